@@ -1,0 +1,136 @@
+//! The two names of a task.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize, de};
+use uuid::Uuid;
+
+/// The name of a task for host and journal: a UUID of version 7, so ids sort by the time they were made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(Uuid);
+
+impl TaskId {
+    /// A new id, different from every other.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// An id from 128 bits, for hosts that make their own.
+    #[must_use]
+    pub const fn from_u128(bits: u128) -> Self {
+        Self(Uuid::from_u128(bits))
+    }
+
+    /// The id as 128 bits.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
+}
+
+impl Default for TaskId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({})", self.0)
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = ParseTaskIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self).map_err(|_| ParseTaskIdError(()))
+    }
+}
+
+/// The text isn't a UUID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseTaskIdError(());
+
+impl fmt::Display for ParseTaskIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a task id is a UUID")
+    }
+}
+
+impl std::error::Error for ParseTaskIdError {}
+
+/// The number of a task in its session, written `t1`, `t2`, …: the name the model sees.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskNo(u32);
+
+impl TaskNo {
+    /// The task with this number; the first of a session is 1.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for TaskNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{}", self.0)
+    }
+}
+
+impl fmt::Debug for TaskNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskNo(t{})", self.0)
+    }
+}
+
+impl FromStr for TaskNo {
+    type Err = ParseTaskNoError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('t').ok_or(ParseTaskNoError(()))?;
+        if digits.starts_with(['+', '0']) {
+            return Err(ParseTaskNoError(()));
+        }
+        digits.parse().map(Self).map_err(|_| ParseTaskNoError(()))
+    }
+}
+
+/// The text isn't a task number such as `t3`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseTaskNoError(());
+
+impl fmt::Display for ParseTaskNoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a task number is a `t` and digits, such as `t3`")
+    }
+}
+
+impl std::error::Error for ParseTaskNoError {}
+
+impl Serialize for TaskNo {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskNo {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}

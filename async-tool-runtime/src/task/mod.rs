@@ -1,0 +1,30 @@
+//! One background execution: its names, its status and how it ended.
+//!
+//! # Invariants
+//!
+//! 1. A task that was accepted ends in exactly one [`AsyncTaskResult`]; the first writer wins. Everything that waits for
+//!    a task relies on it: a task without an end would wait for ever, one with two could be told twice.
+//! 2. A terminal [`TaskStatus`] never changes again.
+//! 3. [`TaskNo`] is all a model ever sees of a task's name: short, cheap in tokens, and without meaning in another
+//!    session, so a model can't name a task that isn't its own.
+//!
+//! Absent on purpose: the code that runs tasks (`manager/`), and anything about who reads the result (`agent/`).
+
+mod ack;
+mod call;
+
+
+mod id;
+mod outcome;
+mod result;
+mod status;
+mod timing;
+
+pub use ack::TaskAck;
+pub use call::{CallId, ToolCall};
+pub use id::{TaskId, TaskNo};
+pub use outcome::TaskOutcome;
+pub use result::AsyncTaskResult;
+pub use status::TaskStatus;
+pub use timing::Timing;
+

@@ -1,0 +1,62 @@
+//! Where a task stands.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a task stands, in MCP's words.
+///
+/// | here | MCP tasks | OpenAI Responses | A2A |
+/// |---|---|---|---|
+/// | `Queued` | `working` | `queued` | `submitted` |
+/// | `Running` | `working` | `in_progress` | `working` |
+/// | `InputRequired` | `input_required` | `in_progress` | `input-required` |
+/// | `Completed` | `completed` | `completed` | `completed` |
+/// | `Failed` | `failed` | `failed` | `failed` |
+/// | `Cancelled` | `cancelled` | `cancelled` | `canceled` |
+///
+/// Sources: the Model Context Protocol's tasks extension, OpenAI's Responses API reference, and the A2A protocol's `TaskState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TaskStatus {
+    /// Accepted, and waiting for a slot.
+    Queued,
+    /// The tool is at work.
+    Running,
+    /// The tool waits for an answer from outside.
+    InputRequired,
+    /// Ended with a value.
+    Completed,
+    /// Ended with an error; also where it isn't known how it ended.
+    Failed,
+    /// Ended because it was told to.
+    Cancelled,
+}
+
+impl TaskStatus {
+    /// Whether the task has ended. A terminal status never changes.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// The status in lower case, as it is serialised.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::InputRequired => "input_required",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

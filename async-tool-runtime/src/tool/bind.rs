@@ -1,0 +1,154 @@
+//! From the JSON a model sent to the values a function takes.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{ToolError, ToolErrorKind, registry::nearest};
+
+/// Reads the arguments of a call, or says where, what was expected and what came.
+///
+/// `schema` is the tool's input schema; it names the fields a slip of the pen may have meant. A call without any
+/// arguments is read as an empty object: some models send `null` or `""` for it.
+pub(crate) fn bind<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, ToolError> {
+    let empty = Value::Object(Map::new());
+    let arguments = match arguments {
+        Value::Null => &empty,
+        Value::String(text) if text.trim().is_empty() => &empty,
+        other => other,
+    };
+    if !arguments.is_object() {
+        return Err(refuse(format!(
+            "at `$`: expected a JSON object of arguments, got {}",
+            describe(arguments)
+        )));
+    }
+    serde_path_to_error::deserialize(arguments).map_err(|error| {
+        let path = path_of(error.path());
+        let problem = error.inner().to_string();
+        let mut message = format!("at `{path}`: {problem}");
+        if let Some(got) = lookup(arguments, error.path()) {
+            message.push_str(", got ");
+            message.push_str(&describe(got));
+        }
+        if let Some((unknown, meant)) = misspelt(schema, arguments) {
+            message.push_str(&format!("; did you mean `{meant}` instead of `{unknown}`?"));
+        }
+        refuse(message)
+    })
+}
+
+fn refuse(problem: String) -> ToolError {
+    ToolError::new(ToolErrorKind::InvalidArguments, format!("invalid arguments {problem}"))
+}
+
+/// The path in the form `$.items[0].name`.
+fn path_of(path: &serde_path_to_error::Path) -> String {
+    let text = path.to_string();
+    match text.as_str() {
+        "." => "$".to_owned(),
+        _ if text.starts_with('[') => format!("${text}"),
+        _ => format!("$.{text}"),
+    }
+}
+
+/// The value at the path, if the path leads to a leaf: for an object, the message already names the field.
+fn lookup<'a>(mut value: &'a Value, path: &serde_path_to_error::Path) -> Option<&'a Value> {
+    use serde_path_to_error::Segment;
+    for segment in path {
+        value = match segment {
+            Segment::Seq { index } => value.get(index)?,
+            Segment::Map { key } => value.get(key)?,
+            Segment::Enum { .. } | Segment::Unknown => return None,
+        };
+    }
+    (!value.is_object()).then_some(value)
+}
+
+/// What a model sent, short enough to be read back to it.
+fn describe(value: &Value) -> String {
+    const SHOWN: usize = 60;
+    let kind = match value {
+        Value::Null => return "null".to_owned(),
+        Value::Bool(_) => "the boolean",
+        Value::Number(_) => "the number",
+        Value::String(_) => "the string",
+        Value::Array(_) => "the array",
+        Value::Object(_) => "the object",
+    };
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{kind} {}…", &text[..end]),
+        None => format!("{kind} {text}"),
+    }
+}
+
+/// A field that the schema doesn't know, with the field it was probably meant to be.
+fn misspelt<'a>(schema: &'a Value, arguments: &'a Value) -> Option<(&'a str, &'a str)> {
+    let known = schema.get("properties")?.as_object()?;
+    let sent = arguments.as_object()?;
+    sent.keys().filter(|key| !known.contains_key(*key)).find_map(|unknown| {
+        let absent = known.keys().map(String::as_str).filter(|key| !sent.contains_key(*key));
+        nearest(unknown, absent).map(|meant| (unknown.as_str(), meant))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the reading is tested")]
+    struct Arguments {
+        topic: String,
+        #[serde(default)]
+        pages: Vec<Page>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only the reading is tested")]
+    struct Page {
+        number: u32,
+    }
+
+    fn refusal(arguments: Value) -> String {
+        let schema = json!({"properties": {"topic": {}, "pages": {}}});
+        let error = bind::<Arguments>(&schema, &arguments).unwrap_err();
+        assert_eq!(error.kind(), ToolErrorKind::InvalidArguments);
+        error.model_message().to_owned()
+    }
+
+    #[test]
+    fn an_error_names_path_expectation_and_what_came() {
+        assert_eq!(
+            refusal(json!({"topic": "x", "pages": [{"number": 1}, {"number": "two"}]})),
+            "invalid arguments at `$.pages[1].number`: invalid type: string \"two\", expected u32, got the string \"two\""
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_nearest_field() {
+        assert_eq!(
+            refusal(json!({"topc": "x"})),
+            "invalid arguments at `$.topc`: unknown field `topc`, expected `topic` or `pages`, got the string \"x\"; \
+             did you mean `topic` instead of `topc`?"
+        );
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        assert_eq!(refusal(json!({})), "invalid arguments at `$`: missing field `topic`");
+        assert_eq!(refusal(Value::Null), "invalid arguments at `$`: missing field `topic`");
+    }
+
+    #[test]
+    fn text_that_is_no_object_is_refused() {
+        assert_eq!(
+            refusal(json!("{\"topic\": ")),
+            "invalid arguments at `$`: expected a JSON object of arguments, got the string \"{\\\"topic\\\": \""
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! A tool made of a function.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    Background, BoundCall, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition, ToolError, ToolOptions,
+    bind, output::ToolOutput,
+};
+
+type Binder = Arc<dyn Fn(&Value) -> Result<BoundCall, ToolError> + Send + Sync>;
+
+/// A tool made of a function: what `#[async_tool]` generates, and what [`FunctionTool::new`] makes of a closure.
+///
+/// Everything the attribute sets can be set again here: `research_topic::tool().timeout(Duration::from_secs(5))`.
+#[derive(Clone)]
+#[must_use = "a tool does nothing until it is given to a manager's builder"]
+pub struct FunctionTool {
+    definition: ToolDefinition,
+    /// The description without the notice.
+    summary: Arc<str>,
+    notice: Option<Arc<str>>,
+    options: ToolOptions,
+    requirements: Vec<Requirement>,
+    binder: Binder,
+}
+
+impl FunctionTool {
+    /// A tool that calls an async closure with its arguments read as `A`.
+    ///
+    /// ```
+    /// use async_tool_runtime::{FunctionTool, ToolContext, ToolError};
+    /// use schemars::JsonSchema;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize, JsonSchema)]
+    /// struct Arguments {
+    ///     /// The number to double.
+    ///     number: i64,
+    /// }
+    ///
+    /// let double = FunctionTool::new("double", "Doubles a number.", |arguments: Arguments, _cx: ToolContext| async move {
+    ///     Ok::<_, ToolError>(arguments.number * 2)
+    /// });
+    /// ```
+    pub fn new<A, T, F, Fut>(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, function: F) -> Self
+    where
+        A: DeserializeOwned + JsonSchema + Send + 'static,
+        T: ToolOutput,
+        F: Fn(A, ToolContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, ToolError>> + Send + 'static,
+    {
+        let definition = ToolDefinition::new(name, description, crate::schema::of_input::<A>());
+        let schema = Arc::clone(&definition.input_schema);
+        let function = Arc::new(function);
+        Self::from_parts(definition, move |arguments| {
+            let arguments: A = bind(&schema, arguments)?;
+            let function = Arc::clone(&function);
+            Ok(BoundCall::future(
+                move |cx| async move { function(arguments, cx).await?.into_json() },
+            ))
+        })
+    }
+
+    /// A tool from a definition and whatever checks arguments and makes the call of them: for tools whose schemas come from
+    /// elsewhere.
+    ///
+    /// The description is taken without a notice, which is added to it.
+    pub fn from_parts<B>(definition: ToolDefinition, binder: B) -> Self
+    where
+        B: Fn(&Value) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
+    {
+        Self {
+            summary: Arc::clone(&definition.description),
+            definition,
+            notice: Some(ToolDefinition::NOTICE.into()),
+            options: ToolOptions::default(),
+            requirements: Vec::new(),
+            binder: Arc::new(binder),
+        }
+        .described()
+    }
+
+    /// Another name.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.definition.name = name.into();
+        self
+    }
+
+    /// Another description; the notice is added to it.
+    pub fn description(mut self, description: impl Into<Arc<str>>) -> Self {
+        self.summary = description.into();
+        self.described()
+    }
+
+    /// Another notice. Default: [`ToolDefinition::NOTICE`].
+    pub fn notice(mut self, notice: impl Into<Arc<str>>) -> Self {
+        self.notice = Some(notice.into());
+        self.described()
+    }
+
+    /// No notice: the model isn't told that the tool can run in the background.
+    pub fn without_notice(mut self) -> Self {
+        self.notice = None;
+        self.described()
+    }
+
+    /// What a call does to the world. Default: [`Effect::Once`].
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.options.effect = effect;
+        self
+    }
+
+    /// Whether a call may outlive the turn. Default: [`Background::Auto`]. With [`Background::Never`] the description has no
+    /// notice.
+    pub fn background(mut self, background: Background) -> Self {
+        self.options.background = background;
+        self.described()
+    }
+
+    /// How long the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.options.grace = Some(grace);
+        self
+    }
+
+    /// How long a call may run, from its start. Default: the manager's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Says that the tool takes a `P` from its context, so that what `P` needs is checked when the manager is built.
+    pub fn requires<P: FromToolContext>(mut self) -> Self {
+        self.requirements.extend(P::requirement());
+        self
+    }
+
+    /// Puts the description together anew.
+    fn described(mut self) -> Self {
+        let can_outlive_turn = self.options.background != Background::Never;
+        self.definition.description = match &self.notice {
+            Some(notice) if can_outlive_turn && !notice.is_empty() => format!("{}\n\n{notice}", self.summary).into(),
+            _ => Arc::clone(&self.summary),
+        };
+        self
+    }
+}
+
+impl Tool for FunctionTool {
+    fn definition(&self) -> &ToolDefinition {
+        &self.definition
+    }
+
+    fn options(&self) -> &ToolOptions {
+        &self.options
+    }
+
+    fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
+    fn bind(&self, arguments: &Value) -> Result<BoundCall, ToolError> {
+        (self.binder)(arguments)
+    }
+}
+
+impl From<FunctionTool> for Arc<dyn Tool> {
+    fn from(tool: FunctionTool) -> Self {
+        Arc::new(tool)
+    }
+}
+
+impl fmt::Debug for FunctionTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionTool")
+            .field("name", &self.definition.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,252 @@
+//! From what a function returns to the outcome of its task.
+//!
+//! Return types are told apart by the compiler, not by their spelling: the expansion of `#[async_tool]` calls
+//! [`Probe`]'s methods, and method resolution prefers an inherent method to a trait's. So `Result` is found through
+//! any alias, and every other type falls through to the trait.
+
+use std::{convert::Infallible, error::Error, fmt::Display, marker::PhantomData};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{ToolError, ToolErrorKind};
+
+/// An error type that a tool may return: anything that displays itself.
+///
+/// Implemented for every `Display` type; the model reads what it displays.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the error of a tool",
+    label = "doesn't implement `Display`",
+    note = "the model reads what the error displays: implement `std::fmt::Display` for `{Self}`, or map it to `ToolError`"
+)]
+pub trait ToolFailure {
+    /// The error as the model reads it.
+    fn into_tool_error(self) -> ToolError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Display> ToolFailure for E {
+    fn into_tool_error(self) -> ToolError {
+        ToolError::failed(self.to_string())
+    }
+}
+
+/// A value that a tool may return: anything that serialises.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the result of a tool",
+    label = "doesn't implement `Serialize`",
+    note = "the model reads the result as JSON: add `#[derive(serde::Serialize)]` to `{Self}`"
+)]
+pub trait ToolOutput {
+    /// The value as JSON.
+    fn into_json(self) -> Result<Value, ToolError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> ToolOutput for T {
+    fn into_json(self) -> Result<Value, ToolError> {
+        serde_json::to_value(self).map_err(|error| {
+            ToolError::new(ToolErrorKind::Internal, format!("the result can't be written as JSON: {error}"))
+                .with_model_message("the tool's result can't be written as JSON")
+        })
+    }
+}
+
+/// Carries a type, so that method resolution can look at it.
+#[derive(Debug)]
+pub struct Probe<T: ?Sized>(PhantomData<fn() -> Box<T>>);
+
+impl<T: ?Sized> Clone for Probe<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Probe<T> {}
+
+/// A probe of the value's type.
+#[must_use]
+pub fn probe<T>(_: &T) -> Probe<T> {
+    Probe(PhantomData)
+}
+
+impl<T> Probe<T> {
+    /// A probe of the type.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "only generated code makes one")]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// First choice: a `Result`, whatever it holds. The bounds are on the method, so that a `Result` that doesn't meet
+/// them is an error and not a value.
+impl<T, E> Probe<Result<T, E>> {
+    /// Parts the value from the error.
+    pub fn split(self, output: Result<T, E>) -> Result<Result<Value, ToolError>, E>
+    where
+        T: ToolOutput,
+        E: ToolFailure,
+    {
+        output.map(ToolOutput::into_json)
+    }
+}
+
+/// Second choice: any other type.
+pub trait PlainOutput<T> {
+    /// The value.
+    fn split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
+    where
+        T: ToolOutput;
+}
+
+impl<T> PlainOutput<T> for Probe<T> {
+    fn split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
+    where
+        T: ToolOutput,
+    {
+        Ok(output.into_json())
+    }
+}
+
+/// First choice for an error: a `ToolError` stays what it is.
+impl Probe<ToolError> {
+    /// The error itself.
+    pub fn failure(self, error: ToolError) -> ToolError {
+        error
+    }
+}
+
+/// Second choice: an error whose sources can be kept, `anyhow::Error` and `Box<dyn Error + Send + Sync>` among them.
+pub trait SourceFailure<E> {
+    /// The error with its sources.
+    fn failure(self, error: E) -> ToolError;
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> SourceFailure<E> for Probe<E> {
+    fn failure(self, error: E) -> ToolError {
+        ToolError::from_error(error)
+    }
+}
+
+/// Third choice: whatever displays itself.
+pub trait DisplayFailure<E> {
+    /// The error as it displays itself.
+    fn failure(self, error: E) -> ToolError;
+}
+
+impl<E: ToolFailure> DisplayFailure<E> for &Probe<E> {
+    fn failure(self, error: E) -> ToolError {
+        error.into_tool_error()
+    }
+}
+
+/// Makes the schema of a result, where its type has one.
+pub type OutputSchema = Option<fn() -> Value>;
+
+/// First choice: a `Result` is described by its value.
+pub trait ResultSchema {
+    /// The schema of the value.
+    fn output_schema(self) -> OutputSchema;
+}
+
+impl<T: JsonSchema, E> ResultSchema for &&&Probe<Result<T, E>> {
+    fn output_schema(self) -> OutputSchema {
+        Some(crate::schema::of_output::<T>)
+    }
+}
+
+/// Second choice: a `Result` whose value has no schema has none, though `Result` itself may.
+pub trait OpaqueResultSchema {
+    /// No schema.
+    fn output_schema(self) -> OutputSchema;
+}
+
+impl<T, E> OpaqueResultSchema for &&Probe<Result<T, E>> {
+    fn output_schema(self) -> OutputSchema {
+        None
+    }
+}
+
+/// Third choice: any other type with a schema.
+pub trait PlainSchema {
+    /// The schema of the type.
+    fn output_schema(self) -> OutputSchema;
+}
+
+impl<T: JsonSchema> PlainSchema for &Probe<T> {
+    fn output_schema(self) -> OutputSchema {
+        Some(crate::schema::of_output::<T>)
+    }
+}
+
+/// Last choice: no schema.
+pub trait NoSchema {
+    /// No schema.
+    fn output_schema(self) -> OutputSchema;
+}
+
+impl<T> NoSchema for Probe<T> {
+    fn output_schema(self) -> OutputSchema {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! outcome {
+        ($value:expr) => {{
+            let output = $value;
+            match probe(&output).split(output) {
+                Ok(value) => value,
+                Err(error) => Err(probe(&error).failure(error)),
+            }
+        }};
+    }
+
+    #[derive(Serialize)]
+    struct Opaque;
+
+    struct Shown;
+
+    impl Display for Shown {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("shown")
+        }
+    }
+
+    #[test]
+    fn a_value_is_serialised_and_a_result_is_parted() {
+        type Alias<T> = Result<T, String>;
+        assert_eq!(outcome!(5), Ok(Value::from(5)));
+        assert_eq!(outcome!(()), Ok(Value::Null));
+        let fine: Alias<i32> = Ok(5);
+        assert_eq!(outcome!(fine), Ok(Value::from(5)));
+        let wrong: Alias<i32> = Err("no".to_owned());
+        assert_eq!(outcome!(wrong), Err(ToolError::failed("no")));
+    }
+
+    #[test]
+    fn every_error_that_displays_itself_reaches_the_model() {
+        let tool_error = ToolError::new(ToolErrorKind::Unavailable, "down");
+        let same: Result<(), ToolError> = Err(tool_error.clone());
+        assert_eq!(outcome!(same), Err(tool_error));
+        let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err("boxed".into());
+        assert_eq!(outcome!(boxed), Err(ToolError::failed("boxed")));
+        let io: std::io::Result<()> = Err(std::io::Error::other("disk"));
+        assert_eq!(outcome!(io), Err(ToolError::failed("disk")));
+        let shown: Result<(), Shown> = Err(Shown);
+        assert_eq!(outcome!(shown), Err(ToolError::failed("shown")));
+    }
+
+    #[test]
+    fn the_schema_of_a_result_is_that_of_its_value() {
+        assert!((&&&Probe::<i32>::new()).output_schema().is_some());
+        assert!((&&&Probe::<Result<i32, Shown>>::new()).output_schema().is_some());
+        assert!((&&&Probe::<Result<Opaque, Shown>>::new()).output_schema().is_none());
+        assert!((&&&Probe::<Opaque>::new()).output_schema().is_none());
+    }
+}

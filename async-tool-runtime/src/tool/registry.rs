@@ -1,0 +1,116 @@
+//! The tools of a manager, by name.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use super::{StateMap, Tool, ToolDefinition};
+
+/// The tools of a manager, by name. It never changes after it was built: definitions are part of a provider's prompt
+/// cache.
+#[derive(Clone)]
+pub struct ToolRegistry {
+    tools: BTreeMap<Arc<str>, Arc<dyn Tool>>,
+    definitions: Arc<[ToolDefinition]>,
+}
+
+impl ToolRegistry {
+    /// Collects tools.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError`] if two tools share a name, or a name is one that providers refuse.
+    pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, RegistryError> {
+        let mut by_name = BTreeMap::new();
+        let mut definitions = Vec::new();
+        for tool in tools {
+            let definition = tool.definition().clone();
+            let name = Arc::clone(&definition.name);
+            if let Err(rule) = ToolDefinition::check_name(&name) {
+                return Err(RegistryError::new(&name, rule.to_owned()));
+            }
+            if by_name.insert(Arc::clone(&name), tool).is_some() {
+                return Err(RegistryError::new(&name, "two tools have this name".to_owned()));
+            }
+            definitions.push(definition);
+        }
+        Ok(Self {
+            tools: by_name,
+            definitions: definitions.into(),
+        })
+    }
+
+    /// The tool of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
+        self.tools.get(name)
+    }
+
+    /// The definitions, in the order in which the tools were added.
+    #[must_use]
+    pub fn definitions(&self) -> &Arc<[ToolDefinition]> {
+        &self.definitions
+    }
+
+    /// The name nearest to `name`, if one is near enough to be a slip of the pen.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.tools.keys().map(|known| &**known))
+    }
+
+    pub(crate) fn check_states(&self, states: &StateMap) -> Result<(), RegistryError> {
+        for (name, tool) in &self.tools {
+            for needed in tool.requirements() {
+                if !states.contains(needed.type_id()) {
+                    let type_name = needed.type_name();
+                    return Err(RegistryError::new(
+                        name,
+                        format!("needs a state of type `{type_name}`; add it with `.state(value)`"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ToolRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.tools.keys()).finish()
+    }
+}
+
+/// A tool can't be registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryError {
+    tool: String,
+    problem: String,
+}
+
+impl RegistryError {
+    fn new(tool: &str, problem: String) -> Self {
+        Self { tool: tool.to_owned(), problem }
+    }
+
+    /// The name of the tool.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+}
+
+impl fmt::Display for RegistryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tool `{}`: {}", self.tool, self.problem)
+    }
+}
+
+impl std::error::Error for RegistryError {}
+
+/// The candidate nearest to `word`, if at most a third of its letters differ.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = word.chars().count().div_ceil(3);
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,83 @@
+//! What the host shares with its tools.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::HashMap,
+    fmt,
+    ops::Deref,
+    sync::Arc,
+};
+
+use super::{FromToolContext, Requirement, ToolContext, ToolError, ToolErrorKind};
+
+/// A value of the host's, shared by all tools that ask for it: `#[inject] db: State<Database>`.
+///
+/// Registered with [`AsyncToolManagerBuilder::state`](crate::AsyncToolManagerBuilder::state); a tool that asks for a
+/// state nobody registered is an error when the manager is built.
+pub struct State<T>(Arc<T>);
+
+impl<T> State<T> {
+    /// The shared value.
+    #[must_use]
+    pub fn into_inner(self) -> Arc<T> {
+        self.0
+    }
+}
+
+impl<T> Clone for State<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("State").field(&self.0).finish()
+    }
+}
+
+impl<T: Send + Sync + 'static> FromToolContext for State<T> {
+    fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError> {
+        cx.state::<T>().map(Self).ok_or_else(|| {
+            ToolError::new(ToolErrorKind::Internal, format!("no state of type `{}` is registered", type_name::<T>()))
+                .with_model_message("the tool is not set up correctly")
+        })
+    }
+
+    fn requirement() -> Option<Requirement> {
+        Some(Requirement::state::<T>())
+    }
+}
+
+/// The host's values by type.
+#[derive(Clone, Default)]
+pub(crate) struct StateMap(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl StateMap {
+    /// Adds a value; one of the same type that was there is replaced.
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
+        self.0.insert(TypeId::of::<T>(), value);
+    }
+
+    pub(crate) fn find<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.0.get(&TypeId::of::<T>())?).downcast().ok()
+    }
+
+    pub(crate) fn contains(&self, id: TypeId) -> bool {
+        self.0.contains_key(&id)
+    }
+}
+
+impl fmt::Debug for StateMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StateMap({} values)", self.0.len())
+    }
+}
