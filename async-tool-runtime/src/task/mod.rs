@@ -12,19 +12,24 @@
 
 mod ack;
 mod call;
-
-
+mod event;
+mod handle;
 mod id;
 mod outcome;
 mod result;
+mod spec;
 mod status;
 mod timing;
 
 pub use ack::TaskAck;
 pub use call::{CallId, ToolCall};
-pub use id::{TaskId, TaskNo};
+pub use event::{EventStream, TaskEvent, TaskSnapshot};
+pub use handle::TaskHandle;
+pub use id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo};
 pub use outcome::TaskOutcome;
 pub use result::AsyncTaskResult;
+pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
 
+pub(crate) use handle::{StopTask, TaskCell};

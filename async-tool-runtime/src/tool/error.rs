@@ -121,6 +121,13 @@ impl ToolError {
         inner
     }
 
+    /// The same error as another kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ToolErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// What the model reads instead of the message.
     #[must_use]
     pub fn with_model_message(mut self, message: impl Into<String>) -> Self {

@@ -1,0 +1,78 @@
+//! The end of a manager.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{AsyncToolManager, Inner};
+use crate::{TaskHandle, task::TaskCell};
+
+/// What a shutdown found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Tasks that ended by themselves within the limit.
+    pub drained: usize,
+    /// Tasks that ended after they were told to stop.
+    pub cancelled: usize,
+    /// Tasks that had to be dropped. A blocking function among them goes on in its thread until it returns.
+    pub aborted: usize,
+}
+
+impl AsyncToolManager {
+    /// Takes no new tasks, waits up to `limit` for the open ones, tells the rest to stop, waits the cancel grace, and drops
+    /// what is left. Every task has been settled when this returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the manager goes on refusing new tasks, and what was told to stop goes on stopping. Call it
+    /// again to finish.
+    pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
+        let inner = &self.inner;
+        inner.closing.store(true, Ordering::Release);
+        let before = inner.tasks().open_count();
+        inner.all_settled_by(Instant::now() + limit).await;
+
+        let stubborn = self.stop_open(TaskHandle::cancel);
+        // The executor drops a tool when the cancel grace is over; a little later is certainly after that.
+        let grace = inner.executor.cancel_grace() + Duration::from_millis(100);
+        inner.all_settled_by(Instant::now() + grace).await;
+
+        let dropped = self.stop_open(TaskHandle::abort);
+        inner.all_settled_by(Instant::now() + Duration::from_secs(1)).await;
+        ShutdownReport {
+            drained: before.saturating_sub(stubborn),
+            cancelled: stubborn.saturating_sub(dropped),
+            aborted: dropped,
+        }
+    }
+
+    fn stop_open(&self, how: impl Fn(&TaskHandle, String)) -> usize {
+        let open: Vec<Arc<TaskCell>> = self.inner.tasks().open();
+        let count = open.len();
+        for cell in open {
+            how(&self.handle(cell), "the manager was shut down".to_owned());
+        }
+        count
+    }
+}
+
+impl Inner {
+    async fn all_settled_by(&self, deadline: Instant) {
+        let drained = async {
+            loop {
+                // Registered before the count is read, or the last settlement could slip between the two.
+                let mut idle = std::pin::pin!(self.idle.notified());
+                idle.as_mut().enable();
+                if self.tasks().open_count() == 0 {
+                    return;
+                }
+                idle.await;
+            }
+        };
+        let _past_the_deadline = timeout_at(deadline, drained).await;
+    }
+}

@@ -1,0 +1,113 @@
+//! What happens to tasks, as a stream.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use serde::Serialize;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio_util::sync::ReusableBoxFuture;
+
+use super::{AsyncTaskResult, TaskId, TaskNo, TaskStatus};
+use crate::{SessionId, Timestamp};
+
+/// What can be said of a task at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TaskSnapshot {
+    /// The task.
+    pub task: TaskId,
+    /// Its number in the session, where it has one.
+    pub number: Option<TaskNo>,
+    /// The conversation that asked.
+    pub session: SessionId,
+    /// The name of the tool.
+    pub tool: String,
+    /// Where the task stands.
+    pub status: TaskStatus,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// When its first attempt started.
+    pub started: Option<Timestamp>,
+}
+
+/// Something happened to a task.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TaskEvent {
+    /// All tasks that have not ended. Comes first, and again whenever the reader was too slow to see every event: so a
+    /// missed event can't leave an indicator wrong for good.
+    Snapshot(Vec<TaskSnapshot>),
+    /// A task was accepted.
+    Accepted(TaskSnapshot),
+    /// A task got a slot and was started.
+    Started(TaskSnapshot),
+    /// A task ended.
+    Settled(Arc<AsyncTaskResult>),
+}
+
+/// The events of a manager. A [`TaskEvent::Snapshot`] comes first.
+///
+/// What happens while the snapshot is taken may be in the snapshot and follow as an event too. The stream ends with its
+/// manager.
+#[must_use = "a stream does nothing until it is read"]
+pub struct EventStream {
+    take_snapshot: Box<dyn Fn() -> Vec<TaskSnapshot> + Send + Sync>,
+    snapshot_is_due: bool,
+    receive: ReusableBoxFuture<'static, (Result<TaskEvent, RecvError>, Receiver<TaskEvent>)>,
+}
+
+impl EventStream {
+    pub(crate) fn new(
+        receiver: Receiver<TaskEvent>,
+        take_snapshot: impl Fn() -> Vec<TaskSnapshot> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            take_snapshot: Box::new(take_snapshot),
+            snapshot_is_due: true,
+            receive: ReusableBoxFuture::new(receive(receiver)),
+        }
+    }
+
+    /// Waits for the next event; `None` when the manager is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: no event is lost if the future is dropped.
+    pub async fn next(&mut self) -> Option<TaskEvent> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for EventStream {
+    type Item = TaskEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<TaskEvent>> {
+        loop {
+            if std::mem::take(&mut self.snapshot_is_due) {
+                return Poll::Ready(Some(TaskEvent::Snapshot((self.take_snapshot)())));
+            }
+            let (received, receiver) = ready!(self.receive.poll(cx));
+            self.receive.set(receive(receiver));
+            match received {
+                Ok(event) => return Poll::Ready(Some(event)),
+                Err(RecvError::Lagged(_)) => self.snapshot_is_due = true,
+                Err(RecvError::Closed) => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+async fn receive(mut receiver: Receiver<TaskEvent>) -> (Result<TaskEvent, RecvError>, Receiver<TaskEvent>) {
+    (receiver.recv().await, receiver)
+}
+
+impl std::fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EventStream(..)")
+    }
+}

@@ -1,0 +1,217 @@
+//! Control over one task, and the record behind it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use tokio::{sync::SetOnce, task::AbortHandle};
+
+use super::{AsyncTaskResult, TaskAck, TaskId, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing};
+use crate::{Timestamp, tool::CancellationToken};
+
+/// Control over one task, for the host. Cheap to clone; dropping it does nothing to the task.
+#[derive(Clone)]
+pub struct TaskHandle {
+    cell: Arc<TaskCell>,
+    stop: StopTask,
+}
+
+/// How a handle reaches back to the manager to stop a task that waits for a slot.
+pub(crate) type StopTask = Arc<dyn Fn(&Arc<TaskCell>, bool) + Send + Sync>;
+
+impl TaskHandle {
+    pub(crate) fn new(cell: Arc<TaskCell>, stop: StopTask) -> Self {
+        Self { cell, stop }
+    }
+
+    /// The id of the task.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.cell.spec.task
+    }
+
+    /// Where the task stands now.
+    #[must_use]
+    pub fn status(&self) -> TaskStatus {
+        self.cell.status()
+    }
+
+    /// What can be said of the task now.
+    #[must_use]
+    pub fn snapshot(&self) -> TaskSnapshot {
+        self.cell.snapshot()
+    }
+
+    /// What the model is told at once: no result, and where the task stands now.
+    #[must_use]
+    pub fn ack(&self) -> TaskAck {
+        let spec = &self.cell.spec;
+        let arguments = spec.call.arguments.clone();
+        TaskAck::new(spec.task, spec.number, &*spec.call.name, arguments, self.status())
+    }
+
+    /// Tells the task to stop, for this reason. A task that waits for a slot ends at once; a running tool sees its token
+    /// fire and is dropped after the manager's cancel grace. Does nothing to a task that has ended.
+    pub fn cancel(&self, reason: impl Into<String>) {
+        self.cell.request_cancel(reason.into());
+        (self.stop)(&self.cell, false);
+    }
+
+    /// Drops the task's future now, without a grace time. A blocking function can't be dropped: its task ends, and its
+    /// thread goes on until the function returns.
+    pub fn abort(&self, reason: impl Into<String>) {
+        self.cell.request_cancel(reason.into());
+        (self.stop)(&self.cell, true);
+    }
+
+    /// Waits until the task has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: the outcome stays with the task, and dropping the future does not stop the task.
+    pub async fn outcome(&self) -> Arc<AsyncTaskResult> {
+        Arc::clone(self.cell.result.wait().await)
+    }
+
+    /// The record of the task, if it has ended.
+    #[must_use]
+    pub fn result(&self) -> Option<Arc<AsyncTaskResult>> {
+        self.cell.result.get().cloned()
+    }
+}
+
+impl fmt::Debug for TaskHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle")
+            .field("id", &self.id())
+            .field("tool", &self.cell.spec.call.name)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one record of a task that lives in this process.
+///
+/// `result` is set once: whoever sets it first has settled the task, and everybody else finds it settled.
+pub(crate) struct TaskCell {
+    pub(crate) spec: TaskSpec,
+    pub(crate) accepted: Timestamp,
+    pub(crate) cancellation: CancellationToken,
+    cancel_reason: OnceLock<String>,
+    progress: Mutex<Run>,
+    pub(crate) result: SetOnce<Arc<AsyncTaskResult>>,
+}
+
+#[derive(Default)]
+struct Run {
+    started: Option<Timestamp>,
+    attempts: u32,
+    /// Where in the queue the task waits.
+    ticket: Option<u64>,
+    abort: Option<AbortHandle>,
+    abort_requested: bool,
+}
+
+impl TaskCell {
+    pub(crate) fn new(spec: TaskSpec, accepted: Timestamp, cancellation: CancellationToken) -> Self {
+        Self {
+            spec,
+            accepted,
+            cancellation,
+            cancel_reason: OnceLock::new(),
+            progress: Mutex::default(),
+            result: SetOnce::new(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> TaskStatus {
+        match self.result.get() {
+            Some(result) => result.status(),
+            None if self.run().started.is_some() => TaskStatus::Running,
+            None => TaskStatus::Queued,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> TaskSnapshot {
+        TaskSnapshot {
+            task: self.spec.task,
+            number: self.spec.number,
+            session: self.spec.session.clone(),
+            tool: self.spec.call.name.clone(),
+            status: self.status(),
+            accepted: self.accepted,
+            started: self.run().started,
+        }
+    }
+
+    /// Sets the reason, the first one given, and fires the token.
+    pub(crate) fn request_cancel(&self, reason: String) {
+        let _first_reason_stays = self.cancel_reason.set(reason);
+        self.cancellation.cancel();
+    }
+
+    pub(crate) fn cancel_reason(&self) -> Option<&str> {
+        self.cancel_reason.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_ticket(&self, ticket: u64) {
+        self.run().ticket = Some(ticket);
+    }
+
+    pub(crate) fn take_ticket(&self) -> Option<u64> {
+        self.run().ticket.take()
+    }
+
+    pub(crate) fn begin(&self, now: Timestamp) {
+        let mut run = self.run();
+        run.started.get_or_insert(now);
+        run.attempts += 1;
+    }
+
+    /// Keeps the means to drop the future, and uses it at once if that was asked for in the meantime.
+    pub(crate) fn set_abort(&self, abort: AbortHandle) {
+        let mut run = self.run();
+        if run.abort_requested {
+            drop(run);
+            abort.abort();
+        } else {
+            run.abort = Some(abort);
+        }
+    }
+
+    pub(crate) fn abort(&self) {
+        let mut run = self.run();
+        run.abort_requested = true;
+        let abort = run.abort.take();
+        drop(run);
+        if let Some(abort) = abort {
+            abort.abort();
+        }
+    }
+
+    /// Settles the task; `None` if it had been settled before.
+    pub(crate) fn settle(&self, outcome: TaskOutcome, attempts: Option<u32>, now: Timestamp) -> Option<Arc<AsyncTaskResult>> {
+        let (started, own_attempts) = {
+            let run = self.run();
+            (run.started, run.attempts)
+        };
+        let result = Arc::new(AsyncTaskResult {
+            task: self.spec.task,
+            number: self.spec.number,
+            session: self.spec.session.clone(),
+            call: self.spec.call.id.clone(),
+            tool: self.spec.call.name.clone(),
+            arguments: self.spec.call.arguments.clone(),
+            outcome,
+            timing: Timing::new(self.accepted, started, now),
+            attempts: attempts.unwrap_or(own_attempts),
+        });
+        self.result.set(Arc::clone(&result)).is_ok().then_some(result)
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        // Nothing that could panic runs under this lock.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

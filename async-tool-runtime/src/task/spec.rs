@@ -1,0 +1,69 @@
+//! A task as data.
+
+use serde::{Deserialize, Serialize};
+
+use super::{TaskId, TaskNo, ToolCall};
+use crate::{SessionId, Timestamp};
+
+/// A task as data: all that another process needs to run it and to send the outcome home.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TaskSpec {
+    /// The name of the task. It is the idempotency key: submitting the same task again changes nothing.
+    pub task: TaskId,
+    /// Its number in the session, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<TaskNo>,
+    /// The conversation that asked: the return address.
+    pub session: SessionId,
+    /// The call to carry out.
+    pub call: ToolCall,
+    /// Which attempt this is; the first is 1.
+    pub attempt: u32,
+    /// When the caller stops waiting, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+}
+
+impl TaskSpec {
+    /// A first attempt at `call`, with a new id, without a number or a deadline.
+    #[must_use]
+    pub fn new(session: SessionId, call: ToolCall) -> Self {
+        Self {
+            task: TaskId::new(),
+            number: None,
+            session,
+            call,
+            attempt: 1,
+            deadline: None,
+        }
+    }
+
+    /// The same task under this id.
+    #[must_use]
+    pub fn with_task(mut self, task: TaskId) -> Self {
+        self.task = task;
+        self
+    }
+
+    /// The same task with a number that the model can use.
+    #[must_use]
+    pub fn with_number(mut self, number: TaskNo) -> Self {
+        self.number = Some(number);
+        self
+    }
+
+    /// The same task as a later attempt.
+    #[must_use]
+    pub fn with_attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// The same task with a deadline: past it, the task fails with [`ToolErrorKind::Timeout`](crate::ToolErrorKind::Timeout).
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
