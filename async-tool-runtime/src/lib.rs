@@ -2,10 +2,15 @@
 //!
 //! Every module below is private; what users name is here at the root.
 
+mod agent;
 mod backend;
+mod broadcast;
 mod clock;
+mod context;
 mod future;
+mod journal;
 mod manager;
+mod model;
 mod schema;
 mod session;
 mod task;
@@ -14,11 +19,18 @@ mod tool;
 #[doc(hidden)]
 pub mod __private;
 
+pub use agent::{
+    AckPolicy, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine, AgentPolicy, AgentState,
+    AgentTask, AsyncAgent, AsyncAgentBuilder, FoldError, Ledger, RunError, StartError, Timer, TurnEvent, TurnNo, WakePolicy,
+};
 pub use async_tool_macros::async_tool;
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
 pub use clock::Timestamp;
+pub use context::{Answer, AnswerContent, Message, Transcript};
 pub use future::{BoxFuture, BoxStream};
+pub use journal::{AppendError, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
 pub use manager::{AsyncToolManager, AsyncToolManagerBuilder, BuildError, ShutdownReport, SubmitError};
+pub use model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage};
 pub use session::SessionId;
 pub use task::{
     AsyncTaskResult, CallId, EventStream, ParseTaskIdError, ParseTaskNoError, TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo,

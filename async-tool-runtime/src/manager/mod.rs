@@ -75,6 +75,15 @@ pub struct AsyncToolManager {
     stop: StopTask,
 }
 
+/// What a session is told of its tasks.
+#[derive(Debug)]
+pub(crate) enum TaskNews {
+    /// A task got a slot.
+    Started(TaskId),
+    /// A task ended.
+    Settled(Arc<AsyncTaskResult>),
+}
+
 /// What runs after every task.
 pub(crate) type Callback = Box<dyn Fn(&AsyncTaskResult) + Send + Sync>;
 
@@ -87,7 +96,7 @@ pub(crate) struct Inner {
     queue: Mutex<Queue>,
     tasks: Mutex<TaskTable>,
     /// Where results of a session go, registered before its first task.
-    routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<Arc<AsyncTaskResult>>>>,
+    routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
     events: broadcast::Sender<TaskEvent>,
     /// Told whenever the last open task has been settled.
     idle: Notify,
@@ -203,8 +212,8 @@ impl AsyncToolManager {
         &self.inner.executor
     }
 
-    /// Sends the results of a session to `sender`, until the session is unrouted.
-    pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<Arc<AsyncTaskResult>>) -> Result<(), SessionId> {
+    /// Sends the news of a session's tasks to `sender`, until the session is unrouted.
+    pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<TaskNews>) -> Result<(), SessionId> {
         use std::collections::hash_map::Entry;
         match self.inner.routes().entry(session) {
             Entry::Occupied(taken) if !taken.get().is_closed() => Err(taken.key().clone()),
@@ -255,6 +264,13 @@ impl Inner {
         open.iter().map(|cell| cell.snapshot()).collect()
     }
 
+    fn tell_session(&self, session: &SessionId, news: TaskNews) {
+        let routes = self.routes();
+        if let Some(route) = routes.get(session) {
+            let _the_agent_is_gone = route.send(news);
+        }
+    }
+
     /// Costs nothing where nobody listens.
     fn publish(&self, event: impl FnOnce() -> TaskEvent) {
         if self.events.receiver_count() > 0 {
@@ -276,7 +292,7 @@ impl Inner {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn routes(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::UnboundedSender<Arc<AsyncTaskResult>>>> {
+    fn routes(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

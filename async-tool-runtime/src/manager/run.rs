@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::{Inner, queue::Waiting};
+use super::{Inner, TaskNews, queue::Waiting};
 use crate::{
     TaskEvent, TaskOutcome,
     backend::{Backend, CancelMode, Settlement},
@@ -38,6 +38,7 @@ pub(super) fn start(inner: &Arc<Inner>, task: Waiting) {
 async fn run(guard: RunGuard, work: Work) {
     let RunGuard { inner, cell } = &guard;
     cell.begin(inner.now());
+    inner.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
     inner.publish(|| TaskEvent::Started(cell.snapshot()));
     let (outcome, attempts) = match work {
         Work::Here(call) => (inner.executor.run(&cell.spec, call, cell.cancellation.clone()).await, None),
@@ -126,12 +127,7 @@ impl Inner {
         let Some(result) = cell.settle(outcome, attempts, self.now()) else {
             return;
         };
-        {
-            let routes = self.routes();
-            if let Some(route) = routes.get(&result.session) {
-                let _the_agent_is_gone = route.send(Arc::clone(&result));
-            }
-        }
+        self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
         self.publish(|| TaskEvent::Settled(Arc::clone(&result)));
         for callback in &self.callbacks {
             if catch_unwind(AssertUnwindSafe(|| callback(&result))).is_err() {

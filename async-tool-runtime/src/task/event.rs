@@ -1,7 +1,6 @@
 //! What happens to tasks, as a stream.
 
 use std::{
-    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -9,11 +8,13 @@ use std::{
 
 use futures_core::Stream;
 use serde::Serialize;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio_util::sync::ReusableBoxFuture;
+use tokio::sync::broadcast::Receiver;
 
 use super::{AsyncTaskResult, TaskId, TaskNo, TaskStatus};
-use crate::{SessionId, Timestamp};
+use crate::{
+    SessionId, Timestamp,
+    broadcast::{BroadcastStream, Received, next},
+};
 
 /// What can be said of a task at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -58,7 +59,7 @@ pub enum TaskEvent {
 pub struct EventStream {
     take_snapshot: Box<dyn Fn() -> Vec<TaskSnapshot> + Send + Sync>,
     snapshot_is_due: bool,
-    receive: ReusableBoxFuture<'static, (Result<TaskEvent, RecvError>, Receiver<TaskEvent>)>,
+    events: BroadcastStream<TaskEvent>,
 }
 
 impl EventStream {
@@ -69,7 +70,7 @@ impl EventStream {
         Self {
             take_snapshot: Box::new(take_snapshot),
             snapshot_is_due: true,
-            receive: ReusableBoxFuture::new(receive(receiver)),
+            events: BroadcastStream::new(receiver),
         }
     }
 
@@ -79,7 +80,7 @@ impl EventStream {
     ///
     /// This method is cancel safe: no event is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<TaskEvent> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+        next(self).await
     }
 }
 
@@ -91,19 +92,13 @@ impl Stream for EventStream {
             if std::mem::take(&mut self.snapshot_is_due) {
                 return Poll::Ready(Some(TaskEvent::Snapshot((self.take_snapshot)())));
             }
-            let (received, receiver) = ready!(self.receive.poll(cx));
-            self.receive.set(receive(receiver));
-            match received {
-                Ok(event) => return Poll::Ready(Some(event)),
-                Err(RecvError::Lagged(_)) => self.snapshot_is_due = true,
-                Err(RecvError::Closed) => return Poll::Ready(None),
+            match ready!(Pin::new(&mut self.events).poll_next(cx)) {
+                Some(Received::Item(event)) => return Poll::Ready(Some(event)),
+                Some(Received::Missed(_)) => self.snapshot_is_due = true,
+                None => return Poll::Ready(None),
             }
         }
     }
-}
-
-async fn receive(mut receiver: Receiver<TaskEvent>) -> (Result<TaskEvent, RecvError>, Receiver<TaskEvent>) {
-    (receiver.recv().await, receiver)
 }
 
 impl std::fmt::Debug for EventStream {

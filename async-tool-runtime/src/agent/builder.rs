@@ -1,0 +1,145 @@
+//! Starts an agent.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::{AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, Ledger, WakePolicy, shell::Shell};
+use crate::{AppendError, AsyncToolManager, Journal, MemoryJournal, Model, SessionId};
+
+/// Builds an [`AsyncAgent`].
+#[must_use = "a builder does nothing until `start` is called"]
+pub struct AsyncAgentBuilder {
+    model: Arc<dyn Model>,
+    manager: AsyncToolManager,
+    journal: Arc<dyn Journal>,
+    session: SessionId,
+    system: Option<Arc<str>>,
+    policy: AgentPolicy,
+}
+
+impl AsyncAgentBuilder {
+    pub(super) fn new(model: Arc<dyn Model>, manager: AsyncToolManager) -> Self {
+        Self {
+            policy: AgentPolicy::new(manager.registry()),
+            model,
+            manager,
+            journal: Arc::new(MemoryJournal::new()),
+            session: SessionId::random(),
+            system: None,
+        }
+    }
+
+    /// The system prompt. Default: none.
+    pub fn system(mut self, prompt: impl Into<Arc<str>>) -> Self {
+        self.system = Some(prompt.into());
+        self
+    }
+
+    /// The name of the session. Default: a random one.
+    pub fn session(mut self, session: impl Into<SessionId>) -> Self {
+        self.session = session.into();
+        self
+    }
+
+    /// Where the session is written down. Default: a [`MemoryJournal`] of its own.
+    pub fn journal(mut self, journal: impl Journal) -> Self {
+        self.journal = Arc::new(journal);
+        self
+    }
+
+    /// How long the end of a turn waits for results before it acknowledges calls. Default: 250 ms.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.policy.grace = grace;
+        self
+    }
+
+    /// When the model is asked again after acknowledgements. Default: [`AckPolicy::Eager`].
+    pub fn ack_policy(mut self, policy: AckPolicy) -> Self {
+        self.policy.ack = policy;
+        self
+    }
+
+    /// When waiting results wake the agent. Default: 20 ms after the last, at most 250 ms after the first.
+    pub fn wake_policy(mut self, policy: WakePolicy) -> Self {
+        self.policy.wake = policy;
+        self
+    }
+
+    /// How many times a turn that failed in passing is tried again, and the pause before the first retry, which doubles with
+    /// each. Default: 2 times, 500 ms.
+    pub fn model_retries(mut self, retries: u32, backoff: Duration) -> Self {
+        self.policy.model_retries = retries;
+        self.policy.model_backoff = backoff;
+        self
+    }
+
+    /// Opens the session and starts its agent, which runs until it is closed or its last handle is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: the session is open in this process or has entries already, the journal can't be written, or there
+    /// is no tokio runtime.
+    pub async fn start(self) -> Result<AsyncAgent, StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let (route, results) = mpsc::unbounded_channel();
+        self.manager
+            .route(self.session.clone(), route)
+            .map_err(|session| StartError::SessionTaken { session })?;
+        let machine = AgentMachine::new(
+            self.session.clone(),
+            self.system,
+            Arc::clone(self.manager.registry().definitions()),
+            self.policy,
+            Ledger::new(),
+        );
+        let (agent, mut shell) = Shell::new(machine, self.session, self.model, self.manager, self.journal, results);
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        shell.open(AgentInput::Open { nonce }).await.map_err(StartError::Journal)?;
+        runtime.spawn(shell.run());
+        Ok(agent)
+    }
+}
+
+impl fmt::Debug for AsyncAgentBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncAgentBuilder")
+            .field("session", &self.session)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An agent can't be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Another agent of the same manager has this session.
+    SessionTaken {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session could not be written down; with [`AppendError::Conflict`], it has entries already.
+    Journal(AppendError),
+    /// Agents must be started within a tokio runtime.
+    NoRuntime,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SessionTaken { session } => write!(f, "session `{session}` has an agent already"),
+            Self::Journal(_) => f.write_str("the session can't be opened"),
+            Self::NoRuntime => f.write_str("agents must be started within a tokio runtime"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Journal(error) => Some(error),
+            Self::SessionTaken { .. } | Self::NoRuntime => None,
+        }
+    }
+}

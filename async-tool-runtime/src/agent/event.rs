@@ -1,0 +1,133 @@
+//! What an agent tells whoever listens.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use tokio::sync::broadcast::Receiver;
+
+use super::TurnNo;
+use crate::{
+    AsyncTaskResult, ModelError, TaskId, TaskNo, Timestamp, ToolCall, Usage,
+    broadcast::{BroadcastStream, Received, next},
+};
+
+/// Something an agent did, and when.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AgentEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: AgentEventKind,
+}
+
+impl AgentEvent {
+    pub(crate) const fn new(at: Timestamp, kind: AgentEventKind) -> Self {
+        Self { at, kind }
+    }
+}
+
+/// What an agent did.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AgentEventKind {
+    /// A user message was taken.
+    UserMessage(String),
+    /// The model was asked.
+    TurnStarted(TurnNo),
+    /// The model said some more.
+    Text(TurnNo, String),
+    /// The model made a call, which became a task.
+    Called {
+        /// The task.
+        number: TaskNo,
+        /// Its id.
+        task: TaskId,
+        /// The call.
+        call: ToolCall,
+    },
+    /// The model's turn is complete.
+    TurnEnded {
+        /// The turn.
+        turn: TurnNo,
+        /// All it said.
+        text: String,
+        /// What it cost.
+        usage: Usage,
+    },
+    /// A turn failed. If `retry_at` is `None`, no further try is made until something new comes in.
+    TurnFailed {
+        /// The turn.
+        turn: TurnNo,
+        /// What went wrong.
+        error: ModelError,
+        /// When it is tried again.
+        retry_at: Option<Timestamp>,
+    },
+    /// A call was answered with an acknowledgement: its task goes on in the background.
+    Acknowledged(TaskNo),
+    /// A call was answered with its result.
+    Answered(TaskNo),
+    /// A task ended.
+    Settled(TaskNo, Arc<AsyncTaskResult>),
+    /// Results were put before the model, in one message.
+    Delivered(Vec<TaskNo>),
+    /// Results will not be put before the model.
+    Dropped(Vec<TaskNo>, String),
+    /// A task was told to stop.
+    CancelRequested(TaskNo, String),
+    /// The session is over.
+    Closed,
+    /// The journal could not be written, and the session has stopped. Everything can still be read.
+    JournalFailed(String),
+    /// The agent refused to break one of its own rules. Please report it.
+    Defect(String),
+    /// The reader was too slow, and this many events are gone.
+    Missed(u64),
+}
+
+/// The events of an agent, from the moment it was asked for.
+///
+/// A reader that falls more than 1,024 events behind gets [`AgentEventKind::Missed`].
+#[derive(Debug)]
+#[must_use = "a stream does nothing until it is read"]
+pub struct AgentEventStream {
+    events: BroadcastStream<AgentEvent>,
+    last: Timestamp,
+}
+
+impl AgentEventStream {
+    pub(crate) fn new(receiver: Receiver<AgentEvent>) -> Self {
+        Self {
+            events: BroadcastStream::new(receiver),
+            last: Timestamp::default(),
+        }
+    }
+
+    /// Waits for the next event; `None` when the agent is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: no event is lost if the future is dropped.
+    pub async fn next(&mut self) -> Option<AgentEvent> {
+        next(self).await
+    }
+}
+
+impl Stream for AgentEventStream {
+    type Item = AgentEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<AgentEvent>> {
+        let event = match ready!(Pin::new(&mut self.events).poll_next(cx)) {
+            Some(Received::Item(event)) => event,
+            Some(Received::Missed(missed)) => AgentEvent::new(self.last, AgentEventKind::Missed(missed)),
+            None => return Poll::Ready(None),
+        };
+        self.last = event.at;
+        Poll::Ready(Some(event))
+    }
+}

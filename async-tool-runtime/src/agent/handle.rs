@@ -1,0 +1,250 @@
+//! The host's handle of an agent.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use serde::Serialize;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::{AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder};
+use crate::{AsyncToolManager, Message, Model, ModelError, SessionId, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall};
+
+/// An agent that goes on working while its tools run.
+///
+/// A cheap handle: clones are the same agent. When the last one is dropped, the session is closed: its tasks are stopped.
+///
+/// ```
+/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+///
+/// /// Adds two numbers.
+/// #[async_tool(effect = "read")]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// agent.send("add a=2 b=3").await?;
+/// agent.run_until_idle().await?;
+/// # let transcript = agent.transcript().await?;
+/// # assert!(format!("{transcript:?}").contains('5'));
+/// agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct AsyncAgent {
+    pub(super) session: SessionId,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) events: broadcast::Sender<AgentEvent>,
+    pub(super) status: watch::Receiver<Status>,
+}
+
+/// What the host asks of the shell.
+#[derive(Debug)]
+pub(super) enum Command {
+    Send(String, oneshot::Sender<Result<(), AgentError>>),
+    Cancel(TaskNo, String, oneshot::Sender<Result<TaskStatus, AgentError>>),
+    Tasks(oneshot::Sender<Vec<AgentTask>>),
+    Transcript(oneshot::Sender<Vec<Arc<Message>>>),
+    Close(oneshot::Sender<Result<(), AgentError>>),
+}
+
+/// What the shell shows of itself after every step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Status {
+    pub(super) state: AgentState,
+    pub(super) is_quiescent: bool,
+    pub(super) stalled: Option<ModelError>,
+    pub(super) stopped: Option<String>,
+}
+
+impl AsyncAgent {
+    /// Starts to build an agent that asks `model` and runs its tools with `manager`. Many agents can share a manager.
+    pub fn builder(model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
+        AsyncAgentBuilder::new(Arc::new(model), manager)
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// What the agent is doing now.
+    #[must_use]
+    pub fn state(&self) -> AgentState {
+        self.status.borrow().state
+    }
+
+    /// Says something to the agent. Returns when the message is written down: from then on it can't be lost. It is answered by the
+    /// next turn, which starts at once unless one is running.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Closed`] if the session takes no more messages, [`AgentError::Stopped`] if its journal failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the message may or may not have been taken.
+    pub async fn send(&self, text: impl Into<String>) -> Result<(), AgentError> {
+        self.ask(|reply| Command::Send(text.into(), reply)).await?
+    }
+
+    /// Tells a task to stop. Returns its status at that moment; a task that has ended is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::UnknownTask`] if the session has no such task.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the task may or may not have been told.
+    pub async fn cancel(&self, task: TaskNo, reason: impl Into<String>) -> Result<TaskStatus, AgentError> {
+        self.ask(|reply| Command::Cancel(task, reason.into(), reply)).await?
+    }
+
+    /// All tasks of the session, in the order of their numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Closed`] if the agent is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn tasks(&self) -> Result<Vec<AgentTask>, AgentError> {
+        self.ask(Command::Tasks).await
+    }
+
+    /// The conversation so far.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Closed`] if the agent is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn transcript(&self) -> Result<Vec<Arc<Message>>, AgentError> {
+        self.ask(Command::Transcript).await
+    }
+
+    /// What the agent does from now on.
+    pub fn events(&self) -> AgentEventStream {
+        AgentEventStream::new(self.events.subscribe())
+    }
+
+    /// Waits until nothing will happen any more by itself: no turn, no task, and no result that the model was not told.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Model`] if the model failed and was given up on, [`RunError::Stopped`] if the journal failed. Nothing is lost in
+    /// either case; after a failure of the model, the next message or result asks it again.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn run_until_idle(&self) -> Result<(), RunError> {
+        let mut status = self.status.clone();
+        let rest = status
+            .wait_for(|status| status.is_quiescent || status.stopped.is_some())
+            .await
+            .map_err(|_| RunError::Stopped("the agent is gone".to_owned()))?;
+        match (&rest.stopped, &rest.stalled) {
+            (Some(reason), _) => Err(RunError::Stopped(reason.clone())),
+            (None, Some(error)) => Err(RunError::Model(error.clone())),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Ends the session: no more messages, a running turn is aborted, tasks are told to stop, and what the model has not been told
+    /// is dropped with that reason in the journal. Returns when all tasks have ended. To let them finish first, wait for
+    /// [`run_until_idle`](Self::run_until_idle).
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Stopped`] if the journal failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session may go on closing. Call it again to wait for the end.
+    pub async fn close(&self) -> Result<(), AgentError> {
+        self.ask(Command::Close).await?
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| AgentError::Closed)?;
+        answer.await.map_err(|_| AgentError::Closed)
+    }
+}
+
+/// A task, as its agent sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AgentTask {
+    /// Its number in the session.
+    pub number: TaskNo,
+    /// Its id.
+    pub task: TaskId,
+    /// The call that it carries out.
+    pub call: ToolCall,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+}
+
+/// An agent couldn't do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The session is closed, or about to be.
+    Closed,
+    /// The session has stopped, for this reason. Everything can still be read.
+    Stopped(String),
+    /// The session has no such task.
+    UnknownTask(TaskNo),
+}
+
+impl fmt::Display for AgentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the session is closed"),
+            Self::Stopped(reason) => write!(f, "the session has stopped: {reason}"),
+            Self::UnknownTask(task) => write!(f, "the session has no task {task}"),
+        }
+    }
+}
+
+impl Error for AgentError {}
+
+/// An agent came to rest before its work was done.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The model failed, and was not asked again.
+    Model(ModelError),
+    /// The session has stopped, for this reason.
+    Stopped(String),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Model(_) => f.write_str("the model failed"),
+            Self::Stopped(reason) => write!(f, "the session has stopped: {reason}"),
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Model(error) => Some(error),
+            Self::Stopped(_) => None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What happens to an agent.
+
+use std::sync::Arc;
+
+use super::{Timer, TurnNo};
+use crate::{AsyncTaskResult, ModelError, TaskId, TaskNo, ToolCall, TurnEnd};
+
+/// Something that happened to an agent.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AgentInput {
+    /// The session begins.
+    Open {
+        /// The secret part of the tag that frames deliveries: random, and hard to guess.
+        nonce: String,
+    },
+    /// The user said something.
+    User(String),
+    /// The running turn went on.
+    Turn(TurnNo, TurnEvent),
+    /// A task got a slot.
+    Started(TaskId),
+    /// A task ended.
+    Settled(Arc<AsyncTaskResult>),
+    /// A timer went off.
+    Timer(Timer),
+    /// The host wants a task to stop.
+    Cancel(TaskNo, String),
+    /// The host ends the session.
+    Close,
+}
+
+/// A part of a turn, as the machine takes it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TurnEvent {
+    /// Some more text.
+    Text(String),
+    /// A complete call, with the id its task will have.
+    ToolCall(ToolCall, TaskId),
+    /// The turn is complete.
+    Done(TurnEnd),
+    /// The turn failed.
+    Failed(ModelError),
+}

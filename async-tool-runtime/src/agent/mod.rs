@@ -1,0 +1,51 @@
+//! The agent: a state machine that decides, and a shell that moves bytes.
+//!
+//! [`AgentMachine`] is sans-IO: it has no clock, no randomness, no locks, and awaits nothing. Time and ids come in with
+//! the input. What it knows is a [`Ledger`], the fold of the journal; what it decides are [`AgentAction`]s. The shell
+//! (`shell.rs`) is one tokio task per session that owns the machine and carries actions out in order.
+//!
+//! # Invariants
+//!
+//! 1. At most one turn runs per session. Busy is marked, the inbox drained and idle declared in one place, so nothing can
+//!    slip in between.
+//! 2. Every accepted task is settled exactly once; later settlements are refused by the ledger.
+//! 3. Every settled outcome is delivered exactly once, or dropped by an entry that says why.
+//! 4. Before any turn, every call has exactly one answer.
+//! 5. No call is answered twice.
+//! 6. A result is delivered only after its `Settled` entry, and a call is `Accepted` before it runs. An action behind an
+//!    `Append` waits until the append is durable.
+//! 7. A user message is never delayed by results that have not been shown yet.
+//! 8. After `Closed` no task of the session runs.
+//! 9. The fold of the journal equals the ledger of the live machine, at every entry: the machine changes its ledger only by
+//!    applying the entry that it appends.
+//!
+//! The ledger enforces 2 to 6 by refusing entries that would break them; an entry that is refused is a defect, is never
+//! written, and is reported.
+//!
+//! Absent on purpose: policy in the shell. It decides nothing but when to try a journal again.
+
+mod action;
+mod builder;
+mod event;
+mod frames;
+mod handle;
+mod input;
+mod ledger;
+mod machine;
+mod policy;
+mod shell;
+mod state;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+pub use action::{AgentAction, Timer};
+pub use builder::{AsyncAgentBuilder, StartError};
+pub use event::{AgentEvent, AgentEventKind, AgentEventStream};
+pub use handle::{AgentError, AgentTask, AsyncAgent, RunError};
+pub use input::{AgentInput, TurnEvent};
+pub use ledger::{FoldError, Ledger};
+pub use machine::AgentMachine;
+pub use policy::{AckPolicy, AgentPolicy, WakePolicy};
+pub use state::AgentState;
+pub use turn::TurnNo;

@@ -1,0 +1,412 @@
+//! Carries out what the machine decides: one tokio task per session.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::{pending, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures_core::Stream;
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::sleep,
+};
+
+use super::{
+    AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent, Timer, TurnEvent,
+    TurnNo,
+    handle::{Command, Status},
+};
+use crate::{
+    AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Seq,
+    SessionId, TaskId, TaskOutcome, TaskSpec, Timestamp, Timing,
+    broadcast::next,
+    manager::TaskNews,
+};
+
+/// How many events a slow listener may be behind.
+const EVENT_BACKLOG: usize = 1024;
+/// How many commands may wait; the host waits beyond that.
+const COMMAND_BACKLOG: usize = 16;
+/// The pauses before a journal that can't be written is tried again.
+const JOURNAL_PAUSES: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(200), Duration::from_secs(1)];
+
+pub(super) struct Shell {
+    machine: AgentMachine,
+    session: SessionId,
+    model: Arc<dyn Model>,
+    manager: AsyncToolManager,
+    journal: Arc<dyn Journal>,
+    /// The last entry that is durable.
+    seq: Seq,
+
+    commands: mpsc::Receiver<Command>,
+    news: mpsc::UnboundedReceiver<TaskNews>,
+    /// Tasks the manager didn't take: they settle like any other.
+    refused: VecDeque<Arc<AsyncTaskResult>>,
+    turn: Option<(TurnNo, ModelStream)>,
+    timers: BTreeMap<Timer, Timestamp>,
+
+    events: broadcast::Sender<AgentEvent>,
+    status: watch::Sender<Status>,
+    closers: Vec<oneshot::Sender<Result<(), AgentError>>>,
+    stopped: Option<String>,
+}
+
+/// What woke the shell.
+enum Woken {
+    Command(Option<Command>),
+    Input(AgentInput),
+}
+
+impl Shell {
+    pub(super) fn new(
+        machine: AgentMachine,
+        session: SessionId,
+        model: Arc<dyn Model>,
+        manager: AsyncToolManager,
+        journal: Arc<dyn Journal>,
+        news: mpsc::UnboundedReceiver<TaskNews>,
+    ) -> (AsyncAgent, Self) {
+        let (commands, command_queue) = mpsc::channel(COMMAND_BACKLOG);
+        let events = broadcast::Sender::new(EVENT_BACKLOG);
+        let (status, status_reader) = watch::channel(Status::default());
+        let agent = AsyncAgent {
+            session: session.clone(),
+            commands,
+            events: events.clone(),
+            status: status_reader,
+        };
+        let shell = Self {
+            machine,
+            session,
+            model,
+            manager,
+            journal,
+            seq: Seq::START,
+            commands: command_queue,
+            news,
+            refused: VecDeque::new(),
+            turn: None,
+            timers: BTreeMap::new(),
+            events,
+            status,
+            closers: Vec::new(),
+            stopped: None,
+        };
+        (agent, shell)
+    }
+
+    /// Takes the first input, whose failure is the caller's to see.
+    pub(super) async fn open(&mut self, input: AgentInput) -> Result<(), AppendError> {
+        let actions = self.machine.step(self.manager.now(), input);
+        self.carry_out(actions).await?;
+        self.show_status();
+        Ok(())
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.woken().await {
+                Woken::Input(input) => self.step(input).await,
+                Woken::Command(Some(command)) => self.obey(command).await,
+                // Nobody holds the agent any more: nothing outlives its owner.
+                Woken::Command(None) => {
+                    if self.is_over() {
+                        return;
+                    }
+                    self.step(AgentInput::Close).await;
+                    while !self.is_over() {
+                        let input = self.happens().await;
+                        self.step(input).await;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn woken(&mut self) -> Woken {
+        if self.is_over() {
+            return Woken::Command(self.commands.recv().await);
+        }
+        // Taken out for the borrow checker's sake: `happens` needs the rest of the shell.
+        let (idle, no_commands) = mpsc::channel(1);
+        let mut commands = std::mem::replace(&mut self.commands, no_commands);
+        let woken = tokio::select! {
+            // The user goes first, always.
+            biased;
+            command = commands.recv() => Woken::Command(command),
+            input = self.happens() => Woken::Input(input),
+        };
+        drop(idle);
+        self.commands = commands;
+        woken
+    }
+
+    /// Waits for the next thing that happens by itself. Cancel safe: nothing is taken before it is returned.
+    async fn happens(&mut self) -> AgentInput {
+        if let Some(result) = self.refused.pop_front() {
+            return AgentInput::Settled(result);
+        }
+        let next_timer = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
+        let now = self.manager.now();
+        let timer = async {
+            match next_timer {
+                Some((timer, at)) => {
+                    sleep(at.since(now)).await;
+                    timer
+                }
+                None => pending().await,
+            }
+        };
+        let turn = &mut self.turn;
+        let turn_event = async {
+            match turn {
+                Some((turn, stream)) => (*turn, next_event(stream).await),
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(news) = self.news.recv() => match news {
+                TaskNews::Started(task) => AgentInput::Started(task),
+                TaskNews::Settled(result) => AgentInput::Settled(result),
+            },
+            timer = timer => {
+                self.timers.remove(&timer);
+                AgentInput::Timer(timer)
+            }
+            (turn, event) = turn_event => {
+                let event = match event {
+                    Some(Ok(ModelEvent::Text(text))) => TurnEvent::Text(text),
+                    Some(Ok(ModelEvent::ToolCall(call))) => TurnEvent::ToolCall(call, TaskId::new()),
+                    Some(Ok(ModelEvent::Done(end))) => TurnEvent::Done(end),
+                    Some(Err(error)) => TurnEvent::Failed(error),
+                    None => TurnEvent::Failed(ModelError::truncated()),
+                };
+                if matches!(event, TurnEvent::Done(_) | TurnEvent::Failed(_)) {
+                    self.turn = None;
+                }
+                AgentInput::Turn(turn, event)
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        // Whoever asked may have gone; the answer is for nobody then.
+        match command {
+            Command::Send(text, reply) => {
+                let mut answer = self.is_open();
+                if answer.is_ok() {
+                    self.step(AgentInput::User(text)).await;
+                    answer = self.not_stopped();
+                }
+                let _ = reply.send(answer);
+            }
+            Command::Cancel(task, reason, reply) => {
+                let status = self.machine.status(task);
+                if status.is_some() && self.is_open().is_ok() {
+                    self.step(AgentInput::Cancel(task, reason)).await;
+                }
+                let _ = reply.send(status.ok_or(AgentError::UnknownTask(task)));
+            }
+            Command::Tasks(reply) => {
+                let tasks = self.machine.ledger().tasks().iter().map(|(number, record)| AgentTask {
+                    number: *number,
+                    task: record.task,
+                    call: record.call.clone(),
+                    status: self.machine.status(*number).unwrap_or(crate::TaskStatus::Queued),
+                    accepted: record.accepted,
+                });
+                let _ = reply.send(tasks.collect());
+            }
+            Command::Transcript(reply) => {
+                let _ = reply.send(self.machine.ledger().transcript().messages().to_vec());
+            }
+            Command::Close(reply) => {
+                self.closers.push(reply);
+                self.step(AgentInput::Close).await;
+            }
+        }
+    }
+
+    /// One input: decide, carry out, show.
+    async fn step(&mut self, input: AgentInput) {
+        if self.stopped.is_none() {
+            let actions = self.machine.step(self.manager.now(), input);
+            if let Err(error) = self.carry_out(actions).await {
+                self.stop(&error);
+            }
+        }
+        self.show_status();
+    }
+
+    /// Carries out actions in their order; those behind an append that failed are left undone.
+    async fn carry_out(&mut self, actions: Vec<AgentAction>) -> Result<(), AppendError> {
+        for action in actions {
+            match action {
+                AgentAction::Append(entries) => self.append(entries).await?,
+                AgentAction::StartTurn(turn, request) => self.turn = Some((turn, ask(&*self.model, request))),
+                AgentAction::AbortTurn(turn) => {
+                    self.turn.take_if(|(running, _)| *running == turn);
+                }
+                AgentAction::Submit(spec) => self.submit(spec),
+                AgentAction::CancelTask(task, reason) => {
+                    self.manager.cancel(task, reason);
+                }
+                AgentAction::SetTimer(timer, at) => {
+                    self.timers.insert(timer, at);
+                }
+                AgentAction::Emit(event) => self.emit(event),
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, spec: TaskSpec) {
+        let (task, number, session) = (spec.task, spec.number, spec.session.clone());
+        if let Err(refusal) = self.manager.submit_task(spec) {
+            let (call, error) = refusal.into_parts();
+            let now = self.manager.now();
+            self.refused.push_back(Arc::new(AsyncTaskResult {
+                task,
+                number,
+                session,
+                call: call.id,
+                tool: call.name,
+                arguments: call.arguments,
+                outcome: TaskOutcome::Failed(error),
+                timing: Timing::new(now, None, now),
+                attempts: 0,
+            }));
+        }
+    }
+
+    async fn append(&mut self, entries: Vec<Entry>) -> Result<(), AppendError> {
+        let mut pauses = JOURNAL_PAUSES.iter();
+        let mut is_repeated = false;
+        loop {
+            let error = match self.journal.append(&self.session, self.seq, entries.clone()).await {
+                Ok(seq) => {
+                    self.seq = seq;
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            match (&error, pauses.next()) {
+                // A store that failed may have written all the same; then our own entries are the conflict.
+                (AppendError::Conflict { last }, _) if is_repeated && self.has_written(&entries, *last).await => {
+                    self.seq = *last;
+                    return Ok(());
+                }
+                (AppendError::Unavailable(source), Some(pause)) => {
+                    tracing::warn!(session = %self.session, error = &**source as &dyn std::error::Error, "the journal can't be written; trying again");
+                    is_repeated = true;
+                    sleep(*pause).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Whether exactly these entries stand after the last one that is known to be durable.
+    async fn has_written(&self, entries: &[Entry], last: Seq) -> bool {
+        if last.as_u64() != self.seq.as_u64() + entries.len() as u64 {
+            return false;
+        }
+        let mut written = self.journal.read(&self.session, self.seq);
+        for expected in entries {
+            match next(&mut written).await {
+                Some(Ok((_, found))) if found == *expected => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// The journal is lost: nothing more is decided, and nothing goes on unseen.
+    fn stop(&mut self, error: &AppendError) {
+        let mut reason = error.to_string();
+        if let Some(source) = std::error::Error::source(error) {
+            reason = format!("{reason}: {source}");
+        }
+        tracing::error!(session = %self.session, reason, "the session has stopped");
+        self.turn = None;
+        self.timers.clear();
+        for record in self.machine.ledger().tasks().values() {
+            if record.result.is_none() {
+                self.manager.cancel(record.task, "the session's journal failed");
+            }
+        }
+        self.emit(AgentEvent::new(self.manager.now(), AgentEventKind::JournalFailed(reason.clone())));
+        self.stopped = Some(reason);
+    }
+
+    fn emit(&self, event: AgentEvent) {
+        let _nobody_listens = self.events.send(event);
+    }
+
+    fn show_status(&mut self) {
+        if self.is_over() {
+            let end = self.not_stopped();
+            for closer in self.closers.drain(..) {
+                let _ = closer.send(end.clone());
+            }
+        }
+        self.status.send_replace(Status {
+            state: self.machine.state(),
+            is_quiescent: self.machine.is_quiescent() && self.refused.is_empty(),
+            stalled: self.machine.stalled().cloned(),
+            stopped: self.stopped.clone(),
+        });
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopped.is_some() || self.machine.state() == AgentState::Closed
+    }
+
+    fn is_open(&self) -> Result<(), AgentError> {
+        match self.machine.state() {
+            AgentState::Closing | AgentState::Closed => Err(AgentError::Closed),
+            AgentState::Idle | AgentState::Thinking | AgentState::Answering => self.not_stopped(),
+        }
+    }
+
+    fn not_stopped(&self) -> Result<(), AgentError> {
+        self.stopped.clone().map_or(Ok(()), |reason| Err(AgentError::Stopped(reason)))
+    }
+}
+
+impl Drop for Shell {
+    /// Also where the runtime is shut down in the middle: whoever runs the tasks learns that nobody waits for them.
+    fn drop(&mut self) {
+        self.manager.unroute(&self.session);
+        for record in self.machine.ledger().tasks().values() {
+            if record.result.is_none() {
+                self.manager.cancel(record.task, "the session's agent is gone");
+            }
+        }
+    }
+}
+
+/// Starts a turn. An adapter is user code: its panic is a failed turn and not the end of the session.
+fn ask(model: &dyn Model, request: ModelRequest) -> ModelStream {
+    catch_unwind(AssertUnwindSafe(|| model.generate(request))).unwrap_or_else(|_| ModelStream::failed(model_panicked()))
+}
+
+async fn next_event(stream: &mut ModelStream) -> Option<Result<ModelEvent, ModelError>> {
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *stream).poll_next(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Some(Err(model_panicked()))))
+    })
+    .await
+}
+
+fn model_panicked() -> ModelError {
+    ModelError::permanent("the model's adapter panicked")
+}

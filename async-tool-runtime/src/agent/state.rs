@@ -1,0 +1,21 @@
+//! What an agent is doing.
+
+use serde::Serialize;
+
+/// What an agent is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AgentState {
+    /// No turn runs. Tasks may.
+    #[default]
+    Idle,
+    /// A turn runs.
+    Thinking,
+    /// A turn has ended with calls, and their results are waited for, as long as the grace time.
+    Answering,
+    /// The session takes no more messages, and its tasks are being stopped.
+    Closing,
+    /// The session is over.
+    Closed,
+}

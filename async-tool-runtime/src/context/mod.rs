@@ -1,0 +1,13 @@
+//! What the model is shown.
+//!
+//! # Invariants
+//!
+//! 1. A transcript is only ever added to: providers cache prompts by their prefix.
+//! 2. The answers to a turn's calls stand in one message, directly after the message that made the calls, and nothing else
+//!    stands in it. Every provider without native async wants this, and models that see other text there learn to end
+//!    their turns early.
+//! 3. What tools produced is either the answer to its call or in a [`Message::Delivery`]; never in a user message.
+
+mod transcript;
+
+pub use transcript::{Answer, AnswerContent, Message, Transcript};

@@ -1,0 +1,120 @@
+//! The conversation, independent of any provider.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{AsyncTaskResult, CallId, TaskAck, TaskNo, TaskOutcome, ToolCall};
+
+/// A message of the conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Message {
+    /// What the user said.
+    User {
+        /// The text.
+        text: String,
+    },
+    /// One turn of the model's.
+    Assistant {
+        /// The text; empty if it only made calls.
+        text: String,
+        /// The calls, in the order in which the model made them.
+        calls: Vec<ToolCall>,
+        /// The provider's own blocks, to be sent back unchanged.
+        provider: Option<Value>,
+    },
+    /// The answers to all calls of the message before.
+    Answers(Vec<Answer>),
+    /// Results that came after their calls had been acknowledged.
+    Delivery {
+        /// The tasks whose results these are.
+        tasks: Vec<TaskNo>,
+        /// The text as the model reads it, framed and escaped.
+        text: String,
+    },
+}
+
+/// The one answer to a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The call that is answered.
+    pub call: CallId,
+    /// The name of the tool.
+    pub tool: String,
+    /// What the model is told.
+    pub content: AnswerContent,
+}
+
+impl Answer {
+    /// An answer.
+    #[must_use]
+    pub fn new(call: CallId, tool: impl Into<String>, content: AnswerContent) -> Self {
+        Self {
+            call,
+            tool: tool.into(),
+            content,
+        }
+    }
+
+    /// The answer as the model reads it. A completed call is answered with the bare value, like an ordinary tool's; anything
+    /// else is an object that says what it is.
+    #[must_use]
+    pub fn to_model_json(&self) -> Value {
+        match &self.content {
+            AnswerContent::Ack(ack) => ack.to_model_json(),
+            AnswerContent::Result(result) => match &result.outcome {
+                TaskOutcome::Completed(value) => value.clone(),
+                TaskOutcome::Failed(error) => {
+                    json!({"error": {"kind": error.kind(), "message": error.model_message(), "retryable": error.retryable()}})
+                }
+                TaskOutcome::Cancelled(reason) => {
+                    json!({"cancelled": reason, "note": "what the tool had done by then is not undone"})
+                }
+                TaskOutcome::Unknown(why) => {
+                    json!({"unknown": why, "note": "the effects of the tool may or may not have happened"})
+                }
+            },
+        }
+    }
+
+    /// Whether the answer is to be flagged as an error, on providers that have a flag for it.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        match &self.content {
+            AnswerContent::Ack(_) => false,
+            AnswerContent::Result(result) => !result.outcome.is_completed(),
+        }
+    }
+}
+
+/// What an answer holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerContent {
+    /// The task goes on in the background.
+    Ack(TaskAck),
+    /// The task has ended.
+    Result(Arc<AsyncTaskResult>),
+}
+
+/// The conversation so far. Messages are shared, so a copy costs one pointer each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transcript {
+    messages: Vec<Arc<Message>>,
+}
+
+impl Transcript {
+    /// The messages, oldest first.
+    #[must_use]
+    pub fn messages(&self) -> &[Arc<Message>] {
+        &self.messages
+    }
+
+    pub(crate) fn push(&mut self, message: Message) {
+        self.messages.push(Arc::new(message));
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a turn failed.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+/// A turn failed. The message is for operators and holds no keys.
+#[derive(Clone, Debug)]
+pub struct ModelError {
+    message: String,
+    retryable: bool,
+    retry_after: Option<Duration>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl ModelError {
+    /// A failure that another try doesn't mend, such as a refused key or a bad request.
+    #[must_use]
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            retryable: false,
+            retry_after: None,
+            source: None,
+        }
+    }
+
+    /// A failure that another try may mend, such as a broken connection or an overloaded server.
+    #[must_use]
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self {
+            retryable: true,
+            ..Self::permanent(message)
+        }
+    }
+
+    /// The stream ended without [`ModelEvent::Done`](super::ModelEvent::Done).
+    #[must_use]
+    pub fn truncated() -> Self {
+        Self::transient("the model's stream ended before the turn was complete")
+    }
+
+    /// The same failure, not to be tried again before this long from now.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// The same failure with its cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into().into());
+        self
+    }
+
+    /// Whether another try can help.
+    #[must_use]
+    pub const fn retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// How long to wait before another try, if the provider says so.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for ModelError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Equal where message and retry advice are; the source doesn't count.
+impl PartialEq for ModelError {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.message, self.retryable, self.retry_after) == (&other.message, other.retryable, other.retry_after)
+    }
+}
