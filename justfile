@@ -1,0 +1,57 @@
+# The steps of `.ci/run` by name; what they run is written there, once.
+
+# What there is.
+default:
+    @just --list
+
+# All checks, as before a change lands.
+ci:
+    .ci/run
+
+# Formats the code (`.ci/run fmt` only checks).
+fmt:
+    cargo fmt --all
+
+# Clippy on everything, warnings are errors.
+lint:
+    .ci/run lint
+
+# Unit, integration, user-interface and documentation tests.
+test:
+    .ci/run test
+
+# The API documentation, warnings are errors.
+doc:
+    .ci/run doc
+
+# The published crates with each feature alone.
+features:
+    .ci/run features
+
+# The published crates with the oldest dependencies they allow.
+minimal:
+    .ci/run minimal
+
+# Dependencies that nothing uses.
+unused:
+    .ci/run unused
+
+# Typing errors.
+spelling:
+    .ci/run spelling
+
+# Licences, banned crates and sources of all dependencies; needs cargo-deny.
+licenses:
+    .ci/run licenses
+
+# The quickstart, as a new user runs it.
+quickstart:
+    .ci/run quickstart
+
+# Benchmarks; a filter may follow: `just bench submit_to_ack`.
+bench *filter:
+    cargo bench -p async-tool-benches -- {{ filter }}
+
+# Writes the golden files anew; read the diff before you commit it.
+bless:
+    UPDATE_EXPECT=1 TRYBUILD=overwrite cargo test --workspace
