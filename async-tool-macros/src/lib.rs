@@ -2,9 +2,6 @@
 
 /// Makes a tool of a function.
 #[proc_macro_attribute]
-pub fn async_tool(
-    _arguments: proc_macro::TokenStream,
-    item: proc_macro::TokenStream,
-) -> proc_macro::TokenStream {
+pub fn async_tool(_arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     item
 }

@@ -8,15 +8,19 @@ pub use ::serde_json::Value;
 pub use ::std::sync::OnceLock;
 
 pub use crate::tool::output::{
-    DisplayFailure, NoSchema, OpaqueResultSchema, OutputSchema, PlainOutput, PlainSchema, Probe, ResultSchema, SourceFailure,
-    probe,
+    DisplayFailure, NoSchema, OpaqueResultSchema, OutputSchema, PlainOutput, PlainSchema, Probe, ResultSchema,
+    SourceFailure, probe,
 };
 pub use crate::tool::{Background, BoundCall, Effect, FromToolContext, FunctionTool, ToolDefinition, ToolError};
 
 /// The definition of a tool whose arguments are read as `A`, without a notice.
 #[must_use]
 pub fn define<A: schemars::JsonSchema>(name: &str, description: &str, output: OutputSchema) -> ToolDefinition {
-    let definition = ToolDefinition::new(name, crate::schema::join_paragraphs(description), crate::schema::of_input::<A>());
+    let definition = ToolDefinition::new(
+        name,
+        crate::schema::join_paragraphs(description),
+        crate::schema::of_input::<A>(),
+    );
     match output {
         Some(schema) => definition.with_output_schema(schema()),
         None => definition,

@@ -18,10 +18,14 @@ mod tool;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 
 pub use agent::{
-    AckPolicy, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine, AgentPolicy, AgentState,
-    AgentTask, AsyncAgent, AsyncAgentBuilder, FoldError, Ledger, RunError, StartError, Timer, TurnEvent, TurnNo, WakePolicy,
+    AckPolicy, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
+    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, FoldError, Ledger, RunError, StartError, Timer,
+    TurnEvent, TurnNo, WakePolicy,
 };
 pub use async_tool_macros::async_tool;
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
@@ -33,12 +37,13 @@ pub use manager::{AsyncToolManager, AsyncToolManagerBuilder, BuildError, Shutdow
 pub use model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage};
 pub use session::SessionId;
 pub use task::{
-    AsyncTaskResult, CallId, EventStream, ParseTaskIdError, ParseTaskNoError, TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo,
-    TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall,
+    AsyncTaskResult, CallId, EventStream, ParseTaskIdError, ParseTaskNoError, TaskAck, TaskEvent, TaskHandle, TaskId,
+    TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall,
 };
 pub use tool::{
-    Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, IdempotencyKey, RegistryError, Requirement,
-    State, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
+    Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, IdempotencyKey, RegistryError,
+    Requirement, State, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions,
+    ToolOutput, ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

@@ -93,10 +93,14 @@ impl AsyncAgentBuilder {
             self.policy,
             Ledger::new(),
         );
-        let (agent, mut shell) = Shell::new(machine, self.session, self.model, self.manager, self.journal, results);
+        let (agent, mut shell, commands) =
+            Shell::new(machine, self.session, self.model, self.manager, self.journal, results);
         let nonce = uuid::Uuid::new_v4().simple().to_string();
-        shell.open(AgentInput::Open { nonce }).await.map_err(StartError::Journal)?;
-        runtime.spawn(shell.run());
+        shell
+            .open(AgentInput::Open { nonce })
+            .await
+            .map_err(StartError::Journal)?;
+        runtime.spawn(shell.run(commands));
         Ok(agent)
     }
 }

@@ -176,7 +176,10 @@ impl AsyncAgent {
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| AgentError::Closed)?;
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| AgentError::Closed)?;
         answer.await.map_err(|_| AgentError::Closed)
     }
 }

@@ -158,7 +158,11 @@ impl Ledger {
                 let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
                 let mut accepted = calls.clone();
                 accepted.sort_unstable();
-                require(entry, accepted == open.calls, "a turn ends with the calls that were accepted")?;
+                require(
+                    entry,
+                    accepted == open.calls,
+                    "a turn ends with the calls that were accepted",
+                )?;
                 let message = Message::Assistant {
                     text: text.clone(),
                     calls: calls.iter().map(|number| self.tasks[number].call.clone()).collect(),
@@ -199,10 +203,18 @@ impl Ledger {
                 turn, answers, eager, ..
             } => self.apply_answers(entry, *turn, answers, *eager)?,
             Entry::Delivered { tasks, text, .. } => {
-                require(entry, self.open_turn.is_none(), "a delivery never comes between a call and its answer")?;
+                require(
+                    entry,
+                    self.open_turn.is_none(),
+                    "a delivery never comes between a call and its answer",
+                )?;
                 require(entry, !tasks.is_empty(), "a delivery holds a result")?;
                 for number in tasks {
-                    require(entry, self.inbox.contains(number), "only results in the inbox are delivered")?;
+                    require(
+                        entry,
+                        self.inbox.contains(number),
+                        "only results in the inbox are delivered",
+                    )?;
                 }
                 self.inbox.retain(|number| !tasks.contains(number));
                 for number in tasks {
@@ -236,7 +248,11 @@ impl Ledger {
             Entry::Closed { .. } => {
                 let running = self.tasks.values().any(|record| record.result.is_none());
                 require(entry, !running, "a session is closed when its tasks have ended")?;
-                require(entry, self.inbox.is_empty(), "what is not delivered is dropped before the session is closed")?;
+                require(
+                    entry,
+                    self.inbox.is_empty(),
+                    "what is not delivered is dropped before the session is closed",
+                )?;
                 require(entry, self.open_turn.is_none(), "a turn is open")?;
                 self.life = Life::Closed;
             }
@@ -248,16 +264,30 @@ impl Ledger {
         let open = self.open_turn.as_ref().filter(|open| open.turn == turn && open.ended);
         let open = open.ok_or_else(|| FoldError::new(entry, "the turn doesn't wait for answers"))?;
         let answered: Vec<TaskNo> = answers.iter().map(Given::number).collect();
-        require(entry, answered == open.calls, "every call of a turn gets exactly one answer")?;
+        require(
+            entry,
+            answered == open.calls,
+            "every call of a turn gets exactly one answer",
+        )?;
 
         let mut message = Vec::with_capacity(answers.len());
         for given in answers {
             let record = self.record_mut(given.number(), entry)?;
             let content = match given {
                 Given::Ack(number, status) => {
-                    require(entry, record.result.is_none(), "a call whose result is in is answered with it")?;
+                    require(
+                        entry,
+                        record.result.is_none(),
+                        "a call whose result is in is answered with it",
+                    )?;
                     let arguments = record.call.arguments.clone();
-                    AnswerContent::Ack(TaskAck::new(record.task, Some(*number), &*record.call.name, arguments, *status))
+                    AnswerContent::Ack(TaskAck::new(
+                        record.task,
+                        Some(*number),
+                        &*record.call.name,
+                        arguments,
+                        *status,
+                    ))
                 }
                 Given::Result(_) => {
                     let result = record.result.clone();
@@ -363,7 +393,11 @@ impl Given {
 }
 
 fn require(entry: &Entry, holds: bool, rule: &'static str) -> Result<(), FoldError> {
-    if holds { Ok(()) } else { Err(FoldError::new(entry, rule)) }
+    if holds {
+        Ok(())
+    } else {
+        Err(FoldError::new(entry, rule))
+    }
 }
 
 /// An entry can't follow those before it.

@@ -3,12 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    AckPolicy, AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, Ledger, Timer, TurnEvent, TurnNo, frames,
-    ledger::Life,
+    AckPolicy, AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, Ledger, Timer, TurnEvent,
+    TurnNo, frames, ledger::Life,
 };
 use crate::{
-    AsyncTaskResult, Entry, Given, ModelError, ModelRequest, SessionId, TaskId, TaskNo, TaskSpec, TaskStatus, Timestamp,
-    ToolCall, ToolDefinition, TurnEnd,
+    AsyncTaskResult, Entry, Given, ModelError, ModelRequest, SessionId, TaskId, TaskNo, TaskSpec, TaskStatus,
+    Timestamp, ToolCall, ToolDefinition, TurnEnd,
 };
 
 /// Decides what an agent does. Sans-IO: inputs go in with the time, actions come out.
@@ -137,7 +137,8 @@ impl AgentMachine {
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
         let settled = self.ledger.open_tasks().next().is_none();
-        let nothing_to_say = self.stalled.is_some() || (!self.ledger.is_unanswered() && self.ledger.inbox().next().is_none());
+        let nothing_to_say =
+            self.stalled.is_some() || (!self.ledger.is_unanswered() && self.ledger.inbox().next().is_none());
         self.phase == Phase::Idle && settled && nothing_to_say
     }
 
@@ -161,7 +162,13 @@ impl AgentMachine {
         if self.ledger.life() != Life::Open {
             return;
         }
-        self.record(now, Entry::UserMessage { text: text.clone(), at: now });
+        self.record(
+            now,
+            Entry::UserMessage {
+                text: text.clone(),
+                at: now,
+            },
+        );
         self.emit(now, AgentEventKind::UserMessage(text));
         self.failures = 0;
         match self.phase {
@@ -193,12 +200,19 @@ impl AgentMachine {
 
     fn on_call(&mut self, now: Timestamp, turn: TurnNo, call: ToolCall, task: TaskId) {
         let is_repeated = self.calls.iter().any(|known| match known {
-            TurnCall::Accepted(number) => self.ledger.tasks().get(number).is_some_and(|record| record.call.id == call.id),
+            TurnCall::Accepted(number) => self
+                .ledger
+                .tasks()
+                .get(number)
+                .is_some_and(|record| record.call.id == call.id),
             TurnCall::Held(held, _) => held.id == call.id,
         });
         // Two calls of one id would need two answers on one id, which no provider takes.
         if is_repeated {
-            self.emit(now, AgentEventKind::Defect(format!("the model made the call `{}` twice in one turn", call.id)));
+            self.emit(
+                now,
+                AgentEventKind::Defect(format!("the model made the call `{}` twice in one turn", call.id)),
+            );
         } else if self.policy.starts_early(&call.name) {
             let number = self.accept(now, turn, call, task);
             self.calls.push(TurnCall::Accepted(number));
@@ -261,12 +275,24 @@ impl AgentMachine {
     }
 
     fn on_settled(&mut self, now: Timestamp, result: Arc<AsyncTaskResult>) {
-        let Some(number) = self.ledger.number(result.task) else { return };
-        if self.ledger.tasks().get(&number).is_none_or(|record| record.result.is_some()) {
+        let Some(number) = self.ledger.number(result.task) else {
+            return;
+        };
+        if self
+            .ledger
+            .tasks()
+            .get(&number)
+            .is_none_or(|record| record.result.is_some())
+        {
             return;
         }
         self.running.remove(&number);
-        self.record(now, Entry::Settled { result: Arc::clone(&result) });
+        self.record(
+            now,
+            Entry::Settled {
+                result: Arc::clone(&result),
+            },
+        );
         self.emit(now, AgentEventKind::Settled(number, result));
         if self.ledger.life() == Life::Closing {
             return self.close_if_done(now);
@@ -297,7 +323,9 @@ impl AgentMachine {
     }
 
     fn on_cancel(&mut self, now: Timestamp, number: TaskNo, reason: String) {
-        let Some(record) = self.ledger.tasks().get(&number) else { return };
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return;
+        };
         if record.result.is_some() || record.cancel.is_some() {
             return;
         }
@@ -360,7 +388,11 @@ impl AgentMachine {
     fn undo_turn(&mut self, now: Timestamp, turn: TurnNo, reason: &str, error: &str) {
         self.text.clear();
         self.calls.clear();
-        let started = self.ledger.open_turn().map(|open| open.calls.clone()).unwrap_or_default();
+        let started = self
+            .ledger
+            .open_turn()
+            .map(|open| open.calls.clone())
+            .unwrap_or_default();
         if !started.is_empty() {
             for number in &started {
                 self.on_cancel(now, *number, reason.to_owned());
@@ -379,7 +411,9 @@ impl AgentMachine {
         let mut wait_until = now;
         let mut waits_without_limit = false;
         for number in &open.calls {
-            let Some(record) = self.ledger.tasks().get(number) else { continue };
+            let Some(record) = self.ledger.tasks().get(number) else {
+                continue;
+            };
             if record.result.is_none() {
                 match self.policy.grace_of(&record.call.name) {
                     Some(grace) => wait_until = wait_until.max(ended.after(grace)),

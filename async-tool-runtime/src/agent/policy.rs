@@ -77,7 +77,9 @@ impl AgentPolicy {
 
     /// Whether a call may run before its turn is complete. A call of an unknown tool may: it only gets an error.
     pub(crate) fn starts_early(&self, tool: &str) -> bool {
-        self.tools.get(tool).is_none_or(|options| options.effect != Effect::Once)
+        self.tools
+            .get(tool)
+            .is_none_or(|options| options.effect != Effect::Once)
     }
 
     /// How long the end of a turn waits for this tool; `None` is without limit.

@@ -17,15 +17,13 @@ use tokio::{
 };
 
 use super::{
-    AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent, Timer, TurnEvent,
-    TurnNo,
+    AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
+    Timer, TurnEvent, TurnNo,
     handle::{Command, Status},
 };
 use crate::{
-    AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Seq,
-    SessionId, TaskId, TaskOutcome, TaskSpec, Timestamp, Timing,
-    broadcast::next,
-    manager::TaskNews,
+    AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Model, ModelError, ModelEvent, ModelRequest,
+    ModelStream, Seq, SessionId, TaskId, TaskOutcome, TaskSpec, Timestamp, Timing, broadcast::next, manager::TaskNews,
 };
 
 /// How many events a slow listener may be behind.
@@ -33,7 +31,11 @@ const EVENT_BACKLOG: usize = 1024;
 /// How many commands may wait; the host waits beyond that.
 const COMMAND_BACKLOG: usize = 16;
 /// The pauses before a journal that can't be written is tried again.
-const JOURNAL_PAUSES: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(200), Duration::from_secs(1)];
+const JOURNAL_PAUSES: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+];
 
 pub(super) struct Shell {
     machine: AgentMachine,
@@ -44,7 +46,6 @@ pub(super) struct Shell {
     /// The last entry that is durable.
     seq: Seq,
 
-    commands: mpsc::Receiver<Command>,
     news: mpsc::UnboundedReceiver<TaskNews>,
     /// Tasks the manager didn't take: they settle like any other.
     refused: VecDeque<Arc<AsyncTaskResult>>,
@@ -71,7 +72,7 @@ impl Shell {
         manager: AsyncToolManager,
         journal: Arc<dyn Journal>,
         news: mpsc::UnboundedReceiver<TaskNews>,
-    ) -> (AsyncAgent, Self) {
+    ) -> (AsyncAgent, Self, mpsc::Receiver<Command>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_BACKLOG);
         let events = broadcast::Sender::new(EVENT_BACKLOG);
         let (status, status_reader) = watch::channel(Status::default());
@@ -88,7 +89,6 @@ impl Shell {
             manager,
             journal,
             seq: Seq::START,
-            commands: command_queue,
             news,
             refused: VecDeque::new(),
             turn: None,
@@ -98,7 +98,7 @@ impl Shell {
             closers: Vec::new(),
             stopped: None,
         };
-        (agent, shell)
+        (agent, shell, command_queue)
     }
 
     /// Takes the first input, whose failure is the caller's to see.
@@ -109,9 +109,9 @@ impl Shell {
         Ok(())
     }
 
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
-            match self.woken().await {
+            match self.woken(&mut commands).await {
                 Woken::Input(input) => self.step(input).await,
                 Woken::Command(Some(command)) => self.obey(command).await,
                 // Nobody holds the agent any more: nothing outlives its owner.
@@ -130,22 +130,16 @@ impl Shell {
         }
     }
 
-    async fn woken(&mut self) -> Woken {
+    async fn woken(&mut self, commands: &mut mpsc::Receiver<Command>) -> Woken {
         if self.is_over() {
-            return Woken::Command(self.commands.recv().await);
+            return Woken::Command(commands.recv().await);
         }
-        // Taken out for the borrow checker's sake: `happens` needs the rest of the shell.
-        let (idle, no_commands) = mpsc::channel(1);
-        let mut commands = std::mem::replace(&mut self.commands, no_commands);
-        let woken = tokio::select! {
+        tokio::select! {
             // The user goes first, always.
             biased;
             command = commands.recv() => Woken::Command(command),
             input = self.happens() => Woken::Input(input),
-        };
-        drop(idle);
-        self.commands = commands;
-        woken
+        }
     }
 
     /// Waits for the next thing that happens by itself. Cancel safe: nothing is taken before it is returned.
@@ -153,7 +147,11 @@ impl Shell {
         if let Some(result) = self.refused.pop_front() {
             return AgentInput::Settled(result);
         }
-        let next_timer = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
+        let next_timer = self
+            .timers
+            .iter()
+            .min_by_key(|(_, at)| **at)
+            .map(|(timer, at)| (*timer, *at));
         let now = self.manager.now();
         let timer = async {
             match next_timer {
@@ -300,7 +298,9 @@ impl Shell {
             };
             match (&error, pauses.next()) {
                 // A store that failed may have written all the same; then our own entries are the conflict.
-                (AppendError::Conflict { last }, _) if is_repeated && self.has_written(&entries, *last).await => {
+                (AppendError::Conflict { last }, _)
+                    if is_repeated && has_written(&*self.journal, &self.session, self.seq, &entries, *last).await =>
+                {
                     self.seq = *last;
                     return Ok(());
                 }
@@ -312,21 +312,6 @@ impl Shell {
                 _ => return Err(error),
             }
         }
-    }
-
-    /// Whether exactly these entries stand after the last one that is known to be durable.
-    async fn has_written(&self, entries: &[Entry], last: Seq) -> bool {
-        if last.as_u64() != self.seq.as_u64() + entries.len() as u64 {
-            return false;
-        }
-        let mut written = self.journal.read(&self.session, self.seq);
-        for expected in entries {
-            match next(&mut written).await {
-                Some(Ok((_, found))) if found == *expected => {}
-                _ => return false,
-            }
-        }
-        true
     }
 
     /// The journal is lost: nothing more is decided, and nothing goes on unseen.
@@ -343,7 +328,10 @@ impl Shell {
                 self.manager.cancel(record.task, "the session's journal failed");
             }
         }
-        self.emit(AgentEvent::new(self.manager.now(), AgentEventKind::JournalFailed(reason.clone())));
+        self.emit(AgentEvent::new(
+            self.manager.now(),
+            AgentEventKind::JournalFailed(reason.clone()),
+        ));
         self.stopped = Some(reason);
     }
 
@@ -378,7 +366,9 @@ impl Shell {
     }
 
     fn not_stopped(&self) -> Result<(), AgentError> {
-        self.stopped.clone().map_or(Ok(()), |reason| Err(AgentError::Stopped(reason)))
+        self.stopped
+            .clone()
+            .map_or(Ok(()), |reason| Err(AgentError::Stopped(reason)))
     }
 }
 
@@ -392,6 +382,21 @@ impl Drop for Shell {
             }
         }
     }
+}
+
+/// Whether exactly these entries stand after the last one that is known to be durable.
+async fn has_written(journal: &dyn Journal, session: &SessionId, known: Seq, entries: &[Entry], last: Seq) -> bool {
+    if last.as_u64() != known.as_u64() + entries.len() as u64 {
+        return false;
+    }
+    let mut written = journal.read(session, known);
+    for expected in entries {
+        match next(&mut written).await {
+            Some(Ok((_, found))) if found == *expected => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Starts a turn. An adapter is user code: its panic is a failed turn and not the end of the session.

@@ -158,7 +158,9 @@ impl Executor {
     /// The sooner of the tool's timeout and the task's deadline.
     fn deadline(&self, task: &TaskSpec) -> Option<Instant> {
         let now = Instant::now();
-        let timeout = self.timeout(&task.call.name).and_then(|timeout| now.checked_add(timeout));
+        let timeout = self
+            .timeout(&task.call.name)
+            .and_then(|timeout| now.checked_add(timeout));
         let deadline = task
             .deadline
             .and_then(|deadline| now.checked_add(deadline.since(self.0.clock.now())));

@@ -19,7 +19,10 @@ pub use memory::MemoryJournal;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SessionId, future::{BoxFuture, BoxStream}};
+use crate::{
+    SessionId,
+    future::{BoxFuture, BoxStream},
+};
 
 /// The place of an entry in its session: the first is 1, and 0 is "before the first".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

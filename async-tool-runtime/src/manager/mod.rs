@@ -38,7 +38,10 @@ use crate::{
     AsyncTaskResult, Executor, SessionId, Timestamp, ToolRegistry,
     backend::Backend,
     clock::Clock,
-    task::{EventStream, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec, TaskStatus, ToolCall},
+    task::{
+        EventStream, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec, TaskStatus,
+        ToolCall,
+    },
     tool::{CancellationToken, ToolError, ToolErrorKind},
 };
 use queue::{Admission, Queue, Waiting};
@@ -127,12 +130,16 @@ impl AsyncToolManager {
     pub fn submit_task(&self, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
         let inner = &self.inner;
         if inner.is_closing() {
-            let error = ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down").with_retryable(false);
+            let error =
+                ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down").with_retryable(false);
             return Err(SubmitError::new(spec.call, error));
         }
         let Ok(runtime) = Handle::try_current() else {
-            let error = ToolError::new(ToolErrorKind::Internal, "tasks must be submitted from within a tokio runtime")
-                .with_model_message("the tool can't be run here");
+            let error = ToolError::new(
+                ToolErrorKind::Internal,
+                "tasks must be submitted from within a tokio runtime",
+            )
+            .with_model_message("the tool can't be run here");
             return Err(SubmitError::new(spec.call, error));
         };
         if let Some(known) = inner.tasks().find(spec.task) {
@@ -197,7 +204,9 @@ impl AsyncToolManager {
     pub fn events(&self) -> EventStream {
         let receiver = self.inner.events.subscribe();
         let inner = Arc::downgrade(&self.inner);
-        EventStream::new(receiver, move || inner.upgrade().map(|inner| inner.open_snapshots()).unwrap_or_default())
+        EventStream::new(receiver, move || {
+            inner.upgrade().map(|inner| inner.open_snapshots()).unwrap_or_default()
+        })
     }
 
     /// The tools.

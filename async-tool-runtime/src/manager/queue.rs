@@ -76,7 +76,11 @@ impl Queue {
 
     /// The next task that gets a slot; `None` ends the handing out.
     pub(super) fn dispatch(&mut self) -> Option<Waiting> {
-        let next = if self.running < self.slots { self.waiting.pop_first() } else { None };
+        let next = if self.running < self.slots {
+            self.waiting.pop_first()
+        } else {
+            None
+        };
         match next {
             Some((_, task)) => {
                 self.running += 1;

@@ -41,7 +41,10 @@ async fn run(guard: RunGuard, work: Work) {
     inner.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
     inner.publish(|| TaskEvent::Started(cell.snapshot()));
     let (outcome, attempts) = match work {
-        Work::Here(call) => (inner.executor.run(&cell.spec, call, cell.cancellation.clone()).await, None),
+        Work::Here(call) => (
+            inner.executor.run(&cell.spec, call, cell.cancellation.clone()).await,
+            None,
+        ),
         Work::Remote(backend) => {
             let Settlement { outcome, attempts } = follow(&*backend, inner, cell).await;
             (outcome, Some(attempts))
@@ -62,12 +65,13 @@ async fn follow(backend: &dyn Backend, inner: &Inner, cell: &TaskCell) -> Settle
         let error = ToolError::from_error(error).with_model_message("the tool can't be reached now");
         return Settlement::new(TaskOutcome::Failed(error.with_kind(ToolErrorKind::Unavailable)), 0);
     }
-    let outcome = async {
-        backend.outcome(id).await.unwrap_or_else(|error| {
+    let outcome =
+        async {
+            backend.outcome(id).await.unwrap_or_else(|error| {
             tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "the backend lost sight of a task");
             Settlement::new(TaskOutcome::Unknown("the connection to the task was lost".to_owned()), 1)
         })
-    };
+        };
     tokio::pin!(outcome);
     tokio::select! {
         biased;
@@ -99,7 +103,10 @@ struct RunGuard {
 impl Drop for RunGuard {
     fn drop(&mut self) {
         if !self.cell.result.initialized() {
-            let reason = self.cell.cancel_reason().unwrap_or("the runtime that ran the task was shut down");
+            let reason = self
+                .cell
+                .cancel_reason()
+                .unwrap_or("the runtime that ran the task was shut down");
             let outcome = TaskOutcome::Cancelled(reason.to_owned());
             self.inner.settle(&self.cell, outcome, None);
         }

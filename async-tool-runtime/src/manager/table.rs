@@ -58,7 +58,12 @@ impl TaskTable {
     }
 
     pub(super) fn open(&self) -> Vec<Arc<TaskCell>> {
-        let mut open: Vec<_> = self.cells.values().filter(|cell| !cell.result.initialized()).cloned().collect();
+        let mut open: Vec<_> = self
+            .cells
+            .values()
+            .filter(|cell| !cell.result.initialized())
+            .cloned()
+            .collect();
         open.sort_by_key(|cell| cell.spec.task);
         open
     }

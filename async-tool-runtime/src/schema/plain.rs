@@ -32,7 +32,9 @@ fn walk(schema: &mut Value, is_schema: bool) {
             for (key, value) in object.iter_mut() {
                 match key.as_str() {
                     // Maps from names to schemas: a property may be called `title`.
-                    "properties" | "$defs" | "patternProperties" | "dependentSchemas" if is_schema => walk(value, false),
+                    "properties" | "$defs" | "patternProperties" | "dependentSchemas" if is_schema => {
+                        walk(value, false)
+                    }
                     // Values, not schemas.
                     "default" | "const" | "enum" | "examples" if is_schema => {}
                     _ => walk(value, true),
@@ -45,7 +47,10 @@ fn walk(schema: &mut Value, is_schema: bool) {
 }
 
 /// The bounds that one of schemars's formats for numbers stands for; `None` if it isn't one of them.
-#[expect(clippy::option_option, reason = "`Some(None)` is a format of a number without bounds that JSON can say")]
+#[expect(
+    clippy::option_option,
+    reason = "`Some(None)` is a format of a number without bounds that JSON can say"
+)]
 fn numeric_format(format: &str) -> Option<Option<(Value, Value)>> {
     let bounds = match format {
         "int8" => Some((i8::MIN.into(), i8::MAX.into())),
@@ -69,10 +74,14 @@ pub(crate) fn join_paragraphs(text: &str) -> String {
         let trimmed = line.trim_end();
         let fence = trimmed.trim_start().starts_with("```");
         let starts_item = trimmed.trim_start().starts_with(['-', '*', '#', '|', '>'])
-            || trimmed.trim_start().split_once(['.', ')']).is_some_and(|(number, rest)| {
-                rest.starts_with(' ') && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-            });
-        let joins = !in_code && !fence && !starts_item && !trimmed.is_empty() && !out.is_empty() && !out.ends_with('\n');
+            || trimmed
+                .trim_start()
+                .split_once(['.', ')'])
+                .is_some_and(|(number, rest)| {
+                    rest.starts_with(' ') && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+                });
+        let joins =
+            !in_code && !fence && !starts_item && !trimmed.is_empty() && !out.is_empty() && !out.ends_with('\n');
         if joins {
             out.push(' ');
             out.push_str(trimmed.trim_start());

@@ -30,7 +30,13 @@ impl TaskAck {
 
     /// An acknowledgement of a task.
     #[must_use]
-    pub fn new(task: TaskId, number: Option<TaskNo>, tool: impl Into<String>, arguments: Value, status: TaskStatus) -> Self {
+    pub fn new(
+        task: TaskId,
+        number: Option<TaskNo>,
+        tool: impl Into<String>,
+        arguments: Value,
+        status: TaskStatus,
+    ) -> Self {
         Self {
             task,
             number,
@@ -44,7 +50,9 @@ impl TaskAck {
     /// `instruction`. The task is named by its number where it has one, otherwise by its id.
     #[must_use]
     pub fn to_model_json(&self) -> Value {
-        let task = self.number.map_or_else(|| self.task.to_string(), |number| number.to_string());
+        let task = self
+            .number
+            .map_or_else(|| self.task.to_string(), |number| number.to_string());
         json!({
             "task": task,
             "tool": self.tool,

@@ -191,7 +191,12 @@ impl TaskCell {
     }
 
     /// Settles the task; `None` if it had been settled before.
-    pub(crate) fn settle(&self, outcome: TaskOutcome, attempts: Option<u32>, now: Timestamp) -> Option<Arc<AsyncTaskResult>> {
+    pub(crate) fn settle(
+        &self,
+        outcome: TaskOutcome,
+        attempts: Option<u32>,
+        now: Timestamp,
+    ) -> Option<Arc<AsyncTaskResult>> {
         let (started, own_attempts) = {
             let run = self.run();
             (run.started, run.attempts)

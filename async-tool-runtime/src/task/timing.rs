@@ -22,7 +22,11 @@ impl Timing {
     /// The timing of a task.
     #[must_use]
     pub const fn new(accepted: Timestamp, started: Option<Timestamp>, settled: Timestamp) -> Self {
-        Self { accepted, started, settled }
+        Self {
+            accepted,
+            started,
+            settled,
+        }
     }
 
     /// From acceptance to the end.
@@ -40,6 +44,7 @@ impl Timing {
     /// How long the tool was at work, over all attempts and the pauses between them.
     #[must_use]
     pub fn running(&self) -> Duration {
-        self.started.map_or(Duration::ZERO, |started| self.settled.since(started))
+        self.started
+            .map_or(Duration::ZERO, |started| self.settled.since(started))
     }
 }

@@ -87,7 +87,9 @@ impl ToolContext {
     /// How long the task has until it times out, if it does.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        self.0.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.0
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// The host's value of type `T`, if one is registered.

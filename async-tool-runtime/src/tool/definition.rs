@@ -55,7 +55,10 @@ impl ToolDefinition {
             Err("a tool's name must not be empty")
         } else if name.len() > 64 {
             Err("a tool's name must not be longer than 64 characters")
-        } else if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+        } else if !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        {
             Err("a tool's name must be made of ASCII letters, digits, `_` and `-`")
         } else {
             Ok(())

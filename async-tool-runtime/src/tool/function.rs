@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Background, BoundCall, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition, ToolError, ToolOptions,
-    bind, output::ToolOutput,
+    Background, BoundCall, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition, ToolError,
+    ToolOptions, bind, output::ToolOutput,
 };
 
 type Binder = Arc<dyn Fn(&Value) -> Result<BoundCall, ToolError> + Send + Sync>;
@@ -59,9 +59,9 @@ impl FunctionTool {
         Self::from_parts(definition, move |arguments| {
             let arguments: A = bind(&schema, arguments)?;
             let function = Arc::clone(&function);
-            Ok(BoundCall::future(
-                move |cx| async move { function(arguments, cx).await?.into_json() },
-            ))
+            Ok(BoundCall::future(move |cx| async move {
+                function(arguments, cx).await?.into_json()
+            }))
         })
     }
 

@@ -30,8 +30,8 @@ use serde_json::Value;
 
 pub(crate) use bind::bind;
 pub use cancellation::CancellationToken;
-pub use context::ToolContext;
 pub(crate) use context::TaskContext;
+pub use context::ToolContext;
 pub use definition::ToolDefinition;
 pub use effect::{Background, Effect};
 pub use error::{ToolError, ToolErrorKind};

@@ -47,8 +47,11 @@ pub trait ToolOutput {
 impl<T: Serialize> ToolOutput for T {
     fn into_json(self) -> Result<Value, ToolError> {
         serde_json::to_value(self).map_err(|error| {
-            ToolError::new(ToolErrorKind::Internal, format!("the result can't be written as JSON: {error}"))
-                .with_model_message("the tool's result can't be written as JSON")
+            ToolError::new(
+                ToolErrorKind::Internal,
+                format!("the result can't be written as JSON: {error}"),
+            )
+            .with_model_message("the tool's result can't be written as JSON")
         })
     }
 }

@@ -87,7 +87,10 @@ pub struct RegistryError {
 
 impl RegistryError {
     fn new(tool: &str, problem: String) -> Self {
-        Self { tool: tool.to_owned(), problem }
+        Self {
+            tool: tool.to_owned(),
+            problem,
+        }
     }
 
     /// The name of the tool.

@@ -47,8 +47,11 @@ impl<T: fmt::Debug> fmt::Debug for State<T> {
 impl<T: Send + Sync + 'static> FromToolContext for State<T> {
     fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError> {
         cx.state::<T>().map(Self).ok_or_else(|| {
-            ToolError::new(ToolErrorKind::Internal, format!("no state of type `{}` is registered", type_name::<T>()))
-                .with_model_message("the tool is not set up correctly")
+            ToolError::new(
+                ToolErrorKind::Internal,
+                format!("no state of type `{}` is registered", type_name::<T>()),
+            )
+            .with_model_message("the tool is not set up correctly")
         })
     }
 

@@ -1,0 +1,448 @@
+//! A stand-in for a model, without a network.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{Model, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd};
+use crate::{
+    TaskNo, ToolCall, ToolDefinition,
+    context::{Answer, AnswerContent, Message},
+};
+
+/// The built-in rule planner, not a language model: it maps commands in the user's text to tool calls, and reports results
+/// when they arrive. It lets programs and tests run without a key and without a network.
+///
+/// A message holds commands, separated by line breaks, `;` or the words `and then`:
+///
+/// - the name of a tool with its arguments: `count_lines path=src depth=2`, `count_lines src`, or
+///   `count_lines {"path": "src"}`. A value may stand in double quotes; values without a name are the required arguments in
+///   their order;
+/// - a sentence that a [`rule`](Self::rule) knows;
+/// - `status`: what runs in the background;
+/// - `help`: what it knows.
+///
+/// The same conversation always gives the same turn.
+#[derive(Clone, Debug, Default)]
+pub struct RulePlanner {
+    rules: Vec<Rule>,
+}
+
+impl RulePlanner {
+    /// What it says of itself at the start of every conversation.
+    pub const LABEL: &'static str = "[built-in rule planner, not a language model]";
+
+    /// A planner that knows the tools by their names.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Teaches it a sentence: `rule("how many lines has {path}", "count_lines")`. Each `{name}` stands for one or more words,
+    /// which become the argument of that name. Letter case and punctuation at the end don't count. The first rule that fits is
+    /// taken.
+    #[must_use]
+    pub fn rule(mut self, sentence: &str, tool: impl Into<Arc<str>>) -> Self {
+        self.rules.push(Rule {
+            words: sentence.split_whitespace().map(Word::parse).collect(),
+            tool: tool.into(),
+        });
+        self
+    }
+
+    fn plan(&self, request: &ModelRequest) -> Vec<ModelEvent> {
+        let mut plan = Plan {
+            said: Vec::new(),
+            calls: Vec::new(),
+            next_call: count_calls(request) + 1,
+        };
+        let is_first = !request
+            .messages
+            .iter()
+            .any(|message| matches!(&**message, Message::Assistant { .. }));
+        if is_first {
+            plan.said.push(Self::LABEL.to_owned());
+        }
+        let seen = request
+            .messages
+            .iter()
+            .rposition(|message| matches!(&**message, Message::Assistant { .. }))
+            .map_or(0, |index| index + 1);
+        for message in &request.messages[seen..] {
+            match &**message {
+                Message::User { text } => {
+                    for command in commands(text) {
+                        self.obey(command, request, &mut plan);
+                    }
+                }
+                Message::Answers(answers) => plan.said.extend(answers.iter().map(report_answer)),
+                Message::Delivery { text, .. } => plan.said.extend(text.lines().filter_map(report_line)),
+                Message::Assistant { .. } => {}
+            }
+        }
+        plan.into_events()
+    }
+
+    fn obey(&self, command: &str, request: &ModelRequest, plan: &mut Plan) {
+        let bare = command.trim_end_matches(['.', '?', '!']).trim_end();
+        if bare.eq_ignore_ascii_case("status") {
+            plan.said.push(report_status(request));
+            return;
+        }
+        if bare.eq_ignore_ascii_case("help") {
+            plan.said.push(self.help(request));
+            return;
+        }
+        let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+        let by_name = find(request, name).map(|tool| (Arc::clone(&tool.name), read_arguments(tool, rest)));
+        let by_rule = || {
+            self.rules.iter().find_map(|rule| {
+                let words = rule.fit(bare)?;
+                let tool = find(request, &rule.tool);
+                let typed = words.into_iter().map(|(name, text)| {
+                    let value = tool.map_or_else(|| Value::String(text.clone()), |tool| typed(tool, &name, &text));
+                    (name, value)
+                });
+                Some((Arc::clone(&rule.tool), Value::Object(typed.collect())))
+            })
+        };
+        match by_name.or_else(by_rule) {
+            Some((tool, arguments)) => {
+                let id = format!("call_{}", plan.next_call);
+                plan.next_call += 1;
+                plan.calls.push(ToolCall::new(id, &*tool, arguments));
+            }
+            None => plan.said.push(format!(
+                "I am {} and don't understand {command:?}. {}",
+                Self::LABEL.trim_matches(['[', ']']),
+                self.help(request)
+            )),
+        }
+    }
+
+    fn help(&self, request: &ModelRequest) -> String {
+        let mut known: Vec<String> = request
+            .tools
+            .iter()
+            .map(|tool| {
+                let arguments = properties(tool).map(|(name, _)| format!(" {name}=…"));
+                format!("{}{}", tool.name, arguments.collect::<String>())
+            })
+            .collect();
+        known.extend(self.rules.iter().map(Rule::sentence));
+        known.extend(["status".to_owned(), "help".to_owned()]);
+        format!("I know: {}", known.join(" | "))
+    }
+}
+
+impl Model for RulePlanner {
+    fn generate(&self, request: ModelRequest) -> ModelStream {
+        ModelStream::from_events(self.plan(&request))
+    }
+}
+
+struct Plan {
+    said: Vec<String>,
+    calls: Vec<ToolCall>,
+    next_call: usize,
+}
+
+impl Plan {
+    fn into_events(self) -> Vec<ModelEvent> {
+        let stop = if self.calls.is_empty() {
+            StopReason::EndTurn
+        } else {
+            StopReason::ToolCalls
+        };
+        let text = (!self.said.is_empty()).then(|| ModelEvent::Text(self.said.join("\n")));
+        let calls = self.calls.into_iter().map(ModelEvent::ToolCall);
+        let end = ModelEvent::Done(TurnEnd::new(stop));
+        text.into_iter().chain(calls).chain([end]).collect()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    words: Vec<Word>,
+    tool: Arc<str>,
+}
+
+#[derive(Clone, Debug)]
+enum Word {
+    Is(String),
+    Argument(String),
+}
+
+impl Word {
+    fn parse(word: &str) -> Self {
+        match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
+            Some(name) => Self::Argument(name.to_owned()),
+            None => Self::Is(word.to_owned()),
+        }
+    }
+}
+
+impl Rule {
+    /// The words that stand for the arguments, if the sentence fits.
+    fn fit(&self, sentence: &str) -> Option<Vec<(String, String)>> {
+        let said: Vec<&str> = sentence.split_whitespace().collect();
+        let mut found = Vec::new();
+        fit_words(&self.words, &said, &mut found).then_some(found)
+    }
+
+    fn sentence(&self) -> String {
+        let words = self.words.iter().map(|word| match word {
+            Word::Is(word) => word.clone(),
+            Word::Argument(name) => format!("{{{name}}}"),
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// An argument takes as few words as it can.
+fn fit_words(rule: &[Word], said: &[&str], found: &mut Vec<(String, String)>) -> bool {
+    match rule.split_first() {
+        None => said.is_empty(),
+        Some((Word::Is(word), rest)) => said
+            .split_first()
+            .is_some_and(|(first, said)| first.eq_ignore_ascii_case(word) && fit_words(rest, said, found)),
+        Some((Word::Argument(name), rest)) => (1..=said.len()).any(|taken| {
+            found.push((name.clone(), unquote(&said[..taken].join(" ")).to_owned()));
+            let fits = fit_words(rest, &said[taken..], found);
+            if !fits {
+                found.pop();
+            }
+            fits
+        }),
+    }
+}
+
+/// The commands of a message: JSON and quotes are kept whole.
+fn commands(text: &str) -> impl Iterator<Item = &str> {
+    let mut parts = Vec::new();
+    let (mut start, mut depth, mut quoted) = (0, 0_i32, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '"' => quoted = !quoted,
+            '{' | '[' if !quoted => depth += 1,
+            '}' | ']' if !quoted => depth -= 1,
+            '\n' | ';' if !quoted && depth <= 0 => {
+                parts.push(&text[start..at]);
+                start = at + letter.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+        .into_iter()
+        .flat_map(|part| part.split(" and then "))
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
+fn find<'a>(request: &'a ModelRequest, name: &str) -> Option<&'a ToolDefinition> {
+    request.tools.iter().find(|tool| &*tool.name == name)
+}
+
+/// What can't be read is passed on as text: the tool's answer says what is wrong with it.
+fn read_arguments(tool: &ToolDefinition, text: &str) -> Value {
+    let text = text.trim();
+    if text.starts_with('{') {
+        return serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+    }
+    let mut arguments = Map::new();
+    let required = tool.input_schema.get("required").and_then(Value::as_array);
+    let mut unnamed = required.into_iter().flatten().filter_map(Value::as_str);
+    for word in words(text) {
+        match word.split_once('=') {
+            Some((name, value)) if is_name(name) => {
+                arguments.insert(name.to_owned(), typed(tool, name, unquote(value)));
+            }
+            _ => {
+                let name = unnamed.find(|name| !arguments.contains_key(*name)).unwrap_or("unnamed");
+                arguments.insert(name.to_owned(), typed(tool, name, unquote(word)));
+            }
+        }
+    }
+    Value::Object(arguments)
+}
+
+/// Words, where what stands in quotes is one.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |letter: char| {
+        quoted ^= letter == '"';
+        letter.is_whitespace() && !quoted
+    })
+    .filter(|word| !word.is_empty())
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+}
+
+fn unquote(text: &str) -> &str {
+    text.strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text)
+}
+
+/// The text as the schema wants it: a string stays text, anything else is read as JSON if it can be.
+fn typed(tool: &ToolDefinition, name: &str, text: &str) -> Value {
+    let wants = properties(tool)
+        .find(|(known, _)| *known == name)
+        .map(|(_, schema)| schema);
+    let is_text = wants
+        .and_then(|schema| schema.get("type"))
+        .is_some_and(|kind| kind == "string");
+    let as_text = || Value::String(text.to_owned());
+    if is_text {
+        as_text()
+    } else {
+        serde_json::from_str(text).unwrap_or_else(|_| as_text())
+    }
+}
+
+fn properties(tool: &ToolDefinition) -> impl Iterator<Item = (&str, &Value)> {
+    let properties = tool.input_schema.get("properties").and_then(Value::as_object);
+    properties
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| (name.as_str(), schema))
+}
+
+fn count_calls(request: &ModelRequest) -> usize {
+    let counts = request.messages.iter().map(|message| match &**message {
+        Message::Assistant { calls, .. } => calls.len(),
+        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } => 0,
+    });
+    counts.sum()
+}
+
+fn report_answer(answer: &Answer) -> String {
+    match &answer.content {
+        AnswerContent::Ack(ack) => {
+            let task = ack
+                .number
+                .map_or_else(|| ack.task.to_string(), |number| number.to_string());
+            format!("{task} {} goes on in the background.", answer.tool)
+        }
+        AnswerContent::Result(result) => {
+            let task = result
+                .number
+                .map_or_else(|| result.task.to_string(), |number| number.to_string());
+            let verb = if answer.is_error() { "failed" } else { "is done" };
+            format!("{task} {} {verb}: {}", answer.tool, shorten(&answer.to_model_json()))
+        }
+    }
+}
+
+/// Reports one line of a delivery; lines that hold no result are passed over.
+fn report_line(line: &str) -> Option<String> {
+    let record: Value = serde_json::from_str(line).ok()?;
+    let task = record.get("task")?.as_str()?;
+    let tool = record.get("tool")?.as_str()?;
+    let status = record.get("status")?.as_str()?;
+    let said = record.get("result").or_else(|| record.get("error")?.get("message"))?;
+    Some(format!("{task} {tool} {status}: {}", shorten(said)))
+}
+
+fn report_status(request: &ModelRequest) -> String {
+    let mut open: Vec<(TaskNo, &str)> = Vec::new();
+    for message in &request.messages {
+        match &**message {
+            Message::Answers(answers) => open.extend(answers.iter().filter_map(|answer| match &answer.content {
+                AnswerContent::Ack(ack) => Some((ack.number?, &*answer.tool)),
+                AnswerContent::Result(_) => None,
+            })),
+            Message::Delivery { tasks, .. } => open.retain(|(number, _)| !tasks.contains(number)),
+            Message::User { .. } | Message::Assistant { .. } => {}
+        }
+    }
+    if open.is_empty() {
+        return "Nothing runs in the background.".to_owned();
+    }
+    let open: Vec<String> = open.iter().map(|(number, tool)| format!("{number} {tool}")).collect();
+    format!("In the background: {}.", open.join(", "))
+}
+
+fn shorten(value: &Value) -> String {
+    const SHOWN: usize = 240;
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::SessionId;
+
+    fn ask(planner: &RulePlanner, text: &str) -> (String, Vec<ToolCall>) {
+        let schema = json!({
+            "properties": {"path": {"type": "string"}, "depth": {"type": "integer"}},
+            "required": ["path"],
+        });
+        let tools = [ToolDefinition::new("count_lines", "Counts lines.", schema)];
+        let message = Arc::new(Message::User { text: text.to_owned() });
+        let request = ModelRequest::new(SessionId::new("s"), vec![message], tools.into());
+        let mut said = String::new();
+        let mut calls = Vec::new();
+        for event in planner.plan(&request) {
+            match event {
+                ModelEvent::Text(text) => said.push_str(&text),
+                ModelEvent::ToolCall(call) => calls.push(call),
+                ModelEvent::Done(_) => {}
+            }
+        }
+        (said, calls)
+    }
+
+    #[test]
+    fn arguments_come_by_name_by_place_or_as_json() {
+        let planner = RulePlanner::new();
+        let expected = json!({"path": "a b", "depth": 2});
+        for text in [
+            r#"count_lines path="a b" depth=2"#,
+            r#"count_lines "a b" depth=2"#,
+            r#"count_lines {"path": "a b", "depth": 2}"#,
+        ] {
+            let (_, calls) = ask(&planner, text);
+            assert_eq!(calls.len(), 1, "{text}");
+            assert_eq!(calls[0].arguments, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_can_hold_many_commands() {
+        let (_, calls) = ask(
+            &RulePlanner::new(),
+            "count_lines a; count_lines b and then count_lines c",
+        );
+        let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
+        assert_eq!(ids, ["call_1", "call_2", "call_3"]);
+    }
+
+    #[test]
+    fn a_rule_turns_a_sentence_into_a_call() {
+        let planner = RulePlanner::new().rule("how many lines has {path} down to {depth}", "count_lines");
+        let (_, calls) = ask(&planner, "How many lines has my project down to 3?");
+        assert_eq!(calls[0].arguments, json!({"path": "my project", "depth": 3}));
+    }
+
+    #[test]
+    fn it_says_what_it_is_and_what_it_knows() {
+        let (said, calls) = ask(&RulePlanner::new(), "sing a song");
+        assert!(calls.is_empty());
+        assert!(said.starts_with(RulePlanner::LABEL), "{said}");
+        assert!(said.contains("count_lines depth=… path=…"), "{said}");
+    }
+}
