@@ -16,7 +16,7 @@ use crate::{
 /// The machine changes what it knows only by applying the entries that it appends, so the fold of the journal is the
 /// machine's own [`ledger`](Self::ledger), at every entry. What isn't in the ledger (the part of a turn that has streamed,
 /// timers, failures in a row) is lost in a crash without harm: the turn is asked again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AgentMachine {
     session: SessionId,
     system: Option<Arc<str>>,
@@ -48,7 +48,7 @@ enum Phase {
 }
 
 /// A call of the running turn.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum TurnCall {
     /// Accepted, and at work already.
     Accepted(TaskNo),
@@ -136,6 +136,9 @@ impl AgentMachine {
     /// Whether nothing will happen any more without the host: no turn runs or is going to, no task runs, no result waits.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
+        if self.ledger.life() == Life::Closed {
+            return true;
+        }
         let settled = self.ledger.open_tasks().next().is_none();
         let nothing_to_say =
             self.stalled.is_some() || (!self.ledger.is_unanswered() && self.ledger.inbox().next().is_none());

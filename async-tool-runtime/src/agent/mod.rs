@@ -35,8 +35,6 @@ mod machine;
 mod policy;
 mod shell;
 mod state;
-#[cfg(test)]
-mod tests;
 mod turn;
 
 pub use action::{AgentAction, Timer};

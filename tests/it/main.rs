@@ -1,0 +1,4 @@
+//! End-to-end tests, and the agent's machine in a simulated world.
+
+#[path = "../model_based/mod.rs"]
+mod model_based;

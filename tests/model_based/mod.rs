@@ -1,0 +1,5 @@
+//! The agent's machine against a simulated world: every invariant is checked after every step.
+
+mod exploration;
+mod invariants;
+mod sim;

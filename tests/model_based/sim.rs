@@ -1,0 +1,445 @@
+//! A world around one machine: a model, tools, a clock and a journal, of which a test decides every move.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use async_tool_runtime::{
+    AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AsyncTaskResult, Background,
+    BoundCall, Effect, Entry, FunctionTool, Given, Ledger, Message, ModelError, ModelRequest, SessionId, StopReason,
+    TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Tool, ToolCall, ToolDefinition, ToolRegistry, TurnEnd,
+    TurnEvent, TurnNo,
+};
+use serde_json::json;
+
+/// One thing that can happen next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    User,
+    Text,
+    Call(&'static str),
+    Done,
+    FailInPassing,
+    FailForGood,
+    Settle(TaskId),
+    SettleAgain(TaskId),
+    Timer,
+    Cancel(TaskNo),
+    Close,
+}
+
+/// How many of each a run may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    pub(super) users: u32,
+    pub(super) calls: u32,
+    pub(super) failures: u32,
+    pub(super) again: u32,
+    pub(super) cancels: u32,
+    pub(super) closes: u32,
+    pub(super) turns: u32,
+    /// What the model may call.
+    pub(super) tools: &'static [&'static str],
+}
+
+/// The tools of the world, one for each way a call can be treated.
+pub(super) const TOOLS: [&str; 4] = ["read", "once", "always", "never"];
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) machine: AgentMachine,
+    pub(super) now: Timestamp,
+    pub(super) budget: Budget,
+    /// What is durable.
+    pub(super) journal: Vec<Entry>,
+    pub(super) turn: Option<(TurnNo, bool)>,
+    pub(super) running: BTreeMap<TaskId, TaskSpec>,
+    results: BTreeMap<TaskId, Arc<AsyncTaskResult>>,
+    cancelled: HashSet<TaskId>,
+    timers: BTreeMap<Timer, Timestamp>,
+    pub(super) requests: Vec<ModelRequest>,
+    users: Vec<String>,
+    next_task: u128,
+}
+
+impl World {
+    pub(super) fn new(budget: Budget, adjust: impl FnOnce(&mut AgentPolicy)) -> Self {
+        let registry = registry();
+        let mut policy = AgentPolicy::new(&registry);
+        adjust(&mut policy);
+        let machine = AgentMachine::new(
+            SessionId::new("s"),
+            None,
+            Arc::clone(registry.definitions()),
+            policy,
+            Ledger::new(),
+        );
+        let mut world = Self {
+            machine,
+            now: Timestamp::from_millis(1_000),
+            budget,
+            journal: Vec::new(),
+            turn: None,
+            running: BTreeMap::new(),
+            results: BTreeMap::new(),
+            cancelled: HashSet::new(),
+            timers: BTreeMap::new(),
+            requests: Vec::new(),
+            users: Vec::new(),
+            next_task: 1,
+        };
+        world.give(AgentInput::Open { nonce: "n".to_owned() });
+        world
+    }
+
+    /// All that can happen next.
+    pub(super) fn moves(&self) -> Vec<Move> {
+        let mut moves = Vec::new();
+        let is_closing = self.journal.iter().any(|entry| matches!(entry, Entry::Closing { .. }));
+        if self.budget.users > 0 && !is_closing {
+            moves.push(Move::User);
+        }
+        if let Some((_, has_text)) = self.turn {
+            if !has_text {
+                moves.push(Move::Text);
+            }
+            if self.budget.calls > 0 {
+                moves.extend(self.budget.tools.iter().map(|tool| Move::Call(tool)));
+            }
+            moves.push(Move::Done);
+            if self.budget.failures > 0 {
+                moves.extend([Move::FailInPassing, Move::FailForGood]);
+            }
+        }
+        moves.extend(self.running.keys().map(|task| Move::Settle(*task)));
+        if self.budget.again > 0 {
+            moves.extend(self.results.keys().map(|task| Move::SettleAgain(*task)));
+        }
+        if !self.timers.is_empty() {
+            moves.push(Move::Timer);
+        }
+        if self.budget.cancels > 0 {
+            moves.extend(self.machine.ledger().open_tasks().map(Move::Cancel));
+        }
+        if self.budget.closes > 0 && !is_closing {
+            moves.push(Move::Close);
+        }
+        moves
+    }
+
+    pub(super) fn play(&mut self, what: &Move) {
+        match what {
+            Move::User => {
+                self.budget.users -= 1;
+                self.user();
+            }
+            Move::Text => {
+                if let Some((_, has_text)) = &mut self.turn {
+                    *has_text = true;
+                }
+                self.turn_event(TurnEvent::Text("text".to_owned()));
+            }
+            Move::Call(tool) => {
+                self.budget.calls -= 1;
+                let task = TaskId::from_u128(self.next_task);
+                let call = ToolCall::new(format!("c{}", self.next_task), *tool, json!({}));
+                self.next_task += 1;
+                self.turn_event(TurnEvent::ToolCall(call, task));
+            }
+            Move::Done => self.turn_event(TurnEvent::Done(TurnEnd::new(StopReason::EndTurn))),
+            Move::FailInPassing => {
+                self.budget.failures -= 1;
+                self.turn_event(TurnEvent::Failed(ModelError::transient("overloaded")));
+            }
+            Move::FailForGood => {
+                self.budget.failures -= 1;
+                self.turn_event(TurnEvent::Failed(ModelError::permanent("refused")));
+            }
+            Move::Settle(task) => self.settle(*task),
+            Move::SettleAgain(task) => {
+                self.budget.again -= 1;
+                let mut result = (*self.results[task]).clone();
+                result.outcome = TaskOutcome::Completed(json!("a second end"));
+                self.give(AgentInput::Settled(Arc::new(result)));
+            }
+            Move::Timer => self.fire(),
+            Move::Cancel(number) => {
+                self.budget.cancels -= 1;
+                self.give(AgentInput::Cancel(*number, "not wanted".to_owned()));
+            }
+            Move::Close => {
+                self.budget.closes -= 1;
+                self.give(AgentInput::Close);
+            }
+        }
+    }
+
+    pub(super) fn user(&mut self) {
+        let text = format!("user {}", self.users.len() + 1);
+        self.users.push(text.clone());
+        let was_thinking = self.turn.is_some();
+        let asked = self.requests.len();
+        self.give(AgentInput::User(text));
+        assert!(
+            was_thinking || self.requests.len() == asked + 1,
+            "invariant 7: a user message that finds no turn running is answered at once"
+        );
+    }
+
+    pub(super) fn turn_event(&mut self, event: TurnEvent) {
+        let (turn, _) = self.turn.expect("a turn runs");
+        if matches!(event, TurnEvent::Done(_) | TurnEvent::Failed(_)) {
+            self.turn = None;
+        }
+        self.give(AgentInput::Turn(turn, event));
+    }
+
+    pub(super) fn settle(&mut self, task: TaskId) {
+        let spec = self.running.remove(&task).expect("the task runs");
+        self.give(AgentInput::Started(task));
+        let outcome = if self.cancelled.contains(&task) {
+            TaskOutcome::Cancelled("not wanted".to_owned())
+        } else {
+            TaskOutcome::Completed(json!({"of": spec.call.id}))
+        };
+        let result: AsyncTaskResult = serde_json::from_value(json!({
+            "task": task,
+            "number": spec.number,
+            "session": spec.session,
+            "call": spec.call.id,
+            "tool": spec.call.name,
+            "arguments": spec.call.arguments,
+            "outcome": outcome,
+            "timing": {"accepted": self.now, "started": self.now, "settled": self.now},
+            "attempts": 1,
+        }))
+        .expect("a result");
+        let result = Arc::new(result);
+        self.results.insert(task, Arc::clone(&result));
+        self.give(AgentInput::Settled(result));
+    }
+
+    /// Lets time go on to the next timer.
+    pub(super) fn fire(&mut self) {
+        let (timer, at) = self
+            .timers
+            .iter()
+            .min_by_key(|(_, at)| **at)
+            .map(|(timer, at)| (*timer, *at))
+            .expect("a timer is set");
+        self.timers.remove(&timer);
+        self.now = self.now.max(at);
+        self.give(AgentInput::Timer(timer));
+    }
+
+    /// Gives one input, carries out the actions, and checks everything.
+    pub(super) fn give(&mut self, input: AgentInput) {
+        let actions = self.machine.step(self.now, input);
+        for action in actions {
+            match action {
+                AgentAction::Append(entries) => self.journal.extend(entries),
+                AgentAction::StartTurn(turn, request) => self.start_turn(turn, request),
+                AgentAction::AbortTurn(turn) => {
+                    self.turn.take_if(|(running, _)| *running == turn);
+                }
+                AgentAction::Submit(spec) => {
+                    let is_accepted = self
+                        .journal
+                        .iter()
+                        .any(|entry| matches!(entry, Entry::Accepted { task, .. } if *task == spec.task));
+                    assert!(is_accepted, "invariant 6: a call is accepted before it runs");
+                    let known = self.running.insert(spec.task, spec);
+                    assert!(known.is_none(), "invariant 2: a task runs once");
+                }
+                AgentAction::CancelTask(task, _) => {
+                    self.cancelled.insert(task);
+                }
+                AgentAction::SetTimer(timer, at) => {
+                    self.timers.insert(timer, at);
+                }
+                AgentAction::Emit(event) => {
+                    assert!(!matches!(event.kind, AgentEventKind::Defect(_)), "{:?}", event.kind);
+                }
+                other => panic!("the world doesn't know {other:?}"),
+            }
+        }
+        self.check();
+    }
+
+    fn start_turn(&mut self, turn: TurnNo, request: ModelRequest) {
+        assert!(self.turn.is_none(), "invariant 1: at most one turn runs");
+        self.budget.turns = self.budget.turns.saturating_sub(1);
+        if self.budget.turns == 0 {
+            // A model that calls for ever is no world to explore.
+            self.budget.calls = 0;
+        }
+        let durable = Ledger::fold(&self.journal).expect("the journal is sound");
+        assert_eq!(
+            request.messages,
+            durable.transcript().messages(),
+            "invariant 6: the model is shown what is durable, and nothing else"
+        );
+        check_answers(&request.messages);
+        for text in &self.users {
+            let is_shown = request
+                .messages
+                .iter()
+                .any(|message| matches!(&**message, Message::User { text: said } if said == text));
+            assert!(is_shown, "invariant 7: `{text}` waits although a turn starts");
+        }
+        self.turn = Some((turn, false));
+        self.requests.push(request);
+    }
+
+    fn check(&self) {
+        let folded = Ledger::fold(&self.journal).expect("the journal is sound");
+        assert_eq!(
+            &folded,
+            self.machine.ledger(),
+            "invariant 9: the fold is the live machine's ledger"
+        );
+        let mut settled = HashSet::new();
+        let mut told = HashMap::<TaskNo, u32>::new();
+        for entry in &self.journal {
+            match entry {
+                Entry::Settled { result } => {
+                    let number = result.number.expect("tasks of an agent are numbered");
+                    assert!(settled.insert(number), "invariant 2: {number} is settled once");
+                }
+                Entry::Answered { answers, .. } => {
+                    for given in answers {
+                        if let Given::Result(number) = given {
+                            assert!(
+                                settled.contains(number),
+                                "invariant 6: {number} is told after it was settled"
+                            );
+                            *told.entry(*number).or_default() += 1;
+                        }
+                    }
+                }
+                Entry::Delivered { tasks, .. } | Entry::Dropped { tasks, .. } => {
+                    for number in tasks {
+                        if matches!(entry, Entry::Delivered { .. }) {
+                            assert!(
+                                settled.contains(number),
+                                "invariant 6: {number} is told after it was settled"
+                            );
+                        }
+                        *told.entry(*number).or_default() += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (number, times) in told {
+            assert_eq!(times, 1, "invariant 3: {number} is told or dropped once");
+        }
+    }
+
+    /// Lets everything that runs come to its end, and checks that nothing was lost and nothing hangs.
+    pub(super) fn finish(mut self) {
+        let mut steps = 0;
+        loop {
+            steps += 1;
+            assert!(steps < 1_000, "wedged: the session never comes to rest");
+            if self.turn.is_some() {
+                self.turn_event(TurnEvent::Done(TurnEnd::new(StopReason::EndTurn)));
+            } else if let Some(task) = self.running.keys().next().copied() {
+                self.settle(task);
+            } else if !self.timers.is_empty() {
+                self.fire();
+            } else if self.machine.stalled().is_some() && self.machine.state() != AgentState::Closed {
+                // Whoever comes next finds everything as it was.
+                self.user();
+            } else {
+                break;
+            }
+        }
+        assert!(
+            self.machine.is_quiescent(),
+            "wedged: nothing can happen, and the agent isn't at rest"
+        );
+        assert_eq!(
+            self.machine.ledger().inbox().count(),
+            0,
+            "invariant 3: a result was never told"
+        );
+        let mut owed: HashSet<TaskNo> = HashSet::new();
+        for entry in &self.journal {
+            match entry {
+                Entry::Accepted { number, .. } => {
+                    owed.insert(*number);
+                }
+                Entry::Answered { answers, .. } => {
+                    for given in answers {
+                        if let Given::Result(number) = given {
+                            owed.remove(number);
+                        }
+                    }
+                }
+                Entry::Delivered { tasks, .. } | Entry::Dropped { tasks, .. } => {
+                    for number in tasks {
+                        owed.remove(number);
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert!(owed.is_empty(), "invariant 3: lost {owed:?}");
+    }
+
+    /// What tells this state from others.
+    pub(super) fn fingerprint(&self) -> String {
+        format!(
+            "{:?}{:?}{:?}{:?}{:?}{:?}",
+            self.machine,
+            self.budget,
+            self.turn,
+            self.running.keys(),
+            self.timers,
+            self.now
+        )
+    }
+}
+
+/// Invariants 4 and 5: every call has exactly one answer, directly after the message that made it, and nothing else is in that
+/// message.
+fn check_answers(messages: &[Arc<Message>]) {
+    let mut open: Option<Vec<String>> = None;
+    for message in messages {
+        match (&**message, open.take()) {
+            (Message::Assistant { calls, .. }, None) => {
+                open = (!calls.is_empty()).then(|| calls.iter().map(|call| call.id.to_string()).collect());
+            }
+            (Message::Answers(answers), Some(calls)) => {
+                let answered: Vec<String> = answers.iter().map(|answer| answer.call.to_string()).collect();
+                assert_eq!(answered, calls, "invariant 4: every call has exactly one answer");
+            }
+            (Message::Answers(_), None) => panic!("invariant 5: an answer without a call"),
+            (other, Some(calls)) => panic!("invariant 4: {other:?} comes before the answers to {calls:?}"),
+            (_, None) => {}
+        }
+    }
+    assert!(
+        open.is_none(),
+        "invariant 4: the model is asked while {open:?} have no answer"
+    );
+}
+
+fn registry() -> ToolRegistry {
+    let tools = TOOLS.map(|name| {
+        let definition = ToolDefinition::new(name, "A tool of the world.", json!({"type": "object"}));
+        let tool = FunctionTool::from_parts(definition, |_| {
+            Ok(BoundCall::future(|_| async { Ok(serde_json::Value::Null) }))
+        });
+        let tool: Arc<dyn Tool> = match name {
+            "read" => tool.effect(Effect::Read).into(),
+            "always" => tool.background(Background::Always).into(),
+            "never" => tool.effect(Effect::Idempotent).background(Background::Never).into(),
+            _ => tool.into(),
+        };
+        tool
+    });
+    ToolRegistry::new(tools).expect("the tools have different names")
+}
