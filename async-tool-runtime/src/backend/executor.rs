@@ -121,16 +121,13 @@ impl Executor {
         tokio::select! {
             // A result that is in counts, even where the deadline or a cancellation has come at the same time.
             biased;
-            result = &mut work => return outcome_of(result),
+            result = &mut work => return outcome_of(result, &cancellation),
             () = &mut timed_out => {}
             () = cancellation.cancelled() => {
                 let grace = sleep_until(Instant::now() + self.0.cancel_grace);
                 return tokio::select! {
                     biased;
-                    result = &mut work => match result {
-                        Ok(value) => TaskOutcome::Completed(value),
-                        Err(_) => TaskOutcome::Cancelled(CANCELLED.to_owned()),
-                    },
+                    result = &mut work => outcome_of(result, &cancellation),
                     () = grace => TaskOutcome::Cancelled(CANCELLED.to_owned()),
                 };
             }
@@ -171,9 +168,11 @@ impl Executor {
     }
 }
 
-fn outcome_of(result: Result<Value, ToolError>) -> TaskOutcome {
+/// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
+fn outcome_of(result: Result<Value, ToolError>, cancellation: &CancellationToken) -> TaskOutcome {
     match result {
         Ok(value) => TaskOutcome::Completed(value),
+        Err(_) if cancellation.is_cancelled() => TaskOutcome::Cancelled(CANCELLED.to_owned()),
         Err(error) => TaskOutcome::Failed(error),
     }
 }

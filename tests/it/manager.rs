@@ -1,0 +1,462 @@
+//! The manager by itself.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_tool_runtime::{
+    AsyncToolManager, Backend, BackendCapabilities, BackendError, BoundCall, BoxFuture, BuildError, CancelMode,
+    CancellationToken, Executor, FunctionTool, SessionId, Settlement, State, TaskEvent, TaskId, TaskOutcome, TaskSpec,
+    TaskStatus, Timestamp, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::gates::Gates;
+
+fn session() -> SessionId {
+    SessionId::new("s")
+}
+
+fn call(tool: &str, arguments: Value) -> ToolCall {
+    ToolCall::new("call_1", tool, arguments)
+}
+
+fn gate(name: &str) -> ToolCall {
+    call("gate", json!({"name": name}))
+}
+
+/// A tool that does `run` with its context.
+fn tool<F, Fut>(name: &str, run: F) -> FunctionTool
+where
+    F: Fn(ToolContext) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Value, ToolError>> + Send + 'static,
+{
+    let definition = ToolDefinition::new(name, "A tool.", json!({"type": "object"}));
+    FunctionTool::from_parts(definition, move |_| {
+        let run = run.clone();
+        Ok(BoundCall::future(move |cx| run(cx)))
+    })
+}
+
+#[tokio::test]
+async fn submit_answers_at_once_with_an_acknowledgement_and_no_result() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
+    let ack = manager.submit(&session(), gate("a")).unwrap();
+    assert_eq!((ack.tool.as_str(), &ack.arguments), ("gate", &json!({"name": "a"})));
+    assert!(!ack.status.is_terminal());
+    let told = ack.to_model_json();
+    assert_eq!(told["task"], ack.task.to_string());
+    let instruction = told["instruction"].as_str().unwrap();
+    assert!(instruction.contains("there is no result yet"), "{instruction}");
+    assert!(instruction.contains("Do not guess, invent"), "{instruction}");
+    assert!(told.get("result").is_none());
+}
+
+#[tokio::test]
+async fn a_call_of_an_unknown_tool_is_handed_back_with_the_name_it_may_have_meant() {
+    let manager = AsyncToolManager::builder().tool(Gates::new().tool()).build().unwrap();
+    let refusal = manager.submit(&session(), call("gaet", json!({}))).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::UnknownTool);
+    let message = refusal.error().model_message();
+    assert_eq!(message, "there is no tool named `gaet`; did you mean `gate`?");
+    assert_eq!(refusal.into_parts().0, call("gaet", json!({})));
+}
+
+#[tokio::test]
+async fn a_call_whose_arguments_do_not_fit_runs_nothing() {
+    let manager = AsyncToolManager::builder().tool(Gates::new().tool()).build().unwrap();
+    let refusal = manager
+        .submit(&session(), call("gate", json!({"nmae": "a"})))
+        .unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::InvalidArguments);
+}
+
+#[tokio::test]
+async fn no_more_tasks_run_than_there_are_slots_and_the_first_come_is_the_first_served() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .concurrency(2)
+        .build()
+        .unwrap();
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            manager
+                .task(manager.submit(&session(), gate("a")).unwrap().task)
+                .unwrap()
+        })
+        .collect();
+    gates.arrived("a", 2).await;
+    let statuses: Vec<TaskStatus> = tasks.iter().map(|task| task.status()).collect();
+    use TaskStatus::{Queued, Running};
+    assert_eq!(statuses, [Running, Running, Queued, Queued]);
+    gates.open("a", json!(null));
+    gates.arrived("a", 3).await;
+    assert_eq!(tasks[2].status(), Running);
+    assert_eq!(tasks[3].status(), Queued);
+}
+
+#[tokio::test]
+async fn a_call_for_which_there_is_no_room_is_handed_back() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .concurrency(1)
+        .queue_capacity(1)
+        .build()
+        .unwrap();
+    manager.submit(&session(), gate("a")).unwrap();
+    manager.submit(&session(), gate("a")).unwrap();
+    let refusal = manager.submit(&session(), gate("a")).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Overloaded);
+    assert!(refusal.error().retryable());
+    assert_eq!(refusal.call(), &gate("a"));
+}
+
+#[tokio::test]
+async fn a_blocking_function_does_not_block_the_async_threads() {
+    // One async thread: if the function ran on it, nobody could send what it waits for.
+    let (sender, receiver) = std::sync::mpsc::channel::<u32>();
+    let receiver = Arc::new(Mutex::new(receiver));
+    let definition = ToolDefinition::new("blocks", "Blocks.", json!({"type": "object"}));
+    let blocks = FunctionTool::from_parts(definition, move |_| {
+        let receiver = Arc::clone(&receiver);
+        Ok(BoundCall::blocking(move |_| {
+            Ok(json!(receiver.lock().unwrap().recv().unwrap()))
+        }))
+    });
+    let manager = AsyncToolManager::builder().tool(blocks).build().unwrap();
+    let ack = manager.submit(&session(), call("blocks", json!({}))).unwrap();
+    tokio::task::yield_now().await;
+    sender.send(7).unwrap();
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!(7)));
+}
+
+#[tokio::test]
+async fn on_complete_hears_of_every_task_once_and_its_panic_harms_nobody() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&heard);
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .on_complete(|_| panic!("a callback that is broken"))
+        .on_complete(move |result| {
+            assert!(result.status().is_terminal());
+            counter.fetch_add(1, Ordering::SeqCst);
+        })
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        manager.submit(&session(), gate("a")).unwrap();
+        gates.open("a", json!(1));
+    }
+    let report = manager.shutdown(Duration::from_secs(60)).await;
+    assert_eq!((report.drained, report.cancelled, report.aborted), (3, 0, 0));
+    assert_eq!(heard.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn events_begin_with_a_snapshot_of_what_is_open() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
+    let first = manager.submit(&session(), gate("a")).unwrap();
+    gates.arrived("a", 1).await;
+    let mut events = manager.events();
+    let Some(TaskEvent::Snapshot(open)) = events.next().await else {
+        panic!("the snapshot comes first")
+    };
+    assert_eq!(open.len(), 1);
+    assert_eq!((open[0].task, open[0].status), (first.task, TaskStatus::Running));
+    gates.open("a", json!("done"));
+    let Some(TaskEvent::Settled(result)) = events.next().await else {
+        panic!("the task ends")
+    };
+    assert_eq!(result.task, first.task);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_too_slow_gets_a_new_snapshot() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
+    let mut events = manager.events();
+    assert_eq!(events.next().await, Some(TaskEvent::Snapshot(Vec::new())));
+    for _ in 0..1_000 {
+        let ack = manager.submit(&session(), gate("a")).unwrap();
+        gates.open("a", json!(null));
+        manager.task(ack.task).unwrap().outcome().await;
+    }
+    let open = manager.submit(&session(), gate("b")).unwrap();
+    let Some(TaskEvent::Snapshot(tasks)) = events.next().await else {
+        panic!("what was missed is made good")
+    };
+    assert_eq!(tasks.iter().map(|task| task.task).collect::<Vec<_>>(), [open.task]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_is_told_to_stop_may_end_by_itself() {
+    let polite = tool("polite", |cx| async move {
+        cx.cancellation().cancelled().await;
+        Err(ToolError::failed("stopped half way"))
+    });
+    let manager = AsyncToolManager::builder().tool(polite).build().unwrap();
+    let ack = manager.submit(&session(), call("polite", json!({}))).unwrap();
+    let task = manager.task(ack.task).unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(manager.cancel(ack.task, "no longer needed"), Some(TaskStatus::Running));
+    let result = task.outcome().await;
+    assert_eq!(result.outcome, TaskOutcome::Cancelled("no longer needed".to_owned()));
+    assert_eq!(
+        manager.cancel(ack.task, "again"),
+        Some(TaskStatus::Cancelled),
+        "what has ended stays as it is"
+    );
+    assert_eq!(task.result(), Some(result));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_tool_has_done_when_it_was_told_to_stop_counts() {
+    let done = tool("done", |cx| async move {
+        cx.cancellation().cancelled().await;
+        Ok(json!("had just finished"))
+    });
+    let manager = AsyncToolManager::builder().tool(done).build().unwrap();
+    let ack = manager.submit(&session(), call("done", json!({}))).unwrap();
+    tokio::task::yield_now().await;
+    manager.cancel(ack.task, "too late");
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!("had just finished")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_does_not_listen_is_dropped_after_the_grace() {
+    let manager = AsyncToolManager::builder()
+        .tool(tool("deaf", |_| std::future::pending()))
+        .cancel_grace(Duration::from_secs(3))
+        .build()
+        .unwrap();
+    let ack = manager.submit(&session(), call("deaf", json!({}))).unwrap();
+    tokio::task::yield_now().await;
+    let told = tokio::time::Instant::now();
+    manager.cancel(ack.task, "enough");
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    assert_eq!(result.outcome, TaskOutcome::Cancelled("enough".to_owned()));
+    assert_eq!(told.elapsed(), Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_task_that_waits_for_a_slot_is_cancelled_without_ever_running() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    manager.submit(&session(), gate("a")).unwrap();
+    let waiting = manager.submit(&session(), gate("b")).unwrap();
+    manager.cancel(waiting.task, "changed my mind");
+    let result = manager
+        .task(waiting.task)
+        .unwrap()
+        .result()
+        .expect("it has ended at once");
+    assert_eq!(result.outcome, TaskOutcome::Cancelled("changed my mind".to_owned()));
+    assert_eq!((result.attempts, result.timing.started), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_runs_past_its_timeout_fails_and_hears_of_it() {
+    let heard = Arc::new(Notify::new());
+    let tell = Arc::clone(&heard);
+    let slow = tool("slow", move |cx| {
+        let tell = Arc::clone(&tell);
+        async move {
+            let token = cx.cancellation().clone();
+            assert_eq!(cx.remaining(), Some(Duration::from_secs(2)));
+            tokio::spawn(async move {
+                token.cancelled().await;
+                tell.notify_one();
+            });
+            std::future::pending().await
+        }
+    });
+    let slow = slow.timeout(Duration::from_secs(2));
+    let manager = AsyncToolManager::builder().tool(slow).build().unwrap();
+    let ack = manager.submit(&session(), call("slow", json!({}))).unwrap();
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    let error = result.outcome.error().expect("a timeout is a failure");
+    assert_eq!(error.kind(), ToolErrorKind::Timeout);
+    assert_eq!(error.model_message(), "timed out after 2s");
+    assert_eq!(result.timing.running(), Duration::from_secs(2));
+    heard.notified().await;
+}
+
+#[tokio::test]
+async fn a_task_that_is_submitted_twice_runs_once() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
+    let spec = TaskSpec::new(session(), gate("a")).with_task(TaskId::from_u128(7));
+    let first = manager.submit_task(spec.clone()).unwrap();
+    let second = manager.submit_task(spec.clone()).unwrap();
+    gates.open("a", json!(1));
+    gates.open("a", json!(2));
+    assert_eq!(first.outcome().await, second.outcome().await);
+    let third = manager.submit_task(spec).unwrap();
+    assert!(third.status().is_terminal(), "also after it has ended");
+    manager.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_drains_then_cancels_and_takes_nothing_new() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(tool("deaf", |_| std::future::pending()))
+        .build()
+        .unwrap();
+    let quick = manager.submit(&session(), gate("a")).unwrap();
+    let deaf = manager.submit(&session(), call("deaf", json!({}))).unwrap();
+    let opener = async {
+        gates.arrived("a", 1).await;
+        gates.open("a", json!("in time"));
+    };
+    let (report, ()) = tokio::join!(manager.shutdown(Duration::from_secs(10)), opener);
+    assert_eq!((report.drained, report.cancelled, report.aborted), (1, 1, 0));
+    let outcome = |task| manager.task(task).unwrap().result().unwrap().outcome.clone();
+    assert_eq!(outcome(quick.task).value(), Some(&json!("in time")));
+    assert_eq!(
+        outcome(deaf.task),
+        TaskOutcome::Cancelled("the manager was shut down".to_owned())
+    );
+    let refusal = manager.submit(&session(), gate("a")).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Unavailable);
+}
+
+#[test]
+fn a_submit_outside_of_a_runtime_is_an_error_and_no_panic() {
+    let manager = AsyncToolManager::builder().tool(Gates::new().tool()).build().unwrap();
+    let refusal = manager.submit(&session(), gate("a")).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Internal);
+}
+
+#[test]
+fn what_is_wrong_with_tools_is_said_when_the_manager_is_built() {
+    let error = |builder: async_tool_runtime::AsyncToolManagerBuilder| builder.build().unwrap_err().to_string();
+    let plain = || tool("plain", |_| std::future::pending());
+
+    let twice = AsyncToolManager::builder().tool(plain()).tool(plain());
+    assert_eq!(error(twice), "tool `plain`: two tools have this name");
+
+    struct Database;
+    let needs = AsyncToolManager::builder().tool(plain().requires::<State<Database>>());
+    let message = error(needs);
+    assert!(
+        message.starts_with("tool `plain`: needs a state of type `"),
+        "{message}"
+    );
+    assert!(message.contains("Database`; add it with `.state(value)`"), "{message}");
+    let given = AsyncToolManager::builder()
+        .tool(plain().requires::<State<Database>>())
+        .state(Database);
+    assert!(given.build().is_ok());
+
+    let named = AsyncToolManager::builder().tool(plain().name("no spaces"));
+    assert_eq!(
+        error(named),
+        "tool `no spaces`: a tool's name must be made of ASCII letters, digits, `_` and `-`"
+    );
+    assert_eq!(
+        AsyncToolManager::builder().concurrency(0).build().unwrap_err(),
+        BuildError::NoSlots
+    );
+}
+
+/// An engine elsewhere: tasks travel as JSON text to a worker with a manager of its own.
+struct Engine {
+    worker: Executor,
+    store: Mutex<std::collections::HashMap<TaskId, (String, CancellationToken)>>,
+}
+
+impl Backend for Engine {
+    fn submit(&self, task: TaskSpec) -> BoxFuture<'_, Result<(), BackendError>> {
+        let id = task.task;
+        let text = serde_json::to_string(&task).unwrap();
+        self.store
+            .lock()
+            .unwrap()
+            .entry(id)
+            .or_insert((text, CancellationToken::new()));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn outcome(&self, task: TaskId) -> BoxFuture<'_, Result<Settlement, BackendError>> {
+        let stored = self.store.lock().unwrap().get(&task).cloned();
+        Box::pin(async move {
+            let (text, cancellation) = stored.ok_or_else(|| BackendError::new("no such task"))?;
+            let spec: TaskSpec = serde_json::from_str(&text).unwrap();
+            Ok(Settlement::new(self.worker.execute(&spec, cancellation).await, 1))
+        })
+    }
+
+    fn cancel(&self, task: TaskId, _: CancelMode) -> BoxFuture<'_, Result<(), BackendError>> {
+        if let Some((_, cancellation)) = self.store.lock().unwrap().get(&task) {
+            cancellation.cancel();
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn open_tasks<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<Vec<TaskId>, BackendError>> {
+        Box::pin(async { Ok(self.store.lock().unwrap().keys().copied().collect()) })
+    }
+
+    fn capabilities(&self) -> BackendCapabilities {
+        BackendCapabilities::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_runs_tasks_elsewhere_with_the_same_outcomes() {
+    let gates = Gates::new();
+    let build = || {
+        AsyncToolManager::builder()
+            .tool(gates.tool())
+            .tool(tool("deaf", |_| std::future::pending()))
+    };
+    let engine = Engine {
+        worker: build().build().unwrap().executor().clone(),
+        store: Mutex::default(),
+    };
+    let manager = build().backend(engine).build().unwrap();
+
+    let ack = manager.submit(&session(), gate("a")).unwrap();
+    gates.open("a", json!("from afar"));
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!("from afar")));
+    assert_eq!(result.attempts, 1);
+
+    let ack = manager.submit(&session(), call("deaf", json!({}))).unwrap();
+    tokio::task::yield_now().await;
+    manager.cancel(ack.task, "come home");
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    assert_eq!(result.outcome, TaskOutcome::Cancelled("come home".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_does_not_outrun_the_deadline_that_travels_with_it() {
+    let manager = AsyncToolManager::builder()
+        .tool(tool("deaf", |_| std::future::pending()))
+        .build()
+        .unwrap();
+    let spec = TaskSpec::new(session(), call("deaf", json!({}))).with_deadline(Timestamp::from_millis(1));
+    let result = manager.submit_task(spec).unwrap().outcome().await;
+    assert_eq!(
+        result.outcome.error().map(ToolError::kind),
+        Some(ToolErrorKind::Timeout)
+    );
+}
