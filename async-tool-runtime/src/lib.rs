@@ -1,6 +1,60 @@
-//! Asynchronous tools for LLM agents.
+//! Asynchronous tools for LLM agents: annotate a function, and its calls run in the background.
 //!
-//! Every module below is private; what users name is here at the root.
+//! A model that calls a slow tool should not stand still. [`#[async_tool]`](async_tool) makes a tool of a plain function;
+//! an [`AsyncToolManager`] runs its calls; an [`AsyncAgent`] acknowledges them to the model at once, lets it go on, and
+//! gives it each result when it is ready, once, in whatever order results arrive.
+//!
+//! ```
+//! use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+//!
+//! /// Counts the words of a text.
+//! #[async_tool(effect = "read")]
+//! async fn count_words(
+//!     /// The text to count in.
+//!     text: String,
+//! ) -> usize {
+//!     text.split_whitespace().count()
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = AsyncToolManager::builder().tools(tools![count_words]).build()?;
+//! let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+//! agent.send(r#"count_words text="to be or not to be""#).await?;
+//! agent.run_until_idle().await?;
+//! # assert!(format!("{:?}", agent.transcript().await?).contains("count_words is done: 6"));
+//! agent.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! - **Writing tools**: [`async_tool`], [`ToolContext`], [`FromToolContext`], [`ToolError`]; without the macro:
+//!   [`FunctionTool`], [`Tool`].
+//! - **Running them**: [`AsyncToolManager`], [`TaskHandle`], [`TaskEvent`], [`AsyncTaskResult`].
+//! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
+//! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
+//! - **Deciding without IO**: [`AgentMachine`] is the agent's logic alone, for hosts with a loop of their own and for tests.
+//! - **Running tasks elsewhere**: [`Backend`], [`Executor`].
+//!
+//! # What it promises
+//!
+//! 1. Every accepted task ends exactly once, and its outcome reaches the conversation exactly once or is dropped for a
+//!    recorded reason.
+//! 2. The model is never told a result that doesn't exist: an acknowledgement says that there is none yet, and tool text can't
+//!    forge a result.
+//! 3. One line per tool.
+//!
+//! # Runtime
+//!
+//! Tasks and agents run on tokio. Manager and agent need its timers: build the runtime with `enable_time` or `enable_all`.
+//!
+//! # Features
+//!
+//! - `testing`: `testing::ScriptedModel`, to test an agent without a language model. Off by default.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod agent;
 mod backend;
@@ -55,3 +109,8 @@ macro_rules! tools {
         ::std::vec::Vec::<::std::sync::Arc<dyn $crate::Tool>>::from([$(::std::sync::Arc::new(<$tool>::tool()) as _),*])
     };
 }
+
+/// The first example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
