@@ -145,6 +145,19 @@ impl<E: ToolFailure> DisplayFailure<E> for &Probe<E> {
     }
 }
 
+/// Last choice for an error: one that the model can't read. [`Probe::split`] has refused it at its type by then; that it
+/// has this method too keeps the compiler from a second error about the same mistake.
+pub trait UnreadableFailure<E> {
+    /// Never called.
+    fn failure(self, error: E) -> ToolError;
+}
+
+impl<E> UnreadableFailure<E> for &mut Probe<E> {
+    fn failure(self, _: E) -> ToolError {
+        ToolError::new(ToolErrorKind::Internal, "the error doesn't display itself")
+    }
+}
+
 /// Makes the schema of a result, where its type has one.
 pub type OutputSchema = Option<fn() -> Value>;
 
