@@ -1,7 +1,89 @@
-//! The macros of `async-tool-runtime`; use them through that crate, where they are documented.
+//! The macros of `async-tool-runtime`; use them through that crate, where examples of them are.
 
-/// Makes a tool of a function.
+mod duration;
+mod entry;
+mod errors;
+mod expand;
+mod function;
+mod options;
+mod parameter;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+
+use crate::{
+    errors::Errors,
+    expand::{expand, fallback},
+    function::Function,
+    options::Options,
+    parameter::Parameter,
+};
+
+/// Makes a tool of a function, which stays what it was.
+///
+/// Beside the function comes one item, a struct of the same name and visibility; its `tool()` gives the tool.
+/// Functions and types have different namespaces, so the two don't meet. An async function runs on the async threads, any
+/// other on tokio's blocking pool.
+///
+/// # The function
+///
+/// The model reads the doc comment as the description of the tool. Without one, `description` must be given.
+///
+/// The function must be free (no `self`), must not be generic, `const`, `unsafe` or `extern`, and must name every
+/// parameter. It may return `()`, anything that serialises, or a `Result` of that with an error that displays itself.
+/// `Result` is found through any alias, and an `Err` is always an error to the model.
+///
+/// # Keys of `#[async_tool(…)]`
+///
+/// | key | value | default | what it does |
+/// |---|---|---|---|
+/// | `name` | `"…"`: 1 to 64 ASCII letters, digits, `_` and `-` | the function's name | what the model calls the tool |
+/// | `description` | `"…"`, or a macro that gives a string | the doc comment | what the model is told of the tool |
+/// | `notice` | `"…"`, a macro that gives a string, or `off` | the library's notice | what is added to the description of a tool that can outlive the turn |
+/// | `background` | `"auto"`, `"always"`, `"never"` | `"auto"` | whether a call may outlive the turn |
+/// | `grace` | a duration | the agent's | how long the end of a turn waits for the result before the call is acknowledged |
+/// | `timeout` | a duration longer than zero | the manager's | how long a call may run, from its start |
+/// | `effect` | `"read"`, `"idempotent"`, `"once"` | `"once"` | what a call does to the world, and so whether it may be started early and repeated |
+/// | `crate` | a path | `::async_tool_runtime` | where the runtime is, if it is renamed or re-exported |
+///
+/// A duration is an integer or a decimal with a unit, `ms`, `s`, `m` or `h`: `"250ms"`, `"1.5s"`. Each key can be
+/// overridden on the value that `tool()` gives.
+///
+/// # Parameters
+///
+/// A parameter is an argument, which the model writes, unless it is marked `#[inject]`. The type of an argument must be
+/// `Deserialize` and `JsonSchema`. `&str`, `&[T]`, `&T` and `Option` of these are owned by the call and lent to the
+/// function. The doc comment of a parameter is the description of its property in the schema.
+///
+/// | attribute | what it does |
+/// |---|---|
+/// | `#[inject]` | the host supplies the value, by the trait `FromToolContext`; the model never sees the parameter |
+/// | `#[arg(default)]` | an absent argument is `Default::default()` |
+/// | `#[arg(default = …)]` | an absent argument is the value of this expression; a string literal is converted with `From` |
+/// | `#[arg(rename = "…")]` | the name of the argument for the model |
+/// | `#[serde(…)]`, `#[schemars(…)]` | go to the field of the arguments struct as they are |
 #[proc_macro_attribute]
-pub fn async_tool(_arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    item
+pub fn async_tool(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    pipeline(arguments.into(), item.into()).into()
+}
+
+/// From source to source. Only the first step can end it early: what comes after collects its errors, so that a user
+/// sees all of them at once.
+fn pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut function = match Function::parse(&item) {
+        Ok(function) => function,
+        Err(error) => return TokenStream::from_iter([error.into_compile_error(), item]),
+    };
+    let errors = Errors::default();
+    let options = Options::parse(arguments, &errors);
+    let parameters = Parameter::take_all(&mut function.signature, &errors);
+    signature::check(&function.signature, &errors);
+    options.check(&function, &errors);
+    parameter::check(&parameters, &errors);
+    match errors.finish() {
+        Ok(()) => expand(&function, &options, &parameters),
+        Err(error) => fallback(function, &options, &error),
+    }
 }

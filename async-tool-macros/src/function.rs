@@ -1,0 +1,95 @@
+//! The function, as far as the macro reads it.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{
+    Attribute, Expr, Meta, Signature, Token, Visibility,
+    parse::{ParseStream, Parser},
+};
+
+/// A function whose body nobody looks at: a syntax error in it is rustc's to report, and the spans in it stay the user's.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    body: TokenStream,
+}
+
+impl Function {
+    pub(crate) fn parse(item: &TokenStream) -> syn::Result<Self> {
+        let parser = |input: ParseStream| {
+            let attributes = input.call(Attribute::parse_outer)?;
+            let visibility = input.parse()?;
+            let rest = input.fork();
+            let Ok(signature) = input.parse::<Signature>() else {
+                return Err(refuse(&rest, item));
+            };
+            if input.peek(Token![;]) {
+                return Err(
+                    input.error("tools must have a body: put `#[async_tool]` on the function that does the work")
+                );
+            }
+            let body = input.parse()?;
+            Ok(Self {
+                attributes,
+                visibility,
+                signature,
+                body,
+            })
+        };
+        parser.parse2(item.clone())
+    }
+
+    /// What the doc comments say, each as the expression that it is: `include_str!` and `concat!` are kept.
+    pub(crate) fn docs(&self) -> impl Iterator<Item = &Expr> {
+        self.attributes.iter().filter_map(|attribute| match &attribute.meta {
+            Meta::NameValue(meta) if meta.path.is_ident("doc") => Some(&meta.value),
+            _ => None,
+        })
+    }
+
+    /// The conditions under which the function is compiled: what stands beside it needs the same.
+    pub(crate) fn conditions(&self) -> TokenStream {
+        let conditions = self
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("cfg"));
+        quote!(#(#conditions)*)
+    }
+
+    pub(crate) fn is_deprecated(&self) -> bool {
+        self.attributes
+            .iter()
+            .any(|attribute| attribute.path().is_ident("deprecated"))
+    }
+}
+
+/// rustc has parsed the item before: what isn't a function here is some other item, or syntax newer than this macro.
+fn refuse(rest: ParseStream, item: &TokenStream) -> syn::Error {
+    let is_function = rest
+        .cursor()
+        .token_stream()
+        .into_iter()
+        .take_while(|token| !matches!(token, TokenTree::Group(_)))
+        .any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"));
+    if is_function {
+        syn::Error::new_spanned(
+            item,
+            "tools must have a signature that the macro can read: write a plain `fn` or `async fn`",
+        )
+    } else {
+        rest.error("tools must be functions: put `#[async_tool]` on a `fn` or `async fn`")
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self {
+            attributes,
+            visibility,
+            signature,
+            body,
+        } = self;
+        tokens.extend(quote!(#(#attributes)* #visibility #signature #body));
+    }
+}

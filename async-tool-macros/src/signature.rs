@@ -1,0 +1,100 @@
+//! What the signature of a tool must not be.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{FnArg, GenericParam, ReturnType, Safety, Signature, Type};
+
+use crate::errors::Errors;
+
+pub(crate) fn check(signature: &Signature, errors: &Errors) {
+    if let Some(keyword) = &signature.constness {
+        errors.push(
+            keyword,
+            "tools must not be `const`: remove `const`, and call a `const fn` from the tool",
+        );
+    }
+    if let Safety::Unsafe(keyword) = &signature.safety {
+        let message =
+            "tools must not be `unsafe`, since a model chooses the arguments: check them and use an `unsafe` block";
+        errors.push(keyword, message);
+    }
+    if let Some(abi) = &signature.abi {
+        errors.push(abi, "tools must have Rust's calling convention: remove `extern`");
+    }
+    if let Some(variadic) = &signature.variadic {
+        errors.push(
+            variadic.dots,
+            "tools must have a fixed number of parameters: take a `Vec<T>`",
+        );
+    }
+    if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
+        let message = "tools must be free functions, without `self`: move the function out of the `impl`, and take what it needs \
+                       as `#[inject] state: State<T>`";
+        errors.push(receiver.self_token, message);
+    }
+    check_generics(signature, errors);
+    if let ReturnType::Type(_, output) = &signature.output
+        && let Type::Never(never) = &**output
+    {
+        errors.push(
+            never,
+            "tools must return, since the model waits for a result: return `()` or a value",
+        );
+    }
+}
+
+/// One error for all generics: they are one mistake, and `where` is part of it.
+fn check_generics(signature: &Signature, errors: &Errors) {
+    let generics = &signature.generics;
+    let has_lifetimes_only = generics
+        .params
+        .iter()
+        .all(|param| matches!(param, GenericParam::Lifetime(_)));
+    if !generics.params.is_empty() {
+        errors.push(
+            generics,
+            if has_lifetimes_only {
+                "tools must not name lifetimes: take `T` by value, or `&T` without a lifetime"
+            } else {
+                "tools must not be generic, since a model needs one schema: name a concrete type, and call the generic function \
+                 from the tool"
+            },
+        );
+    } else if let Some(clause) = &generics.where_clause {
+        errors.push(
+            clause.where_token,
+            "tools must not have a `where` clause, since they have no generics: remove it",
+        );
+    }
+}
+
+/// The lifetimes that the tokens of a type name.
+pub(crate) fn lifetimes(ty: &Type) -> Vec<TokenStream> {
+    fn walk(tokens: TokenStream, found: &mut Vec<TokenStream>) {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Group(group) => walk(group.stream(), found),
+                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                    found.push([TokenTree::Punct(punct)].into_iter().chain(tokens.next()).collect());
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(ty.to_token_stream(), &mut found);
+    found
+}
+
+/// The first `impl` in the tokens of a type: a keyword, so it can't be a name.
+pub(crate) fn opaque(ty: &Type) -> Option<TokenTree> {
+    fn find(tokens: TokenStream) -> Option<TokenTree> {
+        tokens.into_iter().find_map(|token| match token {
+            TokenTree::Ident(ref word) if word == "impl" => Some(token),
+            TokenTree::Group(group) => find(group.stream()),
+            _ => None,
+        })
+    }
+    find(ty.to_token_stream())
+}

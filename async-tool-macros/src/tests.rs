@@ -1,0 +1,131 @@
+//! Golden expansions, and what needs no compiler to be tested.
+
+use std::time::Duration;
+
+use expect_test::{ExpectFile, expect_file};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{duration, pipeline};
+
+fn expansion(arguments: TokenStream, item: TokenStream) -> String {
+    let file = syn::parse2(pipeline(arguments, item)).expect("the expansion is Rust");
+    prettyplease::unparse(&file)
+}
+
+#[track_caller]
+fn check(arguments: TokenStream, item: TokenStream, expected: &ExpectFile) {
+    expected.assert_eq(&expansion(arguments, item));
+}
+
+fn one_argument() -> TokenStream {
+    quote! {
+        /// Greets somebody.
+        pub fn greet(name: String) -> String {
+            format!("Hello, {name}!")
+        }
+    }
+}
+
+#[test]
+fn one_argument_takes_at_most_60_lines() {
+    let expansion = expansion(TokenStream::new(), one_argument());
+    assert!(expansion.lines().count() <= 60, "{expansion}");
+    check(
+        TokenStream::new(),
+        one_argument(),
+        &expect_file!["../../tests/expand/one_argument.rs"],
+    );
+}
+
+#[test]
+fn everything_at_once() {
+    check(
+        quote!(
+            name = "research",
+            notice = off,
+            background = "never",
+            grace = "0.25s",
+            timeout = "1m",
+            effect = "read",
+            crate = crate::tools
+        ),
+        quote! {
+            /// Researches a topic,
+            /// thoroughly.
+            #[doc = include_str!("more.md")]
+            #[cfg(feature = "research")]
+            pub(crate) async fn research_topic(
+                /// The topic.
+                topic: &str,
+                #[arg(default = 5, rename = "max")] mut sources: u32,
+                #[arg(default)] languages: &[String],
+                #[serde(with = "hex")] key: Vec<u8>,
+                #[allow(unused)] within: Option<&Path>,
+                #[inject] cx: ToolContext,
+                #[inject] db: &State<Db>,
+            ) -> Result<Findings, ResearchError> {
+                search(&cx, db, topic).await
+            }
+        },
+        &expect_file!["../../tests/expand/everything.rs"],
+    );
+}
+
+#[test]
+fn no_argument_and_no_result() {
+    check(
+        quote!(description = "Rings."),
+        quote!(
+            fn ring() {}
+        ),
+        &expect_file!["../../tests/expand/no_argument.rs"],
+    );
+}
+
+#[test]
+fn errors_come_together_and_the_items_are_there() {
+    check(
+        quote!(timeuot = "5s", effect = "write"),
+        quote! {
+            fn first<T>(_: T, #[arg(min = 1)] /** Some. */ number: &mut u8) {}
+        },
+        &expect_file!["../../tests/expand/errors.rs"],
+    );
+}
+
+#[test]
+fn the_body_is_not_read() {
+    let item = quote! {
+        /// Broken.
+        fn broken() { let = ; }
+    };
+    let expansion = pipeline(TokenStream::new(), item).to_string();
+    assert!(expansion.contains("fn broken () { let = ; }"), "{expansion}");
+    assert!(!expansion.contains("compile_error"), "{expansion}");
+}
+
+#[test]
+fn durations_are_exact() {
+    assert_eq!(duration::parse("250ms"), Ok(Duration::from_millis(250)));
+    assert_eq!(duration::parse("0.1s"), Ok(Duration::from_millis(100)));
+    assert_eq!(duration::parse("1.5m"), Ok(Duration::from_secs(90)));
+    assert_eq!(duration::parse("1h"), Ok(Duration::from_secs(3600)));
+    assert_eq!(duration::parse("0.5ms"), Ok(Duration::from_micros(500)));
+    for wrong in [
+        "",
+        "5",
+        "s",
+        "5 s",
+        "-5s",
+        "5sec",
+        ".5s",
+        "5.s",
+        "1.2.3s",
+        "1e3s",
+        "５s",
+        "99999999999h",
+    ] {
+        assert!(duration::parse(wrong).is_err(), "{wrong}");
+    }
+}

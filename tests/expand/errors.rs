@@ -1,0 +1,33 @@
+::core::compile_error! {
+    "`async_tool` must not have the key `timeuot`: write `timeout`; valid keys are `name`, `description`, `notice`, `background`, `grace`, `timeout`, `effect`, `crate`"
+}
+::core::compile_error! {
+    "`effect` must be written `effect = \"read\" | \"idempotent\" | \"once\"`"
+}
+::core::compile_error! {
+    "tools must name every parameter, since the model writes its name: write a name"
+}
+::core::compile_error! {
+    "`arg` must not have the key `min`: valid keys are `default`, `rename`"
+}
+::core::compile_error! {
+    "tools must not take `&mut T`, since nobody sees the change: take `T` by value, as `mut name: T`"
+}
+::core::compile_error! {
+    "tools must not be generic, since a model needs one schema: name a concrete type, and call the generic function from the tool"
+}
+::core::compile_error! {
+    "tools must be described to the model: write a doc comment, or `description = \"…\"`"
+}
+fn first<T>(_: T, number: &mut u8) {}
+/// The tool that calls the function `first`; see there.
+#[allow(non_camel_case_types, dead_code)]
+struct first {}
+const _: () = {
+    impl first {
+        /// Makes the tool.
+        fn tool() -> ::async_tool_runtime::__private::FunctionTool {
+            ::core::unimplemented!()
+        }
+    }
+};
