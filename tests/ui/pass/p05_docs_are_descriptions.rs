@@ -1,0 +1,61 @@
+//! Doc comments become descriptions: of the tool, and of its properties.
+
+use async_tool_runtime::{Tool, async_tool};
+
+/// Finds what
+/// is lost.
+///
+/// Slowly.
+#[doc = concat!("Made", " of parts.")]
+#[doc(alias = "seek")]
+#[async_tool(notice = off)]
+#[doc = include_str!("../description.txt")]
+fn find(
+    /// What is
+    /// looked for.
+    what: String,
+    #[doc = concat!("Where", " to look.")] place: Option<String>,
+) -> String {
+    what + &place.unwrap_or_default()
+}
+
+/// Not for the model.
+#[async_tool(description = concat!("For", " the model."), notice = "Wait.")]
+fn told() {}
+
+macro_rules! tool {
+    ($(#[$meta:meta])* $name:ident($argument:ident: $ty:ty = $default:expr), $doc:expr) => {
+        $(#[$meta])*
+        #[doc = $doc]
+        #[async_tool(notice = off)]
+        fn $name(#[arg(default = $default)] $argument: $ty) {
+            let _ = $argument;
+        }
+    };
+}
+
+tool!(
+    /// Wrapped.
+    wrapped(text: &str = "x"), "And more."
+);
+
+fn main() {
+    let find = find::tool();
+    let definition = find.definition();
+    assert_eq!(
+        &*definition.description,
+        "Finds what is lost.\n\nSlowly. Made of parts. in a file of its own"
+    );
+    assert_eq!(
+        definition.input_schema["properties"]["what"]["description"],
+        "What is looked for."
+    );
+    assert_eq!(
+        definition.input_schema["properties"]["place"]["description"],
+        "Where to look."
+    );
+    assert_eq!(&*told::tool().definition().description, "For the model.\n\nWait.");
+    let wrapped = wrapped::tool();
+    assert_eq!(&*wrapped.definition().description, "Wrapped. And more.");
+    assert_eq!(wrapped.definition().input_schema["properties"]["text"]["default"], "x");
+}
