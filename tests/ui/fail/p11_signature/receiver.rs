@@ -1,0 +1,17 @@
+//! Tools are free functions.
+
+use async_tool_runtime::async_tool;
+
+struct Service;
+
+impl Service {
+    /// Works.
+    #[async_tool]
+    fn work(&self, #[arg(default = 1)] number: u8) -> u8 {
+        number
+    }
+}
+
+fn main() {
+    Service.work(1);
+}

@@ -1,0 +1,13 @@
+//! All mistakes of a function are reported at once, and callers see nothing of them.
+
+use async_tool_runtime::async_tool;
+
+#[async_tool(name = "", timeuot = "5s", grace = "soon")]
+unsafe fn work<T>(_: T, #[arg(min = 1)] first: &mut u8, #[inject] #[arg(default)] second: u8) -> u8 {
+    *first + second
+}
+
+fn main() {
+    let _ = work::tool();
+    let _ = unsafe { work((), &mut 1, 2) };
+}

@@ -1,0 +1,11 @@
+//! What is lent can be read.
+
+use async_tool_runtime::async_tool;
+
+struct Query;
+
+/// Works.
+#[async_tool]
+fn work(_query: &Query, _queries: &[Query]) {}
+
+fn main() {}
