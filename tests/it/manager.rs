@@ -39,7 +39,7 @@ where
     let definition = ToolDefinition::new(name, "A tool.", json!({"type": "object"}));
     FunctionTool::from_parts(definition, move |_| {
         let run = run.clone();
-        Ok(BoundCall::future(move |cx| run(cx)))
+        Ok(BoundCall::future(run))
     })
 }
 

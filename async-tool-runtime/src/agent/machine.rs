@@ -309,10 +309,10 @@ impl AgentMachine {
 
     fn on_timer(&mut self, now: Timestamp, timer: Timer) {
         match (timer, self.phase) {
-            (Timer::Grace(turn), Phase::Answering(_)) => {
-                if self.ledger.open_turn().is_some_and(|open| open.turn == turn) {
-                    self.answer_if_due(now);
-                }
+            (Timer::Grace(turn), Phase::Answering(_))
+                if self.ledger.open_turn().is_some_and(|open| open.turn == turn) =>
+            {
+                self.answer_if_due(now);
             }
             (Timer::Wake, Phase::Idle) => {
                 let is_due = self.wake.is_some_and(|wake| wake.at <= now);

@@ -73,7 +73,7 @@ impl Journal for MemoryJournal {
     }
 
     fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        let names: Vec<SessionId> = MemoryJournal::sessions(self).keys().cloned().collect();
+        let names: Vec<SessionId> = Self::sessions(self).keys().cloned().collect();
         Box::pin(Listed(names.into_iter().map(Ok).collect()))
     }
 }

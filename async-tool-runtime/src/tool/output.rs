@@ -259,6 +259,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::needless_borrow,
+        reason = "the borrows are how generated code calls it, whatever the type"
+    )]
     fn the_schema_of_a_result_is_that_of_its_value() {
         assert!((&&&Probe::<i32>::new()).output_schema().is_some());
         assert!((&&&Probe::<Result<i32, Shown>>::new()).output_schema().is_some());
