@@ -5,8 +5,6 @@
 //! A budget is a multiple of the floor *of the same run*, so that it holds on any machine; absolute numbers from two
 //! machines, or two runs, cannot be compared.
 //!
-//! The manager belongs in the same groups, beside the floor and measured the same way:
-//!
 //! | group | measures | budget |
 //! |---|---|---|
 //! | `submit_to_ack` | the caller's time until it may go on | at most 2 × floor |
@@ -15,6 +13,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use async_tool_runtime::{AsyncToolManager, SessionId, TaskHandle, TaskSpec, ToolCall, async_tool, tools};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
@@ -59,6 +58,29 @@ fn submit_to_ack(c: &mut Criterion) {
             elapsed
         });
     });
+    let manager = manager_of_no_op();
+    let manager = &manager;
+    group.bench_function("manager", |b| {
+        b.to_async(&runtime).iter_custom(|dispatches| async move {
+            let session = SessionId::new("bench");
+            let mut elapsed = Duration::ZERO;
+            let mut left = dispatches;
+            let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
+            while left > 0 {
+                let batch = left.min(IN_FLIGHT);
+                left -= batch;
+                let start = Instant::now();
+                for _ in 0..batch {
+                    pending.push(dispatch(manager, &session, black_box(ARGUMENTS)));
+                }
+                elapsed += start.elapsed();
+                for task in pending.drain(..) {
+                    black_box(task.outcome().await);
+                }
+            }
+            elapsed
+        });
+    });
     group.finish();
 }
 
@@ -83,6 +105,28 @@ fn outcome_observed(c: &mut Criterion) {
                 start.elapsed()
             });
             caller.await.expect("the floor does not panic")
+        });
+    });
+    let manager = manager_of_no_op();
+    group.bench_function("manager", |b| {
+        b.to_async(&runtime).iter_custom(|rounds| {
+            let manager = manager.clone();
+            async move {
+                let caller = tokio::spawn(async move {
+                    let session = SessionId::new("bench");
+                    let start = Instant::now();
+                    for _ in 0..rounds {
+                        let pending: Vec<_> = (0..IN_FLIGHT)
+                            .map(|_| dispatch(&manager, &session, black_box(ARGUMENTS)))
+                            .collect();
+                        for task in pending {
+                            black_box(task.outcome().await);
+                        }
+                    }
+                    start.elapsed()
+                });
+                caller.await.expect("the manager does not panic")
+            }
         });
     });
     group.finish();
@@ -113,4 +157,27 @@ fn floor(arguments: &str) -> oneshot::Receiver<usize> {
 /// Uses both arguments, so that neither the parser nor the compiler can leave one out.
 fn no_op(Arguments { topic, sources }: Arguments) -> usize {
     topic.len() + sources as usize
+}
+
+/// Uses both arguments.
+#[async_tool(name = "no_op")]
+async fn no_op_tool(topic: String, sources: u32) -> usize {
+    no_op(Arguments { topic, sources })
+}
+
+fn manager_of_no_op() -> AsyncToolManager {
+    AsyncToolManager::builder()
+        .tools(tools![no_op_tool])
+        .concurrency(1024)
+        .build()
+        .expect("one tool is no clash")
+}
+
+/// What the floor does, through the manager: the arguments come as text, and the caller goes on with a handle.
+fn dispatch(manager: &AsyncToolManager, session: &SessionId, arguments: &str) -> TaskHandle {
+    let arguments = serde_json::from_str(arguments).expect("the constant above is JSON");
+    let call = ToolCall::new("call_1", "no_op", arguments);
+    manager
+        .submit_task(TaskSpec::new(session.clone(), call))
+        .expect("there is room")
 }

@@ -31,16 +31,16 @@ impl MemoryJournal {
     /// The entries of a session so far.
     #[must_use]
     pub fn entries(&self, session: &SessionId) -> Vec<Entry> {
-        self.sessions().get(session).cloned().unwrap_or_default()
+        self.logs().get(session).cloned().unwrap_or_default()
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Vec<Entry>>> {
+    fn logs(&self) -> MutexGuard<'_, HashMap<SessionId, Vec<Entry>>> {
         // An append is one `extend` of a vector: a panic can't leave half of it.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn append_now(&self, session: &SessionId, after: Seq, entries: Vec<Entry>) -> Result<Seq, AppendError> {
-        let mut sessions = self.sessions();
+        let mut sessions = self.logs();
         let log = match sessions.get_mut(session) {
             Some(log) => log,
             None if entries.is_empty() => &mut Vec::new(),
@@ -73,7 +73,7 @@ impl Journal for MemoryJournal {
     }
 
     fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        let names: Vec<SessionId> = Self::sessions(self).keys().cloned().collect();
+        let names: Vec<SessionId> = self.logs().keys().cloned().collect();
         Box::pin(Listed(names.into_iter().map(Ok).collect()))
     }
 }
