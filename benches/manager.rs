@@ -175,7 +175,7 @@ fn manager_of_no_op() -> AsyncToolManager {
 
 /// What the floor does, through the manager: the arguments come as text, and the caller goes on with a handle.
 fn dispatch(manager: &AsyncToolManager, session: &SessionId, arguments: &str) -> TaskHandle {
-    let arguments = serde_json::from_str(arguments).expect("the constant above is JSON");
+    let arguments: serde_json::Value = serde_json::from_str(arguments).expect("the constant above is JSON");
     let call = ToolCall::new("call_1", "no_op", arguments);
     manager
         .submit_task(TaskSpec::new(session.clone(), call))

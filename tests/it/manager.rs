@@ -48,7 +48,7 @@ async fn submit_answers_at_once_with_an_acknowledgement_and_no_result() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
     let ack = manager.submit(&session(), gate("a")).unwrap();
-    assert_eq!((ack.tool.as_str(), &ack.arguments), ("gate", &json!({"name": "a"})));
+    assert_eq!((&*ack.tool, &*ack.arguments), ("gate", &json!({"name": "a"})));
     assert!(!ack.status.is_terminal());
     let told = ack.to_model_json();
     assert_eq!(told["task"], ack.task.to_string());

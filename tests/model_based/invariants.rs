@@ -194,7 +194,7 @@ fn invariant_6_a_call_with_effects_does_not_run_before_its_turn_is_complete() {
     world.fire();
     world.play(&Move::Call("once"));
     world.play(&Move::Done);
-    let once = world.running.values().filter(|spec| spec.call.name == "once");
+    let once = world.running.values().filter(|spec| &*spec.call.name == "once");
     assert_eq!(once.count(), 1);
     world.finish();
 }

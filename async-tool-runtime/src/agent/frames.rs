@@ -34,7 +34,7 @@ fn describe(number: TaskNo, result: &AsyncTaskResult, now: Timestamp) -> Value {
     object.insert("task".into(), json!(number));
     object.insert("tool".into(), json!(result.tool));
     object.insert("call".into(), json!(result.call));
-    object.insert("arguments".into(), result.arguments.clone());
+    object.insert("arguments".into(), (*result.arguments).clone());
     match &result.outcome {
         TaskOutcome::Completed(value) => {
             object.insert("status".into(), json!("completed"));

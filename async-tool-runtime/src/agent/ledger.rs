@@ -280,11 +280,11 @@ impl Ledger {
                         record.result.is_none(),
                         "a call whose result is in is answered with it",
                     )?;
-                    let arguments = record.call.arguments.clone();
+                    let arguments = Arc::clone(&record.call.arguments);
                     AnswerContent::Ack(TaskAck::new(
                         record.task,
                         Some(*number),
-                        &*record.call.name,
+                        Arc::clone(&record.call.name),
                         arguments,
                         *status,
                     ))
@@ -294,7 +294,11 @@ impl Ledger {
                     AnswerContent::Result(result.ok_or_else(|| FoldError::new(entry, "the task is not settled"))?)
                 }
             };
-            message.push(Answer::new(record.call.id.clone(), &*record.call.name, content));
+            message.push(Answer::new(
+                record.call.id.clone(),
+                Arc::clone(&record.call.name),
+                content,
+            ));
         }
         for given in answers {
             self.record_mut(given.number(), entry)?.told = match given {

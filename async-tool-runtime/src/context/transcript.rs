@@ -44,7 +44,7 @@ pub struct Answer {
     /// The call that is answered.
     pub call: CallId,
     /// The name of the tool.
-    pub tool: String,
+    pub tool: Arc<str>,
     /// What the model is told.
     pub content: AnswerContent,
 }
@@ -52,7 +52,7 @@ pub struct Answer {
 impl Answer {
     /// An answer.
     #[must_use]
-    pub fn new(call: CallId, tool: impl Into<String>, content: AnswerContent) -> Self {
+    pub fn new(call: CallId, tool: impl Into<Arc<str>>, content: AnswerContent) -> Self {
         Self {
             call,
             tool: tool.into(),

@@ -110,7 +110,7 @@ impl RulePlanner {
             Some((tool, arguments)) => {
                 let id = format!("call_{}", plan.next_call);
                 plan.next_call += 1;
-                plan.calls.push(ToolCall::new(id, &*tool, arguments));
+                plan.calls.push(ToolCall::new(id, tool, arguments));
             }
             None => plan.said.push(format!(
                 "I am {} and don't understand {command:?}. {}",
@@ -417,7 +417,7 @@ mod tests {
         ] {
             let (_, calls) = ask(&planner, text);
             assert_eq!(calls.len(), 1, "{text}");
-            assert_eq!(calls[0].arguments, expected, "{text}");
+            assert_eq!(*calls[0].arguments, expected, "{text}");
         }
     }
 
@@ -435,7 +435,7 @@ mod tests {
     fn a_rule_turns_a_sentence_into_a_call() {
         let planner = RulePlanner::new().rule("how many lines has {path} down to {depth}", "count_lines");
         let (_, calls) = ask(&planner, "How many lines has my project down to 3?");
-        assert_eq!(calls[0].arguments, json!({"path": "my project", "depth": 3}));
+        assert_eq!(*calls[0].arguments, json!({"path": "my project", "depth": 3}));
     }
 
     #[test]

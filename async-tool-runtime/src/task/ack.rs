@@ -1,5 +1,7 @@
 //! The immediate reply to a call.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -16,9 +18,9 @@ pub struct TaskAck {
     /// Its number in the session, where it has one.
     pub number: Option<TaskNo>,
     /// The name of the tool.
-    pub tool: String,
+    pub tool: Arc<str>,
     /// The arguments as the model sent them.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// Where the task stood when it was acknowledged.
     pub status: TaskStatus,
 }
@@ -33,8 +35,8 @@ impl TaskAck {
     pub fn new(
         task: TaskId,
         number: Option<TaskNo>,
-        tool: impl Into<String>,
-        arguments: Value,
+        tool: impl Into<Arc<str>>,
+        arguments: Arc<Value>,
         status: TaskStatus,
     ) -> Self {
         Self {

@@ -48,7 +48,7 @@ impl From<String> for CallId {
     }
 }
 
-/// A model's call of a tool: complete, but not yet checked.
+/// A model's call of a tool: complete, but not yet checked. Cheap to clone.
 ///
 /// `arguments` is whatever the model sent. An adapter that got text which isn't JSON passes it on as
 /// [`Value::String`]: binding refuses it with an error the model can read, and nothing runs.
@@ -58,19 +58,19 @@ pub struct ToolCall {
     /// The provider's name for the call.
     pub id: CallId,
     /// The name of the tool.
-    pub name: String,
-    /// The arguments as the model sent them.
-    pub arguments: Value,
+    pub name: Arc<str>,
+    /// The arguments as the model sent them; shared by everything that goes with the call.
+    pub arguments: Arc<Value>,
 }
 
 impl ToolCall {
     /// A call of the tool `name`.
     #[must_use]
-    pub fn new(id: impl Into<CallId>, name: impl Into<String>, arguments: Value) -> Self {
+    pub fn new(id: impl Into<CallId>, name: impl Into<Arc<str>>, arguments: impl Into<Arc<Value>>) -> Self {
         Self {
             id: id.into(),
             name: name.into(),
-            arguments,
+            arguments: arguments.into(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct TaskSnapshot {
     /// The conversation that asked.
     pub session: SessionId,
     /// The name of the tool.
-    pub tool: String,
+    pub tool: Arc<str>,
     /// Where the task stands.
     pub status: TaskStatus,
     /// When it was accepted.

@@ -47,8 +47,14 @@ impl TaskHandle {
     #[must_use]
     pub fn ack(&self) -> TaskAck {
         let spec = &self.cell.spec;
-        let arguments = spec.call.arguments.clone();
-        TaskAck::new(spec.task, spec.number, &*spec.call.name, arguments, self.status())
+        let arguments = Arc::clone(&spec.call.arguments);
+        TaskAck::new(
+            spec.task,
+            spec.number,
+            Arc::clone(&spec.call.name),
+            arguments,
+            self.status(),
+        )
     }
 
     /// Tells the task to stop, for this reason. A task that waits for a slot ends at once; a running tool sees its token
@@ -138,7 +144,7 @@ impl TaskCell {
             task: self.spec.task,
             number: self.spec.number,
             session: self.spec.session.clone(),
-            tool: self.spec.call.name.clone(),
+            tool: Arc::clone(&self.spec.call.name),
             status: self.status(),
             accepted: self.accepted,
             started: self.run().started,
@@ -206,8 +212,8 @@ impl TaskCell {
             number: self.spec.number,
             session: self.spec.session.clone(),
             call: self.spec.call.id.clone(),
-            tool: self.spec.call.name.clone(),
-            arguments: self.spec.call.arguments.clone(),
+            tool: Arc::clone(&self.spec.call.name),
+            arguments: Arc::clone(&self.spec.call.arguments),
             outcome,
             timing: Timing::new(self.accepted, started, now),
             attempts: attempts.unwrap_or(own_attempts),

@@ -1,9 +1,18 @@
 //! The two names of a task.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    str::FromStr,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize, de};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// The name of a task for host and journal: a UUID of version 7, so ids sort by the time they were made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,10 +20,15 @@ use uuid::Uuid;
 pub struct TaskId(Uuid);
 
 impl TaskId {
-    /// A new id, different from every other.
+    /// A new id, different from every other. It is unique and not secret: who knows some ids may guess others.
     #[must_use]
     pub fn new() -> Self {
-        Self(Uuid::now_v7())
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        let mut bytes = [0; 10];
+        bytes[..8].copy_from_slice(&scatter(0).to_ne_bytes());
+        bytes[8..].copy_from_slice(&scatter(1).to_ne_bytes()[..2]);
+        Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
     }
 
     /// An id from 128 bits, for hosts that make their own.
@@ -28,6 +42,15 @@ impl TaskId {
     pub const fn as_u128(self) -> u128 {
         self.0.as_u128()
     }
+}
+
+/// 64 bits that no other call gets: a counter under a keyed hash whose key the system drew at random for this process.
+///
+/// `Uuid::now_v7` asks the system for every id, which took half of the time of a whole submit.
+fn scatter(lane: u8) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    KEY.hash_one((lane, COUNTER.fetch_add(1, Ordering::Relaxed)))
 }
 
 impl Default for TaskId {

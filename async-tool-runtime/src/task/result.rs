@@ -1,5 +1,7 @@
 //! The record of a task that has ended.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,9 +24,9 @@ pub struct AsyncTaskResult {
     /// The call that the task carries out.
     pub call: CallId,
     /// The name of the tool.
-    pub tool: String,
+    pub tool: Arc<str>,
     /// The arguments as the model sent them.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// How it ended.
     pub outcome: TaskOutcome,
     /// When it was accepted, started and settled.
