@@ -1,0 +1,82 @@
+//! An agent works while its slow tools run in the background.
+//!
+//! ```text
+//! cargo run --example quickstart
+//! cargo run --example quickstart -- PATH
+//! ```
+//!
+//! The tools do real work on real files. Where the model would be is the built-in rule planner, so that no key and no
+//! network are needed.
+
+mod screen;
+mod script;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use async_tool_runtime::{AgentEventKind, AgentEventStream, RulePlanner};
+use clap::Parser;
+use screen::Screen;
+use shared::{
+    assistant, chart::Chart, meters::Meters, schedule::Comparison, story::Story, timeline::Timeline, tree::default_root,
+};
+use tokio::time::interval;
+
+/// How often the progress bars are drawn.
+const REFRESH: Duration = Duration::from_millis(80);
+/// How wide the chart is, so that a row with its remark fits a common terminal.
+const CHART_WIDTH: usize = 60;
+
+/// Shows an agent that works while its slow tools run.
+#[derive(Parser)]
+struct Arguments {
+    /// The directory tree to work on. Default: the repository of this program.
+    path: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let root = match Arguments::parse().path {
+        Some(path) => path,
+        None => default_root()?,
+    };
+    println!("model: {}", RulePlanner::LABEL);
+    println!("tree:  {}", root.display());
+    println!("tools: read these files; \"over 5 seconds\" spreads the reading, as from a slow disk\n");
+
+    let meters = Arc::new(Meters::default());
+    let agent = assistant::start(&root, &meters).await?;
+    let watcher = tokio::spawn(watch(agent.events(), meters));
+    script::play(&agent).await?;
+    agent.close().await?;
+    let timeline = watcher.await.context("the events could not be followed")?;
+
+    println!("\nTimeline\n\n{}", Chart::new(&timeline, CHART_WIDTH));
+    println!(
+        "How long it took, and would have taken\n\n{}",
+        Comparison::of(&timeline)
+    );
+    Ok(())
+}
+
+/// Shows events as they come, and keeps them for the end.
+async fn watch(mut events: AgentEventStream, meters: Arc<Meters>) -> Timeline {
+    let mut timeline = Timeline::default();
+    let mut story = Story::default();
+    let mut screen = Screen::new(meters);
+    let mut refresh = interval(REFRESH);
+    loop {
+        tokio::select! {
+            event = events.next() => {
+                let Some(event) = event else { break };
+                timeline.observe(&event);
+                screen.show(&event, &story.tell(&event));
+                if matches!(event.kind, AgentEventKind::Closed | AgentEventKind::JournalFailed(_)) {
+                    break;
+                }
+            }
+            _ = refresh.tick() => screen.refresh(),
+        }
+    }
+    timeline
+}

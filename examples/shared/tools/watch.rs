@@ -1,0 +1,66 @@
+//! A tool that goes on until it is cancelled.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::bail;
+use async_tool_runtime::{State, ToolContext, async_tool};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{meters::Meters, reading::Reading, tree::Tree};
+
+/// What a watch saw.
+#[derive(Serialize)]
+pub(super) struct Changes {
+    rounds: u32,
+    changed: Vec<String>,
+}
+
+// Told to stop, it ends with an error: what it has seen by then nobody asked for.
+/// Hashes all files of a tree again and again, and gives the names of those that have changed or gone. Without `rounds`
+/// it goes on until it is cancelled.
+#[async_tool(effect = "read", background = "always")]
+pub(super) fn watch_tree(
+    /// The directory, relative to the tree.
+    #[arg(default = ".")]
+    path: String,
+    /// How many times to look.
+    rounds: Option<u32>,
+    /// How long one look takes.
+    #[arg(default = 0.5)]
+    round_seconds: f64,
+    #[inject] tree: State<Tree>,
+    #[inject] meters: State<Meters>,
+    #[inject] cx: ToolContext,
+) -> anyhow::Result<Changes> {
+    let look = || -> anyhow::Result<HashMap<PathBuf, [u8; 32]>> {
+        Reading::start(&tree, &path, round_seconds, &cx, &meters)?
+            .map(|file| file.map(|file| (file.path, Sha256::digest(&file.bytes).into())))
+            .collect()
+    };
+    let first = look()?;
+    if first.is_empty() {
+        // A look at nothing takes no time, so this would spin.
+        bail!("there are no files to watch in `{path}`");
+    }
+    let mut last = None;
+    let mut round = 1;
+    while rounds.is_none_or(|rounds| round < rounds) {
+        last = Some(look()?);
+        round += 1;
+    }
+    let last = last.as_ref().unwrap_or(&first);
+    let has_changed = |path: &Path| first.get(path) != last.get(path);
+    let mut changed: Vec<String> = first
+        .keys()
+        .chain(last.keys())
+        .filter(|path| has_changed(path))
+        .map(|path| path.display().to_string())
+        .collect();
+    changed.sort();
+    changed.dedup();
+    Ok(Changes { rounds: round, changed })
+}
