@@ -1,0 +1,90 @@
+//! A conversation with an agent whose tools run while you type.
+//!
+//! ```text
+//! cargo run --example chat
+//! cargo run --example chat -- PATH
+//! echo 'count the lines' | cargo run --example chat
+//! ```
+//!
+//! Where the model would be is the built-in rule planner: it knows a few sentences and the names of the tools.
+
+mod command;
+mod input;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use async_tool_runtime::{AgentEventKind, AgentEventStream, AsyncAgent, RulePlanner};
+use clap::Parser;
+use command::Command;
+use input::{Input, Said};
+use shared::{assistant, meters::Meters, story::Story, tree::default_root};
+
+/// Talks with an agent that works while its slow tools run.
+#[derive(Parser)]
+struct Arguments {
+    /// The directory tree to work on. Default: the repository of this program.
+    path: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let root = match Arguments::parse().path {
+        Some(path) => path,
+        None => default_root()?,
+    };
+    println!("model: {}", RulePlanner::LABEL);
+    println!("tree:  {}", root.display());
+    println!("{}\n", Command::HELP);
+
+    let meters = Arc::new(Meters::default());
+    let agent = assistant::start(&root, &meters).await?;
+    let teller = tokio::spawn(tell(agent.events(), Arc::clone(&meters)));
+    talk(&agent, &meters).await?;
+    agent.close().await?;
+    teller.await.context("the events could not be followed")?;
+    Ok(())
+}
+
+/// Takes what the user says until there is no more, or they have had enough.
+async fn talk(agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<()> {
+    let mut input = Input::open();
+    let mut wants_to_quit = false;
+    loop {
+        match input.next().await {
+            Said::Line(line) => {
+                wants_to_quit = false;
+                if !Command::parse(&line).obey(agent, meters).await? {
+                    return Ok(());
+                }
+            }
+            Said::Interrupt if wants_to_quit => return Ok(()),
+            Said::Interrupt => {
+                wants_to_quit = true;
+                println!("press ctrl-c again to quit; tasks that run are stopped then");
+            }
+            Said::End => break,
+        }
+    }
+    // What was asked for is still done, unless the user would rather not wait.
+    tokio::select! {
+        rest = agent.run_until_idle() => rest?,
+        () = input.interrupted() => {}
+    }
+    Ok(())
+}
+
+/// Prints events as they come.
+async fn tell(mut events: AgentEventStream, meters: Arc<Meters>) {
+    let mut story = Story::default();
+    while let Some(event) = events.next().await {
+        for line in story.tell(&event) {
+            println!("{line}");
+        }
+        match &event.kind {
+            AgentEventKind::Settled(_, result) => meters.forget(result.task),
+            AgentEventKind::Closed | AgentEventKind::JournalFailed(_) => break,
+            _ => {}
+        }
+    }
+}
