@@ -1,7 +1,7 @@
 //! What a line of the user's means.
 
 use async_tool_runtime::{AgentError, AsyncAgent, TaskNo};
-use shared::meters::Meters;
+use shared::{console::say, meters::Meters};
 
 /// What a line of the user's means.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,15 +57,17 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
             Self::Say(text) => agent.send(text).await?,
             Self::Tasks => show_tasks(agent, meters).await?,
             Self::Cancel(task) => match agent.cancel(task, "the user asked for it").await {
-                Ok(status) if status.is_terminal() => println!("{task} has ended already: {status}"),
+                Ok(status) if status.is_terminal() => say(format_args!("{task} has ended already: {status}")),
                 // The events tell the rest.
                 Ok(_) => {}
-                Err(AgentError::UnknownTask(task)) => println!("there is no task {task}; `/tasks` shows what there is"),
+                Err(AgentError::UnknownTask(task)) => {
+                    say(format_args!("there is no task {task}; `/tasks` shows what there is"))
+                }
                 Err(error) => return Err(error.into()),
             },
-            Self::Help => println!("{}", Self::HELP),
+            Self::Help => say(Self::HELP),
             Self::Quit => return Ok(false),
-            Self::Mistake(message) => println!("{message}"),
+            Self::Mistake(message) => say(message),
         }
         Ok(true)
     }
@@ -74,7 +76,7 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
 async fn show_tasks(agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<()> {
     let tasks = agent.tasks().await?;
     if tasks.is_empty() {
-        println!("no task yet");
+        say("no task yet");
     }
     for task in tasks {
         let (done, total) = match task.status.is_terminal() {
@@ -86,7 +88,10 @@ async fn show_tasks(agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<()> {
         } else {
             String::new()
         };
-        println!("{:<4} {:<16} {}{progress}", task.number, task.call.name, task.status);
+        say(format_args!(
+            "{:<4} {:<16} {}{progress}",
+            task.number, task.call.name, task.status
+        ));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use async_tool_runtime::{AgentEventKind, AgentEventStream, AsyncAgent, RulePlann
 use clap::Parser;
 use command::Command;
 use input::{Input, Said};
-use shared::{assistant, meters::Meters, story::Story, tree::default_root};
+use shared::{assistant, console::say, meters::Meters, story::Story, tree::default_root};
 
 /// Talks with an agent that works while its slow tools run.
 #[derive(Parser)]
@@ -33,9 +33,9 @@ async fn main() -> anyhow::Result<()> {
         Some(path) => path,
         None => default_root()?,
     };
-    println!("model: {}", RulePlanner::LABEL);
-    println!("tree:  {}", root.display());
-    println!("{}\n", Command::HELP);
+    say(format_args!("model: {}", RulePlanner::LABEL));
+    say(format_args!("tree:  {}", root.display()));
+    say(format_args!("{}\n", Command::HELP));
 
     let meters = Arc::new(Meters::default());
     let agent = assistant::start(&root, &meters).await?;
@@ -61,7 +61,7 @@ async fn talk(agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<()> {
             Said::Interrupt if wants_to_quit => return Ok(()),
             Said::Interrupt => {
                 wants_to_quit = true;
-                println!("press ctrl-c again to quit; tasks that run are stopped then");
+                say("press ctrl-c again to quit; tasks that run are stopped then");
             }
             Said::End => break,
         }
@@ -79,7 +79,7 @@ async fn tell(mut events: AgentEventStream, meters: Arc<Meters>) {
     let mut story = Story::default();
     while let Some(event) = events.next().await {
         for line in story.tell(&event) {
-            println!("{line}");
+            say(line);
         }
         match &event.kind {
             AgentEventKind::Settled(_, result) => meters.forget(result.task),

@@ -18,7 +18,8 @@ use async_tool_runtime::{AgentEventKind, AgentEventStream, RulePlanner};
 use clap::Parser;
 use screen::Screen;
 use shared::{
-    assistant, chart::Chart, meters::Meters, schedule::Comparison, story::Story, timeline::Timeline, tree::default_root,
+    assistant, chart::Chart, console::say, meters::Meters, schedule::Comparison, story::Story, timeline::Timeline,
+    tree::default_root,
 };
 use tokio::time::interval;
 
@@ -40,9 +41,9 @@ async fn main() -> anyhow::Result<()> {
         Some(path) => path,
         None => default_root()?,
     };
-    println!("model: {}", RulePlanner::LABEL);
-    println!("tree:  {}", root.display());
-    println!("tools: read these files; \"over 5 seconds\" spreads the reading, as from a slow disk\n");
+    say(format_args!("model: {}", RulePlanner::LABEL));
+    say(format_args!("tree:  {}", root.display()));
+    say("tools: read these files; \"over 5 seconds\" spreads the reading, as from a slow disk\n");
 
     let meters = Arc::new(Meters::default());
     let agent = assistant::start(&root, &meters).await?;
@@ -51,11 +52,11 @@ async fn main() -> anyhow::Result<()> {
     agent.close().await?;
     let timeline = watcher.await.context("the events could not be followed")?;
 
-    println!("\nTimeline\n\n{}", Chart::new(&timeline, CHART_WIDTH));
-    println!(
+    say(format_args!("\nTimeline\n\n{}", Chart::new(&timeline, CHART_WIDTH)));
+    say(format_args!(
         "How long it took, and would have taken\n\n{}",
         Comparison::of(&timeline)
-    );
+    ));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use async_tool_runtime::{AgentEvent, AgentEventKind, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shared::meters::Meters;
+use shared::{console::say, meters::Meters};
 
 const RUNNING: &str = "           {spinner} {prefix:<20} {wide_bar} {pos:>5}/{len} files  {elapsed}";
 const UNMEASURED: &str = "           {spinner} {prefix:<20} {elapsed}";
@@ -40,7 +40,7 @@ impl Screen {
         }
         let Some(bars) = &self.bars else {
             for line in lines {
-                println!("{line}");
+                say(line);
             }
             return;
         };
@@ -61,7 +61,7 @@ impl Screen {
         // Printed while the bars are out of the way.
         bars.suspend(|| {
             for line in lines {
-                println!("{line}");
+                say(line);
             }
         });
     }

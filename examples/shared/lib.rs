@@ -3,6 +3,7 @@
 pub mod assistant;
 mod axis;
 pub mod chart;
+pub mod console;
 mod language;
 pub mod meters;
 mod reading;

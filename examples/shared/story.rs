@@ -15,7 +15,7 @@ impl Story {
         let seconds = event.at.since(began).as_secs_f64();
         let (who, what) = describe(&event.kind);
         what.lines()
-            .map(|line| format!("{seconds:>7.2} s  {who:<5} {line}"))
+            .map(|line| format!("{seconds:>7.2} s  {who:<5} {}", harmless(line)))
             .collect()
     }
 }
@@ -51,6 +51,11 @@ fn settled(number: TaskNo, result: &AsyncTaskResult) -> String {
     };
     let seconds = result.timing.running().as_secs_f64();
     format!("{number} {} ran {seconds:.2} s and {how}", result.tool)
+}
+
+/// Names of files can hold the codes that move a terminal's cursor.
+fn harmless(line: &str) -> String {
+    line.replace(char::is_control, "\u{fffd}")
 }
 
 fn list(tasks: &[TaskNo]) -> String {
