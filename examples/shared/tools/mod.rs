@@ -3,6 +3,8 @@
 mod files;
 mod program;
 mod search;
+#[cfg(test)]
+mod tests;
 mod trees;
 mod watch;
 
