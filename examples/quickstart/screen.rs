@@ -45,7 +45,7 @@ impl Screen {
             return;
         };
         match &event.kind {
-            AgentEventKind::Called { number, task, call } => {
+            AgentEventKind::Called { number, task, call, .. } => {
                 let bar = bars.add(ProgressBar::new(0).with_style(style(UNMEASURED)));
                 bar.set_prefix(format!("{number} {}", call.name));
                 self.tasks.insert(*task, bar);

@@ -25,7 +25,7 @@ pub(crate) async fn play(agent: &AsyncAgent) -> anyhow::Result<()> {
 
     // The watch would go on for ever. The host stops it; a user could, too.
     let tasks = agent.tasks().await?;
-    let watch = tasks.iter().find(|task| task.call.name == "watch_tree");
+    let watch = tasks.iter().find(|task| &*task.call.name == "watch_tree");
     if let Some(watch) = watch {
         agent.cancel(watch.number, "the host has seen enough").await?;
     }

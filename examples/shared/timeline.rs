@@ -56,15 +56,12 @@ impl Timeline {
                     row.ended = Some(event.at);
                 }
             }
-            AgentEventKind::Called { number, .. } => {
-                let turn = self.turns.last().map(|row| row.turn).unwrap_or_default();
-                self.calls.push((*number, turn));
-            }
+            AgentEventKind::Called { turn, number, .. } => self.calls.push((*number, *turn)),
             AgentEventKind::Settled(number, result) => {
                 let turn = self.calls.iter().find(|(called, _)| called == number);
                 self.tasks.push(TaskRow {
                     number: *number,
-                    tool: result.tool.clone(),
+                    tool: result.tool.to_string(),
                     turn: turn.map(|(_, turn)| *turn).unwrap_or_default(),
                     timing: result.timing,
                     status: result.status(),

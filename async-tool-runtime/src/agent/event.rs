@@ -43,6 +43,8 @@ pub enum AgentEventKind {
     Text(TurnNo, String),
     /// The model made a call, which became a task.
     Called {
+        /// The turn.
+        turn: TurnNo,
         /// The task.
         number: TaskNo,
         /// Its id.
@@ -72,6 +74,8 @@ pub enum AgentEventKind {
     Acknowledged(TaskNo),
     /// A call was answered with its result.
     Answered(TaskNo),
+    /// A task got a slot and was started.
+    Started(TaskNo),
     /// A task ended.
     Settled(TaskNo, Arc<AsyncTaskResult>),
     /// Results were put before the model, in one message.

@@ -100,7 +100,7 @@ impl AgentMachine {
             AgentInput::Open { nonce } => self.record(now, Entry::Opened { nonce, at: now }),
             AgentInput::User(text) => self.on_user(now, text),
             AgentInput::Turn(turn, event) => self.on_turn(now, turn, event),
-            AgentInput::Started(task) => self.running.extend(self.ledger.number(task)),
+            AgentInput::Started(task) => self.on_started(now, task),
             AgentInput::Settled(result) => self.on_settled(now, result),
             AgentInput::Timer(timer) => self.on_timer(now, timer),
             AgentInput::Cancel(task, reason) => self.on_cancel(now, task, reason),
@@ -277,6 +277,18 @@ impl AgentMachine {
         self.emit(now, AgentEventKind::TurnFailed { turn, error, retry_at });
     }
 
+    fn on_started(&mut self, now: Timestamp, task: TaskId) {
+        let Some(number) = self.ledger.number(task) else { return };
+        let is_open = self
+            .ledger
+            .tasks()
+            .get(&number)
+            .is_some_and(|record| record.result.is_none());
+        if is_open && self.running.insert(number) {
+            self.emit(now, AgentEventKind::Started(number));
+        }
+    }
+
     fn on_settled(&mut self, now: Timestamp, result: Arc<AsyncTaskResult>) {
         let Some(number) = self.ledger.number(result.task) else {
             return;
@@ -383,7 +395,15 @@ impl AgentMachine {
             .with_task(task)
             .with_number(number);
         self.actions.push(AgentAction::Submit(spec));
-        self.emit(now, AgentEventKind::Called { number, task, call });
+        self.emit(
+            now,
+            AgentEventKind::Called {
+                turn,
+                number,
+                task,
+                call,
+            },
+        );
         number
     }
 

@@ -113,9 +113,8 @@ impl RulePlanner {
                 plan.calls.push(ToolCall::new(id, tool, arguments));
             }
             None => plan.said.push(format!(
-                "I am {} and don't understand {command:?}. {}",
+                "This is the {}; it doesn't understand {command:?}. Say `help` for what it knows.",
                 Self::LABEL.trim_matches(['[', ']']),
-                self.help(request)
             )),
         }
     }
@@ -131,7 +130,7 @@ impl RulePlanner {
             .collect();
         known.extend(self.rules.iter().map(Rule::sentence));
         known.extend(["status".to_owned(), "help".to_owned()]);
-        format!("I know: {}", known.join(" | "))
+        format!("It knows:\n- {}", known.join("\n- "))
     }
 }
 
@@ -217,28 +216,30 @@ fn fit_words(rule: &[Word], said: &[&str], found: &mut Vec<(String, String)>) ->
     }
 }
 
-/// The commands of a message: JSON and quotes are kept whole.
+/// The commands of a message. What stands in quotes or brackets is kept whole.
 fn commands(text: &str) -> impl Iterator<Item = &str> {
+    const THEN: &str = " and then ";
     let mut parts = Vec::new();
     let (mut start, mut depth, mut quoted) = (0, 0_i32, false);
     for (at, letter) in text.char_indices() {
+        let is_bare = !quoted && depth <= 0;
         match letter {
             '"' => quoted = !quoted,
             '{' | '[' if !quoted => depth += 1,
             '}' | ']' if !quoted => depth -= 1,
-            '\n' | ';' if !quoted && depth <= 0 => {
+            '\n' | ';' if is_bare => {
                 parts.push(&text[start..at]);
                 start = at + letter.len_utf8();
+            }
+            ' ' if is_bare && at >= start && text[at..].starts_with(THEN) => {
+                parts.push(&text[start..at]);
+                start = at + THEN.len();
             }
             _ => {}
         }
     }
     parts.push(&text[start..]);
-    parts
-        .into_iter()
-        .flat_map(|part| part.split(" and then "))
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn find<'a>(request: &'a ModelRequest, name: &str) -> Option<&'a ToolDefinition> {
@@ -332,8 +333,11 @@ fn report_answer(answer: &Answer) -> String {
             let task = result
                 .number
                 .map_or_else(|| result.task.to_string(), |number| number.to_string());
-            let verb = if answer.is_error() { "failed" } else { "is done" };
-            format!("{task} {} {verb}: {}", answer.tool, shorten(&answer.to_model_json()))
+            let told = answer.to_model_json();
+            match told.pointer("/error/message").filter(|_| answer.is_error()) {
+                Some(message) => format!("{task} {} failed: {}", answer.tool, shorten(message)),
+                None => format!("{task} {} is done: {}", answer.tool, shorten(&told)),
+            }
         }
     }
 }
@@ -429,6 +433,9 @@ mod tests {
         );
         let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
         assert_eq!(ids, ["call_1", "call_2", "call_3"]);
+
+        let (_, calls) = ask(&RulePlanner::new(), r#"count_lines "first; and then second""#);
+        assert_eq!(calls.len(), 1, "what stands in quotes is kept whole");
     }
 
     #[test]
@@ -443,6 +450,8 @@ mod tests {
         let (said, calls) = ask(&RulePlanner::new(), "sing a song");
         assert!(calls.is_empty());
         assert!(said.starts_with(RulePlanner::LABEL), "{said}");
+        assert!(said.contains("`help`"), "{said}");
+        let (said, _) = ask(&RulePlanner::new(), "help");
         assert!(said.contains("count_lines depth=… path=…"), "{said}");
     }
 }
