@@ -412,6 +412,30 @@ fn defect_h_a_runtime_that_is_shut_down_settles_its_tasks() {
     }
 }
 
+#[test]
+fn defect_h_a_task_that_is_submitted_to_a_dead_runtime_is_settled() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dead = runtime.handle().clone();
+    drop(runtime);
+    let _entered = dead.enter();
+    for number in 0..3 {
+        let call = ToolCall::new(number.to_string(), "gate", json!({"name": "a"}));
+        let ack = manager.submit(&SessionId::new("s"), call).unwrap();
+        let result = manager.task(ack.task).unwrap().result().expect("it is settled");
+        assert!(
+            matches!(result.outcome, TaskOutcome::Cancelled(_)),
+            "{:?}",
+            result.outcome
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_result_that_is_in_when_the_turn_ends_is_the_answer_and_costs_no_extra_turn() {
     let gates = Gates::new();

@@ -164,12 +164,18 @@ impl AsyncToolManager {
             work,
             runtime,
         };
-        match inner.queue().admit(waiting) {
-            Admission::Start(waiting) => {
+        let admission = {
+            let mut queue = inner.queue();
+            let admission = queue.admit(waiting);
+            if matches!(admission, Admission::Start(_) | Admission::Queued) {
+                // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
                 inner.publish(|| TaskEvent::Accepted(cell.snapshot()));
-                run::start(inner, waiting);
             }
-            Admission::Queued => inner.publish(|| TaskEvent::Accepted(cell.snapshot())),
+            admission
+        };
+        match admission {
+            Admission::Start(waiting) => run::start(inner, waiting),
+            Admission::Queued => {}
             Admission::Full => {
                 inner.tasks().forget(cell.spec.task);
                 inner.open_tasks_changed();

@@ -37,6 +37,10 @@ pub(super) fn start(inner: &Arc<Inner>, task: Waiting) {
 
 async fn run(guard: RunGuard, work: Work) {
     let RunGuard { inner, cell } = &guard;
+    // Told to stop between its slot and its start.
+    if let Some(reason) = cell.cancel_reason() {
+        return inner.settle(cell, TaskOutcome::Cancelled(reason.to_owned()), None);
+    }
     cell.begin(inner.now());
     inner.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
     inner.publish(|| TaskEvent::Started(cell.snapshot()));
