@@ -3,12 +3,17 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{ToolError, ToolErrorKind, registry::nearest};
+use super::{
+    ToolError, ToolErrorKind,
+    registry::nearest,
+    repair::{Repair, repair},
+};
 
 /// Reads the arguments of a call, or says where, what was expected and what came.
 ///
 /// `schema` is the tool's input schema; it names the fields a slip of the pen may have meant. A call without any
-/// arguments is read as an empty object: some models send `null` or `""` for it.
+/// arguments is read as an empty object: some models send `null` or `""` for it. What doesn't fit is repaired where nothing is
+/// lost by it (see `repair.rs`), and read again.
 pub(crate) fn bind<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, ToolError> {
     let empty = Value::Object(Map::new());
     let arguments = match arguments {
@@ -16,6 +21,22 @@ pub(crate) fn bind<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Re
         Value::String(text) if text.trim().is_empty() => &empty,
         other => other,
     };
+    let error = match read(schema, arguments) {
+        Ok(bound) => return Ok(bound),
+        Err(error) => error,
+    };
+    let Some((mended, repairs)) = repair(schema, arguments) else {
+        return Err(error);
+    };
+    // What is still wrong with the mended arguments is all that the model has to change.
+    let bound = read(schema, &mended)?;
+    for Repair { path, what } in repairs {
+        tracing::info!(path, what, "the arguments of a call were repaired");
+    }
+    Ok(bound)
+}
+
+fn read<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, ToolError> {
     if !arguments.is_object() {
         return Err(refuse(format!(
             "at `$`: expected a JSON object of arguments, got {}",
@@ -150,5 +171,115 @@ mod tests {
             refusal(json!("{\"topic\": ")),
             "invalid arguments at `$`: expected a JSON object of arguments, got the string \"{\\\"topic\\\": \""
         );
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, serde::Serialize, schemars::JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Wide {
+        #[serde(default)]
+        count: u32,
+        #[serde(default)]
+        ratio: f64,
+        #[serde(default)]
+        flag: bool,
+        #[serde(default)]
+        text: String,
+        #[serde(default)]
+        names: Vec<String>,
+        #[serde(default)]
+        numbers: Vec<i64>,
+        #[serde(default)]
+        page: Option<Leaf>,
+        #[serde(default)]
+        either: Option<Either>,
+        #[serde(default)]
+        by_name: std::collections::BTreeMap<String, u8>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, serde::Serialize, schemars::JsonSchema)]
+    struct Leaf {
+        number: u32,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, serde::Serialize, schemars::JsonSchema)]
+    #[serde(untagged)]
+    enum Either {
+        Number(i64),
+        Text(String),
+    }
+
+    fn wide(arguments: &Value) -> Result<Wide, String> {
+        let schema = crate::schema::of_input::<Wide>();
+        bind(&schema, arguments).map_err(|error| error.model_message().to_owned())
+    }
+
+    #[test]
+    fn what_loses_nothing_is_repaired() {
+        for (sent, meant) in [
+            (json!({"count": "5"}), json!({"count": 5})),
+            (json!({"count": 5.0}), json!({"count": 5})),
+            (json!({"count": " 5.0 "}), json!({"count": 5})),
+            (json!({"ratio": "0.5"}), json!({"ratio": 0.5})),
+            (json!({"ratio": "3"}), json!({"ratio": 3})),
+            (json!({"flag": "true"}), json!({"flag": true})),
+            (json!({"flag": "False"}), json!({"flag": false})),
+            (json!({"names": "one"}), json!({"names": ["one"]})),
+            (json!({"names": "[\"one\", \"two\"]"}), json!({"names": ["one", "two"]})),
+            (json!({"numbers": 7}), json!({"numbers": [7]})),
+            (json!({"numbers": ["1", 2.0]}), json!({"numbers": [1, 2]})),
+            (json!({"numbers": "[1, \"2\"]"}), json!({"numbers": [1, 2]})),
+            (json!({"page": "{\"number\": \"3\"}"}), json!({"page": {"number": 3}})),
+            (json!({"count": null, "names": null, "text": null}), json!({})),
+            (json!({"by_name": {"a": "1"}}), json!({"by_name": {"a": 1}})),
+            (json!("{\"count\": 5}"), json!({"count": 5})),
+        ] {
+            assert_eq!(wide(&sent), wide(&meant), "{sent}");
+            assert!(wide(&meant).is_ok(), "{meant}");
+        }
+    }
+
+    #[test]
+    fn what_fits_is_left_as_it_is() {
+        let bound = wide(&json!({"text": "5", "either": "7", "names": ["[1]"]})).unwrap();
+        assert_eq!(
+            (bound.text.as_str(), bound.either),
+            ("5", Some(Either::Text("7".to_owned())))
+        );
+        assert_eq!(bound.names, ["[1]"]);
+    }
+
+    #[test]
+    fn what_would_be_a_guess_is_refused_with_its_path() {
+        for (sent, path) in [
+            (json!({"count": "five"}), "$.count"),
+            (json!({"count": "5 pages"}), "$.count"),
+            (json!({"count": "007"}), "$.count"),
+            (json!({"count": 5.5}), "$.count"),
+            (json!({"count": -1}), "$.count"),
+            (json!({"count": "-1"}), "$.count"),
+            (json!({"count": ""}), "$.count"),
+            (json!({"count": 1e20}), "$.count"),
+            (json!({"count": true}), "$.count"),
+            (json!({"count": [5]}), "$.count"),
+            (json!({"flag": "yes"}), "$.flag"),
+            (json!({"flag": 1}), "$.flag"),
+            (json!({"text": 5}), "$.text"),
+            (json!({"text": {"a": 1}}), "$.text"),
+            (json!({"names": [null]}), "$.names[0]"),
+            (json!({"numbers": "one"}), "$.numbers[0]"),
+            (json!({"page": {}}), "$.page"),
+            (json!({"page": "{\"number\": "}), "$.page"),
+            (json!({"page": {"number": null}}), "$.page.number"),
+            (json!({"by_name": {"a": 256}}), "$.by_name.a"),
+            (json!({"cuont": 5}), "$.cuont"),
+            (json!([]), "$"),
+            (json!("{\"count\": "), "$"),
+        ] {
+            let refusal = wide(&sent).unwrap_err();
+            assert!(
+                refusal.starts_with(&format!("invalid arguments at `{path}`:")),
+                "{sent}: {refusal}"
+            );
+        }
     }
 }

@@ -23,6 +23,7 @@ mod inject;
 mod options;
 pub(crate) mod output;
 mod registry;
+mod repair;
 mod state;
 
 use crate::future::BoxFuture;
