@@ -30,5 +30,5 @@ fn main() {
     tool.bind(&json!({"URL": "x", "level": 1, "colour": "red", "isFast": null}))
         .unwrap();
     tool.bind(&json!({"url": "x", "level": 1})).unwrap_err();
-    tool.bind(&json!({"URL": "x", "level": 1, "pages": null})).unwrap_err();
+    tool.bind(&json!({"URL": "x", "level": 1, "pages": "many"})).unwrap_err();
 }
