@@ -169,7 +169,17 @@ async fn defect_b_a_second_send_does_not_run_concurrently() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn defect_c_a_result_that_lands_as_the_turn_ends_does_not_wait_for_the_next_user_message() {
+async fn defect_c_a_result_that_lands_while_the_turn_ends_does_not_wait_for_the_next_user_message() {
+    land(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_c_a_result_that_lands_as_the_agent_becomes_idle_does_not_wait_for_the_next_user_message() {
+    land(false).await;
+}
+
+/// A result comes between the last word of a turn and the rest after it.
+async fn land(lands_first: bool) {
     let gates = Gates::new();
     let model = HeldModel::default();
     let (first, second, third) = (model.turn(), model.turn(), model.turn());
@@ -183,11 +193,16 @@ async fn defect_c_a_result_that_lands_as_the_turn_ends_does_not_wait_for_the_nex
     first.send(ModelEvent::ToolCall(call)).unwrap();
     first.send(ModelEvent::Done(TurnEnd::default())).unwrap();
     until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
-    // The result and the end of the turn are there at the same moment.
+    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnStarted(_))).await;
     gates.open("a", json!(1));
+    if lands_first {
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    }
     say(&second, "bye");
     say(&third, "it is 1");
-    agent.run_until_idle().await.unwrap();
+    let hour = Duration::from_secs(3600);
+    let rest = tokio::time::timeout(hour, agent.run_until_idle()).await;
+    rest.expect("the agent wakes by itself").unwrap();
     let requests = model.0.requests.lock().unwrap();
     assert_eq!(requests.len(), 3);
     assert_eq!(delivered(&requests[2]), [["t1"]]);
@@ -220,6 +235,32 @@ async fn defect_d_a_model_error_during_delivery_loses_no_result() {
     agent.send("are you there?").await.unwrap();
     agent.run_until_idle().await.unwrap();
     model.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_d_a_result_that_waits_while_a_turn_fails_is_not_lost() {
+    let gates = Gates::new();
+    let model = HeldModel::default();
+    let (first, second, third) = (model.turn(), model.turn(), model.turn());
+    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    let call = ToolCall::new("call_a", "gate", json!({"name": "a"}));
+    first.send(ModelEvent::ToolCall(call)).unwrap();
+    first.send(ModelEvent::Done(TurnEnd::default())).unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    gates.open("a", json!("precious"));
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    // The stream breaks off, and is asked again: with the result.
+    drop(second);
+    say(&third, "there it is");
+    agent.run_until_idle().await.unwrap();
+    let requests = model.0.requests.lock().unwrap();
+    assert_eq!(requests.len(), 3);
+    assert_eq!(delivered(&requests[2]), [["t1"]]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -301,8 +301,11 @@ impl World {
         );
         let mut settled = HashSet::new();
         let mut told = HashMap::<TaskNo, u32>::new();
+        let mut owed = HashSet::new();
+        let mut is_closing = false;
         for entry in &self.journal {
             match entry {
+                Entry::Closing { .. } => is_closing = true,
                 Entry::Settled { result } => {
                     let number = result.number.expect("tasks of an agent are numbered");
                     assert!(settled.insert(number), "invariant 2: {number} is settled once");
@@ -316,11 +319,19 @@ impl World {
                             );
                             *told.entry(*number).or_default() += 1;
                         }
+                        if let Given::Ack(number, _) = given {
+                            owed.insert(*number);
+                        }
                     }
                 }
                 Entry::Delivered { tasks, .. } | Entry::Dropped { tasks, .. } => {
                     for number in tasks {
-                        if matches!(entry, Entry::Delivered { .. }) {
+                        if matches!(entry, Entry::Dropped { .. }) {
+                            assert!(
+                                is_closing || !owed.contains(number),
+                                "invariant 3: the model was promised {number}, and the session goes on"
+                            );
+                        } else {
                             assert!(
                                 settled.contains(number),
                                 "invariant 6: {number} is told after it was settled"
