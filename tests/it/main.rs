@@ -8,3 +8,4 @@ mod gates;
 mod manager;
 #[path = "../model_based/mod.rs"]
 mod model_based;
+mod tools;
