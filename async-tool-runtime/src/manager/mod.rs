@@ -142,9 +142,6 @@ impl AsyncToolManager {
             .with_model_message("the tool can't be run here");
             return Err(SubmitError::new(spec.call, error));
         };
-        if let Some(known) = inner.tasks().find(spec.task) {
-            return Ok(self.handle(known));
-        }
         let bound = match inner.executor.bind(&spec.call.name, &spec.call.arguments) {
             Ok(bound) => bound,
             Err(error) => return Err(SubmitError::new(spec.call, error)),

@@ -23,11 +23,17 @@ impl TaskId {
     /// A new id, different from every other. It is unique and not secret: who knows some ids may guess others.
     #[must_use]
     pub fn new() -> Self {
+        // `Uuid::now_v7` asks the system for random bits every time, which took half of a submit. These are a counter under a
+        // keyed hash, whose key the system drew at random for this process.
+        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let [.., high, low] = count.to_be_bytes();
         let mut bytes = [0; 10];
-        bytes[..8].copy_from_slice(&scatter(0).to_ne_bytes());
-        bytes[8..].copy_from_slice(&scatter(1).to_ne_bytes()[..2]);
+        bytes[..8].copy_from_slice(&KEY.hash_one(count).to_ne_bytes());
+        bytes[8..].copy_from_slice(&[high, low]);
         Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
     }
 
@@ -42,15 +48,6 @@ impl TaskId {
     pub const fn as_u128(self) -> u128 {
         self.0.as_u128()
     }
-}
-
-/// 64 bits that no other call gets: a counter under a keyed hash whose key the system drew at random for this process.
-///
-/// `Uuid::now_v7` asks the system for every id, which took half of the time of a whole submit.
-fn scatter(lane: u8) -> u64 {
-    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    KEY.hash_one((lane, COUNTER.fetch_add(1, Ordering::Relaxed)))
 }
 
 impl Default for TaskId {

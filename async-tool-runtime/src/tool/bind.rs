@@ -43,6 +43,10 @@ fn read<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, Too
             describe(arguments)
         )));
     }
+    // Keeping track of the path costs an allocation for every field: only arguments that don't fit are read that way.
+    if let Ok(bound) = A::deserialize(arguments) {
+        return Ok(bound);
+    }
     serde_path_to_error::deserialize(arguments).map_err(|error| {
         let path = path_of(error.path());
         let problem = error.inner().to_string();
