@@ -12,8 +12,8 @@ type Turn = Box<dyn FnOnce(&ModelRequest) -> ModelStream + Send>;
 
 /// A model whose turns are closures over the request, played in order.
 ///
-/// A request beyond the script, or a closure that panics, fails the turn, and is remembered:
-/// [`verify`](Self::verify) panics with it, so that the test fails too. Clones play the same script.
+/// A request beyond the script, or a closure that panics, fails the turn and the test: the clone that the test holds panics with
+/// it in [`verify`](Self::verify), or else when it is dropped. Clones play the same script.
 ///
 /// ```
 /// use async_tool_runtime::testing::ScriptedModel;
@@ -41,6 +41,7 @@ struct Script {
     turns: VecDeque<Turn>,
     requests: Vec<ModelRequest>,
     failure: Option<String>,
+    is_verified: bool,
 }
 
 impl ScriptedModel {
@@ -75,20 +76,33 @@ impl ScriptedModel {
     ///
     /// If turns are left, if a request came beyond the script, or if a turn's closure panicked.
     pub fn verify(&self) {
-        let script = self.script();
-        if let Some(failure) = &script.failure {
+        let mut script = self.script();
+        let (left, requests) = (script.turns.len(), script.requests.len());
+        script.is_verified = true;
+        let failure = script.failure.take();
+        drop(script);
+        if let Some(failure) = failure {
             panic!("{failure}");
         }
-        assert!(
-            script.turns.is_empty(),
-            "the script has {} more turns after {} requests",
-            script.turns.len(),
-            script.requests.len()
-        );
+        assert!(left == 0, "the script has {left} more turns after {requests} requests");
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ScriptedModel {
+    /// A test that forgets to verify fails all the same.
+    fn drop(&mut self) {
+        let script = self.script();
+        let failure = script.failure.clone().filter(|_| !script.is_verified);
+        drop(script);
+        if let Some(failure) = failure
+            && !std::thread::panicking()
+        {
+            panic!("{failure}");
+        }
     }
 }
 
@@ -127,5 +141,38 @@ impl fmt::Debug for ScriptedModel {
             .field("turns_left", &script.turns.len())
             .field("requests", &script.requests.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AsyncAgent, AsyncToolManager};
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "beyond the end of its script")]
+    async fn a_request_beyond_the_script_fails_the_test_that_does_not_verify() {
+        let model = ScriptedModel::new();
+        let manager = AsyncToolManager::builder().build().unwrap();
+        let agent = AsyncAgent::builder(model.clone(), manager).start().await.unwrap();
+        agent.send("hello").await.unwrap();
+        agent.run_until_idle().await.unwrap_err();
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "a turn of the script panicked: not what I expected")]
+    async fn an_assertion_in_a_turn_fails_the_test() {
+        let model = ScriptedModel::new().turn(|_| panic!("not what I expected"));
+        let manager = AsyncToolManager::builder().build().unwrap();
+        let agent = AsyncAgent::builder(model.clone(), manager).start().await.unwrap();
+        agent.send("hello").await.unwrap();
+        agent.run_until_idle().await.unwrap_err();
+        model.verify();
+    }
+
+    #[test]
+    #[should_panic(expected = "the script has 1 more turns")]
+    fn a_turn_that_was_not_played_fails_the_test() {
+        ScriptedModel::new().text("never said").verify();
     }
 }
