@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
 mod agent;
+mod binding;
 mod defects;
 mod gates;
 mod manager;

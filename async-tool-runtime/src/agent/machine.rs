@@ -391,9 +391,14 @@ impl AgentMachine {
             at: now,
         };
         self.record(now, entry);
-        let spec = TaskSpec::new(self.session.clone(), call.clone())
-            .with_task(task)
-            .with_number(number);
+        let spec = TaskSpec {
+            task,
+            number: Some(number),
+            session: self.session.clone(),
+            call: call.clone(),
+            attempt: 1,
+            deadline: None,
+        };
         self.actions.push(AgentAction::Submit(spec));
         self.emit(
             now,
