@@ -7,9 +7,34 @@
 //! 2. Properties keep the order in which serde reads them wherever JSON allows it; the bytes are the same on every run,
 //!    because providers cache prompts by them.
 
-mod plain;
+//! 3. A dialect is a pipeline of steps that dialects share, and the list of keywords that it has. A keyword that isn't in the
+//!    list is described or refused by one rule (`vocabulary.rs`), so that none is forgotten.
+//! 4. Every step visits the whole document, definitions included.
+//!
+//! Absent on purpose: validation of values (binding does it, with serde), and fetching what a `$ref` elsewhere refers to.
 
+mod anthropic;
+mod array;
+mod bedrock;
+mod dialect;
+mod document;
+mod error;
+mod gemini;
+mod limit;
+mod object;
+mod openai;
+mod openapi;
+mod plain;
+mod reference;
+mod rendering;
+mod union;
+mod vocabulary;
+mod walk;
+
+pub use dialect::Dialect;
+pub use error::SchemaError;
 pub(crate) use plain::join_paragraphs;
+pub(crate) use rendering::Renderings;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
@@ -29,7 +54,9 @@ fn of<T: JsonSchema>(settings: SchemaSettings) -> Value {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    // A root that refers to itself is given a name, `#/$defs/Name` instead of `#`.
+    let mut schema = document::Document::new(&schema).map_or(schema, document::Document::into_value);
     plain::normalize(&mut schema);
     schema
 }

@@ -1,49 +1,131 @@
 //! The plain dialect: JSON Schema 2020-12 as MCP and most models take it.
 
-use serde_json::Value;
+use std::convert::Infallible;
 
-/// Takes away what only costs tokens or is refused by providers, everywhere in the document: the title that schemars
-/// derives from the name of a Rust type, formats that are no registered string formats (`uint32`, `double`), and the
-/// line breaks that doc comments have for the width of the source.
-///
-/// An unsigned integer keeps its `minimum`, and gets the `maximum` that its format stood for.
-pub(crate) fn normalize(schema: &mut Value) {
-    walk(schema, true);
+use serde_json::{Map, Value, json};
+
+use super::{
+    document::{Document, Inline},
+    error::Refusal,
+    limit::describe,
+    object::{check_root, close},
+    union::{flatten_any_of, make_nullable, merge_compositions, one_of_to_any_of},
+    walk::{each_child, walk},
+};
+
+/// The formats of strings that JSON Schema 2020-12 registers (validation, section 7.3).
+const FORMATS: [&str; 19] = [
+    "date-time",
+    "date",
+    "time",
+    "duration",
+    "email",
+    "idn-email",
+    "hostname",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "uri",
+    "uri-reference",
+    "iri",
+    "iri-reference",
+    "uuid",
+    "uri-template",
+    "json-pointer",
+    "relative-json-pointer",
+    "regex",
+];
+
+/// The schema as MCP and most models take it: references written out, alternatives as `anyOf`, objects closed, defaults in
+/// the description.
+pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
+    let mut document = Document::new(source)?;
+    document.change(clean);
+    document.inline(Inline::All)?;
+    document.change(|object| {
+        one_of_to_any_of(object);
+        flatten_any_of(object);
+        merge_compositions(object);
+    });
+    check_root(&mut document)?;
+    close(&mut document);
+    document.change(|object| describe(object, |keyword, _| keyword == "default"));
+    Ok(document.into_value())
 }
 
-fn walk(schema: &mut Value, is_schema: bool) {
-    match schema {
-        Value::Object(object) => {
-            if is_schema {
-                object.remove("title");
-                if let Some(Value::String(format)) = object.get("format")
-                    && let Some(bounds) = numeric_format(format)
-                {
-                    object.remove("format");
-                    if let Some((min, max)) = bounds {
-                        object.entry("minimum").or_insert(min);
-                        object.entry("maximum").or_insert(max);
-                    }
-                }
-                if let Some(Value::String(text)) = object.get_mut("description") {
-                    *text = join_paragraphs(text);
-                }
-            }
-            for (key, value) in object.iter_mut() {
-                match key.as_str() {
-                    // Maps from names to schemas: a property may be called `title`.
-                    "properties" | "$defs" | "patternProperties" | "dependentSchemas" if is_schema => {
-                        walk(value, false)
-                    }
-                    // Values, not schemas.
-                    "default" | "const" | "enum" | "examples" if is_schema => {}
-                    _ => walk(value, true),
-                }
-            }
+/// What schemars made of a type, as the schema that a tool shows: [`clean`] everywhere, and the line breaks taken out that doc
+/// comments have for the width of the source.
+pub(super) fn normalize(schema: &mut Value) {
+    let Ok(()) = walk::<Infallible>(schema, &mut String::new(), &mut |object, _| {
+        if let Some(Value::String(text)) = object.get_mut("description") {
+            *text = join_paragraphs(text);
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, true)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        clean(object);
+        Ok(())
+    });
+}
+
+/// Takes away what only costs tokens or is refused by providers: what identifies the schema itself, the title that schemars
+/// derives from the name of a Rust type, and formats that are no registered string formats.
+///
+/// An unsigned integer keeps its `minimum`, and gets the `maximum` that its format (`uint32`) stood for; other formats are
+/// described.
+pub(super) fn clean(object: &mut Map<String, Value>) {
+    for keyword in ["$schema", "$id", "$anchor", "$comment", "$vocabulary", "title"] {
+        object.remove(keyword);
     }
+    read_older_drafts(object);
+    spell_out_booleans(object);
+    if let Some(Value::String(format)) = object.get("format") {
+        if let Some(bounds) = numeric_format(format) {
+            object.remove("format");
+            if let Some((min, max)) = bounds {
+                object.entry("minimum").or_insert(min);
+                object.entry("maximum").or_insert(max);
+            }
+        } else {
+            describe(object, |keyword, format| {
+                keyword == "format" && format.as_str().is_none_or(|format| !FORMATS.contains(&format))
+            });
+        }
+    }
+}
+
+/// OpenAPI 3.0's `nullable`, and the tuples of draft 7.
+fn read_older_drafts(object: &mut Map<String, Value>) {
+    if object.remove("nullable") == Some(Value::Bool(true)) {
+        make_nullable(object);
+    }
+    if let Some(places @ Value::Array(_)) = object.get("items").cloned() {
+        object.insert("prefixItems".to_owned(), places);
+        object.remove("items");
+        if let Some(rest) = object.remove("additionalItems") {
+            object.insert("items".to_owned(), rest);
+        }
+    }
+}
+
+/// `true` and `false` → `{}` and `{not: {}}`: many readers take only objects as schemas. What may follow in an object or a
+/// list stays a boolean, as everybody writes it.
+fn spell_out_booleans(object: &mut Map<String, Value>) {
+    const OPEN_OR_CLOSED: [&str; 4] = [
+        "/additionalProperties",
+        "/unevaluatedProperties",
+        "/unevaluatedItems",
+        "/items",
+    ];
+    if object.get("items") == Some(&Value::Bool(true)) {
+        object.remove("items");
+    }
+    let Ok(()) = each_child::<Infallible>(object, &mut String::new(), &mut |child, path| {
+        match child {
+            Value::Bool(_) if OPEN_OR_CLOSED.contains(&path.as_str()) => {}
+            Value::Bool(true) => *child = json!({}),
+            Value::Bool(false) => *child = json!({"not": {}}),
+            _ => {}
+        }
+        Ok(())
+    });
 }
 
 /// The bounds that one of schemars's formats for numbers stands for; `None` if it isn't one of them.

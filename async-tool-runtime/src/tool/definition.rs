@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::schema::{Dialect, Renderings, SchemaError};
+
 /// A tool as the model is told of it: name, description and schemas. Cheap to clone; clones share their schemas.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -18,6 +20,8 @@ pub struct ToolDefinition {
     /// JSON Schema of the result, where its type has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Arc<Value>>,
+    #[serde(skip)]
+    renderings: Renderings,
 }
 
 impl ToolDefinition {
@@ -31,10 +35,12 @@ impl ToolDefinition {
     /// A definition without an output schema.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, input_schema: Value) -> Self {
+        let input_schema = Arc::new(input_schema);
         Self {
             name: name.into(),
             description: description.into(),
-            input_schema: Arc::new(input_schema),
+            renderings: Renderings::of(&input_schema),
+            input_schema,
             output_schema: None,
         }
     }
@@ -44,6 +50,34 @@ impl ToolDefinition {
     pub fn with_output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(Arc::new(schema));
         self
+    }
+
+    /// The schema of the arguments in the dialect of a provider.
+    ///
+    /// It is built when it is first asked for, once, and shared by pointer, also across threads and with the clones of this
+    /// definition: providers cache prompts by their bytes. If [`input_schema`](Self::input_schema) is replaced, it is built anew.
+    ///
+    /// # Errors
+    ///
+    /// The schema says something that the dialect can't, and that words in a description can't stand for. The same error
+    /// comes every time, so one call per tool before the first request finds them all.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Dialect, ToolDefinition};
+    /// use serde_json::json;
+    ///
+    /// let definition = ToolDefinition::new("search", "Searches.", json!({
+    ///     "type": "object",
+    ///     "properties": {"query": {"type": "string"}, "limit": {"type": "integer", "default": 10}},
+    ///     "required": ["query"],
+    /// }));
+    /// let strict = definition.for_dialect(Dialect::OpenAiStrict)?;
+    /// assert_eq!(strict["required"], json!(["query", "limit"]));
+    /// assert_eq!(strict["properties"]["limit"], json!({"type": ["integer", "null"], "description": "Default: `10`."}));
+    /// # Ok::<_, async_tool_runtime::SchemaError>(())
+    /// ```
+    pub fn for_dialect(&self, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
+        self.renderings.render(&self.input_schema, dialect)
     }
 
     /// What is wrong with `name` as the name of a tool, if anything: providers take 1 to 64 ASCII letters, digits, `_` and

@@ -1,0 +1,33 @@
+//! Arrays with a schema for each place.
+
+use serde_json::{Map, Value, json};
+
+/// A tuple of values of one type becomes a list of fixed length, for dialects without `prefixItems`.
+///
+/// Input: `{prefixItems: [{type: "number"}, {type: "number"}], minItems: 2, maxItems: 2}`
+///
+/// Output: `{items: {type: "number"}, minItems: 2, maxItems: 2}`
+pub(super) fn uniform_tuple(object: &mut Map<String, Value>) {
+    let Some(Value::Array(places)) = object.get("prefixItems") else {
+        return;
+    };
+    let Some(first) = places
+        .first()
+        .filter(|first| places.iter().all(|place| place == *first))
+        .cloned()
+    else {
+        return;
+    };
+    let length = json!(places.len());
+    match object.get("items") {
+        Some(Value::Bool(false)) => {
+            object.entry("maxItems").or_insert(length);
+        }
+        Some(rest) if *rest == first => {}
+        // What may follow has to be of the same type, or there must be no room for it.
+        _ if object.get("maxItems") == Some(&length) => {}
+        _ => return,
+    }
+    object.remove("prefixItems");
+    object.insert("items".to_owned(), first);
+}

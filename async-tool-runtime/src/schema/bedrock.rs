@@ -1,0 +1,17 @@
+//! `toolSpec.inputSchema.json` of Bedrock's Converse API.
+//!
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolInputSchema.html>: the type at the top level must be
+//! `object`; for the rest Converse hands the schema to the model, and what it may hold follows the model. Alternatives at the
+//! root are refused: neither Claude nor Nova takes them there.
+
+use serde_json::Value;
+
+use super::{document::Document, error::Refusal, object::check_root_without_alternatives, plain::clean};
+
+/// The schema for Converse.
+pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
+    let mut document = Document::new(source)?;
+    document.change(clean);
+    check_root_without_alternatives(&mut document)?;
+    Ok(document.into_value())
+}

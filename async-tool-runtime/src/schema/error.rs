@@ -1,0 +1,89 @@
+//! Why a schema can't be said in a dialect.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use super::Dialect;
+
+/// A tool's arguments have a schema that a dialect can't say.
+///
+/// Nothing is left out of a schema in silence: what a dialect has no words for either goes into the description, or is this
+/// error, when the schema is first asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaError {
+    dialect: Dialect,
+    refusal: Refusal,
+}
+
+impl SchemaError {
+    pub(super) fn new(dialect: Dialect, refusal: Refusal) -> Self {
+        Self { dialect, refusal }
+    }
+
+    /// Where in the schema: a JSON pointer with a leading `#`, as in `$ref`. Type `#` is the schema as a whole.
+    ///
+    /// It points into the schema after its references have been resolved, so it names the property even where the type is
+    /// written down elsewhere.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.refusal.path
+    }
+
+    /// The keyword that the dialect doesn't have; `true` for the schema that allows any value.
+    #[must_use]
+    pub fn keyword(&self) -> &str {
+        &self.refusal.keyword
+    }
+
+    /// The dialect that was asked for.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        &self.refusal.hint
+    }
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Refusal {
+            path,
+            keyword,
+            rule,
+            hint,
+        } = &self.refusal;
+        write!(f, "{} {rule}, but `{path}` has `{keyword}`; {hint}", self.dialect)
+    }
+}
+
+impl Error for SchemaError {}
+
+/// A [`SchemaError`] that doesn't know its dialect yet: what the steps that dialects share give back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) path: String,
+    pub(super) keyword: Cow<'static, str>,
+    /// The rule, to be read after the name of the dialect: `has no maps`.
+    pub(super) rule: Cow<'static, str>,
+    /// The fix, as an imperative.
+    pub(super) hint: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        path: &str,
+        keyword: impl Into<Cow<'static, str>>,
+        rule: impl Into<Cow<'static, str>>,
+        hint: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            keyword: keyword.into(),
+            rule: rule.into(),
+            hint: hint.into(),
+        }
+    }
+}

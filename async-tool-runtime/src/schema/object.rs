@@ -1,0 +1,179 @@
+//! Objects: the one at the root, and which properties each may and must have.
+
+use std::convert::Infallible;
+
+use serde_json::{Map, Value, json};
+
+use super::{document::Document, error::Refusal, union::types_of, walk::each_child};
+
+const COMPOSITIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
+
+/// Sees to it that the root is an object.
+pub(super) fn check_root(document: &mut Document) -> Result<(), Refusal> {
+    let refuse = |keyword: &'static str| {
+        Refusal::new(
+            "#",
+            keyword,
+            "needs arguments that are an object",
+            "take a struct with named fields",
+        )
+    };
+    let Value::Object(root) = &mut document.root else {
+        return Err(refuse("type"));
+    };
+    let is_object = match root.get("type") {
+        Some(kind) => types_of(kind).contains(&"object"),
+        None => match COMPOSITIONS.into_iter().find(|keyword| root.contains_key(*keyword)) {
+            Some(keyword) if !only_objects(root) => return Err(refuse(keyword)),
+            _ => ["const", "enum", "not", "items"]
+                .iter()
+                .all(|keyword| !root.contains_key(*keyword)),
+        },
+    };
+    if !is_object {
+        return Err(refuse("type"));
+    }
+    // Also where null would do: arguments that are left out are an empty object.
+    root.insert("type".to_owned(), json!("object"));
+    if COMPOSITIONS.iter().all(|keyword| !root.contains_key(*keyword)) {
+        // OpenAI answers 400 to an object that has none, also without strict mode.
+        root.entry("properties").or_insert_with(|| json!({}));
+    }
+    Ok(())
+}
+
+/// [`check_root`], and that the root has properties instead of alternatives.
+pub(super) fn check_root_without_alternatives(document: &mut Document) -> Result<(), Refusal> {
+    check_root(document)?;
+    match COMPOSITIONS
+        .into_iter()
+        .find(|keyword| document.root.get(keyword).is_some())
+    {
+        Some(keyword) => Err(Refusal::new(
+            "#",
+            keyword,
+            "takes no alternatives as the arguments themselves",
+            "take a struct, and put the enum into one of its fields",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn only_objects(schema: &Map<String, Value>) -> bool {
+    match schema.get("type") {
+        Some(kind) => kind == "object",
+        None => COMPOSITIONS.iter().any(|keyword| {
+            let parts = schema.get(*keyword).and_then(Value::as_array);
+            parts.is_some_and(|parts| {
+                let mut parts = parts.iter().map(|part| part.as_object().is_some_and(only_objects));
+                if *keyword == "allOf" {
+                    parts.any(|is| is)
+                } else {
+                    parts.all(|is| is)
+                }
+            })
+        }),
+    }
+}
+
+/// Whether a schema is that of an object, or of an object and null.
+pub(super) fn is_object(schema: &Map<String, Value>) -> bool {
+    match schema.get("type") {
+        Some(kind) => types_of(kind).contains(&"object"),
+        None => schema.contains_key("properties"),
+    }
+}
+
+/// Adds `additionalProperties: false` to every object that doesn't say what else it may have, except where other parts of a
+/// composition name properties too.
+pub(super) fn close(document: &mut Document) {
+    document.change_each(|schema, path| close_in(schema, path, false));
+}
+
+fn close_in(schema: &mut Value, path: &mut String, is_part: bool) {
+    let Value::Object(object) = schema else {
+        return;
+    };
+    let here = path.len();
+    let names_properties = object.contains_key("properties");
+    let Ok(()) = each_child::<Infallible>(object, path, &mut |child, path| {
+        let keyword = path[here + 1..].split('/').next().unwrap_or_default();
+        let is_part = match keyword {
+            "anyOf" | "oneOf" => is_part || names_properties,
+            "allOf" | "not" | "if" | "then" | "else" | "dependentSchemas" => true,
+            _ => false,
+        };
+        close_in(child, path, is_part);
+        Ok(())
+    });
+    let says_itself = [
+        "additionalProperties",
+        "unevaluatedProperties",
+        "patternProperties",
+        "propertyNames",
+        "$ref",
+    ];
+    let is_composed = COMPOSITIONS
+        .iter()
+        .chain(&says_itself)
+        .any(|keyword| object.contains_key(*keyword));
+    if !is_part && !is_composed && is_object(object) && unknown_requirement(object).is_none() {
+        object.insert("additionalProperties".to_owned(), Value::Bool(false));
+    }
+}
+
+/// A property that is required but not described: nothing is known of it but its name.
+pub(super) fn unknown_requirement(object: &Map<String, Value>) -> Option<&str> {
+    let properties = object.get("properties").and_then(Value::as_object);
+    let required = object.get("required").and_then(Value::as_array).into_iter().flatten();
+    required
+        .filter_map(Value::as_str)
+        .find(|name| properties.is_none_or(|properties| !properties.contains_key(*name)))
+}
+
+/// The names of the properties in the order in which they are to be written.
+///
+/// `serde_json` sorts keys unless something in the build turns its `preserve_order` on. `required` is a list and keeps the
+/// order of the source, so what is required comes first.
+pub(super) fn order(object: &Map<String, Value>) -> Vec<Value> {
+    let names: Vec<&String> = object
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().collect())
+        .unwrap_or_default();
+    if !names.is_sorted() {
+        return names.into_iter().map(|name| json!(name)).collect();
+    }
+    let required = object
+        .get("required")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let mut ordered: Vec<Value> = Vec::with_capacity(names.len());
+    for name in required {
+        if names.iter().any(|known| name == known.as_str()) && !ordered.contains(&name) {
+            ordered.push(name);
+        }
+    }
+    for name in names {
+        let name = json!(name);
+        if !ordered.contains(&name) {
+            ordered.push(name);
+        }
+    }
+    ordered
+}
+
+/// `propertyOrdering`: Gemini's own keyword for the order in which the model writes the properties.
+pub(super) fn write_order(object: &mut Map<String, Value>) {
+    let names = order(object);
+    if names.len() > 1 {
+        object.insert("propertyOrdering".to_owned(), Value::Array(names));
+    }
+}
+
+/// Whether an object has nothing to say.
+pub(super) fn has_no_properties(object: &Map<String, Value>) -> bool {
+    let properties = object.get("properties").and_then(Value::as_object);
+    properties.is_none_or(Map::is_empty)
+}

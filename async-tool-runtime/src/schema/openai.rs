@@ -1,0 +1,141 @@
+//! OpenAI's strict mode.
+//!
+//! The rules are those of <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>: the root is an object
+//! and no `anyOf`; every property is required, and what may be left out accepts null instead; every object has
+//! `additionalProperties: false`; `oneOf`, `allOf`, `not`, conditions, maps and tuples are not supported; `$ref` and recursion
+//! are, but nothing may stand beside a `$ref`.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    array::uniform_tuple,
+    document::{Document, Inline},
+    error::Refusal,
+    object::{check_root_without_alternatives, is_object, order},
+    plain::clean,
+    union::{
+        constants_to_enum, flatten_any_of, join_null, make_nullable, merge_compositions, name_type, one_of_to_any_of,
+    },
+    vocabulary::{Fate, refuse, refuse_any, restrict},
+};
+
+/// The formats that the guide lists; others are described.
+const FORMATS: [&str; 9] = [
+    "date-time",
+    "time",
+    "date",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "uuid",
+];
+
+/// The schema for `strict: true`.
+pub(super) fn render_strict(source: &Value) -> Result<Value, Refusal> {
+    let mut document = Document::new(source)?;
+    document.change(clean);
+    document.inline(Inline::WithSiblings)?;
+    document.change(|object| {
+        one_of_to_any_of(object);
+        flatten_any_of(object);
+        merge_compositions(object);
+        constants_to_enum(object);
+        name_type(object);
+        join_null(object);
+        uniform_tuple(object);
+    });
+    check_root_without_alternatives(&mut document)?;
+    restrict(&mut document, fate)?;
+    document.walk(&mut shape)?;
+    Ok(document.into_value())
+}
+
+/// What the guide lists as supported, and `const`, which is an `enum` of one.
+const KEYWORDS: [&str; 17] = [
+    "type",
+    "description",
+    "properties",
+    "required",
+    "items",
+    "anyOf",
+    "enum",
+    "const",
+    "$ref",
+    "minimum",
+    "exclusiveMinimum",
+    "maximum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "pattern",
+    "minItems",
+    "maxItems",
+];
+
+fn fate(keyword: &str, value: &Value) -> Fate {
+    match keyword {
+        _ if KEYWORDS.contains(&keyword) => Fate::Keep,
+        "additionalProperties" if *value == Value::Bool(false) => Fate::Keep,
+        "format" if value.as_str().is_some_and(|format| FORMATS.contains(&format)) => Fate::Keep,
+        _ => Fate::of_missing(keyword),
+    }
+}
+
+fn shape(object: &mut Map<String, Value>, path: &str) -> Result<(), Refusal> {
+    if object.contains_key("anyOf")
+        && ["type", "properties", "$ref"]
+            .iter()
+            .any(|own| object.contains_key(*own))
+    {
+        return Err(refuse(path, "anyOf"));
+    }
+    wrap_reference(object);
+    if !["type", "enum", "const", "anyOf", "$ref"]
+        .iter()
+        .any(|own| object.contains_key(*own))
+    {
+        return Err(refuse_any(path));
+    }
+    if object.get("type") == Some(&json!("array")) && !object.contains_key("items") {
+        return Err(refuse_any(&format!("{path}/items")));
+    }
+    if is_object(object) {
+        require_all(object);
+    }
+    Ok(())
+}
+
+/// A reference that leads back to itself can't be replaced, so what stands beside it goes around it.
+pub(super) fn wrap_reference(object: &mut Map<String, Value>) {
+    if object.len() > 1
+        && let Some(reference) = object.remove("$ref")
+    {
+        object.insert("anyOf".to_owned(), json!([{"$ref": reference}]));
+    }
+}
+
+/// Input: `{properties: {a: {type: "string"}, b: {type: "string"}}, required: ["a"]}`
+///
+/// Output: `{properties: {a: {type: "string"}, b: {type: ["string", "null"]}}, required: ["a", "b"], additionalProperties: false}`
+fn require_all(object: &mut Map<String, Value>) {
+    let names = order(object);
+    let required = object
+        .insert("required".to_owned(), Value::Array(names))
+        .unwrap_or_default();
+    let is_required = |name: &str| {
+        required
+            .as_array()
+            .is_some_and(|names| names.iter().any(|known| known == name))
+    };
+    if let Value::Object(properties) = object.entry("properties").or_insert_with(|| json!({})) {
+        for (name, property) in properties {
+            if let Value::Object(property) = property
+                && !is_required(name)
+            {
+                make_nullable(property);
+            }
+        }
+    }
+    object.insert("additionalProperties".to_owned(), Value::Bool(false));
+}

@@ -1,0 +1,79 @@
+//! A schema in the dialects that were asked for, each built once.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use serde_json::Value;
+
+use super::{Dialect, SchemaError};
+
+/// The renderings of a definition's schema. Clones share them.
+///
+/// The schema is a public field and can be replaced, so the renderings know which schema they are of.
+pub(crate) struct Renderings(Mutex<Arc<Rendered>>);
+
+/// One schema in every dialect that was asked for.
+struct Rendered {
+    source: Arc<Value>,
+    by_dialect: [OnceLock<Result<Arc<Value>, SchemaError>>; Dialect::ALL.len()],
+}
+
+impl Renderings {
+    pub(crate) fn of(source: &Arc<Value>) -> Self {
+        Self(Mutex::new(Rendered::new(source)))
+    }
+
+    /// The schema in a dialect, built once.
+    pub(crate) fn render(&self, source: &Arc<Value>, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
+        self.current(source).render(dialect)
+    }
+
+    /// The renderings of `source`: those there are, or new ones if it isn't the schema they are of.
+    fn current(&self, source: &Arc<Value>) -> Arc<Rendered> {
+        let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&rendered.source, source) {
+            *rendered = Rendered::new(source);
+        }
+        Arc::clone(&rendered)
+    }
+}
+
+impl Rendered {
+    fn new(source: &Arc<Value>) -> Arc<Self> {
+        Arc::new(Self {
+            source: Arc::clone(source),
+            by_dialect: Default::default(),
+        })
+    }
+
+    fn render(&self, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
+        let build = || dialect.render(&self.source).map(Arc::new);
+        let slot = Dialect::ALL.iter().position(|known| *known == dialect);
+        match slot.and_then(|slot| self.by_dialect.get(slot)) {
+            Some(slot) => slot.get_or_init(build).clone(),
+            None => build(),
+        }
+    }
+}
+
+impl Clone for Renderings {
+    fn clone(&self) -> Self {
+        let rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(Mutex::new(Arc::clone(&rendered)))
+    }
+}
+
+/// Derived from the schema, which is compared itself.
+impl PartialEq for Renderings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Renderings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renderings(..)")
+    }
+}

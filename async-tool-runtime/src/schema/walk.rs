@@ -1,0 +1,92 @@
+//! Every schema in a schema.
+
+use serde_json::{Map, Value};
+
+/// Keywords whose value maps names to schemas.
+const MAPS: [&str; 5] = [
+    "properties",
+    "patternProperties",
+    "$defs",
+    "definitions",
+    "dependentSchemas",
+];
+
+/// Keywords whose value is a list of schemas; `items` is one before 2020-12.
+const LISTS: [&str; 5] = ["anyOf", "oneOf", "allOf", "prefixItems", "items"];
+
+/// Keywords whose value is a schema.
+const SCHEMAS: [&str; 11] = [
+    "items",
+    "additionalProperties",
+    "propertyNames",
+    "contains",
+    "not",
+    "if",
+    "then",
+    "else",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentSchema",
+];
+
+/// Visits every schema that is an object, the inner ones first, with its JSON pointer.
+///
+/// Values (`default`, `const`, `enum`, `examples`) are no schemas, and neither are maps of names: a property may be called
+/// `title`.
+pub(super) fn walk<E>(
+    schema: &mut Value,
+    path: &mut String,
+    visit: &mut impl FnMut(&mut Map<String, Value>, &str) -> Result<(), E>,
+) -> Result<(), E> {
+    let Value::Object(object) = schema else {
+        return Ok(());
+    };
+    each_child(object, path, &mut |child, path| walk(child, path, visit))?;
+    visit(object, path)
+}
+
+/// Calls `f` with each schema directly below `object`, booleans included, and its JSON pointer.
+pub(super) fn each_child<E>(
+    object: &mut Map<String, Value>,
+    path: &mut String,
+    f: &mut impl FnMut(&mut Value, &mut String) -> Result<(), E>,
+) -> Result<(), E> {
+    let here = path.len();
+    for (keyword, value) in object {
+        match value {
+            Value::Object(schemas) if MAPS.contains(&keyword.as_str()) => {
+                for (name, child) in schemas {
+                    push(path, keyword);
+                    push(path, name);
+                    f(child, path)?;
+                    path.truncate(here);
+                }
+            }
+            Value::Array(schemas) if LISTS.contains(&keyword.as_str()) => {
+                for (index, child) in schemas.iter_mut().enumerate() {
+                    push(path, keyword);
+                    push(path, &index.to_string());
+                    f(child, path)?;
+                    path.truncate(here);
+                }
+            }
+            Value::Object(_) | Value::Bool(_) if SCHEMAS.contains(&keyword.as_str()) => {
+                push(path, keyword);
+                f(value, path)?;
+                path.truncate(here);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn push(path: &mut String, segment: &str) {
+    path.push('/');
+    path.push_str(&escape(segment));
+}
+
+/// A name as a segment of a JSON pointer (RFC 6901).
+pub(super) fn escape(segment: &str) -> String {
+    segment.replace('~', "~0").replace('/', "~1")
+}
