@@ -89,7 +89,7 @@ pub use future::{BoxFuture, BoxStream};
 pub use journal::{AppendError, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
 pub use manager::{AsyncToolManager, AsyncToolManagerBuilder, BuildError, ShutdownReport, SubmitError};
 pub use model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage};
-pub use schema::{Dialect, SchemaError};
+pub use schema::{Dialect, SchemaError, strip_invented_nulls};
 pub use session::SessionId;
 pub use task::{
     AsyncTaskResult, CallId, EventStream, ParseTaskIdError, ParseTaskNoError, TaskAck, TaskEvent, TaskHandle, TaskId,

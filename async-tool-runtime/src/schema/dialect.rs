@@ -14,7 +14,8 @@ use super::{SchemaError, anthropic, bedrock, gemini, openai, plain};
 pub enum Dialect {
     /// JSON Schema 2020-12 in the form that most readers understand, and what MCP takes.
     Plain,
-    /// OpenAI's function calling with `strict: true`. What may be left out becomes nullable and required.
+    /// OpenAI's function calling with `strict: true`. What may be left out becomes nullable and required: pass the arguments
+    /// through [`strip_invented_nulls`](crate::strip_invented_nulls) before they are bound.
     OpenAiStrict,
     /// Anthropic's `input_schema`.
     Anthropic,

@@ -21,6 +21,7 @@ mod document;
 mod error;
 mod gemini;
 mod limit;
+mod null;
 mod object;
 mod openai;
 mod openapi;
@@ -33,6 +34,7 @@ mod walk;
 
 pub use dialect::Dialect;
 pub use error::SchemaError;
+pub use null::strip_invented_nulls;
 pub(crate) use plain::join_paragraphs;
 pub(crate) use rendering::Renderings;
 
