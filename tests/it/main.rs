@@ -5,6 +5,7 @@
 mod agent;
 mod binding;
 mod defects;
+mod dialects;
 mod gates;
 mod manager;
 #[path = "../model_based/mod.rs"]
