@@ -265,7 +265,7 @@ impl Journal for Flaky {
         &'a self,
         session: &'a SessionId,
         after: Seq,
-        entries: Vec<Entry>,
+        entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         let is_opening = after == Seq::START;
         let fails = !is_opening
@@ -354,11 +354,7 @@ async fn a_session_that_somebody_else_writes_to_is_left_to_them() {
         text: "from another process".to_owned(),
         at: async_tool_runtime::Timestamp::from_millis(1),
     };
-    journal
-        .inner
-        .append(&session, Seq::new(1), vec![foreign])
-        .await
-        .unwrap();
+    journal.inner.append(&session, Seq::new(1), &[foreign]).await.unwrap();
     let error = agent.send("mine").await.unwrap_err();
     assert!(matches!(error, AgentError::Stopped(_)), "{error}");
     assert!(
@@ -386,4 +382,91 @@ async fn a_model_that_panics_fails_its_turn_and_not_the_session() {
         tokio::time::timeout(Duration::from_secs(1), agent.close()).await,
         Ok(Ok(()))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_an_agent_end_with_its_session() {
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.close().await.unwrap();
+    let reader = async { while events.next().await.is_some() {} };
+    let ended = tokio::time::timeout(Duration::from_secs(1), reader).await;
+    assert!(ended.is_ok(), "also while a handle is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_does_not_come_to_rest_while_a_result_is_about_to_wake_it() {
+    let gates = Gates::new();
+    let model = ScriptedModel::new()
+        .turn(|_| call("a"))
+        .turn(|_| ModelStream::failed(async_tool_runtime::ModelError::permanent("no credit")))
+        .text("there it is");
+    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnFailed { .. })).await;
+    gates.open("a", json!(1));
+    agent.run_until_idle().await.unwrap();
+    model.verify();
+}
+
+#[tokio::test]
+async fn a_model_that_never_waits_leaves_the_thread_to_others() {
+    /// Calls a tool that doesn't exist, again and again.
+    struct Obsessed(AtomicU32);
+    impl async_tool_runtime::Model for Obsessed {
+        fn generate(&self, _: async_tool_runtime::ModelRequest) -> ModelStream {
+            let call = self.0.fetch_add(1, Ordering::SeqCst);
+            ModelStream::calls([ToolCall::new(call.to_string(), "nothing", json!({}))])
+        }
+    }
+    let agent = AsyncAgent::builder(Obsessed(AtomicU32::new(0)), manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    agent.send("go").await.unwrap();
+    // On this one thread, the agent must let the test go on to close it.
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+    agent.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_has_stopped_says_so_everywhere() {
+    let gates = Gates::new();
+    let journal = Flaky::new(0, false);
+    let agent = AsyncAgent::builder(
+        ScriptedModel::new().turn(|_| call("a")).text("waiting"),
+        manager(&gates),
+    )
+    .journal(Arc::clone(&journal))
+    .start()
+    .await
+    .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(
+        &mut events,
+        |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "waiting"),
+    )
+    .await;
+    journal.failures.store(u32::MAX, Ordering::SeqCst);
+    let error = agent.cancel(TaskNo::new(1), "no").await.unwrap_err();
+    assert!(
+        matches!(error, AgentError::Stopped(_)),
+        "what was not written down was not done: {error}"
+    );
+    assert_eq!(agent.state(), AgentState::Closed);
+    until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
+    let task = agent.tasks().await.unwrap().remove(0);
+    assert_eq!(task.status, TaskStatus::Running, "its tool is being stopped");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(agent.tasks().await.unwrap()[0].status, TaskStatus::Cancelled);
 }

@@ -460,3 +460,308 @@ async fn a_task_does_not_outrun_the_deadline_that_travels_with_it() {
         Some(ToolErrorKind::Timeout)
     );
 }
+
+fn blocking(name: &str, run: impl Fn() -> Value + Clone + Send + Sync + 'static) -> FunctionTool {
+    let definition = ToolDefinition::new(name, "Blocks.", json!({"type": "object"}));
+    FunctionTool::from_parts(definition, move |_| {
+        let run = run.clone();
+        Ok(BoundCall::blocking(move |_| Ok(run())))
+    })
+}
+
+#[test]
+fn a_blocking_function_that_still_waits_for_a_thread_is_not_called_once_its_task_has_ended() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (started, has_started) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&ran);
+    let manager = AsyncToolManager::builder()
+        .tool(blocking("hog", move || {
+            started.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+            json!(null)
+        }))
+        .tool(blocking("pay", move || json!(counter.fetch_add(1, Ordering::SeqCst))))
+        .cancel_grace(Duration::ZERO)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        manager.submit(&session(), call("hog", json!({}))).unwrap();
+        tokio::task::block_in_place(|| has_started.recv().unwrap());
+        let pay = manager
+            .submit_task(TaskSpec::new(session(), call("pay", json!({}))))
+            .unwrap();
+        pay.cancel("too dear");
+        assert_eq!(
+            pay.outcome().await.outcome,
+            TaskOutcome::Cancelled("too dear".to_owned())
+        );
+        release.send(()).unwrap();
+        // The one thread takes its work in order: once this has run, `pay` would have.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    });
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submit_that_races_with_a_shutdown_is_refused_or_drained() {
+    let (entered, has_entered) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let definition = ToolDefinition::new("slow_to_bind", "Binds slowly.", json!({"type": "object"}));
+    let slow = FunctionTool::from_parts(definition, move |_| {
+        entered.send(()).unwrap();
+        released.lock().unwrap().recv().unwrap();
+        Ok(BoundCall::future(|_| std::future::pending()))
+    });
+    let manager = AsyncToolManager::builder().tool(slow).build().unwrap();
+    let submitter = manager.clone();
+    let submitted =
+        tokio::task::spawn_blocking(move || submitter.submit(&session(), call("slow_to_bind", json!({}))).map(drop));
+    tokio::task::block_in_place(|| has_entered.recv().unwrap());
+    manager.shutdown(Duration::ZERO).await;
+    release.send(()).unwrap();
+    let refusal = submitted.await.unwrap().unwrap_err();
+    assert_eq!(
+        refusal.kind(),
+        ToolErrorKind::Unavailable,
+        "nothing is accepted after the end"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn durations_without_end_are_no_panic() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().timeout(Duration::MAX))
+        .cancel_grace(Duration::MAX)
+        .build()
+        .unwrap();
+    let ack = manager.submit(&session(), gate("a")).unwrap();
+    gates.arrived("a", 1).await;
+    manager.cancel(ack.task, "whenever you like");
+    tokio::task::yield_now().await;
+    assert!(
+        manager.task(ack.task).unwrap().result().is_none(),
+        "it has all the time it wants"
+    );
+    gates.open("a", json!("here"));
+    let report = manager.shutdown(Duration::MAX).await;
+    assert_eq!(report.drained, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown_settles_a_task_that_blocks_its_thread() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let rude = tool("rude", move |_| {
+        let released = Arc::clone(&released);
+        async move {
+            let _until_the_test_is_over = released.lock().unwrap().recv();
+            Ok(json!("late"))
+        }
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(rude)
+        .cancel_grace(Duration::ZERO)
+        .build()
+        .unwrap();
+    let task = manager
+        .submit_task(TaskSpec::new(session(), call("rude", json!({}))))
+        .unwrap();
+    while task.status() == TaskStatus::Queued {
+        tokio::task::yield_now().await;
+    }
+    let report = manager.shutdown(Duration::ZERO).await;
+    assert_eq!(report.aborted, 1);
+    assert_eq!(task.status(), TaskStatus::Cancelled);
+    release.send(()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_a_failed_task_wherever_it_happens() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "in drop");
+        }
+    }
+    let in_drop = tool("in_drop", |_| async {
+        let _bomb = Bomb;
+        std::future::pending().await
+    });
+    let after_cancel = tool("after_cancel", |cx| async move {
+        cx.cancellation().cancelled().await;
+        panic!("after the cancellation")
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(in_drop.timeout(Duration::from_secs(1)))
+        .tool(after_cancel)
+        .build()
+        .unwrap();
+    for name in ["in_drop", "after_cancel"] {
+        let task = manager
+            .submit_task(TaskSpec::new(session(), call(name, json!({}))))
+            .unwrap();
+        tokio::task::yield_now().await;
+        if name == "after_cancel" {
+            task.cancel("enough");
+        }
+        let outcome = task.outcome().await.outcome.clone();
+        let kind = outcome.error().map(ToolError::kind);
+        assert_eq!(kind, Some(ToolErrorKind::Panicked), "{name}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_cancels_its_own_token_is_not_cancelled() {
+    let stops_helpers = tool("stops_helpers", |cx| async move {
+        cx.cancellation().cancel();
+        Err(ToolError::failed("disk full"))
+    });
+    let manager = AsyncToolManager::builder().tool(stops_helpers).build().unwrap();
+    let ack = manager.submit(&session(), call("stops_helpers", json!({}))).unwrap();
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    assert_eq!(result.outcome, TaskOutcome::Failed(ToolError::failed("disk full")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_slot_of_a_task_is_free_when_its_outcome_is_seen() {
+    let manager = AsyncToolManager::builder()
+        .tool(tool("quick", |_| async { Ok(json!(1)) }))
+        .concurrency(1)
+        .queue_capacity(0)
+        .build()
+        .unwrap();
+    for round in 0..2_000 {
+        let task = manager.submit_task(TaskSpec::new(session(), call("quick", json!({}))));
+        let task = task.unwrap_or_else(|refusal| panic!("round {round}: {refusal}"));
+        task.outcome().await;
+    }
+}
+
+/// A backend that never gives an outcome.
+#[derive(Default)]
+struct Silent {
+    hangs: bool,
+    panics: bool,
+    refusals: AtomicUsize,
+    cancels: Arc<Mutex<Vec<CancelMode>>>,
+}
+
+impl Backend for Silent {
+    fn submit(&self, _: TaskSpec) -> BoxFuture<'_, Result<(), BackendError>> {
+        Box::pin(async move {
+            assert!(!self.panics, "a backend with a bug");
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            let refuses = self
+                .refusals
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            match refuses {
+                Ok(_) => Err(BackendError::new("no connection")),
+                Err(_) => Ok(()),
+            }
+        })
+    }
+
+    fn outcome(&self, _: TaskId) -> BoxFuture<'_, Result<Settlement, BackendError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn cancel(&self, _: TaskId, mode: CancelMode) -> BoxFuture<'_, Result<(), BackendError>> {
+        self.cancels.lock().unwrap().push(mode);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn open_tasks<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<Vec<TaskId>, BackendError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn capabilities(&self) -> BackendCapabilities {
+        BackendCapabilities::default()
+    }
+}
+
+fn on(backend: Silent) -> async_tool_runtime::TaskHandle {
+    let manager = AsyncToolManager::builder()
+        .tool(Gates::new().tool())
+        .backend(backend)
+        .build()
+        .unwrap();
+    manager.submit_task(TaskSpec::new(session(), gate("a"))).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_hears_of_every_cancellation_and_can_not_hold_a_task_up() {
+    let cancels = Arc::<Mutex<Vec<CancelMode>>>::default();
+    let silent = || Silent {
+        cancels: Arc::clone(&cancels),
+        ..Silent::default()
+    };
+    let task = on(silent());
+    tokio::task::yield_now().await;
+    task.cancel("enough");
+    let outcome = task.outcome().await.outcome.clone();
+    assert!(
+        matches!(outcome, TaskOutcome::Unknown(_)),
+        "nobody knows what it did: {outcome:?}"
+    );
+    assert_eq!(
+        std::mem::take(&mut *cancels.lock().unwrap()),
+        [CancelMode::Cancel, CancelMode::Abort]
+    );
+
+    let task = on(silent());
+    tokio::task::yield_now().await;
+    task.abort("now");
+    assert_eq!(task.outcome().await.outcome, TaskOutcome::Cancelled("now".to_owned()));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(*cancels.lock().unwrap(), [CancelMode::Abort]);
+
+    let task = on(Silent {
+        hangs: true,
+        ..silent()
+    });
+    tokio::task::yield_now().await;
+    task.cancel("enough");
+    let outcome = task.outcome().await.outcome.clone();
+    assert!(
+        matches!(outcome, TaskOutcome::Unknown(_)),
+        "it may have been taken: {outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_takes_no_task_is_asked_again_and_then_nothing_is_claimed() {
+    let in_passing = on(Silent {
+        refusals: 2.into(),
+        ..Silent::default()
+    });
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(in_passing.status(), TaskStatus::Running);
+
+    let for_good = on(Silent {
+        refusals: usize::MAX.into(),
+        ..Silent::default()
+    });
+    let outcome = for_good.outcome().await.outcome.clone();
+    assert!(
+        matches!(outcome, TaskOutcome::Unknown(_)),
+        "its effect must not happen twice: {outcome:?}"
+    );
+
+    let broken = on(Silent {
+        panics: true,
+        ..Silent::default()
+    });
+    let outcome = broken.outcome().await.outcome.clone();
+    assert_eq!(outcome.error().map(ToolError::kind), Some(ToolErrorKind::Panicked));
+}

@@ -259,5 +259,6 @@ async fn key_effect_decides_whether_a_call_starts_before_its_turn_is_complete() 
     };
     assert!(started(read::tool()).await);
     assert!(!started(act::tool()).await);
-    assert!(started(act::tool().effect(async_tool_runtime::Effect::Idempotent)).await);
+    let idempotent = act::tool().effect(async_tool_runtime::Effect::Idempotent);
+    assert!(!started(idempotent).await, "asked again, it would have another key");
 }

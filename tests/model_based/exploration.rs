@@ -76,6 +76,14 @@ fn every_order_of_events_in_a_small_world_loses_nothing_and_doubles_nothing() {
                 ..SMALL
             },
         ),
+        (
+            "an end while results wait and tasks run",
+            Budget {
+                closes: 1,
+                tools: &["always"],
+                ..SMALL
+            },
+        ),
     ];
     for (name, budget) in worlds {
         for ack in [AckPolicy::Eager, AckPolicy::Deferred] {

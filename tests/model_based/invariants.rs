@@ -190,6 +190,12 @@ fn invariant_6_a_call_with_effects_does_not_run_before_its_turn_is_complete() {
     );
     world.play(&Move::Call("read"));
     assert_eq!(world.running.len(), 1, "what only reads starts at once");
+    world.play(&Move::Call("never"));
+    assert_eq!(
+        world.running.len(),
+        1,
+        "what may be repeated with the same key doesn't: it would get another key"
+    );
     world.play(&Move::FailInPassing);
     world.fire();
     world.play(&Move::Call("once"));
@@ -213,6 +219,17 @@ fn invariant_7_a_user_message_is_never_delayed_by_results_that_were_not_shown() 
     assert!(world.turn.is_none(), "the answer waits for the result");
     world.user();
     assert!(world.turn.is_some(), "the message doesn't");
+    world.finish();
+}
+
+#[test]
+fn invariant_7_a_message_that_came_during_the_turn_does_not_wait_for_the_turns_results() {
+    let mut world = world();
+    world.user();
+    world.play(&Move::Call("never"));
+    world.user();
+    world.play(&Move::Done);
+    assert!(world.turn.is_some(), "the call goes on in the background");
     world.finish();
 }
 
@@ -249,6 +266,24 @@ fn invariant_8_after_closed_no_task_of_the_session_runs() {
         _ => false,
     });
     assert!(cancelled, "the task was told to stop");
+    world.finish();
+}
+
+#[test]
+fn invariant_8_a_result_that_waits_wakes_nobody_once_the_session_closes() {
+    let mut world = world();
+    world.user();
+    world.play(&Move::Call("always"));
+    world.play(&Move::Call("always"));
+    world.play(&Move::Done);
+    world.play(&Move::Done);
+    let asked = world.requests.len();
+    world.settle(first_task(&world));
+    world.play(&Move::Close);
+    world.fire();
+    assert_eq!(world.requests.len(), asked, "no turn starts while the session closes");
+    world.settle(first_task(&world));
+    assert!(matches!(world.journal.last(), Some(Entry::Closed { .. })));
     world.finish();
 }
 

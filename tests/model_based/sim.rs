@@ -8,8 +8,8 @@ use std::{
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AsyncTaskResult, Background,
     BoundCall, Effect, Entry, FunctionTool, Given, Ledger, Message, ModelError, ModelRequest, SessionId, StopReason,
-    TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Tool, ToolCall, ToolDefinition, ToolRegistry, TurnEnd,
-    TurnEvent, TurnNo,
+    TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolRegistry,
+    TurnEnd, TurnEvent, TurnNo,
 };
 use serde_json::json;
 
@@ -203,18 +203,8 @@ impl World {
         } else {
             TaskOutcome::Completed(json!({"of": spec.call.id}))
         };
-        let result: AsyncTaskResult = serde_json::from_value(json!({
-            "task": task,
-            "number": spec.number,
-            "session": spec.session,
-            "call": spec.call.id,
-            "tool": spec.call.name,
-            "arguments": spec.call.arguments,
-            "outcome": outcome,
-            "timing": {"accepted": self.now, "started": self.now, "settled": self.now},
-            "attempts": 1,
-        }))
-        .expect("a result");
+        let timing = Timing::new(self.now, Some(self.now), self.now);
+        let result = AsyncTaskResult::new(&spec, outcome, timing, 1);
         let result = Arc::new(result);
         self.results.insert(task, Arc::clone(&result));
         self.give(AgentInput::Settled(result));

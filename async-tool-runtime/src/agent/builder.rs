@@ -80,6 +80,10 @@ impl AsyncAgentBuilder {
     ///
     /// [`StartError`]: the session is open in this process or has entries already, the journal can't be written, or there
     /// is no tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session may have been opened in the journal: start again under another name.
     pub async fn start(self) -> Result<AsyncAgent, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let (route, results) = mpsc::unbounded_channel();

@@ -52,6 +52,9 @@ pub enum AgentEventKind {
         /// The call.
         call: ToolCall,
     },
+    /// The model made a call that can't become a task, for this reason. Nothing ran, and the model is not answered: its other
+    /// call of the same id is.
+    CallRefused(ToolCall, String),
     /// The model's turn is complete.
     TurnEnded {
         /// The turn.
@@ -94,7 +97,7 @@ pub enum AgentEventKind {
     Missed(u64),
 }
 
-/// The events of an agent, from the moment it was asked for.
+/// The events of an agent, from the moment it was asked for to the end of its session.
 ///
 /// A reader that falls more than 1,024 events behind gets [`AgentEventKind::Missed`].
 #[derive(Debug)]
@@ -102,6 +105,7 @@ pub enum AgentEventKind {
 pub struct AgentEventStream {
     events: BroadcastStream<AgentEvent>,
     last: Timestamp,
+    is_over: bool,
 }
 
 impl AgentEventStream {
@@ -109,10 +113,11 @@ impl AgentEventStream {
         Self {
             events: BroadcastStream::new(receiver),
             last: Timestamp::default(),
+            is_over: false,
         }
     }
 
-    /// Waits for the next event; `None` when the agent is gone.
+    /// Waits for the next event; `None` when the session is over.
     ///
     /// # Cancel safety
     ///
@@ -126,12 +131,16 @@ impl Stream for AgentEventStream {
     type Item = AgentEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<AgentEvent>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
         let event = match ready!(Pin::new(&mut self.events).poll_next(cx)) {
             Some(Received::Item(event)) => event,
             Some(Received::Missed(missed)) => AgentEvent::new(self.last, AgentEventKind::Missed(missed)),
             None => return Poll::Ready(None),
         };
         self.last = event.at;
+        self.is_over = matches!(event.kind, AgentEventKind::Closed | AgentEventKind::JournalFailed(_));
         Poll::Ready(Some(event))
     }
 }

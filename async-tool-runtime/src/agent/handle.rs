@@ -96,7 +96,8 @@ impl AsyncAgent {
     ///
     /// # Errors
     ///
-    /// [`AgentError::UnknownTask`] if the session has no such task.
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
+    /// [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
@@ -131,7 +132,8 @@ impl AsyncAgent {
         self.ask(Command::Transcript).await
     }
 
-    /// What the agent does from now on.
+    /// What the agent does from now on. The stream ends after [`AgentEventKind::Closed`](super::AgentEventKind::Closed) or
+    /// [`AgentEventKind::JournalFailed`](super::AgentEventKind::JournalFailed).
     pub fn events(&self) -> AgentEventStream {
         AgentEventStream::new(self.events.subscribe())
     }

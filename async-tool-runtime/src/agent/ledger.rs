@@ -1,7 +1,7 @@
 //! What a session is: the fold of its journal.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fmt,
     sync::Arc,
 };
@@ -24,6 +24,8 @@ pub struct Ledger {
     held_messages: Vec<String>,
     tasks: BTreeMap<TaskNo, TaskRecord>,
     numbers: HashMap<TaskId, TaskNo>,
+    /// Accepted and not settled: asked for at every step, however long the session is.
+    open_tasks: BTreeSet<TaskNo>,
     /// Settled, acknowledged, and not delivered; in the order in which they settled.
     inbox: VecDeque<TaskNo>,
     open_turn: Option<OpenTurn>,
@@ -103,6 +105,13 @@ impl Ledger {
         if !self.opened && !matches!(entry, Entry::Opened { .. }) {
             return Err(FoldError::new(entry, "the session has not been opened"));
         }
+        let goes_on = matches!(
+            entry,
+            Entry::UserMessage { .. } | Entry::TurnStarted { .. } | Entry::Accepted { .. } | Entry::Delivered { .. }
+        );
+        if goes_on && self.life != Life::Open {
+            return Err(FoldError::new(entry, "a session that is closing takes in nothing new"));
+        }
         match entry {
             Entry::Opened { nonce, .. } => {
                 require(entry, !self.opened, "the session is open already")?;
@@ -137,7 +146,10 @@ impl Ledger {
                 require(entry, !self.numbers.contains_key(task), "the task is there already")?;
                 let open = self.open_turn.as_mut().filter(|open| open.turn == *turn && !open.ended);
                 let open = open.ok_or_else(|| FoldError::new(entry, "the turn of the call isn't running"))?;
+                let is_repeated = open.calls.iter().any(|known| self.tasks[known].call.id == call.id);
+                require(entry, !is_repeated, "the calls of a turn have different ids")?;
                 open.calls.push(*number);
+                self.open_tasks.insert(*number);
                 self.numbers.insert(*task, *number);
                 self.tasks.insert(
                     *number,
@@ -198,6 +210,7 @@ impl Ledger {
                 if record.told == Told::Ack {
                     self.inbox.push_back(number);
                 }
+                self.open_tasks.remove(&number);
             }
             Entry::Answered {
                 turn, answers, eager, ..
@@ -246,8 +259,11 @@ impl Ledger {
                 self.life = Life::Closing;
             }
             Entry::Closed { .. } => {
-                let running = self.tasks.values().any(|record| record.result.is_none());
-                require(entry, !running, "a session is closed when its tasks have ended")?;
+                require(
+                    entry,
+                    self.open_tasks.is_empty(),
+                    "a session is closed when its tasks have ended",
+                )?;
                 require(
                     entry,
                     self.inbox.is_empty(),
@@ -345,8 +361,7 @@ impl Ledger {
 
     /// The tasks that have not ended.
     pub fn open_tasks(&self) -> impl Iterator<Item = TaskNo> {
-        let open = self.tasks.iter().filter(|(_, record)| record.result.is_none());
-        open.map(|(number, _)| *number)
+        self.open_tasks.iter().copied()
     }
 
     /// The results that wait for delivery, in the order in which they came.
@@ -360,6 +375,10 @@ impl Ledger {
     #[must_use]
     pub fn number(&self, task: TaskId) -> Option<TaskNo> {
         self.numbers.get(&task).copied()
+    }
+
+    pub(crate) fn has_held_messages(&self) -> bool {
+        !self.held_messages.is_empty()
     }
 
     pub(crate) fn nonce(&self) -> &str {

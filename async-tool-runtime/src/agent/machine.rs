@@ -1,6 +1,6 @@
 //! Decides what an agent does.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
     AckPolicy, AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, Ledger, Timer, TurnEvent,
@@ -10,6 +10,9 @@ use crate::{
     AsyncTaskResult, Entry, Given, ModelError, ModelRequest, SessionId, TaskId, TaskNo, TaskSpec, TaskStatus,
     Timestamp, ToolCall, ToolDefinition, TurnEnd,
 };
+
+/// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Decides what an agent does. Sans-IO: inputs go in with the time, actions come out.
 ///
@@ -97,7 +100,9 @@ impl AgentMachine {
     #[must_use = "the actions have to be carried out"]
     pub fn step(&mut self, now: Timestamp, input: AgentInput) -> Vec<AgentAction> {
         match input {
-            AgentInput::Open { nonce } => self.record(now, Entry::Opened { nonce, at: now }),
+            AgentInput::Open { nonce } => {
+                self.record(now, Entry::Opened { nonce, at: now });
+            }
             AgentInput::User(text) => self.on_user(now, text),
             AgentInput::Turn(turn, event) => self.on_turn(now, turn, event),
             AgentInput::Started(task) => self.on_started(now, task),
@@ -142,7 +147,7 @@ impl AgentMachine {
         let settled = self.ledger.open_tasks().next().is_none();
         let nothing_to_say =
             self.stalled.is_some() || (!self.ledger.is_unanswered() && self.ledger.inbox().next().is_none());
-        self.phase == Phase::Idle && settled && nothing_to_say
+        self.phase == Phase::Idle && self.wake.is_none() && settled && nothing_to_say
     }
 
     /// The failure after which the model was not asked again; `None` once it has been.
@@ -214,7 +219,7 @@ impl AgentMachine {
         if is_repeated {
             self.emit(
                 now,
-                AgentEventKind::Defect(format!("the model made the call `{}` twice in one turn", call.id)),
+                AgentEventKind::CallRefused(call, "another call of the turn has the same id".to_owned()),
             );
         } else if self.policy.starts_early(&call.name) {
             let number = self.accept(now, turn, call, task);
@@ -250,7 +255,13 @@ impl AgentMachine {
         self.failures = 0;
         if has_calls {
             self.phase = Phase::Answering(now);
-            self.answer_if_due(now);
+            if self.ledger.has_held_messages() {
+                // The user has said something in the meantime, and doesn't wait for results.
+                self.answer(now);
+                self.carry_on(now);
+            } else {
+                self.answer_if_due(now);
+            }
         } else {
             self.carry_on(now);
         }
@@ -260,7 +271,8 @@ impl AgentMachine {
         self.undo_turn(now, turn, "the turn that made the call failed", &error.to_string());
         self.failures += 1;
         let retry_at = (error.retryable() && self.failures <= self.policy.model_retries).then(|| {
-            let backoff = self.policy.model_backoff * 2_u32.saturating_pow(self.failures - 1);
+            let doubled = 2_u32.saturating_pow(self.failures - 1);
+            let backoff = self.policy.model_backoff.saturating_mul(doubled).min(LONGEST_BACKOFF);
             now.after(backoff.max(error.retry_after().unwrap_or_default()))
         });
         match retry_at {
@@ -320,6 +332,9 @@ impl AgentMachine {
     }
 
     fn on_timer(&mut self, now: Timestamp, timer: Timer) {
+        if self.ledger.life() != Life::Open {
+            return;
+        }
         match (timer, self.phase) {
             (Timer::Grace(turn), Phase::Answering(_))
                 if self.ledger.open_turn().is_some_and(|open| open.turn == turn) =>
@@ -372,6 +387,7 @@ impl AgentMachine {
             Phase::Idle | Phase::Backoff(_) => {}
         }
         self.phase = Phase::Idle;
+        self.wake = None;
         self.record(now, Entry::Closing { at: now });
         let open: Vec<TaskNo> = self.ledger.open_tasks().collect();
         for number in open {
@@ -554,8 +570,10 @@ impl AgentMachine {
         if !untold.is_empty() {
             self.drop_results(now, untold, "the session was closed");
         }
-        self.record(now, Entry::Closed { at: now });
-        self.emit(now, AgentEventKind::Closed);
+        if self.record(now, Entry::Closed { at: now }) {
+            self.stalled = None;
+            self.emit(now, AgentEventKind::Closed);
+        }
     }
 
     fn drop_results(&mut self, now: Timestamp, tasks: Vec<TaskNo>, reason: &str) {
@@ -570,12 +588,16 @@ impl AgentMachine {
 
     /// The one way to change the ledger: by an entry that will be appended. An entry that the ledger refuses is a defect of the
     /// machine; it is reported and not written, so the session stays sound.
-    fn record(&mut self, now: Timestamp, entry: Entry) {
+    fn record(&mut self, now: Timestamp, entry: Entry) -> bool {
         match self.ledger.apply(&entry) {
-            Ok(()) => self.entries.push(entry),
+            Ok(()) => {
+                self.entries.push(entry);
+                true
+            }
             Err(error) => {
                 tracing::error!(session = %self.session, %error, "the agent refused to write an entry that breaks a rule");
                 self.emit(now, AgentEventKind::Defect(error.to_string()));
+                false
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::tool::{Background, Effect, ToolOptions, ToolRegistry};
 
 /// When the model is asked again after its calls have been acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AckPolicy {
     /// At once, so that it can go on with other work. The default, for conversations.
     #[default]
@@ -75,11 +76,12 @@ impl AgentPolicy {
         }
     }
 
-    /// Whether a call may run before its turn is complete. A call of an unknown tool may: it only gets an error.
+    /// Whether a call may run before its turn is complete: only if it changes nothing. A turn that breaks off is asked again, and
+    /// its calls come back as new tasks, with new idempotency keys. A call of an unknown tool may: it only gets an error.
     pub(crate) fn starts_early(&self, tool: &str) -> bool {
         self.tools
             .get(tool)
-            .is_none_or(|options| options.effect != Effect::Once)
+            .is_none_or(|options| options.effect == Effect::Read)
     }
 
     /// How long the end of a turn waits for this tool; `None` is without limit.

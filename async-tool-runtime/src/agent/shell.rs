@@ -13,6 +13,7 @@ use std::{
 use futures_core::Stream;
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
+    task::coop::consume_budget,
     time::sleep,
 };
 
@@ -23,7 +24,8 @@ use super::{
 };
 use crate::{
     AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Model, ModelError, ModelEvent, ModelRequest,
-    ModelStream, Seq, SessionId, TaskId, TaskOutcome, TaskSpec, Timestamp, Timing, broadcast::next, manager::TaskNews,
+    ModelStream, Seq, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, broadcast::next,
+    manager::TaskNews,
 };
 
 /// How many events a slow listener may be behind.
@@ -111,6 +113,8 @@ impl Shell {
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
+            // A model and a journal that never wait must not keep the thread from everybody else.
+            consume_budget().await;
             match self.woken(&mut commands).await {
                 Woken::Input(input) => self.step(input).await,
                 Woken::Command(Some(command)) => self.obey(command).await,
@@ -121,6 +125,7 @@ impl Shell {
                     }
                     self.step(AgentInput::Close).await;
                     while !self.is_over() {
+                        consume_budget().await;
                         let input = self.happens().await;
                         self.step(input).await;
                     }
@@ -207,18 +212,20 @@ impl Shell {
                 let _ = reply.send(answer);
             }
             Command::Cancel(task, reason, reply) => {
-                let status = self.machine.status(task);
-                if status.is_some() && self.is_open().is_ok() {
+                let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
+                let mut answer = self.is_open().and(status);
+                if answer.is_ok() {
                     self.step(AgentInput::Cancel(task, reason)).await;
+                    answer = self.not_stopped().and(answer);
                 }
-                let _ = reply.send(status.ok_or(AgentError::UnknownTask(task)));
+                let _ = reply.send(answer);
             }
             Command::Tasks(reply) => {
                 let tasks = self.machine.ledger().tasks().iter().map(|(number, record)| AgentTask {
                     number: *number,
                     task: record.task,
                     call: record.call.clone(),
-                    status: self.machine.status(*number).unwrap_or(crate::TaskStatus::Queued),
+                    status: self.status_of(*number, record.task),
                     accepted: record.accepted,
                 });
                 let _ = reply.send(tasks.collect());
@@ -231,6 +238,15 @@ impl Shell {
                 self.step(AgentInput::Close).await;
             }
         }
+    }
+
+    /// A session that has stopped hears of its tasks no more; the manager does.
+    fn status_of(&self, number: TaskNo, task: TaskId) -> TaskStatus {
+        let known = self.machine.status(number).unwrap_or(TaskStatus::Queued);
+        if self.stopped.is_none() || known.is_terminal() {
+            return known;
+        }
+        self.manager.task(task).map_or(known, |task| task.status())
     }
 
     /// One input: decide, carry out, show.
@@ -248,7 +264,7 @@ impl Shell {
     async fn carry_out(&mut self, actions: Vec<AgentAction>) -> Result<(), AppendError> {
         for action in actions {
             match action {
-                AgentAction::Append(entries) => self.append(entries).await?,
+                AgentAction::Append(entries) => self.append(&entries).await?,
                 AgentAction::StartTurn(turn, request) => self.turn = Some((turn, ask(&*self.model, request))),
                 AgentAction::AbortTurn(turn) => {
                     self.turn.take_if(|(running, _)| *running == turn);
@@ -267,29 +283,23 @@ impl Shell {
     }
 
     fn submit(&mut self, spec: TaskSpec) {
-        let (task, number, session) = (spec.task, spec.number, spec.session.clone());
+        let (task, number) = (spec.task, spec.number);
         if let Err(refusal) = self.manager.submit_task(spec) {
             let (call, error) = refusal.into_parts();
+            let mut spec = TaskSpec::new(self.session.clone(), call).with_task(task);
+            spec.number = number;
             let now = self.manager.now();
-            self.refused.push_back(Arc::new(AsyncTaskResult {
-                task,
-                number,
-                session,
-                call: call.id,
-                tool: call.name,
-                arguments: call.arguments,
-                outcome: TaskOutcome::Failed(error),
-                timing: Timing::new(now, None, now),
-                attempts: 0,
-            }));
+            let outcome = TaskOutcome::Failed(error);
+            let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 0);
+            self.refused.push_back(Arc::new(result));
         }
     }
 
-    async fn append(&mut self, entries: Vec<Entry>) -> Result<(), AppendError> {
+    async fn append(&mut self, entries: &[Entry]) -> Result<(), AppendError> {
         let mut pauses = JOURNAL_PAUSES.iter();
         let mut is_repeated = false;
         loop {
-            let error = match self.journal.append(&self.session, self.seq, entries.clone()).await {
+            let error = match self.journal.append(&self.session, self.seq, entries).await {
                 Ok(seq) => {
                     self.seq = seq;
                     return Ok(());
@@ -299,7 +309,7 @@ impl Shell {
             match (&error, pauses.next()) {
                 // A store that failed may have written all the same; then our own entries are the conflict.
                 (AppendError::Conflict { last }, _)
-                    if is_repeated && has_written(&*self.journal, &self.session, self.seq, &entries, *last).await =>
+                    if is_repeated && has_written(&*self.journal, &self.session, self.seq, entries, *last).await =>
                 {
                     self.seq = *last;
                     return Ok(());
@@ -346,11 +356,32 @@ impl Shell {
                 let _ = closer.send(end.clone());
             }
         }
-        self.status.send_replace(Status {
-            state: self.machine.state(),
-            is_quiescent: self.machine.is_quiescent() && self.refused.is_empty(),
-            stalled: self.machine.stalled().cloned(),
-            stopped: self.stopped.clone(),
+        let state = if self.stopped.is_some() {
+            AgentState::Closed
+        } else {
+            self.machine.state()
+        };
+        let is_quiescent = self.machine.is_quiescent() && self.refused.is_empty();
+        let stalled = self.machine.stalled();
+        let stopped = &self.stopped;
+        // Once for every piece of text that streams: whoever waits is woken only by a change.
+        self.status.send_if_modified(|status| {
+            let shown = (
+                status.state,
+                status.is_quiescent,
+                status.stalled.as_ref(),
+                &status.stopped,
+            );
+            let is_new = shown != (state, is_quiescent, stalled, stopped);
+            if is_new {
+                *status = Status {
+                    state,
+                    is_quiescent,
+                    stalled: stalled.cloned(),
+                    stopped: stopped.clone(),
+                };
+            }
+            is_new
         });
     }
 

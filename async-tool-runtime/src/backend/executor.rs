@@ -4,22 +4,22 @@ use std::{
     any::Any,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use serde_json::Value;
 use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep_until},
+    task::{JoinError, JoinHandle, spawn_blocking},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    tool::{BoundCall, CancellationToken, Run, StateMap, TaskContext, ToolContext, ToolError, ToolErrorKind},
+    tool::{BoundCall, CancellationToken, Run, StateMap, TaskContext, ToolContext, ToolError, ToolErrorKind, shorten},
 };
 
 /// The reason where the executor knows no better: the one who cancels does.
@@ -72,7 +72,7 @@ impl Executor {
     /// What the model has to do differently.
     pub fn bind(&self, name: &str, arguments: &Value) -> Result<BoundCall, ToolError> {
         let Some(tool) = self.0.registry.find(name) else {
-            let mut message = format!("there is no tool named `{name}`");
+            let mut message = format!("there is no tool named `{}`", shorten(name, 64));
             if let Some(nearest) = self.0.registry.nearest(name) {
                 message.push_str(&format!("; did you mean `{nearest}`?"));
             }
@@ -99,48 +99,49 @@ impl Executor {
     /// Runs a call that has been bound.
     pub(crate) async fn run(&self, task: &TaskSpec, call: BoundCall, cancellation: CancellationToken) -> TaskOutcome {
         let deadline = self.deadline(task);
+        if let Some(Deadline { at, reason }) = &deadline
+            && *at <= Instant::now()
+        {
+            return timed_out(reason);
+        }
+        // The tool's own token: what it cancels for its helpers' sake is no cancellation of the task.
+        let tools_token = cancellation.child();
         let cx = ToolContext::new(TaskContext {
             task: task.task,
             number: task.number,
             session: task.session.clone(),
             call: task.call.id.clone(),
             attempt: task.attempt,
-            cancellation: cancellation.clone(),
-            deadline,
+            cancellation: tools_token.clone(),
+            deadline: deadline.as_ref().map(|deadline| deadline.at),
             states: Arc::clone(&self.0.states),
         });
         let mut work = pin!(perform(call, cx));
-        let timed_out = async {
-            match deadline {
-                Some(deadline) => sleep_until(deadline).await,
+        let time_is_up = async {
+            match &deadline {
+                Some(Deadline { at, reason }) => {
+                    sleep_until(*at).await;
+                    reason.as_str()
+                }
                 None => std::future::pending().await,
             }
         };
-        let mut timed_out = pin!(timed_out);
 
         tokio::select! {
             // A result that is in counts, even where the deadline or a cancellation has come at the same time.
             biased;
-            result = &mut work => return outcome_of(result, &cancellation),
-            () = &mut timed_out => {}
-            () = cancellation.cancelled() => {
-                let grace = sleep_until(Instant::now() + self.0.cancel_grace);
-                return tokio::select! {
-                    biased;
-                    result = &mut work => outcome_of(result, &cancellation),
-                    () = grace => TaskOutcome::Cancelled(CANCELLED.to_owned()),
-                };
+            result = &mut work => outcome_of(result, &cancellation),
+            reason = time_is_up => {
+                // A blocking function can't be dropped; its token is the only way for it to hear of the timeout.
+                tools_token.cancel();
+                timed_out(reason)
             }
-        }
-        // A blocking tool can't be dropped; the token is its only way to hear of the timeout.
-        cancellation.cancel();
-        TaskOutcome::Failed(ToolError::new(
-            ToolErrorKind::Timeout,
-            match deadline.map(|_| self.timeout(&task.call.name)) {
-                Some(Some(timeout)) => format!("timed out after {timeout:?}"),
-                _ => "timed out".to_owned(),
+            () = cancellation.cancelled() => tokio::select! {
+                biased;
+                result = &mut work => outcome_of(result, &cancellation),
+                () = sleep(self.0.cancel_grace) => TaskOutcome::Cancelled(CANCELLED.to_owned()),
             },
-        ))
+        }
     }
 
     pub(crate) fn cancel_grace(&self) -> Duration {
@@ -153,26 +154,43 @@ impl Executor {
     }
 
     /// The sooner of the tool's timeout and the task's deadline.
-    fn deadline(&self, task: &TaskSpec) -> Option<Instant> {
+    fn deadline(&self, task: &TaskSpec) -> Option<Deadline> {
         let now = Instant::now();
-        let timeout = self
-            .timeout(&task.call.name)
-            .and_then(|timeout| now.checked_add(timeout));
-        let deadline = task
-            .deadline
-            .and_then(|deadline| now.checked_add(deadline.since(self.0.clock.now())));
-        match (timeout, deadline) {
-            (Some(timeout), Some(deadline)) => Some(timeout.min(deadline)),
+        let by_timeout = self.timeout(&task.call.name).and_then(|timeout| {
+            let at = now.checked_add(timeout)?;
+            let reason = format!("timed out after {timeout:?}");
+            Some(Deadline { at, reason })
+        });
+        let by_caller = task.deadline.and_then(|deadline| {
+            let at = now.checked_add(deadline.since(self.0.clock.now()))?;
+            let reason = "the task's deadline has passed".to_owned();
+            Some(Deadline { at, reason })
+        });
+        match (by_timeout, by_caller) {
+            (Some(timeout), Some(caller)) => Some(if caller.at < timeout.at { caller } else { timeout }),
             (one, other) => one.or(other),
         }
     }
+}
+
+/// When a task has to have ended, and what is said if it hasn't.
+struct Deadline {
+    at: Instant,
+    reason: String,
+}
+
+fn timed_out(reason: &str) -> TaskOutcome {
+    TaskOutcome::Failed(ToolError::new(ToolErrorKind::Timeout, reason))
 }
 
 /// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
 fn outcome_of(result: Result<Value, ToolError>, cancellation: &CancellationToken) -> TaskOutcome {
     match result {
         Ok(value) => TaskOutcome::Completed(value),
-        Err(_) if cancellation.is_cancelled() => TaskOutcome::Cancelled(CANCELLED.to_owned()),
+        Err(error) if cancellation.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
+            tracing::debug!(%error, "a tool that was told to stop ended with an error");
+            TaskOutcome::Cancelled(CANCELLED.to_owned())
+        }
         Err(error) => TaskOutcome::Failed(error),
     }
 }
@@ -191,7 +209,8 @@ async fn perform(call: BoundCall, cx: ToolContext) -> Result<Value, ToolError> {
             )
             .await
         }
-        Run::Blocking(run) => match spawn_blocking(move || run(cx)).await {
+        // Aborted when this future is dropped: a function that still waits for a thread is then never called.
+        Run::Blocking(run) => match AbortOnDrop(spawn_blocking(move || run(cx))).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => Err(panicked(&*panic)),
@@ -201,6 +220,22 @@ async fn perform(call: BoundCall, cx: ToolContext) -> Result<Value, ToolError> {
                 )),
             },
         },
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -62,6 +62,7 @@ impl Settlement {
 
 /// How a task is told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CancelMode {
     /// The tool sees its token fire and may tidy up.
     Cancel,

@@ -94,6 +94,7 @@ impl Answer {
 /// What an answer holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AnswerContent {
     /// The task goes on in the background.
     Ack(TaskAck),

@@ -127,6 +127,7 @@ pub enum Entry {
 /// What one call was answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Given {
     /// An acknowledgement, with the status the task had then.
     Ack(TaskNo, TaskStatus),

@@ -39,7 +39,7 @@ impl MemoryJournal {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append_now(&self, session: &SessionId, after: Seq, entries: Vec<Entry>) -> Result<Seq, AppendError> {
+    fn append_now(&self, session: &SessionId, after: Seq, entries: &[Entry]) -> Result<Seq, AppendError> {
         let mut sessions = self.logs();
         let log = match sessions.get_mut(session) {
             Some(log) => log,
@@ -50,7 +50,7 @@ impl MemoryJournal {
         if last != after {
             return Err(AppendError::Conflict { last });
         }
-        log.extend(entries);
+        log.extend_from_slice(entries);
         Ok(Seq::new(log.len() as u64))
     }
 }
@@ -60,7 +60,7 @@ impl Journal for MemoryJournal {
         &'a self,
         session: &'a SessionId,
         after: Seq,
-        entries: Vec<Entry>,
+        entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         let result = self.append_now(session, after, entries);
         Box::pin(std::future::ready(result))

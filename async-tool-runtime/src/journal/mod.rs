@@ -58,7 +58,7 @@ pub trait Journal: Send + Sync + 'static {
         &'a self,
         session: &'a SessionId,
         after: Seq,
-        entries: Vec<Entry>,
+        entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>>;
 
     /// The entries of a session after `after`, in order. A session nobody wrote to is empty.
@@ -76,7 +76,7 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
         &'a self,
         session: &'a SessionId,
         after: Seq,
-        entries: Vec<Entry>,
+        entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         (**self).append(session, after, entries)
     }

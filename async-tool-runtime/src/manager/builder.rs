@@ -76,6 +76,9 @@ impl AsyncToolManagerBuilder {
     }
 
     /// How many tasks run at once. Default: 64.
+    ///
+    /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns; its slot is given
+    /// to the next task.
     pub fn concurrency(mut self, tasks: usize) -> Self {
         self.concurrency = tasks;
         self
@@ -100,7 +103,7 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How many ended tasks [`task`](AsyncToolManager::task) still finds. Default: 1,024.
+    /// How many ended tasks, with their results, [`task`](AsyncToolManager::task) still finds. Default: 1,024.
     pub fn retained_tasks(mut self, tasks: usize) -> Self {
         self.retained = tasks;
         self
@@ -108,7 +111,7 @@ impl AsyncToolManagerBuilder {
 
     /// Calls `callback` once with the result of every task, whoever submitted it, on the thread where the task ended. It must
     /// not block. A callback that panics is logged, and harms no task.
-    pub fn on_complete(mut self, callback: impl Fn(&AsyncTaskResult) + Send + Sync + 'static) -> Self {
+    pub fn on_complete(mut self, callback: impl Fn(&Arc<AsyncTaskResult>) + Send + Sync + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
         self
     }
@@ -137,11 +140,11 @@ impl AsyncToolManagerBuilder {
             backend: self.backend,
             callbacks: self.callbacks,
             clock,
-            closing: false.into(),
             queue: Mutex::new(Queue::new(self.concurrency, self.queue_capacity)),
             tasks: Mutex::new(TaskTable::new(self.retained)),
             routes: Mutex::new(HashMap::new()),
             events: broadcast::Sender::new(EVENT_BACKLOG),
+            has_listeners: false.into(),
             idle: Notify::new(),
         });
         let stop = run::stop(&Arc::downgrade(&inner));

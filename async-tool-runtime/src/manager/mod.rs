@@ -22,7 +22,10 @@ mod table;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::{
@@ -35,7 +38,7 @@ pub use error::SubmitError;
 pub use shutdown::ShutdownReport;
 
 use crate::{
-    AsyncTaskResult, Executor, SessionId, Timestamp, ToolRegistry,
+    AsyncTaskResult, Executor, SessionId, TaskOutcome, Timestamp, ToolRegistry,
     backend::Backend,
     clock::Clock,
     task::{
@@ -46,12 +49,14 @@ use crate::{
 };
 use queue::{Admission, Queue, Waiting};
 use run::Work;
-use table::TaskTable;
+use table::{Inserted, TaskTable};
 
 /// Runs tools in the background. A cheap handle: clones are the same manager.
 ///
+/// Dropping the last handle stops nothing: tasks run to their end. [`shutdown`](Self::shutdown) stops them.
+///
 /// ```
-/// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+/// use async_tool_runtime::{AsyncToolManager, SessionId, TaskSpec, ToolCall, async_tool, tools};
 /// use serde_json::json;
 ///
 /// /// Adds two numbers.
@@ -65,8 +70,10 @@ use table::TaskTable;
 /// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
 /// let session = SessionId::new("example");
 ///
-/// let ack = manager.submit(&session, ToolCall::new("call_1", "add", json!({"a": 2, "b": 3})))?;
-/// let result = manager.task(ack.task).expect("it was just submitted").outcome().await;
+/// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+/// let task = manager.submit_task(TaskSpec::new(session, call))?;
+/// println!("{}", task.ack().to_model_json()); // no result yet
+/// let result = task.outcome().await;
 /// assert_eq!(result.outcome.value(), Some(&json!(5)));
 /// # Ok(())
 /// # }
@@ -88,19 +95,20 @@ pub(crate) enum TaskNews {
 }
 
 /// What runs after every task.
-pub(crate) type Callback = Box<dyn Fn(&AsyncTaskResult) + Send + Sync>;
+pub(crate) type Callback = Box<dyn Fn(&Arc<AsyncTaskResult>) + Send + Sync>;
 
 pub(crate) struct Inner {
     executor: Executor,
     backend: Option<Arc<dyn Backend>>,
     callbacks: Vec<Callback>,
     clock: Clock,
-    closing: AtomicBool,
     queue: Mutex<Queue>,
     tasks: Mutex<TaskTable>,
     /// Where results of a session go, registered before its first task.
     routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
     events: broadcast::Sender<TaskEvent>,
+    /// Whether anybody has ever asked for events: looking at the channel takes its lock.
+    has_listeners: AtomicBool,
     /// Told whenever the last open task has been settled.
     idle: Notify,
 }
@@ -122,18 +130,15 @@ impl AsyncToolManager {
         Ok(handle.ack())
     }
 
-    /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first.
+    /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first, as long as
+    /// the manager remembers it: until it has ended, and then for the next
+    /// [`retained_tasks`](AsyncToolManagerBuilder::retained_tasks) ends.
     ///
     /// # Errors
     ///
     /// As for [`submit`](Self::submit).
     pub fn submit_task(&self, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
         let inner = &self.inner;
-        if inner.is_closing() {
-            let error =
-                ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down").with_retryable(false);
-            return Err(SubmitError::new(spec.call, error));
-        }
         let Ok(runtime) = Handle::try_current() else {
             let error = ToolError::new(
                 ToolErrorKind::Internal,
@@ -153,8 +158,14 @@ impl AsyncToolManager {
         };
 
         let cell = Arc::new(TaskCell::new(spec, inner.now(), CancellationToken::new()));
-        if let Some(known) = inner.tasks().insert(&cell) {
-            return Ok(self.handle(known));
+        let inserted = inner.tasks().insert(&cell);
+        match inserted {
+            Inserted::New => {}
+            Inserted::Known(known) => return Ok(self.handle(known)),
+            Inserted::Closing => {
+                let error = ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down");
+                return Err(SubmitError::new(cell.spec.call.clone(), error.with_retryable(false)));
+            }
         }
         let waiting = Waiting {
             cell: Arc::clone(&cell),
@@ -173,13 +184,17 @@ impl AsyncToolManager {
         match admission {
             Admission::Start(waiting) => run::start(inner, waiting),
             Admission::Queued => {}
-            Admission::Full => {
-                inner.tasks().forget(cell.spec.task);
-                inner.open_tasks_changed();
+            Admission::Full(refused) => {
+                drop(refused);
                 let error = ToolError::new(
                     ToolErrorKind::Overloaded,
                     "too many tasks are waiting; try again when some have ended",
                 );
+                // Whoever has found the task by its id in the meantime learns that it is over.
+                let refused = TaskOutcome::Failed(error.clone());
+                let _nobody_else_settles_it = cell.settle(refused, None, inner.now());
+                inner.tasks().forget(cell.spec.task);
+                inner.open_tasks_changed();
                 return Err(SubmitError::new(cell.spec.call.clone(), error));
             }
         }
@@ -206,6 +221,7 @@ impl AsyncToolManager {
     /// What happens to tasks from now on; a snapshot of the open tasks comes first.
     pub fn events(&self) -> EventStream {
         let receiver = self.inner.events.subscribe();
+        self.inner.has_listeners.store(true, Ordering::Release);
         let inner = Arc::downgrade(&self.inner);
         EventStream::new(receiver, move || {
             inner.upgrade().map(|inner| inner.open_snapshots()).unwrap_or_default()
@@ -267,10 +283,6 @@ impl Inner {
         self.clock.now()
     }
 
-    fn is_closing(&self) -> bool {
-        self.closing.load(std::sync::atomic::Ordering::Acquire)
-    }
-
     fn open_snapshots(&self) -> Vec<TaskSnapshot> {
         let open = self.tasks().open();
         open.iter().map(|cell| cell.snapshot()).collect()
@@ -285,7 +297,7 @@ impl Inner {
 
     /// Costs nothing where nobody listens.
     fn publish(&self, event: impl FnOnce() -> TaskEvent) {
-        if self.events.receiver_count() > 0 {
+        if self.has_listeners.load(Ordering::Acquire) {
             let _nobody_listens_any_more = self.events.send(event());
         }
     }

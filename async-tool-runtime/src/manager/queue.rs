@@ -34,8 +34,8 @@ pub(super) enum Admission {
     Start(Waiting),
     /// It waits for one.
     Queued,
-    /// There is no room.
-    Full,
+    /// There is no room; it is given back, to be dropped outside of the lock.
+    Full(Waiting),
 }
 
 impl Queue {
@@ -60,7 +60,7 @@ impl Queue {
             self.next_ticket += 1;
             Admission::Queued
         } else {
-            Admission::Full
+            Admission::Full(task)
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use tokio::time::sleep;
@@ -10,9 +11,9 @@ use tokio::time::sleep;
 use super::{Inner, TaskNews, queue::Waiting};
 use crate::{
     TaskEvent, TaskOutcome,
-    backend::{Backend, CancelMode, Settlement},
+    backend::{Backend, BackendError, CancelMode, Settlement},
     task::{StopTask, TaskCell},
-    tool::{BoundCall, ToolError, ToolErrorKind},
+    tool::{BoundCall, Effect, ToolError, ToolErrorKind},
 };
 
 /// What there is to do.
@@ -30,44 +31,52 @@ pub(super) fn start(inner: &Arc<Inner>, task: Waiting) {
     let guard = RunGuard {
         inner: Arc::clone(inner),
         cell: Arc::clone(&cell),
+        holds_slot: true,
     };
-    let spawned = runtime.spawn(run(guard, work));
-    cell.set_abort(spawned.abort_handle());
+    match work {
+        Work::Here(call) => {
+            let spawned = runtime.spawn(run_here(guard, call));
+            cell.set_abort(spawned.abort_handle());
+        }
+        // Never aborted from outside: it has to tell the backend.
+        Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend))),
+    }
 }
 
-async fn run(guard: RunGuard, work: Work) {
-    let RunGuard { inner, cell } = &guard;
-    // Told to stop between its slot and its start.
-    if let Some(reason) = cell.cancel_reason() {
-        return inner.settle(cell, TaskOutcome::Cancelled(reason.to_owned()), None);
-    }
-    cell.begin(inner.now());
-    inner.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
-    inner.publish(|| TaskEvent::Started(cell.snapshot()));
-    let (outcome, attempts) = match work {
-        Work::Here(call) => (
-            inner.executor.run(&cell.spec, call, cell.cancellation.clone()).await,
-            None,
-        ),
-        Work::Remote(backend) => {
-            let Settlement { outcome, attempts } = follow(&*backend, inner, cell).await;
-            (outcome, Some(attempts))
-        }
-    };
-    let outcome = match (outcome, cell.cancel_reason()) {
-        (TaskOutcome::Cancelled(_), Some(reason)) => TaskOutcome::Cancelled(reason.to_owned()),
-        (outcome, _) => outcome,
-    };
-    inner.settle(cell, outcome, attempts);
+async fn run_here(guard: RunGuard, call: BoundCall) {
+    let Some(guard) = guard.begin() else { return };
+    let RunGuard { inner, cell, .. } = &guard;
+    let outcome = inner.executor.run(&cell.spec, call, cell.cancellation.clone()).await;
+    guard.finish(outcome, None);
 }
+
+async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
+    let Some(guard) = guard.begin() else { return };
+    let Settlement { outcome, attempts } = follow(&*backend, &guard.inner, &guard.cell).await;
+    guard.finish(outcome, Some(attempts));
+}
+
+/// The pauses before a backend that took no task is asked again: the task id makes that harmless.
+const SUBMIT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// Hands a task to a backend and waits for its outcome.
 async fn follow(backend: &dyn Backend, inner: &Inner, cell: &TaskCell) -> Settlement {
     let id = cell.spec.task;
-    if let Err(error) = backend.submit(cell.spec.clone()).await {
-        tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "the backend took no task");
-        let error = ToolError::from_error(error).with_model_message("the tool can't be reached now");
-        return Settlement::new(TaskOutcome::Failed(error.with_kind(ToolErrorKind::Unavailable)), 0);
+    let submitted = cell.cancellation.run_until_cancelled(submit(backend, cell)).await;
+    if let Some(Err(error)) = submitted {
+        // It may have been taken all the same.
+        let effect = inner
+            .executor
+            .registry()
+            .find(&cell.spec.call.name)
+            .map(|tool| tool.options().effect);
+        let outcome = if effect.is_some_and(Effect::is_repeatable) {
+            let error = ToolError::from_error(error).with_kind(ToolErrorKind::Unavailable);
+            TaskOutcome::Failed(error.with_model_message("the tool can't be reached now"))
+        } else {
+            TaskOutcome::Unknown("the tool could not be reached, and may have been started all the same".to_owned())
+        };
+        return Settlement::new(outcome, 0);
     }
     let outcome =
         async {
@@ -77,19 +86,26 @@ async fn follow(backend: &dyn Backend, inner: &Inner, cell: &TaskCell) -> Settle
         })
         };
     tokio::pin!(outcome);
-    tokio::select! {
-        biased;
-        settlement = &mut outcome => return settlement,
-        () = cell.cancellation.cancelled() => {}
+    if let Some(settlement) = cell.cancellation.run_until_cancelled(&mut outcome).await {
+        return settlement;
     }
-    for mode in [CancelMode::Cancel, CancelMode::Abort] {
-        if let Err(error) = backend.cancel(id, mode).await {
-            tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "the backend did not take a cancellation");
-        }
+    let modes: &[CancelMode] = if cell.is_abort_requested() {
+        &[CancelMode::Abort]
+    } else {
+        &[CancelMode::Cancel, CancelMode::Abort]
+    };
+    for mode in modes {
+        let cancelled = async {
+            if let Err(error) = backend.cancel(id, *mode).await {
+                tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "the backend did not take a cancellation");
+            }
+            sleep(inner.executor.cancel_grace()).await;
+        };
         tokio::select! {
             biased;
             settlement = &mut outcome => return settlement,
-            () = sleep(inner.executor.cancel_grace()) => {}
+            () = sleep(inner.executor.cancel_grace().saturating_mul(2)) => {}
+            () = cancelled => {}
         }
     }
     Settlement::new(
@@ -98,24 +114,70 @@ async fn follow(backend: &dyn Backend, inner: &Inner, cell: &TaskCell) -> Settle
     )
 }
 
+async fn submit(backend: &dyn Backend, cell: &TaskCell) -> Result<(), BackendError> {
+    let mut pauses = SUBMIT_PAUSES.iter();
+    loop {
+        let Err(error) = backend.submit(cell.spec.clone()).await else {
+            return Ok(());
+        };
+        tracing::warn!(task = %cell.spec.task, error = &error as &dyn std::error::Error, "the backend took no task");
+        match pauses.next() {
+            Some(pause) => sleep(*pause).await,
+            None => return Err(error),
+        }
+    }
+}
+
 /// Settles its task and frees the slot, also where the future is dropped.
 struct RunGuard {
     inner: Arc<Inner>,
     cell: Arc<TaskCell>,
+    holds_slot: bool,
+}
+
+impl RunGuard {
+    /// Marks the task as running; `None` if it was told to stop between its slot and its start.
+    fn begin(self) -> Option<Self> {
+        if self.cell.cancel_reason().is_some() {
+            self.finish(TaskOutcome::Cancelled(String::new()), None);
+            return None;
+        }
+        let Self { inner, cell, .. } = &self;
+        cell.begin(inner.now());
+        inner.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
+        inner.publish(|| TaskEvent::Started(cell.snapshot()));
+        Some(self)
+    }
+
+    fn finish(mut self, outcome: TaskOutcome, attempts: Option<u32>) {
+        self.end(outcome, attempts);
+    }
+
+    fn end(&mut self, outcome: TaskOutcome, attempts: Option<u32>) {
+        if std::mem::take(&mut self.holds_slot) {
+            // First the slot: whoever sees the outcome may submit the next task, and finds it free.
+            self.inner.queue().release();
+            let outcome = match (outcome, self.cell.cancel_reason()) {
+                (TaskOutcome::Cancelled(_), Some(reason)) => TaskOutcome::Cancelled(reason.to_owned()),
+                (outcome, _) => outcome,
+            };
+            self.inner.settle(&self.cell, outcome, attempts);
+            dispatch(&self.inner);
+        }
+    }
 }
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
-        if !self.cell.result.initialized() {
-            let reason = self
-                .cell
-                .cancel_reason()
-                .unwrap_or("the runtime that ran the task was shut down");
-            let outcome = TaskOutcome::Cancelled(reason.to_owned());
-            self.inner.settle(&self.cell, outcome, None);
-        }
-        self.inner.queue().release();
-        dispatch(&self.inner);
+        let outcome = if std::thread::panicking() {
+            let error = ToolError::new(ToolErrorKind::Panicked, "the tool panicked while it was dropped");
+            TaskOutcome::Failed(
+                error.with_model_message("the tool crashed; this is a defect of the tool, not of the call"),
+            )
+        } else {
+            TaskOutcome::Cancelled("the runtime that ran the task was shut down".to_owned())
+        };
+        self.end(outcome, None);
     }
 }
 
@@ -145,7 +207,8 @@ impl Inner {
                 tracing::error!(task = %result.task, "a callback of `on_complete` panicked");
             }
         }
-        self.tasks().retire(result.task);
+        let evicted = self.tasks().retire(result.task);
+        drop(evicted);
         self.open_tasks_changed();
     }
 }
@@ -161,6 +224,9 @@ pub(super) fn stop(inner: &Weak<Inner>) -> StopTask {
             inner.settle(cell, TaskOutcome::Cancelled(reason), None);
         } else if abort {
             cell.abort();
+            // A future that blocks its thread isn't dropped before it returns; its task ends now all the same.
+            let reason = cell.cancel_reason().unwrap_or_default().to_owned();
+            inner.settle(cell, TaskOutcome::Cancelled(reason), None);
         }
     })
 }

@@ -1,11 +1,8 @@
 //! The end of a manager.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::{AsyncToolManager, Inner};
 use crate::{TaskHandle, task::TaskCell};
@@ -18,7 +15,7 @@ pub struct ShutdownReport {
     pub drained: usize,
     /// Tasks that ended after they were told to stop.
     pub cancelled: usize,
-    /// Tasks that had to be dropped. A blocking function among them goes on in its thread until it returns.
+    /// Tasks that had to be dropped. A function among them that blocks its thread goes on until it returns.
     pub aborted: usize,
 }
 
@@ -32,17 +29,19 @@ impl AsyncToolManager {
     /// again to finish.
     pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
         let inner = &self.inner;
-        inner.closing.store(true, Ordering::Release);
-        let before = inner.tasks().open_count();
-        inner.all_settled_by(Instant::now() + limit).await;
+        let before = {
+            let mut tasks = inner.tasks();
+            tasks.close();
+            tasks.open_count()
+        };
+        inner.all_settled_within(limit).await;
 
         let stubborn = self.stop_open(TaskHandle::cancel);
         // The executor drops a tool when the cancel grace is over; a little later is certainly after that.
-        let grace = inner.executor.cancel_grace() + Duration::from_millis(100);
-        inner.all_settled_by(Instant::now() + grace).await;
+        let grace = inner.executor.cancel_grace().saturating_add(Duration::from_millis(100));
+        inner.all_settled_within(grace).await;
 
         let dropped = self.stop_open(TaskHandle::abort);
-        inner.all_settled_by(Instant::now() + Duration::from_secs(1)).await;
         ShutdownReport {
             drained: before.saturating_sub(stubborn),
             cancelled: stubborn.saturating_sub(dropped),
@@ -61,7 +60,7 @@ impl AsyncToolManager {
 }
 
 impl Inner {
-    async fn all_settled_by(&self, deadline: Instant) {
+    async fn all_settled_within(&self, limit: Duration) {
         let drained = async {
             loop {
                 // Registered before the count is read, or the last settlement could slip between the two.
@@ -73,6 +72,6 @@ impl Inner {
                 idle.await;
             }
         };
-        let _past_the_deadline = timeout_at(deadline, drained).await;
+        let _past_the_limit = timeout(limit, drained).await;
     }
 }

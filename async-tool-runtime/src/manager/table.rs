@@ -12,6 +12,16 @@ pub(super) struct TaskTable {
     cells: HashMap<TaskId, Arc<TaskCell>>,
     settled: VecDeque<TaskId>,
     retained: usize,
+    /// Whether new tasks are refused. Here, because a count of open tasks says nothing while more can come.
+    closing: bool,
+}
+
+/// What became of a task that was to be added.
+pub(super) enum Inserted {
+    New,
+    /// The task with its id was there already.
+    Known(Arc<TaskCell>),
+    Closing,
 }
 
 impl TaskTable {
@@ -20,19 +30,25 @@ impl TaskTable {
             cells: HashMap::new(),
             settled: VecDeque::new(),
             retained,
+            closing: false,
         }
     }
 
-    /// Adds a task; gives back the one that already has its id, if there is one.
-    pub(super) fn insert(&mut self, cell: &Arc<TaskCell>) -> Option<Arc<TaskCell>> {
+    pub(super) fn insert(&mut self, cell: &Arc<TaskCell>) -> Inserted {
         use std::collections::hash_map::Entry;
         match self.cells.entry(cell.spec.task) {
-            Entry::Occupied(known) => Some(Arc::clone(known.get())),
+            Entry::Occupied(known) => Inserted::Known(Arc::clone(known.get())),
+            Entry::Vacant(_) if self.closing => Inserted::Closing,
             Entry::Vacant(free) => {
                 free.insert(Arc::clone(cell));
-                None
+                Inserted::New
             }
         }
+    }
+
+    /// Refuses new tasks from now on.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
     }
 
     pub(super) fn find(&self, task: TaskId) -> Option<Arc<TaskCell>> {
@@ -43,14 +59,15 @@ impl TaskTable {
         self.cells.remove(&task);
     }
 
-    /// Notes that a task has ended, and forgets the one that ended longest ago if there are too many.
-    pub(super) fn retire(&mut self, task: TaskId) {
+    /// Notes that a task has ended, and gives back the one that ended longest ago if there are too many: to be dropped
+    /// outside of the lock, since a result may be large.
+    #[must_use]
+    pub(super) fn retire(&mut self, task: TaskId) -> Option<Arc<TaskCell>> {
         self.settled.push_back(task);
-        while self.settled.len() > self.retained {
-            if let Some(oldest) = self.settled.pop_front() {
-                self.cells.remove(&oldest);
-            }
+        if self.settled.len() <= self.retained {
+            return None;
         }
+        self.cells.remove(&self.settled.pop_front()?)
     }
 
     pub(super) fn open_count(&self) -> usize {

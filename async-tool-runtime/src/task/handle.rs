@@ -64,8 +64,8 @@ impl TaskHandle {
         (self.stop)(&self.cell, false);
     }
 
-    /// Drops the task's future now, without a grace time. A blocking function can't be dropped: its task ends, and its
-    /// thread goes on until the function returns.
+    /// Ends the task now, and drops its future without a grace time. A function that blocks its thread can't be dropped: it goes on
+    /// until it returns, and what it returns is lost.
     pub fn abort(&self, reason: impl Into<String>) {
         self.cell.request_cancel(reason.into());
         (self.stop)(&self.cell, true);
@@ -186,6 +186,10 @@ impl TaskCell {
         }
     }
 
+    pub(crate) fn is_abort_requested(&self) -> bool {
+        self.run().abort_requested
+    }
+
     pub(crate) fn abort(&self) {
         let mut run = self.run();
         run.abort_requested = true;
@@ -207,17 +211,9 @@ impl TaskCell {
             let run = self.run();
             (run.started, run.attempts)
         };
-        let result = Arc::new(AsyncTaskResult {
-            task: self.spec.task,
-            number: self.spec.number,
-            session: self.spec.session.clone(),
-            call: self.spec.call.id.clone(),
-            tool: Arc::clone(&self.spec.call.name),
-            arguments: Arc::clone(&self.spec.call.arguments),
-            outcome,
-            timing: Timing::new(self.accepted, started, now),
-            attempts: attempts.unwrap_or(own_attempts),
-        });
+        let timing = Timing::new(self.accepted, started, now);
+        let result = AsyncTaskResult::new(&self.spec, outcome, timing, attempts.unwrap_or(own_attempts));
+        let result = Arc::new(result);
         self.result.set(Arc::clone(&result)).is_ok().then_some(result)
     }
 

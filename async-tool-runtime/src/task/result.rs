@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CallId, TaskId, TaskNo, TaskOutcome, TaskStatus, Timing};
+use super::{CallId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing};
 use crate::SessionId;
 
 /// The record of a task that has ended: what was asked, how it ended, and when.
@@ -36,6 +36,22 @@ pub struct AsyncTaskResult {
 }
 
 impl AsyncTaskResult {
+    /// The record of a task that ended like this, for hosts that run tasks themselves.
+    #[must_use]
+    pub fn new(spec: &TaskSpec, outcome: TaskOutcome, timing: Timing, attempts: u32) -> Self {
+        Self {
+            task: spec.task,
+            number: spec.number,
+            session: spec.session.clone(),
+            call: spec.call.id.clone(),
+            tool: Arc::clone(&spec.call.name),
+            arguments: Arc::clone(&spec.call.arguments),
+            outcome,
+            timing,
+            attempts,
+        }
+    }
+
     /// The terminal status of the task.
     #[must_use]
     pub const fn status(&self) -> TaskStatus {

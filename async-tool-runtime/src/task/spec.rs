@@ -9,7 +9,7 @@ use crate::{SessionId, Timestamp};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskSpec {
-    /// The name of the task. It is the idempotency key: submitting the same task again changes nothing.
+    /// The name of the task, and its idempotency key: submitting a task that the manager or backend remembers changes nothing.
     pub task: TaskId,
     /// Its number in the session, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,7 +20,7 @@ pub struct TaskSpec {
     pub call: ToolCall,
     /// Which attempt this is; the first is 1.
     pub attempt: u32,
-    /// When the caller stops waiting, if it does.
+    /// When the caller stops waiting, if it does: a task that gets its slot later, or runs longer, fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
 }

@@ -48,8 +48,8 @@ fn read<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, Too
         return Ok(bound);
     }
     serde_path_to_error::deserialize(arguments).map_err(|error| {
-        let path = path_of(error.path());
-        let problem = error.inner().to_string();
+        let path = shorten(&path_of(error.path()), 200);
+        let problem = shorten(&error.inner().to_string(), 300);
         let mut message = format!("at `{path}`: {problem}");
         if let Some(got) = lookup(arguments, error.path()) {
             message.push_str(", got ");
@@ -100,10 +100,14 @@ fn describe(value: &Value) -> String {
         Value::Array(_) => "the array",
         Value::Object(_) => "the object",
     };
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{kind} {}…", &text[..end]),
-        None => format!("{kind} {text}"),
+    format!("{kind} {}", shorten(&value.to_string(), SHOWN))
+}
+
+/// The first letters of a text: a model may send any amount, and reads its error again in every turn.
+pub(crate) fn shorten(text: &str, letters: usize) -> String {
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -243,6 +247,20 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_short_whatever_came() {
+        let long = "9".repeat(100_000);
+        for sent in [
+            json!({"count": long}),
+            json!({"page": {&long: 1}}),
+            json!({&long: 1}),
+            json!(long),
+        ] {
+            let refusal = wide(&sent).unwrap_err();
+            assert!(refusal.len() < 1_000, "{} bytes", refusal.len());
+        }
+    }
+
+    #[test]
     fn what_fits_is_left_as_it_is() {
         let bound = wide(&json!({"text": "5", "either": "7", "names": ["[1]"]})).unwrap();
         assert_eq!(
@@ -271,6 +289,9 @@ mod tests {
             (json!({"text": {"a": 1}}), "$.text"),
             (json!({"names": [null]}), "$.names[0]"),
             (json!({"numbers": "one"}), "$.numbers[0]"),
+            (json!({"names": ""}), "$.names"),
+            (json!({"names": "null"}), "$.names"),
+            (json!({"names": "[\"one\", \"tw"}), "$.names"),
             (json!({"page": {}}), "$.page"),
             (json!({"page": "{\"number\": "}), "$.page"),
             (json!({"page": {"number": null}}), "$.page.number"),

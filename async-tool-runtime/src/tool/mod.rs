@@ -29,7 +29,7 @@ mod state;
 use crate::future::BoxFuture;
 use serde_json::Value;
 
-pub(crate) use bind::bind;
+pub(crate) use bind::{bind, shorten};
 pub use cancellation::CancellationToken;
 pub(crate) use context::TaskContext;
 pub use context::ToolContext;

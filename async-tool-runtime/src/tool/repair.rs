@@ -84,7 +84,8 @@ impl<'a> Mender<'a> {
         };
         match mended {
             Some((what, value)) => self.note(path, what, value),
-            None if wanted.only_array() => {
+            // Half a list in a string, or nothing at all, is no single value.
+            None if wanted.only_array() && is_single(&text) => {
                 let items = self.mend_items(wanted, vec![Value::String(text)], path);
                 self.note(path, "a single value where a list is wanted", items)
             }
@@ -206,6 +207,11 @@ impl<'a> Wanted<'a> {
         let required = self.schema.get("required").and_then(Value::as_array);
         required.is_some_and(|required| required.iter().any(|field| field == name))
     }
+}
+
+fn is_single(text: &str) -> bool {
+    let text = text.trim();
+    !(text.is_empty() || text == "null" || text.starts_with(['[', '{']))
 }
 
 fn whole_or_integer(number: &Number) -> Option<Value> {

@@ -1,0 +1,36 @@
+//! A context for a function that is called by a test.
+
+use std::sync::Arc;
+
+use crate::{
+    CallId, CancellationToken, SessionId, TaskId, TaskNo, ToolContext,
+    tool::{StateMap, TaskContext},
+};
+
+/// A context as a tool gets it on the first attempt of `t1`, without a deadline and without states: to call the function of a
+/// tool in a unit test.
+///
+/// ```
+/// use async_tool_runtime::{ToolContext, async_tool, testing::tool_context};
+///
+/// /// Says which attempt it is.
+/// #[async_tool]
+/// fn attempt(#[inject] cx: ToolContext) -> u32 {
+///     cx.attempt()
+/// }
+///
+/// assert_eq!(attempt(tool_context()), 1);
+/// ```
+#[must_use]
+pub fn tool_context() -> ToolContext {
+    ToolContext::new(TaskContext {
+        task: TaskId::new(),
+        number: Some(TaskNo::new(1)),
+        session: SessionId::new("test"),
+        call: CallId::new("call_1"),
+        attempt: 1,
+        cancellation: CancellationToken::new(),
+        deadline: None,
+        states: Arc::new(StateMap::default()),
+    })
+}
