@@ -7,35 +7,22 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, FnArg, Ident, LitStr, ReturnType, ext::IdentExt, spanned::Spanned};
 
-use crate::{entry::string_literal, function::Function, options::Options, parameter::Parameter, signature::opaque};
+use crate::{
+    entry::string_literal, function::Function, options::Options, parameter::Parameter, service::Service,
+    signature::opaque, tool::Tool,
+};
 
 /// The function, the struct of its name, and what makes a tool of it.
-pub(crate) fn expand(function: &Function, options: &Options, parameters: &[Parameter]) -> TokenStream {
+pub(crate) fn function(tool: &Tool) -> TokenStream {
     let span = Span::mixed_site();
-    let arguments = arguments(parameters);
-    let tool = tool(function, options, parameters);
-    let implementation = implementation(function, &quote_spanned!(span=> __private::FunctionTool), &tool);
+    let Tool { function, options, .. } = tool;
+    let ident = &function.signature.ident;
+    let body = body(tool, &Home::Free);
+    let implementation = implementation(function, &quote_spanned!(span=> __private::FunctionTool), &body);
     let handle = handle(function, None);
     let conditions = function.conditions();
-    // It is the user's callers who are warned, not the call in here.
-    let allowance = function
-        .is_deprecated()
-        .then(|| quote_spanned!(span=> #[allow(deprecated)]));
+    let allowance = allowance(function);
     let runtime = &options.runtime;
-    let mut hidden = quote_spanned! {span=>
-        #[allow(unused_imports)]
-        use __private::scope::*;
-        #arguments
-        #implementation
-    };
-    // One scope further out, where the user's expressions see what they see in the user's module.
-    let defaults = parameters
-        .iter()
-        .filter_map(Parameter::default_function)
-        .collect::<TokenStream>();
-    if !defaults.is_empty() {
-        hidden = quote_spanned!(span=> #defaults const _: () = { #hidden };);
-    }
     quote_spanned! {span=>
         #function
         #handle
@@ -43,14 +30,18 @@ pub(crate) fn expand(function: &Function, options: &Options, parameters: &[Param
         #allowance
         const _: () = {
             use #runtime::__private;
-            #hidden
+            #implementation
+            __private::collect!(#ident);
         };
     }
 }
 
 /// The errors, and items of the types that the tool would have had, so that its callers have no errors of their own.
-pub(crate) fn fallback(mut function: Function, options: &Options, error: &syn::Error) -> TokenStream {
+pub(crate) fn function_fallback(tool: Tool, error: &syn::Error) -> TokenStream {
     let span = Span::mixed_site();
+    let Tool {
+        mut function, options, ..
+    } = tool;
     let errors = error.to_compile_error();
     // rustc has an error of its own for it.
     function.signature.variadic = None;
@@ -70,6 +61,83 @@ pub(crate) fn fallback(mut function: Function, options: &Options, error: &syn::E
         #conditions
         const _: () = { #implementation };
     }
+}
+
+/// The block, with a method that gives its tools.
+pub(crate) fn service(service: &Service) -> TokenStream {
+    let span = Span::mixed_site();
+    let runtime = &service.runtime;
+    let ty = &service.ty;
+    let home = Home::Service {
+        is_generic: service.is_generic(),
+    };
+    let tools = service.tools().map(|tool| {
+        let body = body(tool, &home);
+        let conditions = tool.function.conditions();
+        let allowance = allowance(&tool.function);
+        let state = has_state(&tool.function, &home)
+            .then(|| quote_spanned!(span=> let state = ::core::clone::Clone::clone(self);));
+        quote_spanned! {span=>
+            #conditions
+            #allowance
+            tools.push(__private::Arc::new({
+                #state
+                #body
+            }));
+        }
+    });
+    let body = quote_spanned! {span=>
+        use #runtime::__private;
+        __private::service::<#ty>();
+        let mut tools = __private::Vec::<__private::Arc<dyn __private::Tool>>::new();
+        #(#tools)*
+        tools
+    };
+    service.with(&tools_method(service, &body, None))
+}
+
+/// The errors, and the block with a method of the right type.
+pub(crate) fn service_fallback(service: &Service, error: &syn::Error) -> TokenStream {
+    let span = Span::mixed_site();
+    let errors = error.to_compile_error();
+    let body = quote_spanned!(span=> ::core::unimplemented!());
+    let allow = quote_spanned!(span=> #[allow(dead_code)]);
+    let service = service.with(&tools_method(service, &body, Some(allow)));
+    quote!(#errors #service)
+}
+
+fn tools_method(service: &Service, body: &TokenStream, allow: Option<TokenStream>) -> TokenStream {
+    let runtime = &service.runtime;
+    let visibility = service.visibility();
+    quote_spanned! {Span::mixed_site()=>
+        /// The tools of this value, each with a clone of the `Arc`.
+        #allow
+        #[must_use]
+        #visibility fn tools(
+            self: &#runtime::__private::Arc<Self>,
+        ) -> #runtime::__private::Vec<#runtime::__private::Arc<dyn #runtime::__private::Tool>> {
+            #body
+        }
+    }
+}
+
+/// Where a tool is made.
+enum Home {
+    /// In `tool()`, of a struct of its own.
+    Free,
+    /// In `tools()`, with the service as `state`.
+    Service {
+        /// A static can't depend on the generics around it.
+        is_generic: bool,
+    },
+}
+
+/// It is the user's callers who are warned, not the call in here.
+fn allowance(function: &Function) -> Option<TokenStream> {
+    let span = Span::mixed_site();
+    function
+        .is_deprecated()
+        .then(|| quote_spanned!(span=> #[allow(deprecated)]))
 }
 
 /// The struct that the user names: `tools![add]`, `add::tool()`.
@@ -122,9 +190,48 @@ fn arguments(parameters: &[Parameter]) -> TokenStream {
     }
 }
 
-/// The body of `tool()`.
-fn tool(function: &Function, options: &Options, parameters: &[Parameter]) -> TokenStream {
+/// What gives the tool: the arguments struct, the definition, and what makes a call of arguments.
+fn body(tool: &Tool, home: &Home) -> TokenStream {
     let span = Span::mixed_site();
+    let Tool { parameters, .. } = tool;
+    let arguments = arguments(parameters);
+    let notes = parameters.iter().flat_map(Parameter::notes).collect::<Vec<_>>();
+    let value = value(tool, home, !notes.is_empty());
+    let inner = quote_spanned! {span=>
+        #[allow(unused_imports)]
+        use __private::scope::*;
+        #arguments
+        #value
+    };
+    if notes.is_empty() && parameters.iter().all(|parameter| parameter.default().is_none()) {
+        return inner;
+    }
+    // One scope further out, where the user's expressions see what they see in the user's module.
+    let defaults = parameters.iter().filter_map(Parameter::default);
+    let notes = (!notes.is_empty()).then(|| {
+        quote_spanned! {span=>
+            let notes = || {
+                #[allow(unused_imports)]
+                use __private::notes::*;
+                [#(#notes),*]
+            };
+        }
+    });
+    quote_spanned! {span=>
+        #(#defaults)*
+        #notes
+        { #inner }
+    }
+}
+
+/// The expression whose value is the tool.
+fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
+    let span = Span::mixed_site();
+    let Tool {
+        function,
+        options,
+        parameters,
+    } = tool;
     let name = match &options.name {
         Some(name) => name.to_token_stream(),
         None => function.signature.ident.unraw().to_string().to_token_stream(),
@@ -144,14 +251,29 @@ fn tool(function: &Function, options: &Options, parameters: &[Parameter]) -> Tok
     } else {
         quote_spanned!(span=> __Arguments {})
     };
-    let call = bound_call(function, parameters);
+    let call = bound_call(tool, home);
+    let with_notes = has_notes.then(|| quote_spanned!(span=> .with(&notes())));
+    let define = quote_spanned!(span=> (&probe).define(#name, #description, #output) #with_notes);
+    let (storage, definition) = match home {
+        Home::Service { is_generic: true } => (None, define),
+        _ => (
+            Some(quote_spanned! {span=>
+                static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
+            }),
+            quote_spanned!(span=> ::core::clone::Clone::clone(DEFINITION.get_or_init(|| #define))),
+        ),
+    };
+    // Each call of a method has its own share of the service.
+    let state =
+        (has_state(function, home)).then(|| quote_spanned!(span=> let state = ::core::clone::Clone::clone(&state);));
     quote_spanned! {span=>
-        static DEFINITION: __private::OnceLock<__private::ToolDefinition> = __private::OnceLock::new();
+        #storage
         #(__private::argument::<#asserted>();)*
         let probe = __private::Probe::<__Arguments #generics>::new();
-        let definition = DEFINITION.get_or_init(|| (&probe).define(#name, #description, #output));
-        __private::FunctionTool::from_parts(::core::clone::Clone::clone(definition), move |arguments| {
+        let definition: __private::Definition = #definition;
+        definition.tool(move |definition, arguments| {
             let #pattern = (&probe).bind(definition, arguments)?;
+            #state
             __private::Result::Ok(#call)
         })
         #calls
@@ -159,8 +281,15 @@ fn tool(function: &Function, options: &Options, parameters: &[Parameter]) -> Tok
     }
 }
 
+fn has_state(function: &Function, home: &Home) -> bool {
+    matches!(home, Home::Service { .. }) && matches!(function.signature.inputs.first(), Some(FnArg::Receiver(_)))
+}
+
 /// The call of the function, and its outcome in the runtime's types.
-fn bound_call(function: &Function, parameters: &[Parameter]) -> TokenStream {
+fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
+    let Tool {
+        function, parameters, ..
+    } = tool;
     let ident = &function.signature.ident;
     // What is wrong with the call as a whole, such as a future that isn't `Send`, is shown at the function's name.
     let span = ident.span().resolved_at(Span::mixed_site());
@@ -169,7 +298,13 @@ fn bound_call(function: &Function, parameters: &[Parameter]) -> TokenStream {
     } else {
         Ident::new("_cx", span)
     };
-    let values = parameters.iter().map(Parameter::value);
+    let given = parameters.iter().filter_map(Parameter::given).collect::<TokenStream>();
+    let state = has_state(function, home).then(|| quote_spanned!(span=> &state));
+    let values = state.into_iter().chain(parameters.iter().map(Parameter::value));
+    let path = match home {
+        Home::Free => ident.to_token_stream(),
+        Home::Service { .. } => quote_spanned!(span=> Self::#ident),
+    };
     // What the type can't do is shown at the type.
     let returned = match &function.signature.output {
         ReturnType::Type(_, ty) => ty.span(),
@@ -185,14 +320,16 @@ fn bound_call(function: &Function, parameters: &[Parameter]) -> TokenStream {
     if function.signature.asyncness.is_some() {
         quote_spanned! {span=>
             __private::BoundCall::future(move |#cx| async move {
-                let output = #ident(#(#values),*).await;
+                #given
+                let output = #path(#(#values),*).await;
                 #settle
             })
         }
     } else {
         quote_spanned! {span=>
             __private::BoundCall::blocking(move |#cx| {
-                let output = #ident(#(#values),*);
+                #given
+                let output = #path(#(#values),*);
                 #settle
             })
         }

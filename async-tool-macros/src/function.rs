@@ -19,25 +19,37 @@ impl Function {
     pub(crate) fn parse(item: &TokenStream) -> syn::Result<Self> {
         let parser = |input: ParseStream| {
             let attributes = input.call(Attribute::parse_outer)?;
-            let visibility = input.parse()?;
-            let rest = input.fork();
-            let Ok(signature) = input.parse::<Signature>() else {
-                return Err(refuse(&rest, item));
-            };
-            if input.peek(Token![;]) {
-                return Err(
-                    input.error("tools must have a body: put `#[async_tool]` on the function that does the work")
-                );
-            }
-            let body = input.parse()?;
-            Ok(Self {
-                attributes,
-                visibility,
-                signature,
-                body,
-            })
+            let mut function = Self::parse_head(attributes, input, item)?;
+            function.body = input.parse()?;
+            Ok(function)
         };
         parser.parse2(item.clone())
+    }
+
+    /// Reads one method, whose attributes have been read, of several in a block.
+    pub(crate) fn parse_method(attributes: Vec<Attribute>, input: ParseStream) -> syn::Result<Self> {
+        let rest = input.cursor().token_stream();
+        let mut function = Self::parse_head(attributes, input, &rest)?;
+        function.body = input.parse::<TokenTree>()?.into();
+        Ok(function)
+    }
+
+    /// `item` is shown as wrong if nothing smaller is.
+    fn parse_head(attributes: Vec<Attribute>, input: ParseStream, item: &TokenStream) -> syn::Result<Self> {
+        let visibility = input.parse()?;
+        let rest = input.fork();
+        let Ok(signature) = input.parse::<Signature>() else {
+            return Err(refuse(&rest, item));
+        };
+        if input.peek(Token![;]) {
+            return Err(input.error("tools must have a body: put `#[async_tool]` on the function that does the work"));
+        }
+        Ok(Self {
+            attributes,
+            visibility,
+            signature,
+            body: TokenStream::new(),
+        })
     }
 
     /// What the doc comments say, each as the expression that it is: `include_str!` and `concat!` are kept.

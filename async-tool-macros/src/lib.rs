@@ -5,21 +5,20 @@ mod entry;
 mod errors;
 mod expand;
 mod function;
+mod limit;
 mod options;
 mod parameter;
+mod service;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod tool;
 
 use proc_macro2::TokenStream;
 
-use crate::{
-    errors::Errors,
-    expand::{expand, fallback},
-    function::Function,
-    options::Options,
-    parameter::Parameter,
-};
+use syn::parse_quote;
+
+use crate::{errors::Errors, function::Function, service::Service, signature::Place, tool::Tool};
 
 /// Makes a tool of a function, which stays what it was.
 ///
@@ -31,7 +30,7 @@ use crate::{
 ///
 /// The model reads the doc comment as the description of the tool. Without one, `description` must be given.
 ///
-/// The function must be free (no `self`), must not be generic, `const`, `unsafe` or `extern`, and must name every
+/// The function must be free (for methods there is [`macro@async_tools`]), must not be generic, `const`, `unsafe` or `extern`, and must name every
 /// parameter. It may return `()`, anything that serialises, or a `Result` of that with an error that displays itself.
 /// `Result` is found through any alias, and an `Err` is always an error to the model.
 ///
@@ -63,27 +62,58 @@ use crate::{
 /// | `#[arg(default)]` | an absent argument is `Default::default()` |
 /// | `#[arg(default = …)]` | an absent argument is the value of this expression; a string literal is converted with `From` |
 /// | `#[arg(rename = "…")]` | the name of the argument for the model |
+/// | `#[arg(min = …, max = …)]` | the least and the greatest number, both included, of the number's own type |
+/// | `#[arg(min_len = …, max_len = …)]` | how many characters a text has, or entries a list, set or map |
+/// | `#[arg(pattern = "…")]` | a regular expression that is found in the text; `^` and `$` tie it to the ends |
+/// | `#[arg(examples = […])]` | values for the model to see; string literals are converted with `From` |
 /// | `#[serde(…)]`, `#[schemars(…)]` | go to the field of the arguments struct as they are |
+///
+/// What the schema says is also checked: a call with a value that the schema refuses is answered with an error, and the
+/// function isn't called. That holds for `#[schemars(range(…))]` and the like too, here and inside of types.
 #[proc_macro_attribute]
 pub fn async_tool(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     pipeline(arguments.into(), item.into()).into()
 }
 
+/// Makes tools of the methods of an `impl` block that are marked with `#[async_tool]`.
+///
+/// The block gets one more method, `fn tools(self: &Arc<Self>) -> Vec<Arc<dyn Tool>>`, as visible as the most visible of
+/// the tools. Each tool holds a clone of the `Arc`; calls run at the same time, so methods take `&self`. A marked function
+/// without `self` is a tool too. All other items of the block stay what they are.
+///
+/// Keys and parameters are those of [`macro@async_tool`]. The one key of `#[async_tools(…)]` is `crate`, for all methods of
+/// the block. A type has one such block, and the type must be `Send + Sync + 'static`.
+///
+/// With generics on the `impl`, definitions are made in each call of `tools`, not once.
+#[proc_macro_attribute]
+pub fn async_tools(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    service_pipeline(arguments.into(), item.into()).into()
+}
+
 /// From source to source. Only the first step can end it early: what comes after collects its errors, so that a user
 /// sees all of them at once.
 fn pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut function = match Function::parse(&item) {
+    let function = match Function::parse(&item) {
         Ok(function) => function,
         Err(error) => return TokenStream::from_iter([error.into_compile_error(), item]),
     };
     let errors = Errors::default();
-    let options = Options::parse(arguments, &errors);
-    let parameters = Parameter::take_all(&mut function.signature, &errors);
-    signature::check(&function.signature, &errors);
-    options.check(&function, &errors);
-    parameter::check(&parameters, &errors);
+    let runtime = parse_quote!(::async_tool_runtime);
+    let tool = Tool::read(function, arguments, runtime, Place::Free, &errors);
     match errors.finish() {
-        Ok(()) => expand(&function, &options, &parameters),
-        Err(error) => fallback(function, &options, &error),
+        Ok(()) => expand::function(&tool),
+        Err(error) => expand::function_fallback(tool, &error),
+    }
+}
+
+/// The same for an `impl` block: every method that is a tool is read as a function is.
+fn service_pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let errors = Errors::default();
+    let service = Service::read(arguments, &item, &errors);
+    match (service, errors.finish()) {
+        (Ok(service), Ok(())) => expand::service(&service),
+        (Ok(service), Err(error)) => expand::service_fallback(&service, &error),
+        // What is wrong with the block as a whole comes before what is wrong inside.
+        (Err(error), _) => TokenStream::from_iter([error.into_compile_error(), item]),
     }
 }

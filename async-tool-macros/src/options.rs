@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, Ident, LitStr, Path, ext::IdentExt, parse_quote};
+use syn::{Expr, Ident, LitStr, Path, ext::IdentExt};
 
 use crate::{
     duration,
@@ -45,11 +45,11 @@ enum Notice {
 }
 
 impl Options {
-    pub(crate) fn parse(tokens: TokenStream, errors: &Errors) -> Self {
+    pub(crate) fn parse(tokens: TokenStream, runtime: Path, errors: &Errors) -> Self {
         let mut options = Self {
             name: None,
             description: None,
-            runtime: parse_quote!(::async_tool_runtime),
+            runtime,
             notice: None,
             background: None,
             grace: None,

@@ -5,13 +5,14 @@ use std::mem;
 use proc_macro2::{Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt, quote, quote_spanned};
 use syn::{
-    Attribute, Expr, FnArg, GenericParam, Ident, LitStr, Meta, Pat, PatType, Signature, Type, ext::IdentExt,
-    spanned::Spanned,
+    Attribute, Expr, ExprPath, FnArg, GenericParam, Ident, LitStr, Meta, Pat, PatType, Signature, Type, ext::IdentExt,
+    parse_quote, spanned::Spanned,
 };
 
 use crate::{
     entry::{Entry, Key, string_literal},
     errors::Errors,
+    limit::{self, Limit},
     signature::{lifetimes, opaque},
 };
 
@@ -19,6 +20,23 @@ use crate::{
 const KEYS: &[Key] = &[
     Key { name: "default", written: "default` or `default = expression" },
     Key { name: "rename", written: r#"rename = "…""# },
+    Key { name: "min", written: "min = 1" },
+    Key { name: "max", written: "max = 20" },
+    Key { name: "min_len", written: "min_len = 1" },
+    Key { name: "max_len", written: "max_len = 80" },
+    Key { name: "pattern", written: r#"pattern = "^[a-z]+$""# },
+    Key { name: "examples", written: "examples = [first, second]" },
+];
+
+/// The keys of `#[serde]` and `#[schemars]` that have to do with the type of their field: it must stand in the struct.
+const KEYS_OF_TYPE: &[&str] = &[
+    "bound",
+    "borrow",
+    "deserialize_with",
+    "schema_with",
+    "skip",
+    "skip_deserializing",
+    "with",
 ];
 
 /// A parameter of the function.
@@ -26,6 +44,8 @@ pub(crate) struct Parameter {
     pub(crate) ident: Ident,
     pub(crate) role: Role,
     shape: Shape,
+    /// Its number, by which its property is found in the schema.
+    number: usize,
 }
 
 /// Who supplies the value.
@@ -33,7 +53,7 @@ pub(crate) enum Role {
     /// The host: `#[inject]`.
     Injected,
     /// The model.
-    Argument(Argument),
+    Argument(Box<Argument>),
 }
 
 /// What is known of a field of the arguments struct, its type aside.
@@ -43,6 +63,7 @@ pub(crate) struct Argument {
     attributes: Vec<Attribute>,
     default: Option<Fallback>,
     rename: Option<LitStr>,
+    limits: Vec<Limit>,
 }
 
 /// What stands in for an absent argument.
@@ -74,12 +95,13 @@ impl Parameter {
             FnArg::Receiver(_) => None,
         });
         inputs
-            .filter_map(|input| Self::take(input, has_lifetimes, errors))
+            .enumerate()
+            .filter_map(|(number, input)| Self::take(input, number, has_lifetimes, errors))
             .collect()
     }
 
     /// `has_lifetimes`: whether the function declares lifetimes, which is reported once, where they are declared.
-    fn take(input: &mut PatType, has_lifetimes: bool, errors: &Errors) -> Option<Self> {
+    fn take(input: &mut PatType, number: usize, has_lifetimes: bool, errors: &Errors) -> Option<Self> {
         let role = Role::take(&mut input.attrs, errors);
         let ident = ident(&input.pat, errors);
         let shape = Shape::of(&input.ty, has_lifetimes, errors);
@@ -87,6 +109,7 @@ impl Parameter {
             ident: ident?,
             role,
             shape: shape?,
+            number,
         })
     }
 
@@ -108,37 +131,42 @@ impl Parameter {
 
     /// The field of the arguments struct.
     ///
-    /// Input: `#[arg(default = 5)] sources: u32`.
-    /// Output: `#[serde(default = "__default_sources")] sources: u32,`.
+    /// Input: `#[arg(default = 5, min = 1)] sources: u32`.
+    /// Output: `#[serde(default = "__private::absent::<__sources>")] #[schemars(extend("x-parameter" = 0usize))]
+    /// sources: __private::Given<__sources>,`.
     pub(crate) fn field(&self) -> Option<TokenStream> {
-        let Argument {
-            attributes,
-            default,
-            rename,
-        } = self.argument()?;
-        let Self { ident, .. } = self;
-        let ty = match self.generic() {
+        let argument = self.argument()?;
+        let Self { ident, number, .. } = self;
+        let Argument { attributes, rename, .. } = argument;
+        let span = Span::mixed_site();
+        let generic = self.generic();
+        let ty = match &generic {
+            Some((generic, _)) if self.is_given() => quote_spanned!(span=> __private::Given<#generic>),
             Some((generic, _)) => generic.to_token_stream(),
             None => self.owned(),
         };
-        let span = Span::mixed_site();
-        let default = default.is_some().then(|| {
-            let function = LitStr::new(&self.default_ident().to_string(), span);
-            quote_spanned!(span=> default = #function)
+        let default = argument.default.is_some().then(|| {
+            let path = match &generic {
+                Some((generic, _)) => format!("__private::absent::<{generic}>"),
+                None => self.default_ident().to_string(),
+            };
+            let path = LitStr::new(&path, span);
+            quote_spanned!(span=> default = #path)
         });
         let rename = rename.as_ref().map(|name| quote_spanned!(span=> rename = #name));
         let serde = default.into_iter().chain(rename).collect::<Vec<_>>();
         let serde = (!serde.is_empty()).then(|| quote_spanned!(span=> #[serde(#(#serde),*)]));
-        Some(quote_spanned!(span=> #(#attributes)* #serde #ident: #ty,))
+        let mark =
+            (!self.notes().is_empty()).then(|| quote_spanned!(span=> #[schemars(extend("x-parameter" = #number))]));
+        Some(quote_spanned!(span=> #(#attributes)* #serde #mark #ident: #ty,))
     }
 
     /// The type parameter of the arguments struct that stands for the type of this one, and that type.
     ///
     /// The derives compile for a parameter whatever the type is, which leaves the refusal of a wrong one to us. Not so where
-    /// an attribute needs the type itself: `default` its value, `#[serde(with = …)]` its reader.
+    /// an attribute needs the type itself: `#[serde(with = …)]` has a reader for it.
     pub(crate) fn generic(&self) -> Option<(Ident, TokenStream)> {
-        let argument = self.argument()?;
-        (argument.default.is_none() && !argument.is_customised()).then(|| {
+        (!self.argument()?.is_of_type()).then(|| {
             let name = format!("__{}", self.ident.unraw());
             (Ident::new(&name, Span::mixed_site()), self.owned())
         })
@@ -146,37 +174,68 @@ impl Parameter {
 
     /// The type of the argument, where it has to be one that can be read on its own.
     pub(crate) fn asserted(&self) -> Option<TokenStream> {
-        (!self.argument()?.is_customised()).then(|| self.owned())
+        self.generic().map(|(_, owned)| owned)
     }
 
-    /// The function behind `#[serde(default = "…")]`.
+    /// What gives the default, outside of everything that the user's expression shouldn't see.
     ///
     /// Input: `#[arg(default = 5)] sources: u32`.
-    /// Output: `fn __default_sources() -> u32 { 5 }`.
-    pub(crate) fn default_function(&self) -> Option<TokenStream> {
+    /// Output: `let default_sources: fn() -> u32 = || -> u32 { 5 };`.
+    pub(crate) fn default(&self) -> Option<TokenStream> {
         let default = self.argument()?.default.as_ref()?;
         let span = Span::mixed_site();
         let (ident, owned) = (self.default_ident(), self.owned());
         let value = match default {
             Fallback::OfType => quote_spanned!(self.shape.span()=> ::core::default::Default::default()),
-            // Few parameters are `&'static str`, so a string literal is nearly always in want of an owner.
-            Fallback::Expression(value) if string_literal(value).is_some() => {
-                quote_spanned!(span=> ::core::convert::From::from(#value))
-            }
-            Fallback::Expression(value) => value.to_token_stream(),
+            Fallback::Expression(value) => limit::owned(value),
         };
-        Some(quote_spanned!(span=> fn #ident() -> #owned { #value }))
+        Some(if self.is_given() {
+            quote_spanned!(span=> let #ident: fn() -> #owned = || -> #owned { #value };)
+        } else {
+            quote_spanned!(span=> fn #ident() -> #owned { #value })
+        })
+    }
+
+    /// What the schema says of the argument, each as a number and a keyword with its value.
+    pub(crate) fn notes(&self) -> Vec<TokenStream> {
+        let Some(argument) = self.argument() else {
+            return Vec::new();
+        };
+        let span = Span::mixed_site();
+        let (owned, number, default) = (self.owned(), self.number, self.default_ident());
+        let default = self
+            .is_given()
+            .then(|| quote_spanned!(span=> (#number, (&__private::Probe::<#owned>::new()).default_note(#default))));
+        let limits = argument.limits.iter().map(|limit| {
+            let note = limit.note(&owned);
+            quote_spanned!(span=> (#number, #note))
+        });
+        default.into_iter().chain(limits).collect()
+    }
+
+    /// What gives the call a default in the place of an absent argument: of its own statement, so that the result may borrow
+    /// from it.
+    pub(crate) fn given(&self) -> Option<TokenStream> {
+        let (given, default) = (self.given_ident(), self.default_ident());
+        let Self { ident, .. } = self;
+        self.is_given()
+            .then(|| quote_spanned!(Span::mixed_site()=> let #given = arguments.#ident.or(#default);))
     }
 
     /// The value in the call of the function.
     pub(crate) fn value(&self) -> TokenStream {
         let Self { ident, .. } = self;
         let span = Span::mixed_site();
+        let argument = if self.is_given() {
+            self.given_ident().to_token_stream()
+        } else {
+            quote_spanned!(span=> arguments.#ident)
+        };
         match (&self.role, &self.shape) {
-            (Role::Argument(_), Shape::Owned(_)) => quote_spanned!(span=> arguments.#ident),
-            (Role::Argument(_), Shape::Lent(_)) => quote_spanned!(span=> &arguments.#ident),
+            (Role::Argument(_), Shape::Owned(_)) => argument,
+            (Role::Argument(_), Shape::Lent(_)) => quote_spanned!(span=> &#argument),
             (Role::Argument(_), Shape::LentInside(ty)) => {
-                quote_spanned!(span=> <#ty as __private::LentInside>::lend(&arguments.#ident))
+                quote_spanned!(span=> <#ty as __private::LentInside>::lend(&#argument))
             }
             (Role::Injected, shape) => {
                 let ty = self.injected();
@@ -184,6 +243,12 @@ impl Parameter {
                 quote_spanned!(span=> #borrow <#ty as __private::FromToolContext>::from_tool_context(&cx)?)
             }
         }
+    }
+
+    /// Whether it is read as `Given`: it has a default, and serde needn't know it.
+    fn is_given(&self) -> bool {
+        self.argument()
+            .is_some_and(|argument| argument.default.is_some() && !argument.is_of_type())
     }
 
     /// What the call owns.
@@ -198,6 +263,10 @@ impl Parameter {
 
     fn default_ident(&self) -> Ident {
         Ident::new(&format!("__default_{}", self.ident.unraw()), Span::mixed_site())
+    }
+
+    fn given_ident(&self) -> Ident {
+        Ident::new(&format!("given_{}", self.ident.unraw()), Span::mixed_site())
     }
 }
 
@@ -219,7 +288,8 @@ impl Role {
                 for_arguments = Some(attribute);
             } else if path.is_ident("serde") || path.is_ident("schemars") {
                 for_arguments = Some(attribute.clone());
-                argument.attributes.push(attribute);
+                let rest = argument.take_default(attribute, errors);
+                argument.attributes.extend(rest);
             } else if path.is_ident("doc") {
                 argument.attributes.push(attribute);
             } else {
@@ -232,7 +302,7 @@ impl Role {
             }
         }
         match (inject, for_arguments) {
-            (None, _) => Self::Argument(argument),
+            (None, _) => Self::Argument(argument.into()),
             (Some(_), None) => Self::Injected,
             (Some(_), Some(attribute)) => {
                 let name = attribute.path().to_token_stream();
@@ -257,18 +327,74 @@ impl Argument {
         };
         for entry in Entry::parse_all("arg", KEYS, list.tokens.clone(), errors) {
             match entry.key.to_string().as_str() {
-                "default" => self.default = Some(entry.value.map_or(Fallback::OfType, Fallback::Expression)),
+                "default" => {
+                    let at = entry.key.to_token_stream();
+                    self.set_default(entry.value.map_or(Fallback::OfType, Fallback::Expression), at, errors);
+                }
                 "rename" => self.rename = entry.string(errors),
-                key => unreachable!("`{key}` is in the list of keys and nowhere else"),
+                _ => self.limits.extend(Limit::parse(entry, errors)),
             }
         }
+        limit::check(&self.limits, errors);
     }
 
-    fn is_customised(&self) -> bool {
-        self.attributes
-            .iter()
-            .any(|attribute| !attribute.path().is_ident("doc"))
+    /// Takes `default` out of a `#[serde(…)]`, where the derive would have to know the type; gives back what is left.
+    ///
+    /// Input: `#[serde(default = "five", alias = "n")]`.
+    /// Output: `#[serde(alias = "n")]`, and the default `five()`.
+    fn take_default(&mut self, mut attribute: Attribute, errors: &Errors) -> Option<Attribute> {
+        let Meta::List(list) = &mut attribute.meta else {
+            return Some(attribute);
+        };
+        let mut kept = Vec::new();
+        for part in split_at_commas(list.tokens.clone()) {
+            let default = match syn::parse2::<Meta>(part.clone()) {
+                Ok(Meta::Path(path)) if path.is_ident("default") => Fallback::OfType,
+                Ok(Meta::NameValue(pair)) if pair.path.is_ident("default") => {
+                    match string_literal(&pair.value).map(LitStr::parse::<ExprPath>) {
+                        Some(Ok(path)) => Fallback::Expression(parse_quote!(#path())),
+                        _ => {
+                            kept.push(part);
+                            continue;
+                        }
+                    }
+                }
+                _ => {
+                    kept.push(part);
+                    continue;
+                }
+            };
+            self.set_default(default, part, errors);
+        }
+        list.tokens = quote!(#(#kept),*);
+        (!kept.is_empty()).then_some(attribute)
     }
+
+    fn set_default(&mut self, default: Fallback, at: TokenStream, errors: &Errors) {
+        if self.default.is_some() {
+            errors.push(at, "arguments must have one default: remove the second");
+        }
+        self.default = Some(default);
+    }
+
+    /// Whether an attribute needs the type of the field itself.
+    fn is_of_type(&self) -> bool {
+        let lists = self.attributes.iter().filter_map(|attribute| match &attribute.meta {
+            Meta::List(list) => Some(list.tokens.clone()),
+            _ => None,
+        });
+        lists.flat_map(split_at_commas).any(|part| {
+            let key = part.into_iter().next();
+            key.is_some_and(|key| KEYS_OF_TYPE.contains(&key.to_string().as_str()))
+        })
+    }
+}
+
+fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+    let tokens = tokens.into_iter().collect::<Vec<_>>();
+    let parts = tokens.split(is_comma).map(|part| part.iter().cloned().collect());
+    parts.filter(|part: &TokenStream| !part.is_empty()).collect()
 }
 
 impl Shape {

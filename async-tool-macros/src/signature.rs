@@ -2,11 +2,20 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{FnArg, GenericParam, ReturnType, Safety, Signature, Type};
+use syn::{FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
 use crate::errors::Errors;
 
-pub(crate) fn check(signature: &Signature, errors: &Errors) {
+/// Where the function stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// By itself.
+    Free,
+    /// In an `impl` block with `#[async_tools]`.
+    Method,
+}
+
+pub(crate) fn check(signature: &Signature, place: Place, errors: &Errors) {
     if let Some(keyword) = &signature.constness {
         errors.push(
             keyword,
@@ -28,9 +37,13 @@ pub(crate) fn check(signature: &Signature, errors: &Errors) {
         );
     }
     if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
-        let message = "tools must be free functions, without `self`: move the function out of the `impl`, and take what it needs \
-                       as `#[inject] state: State<T>`";
-        errors.push(receiver.self_token, message);
+        match place {
+            Place::Free => errors.push(
+                receiver.self_token,
+                "tools must be free functions, unless their `impl` collects them: put `#[async_tools]` on the `impl` block",
+            ),
+            Place::Method => check_receiver(receiver, errors),
+        }
     }
     check_generics(signature, errors);
     if let ReturnType::Type(_, output) = &signature.output
@@ -40,6 +53,24 @@ pub(crate) fn check(signature: &Signature, errors: &Errors) {
             never,
             "tools must return, since the model waits for a result: return `()` or a value",
         );
+    }
+}
+
+fn check_receiver(receiver: &Receiver, errors: &Errors) {
+    match &receiver.kind {
+        ReceiverKind::Reference(_, None, None) => {}
+        ReceiverKind::Reference(_, _, Some(_)) => errors.push(
+            receiver,
+            "tools must take `&self`, since calls run at the same time: write `&self`, and put what changes into a `Mutex`",
+        ),
+        ReceiverKind::Reference(_, Some(lifetime), None) => errors.push(
+            lifetime,
+            "tools must not name lifetimes: write `&self`",
+        ),
+        _ => errors.push(
+            receiver,
+            "tools must take `&self`, since every call shares the service: write `&self`",
+        ),
     }
 }
 

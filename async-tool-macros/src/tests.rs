@@ -88,7 +88,7 @@ fn errors_come_together_and_the_items_are_there() {
     check(
         quote!(timeuot = "5s", effect = "write"),
         quote! {
-            fn first<T>(_: T, #[arg(min = 1)] /** Some. */ number: &mut u8) {}
+            fn first<T>(_: T, #[arg(mni = 1)] /** Some. */ number: &mut u8) {}
         },
         &expect_file!["../../tests/expand/errors.rs"],
     );

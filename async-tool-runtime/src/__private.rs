@@ -1,23 +1,27 @@
 //! All that generated code may name. Not part of the public API: anything here can change in any release.
 
 use std::{
-    borrow::Borrow,
+    borrow::{Borrow, Cow},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    num::NonZero,
     path::{Path, PathBuf},
 };
 
-use ::schemars::JsonSchema;
-use ::serde::de::DeserializeOwned;
+use ::schemars::{JsonSchema, Schema, SchemaGenerator};
+use ::serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 pub use ::core::result::Result;
 pub use ::core::time::Duration;
 pub use ::schemars;
 pub use ::serde;
 pub use ::serde_json::Value;
-pub use ::std::sync::OnceLock;
+pub use ::std::sync::{Arc, OnceLock};
+pub use ::std::vec::Vec;
 
+use crate::tool::Constraints;
 pub use crate::tool::output::{OutputSchema, Probe, probe};
 pub use crate::tool::{
-    Background, BoundCall, Effect, FromToolContext, FunctionTool, ToolDefinition, ToolError, ToolErrorKind,
+    Background, BoundCall, Effect, FromToolContext, FunctionTool, Tool, ToolDefinition, ToolError, ToolErrorKind,
 };
 
 /// What the generated items find in scope, whatever the user's module has there. Traits have no names in it, so that the
@@ -41,6 +45,15 @@ pub mod scope {
     }
 }
 
+/// Adds a tool to those that the feature `inventory` collects; without the feature, nothing.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __collect {
+    ($tool:ident) => {};
+}
+
+pub use crate::__collect as collect;
+
 /// What is done with the arguments struct of a tool.
 ///
 /// The struct is generic, so that the derives on it compile whatever the user's types are, and
@@ -48,24 +61,25 @@ pub mod scope {
 /// [`UnreadableArguments`].
 pub trait ReadableArguments<A> {
     /// The definition of a tool whose arguments are read as `A`, without a notice.
-    fn define(self, name: &str, description: &str, output: OutputSchema) -> ToolDefinition;
+    fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
 
     /// Reads the arguments of a call, or says what doesn't fit, and where.
-    fn bind(self, definition: &ToolDefinition, arguments: &Value) -> Result<A, ToolError>;
+    fn bind(self, definition: &Definition, arguments: &Value) -> Result<A, ToolError>;
 }
 
 impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
-    fn define(self, name: &str, description: &str, output: OutputSchema) -> ToolDefinition {
+    fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition {
         let input = crate::schema::of_input::<A>();
         let definition = ToolDefinition::new(name, crate::schema::join_paragraphs(description), input);
-        match output {
+        Definition::new(match output {
             Some(schema) => definition.with_output_schema(schema()),
             None => definition,
-        }
+        })
     }
 
-    fn bind(self, definition: &ToolDefinition, arguments: &Value) -> Result<A, ToolError> {
-        crate::tool::bind(&definition.input_schema, arguments)
+    fn bind(self, definition: &Definition, arguments: &Value) -> Result<A, ToolError> {
+        let Definition { shown, constraints } = definition;
+        crate::tool::bind(&shown.input_schema, constraints, arguments)
     }
 }
 
@@ -73,22 +87,342 @@ impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
 /// mistake. Never called, because the build fails.
 pub trait UnreadableArguments<A> {
     /// Never called.
-    fn define(self, name: &str, description: &str, output: OutputSchema) -> ToolDefinition;
+    fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
 
     /// Never called.
-    fn bind(self, definition: &ToolDefinition, arguments: &Value) -> Result<A, ToolError>;
+    fn bind(self, definition: &Definition, arguments: &Value) -> Result<A, ToolError>;
 }
 
 impl<A> UnreadableArguments<A> for Probe<A> {
-    fn define(self, name: &str, description: &str, _: OutputSchema) -> ToolDefinition {
-        ToolDefinition::new(name, description, Value::Null)
+    fn define(self, name: &str, description: &str, _: OutputSchema) -> Definition {
+        Definition::new(ToolDefinition::new(name, description, Value::Null))
     }
 
-    fn bind(self, definition: &ToolDefinition, _: &Value) -> Result<A, ToolError> {
-        let message = format!("the arguments of `{}` can't be read", definition.name);
+    fn bind(self, definition: &Definition, _: &Value) -> Result<A, ToolError> {
+        let message = format!("the arguments of `{}` can't be read", definition.shown.name);
         Err(ToolError::new(ToolErrorKind::Internal, message))
     }
 }
+
+/// What is made once per tool, and shared by its calls.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    shown: ToolDefinition,
+    constraints: Arc<Constraints>,
+}
+
+impl Definition {
+    fn new(shown: ToolDefinition) -> Self {
+        let constraints = Constraints::of(&shown.input_schema).into();
+        Self { shown, constraints }
+    }
+
+    /// Adds what the attributes of parameters say to the properties that are marked with their number.
+    #[must_use]
+    pub fn with(mut self, notes: &[(usize, Note)]) -> Self {
+        let schema = Arc::make_mut(&mut self.shown.input_schema);
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for property in properties.into_iter().flat_map(|properties| properties.values_mut()) {
+            let Some(property) = property.as_object_mut() else {
+                continue;
+            };
+            let Some(mark) = property.remove(MARK) else { continue };
+            for (number, (keyword, value)) in notes {
+                if let Some(value) = value
+                    && mark == *number
+                {
+                    property.insert((*keyword).to_owned(), value.clone());
+                }
+            }
+        }
+        Self::new(self.shown)
+    }
+
+    /// The tool that makes its calls with `binder`.
+    pub fn tool<B>(self, binder: B) -> FunctionTool
+    where
+        B: Fn(&Self, &Value) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
+    {
+        FunctionTool::from_parts(self.shown.clone(), move |arguments| binder(&self, arguments))
+    }
+}
+
+/// Refuses a type that can't hold tools.
+pub const fn service<T: ToolService>() {}
+
+/// A type whose methods can be tools.
+#[diagnostic::on_unimplemented(
+    message = "the methods of `{Self}` can't be tools",
+    label = "can't be shared between threads",
+    note = "calls run on several threads: the type must be `Send + Sync + 'static`",
+    note = "for generics of the `impl`, write `where T: Send + Sync + 'static`"
+)]
+pub trait ToolService {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> ToolService for T {}
+
+/// The key by which a property is found again, whatever serde calls it: the number of the parameter. Generated code
+/// writes it too.
+const MARK: &str = "x-parameter";
+
+/// A keyword of JSON Schema and its value, if JSON can write it.
+pub type Note = (&'static str, Option<Value>);
+
+/// An argument that may be absent.
+///
+/// The default isn't serde's, so that the arguments struct needn't know the type: see [`ReadableArguments`].
+#[derive(Debug)]
+pub enum Given<T> {
+    /// The model wrote nothing.
+    Absent,
+    /// The model wrote a value.
+    Present(T),
+}
+
+impl<T> Given<T> {
+    /// The value, or the default.
+    pub fn or(self, default: fn() -> T) -> T {
+        match self {
+            Self::Absent => default(),
+            Self::Present(value) => value,
+        }
+    }
+}
+
+/// What serde puts in for an absent argument.
+#[must_use]
+pub const fn absent<T>() -> Given<T> {
+    Given::Absent
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::Present)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Given<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<T>()
+    }
+}
+
+/// Shows the default of an argument in the schema.
+pub trait ShownDefault<T> {
+    /// The default as JSON.
+    fn default_note(self, default: fn() -> T) -> Note;
+}
+
+impl<T: Serialize> ShownDefault<T> for &Probe<T> {
+    fn default_note(self, default: fn() -> T) -> Note {
+        ("default", serde_json::to_value(default()).ok())
+    }
+}
+
+/// Second choice: a default that can't be written as JSON isn't shown.
+pub trait HiddenDefault<T> {
+    /// Nothing.
+    fn default_note(self, default: fn() -> T) -> Note;
+}
+
+impl<T> HiddenDefault<T> for Probe<T> {
+    fn default_note(self, _: fn() -> T) -> Note {
+        ("default", None)
+    }
+}
+
+/// The traits that notes need, without names.
+pub mod notes {
+    pub use super::{HiddenDefault as _, Range as _, RangeOfNone as _, ShownDefault as _};
+}
+
+/// Refuses a type that can't have `min` and `max`, at the user's type.
+pub const fn bounded<T: Bounded>() {}
+
+/// `#[arg(min = …, max = …)]`
+pub trait Range<T: Bounded> {
+    /// `min`
+    fn min_note(self, min: T::Number) -> Note;
+
+    /// `max`
+    fn max_note(self, max: T::Number) -> Note;
+}
+
+impl<T: Bounded> Range<T> for &Probe<T> {
+    fn min_note(self, min: T::Number) -> Note {
+        ("minimum", T::to_json(min))
+    }
+
+    fn max_note(self, max: T::Number) -> Note {
+        ("maximum", T::to_json(max))
+    }
+}
+
+/// Second choice, for a type that [`bounded`] refuses: keeps the compiler from a second error about it.
+pub trait RangeOfNone<V> {
+    /// Never called.
+    fn min_note(self, min: V) -> Note;
+
+    /// Never called.
+    fn max_note(self, max: V) -> Note;
+}
+
+impl<T, V> RangeOfNone<V> for Probe<T> {
+    fn min_note(self, _: V) -> Note {
+        ("minimum", None)
+    }
+
+    fn max_note(self, _: V) -> Note {
+        ("maximum", None)
+    }
+}
+
+/// `#[arg(min_len = …)]`
+#[must_use]
+pub fn min_len<T: Measured>(length: usize) -> Note {
+    (T::MIN, Some(length.into()))
+}
+
+/// `#[arg(max_len = …)]`
+#[must_use]
+pub fn max_len<T: Measured>(length: usize) -> Note {
+    (T::MAX, Some(length.into()))
+}
+
+/// `#[arg(pattern = …)]`
+#[must_use]
+pub fn pattern<T: Text>(pattern: &str) -> Note {
+    ("pattern", Some(pattern.into()))
+}
+
+/// `#[arg(examples = […])]`
+pub fn examples<T: Serialize, const N: usize>(examples: [T; N]) -> Note {
+    let values = examples.iter().map(serde_json::to_value);
+    ("examples", values.collect::<Result<_, _>>().ok().map(Value::Array))
+}
+
+/// A number, of which `min` and `max` can be said.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't have `min` and `max`",
+    label = "isn't a number of at most 64 bits, or an `Option` of one",
+    note = "say the length of a text or list with `min_len` and `max_len`",
+    note = "where the schema of a type of your own is a number, write `#[schemars(range(min = …, max = …))]`"
+)]
+pub trait Bounded {
+    /// The type of the bounds.
+    type Number;
+
+    /// The bound as JSON; none if it isn't finite.
+    fn to_json(bound: Self::Number) -> Option<Value>;
+}
+
+macro_rules! bounded {
+    ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl Bounded for $number {
+            type Number = Self;
+
+            fn to_json(bound: Self) -> Option<Value> {
+                // By way of the digits: `0.1_f32` is meant to be 0.1, and not the nearest number that 32 bits can say.
+                bound.to_string().parse().ok().map(Value::Number)
+            }
+        }
+    )*};
+}
+
+bounded!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64);
+
+macro_rules! bounded_unless_zero {
+    ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl Bounded for NonZero<$number> {
+            type Number = $number;
+
+            fn to_json(bound: $number) -> Option<Value> {
+                <$number>::to_json(bound)
+            }
+        }
+    )*};
+}
+
+bounded_unless_zero!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
+#[diagnostic::do_not_recommend]
+impl<T: Bounded> Bounded for Option<T> {
+    type Number = T::Number;
+
+    fn to_json(bound: T::Number) -> Option<Value> {
+        T::to_json(bound)
+    }
+}
+
+/// A type with a length, of which `min_len` and `max_len` can be said.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't have `min_len` and `max_len`",
+    label = "isn't a text, list, set or map, or an `Option` of one",
+    note = "say the range of a number with `min` and `max`",
+    note = "where the schema of a type of your own has a length, write `#[schemars(length(min = …, max = …))]`"
+)]
+pub trait Measured {
+    /// The keyword for the least length.
+    const MIN: &'static str;
+    /// The keyword for the greatest length.
+    const MAX: &'static str;
+}
+
+macro_rules! measured {
+    ($min:literal, $max:literal: $([$($generics:tt)*] $ty:ty,)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($generics)*> Measured for $ty {
+            const MIN: &'static str = $min;
+            const MAX: &'static str = $max;
+        }
+    )*};
+}
+
+measured!("minLength", "maxLength": [] String, [] Box<str>, [] Arc<str>, [] Cow<'_, str>, [] PathBuf,);
+measured!("minItems", "maxItems": [T] Vec<T>, [T] Box<[T]>, [T] Arc<[T]>, [T] VecDeque<T>, [T, S] HashSet<T, S>, [T] BTreeSet<T>,);
+measured!("minProperties", "maxProperties": [K, V, S] HashMap<K, V, S>, [K, V] BTreeMap<K, V>,);
+
+#[diagnostic::do_not_recommend]
+impl<T: Measured> Measured for Option<T> {
+    const MIN: &'static str = T::MIN;
+    const MAX: &'static str = T::MAX;
+}
+
+/// A text, of which a `pattern` can be said.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't have a `pattern`",
+    label = "isn't a text, or an `Option` of one",
+    note = "where the schema of a type of your own is a string, write `#[schemars(regex(pattern = \"…\"))]`"
+)]
+pub trait Text {}
+
+#[diagnostic::do_not_recommend]
+impl Text for String {}
+#[diagnostic::do_not_recommend]
+impl Text for Box<str> {}
+#[diagnostic::do_not_recommend]
+impl Text for Arc<str> {}
+#[diagnostic::do_not_recommend]
+impl Text for Cow<'_, str> {}
+#[diagnostic::do_not_recommend]
+impl Text for PathBuf {}
+#[diagnostic::do_not_recommend]
+impl<T: Text> Text for Option<T> {}
 
 /// Refuses a type that an argument can't have, in our words and at the user's type.
 pub const fn argument<T: ToolArgument>() {}

@@ -81,7 +81,7 @@ pub use agent::{
     AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, FoldError, Ledger, RunError, StartError, Timer,
     TurnEvent, TurnNo, WakePolicy,
 };
-pub use async_tool_macros::async_tool;
+pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
 pub use clock::Timestamp;
 pub use context::{Answer, AnswerContent, Message, Transcript};

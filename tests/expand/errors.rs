@@ -8,7 +8,7 @@
     "tools must name every parameter, since the model writes its name: write a name"
 }
 ::core::compile_error! {
-    "`arg` must not have the key `min`: valid keys are `default`, `rename`"
+    "`arg` must not have the key `mni`: write `min`; valid keys are `default`, `rename`, `min`, `max`, `min_len`, `max_len`, `pattern`, `examples`"
 }
 ::core::compile_error! {
     "tools must not take `&mut T`, since nobody sees the change: take `T` by value, as `mut name: T`"

@@ -21,34 +21,51 @@ pub(crate) struct research_topic {}
 #[cfg(feature = "research")]
 const _: () = {
     use crate::tools::__private;
-    fn __default_sources() -> u32 {
-        5
-    }
-    fn __default_languages() -> <[String] as __private::Lent>::Owned {
-        ::core::default::Default::default()
-    }
-    const _: () = {
-        #[allow(unused_imports)]
-        use __private::scope::*;
-        #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
-        #[serde(crate = "__private::serde", deny_unknown_fields)]
-        #[schemars(crate = "__private::schemars")]
-        #[allow(non_camel_case_types)]
-        struct __Arguments<__topic, __within> {
-            /// The topic.
-            topic: __topic,
-            #[serde(default = "__default_sources", rename = "max")]
-            sources: u32,
-            #[serde(default = "__default_languages")]
-            languages: <[String] as __private::Lent>::Owned,
-            #[serde(with = "hex")]
-            key: Vec<u8>,
-            within: __within,
-        }
-        impl research_topic {
-            /// Makes the tool.
-            pub(crate) fn tool() -> __private::FunctionTool {
-                static DEFINITION: __private::OnceLock<__private::ToolDefinition> = __private::OnceLock::new();
+    impl research_topic {
+        /// Makes the tool.
+        pub(crate) fn tool() -> __private::FunctionTool {
+            let __default_sources: fn() -> u32 = || -> u32 { 5 };
+            let __default_languages: fn() -> <[String] as __private::Lent>::Owned = || -> <[String] as __private::Lent>::Owned {
+                ::core::default::Default::default()
+            };
+            let notes = || {
+                #[allow(unused_imports)]
+                use __private::notes::*;
+                [
+                    (
+                        1usize,
+                        (&__private::Probe::<u32>::new()).default_note(__default_sources),
+                    ),
+                    (
+                        2usize,
+                        (&__private::Probe::<
+                            <[String] as __private::Lent>::Owned,
+                        >::new())
+                            .default_note(__default_languages),
+                    ),
+                ]
+            };
+            {
+                #[allow(unused_imports)]
+                use __private::scope::*;
+                #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
+                #[serde(crate = "__private::serde", deny_unknown_fields)]
+                #[schemars(crate = "__private::schemars")]
+                #[allow(non_camel_case_types)]
+                struct __Arguments<__topic, __sources, __languages, __within> {
+                    /// The topic.
+                    topic: __topic,
+                    #[serde(default = "__private::absent::<__sources>", rename = "max")]
+                    #[schemars(extend("x-parameter" = 1usize))]
+                    sources: __private::Given<__sources>,
+                    #[serde(default = "__private::absent::<__languages>")]
+                    #[schemars(extend("x-parameter" = 2usize))]
+                    languages: __private::Given<__languages>,
+                    #[serde(with = "hex")]
+                    key: Vec<u8>,
+                    within: __within,
+                }
+                static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
                 __private::argument::<<str as __private::Lent>::Owned>();
                 __private::argument::<u32>();
                 __private::argument::<<[String] as __private::Lent>::Owned>();
@@ -58,58 +75,65 @@ const _: () = {
                 let probe = __private::Probe::<
                     __Arguments<
                         <str as __private::Lent>::Owned,
+                        u32,
+                        <[String] as __private::Lent>::Owned,
                         <Option<&'static Path> as __private::LentInside>::Owned,
                     >,
                 >::new();
-                let definition = DEFINITION
-                    .get_or_init(|| {
-                        (&probe)
-                            .define(
-                                "research",
-                                ::core::concat!(
-                                    "Researches a topic,", "\n", "thoroughly.", "\n",
-                                    include_str!("more.md")
-                                ),
-                                (&&&__private::Probe::<
-                                    Result<Findings, ResearchError>,
-                                >::new())
-                                    .output_schema(),
-                            )
-                    });
-                __private::FunctionTool::from_parts(
-                        ::core::clone::Clone::clone(definition),
-                        move |arguments| {
-                            let arguments = (&probe).bind(definition, arguments)?;
-                            __private::Result::Ok(
-                                __private::BoundCall::future(move |cx| async move {
-                                    let output = research_topic(
-                                            &arguments.topic,
-                                            arguments.sources,
-                                            &arguments.languages,
-                                            arguments.key,
-                                            <Option<
-                                                &'static Path,
-                                            > as __private::LentInside>::lend(&arguments.within),
-                                            <ToolContext as __private::FromToolContext>::from_tool_context(
-                                                &cx,
-                                            )?,
-                                            &<State<
-                                                Db,
-                                            > as __private::FromToolContext>::from_tool_context(&cx)?,
+                let definition: __private::Definition = ::core::clone::Clone::clone(
+                    DEFINITION
+                        .get_or_init(|| {
+                            (&probe)
+                                .define(
+                                    "research",
+                                    ::core::concat!(
+                                        "Researches a topic,", "\n", "thoroughly.", "\n",
+                                        include_str!("more.md")
+                                    ),
+                                    (&&&__private::Probe::<
+                                        Result<Findings, ResearchError>,
+                                    >::new())
+                                        .output_schema(),
+                                )
+                                .with(&notes())
+                        }),
+                );
+                definition
+                    .tool(move |definition, arguments| {
+                        let arguments = (&probe).bind(definition, arguments)?;
+                        __private::Result::Ok(
+                            __private::BoundCall::future(move |cx| async move {
+                                let given_sources = arguments.sources.or(__default_sources);
+                                let given_languages = arguments
+                                    .languages
+                                    .or(__default_languages);
+                                let output = research_topic(
+                                        &arguments.topic,
+                                        given_sources,
+                                        &given_languages,
+                                        arguments.key,
+                                        <Option<
+                                            &'static Path,
+                                        > as __private::LentInside>::lend(&arguments.within),
+                                        <ToolContext as __private::FromToolContext>::from_tool_context(
+                                            &cx,
+                                        )?,
+                                        &<State<
+                                            Db,
+                                        > as __private::FromToolContext>::from_tool_context(&cx)?,
+                                    )
+                                    .await;
+                                match __private::probe(&output).split(output) {
+                                    __private::Result::Ok(value) => value,
+                                    __private::Result::Err(error) => {
+                                        __private::Result::Err(
+                                            __private::probe(&error).failure(error),
                                         )
-                                        .await;
-                                    match __private::probe(&output).split(output) {
-                                        __private::Result::Ok(value) => value,
-                                        __private::Result::Err(error) => {
-                                            __private::Result::Err(
-                                                __private::probe(&error).failure(error),
-                                            )
-                                        }
                                     }
-                                }),
-                            )
-                        },
-                    )
+                                }
+                            }),
+                        )
+                    })
                     .without_notice()
                     .background(__private::Background::Never)
                     .grace(__private::Duration::from_millis(250u64))
@@ -119,5 +143,6 @@ const _: () = {
                     .requires::<State<Db>>()
             }
         }
-    };
+    }
+    __private::collect!(research_topic);
 };

@@ -7,33 +7,34 @@ pub fn greet(name: String) -> String {
 pub struct greet {}
 const _: () = {
     use ::async_tool_runtime::__private;
-    #[allow(unused_imports)]
-    use __private::scope::*;
-    #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
-    #[serde(crate = "__private::serde", deny_unknown_fields)]
-    #[schemars(crate = "__private::schemars")]
-    #[allow(non_camel_case_types)]
-    struct __Arguments<__name> {
-        name: __name,
-    }
     impl greet {
         /// Makes the tool.
         pub fn tool() -> __private::FunctionTool {
-            static DEFINITION: __private::OnceLock<__private::ToolDefinition> = __private::OnceLock::new();
+            #[allow(unused_imports)]
+            use __private::scope::*;
+            #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
+            #[serde(crate = "__private::serde", deny_unknown_fields)]
+            #[schemars(crate = "__private::schemars")]
+            #[allow(non_camel_case_types)]
+            struct __Arguments<__name> {
+                name: __name,
+            }
+            static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
             __private::argument::<String>();
             let probe = __private::Probe::<__Arguments<String>>::new();
-            let definition = DEFINITION
-                .get_or_init(|| {
-                    (&probe)
-                        .define(
-                            "greet",
-                            "Greets somebody.",
-                            (&&&__private::Probe::<String>::new()).output_schema(),
-                        )
-                });
-            __private::FunctionTool::from_parts(
-                ::core::clone::Clone::clone(definition),
-                move |arguments| {
+            let definition: __private::Definition = ::core::clone::Clone::clone(
+                DEFINITION
+                    .get_or_init(|| {
+                        (&probe)
+                            .define(
+                                "greet",
+                                "Greets somebody.",
+                                (&&&__private::Probe::<String>::new()).output_schema(),
+                            )
+                    }),
+            );
+            definition
+                .tool(move |definition, arguments| {
                     let arguments = (&probe).bind(definition, arguments)?;
                     __private::Result::Ok(
                         __private::BoundCall::blocking(move |_cx| {
@@ -48,8 +49,8 @@ const _: () = {
                             }
                         }),
                     )
-                },
-            )
+                })
         }
     }
+    __private::collect!(greet);
 };

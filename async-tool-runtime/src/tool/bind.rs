@@ -4,24 +4,28 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    ToolError, ToolErrorKind,
+    Constraints, ToolError, ToolErrorKind,
     registry::nearest,
     repair::{Repair, repair},
 };
 
 /// Reads the arguments of a call, or says where, what was expected and what came.
 ///
-/// `schema` is the tool's input schema; it names the fields a slip of the pen may have meant. A call without any
-/// arguments is read as an empty object: some models send `null` or `""` for it. What doesn't fit is repaired where nothing is
-/// lost by it (see `repair.rs`), and read again.
-pub(crate) fn bind<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, ToolError> {
+/// `schema` is the tool's input schema, with its `constraints`; it names the fields a slip of the pen may have meant. A
+/// call without any arguments is read as an empty object: some models send `null` or `""` for it. What doesn't fit is
+/// repaired where nothing is lost by it (see `repair.rs`), and read again.
+pub(crate) fn bind<A: DeserializeOwned>(
+    schema: &Value,
+    constraints: &Constraints,
+    arguments: &Value,
+) -> Result<A, ToolError> {
     let empty = Value::Object(Map::new());
     let arguments = match arguments {
         Value::Null => &empty,
         Value::String(text) if text.trim().is_empty() => &empty,
         other => other,
     };
-    let error = match read(schema, arguments) {
+    let error = match read(schema, constraints, arguments) {
         Ok(bound) => return Ok(bound),
         Err(error) => error,
     };
@@ -29,14 +33,14 @@ pub(crate) fn bind<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Re
         return Err(error);
     };
     // What is still wrong with the mended arguments is all that the model has to change.
-    let bound = read(schema, &mended)?;
+    let bound = read(schema, constraints, &mended)?;
     for Repair { path, what } in repairs {
         tracing::info!(path, what, "the arguments of a call were repaired");
     }
     Ok(bound)
 }
 
-fn read<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, ToolError> {
+fn read<A: DeserializeOwned>(schema: &Value, constraints: &Constraints, arguments: &Value) -> Result<A, ToolError> {
     if !arguments.is_object() {
         return Err(refuse(format!(
             "at `$`: expected a JSON object of arguments, got {}",
@@ -45,6 +49,7 @@ fn read<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, Too
     }
     // Keeping track of the path costs an allocation for every field: only arguments that don't fit are read that way.
     if let Ok(bound) = A::deserialize(arguments) {
+        constraints.check(schema, arguments)?;
         return Ok(bound);
     }
     serde_path_to_error::deserialize(arguments).map_err(|error| {
@@ -62,7 +67,7 @@ fn read<A: DeserializeOwned>(schema: &Value, arguments: &Value) -> Result<A, Too
     })
 }
 
-fn refuse(problem: String) -> ToolError {
+pub(super) fn refuse(problem: String) -> ToolError {
     ToolError::new(ToolErrorKind::InvalidArguments, format!("invalid arguments {problem}"))
 }
 
@@ -90,7 +95,7 @@ fn lookup<'a>(mut value: &'a Value, path: &serde_path_to_error::Path) -> Option<
 }
 
 /// What a model sent, short enough to be read back to it.
-fn describe(value: &Value) -> String {
+pub(super) fn describe(value: &Value) -> String {
     const SHOWN: usize = 60;
     let kind = match value {
         Value::Null => return "null".to_owned(),
@@ -145,7 +150,7 @@ mod tests {
 
     fn refusal(arguments: Value) -> String {
         let schema = json!({"properties": {"topic": {}, "pages": {}}});
-        let error = bind::<Arguments>(&schema, &arguments).unwrap_err();
+        let error = bind::<Arguments>(&schema, &Constraints::of(&schema), &arguments).unwrap_err();
         assert_eq!(error.kind(), ToolErrorKind::InvalidArguments);
         error.model_message().to_owned()
     }
@@ -218,7 +223,7 @@ mod tests {
 
     fn wide(arguments: &Value) -> Result<Wide, String> {
         let schema = crate::schema::of_input::<Wide>();
-        bind(&schema, arguments).map_err(|error| error.model_message().to_owned())
+        bind(&schema, &Constraints::of(&schema), arguments).map_err(|error| error.model_message().to_owned())
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Background, BoundCall, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition, ToolError,
-    ToolOptions, bind, output::ToolOutput,
+    Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition,
+    ToolError, ToolOptions, bind, output::ToolOutput,
 };
 
 type Binder = Arc<dyn Fn(&Value) -> Result<BoundCall, ToolError> + Send + Sync>;
@@ -55,9 +55,10 @@ impl FunctionTool {
     {
         let definition = ToolDefinition::new(name, description, crate::schema::of_input::<A>());
         let schema = Arc::clone(&definition.input_schema);
+        let constraints = Constraints::of(&schema);
         let function = Arc::new(function);
         Self::from_parts(definition, move |arguments| {
-            let arguments: A = bind(&schema, arguments)?;
+            let arguments: A = bind(&schema, &constraints, arguments)?;
             let function = Arc::clone(&function);
             Ok(BoundCall::future(move |cx| async move {
                 function(arguments, cx).await?.into_json()

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! 1. Arguments are bound before anything runs. A call whose arguments don't fit is an error for the model; no tool sees
-//!    a value that its types don't allow, and no default stands in for a wrong value.
+//!    a value that its types or its schema don't allow, and no default stands in for a wrong value.
 //! 2. A definition is built once and shared by pointer: providers cache prompts by their bytes.
 //! 3. What a host supplies is marked with `#[inject]` and never appears in a schema, so a model can't write it.
 //! 4. An `Err` is always an error to the model. A `Result` is never serialised whole, because `{"Err": …}` reads like an
@@ -14,6 +14,7 @@
 
 mod bind;
 mod cancellation;
+mod constraint;
 mod context;
 mod definition;
 mod effect;
@@ -31,6 +32,7 @@ use serde_json::Value;
 
 pub(crate) use bind::{bind, shorten};
 pub use cancellation::CancellationToken;
+pub(crate) use constraint::Constraints;
 pub(crate) use context::TaskContext;
 pub use context::ToolContext;
 pub use definition::ToolDefinition;

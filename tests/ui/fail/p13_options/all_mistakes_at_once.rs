@@ -3,7 +3,7 @@
 use async_tool_runtime::async_tool;
 
 #[async_tool(name = "", timeuot = "5s", grace = "soon")]
-unsafe fn work<T>(_: T, #[arg(min = 1)] first: &mut u8, #[inject] #[arg(default)] second: u8) -> u8 {
+unsafe fn work<T>(_: T, #[arg(mni = 1)] first: &mut u8, #[inject] #[arg(default)] second: u8) -> u8 {
     *first + second
 }
 

@@ -1,4 +1,4 @@
-//! Tools are free functions.
+//! Methods are collected by their `impl`.
 
 use async_tool_runtime::async_tool;
 

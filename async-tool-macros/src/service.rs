@@ -1,0 +1,264 @@
+//! An `impl` block, some of whose methods are tools.
+
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{
+    Attribute, Expr, GenericParam, Generics, Meta, Path, Signature, Token, Type, Visibility, braced,
+    parse::{ParseStream, Parser},
+    parse_quote, token,
+};
+
+use crate::{
+    entry::{Entry, Key},
+    errors::Errors,
+    function::Function,
+    signature::{Place, lifetimes},
+    tool::Tool,
+};
+
+#[rustfmt::skip]
+const KEYS: &[Key] = &[
+    Key { name: "crate", written: "crate = some::path" },
+];
+
+/// What the macro adds to the block.
+const METHOD: &str = "tools";
+
+/// An `impl` block, some of whose methods are tools. Of the others nobody reads more than where they end.
+pub(crate) struct Service {
+    /// Where the runtime is.
+    pub(crate) runtime: Path,
+    pub(crate) generics: Generics,
+    pub(crate) ty: Type,
+    attributes: Vec<Attribute>,
+    keyword: Token![impl],
+    /// `Trait for`, which is an error.
+    of_trait: TokenStream,
+    brace: token::Brace,
+    items: Vec<Item>,
+}
+
+enum Item {
+    Tool(Box<Tool>),
+    Other(TokenStream),
+}
+
+impl Service {
+    /// Reads the block. Only what isn't an inherent `impl` ends it early.
+    pub(crate) fn read(arguments: TokenStream, item: &TokenStream, errors: &Errors) -> syn::Result<Self> {
+        let mut runtime = parse_quote!(::async_tool_runtime);
+        for entry in Entry::parse_all("async_tools", KEYS, arguments, errors) {
+            match entry.value {
+                Some(Expr::Path(path)) if path.qself.is_none() => runtime = path.path,
+                _ => entry.refuse(errors),
+            }
+        }
+        let parser = |input: ParseStream| Self::parse(input, runtime, errors);
+        let service = parser.parse2(item.clone())?;
+        service.check(errors);
+        Ok(service)
+    }
+
+    pub(crate) fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Tool(tool) => Some(&**tool),
+            Item::Other(_) => None,
+        })
+    }
+
+    /// That of the most visible tool: who may call one may have them all.
+    pub(crate) fn visibility(&self) -> TokenStream {
+        let rank = |visibility: &Visibility| match visibility {
+            Visibility::Public(_) => 4,
+            Visibility::Restricted(it) if it.path.is_ident("crate") => 3,
+            Visibility::Restricted(it) if it.path.is_ident("self") => 0,
+            Visibility::Restricted(it) if it.path.is_ident("super") => 1,
+            Visibility::Restricted(_) => 2,
+            Visibility::Inherited => 0,
+        };
+        let visibilities = self.tools().map(|tool| &tool.function.visibility);
+        visibilities
+            .max_by_key(|visibility| rank(visibility))
+            .map_or_else(TokenStream::new, ToTokens::to_token_stream)
+    }
+
+    /// Whether each instance of the type has definitions of its own.
+    pub(crate) fn is_generic(&self) -> bool {
+        !self.generics.params.is_empty()
+    }
+
+    /// The block with `more` as its last item.
+    pub(crate) fn with(&self, more: &TokenStream) -> TokenStream {
+        let Self {
+            generics,
+            ty,
+            attributes,
+            keyword,
+            of_trait,
+            items,
+            ..
+        } = self;
+        // Where it would be an error, there is one already.
+        let more = (of_trait.is_empty() && !self.has_method()).then_some(more);
+        let items = items.iter().map(|item| match item {
+            Item::Tool(tool) => tool.function.to_token_stream(),
+            Item::Other(tokens) => tokens.clone(),
+        });
+        let mut body = proc_macro2::Group::new(Delimiter::Brace, quote!(#(#items)* #more));
+        body.set_span(self.brace.span.join());
+        let clause = &generics.where_clause;
+        quote!(#(#attributes)* #keyword #generics #of_trait #ty #clause #body)
+    }
+
+    fn parse(input: ParseStream, runtime: Path, errors: &Errors) -> syn::Result<Self> {
+        const PLACE: &str = "must be on an `impl` block: put `#[async_tool]` on a free function";
+        let attributes = input.call(Attribute::parse_outer)?;
+        let start = input.fork();
+        let Ok(keyword) = input.parse::<Token![impl]>() else {
+            return Err(start.error(format!("`#[async_tools]` {PLACE}")));
+        };
+        let mut generics = input.parse::<Generics>()?;
+        let mut ty = input.parse::<Type>()?;
+        let mut of_trait = TokenStream::new();
+        if let Some(keyword) = input.parse::<Option<Token![for]>>()? {
+            let message = "tools must be methods of the type's own: move them to an `impl` block without a trait";
+            errors.push(&ty, message);
+            of_trait = quote!(#ty #keyword);
+            ty = input.parse()?;
+        }
+        generics.where_clause = input.parse()?;
+        let content;
+        let brace = braced!(content in input);
+        let mut items = Vec::new();
+        while !content.is_empty() {
+            items.push(Item::parse(&content, &runtime, errors)?);
+        }
+        Ok(Self {
+            runtime,
+            generics,
+            ty,
+            attributes,
+            keyword,
+            of_trait,
+            brace,
+            items,
+        })
+    }
+
+    fn check(&self, errors: &Errors) {
+        if self.tools().next().is_none() {
+            let message = "`#[async_tools]` must have a tool to collect: put `#[async_tool]` on a method";
+            errors.push(&self.ty, message);
+        }
+        let message = "services must not name lifetimes, since calls outlive their caller: hold `String`s and `Arc`s, not references";
+        let declared = self.generics.params.iter().find_map(|parameter| match parameter {
+            GenericParam::Lifetime(lifetime) => Some(lifetime.to_token_stream()),
+            _ => None,
+        });
+        let named = lifetimes(&self.ty).into_iter().next();
+        if let Some(lifetime) = declared.or(named.filter(|lifetime| lifetime.to_string() != "'static")) {
+            errors.push(lifetime, message);
+        }
+        for item in self.items.iter().filter(|item| item.is_method()) {
+            let message = "`#[async_tools]` writes a method `tools`: choose another name for this one";
+            errors.push(item.name(), message);
+        }
+    }
+
+    fn has_method(&self) -> bool {
+        self.items.iter().any(Item::is_method)
+    }
+}
+
+impl Item {
+    fn is_method(&self) -> bool {
+        self.name().is_some_and(|name| name == METHOD)
+    }
+
+    /// Its name, if it is a function.
+    fn name(&self) -> Option<Ident> {
+        let tokens = match self {
+            Self::Tool(tool) => return Some(tool.function.signature.ident.clone()),
+            Self::Other(tokens) => tokens.clone(),
+        };
+        let mut tokens = tokens.into_iter();
+        tokens.find(|token| matches!(token, TokenTree::Ident(word) if word == "fn"))?;
+        match tokens.next()? {
+            TokenTree::Ident(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    fn parse(input: ParseStream, runtime: &Path, errors: &Errors) -> syn::Result<Self> {
+        let start = input.cursor();
+        let attributes = input.call(Attribute::parse_outer)?;
+        let is_mark = |attribute: &Attribute| {
+            let last = attribute.path().segments.last();
+            last.is_some_and(|segment| segment.ident == "async_tool")
+        };
+        let (marks, attributes) = attributes.into_iter().partition::<Vec<_>, _>(is_mark);
+        let Some(mark) = marks.first() else {
+            skip_item(input)?;
+            return Ok(Self::Other(between(start, input.cursor())));
+        };
+        if let Some(second) = marks.get(1) {
+            errors.push(second, "tools must have one `#[async_tool]`: remove the second");
+        }
+        let arguments = match &mark.meta {
+            Meta::Path(_) => TokenStream::new(),
+            Meta::List(list) => list.tokens.clone(),
+            Meta::NameValue(_) => {
+                errors.push(
+                    mark,
+                    "`#[async_tool]` must be written `#[async_tool]` or `#[async_tool(key = value)]`",
+                );
+                TokenStream::new()
+            }
+        };
+        let function = Function::parse_method(attributes, input)?;
+        let tool = Tool::read(function, arguments, runtime.clone(), Place::Method, errors);
+        Ok(Self::Tool(tool.into()))
+    }
+}
+
+/// Skips an item, its attributes aside. A function ends with its body; anything else with a semicolon, or with the braces of
+/// a macro's call.
+fn skip_item(input: ParseStream) -> syn::Result<()> {
+    let ahead = input.fork();
+    let is_function = ahead.parse::<Visibility>().is_ok() && ahead.parse::<Signature>().is_ok();
+    if is_function {
+        input.parse::<Visibility>()?;
+        input.parse::<Signature>()?;
+    }
+    let mut before = None;
+    while !input.is_empty() {
+        let token = input.parse::<TokenTree>()?;
+        let is_end = match &token {
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => is_function || before == Some('!'),
+            _ => false,
+        };
+        if is_end {
+            break;
+        }
+        // `path! name { … }` is not an item of an `impl`.
+        before = match token {
+            TokenTree::Punct(punct) => Some(punct.as_char()),
+            _ => None,
+        };
+    }
+    Ok(())
+}
+
+fn between(start: syn::buffer::Cursor<'_>, end: syn::buffer::Cursor<'_>) -> TokenStream {
+    let mut tokens = TokenStream::new();
+    let mut cursor = start;
+    while cursor != end {
+        let Some((token, next)) = cursor.token_tree() else {
+            break;
+        };
+        tokens.extend([token]);
+        cursor = next;
+    }
+    tokens
+}

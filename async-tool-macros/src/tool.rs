@@ -1,0 +1,43 @@
+//! A function with all that is said of it.
+
+use proc_macro2::TokenStream;
+use syn::Path;
+
+use crate::{
+    errors::Errors,
+    function::Function,
+    options::Options,
+    parameter::{self, Parameter},
+    signature::{self, Place},
+};
+
+/// A function with all that is said of it.
+pub(crate) struct Tool {
+    /// Without the attributes that are the macro's.
+    pub(crate) function: Function,
+    pub(crate) options: Options,
+    pub(crate) parameters: Vec<Parameter>,
+}
+
+impl Tool {
+    /// Reads and checks everything, and collects what is wrong. `runtime` is where the runtime is, unless the options know
+    /// better.
+    pub(crate) fn read(
+        mut function: Function,
+        arguments: TokenStream,
+        runtime: Path,
+        place: Place,
+        errors: &Errors,
+    ) -> Self {
+        let options = Options::parse(arguments, runtime, errors);
+        let parameters = Parameter::take_all(&mut function.signature, errors);
+        signature::check(&function.signature, place, errors);
+        options.check(&function, errors);
+        parameter::check(&parameters, errors);
+        Self {
+            function,
+            options,
+            parameters,
+        }
+    }
+}

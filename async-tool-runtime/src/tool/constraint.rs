@@ -1,0 +1,385 @@
+//! What a schema asks of a value and serde doesn't: ranges, lengths and patterns, and the type of the JSON itself, because
+//! serde reads a struct from an array too.
+//!
+//! Without a check, a model could send what its schema forbids, and the function would get it. Left to serde are the names
+//! of fields and variants: an alias is read, though no schema shows it.
+
+use std::collections::HashMap;
+
+use regex_lite::Regex;
+use serde_json::{Map, Number, Value};
+
+use super::ToolError;
+
+/// The constraints of a schema, with its patterns compiled.
+#[derive(Debug, Default)]
+pub(crate) struct Constraints {
+    patterns: HashMap<String, Regex>,
+}
+
+impl Constraints {
+    /// Finds the constraints of a schema.
+    pub(crate) fn of(schema: &Value) -> Self {
+        let mut constraints = Self::default();
+        constraints.collect(schema);
+        constraints
+    }
+
+    /// Checks arguments that serde has read already.
+    pub(crate) fn check(&self, schema: &Value, arguments: &Value) -> Result<(), ToolError> {
+        let walk = Walk {
+            root: schema,
+            patterns: &self.patterns,
+        };
+        walk.value(schema, arguments, &Path::Root).map_err(|violation| {
+            super::bind::refuse(format!(
+                "at `{}`: expected {}, got {}",
+                violation.path,
+                violation.expected,
+                super::bind::describe(&violation.got)
+            ))
+        })
+    }
+
+    fn collect(&mut self, schema: &Value) {
+        match schema {
+            Value::Object(object) => {
+                if let Some(Value::String(pattern)) = object.get("pattern") {
+                    match Regex::new(pattern) {
+                        Ok(regex) => {
+                            self.patterns.insert(pattern.clone(), regex);
+                        }
+                        // `#[arg(pattern)]` is checked when it is compiled; this one came with a user's schema.
+                        Err(error) => tracing::warn!(pattern, %error, "a pattern can't be checked"),
+                    }
+                }
+                object.values().for_each(|value| self.collect(value));
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            _ => {}
+        }
+    }
+}
+
+/// A value that its schema refuses.
+struct Violation {
+    path: String,
+    expected: String,
+    got: Value,
+}
+
+/// Where a value is, as a list that ends at the root.
+enum Path<'a> {
+    Root,
+    Field(&'a Self, &'a str),
+    Index(&'a Self, usize),
+}
+
+impl std::fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Root => f.write_str("$"),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    patterns: &'a HashMap<String, Regex>,
+}
+
+impl Walk<'_> {
+    fn value(&self, schema: &Value, value: &Value, path: &Path<'_>) -> Result<(), Violation> {
+        let Some(schema) = schema.as_object() else {
+            return Ok(());
+        };
+        if let Some(expected) = self.violated(schema, value) {
+            return Err(Violation {
+                path: path.to_string(),
+                expected,
+                got: value.clone(),
+            });
+        }
+        if let Some(target) = self.target(schema) {
+            self.value(target, value, path)?;
+        }
+        for part in list(schema, "allOf") {
+            self.value(part, value, path)?;
+        }
+        for keyword in ["anyOf", "oneOf"] {
+            self.choice(list(schema, keyword), value, path)?;
+        }
+        match value {
+            Value::Object(fields) => self.fields(schema, fields, path),
+            Value::Array(items) => {
+                let first = list(schema, "prefixItems");
+                let rest = schema.get("items");
+                for (index, item) in items.iter().enumerate() {
+                    if let Some(schema) = first.get(index).or(rest) {
+                        self.value(schema, item, &Path::Index(path, index))?;
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fields(
+        &self,
+        schema: &Map<String, Value>,
+        fields: &Map<String, Value>,
+        path: &Path<'_>,
+    ) -> Result<(), Violation> {
+        let known = schema.get("properties").and_then(Value::as_object);
+        let others = schema.get("additionalProperties");
+        for (name, field) in fields {
+            if let Some(schema) = known.and_then(|known| known.get(name)).or(others) {
+                self.value(schema, field, &Path::Field(path, name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One of the schemas that describe such a value must take it. If none does, serde knew better when it read it.
+    fn choice(&self, schemas: &[Value], value: &Value, path: &Path<'_>) -> Result<(), Violation> {
+        let mut first = Ok(());
+        for schema in schemas.iter().filter(|schema| self.describes(schema, value)) {
+            match self.value(schema, value, path) {
+                Ok(()) => return Ok(()),
+                Err(violation) if first.is_ok() => first = Err(violation),
+                Err(_) => {}
+            }
+        }
+        first
+    }
+
+    /// Whether the schema is about values like this one: of its type, and with its tag.
+    fn describes(&self, schema: &Value, value: &Value) -> bool {
+        let Some(schema) = schema.as_object() else {
+            return schema != &Value::Bool(false);
+        };
+        if let Some(target) = self.target(schema) {
+            return self.describes(target, value);
+        }
+        let is_type = types(schema).is_none_or(|mut names| names.any(|name| is_of_type(value, name)));
+        let is_one = schema.get("const").is_none_or(|only| only == value)
+            && schema
+                .get("enum")
+                .and_then(Value::as_array)
+                .is_none_or(|values| values.contains(value));
+        let has_tags = value.as_object().is_none_or(|fields| {
+            let known = schema.get("properties").and_then(Value::as_object);
+            let required = list(schema, "required").iter().filter_map(Value::as_str);
+            let mut present = fields.iter();
+            required.into_iter().all(|name| fields.contains_key(name))
+                && present.all(|(name, field)| match known.and_then(|known| known.get(name)) {
+                    Some(schema) => self.describes(schema, field),
+                    None => schema.get("additionalProperties") != Some(&Value::Bool(false)),
+                })
+        });
+        is_type && is_one && has_tags
+    }
+
+    /// What `$ref` refers to.
+    fn target(&self, schema: &Map<String, Value>) -> Option<&Value> {
+        self.root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
+    }
+
+    /// What the schema itself expected of the value instead.
+    fn violated(&self, schema: &Map<String, Value>, value: &Value) -> Option<String> {
+        let limit = |keyword: &str| schema.get(keyword)?.as_u64();
+        let counted = |count: usize, (min, max): (&str, &str), what: &str| {
+            let count = count as u64;
+            match (limit(min), limit(max)) {
+                (Some(min), _) if count < min => Some(format!("at least {min} {what}")),
+                (_, Some(max)) if count > max => Some(format!("at most {max} {what}")),
+                _ => None,
+            }
+        };
+        if types(schema).is_some_and(|mut names| !names.any(|name| is_of_type(value, name))) {
+            let names = types(schema).into_iter().flatten().collect::<Vec<_>>();
+            return Some(format!("a value of type {}", names.join(" or ")));
+        }
+        match value {
+            Value::Number(number) => number_violated(schema, number),
+            Value::String(text) => {
+                let pattern = schema.get("pattern").and_then(Value::as_str);
+                let regex = pattern.and_then(|pattern| self.patterns.get(pattern));
+                counted(text.chars().count(), ("minLength", "maxLength"), "characters").or_else(|| {
+                    let regex = regex.filter(|regex| !regex.is_match(text))?;
+                    Some(format!("text that matches `{regex}`"))
+                })
+            }
+            Value::Array(items) => counted(items.len(), ("minItems", "maxItems"), "items").or_else(|| {
+                let is_unique = schema.get("uniqueItems") == Some(&Value::Bool(true));
+                let has_twin = |(index, item)| items[..index].contains(item);
+                (is_unique && items.iter().enumerate().any(has_twin)).then(|| "no item twice".to_owned())
+            }),
+            Value::Object(fields) => counted(fields.len(), ("minProperties", "maxProperties"), "entries"),
+            Value::Null | Value::Bool(_) => None,
+        }
+    }
+}
+
+fn number_violated(schema: &Map<String, Value>, number: &Number) -> Option<String> {
+    let limit = |keyword: &str| match schema.get(keyword) {
+        Some(Value::Number(limit)) => Some(limit),
+        _ => None,
+    };
+    let is_less = |left: &Number, right: &Number| match (left.as_i128(), right.as_i128()) {
+        (Some(left), Some(right)) => left < right,
+        // At least one is a fraction: JSON has no more digits than a float then.
+        _ => left.as_f64() < right.as_f64(),
+    };
+    if let Some(min) = limit("minimum").filter(|min| is_less(number, min)) {
+        return Some(format!("a number of at least {min}"));
+    }
+    if let Some(max) = limit("maximum").filter(|max| is_less(max, number)) {
+        return Some(format!("a number of at most {max}"));
+    }
+    if let Some(min) = limit("exclusiveMinimum").filter(|min| !is_less(min, number)) {
+        return Some(format!("a number above {min}"));
+    }
+    if let Some(max) = limit("exclusiveMaximum").filter(|max| !is_less(number, max)) {
+        return Some(format!("a number below {max}"));
+    }
+    let step = limit("multipleOf")?;
+    let is_multiple = match (number.as_i128(), step.as_i128()) {
+        (Some(number), Some(step)) => step != 0 && number % step == 0,
+        _ => {
+            let times = number.as_f64()? / step.as_f64()?;
+            (times - times.round()).abs() < 1e-9
+        }
+    };
+    (!is_multiple).then(|| format!("a multiple of {step}"))
+}
+
+fn list<'a>(schema: &'a Map<String, Value>, keyword: &str) -> &'a [Value] {
+    schema.get(keyword).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The JSON types that the schema allows, if it names any.
+fn types(schema: &Map<String, Value>) -> Option<impl Iterator<Item = &str>> {
+    let names = match schema.get("type")? {
+        Value::Array(names) => names.as_slice(),
+        name => std::slice::from_ref(name),
+    };
+    Some(names.iter().filter_map(Value::as_str))
+}
+
+fn is_of_type(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Null => name == "null",
+        Value::Bool(_) => name == "boolean",
+        Value::Number(number) => {
+            name == "number"
+                || (name == "integer" && (!number.is_f64() || number.as_f64().is_some_and(|it| it.fract() == 0.0)))
+        }
+        Value::String(_) => name == "string",
+        Value::Array(_) => name == "array",
+        Value::Object(_) => name == "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(schema: &Value, value: Value) -> Option<String> {
+        let error = Constraints::of(schema).check(schema, &value).err()?;
+        Some(
+            error
+                .model_message()
+                .trim_start_matches("invalid arguments ")
+                .to_owned(),
+        )
+    }
+
+    #[test]
+    fn a_refusal_names_path_expectation_and_what_came() {
+        let schema = json!({"properties": {
+            "count": {"type": "integer", "minimum": 1, "maximum": 20},
+            "ratio": {"type": "number", "exclusiveMinimum": 0, "multipleOf": 0.5},
+            "code": {"type": "string", "pattern": "^[A-Z]+$", "maxLength": 3},
+            "tags": {"type": "array", "minItems": 1, "uniqueItems": true, "items": {"minLength": 2}},
+            "map": {"additionalProperties": {"maximum": 1}, "maxProperties": 1},
+        }});
+        for (value, expected) in [
+            (
+                json!({"count": 0}),
+                "at `$.count`: expected a number of at least 1, got the number 0",
+            ),
+            (
+                json!({"count": 21}),
+                "at `$.count`: expected a number of at most 20, got the number 21",
+            ),
+            (
+                json!({"ratio": 0}),
+                "at `$.ratio`: expected a number above 0, got the number 0",
+            ),
+            (
+                json!({"ratio": 0.7}),
+                "at `$.ratio`: expected a multiple of 0.5, got the number 0.7",
+            ),
+            (
+                json!({"code": "ABCD"}),
+                "at `$.code`: expected at most 3 characters, got the string \"ABCD\"",
+            ),
+            (
+                json!({"code": "ab"}),
+                "at `$.code`: expected text that matches `^[A-Z]+$`, got the string \"ab\"",
+            ),
+            (
+                json!({"tags": []}),
+                "at `$.tags`: expected at least 1 items, got the array []",
+            ),
+            (
+                json!({"tags": ["ab", "c"]}),
+                "at `$.tags[1]`: expected at least 2 characters, got the string \"c\"",
+            ),
+            (
+                json!({"tags": ["ab", "ab"]}),
+                "at `$.tags`: expected no item twice, got the array [\"ab\",\"ab\"]",
+            ),
+            (
+                json!({"map": {"a": 2}}),
+                "at `$.map.a`: expected a number of at most 1, got the number 2",
+            ),
+        ] {
+            assert_eq!(refusal(&schema, value).as_deref(), Some(expected));
+        }
+        let fine = json!({"count": 20, "ratio": 1.5, "code": "ÄBC", "tags": ["ab"], "map": {"a": 1}, "more": 1});
+        assert_eq!(
+            refusal(&schema, fine).as_deref(),
+            Some("at `$.code`: expected text that matches `^[A-Z]+$`, got the string \"ÄBC\"")
+        );
+    }
+
+    #[test]
+    fn the_alternative_that_describes_the_value_decides() {
+        let schema = json!({
+            "$defs": {"node": {"type": "object", "properties": {
+                "level": {"maximum": 2}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]},
+            }}},
+            "anyOf": [{"$ref": "#/$defs/node"}, {"type": "string", "minLength": 1}],
+        });
+        assert_eq!(
+            refusal(&schema, json!({"level": 1, "next": {"level": 2, "next": null}})),
+            None
+        );
+        assert_eq!(
+            refusal(&schema, json!({"level": 1, "next": {"level": 3}})).as_deref(),
+            Some("at `$.next.level`: expected a number of at most 2, got the number 3")
+        );
+        assert_eq!(
+            refusal(&schema, json!("")).as_deref(),
+            Some("at `$`: expected at least 1 characters, got the string \"\"")
+        );
+        assert_eq!(refusal(&schema, json!(5)), None);
+    }
+}
