@@ -10,4 +10,5 @@ mod gates;
 mod manager;
 #[path = "../model_based/mod.rs"]
 mod model_based;
+mod schema_agreement;
 mod tools;

@@ -1,0 +1,248 @@
+//! Schema and binding agree: a value that the schema of a tool accepts binds, and one that it refuses doesn't, unless what
+//! it is repaired to is accepted.
+//!
+//! `jsonschema` says what a schema accepts. The values are made of the schema's own properties, with what is near its
+//! limits and what is of another kind, so that most cases differ from a good call in one place.
+
+#![expect(unused_variables, reason = "the functions are never called")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_tool_runtime::{Tool, async_tool};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// A name that no tool here has.
+const UNKNOWN: &str = "unknown";
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    Metre,
+    Foot,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only read")]
+enum Figure {
+    Circle {
+        #[schemars(range(min = 1, max = 5))]
+        radius: u8,
+    },
+    Label {
+        #[schemars(length(max = 3))]
+        text: String,
+    },
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only read")]
+struct Tree {
+    #[schemars(range(max = 9))]
+    weight: u8,
+    #[serde(default)]
+    children: Vec<Self>,
+}
+
+/// Numbers.
+#[async_tool]
+fn numbers(
+    #[arg(min = 1, max = 20)] pages: u8,
+    #[arg(min = -5, max = 5, default = 0)] offset: i32,
+    #[arg(min = 0.5, max = 1.5)] ratio: Option<f64>,
+    #[arg(max = 40_000)] many: Option<u32>,
+    #[schemars(range(min = 2, max = 4))] passed: u16,
+    plain: Option<i8>,
+) {
+}
+
+/// Texts.
+#[async_tool]
+fn texts(
+    #[arg(min_len = 1, max_len = 3)] short: String,
+    #[arg(pattern = r"^[a-z]{2}(-[A-Z]{2})?$", default = "en")] language: &str,
+    #[arg(pattern = r"\d", max_len = 5, examples = [Some("a1".to_owned())])] code: Option<&str>,
+    unit: Unit,
+    #[serde(rename = "wordList")]
+    #[arg(min_len = 1, max_len = 2)]
+    words: &[String],
+) {
+}
+
+/// Lists and maps.
+#[async_tool]
+fn lists(
+    #[arg(max_len = 2)] list: Vec<u8>,
+    #[arg(min_len = 1)] set: BTreeSet<u8>,
+    #[arg(min_len = 1, max_len = 2)] map: BTreeMap<String, u8>,
+    #[arg(default)] maybe: Option<Vec<bool>>,
+) {
+}
+
+/// Types with limits of their own.
+#[async_tool]
+fn nested(figure: Figure, figures: Option<Vec<Figure>>, tree: Option<Tree>) {}
+
+#[test]
+fn what_the_schema_accepts_binds_and_nothing_else() {
+    let good = [
+        (numbers::tool(), json!({"pages": 3, "passed": 3})),
+        (texts::tool(), json!({"short": "ab", "unit": "foot", "wordList": ["a"]})),
+        (lists::tool(), json!({"list": [1], "set": [1], "map": {"a": 1}})),
+        (nested::tool(), json!({"figure": {"kind": "circle", "radius": 1}})),
+    ];
+    let (mut accepted, mut refused) = (0, 0);
+    for (tool, good) in good {
+        let schema = &tool.definition().input_schema;
+        jsonschema::meta::validate(schema).unwrap();
+        let validator = jsonschema::validator_for(schema).unwrap();
+        for (value, changed) in variants(schema, good.as_object().unwrap()) {
+            let expected =
+                validator.is_valid(&value) || repairs(&value, changed).any(|mended| validator.is_valid(&mended));
+            let bound = tool.bind(&value);
+            let reason = validator.validate(&value).map_err(|error| error.to_string());
+            assert_eq!(
+                bound.is_ok(),
+                expected,
+                "{value}\nschema: {reason:?}\nbinding: {bound:?}"
+            );
+            *(if expected { &mut accepted } else { &mut refused }) += 1;
+        }
+    }
+    // Neither all fine nor all wrong, or the values were badly chosen.
+    assert!(accepted > 60 && refused > 300, "{accepted} accepted, {refused} refused");
+}
+
+/// The good call, and calls that differ from it in one property, with its name.
+fn variants<'a>(schema: &'a Value, good: &Map<String, Value>) -> Vec<(Value, &'a str)> {
+    let mut calls = vec![(Value::Object(good.clone()), "")];
+    let names = schema["properties"].as_object().unwrap().keys();
+    for name in names.map(String::as_str).chain([UNKNOWN]) {
+        for value in values() {
+            let mut call = good.clone();
+            call.insert(name.to_owned(), value);
+            calls.push((call.into(), name));
+        }
+        let mut call = good.clone();
+        call.remove(name);
+        calls.push((call.into(), name));
+    }
+    calls
+}
+
+/// What a call may be repaired to: without the `null`, and with the one value as a list.
+fn repairs(call: &Value, changed: &str) -> impl Iterator<Item = Value> {
+    let value = call.get(changed).cloned();
+    let mut without = call.clone();
+    let mut listed = call.clone();
+    if let (Some(value), Some(fields)) = (&value, listed.as_object_mut()) {
+        fields.insert(changed.to_owned(), json!([value]));
+    }
+    if let Some(fields) = without.as_object_mut() {
+        fields.remove(changed);
+    }
+    let is_null = value == Some(Value::Null) && changed != UNKNOWN;
+    let is_one = value.is_some_and(|value| !value.is_null() && !value.is_array());
+    is_null.then_some(without).into_iter().chain(is_one.then_some(listed))
+}
+
+/// Values of every kind, and around every limit above. Not among them: `1.0`, an integer to JSON Schema and none to serde.
+fn values() -> Vec<Value> {
+    let mut values = vec![Value::Null, true.into(), json!({}), json!([])];
+    values.extend(
+        [
+            -129, -128, -6, -5, -1, 0, 1, 2, 3, 4, 5, 6, 20, 21, 127, 128, 255, 256, 40_000, 40_001,
+        ]
+        .map(Value::from),
+    );
+    values.extend([0.49, 0.5, 1.49, 1.51, -0.5].map(Value::from));
+    values.extend(
+        [
+            "", "a", "abc", "abcd", "ÄÖÜ", "en", "en-GB", "en-gb", "xen", "a1", "abcde1", "foot", "Foot",
+        ]
+        .map(Value::from),
+    );
+    let lists = [
+        json!(["a"]),
+        json!(["a", "b"]),
+        json!(["a", "b", "c"]),
+        json!([1]),
+        json!([1, 2]),
+        json!([1, 2, 3]),
+    ];
+    values.extend(lists);
+    values.extend([
+        json!([1, 1]),
+        json!([256]),
+        json!([-1]),
+        json!([true, false]),
+        json!([null]),
+    ]);
+    values.extend([
+        json!({"a": 1}),
+        json!({"a": 1, "b": 2}),
+        json!({"a": 1, "b": 2, "c": 3}),
+        json!({"a": "b"}),
+    ]);
+    let figures = [
+        json!({"kind": "circle", "radius": 5}),
+        json!({"kind": "circle", "radius": 6}),
+        json!({"kind": "circle", "text": "abc"}),
+        json!({"kind": "label", "text": "abc"}),
+        json!({"kind": "label", "text": "abcd"}),
+        json!({"kind": "square"}),
+    ];
+    values.extend(figures.iter().map(|figure| json!([figure])));
+    values.extend(figures);
+    let leaf = |weight: u8| json!({"weight": weight, "children": []});
+    values.extend([leaf(9), leaf(10), json!({"weight": 1, "children": [leaf(9)]})]);
+    values.push(json!({"weight": 1, "children": [leaf(1), {"weight": 1, "children": [leaf(10)]}]}));
+    values
+}
+
+#[test]
+fn a_refusal_says_where_what_was_expected_and_what_came() {
+    let refusal = |call: Value| texts::tool().bind(&call).unwrap_err().model_message().to_owned();
+    assert_eq!(
+        refusal(json!({"short": "abcd", "unit": "foot", "wordList": ["a"]})),
+        "invalid arguments at `$.short`: expected at most 3 characters, got the string \"abcd\""
+    );
+    assert_eq!(
+        refusal(json!({"short": "a", "unit": "foot", "wordList": ["a"], "language": "english"})),
+        "invalid arguments at `$.language`: expected text that matches `^[a-z]{2}(-[A-Z]{2})?$`, got the string \"english\""
+    );
+    assert_eq!(
+        refusal(json!({"short": "a", "unit": "foot", "wordList": []})),
+        "invalid arguments at `$.wordList`: expected at least 1 items, got the array []"
+    );
+}
+
+#[test]
+fn limits_are_in_the_schema() {
+    let tool = texts::tool();
+    let properties = &tool.definition().input_schema["properties"];
+    assert_eq!(
+        properties["short"],
+        json!({"type": "string", "minLength": 1, "maxLength": 3})
+    );
+    assert_eq!(
+        properties["code"],
+        json!({"type": ["string", "null"], "maxLength": 5, "pattern": "\\d", "examples": ["a1"]})
+    );
+    assert_eq!(
+        properties["wordList"],
+        json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2})
+    );
+    let tool = numbers::tool();
+    let properties = &tool.definition().input_schema["properties"];
+    assert_eq!(
+        properties["offset"],
+        json!({"type": "integer", "minimum": -5, "maximum": 5, "default": 0})
+    );
+    assert_eq!(
+        properties["ratio"],
+        json!({"type": ["number", "null"], "minimum": 0.5, "maximum": 1.5})
+    );
+}
