@@ -45,7 +45,20 @@ pub mod scope {
     }
 }
 
-/// Adds a tool to those that the feature `inventory` collects; without the feature, nothing.
+/// Adds a tool to those that [`collected_tools`](crate::collected_tools) gives.
+#[cfg(feature = "inventory")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __collect {
+    ($tool:ident) => {
+        $crate::__private::inventory::submit! {
+            $crate::__private::Collected(|| $crate::__private::Arc::new(<$tool>::tool()))
+        }
+    };
+}
+
+/// Nothing, without the feature `inventory`.
+#[cfg(not(feature = "inventory"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __collect {
@@ -53,6 +66,10 @@ macro_rules! __collect {
 }
 
 pub use crate::__collect as collect;
+#[cfg(feature = "inventory")]
+pub use crate::tool::Collected;
+#[cfg(feature = "inventory")]
+pub use ::inventory;
 
 /// What is done with the arguments struct of a tool.
 ///

@@ -52,6 +52,7 @@
 //!
 //! # Features
 //!
+//! - `inventory`: `collected_tools`, all tools of a program. Off by default: it runs code before `main`.
 //! - `testing`: `testing::ScriptedModel`, to test an agent without a language model. Off by default.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -95,6 +96,9 @@ pub use task::{
     AsyncTaskResult, CallId, EventStream, ParseTaskIdError, ParseTaskNoError, TaskAck, TaskEvent, TaskHandle, TaskId,
     TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall,
 };
+#[cfg(feature = "inventory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
+pub use tool::collected_tools;
 pub use tool::{
     Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, IdempotencyKey, RegistryError,
     Requirement, State, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions,

@@ -14,6 +14,8 @@
 
 mod bind;
 mod cancellation;
+#[cfg(feature = "inventory")]
+mod collected;
 mod constraint;
 mod context;
 mod definition;
@@ -32,6 +34,8 @@ use serde_json::Value;
 
 pub(crate) use bind::{bind, shorten};
 pub use cancellation::CancellationToken;
+#[cfg(feature = "inventory")]
+pub use collected::{Collected, collected_tools};
 pub(crate) use constraint::Constraints;
 pub(crate) use context::TaskContext;
 pub use context::ToolContext;
