@@ -8,6 +8,7 @@ mod defects;
 mod dialects;
 mod gates;
 mod manager;
+mod methods;
 #[path = "../model_based/mod.rs"]
 mod model_based;
 mod schema_agreement;

@@ -35,12 +35,25 @@ mod names {
         left: i32,
         right: ::core::option::Option<::std::string::String>,
         #[arg(default = 5)] sources: u8,
-        #[arg(default = "en")] language: &str,
-        #[arg(default)] fast: bool,
+        #[arg(default = "en", min_len = 1, pattern = "^[a-z]+$")] language: &str,
+        #[arg(default, examples = [true])] fast: bool,
+        #[arg(max = 3)] level: ::core::option::Option<u8>,
         #[inject] cx: ::async_tool_runtime::ToolContext,
     ) -> i32 {
-        let _ = (right, sources, language, fast, cx);
+        let _ = (right, sources, language, fast, level, cx);
         left
+    }
+
+    pub struct Service<Arc>(pub Arc);
+
+    #[::async_tool_runtime::async_tools]
+    impl<Arc: ::core::marker::Send + ::core::marker::Sync + 'static> Service<Arc> {
+        /// A method, of a type with a parameter of an unlucky name.
+        #[async_tool]
+        pub async fn method(&self, #[arg(default = 5, min = 1)] state: u8, self_: &str) -> u8 {
+            let _ = self_;
+            state
+        }
     }
 
     /// Async, through a re-export.
@@ -53,6 +66,8 @@ mod names {
 fn main() {
     use ::async_tool_runtime::Tool as _;
     ::core::assert_eq!(&*names::add::tool().definition().name, "add");
+    let service = ::std::sync::Arc::new(names::Service(5));
+    ::core::assert_eq!(service.tools().len(), 1);
     let arguments = ::serde_json::Value::Null;
     ::core::assert!(names::later::tool().bind(&arguments).is_err());
 }
