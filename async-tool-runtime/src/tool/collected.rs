@@ -15,7 +15,7 @@ inventory::collect!(Collected);
 /// Methods are not among them, because nobody knows their service. A crate of which the program uses nothing else isn't
 /// linked, and so its tools are missing: name it once, with `use the_crate as _;`.
 ///
-/// ```
+/// ```standalone_crate
 /// use async_tool_runtime::{AsyncToolManager, async_tool, collected_tools};
 ///
 /// /// Adds one.
