@@ -132,7 +132,7 @@ fn variants<'a>(schema: &'a Value, good: &Map<String, Value>) -> Vec<(Value, &'a
     calls
 }
 
-/// What a call may be repaired to: without the `null`, and with the one value as a list.
+/// What a call may be repaired to: without the `null`, and with the one value as a list. An empty text is no value.
 fn repairs(call: &Value, changed: &str) -> impl Iterator<Item = Value> {
     let value = call.get(changed).cloned();
     let mut without = call.clone();
@@ -144,11 +144,11 @@ fn repairs(call: &Value, changed: &str) -> impl Iterator<Item = Value> {
         fields.remove(changed);
     }
     let is_null = value == Some(Value::Null) && changed != UNKNOWN;
-    let is_one = value.is_some_and(|value| !value.is_null() && !value.is_array());
+    let is_one = value.is_some_and(|value| !value.is_null() && !value.is_array() && value != "");
     is_null.then_some(without).into_iter().chain(is_one.then_some(listed))
 }
 
-/// Values of every kind, and around every limit above. Not among them: `1.0`, an integer to JSON Schema and none to serde.
+/// Values of every kind, and around every limit above.
 fn values() -> Vec<Value> {
     let mut values = vec![Value::Null, true.into(), json!({}), json!([])];
     values.extend(
