@@ -30,7 +30,7 @@
 //!
 //! # Where to look
 //!
-//! - **Writing tools**: [`async_tool`], [`ToolContext`], [`FromToolContext`], [`ToolError`]; without the macro:
+//! - **Writing tools**: the [`guide`], from one line to methods with state; [`async_tool`], [`async_tools`], [`ToolContext`], [`FromToolContext`], [`ToolError`]; without the macro:
 //!   [`FunctionTool`], [`Tool`].
 //! - **Running them**: [`AsyncToolManager`], [`TaskHandle`], [`TaskEvent`], [`AsyncTaskResult`].
 //! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
@@ -73,6 +73,8 @@ mod tool;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(any(test, feature = "testing"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -100,9 +102,9 @@ pub use task::{
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
 pub use tool::collected_tools;
 pub use tool::{
-    Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, IdempotencyKey, RegistryError,
-    Requirement, State, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions,
-    ToolOutput, ToolRegistry,
+    Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, IdempotencyKey, Progress,
+    ProgressReport, RegistryError, Requirement, State, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

@@ -7,8 +7,8 @@ use std::{
 
 use async_tool_runtime::{
     AgentEventKind, AnswerContent, AsyncAgent, AsyncToolManager, CancellationToken, FunctionTool, IdempotencyKey,
-    Message, ModelEvent, ModelRequest, ModelStream, SessionId, State, TaskOutcome, Tool, ToolCall, ToolContext,
-    ToolDefinition, ToolError, ToolErrorKind, async_tool, testing::ScriptedModel, tools,
+    Message, ModelEvent, ModelRequest, ModelStream, Progress, SessionId, State, TaskEvent, TaskOutcome, TaskSpec, Tool,
+    ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, async_tool, testing::ScriptedModel, tools,
 };
 use serde_json::{Value, json};
 
@@ -120,6 +120,66 @@ async fn key_timeout_ends_a_call_and_can_be_overridden_on_the_value() {
     let tool = wait_long::tool().timeout(Duration::from_secs(7));
     let overridden = outcome(AsyncToolManager::builder().tool(tool), "wait_long", json!({})).await;
     assert_eq!(overridden.error().unwrap().message(), "timed out after 7s");
+}
+
+/// Works in steps.
+#[async_tool]
+async fn steps(#[inject] progress: Progress) {
+    progress.message("getting ready");
+    progress.report(0.25, "a quarter");
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    progress.report(7.0, "all but done");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_is_in_the_snapshot_at_once_and_goes_out_now_and_then() {
+    let manager = AsyncToolManager::builder().tools(tools![steps]).build().unwrap();
+    let mut events = manager.events();
+    let task = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "steps", json!({})));
+    let task = manager.submit_task(task).unwrap();
+    let mut went_out = Vec::new();
+    while went_out.len() < 2 {
+        if let Some(TaskEvent::Progressed(snapshot)) = events.next().await {
+            went_out.push(snapshot.progress.unwrap().message);
+        }
+        if went_out.len() == 1 {
+            let latest = task.snapshot().progress.unwrap();
+            assert_eq!((latest.fraction, latest.message.as_str()), (Some(0.25), "a quarter"));
+        }
+    }
+    assert_eq!(
+        went_out,
+        ["getting ready", "all but done"],
+        "what came too soon is only in the snapshot"
+    );
+    assert_eq!(
+        task.snapshot().progress.unwrap().fraction,
+        Some(1.0),
+        "a fraction is at most 1"
+    );
+    task.abort("seen enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_reaches_whoever_watches_the_agent() {
+    let model = ScriptedModel::new()
+        .turn(|_| ModelStream::calls([ToolCall::new("call_1", "steps", json!({}))]))
+        .text("fine");
+    let manager = AsyncToolManager::builder().tools(tools![steps]).build().unwrap();
+    let agent = AsyncAgent::builder(model.clone(), manager).start().await.unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    loop {
+        let event = events.next().await.expect("the agent reports");
+        if let AgentEventKind::Progressed(number, report) = event.kind {
+            assert_eq!(
+                (number.to_string().as_str(), report.message.as_str()),
+                ("t1", "getting ready")
+            );
+            break;
+        }
+    }
 }
 
 /// Of the function.

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::TurnNo;
 use crate::{
-    AsyncTaskResult, ModelError, TaskId, TaskNo, Timestamp, ToolCall, Usage,
+    AsyncTaskResult, ModelError, ProgressReport, TaskId, TaskNo, Timestamp, ToolCall, Usage,
     broadcast::{BroadcastStream, Received, next},
 };
 
@@ -79,6 +79,8 @@ pub enum AgentEventKind {
     Answered(TaskNo),
     /// A task got a slot and was started.
     Started(TaskNo),
+    /// A tool said how far it has come. At most ten times a second for a task.
+    Progressed(TaskNo, ProgressReport),
     /// A task ended.
     Settled(TaskNo, Arc<AsyncTaskResult>),
     /// Results were put before the model, in one message.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Timer, TurnNo};
-use crate::{AsyncTaskResult, ModelError, TaskId, TaskNo, ToolCall, TurnEnd};
+use crate::{AsyncTaskResult, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
 
 /// Something that happened to an agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub enum AgentInput {
     Turn(TurnNo, TurnEvent),
     /// A task got a slot.
     Started(TaskId),
+    /// A tool said how far it has come.
+    Progressed(TaskId, ProgressReport),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
     /// A timer went off.

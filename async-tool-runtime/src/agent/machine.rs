@@ -7,8 +7,8 @@ use super::{
     TurnNo, frames, ledger::Life,
 };
 use crate::{
-    AsyncTaskResult, Entry, Given, ModelError, ModelRequest, SessionId, TaskId, TaskNo, TaskSpec, TaskStatus,
-    Timestamp, ToolCall, ToolDefinition, TurnEnd,
+    AsyncTaskResult, Entry, Given, ModelError, ModelRequest, ProgressReport, SessionId, TaskId, TaskNo, TaskSpec,
+    TaskStatus, Timestamp, ToolCall, ToolDefinition, TurnEnd,
 };
 
 /// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
@@ -106,6 +106,7 @@ impl AgentMachine {
             AgentInput::User(text) => self.on_user(now, text),
             AgentInput::Turn(turn, event) => self.on_turn(now, turn, event),
             AgentInput::Started(task) => self.on_started(now, task),
+            AgentInput::Progressed(task, report) => self.on_progressed(now, task, report),
             AgentInput::Settled(result) => self.on_settled(now, result),
             AgentInput::Timer(timer) => self.on_timer(now, timer),
             AgentInput::Cancel(task, reason) => self.on_cancel(now, task, reason),
@@ -298,6 +299,13 @@ impl AgentMachine {
             .is_some_and(|record| record.result.is_none());
         if is_open && self.running.insert(number) {
             self.emit(now, AgentEventKind::Started(number));
+        }
+    }
+
+    fn on_progressed(&mut self, now: Timestamp, task: TaskId, report: ProgressReport) {
+        let Some(number) = self.ledger.number(task) else { return };
+        if self.running.contains(&number) {
+            self.emit(now, AgentEventKind::Progressed(number, report));
         }
     }
 

@@ -178,6 +178,7 @@ impl Shell {
             biased;
             Some(news) = self.news.recv() => match news {
                 TaskNews::Started(task) => AgentInput::Started(task),
+                TaskNews::Progressed(task, report) => AgentInput::Progressed(task, report),
                 TaskNews::Settled(result) => AgentInput::Settled(result),
             },
             timer = timer => {

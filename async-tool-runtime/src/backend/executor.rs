@@ -19,7 +19,10 @@ use tokio::{
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    tool::{BoundCall, CancellationToken, Run, StateMap, TaskContext, ToolContext, ToolError, ToolErrorKind, shorten},
+    tool::{
+        BoundCall, CancellationToken, Progress, Run, StateMap, TaskContext, ToolContext, ToolError, ToolErrorKind,
+        shorten,
+    },
 };
 
 /// The reason where the executor knows no better: the one who cancels does.
@@ -91,13 +94,19 @@ impl Executor {
     /// lost.
     pub async fn execute(&self, task: &TaskSpec, cancellation: CancellationToken) -> TaskOutcome {
         match self.bind(&task.call.name, &task.call.arguments) {
-            Ok(call) => self.run(task, call, cancellation).await,
+            Ok(call) => self.run(task, call, cancellation, Progress::default()).await,
             Err(error) => TaskOutcome::Failed(error),
         }
     }
 
     /// Runs a call that has been bound.
-    pub(crate) async fn run(&self, task: &TaskSpec, call: BoundCall, cancellation: CancellationToken) -> TaskOutcome {
+    pub(crate) async fn run(
+        &self,
+        task: &TaskSpec,
+        call: BoundCall,
+        cancellation: CancellationToken,
+        progress: Progress,
+    ) -> TaskOutcome {
         let deadline = self.deadline(task);
         if let Some(Deadline { at, reason }) = &deadline
             && *at <= Instant::now()
@@ -114,6 +123,7 @@ impl Executor {
             attempt: task.attempt,
             cancellation: tools_token.clone(),
             deadline: deadline.as_ref().map(|deadline| deadline.at),
+            progress,
             states: Arc::clone(&self.0.states),
         });
         let mut work = pin!(perform(call, cx));

@@ -38,7 +38,7 @@ pub use error::SubmitError;
 pub use shutdown::ShutdownReport;
 
 use crate::{
-    AsyncTaskResult, Executor, SessionId, TaskOutcome, Timestamp, ToolRegistry,
+    AsyncTaskResult, Executor, ProgressReport, SessionId, TaskOutcome, Timestamp, ToolRegistry,
     backend::Backend,
     clock::Clock,
     task::{
@@ -90,6 +90,8 @@ pub struct AsyncToolManager {
 pub(crate) enum TaskNews {
     /// A task got a slot.
     Started(TaskId),
+    /// A tool said how far it has come.
+    Progressed(TaskId, ProgressReport),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }

@@ -13,7 +13,7 @@ use crate::{
     TaskEvent, TaskOutcome,
     backend::{Backend, BackendError, CancelMode, Settlement},
     task::{StopTask, TaskCell},
-    tool::{BoundCall, Effect, ToolError, ToolErrorKind},
+    tool::{BoundCall, Effect, Progress, ToolError, ToolErrorKind},
 };
 
 /// What there is to do.
@@ -46,7 +46,9 @@ pub(super) fn start(inner: &Arc<Inner>, task: Waiting) {
 async fn run_here(guard: RunGuard, call: BoundCall) {
     let Some(guard) = guard.begin() else { return };
     let RunGuard { inner, cell, .. } = &guard;
-    let outcome = inner.executor.run(&cell.spec, call, cell.cancellation.clone()).await;
+    let progress = progress_of(inner, cell);
+    let token = cell.cancellation.clone();
+    let outcome = inner.executor.run(&cell.spec, call, token, progress).await;
     guard.finish(outcome, None);
 }
 
@@ -54,6 +56,19 @@ async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
     let Some(guard) = guard.begin() else { return };
     let Settlement { outcome, attempts } = follow(&*backend, &guard.inner, &guard.cell).await;
     guard.finish(outcome, Some(attempts));
+}
+
+/// Takes a tool's reports to whoever watches.
+fn progress_of(inner: &Arc<Inner>, cell: &Arc<TaskCell>) -> Progress {
+    let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
+    Progress::new(move |report| {
+        let Some(inner) = inner.upgrade() else { return };
+        let is_over = cell.result.initialized();
+        if !is_over && cell.report(report.clone(), inner.now()) {
+            inner.tell_session(&cell.spec.session, TaskNews::Progressed(cell.spec.task, report));
+            inner.publish(|| TaskEvent::Progressed(cell.snapshot()));
+        }
+    })
 }
 
 /// The pauses before a backend that took no task is asked again: the task id makes that harmless.

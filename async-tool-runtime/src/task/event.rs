@@ -12,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::{AsyncTaskResult, TaskId, TaskNo, TaskStatus};
 use crate::{
-    SessionId, Timestamp,
+    ProgressReport, SessionId, Timestamp,
     broadcast::{BroadcastStream, Received, next},
 };
 
@@ -34,6 +34,9 @@ pub struct TaskSnapshot {
     pub accepted: Timestamp,
     /// When its first attempt started.
     pub started: Option<Timestamp>,
+    /// What the tool last said of its progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressReport>,
 }
 
 /// Something happened to a task.
@@ -47,6 +50,8 @@ pub enum TaskEvent {
     Accepted(TaskSnapshot),
     /// A task got a slot and was started.
     Started(TaskSnapshot),
+    /// A tool said how far it has come. At most ten times a second for a task.
+    Progressed(TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }

@@ -3,12 +3,16 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use tokio::{sync::SetOnce, task::AbortHandle};
 
 use super::{AsyncTaskResult, TaskAck, TaskId, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing};
-use crate::{Timestamp, tool::CancellationToken};
+use crate::{
+    Timestamp,
+    tool::{CancellationToken, ProgressReport},
+};
 
 /// Control over one task, for the host. Cheap to clone; dropping it does nothing to the task.
 #[derive(Clone)]
@@ -105,7 +109,7 @@ pub(crate) struct TaskCell {
     pub(crate) accepted: Timestamp,
     pub(crate) cancellation: CancellationToken,
     cancel_reason: OnceLock<String>,
-    progress: Mutex<Run>,
+    run: Mutex<Run>,
     pub(crate) result: SetOnce<Arc<AsyncTaskResult>>,
 }
 
@@ -117,7 +121,18 @@ struct Run {
     ticket: Option<u64>,
     abort: Option<AbortHandle>,
     abort_requested: bool,
+    /// Boxed, since most tasks never report.
+    progress: Option<Box<Reported>>,
 }
+
+/// The latest report, and when one last went out.
+struct Reported {
+    report: ProgressReport,
+    published: Timestamp,
+}
+
+/// The least time between two reports that go out.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 impl TaskCell {
     pub(crate) fn new(spec: TaskSpec, accepted: Timestamp, cancellation: CancellationToken) -> Self {
@@ -126,7 +141,7 @@ impl TaskCell {
             accepted,
             cancellation,
             cancel_reason: OnceLock::new(),
-            progress: Mutex::default(),
+            run: Mutex::default(),
             result: SetOnce::new(),
         }
     }
@@ -140,14 +155,17 @@ impl TaskCell {
     }
 
     pub(crate) fn snapshot(&self) -> TaskSnapshot {
+        let status = self.status();
+        let run = self.run();
         TaskSnapshot {
             task: self.spec.task,
             number: self.spec.number,
             session: self.spec.session.clone(),
-            tool: Arc::clone(&self.spec.call.name),
-            status: self.status(),
+            tool: self.spec.call.name.clone(),
+            status,
             accepted: self.accepted,
-            started: self.run().started,
+            started: run.started,
+            progress: run.progress.as_ref().map(|reported| reported.report.clone()),
         }
     }
 
@@ -173,6 +191,16 @@ impl TaskCell {
         let mut run = self.run();
         run.started.get_or_insert(now);
         run.attempts += 1;
+    }
+
+    /// Keeps the latest report; says whether it is to go out.
+    pub(crate) fn report(&self, report: ProgressReport, now: Timestamp) -> bool {
+        let mut run = self.run();
+        let last = run.progress.as_ref().map(|reported| reported.published);
+        let is_due = last.is_none_or(|last| now.since(last) >= PROGRESS_PAUSE);
+        let published = if is_due { now } else { last.unwrap_or(now) };
+        run.progress = Some(Box::new(Reported { report, published }));
+        is_due
     }
 
     /// Keeps the means to drop the future, and uses it at once if that was asked for in the meantime.
@@ -219,6 +247,6 @@ impl TaskCell {
 
     fn run(&self) -> MutexGuard<'_, Run> {
         // Nothing that could panic runs under this lock.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

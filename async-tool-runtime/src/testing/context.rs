@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    CallId, CancellationToken, SessionId, TaskId, TaskNo, ToolContext,
+    CallId, CancellationToken, Progress, SessionId, TaskId, TaskNo, ToolContext,
     tool::{StateMap, TaskContext},
 };
 
@@ -31,6 +31,7 @@ pub fn tool_context() -> ToolContext {
         attempt: 1,
         cancellation: CancellationToken::new(),
         deadline: None,
+        progress: Progress::default(),
         states: Arc::new(StateMap::default()),
     })
 }

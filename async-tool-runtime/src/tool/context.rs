@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{CancellationToken, IdempotencyKey, StateMap};
+use super::{CancellationToken, IdempotencyKey, Progress, StateMap};
 use crate::{CallId, SessionId, TaskId, TaskNo};
 
 /// What a tool knows of the task it carries out: `#[inject] cx: ToolContext`.
@@ -22,6 +22,7 @@ pub(crate) struct TaskContext {
     pub(crate) attempt: u32,
     pub(crate) cancellation: CancellationToken,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) progress: Progress,
     pub(crate) states: Arc<StateMap>,
 }
 
@@ -90,6 +91,12 @@ impl ToolContext {
         self.0
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Says how far the task has come.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.0.progress
     }
 
     /// The host's value of type `T`, if one is registered.

@@ -1,0 +1,240 @@
+//! Writing tools: from one line to methods with state.
+//!
+//! # One line
+//!
+//! A function with a doc comment and the attribute is a tool. The model reads the doc comment as the description; the schema
+//! comes from the parameters. The function stays what it was, and can be called and tested as before.
+//!
+//! ```
+//! use async_tool_runtime::async_tool;
+//!
+//! /// Converts a temperature from Celsius to Fahrenheit.
+//! #[async_tool(effect = "read")]
+//! fn fahrenheit(celsius: f64) -> f64 {
+//!     celsius * 1.8 + 32.0
+//! }
+//!
+//! assert_eq!(fahrenheit(100.0), 212.0);
+//! assert_eq!(&*async_tool_runtime::Tool::definition(&fahrenheit::tool()).name, "fahrenheit");
+//! ```
+//!
+//! A sync function runs on tokio's blocking pool, so it may block; an async one runs on the async threads and must not.
+//!
+//! # Arguments
+//!
+//! A parameter may have any type with `serde::Deserialize` and `schemars::JsonSchema`. Its doc comment tells the model what to write.
+//! `Option` is an argument that may be absent; `#[arg(default = …)]` says what is meant then. `&str`, `&[T]` and `&T` are
+//! owned by the call and lent to the function. Limits are told to the model and checked:
+//!
+//! ```
+//! use async_tool_runtime::async_tool;
+//! use schemars::JsonSchema;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! #[serde(rename_all = "snake_case")]
+//! enum Order {
+//!     /// The newest first.
+//!     ByDate,
+//!     /// The best fit first.
+//!     ByRank,
+//! }
+//!
+//! #[derive(Serialize, JsonSchema)]
+//! struct Hit {
+//!     title: String,
+//! }
+//!
+//! /// Searches the archive.
+//! #[async_tool(effect = "read", timeout = "30s")]
+//! async fn search(
+//!     /// What to look for.
+//!     #[arg(min_len = 2)] query: &str,
+//!     /// How many hits to give.
+//!     #[arg(default = 5, min = 1, max = 50)] limit: usize,
+//!     /// In which order.
+//!     order: Option<Order>,
+//! ) -> Vec<Hit> {
+//!     let _ = order;
+//!     (1..=limit).map(|rank| Hit { title: format!("{query} {rank}") }).collect()
+//! }
+//! ```
+//!
+//! A call whose arguments don't fit runs nothing. The model is told where, what was expected, what came, and the nearest name. What
+//! models commonly get wrong about JSON, such as a number in a string, is repaired where nothing is lost by it.
+//!
+//! # Errors
+//!
+//! Return a `Result` with any error that displays itself, through any alias: the model reads what it displays, and sees that
+//! it is an error. To say more, such as when to try again, or to keep detail from the model, return a
+//! [`ToolError`](crate::ToolError).
+//!
+//! ```
+//! use async_tool_runtime::{ToolError, ToolErrorKind, async_tool};
+//! use std::time::Duration;
+//!
+//! /// Reads a file of the project.
+//! #[async_tool(effect = "read")]
+//! fn read_file(path: String) -> std::io::Result<String> {
+//!     std::fs::read_to_string(path)
+//! }
+//!
+//! /// Looks up the price of a stock.
+//! #[async_tool(effect = "read")]
+//! async fn price(symbol: String) -> Result<f64, ToolError> {
+//!     Err(ToolError::new(ToolErrorKind::Unavailable, format!("quota of key 7 is used up, asking for {symbol}"))
+//!         .with_model_message("too many questions; the prices are back in a minute")
+//!         .with_retry_after(Duration::from_secs(60)))
+//! }
+//! ```
+//!
+//! A panic is a failed task: the model is told that the tool crashed, and the text of the panic stays with the operators.
+//!
+//! # What the host supplies
+//!
+//! A parameter marked `#[inject]` comes from the host, and the model never sees it: the [`ToolContext`](crate::ToolContext), its
+//! [`CancellationToken`](crate::CancellationToken), [`IdempotencyKey`](crate::IdempotencyKey) or [`Progress`](crate::Progress), a value that you registered as
+//! [`State`](crate::State), or a type of your own with [`FromToolContext`](crate::FromToolContext). A state that nobody registered is
+//! an error when the manager is built.
+//!
+//! ```
+//! use async_tool_runtime::{AsyncToolManager, State, ToolContext, async_tool, tools};
+//!
+//! struct Mailer;
+//!
+//! impl Mailer {
+//!     async fn send(&self, to: &str, key: String) {
+//!         # let _ = (to, key);
+//!     }
+//! }
+//!
+//! /// Sends the weekly report.
+//! #[async_tool]
+//! async fn send_report(
+//!     /// The address to send it to.
+//!     to: &str,
+//!     #[inject] mailer: State<Mailer>,
+//!     #[inject] cx: ToolContext,
+//! ) {
+//!     // The same on every attempt: the service sees that it is one mail.
+//!     mailer.send(to, cx.idempotency_key().to_string()).await;
+//! }
+//!
+//! # fn main() -> Result<(), async_tool_runtime::BuildError> {
+//! let manager = AsyncToolManager::builder().tools(tools![send_report]).state(Mailer).build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Stopping
+//!
+//! A task can be told to stop: by the user, by the host, by a timeout, by the end of its session. An async tool is then dropped at its
+//! next `await`, after a grace time in which it may tidy up. A blocking tool can't be dropped, so a long one should ask now and then:
+//!
+//! ```
+//! use async_tool_runtime::{ToolContext, async_tool};
+//!
+//! /// Counts the primes below a number.
+//! #[async_tool(effect = "read")]
+//! fn count_primes(below: u64, #[inject] cx: ToolContext) -> Result<u64, String> {
+//!     let mut primes = 0;
+//!     for number in 2..below {
+//!         if cx.is_cancelled() {
+//!             return Err(format!("stopped at {number}"));
+//!         }
+//!         let is_prime = (2..).take_while(|factor| factor * factor <= number).all(|factor| number % factor != 0);
+//!         primes += u64::from(is_prime);
+//!     }
+//!     Ok(primes)
+//! }
+//!
+//! # #[cfg(feature = "testing")]
+//! assert_eq!(count_primes(100, async_tool_runtime::testing::tool_context()), Ok(25));
+//! ```
+//!
+//! # Progress
+//!
+//! [`Progress`](crate::Progress) says how far a task has come. Whoever watches the manager or the agent sees it; reporting is cheap and never
+//! waits, so report as often as you like.
+//!
+//! ```
+//! use async_tool_runtime::{Progress, async_tool};
+//!
+//! /// Reads files into the index.
+//! #[async_tool(effect = "idempotent")]
+//! async fn index(paths: Vec<String>, #[inject] progress: Progress) {
+//!     for (done, path) in paths.iter().enumerate() {
+//!         progress.report(done as f64 / paths.len() as f64, path.as_str());
+//!         // …
+//!     }
+//! }
+//! ```
+//!
+//! # What a call does to the world
+//!
+//! `effect` says it, and decides what may be started early and repeated. Without it a tool is `"once"`: its calls start when
+//! the model's turn is complete, and are never repeated. `"read"` is for tools that change nothing: they start while the
+//! model still speaks. `"idempotent"` is for those that change something but may be repeated with the same key.
+//!
+//! # Quick and slow
+//!
+//! A call whose result is in shortly after the model's turn (the grace time, 250 ms) is answered with it, like an ordinary tool's. Only
+//! a slower one is acknowledged and goes on in the background. `background = "never"` makes the model wait for the result;
+//! `background = "always"` acknowledges at once; `grace` sets the time. Each of these can be set again on the value:
+//!
+//! ```
+//! use async_tool_runtime::{Background, async_tool};
+//! use std::time::Duration;
+//!
+//! /// Says what day it is.
+//! #[async_tool(effect = "read", background = "never")]
+//! fn today() -> &'static str {
+//!     "Saturday"
+//! }
+//!
+//! let patient = today::tool().background(Background::Auto).grace(Duration::from_secs(2));
+//! ```
+//!
+//! # Methods with state
+//!
+//! `#[async_tools]` on an `impl` block makes tools of its methods, which share the service:
+//!
+//! ```
+//! use async_tool_runtime::{AsyncToolManager, async_tools};
+//! use std::sync::{Arc, Mutex};
+//!
+//! #[derive(Default)]
+//! struct Notebook {
+//!     notes: Mutex<Vec<String>>,
+//! }
+//!
+//! #[async_tools]
+//! impl Notebook {
+//!     /// Writes a note.
+//!     #[async_tool]
+//!     fn write_note(&self, text: String) -> usize {
+//!         let mut notes = self.notes.lock().unwrap();
+//!         notes.push(text);
+//!         notes.len()
+//!     }
+//!
+//!     /// Finds the notes that hold a word.
+//!     #[async_tool(effect = "read")]
+//!     async fn find_notes(&self, word: &str) -> Vec<String> {
+//!         let notes = self.notes.lock().unwrap();
+//!         notes.iter().filter(|note| note.contains(word)).cloned().collect()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), async_tool_runtime::BuildError> {
+//! let notebook = Arc::new(Notebook::default());
+//! let manager = AsyncToolManager::builder().tools(notebook.tools()).build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Without the macro
+//!
+//! [`FunctionTool::new`](crate::FunctionTool::new) makes a tool of a closure, and
+//! [`FunctionTool::from_parts`](crate::FunctionTool::from_parts) one whose schema comes from elsewhere.
+//! [`Tool`](crate::Tool) is the trait behind all of them.

@@ -1,0 +1,59 @@
+//! How far a task has come.
+
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+use super::{FromToolContext, ToolContext, ToolError};
+
+/// Says how far a task has come: `#[inject] progress: Progress`.
+///
+/// The latest report wins: it is in the task's [`TaskSnapshot`](crate::TaskSnapshot) at once, and goes out as an event at most ten times a
+/// second. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::Backend) go nowhere.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(ProgressReport) + Send + Sync>>);
+
+/// What a tool says of its progress.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ProgressReport {
+    /// How much is done, from 0 to 1; `None` if nobody can say.
+    pub fraction: Option<f64>,
+    /// What it is doing.
+    pub message: String,
+}
+
+impl Progress {
+    pub(crate) fn new(report: impl Fn(ProgressReport) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(report)))
+    }
+
+    /// Says that this much is done, from 0 to 1, and what is being done. A fraction outside of that is taken to its nearer end.
+    pub fn report(&self, fraction: f64, message: impl Into<String>) {
+        let fraction = (!fraction.is_nan()).then(|| fraction.clamp(0.0, 1.0));
+        self.send(fraction, message.into());
+    }
+
+    /// Says what is being done, where nobody knows how much there is to do.
+    pub fn message(&self, message: impl Into<String>) {
+        self.send(None, message.into());
+    }
+
+    fn send(&self, fraction: Option<f64>, message: String) {
+        if let Some(report) = &self.0 {
+            report(ProgressReport { fraction, message });
+        }
+    }
+}
+
+impl FromToolContext for Progress {
+    fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError> {
+        Ok(cx.progress().clone())
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress(..)")
+    }
+}
