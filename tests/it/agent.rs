@@ -9,13 +9,13 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AckPolicy, AgentError, AgentEventKind, AgentEventStream, AgentState, AnswerContent, AppendError, AsyncAgent,
-    AsyncToolManager, BoxFuture, BoxStream, Entry, Journal, Ledger, MemoryJournal, Message, ModelStream, ReadError,
-    RulePlanner, RunError, Seq, SessionId, StartError, TaskNo, TaskStatus, ToolCall, testing::ScriptedModel,
+    AckPolicy, AgentError, AgentEventKind, AgentState, AnswerContent, AppendError, AsyncAgent, AsyncToolManager,
+    BoxFuture, BoxStream, Entry, Journal, Ledger, MemoryJournal, Message, ModelStream, ReadError, RulePlanner,
+    RunError, Seq, SessionId, StartError, TaskNo, TaskStatus, ToolCall, testing::ScriptedModel,
 };
 use serde_json::json;
 
-use crate::gates::Gates;
+use crate::{gates::Gates, watch::until};
 
 fn manager(gates: &Gates) -> AsyncToolManager {
     AsyncToolManager::builder().tool(gates.tool()).build().unwrap()
@@ -23,15 +23,6 @@ fn manager(gates: &Gates) -> AsyncToolManager {
 
 fn call(name: &str) -> ModelStream {
     ModelStream::calls([ToolCall::new("call_1", "gate", json!({"name": name}))])
-}
-
-async fn until(events: &mut AgentEventStream, is_it: impl Fn(&AgentEventKind) -> bool) {
-    while let Some(event) = events.next().await {
-        if is_it(&event.kind) {
-            return;
-        }
-    }
-    panic!("the agent is gone");
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ use futures_core::Stream;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::gates::Gates;
+use crate::{gates::Gates, watch::until};
 
 fn manager(gates: &Gates) -> AsyncToolManager {
     AsyncToolManager::builder().tool(gates.tool()).build().unwrap()
@@ -41,15 +41,6 @@ fn delivered(request: &ModelRequest) -> Vec<Vec<String>> {
         _ => None,
     });
     tasks.collect()
-}
-
-async fn until(events: &mut AgentEventStream, is_it: impl Fn(&AgentEventKind) -> bool) {
-    while let Some(event) = events.next().await {
-        if is_it(&event.kind) {
-            return;
-        }
-    }
-    panic!("the agent is gone");
 }
 
 /// Lets the agent come to rest with its calls acknowledged.

@@ -13,3 +13,4 @@ mod methods;
 mod model_based;
 mod schema_agreement;
 mod tools;
+mod watch;

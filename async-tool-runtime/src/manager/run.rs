@@ -222,9 +222,15 @@ impl Inner {
                 tracing::error!(task = %result.task, "a callback of `on_complete` panicked");
             }
         }
-        let evicted = self.tasks().retire(result.task);
+        let (evicted, is_idle) = {
+            let mut tasks = self.tasks();
+            (tasks.retire(result.task), tasks.open_count() == 0)
+        };
+        // Outside of the lock: a result may be large.
         drop(evicted);
-        self.open_tasks_changed();
+        if is_idle {
+            self.idle.notify_waiters();
+        }
     }
 }
 

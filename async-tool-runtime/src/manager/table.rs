@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
 
@@ -9,11 +10,31 @@ use crate::{TaskId, task::TaskCell};
 
 /// All open tasks, and the last ones that have ended: a late question about a task is answered with what became of it.
 pub(super) struct TaskTable {
-    cells: HashMap<TaskId, Arc<TaskCell>>,
+    cells: HashMap<TaskId, Arc<TaskCell>, BuildHasherDefault<IdHasher>>,
     settled: VecDeque<TaskId>,
     retained: usize,
     /// Whether new tasks are refused. Here, because a count of open tasks says nothing while more can come.
     closing: bool,
+}
+
+/// Takes an id as its own hash: half of its bits are one already (see [`TaskId::new`]). Hosts that make their own ids get
+/// those bits mixed.
+#[derive(Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            // Multiplying by an odd constant (that of Fibonacci hashing) and rotating spreads ids that only count up.
+            self.0 = (self.0.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+    }
 }
 
 /// What became of a task that was to be added.
@@ -27,7 +48,7 @@ pub(super) enum Inserted {
 impl TaskTable {
     pub(super) fn new(retained: usize) -> Self {
         Self {
-            cells: HashMap::new(),
+            cells: HashMap::default(),
             settled: VecDeque::new(),
             retained,
             closing: false,
@@ -59,8 +80,7 @@ impl TaskTable {
         self.cells.remove(&task);
     }
 
-    /// Notes that a task has ended, and gives back the one that ended longest ago if there are too many: to be dropped
-    /// outside of the lock, since a result may be large.
+    /// Notes that a task has ended, and gives back the one that ended longest ago if there are too many.
     #[must_use]
     pub(super) fn retire(&mut self, task: TaskId) -> Option<Arc<TaskCell>> {
         self.settled.push_back(task);
