@@ -1,7 +1,7 @@
 //! What a line of the user's means.
 
 use async_tool_runtime::{AgentError, AsyncAgent, TaskNo};
-use shared::{console::say, meters::Meters};
+use shared::console::say;
 
 /// What a line of the user's means.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,11 +51,11 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
     }
 
     /// Does it. Returns whether the session goes on.
-    pub(crate) async fn obey(self, agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<bool> {
+    pub(crate) async fn obey(self, agent: &AsyncAgent) -> anyhow::Result<bool> {
         match self {
             Self::Nothing => {}
             Self::Say(text) => agent.send(text).await?,
-            Self::Tasks => show_tasks(agent, meters).await?,
+            Self::Tasks => show_tasks(agent).await?,
             Self::Cancel(task) => match agent.cancel(task, "the user asked for it").await {
                 Ok(status) if status.is_terminal() => say(format_args!("{task} has ended already: {status}")),
                 // The events tell the rest.
@@ -73,20 +73,15 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
     }
 }
 
-async fn show_tasks(agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<()> {
+async fn show_tasks(agent: &AsyncAgent) -> anyhow::Result<()> {
     let tasks = agent.tasks().await?;
     if tasks.is_empty() {
         say("no task yet");
     }
     for task in tasks {
-        let (done, total) = match task.status.is_terminal() {
-            true => (0, 0),
-            false => meters.of(task.task).read(),
-        };
-        let progress = if total > 0 {
-            format!(", {done} of {total} files")
-        } else {
-            String::new()
+        let progress = match task.progress {
+            Some(report) if !task.status.is_terminal() => format!(", {}", report.message),
+            _ => String::new(),
         };
         say(format_args!(
             "{:<4} {:<16} {}{progress}",

@@ -11,14 +11,14 @@
 mod command;
 mod input;
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use async_tool_runtime::{AgentEventKind, AgentEventStream, AsyncAgent, RulePlanner};
+use async_tool_runtime::{AgentEventStream, AsyncAgent, RulePlanner};
 use clap::Parser;
 use command::Command;
 use input::{Input, Said};
-use shared::{assistant, console::say, meters::Meters, story::Story, tree::default_root};
+use shared::{assistant, console::say, story::Story, tree::default_root};
 
 /// Talks with an agent that works while its slow tools run.
 #[derive(Parser)]
@@ -37,24 +37,23 @@ async fn main() -> anyhow::Result<()> {
     say(format_args!("tree:  {}", root.display()));
     say(format_args!("{}\n", Command::HELP));
 
-    let meters = Arc::new(Meters::default());
-    let agent = assistant::start(&root, &meters).await?;
-    let teller = tokio::spawn(tell(agent.events(), Arc::clone(&meters)));
-    talk(&agent, &meters).await?;
+    let agent = assistant::start(&root).await?;
+    let teller = tokio::spawn(tell(agent.events()));
+    talk(&agent).await?;
     agent.close().await?;
     teller.await.context("the events could not be followed")?;
     Ok(())
 }
 
 /// Takes what the user says until there is no more, or they have had enough.
-async fn talk(agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<()> {
+async fn talk(agent: &AsyncAgent) -> anyhow::Result<()> {
     let mut input = Input::open();
     let mut wants_to_quit = false;
     loop {
         match input.next().await {
             Said::Line(line) => {
                 wants_to_quit = false;
-                if !Command::parse(&line).obey(agent, meters).await? {
+                if !Command::parse(&line).obey(agent).await? {
                     return Ok(());
                 }
             }
@@ -75,16 +74,11 @@ async fn talk(agent: &AsyncAgent, meters: &Meters) -> anyhow::Result<()> {
 }
 
 /// Prints events as they come.
-async fn tell(mut events: AgentEventStream, meters: Arc<Meters>) {
+async fn tell(mut events: AgentEventStream) {
     let mut story = Story::default();
     while let Some(event) = events.next().await {
         for line in story.tell(&event) {
             say(line);
-        }
-        match &event.kind {
-            AgentEventKind::Settled(_, result) => meters.forget(result.task),
-            AgentEventKind::Closed | AgentEventKind::JournalFailed(_) => break,
-            _ => {}
         }
     }
 }

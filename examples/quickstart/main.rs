@@ -11,15 +11,14 @@
 mod screen;
 mod script;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use async_tool_runtime::{AgentEventKind, AgentEventStream, RulePlanner};
+use async_tool_runtime::{AgentEventStream, RulePlanner};
 use clap::Parser;
 use screen::Screen;
 use shared::{
-    assistant, chart::Chart, console::say, meters::Meters, schedule::Comparison, story::Story, timeline::Timeline,
-    tree::default_root,
+    assistant, chart::Chart, console::say, schedule::Comparison, story::Story, timeline::Timeline, tree::default_root,
 };
 use tokio::time::interval;
 
@@ -45,9 +44,8 @@ async fn main() -> anyhow::Result<()> {
     say(format_args!("tree:  {}", root.display()));
     say("tools: read these files; \"over 5 seconds\" spreads the reading, as from a slow disk\n");
 
-    let meters = Arc::new(Meters::default());
-    let agent = assistant::start(&root, &meters).await?;
-    let watcher = tokio::spawn(watch(agent.events(), meters));
+    let agent = assistant::start(&root).await?;
+    let watcher = tokio::spawn(watch(agent.events()));
     script::play(&agent).await?;
     agent.close().await?;
     let timeline = watcher.await.context("the events could not be followed")?;
@@ -61,10 +59,10 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Shows events as they come, and keeps them for the end.
-async fn watch(mut events: AgentEventStream, meters: Arc<Meters>) -> Timeline {
+async fn watch(mut events: AgentEventStream) -> Timeline {
     let mut timeline = Timeline::default();
     let mut story = Story::default();
-    let mut screen = Screen::new(meters);
+    let mut screen = Screen::new();
     let mut refresh = interval(REFRESH);
     loop {
         tokio::select! {
@@ -72,9 +70,6 @@ async fn watch(mut events: AgentEventStream, meters: Arc<Meters>) -> Timeline {
                 let Some(event) = event else { break };
                 timeline.observe(&event);
                 screen.show(&event, &story.tell(&event));
-                if matches!(event.kind, AgentEventKind::Closed | AgentEventKind::JournalFailed(_)) {
-                    break;
-                }
             }
             _ = refresh.tick() => screen.refresh(),
         }

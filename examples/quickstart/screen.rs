@@ -3,31 +3,30 @@
 use std::{
     collections::HashMap,
     io::{IsTerminal as _, stdout},
-    sync::Arc,
 };
 
-use async_tool_runtime::{AgentEvent, AgentEventKind, TaskId};
+use async_tool_runtime::{AgentEvent, AgentEventKind, TaskNo};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shared::{console::say, meters::Meters};
+use shared::console::say;
 
-const RUNNING: &str = "           {spinner} {prefix:<20} {wide_bar} {pos:>5}/{len} files  {elapsed}";
+const RUNNING: &str = "           {spinner} {prefix:<20} {wide_bar} {msg}  {elapsed}";
+/// How finely a bar is drawn.
+const PARTS: u64 = 1000;
 const UNMEASURED: &str = "           {spinner} {prefix:<20} {elapsed}";
 
 /// Shows the session as it goes on.
 pub(crate) struct Screen {
-    meters: Arc<Meters>,
     /// `None` where nobody looks.
     bars: Option<MultiProgress>,
-    tasks: HashMap<TaskId, ProgressBar>,
+    tasks: HashMap<TaskNo, ProgressBar>,
 }
 
 impl Screen {
-    pub(crate) fn new(meters: Arc<Meters>) -> Self {
+    pub(crate) fn new() -> Self {
         let bars = stdout()
             .is_terminal()
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stdout()));
         Self {
-            meters,
             bars,
             tasks: HashMap::new(),
         }
@@ -35,9 +34,6 @@ impl Screen {
 
     /// Shows the lines for an event, and gives each running task a bar.
     pub(crate) fn show(&mut self, event: &AgentEvent, lines: &[String]) {
-        if let AgentEventKind::Settled(_, result) = &event.kind {
-            self.meters.forget(result.task);
-        }
         let Some(bars) = &self.bars else {
             for line in lines {
                 say(line);
@@ -45,13 +41,24 @@ impl Screen {
             return;
         };
         match &event.kind {
-            AgentEventKind::Called { number, task, call, .. } => {
+            AgentEventKind::Called { number, call, .. } => {
                 let bar = bars.add(ProgressBar::new(0).with_style(style(UNMEASURED)));
                 bar.set_prefix(format!("{number} {}", call.name));
-                self.tasks.insert(*task, bar);
+                self.tasks.insert(*number, bar);
             }
-            AgentEventKind::Settled(_, result) => {
-                if let Some(bar) = self.tasks.remove(&result.task) {
+            AgentEventKind::Progressed(number, report) => {
+                if let (Some(bar), Some(fraction)) = (self.tasks.get(number), report.fraction) {
+                    if bar.length() != Some(PARTS) {
+                        bar.set_style(style(RUNNING));
+                        bar.set_length(PARTS);
+                    }
+                    bar.set_position((fraction * PARTS as f64) as u64);
+                    bar.set_message(report.message.clone());
+                }
+                return;
+            }
+            AgentEventKind::Settled(number, _) => {
+                if let Some(bar) = self.tasks.remove(number) {
                     bar.finish_and_clear();
                     bars.remove(&bar);
                 }
@@ -66,17 +73,9 @@ impl Screen {
         });
     }
 
-    /// Moves the bars on to where the tools are.
+    /// Lets the bars' clocks go on.
     pub(crate) fn refresh(&self) {
-        for (task, bar) in &self.tasks {
-            let (done, total) = self.meters.of(*task).read();
-            if total > 0 {
-                if bar.length() != Some(total) {
-                    bar.set_style(style(RUNNING));
-                    bar.set_length(total);
-                }
-                bar.set_position(done);
-            }
+        for bar in self.tasks.values() {
             bar.tick();
         }
     }

@@ -1,27 +1,26 @@
 //! The agent of the programs.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use anyhow::Context as _;
 use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
 
-use crate::{meters::Meters, tools, tree::Tree};
+use crate::{tools, tree::Tree};
 
 /// How many tools run at once; further ones wait in the queue. Few, so that a queue can be seen.
 pub const SLOTS: usize = 4;
 
-/// Starts an agent whose tools read the tree below `root`, and say in `meters` how far they are.
+/// Starts an agent whose tools read the tree below `root`.
 ///
 /// `root` need not exist: the tools find out when they are called, and tell the model.
 ///
 /// # Errors
 ///
 /// The manager or the agent can't be set up.
-pub async fn start(root: &Path, meters: &Arc<Meters>) -> anyhow::Result<AsyncAgent> {
+pub async fn start(root: &Path) -> anyhow::Result<AsyncAgent> {
     let manager = AsyncToolManager::builder()
         .tools(tools::all())
         .state(Tree::new(root))
-        .shared_state(Arc::clone(meters))
         .concurrency(SLOTS)
         .build()
         .context("the tools can't be set up")?;

@@ -5,7 +5,6 @@ mod axis;
 pub mod chart;
 pub mod console;
 mod language;
-pub mod meters;
 mod reading;
 pub mod schedule;
 pub mod story;

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::PathBuf,
-    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -11,18 +10,15 @@ use std::{
 use anyhow::{anyhow, bail};
 use async_tool_runtime::ToolContext;
 
-use crate::{
-    meters::{Meter, Meters},
-    tree::{Files, Tree},
-};
+use crate::tree::{Files, Tree};
 
 /// Larger files are no sources, and are not worth the memory.
 const BYTES_AT_MOST: u64 = 32 << 20;
 /// How soon a reading that waits sees that it was told to stop.
 const NAP: Duration = Duration::from_millis(20);
 
-/// An iterator over the files of a tree. It checks between files whether its task was told to stop, keeps the task's
-/// meter, and passes over files that can't be read.
+/// An iterator over the files of a tree. It checks between files whether its task was told to stop, reports how far it
+/// is, and passes over files that can't be read.
 ///
 /// A small tree on a fast disk is read in no time. So that there is something to watch, a reading can be spread over a
 /// time, as if each file came from a slow disk or over a network: file `i` of `n` is read not before `i/n` of that time.
@@ -33,7 +29,6 @@ pub(crate) struct Reading<'a> {
     began: Instant,
     spread: Duration,
     cx: &'a ToolContext,
-    meter: Arc<Meter>,
     skipped: u64,
 }
 
@@ -57,13 +52,7 @@ impl SourceFile {
 }
 
 impl<'a> Reading<'a> {
-    pub(crate) fn start(
-        tree: &Tree,
-        path: &str,
-        spread_seconds: f64,
-        cx: &'a ToolContext,
-        meters: &Meters,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn start(tree: &Tree, path: &str, spread_seconds: f64, cx: &'a ToolContext) -> anyhow::Result<Self> {
         let spread = Duration::try_from_secs_f64(spread_seconds)
             .ok()
             .filter(|spread| *spread <= Duration::from_secs(600))
@@ -72,8 +61,6 @@ impl<'a> Reading<'a> {
             bail!("stopped before the first file");
         }
         let files = tree.files(path)?;
-        let meter = meters.of(cx.task());
-        meter.begin(files.paths.len() as u64);
         Ok(Self {
             skipped: files.unreadable,
             files,
@@ -81,7 +68,6 @@ impl<'a> Reading<'a> {
             began: Instant::now(),
             spread,
             cx,
-            meter,
         })
     }
 
@@ -119,7 +105,9 @@ impl Iterator for Reading<'_> {
                 return Some(Err(stopped));
             }
             self.next += 1;
-            self.meter.advance();
+            let done = self.next;
+            let message = format!("{done} of {count} files");
+            self.cx.progress().report(done as f64 / count as f64, message);
             let is_small = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= BYTES_AT_MOST);
             match is_small.then(|| fs::read(path)) {
                 Some(Ok(bytes)) => {

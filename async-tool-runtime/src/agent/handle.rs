@@ -6,7 +6,10 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder};
-use crate::{AsyncToolManager, Message, Model, ModelError, SessionId, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall};
+use crate::{
+    AsyncToolManager, Message, Model, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskStatus, Timestamp,
+    ToolCall,
+};
 
 /// An agent that goes on working while its tools run.
 ///
@@ -200,6 +203,9 @@ pub struct AgentTask {
     pub status: TaskStatus,
     /// When it was accepted.
     pub accepted: Timestamp,
+    /// What its tool last said of its progress, while the manager remembers the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressReport>,
 }
 
 /// An agent couldn't do what it was asked.

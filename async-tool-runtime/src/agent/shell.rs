@@ -228,6 +228,7 @@ impl Shell {
                     call: record.call.clone(),
                     status: self.status_of(*number, record.task),
                     accepted: record.accepted,
+                    progress: self.manager.task(record.task).and_then(|task| task.snapshot().progress),
                 });
                 let _ = reply.send(tasks.collect());
             }

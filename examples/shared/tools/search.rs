@@ -5,7 +5,7 @@ use async_tool_runtime::{State, ToolContext, async_tool};
 use regex::bytes::Regex;
 use serde::Serialize;
 
-use crate::{meters::Meters, reading::Reading, tree::Tree};
+use crate::{reading::Reading, tree::Tree};
 
 /// How much of a long list the model is shown.
 const SHOWN: usize = 5;
@@ -31,7 +31,6 @@ pub(super) fn search_text(
     #[arg(default = 0.0)]
     spread_seconds: f64,
     #[inject] tree: State<Tree>,
-    #[inject] meters: State<Meters>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<Matches> {
     let pattern = Regex::new(&pattern).map_err(|error| {
@@ -42,7 +41,7 @@ pub(super) fn search_text(
             text.lines().last().unwrap_or_default()
         )
     })?;
-    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx, &meters)?;
+    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx)?;
     let (mut matches, mut files, mut first) = (0, 0, Vec::new());
     for file in &mut reading {
         let file = file?;

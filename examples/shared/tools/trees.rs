@@ -6,7 +6,7 @@ use async_tool_runtime::{State, ToolContext, async_tool};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{language::language_of, meters::Meters, reading::Reading, tree::Tree};
+use crate::{language::language_of, reading::Reading, tree::Tree};
 
 /// How much of a long list the model is shown.
 const SHOWN: usize = 5;
@@ -30,10 +30,9 @@ pub(super) fn count_lines(
     #[arg(default = 0.0)]
     spread_seconds: f64,
     #[inject] tree: State<Tree>,
-    #[inject] meters: State<Meters>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<LineCount> {
-    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx, &meters)?;
+    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx)?;
     let mut languages = BTreeMap::new();
     let mut files = 0;
     for file in &mut reading {
@@ -72,10 +71,9 @@ pub(super) fn hash_tree(
     #[arg(default = 0.0)]
     spread_seconds: f64,
     #[inject] tree: State<Tree>,
-    #[inject] meters: State<Meters>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<TreeHash> {
-    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx, &meters)?;
+    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx)?;
     let mut hash = Sha256::new();
     let (mut files, mut bytes) = (0, 0);
     for file in &mut reading {
@@ -115,10 +113,9 @@ pub(super) fn find_duplicates(
     #[arg(default = 0.0)]
     spread_seconds: f64,
     #[inject] tree: State<Tree>,
-    #[inject] meters: State<Meters>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<Duplicates> {
-    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx, &meters)?;
+    let mut reading = Reading::start(&tree, &path, spread_seconds, &cx)?;
     let mut by_content: BTreeMap<[u8; 32], (u64, Vec<String>)> = BTreeMap::new();
     for file in &mut reading {
         let file = file?;

@@ -10,7 +10,7 @@ use async_tool_runtime::{State, ToolContext, async_tool};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{meters::Meters, reading::Reading, tree::Tree};
+use crate::{reading::Reading, tree::Tree};
 
 /// What a watch saw.
 #[derive(Serialize)]
@@ -33,11 +33,10 @@ pub(super) fn watch_tree(
     #[arg(default = 0.5)]
     round_seconds: f64,
     #[inject] tree: State<Tree>,
-    #[inject] meters: State<Meters>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<Changes> {
     let look = || -> anyhow::Result<HashMap<PathBuf, [u8; 32]>> {
-        Reading::start(&tree, &path, round_seconds, &cx, &meters)?
+        Reading::start(&tree, &path, round_seconds, &cx)?
             .map(|file| file.map(|file| (file.path, Sha256::digest(&file.bytes).into())))
             .collect()
     };
