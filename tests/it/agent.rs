@@ -433,14 +433,13 @@ async fn a_model_that_never_waits_leaves_the_thread_to_others() {
 async fn a_session_that_has_stopped_says_so_everywhere() {
     let gates = Gates::new();
     let journal = Flaky::new(0, false);
-    let agent = AsyncAgent::builder(
-        ScriptedModel::new().turn(|_| call("a")).text("waiting"),
-        manager(&gates),
-    )
-    .journal(Arc::clone(&journal))
-    .start()
-    .await
-    .unwrap();
+    let manager = manager(&gates);
+    let model = ScriptedModel::new().turn(|_| call("a")).text("waiting");
+    let agent = AsyncAgent::builder(model, manager.clone())
+        .journal(Arc::clone(&journal))
+        .start()
+        .await
+        .unwrap();
     let mut events = agent.events();
     agent.send("go").await.unwrap();
     until(
@@ -458,6 +457,6 @@ async fn a_session_that_has_stopped_says_so_everywhere() {
     until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
     let task = agent.tasks().await.unwrap().remove(0);
     assert_eq!(task.status, TaskStatus::Running, "its tool is being stopped");
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    manager.task(task.task).unwrap().outcome().await;
     assert_eq!(agent.tasks().await.unwrap()[0].status, TaskStatus::Cancelled);
 }

@@ -108,10 +108,10 @@ impl Executor {
         progress: Progress,
     ) -> TaskOutcome {
         let deadline = self.deadline(task);
-        if let Some(Deadline { at, reason }) = &deadline
-            && *at <= Instant::now()
+        if let Some(deadline) = deadline
+            && deadline.at <= Instant::now()
         {
-            return timed_out(reason);
+            return deadline.missed();
         }
         // The tool's own token: what it cancels for its helpers' sake is no cancellation of the task.
         let tools_token = cancellation.child();
@@ -122,16 +122,16 @@ impl Executor {
             call: task.call.id.clone(),
             attempt: task.attempt,
             cancellation: tools_token.clone(),
-            deadline: deadline.as_ref().map(|deadline| deadline.at),
+            deadline: deadline.map(|deadline| deadline.at),
             progress,
             states: Arc::clone(&self.0.states),
         });
         let mut work = pin!(perform(call, cx));
         let time_is_up = async {
-            match &deadline {
-                Some(Deadline { at, reason }) => {
-                    sleep_until(*at).await;
-                    reason.as_str()
+            match deadline {
+                Some(deadline) => {
+                    sleep_until(deadline.at).await;
+                    deadline
                 }
                 None => std::future::pending().await,
             }
@@ -141,10 +141,10 @@ impl Executor {
             // A result that is in counts, even where the deadline or a cancellation has come at the same time.
             biased;
             result = &mut work => outcome_of(result, &cancellation),
-            reason = time_is_up => {
+            deadline = time_is_up => {
                 // A blocking function can't be dropped; its token is the only way for it to hear of the timeout.
                 tools_token.cancel();
-                timed_out(reason)
+                deadline.missed()
             }
             () = cancellation.cancelled() => tokio::select! {
                 biased;
@@ -168,13 +168,14 @@ impl Executor {
         let now = Instant::now();
         let by_timeout = self.timeout(&task.call.name).and_then(|timeout| {
             let at = now.checked_add(timeout)?;
-            let reason = format!("timed out after {timeout:?}");
-            Some(Deadline { at, reason })
+            Some(Deadline {
+                at,
+                timeout: Some(timeout),
+            })
         });
         let by_caller = task.deadline.and_then(|deadline| {
             let at = now.checked_add(deadline.since(self.0.clock.now()))?;
-            let reason = "the task's deadline has passed".to_owned();
-            Some(Deadline { at, reason })
+            Some(Deadline { at, timeout: None })
         });
         match (by_timeout, by_caller) {
             (Some(timeout), Some(caller)) => Some(if caller.at < timeout.at { caller } else { timeout }),
@@ -183,14 +184,22 @@ impl Executor {
     }
 }
 
-/// When a task has to have ended, and what is said if it hasn't.
+/// When a task has to have ended.
+#[derive(Clone, Copy)]
 struct Deadline {
     at: Instant,
-    reason: String,
+    /// The timeout that it comes from; `None` if it is the caller's.
+    timeout: Option<Duration>,
 }
 
-fn timed_out(reason: &str) -> TaskOutcome {
-    TaskOutcome::Failed(ToolError::new(ToolErrorKind::Timeout, reason))
+impl Deadline {
+    fn missed(self) -> TaskOutcome {
+        let message = match self.timeout {
+            Some(timeout) => format!("timed out after {timeout:?}"),
+            None => "the task's deadline has passed".to_owned(),
+        };
+        TaskOutcome::Failed(ToolError::new(ToolErrorKind::Timeout, message))
+    }
 }
 
 /// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.

@@ -93,13 +93,15 @@ async fn follow(backend: &dyn Backend, inner: &Inner, cell: &TaskCell) -> Settle
         };
         return Settlement::new(outcome, 0);
     }
-    let outcome =
-        async {
-            backend.outcome(id).await.unwrap_or_else(|error| {
-            tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "the backend lost sight of a task");
-            Settlement::new(TaskOutcome::Unknown("the connection to the task was lost".to_owned()), 1)
+    let outcome = async {
+        backend.outcome(id).await.unwrap_or_else(|error| {
+            warn(cell, &error, "the backend lost sight of a task");
+            Settlement::new(
+                TaskOutcome::Unknown("the connection to the task was lost".to_owned()),
+                1,
+            )
         })
-        };
+    };
     tokio::pin!(outcome);
     if let Some(settlement) = cell.cancellation.run_until_cancelled(&mut outcome).await {
         return settlement;
@@ -112,7 +114,7 @@ async fn follow(backend: &dyn Backend, inner: &Inner, cell: &TaskCell) -> Settle
     for mode in modes {
         let cancelled = async {
             if let Err(error) = backend.cancel(id, *mode).await {
-                tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "the backend did not take a cancellation");
+                warn(cell, &error, "the backend did not take a cancellation");
             }
             sleep(inner.executor.cancel_grace()).await;
         };
@@ -135,12 +137,16 @@ async fn submit(backend: &dyn Backend, cell: &TaskCell) -> Result<(), BackendErr
         let Err(error) = backend.submit(cell.spec.clone()).await else {
             return Ok(());
         };
-        tracing::warn!(task = %cell.spec.task, error = &error as &dyn std::error::Error, "the backend took no task");
+        warn(cell, &error, "the backend took no task");
         match pauses.next() {
             Some(pause) => sleep(*pause).await,
             None => return Err(error),
         }
     }
+}
+
+fn warn(cell: &TaskCell, error: &BackendError, what: &'static str) {
+    tracing::warn!(task = %cell.spec.task, error = error as &dyn std::error::Error, "{what}");
 }
 
 /// Settles its task and frees the slot, also where the future is dropped.
