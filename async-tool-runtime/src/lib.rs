@@ -66,6 +66,7 @@ mod future;
 mod journal;
 mod manager;
 mod model;
+mod policy;
 mod schema;
 mod session;
 mod task;
@@ -81,8 +82,8 @@ pub mod testing;
 
 pub use agent::{
     AckPolicy, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
-    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, FoldError, Ledger, RunError, StartError, Timer,
-    TurnEvent, TurnNo, WakePolicy,
+    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, DeliveryPolicy, FoldError, Ledger, RunError,
+    StartError, Timer, TurnEvent, TurnNo, WakePolicy,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
@@ -92,6 +93,7 @@ pub use future::{BoxFuture, BoxStream};
 pub use journal::{AppendError, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
 pub use manager::{AsyncToolManager, AsyncToolManagerBuilder, BuildError, ShutdownReport, SubmitError};
 pub use model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage};
+pub use policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
 pub use schema::{Dialect, SchemaError, strip_invented_nulls};
 pub use session::SessionId;
 pub use task::{

@@ -44,6 +44,6 @@ pub use handle::{AgentError, AgentTask, AsyncAgent, RunError};
 pub use input::{AgentInput, TurnEvent};
 pub use ledger::{FoldError, Ledger};
 pub use machine::AgentMachine;
-pub use policy::{AckPolicy, AgentPolicy, WakePolicy};
+pub use policy::{AckPolicy, AgentPolicy, DeliveryPolicy, WakePolicy};
 pub use state::AgentState;
 pub use turn::TurnNo;

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::tool::{Background, Effect, ToolOptions, ToolRegistry};
 
 /// When the model is asked again after its calls have been acknowledged.
@@ -37,6 +39,20 @@ impl Default for WakePolicy {
     fn default() -> Self {
         Self::debounce(Duration::from_millis(20), Duration::from_millis(250))
     }
+}
+
+/// When a result that comes after its call was acknowledged enters the conversation. Gemini's three words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DeliveryPolicy {
+    /// When no turn runs; an idle agent is woken. The default.
+    #[default]
+    WhenIdle,
+    /// At once: a running turn is broken off, and what it had finished is kept.
+    Interrupt,
+    /// With the next message, whatever brings it; nobody is woken.
+    Silent,
 }
 
 /// How an agent decides; the same for all of a session.

@@ -23,6 +23,10 @@ pub enum ToolErrorKind {
     Unavailable,
     /// There is no room for the task now. Nothing ran.
     Overloaded,
+    /// The same call is still open. Nothing ran.
+    Duplicate,
+    /// The host was asked whether the call may run, and said no. Nothing ran.
+    Refused,
     /// The library or the host is at fault, not the tool or the model.
     Internal,
 }
@@ -39,6 +43,8 @@ impl ToolErrorKind {
             Self::Panicked => "panicked",
             Self::Unavailable => "unavailable",
             Self::Overloaded => "overloaded",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
             Self::Internal => "internal",
         }
     }
@@ -87,6 +93,8 @@ struct Inner {
     retryable: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after: Option<Duration>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    not_started: bool,
     #[serde(skip)]
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -102,6 +110,7 @@ impl ToolError {
             model_message: None,
             retryable: None,
             retry_after: None,
+            not_started: false,
             source: None,
         }))
     }
@@ -142,6 +151,14 @@ impl ToolError {
         self
     }
 
+    /// The work was not even started, so that another try can't do it twice: a tool whose effect is
+    /// [`Effect::Once`](crate::Effect::Once) is tried again only after such an error. The error is retryable.
+    #[must_use]
+    pub fn with_not_started(mut self) -> Self {
+        self.0.not_started = true;
+        self.with_retryable(true)
+    }
+
     /// Another try can help, but not before this long from now.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
@@ -172,6 +189,12 @@ impl ToolError {
     #[must_use]
     pub fn retryable(&self) -> bool {
         self.0.retryable.unwrap_or_else(|| self.0.kind.is_retryable())
+    }
+
+    /// Whether the error says that the work was not even started.
+    #[must_use]
+    pub fn not_started(&self) -> bool {
+        self.0.not_started
     }
 
     /// How long to wait before another try, if the error says so.

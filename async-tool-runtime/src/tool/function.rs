@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::{Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope};
+
 use super::{
     Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition,
     ToolError, ToolOptions, bind, output::ToolOutput,
@@ -128,9 +130,78 @@ impl FunctionTool {
         self
     }
 
-    /// How long a call may run, from its start. Default: the manager's.
+    /// How long an attempt may run, from its start. Default: the manager's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether and when a call that failed is tried again. Default: never.
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.options.retry = Some(retry);
+        self
+    }
+
+    /// How many calls of the tool run at once, over all sessions. Default: as many as the manager runs.
+    pub fn concurrency(mut self, calls: usize) -> Self {
+        self.options.concurrency = Some(calls);
+        self
+    }
+
+    /// How many calls may start in a span of time. Default: any number.
+    pub fn rate(mut self, rate: RateLimit) -> Self {
+        self.options.rate = Some(rate);
+        self
+    }
+
+    /// When a tool that fails is left alone for a while. Default: never.
+    pub fn breaker(mut self, breaker: BreakerPolicy) -> Self {
+        self.options.breaker = Some(breaker);
+        self
+    }
+
+    /// Which tasks get a slot first. Default: [`Priority::Normal`].
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// Which values are given again without running the function. Default: none.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache(mut self, cache: CachePolicy) -> Self {
+        self.options.cache = Some(cache);
+        self
+    }
+
+    /// What happens to a call while the same one is still open. Default: [`Dedupe::Allow`].
+    pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
+        self.options.dedupe = dedupe;
+        self
+    }
+
+    /// Between whose calls cached values and running calls are shared. Default: [`Scope::Session`].
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.options.scope = scope;
+        self
+    }
+
+    /// Which calls the host must approve before they run. Default: none.
+    pub fn approval(mut self, approval: Approval) -> Self {
+        self.options.approval = approval;
+        self
+    }
+
+    /// When a late result enters the conversation. Default: the agent's.
+    pub fn delivery(mut self, delivery: DeliveryPolicy) -> Self {
+        self.options.delivery = Some(delivery);
+        self
+    }
+
+    /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the
+    /// manager's.
+    pub fn result_limit(mut self, bytes: usize) -> Self {
+        self.options.result_limit = Some(bytes);
         self
     }
 

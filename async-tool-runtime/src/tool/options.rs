@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Background, Effect};
+use crate::{Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope};
 
 /// How the calls of a tool are to be run. Everything has a default; `None` means the manager's or agent's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,8 +15,30 @@ pub struct ToolOptions {
     pub background: Background,
     /// How long the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
     pub grace: Option<Duration>,
-    /// How long a call may run, from its start. Default: the manager's.
+    /// How long an attempt may run, from its start. Default: the manager's.
     pub timeout: Option<Duration>,
+    /// Whether and when a call that failed is tried again. Default: never.
+    pub retry: Option<RetryPolicy>,
+    /// How many calls of the tool run at once. Default: as many as the manager runs.
+    pub concurrency: Option<usize>,
+    /// How many calls may start in a span of time. Default: any number.
+    pub rate: Option<RateLimit>,
+    /// When a tool that fails is left alone for a while. Default: never.
+    pub breaker: Option<BreakerPolicy>,
+    /// Which tasks get a slot first. Default: [`Priority::Normal`].
+    pub priority: Priority,
+    /// Which values are given again without running the function. Default: none.
+    pub cache: Option<CachePolicy>,
+    /// What happens to a call while the same one is still open. Default: [`Dedupe::Allow`].
+    pub dedupe: Dedupe,
+    /// Between whose calls values and running calls are shared. Default: [`Scope::Session`].
+    pub scope: Scope,
+    /// Which calls the host must approve. Default: none.
+    pub approval: Approval,
+    /// When a late result enters the conversation. Default: the agent's.
+    pub delivery: Option<DeliveryPolicy>,
+    /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the manager's.
+    pub result_limit: Option<usize>,
 }
 
 impl ToolOptions {
@@ -25,5 +48,16 @@ impl ToolOptions {
         background: Background::Auto,
         grace: None,
         timeout: None,
+        retry: None,
+        concurrency: None,
+        rate: None,
+        breaker: None,
+        priority: Priority::Normal,
+        cache: None,
+        dedupe: Dedupe::Allow,
+        scope: Scope::Session,
+        approval: Approval::Never,
+        delivery: None,
+        result_limit: None,
     };
 }

@@ -1,0 +1,29 @@
+//! What stands between a call and its function: one file per policy.
+//!
+//! The path of a call is a [`tower_service::Service`] over [`ToolRequest`]; a policy is a [`tower_layer::Layer`] around it.
+//! Outermost first: cache, single flight, rate limit, slots (`manager/queue.rs`), breaker, retry, and the attempt itself with
+//! its timeout and panic guard (`backend/executor.rs`).
+//!
+//! # Invariants
+//!
+//! 1. A policy that a tool doesn't have is not in its path.
+//! 2. A call that waits (for a rate, another call, a pause between attempts) holds no slot.
+//! 3. Dropping a call at any point leaves no policy with a count, a flight or a probe that nobody ends.
+//!
+//! Absent on purpose: who gets a slot (`manager/queue.rs`), and what a model is told (`agent/`).
+
+mod approval;
+mod breaker;
+mod cache;
+mod dedupe;
+mod priority;
+mod rate;
+mod retry;
+
+pub use approval::Approval;
+pub use breaker::BreakerPolicy;
+pub use cache::CachePolicy;
+pub use dedupe::{Dedupe, Scope};
+pub use priority::Priority;
+pub use rate::RateLimit;
+pub use retry::RetryPolicy;
