@@ -9,7 +9,8 @@ use std::{
 
 use futures_core::Stream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio_util::sync::ReusableBoxFuture;
+
+use crate::BoxFuture;
 
 /// What a reader of a broadcast gets.
 pub(crate) enum Received<T> {
@@ -20,11 +21,11 @@ pub(crate) enum Received<T> {
 
 /// Reads a broadcast channel. tokio's receiver can't be polled, so its future is kept, and with it the promise that
 /// dropping a `next` loses nothing.
-pub(crate) struct BroadcastStream<T>(ReusableBoxFuture<'static, (Result<T, RecvError>, Receiver<T>)>);
+pub(crate) struct BroadcastStream<T>(BoxFuture<'static, (Result<T, RecvError>, Receiver<T>)>);
 
 impl<T: Clone + Send + 'static> BroadcastStream<T> {
     pub(crate) fn new(receiver: Receiver<T>) -> Self {
-        Self(ReusableBoxFuture::new(receive(receiver)))
+        Self(Box::pin(receive(receiver)))
     }
 }
 
@@ -32,8 +33,8 @@ impl<T: Clone + Send + 'static> Stream for BroadcastStream<T> {
     type Item = Received<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received<T>>> {
-        let (received, receiver) = ready!(self.0.poll(cx));
-        self.0.set(receive(receiver));
+        let (received, receiver) = ready!(self.0.as_mut().poll(cx));
+        self.0 = Box::pin(receive(receiver));
         Poll::Ready(match received {
             Ok(item) => Some(Received::Item(item)),
             Err(RecvError::Lagged(missed)) => Some(Received::Missed(missed)),

@@ -91,14 +91,20 @@ pub use clock::Timestamp;
 pub use context::{Answer, AnswerContent, Message, Transcript};
 pub use future::{BoxFuture, BoxStream};
 pub use journal::{AppendError, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
-pub use manager::{AsyncToolManager, AsyncToolManagerBuilder, BuildError, ShutdownReport, SubmitError};
+pub use manager::{
+    AsyncToolManager, AsyncToolManagerBuilder, BuildError, ManagerStats, ResolveError, ShutdownReport, SubmitError,
+    WhenFull,
+};
 pub use model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage};
-pub use policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
+pub use policy::{
+    Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, RetryPolicy, Scope, SemanticCache,
+    ToolRequest, ToolService,
+};
 pub use schema::{Dialect, SchemaError, strip_invented_nulls};
 pub use session::SessionId;
 pub use task::{
-    AsyncTaskResult, CallId, EventStream, ParseTaskIdError, ParseTaskNoError, TaskAck, TaskEvent, TaskHandle, TaskId,
-    TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall,
+    AsyncTaskResult, CallId, ChildTask, EventStream, InputRequest, ParseTaskIdError, ParseTaskNoError, TaskAck,
+    TaskEvent, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall,
 };
 #[cfg(feature = "inventory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]

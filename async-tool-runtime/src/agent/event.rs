@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::TurnNo;
 use crate::{
-    AsyncTaskResult, ModelError, ProgressReport, TaskId, TaskNo, Timestamp, ToolCall, Usage,
+    AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, Timestamp, ToolCall, Usage,
     broadcast::{BroadcastStream, Received, next},
 };
 
@@ -81,6 +81,8 @@ pub enum AgentEventKind {
     Started(TaskNo),
     /// A tool said how far it has come. At most ten times a second for a task.
     Progressed(TaskNo, ProgressReport),
+    /// A task asks the host for consent or an answer; `None`: what it asked for is answered or withdrawn.
+    InputRequired(TaskNo, Option<InputRequest>),
     /// A task ended.
     Settled(TaskNo, Arc<AsyncTaskResult>),
     /// Results were put before the model, in one message.

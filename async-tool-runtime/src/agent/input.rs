@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Timer, TurnNo};
-use crate::{AsyncTaskResult, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
+use crate::{AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
 
 /// Something that happened to an agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub enum AgentInput {
     Started(TaskId),
     /// A tool said how far it has come.
     Progressed(TaskId, ProgressReport),
+    /// A task asks the host for something; `None`: what it asked for is answered or withdrawn.
+    Asked(TaskId, Option<InputRequest>),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
     /// A timer went off.

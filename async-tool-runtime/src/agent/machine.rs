@@ -7,8 +7,8 @@ use super::{
     TurnNo, frames, ledger::Life,
 };
 use crate::{
-    AsyncTaskResult, Entry, Given, ModelError, ModelRequest, ProgressReport, SessionId, TaskId, TaskNo, TaskSpec,
-    TaskStatus, Timestamp, ToolCall, ToolDefinition, TurnEnd,
+    AsyncTaskResult, Entry, Given, InputRequest, ModelError, ModelRequest, ProgressReport, SessionId, TaskId, TaskNo,
+    TaskSpec, TaskStatus, Timestamp, ToolCall, ToolDefinition, TurnEnd,
 };
 
 /// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
@@ -107,6 +107,7 @@ impl AgentMachine {
             AgentInput::Turn(turn, event) => self.on_turn(now, turn, event),
             AgentInput::Started(task) => self.on_started(now, task),
             AgentInput::Progressed(task, report) => self.on_progressed(now, task, report),
+            AgentInput::Asked(task, request) => self.on_asked(now, task, request),
             AgentInput::Settled(result) => self.on_settled(now, result),
             AgentInput::Timer(timer) => self.on_timer(now, timer),
             AgentInput::Cancel(task, reason) => self.on_cancel(now, task, reason),
@@ -309,6 +310,18 @@ impl AgentMachine {
         }
     }
 
+    fn on_asked(&mut self, now: Timestamp, task: TaskId, request: Option<InputRequest>) {
+        let Some(number) = self.ledger.number(task) else { return };
+        let is_open = self
+            .ledger
+            .tasks()
+            .get(&number)
+            .is_some_and(|record| record.result.is_none());
+        if is_open {
+            self.emit(now, AgentEventKind::InputRequired(number, request));
+        }
+    }
+
     fn on_settled(&mut self, now: Timestamp, result: Arc<AsyncTaskResult>) {
         let Some(number) = self.ledger.number(result.task) else {
             return;
@@ -415,14 +428,10 @@ impl AgentMachine {
             at: now,
         };
         self.record(now, entry);
-        let spec = TaskSpec {
-            task,
-            number: Some(number),
-            session: self.session.clone(),
-            call: call.clone(),
-            attempt: 1,
-            deadline: None,
-        };
+        let spec = TaskSpec::new(self.session.clone(), call.clone())
+            .with_task(task)
+            .with_number(number)
+            .with_turn(turn);
         self.actions.push(AgentAction::Submit(spec));
         self.emit(
             now,

@@ -179,6 +179,7 @@ impl Shell {
             Some(news) = self.news.recv() => match news {
                 TaskNews::Started(task) => AgentInput::Started(task),
                 TaskNews::Progressed(task, report) => AgentInput::Progressed(task, report),
+                TaskNews::Asked(snapshot) => AgentInput::Asked(snapshot.task, snapshot.request),
                 TaskNews::Settled(result) => AgentInput::Settled(result),
             },
             timer = timer => {

@@ -15,6 +15,7 @@
 mod executor;
 
 pub use executor::Executor;
+pub(crate) use executor::outcome_of;
 
 use std::fmt;
 

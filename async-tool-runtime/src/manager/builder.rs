@@ -9,11 +9,17 @@ use std::{
 
 use tokio::sync::{Notify, broadcast};
 
-use super::{AsyncToolManager, Callback, Inner, queue::Queue, run, table::TaskTable};
+use super::{
+    AsyncToolManager, Callback, Inner, WhenFull,
+    queue::{Queue, Weigh},
+    remote, run,
+    table::TaskTable,
+};
 use crate::{
-    AsyncTaskResult, Executor,
+    AsyncTaskResult, Executor, SessionId,
     backend::Backend,
     clock::Clock,
+    policy::{Around, HostLayer, Quarantine, ToolRequest, ToolService, paths},
     tool::{RegistryError, StateMap, Tool, ToolRegistry},
 };
 
@@ -29,7 +35,13 @@ pub struct AsyncToolManagerBuilder {
     backend: Option<Arc<dyn Backend>>,
     concurrency: usize,
     queue_capacity: usize,
+    when_full: WhenFull,
+    session_concurrency: usize,
+    weigh: Option<Weigh>,
+    outer: Vec<HostLayer>,
+    inner: Vec<HostLayer>,
     timeout: Option<Duration>,
+    result_limit: Option<usize>,
     cancel_grace: Duration,
     retained: usize,
 }
@@ -43,7 +55,13 @@ impl Default for AsyncToolManagerBuilder {
             backend: None,
             concurrency: 64,
             queue_capacity: 16_384,
+            when_full: WhenFull::default(),
+            session_concurrency: usize::MAX,
+            weigh: None,
+            outer: Vec::new(),
+            inner: Vec::new(),
             timeout: None,
+            result_limit: None,
             cancel_grace: Duration::from_secs(1),
             retained: 1024,
         }
@@ -78,7 +96,8 @@ impl AsyncToolManagerBuilder {
     /// How many tasks run at once. Default: 64.
     ///
     /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns; its slot is given
-    /// to the next task.
+    /// to the next task, and [`ManagerStats::quarantined`](crate::ManagerStats::quarantined) counts it. A task that waits for a task below
+    /// it, for people, or for its next attempt has no slot.
     pub fn concurrency(mut self, tasks: usize) -> Self {
         self.concurrency = tasks;
         self
@@ -91,7 +110,96 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How long a task may run, for tools that say nothing themselves. Default: without limit.
+    /// What happens to a task for which there is no slot. Default: [`WhenFull::Queue`].
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// How many tasks of one session run at once. Default: as many as the manager runs.
+    pub fn session_concurrency(mut self, tasks: usize) -> Self {
+        self.session_concurrency = tasks;
+        self
+    }
+
+    /// How many shares of the slots a session has, when several wait for them; 0 counts as 1. Asked when a session comes, and again
+    /// after it has had no task for a while. Default: 1 for each.
+    pub fn session_weight(mut self, weigh: impl Fn(&SessionId) -> u32 + Send + Sync + 'static) -> Self {
+        self.weigh = Some(Box::new(weigh));
+        self
+    }
+
+    /// Puts a layer around the calls of all tools, outside of everything else: it sees a call before a cache is asked and before it
+    /// waits for anything, and the result that the task will have. The first layer added is the outermost.
+    ///
+    /// Any [`tower_layer::Layer`] whose service takes a [`ToolRequest`] and gives a JSON value; tower's own (timeouts, limits, `map_request`, …)
+    /// are such layers. A service must be `Clone`, because each call is made on a clone: put a `Buffer` around one that isn't.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, ToolError, ToolErrorKind, ToolRequest, ToolService};
+    /// use std::task::{Context, Poll};
+    ///
+    /// /// Lets no session call anything that is named in its list.
+    /// #[derive(Clone)]
+    /// struct Forbid<S>(S);
+    ///
+    /// impl<S: tower_service::Service<ToolRequest, Error = ToolError>> tower_service::Service<ToolRequest> for Forbid<S>
+    /// where
+    ///     S::Future: Send + 'static,
+    /// {
+    ///     type Response = S::Response;
+    ///     type Error = ToolError;
+    ///     type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, ToolError>> + Send>>;
+    ///
+    ///     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+    ///         self.0.poll_ready(cx)
+    ///     }
+    ///
+    ///     fn call(&mut self, request: ToolRequest) -> Self::Future {
+    ///         if request.session().as_str() == "guest" {
+    ///             let refusal = ToolError::new(ToolErrorKind::Refused, "guests may not call tools");
+    ///             return Box::pin(async { Err(refusal) });
+    ///         }
+    ///         Box::pin(self.0.call(request))
+    ///     }
+    /// }
+    ///
+    /// let manager = AsyncToolManager::builder()
+    ///     .layer(tower_layer::layer_fn(|inner: ToolService| Forbid(inner)))
+    ///     .build()?;
+    /// # Ok::<(), async_tool_runtime::BuildError>(())
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: tower_layer::Layer<ToolService> + Send + Sync + 'static,
+        L::Service: tower_service::Service<ToolRequest, Response = serde_json::Value> + Clone + Send + Sync + 'static,
+        <L::Service as tower_service::Service<ToolRequest>>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        <L::Service as tower_service::Service<ToolRequest>>::Future: Send,
+    {
+        self.outer.push(HostLayer::new(layer));
+        self
+    }
+
+    /// Puts a layer around each attempt, inside of everything but its timeout: it runs with a slot, and once for every retry. Otherwise like
+    /// [`layer`](Self::layer).
+    pub fn inner_layer<L>(mut self, layer: L) -> Self
+    where
+        L: tower_layer::Layer<ToolService> + Send + Sync + 'static,
+        L::Service: tower_service::Service<ToolRequest, Response = serde_json::Value> + Clone + Send + Sync + 'static,
+        <L::Service as tower_service::Service<ToolRequest>>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        <L::Service as tower_service::Service<ToolRequest>>::Future: Send,
+    {
+        self.inner.push(HostLayer::new(layer));
+        self
+    }
+
+    /// How many bytes of a result's JSON the model is given, for tools that say nothing themselves. Default: all.
+    pub fn result_limit(mut self, bytes: usize) -> Self {
+        self.result_limit = Some(bytes);
+        self
+    }
+
+    /// How long an attempt may run, for tools that say nothing themselves. Default: without limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -127,20 +235,51 @@ impl AsyncToolManagerBuilder {
     /// # Errors
     ///
     /// [`BuildError`], naming the tool: two tools of one name, a name that providers refuse, or a tool that needs a state nobody
-    /// registered; also if `concurrency` is 0, with which nothing could ever run.
+    /// registered; options that contradict each other or that nothing
+    /// could run with; also if a concurrency is 0.
     pub fn build(self) -> Result<AsyncToolManager, BuildError> {
-        if self.concurrency == 0 {
+        if self.concurrency == 0 || self.session_concurrency == 0 {
             return Err(BuildError::NoSlots);
         }
         let registry = ToolRegistry::new(self.tools)?;
         registry.check_states(&self.states)?;
         let clock = Clock::start();
-        let inner = Arc::new(Inner {
-            executor: Executor::new(registry, self.states, self.timeout, self.cancel_grace, clock),
+        let quarantine = Arc::new(Quarantine::default());
+        let remote = self
+            .backend
+            .clone()
+            .map(|backend| remote::service(backend, self.cancel_grace));
+        let around = Around {
+            states: Arc::new(self.states),
+            timeout: self.timeout,
+            cancel_grace: self.cancel_grace,
+            result_limit: self.result_limit,
+            quarantine: Arc::clone(&quarantine),
+            outer: self.outer,
+            inner: self.inner,
+            remote,
+        };
+        let (paths, lanes) = paths(&registry, &around)?;
+        let queue = Queue::new(
+            self.concurrency,
+            self.queue_capacity,
+            self.session_concurrency,
+            self.weigh,
+            lanes,
+        );
+        let inner = Arc::new_cyclic(|this| Inner {
+            this: this.clone(),
+            executor: Executor::new(registry, paths, self.cancel_grace, clock),
+            when_full: self.when_full,
+            queue: Mutex::new(queue),
+            same: Mutex::default(),
+            counters: Default::default(),
+            quarantine,
+            runtime: Default::default(),
+            route_count: 0.into(),
             backend: self.backend,
             callbacks: self.callbacks,
             clock,
-            queue: Mutex::new(Queue::new(self.concurrency, self.queue_capacity)),
             tasks: Mutex::new(TaskTable::new(self.retained)),
             routes: Mutex::new(HashMap::new()),
             events: broadcast::Sender::new(EVENT_BACKLOG),
@@ -168,7 +307,7 @@ impl fmt::Debug for AsyncToolManagerBuilder {
 pub enum BuildError {
     /// A tool can't be registered.
     Registry(RegistryError),
-    /// `concurrency` is 0.
+    /// `concurrency` or `session_concurrency` is 0.
     NoSlots,
 }
 
@@ -182,7 +321,9 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry(error) => error.fmt(f),
-            Self::NoSlots => f.write_str("`concurrency` must be at least 1, or no task could ever run"),
+            Self::NoSlots => {
+                f.write_str("`concurrency` and `session_concurrency` must be at least 1, or no task could ever run")
+            }
         }
     }
 }

@@ -12,19 +12,24 @@
 //! Absent on purpose: anything about conversations. The manager knows a session only as a return address; what a model
 //! is told, and when, is decided in `agent/`.
 
+mod admission;
 mod builder;
 mod error;
+mod people;
 mod queue;
+mod remote;
 mod run;
+mod same;
 mod shutdown;
+mod stats;
 mod table;
 
 use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -33,23 +38,29 @@ use tokio::{
     sync::{Notify, broadcast, mpsc},
 };
 
+pub use admission::WhenFull;
 pub use builder::{AsyncToolManagerBuilder, BuildError};
 pub use error::SubmitError;
+pub use people::ResolveError;
+pub(crate) use queue::{Slot, Ticket};
 pub use shutdown::ShutdownReport;
+pub use stats::ManagerStats;
 
 use crate::{
-    AsyncTaskResult, Executor, ProgressReport, SessionId, TaskOutcome, Timestamp, ToolRegistry,
+    AsyncTaskResult, Executor, ProgressReport, SessionId, Timestamp, ToolRegistry, TurnNo,
     backend::Backend,
     clock::Clock,
+    policy::{CallKey, Quarantine},
     task::{
         EventStream, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec, TaskStatus,
         ToolCall,
     },
-    tool::{CancellationToken, ToolError, ToolErrorKind},
 };
-use queue::{Admission, Queue, Waiting};
-use run::Work;
-use table::{Inserted, TaskTable};
+use admission::Waiting;
+use queue::Queue;
+use same::SameCalls;
+use stats::Counters;
+use table::TaskTable;
 
 /// Runs tools in the background. A cheap handle: clones are the same manager.
 ///
@@ -92,6 +103,8 @@ pub(crate) enum TaskNews {
     Started(TaskId),
     /// A tool said how far it has come.
     Progressed(TaskId, ProgressReport),
+    /// A task asks for something, or does no more.
+    Asked(TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }
@@ -100,14 +113,24 @@ pub(crate) enum TaskNews {
 pub(crate) type Callback = Box<dyn Fn(&Arc<AsyncTaskResult>) + Send + Sync>;
 
 pub(crate) struct Inner {
+    /// Itself, for what it is asked through a trait.
+    this: Weak<Self>,
     executor: Executor,
     backend: Option<Arc<dyn Backend>>,
     callbacks: Vec<Callback>,
     clock: Clock,
-    queue: Mutex<Queue>,
+    when_full: WhenFull,
+    queue: Mutex<Queue<Waiting>>,
     tasks: Mutex<TaskTable>,
+    same: Mutex<SameCalls>,
+    counters: Counters,
+    quarantine: Arc<Quarantine>,
+    /// Where tasks run: that of the first one who submitted.
+    runtime: OnceLock<Handle>,
     /// Where results of a session go, registered before its first task.
     routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
+    /// How many routes there are: without any, nobody looks for one.
+    route_count: AtomicUsize,
     events: broadcast::Sender<TaskEvent>,
     /// Whether anybody has ever asked for events: looking at the channel takes its lock.
     has_listeners: AtomicBool,
@@ -140,66 +163,7 @@ impl AsyncToolManager {
     ///
     /// As for [`submit`](Self::submit).
     pub fn submit_task(&self, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
-        let inner = &self.inner;
-        let Ok(runtime) = Handle::try_current() else {
-            let error = ToolError::new(
-                ToolErrorKind::Internal,
-                "tasks must be submitted from within a tokio runtime",
-            )
-            .with_model_message("the tool can't be run here");
-            return Err(SubmitError::new(spec.call, error));
-        };
-        let bound = match inner.executor.bind(&spec.call.name, &spec.call.arguments) {
-            Ok(bound) => bound,
-            Err(error) => return Err(SubmitError::new(spec.call, error)),
-        };
-        let work = match &inner.backend {
-            // The worker binds again, where the tool is.
-            Some(backend) => Work::Remote(Arc::clone(backend)),
-            None => Work::Here(bound),
-        };
-
-        let cell = Arc::new(TaskCell::new(spec, inner.now(), CancellationToken::new()));
-        let inserted = inner.tasks().insert(&cell);
-        match inserted {
-            Inserted::New => {}
-            Inserted::Known(known) => return Ok(self.handle(known)),
-            Inserted::Closing => {
-                let error = ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down");
-                return Err(SubmitError::new(cell.spec.call.clone(), error.with_retryable(false)));
-            }
-        }
-        let waiting = Waiting {
-            cell: Arc::clone(&cell),
-            work,
-            runtime,
-        };
-        let admission = {
-            let mut queue = inner.queue();
-            let admission = queue.admit(waiting);
-            if matches!(admission, Admission::Start(_) | Admission::Queued) {
-                // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
-                inner.publish(|| TaskEvent::Accepted(cell.snapshot()));
-            }
-            admission
-        };
-        match admission {
-            Admission::Start(waiting) => run::start(inner, waiting),
-            Admission::Queued => {}
-            Admission::Full(refused) => {
-                drop(refused);
-                let error = ToolError::new(
-                    ToolErrorKind::Overloaded,
-                    "too many tasks are waiting; try again when some have ended",
-                );
-                // Whoever has found the task by its id in the meantime learns that it is over.
-                let refused = TaskOutcome::Failed(error.clone());
-                let _nobody_else_settles_it = cell.settle(refused, None, inner.now());
-                inner.tasks().forget(cell.spec.task);
-                inner.open_tasks_changed();
-                return Err(SubmitError::new(cell.spec.call.clone(), error));
-            }
-        }
+        let cell = self.inner.submit(spec, None)?;
         Ok(self.handle(cell))
     }
 
@@ -218,6 +182,22 @@ impl AsyncToolManager {
             handle.cancel(reason);
         }
         Some(status)
+    }
+
+    /// Tells all open tasks of a session to stop, for this reason; gives how many there were.
+    pub fn cancel_session(&self, session: &SessionId, reason: &str) -> usize {
+        self.cancel_where(reason, |spec| spec.session == *session)
+    }
+
+    /// Tells all open tasks of a turn to stop, for this reason, with all that they have submitted; gives how many there were.
+    pub fn cancel_turn(&self, session: &SessionId, turn: TurnNo, reason: &str) -> usize {
+        self.cancel_where(reason, |spec| spec.session == *session && spec.turn == Some(turn))
+    }
+
+    fn cancel_where(&self, reason: &str, is_meant: impl Fn(&TaskSpec) -> bool) -> usize {
+        let open = self.inner.tasks().open();
+        let meant = open.into_iter().filter(|cell| is_meant(&cell.spec));
+        meant.map(|cell| self.handle(cell).cancel(reason)).count()
     }
 
     /// What happens to tasks from now on; a snapshot of the open tasks comes first.
@@ -245,7 +225,8 @@ impl AsyncToolManager {
     /// Sends the news of a session's tasks to `sender`, until the session is unrouted.
     pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<TaskNews>) -> Result<(), SessionId> {
         use std::collections::hash_map::Entry;
-        match self.inner.routes().entry(session) {
+        let mut routes = self.inner.routes();
+        let routed = match routes.entry(session) {
             Entry::Occupied(taken) if !taken.get().is_closed() => Err(taken.key().clone()),
             Entry::Occupied(mut stale) => {
                 stale.insert(sender);
@@ -255,11 +236,15 @@ impl AsyncToolManager {
                 free.insert(sender);
                 Ok(())
             }
-        }
+        };
+        self.inner.route_count.store(routes.len(), Ordering::Release);
+        routed
     }
 
     pub(crate) fn unroute(&self, session: &SessionId) {
-        self.inner.routes().remove(session);
+        let mut routes = self.inner.routes();
+        routes.remove(session);
+        self.inner.route_count.store(routes.len(), Ordering::Release);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -291,6 +276,9 @@ impl Inner {
     }
 
     fn tell_session(&self, session: &SessionId, news: TaskNews) {
+        if self.route_count.load(Ordering::Acquire) == 0 {
+            return;
+        }
         let routes = self.routes();
         if let Some(route) = routes.get(session) {
             let _the_agent_is_gone = route.send(news);
@@ -310,8 +298,21 @@ impl Inner {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Waiting>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn same(&self) -> MutexGuard<'_, SameCalls> {
+        self.same.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of a call that must not be open twice.
+    fn same_key(&self, cell: &TaskCell) -> Option<CallKey> {
+        use crate::Dedupe;
+        let options = &cell.path.as_ref()?.options;
+        let call = &cell.spec.call;
+        matches!(options.dedupe, Dedupe::Reject | Dedupe::Replace)
+            .then(|| CallKey::new(&call.name, &cell.spec.session, options.scope, &call.arguments))
     }
 
     fn tasks(&self) -> MutexGuard<'_, TaskTable> {

@@ -1,100 +1,444 @@
-//! Admission: who runs, who waits, who is turned away.
+//! Who gets a slot, and who waits.
+//!
+//! Sans-IO: no clock and no lock of its own, and it doesn't know what waits in it. Time comes in with the calls, in
+//! milliseconds.
+//!
+//! # Who is next
+//!
+//! 1. The highest [`Class`] of which somebody can start.
+//! 2. In it, the session that holds the fewest slots for its weight. So sessions get equal shares, however long their tasks take.
+//! 3. Between equals, the session whose tasks have held slots for the least time, for its weight: where there are fewer slots
+//!    than sessions, time is what is shared. A session that comes new, or comes back, starts with the time of the last one served,
+//!    so that nobody saves up for a rush.
+//! 4. In a session, the task that came first.
+//!
+//! A tool with a limit of its own has a lane: when that is full, its tasks stay and nobody behind them waits.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use tokio::runtime::Handle;
+use crate::{Priority, SessionId, Timestamp};
 
-use super::run::Work;
-use crate::task::TaskCell;
-
-/// A task that has been accepted and not been started.
-pub(super) struct Waiting {
-    pub(super) cell: Arc<TaskCell>,
-    pub(super) work: Work,
-    /// The runtime of the caller, where the task will run.
-    pub(super) runtime: Handle,
+/// What is waited for: who is to be served before whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// A task that gave its slot away for a while and goes on: what has begun is finished first.
+    Resumed,
+    /// A task that another task waits for: it lets two go on.
+    Child,
+    /// Everything else.
+    New(Priority),
 }
 
-/// Slots, and the tasks that wait for one, first come first served.
-pub(super) struct Queue {
-    /// By ticket, so that a cancelled task is taken out at once, wherever it stands.
-    waiting: BTreeMap<u64, Waiting>,
-    next_ticket: u64,
-    running: usize,
+impl Class {
+    const COUNT: usize = 5;
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Resumed => 0,
+            Self::Child => 1,
+            Self::New(Priority::High) => 2,
+            Self::New(Priority::Normal) => 3,
+            Self::New(Priority::Low) => 4,
+        }
+    }
+}
+
+/// A lane of [`Queue::new`]; 0 is the lane without a limit.
+pub(super) type LaneNo = usize;
+
+/// A slot that somebody holds, to be given back with [`Queue::release`].
+#[derive(Debug)]
+#[must_use = "a slot that isn't given back is lost"]
+pub(crate) struct Slot {
+    share: usize,
+    lane: LaneNo,
+    since: Timestamp,
+    is_inline: bool,
+}
+
+/// Where something waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    share: usize,
+    lane: LaneNo,
+    class: usize,
+    number: u64,
+}
+
+/// Slots, and what waits for one.
+pub(super) struct Queue<T> {
     slots: usize,
+    running: usize,
+    waiting: usize,
+    /// How many tasks have been accepted and have had no slot yet.
+    places: usize,
     capacity: usize,
-    /// Whether somebody is handing out slots. Starting a task on a runtime that is shut down drops it on the spot,
-    /// which frees its slot again: without the mark that would recurse once for every waiting task.
+    session_limit: usize,
+    weigh: Option<Weigh>,
+    lanes: Vec<Lane>,
+    shares: Vec<Share<T>>,
+    by_session: HashMap<SessionId, usize>,
+    /// Shares that nobody has.
+    free: Vec<usize>,
+    active: usize,
+    /// The time that the session served last had used.
+    floor: u64,
+    next_number: u64,
     dispatching: bool,
 }
 
-/// The verdict on a task.
-pub(super) enum Admission {
-    /// It has a slot.
-    Start(Waiting),
-    /// It waits for one.
-    Queued,
-    /// There is no room; it is given back, to be dropped outside of the lock.
-    Full(Waiting),
+/// The weight of a session.
+pub(super) type Weigh = Box<dyn Fn(&SessionId) -> u32 + Send + Sync>;
+
+struct Lane {
+    limit: usize,
+    running: usize,
+    /// The sessions of which something waits here and may start, for each class.
+    ranks: [BTreeSet<Rank>; Class::COUNT],
 }
 
-impl Queue {
-    pub(super) fn new(slots: usize, capacity: usize) -> Self {
+/// The order of sessions: the least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    load: u64,
+    used: u64,
+    share: usize,
+}
+
+/// What one session has of the slots.
+struct Share<T> {
+    weight: u64,
+    running: usize,
+    waiting: usize,
+    has_inline: bool,
+    /// Milliseconds of slots, divided by the weight.
+    used: u64,
+    /// Only those that have had something in them.
+    buckets: Vec<Bucket<T>>,
+}
+
+struct Bucket<T> {
+    lane: LaneNo,
+    class: usize,
+    /// By number, so that what is cancelled is taken out at once, wherever it stands.
+    waiting: BTreeMap<u64, T>,
+}
+
+/// Weights divide numbers of this order, so that a weight of a million still makes a difference.
+const SCALE: u64 = 1 << 20;
+
+/// How many sessions of which nothing runs or waits are remembered, beyond as many as are active.
+const REMEMBERED: usize = 1024;
+
+impl<T> Queue<T> {
+    /// `lanes` are the limits of the tools that have one; their numbers begin with 1.
+    pub(super) fn new(
+        slots: usize,
+        capacity: usize,
+        session_limit: usize,
+        weigh: Option<Weigh>,
+        lanes: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        let limits = std::iter::once(usize::MAX).chain(lanes);
         Self {
-            waiting: BTreeMap::new(),
-            next_ticket: 0,
-            running: 0,
             slots,
+            running: 0,
+            waiting: 0,
+            places: 0,
             capacity,
+            session_limit,
+            weigh,
+            lanes: limits
+                .map(|limit| Lane {
+                    limit,
+                    running: 0,
+                    ranks: Default::default(),
+                })
+                .collect(),
+            shares: Vec::new(),
+            by_session: HashMap::new(),
+            free: Vec::new(),
+            active: 0,
+            floor: 0,
+            next_number: 0,
             dispatching: false,
         }
     }
 
-    pub(super) fn admit(&mut self, task: Waiting) -> Admission {
-        if self.running < self.slots && self.waiting.is_empty() {
-            self.running += 1;
-            Admission::Start(task)
-        } else if self.waiting.len() < self.capacity {
-            task.cell.set_ticket(self.next_ticket);
-            self.waiting.insert(self.next_ticket, task);
-            self.next_ticket += 1;
-            Admission::Queued
-        } else {
-            Admission::Full(task)
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
+    pub(super) fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Whether there is a slot for somebody whom the limit of sessions doesn't hold back.
+    pub(super) fn has_slot(&self, lane: LaneNo) -> bool {
+        self.running < self.slots && self.lanes[lane].running < self.lanes[lane].limit
+    }
+
+    /// Takes a place among those that have had no slot yet; false if there is none.
+    pub(super) fn take_place(&mut self) -> bool {
+        let is_free = self.places < self.capacity;
+        self.places += usize::from(is_free);
+        is_free
+    }
+
+    pub(super) fn leave_place(&mut self) {
+        self.places -= 1;
+    }
+
+    /// A slot at once, if one is free for this and nobody who may start waits.
+    pub(super) fn try_start(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
+        let is_free = self.has_slot(lane) && (self.waiting == 0 || self.best().is_none());
+        if !is_free {
+            return None;
         }
+        let share = self.share_of(session);
+        (self.shares[share].running < self.session_limit).then(|| self.start(share, lane, now))
+    }
+
+    /// A slot beyond the general limit, if the session has none of that kind: it is the session that has to wait for its task then.
+    pub(super) fn try_start_inline(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
+        let share = self.share_of(session);
+        if self.shares[share].has_inline || self.lanes[lane].running >= self.lanes[lane].limit {
+            return None;
+        }
+        self.shares[share].has_inline = true;
+        let mut slot = self.start(share, lane, now);
+        slot.is_inline = true;
+        Some(slot)
+    }
+
+    /// A slot beyond all limits, for what goes on whether there is one or not.
+    pub(super) fn start_regardless(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Slot {
+        let share = self.share_of(session);
+        self.start(share, lane, now)
+    }
+
+    /// Waits for a slot.
+    pub(super) fn wait(&mut self, session: &SessionId, lane: LaneNo, class: Class, what: T) -> Ticket {
+        let share = self.share_of(session);
+        let number = self.next_number;
+        self.next_number += 1;
+        let ticket = Ticket {
+            share,
+            lane,
+            class: class.index(),
+            number,
+        };
+        self.update(share, |share| {
+            let bucket = share.bucket(ticket);
+            bucket.waiting.insert(number, what);
+            share.waiting += 1;
+        });
+        self.waiting += 1;
+        ticket
+    }
+
+    /// Takes out what waits there; `None` if it has been served.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<T> {
+        let removed = self.take(ticket)?;
+        self.waiting -= 1;
+        Some(removed)
+    }
+
+    /// Becomes the one who hands out slots, unless there is one. Starting a task on a runtime that is shut down drops it on
+    /// the spot, which frees its slot again: without the mark that would recurse once for every waiting task.
+    pub(super) fn begin_dispatch(&mut self) -> bool {
+        self.waiting > 0 && !std::mem::replace(&mut self.dispatching, true)
+    }
+
+    /// The next one who gets a slot; `None` ends the handing out.
+    pub(super) fn dispatch(&mut self, now: Timestamp) -> Option<(T, Slot)> {
+        let Some(ticket) = self.best() else {
+            self.dispatching = false;
+            return None;
+        };
+        let what = self.remove(ticket)?;
+        self.floor = self.floor.max(self.shares[ticket.share].used);
+        Some((what, self.start(ticket.share, ticket.lane, now)))
     }
 
     /// Gives a slot back.
-    pub(super) fn release(&mut self) {
+    pub(super) fn release(&mut self, slot: Slot, now: Timestamp) {
         self.running -= 1;
+        self.lanes[slot.lane].running -= 1;
+        // At least one, so that sessions with tasks of no length take turns.
+        let held = u64::try_from(now.since(slot.since).as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        self.update(slot.share, |share| {
+            share.running -= 1;
+            share.has_inline &= !slot.is_inline;
+            share.used = share.used.saturating_add(held.saturating_mul(SCALE) / share.weight);
+        });
     }
 
-    /// Becomes the one who hands out slots, unless there is one.
-    pub(super) fn begin_dispatch(&mut self) -> bool {
-        !std::mem::replace(&mut self.dispatching, true)
+    /// The one who is next.
+    fn best(&self) -> Option<Ticket> {
+        if self.waiting == 0 || self.running >= self.slots {
+            return None;
+        }
+        (0..Class::COUNT).find_map(|class| {
+            let open = self
+                .lanes
+                .iter()
+                .enumerate()
+                .filter(|(_, lane)| lane.running < lane.limit);
+            let (rank, lane) = open
+                .filter_map(|(number, lane)| Some((*lane.ranks[class].first()?, number)))
+                .min()?;
+            let buckets = &self.shares[rank.share].buckets;
+            let bucket = buckets
+                .iter()
+                .find(|bucket| (bucket.lane, bucket.class) == (lane, class))?;
+            let (number, _) = bucket.waiting.first_key_value()?;
+            Some(Ticket {
+                share: rank.share,
+                lane,
+                class,
+                number: *number,
+            })
+        })
     }
 
-    /// The next task that gets a slot; `None` ends the handing out.
-    pub(super) fn dispatch(&mut self) -> Option<Waiting> {
-        let next = if self.running < self.slots {
-            self.waiting.pop_first()
-        } else {
-            None
-        };
-        match next {
-            Some((_, task)) => {
-                self.running += 1;
-                Some(task)
-            }
-            None => {
-                self.dispatching = false;
-                None
-            }
+    fn start(&mut self, share: usize, lane: LaneNo, now: Timestamp) -> Slot {
+        self.running += 1;
+        self.lanes[lane].running += 1;
+        self.update(share, |share| share.running += 1);
+        Slot {
+            share,
+            lane,
+            since: now,
+            is_inline: false,
         }
     }
 
-    /// Takes out a task that waits.
-    pub(super) fn remove(&mut self, ticket: u64) -> Option<Waiting> {
-        self.waiting.remove(&ticket)
+    fn take(&mut self, ticket: Ticket) -> Option<T> {
+        let mut taken = None;
+        self.update(ticket.share, |share| {
+            taken = share.bucket(ticket).waiting.remove(&ticket.number);
+            share.waiting -= usize::from(taken.is_some());
+        });
+        taken
+    }
+
+    /// Changes a share, and puts it where it then belongs in the order.
+    fn update(&mut self, index: usize, change: impl FnOnce(&mut Share<T>)) {
+        let share = &mut self.shares[index];
+        if share.running < self.session_limit {
+            let rank = share.rank(index);
+            for bucket in share.buckets.iter().filter(|bucket| !bucket.waiting.is_empty()) {
+                self.lanes[bucket.lane].ranks[bucket.class].remove(&rank);
+            }
+        }
+        let was_active = share.is_active();
+        change(share);
+        if share.running < self.session_limit {
+            let rank = share.rank(index);
+            for bucket in share.buckets.iter().filter(|bucket| !bucket.waiting.is_empty()) {
+                self.lanes[bucket.lane].ranks[bucket.class].insert(rank);
+            }
+        }
+        match (was_active, share.is_active()) {
+            (false, true) => self.active += 1,
+            (true, false) => self.active -= 1,
+            _ => {}
+        }
+    }
+
+    fn share_of(&mut self, session: &SessionId) -> usize {
+        if let Some(&index) = self.by_session.get(session) {
+            let floor = self.floor;
+            if !self.shares[index].is_active() {
+                self.shares[index].used = self.shares[index].used.max(floor);
+            }
+            return index;
+        }
+        if self.by_session.len() >= 2 * self.active + REMEMBERED {
+            self.forget_idle();
+        }
+        let share = Share {
+            weight: self.weigh.as_ref().map_or(1, |weigh| u64::from(weigh(session).max(1))),
+            running: 0,
+            waiting: 0,
+            has_inline: false,
+            used: self.floor,
+            buckets: Vec::new(),
+        };
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.shares[index] = share;
+                index
+            }
+            None => {
+                self.shares.push(share);
+                self.shares.len() - 1
+            }
+        };
+        self.by_session.insert(session.clone(), index);
+        index
+    }
+
+    /// Forgets the sessions of which nothing runs or waits; after as many new ones as it looks at here.
+    fn forget_idle(&mut self) {
+        let Self {
+            by_session,
+            shares,
+            free,
+            ..
+        } = self;
+        by_session.retain(|_, index| {
+            let is_active = shares[*index].is_active();
+            if !is_active {
+                shares[*index].buckets = Vec::new();
+                free.push(*index);
+            }
+            is_active
+        });
+    }
+}
+
+impl<T> Share<T> {
+    fn is_active(&self) -> bool {
+        self.running + self.waiting > 0
+    }
+
+    fn rank(&self, share: usize) -> Rank {
+        Rank {
+            load: self.running as u64 * SCALE / self.weight,
+            used: self.used,
+            share,
+        }
+    }
+
+    fn bucket(&mut self, ticket: Ticket) -> &mut Bucket<T> {
+        let place = (ticket.lane, ticket.class);
+        let found = self
+            .buckets
+            .iter()
+            .position(|bucket| (bucket.lane, bucket.class) == place);
+        let index = found.unwrap_or_else(|| {
+            self.buckets.push(Bucket {
+                lane: ticket.lane,
+                class: ticket.class,
+                waiting: BTreeMap::new(),
+            });
+            self.buckets.len() - 1
+        });
+        &mut self.buckets[index]
+    }
+}
+
+impl<T> std::fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sessions: Vec<_> = self.by_session.keys().collect();
+        f.debug_struct("Queue")
+            .field("running", &self.running)
+            .field("waiting", &self.waiting)
+            .field("sessions", &sessions)
+            .finish_non_exhaustive()
     }
 }

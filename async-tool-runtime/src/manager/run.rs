@@ -1,19 +1,24 @@
-//! The way of one task from its slot to its end.
+//! The way of one task from its acceptance to its end.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
-    time::Duration,
 };
 
-use tokio::time::sleep;
+use serde_json::Value;
+use tokio::{
+    runtime::Handle,
+    time::{Duration, sleep, sleep_until},
+};
+use tracing::{Instrument, Span};
 
-use super::{Inner, TaskNews, queue::Waiting};
+use super::{Inner, TaskNews, remote};
 use crate::{
     TaskEvent, TaskOutcome,
-    backend::{Backend, BackendError, CancelMode, Settlement},
+    backend::{Backend, outcome_of},
+    policy::{Path, ToolRequest, ToolService},
     task::{StopTask, TaskCell},
-    tool::{BoundCall, Effect, Progress, ToolError, ToolErrorKind},
+    tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
 
 /// What there is to do.
@@ -24,172 +29,140 @@ pub(super) enum Work {
     Remote(Arc<dyn Backend>),
 }
 
+/// A task that has been accepted and not been started.
+pub(super) struct Task {
+    pub(super) cell: Arc<TaskCell>,
+    pub(super) path: Arc<Path>,
+    pub(super) work: Work,
+    /// The runtime of the caller, where the task will run.
+    pub(super) runtime: Handle,
+    pub(super) span: Span,
+}
+
+/// How long after its grace a task that was told to stop is given up: whatever drops it in time has done so by then.
+const GRACE_SLACK: Duration = Duration::from_millis(50);
+
 /// Starts a task that has a slot.
-pub(super) fn start(inner: &Arc<Inner>, task: Waiting) {
-    let Waiting { cell, work, runtime } = task;
+pub(super) fn start(inner: &Arc<Inner>, task: Task) {
+    let Task {
+        cell,
+        path,
+        work,
+        runtime,
+        span,
+    } = task;
     // Made before the task is spawned: a runtime that is shut down drops the future without polling it.
-    let guard = RunGuard {
-        inner: Arc::clone(inner),
-        cell: Arc::clone(&cell),
-        holds_slot: true,
-    };
+    let guard = RunGuard::new(inner, &cell);
     match work {
         Work::Here(call) => {
-            let spawned = runtime.spawn(run_here(guard, call));
+            let spawned = runtime.spawn(run_here(guard, path, call).instrument(span));
             cell.set_abort(spawned.abort_handle());
         }
         // Never aborted from outside: it has to tell the backend.
-        Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend))),
+        Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend).instrument(span))),
     }
 }
 
-async fn run_here(guard: RunGuard, call: BoundCall) {
-    let Some(guard) = guard.begin() else { return };
+/// Starts a task on a way that begins before it has a slot.
+pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
+    let Task {
+        cell,
+        path,
+        work,
+        runtime,
+        span,
+    } = task;
+    let Some(outer) = path.outer.clone() else { return };
+    let call = match work {
+        Work::Here(call) => Some(call),
+        Work::Remote(_) => None,
+    };
+    let guard = RunGuard::new(inner, &cell);
+    let spawned = runtime.spawn(run_outer(guard, outer, call).instrument(span));
+    if inner.backend.is_none() {
+        cell.set_abort(spawned.abort_handle());
+    }
+}
+
+async fn run_here(guard: RunGuard, path: Arc<Path>, call: BoundCall) {
+    let Some(guard) = guard.unless_cancelled() else { return };
+    let host: Arc<dyn TaskHost> = Arc::clone(&guard.inner) as _;
+    let result = guard.inner.executor.run(&path, &guard.cell, Some(&host), call).await;
+    guard.finish(result);
+}
+
+async fn run_outer(guard: RunGuard, outer: ToolService, call: Option<BoundCall>) {
+    let Some(guard) = guard.unless_cancelled() else { return };
     let RunGuard { inner, cell, .. } = &guard;
-    let progress = progress_of(inner, cell);
-    let token = cell.cancellation.clone();
-    let outcome = inner.executor.run(&cell.spec, call, token, progress).await;
-    guard.finish(outcome, None);
+    let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
+    let deadline = inner.executor.deadline(&cell.spec);
+    let request = ToolRequest::new(Arc::clone(cell), Some(host), call, deadline);
+    let is_remote = inner.backend.is_some();
+    let too_late = async {
+        cell.cancellation.cancelled().await;
+        if is_remote {
+            // It tells the backend, and ends by itself.
+            return std::future::pending().await;
+        }
+        sleep(inner.executor.cancel_grace() + GRACE_SLACK).await;
+    };
+    let result = tokio::select! {
+        biased;
+        result = outer.run(request) => result,
+        () = too_late => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
+    };
+    guard.finish(result);
 }
 
 async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
-    let Some(guard) = guard.begin() else { return };
-    let Settlement { outcome, attempts } = follow(&*backend, &guard.inner, &guard.cell).await;
-    guard.finish(outcome, Some(attempts));
+    let Some(guard) = guard.unless_cancelled() else { return };
+    guard.inner.begin(&guard.cell);
+    let settlement = remote::follow(&*backend, guard.inner.executor.cancel_grace(), &guard.cell).await;
+    guard.cell.set_attempts(settlement.attempts);
+    guard.end(settlement.outcome);
 }
 
-/// Takes a tool's reports to whoever watches.
-fn progress_of(inner: &Arc<Inner>, cell: &Arc<TaskCell>) -> Progress {
-    let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
-    Progress::new(move |report| {
-        let Some(inner) = inner.upgrade() else { return };
-        let is_over = cell.result.initialized();
-        if !is_over && cell.report(report.clone(), inner.now()) {
-            inner.tell_session(&cell.spec.session, TaskNews::Progressed(cell.spec.task, report));
-            inner.publish(|| TaskEvent::Progressed(cell.snapshot()));
-        }
-    })
-}
-
-/// The pauses before a backend that took no task is asked again: the task id makes that harmless.
-const SUBMIT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
-
-/// Hands a task to a backend and waits for its outcome.
-async fn follow(backend: &dyn Backend, inner: &Inner, cell: &TaskCell) -> Settlement {
-    let id = cell.spec.task;
-    let submitted = cell.cancellation.run_until_cancelled(submit(backend, cell)).await;
-    if let Some(Err(error)) = submitted {
-        // It may have been taken all the same.
-        let effect = inner
-            .executor
-            .registry()
-            .find(&cell.spec.call.name)
-            .map(|tool| tool.options().effect);
-        let outcome = if effect.is_some_and(Effect::is_repeatable) {
-            let error = ToolError::from_error(error).with_kind(ToolErrorKind::Unavailable);
-            TaskOutcome::Failed(error.with_model_message("the tool can't be reached now"))
-        } else {
-            TaskOutcome::Unknown("the tool could not be reached, and may have been started all the same".to_owned())
-        };
-        return Settlement::new(outcome, 0);
-    }
-    let outcome = async {
-        backend.outcome(id).await.unwrap_or_else(|error| {
-            warn(cell, &error, "the backend lost sight of a task");
-            Settlement::new(
-                TaskOutcome::Unknown("the connection to the task was lost".to_owned()),
-                1,
-            )
-        })
-    };
-    tokio::pin!(outcome);
-    if let Some(settlement) = cell.cancellation.run_until_cancelled(&mut outcome).await {
-        return settlement;
-    }
-    let modes: &[CancelMode] = if cell.is_abort_requested() {
-        &[CancelMode::Abort]
-    } else {
-        &[CancelMode::Cancel, CancelMode::Abort]
-    };
-    for mode in modes {
-        let cancelled = async {
-            if let Err(error) = backend.cancel(id, *mode).await {
-                warn(cell, &error, "the backend did not take a cancellation");
-            }
-            sleep(inner.executor.cancel_grace()).await;
-        };
-        tokio::select! {
-            biased;
-            settlement = &mut outcome => return settlement,
-            () = sleep(inner.executor.cancel_grace().saturating_mul(2)) => {}
-            () = cancelled => {}
-        }
-    }
-    Settlement::new(
-        TaskOutcome::Unknown("the task was told to stop and did not say that it has".to_owned()),
-        1,
-    )
-}
-
-async fn submit(backend: &dyn Backend, cell: &TaskCell) -> Result<(), BackendError> {
-    let mut pauses = SUBMIT_PAUSES.iter();
-    loop {
-        let Err(error) = backend.submit(cell.spec.clone()).await else {
-            return Ok(());
-        };
-        warn(cell, &error, "the backend took no task");
-        match pauses.next() {
-            Some(pause) => sleep(*pause).await,
-            None => return Err(error),
-        }
-    }
-}
-
-fn warn(cell: &TaskCell, error: &BackendError, what: &'static str) {
-    tracing::warn!(task = %cell.spec.task, error = error as &dyn std::error::Error, "{what}");
-}
-
-/// Settles its task and frees the slot, also where the future is dropped.
+/// Settles its task and frees what it holds, also where the future is dropped.
 struct RunGuard {
     inner: Arc<Inner>,
     cell: Arc<TaskCell>,
-    holds_slot: bool,
+    is_over: bool,
 }
 
 impl RunGuard {
-    /// Marks the task as running; `None` if it was told to stop between its slot and its start.
-    fn begin(self) -> Option<Self> {
+    fn new(inner: &Arc<Inner>, cell: &Arc<TaskCell>) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+            cell: Arc::clone(cell),
+            is_over: false,
+        }
+    }
+
+    /// `None` if the task was told to stop between its slot and its start.
+    fn unless_cancelled(self) -> Option<Self> {
         if self.cell.cancel_reason().is_some() {
-            self.finish(TaskOutcome::Cancelled(String::new()), None);
+            self.end(TaskOutcome::Cancelled(String::new()));
             return None;
         }
-        let Self { inner, cell, .. } = &self;
-        cell.begin(inner.now());
-        inner.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
-        inner.publish(|| TaskEvent::Started(cell.snapshot()));
         Some(self)
     }
 
-    fn finish(mut self, outcome: TaskOutcome, attempts: Option<u32>) {
-        self.end(outcome, attempts);
+    fn finish(self, result: Result<Value, ToolError>) {
+        let outcome = outcome_of(result, &self.cell);
+        self.end(outcome);
     }
 
-    fn end(&mut self, outcome: TaskOutcome, attempts: Option<u32>) {
-        if std::mem::take(&mut self.holds_slot) {
-            // First the slot: whoever sees the outcome may submit the next task, and finds it free.
-            self.inner.queue().release();
-            let outcome = match (outcome, self.cell.cancel_reason()) {
-                (TaskOutcome::Cancelled(_), Some(reason)) => TaskOutcome::Cancelled(reason.to_owned()),
-                (outcome, _) => outcome,
-            };
-            self.inner.settle(&self.cell, outcome, attempts);
-            dispatch(&self.inner);
-        }
+    fn end(mut self, outcome: TaskOutcome) {
+        self.is_over = true;
+        self.inner.end(&self.cell, outcome);
     }
 }
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         let outcome = if std::thread::panicking() {
             let error = ToolError::new(ToolErrorKind::Panicked, "the tool panicked while it was dropped");
             TaskOutcome::Failed(
@@ -198,30 +171,38 @@ impl Drop for RunGuard {
         } else {
             TaskOutcome::Cancelled("the runtime that ran the task was shut down".to_owned())
         };
-        self.end(outcome, None);
-    }
-}
-
-/// Hands free slots to those who wait.
-fn dispatch(inner: &Arc<Inner>) {
-    if !inner.queue().begin_dispatch() {
-        return;
-    }
-    loop {
-        // The lock ends with the statement: starting a task can call back into the queue.
-        let next = inner.queue().dispatch();
-        let Some(task) = next else { return };
-        start(inner, task);
+        self.inner.end(&self.cell, outcome);
     }
 }
 
 impl Inner {
+    /// Ends a task: frees what it holds, settles it, and lets the next ones start.
+    pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
+        // First the slot: whoever sees the outcome may submit the next task, and finds it free.
+        let has_freed = self.give_back(cell);
+        let outcome = match (outcome, cell.cancel_reason()) {
+            (TaskOutcome::Cancelled(_), Some(reason)) => TaskOutcome::Cancelled(reason.to_owned()),
+            (outcome, _) => outcome,
+        };
+        self.settle(cell, outcome);
+        if has_freed {
+            self.dispatch();
+        }
+    }
+
     /// Settles a task and tells everybody who waits for it; does nothing if it has been settled.
-    pub(super) fn settle(&self, cell: &Arc<TaskCell>, outcome: TaskOutcome, attempts: Option<u32>) {
-        let Some(result) = cell.settle(outcome, attempts, self.now()) else {
+    pub(super) fn settle(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
+        let Some(result) = cell.settle(outcome, self.now()) else {
             return;
         };
-        self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
+        self.counters.settled(&result);
+        if let Some(key) = self.same_key(cell) {
+            self.same().leave(&key, cell);
+        }
+        // A result of a task below another goes there, and to no conversation.
+        if cell.spec.parent.is_none() {
+            self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
+        }
         self.publish(|| TaskEvent::Settled(Arc::clone(&result)));
         for callback in &self.callbacks {
             if catch_unwind(AssertUnwindSafe(|| callback(&result))).is_err() {
@@ -234,10 +215,36 @@ impl Inner {
         };
         // Outside of the lock: a result may be large.
         drop(evicted);
+        self.stop_children(cell);
         if is_idle {
             self.idle.notify_waiters();
         }
     }
+
+    /// Nothing outlives its owner.
+    pub(super) fn stop_children(self: &Arc<Self>, cell: &TaskCell) {
+        for child in cell.take_children() {
+            if !child.is_settled() {
+                child.request_cancel("the task that had submitted it has ended".to_owned());
+                stop_now(self, &child, false);
+            }
+        }
+    }
+}
+
+/// Settles a task that has not begun; false if it had been settled.
+pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>, outcome: TaskOutcome) -> bool {
+    if cell.is_settled() {
+        return false;
+    }
+    let waiting = cell
+        .seat(|seat| seat.ticket.take())
+        .and_then(|ticket| inner.queue().remove(ticket));
+    drop(waiting);
+    inner.end(cell, outcome);
+    // What is on its way to a slot ends when it looks; it is settled already.
+    cell.cancellation.cancel();
+    true
 }
 
 /// What handles use to stop a task; the reason is already set and the token fired.
@@ -245,15 +252,61 @@ pub(super) fn stop(inner: &Weak<Inner>) -> StopTask {
     let inner = Weak::clone(inner);
     Arc::new(move |cell, abort| {
         let Some(inner) = inner.upgrade() else { return };
-        let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
-        if waiting.is_some() {
-            let reason = cell.cancel_reason().unwrap_or_default().to_owned();
-            inner.settle(cell, TaskOutcome::Cancelled(reason), None);
-        } else if abort {
-            cell.abort();
-            // A future that blocks its thread isn't dropped before it returns; its task ends now all the same.
-            let reason = cell.cancel_reason().unwrap_or_default().to_owned();
-            inner.settle(cell, TaskOutcome::Cancelled(reason), None);
-        }
+        stop_now(&inner, cell, abort);
     })
+}
+
+pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
+    let reason = || cell.cancel_reason().unwrap_or_default().to_owned();
+    let ticket = cell.seat(|seat| seat.ticket.take());
+    let waiting = ticket.and_then(|ticket| inner.queue().remove(ticket));
+    if let Some(waiting) = waiting {
+        drop(waiting);
+        inner.end(cell, TaskOutcome::Cancelled(reason()));
+    } else if abort {
+        cell.abort();
+        // A future that blocks its thread isn't dropped before it returns; its task ends now all the same.
+        inner.end(cell, TaskOutcome::Cancelled(reason()));
+    } else if !cell.is_settled() && inner.backend.is_none() {
+        give_up_later(inner, cell);
+    }
+}
+
+/// Ends a task that was told to stop and hasn't when it should have: an async function that blocks its thread can't be dropped, and
+/// neither does it let the timer that would drop it run.
+fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
+    let Some(runtime) = inner.runtime.get() else { return };
+    let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
+    runtime.spawn(async move {
+        let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else { return };
+        sleep(grace + 2 * GRACE_SLACK).await;
+        let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else { return };
+        if cell.is_settled() {
+            return;
+        }
+        tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, "a task that was told to stop blocks its thread; it is given up");
+        cell.abort();
+        let reason = cell.cancel_reason().unwrap_or_default().to_owned();
+        inner.end(&cell, TaskOutcome::Cancelled(reason));
+    });
+}
+
+/// Fails a task that waits for a slot when its deadline comes.
+pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: &Handle) {
+    let Some(deadline) = inner.executor.deadline(&cell.spec) else {
+        return;
+    };
+    let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
+    runtime.spawn(async move {
+        sleep_until(deadline).await;
+        let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
+            return;
+        };
+        let ticket = cell.seat(|seat| seat.ticket.take());
+        let waiting = ticket.and_then(|ticket| inner.queue().remove(ticket));
+        if waiting.is_some() {
+            let error = ToolError::new(ToolErrorKind::Timeout, "the task's deadline has passed");
+            inner.end(&cell, TaskOutcome::Failed(error));
+        }
+    });
 }

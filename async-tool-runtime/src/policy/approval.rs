@@ -1,8 +1,16 @@
 //! Which calls need somebody's consent.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use serde_json::Value;
+use tower_layer::Layer;
+
+use super::service::{ToolRequest, ToolService};
+use crate::{InputRequest, ToolError, ToolErrorKind, tool::ask};
 
 /// Which calls of a tool the host must approve before they run.
 #[derive(Clone, Default)]
@@ -15,6 +23,21 @@ pub enum Approval {
     Always,
     /// Those whose arguments this says yes to. A predicate that panics means yes.
     When(Arc<dyn Fn(&Value) -> bool + Send + Sync>),
+}
+
+impl Approval {
+    /// Those calls whose arguments `needs_approval` says yes to. A predicate that panics means yes.
+    pub fn when(needs_approval: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
+        Self::When(Arc::new(needs_approval))
+    }
+
+    fn is_needed(&self, arguments: &Value) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::When(predicate) => catch_unwind(AssertUnwindSafe(|| predicate(arguments))).unwrap_or(true),
+        }
+    }
 }
 
 impl fmt::Debug for Approval {
@@ -39,3 +62,32 @@ impl PartialEq for Approval {
 }
 
 impl Eq for Approval {}
+
+/// Asks the host before a call runs.
+pub(crate) struct ApprovalLayer(pub(crate) Approval);
+
+impl Layer<ToolService> for ApprovalLayer {
+    type Service = ToolService;
+
+    fn layer(&self, inner: ToolService) -> ToolService {
+        let approval = self.0.clone();
+        ToolService::new(move |request: ToolRequest| {
+            let (approval, inner) = (approval.clone(), inner.clone());
+            async move {
+                if approval.is_needed(request.arguments()) {
+                    let Some(host) = request.host() else {
+                        return Err(ToolError::new(
+                            ToolErrorKind::Refused,
+                            "there is nobody to approve the call",
+                        ));
+                    };
+                    let question = InputRequest::Approval {
+                        arguments: Arc::clone(request.arguments()),
+                    };
+                    request.wait_for(ask(host, request.cell(), question)).await??;
+                }
+                inner.run(request).await
+            }
+        })
+    }
+}

@@ -1,6 +1,15 @@
 //! Stops calling a tool that fails again and again.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tower_layer::Layer;
+
+use super::service::{ToolRequest, ToolService};
+use crate::{ToolError, ToolErrorKind};
 
 /// When a tool that fails is left alone for a while.
 ///
@@ -23,5 +32,284 @@ impl BreakerPolicy {
     #[must_use]
     pub const fn new(failures: u32, cooldown: Duration) -> Self {
         Self { failures, cooldown }
+    }
+}
+
+/// Where a breaker stands. Sans-IO: the time comes in.
+///
+/// Not a crate: `failsafe` and `recloser` read std's clock, which tests can't stop, let any number of calls probe, and don't say when
+/// to come back; `tower-resilience-circuitbreaker` brings a windowed failure rate and a dozen crates. This is three states.
+#[derive(Debug)]
+enum State {
+    Closed {
+        /// Failures in a row.
+        failures: u32,
+    },
+    Open {
+        until: Instant,
+    },
+    /// A probe is on its way.
+    HalfOpen,
+}
+
+#[derive(Debug)]
+struct Machine {
+    policy: BreakerPolicy,
+    state: State,
+}
+
+/// How a call ended, as far as a breaker is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Healthy,
+    Failing,
+    /// It says nothing of the tool's health.
+    Neither,
+}
+
+impl Machine {
+    /// Whether a call may go on; otherwise how long to wait before the next try.
+    fn admit(&mut self, now: Instant) -> Result<(), Duration> {
+        match self.state {
+            State::Closed { .. } => Ok(()),
+            State::Open { until } if until <= now => {
+                self.state = State::HalfOpen;
+                Ok(())
+            }
+            State::Open { until } => Err(until - now),
+            // The probe may fail at once or take its time; a cooldown from now is when one surely can try again.
+            State::HalfOpen => Err(self.policy.cooldown),
+        }
+    }
+
+    fn record(&mut self, verdict: Verdict, now: Instant) {
+        match (&mut self.state, verdict) {
+            (State::Closed { failures }, Verdict::Failing) => {
+                *failures += 1;
+                if *failures >= self.policy.failures.max(1) {
+                    self.open(now);
+                }
+            }
+            (State::HalfOpen, Verdict::Failing) => self.open(now),
+            (State::HalfOpen | State::Closed { .. }, Verdict::Healthy) => self.state = State::Closed { failures: 0 },
+            // The next call is the next probe.
+            (State::HalfOpen, Verdict::Neither) => self.state = State::Open { until: now },
+            // A call from before the breaker opened says nothing of the time after.
+            (State::Closed { .. }, Verdict::Neither) | (State::Open { .. }, _) => {}
+        }
+    }
+
+    fn open(&mut self, now: Instant) {
+        let until = now.checked_add(self.policy.cooldown);
+        // A cooldown without an end that can be said is one of a year.
+        let until = until.unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60));
+        self.state = State::Open { until };
+    }
+}
+
+/// The breaker of one tool. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Breaker {
+    tool: Arc<str>,
+    machine: Arc<Mutex<Machine>>,
+}
+
+impl Breaker {
+    pub(crate) fn new(tool: Arc<str>, policy: BreakerPolicy) -> Self {
+        let state = State::Closed { failures: 0 };
+        Self {
+            tool,
+            machine: Arc::new(Mutex::new(Machine { policy, state })),
+        }
+    }
+
+    pub(crate) fn tool(&self) -> &Arc<str> {
+        &self.tool
+    }
+
+    /// Whether calls are turned away.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.machine().state, State::Closed { .. })
+    }
+
+    fn admit(&self) -> Result<OnItsWay<'_>, ToolError> {
+        self.machine().admit(Instant::now()).map_err(|retry_after| {
+            ToolError::new(
+                ToolErrorKind::Unavailable,
+                "the circuit breaker is open: the tool has failed too often",
+            )
+            .with_model_message("the tool has failed several times in a row and is left alone for a while")
+            .with_retry_after(retry_after)
+            .with_not_started()
+        })?;
+        Ok(OnItsWay {
+            breaker: self,
+            verdict: Verdict::Neither,
+        })
+    }
+
+    fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call that has been let through. Records how it ended, also where it is dropped.
+struct OnItsWay<'a> {
+    breaker: &'a Breaker,
+    verdict: Verdict,
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        let mut machine = self.breaker.machine();
+        let was_open = !matches!(machine.state, State::Closed { .. });
+        machine.record(self.verdict, Instant::now());
+        let is_open = !matches!(machine.state, State::Closed { .. });
+        drop(machine);
+        if was_open != is_open {
+            tracing::info!(tool = &*self.breaker.tool, is_open, "a circuit breaker changed");
+        }
+    }
+}
+
+impl Layer<ToolService> for Breaker {
+    type Service = ToolService;
+
+    fn layer(&self, inner: ToolService) -> ToolService {
+        let breaker = self.clone();
+        ToolService::new(move |request: ToolRequest| {
+            let (breaker, inner) = (breaker.clone(), inner.clone());
+            async move {
+                let mut call = breaker.admit()?;
+                let result = inner.run(request).await;
+                call.verdict = match &result {
+                    Ok(_) => Verdict::Healthy,
+                    Err(error) => match error.kind() {
+                        ToolErrorKind::Cancelled
+                        | ToolErrorKind::InvalidArguments
+                        | ToolErrorKind::Overloaded
+                        | ToolErrorKind::Duplicate
+                        | ToolErrorKind::Refused => Verdict::Neither,
+                        _ => Verdict::Failing,
+                    },
+                };
+                result
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOLDOWN: Duration = Duration::from_secs(30);
+
+    fn machine() -> Machine {
+        Machine {
+            policy: BreakerPolicy::new(3, COOLDOWN),
+            state: State::Closed { failures: 0 },
+        }
+    }
+
+    /// A second account of the same rules, in other terms: from the whole history, not from a state.
+    #[derive(Default)]
+    struct Model {
+        in_a_row: u32,
+        opened: Option<Instant>,
+        probing: bool,
+    }
+
+    impl Model {
+        fn admits(&mut self, now: Instant) -> bool {
+            match self.opened {
+                None => true,
+                Some(opened) => {
+                    let lets_probe = !self.probing && now >= opened + COOLDOWN;
+                    self.probing |= lets_probe;
+                    lets_probe
+                }
+            }
+        }
+
+        fn ended(&mut self, was_probe: bool, verdict: Verdict, now: Instant) {
+            match (self.opened.is_some(), was_probe, verdict) {
+                (true, true, Verdict::Healthy) => *self = Self::default(),
+                (true, true, Verdict::Failing) => (self.opened, self.probing) = (Some(now), false),
+                (true, true, Verdict::Neither) => self.probing = false,
+                (true, false, _) | (false, _, Verdict::Neither) => {}
+                (false, _, Verdict::Healthy) => self.in_a_row = 0,
+                (false, _, Verdict::Failing) => {
+                    self.in_a_row += 1;
+                    if self.in_a_row == 3 {
+                        *self = Self {
+                            opened: Some(now),
+                            ..Self::default()
+                        };
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_breaker_does_what_its_rules_say_over_random_histories() {
+        let mut seed = 7_u64;
+        let mut draw = |below: u64| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        let (mut opened, mut closed) = (0, 0);
+        for _ in 0..500 {
+            let (mut machine, mut model, mut now) = (machine(), Model::default(), Instant::now());
+            for _ in 0..200 {
+                now += Duration::from_secs(draw(20));
+                let was_probing = model.probing;
+                let admits = machine.admit(now).is_ok();
+                assert_eq!(admits, model.admits(now));
+                if !admits {
+                    continue;
+                }
+                let is_probe = model.probing && !was_probing;
+                // Others come while this one is on its way.
+                let ends = now + Duration::from_secs(draw(10));
+                if is_probe {
+                    assert!(machine.admit(ends).is_err(), "one probe at a time");
+                }
+                let verdict = [
+                    Verdict::Healthy,
+                    Verdict::Failing,
+                    Verdict::Failing,
+                    Verdict::Failing,
+                    Verdict::Neither,
+                ][draw(5) as usize];
+                let was_open = !matches!(machine.state, State::Closed { .. });
+                machine.record(verdict, ends);
+                model.ended(is_probe, verdict, ends);
+                // With `Neither`, the machine lets the next probe through at once, as the model does.
+                let is_open = !matches!(machine.state, State::Closed { .. });
+                opened += u32::from(!was_open && is_open);
+                closed += u32::from(was_open && !is_open);
+                assert_eq!(is_open, model.opened.is_some());
+                now = ends;
+            }
+        }
+        assert!(
+            opened > 100 && closed > 100,
+            "opened {opened} times, closed {closed} times"
+        );
+    }
+
+    #[test]
+    fn an_open_breaker_says_when_to_come_back() {
+        let (mut machine, now) = (machine(), Instant::now());
+        for _ in 0..3 {
+            machine.record(Verdict::Failing, now);
+        }
+        let later = now + Duration::from_secs(10);
+        assert_eq!(machine.admit(later), Err(Duration::from_secs(20)));
+        assert_eq!(machine.admit(now + COOLDOWN), Ok(()));
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "cache")]
+pub(crate) use store::CacheLayer;
+
 /// Which values of a tool are kept, and given again to calls with the same arguments.
 ///
 /// Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one, and only values are kept, never errors. The key is
@@ -28,5 +31,90 @@ impl CachePolicy {
     pub const fn with_capacity(mut self, values: usize) -> Self {
         self.capacity = values;
         self
+    }
+}
+
+#[cfg(feature = "cache")]
+mod store {
+    use std::{sync::Arc, time::Duration};
+
+    use quick_cache::sync::Cache;
+    use serde_json::Value;
+    use tokio::time::Instant;
+    use tower_layer::Layer;
+
+    use super::CachePolicy;
+    use crate::{
+        Scope,
+        policy::{
+            key::CallKey,
+            service::{ToolRequest, ToolService},
+        },
+        tool::Count,
+    };
+
+    /// Gives values again to calls that are the same.
+    #[derive(Clone)]
+    pub(crate) struct CacheLayer {
+        ttl: Duration,
+        scope: Scope,
+        values: Arc<Cache<CallKey, Kept>>,
+    }
+
+    #[derive(Clone)]
+    struct Kept {
+        value: Arc<Value>,
+        since: Instant,
+    }
+
+    impl CacheLayer {
+        pub(crate) fn new(policy: &CachePolicy, scope: Scope) -> Self {
+            Self {
+                ttl: policy.ttl,
+                scope,
+                values: Arc::new(Cache::new(policy.capacity)),
+            }
+        }
+
+        fn find(&self, key: &CallKey) -> Option<Value> {
+            let kept = self.values.get(key)?;
+            if kept.since.elapsed() < self.ttl {
+                return Some((*kept.value).clone());
+            }
+            self.values.remove(key);
+            None
+        }
+    }
+
+    impl Layer<ToolService> for CacheLayer {
+        type Service = ToolService;
+
+        fn layer(&self, inner: ToolService) -> ToolService {
+            let cache = self.clone();
+            ToolService::new(move |request: ToolRequest| {
+                let (cache, inner) = (cache.clone(), inner.clone());
+                async move {
+                    let key = CallKey::new(request.tool(), request.session(), cache.scope, request.arguments());
+                    let found = cache.find(&key);
+                    if let Some(host) = request.host() {
+                        host.count(if found.is_some() {
+                            Count::CacheHit
+                        } else {
+                            Count::CacheMiss
+                        });
+                    }
+                    if let Some(value) = found {
+                        return Ok(value);
+                    }
+                    let value = inner.run(request).await?;
+                    let kept = Kept {
+                        value: Arc::new(value.clone()),
+                        since: Instant::now(),
+                    };
+                    cache.values.insert(key, kept);
+                    Ok(value)
+                }
+            })
+        }
     }
 }

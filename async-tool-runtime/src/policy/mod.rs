@@ -13,12 +13,19 @@
 //! Absent on purpose: who gets a slot (`manager/queue.rs`), and what a model is told (`agent/`).
 
 mod approval;
+mod attempt;
 mod breaker;
 mod cache;
 mod dedupe;
+mod flight;
+mod key;
+mod path;
 mod priority;
 mod rate;
 mod retry;
+mod semantic;
+mod service;
+mod slots;
 
 pub use approval::Approval;
 pub use breaker::BreakerPolicy;
@@ -27,3 +34,11 @@ pub use dedupe::{Dedupe, Scope};
 pub use priority::Priority;
 pub use rate::RateLimit;
 pub use retry::RetryPolicy;
+pub use semantic::{Embedder, SemanticCache};
+pub use service::{ToolRequest, ToolService};
+
+pub(crate) use attempt::{Attempt, Quarantine};
+pub(crate) use breaker::Breaker;
+pub(crate) use key::CallKey;
+pub(crate) use path::{Around, Path, Paths, paths};
+pub(crate) use service::HostLayer;

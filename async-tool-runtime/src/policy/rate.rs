@@ -1,6 +1,14 @@
 //! How many calls may start in a span of time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until},
+};
+use tower_layer::Layer;
+
+use super::service::{ToolRequest, ToolService};
 
 /// How many calls of a tool may start within any span of time of a given length.
 ///
@@ -30,5 +38,130 @@ impl RateLimit {
     pub fn shared(mut self, key: impl Into<Arc<str>>) -> Self {
         self.key = Some(key.into());
         self
+    }
+}
+
+/// Lets calls start as their limit allows.
+///
+/// Not `governor`: its algorithm (GCRA) with a burst of *n* lets up to 2*n* - 1 calls into one window, and with a burst of 1 the
+/// second of two calls under `60/min` waits a second for nothing. Not tower's own: its windows stand still, so 2*n* calls
+/// fit around a border. This keeps the starts of the last window, and is exact.
+#[derive(Clone, Debug)]
+pub(crate) struct RateLimiter {
+    per: Duration,
+    calls: usize,
+    /// When the last calls started, the oldest first; at most as many as the limit allows. The lock is held by the one who
+    /// waits: tokio's is fair, so calls start in the order in which they came, and one that is given up holds up nobody.
+    starts: Arc<Mutex<VecDeque<Instant>>>,
+}
+
+impl RateLimiter {
+    pub(crate) fn new(limit: &RateLimit) -> Self {
+        Self {
+            per: limit.per,
+            calls: limit.calls.max(1) as usize,
+            starts: Arc::default(),
+        }
+    }
+
+    /// Waits until one more call may start, and counts it.
+    async fn start(&self) {
+        let mut starts = self.starts.lock().await;
+        if starts.len() == self.calls
+            && let Some(oldest) = starts.front()
+            && let Some(free) = oldest.checked_add(self.per)
+        {
+            sleep_until(free).await;
+            starts.pop_front();
+        }
+        starts.push_back(Instant::now());
+    }
+}
+
+impl Layer<ToolService> for RateLimiter {
+    type Service = ToolService;
+
+    fn layer(&self, inner: ToolService) -> ToolService {
+        let limiter = self.clone();
+        ToolService::new(move |request: ToolRequest| {
+            let (limiter, inner) = (limiter.clone(), inner.clone());
+            async move {
+                request.wait_for(limiter.start()).await?;
+                inner.run(request).await
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs callers that come as `gaps` say, some of which give up, and returns when the others started.
+    async fn starts(limit: &RateLimit, gaps: &[(u64, Option<u64>)]) -> Vec<Instant> {
+        let limiter = RateLimiter::new(limit);
+        let mut callers = Vec::new();
+        for &(gap, patience) in gaps {
+            tokio::time::sleep(Duration::from_millis(gap)).await;
+            let limiter = limiter.clone();
+            callers.push(tokio::spawn(async move {
+                let patience = Duration::from_millis(patience.unwrap_or(u64::from(u32::MAX)));
+                tokio::time::timeout(patience, limiter.start()).await.ok()?;
+                Some(Instant::now())
+            }));
+        }
+        let mut starts = Vec::new();
+        for caller in callers {
+            starts.extend(caller.await.unwrap());
+        }
+        starts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_window_ever_has_more_calls_than_the_limit() {
+        // A linear congruential generator: the same crowds every time.
+        let mut seed = 42_u64;
+        let mut draw = |below: u64| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        for round in 0..50 {
+            let limit = RateLimit::new(1 + draw(9) as u32, Duration::from_millis(50 + draw(1000)));
+            let gaps: Vec<_> = (0..120)
+                .map(|_| {
+                    let gap = if draw(4) == 0 { draw(400) } else { 0 };
+                    (gap, (draw(5) == 0).then(|| draw(2000)))
+                })
+                .collect();
+            let mut starts = starts(&limit, &gaps).await;
+            starts.sort();
+            for window in starts.windows(limit.calls as usize + 1) {
+                let span = window[window.len() - 1] - window[0];
+                assert!(
+                    span >= limit.per,
+                    "round {round}: {} calls in {span:?}, {limit:?}",
+                    window.len()
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_within_the_limit_does_not_wait_and_the_limit_is_used_up() {
+        let begin = Instant::now();
+        let starts = starts(&RateLimit::new(3, Duration::from_secs(60)), &[(0, None); 7]).await;
+        let after: Vec<u64> = starts.iter().map(|start| (*start - begin).as_secs()).collect();
+        assert_eq!(after, [0, 0, 0, 60, 60, 60, 120]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_gives_up_holds_up_nobody() {
+        let begin = Instant::now();
+        let callers = [(0, None), (0, Some(10_000)), (0, None)];
+        let starts = starts(&RateLimit::new(1, Duration::from_secs(60)), &callers).await;
+        let after: Vec<u64> = starts.iter().map(|start| (*start - begin).as_secs()).collect();
+        assert_eq!(after, [0, 60]);
     }
 }

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 
-use super::{AsyncTaskResult, TaskId, TaskNo, TaskStatus};
+use super::{AsyncTaskResult, InputRequest, TaskId, TaskNo, TaskStatus};
 use crate::{
     ProgressReport, SessionId, Timestamp,
     broadcast::{BroadcastStream, Received, next},
@@ -24,6 +24,9 @@ pub struct TaskSnapshot {
     pub task: TaskId,
     /// Its number in the session, where it has one.
     pub number: Option<TaskNo>,
+    /// The task that submitted it, where it was a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TaskId>,
     /// The conversation that asked.
     pub session: SessionId,
     /// The name of the tool.
@@ -37,6 +40,11 @@ pub struct TaskSnapshot {
     /// What the tool last said of its progress.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,
+    /// What it waits for, while its status is [`TaskStatus::InputRequired`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<InputRequest>,
+    /// Whether it has been left to be completed from outside.
+    pub deferred: bool,
 }
 
 /// Something happened to a task.
@@ -52,6 +60,8 @@ pub enum TaskEvent {
     Started(TaskSnapshot),
     /// A tool said how far it has come. At most ten times a second for a task.
     Progressed(TaskSnapshot),
+    /// A task asks for an answer or for consent; `request` says what. If it is `None`, the question is open no more.
+    InputRequired(TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }

@@ -12,10 +12,13 @@
 
 mod ack;
 mod call;
+mod cell;
+mod child;
 mod event;
 mod handle;
 mod id;
 mod outcome;
+mod request;
 mod result;
 mod spec;
 mod status;
@@ -23,13 +26,16 @@ mod timing;
 
 pub use ack::TaskAck;
 pub use call::{CallId, ToolCall};
+pub use child::ChildTask;
 pub use event::{EventStream, TaskEvent, TaskSnapshot};
 pub use handle::TaskHandle;
 pub use id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo};
 pub use outcome::TaskOutcome;
+pub use request::InputRequest;
 pub use result::AsyncTaskResult;
 pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
 
-pub(crate) use handle::{StopTask, TaskCell};
+pub(crate) use cell::TaskCell;
+pub(crate) use handle::StopTask;

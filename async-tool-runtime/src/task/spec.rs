@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{TaskId, TaskNo, ToolCall};
-use crate::{SessionId, Timestamp};
+use crate::{SessionId, Timestamp, TurnNo};
 
 /// A task as data: all that another process needs to run it and to send the outcome home.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,12 @@ pub struct TaskSpec {
     pub number: Option<TaskNo>,
     /// The conversation that asked: the return address.
     pub session: SessionId,
+    /// The turn that asked, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnNo>,
+    /// The task that submitted this one, where it was a task: its result goes there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TaskId>,
     /// The call to carry out.
     pub call: ToolCall,
     /// Which attempt this is; the first is 1.
@@ -33,6 +39,8 @@ impl TaskSpec {
             task: TaskId::new(),
             number: None,
             session,
+            turn: None,
+            parent: None,
             call,
             attempt: 1,
             deadline: None,
@@ -50,6 +58,13 @@ impl TaskSpec {
     #[must_use]
     pub fn with_number(mut self, number: TaskNo) -> Self {
         self.number = Some(number);
+        self
+    }
+
+    /// The same task as one of this turn.
+    #[must_use]
+    pub fn with_turn(mut self, turn: TurnNo) -> Self {
+        self.turn = Some(turn);
         self
     }
 

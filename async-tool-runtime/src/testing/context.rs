@@ -1,9 +1,10 @@
 //! A context for a function that is called by a test.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
-    CallId, CancellationToken, Progress, SessionId, TaskId, TaskNo, ToolContext,
+    CancellationToken, SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext,
+    task::TaskCell,
     tool::{StateMap, TaskContext},
 };
 
@@ -23,15 +24,19 @@ use crate::{
 /// ```
 #[must_use]
 pub fn tool_context() -> ToolContext {
+    let call = ToolCall::new("call_1", "test", serde_json::json!({}));
+    let spec = TaskSpec::new(SessionId::new("test"), call).with_number(TaskNo::new(1));
     ToolContext::new(TaskContext {
-        task: TaskId::new(),
-        number: Some(TaskNo::new(1)),
-        session: SessionId::new("test"),
-        call: CallId::new("call_1"),
+        cell: Arc::new(TaskCell::new(
+            spec,
+            Timestamp::default(),
+            CancellationToken::new(),
+            None,
+        )),
         attempt: 1,
-        cancellation: CancellationToken::new(),
         deadline: None,
-        progress: Progress::default(),
         states: Arc::new(StateMap::default()),
+        host: None,
+        token: OnceLock::new(),
     })
 }

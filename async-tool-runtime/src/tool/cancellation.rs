@@ -1,12 +1,23 @@
 //! The signal to stop.
 
-use tokio_util::sync as tokio_util;
+use std::sync::Arc;
+
+use tokio::sync::SetOnce;
+
+use crate::BoxFuture;
 
 /// Tells a tool to stop. Cancelling is cooperative: a tool that doesn't look is dropped after a grace time.
 ///
 /// Clones are the same token. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct CancellationToken(tokio_util::CancellationToken);
+pub struct CancellationToken(Arc<Node>);
+
+/// A token knows its parent, and a parent knows no children: so there is no list to keep, and nothing to lock.
+#[derive(Debug, Default)]
+struct Node {
+    fired: SetOnce<()>,
+    parent: Option<CancellationToken>,
+}
 
 impl CancellationToken {
     /// A token that nobody has cancelled.
@@ -18,18 +29,30 @@ impl CancellationToken {
     /// A token that is cancelled with this one, and can be cancelled alone.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self(self.0.child_token())
+        Self(Arc::new(Node {
+            fired: SetOnce::new(),
+            parent: Some(self.clone()),
+        }))
     }
 
     /// Cancels this token, its clones and its children.
     pub fn cancel(&self) {
-        self.0.cancel();
+        let _was_cancelled_before = self.0.fired.set(());
     }
 
     /// Whether the token has been cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        let mut token = self;
+        loop {
+            if token.0.fired.initialized() {
+                return true;
+            }
+            match &token.0.parent {
+                Some(parent) => token = parent,
+                None => return false,
+            }
+        }
     }
 
     /// Waits until the token is cancelled.
@@ -38,7 +61,19 @@ impl CancellationToken {
     ///
     /// This method is cancel safe.
     pub async fn cancelled(&self) {
-        self.0.cancelled().await;
+        let Some(parent) = &self.0.parent else {
+            self.0.fired.wait().await;
+            return;
+        };
+        tokio::select! {
+            _ = self.0.fired.wait() => {}
+            () = parent.boxed() => {}
+        }
+    }
+
+    /// A future of a type that isn't made of itself.
+    fn boxed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.cancelled())
     }
 
     /// Runs `work` unless the token is cancelled first; then it is dropped and `None` is returned.
@@ -47,6 +82,33 @@ impl CancellationToken {
     ///
     /// This method is cancel safe if `work` is.
     pub async fn run_until_cancelled<F: Future>(&self, work: F) -> Option<F::Output> {
-        self.0.run_until_cancelled(work).await
+        tokio::select! {
+            biased;
+            () = self.cancelled() => None,
+            output = work => Some(output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CancellationToken;
+
+    #[tokio::test]
+    async fn a_child_is_cancelled_with_its_parent_and_alone() {
+        let parent = CancellationToken::new();
+        let (one, other) = (parent.child(), parent.child().child());
+        one.cancel();
+        one.cancelled().await;
+        assert!(!parent.is_cancelled() && !other.is_cancelled());
+
+        let waiting = tokio::spawn({
+            let other = other.clone();
+            async move { other.cancelled().await }
+        });
+        tokio::task::yield_now().await;
+        parent.cancel();
+        waiting.await.unwrap();
+        assert!(other.is_cancelled() && parent.child().is_cancelled());
     }
 }

@@ -25,20 +25,26 @@ impl Constraints {
         constraints
     }
 
+    /// Checks a value that nobody has read: also the names of fields and variants.
+    pub(crate) fn check_all(&self, schema: &Value, value: &Value) -> Result<(), String> {
+        let walk = Walk {
+            root: schema,
+            patterns: &self.patterns,
+            is_strict: true,
+        };
+        walk.value(schema, value, &Path::Root)
+            .map_err(|violation| violation.to_string())
+    }
+
     /// Checks arguments that serde has read already.
     pub(crate) fn check(&self, schema: &Value, arguments: &Value) -> Result<(), ToolError> {
         let walk = Walk {
             root: schema,
             patterns: &self.patterns,
+            is_strict: false,
         };
-        walk.value(schema, arguments, &Path::Root).map_err(|violation| {
-            super::bind::refuse(format!(
-                "at `{}`: expected {}, got {}",
-                violation.path,
-                violation.expected,
-                super::bind::describe(&violation.got)
-            ))
-        })
+        walk.value(schema, arguments, &Path::Root)
+            .map_err(|violation| super::bind::refuse(violation.to_string()))
     }
 
     fn collect(&mut self, schema: &Value) {
@@ -68,6 +74,17 @@ struct Violation {
     got: Value,
 }
 
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, expected, got } = self;
+        write!(
+            f,
+            "at `{path}`: expected {expected}, got {}",
+            super::bind::describe(got)
+        )
+    }
+}
+
 /// Where a value is, as a list that ends at the root.
 enum Path<'a> {
     Root,
@@ -88,14 +105,24 @@ impl std::fmt::Display for Path<'_> {
 struct Walk<'a> {
     root: &'a Value,
     patterns: &'a HashMap<String, Regex>,
+    /// Whether to check what serde checks too.
+    is_strict: bool,
 }
 
 impl Walk<'_> {
     fn value(&self, schema: &Value, value: &Value, path: &Path<'_>) -> Result<(), Violation> {
         let Some(schema) = schema.as_object() else {
-            return Ok(());
+            return match schema {
+                Value::Bool(false) if self.is_strict => Err(Violation {
+                    path: path.to_string(),
+                    expected: "nothing here".to_owned(),
+                    got: value.clone(),
+                }),
+                _ => Ok(()),
+            };
         };
-        if let Some(expected) = self.violated(schema, value) {
+        let named = || if self.is_strict { misnamed(schema, value) } else { None };
+        if let Some(expected) = self.violated(schema, value).or_else(named) {
             return Err(Violation {
                 path: path.to_string(),
                 expected,
@@ -109,7 +136,16 @@ impl Walk<'_> {
             self.value(part, value, path)?;
         }
         for keyword in ["anyOf", "oneOf"] {
-            self.choice(list(schema, keyword), value, path)?;
+            let choices = list(schema, keyword);
+            self.choice(choices, value, path)?;
+            let is_taken = choices.is_empty() || choices.iter().any(|choice| self.describes(choice, value));
+            if self.is_strict && !is_taken {
+                return Err(Violation {
+                    path: path.to_string(),
+                    expected: format!("one of {} alternatives", choices.len()),
+                    got: value.clone(),
+                });
+            }
         }
         match value {
             Value::Object(fields) => self.fields(schema, fields, path),
@@ -222,6 +258,23 @@ impl Walk<'_> {
             Value::Null | Value::Bool(_) => None,
         }
     }
+}
+
+/// What the schema expected of the names of fields and variants instead.
+fn misnamed(schema: &Map<String, Value>, value: &Value) -> Option<String> {
+    if let Some(only) = schema.get("const").filter(|only| *only != value) {
+        return Some(only.to_string());
+    }
+    if let Some(Value::Array(values)) = schema.get("enum")
+        && !values.contains(value)
+    {
+        let values: Vec<_> = values.iter().map(Value::to_string).collect();
+        return Some(super::bind::shorten(&format!("one of {}", values.join(", ")), 200));
+    }
+    let fields = value.as_object()?;
+    let mut required = list(schema, "required").iter().filter_map(Value::as_str);
+    let missing = required.find(|name| !fields.contains_key(*name));
+    missing.map(|missing| format!("an object with the field `{missing}`"))
 }
 
 fn number_violated(schema: &Map<String, Value>, number: &Number) -> Option<String> {

@@ -1,13 +1,23 @@
 //! What a tool knows of the task it carries out.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{CancellationToken, IdempotencyKey, Progress, StateMap};
-use crate::{CallId, SessionId, TaskId, TaskNo};
+use super::{
+    CancellationToken, IdempotencyKey, Progress, StateMap, ToolError, ToolErrorKind,
+    host::{Suspension, TaskHost},
+};
+use crate::{CallId, ChildTask, InputRequest, SessionId, TaskId, TaskNo, ToolCall, task::TaskCell};
 
-/// What a tool knows of the task it carries out: `#[inject] cx: ToolContext`.
+/// What a tool knows of the task it carries out, and what it can ask for: `#[inject] cx: ToolContext`.
 ///
 /// Cheap to clone.
 #[derive(Clone)]
@@ -15,15 +25,15 @@ pub struct ToolContext(Arc<TaskContext>);
 
 /// The parts of a context, filled in by whoever runs the task.
 pub(crate) struct TaskContext {
-    pub(crate) task: TaskId,
-    pub(crate) number: Option<TaskNo>,
-    pub(crate) session: SessionId,
-    pub(crate) call: CallId,
+    pub(crate) cell: Arc<TaskCell>,
     pub(crate) attempt: u32,
-    pub(crate) cancellation: CancellationToken,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) progress: Progress,
     pub(crate) states: Arc<StateMap>,
+    /// Who runs the task, where that is a manager.
+    pub(crate) host: Option<Arc<dyn TaskHost>>,
+    /// The tool's own token, made when it is asked for: what the tool cancels for its helpers' sake is no cancellation of the
+    /// task.
+    pub(crate) token: OnceLock<CancellationToken>,
 }
 
 impl ToolContext {
@@ -31,28 +41,28 @@ impl ToolContext {
         Self(Arc::new(parts))
     }
 
-    /// The task that is being carried out.
+    /// The task that is being carried out. Where calls share one run, it is the first one's.
     #[must_use]
     pub fn task(&self) -> TaskId {
-        self.0.task
+        self.0.cell.spec.task
     }
 
     /// The number of the task in its session, where it has one.
     #[must_use]
     pub fn number(&self) -> Option<TaskNo> {
-        self.0.number
+        self.0.cell.spec.number
     }
 
     /// The conversation that asked.
     #[must_use]
     pub fn session(&self) -> &SessionId {
-        &self.0.session
+        &self.0.cell.spec.session
     }
 
     /// The provider's name for the call.
     #[must_use]
     pub fn call(&self) -> &CallId {
-        &self.0.call
+        &self.0.cell.spec.call.id
     }
 
     /// Which attempt this is; the first is 1.
@@ -64,28 +74,32 @@ impl ToolContext {
     /// A key that is the same on every attempt of this task, and for no other task.
     #[must_use]
     pub fn idempotency_key(&self) -> IdempotencyKey {
-        IdempotencyKey::new(self.0.task)
+        IdempotencyKey::new(self.task())
     }
 
     /// The signal to stop.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.0.cancellation
+        self.0.token.get_or_init(|| self.0.cell.cancellation.child())
     }
 
     /// Whether the task has been told to stop. Blocking tools ask this between steps.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancellation.is_cancelled()
+        match self.0.token.get() {
+            Some(token) => token.is_cancelled(),
+            None => self.0.cell.cancellation.is_cancelled(),
+        }
     }
 
-    /// When the task times out, if it does.
+    /// When the attempt times out, if it does. While the task waits for an [answer](Self::request_input), its own timeout stands
+    /// still, and this moment moves on.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
     }
 
-    /// How long the task has until it times out, if it does.
+    /// How long the attempt has until it times out, if it does.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.0
@@ -95,8 +109,8 @@ impl ToolContext {
 
     /// Says how far the task has come.
     #[must_use]
-    pub fn progress(&self) -> &Progress {
-        &self.0.progress
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.clone())
     }
 
     /// The host's value of type `T`, if one is registered.
@@ -104,13 +118,158 @@ impl ToolContext {
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.states.find()
     }
+
+    /// Calls another tool of the manager and waits for its value. The call is a task of its own, below this one: it has the policies
+    /// of its tool, and its result comes here and not to the model.
+    ///
+    /// While this waits, the task gives its slot away, so that tasks that wait for each other can't fill the manager. Run calls side by
+    /// side with `tokio::join!`.
+    ///
+    /// # Errors
+    ///
+    /// The tool's error; also if there is no such tool, the arguments don't fit, the manager is full, or the task runs outside of a manager.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call.
+    pub async fn call_tool(&self, name: &str, arguments: impl Into<Value>) -> Result<Value, ToolError> {
+        self.submit_tool(name, arguments)?.value().await
+    }
+
+    /// Submits a call of another tool, and goes on. The task below ends with this one at the latest: when the [`ChildTask`] is dropped or
+    /// this task ends, it is cancelled, unless it has been [detached](ChildTask::detach).
+    ///
+    /// # Errors
+    ///
+    /// As for [`call_tool`](Self::call_tool), except the tool's own.
+    pub fn submit_tool(&self, name: &str, arguments: impl Into<Value>) -> Result<ChildTask, ToolError> {
+        let host = self.host()?;
+        let cell = &self.0.cell;
+        let call = ToolCall::new(self.call().clone(), name, arguments.into());
+        let child = Arc::clone(host).submit_child(cell, call);
+        let child = child.map_err(|refused| refused.into_parts().1)?;
+        Ok(ChildTask::new(child, Arc::clone(cell), Arc::clone(host)))
+    }
+
+    /// Asks people, through the host, and waits for the answer: a value that fits `schema`, a JSON Schema. The task is in
+    /// [`TaskStatus::InputRequired`](crate::TaskStatus::InputRequired) until then and holds no slot; the timeout of its tool stands still.
+    /// One question at a time: a second one, asked while the first is open, takes its place.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolErrorKind::Refused`] if the host won't answer, [`ToolErrorKind::Internal`] outside of a manager.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future withdraws the question.
+    pub async fn request_input(
+        &self,
+        prompt: impl Into<String>,
+        schema: impl Into<Arc<Value>>,
+    ) -> Result<Value, ToolError> {
+        let request = InputRequest::Input {
+            prompt: prompt.into(),
+            schema: schema.into(),
+        };
+        ask(self.host()?, &self.0.cell, request).await
+    }
+
+    /// Like [`request_input`](Self::request_input), with the schema of a type, and the answer as a value of it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`request_input`](Self::request_input).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future withdraws the question.
+    pub async fn request<T: DeserializeOwned + JsonSchema>(&self, prompt: impl Into<String>) -> Result<T, ToolError> {
+        let answer = self.request_input(prompt, crate::schema::of_input::<T>()).await?;
+        serde_json::from_value(answer).map_err(|error| {
+            ToolError::from_error(error)
+                .with_kind(ToolErrorKind::Internal)
+                .with_model_message("the answer could not be read")
+        })
+    }
+
+    /// Leaves the task to be completed later, by [`AsyncToolManager::resolve`](crate::AsyncToolManager::resolve): from a webhook, by
+    /// a person, by another process. Never returns: the function is dropped, the task gives its slot away and stays open, without a
+    /// timeout but the task's own deadline.
+    ///
+    /// Hand the [task's id](Self::task) to whoever will complete it before. A resolve that comes first is kept.
+    pub async fn defer<T>(&self) -> T {
+        self.set_deferred();
+        std::future::pending().await
+    }
+
+    /// Like [`defer`](Self::defer), for blocking functions: whatever the function returns after this is no result. The error is there
+    /// to be returned: `return Err(cx.deferred())`.
+    #[must_use = "return it; the function's value counts no more"]
+    pub fn deferred(&self) -> ToolError {
+        self.set_deferred();
+        ToolError::new(ToolErrorKind::Internal, "the task is completed from outside")
+    }
+
+    fn set_deferred(&self) {
+        let cell = &self.0.cell;
+        cell.defer();
+        if let Some(host) = &self.0.host {
+            host.leave(cell);
+        }
+    }
+
+    pub(crate) fn cell(&self) -> &Arc<TaskCell> {
+        &self.0.cell
+    }
+
+    pub(crate) fn find_host(&self) -> Option<&Arc<dyn TaskHost>> {
+        self.0.host.as_ref()
+    }
+
+    fn host(&self) -> Result<&Arc<dyn TaskHost>, ToolError> {
+        self.0.host.as_ref().ok_or_else(|| {
+            ToolError::new(ToolErrorKind::Internal, "the task runs outside of a manager")
+                .with_model_message("the tool can't do that here")
+        })
+    }
+}
+
+/// Asks, and waits without a slot for the answer.
+pub(crate) async fn ask(
+    host: &Arc<dyn TaskHost>,
+    cell: &Arc<TaskCell>,
+    request: InputRequest,
+) -> Result<Value, ToolError> {
+    /// Withdraws the question when the one who asked is gone.
+    struct Question<'a>(&'a Arc<dyn TaskHost>, &'a Arc<TaskCell>);
+
+    impl Drop for Question<'_> {
+        fn drop(&mut self) {
+            self.1.stop_asking();
+            self.0.asked(self.1);
+        }
+    }
+
+    let suspension = Suspension::begin(Arc::clone(host), Arc::clone(cell));
+    let answered = cell.ask(request);
+    let question = Question(host, cell);
+    host.asked(cell);
+    let answer = answered.await;
+    drop(question);
+    suspension.end().await;
+    answer.unwrap_or_else(|_| {
+        Err(ToolError::new(
+            ToolErrorKind::Refused,
+            "another question has taken the place of this one",
+        ))
+    })
 }
 
 impl fmt::Debug for ToolContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ToolContext")
-            .field("task", &self.0.task)
-            .field("session", &self.0.session)
+            .field("task", &self.task())
+            .field("session", self.session())
             .field("attempt", &self.0.attempt)
             .finish_non_exhaustive()
     }

@@ -27,6 +27,10 @@ pub enum ToolErrorKind {
     Duplicate,
     /// The host was asked whether the call may run, and said no. Nothing ran.
     Refused,
+    /// The task was told to stop.
+    Cancelled,
+    /// Nobody can say whether the work was done.
+    Unknown,
     /// The library or the host is at fault, not the tool or the model.
     Internal,
 }
@@ -45,6 +49,8 @@ impl ToolErrorKind {
             Self::Overloaded => "overloaded",
             Self::Duplicate => "duplicate",
             Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
             Self::Internal => "internal",
         }
     }

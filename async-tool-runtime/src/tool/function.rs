@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope};
+use crate::{
+    Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope,
+    SemanticCache,
+};
 
 use super::{
     Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition,
@@ -171,6 +174,12 @@ impl FunctionTool {
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache(mut self, cache: CachePolicy) -> Self {
         self.options.cache = Some(cache);
+        self
+    }
+
+    /// Which values are given again to calls that mean the same. Default: none.
+    pub fn semantic_cache(mut self, cache: SemanticCache) -> Self {
+        self.options.semantic_cache = Some(cache);
         self
     }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{Background, Effect};
-use crate::{Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope};
+use crate::{
+    Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope,
+    SemanticCache,
+};
 
 /// How the calls of a tool are to be run. Everything has a default; `None` means the manager's or agent's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct ToolOptions {
     pub priority: Priority,
     /// Which values are given again without running the function. Default: none.
     pub cache: Option<CachePolicy>,
+    /// Which values are given again to calls that mean the same. Default: none.
+    pub semantic_cache: Option<SemanticCache>,
     /// What happens to a call while the same one is still open. Default: [`Dedupe::Allow`].
     pub dedupe: Dedupe,
     /// Between whose calls values and running calls are shared. Default: [`Scope::Session`].
@@ -54,6 +59,7 @@ impl ToolOptions {
         breaker: None,
         priority: Priority::Normal,
         cache: None,
+        semantic_cache: None,
         dedupe: Dedupe::Allow,
         scope: Scope::Session,
         approval: Approval::Never,

@@ -1,6 +1,6 @@
 //! How far a task has come.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::{FromToolContext, ToolContext, ToolError};
 /// The latest report wins: it is in the task's [`TaskSnapshot`](crate::TaskSnapshot) at once, and goes out as an event at most ten times a
 /// second. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::Backend) go nowhere.
 #[derive(Clone, Default)]
-pub struct Progress(Option<Arc<dyn Fn(ProgressReport) + Send + Sync>>);
+pub struct Progress(Option<ToolContext>);
 
 /// What a tool says of its progress.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,8 +24,8 @@ pub struct ProgressReport {
 }
 
 impl Progress {
-    pub(crate) fn new(report: impl Fn(ProgressReport) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(report)))
+    pub(crate) fn new(cx: ToolContext) -> Self {
+        Self(Some(cx))
     }
 
     /// Says that this much is done, from 0 to 1, and what is being done. A fraction outside of that is taken to its nearer end.
@@ -40,15 +40,17 @@ impl Progress {
     }
 
     fn send(&self, fraction: Option<f64>, message: String) {
-        if let Some(report) = &self.0 {
-            report(ProgressReport { fraction, message });
+        if let Some(cx) = &self.0
+            && let Some(host) = cx.find_host()
+        {
+            host.report(cx.cell(), ProgressReport { fraction, message });
         }
     }
 }
 
 impl FromToolContext for Progress {
     fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError> {
-        Ok(cx.progress().clone())
+        Ok(cx.progress())
     }
 }
 

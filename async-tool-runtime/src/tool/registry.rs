@@ -86,7 +86,7 @@ pub struct RegistryError {
 }
 
 impl RegistryError {
-    fn new(tool: &str, problem: String) -> Self {
+    pub(crate) fn new(tool: &str, problem: String) -> Self {
         Self {
             tool: tool.to_owned(),
             problem,

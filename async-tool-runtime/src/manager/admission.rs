@@ -1,0 +1,502 @@
+//! Lets tasks in, and hands slots to them.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    Inner, TaskNews,
+    queue::{Class, Slot, Ticket},
+    run::{self, Task, Work},
+    same::Entered,
+    table::Inserted,
+};
+use crate::{
+    BoxFuture, Dedupe, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskOutcome, TaskSpec, ToolCall,
+    policy::Path,
+    task::TaskCell,
+    tool::{CancellationToken, Count, TaskHost, ToolError, ToolErrorKind},
+};
+
+/// What happens to a task for which there is no slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// It waits for one, unless as many wait as the [queue holds](crate::AsyncToolManagerBuilder::queue_capacity). The default.
+    #[default]
+    Queue,
+    /// It is refused as [`ToolErrorKind::Overloaded`], and whoever called is told when to come back. Tasks below other tasks wait.
+    Reject {
+        /// How long to wait before the next try.
+        retry_after: Duration,
+    },
+    /// It runs beyond the limit, one such task at a time for each session, and further ones wait: so however full the manager is, no
+    /// session stands still. There are at most as many more tasks as there are sessions.
+    RunInline,
+}
+
+/// What waits for a slot.
+pub(super) enum Waiting {
+    /// A task that is data as yet.
+    Task(Task),
+    /// A future that goes on when it is told.
+    Future(Arc<TaskCell>, oneshot::Sender<()>),
+}
+
+/// The verdict on a task.
+enum Verdict {
+    /// It has a slot.
+    Start(Task),
+    /// It waits for one.
+    Queued,
+    /// It has a way to go before it waits for one.
+    Outer(Task),
+    /// There is no room; it is given back, to be dropped outside of the lock.
+    Full(Task, Option<Duration>),
+}
+
+impl Inner {
+    /// Accepts a task, or finds the one that has its id.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        spec: TaskSpec,
+        parent: Option<&Arc<TaskCell>>,
+    ) -> Result<Arc<TaskCell>, SubmitError> {
+        let refuse = |call: ToolCall, error: ToolError| {
+            self.counters.rejected(&call.name);
+            Err(SubmitError::new(call, error))
+        };
+        let Ok(runtime) = Handle::try_current() else {
+            let error = ToolError::new(
+                ToolErrorKind::Internal,
+                "tasks must be submitted from within a tokio runtime",
+            );
+            return refuse(spec.call, error.with_model_message("the tool can't be run here"));
+        };
+        let bound = self
+            .executor
+            .path(&spec.call.name)
+            .and_then(|path| Ok((Arc::clone(path), path.attempt.bind(&spec.call.arguments)?)));
+        let (path, bound) = match bound {
+            Ok(bound) => bound,
+            Err(error) => return refuse(spec.call, error),
+        };
+        self.runtime.get_or_init(|| runtime.clone());
+
+        let cell = TaskCell::new(spec, self.now(), CancellationToken::new(), Some(Arc::clone(&path)));
+        let cell = Arc::new(cell);
+        let inserted = self.tasks().insert(&cell);
+        match inserted {
+            Inserted::New => {}
+            Inserted::Known(known) => return Ok(known),
+            Inserted::Closing => {
+                let error = ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down");
+                return refuse(cell.spec.call.clone(), error.with_retryable(false));
+            }
+        }
+        if let Err(error) = self.enter(&cell, &path) {
+            self.withdraw(&cell, &error);
+            return refuse(cell.spec.call.clone(), error);
+        }
+        let work = match &self.backend {
+            // The worker binds again, where the tool is.
+            Some(backend) => Work::Remote(Arc::clone(backend)),
+            None => Work::Here(bound),
+        };
+        let span = tracing::info_span!(
+            "execute_tool",
+            "gen_ai.operation.name" = "execute_tool",
+            "gen_ai.tool.name" = &*cell.spec.call.name,
+            "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
+            "gen_ai.conversation.id" = cell.spec.session.as_str(),
+            task = %cell.spec.task,
+        );
+        let task = Task {
+            cell: Arc::clone(&cell),
+            path,
+            work,
+            runtime,
+            span,
+        };
+        match self.admit(task) {
+            Verdict::Start(task) => run::start(self, task),
+            Verdict::Outer(task) => run::start_outer(self, task),
+            Verdict::Queued => {}
+            Verdict::Full(task, retry_after) => {
+                drop(task);
+                let error = ToolError::new(
+                    ToolErrorKind::Overloaded,
+                    "too many tasks are waiting; try again when some have ended",
+                );
+                let error = match retry_after {
+                    Some(retry_after) => error.with_retry_after(retry_after),
+                    None => error,
+                };
+                let error = error.with_not_started();
+                self.withdraw(&cell, &error);
+                return refuse(cell.spec.call.clone(), error);
+            }
+        }
+        self.counters.accepted();
+        if let Some(parent) = parent {
+            parent.add_child(&cell);
+            // It may have ended, and stopped its children, before this one was among them.
+            if parent.is_settled() {
+                self.stop_children(parent);
+            }
+        }
+        Ok(cell)
+    }
+
+    /// Looks whether the same call is open.
+    fn enter(self: &Arc<Self>, cell: &Arc<TaskCell>, path: &Path) -> Result<(), ToolError> {
+        let dedupe = path.options.dedupe;
+        if !matches!(dedupe, Dedupe::Reject | Dedupe::Replace) {
+            return Ok(());
+        }
+        let Some(key) = self.same_key(cell) else { return Ok(()) };
+        let entered = self.same().enter(key, cell, dedupe);
+        match entered {
+            Entered::Alone => Ok(()),
+            Entered::Rejected(open) => {
+                let name = open
+                    .spec
+                    .number
+                    .map_or_else(|| open.spec.task.to_string(), |number| number.to_string());
+                let message = format!("the same call is already running as {name}; wait for its result");
+                Err(ToolError::new(ToolErrorKind::Duplicate, message))
+            }
+            Entered::Replaced(earlier) => {
+                earlier.request_cancel("the same call was made again and takes its place".to_owned());
+                run::stop_now(self, &earlier, false);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes back a task that found no room.
+    fn withdraw(self: &Arc<Self>, cell: &Arc<TaskCell>, error: &ToolError) {
+        // Whoever has found the task by its id in the meantime learns that it is over.
+        let _nobody_else_settles_it = cell.settle(TaskOutcome::Failed(error.clone()), self.now());
+        if let Some(key) = self.same_key(cell) {
+            self.same().leave(&key, cell);
+        }
+        self.tasks().forget(cell.spec.task);
+        self.open_tasks_changed();
+    }
+
+    fn admit(&self, task: Task) -> Verdict {
+        let cell = Arc::clone(&task.cell);
+        let spec = &cell.spec;
+        let lane = task.path.lane;
+        let now = cell.accepted;
+        let mut queue = self.queue();
+        let slot = match &task.path.outer {
+            Some(_) => None,
+            None => queue
+                .try_start(&spec.session, lane, now)
+                .or_else(|| match self.when_full {
+                    WhenFull::RunInline => queue.try_start_inline(&spec.session, lane, now),
+                    WhenFull::Queue | WhenFull::Reject { .. } => None,
+                }),
+        };
+        if let Some(slot) = slot {
+            cell.seat(|seat| seat.slot = Some(slot));
+            self.publish(|| TaskEvent::Accepted(cell.snapshot()));
+            return Verdict::Start(task);
+        }
+        if let WhenFull::Reject { retry_after } = self.when_full
+            && spec.parent.is_none()
+            && !(task.path.outer.is_some() && queue.has_slot(lane))
+        {
+            return Verdict::Full(task, Some(retry_after));
+        }
+        if !queue.take_place() {
+            return Verdict::Full(task, None);
+        }
+        cell.seat(|seat| seat.has_place = true);
+        // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
+        self.publish(|| TaskEvent::Accepted(cell.snapshot()));
+        if task.path.outer.is_some() {
+            return Verdict::Outer(task);
+        }
+        let class = class_of(&cell);
+        let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
+        let ticket = queue.wait(&spec.session, lane, class, Waiting::Task(task));
+        cell.seat(|seat| seat.ticket = Some(ticket));
+        drop(queue);
+        if let (Some(runtime), Some(inner)) = (runtime, self.this.upgrade()) {
+            run::watch_deadline(&inner, &cell, &runtime);
+        }
+        Verdict::Queued
+    }
+
+    /// Hands free slots to those who wait.
+    pub(super) fn dispatch(self: &Arc<Self>) {
+        if !self.queue().begin_dispatch() {
+            return;
+        }
+        loop {
+            // The lock ends with the block: starting a task can call back into the queue.
+            let next = {
+                let mut queue = self.queue();
+                let next = queue.dispatch(self.now());
+                if let Some((waiting, slot)) = next {
+                    let cell = match &waiting {
+                        Waiting::Task(task) => &task.cell,
+                        Waiting::Future(cell, _) => cell,
+                    };
+                    self.seat(&mut queue, cell, slot);
+                    Some(waiting)
+                } else {
+                    None
+                }
+            };
+            match next {
+                Some(Waiting::Task(task)) => run::start(self, task),
+                // If it is gone, its guard gives the slot back.
+                Some(Waiting::Future(_, wake)) => drop(wake.send(())),
+                None => return,
+            }
+        }
+    }
+
+    /// Gives a task the slot it waited for.
+    fn seat(&self, queue: &mut super::Queue<Waiting>, cell: &TaskCell, slot: Slot) {
+        let (extra, had_place) = cell.seat(|seat| {
+            seat.ticket = None;
+            seat.is_lent = false;
+            let had_place = std::mem::take(&mut seat.has_place);
+            (seat.slot.replace(slot), had_place)
+        });
+        if had_place {
+            queue.leave_place();
+        }
+        if let Some(extra) = extra {
+            queue.release(extra, self.now());
+        }
+    }
+
+    /// Takes back what a task has of slots and places; says whether somebody else can start now.
+    pub(super) fn give_back(&self, cell: &TaskCell) -> bool {
+        let (slot, had_place) = cell.seat(|seat| {
+            seat.is_lent = false;
+            (seat.slot.take(), std::mem::take(&mut seat.has_place))
+        });
+        if slot.is_none() && !had_place {
+            return false;
+        }
+        let now = self.now();
+        let mut queue = self.queue();
+        if had_place {
+            queue.leave_place();
+        }
+        let Some(slot) = slot else { return false };
+        queue.release(slot, now);
+        true
+    }
+
+    /// Waits for a slot.
+    async fn wait_for_slot(self: Arc<Self>, cell: Arc<TaskCell>, class: Class) {
+        let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+        let session = &cell.spec.session;
+        let (wake, woken) = oneshot::channel();
+        let ticket = {
+            let mut queue = self.queue();
+            let now = self.now();
+            let slot = queue.try_start(session, lane, now).or_else(|| match self.when_full {
+                WhenFull::RunInline => queue.try_start_inline(session, lane, now),
+                WhenFull::Queue | WhenFull::Reject { .. } => None,
+            });
+            if let Some(slot) = slot {
+                self.seat(&mut queue, &cell, slot);
+                return;
+            }
+            queue.wait(session, lane, class, Waiting::Future(Arc::clone(&cell), wake))
+        };
+        let mut waiter = Waiter {
+            inner: &self,
+            cell: &cell,
+            ticket: Some(ticket),
+            is_resumed: class == Class::Resumed,
+        };
+        // The sender is kept by the queue until it is used.
+        let _slot_is_there = woken.await;
+        waiter.ticket = None;
+    }
+}
+
+/// Waits for a slot; gives up where it is dropped.
+struct Waiter<'a> {
+    inner: &'a Arc<Inner>,
+    cell: &'a Arc<TaskCell>,
+    ticket: Option<Ticket>,
+    is_resumed: bool,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
+        let waited = self.inner.queue().remove(ticket);
+        match (waited, self.is_resumed) {
+            // The task goes on, whatever became of this wait.
+            (Some(_), true) => self.inner.resume_regardless(self.cell),
+            (Some(_), false) | (None, true) => {}
+            (None, false) => {
+                if self.inner.give_back(self.cell) {
+                    self.inner.dispatch();
+                }
+            }
+        }
+    }
+}
+
+fn class_of(cell: &TaskCell) -> Class {
+    match (&cell.spec.parent, &cell.path) {
+        (Some(_), _) => Class::Child,
+        (None, path) => Class::New(path.as_ref().map(|path| path.options.priority).unwrap_or_default()),
+    }
+}
+
+impl Inner {
+    fn resume_regardless(&self, cell: &TaskCell) {
+        let is_needed = cell.seat(|seat| seat.suspended == 0 && seat.is_lent && seat.slot.is_none());
+        if is_needed && !cell.is_settled() {
+            let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+            let mut queue = self.queue();
+            let slot = queue.start_regardless(&cell.spec.session, lane, self.now());
+            self.seat(&mut queue, cell, slot);
+        }
+    }
+
+    fn arc(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
+    }
+}
+
+impl TaskHost for Inner {
+    fn begin(&self, cell: &Arc<TaskCell>) -> u32 {
+        let now = self.now();
+        let (is_first, attempt) = cell.begin(now);
+        if is_first {
+            for face in cell.faces() {
+                if !Arc::ptr_eq(&face, cell) {
+                    face.begin(now);
+                }
+                self.tell_started(&face);
+            }
+        }
+        attempt
+    }
+
+    fn join(&self, cell: &Arc<TaskCell>) {
+        let (is_first, _) = cell.begin(self.now());
+        if is_first {
+            self.tell_started(cell);
+        }
+    }
+
+    fn report(&self, cell: &Arc<TaskCell>, report: ProgressReport) {
+        for face in cell.faces() {
+            if !face.is_settled() && face.report(report.clone(), self.now()) {
+                if face.spec.parent.is_none() {
+                    self.tell_session(&face.spec.session, TaskNews::Progressed(face.spec.task, report.clone()));
+                }
+                self.publish(|| TaskEvent::Progressed(face.snapshot()));
+            }
+        }
+    }
+
+    fn asked(&self, cell: &Arc<TaskCell>) {
+        for face in cell.faces() {
+            if !face.is_settled() {
+                self.tell_session(&face.spec.session, TaskNews::Asked(face.snapshot()));
+                self.publish(|| TaskEvent::InputRequired(face.snapshot()));
+            }
+        }
+    }
+
+    fn suspend(&self, cell: &Arc<TaskCell>) {
+        let slot = cell.seat(|seat| {
+            seat.suspended += 1;
+            let slot = seat.slot.take();
+            seat.is_lent |= slot.is_some();
+            slot
+        });
+        if let Some(slot) = slot {
+            self.queue().release(slot, self.now());
+            if let Some(inner) = self.arc() {
+                inner.dispatch();
+            }
+        }
+    }
+
+    fn resume(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let is_needed = cell.seat(|seat| {
+                seat.suspended -= 1;
+                seat.suspended == 0 && seat.is_lent && seat.slot.is_none()
+            });
+            if !is_needed {
+                return;
+            }
+            Arc::clone(&self).wait_for_slot(Arc::clone(&cell), Class::Resumed).await;
+            // It has begun to wait again in the meantime: the slot would keep those from running that it waits for.
+            let unneeded = cell.seat(|seat| {
+                let slot = if seat.suspended > 0 { seat.slot.take() } else { None };
+                seat.is_lent |= slot.is_some();
+                slot
+            });
+            if let Some(slot) = unneeded {
+                self.queue().release(slot, self.now());
+                self.dispatch();
+            }
+        })
+    }
+
+    fn resume_now(&self, cell: &Arc<TaskCell>) {
+        cell.seat(|seat| seat.suspended -= 1);
+        self.resume_regardless(cell);
+    }
+
+    fn leave(&self, cell: &Arc<TaskCell>) {
+        if self.give_back(cell)
+            && let Some(inner) = self.arc()
+        {
+            inner.dispatch();
+        }
+    }
+
+    fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
+        let class = class_of(&cell);
+        Box::pin(self.wait_for_slot(cell, class))
+    }
+
+    fn ended(&self, cell: &Arc<TaskCell>) {
+        if let Some(inner) = self.arc() {
+            inner.stop_children(cell);
+        }
+    }
+
+    fn count(&self, what: Count) {
+        self.counters.count(what);
+    }
+
+    fn submit_child(self: Arc<Self>, parent: &Arc<TaskCell>, call: ToolCall) -> Result<TaskHandle, SubmitError> {
+        let mut spec = TaskSpec::new(parent.spec.session.clone(), call);
+        spec.parent = Some(parent.spec.task);
+        spec.turn = parent.spec.turn;
+        spec.deadline = parent.spec.deadline;
+        let child = self.submit(spec, Some(parent))?;
+        Ok(TaskHandle::new(child, run::stop(&Arc::downgrade(&self))))
+    }
+}
+
+impl Inner {
+    fn tell_started(&self, cell: &Arc<TaskCell>) {
+        if cell.spec.parent.is_none() {
+            self.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
+        }
+        self.publish(|| TaskEvent::Started(cell.snapshot()));
+    }
+}

@@ -1,0 +1,108 @@
+//! Tasks that run on a backend.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::{
+    TaskOutcome,
+    backend::{Backend, BackendError, CancelMode, Settlement},
+    policy::{ToolRequest, ToolService},
+    task::TaskCell,
+    tool::{Effect, ToolError, ToolErrorKind},
+};
+
+/// The pauses before a backend that took no task is asked again: the task id makes that harmless.
+const SUBMIT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// A backend as the end of a path.
+pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> ToolService {
+    ToolService::new(move |request: ToolRequest| {
+        let backend = Arc::clone(&backend);
+        async move {
+            let cell = request.cell();
+            if let Some(host) = request.host() {
+                host.begin(cell);
+            }
+            let Settlement { outcome, attempts } = follow(&*backend, cancel_grace, cell).await;
+            cell.set_attempts(attempts);
+            match outcome {
+                TaskOutcome::Completed(value) => Ok(value),
+                TaskOutcome::Failed(error) => Err(error),
+                TaskOutcome::Cancelled(reason) => Err(ToolError::new(ToolErrorKind::Cancelled, reason)),
+                TaskOutcome::Unknown(why) => Err(ToolError::new(ToolErrorKind::Unknown, why)),
+            }
+        }
+    })
+}
+
+/// Hands a task to a backend and waits for its outcome.
+pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: &TaskCell) -> Settlement {
+    let id = cell.spec.task;
+    let submitted = cell.cancellation.run_until_cancelled(submit(backend, cell)).await;
+    if let Some(Err(error)) = submitted {
+        // It may have been taken all the same.
+        let effect = cell.path.as_ref().map(|path| path.options.effect);
+        let outcome = if effect.is_some_and(Effect::is_repeatable) {
+            let error = ToolError::from_error(error).with_kind(ToolErrorKind::Unavailable);
+            TaskOutcome::Failed(error.with_model_message("the tool can't be reached now"))
+        } else {
+            TaskOutcome::Unknown("the tool could not be reached, and may have been started all the same".to_owned())
+        };
+        return Settlement::new(outcome, 0);
+    }
+    let outcome = async {
+        backend.outcome(id).await.unwrap_or_else(|error| {
+            warn(cell, &error, "the backend lost sight of a task");
+            Settlement::new(
+                TaskOutcome::Unknown("the connection to the task was lost".to_owned()),
+                1,
+            )
+        })
+    };
+    tokio::pin!(outcome);
+    if let Some(settlement) = cell.cancellation.run_until_cancelled(&mut outcome).await {
+        return settlement;
+    }
+    let modes: &[CancelMode] = if cell.is_abort_requested() {
+        &[CancelMode::Abort]
+    } else {
+        &[CancelMode::Cancel, CancelMode::Abort]
+    };
+    for mode in modes {
+        let cancelled = async {
+            if let Err(error) = backend.cancel(id, *mode).await {
+                warn(cell, &error, "the backend did not take a cancellation");
+            }
+            sleep(cancel_grace).await;
+        };
+        tokio::select! {
+            biased;
+            settlement = &mut outcome => return settlement,
+            () = sleep(cancel_grace.saturating_mul(2)) => {}
+            () = cancelled => {}
+        }
+    }
+    Settlement::new(
+        TaskOutcome::Unknown("the task was told to stop and did not say that it has".to_owned()),
+        1,
+    )
+}
+
+async fn submit(backend: &dyn Backend, cell: &TaskCell) -> Result<(), BackendError> {
+    let mut pauses = SUBMIT_PAUSES.iter();
+    loop {
+        let Err(error) = backend.submit(cell.spec.clone()).await else {
+            return Ok(());
+        };
+        warn(cell, &error, "the backend took no task");
+        match pauses.next() {
+            Some(pause) => sleep(*pause).await,
+            None => return Err(error),
+        }
+    }
+}
+
+fn warn(cell: &TaskCell, error: &BackendError, what: &'static str) {
+    tracing::warn!(task = %cell.spec.task, error = error as &dyn std::error::Error, "{what}");
+}

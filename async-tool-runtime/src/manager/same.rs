@@ -1,0 +1,48 @@
+//! Calls that must not be open twice.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{Dedupe, policy::CallKey, task::TaskCell};
+
+/// The open calls of tools with `dedupe = "reject"` or `"replace"`.
+#[derive(Default)]
+pub(super) struct SameCalls(HashMap<CallKey, Arc<TaskCell>>);
+
+/// What became of a call that is to be open once.
+pub(super) enum Entered {
+    Alone,
+    /// The same call is open, and stays.
+    Rejected(Arc<TaskCell>),
+    /// The same call was open, and is to be cancelled.
+    Replaced(Arc<TaskCell>),
+}
+
+impl SameCalls {
+    pub(super) fn enter(&mut self, key: CallKey, cell: &Arc<TaskCell>, dedupe: Dedupe) -> Entered {
+        use std::collections::hash_map::Entry;
+        match self.0.entry(key) {
+            Entry::Occupied(taken) if !taken.get().is_settled() && dedupe == Dedupe::Reject => {
+                Entered::Rejected(Arc::clone(taken.get()))
+            }
+            Entry::Occupied(mut taken) => {
+                let earlier = taken.insert(Arc::clone(cell));
+                if earlier.is_settled() {
+                    Entered::Alone
+                } else {
+                    Entered::Replaced(earlier)
+                }
+            }
+            Entry::Vacant(free) => {
+                free.insert(Arc::clone(cell));
+                Entered::Alone
+            }
+        }
+    }
+
+    /// The call has ended.
+    pub(super) fn leave(&mut self, key: &CallKey, cell: &Arc<TaskCell>) {
+        if self.0.get(key).is_some_and(|known| Arc::ptr_eq(known, cell)) {
+            self.0.remove(key);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What a manager counts.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde::Serialize;
+
+use super::{AsyncToolManager, Inner};
+use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker, tool::Count};
+
+/// What a manager has done, and what it is doing.
+///
+/// The counts are taken one after the other while tasks go on, so they may not add up to the last one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ManagerStats {
+    /// Tasks that have been accepted and have had no slot yet.
+    pub waiting: usize,
+    /// Slots that are taken.
+    pub running: usize,
+    /// Tasks that have not ended.
+    pub open: usize,
+    /// Functions that were told to stop, go on all the same, and can't be dropped. Their slots are given to others.
+    pub quarantined: usize,
+    /// The tools whose circuit breaker turns calls away.
+    pub open_breakers: Vec<Arc<str>>,
+    /// Tasks accepted since the manager was built.
+    pub accepted: u64,
+    /// Calls refused: unknown tools, arguments that don't fit, no room, duplicates.
+    pub rejected: u64,
+    /// Tasks that ended with a value.
+    pub completed: u64,
+    /// Tasks that ended with an error.
+    pub failed: u64,
+    /// Tasks that were cancelled.
+    pub cancelled: u64,
+    /// Tasks of which nobody can say how they ended.
+    pub unknown: u64,
+    /// Attempts beyond the first.
+    pub retries: u64,
+    /// Calls that were given a value that had been kept.
+    pub cache_hits: u64,
+    /// Calls for which a value was looked for and not found.
+    pub cache_misses: u64,
+    /// Calls that joined another one's run.
+    pub shared: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    accepted: AtomicU64,
+    rejected: AtomicU64,
+    completed: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    unknown: AtomicU64,
+    retries: AtomicU64,
+    cache_hits: AtomicU64,
+    cache_misses: AtomicU64,
+    shared: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn accepted(&self) {
+        add(&self.accepted);
+    }
+
+    pub(super) fn rejected(&self, tool: &str) {
+        add(&self.rejected);
+        metrics::rejected(tool);
+    }
+
+    pub(super) fn count(&self, what: Count) {
+        add(match what {
+            Count::CacheHit => &self.cache_hits,
+            Count::CacheMiss => &self.cache_misses,
+            Count::Shared => &self.shared,
+            Count::Retry => &self.retries,
+        });
+    }
+
+    pub(super) fn settled(&self, result: &AsyncTaskResult) {
+        add(match &result.outcome {
+            TaskOutcome::Completed(_) => &self.completed,
+            TaskOutcome::Failed(_) => &self.failed,
+            TaskOutcome::Cancelled(_) => &self.cancelled,
+            TaskOutcome::Unknown(_) => &self.unknown,
+        });
+        metrics::settled(result);
+    }
+}
+
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl AsyncToolManager {
+    /// What the manager has done, and what it is doing.
+    #[must_use]
+    pub fn stats(&self) -> ManagerStats {
+        let Inner {
+            counters,
+            executor,
+            quarantine,
+            ..
+        } = &*self.inner;
+        let (waiting, running) = {
+            let queue = self.inner.queue();
+            (queue.places(), queue.running())
+        };
+        let open = self.inner.tasks().open_count();
+        let breakers = executor.paths().values().filter_map(|path| path.breaker.as_ref());
+        let mut open_breakers: Vec<_> = breakers
+            .filter(|breaker| breaker.is_open())
+            .map(Breaker::tool)
+            .cloned()
+            .collect();
+        open_breakers.sort();
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ManagerStats {
+            waiting,
+            running,
+            open,
+            quarantined: quarantine.count(),
+            open_breakers,
+            accepted: get(&counters.accepted),
+            rejected: get(&counters.rejected),
+            completed: get(&counters.completed),
+            failed: get(&counters.failed),
+            cancelled: get(&counters.cancelled),
+            unknown: get(&counters.unknown),
+            retries: get(&counters.retries),
+            cache_hits: get(&counters.cache_hits),
+            cache_misses: get(&counters.cache_misses),
+            shared: get(&counters.shared),
+        }
+    }
+}
+
+/// The same through the `metrics` facade, for whoever has installed a recorder.
+#[cfg(feature = "metrics")]
+mod metrics {
+    use metrics::{counter, histogram};
+
+    use super::AsyncTaskResult;
+    use crate::TaskStatus;
+
+    pub(super) fn rejected(tool: &str) {
+        counter!("async_tool.tasks.rejected", "tool" => tool.to_owned()).increment(1);
+    }
+
+    pub(super) fn settled(result: &AsyncTaskResult) {
+        let tool = || result.tool.to_string();
+        let status: TaskStatus = result.status();
+        counter!("async_tool.tasks.settled", "tool" => tool(), "status" => status.as_str()).increment(1);
+        histogram!("async_tool.task.queued.seconds", "tool" => tool()).record(result.timing.queued());
+        histogram!("async_tool.task.running.seconds", "tool" => tool()).record(result.timing.running());
+        histogram!("async_tool.task.attempts", "tool" => tool()).record(f64::from(result.attempts));
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+mod metrics {
+    use super::AsyncTaskResult;
+
+    pub(super) fn rejected(_: &str) {}
+
+    pub(super) fn settled(_: &AsyncTaskResult) {}
+}

@@ -1,0 +1,358 @@
+//! One attempt: the timeout, the panic guard, the binding, and the function.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    task::{JoinError, JoinHandle, spawn_blocking},
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
+use crate::{
+    task::TaskCell,
+    tool::{BoundCall, Run, StateMap, TaskContext, TaskHost, Tool, ToolContext, ToolError, ToolErrorKind},
+};
+
+/// Runs a tool's function once. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Attempt(Arc<Parts>);
+
+struct Parts {
+    tool: Arc<dyn Tool>,
+    states: Arc<StateMap>,
+    timeout: Option<Duration>,
+    cancel_grace: Duration,
+    quarantine: Arc<Quarantine>,
+}
+
+impl Attempt {
+    pub(crate) fn new(
+        tool: Arc<dyn Tool>,
+        states: Arc<StateMap>,
+        timeout: Option<Duration>,
+        cancel_grace: Duration,
+        quarantine: Arc<Quarantine>,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            tool,
+            states,
+            timeout,
+            cancel_grace,
+            quarantine,
+        }))
+    }
+
+    pub(crate) fn bind(&self, arguments: &Value) -> Result<BoundCall, ToolError> {
+        let tool = &self.0.tool;
+        // A binder is user code too where a tool was made by hand.
+        catch_unwind(AssertUnwindSafe(|| tool.bind(arguments))).unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    /// The attempt as the innermost service of a path.
+    pub(crate) fn service(&self) -> ToolService {
+        let attempt = self.clone();
+        ToolService::new(move |request: ToolRequest| {
+            let attempt = attempt.clone();
+            async move {
+                let call = match request.take_bound() {
+                    Some(call) => call,
+                    None => attempt.bind(request.arguments())?,
+                };
+                attempt
+                    .run(request.cell(), request.host(), call, request.deadline())
+                    .await
+            }
+        })
+    }
+
+    /// Runs a call that has been bound.
+    ///
+    /// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
+    pub(crate) async fn run(
+        &self,
+        cell: &Arc<TaskCell>,
+        host: Option<&Arc<dyn TaskHost>>,
+        call: BoundCall,
+        deadline: Option<Instant>,
+    ) -> Result<Value, ToolError> {
+        let number = match host {
+            Some(host) => host.begin(cell),
+            None => cell.begin(cell.accepted).1,
+        };
+        let timeout = self.0.timeout.and_then(|timeout| {
+            let at = Instant::now().checked_add(timeout)?;
+            Some(Timeout { at, timeout })
+        });
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(past_deadline());
+        }
+        let cx = ToolContext::new(TaskContext {
+            cell: Arc::clone(cell),
+            attempt: number,
+            deadline: match (timeout, deadline) {
+                (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
+                (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
+            },
+            states: Arc::clone(&self.0.states),
+            host: host.cloned(),
+            token: OnceLock::new(),
+        });
+        let end = {
+            let mut work = pin!(self.perform(call, &cx));
+            let is_stopping = |result: &Result<Value, ToolError>| {
+                let stopped = cell.cancellation.is_cancelled() && !cell.is_deferred();
+                stopped && matches!(result, Err(error) if error.kind() != ToolErrorKind::Panicked)
+            };
+            tokio::select! {
+                // A result that is in counts, even where the deadline or a cancellation has come at the same time.
+                biased;
+                end = &mut work => match end {
+                    End::Returned(result) if is_stopping(&result) => return Err(cancelled()),
+                    end => end,
+                },
+                error = time_is_up(cell, timeout, deadline) => {
+                    // A blocking function can't be dropped; its token is the only way for it to hear of the timeout.
+                    cx.cancellation().cancel();
+                    return Err(error);
+                }
+                () = cell.cancellation.cancelled() => tokio::select! {
+                    biased;
+                    end = &mut work => match end {
+                        End::Returned(result) if is_stopping(&result) => return Err(cancelled()),
+                        end => end,
+                    },
+                    () = sleep(self.0.cancel_grace), if !cell.is_deferred() => return Err(cancelled()),
+                },
+            }
+        };
+        match end {
+            End::Returned(result) => result,
+            // The function is dropped by now; what it left open is somebody else's to end.
+            End::Deferred => tokio::select! {
+                biased;
+                result = cell.resolution() => result,
+                () = cell.cancellation.cancelled() => Err(cancelled()),
+                () = sleep_until_some(deadline) => Err(past_deadline()),
+            },
+        }
+    }
+
+    /// Runs the function, on the async threads or on the blocking pool, and catches its panic.
+    async fn perform(&self, call: BoundCall, cx: &ToolContext) -> End {
+        let result = match call.0 {
+            Run::Async(run) => {
+                // Making the future is user code as well as polling it.
+                let mut work = match catch_unwind(AssertUnwindSafe(|| run(cx.clone()))) {
+                    Ok(work) => work,
+                    Err(panic) => return End::Returned(Err(panicked(&*panic))),
+                };
+                let cell = cx.cell();
+                let end = poll_fn(
+                    |task_cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(task_cx))) {
+                        Ok(Poll::Ready(result)) => Poll::Ready(Some(result)),
+                        Ok(Poll::Pending) if cell.is_deferred() => Poll::Ready(None),
+                        Ok(Poll::Pending) => Poll::Pending,
+                        Err(panic) => Poll::Ready(Some(Err(panicked(&*panic)))),
+                    },
+                )
+                .await;
+                // Dropping it is user code too.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+                    tracing::error!(error = %panicked(&*panic), "a tool panicked while it was dropped");
+                }
+                end
+            }
+            Run::Blocking(run) => Some(self.perform_blocking(run, cx.clone()).await),
+        };
+        match result {
+            Some(result) if !cx.cell().is_deferred() => End::Returned(result),
+            _ => End::Deferred,
+        }
+    }
+
+    async fn perform_blocking(
+        &self,
+        run: Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>,
+        cx: ToolContext,
+    ) -> Result<Value, ToolError> {
+        let thread = Arc::new(Thread::new(Arc::clone(&self.0.quarantine)));
+        let running = spawn_blocking({
+            let thread = Arc::clone(&thread);
+            move || thread.run(|| run(cx))
+        });
+        let _watched = WatchOnDrop {
+            thread,
+            tool: Arc::clone(&self.0.tool.definition().name),
+        };
+        // Aborted when this future is dropped: a function that still waits for a thread is then never called.
+        match AbortOnDrop(running).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => Err(panicked(&*panic)),
+                Err(_) => Err(ToolError::new(
+                    ToolErrorKind::Internal,
+                    "the runtime was shut down before the function ran",
+                )),
+            },
+        }
+    }
+}
+
+/// How a function ended.
+enum End {
+    Returned(Result<Value, ToolError>),
+    /// The task waits for its end from outside.
+    Deferred,
+}
+
+#[derive(Clone, Copy)]
+struct Timeout {
+    at: Instant,
+    timeout: Duration,
+}
+
+/// Waits for the end of the time a task has. The attempt's own timeout stands still while people are asked.
+async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
+    let timed_out = async {
+        let Some(Timeout { at, timeout }) = timeout else {
+            return std::future::pending().await;
+        };
+        let mut asked = Duration::ZERO;
+        loop {
+            sleep_until(at + asked).await;
+            match cell.asked_for() {
+                Some(all) if all <= asked => break,
+                Some(all) => asked = all,
+                None => cell.answered().await,
+            }
+        }
+        ToolError::new(ToolErrorKind::Timeout, format!("timed out after {timeout:?}"))
+    };
+    tokio::select! {
+        biased;
+        () = sleep_until_some(deadline) => past_deadline(),
+        error = timed_out => error,
+    }
+}
+
+/// Code that was told to stop and goes on, counted until it returns.
+#[derive(Debug, Default)]
+pub(crate) struct Quarantine(AtomicUsize);
+
+impl Quarantine {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn enter(&self, tool: &str) {
+        let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::warn!(
+            tool,
+            count,
+            "code that was told to stop goes on and can't be dropped; its slot is given to others"
+        );
+    }
+
+    pub(crate) fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A blocking function on its thread.
+struct Thread {
+    state: AtomicU8,
+    quarantine: Arc<Quarantine>,
+}
+
+const WAITS: u8 = 0;
+const RUNS: u8 = 1;
+const QUARANTINED: u8 = 2;
+const RETURNED: u8 = 3;
+
+impl Thread {
+    fn new(quarantine: Arc<Quarantine>) -> Self {
+        Self {
+            state: AtomicU8::new(WAITS),
+            quarantine,
+        }
+    }
+
+    fn run<T>(&self, function: impl FnOnce() -> T) -> T {
+        /// Also where the function panics.
+        struct Return<'a>(&'a Thread);
+
+        impl Drop for Return<'_> {
+            fn drop(&mut self) {
+                if self.0.state.swap(RETURNED, Ordering::AcqRel) == QUARANTINED {
+                    self.0.quarantine.leave();
+                }
+            }
+        }
+
+        self.state.store(RUNS, Ordering::Release);
+        let _return = Return(self);
+        function()
+    }
+}
+
+/// Puts a thread that nobody waits for any more into quarantine.
+struct WatchOnDrop {
+    thread: Arc<Thread>,
+    tool: Arc<str>,
+}
+
+impl Drop for WatchOnDrop {
+    fn drop(&mut self) {
+        let Thread { state, quarantine } = &*self.thread;
+        if state.load(Ordering::Acquire) != RUNS {
+            return;
+        }
+        // Counted first, so that the thread's end can't come between the two.
+        quarantine.enter(&self.tool);
+        if state
+            .compare_exchange(RUNS, QUARANTINED, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            quarantine.leave();
+        }
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Panic text is for operators: it names lines and values of the host's source.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ToolError {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is no text");
+    ToolError::new(ToolErrorKind::Panicked, format!("the tool panicked: {text}"))
+        .with_model_message("the tool crashed while it ran; this is a defect of the tool, not of the call")
+}

@@ -1,0 +1,233 @@
+//! The policies of a tool, put together.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use tower_layer::Layer;
+
+#[cfg(feature = "cache")]
+use super::cache::CacheLayer;
+use super::{
+    Approval, Attempt, Breaker, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
+    attempt::Quarantine, flight::FlightLayer, rate::RateLimiter, retry::RetryLayer, semantic::SemanticLayer,
+    slots::SlotLayer,
+};
+use crate::tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry};
+
+/// The way of the calls of one tool.
+pub(crate) struct Path {
+    pub(crate) options: ToolOptions,
+    pub(crate) attempt: Attempt,
+    /// What is done with a slot: breaker, retry and the host's inner layers around the attempt. `None` where there is nothing but
+    /// the attempt.
+    pub(crate) inner: Option<ToolService>,
+    /// What is done before there is a slot, around all of it. `None` where there is nothing: then a task that waits is data, and not
+    /// a future.
+    pub(crate) outer: Option<ToolService>,
+    pub(crate) breaker: Option<Breaker>,
+    /// The queue's lane; see `manager/queue.rs`.
+    pub(crate) lane: usize,
+    /// How many bytes of a result the model is given.
+    pub(crate) result_limit: Option<usize>,
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Path")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all paths have in common.
+pub(crate) struct Around {
+    pub(crate) states: Arc<StateMap>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancel_grace: Duration,
+    pub(crate) result_limit: Option<usize>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    /// The host's layers, outermost first.
+    pub(crate) outer: Vec<HostLayer>,
+    pub(crate) inner: Vec<HostLayer>,
+    /// What runs a call elsewhere, where the manager has a backend.
+    pub(crate) remote: Option<ToolService>,
+}
+
+/// The paths of all tools by name, and the limits of the lanes.
+pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>>;
+
+/// Puts the paths together.
+pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, Vec<usize>), RegistryError> {
+    let mut lanes = Vec::new();
+    let mut shared_rates = BTreeMap::new();
+    let mut paths = HashMap::new();
+    for definition in registry.definitions().iter() {
+        let name = &definition.name;
+        let Some(tool) = registry.find(name) else { continue };
+        let options = tool.options().clone();
+        check(&options).map_err(|problem| RegistryError::new(name, problem))?;
+        let lane = match options.concurrency {
+            Some(limit) => {
+                lanes.push(limit);
+                lanes.len()
+            }
+            None => 0,
+        };
+        let limiter = match &options.rate {
+            Some(rate) => Some(limiter(rate, name, &mut shared_rates)?),
+            None => None,
+        };
+        paths.insert(Arc::clone(name), Arc::new(path(tool, options, lane, limiter, around)));
+    }
+    Ok((paths, lanes))
+}
+
+fn path(
+    tool: &Arc<dyn Tool>,
+    options: ToolOptions,
+    lane: usize,
+    limiter: Option<RateLimiter>,
+    around: &Around,
+) -> Path {
+    let name = &tool.definition().name;
+    let timeout = options.timeout.or(around.timeout);
+    let attempt = Attempt::new(
+        Arc::clone(tool),
+        Arc::clone(&around.states),
+        timeout,
+        around.cancel_grace,
+        Arc::clone(&around.quarantine),
+    );
+    let breaker = options.breaker.map(|policy| Breaker::new(Arc::clone(name), policy));
+
+    let mut inner = Stack::new(attempt.service());
+    for layer in around.inner.iter().rev() {
+        inner.add(layer);
+    }
+    if let Some(policy) = options
+        .retry
+        .filter(|policy| policy.attempts > 1 || policy.total.is_some())
+    {
+        let effect = options.effect;
+        inner.add(&RetryLayer { policy, effect });
+    }
+    if let Some(breaker) = &breaker {
+        inner.add(breaker);
+    }
+
+    let core = around.remote.clone().unwrap_or_else(|| inner.service.clone());
+    let mut outer = Stack::new(SlotLayer.layer(core));
+    if let Some(limiter) = &limiter {
+        outer.add(limiter);
+    }
+    if options.dedupe == Dedupe::Share {
+        outer.add(&FlightLayer::new(options.scope));
+    }
+    if let Some(policy) = &options.semantic_cache {
+        outer.add(&SemanticLayer::new(policy.clone(), options.scope));
+    }
+    #[cfg(feature = "cache")]
+    if let Some(policy) = &options.cache {
+        outer.add(&CacheLayer::new(policy, options.scope));
+    }
+    if options.approval != Approval::Never {
+        outer.add(&ApprovalLayer(options.approval.clone()));
+    }
+    for layer in around.outer.iter().rev() {
+        outer.add(layer);
+    }
+    Path {
+        attempt,
+        inner: inner.used(),
+        outer: outer.used(),
+        breaker,
+        lane,
+        result_limit: options.result_limit.or(around.result_limit),
+        options,
+    }
+}
+
+/// Layers around a service, of which it remembers whether there are any.
+struct Stack {
+    service: ToolService,
+    is_bare: bool,
+}
+
+impl Stack {
+    fn new(service: ToolService) -> Self {
+        Self { service, is_bare: true }
+    }
+
+    fn add(&mut self, layer: &impl Layer<ToolService, Service = ToolService>) {
+        self.service = layer.layer(self.service.clone());
+        self.is_bare = false;
+    }
+
+    fn used(self) -> Option<ToolService> {
+        (!self.is_bare).then_some(self.service)
+    }
+}
+
+/// The limiter of a tool: its own, or that of its key.
+fn limiter<'a>(
+    rate: &'a RateLimit,
+    name: &'a Arc<str>,
+    shared: &mut BTreeMap<Arc<str>, (RateLimit, Arc<str>, RateLimiter)>,
+) -> Result<RateLimiter, RegistryError> {
+    let Some(key) = &rate.key else {
+        return Ok(RateLimiter::new(rate));
+    };
+    let (known, of, limiter) = shared
+        .entry(Arc::clone(key))
+        .or_insert_with(|| (rate.clone(), Arc::clone(name), RateLimiter::new(rate)));
+    if known != rate {
+        let problem = format!(
+            "shares the rate limit `{key}` with the tool `{of}`, which has it as {} calls per {:?}, not {} per {:?}: write the same limit for both",
+            known.calls, known.per, rate.calls, rate.per
+        );
+        return Err(RegistryError::new(name, problem));
+    }
+    Ok(limiter.clone())
+}
+
+/// What is wrong with a tool's options.
+fn check(options: &ToolOptions) -> Result<(), String> {
+    let problem = match options {
+        ToolOptions {
+            concurrency: Some(0), ..
+        } => "`concurrency` must be at least 1, or no call could ever run",
+        ToolOptions { rate: Some(rate), .. } if rate.calls == 0 => "`rate` must let at least 1 call through",
+        ToolOptions {
+            cache: Some(_), effect, ..
+        } if *effect != Effect::Read => {
+            "`cache` is for tools that change nothing: say `effect = \"read\"`, or leave `cache` out"
+        }
+        ToolOptions { cache: Some(_), .. } if cfg!(not(feature = "cache")) => {
+            "`cache` needs the feature `cache` of `async-tool-runtime`"
+        }
+        ToolOptions { cache: Some(cache), .. } if cache.capacity == 0 => "a cache must have room for at least 1 value",
+        ToolOptions {
+            semantic_cache: Some(_),
+            effect,
+            ..
+        } if *effect != Effect::Read => {
+            "a semantic cache is for tools that change nothing: say `effect = \"read\"`, or leave it out"
+        }
+        ToolOptions {
+            semantic_cache: Some(cache),
+            ..
+        } if cache.fields.is_empty() => "a semantic cache must name the arguments that it compares by meaning",
+        ToolOptions {
+            semantic_cache: Some(cache),
+            ..
+        } if !(cache.threshold > 0.0 && cache.threshold <= 1.0) => {
+            "the threshold of a semantic cache must be above 0 and at most 1"
+        }
+        _ => return Ok(()),
+    };
+    Err(problem.to_owned())
+}

@@ -1,0 +1,406 @@
+//! The record of a task that lives in this process.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    sync::{Notify, SetOnce, oneshot},
+    task::AbortHandle,
+    time::Instant,
+};
+
+use super::{AsyncTaskResult, InputRequest, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing};
+use crate::{
+    Timestamp,
+    manager::{Slot, Ticket},
+    policy::Path,
+    tool::{CancellationToken, ProgressReport, ToolError},
+};
+
+/// The one record of a task that lives in this process.
+///
+/// `result` is set once: whoever sets it first has settled the task, and everybody else finds it settled.
+pub(crate) struct TaskCell {
+    pub(crate) spec: TaskSpec,
+    pub(crate) accepted: Timestamp,
+    pub(crate) cancellation: CancellationToken,
+    /// The way of its tool's calls.
+    pub(crate) path: Option<Arc<Path>>,
+    pub(crate) result: SetOnce<Arc<AsyncTaskResult>>,
+    /// Whether the function has said that somebody else will complete the task.
+    deferred: AtomicBool,
+    run: Mutex<Run>,
+    /// What most tasks never have.
+    more: OnceLock<Box<More>>,
+}
+
+#[derive(Default)]
+struct Run {
+    started: Option<Timestamp>,
+    attempts: u32,
+    abort: Option<AbortHandle>,
+    abort_requested: bool,
+    seat: Seat,
+}
+
+/// What a task has of the manager's slots.
+#[derive(Default)]
+pub(crate) struct Seat {
+    /// Whether it counts among the tasks that have had no slot yet.
+    pub(crate) has_place: bool,
+    /// Where it waits for its first slot.
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) slot: Option<Slot>,
+    /// How many waits there are for whose time it has given its slot away.
+    pub(crate) suspended: u32,
+    /// Whether it had a slot when the first of them began.
+    pub(crate) is_lent: bool,
+}
+
+#[derive(Default)]
+struct More {
+    cancel_reason: OnceLock<String>,
+    /// What the task gets from outside in place of its function's result.
+    resolution: SetOnce<Result<Value, ToolError>>,
+    /// The cell that runs in this one's place, where calls share one run.
+    flight: OnceLock<Arc<TaskCell>>,
+    rest: Mutex<Rest>,
+    /// Told when a question is open no more.
+    asked: Notify,
+}
+
+#[derive(Default)]
+struct Rest {
+    progress: Option<Reported>,
+    request: Option<Pending>,
+    /// Since when a question is open, and how long all earlier ones were.
+    asking_since: Option<Instant>,
+    asked_for: Duration,
+    children: Vec<Weak<TaskCell>>,
+    /// The calls that share this run.
+    passengers: Vec<Weak<TaskCell>>,
+}
+
+/// The latest report, and when one last went out.
+struct Reported {
+    report: ProgressReport,
+    published: Timestamp,
+}
+
+/// A question that waits for its answer.
+struct Pending {
+    request: InputRequest,
+    answer: oneshot::Sender<Result<Value, ToolError>>,
+}
+
+/// What somebody answers to a question of a task.
+pub(crate) type Answered = oneshot::Receiver<Result<Value, ToolError>>;
+
+/// The least time between two reports that go out.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
+
+impl TaskCell {
+    pub(crate) fn new(
+        spec: TaskSpec,
+        accepted: Timestamp,
+        cancellation: CancellationToken,
+        path: Option<Arc<Path>>,
+    ) -> Self {
+        Self {
+            spec,
+            accepted,
+            cancellation,
+            path,
+            result: SetOnce::new(),
+            deferred: AtomicBool::new(false),
+            run: Mutex::default(),
+            more: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> TaskStatus {
+        match self.result.get() {
+            Some(result) => result.status(),
+            None if self.request().is_some() => TaskStatus::InputRequired,
+            None if self.run().started.is_some() => TaskStatus::Running,
+            None => TaskStatus::Queued,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> TaskSnapshot {
+        let started = self.run().started;
+        TaskSnapshot {
+            task: self.spec.task,
+            number: self.spec.number,
+            parent: self.spec.parent,
+            session: self.spec.session.clone(),
+            tool: self.spec.call.name.clone(),
+            status: self.status(),
+            accepted: self.accepted,
+            started,
+            progress: self
+                .more
+                .get()
+                .and_then(|more| Some(more.rest().progress.as_ref()?.report.clone())),
+            request: self.request(),
+            deferred: self.is_deferred(),
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.result.initialized()
+    }
+
+    /// Sets the reason, the first one given, and fires the token.
+    pub(crate) fn request_cancel(&self, reason: String) {
+        let _first_reason_stays = self.more().cancel_reason.set(reason);
+        self.cancellation.cancel();
+    }
+
+    pub(crate) fn cancel_reason(&self) -> Option<&str> {
+        self.more.get()?.cancel_reason.get().map(String::as_str)
+    }
+
+    /// Notes the begin of an attempt; says whether it is the first, and its number.
+    pub(crate) fn begin(&self, now: Timestamp) -> (bool, u32) {
+        let mut run = self.run();
+        let is_first = run.started.is_none();
+        run.started.get_or_insert(now);
+        run.attempts += 1;
+        (is_first, self.spec.attempt.max(1) - 1 + run.attempts)
+    }
+
+    /// When the first attempt began.
+    pub(crate) fn started(&self) -> Option<Timestamp> {
+        self.run().started
+    }
+
+    pub(crate) fn attempts(&self) -> u32 {
+        self.run().attempts
+    }
+
+    /// Takes over how often somebody else has run the task.
+    pub(crate) fn set_attempts(&self, attempts: u32) {
+        self.run().attempts = attempts;
+    }
+
+    /// Keeps the latest report; says whether it is to go out.
+    pub(crate) fn report(&self, report: ProgressReport, now: Timestamp) -> bool {
+        let mut rest = self.more().rest();
+        let last = rest.progress.as_ref().map(|reported| reported.published);
+        let is_due = last.is_none_or(|last| now.since(last) >= PROGRESS_PAUSE);
+        let published = if is_due { now } else { last.unwrap_or(now) };
+        rest.progress = Some(Reported { report, published });
+        is_due
+    }
+
+    /// Keeps the means to drop the future, and uses it at once if that was asked for in the meantime.
+    pub(crate) fn set_abort(&self, abort: AbortHandle) {
+        let mut run = self.run();
+        if run.abort_requested {
+            drop(run);
+            abort.abort();
+        } else {
+            run.abort = Some(abort);
+        }
+    }
+
+    pub(crate) fn is_abort_requested(&self) -> bool {
+        self.run().abort_requested
+    }
+
+    pub(crate) fn abort(&self) {
+        let mut run = self.run();
+        run.abort_requested = true;
+        let abort = run.abort.take();
+        drop(run);
+        if let Some(abort) = abort {
+            abort.abort();
+        }
+    }
+
+    /// From now on the task is somebody else's to complete; what its function returns is no result.
+    pub(crate) fn defer(&self) {
+        self.deferred.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.deferred.load(Ordering::Acquire)
+    }
+
+    /// Gives a deferred task its end; false if it has had one.
+    pub(crate) fn resolve(&self, end: Result<Value, ToolError>) -> bool {
+        !self.is_settled() && self.more().resolution.set(end).is_ok()
+    }
+
+    /// Waits for the end of a deferred task.
+    pub(crate) async fn resolution(&self) -> Result<Value, ToolError> {
+        self.more().resolution.wait().await.clone()
+    }
+
+    /// The cell that runs in this one's place, if there is one.
+    pub(crate) fn flight(&self) -> Option<&Arc<Self>> {
+        self.more.get()?.flight.get()
+    }
+
+    pub(crate) fn set_flight(&self, flight: Arc<Self>) {
+        let _one_flight_per_call = self.more().flight.set(flight);
+    }
+
+    /// Another call shares this run.
+    pub(crate) fn add_passenger(&self, passenger: &Arc<Self>) {
+        self.more().rest().passengers.push(Arc::downgrade(passenger));
+    }
+
+    /// A call leaves this run; gives how many are left.
+    pub(crate) fn remove_passenger(&self, passenger: &Weak<Self>) -> usize {
+        let mut rest = self.more().rest();
+        rest.passengers.retain(|known| !known.ptr_eq(passenger));
+        rest.passengers.len()
+    }
+
+    /// The tasks that are told what happens here: those that share this run, or the one that this is.
+    pub(crate) fn faces(self: &Arc<Self>) -> Vec<Arc<Self>> {
+        let passengers = match self.more.get() {
+            Some(more) => more.rest().passengers.clone(),
+            None => return vec![Arc::clone(self)],
+        };
+        if passengers.is_empty() {
+            return vec![Arc::clone(self)];
+        }
+        passengers.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// What the task asks, if it waits for an answer.
+    pub(crate) fn request(&self) -> Option<InputRequest> {
+        let more = self.more.get()?;
+        if let Some(flight) = more.flight.get() {
+            return flight.request();
+        }
+        more.rest().request.as_ref().map(|pending| pending.request.clone())
+    }
+
+    /// Asks; a question that was open is given up.
+    pub(crate) fn ask(&self, request: InputRequest) -> Answered {
+        let (answer, answered) = oneshot::channel();
+        let mut rest = self.more().rest();
+        rest.request = Some(Pending { request, answer });
+        rest.asking_since.get_or_insert_with(Instant::now);
+        answered
+    }
+
+    /// Answers the open question if `check` lets the answer pass.
+    pub(crate) fn answer<E>(
+        &self,
+        check: impl FnOnce(&InputRequest) -> Result<Result<Value, ToolError>, E>,
+    ) -> Option<Result<(), E>> {
+        let mut rest = self.more.get()?.rest();
+        let answer = match check(&rest.request.as_ref()?.request) {
+            Ok(answer) => answer,
+            Err(error) => return Some(Err(error)),
+        };
+        let pending = rest.request.take()?;
+        drop(rest);
+        // The one who asked may be gone by now; then there is nobody to tell.
+        pending.answer.send(answer).ok().map(Ok)
+    }
+
+    /// The question has been answered, or is withdrawn.
+    pub(crate) fn stop_asking(&self) {
+        let Some(more) = self.more.get() else { return };
+        let mut rest = more.rest();
+        rest.request = None;
+        if let Some(since) = rest.asking_since.take() {
+            rest.asked_for += since.elapsed();
+        }
+        drop(rest);
+        more.asked.notify_waiters();
+    }
+
+    /// How long the task has waited for answers; `None` while it waits for one.
+    pub(crate) fn asked_for(&self) -> Option<Duration> {
+        let Some(more) = self.more.get() else {
+            return Some(Duration::ZERO);
+        };
+        let rest = more.rest();
+        rest.asking_since.is_none().then_some(rest.asked_for)
+    }
+
+    /// Waits until no question is open.
+    pub(crate) async fn answered(&self) {
+        let Some(more) = self.more.get() else { return };
+        loop {
+            let mut asked = std::pin::pin!(more.asked.notified());
+            asked.as_mut().enable();
+            if more.rest().asking_since.is_none() {
+                return;
+            }
+            asked.await;
+        }
+    }
+
+    pub(crate) fn seat<T>(&self, change: impl FnOnce(&mut Seat) -> T) -> T {
+        change(&mut self.run().seat)
+    }
+
+    pub(crate) fn add_child(&self, child: &Arc<Self>) {
+        let mut rest = self.more().rest();
+        rest.children
+            .retain(|known| known.upgrade().is_some_and(|known| !known.is_settled()));
+        rest.children.push(Arc::downgrade(child));
+    }
+
+    /// Lets a child live on its own.
+    pub(crate) fn release_child(&self, child: &Arc<Self>) {
+        let mut rest = self.more().rest();
+        rest.children
+            .retain(|known| !std::ptr::eq(known.as_ptr(), Arc::as_ptr(child)));
+    }
+
+    /// The children, each of which is given out once.
+    pub(crate) fn take_children(&self) -> Vec<Arc<Self>> {
+        let Some(more) = self.more.get() else { return Vec::new() };
+        let children = std::mem::take(&mut more.rest().children);
+        children.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Settles the task; `None` if it had been settled before.
+    pub(crate) fn settle(&self, outcome: TaskOutcome, now: Timestamp) -> Option<Arc<AsyncTaskResult>> {
+        if self.is_settled() {
+            return None;
+        }
+        let (started, attempts) = {
+            let run = self.run();
+            (run.started, run.attempts)
+        };
+        let timing = Timing::new(self.accepted, started, now);
+        let result = AsyncTaskResult::new(&self.spec, outcome, timing, attempts);
+        let result = match self.path.as_ref().and_then(|path| path.result_limit) {
+            Some(limit) => result.with_limit(limit),
+            None => result,
+        };
+        let result = Arc::new(result);
+        self.result.set(Arc::clone(&result)).is_ok().then_some(result)
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        // Nothing that could panic runs under this lock.
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn more(&self) -> &More {
+        self.more.get_or_init(Box::default)
+    }
+}
+
+impl More {
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

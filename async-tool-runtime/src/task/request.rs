@@ -1,0 +1,28 @@
+//! What a task asks of people.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a task in [`TaskStatus::InputRequired`](crate::TaskStatus::InputRequired) waits for.
+///
+/// The host answers with [`answer`](crate::AsyncToolManager::answer), [`approve`](crate::AsyncToolManager::approve) or
+/// [`refuse`](crate::AsyncToolManager::refuse).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+#[non_exhaustive]
+pub enum InputRequest {
+    /// Whether the call may run, with the arguments it has.
+    Approval {
+        /// The arguments as the model sent them.
+        arguments: Arc<Value>,
+    },
+    /// An answer to a question of the tool's.
+    Input {
+        /// The question, for people.
+        prompt: String,
+        /// The JSON Schema of the answer.
+        schema: Arc<Value>,
+    },
+}
