@@ -1,27 +1,20 @@
 //! The defects that agents with background tools are known for, each played out; the letters are those of the list in
 //! `tests/README.md`.
 
-use std::{
-    collections::VecDeque,
-    pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncToolManager, FunctionTool, Message, Model,
-    ModelError, ModelEvent, ModelRequest, ModelStream, RunError, SessionId, TaskOutcome, ToolCall, ToolContext,
-    ToolError, ToolErrorKind, TurnEnd, testing::ScriptedModel,
+    AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncToolManager, FunctionTool, Message, ModelError,
+    ModelEvent, ModelStream, RunError, SessionId, TaskOutcome, ToolCall, ToolContext, ToolError, ToolErrorKind,
+    TurnEnd, testing::ScriptedModel,
 };
-use futures_core::Stream;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
-use crate::{gates::Gates, watch::until};
+use crate::{
+    gates::Gates,
+    held::{HeldModel, say},
+    watch::{delivered, until},
+};
 
 fn manager(gates: &Gates) -> AsyncToolManager {
     AsyncToolManager::builder().tool(gates.tool()).build().unwrap()
@@ -32,15 +25,6 @@ fn gate_calls(names: &[&str]) -> ModelStream {
         .iter()
         .map(|name| ToolCall::new(format!("call_{name}"), "gate", json!({"name": name})));
     ModelStream::calls(calls)
-}
-
-/// The tasks in the deliveries of a request, delivery by delivery.
-fn delivered(request: &ModelRequest) -> Vec<Vec<String>> {
-    let tasks = request.messages.iter().filter_map(|message| match &**message {
-        Message::Delivery { tasks, .. } => Some(tasks.iter().map(ToString::to_string).collect()),
-        _ => None,
-    });
-    tasks.collect()
 }
 
 /// Lets the agent come to rest with its calls acknowledged.
@@ -81,63 +65,6 @@ async fn defect_a_four_completions_while_idle_run_one_model_turn() {
     model.verify();
 }
 
-/// A model whose turns are fed by the test, and which notes how many run at once.
-#[derive(Clone, Default)]
-struct HeldModel(Arc<Held>);
-
-#[derive(Default)]
-struct Held {
-    turns: Mutex<VecDeque<mpsc::UnboundedReceiver<ModelEvent>>>,
-    running: AtomicU32,
-    most: AtomicU32,
-    requests: Mutex<Vec<ModelRequest>>,
-}
-
-impl HeldModel {
-    fn turn(&self) -> mpsc::UnboundedSender<ModelEvent> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.0.turns.lock().unwrap().push_back(receiver);
-        sender
-    }
-}
-
-impl Model for HeldModel {
-    fn generate(&self, request: ModelRequest) -> ModelStream {
-        self.0.requests.lock().unwrap().push(request);
-        let running = self.0.running.fetch_add(1, Ordering::SeqCst) + 1;
-        self.0.most.fetch_max(running, Ordering::SeqCst);
-        let receiver = self
-            .0
-            .turns
-            .lock()
-            .unwrap()
-            .pop_front()
-            .expect("the test holds a turn ready");
-        ModelStream::new(HeldTurn(receiver, Arc::clone(&self.0)))
-    }
-}
-
-struct HeldTurn(mpsc::UnboundedReceiver<ModelEvent>, Arc<Held>);
-
-impl Stream for HeldTurn {
-    type Item = Result<ModelEvent, ModelError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx).map(|event| event.map(Ok))
-    }
-}
-
-impl Drop for HeldTurn {
-    fn drop(&mut self) {
-        self.1.running.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-fn say(turn: &mpsc::UnboundedSender<ModelEvent>, text: &str) {
-    turn.send(ModelEvent::Text(text.to_owned())).unwrap();
-    turn.send(ModelEvent::Done(TurnEnd::default())).unwrap();
-}
-
 #[tokio::test(start_paused = true)]
 async fn defect_b_a_second_send_does_not_run_concurrently() {
     let model = HeldModel::default();
@@ -153,8 +80,8 @@ async fn defect_b_a_second_send_does_not_run_concurrently() {
     say(&first, "to one");
     say(&second, "to two and three");
     agent.run_until_idle().await.unwrap();
-    assert_eq!(model.0.most.load(Ordering::SeqCst), 1);
-    let requests = model.0.requests.lock().unwrap();
+    assert_eq!(model.most(), 1);
+    let requests = model.requests();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[1].last_user_text(), Some("three"));
 }
@@ -194,7 +121,7 @@ async fn land(lands_first: bool) {
     let hour = Duration::from_secs(3600);
     let rest = tokio::time::timeout(hour, agent.run_until_idle()).await;
     rest.expect("the agent wakes by itself").unwrap();
-    let requests = model.0.requests.lock().unwrap();
+    let requests = model.requests();
     assert_eq!(requests.len(), 3);
     assert_eq!(delivered(&requests[2]), [["t1"]]);
 }
@@ -249,7 +176,7 @@ async fn defect_d_a_result_that_waits_while_a_turn_fails_is_not_lost() {
     drop(second);
     say(&third, "there it is");
     agent.run_until_idle().await.unwrap();
-    let requests = model.0.requests.lock().unwrap();
+    let requests = model.requests();
     assert_eq!(requests.len(), 3);
     assert_eq!(delivered(&requests[2]), [["t1"]]);
 }

@@ -7,6 +7,7 @@ mod binding;
 mod defects;
 mod dialects;
 mod gates;
+mod held;
 mod manager;
 mod methods;
 #[path = "../model_based/mod.rs"]

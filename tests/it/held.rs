@@ -1,0 +1,84 @@
+//! A model whose turns are fed by the test.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use async_tool_runtime::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, TurnEnd};
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+/// A model whose turns are fed by the test, and which notes how many run at once.
+#[derive(Clone, Default)]
+pub(crate) struct HeldModel(Arc<Held>);
+
+#[derive(Default)]
+struct Held {
+    turns: Mutex<VecDeque<mpsc::UnboundedReceiver<ModelEvent>>>,
+    running: AtomicU32,
+    most: AtomicU32,
+    requests: Mutex<Vec<ModelRequest>>,
+}
+
+impl HeldModel {
+    /// Holds the next turn ready, to be fed by this sender.
+    pub(crate) fn turn(&self) -> mpsc::UnboundedSender<ModelEvent> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.0.turns.lock().unwrap().push_back(receiver);
+        sender
+    }
+
+    /// How many turns ran at once, at most.
+    pub(crate) fn most(&self) -> u32 {
+        self.0.most.load(Ordering::SeqCst)
+    }
+
+    /// The requests so far.
+    pub(crate) fn requests(&self) -> Vec<ModelRequest> {
+        self.0.requests.lock().unwrap().clone()
+    }
+}
+
+impl Model for HeldModel {
+    fn generate(&self, request: ModelRequest) -> ModelStream {
+        self.0.requests.lock().unwrap().push(request);
+        let running = self.0.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.most.fetch_max(running, Ordering::SeqCst);
+        let receiver = self
+            .0
+            .turns
+            .lock()
+            .unwrap()
+            .pop_front()
+            .expect("the test holds a turn ready");
+        ModelStream::new(HeldTurn(receiver, Arc::clone(&self.0)))
+    }
+}
+
+struct HeldTurn(mpsc::UnboundedReceiver<ModelEvent>, Arc<Held>);
+
+impl Stream for HeldTurn {
+    type Item = Result<ModelEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx).map(|event| event.map(Ok))
+    }
+}
+
+impl Drop for HeldTurn {
+    fn drop(&mut self) {
+        self.1.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A turn that says this and ends.
+pub(crate) fn say(turn: &mpsc::UnboundedSender<ModelEvent>, text: &str) {
+    turn.send(ModelEvent::Text(text.to_owned())).unwrap();
+    turn.send(ModelEvent::Done(TurnEnd::default())).unwrap();
+}
