@@ -195,6 +195,34 @@
 //! let patient = today::tool().background(Background::Auto).grace(Duration::from_secs(2));
 //! ```
 //!
+//! # Late results
+//!
+//! A result that comes after its call was acknowledged waits until the model's turn ends, and wakes an idle agent. A tool whose results
+//! can't wait, such as an alarm, breaks off the turn; one whose results nobody waits for, such as an upload, wakes nobody and is
+//! told with the next message. [`DeliveryPolicy`](crate::DeliveryPolicy) says exactly what happens;
+//! [`AsyncAgent::set_delivery`](crate::AsyncAgent::set_delivery) sets it for one task.
+//!
+//! ```
+//! use async_tool_runtime::{DeliveryPolicy, async_tool};
+//!
+//! /// Waits until the build is broken.
+//! #[async_tool(effect = "read")]
+//! async fn watch_build() -> String {
+//!     # String::new()
+//!     // …
+//! }
+//!
+//! /// Uploads a file to the archive.
+//! #[async_tool(effect = "idempotent")]
+//! async fn archive(path: String) {
+//!     # let _ = path;
+//!     // …
+//! }
+//!
+//! let watch_build = watch_build::tool().delivery(DeliveryPolicy::Interrupt);
+//! let archive = archive::tool().delivery(DeliveryPolicy::Silent);
+//! ```
+//!
 //! # Methods with state
 //!
 //! `#[async_tools]` on an `impl` block makes tools of its methods, which share the service:

@@ -5,6 +5,7 @@
 mod agent;
 mod binding;
 mod defects;
+mod delivery;
 mod dialects;
 mod gates;
 mod held;

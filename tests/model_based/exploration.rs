@@ -3,9 +3,10 @@
 use std::{
     collections::{HashSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
+    time::Duration,
 };
 
-use async_tool_runtime::AckPolicy;
+use async_tool_runtime::{AckPolicy, WakePolicy};
 
 use super::sim::{Budget, TOOLS, World};
 
@@ -15,6 +16,7 @@ const SMALL: Budget = Budget {
     failures: 0,
     again: 0,
     cancels: 0,
+    sets: 0,
     closes: 0,
     turns: 3,
     tools: &["read", "once"],
@@ -98,6 +100,96 @@ fn every_order_of_events_in_a_small_world_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn every_order_of_events_under_every_delivery_policy_loses_nothing_and_doubles_nothing() {
+    let worlds = [
+        (
+            "results that can't wait, and calls with effects",
+            Budget {
+                tools: &["urgent", "once"],
+                ..SMALL
+            },
+        ),
+        (
+            "results that can't wait, and the user neither",
+            Budget {
+                users: 2,
+                calls: 1,
+                tools: &["urgent_once"],
+                ..SMALL
+            },
+        ),
+        (
+            "results that can't wait, and a failure of the model",
+            Budget {
+                failures: 1,
+                tools: &["urgent"],
+                ..SMALL
+            },
+        ),
+        (
+            "results that can't wait, and an answer that waits for its result",
+            Budget {
+                tools: &["urgent", "never"],
+                ..SMALL
+            },
+        ),
+        (
+            "silent results, and others",
+            Budget {
+                tools: &["silent", "always"],
+                ..SMALL
+            },
+        ),
+        (
+            "silent results, and a failure of the model",
+            Budget {
+                failures: 1,
+                tools: &["silent"],
+                ..SMALL
+            },
+        ),
+        (
+            "silent results, and such that can't wait",
+            Budget {
+                tools: &["silent", "urgent"],
+                ..SMALL
+            },
+        ),
+        (
+            "a host that changes its mind",
+            Budget {
+                calls: 2,
+                sets: 2,
+                turns: 2,
+                tools: &["always"],
+                ..SMALL
+            },
+        ),
+        (
+            "an end at any moment",
+            Budget {
+                closes: 1,
+                tools: &["silent", "urgent"],
+                ..SMALL
+            },
+        ),
+    ];
+    for (name, budget) in worlds {
+        for ack in [AckPolicy::Eager, AckPolicy::Deferred] {
+            for quiet in [Duration::ZERO, Duration::from_millis(20)] {
+                let states = explore(World::new(budget, |policy| {
+                    policy.ack = ack;
+                    policy.wake = WakePolicy::debounce(quiet, Duration::from_millis(250));
+                    policy.model_retries = 1;
+                }));
+                println!("{name}, {ack:?}, {quiet:?}: {states} states");
+                assert!(states > 100, "the world is explored at all");
+            }
+        }
+    }
+}
+
+#[test]
 fn random_orders_of_events_in_a_larger_world_lose_nothing_and_double_nothing() {
     let budget = Budget {
         users: 4,
@@ -105,6 +197,7 @@ fn random_orders_of_events_in_a_larger_world_lose_nothing_and_double_nothing() {
         failures: 3,
         again: 2,
         cancels: 2,
+        sets: 3,
         closes: 1,
         turns: 12,
         tools: &TOOLS,

@@ -13,6 +13,7 @@ const PLENTY: Budget = Budget {
     failures: 9,
     again: 9,
     cancels: 9,
+    sets: 9,
     closes: 1,
     turns: 99,
     tools: &TOOLS,
@@ -337,5 +338,42 @@ fn parts_of_a_turn_that_is_over_do_nothing() {
     let late = TurnEvent::Done(TurnEnd::new(StopReason::EndTurn));
     world.give(AgentInput::Turn(turn, late));
     assert_eq!(world.journal, before);
+    world.finish();
+}
+
+#[test]
+fn a_result_that_can_not_wait_does_not_hurry_a_turn_that_failed() {
+    let mut world = acknowledged("urgent");
+    world.user();
+    world.play(&Move::FailInPassing);
+    let asked = world.requests.len();
+    world.settle(first_task(&world));
+    assert_eq!(
+        world.requests.len(),
+        asked,
+        "the provider said when it wants to be asked"
+    );
+    world.fire();
+    assert_eq!(world.requests.len(), asked + 1);
+    assert_eq!(deliveries(&world), 1, "the result goes with it");
+    world.finish();
+}
+
+#[test]
+fn a_turn_is_broken_off_only_for_a_result_that_waits() {
+    let mut world = acknowledged("urgent");
+    world.user();
+    let (turn, _) = world.turn.unwrap();
+    let by = world.running[&first_task(&world)].number.unwrap();
+    let entry = Entry::TurnInterrupted {
+        turn,
+        text: String::new(),
+        calls: Vec::new(),
+        by,
+        at: world.now,
+    };
+    let mut ledger = Ledger::fold(&world.journal).unwrap();
+    let error = ledger.apply(&entry).unwrap_err();
+    assert_eq!(error.rule(), "a turn is broken off only for a result that waits");
     world.finish();
 }

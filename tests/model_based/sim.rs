@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AsyncTaskResult, Background,
-    BoundCall, Effect, Entry, FunctionTool, Given, Ledger, Message, ModelError, ModelRequest, SessionId, StopReason,
-    TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolRegistry,
-    TurnEnd, TurnEvent, TurnNo,
+    BoundCall, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Ledger, Message, ModelError, ModelRequest,
+    SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall,
+    ToolDefinition, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
 };
 use serde_json::json;
 
@@ -26,6 +27,7 @@ pub(super) enum Move {
     SettleAgain(TaskId),
     Timer,
     Cancel(TaskNo),
+    SetDelivery(TaskNo, DeliveryPolicy),
     Close,
 }
 
@@ -37,6 +39,7 @@ pub(super) struct Budget {
     pub(super) failures: u32,
     pub(super) again: u32,
     pub(super) cancels: u32,
+    pub(super) sets: u32,
     pub(super) closes: u32,
     pub(super) turns: u32,
     /// What the model may call.
@@ -44,7 +47,13 @@ pub(super) struct Budget {
 }
 
 /// The tools of the world, one for each way a call can be treated.
-pub(super) const TOOLS: [&str; 4] = ["read", "once", "always", "never"];
+pub(super) const TOOLS: [&str; 7] = ["read", "once", "always", "never", "urgent", "urgent_once", "silent"];
+
+const POLICIES: [DeliveryPolicy; 3] = [
+    DeliveryPolicy::WhenIdle,
+    DeliveryPolicy::Interrupt,
+    DeliveryPolicy::Silent,
+];
 
 #[derive(Clone)]
 pub(super) struct World {
@@ -54,6 +63,12 @@ pub(super) struct World {
     /// What is durable.
     pub(super) journal: Vec<Entry>,
     pub(super) turn: Option<(TurnNo, bool)>,
+    /// What the running turn has said and called so far.
+    part: Part,
+    /// What turns have said and called that ended or were broken off: the model must see it again.
+    kept: Part,
+    /// How long a turn runs before it may be broken off.
+    quiet: Duration,
     pub(super) running: BTreeMap<TaskId, TaskSpec>,
     results: BTreeMap<TaskId, Arc<AsyncTaskResult>>,
     cancelled: HashSet<TaskId>,
@@ -63,11 +78,19 @@ pub(super) struct World {
     next_task: u128,
 }
 
+/// Texts and the ids of calls.
+#[derive(Clone, Default)]
+struct Part {
+    texts: Vec<String>,
+    calls: Vec<String>,
+}
+
 impl World {
     pub(super) fn new(budget: Budget, adjust: impl FnOnce(&mut AgentPolicy)) -> Self {
         let registry = registry();
         let mut policy = AgentPolicy::new(&registry);
         adjust(&mut policy);
+        let quiet = policy.wake.quiet;
         let machine = AgentMachine::new(
             SessionId::new("s"),
             None,
@@ -81,6 +104,9 @@ impl World {
             budget,
             journal: Vec::new(),
             turn: None,
+            part: Part::default(),
+            kept: Part::default(),
+            quiet,
             running: BTreeMap::new(),
             results: BTreeMap::new(),
             cancelled: HashSet::new(),
@@ -96,7 +122,7 @@ impl World {
     /// All that can happen next.
     pub(super) fn moves(&self) -> Vec<Move> {
         let mut moves = Vec::new();
-        let is_closing = self.journal.iter().any(|entry| matches!(entry, Entry::Closing { .. }));
+        let is_closing = self.is_closing();
         if self.budget.users > 0 && !is_closing {
             moves.push(Move::User);
         }
@@ -122,6 +148,11 @@ impl World {
         if self.budget.cancels > 0 {
             moves.extend(self.machine.ledger().open_tasks().map(Move::Cancel));
         }
+        if self.budget.sets > 0 {
+            let ledger = self.machine.ledger();
+            let tasks = ledger.open_tasks().chain(ledger.inbox().map(|(number, _)| number));
+            moves.extend(tasks.flat_map(|task| POLICIES.map(|policy| Move::SetDelivery(task, policy))));
+        }
         if self.budget.closes > 0 && !is_closing {
             moves.push(Move::Close);
         }
@@ -135,10 +166,10 @@ impl World {
                 self.user();
             }
             Move::Text => {
-                if let Some((_, has_text)) = &mut self.turn {
-                    *has_text = true;
-                }
-                self.turn_event(TurnEvent::Text("text".to_owned()));
+                let (turn, has_text) = self.turn.as_mut().expect("a turn runs");
+                *has_text = true;
+                let text = format!("said in {turn}");
+                self.turn_event(TurnEvent::Text(text));
             }
             Move::Call(tool) => {
                 self.budget.calls -= 1;
@@ -168,6 +199,10 @@ impl World {
                 self.budget.cancels -= 1;
                 self.give(AgentInput::Cancel(*number, "not wanted".to_owned()));
             }
+            Move::SetDelivery(number, policy) => {
+                self.budget.sets -= 1;
+                self.give(AgentInput::SetDelivery(*number, *policy));
+            }
             Move::Close => {
                 self.budget.closes -= 1;
                 self.give(AgentInput::Close);
@@ -189,10 +224,26 @@ impl World {
 
     pub(super) fn turn_event(&mut self, event: TurnEvent) {
         let (turn, _) = self.turn.expect("a turn runs");
-        if matches!(event, TurnEvent::Done(_) | TurnEvent::Failed(_)) {
-            self.turn = None;
+        match &event {
+            TurnEvent::Text(text) => self.part.texts.push(text.clone()),
+            TurnEvent::ToolCall(call, _) => self.part.calls.push(call.id.to_string()),
+            TurnEvent::Done(_) => {
+                self.keep();
+                self.turn = None;
+            }
+            _ => {
+                self.part = Part::default();
+                self.turn = None;
+            }
         }
         self.give(AgentInput::Turn(turn, event));
+    }
+
+    /// What has streamed of the running turn is to stay.
+    fn keep(&mut self) {
+        let Part { texts, calls } = std::mem::take(&mut self.part);
+        self.kept.texts.extend(texts);
+        self.kept.calls.extend(calls);
     }
 
     pub(super) fn settle(&mut self, task: TaskId) {
@@ -231,7 +282,14 @@ impl World {
                 AgentAction::Append(entries) => self.journal.extend(entries),
                 AgentAction::StartTurn(turn, request) => self.start_turn(turn, request),
                 AgentAction::AbortTurn(turn) => {
-                    self.turn.take_if(|(running, _)| *running == turn);
+                    self.turn
+                        .take_if(|(running, _)| *running == turn)
+                        .expect("a turn that runs is aborted");
+                    if self.is_closing() {
+                        self.part = Part::default();
+                    } else {
+                        self.keep();
+                    }
                 }
                 AgentAction::Submit(spec) => {
                     let is_accepted = self
@@ -271,6 +329,8 @@ impl World {
             "invariant 6: the model is shown what is durable, and nothing else"
         );
         check_answers(&request.messages);
+        self.check_kept(&request.messages);
+        self.check_reason();
         for text in &self.users {
             let is_shown = request
                 .messages
@@ -282,7 +342,93 @@ impl World {
         self.requests.push(request);
     }
 
+    /// What was finished of a turn that was broken off is kept, as what was said and called by others is.
+    fn check_kept(&self, messages: &[Arc<Message>]) {
+        let (mut texts, mut calls) = (HashSet::new(), HashSet::new());
+        for message in messages {
+            if let Message::Assistant { text, calls: made, .. } = &**message {
+                texts.insert(text.clone());
+                calls.extend(made.iter().map(|call| call.id.to_string()));
+            }
+        }
+        for text in &self.kept.texts {
+            assert!(texts.contains(text), "`{text}` was said, and the model doesn't see it");
+        }
+        for call in &self.kept.calls {
+            assert!(calls.contains(call), "{call} was made, and the model doesn't see it");
+        }
+    }
+
+    /// A turn has a reason, which is not a silent result; and it takes along all results that wait.
+    fn check_reason(&self) {
+        let Some((Entry::TurnStarted { .. }, before)) = self.journal.split_last() else {
+            panic!("a turn is written down before it starts")
+        };
+        let ledger = Ledger::fold(before).expect("the journal is sound");
+        assert_eq!(ledger.inbox().count(), 0, "a turn takes along all results that wait");
+        let is_asked = match before.split_last() {
+            Some((Entry::Delivered { tasks, .. }, before)) => {
+                let has_news = tasks
+                    .iter()
+                    .any(|number| self.delivery_of(*number) != DeliveryPolicy::Silent);
+                has_news || Ledger::fold(before).expect("the journal is sound").is_unanswered()
+            }
+            _ => ledger.is_unanswered(),
+        };
+        assert!(is_asked, "a turn starts, and nobody wanted it");
+    }
+
+    /// When the result of a task is to be delivered.
+    fn delivery_of(&self, task: TaskNo) -> DeliveryPolicy {
+        let set = self.journal.iter().rev().find_map(|entry| match entry {
+            Entry::DeliverySet {
+                task: known, policy, ..
+            } if *known == task => Some(*policy),
+            _ => None,
+        });
+        let own = self.journal.iter().find_map(|entry| match entry {
+            Entry::Accepted { number, call, .. } if *number == task => Some(match &*call.name {
+                "urgent" | "urgent_once" => DeliveryPolicy::Interrupt,
+                "silent" => DeliveryPolicy::Silent,
+                _ => DeliveryPolicy::WhenIdle,
+            }),
+            _ => None,
+        });
+        set.or(own).expect("the task was accepted")
+    }
+
+    fn is_closing(&self) -> bool {
+        self.journal.iter().any(|entry| matches!(entry, Entry::Closing { .. }))
+    }
+
+    /// A result that can't wait doesn't, and one that wakes nobody keeps nobody awake.
+    fn check_delivery(&self) {
+        if self.is_closing() {
+            return;
+        }
+        let ledger = self.machine.ledger();
+        let waiting: Vec<DeliveryPolicy> = ledger.inbox().map(|(number, _)| self.delivery_of(number)).collect();
+        if waiting.contains(&DeliveryPolicy::Interrupt) {
+            let has_hardly_begun = self.turn.is_some()
+                && self.quiet > Duration::ZERO
+                && self.timers.get(&Timer::Wake).is_some_and(|at| *at >= self.now);
+            let has_failed = self.timers.contains_key(&Timer::Retry) || self.machine.stalled().is_some();
+            assert!(
+                has_hardly_begun || (self.turn.is_none() && has_failed),
+                "a result that can't wait waits"
+            );
+        }
+        let is_over = self.turn.is_none() && ledger.open_tasks().next().is_none() && !ledger.is_unanswered();
+        if is_over && waiting.iter().all(|policy| *policy == DeliveryPolicy::Silent) {
+            assert!(
+                self.machine.is_quiescent(),
+                "an agent that has only silent results is at rest"
+            );
+        }
+    }
+
     fn check(&self) {
+        self.check_delivery();
         let folded = Ledger::fold(&self.journal).expect("the journal is sound");
         assert_eq!(
             &folded,
@@ -293,9 +439,15 @@ impl World {
         let mut told = HashMap::<TaskNo, u32>::new();
         let mut owed = HashSet::new();
         let mut is_closing = false;
+        let mut interrupter = None;
         for entry in &self.journal {
             match entry {
                 Entry::Closing { .. } => is_closing = true,
+                Entry::TurnInterrupted { by, .. } => interrupter = Some(*by),
+                Entry::TurnStarted { .. } => assert_eq!(
+                    interrupter, None,
+                    "a turn is broken off, and the next one starts without what it was for"
+                ),
                 Entry::Settled { result } => {
                     let number = result.number.expect("tasks of an agent are numbered");
                     assert!(settled.insert(number), "invariant 2: {number} is settled once");
@@ -315,6 +467,7 @@ impl World {
                     }
                 }
                 Entry::Delivered { tasks, .. } | Entry::Dropped { tasks, .. } => {
+                    interrupter.take_if(|by| tasks.contains(by));
                     for number in tasks {
                         if matches!(entry, Entry::Dropped { .. }) {
                             assert!(
@@ -352,6 +505,12 @@ impl World {
                 self.fire();
             } else if self.machine.stalled().is_some() && self.machine.state() != AgentState::Closed {
                 // Whoever comes next finds everything as it was.
+                self.user();
+            } else if self.machine.state() != AgentState::Closed && self.machine.ledger().inbox().count() > 0 {
+                assert!(
+                    self.machine.is_quiescent(),
+                    "silent results are left, and the agent isn't at rest"
+                );
                 self.user();
             } else {
                 break;
@@ -437,6 +596,20 @@ fn registry() -> ToolRegistry {
         let tool: Arc<dyn Tool> = match name {
             "read" => tool.effect(Effect::Read).into(),
             "always" => tool.background(Background::Always).into(),
+            "urgent" => tool
+                .effect(Effect::Read)
+                .background(Background::Always)
+                .delivery(DeliveryPolicy::Interrupt)
+                .into(),
+            "urgent_once" => tool
+                .background(Background::Always)
+                .delivery(DeliveryPolicy::Interrupt)
+                .into(),
+            "silent" => tool
+                .effect(Effect::Read)
+                .background(Background::Always)
+                .delivery(DeliveryPolicy::Silent)
+                .into(),
             "never" => tool.effect(Effect::Idempotent).background(Background::Never).into(),
             _ => tool.into(),
         };

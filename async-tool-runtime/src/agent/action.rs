@@ -35,7 +35,7 @@ pub enum AgentAction {
 pub enum Timer {
     /// The end of a turn's grace time.
     Grace(TurnNo),
-    /// The moment when waiting results wake the agent.
+    /// The moment when waiting results wake the agent, or break off its turn.
     Wake,
     /// The next try after a failed turn.
     Retry,

@@ -4,7 +4,9 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::{AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, Ledger, WakePolicy, shell::Shell};
+use super::{
+    AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, Ledger, WakePolicy, shell::Shell,
+};
 use crate::{AppendError, AsyncToolManager, Journal, MemoryJournal, Model, SessionId};
 
 /// Builds an [`AsyncAgent`].
@@ -63,6 +65,12 @@ impl AsyncAgentBuilder {
     /// When waiting results wake the agent. Default: 20 ms after the last, at most 250 ms after the first.
     pub fn wake_policy(mut self, policy: WakePolicy) -> Self {
         self.policy.wake = policy;
+        self
+    }
+
+    /// When late results enter the conversation, for tools that say nothing themselves. Default: [`DeliveryPolicy::WhenIdle`].
+    pub fn delivery(mut self, policy: DeliveryPolicy) -> Self {
+        self.policy.delivery = policy;
         self
     }
 

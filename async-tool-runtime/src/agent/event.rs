@@ -9,7 +9,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::broadcast::Receiver;
 
-use super::TurnNo;
+use super::{DeliveryPolicy, TurnNo};
 use crate::{
     AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, Timestamp, ToolCall, Usage,
     broadcast::{BroadcastStream, Received, next},
@@ -64,6 +64,15 @@ pub enum AgentEventKind {
         /// What it cost.
         usage: Usage,
     },
+    /// The model's turn was broken off for a result that could not wait. What it had said is kept, and so are its calls.
+    TurnInterrupted {
+        /// The turn.
+        turn: TurnNo,
+        /// All it had said.
+        text: String,
+        /// The task whose result it was.
+        by: TaskNo,
+    },
     /// A turn failed. If `retry_at` is `None`, no further try is made until something new comes in.
     TurnFailed {
         /// The turn.
@@ -91,6 +100,8 @@ pub enum AgentEventKind {
     Dropped(Vec<TaskNo>, String),
     /// A task was told to stop.
     CancelRequested(TaskNo, String),
+    /// The host said when the result of a task is to enter the conversation.
+    DeliverySet(TaskNo, DeliveryPolicy),
     /// The session is over.
     Closed,
     /// The journal could not be written, and the session has stopped. Everything can still be read.

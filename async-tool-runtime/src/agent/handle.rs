@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc};
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::{AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder};
+use super::{AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder, DeliveryPolicy};
 use crate::{
     AsyncToolManager, Message, Model, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskStatus, Timestamp,
     ToolCall,
@@ -49,6 +49,7 @@ pub struct AsyncAgent {
 pub(super) enum Command {
     Send(String, oneshot::Sender<Result<(), AgentError>>),
     Cancel(TaskNo, String, oneshot::Sender<Result<TaskStatus, AgentError>>),
+    SetDelivery(TaskNo, DeliveryPolicy, oneshot::Sender<Result<(), AgentError>>),
     Tasks(oneshot::Sender<Vec<AgentTask>>),
     Transcript(oneshot::Sender<Vec<Arc<Message>>>),
     Close(oneshot::Sender<Result<(), AgentError>>),
@@ -109,6 +110,21 @@ impl AsyncAgent {
         self.ask(|reply| Command::Cancel(task, reason.into(), reply)).await?
     }
 
+    /// Says when the result of a task is to enter the conversation, whatever its tool says. It holds also for a result that
+    /// waits already; for one that the model has been told it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
+    /// [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the policy may or may not have been set.
+    pub async fn set_delivery(&self, task: TaskNo, policy: DeliveryPolicy) -> Result<(), AgentError> {
+        self.ask(|reply| Command::SetDelivery(task, policy, reply)).await?
+    }
+
     /// All tasks of the session, in the order of their numbers.
     ///
     /// # Errors
@@ -141,7 +157,8 @@ impl AsyncAgent {
         AgentEventStream::new(self.events.subscribe())
     }
 
-    /// Waits until nothing will happen any more by itself: no turn, no task, and no result that the model was not told.
+    /// Waits until nothing will happen any more by itself: no turn, no task, and no result that would wake the model. Results that
+    /// wake nobody ([`DeliveryPolicy::Silent`]) may be left; they go with the next message.
     ///
     /// # Errors
     ///
@@ -203,6 +220,8 @@ pub struct AgentTask {
     pub status: TaskStatus,
     /// When it was accepted.
     pub accepted: Timestamp,
+    /// When its result enters the conversation, if it comes late.
+    pub delivery: DeliveryPolicy,
     /// What its tool last said of its progress, while the manager remembers the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Timer, TurnNo};
 use crate::{AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
+use super::{DeliveryPolicy, Timer, TurnNo};
 
 /// Something that happened to an agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub enum AgentInput {
     Timer(Timer),
     /// The host wants a task to stop.
     Cancel(TaskNo, String),
+    /// The host says when the result of a task is to enter the conversation.
+    SetDelivery(TaskNo, DeliveryPolicy),
     /// The host ends the session.
     Close,
 }

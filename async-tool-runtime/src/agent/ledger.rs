@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use super::TurnNo;
+use serde_json::Value;
+
+use super::{DeliveryPolicy, TurnNo};
 use crate::{
     AsyncTaskResult, TaskAck, TaskId, TaskNo, Timestamp, ToolCall,
     context::{Answer, AnswerContent, Message, Transcript},
@@ -42,6 +44,8 @@ pub(crate) struct TaskRecord {
     pub(crate) told: Told,
     pub(crate) result: Option<Arc<AsyncTaskResult>>,
     pub(crate) cancel: Option<String>,
+    /// What the host said of its delivery; `None` means what the tool says.
+    pub(crate) delivery: Option<DeliveryPolicy>,
 }
 
 /// What the model has been told of a task.
@@ -160,39 +164,28 @@ impl Ledger {
                         told: Told::Nothing,
                         result: None,
                         cancel: None,
+                        delivery: None,
                     },
                 );
             }
             Entry::TurnEnded {
                 turn, text, calls, end, ..
             } => {
-                let open = self.open_turn.as_ref().filter(|open| open.turn == *turn && !open.ended);
-                let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
-                let mut accepted = calls.clone();
-                accepted.sort_unstable();
+                self.check_calls(entry, *turn, calls)?;
+                self.unanswered = false;
+                self.end_turn(*turn, text, calls, end.provider.as_ref());
+            }
+            Entry::TurnInterrupted {
+                turn, text, calls, by, ..
+            } => {
+                self.check_calls(entry, *turn, calls)?;
                 require(
                     entry,
-                    accepted == open.calls,
-                    "a turn ends with the calls that were accepted",
+                    self.inbox.contains(by),
+                    "a turn is broken off only for a result that waits",
                 )?;
-                let message = Message::Assistant {
-                    text: text.clone(),
-                    calls: calls.iter().map(|number| self.tasks[number].call.clone()).collect(),
-                    provider: end.provider.clone(),
-                };
-                self.unanswered = false;
-                if !text.is_empty() || !calls.is_empty() || end.provider.is_some() {
-                    self.transcript.push(message);
-                }
-                if calls.is_empty() {
-                    self.close_turn();
-                } else {
-                    self.open_turn = Some(OpenTurn {
-                        turn: *turn,
-                        calls: calls.clone(),
-                        ended: true,
-                    });
-                }
+                // What the turn was to answer stays unanswered: it was not finished.
+                self.end_turn(*turn, text, calls, None);
             }
             Entry::TurnFailed { turn, .. } => {
                 let open = self.open_turn.as_ref().filter(|open| open.turn == *turn && !open.ended);
@@ -254,6 +247,7 @@ impl Ledger {
                 let record = self.record_mut(*task, entry)?;
                 record.cancel.get_or_insert_with(|| reason.clone());
             }
+            Entry::DeliverySet { task, policy, .. } => self.record_mut(*task, entry)?.delivery = Some(*policy),
             Entry::Closing { .. } => {
                 require(entry, self.life == Life::Open, "the session is closing already")?;
                 self.life = Life::Closing;
@@ -274,6 +268,39 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// What is said of the end of a turn must be true of the running one.
+    fn check_calls(&self, entry: &Entry, turn: TurnNo, calls: &[TaskNo]) -> Result<(), FoldError> {
+        let open = self.open_turn.as_ref().filter(|open| open.turn == turn && !open.ended);
+        let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
+        let mut accepted = calls.to_vec();
+        accepted.sort_unstable();
+        require(
+            entry,
+            accepted == open.calls,
+            "a turn ends with the calls that were accepted",
+        )
+    }
+
+    /// Keeps what the model said and called; its calls wait for their answers.
+    fn end_turn(&mut self, turn: TurnNo, text: &str, calls: &[TaskNo], provider: Option<&Value>) {
+        if !text.is_empty() || !calls.is_empty() || provider.is_some() {
+            self.transcript.push(Message::Assistant {
+                text: text.to_owned(),
+                calls: calls.iter().map(|number| self.tasks[number].call.clone()).collect(),
+                provider: provider.cloned(),
+            });
+        }
+        if calls.is_empty() {
+            self.close_turn();
+        } else {
+            self.open_turn = Some(OpenTurn {
+                turn,
+                calls: calls.to_vec(),
+                ended: true,
+            });
+        }
     }
 
     fn apply_answers(&mut self, entry: &Entry, turn: TurnNo, answers: &[Given], eager: bool) -> Result<(), FoldError> {
@@ -324,7 +351,8 @@ impl Ledger {
         }
         let has_result = answers.iter().any(|given| matches!(given, Given::Result(_)));
         self.transcript.push(Message::Answers(message));
-        self.unanswered = eager || has_result;
+        // After a turn that was broken off, what it was to answer is still there.
+        self.unanswered |= eager || has_result;
         self.close_turn();
         Ok(())
     }

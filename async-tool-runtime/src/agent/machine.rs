@@ -3,8 +3,9 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
-    AckPolicy, AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, Ledger, Timer, TurnEvent,
-    TurnNo, frames, ledger::Life,
+    AckPolicy, AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, DeliveryPolicy, Ledger,
+    Timer, TurnEvent, TurnNo, frames,
+    ledger::{Life, Told},
 };
 use crate::{
     AsyncTaskResult, Entry, Given, InputRequest, ModelError, ModelRequest, ProgressReport, SessionId, TaskId, TaskNo,
@@ -43,7 +44,8 @@ pub struct AgentMachine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
-    Thinking,
+    /// A turn runs since this time.
+    Thinking(Timestamp),
     /// The turn ended at this time, and calls of it have no answer yet.
     Answering(Timestamp),
     /// A turn failed and is asked again at this time.
@@ -59,7 +61,7 @@ enum TurnCall {
     Held(ToolCall, TaskId),
 }
 
-/// Results wait for the agent to wake up.
+/// Results wait for the agent to wake up or, while a turn runs, for the moment when it may be broken off.
 #[derive(Clone, Copy, Debug)]
 struct Wake {
     first: Timestamp,
@@ -111,6 +113,7 @@ impl AgentMachine {
             AgentInput::Settled(result) => self.on_settled(now, result),
             AgentInput::Timer(timer) => self.on_timer(now, timer),
             AgentInput::Cancel(task, reason) => self.on_cancel(now, task, reason),
+            AgentInput::SetDelivery(task, policy) => self.on_set_delivery(now, task, policy),
             AgentInput::Close => self.on_close(now),
         }
         let mut actions = std::mem::take(&mut self.actions);
@@ -134,22 +137,24 @@ impl AgentMachine {
         match (self.ledger.life(), self.phase) {
             (Life::Closed, _) => AgentState::Closed,
             (Life::Closing, _) => AgentState::Closing,
-            (Life::Open, Phase::Thinking) => AgentState::Thinking,
+            (Life::Open, Phase::Thinking(_)) => AgentState::Thinking,
             (Life::Open, Phase::Answering(_)) => AgentState::Answering,
             (Life::Open, Phase::Idle | Phase::Backoff(_)) => AgentState::Idle,
         }
     }
 
-    /// Whether nothing will happen any more without the host: no turn runs or is going to, no task runs, no result waits.
+    /// Whether nothing will happen any more without the host: no turn runs or is going to, no task runs, no result waits but such
+    /// as wake nobody.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
         if self.ledger.life() == Life::Closed {
             return true;
         }
-        let settled = self.ledger.open_tasks().next().is_none();
-        let nothing_to_say =
-            self.stalled.is_some() || (!self.ledger.is_unanswered() && self.ledger.inbox().next().is_none());
-        self.phase == Phase::Idle && self.wake.is_none() && settled && nothing_to_say
+        // In this order: what costs most is asked last, because all of it is asked after every step.
+        self.phase == Phase::Idle
+            && self.wake.is_none()
+            && self.ledger.open_tasks().next().is_none()
+            && (self.stalled.is_some() || (!self.ledger.is_unanswered() && !self.has_news()))
     }
 
     /// The failure after which the model was not asked again; `None` once it has been.
@@ -166,6 +171,28 @@ impl AgentMachine {
             None if self.running.contains(&number) => TaskStatus::Running,
             None => TaskStatus::Queued,
         })
+    }
+
+    /// When the result of a task enters the conversation.
+    pub(crate) fn delivery_of(&self, number: TaskNo) -> DeliveryPolicy {
+        let record = self.ledger.tasks().get(&number);
+        record.map_or(self.policy.delivery, |record| {
+            record
+                .delivery
+                .unwrap_or_else(|| self.policy.delivery_of(&record.call.name))
+        })
+    }
+
+    /// Whether a result waits for which the model is woken.
+    fn has_news(&self) -> bool {
+        let mut waiting = self.ledger.inbox();
+        waiting.any(|(number, _)| self.delivery_of(number) != DeliveryPolicy::Silent)
+    }
+
+    /// The first result that waits and can't.
+    fn urgent(&self) -> Option<TaskNo> {
+        let mut waiting = self.ledger.inbox().map(|(number, _)| number);
+        waiting.find(|number| self.delivery_of(*number) == DeliveryPolicy::Interrupt)
     }
 
     fn on_user(&mut self, now: Timestamp, text: String) {
@@ -188,12 +215,13 @@ impl AgentMachine {
                 self.answer(now);
                 self.carry_on(now);
             }
-            Phase::Thinking => {}
+            Phase::Thinking(_) => {}
         }
     }
 
     fn on_turn(&mut self, now: Timestamp, turn: TurnNo, event: TurnEvent) {
-        let is_running = self.phase == Phase::Thinking && self.ledger.open_turn().is_some_and(|open| open.turn == turn);
+        let is_thinking = matches!(self.phase, Phase::Thinking(_));
+        let is_running = is_thinking && self.ledger.open_turn().is_some_and(|open| open.turn == turn);
         if !is_running {
             return;
         }
@@ -232,14 +260,7 @@ impl AgentMachine {
     }
 
     fn on_done(&mut self, now: Timestamp, turn: TurnNo, end: TurnEnd) {
-        let calls = std::mem::take(&mut self.calls);
-        let calls: Vec<TaskNo> = calls
-            .into_iter()
-            .map(|call| match call {
-                TurnCall::Accepted(number) => number,
-                TurnCall::Held(call, task) => self.accept(now, turn, call, task),
-            })
-            .collect();
+        let calls = self.accept_held(now, turn);
         let text = std::mem::take(&mut self.text);
         let usage = end.usage;
         let has_calls = !calls.is_empty();
@@ -257,8 +278,8 @@ impl AgentMachine {
         self.failures = 0;
         if has_calls {
             self.phase = Phase::Answering(now);
-            if self.ledger.has_held_messages() {
-                // The user has said something in the meantime, and doesn't wait for results.
+            if self.ledger.has_held_messages() || self.urgent().is_some() {
+                // Neither what the user has said in the meantime nor a result that can't wait waits for results.
                 self.answer(now);
                 self.carry_on(now);
             } else {
@@ -271,6 +292,8 @@ impl AgentMachine {
 
     fn on_failed(&mut self, now: Timestamp, turn: TurnNo, error: ModelError) {
         self.undo_turn(now, turn, "the turn that made the call failed", &error.to_string());
+        // Who was about to break it off goes with the next try.
+        self.wake = None;
         self.failures += 1;
         let retry_at = (error.retryable() && self.failures <= self.policy.model_retries).then(|| {
             let doubled = 2_u32.saturating_pow(self.failures - 1);
@@ -345,10 +368,41 @@ impl AgentMachine {
         if self.ledger.life() == Life::Closing {
             return self.close_if_done(now);
         }
-        match self.phase {
-            Phase::Answering(_) => self.answer_if_due(now),
-            Phase::Idle => self.wake_later(now),
-            Phase::Thinking | Phase::Backoff(_) => {}
+        let is_late = self
+            .ledger
+            .tasks()
+            .get(&number)
+            .is_some_and(|record| record.told == Told::Ack);
+        if is_late {
+            self.on_late(now, number);
+        } else if matches!(self.phase, Phase::Answering(_)) {
+            self.answer_if_due(now);
+        }
+    }
+
+    /// A result waits for delivery: decides when the model is asked.
+    fn on_late(&mut self, now: Timestamp, number: TaskNo) {
+        match (self.delivery_of(number), self.phase) {
+            (DeliveryPolicy::Interrupt, Phase::Thinking(began)) => {
+                let at = began.after(self.policy.wake.quiet);
+                if at <= now {
+                    self.interrupt(now, number);
+                } else if self.wake.is_none() {
+                    // The turn has hardly begun: results that come together break off one turn, not one each.
+                    self.wake = Some(Wake { first: now, at });
+                    self.actions.push(AgentAction::SetTimer(Timer::Wake, at));
+                }
+            }
+            (DeliveryPolicy::Interrupt, Phase::Answering(_)) => {
+                self.answer(now);
+                self.carry_on(now);
+            }
+            (DeliveryPolicy::Interrupt, Phase::Idle) => self.begin_turn(now),
+            (DeliveryPolicy::WhenIdle, Phase::Idle) => self.wake_later(now),
+            // The turn that comes takes it along.
+            (DeliveryPolicy::Interrupt, Phase::Backoff(_))
+            | (DeliveryPolicy::WhenIdle, Phase::Thinking(_) | Phase::Answering(_) | Phase::Backoff(_))
+            | (DeliveryPolicy::Silent, _) => {}
         }
     }
 
@@ -363,9 +417,15 @@ impl AgentMachine {
                 self.answer_if_due(now);
             }
             (Timer::Wake, Phase::Idle) => {
-                let is_due = self.wake.is_some_and(|wake| wake.at <= now);
-                if is_due && self.ledger.inbox().next().is_some() {
+                let due = self.wake.take_if(|wake| wake.at <= now);
+                if due.is_some() && self.has_news() {
                     self.begin_turn(now);
+                }
+            }
+            (Timer::Wake, Phase::Thinking(_)) => {
+                let due = self.wake.take_if(|wake| wake.at <= now);
+                if let Some(number) = due.and_then(|_| self.urgent()) {
+                    self.interrupt(now, number);
                 }
             }
             (Timer::Retry, Phase::Backoff(at)) if at <= now => self.begin_turn(now),
@@ -391,6 +451,37 @@ impl AgentMachine {
         self.emit(now, AgentEventKind::CancelRequested(number, reason));
     }
 
+    fn on_set_delivery(&mut self, now: Timestamp, number: TaskNo, policy: DeliveryPolicy) {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return;
+        };
+        let (told, known) = (record.told, record.delivery);
+        let is_open = self.ledger.life() == Life::Open && matches!(told, Told::Nothing | Told::Ack);
+        if !is_open || known == Some(policy) {
+            return;
+        }
+        let before = self.delivery_of(number);
+        let entry = Entry::DeliverySet {
+            task: number,
+            policy,
+            at: now,
+        };
+        self.record(now, entry);
+        self.emit(now, AgentEventKind::DeliverySet(number, policy));
+        let waits = self.ledger.inbox().any(|(waiting, _)| waiting == number);
+        if waits && before != policy {
+            // Whoever was waited for may not want to be: without a reason left, nothing is woken or broken off.
+            let has_reason = match self.phase {
+                Phase::Idle => self.has_news(),
+                _ => self.urgent().is_some(),
+            };
+            if !has_reason {
+                self.wake = None;
+            }
+            self.on_late(now, number);
+        }
+    }
+
     fn on_close(&mut self, now: Timestamp) {
         const REASON: &str = "the session was closed";
         if self.ledger.life() != Life::Open {
@@ -399,7 +490,7 @@ impl AgentMachine {
         match self.phase {
             // What was called gets its answer, so that what is kept of the conversation is well-formed.
             Phase::Answering(_) => self.answer(now),
-            Phase::Thinking => {
+            Phase::Thinking(_) => {
                 if let Some(turn) = self.ledger.open_turn().map(|open| open.turn) {
                     self.actions.push(AgentAction::AbortTurn(turn));
                     self.undo_turn(now, turn, REASON, REASON);
@@ -443,6 +534,47 @@ impl AgentMachine {
             },
         );
         number
+    }
+
+    /// Accepts the calls of the running turn that waited for it to be complete; gives all its calls, in order.
+    fn accept_held(&mut self, now: Timestamp, turn: TurnNo) -> Vec<TaskNo> {
+        let calls = std::mem::take(&mut self.calls);
+        calls
+            .into_iter()
+            .map(|call| match call {
+                TurnCall::Accepted(number) => number,
+                TurnCall::Held(call, task) => self.accept(now, turn, call, task),
+            })
+            .collect()
+    }
+
+    /// Breaks off the running turn for a result that can't wait, and asks the model again with it. What is finished is kept.
+    ///
+    /// Calls that waited for the end of the turn run now. What they waited for is that the turn isn't asked again, and it won't be:
+    /// the model will see that it made them.
+    fn interrupt(&mut self, now: Timestamp, by: TaskNo) {
+        let Some(turn) = self.ledger.open_turn().map(|open| open.turn) else {
+            return;
+        };
+        self.actions.push(AgentAction::AbortTurn(turn));
+        let calls = self.accept_held(now, turn);
+        let text = std::mem::take(&mut self.text);
+        let has_calls = !calls.is_empty();
+        let entry = Entry::TurnInterrupted {
+            turn,
+            text: text.clone(),
+            calls,
+            by,
+            at: now,
+        };
+        self.record(now, entry);
+        self.emit(now, AgentEventKind::TurnInterrupted { turn, text, by });
+        if has_calls {
+            self.answer(now);
+        }
+        self.failures = 0;
+        self.deliver(now, Some(frames::INTERRUPTED));
+        self.begin_turn(now);
     }
 
     /// Takes back the running turn: nothing of it is kept, and what it had started is stopped.
@@ -527,16 +659,16 @@ impl AgentMachine {
     /// agent becomes idle, so that nothing can come in unseen.
     fn carry_on(&mut self, now: Timestamp) {
         self.phase = Phase::Idle;
-        if self.ledger.is_unanswered() || self.ledger.inbox().next().is_some() {
+        if self.ledger.is_unanswered() || self.has_news() {
             self.begin_turn(now);
         }
     }
 
     fn begin_turn(&mut self, now: Timestamp) {
-        self.deliver(now);
+        self.deliver(now, None);
         let turn = self.ledger.next_turn();
         self.record(now, Entry::TurnStarted { turn, at: now });
-        self.phase = Phase::Thinking;
+        self.phase = Phase::Thinking(now);
         self.stalled = None;
         self.wake = None;
         let messages = self.ledger.transcript().messages().to_vec();
@@ -546,14 +678,14 @@ impl AgentMachine {
         self.emit(now, AgentEventKind::TurnStarted(turn));
     }
 
-    /// Puts all results that wait before the model, in one message.
-    fn deliver(&mut self, now: Timestamp) {
+    /// Puts all results that wait before the model, in one message, with a notice of the library's own.
+    fn deliver(&mut self, now: Timestamp, notice: Option<&str>) {
         let tasks: Vec<TaskNo> = self.ledger.inbox().map(|(number, _)| number).collect();
         if tasks.is_empty() {
             return;
         }
         let results = self.ledger.inbox().map(|(number, result)| (number, &**result));
-        let text = frames::render(self.ledger.nonce(), results, now);
+        let text = frames::render(self.ledger.nonce(), results, notice, now);
         let entry = Entry::Delivered {
             tasks: tasks.clone(),
             text,
@@ -565,9 +697,6 @@ impl AgentMachine {
 
     /// Wakes the agent when no further result has come for a while.
     fn wake_later(&mut self, now: Timestamp) {
-        if self.ledger.inbox().next().is_none() {
-            return;
-        }
         let policy = self.policy.wake;
         let first = self.wake.map_or(now, |wake| wake.first);
         let at = now.after(policy.quiet).min(first.after(policy.cap));

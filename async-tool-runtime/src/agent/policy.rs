@@ -17,11 +17,11 @@ pub enum AckPolicy {
     Deferred,
 }
 
-/// When results that wait wake an idle agent.
+/// When results that wait wake an idle agent, unless their [`DeliveryPolicy`] says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WakePolicy {
-    /// How long no further result must have come. Default: 20 ms.
+    /// How long no further result must have come; also how long a turn runs before a result can break it off. Default: 20 ms.
     pub quiet: Duration,
     /// How long the first result waits at most. Default: 250 ms.
     pub cap: Duration,
@@ -41,7 +41,14 @@ impl Default for WakePolicy {
     }
 }
 
-/// When a result that comes after its call was acknowledged enters the conversation. Gemini's three words.
+/// When a late result, one that comes after its call was acknowledged, enters the conversation. Gemini's three words.
+///
+/// The policy says when the model is asked, and never what it is told: whatever starts a turn, all results that wait go with it. A
+/// result that is in before its call is answered is the answer, under every policy. A user's message goes first, and ends every
+/// waiting, under every policy.
+///
+/// A task has the policy that the host set for it with [`AsyncAgent::set_delivery`](super::AsyncAgent::set_delivery), else its
+/// tool's, else the agent's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -49,9 +56,25 @@ pub enum DeliveryPolicy {
     /// When no turn runs; an idle agent is woken. The default.
     #[default]
     WhenIdle,
-    /// At once: a running turn is broken off, and what it had finished is kept.
+    /// At once.
+    ///
+    /// - A running turn is broken off, and what it had finished is kept: the text so far, and every call that was complete. Those
+    ///   calls run, also where they have effects: a turn that is broken off is not asked again, so nothing happens twice. The
+    ///   next turn starts with the result.
+    /// - While the answers of a turn are waited for, the waiting ends, as it does for a user's message: what isn't in goes on
+    ///   in the background, also where the tool is [`Background::Never`].
+    /// - An idle agent is woken without a pause.
+    /// - Only a turn that failed is asked again when the provider wants it, and not sooner; the result goes with it.
+    ///
+    /// A turn is not broken off in its first moments ([`WakePolicy::quiet`]), so that results that come together cost two
+    /// turns at most. Each result can break off one turn, and is delivered by the next; so the agent always gets on.
     Interrupt,
-    /// With the next message, whatever brings it; nobody is woken.
+    /// With the next turn, whatever starts it: a user's message, or the result of another tool. Nobody is woken.
+    ///
+    /// An agent that has nothing but such results is at rest, and [`run_until_idle`](super::AsyncAgent::run_until_idle) returns.
+    /// With [`AckPolicy::Deferred`], where acknowledgements start no turn either, a model that made only silent calls is not
+    /// asked again before somebody says something: a batch must not end with them. Results that are still silent when the session
+    /// is closed are dropped, and the journal says so.
     Silent,
 }
 
@@ -66,6 +89,8 @@ pub struct AgentPolicy {
     pub ack: AckPolicy,
     /// When results wake an idle agent.
     pub wake: WakePolicy,
+    /// When late results enter the conversation, for tools that say nothing themselves. Default: [`DeliveryPolicy::WhenIdle`].
+    pub delivery: DeliveryPolicy,
     /// How many times a turn that failed in passing is tried again. Default: 2.
     pub model_retries: u32,
     /// The pause before the first retry; it doubles with each. Default: 500 ms.
@@ -86,6 +111,7 @@ impl AgentPolicy {
             grace: Duration::from_millis(250),
             ack: AckPolicy::default(),
             wake: WakePolicy::default(),
+            delivery: DeliveryPolicy::default(),
             model_retries: 2,
             model_backoff: Duration::from_millis(500),
             tools: Arc::new(tools.collect()),
@@ -98,6 +124,12 @@ impl AgentPolicy {
         self.tools
             .get(tool)
             .is_none_or(|options| options.effect == Effect::Read)
+    }
+
+    /// When late results of this tool enter the conversation.
+    pub(crate) fn delivery_of(&self, tool: &str) -> DeliveryPolicy {
+        let own = self.tools.get(tool).and_then(|options| options.delivery);
+        own.unwrap_or(self.delivery)
     }
 
     /// How long the end of a turn waits for this tool; `None` is without limit.

@@ -222,6 +222,15 @@ impl Shell {
                 }
                 let _ = reply.send(answer);
             }
+            Command::SetDelivery(task, policy, reply) => {
+                let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
+                let mut answer = self.is_open().and(status).map(drop);
+                if answer.is_ok() {
+                    self.step(AgentInput::SetDelivery(task, policy)).await;
+                    answer = self.not_stopped();
+                }
+                let _ = reply.send(answer);
+            }
             Command::Tasks(reply) => {
                 let tasks = self.machine.ledger().tasks().iter().map(|(number, record)| AgentTask {
                     number: *number,
@@ -229,6 +238,7 @@ impl Shell {
                     call: record.call.clone(),
                     status: self.status_of(*number, record.task),
                     accepted: record.accepted,
+                    delivery: self.machine.delivery_of(*number),
                     progress: self.manager.task(record.task).and_then(|task| task.snapshot().progress),
                 });
                 let _ = reply.send(tasks.collect());

@@ -19,11 +19,11 @@ pub enum Message {
     },
     /// One turn of the model's.
     Assistant {
-        /// The text; empty if it only made calls.
+        /// The text; empty if it only made calls, cut short if the turn was broken off.
         text: String,
         /// The calls, in the order in which the model made them.
         calls: Vec<ToolCall>,
-        /// The provider's own blocks, to be sent back unchanged.
+        /// The provider's own blocks, to be sent back unchanged. `None` also for a turn that was broken off: they come with its end.
         provider: Option<Value>,
     },
     /// The answers to all calls of the message before.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AsyncTaskResult, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall, TurnEnd, TurnNo};
+use crate::{AsyncTaskResult, DeliveryPolicy, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall, TurnEnd, TurnNo};
 
 /// A fact about a session. A session is the fold of its entries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,19 @@ pub enum Entry {
         calls: Vec<TaskNo>,
         /// How it ended.
         end: TurnEnd,
+        /// When.
+        at: Timestamp,
+    },
+    /// The turn was broken off for a result that could not wait; what was finished of it is kept. It is not asked again.
+    TurnInterrupted {
+        /// The turn.
+        turn: TurnNo,
+        /// What the model had said by then.
+        text: String,
+        /// The calls that were complete, in order; each has been accepted.
+        calls: Vec<TaskNo>,
+        /// The task whose result it is; it waits for delivery.
+        by: TaskNo,
         /// When.
         at: Timestamp,
     },
@@ -110,6 +123,15 @@ pub enum Entry {
         /// Why.
         reason: String,
         /// When.
+        at: Timestamp,
+    },
+    /// The host said when the result of a task is to enter the conversation.
+    DeliverySet {
+        /// The task.
+        task: TaskNo,
+        /// When its result is to be delivered.
+        policy: DeliveryPolicy,
+        /// When this was said.
         at: Timestamp,
     },
     /// The session takes no more messages.
