@@ -19,16 +19,16 @@ const PLENTY: Budget = Budget {
     tools: &TOOLS,
 };
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World::new(PLENTY, |_| {})
 }
 
-fn first_task(world: &World) -> TaskId {
+pub(super) fn first_task(world: &World) -> TaskId {
     *world.running.keys().next().expect("a task runs")
 }
 
 /// A session in which `tool` was called, acknowledged, and the model has come to rest.
-fn acknowledged(tool: &'static str) -> World {
+pub(super) fn acknowledged(tool: &'static str) -> World {
     let mut world = world();
     world.user();
     world.play(&Move::Call(tool));

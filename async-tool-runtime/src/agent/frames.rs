@@ -48,27 +48,27 @@ fn describe(number: TaskNo, result: &AsyncTaskResult, now: Timestamp) -> Value {
     match &result.outcome {
         TaskOutcome::Completed(value) => {
             object.insert("status".into(), json!("completed"));
-            object.insert("result".into(), value.clone());
+            object.insert("result".into(), result.shown_value(value));
         }
         TaskOutcome::Failed(error) => {
             object.insert("status".into(), json!("failed"));
             object.insert(
                 "error".into(),
-                json!({"kind": error.kind(), "message": error.model_message(), "retryable": error.retryable()}),
+                json!({"kind": error.kind(), "message": result.shown_text(error.model_message()), "retryable": error.retryable()}),
             );
         }
         TaskOutcome::Cancelled(reason) => {
             object.insert("status".into(), json!("cancelled"));
             object.insert(
                 "error".into(),
-                json!({"message": reason, "note": "what the tool had done by then is not undone"}),
+                json!({"message": result.shown_text(reason), "note": "what the tool had done by then is not undone"}),
             );
         }
         TaskOutcome::Unknown(why) => {
             object.insert("status".into(), json!("unknown"));
             object.insert(
                 "error".into(),
-                json!({"message": why, "note": "the effects of the tool may or may not have happened"}),
+                json!({"message": result.shown_text(why), "note": "the effects of the tool may or may not have happened"}),
             );
         }
     }

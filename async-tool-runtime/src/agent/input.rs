@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
 use super::{DeliveryPolicy, Timer, TurnNo};
+use crate::{AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
 
 /// Something that happened to an agent.
 #[derive(Clone, Debug, PartialEq)]

@@ -61,21 +61,21 @@ impl Answer {
     }
 
     /// The answer as the model reads it. A completed call is answered with the bare value, like an ordinary tool's; anything
-    /// else is an object that says what it is.
+    /// else is an object that says what it is, as is a value of which the model is shown only the beginning.
     #[must_use]
     pub fn to_model_json(&self) -> Value {
         match &self.content {
             AnswerContent::Ack(ack) => ack.to_model_json(),
             AnswerContent::Result(result) => match &result.outcome {
-                TaskOutcome::Completed(value) => value.clone(),
+                TaskOutcome::Completed(value) => result.shown_value(value),
                 TaskOutcome::Failed(error) => {
-                    json!({"error": {"kind": error.kind(), "message": error.model_message(), "retryable": error.retryable()}})
+                    json!({"error": {"kind": error.kind(), "message": result.shown_text(error.model_message()), "retryable": error.retryable()}})
                 }
                 TaskOutcome::Cancelled(reason) => {
-                    json!({"cancelled": reason, "note": "what the tool had done by then is not undone"})
+                    json!({"cancelled": result.shown_text(reason), "note": "what the tool had done by then is not undone"})
                 }
                 TaskOutcome::Unknown(why) => {
-                    json!({"unknown": why, "note": "the effects of the tool may or may not have happened"})
+                    json!({"unknown": result.shown_text(why), "note": "the effects of the tool may or may not have happened"})
                 }
             },
         }

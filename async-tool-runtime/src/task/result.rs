@@ -1,11 +1,11 @@
 //! The record of a task that has ended.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CallId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing};
+use super::{CallId, ResultPreview, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing};
 use crate::SessionId;
 
 /// The record of a task that has ended: what was asked, how it ended, and when.
@@ -33,6 +33,9 @@ pub struct AsyncTaskResult {
     pub timing: Timing,
     /// How many times the tool was started; 0 if it never ran.
     pub attempts: u32,
+    /// What the model is shown instead of a result that is too large for it; `None` if it is shown all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Box<ResultPreview>>,
 }
 
 impl AsyncTaskResult {
@@ -49,7 +52,54 @@ impl AsyncTaskResult {
             outcome,
             timing,
             attempts,
+            preview: None,
         }
+    }
+
+    /// The same record, of which the model is shown `bytes` bytes of JSON at most: of a larger value it is shown the beginning, how
+    /// large the whole is, and by what name it is kept. The outcome stays whole. What is said of a failure is cut likewise.
+    ///
+    /// What counts is the value alone; what goes with it (the call, the arguments, the times) is not in the limit.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncTaskResult, SessionId, TaskOutcome, TaskSpec, Timestamp, Timing, ToolCall};
+    /// use serde_json::json;
+    ///
+    /// let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "read_log", json!({})));
+    /// let now = Timestamp::from_millis(0);
+    /// let outcome = TaskOutcome::Completed(json!("line\n".repeat(1_000)));
+    /// let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 1).with_limit(1_024);
+    ///
+    /// let preview = result.preview.as_ref().expect("it is larger");
+    /// assert_eq!(preview.bytes, 6_002); // A line break is two bytes in JSON, and the quotes are two more.
+    /// assert!(preview.text.starts_with("line\nline\n") && preview.text.len() < 1_024);
+    /// assert_eq!(result.outcome.value(), Some(&json!("line\n".repeat(1_000))));
+    /// ```
+    #[must_use]
+    pub fn with_limit(mut self, bytes: usize) -> Self {
+        let handle = || {
+            self.number
+                .map_or_else(|| self.task.to_string(), |number| number.to_string())
+        };
+        let preview = match &self.outcome {
+            TaskOutcome::Completed(value) => ResultPreview::of_value(value, bytes, handle),
+            TaskOutcome::Failed(error) => ResultPreview::of_text(error.model_message(), bytes, handle),
+            TaskOutcome::Cancelled(text) | TaskOutcome::Unknown(text) => ResultPreview::of_text(text, bytes, handle),
+        };
+        self.preview = preview.map(Box::new);
+        self
+    }
+
+    /// The value of the outcome as the model is shown it.
+    pub(crate) fn shown_value(&self, value: &Value) -> Value {
+        let preview = self.preview.as_ref();
+        preview.map_or_else(|| value.clone(), |preview| preview.to_model_json())
+    }
+
+    /// The message of the outcome as the model is shown it.
+    pub(crate) fn shown_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let preview = self.preview.as_ref();
+        preview.map_or(Cow::Borrowed(text), |preview| Cow::Owned(preview.to_model_text()))
     }
 
     /// The terminal status of the task.
