@@ -40,7 +40,7 @@ pub(super) struct Task {
 }
 
 /// How long after its grace a task that was told to stop is given up: whatever drops it in time has done so by then.
-const GRACE_SLACK: Duration = Duration::from_millis(50);
+pub(super) const GRACE_SLACK: Duration = Duration::from_millis(50);
 
 /// Starts a task that has a slot.
 pub(super) fn start(inner: &Arc<Inner>, task: Task) {

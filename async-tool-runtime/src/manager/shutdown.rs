@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{AsyncToolManager, Inner};
+use super::{AsyncToolManager, Inner, run::GRACE_SLACK};
 use crate::{TaskHandle, task::TaskCell};
 
 /// What a shutdown found and did.
@@ -37,8 +37,8 @@ impl AsyncToolManager {
         inner.all_settled_within(limit).await;
 
         let stubborn = self.stop_open(TaskHandle::cancel);
-        // The executor drops a tool when the cancel grace is over; a little later is certainly after that.
-        let grace = inner.executor.cancel_grace().saturating_add(Duration::from_millis(100));
+        // Whatever drops a tool in time has done so a little after the cancel grace.
+        let grace = inner.executor.cancel_grace().saturating_add(GRACE_SLACK);
         inner.all_settled_within(grace).await;
 
         let dropped = self.stop_open(TaskHandle::abort);
