@@ -24,7 +24,9 @@ impl Story {
 fn describe(kind: &AgentEventKind) -> (&'static str, String) {
     match kind {
         AgentEventKind::UserMessage(text) => ("user", text.clone()),
-        AgentEventKind::TurnEnded { text, .. } => ("agent", text.clone()),
+        AgentEventKind::TurnEnded { text, .. } | AgentEventKind::TurnInterrupted { text, .. } => {
+            ("agent", text.clone())
+        }
         AgentEventKind::TurnFailed { error, .. } => ("model", format!("the turn failed: {error}")),
         AgentEventKind::Called { number, call, .. } => ("call", format!("{number} = {} {}", call.name, call.arguments)),
         AgentEventKind::Acknowledged(number) => ("ack", format!("{number} goes on in the background")),

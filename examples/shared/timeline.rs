@@ -51,7 +51,9 @@ impl Timeline {
                 began: event.at,
                 ended: None,
             }),
-            AgentEventKind::TurnEnded { turn, .. } | AgentEventKind::TurnFailed { turn, .. } => {
+            AgentEventKind::TurnEnded { turn, .. }
+            | AgentEventKind::TurnInterrupted { turn, .. }
+            | AgentEventKind::TurnFailed { turn, .. } => {
                 if let Some(row) = self.turns.iter_mut().find(|row| row.turn == *turn) {
                     row.ended = Some(event.at);
                 }

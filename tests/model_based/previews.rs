@@ -106,7 +106,7 @@ fn what_is_said_of_a_failure_is_cut_and_says_so() {
     let outcomes = [
         (TaskOutcome::Failed(error), "/error/message"),
         (TaskOutcome::Cancelled(long.clone()), "/cancelled"),
-        (TaskOutcome::Unknown(long.clone()), "/unknown"),
+        (TaskOutcome::Unknown(long), "/unknown"),
     ];
     for (outcome, place) in outcomes {
         let expected = format!("{}… (cut off here; the whole has 2002 bytes)", "é".repeat(99));

@@ -8,7 +8,7 @@ use super::{
     Inner, TaskNews,
     queue::{Class, Slot, Ticket},
     run::{self, Task, Work},
-    same::Entered,
+    same::{Entered, key_of},
     table::Inserted,
 };
 use crate::{
@@ -154,7 +154,7 @@ impl Inner {
         if !matches!(dedupe, Dedupe::Reject | Dedupe::Replace) {
             return Ok(());
         }
-        let Some(key) = self.same_key(cell) else { return Ok(()) };
+        let Some(key) = key_of(cell) else { return Ok(()) };
         let entered = self.same().enter(key, cell, dedupe);
         match entered {
             Entered::Alone => Ok(()),
@@ -178,7 +178,7 @@ impl Inner {
     fn withdraw(self: &Arc<Self>, cell: &Arc<TaskCell>, error: &ToolError) {
         // Whoever has found the task by its id in the meantime learns that it is over.
         let _nobody_else_settles_it = cell.settle(TaskOutcome::Failed(error.clone()), self.now());
-        if let Some(key) = self.same_key(cell) {
+        if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
         }
         self.tasks().forget(cell.spec.task);

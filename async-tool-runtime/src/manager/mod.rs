@@ -50,7 +50,7 @@ use crate::{
     AsyncTaskResult, Executor, ProgressReport, SessionId, Timestamp, ToolRegistry, TurnNo,
     backend::Backend,
     clock::Clock,
-    policy::{CallKey, Quarantine},
+    policy::Quarantine,
     task::{
         EventStream, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec, TaskStatus,
         ToolCall,
@@ -304,15 +304,6 @@ impl Inner {
 
     fn same(&self) -> MutexGuard<'_, SameCalls> {
         self.same.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The key of a call that must not be open twice.
-    fn same_key(&self, cell: &TaskCell) -> Option<CallKey> {
-        use crate::Dedupe;
-        let options = &cell.path.as_ref()?.options;
-        let call = &cell.spec.call;
-        matches!(options.dedupe, Dedupe::Reject | Dedupe::Replace)
-            .then(|| CallKey::new(&call.name, &cell.spec.session, options.scope, &call.arguments))
     }
 
     fn tasks(&self) -> MutexGuard<'_, TaskTable> {

@@ -543,12 +543,9 @@ mod tests {
 
     #[test]
     fn shares_follow_the_weights() {
-        let weigh: Weigh = Box::new(|session| if session.as_str() == "1" { 3 } else { 1 });
         for slots in [1, 8] {
-            let mut queue = Queue::new(slots, usize::MAX, usize::MAX, None, []);
-            queue.weigh = Some(Box::new(
-                |session: &SessionId| if session.as_str() == "1" { 3 } else { 1 },
-            ));
+            let weigh = |session: &SessionId| if session.as_str() == "1" { 3 } else { 1 };
+            let mut queue = Queue::new(slots, usize::MAX, usize::MAX, Some(Box::new(weigh)), []);
             let held = saturate(&mut queue, &[100, 100], 2_000_000);
             let ratio = held[1] as f64 / held[0] as f64;
             assert!((2.7..=3.3).contains(&ratio), "{slots} slots: {held:?}");

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::{Inner, TaskNews, remote};
+use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     TaskEvent, TaskOutcome,
     backend::{Backend, outcome_of},
@@ -196,7 +196,7 @@ impl Inner {
             return;
         };
         self.counters.settled(&result);
-        if let Some(key) = self.same_key(cell) {
+        if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
         }
         // A result of a task below another goes there, and to no conversation.

@@ -46,3 +46,11 @@ impl SameCalls {
         }
     }
 }
+
+/// The key of a call that must not be open twice.
+pub(super) fn key_of(cell: &TaskCell) -> Option<CallKey> {
+    let options = &cell.path.as_ref()?.options;
+    let call = &cell.spec.call;
+    matches!(options.dedupe, Dedupe::Reject | Dedupe::Replace)
+        .then(|| CallKey::new(&call.name, &cell.spec.session, options.scope, &call.arguments))
+}
