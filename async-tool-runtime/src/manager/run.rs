@@ -55,7 +55,13 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
     let guard = RunGuard::new(inner, &cell);
     match work {
         Work::Here(call) => {
-            let spawned = runtime.spawn(run_here(guard, path, call).instrument(span));
+            let run = run_here(guard, path, call);
+            // A future is the smaller without a span that nobody looks at.
+            let spawned = if span.is_disabled() {
+                runtime.spawn(run)
+            } else {
+                runtime.spawn(run.instrument(span))
+            };
             cell.set_abort(spawned.abort_handle());
         }
         // Never aborted from outside: it has to tell the backend.

@@ -21,6 +21,7 @@ use tokio::{
 
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
+    BoxFuture,
     task::TaskCell,
     tool::{BoundCall, Run, StateMap, TaskContext, TaskHost, Tool, ToolContext, ToolError, ToolErrorKind},
 };
@@ -78,8 +79,6 @@ impl Attempt {
     }
 
     /// Runs a call that has been bound.
-    ///
-    /// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
     pub(crate) async fn run(
         &self,
         cell: &Arc<TaskCell>,
@@ -109,81 +108,72 @@ impl Attempt {
             host: host.cloned(),
             token: OnceLock::new(),
         });
+        let mut work = self.perform(call, &cx)?;
+        // Many tools are done when they are first looked at. Only for others there is a timer, and a place among those who wait for
+        // a cancellation.
+        match poll_fn(|task_cx| Poll::Ready(poll(&mut work, cell, task_cx))).await {
+            Poll::Ready(End::Returned(result)) => stopped(result, cell),
+            Poll::Ready(End::Deferred) => {
+                drop_guarded(work);
+                Box::pin(wait_for_resolution(cell, deadline)).await
+            }
+            Poll::Pending => Box::pin(self.watch(work, cx, timeout, deadline)).await,
+        }
+    }
+
+    /// Waits for the function's end, or for something that ends it.
+    async fn watch(
+        &self,
+        mut work: Work,
+        cx: ToolContext,
+        timeout: Option<Timeout>,
+        deadline: Option<Instant>,
+    ) -> Result<Value, ToolError> {
+        let cell = cx.cell();
         let end = {
-            let mut work = pin!(self.perform(call, &cx));
-            let is_stopping = |result: &Result<Value, ToolError>| {
-                let stopped = cell.cancellation.is_cancelled() && !cell.is_deferred();
-                stopped && matches!(result, Err(error) if error.kind() != ToolErrorKind::Panicked)
-            };
+            let mut ended = pin!(poll_fn(|task_cx| poll(&mut work, cell, task_cx)));
             tokio::select! {
                 // A result that is in counts, even where the deadline or a cancellation has come at the same time.
                 biased;
-                end = &mut work => match end {
-                    End::Returned(result) if is_stopping(&result) => return Err(cancelled()),
-                    end => end,
-                },
+                end = &mut ended => end,
                 error = time_is_up(cell, timeout, deadline) => {
                     // A blocking function can't be dropped; its token is the only way for it to hear of the timeout.
                     cx.cancellation().cancel();
                     return Err(error);
                 }
-                () = cell.cancellation.cancelled() => tokio::select! {
-                    biased;
-                    end = &mut work => match end {
-                        End::Returned(result) if is_stopping(&result) => return Err(cancelled()),
-                        end => end,
-                    },
-                    () = sleep(self.0.cancel_grace), if !cell.is_deferred() => return Err(cancelled()),
+                () = cell.cancellation.cancelled() => if cell.is_deferred() {
+                    // It has been completed from outside, which is how its function is told.
+                    End::Deferred
+                } else {
+                    tokio::select! {
+                        biased;
+                        end = &mut ended => end,
+                        () = sleep(self.0.cancel_grace) => return Err(cancelled()),
+                    }
                 },
             }
         };
         match end {
-            End::Returned(result) => result,
-            // The function is dropped by now; what it left open is somebody else's to end.
-            End::Deferred => tokio::select! {
-                biased;
-                result = cell.resolution() => result,
-                () = cell.cancellation.cancelled() => Err(cancelled()),
-                () = sleep_until_some(deadline) => Err(past_deadline()),
-            },
+            End::Returned(result) => stopped(result, cell),
+            End::Deferred => {
+                // What it left open is somebody else's to end.
+                drop_guarded(work);
+                wait_for_resolution(cell, deadline).await
+            }
         }
     }
 
-    /// Runs the function, on the async threads or on the blocking pool, and catches its panic.
-    async fn perform(&self, call: BoundCall, cx: &ToolContext) -> End {
-        let result = match call.0 {
-            Run::Async(run) => {
-                // Making the future is user code as well as polling it.
-                let mut work = match catch_unwind(AssertUnwindSafe(|| run(cx.clone()))) {
-                    Ok(work) => work,
-                    Err(panic) => return End::Returned(Err(panicked(&*panic))),
-                };
-                let cell = cx.cell();
-                let end = poll_fn(
-                    |task_cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(task_cx))) {
-                        Ok(Poll::Ready(result)) => Poll::Ready(Some(result)),
-                        Ok(Poll::Pending) if cell.is_deferred() => Poll::Ready(None),
-                        Ok(Poll::Pending) => Poll::Pending,
-                        Err(panic) => Poll::Ready(Some(Err(panicked(&*panic)))),
-                    },
-                )
-                .await;
-                // Dropping it is user code too.
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
-                    tracing::error!(error = %panicked(&*panic), "a tool panicked while it was dropped");
-                }
-                end
-            }
-            Run::Blocking(run) => Some(self.perform_blocking(run, cx.clone()).await),
-        };
-        match result {
-            Some(result) if !cx.cell().is_deferred() => End::Returned(result),
-            _ => End::Deferred,
+    /// Begins the function, on the async threads or on the blocking pool.
+    fn perform(&self, call: BoundCall, cx: &ToolContext) -> Result<Work, ToolError> {
+        match call.0 {
+            // Making the future is user code as well as polling it.
+            Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx.clone()))).map_err(|panic| panicked(&*panic)),
+            Run::Blocking(run) => Ok(Box::pin(self.clone().perform_blocking(run, cx.clone()))),
         }
     }
 
     async fn perform_blocking(
-        &self,
+        self,
         run: Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>,
         cx: ToolContext,
     ) -> Result<Value, ToolError> {
@@ -207,6 +197,48 @@ impl Attempt {
                 )),
             },
         }
+    }
+}
+
+/// A function at work.
+type Work = BoxFuture<'static, Result<Value, ToolError>>;
+
+/// Looks at a function, and catches its panic.
+fn poll(work: &mut Work, cell: &TaskCell, task_cx: &mut Context<'_>) -> Poll<End> {
+    let result = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(task_cx)))
+        .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&*panic))));
+    match result {
+        _ if cell.is_deferred() => Poll::Ready(End::Deferred),
+        Poll::Ready(result) => Poll::Ready(End::Returned(result)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
+fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, ToolError> {
+    match result {
+        Err(error) if cell.cancellation.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
+            tracing::debug!(%error, "a tool that was told to stop ended with an error");
+            Err(cancelled())
+        }
+        result => result,
+    }
+}
+
+/// Drops a function that is of no use any more. That is user code too.
+fn drop_guarded(work: Work) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+        tracing::error!(error = %panicked(&*panic), "a tool panicked while it was dropped");
+    }
+}
+
+/// Waits for the end that a task is given from outside.
+async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instant>) -> Result<Value, ToolError> {
+    tokio::select! {
+        biased;
+        result = cell.resolution() => result,
+        () = cell.cancellation.cancelled() => Err(cancelled()),
+        () = sleep_until_some(deadline) => Err(past_deadline()),
     }
 }
 

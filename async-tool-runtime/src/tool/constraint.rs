@@ -15,6 +15,18 @@ use super::ToolError;
 #[derive(Debug, Default)]
 pub(crate) struct Constraints {
     patterns: HashMap<String, Regex>,
+    /// All there is to check, where that is little: most tools take a few numbers and texts, and looking their limits up in the
+    /// schema at every call takes longer than reading the arguments.
+    flat: Option<Vec<(Box<str>, Flat)>>,
+}
+
+/// A property without anything inside.
+#[derive(Debug)]
+enum Flat {
+    Text,
+    Boolean,
+    Integer { min: i128, max: i128 },
+    Number,
 }
 
 impl Constraints {
@@ -22,6 +34,7 @@ impl Constraints {
     pub(crate) fn of(schema: &Value) -> Self {
         let mut constraints = Self::default();
         constraints.collect(schema);
+        constraints.flat = flat(schema);
         constraints
     }
 
@@ -38,6 +51,9 @@ impl Constraints {
 
     /// Checks arguments that serde has read already.
     pub(crate) fn check(&self, schema: &Value, arguments: &Value) -> Result<(), ToolError> {
+        if self.is_plainly_right(arguments) {
+            return Ok(());
+        }
         let walk = Walk {
             root: schema,
             patterns: &self.patterns,
@@ -45,6 +61,25 @@ impl Constraints {
         };
         walk.value(schema, arguments, &Path::Root)
             .map_err(|violation| super::bind::refuse(violation.to_string()))
+    }
+
+    /// Whether no constraint is violated, as far as a quick look can tell.
+    fn is_plainly_right(&self, arguments: &Value) -> bool {
+        let (Some(flat), Some(fields)) = (&self.flat, arguments.as_object()) else {
+            return false;
+        };
+        fields.iter().all(|(name, field)| {
+            let known = flat.iter().find(|(known, _)| **known == **name);
+            known.is_some_and(|(_, flat)| match (flat, field) {
+                (Flat::Text, Value::String(_)) | (Flat::Boolean, Value::Bool(_)) | (Flat::Number, Value::Number(_)) => {
+                    true
+                }
+                (Flat::Integer { min, max }, Value::Number(number)) => {
+                    number.as_i128().is_some_and(|number| (min..=max).contains(&&number))
+                }
+                _ => false,
+            })
+        })
     }
 
     fn collect(&mut self, schema: &Value) {
@@ -65,6 +100,53 @@ impl Constraints {
             _ => {}
         }
     }
+}
+
+/// The properties of a schema that has nothing but flat ones.
+fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
+    /// Keywords that ask nothing of a value, or nothing that serde doesn't ask.
+    const SILENT: [&str; 8] = [
+        "type",
+        "description",
+        "title",
+        "default",
+        "examples",
+        "properties",
+        "required",
+        "$schema",
+    ];
+    let schema = schema.as_object()?;
+    let is_silent = |name: &str| SILENT.contains(&name) || name == "additionalProperties";
+    if !schema.keys().all(|name| is_silent(name)) {
+        return None;
+    }
+    let properties = schema.get("properties")?.as_object()?;
+    let flat = properties.iter().map(|(name, property)| {
+        let property = property.as_object()?;
+        let limit = |keyword: &str| match property.get(keyword) {
+            Some(Value::Number(limit)) => limit.as_i128().map(Some),
+            Some(_) => None,
+            None => Some(None),
+        };
+        let kind = property.get("type")?.as_str()?;
+        let has_limits = kind == "integer";
+        let is_known = |name: &str| SILENT.contains(&name) || (has_limits && matches!(name, "minimum" | "maximum"));
+        if !property.keys().all(|name| is_known(name)) {
+            return None;
+        }
+        let flat = match kind {
+            "string" => Flat::Text,
+            "boolean" => Flat::Boolean,
+            "number" => Flat::Number,
+            "integer" => Flat::Integer {
+                min: limit("minimum")?.unwrap_or(i128::MIN),
+                max: limit("maximum")?.unwrap_or(i128::MAX),
+            },
+            _ => return None,
+        };
+        Some((name.as_str().into(), flat))
+    });
+    flat.collect()
 }
 
 /// A value that its schema refuses.

@@ -9,18 +9,36 @@
 //! |---|---|---|
 //! | `submit_to_ack` | the caller's time until it may go on | at most 2 × floor |
 //! | `outcome_observed` | no-op tasks per second, each outcome awaited | at least 0.5 × floor |
+//! | `memory` | bytes of a task that waits, and of one that is at work | at most 1.5 KB |
+//! | `crowd` | 10,000 sessions with 10 tasks each in one process | every outcome in its session |
+
+mod crowd;
+mod floor;
+mod memory;
+mod tool;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use async_tool_runtime::{AsyncToolManager, SessionId, TaskHandle, TaskSpec, ToolCall, async_tool, tools};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use serde::Deserialize;
+use async_tool_runtime::SessionId;
+use criterion::{Criterion, Throughput, criterion_group};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+
+use floor::floor;
+use tool::{ARGUMENTS, dispatch, manager_of_no_op};
 
 criterion_group!(manager, submit_to_ack, outcome_observed);
-criterion_main!(manager);
+
+fn main() {
+    manager();
+    Criterion::default().configure_from_args().final_summary();
+    // `cargo test --benches` asks only whether it starts; with a filter, only what was asked for is measured.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    memory::measure();
+    crowd::measure();
+}
 
 /// How many tasks are in flight before the clock stops and their outcomes are collected.
 ///
@@ -130,54 +148,4 @@ fn outcome_observed(c: &mut Criterion) {
         });
     });
     group.finish();
-}
-
-/// A call as a model writes it: a sentence and a number.
-const ARGUMENTS: &str = r#"{"topic":"the migration of the arctic tern","sources":5}"#;
-
-/// What the tool of these benches takes; the shape the macro makes of `fn(topic: String, sources: u32)`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Arguments {
-    topic: String,
-    sources: u32,
-}
-
-/// Parse, spawn, channel, and nothing else.
-fn floor(arguments: &str) -> oneshot::Receiver<usize> {
-    let arguments: Arguments = serde_json::from_str(arguments).expect("the constant above fits the struct above");
-    let (sender, receiver) = oneshot::channel();
-    tokio::spawn(async move {
-        // The receiver is only gone when the bench itself has failed.
-        let _ = sender.send(no_op(arguments));
-    });
-    receiver
-}
-
-/// Uses both arguments, so that neither the parser nor the compiler can leave one out.
-fn no_op(Arguments { topic, sources }: Arguments) -> usize {
-    topic.len() + sources as usize
-}
-
-/// Uses both arguments.
-#[async_tool(name = "no_op")]
-async fn no_op_tool(topic: String, sources: u32) -> usize {
-    no_op(Arguments { topic, sources })
-}
-
-fn manager_of_no_op() -> AsyncToolManager {
-    AsyncToolManager::builder()
-        .tools(tools![no_op_tool])
-        .concurrency(1024)
-        .build()
-        .expect("one tool is no clash")
-}
-
-/// What the floor does, through the manager: the arguments come as text, and the caller goes on with a handle.
-fn dispatch(manager: &AsyncToolManager, session: &SessionId, arguments: &str) -> TaskHandle {
-    let arguments: serde_json::Value = serde_json::from_str(arguments).expect("the constant above is JSON");
-    let call = ToolCall::new("call_1", "no_op", arguments);
-    manager
-        .submit_task(TaskSpec::new(session.clone(), call))
-        .expect("there is room")
 }
