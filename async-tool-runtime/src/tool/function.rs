@@ -6,10 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{
-    Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope,
-    SemanticCache,
-};
+use crate::{Approval, BreakerPolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope, SemanticCache};
 
 use super::{
     Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition,
@@ -172,7 +169,7 @@ impl FunctionTool {
     /// Which values are given again without running the function. Default: none.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
-    pub fn cache(mut self, cache: CachePolicy) -> Self {
+    pub fn cache(mut self, cache: crate::CachePolicy) -> Self {
         self.options.cache = Some(cache);
         self
     }
