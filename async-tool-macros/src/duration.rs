@@ -4,40 +4,46 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
+use syn::LitStr;
 
-const UNITS: [(&str, u128); 4] = [
+use crate::{
+    entry::Entry,
+    errors::Errors,
+    quantity::{self, Wrong},
+};
+
+/// Minutes have two spellings: rates are usually written `"100/min"`.
+pub(crate) const UNITS: &[(&str, u64)] = &[
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
     ("m", 60_000_000_000),
+    ("min", 60_000_000_000),
     ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
 ];
 
-/// `"250ms"`, `"1.5s"`, `"2m"`, `"1h"`.
-///
-/// Reckoned in integers: a float would make `"0.1s"` a different number of nanoseconds from `"100ms"`.
+/// `"250ms"`, `"1.5s"`, `"2m"` or `"2min"`, `"1h"`, `"7d"`.
 pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
-    const FORM: &str = "durations must be a number and a unit, `ms`, `s`, `m` or `h`: write `\"250ms\"` or `\"1.5s\"`";
-    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or(FORM)?;
-    let (number, unit) = text.split_at(unit_at);
-    let (_, nanos_per_unit) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or(FORM)?;
-    let (whole, fraction) = match number.split_once('.') {
-        Some((_, "")) => return Err(FORM),
-        Some(parts) => parts,
-        None => (number, ""),
-    };
-    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
-        return Err(FORM);
-    }
-    nanos(whole, fraction, nanos_per_unit)
+    quantity::parse(text, UNITS)
         .map(Duration::from_nanos)
-        .ok_or("durations must be shorter than 584 years, with at most 18 decimals: write a shorter number")
+        .map_err(|wrong| match wrong {
+            Wrong::Form => {
+                "durations must be a number and a unit, `ms`, `s`, `m`, `h` or `d`: write `\"250ms\"` or `\"1.5s\"`"
+            }
+            Wrong::Size => "durations must be shorter than 584 years, with at most 18 decimals: write a shorter number",
+        })
 }
 
-fn nanos(whole: &str, fraction: &str, nanos_per_unit: u128) -> Option<u64> {
-    let decimals = u32::try_from(fraction.len()).ok().filter(|decimals| *decimals <= 18)?;
-    let digits: u128 = [whole, fraction].concat().parse().ok()?;
-    u64::try_from(digits.checked_mul(nanos_per_unit)? / 10_u128.pow(decimals)).ok()
+/// What the value of an entry says, and where, or an error.
+pub(crate) fn of(entry: &Entry, errors: &Errors) -> Option<(Duration, LitStr)> {
+    let literal = entry.string(errors)?;
+    match parse(&literal.value()) {
+        Ok(duration) => Some((duration, literal)),
+        Err(message) => {
+            errors.push(literal, message);
+            None
+        }
+    }
 }
 
 /// The expression that makes the duration, in the largest unit that is exact.

@@ -1,46 +1,64 @@
-//! The `key = value` pairs of an attribute.
+//! The keys of an attribute, and of the lists inside of it.
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use std::ops::RangeInclusive;
+
+use proc_macro2::{Span, TokenStream};
 use syn::{
-    Expr, ExprLit, Ident, Lit, LitStr, Token,
+    Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token,
     ext::IdentExt,
+    parenthesized,
     parse::{ParseStream, Parser},
-    token::Paren,
+    token::{Brace, Bracket, Paren},
 };
 
 use crate::errors::Errors;
 
-/// A key that an attribute takes.
+/// A key that an attribute, or a list in it, takes.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     /// How it is written, for the error that says so.
     pub(crate) written: &'static str,
+    /// The keys of its list, as in `retry(attempts = 3)`; empty if it has none.
+    list: &'static [Self],
 }
 
-/// One `key` or `key = value`.
-pub(crate) struct Entry {
-    pub(crate) key: Ident,
-    pub(crate) value: Option<Expr>,
-    written: &'static str,
+impl Key {
+    pub(crate) const fn new(name: &'static str, written: &'static str) -> Self {
+        let list = &[];
+        Self { name, written, list }
+    }
+
+    pub(crate) const fn with_list(self, list: &'static [Self]) -> Self {
+        Self { list, ..self }
+    }
 }
 
-impl Entry {
-    /// Reads the entries of `attribute`. What comes back has a known key that wasn't there before; the rest is reported.
-    pub(crate) fn parse_all(attribute: &str, keys: &'static [Key], tokens: TokenStream, errors: &Errors) -> Vec<Self> {
-        let mut entries = Vec::<Self>::new();
+/// The entries of an attribute, or of a list in it. Each has a known key that no other has; the rest was reported.
+pub(crate) struct List {
+    pub(crate) entries: Vec<Entry>,
+    /// Whether all that was written is an entry. If not, what seems to be missing may only be misspelt.
+    pub(crate) is_whole: bool,
+}
+
+impl List {
+    /// Reads the entries of what `owner` names: an attribute, or a key with a list.
+    pub(crate) fn parse(owner: &str, keys: &'static [Key], tokens: TokenStream, errors: &Errors) -> Self {
+        let mut list = Self {
+            entries: Vec::new(),
+            is_whole: true,
+        };
         let parser = |input: ParseStream| {
             while !input.is_empty() {
-                match Self::parse(attribute, keys, input) {
-                    Ok(entry) if entries.iter().any(|earlier| earlier.key == entry.key) => errors.push(
+                match Entry::parse(owner, keys, input, errors) {
+                    Ok(entry) if list.get(&entry.key.to_string()).is_some() => errors.push(
                         &entry.key,
-                        format!(
-                            "`{attribute}` must have each key once: remove the second `{}`",
-                            entry.key
-                        ),
+                        format!("`{owner}` must have each key once: remove the second `{}`", entry.key),
                     ),
-                    Ok(entry) => entries.push(entry),
-                    Err(error) => errors.add(error),
+                    Ok(entry) => list.entries.push(entry),
+                    Err(error) => {
+                        list.is_whole = false;
+                        errors.add(error);
+                    }
                 }
                 // After an error the next entry is still worth reading.
                 if !input.is_empty() && !input.peek(Token![,]) {
@@ -53,51 +71,67 @@ impl Entry {
         if let Err(error) = parser.parse2(tokens) {
             errors.add(error);
         }
-        entries
+        list
     }
 
-    fn parse(attribute: &str, keys: &'static [Key], input: ParseStream) -> syn::Result<Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+}
+
+/// One `key`, `key = value` or `key(…)`.
+pub(crate) struct Entry {
+    pub(crate) key: Ident,
+    pub(crate) value: Option<Expr>,
+    list: Option<List>,
+    known: &'static Key,
+}
+
+impl Entry {
+    fn parse(owner: &str, keys: &'static [Key], input: ParseStream, errors: &Errors) -> syn::Result<Self> {
         let Ok(key) = input.call(Ident::parse_any) else {
-            let message = format!("`{attribute}` must be made of `key` or `key = value`: {}", valid(keys));
+            let message = format!("`{owner}` must be made of `key` or `key = value`: {}", valid(keys));
             return Err(input.error(message));
         };
         let Some(known) = keys.iter().find(|known| key == known.name) else {
-            return Err(syn::Error::new_spanned(
-                &key,
-                unknown(attribute, keys, &key.to_string()),
-            ));
+            return Err(syn::Error::new_spanned(&key, unknown(owner, keys, &key.to_string())));
         };
-        let malformed = |at: &dyn ToTokens| Err(syn::Error::new_spanned(at, misuse(known.name, known.written)));
-        let value = if input.parse::<Option<Token![=]>>()?.is_some() {
-            match input.parse() {
-                Ok(value) => Some(value),
-                Err(_) => return malformed(&key),
-            }
-        } else {
-            None
-        };
-        let entry = Self {
+        let mut entry = Self {
             key,
-            value,
-            written: known.written,
+            value: None,
+            list: None,
+            known,
         };
-        if input.peek(Paren) {
-            return malformed(&entry.key);
+        if input.parse::<Option<Token![=]>>()?.is_some() {
+            match input.parse() {
+                Ok(value) => entry.value = Some(value),
+                Err(_) => return Err(entry.misuse()),
+            }
+        } else if input.peek(Paren) && !known.list.is_empty() {
+            let content;
+            parenthesized!(content in input);
+            entry.list = Some(List::parse(known.name, known.list, content.parse()?, errors));
+        } else if input.peek(Paren) || input.peek(Bracket) || input.peek(Brace) {
+            return Err(entry.misuse());
         }
         if !input.is_empty() && !input.peek(Token![,]) {
-            return Err(input.error(format!(
-                "`{attribute}` must have a comma between its keys: write `,` here"
-            )));
+            return Err(input.error(format!("`{owner}` must have a comma between its keys: write `,` here")));
         }
         Ok(entry)
     }
 
     /// Reports that the entry isn't written as its key wants.
     pub(crate) fn refuse(&self, errors: &Errors) {
-        let message = misuse(&self.key.to_string(), self.written);
-        match &self.value {
-            Some(value) => errors.push(value, message),
-            None => errors.push(&self.key, message),
+        errors.add(self.misuse());
+    }
+
+    /// The error for an entry that isn't written as its key wants.
+    fn misuse(&self) -> syn::Error {
+        let Self { key, value, known, .. } = self;
+        let message = format!("`{key}` must be written `{}`", known.written);
+        match value {
+            Some(value) => syn::Error::new_spanned(value, message),
+            None => syn::Error::new_spanned(key, message),
         }
     }
 
@@ -109,15 +143,75 @@ impl Entry {
         }
         literal
     }
+
+    /// The value as an integer literal within `range`, or an error; `reason` says why there is a least number, and what to do.
+    pub(crate) fn integer(&self, range: RangeInclusive<u32>, reason: &str, errors: &Errors) -> Option<u32> {
+        let Some(literal) = self.value.as_ref().and_then(integer_literal) else {
+            self.refuse(errors);
+            return None;
+        };
+        let (key, least, most) = (&self.key, range.start(), range.end());
+        match literal.base10_parse() {
+            Ok(number) if range.contains(&number) => return Some(number),
+            Ok(number) if number < *least => {
+                errors.push(literal, format!("`{key}` must be at least {least}, {reason}"))
+            }
+            _ => errors.push(
+                literal,
+                format!("`{key}` must be at most {most}: write a smaller number"),
+            ),
+        }
+        None
+    }
+
+    /// What the value names, of the choices: `"when_idle"` gives `WhenIdle`.
+    pub(crate) fn choice(&self, choices: &[&str], errors: &Errors) -> Option<Ident> {
+        let value = self.string(errors)?.value();
+        if !choices.contains(&value.as_str()) {
+            self.refuse(errors);
+            return None;
+        }
+        let words = value.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
+        Some(Ident::new(&words.collect::<String>(), Span::mixed_site()))
+    }
+
+    /// The list, or an error if there is none or it lacks a key.
+    pub(crate) fn list(&self, required: &[&str], errors: &Errors) -> Option<&List> {
+        let Some(list) = &self.list else {
+            self.refuse(errors);
+            return None;
+        };
+        let lacks = |key: &&Key| required.contains(&key.name) && list.get(key.name).is_none();
+        let missing = self.known.list.iter().filter(lacks).collect::<Vec<_>>();
+        if !missing.is_empty() && list.is_whole {
+            let name = |key: &&Key| format!("`{}`", key.name);
+            let names = missing.iter().map(name).collect::<Vec<_>>().join(" and ");
+            let written = missing.iter().map(|key| key.written).collect::<Vec<_>>().join(", ");
+            errors.push(&self.key, format!("`{}` must have {names}: add `{written}`", self.key));
+        }
+        Some(list)
+    }
 }
 
 /// The literal, also where a `macro_rules!` wrapper put it into an invisible group.
 pub(crate) fn string_literal(expression: &Expr) -> Option<&LitStr> {
+    match literal(expression)? {
+        Lit::Str(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn integer_literal(expression: &Expr) -> Option<&LitInt> {
+    match literal(expression)? {
+        Lit::Int(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn literal(expression: &Expr) -> Option<&Lit> {
     match expression {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text), ..
-        }) => Some(text),
-        Expr::Group(group) => string_literal(&group.expr),
+        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
+        Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
 }
@@ -129,11 +223,7 @@ fn skip_to_comma(input: ParseStream) -> syn::Result<()> {
     Ok(())
 }
 
-fn misuse(key: &str, written: &str) -> String {
-    format!("`{key}` must be written `{written}`")
-}
-
-fn unknown(attribute: &str, keys: &[Key], key: &str) -> String {
+fn unknown(owner: &str, keys: &[Key], key: &str) -> String {
     let limit = key.chars().count().div_ceil(3);
     let nearest = keys
         .iter()
@@ -141,7 +231,7 @@ fn unknown(attribute: &str, keys: &[Key], key: &str) -> String {
         .filter(|(distance, _)| *distance <= limit)
         .min();
     let meant = nearest.map_or_else(String::new, |(_, name)| format!("write `{name}`; "));
-    format!("`{attribute}` must not have the key `{key}`: {meant}{}", valid(keys))
+    format!("`{owner}` must not have the key `{key}`: {meant}{}", valid(keys))
 }
 
 fn valid(keys: &[Key]) -> String {

@@ -8,8 +8,13 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, FnArg, Ident, LitStr, ReturnType, ext::IdentExt, spanned::Spanned};
 
 use crate::{
-    entry::string_literal, function::Function, options::Options, parameter::Parameter, service::Service,
-    signature::opaque, tool::Tool,
+    entry::string_literal,
+    function::Function,
+    options::{Cache, Options},
+    parameter::Parameter,
+    service::Service,
+    signature::opaque,
+    tool::Tool,
 };
 
 /// The function, the struct of its name, and what makes a tool of it.
@@ -238,7 +243,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     };
     let description = description(function, options);
     let output = output_schema(&function.signature.output);
-    let calls = options.calls();
+    let Options { calls, .. } = options;
     let injected = parameters.iter().filter_map(Parameter::injected);
     let asserted = parameters.iter().filter_map(Parameter::asserted);
     let types = parameters
@@ -266,11 +271,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     // Each call of a method has its own share of the service.
     let state =
         (has_state(function, home)).then(|| quote_spanned!(span=> let state = ::core::clone::Clone::clone(&state);));
-    quote_spanned! {span=>
-        #storage
-        #(__private::argument::<#asserted>();)*
-        let probe = __private::Probe::<__Arguments #generics>::new();
-        let definition: __private::Definition = #definition;
+    let tool = quote_spanned! {span=>
         definition.tool(move |definition, arguments| {
             let #pattern = (&probe).bind(definition, arguments)?;
             #state
@@ -278,6 +279,24 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
         })
         #calls
         #(.requires::<#injected>())*
+    };
+    let tool = match &options.cache {
+        Some(Cache { key, policy }) => {
+            // Without the feature, the error is shown at the user's key.
+            let span = key.span().resolved_at(span);
+            quote_spanned! {span=>
+                let tool = #tool;
+                __private::cache!(tool, #policy)
+            }
+        }
+        None => tool,
+    };
+    quote_spanned! {span=>
+        #storage
+        #(__private::argument::<#asserted>();)*
+        let probe = __private::Probe::<__Arguments #generics>::new();
+        let definition: __private::Definition = #definition;
+        #tool
     }
 }
 

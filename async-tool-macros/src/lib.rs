@@ -8,8 +8,12 @@ mod function;
 mod limit;
 mod options;
 mod parameter;
+mod policy;
+mod quantity;
+mod rate;
 mod service;
 mod signature;
+mod size;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -43,12 +47,33 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `notice` | `"…"`, a macro that gives a string, or `off` | the library's notice | what is added to the description of a tool that can outlive the turn |
 /// | `background` | `"auto"`, `"always"`, `"never"` | `"auto"` | whether a call may outlive the turn |
 /// | `grace` | a duration | the agent's | how long the end of a turn waits for the result before the call is acknowledged |
-/// | `timeout` | a duration longer than zero | the manager's | how long a call may run, from its start |
+/// | `timeout` | a duration longer than zero | the manager's | how long an attempt may run, from its start |
 /// | `effect` | `"read"`, `"idempotent"`, `"once"` | `"once"` | what a call does to the world, and so whether it may be started early and repeated |
+/// | `retry` | `(attempts = 3, backoff = "200ms..10s", total = "60s")` | no retry | whether and when a call that failed is tried again, see below |
+/// | `concurrency` | an integer from 1 | as many as the manager runs | how many calls of the tool run at once |
+/// | `rate` | a rate, or `(limit = "100/min", key = "…")` | no limit | how many calls may start in a span of time; tools that name the same `key` share the limit |
+/// | `breaker` | `(failures = 5, cooldown = "30s")` | none | after so many failures in a row, calls fail at once for so long |
+/// | `priority` | `"low"`, `"normal"`, `"high"` | `"normal"` | which calls start first when there are more than can run |
+/// | `cache` | `(ttl = "5m", capacity = 1000)` | none | values are given again to calls with the same arguments, see below |
+/// | `dedupe` | `"allow"`, `"share"`, `"reject"`, `"replace"` | `"allow"` | what happens to a call while the same one is still open |
+/// | `scope` | `"session"`, `"shared"` | `"session"` | between whose calls values and running calls are shared |
+/// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
+/// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
+/// | `result_limit` | a size of at least 256 bytes | the manager's | how much of a result's JSON the model is given; of a larger one it gets a preview and a handle |
 /// | `crate` | a path | `::async_tool_runtime` | where the runtime is, if it is renamed or re-exported |
 ///
-/// A duration is an integer or a decimal with a unit, `ms`, `s`, `m` or `h`: `"250ms"`, `"1.5s"`. Each key can be
-/// overridden on the value that `tool()` gives.
+/// A duration is an integer or a decimal with a unit, `ms`, `s`, `m` (or `min`), `h` or `d`: `"250ms"`, `"1.5s"`. A rate is a number of
+/// calls and a unit or a duration: `"10/s"`, `"100/min"`, `"10/500ms"`. A size is an integer or a decimal with a unit,
+/// `B`, `KB`, `KiB`, `MB` or `MiB`: `"16KiB"`. All are checked when the program is compiled. Each key can be overridden on the value
+/// that `tool()` gives.
+///
+/// `retry` needs `attempts`, from 2 to 100, the first one included. Pauses are drawn at random, from zero to a bound that begins with the first of
+/// the two durations of `backoff` and doubles up to the second; the default is `"200ms..10s"`. `total` is how long all attempts and pauses
+/// may take; by default there is no limit. With the effect `"once"`, only errors that say that the work was not started are
+/// tried again.
+///
+/// `cache` needs `ttl`, which is how long a value is kept, `effect = "read"`, and the feature `cache` of the runtime. `capacity` is how
+/// many values are kept; the default is 1,024.
 ///
 /// # Parameters
 ///

@@ -1,78 +1,121 @@
 //! What `#[async_tool(…)]` says.
 
-use std::time::Duration;
-
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Expr, Ident, LitStr, Path, ext::IdentExt};
 
 use crate::{
     duration,
-    entry::{Entry, Key, string_literal},
+    entry::{Entry, Key, List, string_literal},
     errors::Errors,
     function::Function,
+    policy, size,
 };
 
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
-    Key { name: "name", written: r#"name = "…""# },
-    Key { name: "description", written: r#"description = "…""# },
-    Key { name: "notice", written: r#"notice = "…" | off"# },
-    Key { name: "background", written: r#"background = "auto" | "always" | "never""# },
-    Key { name: "grace", written: r#"grace = "250ms""# },
-    Key { name: "timeout", written: r#"timeout = "60s""# },
-    Key { name: "effect", written: r#"effect = "read" | "idempotent" | "once""# },
-    Key { name: "crate", written: "crate = some::path" },
+    Key::new("name", r#"name = "…""#),
+    Key::new("description", r#"description = "…""#),
+    Key::new("notice", r#"notice = "…" | off"#),
+    Key::new("background", r#"background = "auto" | "always" | "never""#),
+    Key::new("grace", r#"grace = "250ms""#),
+    Key::new("timeout", r#"timeout = "60s""#),
+    Key::new("effect", r#"effect = "read" | "idempotent" | "once""#),
+    policy::RETRY,
+    Key::new("concurrency", "concurrency = 4"),
+    policy::RATE,
+    policy::BREAKER,
+    Key::new("priority", r#"priority = "low" | "normal" | "high""#),
+    policy::CACHE,
+    Key::new("dedupe", r#"dedupe = "allow" | "share" | "reject" | "replace""#),
+    Key::new("scope", r#"scope = "session" | "shared""#),
+    Key::new("approval", r#"approval = "always" | "never""#),
+    Key::new("delivery", r#"delivery = "when_idle" | "interrupt" | "silent""#),
+    Key::new("result_limit", r#"result_limit = "16KiB""#),
+    Key::new("crate", "crate = some::path"),
 ];
 
-/// What `#[async_tool(…)]` says. `None` leaves the choice to the runtime.
+/// What `#[async_tool(…)]` says. What it leaves out, the runtime chooses.
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     /// A string literal, or a macro call that gives one.
     pub(crate) description: Option<Expr>,
     /// Where the runtime crate is.
     pub(crate) runtime: Path,
-    notice: Option<Notice>,
-    background: Option<Ident>,
-    grace: Option<Duration>,
-    timeout: Option<Duration>,
-    effect: Option<Ident>,
+    /// The calls on a `FunctionTool` that carry the options out.
+    pub(crate) calls: TokenStream,
+    pub(crate) cache: Option<Cache>,
 }
 
-enum Notice {
-    Off,
-    Text(Expr),
+/// `cache(…)`, which isn't among the calls: the runtime has it with a feature only.
+pub(crate) struct Cache {
+    pub(crate) key: Ident,
+    pub(crate) policy: TokenStream,
 }
 
 impl Options {
     pub(crate) fn parse(tokens: TokenStream, runtime: Path, errors: &Errors) -> Self {
+        let list = List::parse("async_tool", KEYS, tokens, errors);
         let mut options = Self {
             name: None,
             description: None,
             runtime,
-            notice: None,
-            background: None,
-            grace: None,
-            timeout: None,
-            effect: None,
+            calls: TokenStream::new(),
+            cache: None,
         };
-        for entry in Entry::parse_all("async_tool", KEYS, tokens, errors) {
-            match entry.key.to_string().as_str() {
-                "name" => options.name = entry.string(errors),
-                "description" => options.description = text(&entry, errors),
-                "notice" => options.notice = notice(&entry, errors),
-                "background" => options.background = choice(&entry, &["auto", "always", "never"], errors),
-                "grace" => options.grace = duration(&entry, errors).map(|(grace, _)| grace),
-                "timeout" => options.timeout = timeout(&entry, errors),
-                "effect" => options.effect = choice(&entry, &["read", "idempotent", "once"], errors),
-                "crate" => match entry.value {
-                    Some(Expr::Path(path)) if path.qself.is_none() => options.runtime = path.path,
-                    _ => entry.refuse(errors),
-                },
-                key => unreachable!("`{key}` is in the list of keys and nowhere else"),
-            }
+        for entry in &list.entries {
+            options.read(entry, errors);
         }
+        check_cache(&list, errors);
         options
+    }
+
+    fn read(&mut self, entry: &Entry, errors: &Errors) {
+        let key = entry.key.to_string();
+        let value = match key.as_str() {
+            "name" => return self.name = entry.string(errors),
+            "description" => return self.description = text(entry, errors),
+            "crate" => {
+                match &entry.value {
+                    Some(Expr::Path(path)) if path.qself.is_none() => self.runtime = path.path.clone(),
+                    _ => entry.refuse(errors),
+                }
+                return;
+            }
+            "cache" => {
+                let key = entry.key.clone();
+                return self.cache = policy::cache(entry, errors).map(|policy| Cache { key, policy });
+            }
+            "notice" => match notice(entry, errors) {
+                Some(Notice::Off) => {
+                    return self
+                        .calls
+                        .extend(quote_spanned!(Span::mixed_site()=> .without_notice()));
+                }
+                Some(Notice::Text(text)) => Some(text.into_token_stream()),
+                None => None,
+            },
+            "background" => choice("Background", entry, &["auto", "always", "never"], errors),
+            "grace" => duration::of(entry, errors).map(|(grace, _)| duration::expression(grace)),
+            "timeout" => policy::positive(entry, "leave it out for the manager's", errors),
+            "effect" => choice("Effect", entry, EFFECTS, errors),
+            "retry" => policy::retry(entry, errors),
+            "concurrency" => concurrency(entry, errors),
+            "rate" => policy::rate(entry, errors),
+            "breaker" => policy::breaker(entry, errors),
+            "priority" => choice("Priority", entry, &["low", "normal", "high"], errors),
+            "dedupe" => choice("Dedupe", entry, &["allow", "share", "reject", "replace"], errors),
+            "scope" => choice("Scope", entry, &["session", "shared"], errors),
+            "approval" => choice("Approval", entry, &["always", "never"], errors),
+            "delivery" => choice("DeliveryPolicy", entry, &["when_idle", "interrupt", "silent"], errors),
+            "result_limit" => result_limit(entry, errors),
+            key => unreachable!("`{key}` is in the list of keys and nowhere else"),
+        };
+        if let Some(value) = value {
+            let span = Span::mixed_site();
+            let setter = Ident::new(&key, span);
+            self.calls.extend(quote_spanned!(span=> .#setter(#value)));
+        }
     }
 
     /// What options and function owe the model together: a name it can write, and a description.
@@ -115,43 +158,31 @@ impl Options {
             );
         }
     }
+}
 
-    /// The calls on a `FunctionTool` that carry the options out.
-    ///
-    /// Input: `timeout = "60s", effect = "read"`.
-    /// Output: `.timeout(__private::Duration::from_secs(60u64)).effect(__private::Effect::Read)`.
-    pub(crate) fn calls(&self) -> TokenStream {
-        let span = Span::mixed_site();
-        let mut calls = TokenStream::new();
-        match &self.notice {
-            Some(Notice::Off) => calls.extend(quote_spanned!(span=> .without_notice())),
-            Some(Notice::Text(text)) => calls.extend(quote_spanned!(span=> .notice(#text))),
-            None => {}
+const EFFECTS: &[&str] = &["read", "idempotent", "once"];
+
+/// A kept value stands in for a call only if the call does nothing but give it.
+fn check_cache(list: &List, errors: &Errors) {
+    let Some(cache) = list.get("cache") else { return };
+    let is_refused = match list.get("effect").map(|effect| &effect.value) {
+        Some(effect) => {
+            let effect = effect.as_ref().and_then(string_literal).map(LitStr::value);
+            // What isn't an effect at all has its own error.
+            effect.is_some_and(|effect| effect != "read" && EFFECTS.contains(&&*effect))
         }
-        if let Some(background) = &self.background {
-            calls.extend(quote_spanned!(span=> .background(__private::Background::#background)));
-        }
-        if let Some(grace) = self.grace.map(duration::expression) {
-            calls.extend(quote_spanned!(span=> .grace(#grace)));
-        }
-        if let Some(timeout) = self.timeout.map(duration::expression) {
-            calls.extend(quote_spanned!(span=> .timeout(#timeout)));
-        }
-        if let Some(effect) = &self.effect {
-            calls.extend(quote_spanned!(span=> .effect(__private::Effect::#effect)));
-        }
-        calls
+        None => list.is_whole,
+    };
+    if is_refused {
+        let message = "`cache` must go with `effect = \"read\"`, since a kept value is given without running the function: write \
+                       `effect = \"read\"`, or remove `cache`";
+        errors.push(&cache.key, message);
     }
 }
 
-fn text(entry: &Entry, errors: &Errors) -> Option<Expr> {
-    match &entry.value {
-        Some(value) if string_literal(value).is_some() || matches!(value, Expr::Macro(_)) => Some(value.clone()),
-        _ => {
-            entry.refuse(errors);
-            None
-        }
-    }
+enum Notice {
+    Off,
+    Text(Expr),
 }
 
 fn notice(entry: &Entry, errors: &Errors) -> Option<Notice> {
@@ -165,33 +196,42 @@ fn notice(entry: &Entry, errors: &Errors) -> Option<Notice> {
     }
 }
 
-/// The variant that the value names: `"read"` gives `Read`.
-fn choice(entry: &Entry, choices: &[&str], errors: &Errors) -> Option<Ident> {
-    let literal = entry.string(errors)?;
-    let value = literal.value();
-    if !choices.contains(&value.as_str()) {
-        entry.refuse(errors);
-        return None;
+fn text(entry: &Entry, errors: &Errors) -> Option<Expr> {
+    match &entry.value {
+        Some(value) if string_literal(value).is_some() || matches!(value, Expr::Macro(_)) => Some(value.clone()),
+        _ => {
+            entry.refuse(errors);
+            None
+        }
     }
-    let variant = value[..1].to_uppercase() + &value[1..];
-    Some(Ident::new(&variant, Span::mixed_site()))
 }
 
-fn timeout(entry: &Entry, errors: &Errors) -> Option<Duration> {
-    let (timeout, literal) = duration(entry, errors)?;
-    if timeout.is_zero() {
-        errors.push(
-            literal,
-            "`timeout` must be longer than zero: leave it out for the manager's",
-        );
-    }
-    Some(timeout)
+/// The variant that the value names.
+///
+/// Input: `effect = "read"`.
+/// Output: `__private::Effect::Read`.
+fn choice(ty: &str, entry: &Entry, choices: &[&str], errors: &Errors) -> Option<TokenStream> {
+    let span = Span::mixed_site();
+    let ty = Ident::new(ty, span);
+    let variant = entry.choice(choices, errors)?;
+    Some(quote_spanned!(span=> __private::#ty::#variant))
 }
 
-fn duration(entry: &Entry, errors: &Errors) -> Option<(Duration, LitStr)> {
+fn concurrency(entry: &Entry, errors: &Errors) -> Option<TokenStream> {
+    let reason = "or no call could run: leave it out for as many as the manager runs";
+    let calls = entry.integer(1..=u32::MAX, reason, errors)?;
+    Some((calls as usize).into_token_stream())
+}
+
+fn result_limit(entry: &Entry, errors: &Errors) -> Option<TokenStream> {
     let literal = entry.string(errors)?;
-    match duration::parse(&literal.value()) {
-        Ok(duration) => Some((duration, literal)),
+    match size::parse(&literal.value()) {
+        Ok(bytes) if bytes < 256 => {
+            let message = "`result_limit` must be at least 256 bytes, which a preview and its handle need: write `\"256B\"` or more";
+            errors.push(literal, message);
+            None
+        }
+        Ok(bytes) => Some((bytes as usize).into_token_stream()),
         Err(message) => {
             errors.push(literal, message);
             None

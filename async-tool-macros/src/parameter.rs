@@ -10,7 +10,7 @@ use syn::{
 };
 
 use crate::{
-    entry::{Entry, Key, string_literal},
+    entry::{Key, List, string_literal},
     errors::Errors,
     limit::{self, Limit},
     signature::{lifetimes, opaque},
@@ -18,14 +18,14 @@ use crate::{
 
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
-    Key { name: "default", written: "default` or `default = expression" },
-    Key { name: "rename", written: r#"rename = "…""# },
-    Key { name: "min", written: "min = 1" },
-    Key { name: "max", written: "max = 20" },
-    Key { name: "min_len", written: "min_len = 1" },
-    Key { name: "max_len", written: "max_len = 80" },
-    Key { name: "pattern", written: r#"pattern = "^[a-z]+$""# },
-    Key { name: "examples", written: "examples = [first, second]" },
+    Key::new("default", "default` or `default = expression"),
+    Key::new("rename", r#"rename = "…""#),
+    Key::new("min", "min = 1"),
+    Key::new("max", "max = 20"),
+    Key::new("min_len", "min_len = 1"),
+    Key::new("max_len", "max_len = 80"),
+    Key::new("pattern", r#"pattern = "^[a-z]+$""#),
+    Key::new("examples", "examples = [first, second]"),
 ];
 
 /// The keys of `#[serde]` and `#[schemars]` that have to do with the type of their field: it must stand in the struct.
@@ -325,7 +325,7 @@ impl Argument {
                 "`arg` must have a list of keys: write `#[arg(default)]`",
             );
         };
-        for entry in Entry::parse_all("arg", KEYS, list.tokens.clone(), errors) {
+        for entry in List::parse("arg", KEYS, list.tokens.clone(), errors).entries {
             match entry.key.to_string().as_str() {
                 "default" => {
                     let at = entry.key.to_token_stream();

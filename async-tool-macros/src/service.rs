@@ -9,7 +9,7 @@ use syn::{
 };
 
 use crate::{
-    entry::{Entry, Key},
+    entry::{Key, List},
     errors::Errors,
     function::Function,
     signature::{Place, lifetimes},
@@ -18,7 +18,7 @@ use crate::{
 
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
-    Key { name: "crate", written: "crate = some::path" },
+    Key::new("crate", "crate = some::path"),
 ];
 
 /// What the macro adds to the block.
@@ -47,7 +47,7 @@ impl Service {
     /// Reads the block. Only what isn't an inherent `impl` ends it early.
     pub(crate) fn read(arguments: TokenStream, item: &TokenStream, errors: &Errors) -> syn::Result<Self> {
         let mut runtime = parse_quote!(::async_tool_runtime);
-        for entry in Entry::parse_all("async_tools", KEYS, arguments, errors) {
+        for entry in List::parse("async_tools", KEYS, arguments, errors).entries {
             match entry.value {
                 Some(Expr::Path(path)) if path.qself.is_none() => runtime = path.path,
                 _ => entry.refuse(errors),

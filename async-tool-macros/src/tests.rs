@@ -6,7 +6,7 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{duration, pipeline};
+use crate::{duration, pipeline, rate, size};
 
 fn expansion(arguments: TokenStream, item: TokenStream) -> String {
     let file = syn::parse2(pipeline(arguments, item)).expect("the expansion is Rust");
@@ -48,6 +48,17 @@ fn everything_at_once() {
             grace = "0.25s",
             timeout = "1m",
             effect = "read",
+            retry(attempts = 3, backoff = "100ms..5s", total = "1m"),
+            concurrency = 4,
+            rate(limit = "100/min", key = "sources"),
+            breaker(failures = 5, cooldown = "30s"),
+            priority = "low",
+            cache(ttl = "1d", capacity = 1_000),
+            dedupe = "share",
+            scope = "shared",
+            approval = "always",
+            delivery = "when_idle",
+            result_limit = "16KiB",
             crate = crate::tools
         ),
         quote! {
@@ -111,6 +122,8 @@ fn durations_are_exact() {
     assert_eq!(duration::parse("0.1s"), Ok(Duration::from_millis(100)));
     assert_eq!(duration::parse("1.5m"), Ok(Duration::from_secs(90)));
     assert_eq!(duration::parse("1h"), Ok(Duration::from_secs(3600)));
+    assert_eq!(duration::parse("2min"), duration::parse("2m"));
+    assert_eq!(duration::parse("7d"), duration::parse("168h"));
     assert_eq!(duration::parse("0.5ms"), Ok(Duration::from_micros(500)));
     for wrong in [
         "",
@@ -127,5 +140,50 @@ fn durations_are_exact() {
         "99999999999h",
     ] {
         assert!(duration::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn rates_are_calls_over_a_time() {
+    let second = Duration::from_secs(1);
+    assert_eq!(rate::parse("10/s"), Ok((10, second)));
+    assert_eq!(rate::parse("100/min"), rate::parse("100/m"));
+    assert_eq!(rate::parse("100/m"), Ok((100, 60 * second)));
+    assert_eq!(rate::parse("1/h"), Ok((1, 3600 * second)));
+    assert_eq!(rate::parse("1/d"), rate::parse("1/24h"));
+    assert_eq!(rate::parse("10/500ms"), Ok((10, second / 2)));
+    assert_eq!(rate::parse("3/1.5s"), Ok((3, second * 3 / 2)));
+    assert_eq!(rate::parse("1/ms"), Ok((1, second / 1000)));
+    for wrong in [
+        "",
+        "10",
+        "/s",
+        "10/",
+        "10/10",
+        "10 / s",
+        "-1/s",
+        "1.5/s",
+        "10/sec",
+        "10/s/s",
+        "0/s",
+        "00/s",
+        "10/0s",
+        "10/0.0000001ms",
+        "4294967296/s",
+        "1/99999999999h",
+    ] {
+        assert!(rate::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn sizes_are_in_bytes() {
+    assert_eq!(size::parse("512B"), Ok(512));
+    assert_eq!(size::parse("16KiB"), Ok(16 * 1024));
+    assert_eq!(size::parse("16KB"), Ok(16_000));
+    assert_eq!(size::parse("1.5MB"), Ok(1_500_000));
+    assert_eq!(size::parse("2MiB"), Ok(2 * 1024 * 1024));
+    for wrong in ["", "16", "KiB", "16 KiB", "16kb", "16GiB", "-1B", "4096MiB", "1e3B"] {
+        assert!(size::parse(wrong).is_err(), "{wrong}");
     }
 }

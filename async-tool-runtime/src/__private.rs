@@ -18,6 +18,8 @@ pub use ::serde_json::Value;
 pub use ::std::sync::{Arc, OnceLock};
 pub use ::std::vec::Vec;
 
+pub use crate::agent::DeliveryPolicy;
+pub use crate::policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
 use crate::tool::Constraints;
 pub use crate::tool::output::{OutputSchema, Probe, probe};
 pub use crate::tool::{
@@ -65,6 +67,30 @@ macro_rules! __collect {
     ($tool:ident) => {};
 }
 
+/// Sets what a tool keeps.
+#[cfg(feature = "cache")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cache {
+    ($tool:ident, $policy:expr) => {
+        $tool.cache($policy)
+    };
+}
+
+/// An error, without the feature `cache`. The tool is still given, so that the error stays alone.
+#[cfg(not(feature = "cache"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cache {
+    ($tool:ident, $policy:expr) => {{
+        ::core::compile_error!(
+            "`cache` needs the feature `cache` of `async-tool-runtime`: add `features = [\"cache\"]` to the dependency in `Cargo.toml`"
+        );
+        $tool
+    }};
+}
+
+pub use crate::__cache as cache;
 pub use crate::__collect as collect;
 #[cfg(feature = "inventory")]
 pub use crate::tool::Collected;

@@ -206,22 +206,76 @@
 //! use async_tool_runtime::{DeliveryPolicy, async_tool};
 //!
 //! /// Waits until the build is broken.
-//! #[async_tool(effect = "read")]
+//! #[async_tool(effect = "read", delivery = "interrupt")]
 //! async fn watch_build() -> String {
 //!     # String::new()
 //!     // …
 //! }
 //!
 //! /// Uploads a file to the archive.
-//! #[async_tool(effect = "idempotent")]
+//! #[async_tool(effect = "idempotent", delivery = "silent")]
 //! async fn archive(path: String) {
 //!     # let _ = path;
 //!     // …
 //! }
 //!
-//! let watch_build = watch_build::tool().delivery(DeliveryPolicy::Interrupt);
-//! let archive = archive::tool().delivery(DeliveryPolicy::Silent);
+//! // As every option, it can be set again on the value.
+//! let archive = archive::tool().delivery(DeliveryPolicy::WhenIdle);
+//! # let _ = (watch_build::tool(), archive);
 //! ```
+//!
+//! # When things go wrong, or too fast
+//!
+//! What a call may cost others is said at the tool. A retry waits a random time that grows; a rate makes calls wait; a breaker leaves
+//! alone what is down; `concurrency` is how many calls run at once. Tools that use the same service share a rate by naming its key:
+//!
+//! ```
+//! use async_tool_runtime::{ToolError, async_tool};
+//!
+//! /// Lists the open issues of a repository.
+//! #[async_tool(
+//!     effect = "read",
+//!     timeout = "10s",
+//!     retry(attempts = 4, backoff = "200ms..10s", total = "60s"),
+//!     rate(limit = "100/min", key = "tracker"),
+//!     breaker(failures = 5, cooldown = "30s"),
+//!     concurrency = 4,
+//!     result_limit = "16KiB"
+//! )]
+//! async fn open_issues(
+//!     /// Owner and name.
+//!     repository: &str,
+//! ) -> Result<Vec<String>, ToolError> {
+//!     Ok(vec![format!("{repository}#1")])
+//! }
+//!
+//! /// Files an issue.
+//! #[async_tool(rate(limit = "100/min", key = "tracker"), approval = "always", dedupe = "reject", priority = "high")]
+//! async fn file_issue(repository: &str, title: &str) -> String {
+//!     format!("{repository}: {title}")
+//! }
+//! ```
+//!
+//! Only errors that are [`retryable`](crate::ToolError::retryable) are tried again, and a tool that is `"once"` only where the error
+//! says that [nothing was started](crate::ToolError::with_not_started). A call that the model makes twice can be shared, refused, or replaced
+//! (`dedupe`), and a tool that only reads can keep its values (`cache`, with the feature of that name). Neither looks beyond the session,
+//! unless `scope = "shared"` says that what the tool gives doesn't depend on who asks:
+//!
+//! ```
+//! # #[cfg(feature = "cache")]
+//! # mod cached {
+//! use async_tool_runtime::async_tool;
+//!
+//! /// Looks up the exchange rate of a currency.
+//! #[async_tool(effect = "read", cache(ttl = "5m"), dedupe = "share", scope = "shared", delivery = "silent")]
+//! async fn exchange_rate(currency: &str) -> f64 {
+//!     # let _ = currency;
+//!     1.09
+//! }
+//! # }
+//! ```
+//!
+//! `delivery` says when a late result is told: when the model is idle, at once, or with the next message.
 //!
 //! # Methods with state
 //!

@@ -98,7 +98,7 @@ const _: () = {
                                 .with(&notes())
                         }),
                 );
-                definition
+                let tool = definition
                     .tool(move |definition, arguments| {
                         let arguments = (&probe).bind(definition, arguments)?;
                         __private::Result::Ok(
@@ -139,8 +139,41 @@ const _: () = {
                     .grace(__private::Duration::from_millis(250u64))
                     .timeout(__private::Duration::from_secs(60u64))
                     .effect(__private::Effect::Read)
+                    .retry(
+                        __private::RetryPolicy::new(3u32)
+                            .with_backoff(
+                                __private::Duration::from_millis(100u64),
+                                __private::Duration::from_secs(5u64),
+                            )
+                            .with_total(__private::Duration::from_secs(60u64)),
+                    )
+                    .concurrency(4usize)
+                    .rate(
+                        __private::RateLimit::new(
+                                100u32,
+                                __private::Duration::from_secs(60u64),
+                            )
+                            .shared("sources"),
+                    )
+                    .breaker(
+                        __private::BreakerPolicy::new(
+                            5u32,
+                            __private::Duration::from_secs(30u64),
+                        ),
+                    )
+                    .priority(__private::Priority::Low)
+                    .dedupe(__private::Dedupe::Share)
+                    .scope(__private::Scope::Shared)
+                    .approval(__private::Approval::Always)
+                    .delivery(__private::DeliveryPolicy::WhenIdle)
+                    .result_limit(16384usize)
                     .requires::<ToolContext>()
-                    .requires::<State<Db>>()
+                    .requires::<State<Db>>();
+                __private::cache!(
+                    tool,
+                    __private::CachePolicy::new(__private::Duration::from_secs(86400u64))
+                    .with_capacity(1000usize)
+                )
             }
         }
     }

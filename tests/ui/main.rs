@@ -4,7 +4,10 @@ use std::{
     fs,
     path::Path,
     process::{Command, Output},
+    sync::Once,
 };
+
+use expect_test::expect_file;
 
 #[test]
 fn tools_compile_and_mistakes_are_explained() {
@@ -33,11 +36,31 @@ fn crates_of_their_own_have_tools() {
     }
 }
 
+/// A key that needs a feature says so once, where it is.
+#[test]
+fn a_missing_feature_is_one_error_at_the_key() {
+    let output = cargo(&[
+        "check",
+        "--offline",
+        "--quiet",
+        "--color",
+        "never",
+        "--package",
+        "cacheless",
+    ]);
+    assert!(!output.status.success());
+    expect_file!["crates/cacheless/error.stderr"].assert_eq(&String::from_utf8_lossy(&output.stderr));
+}
+
+static LOCK: Once = Once::new();
+
 fn cargo(arguments: &[&str]) -> Output {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let crates = manifest.join("ui/crates");
-    // The versions that are downloaded are those of the workspace.
-    fs::copy(manifest.join("../Cargo.lock"), crates.join("Cargo.lock")).expect("the lock file can be copied");
+    // The versions that are downloaded are those of the workspace. Once: tests run side by side.
+    LOCK.call_once(|| {
+        fs::copy(manifest.join("../Cargo.lock"), crates.join("Cargo.lock")).expect("the lock file can be copied");
+    });
     Command::new(env!("CARGO"))
         .args(arguments)
         .current_dir(crates)

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_tool_runtime::{Background, Effect, Tool, ToolDefinition, async_tool};
+use async_tool_runtime::{
+    Approval, Background, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Effect, Priority, RateLimit, RetryPolicy,
+    Scope, Tool, ToolDefinition, ToolOptions, async_tool,
+};
 
 /// Plain.
 #[async_tool]
@@ -15,9 +18,45 @@ fn plain() {}
     background = "always",
     grace = "0.25s",
     timeout = "1.5m",
-    effect = "idempotent"
+    effect = "read",
+    retry(attempts = 3, backoff = "100ms..5s", total = "1min"),
+    concurrency = 4,
+    rate(limit = "100/min", key = "github"),
+    breaker(failures = 5, cooldown = "30s"),
+    priority = "high",
+    cache(ttl = "1d", capacity = 1_000),
+    dedupe = "share",
+    scope = "shared",
+    approval = "always",
+    delivery = "when_idle",
+    result_limit = "16KiB"
 )]
 fn set() {}
+
+/// As little as each key takes.
+#[async_tool(
+    effect = "idempotent",
+    retry(attempts = 2,),
+    rate = "10/500ms",
+    priority = "low",
+    dedupe = "reject",
+    scope = "session",
+    approval = "never",
+    delivery = "silent",
+    result_limit = "256B"
+)]
+fn short() {}
+
+/// What a key says is the same in a list of a macro's.
+macro_rules! limited {
+    ($name:ident, $attempts:literal, $rate:expr) => {
+        /// Limited.
+        #[async_tool(effect = "read", retry(attempts = $attempts), rate = $rate, cache(ttl = "5m"))]
+        fn $name() {}
+    };
+}
+
+limited!(limited, 5, "1/h");
 
 fn main() {
     let plain = plain::tool();
@@ -25,29 +64,105 @@ fn main() {
         *plain.definition().description,
         *format!("Plain.\n\n{}", ToolDefinition::NOTICE)
     );
-    assert_eq!(plain.options(), async_tool_runtime::ToolOptions::DEFAULT);
+    assert_eq!(plain.options(), ToolOptions::DEFAULT);
 
-    let set = set::tool();
-    assert_eq!(&*set.definition().name, "set-up");
-    assert_eq!(&*set.definition().description, "Set.\n\nIt takes a day.");
-    assert_eq!(set.options().background, Background::Always);
-    assert_eq!(set.options().grace, Some(Duration::from_millis(250)));
-    assert_eq!(set.options().timeout, Some(Duration::from_secs(90)));
-    assert_eq!(set.options().effect, Effect::Idempotent);
-
-    let again = set::tool()
-        .timeout(Duration::from_secs(1))
-        .effect(Effect::Read)
-        .background(Background::Never)
-        .name("other");
-    assert_eq!(again.options().timeout, Some(Duration::from_secs(1)));
-    assert_eq!(again.options().effect, Effect::Read);
-    assert_eq!(&*again.definition().description, "Set.");
-    assert_eq!(&*again.definition().name, "other");
+    every_key_is_visible();
+    every_key_can_be_overridden();
 
     // Built once.
     assert!(Arc::ptr_eq(
         &plain::tool().definition().input_schema,
         &plain.definition().input_schema
     ));
+}
+
+fn every_key_is_visible() {
+    let set = set::tool();
+    assert_eq!(&*set.definition().name, "set-up");
+    assert_eq!(&*set.definition().description, "Set.\n\nIt takes a day.");
+    let options = set.options();
+    assert_eq!(options.background, Background::Always);
+    assert_eq!(options.grace, Some(Duration::from_millis(250)));
+    assert_eq!(options.timeout, Some(Duration::from_secs(90)));
+    assert_eq!(options.effect, Effect::Read);
+    let retry = RetryPolicy::new(3)
+        .with_backoff(Duration::from_millis(100), Duration::from_secs(5))
+        .with_total(Duration::from_secs(60));
+    assert_eq!(options.retry, Some(retry));
+    assert_eq!(options.concurrency, Some(4));
+    let rate = RateLimit::new(100, Duration::from_secs(60)).shared("github");
+    assert_eq!(options.rate, Some(rate));
+    let breaker = BreakerPolicy::new(5, Duration::from_secs(30));
+    assert_eq!(options.breaker, Some(breaker));
+    assert_eq!(options.priority, Priority::High);
+    let cache = CachePolicy::new(Duration::from_secs(86_400)).with_capacity(1000);
+    assert_eq!(options.cache, Some(cache));
+    assert_eq!(options.dedupe, Dedupe::Share);
+    assert_eq!(options.scope, Scope::Shared);
+    assert_eq!(options.approval, Approval::Always);
+    assert_eq!(options.delivery, Some(DeliveryPolicy::WhenIdle));
+    assert_eq!(options.result_limit, Some(16 * 1024));
+
+    let short = short::tool();
+    let options = short.options();
+    assert_eq!(options.effect, Effect::Idempotent);
+    assert_eq!(options.retry, Some(RetryPolicy::new(2)));
+    let rate = RateLimit::new(10, Duration::from_millis(500));
+    assert_eq!(options.rate, Some(rate));
+    assert_eq!(options.priority, Priority::Low);
+    assert_eq!(options.dedupe, Dedupe::Reject);
+    assert_eq!(options.scope, Scope::Session);
+    assert_eq!(options.approval, Approval::Never);
+    assert_eq!(options.delivery, Some(DeliveryPolicy::Silent));
+    assert_eq!(options.result_limit, Some(256));
+
+    let limited = limited::tool();
+    let options = limited.options();
+    assert_eq!(options.retry, Some(RetryPolicy::new(5)));
+    assert_eq!(options.rate, Some(RateLimit::new(1, Duration::from_secs(3600))));
+    assert_eq!(options.cache, Some(CachePolicy::new(Duration::from_secs(300))));
+}
+
+fn every_key_can_be_overridden() {
+    let second = Duration::from_secs(1);
+    let again = set::tool()
+        .name("other")
+        .description("Other.")
+        .notice("It takes a week.")
+        .grace(second)
+        .timeout(second)
+        .effect(Effect::Once)
+        .retry(RetryPolicy::new(2))
+        .concurrency(1)
+        .rate(RateLimit::new(1, second))
+        .breaker(BreakerPolicy::new(1, second))
+        .priority(Priority::Low)
+        .cache(CachePolicy::new(second))
+        .dedupe(Dedupe::Replace)
+        .scope(Scope::Session)
+        .approval(Approval::Never)
+        .delivery(DeliveryPolicy::Interrupt)
+        .result_limit(512);
+    assert_eq!(&*again.definition().name, "other");
+    assert_eq!(&*again.definition().description, "Other.\n\nIt takes a week.");
+    let options = again.options();
+    assert_eq!(options.grace, Some(second));
+    assert_eq!(options.timeout, Some(second));
+    assert_eq!(options.effect, Effect::Once);
+    assert_eq!(options.retry, Some(RetryPolicy::new(2)));
+    assert_eq!(options.concurrency, Some(1));
+    assert_eq!(options.rate, Some(RateLimit::new(1, second)));
+    assert_eq!(options.breaker, Some(BreakerPolicy::new(1, second)));
+    assert_eq!(options.priority, Priority::Low);
+    assert_eq!(options.cache, Some(CachePolicy::new(second)));
+    assert_eq!(options.dedupe, Dedupe::Replace);
+    assert_eq!(options.scope, Scope::Session);
+    assert_eq!(options.approval, Approval::Never);
+    assert_eq!(options.delivery, Some(DeliveryPolicy::Interrupt));
+    assert_eq!(options.result_limit, Some(512));
+
+    let quiet = again.background(Background::Never);
+    assert_eq!(quiet.options().background, Background::Never);
+    assert_eq!(&*quiet.definition().description, "Other.");
+    assert_eq!(&*set::tool().without_notice().definition().description, "Set.");
 }

@@ -21,7 +21,22 @@ use agents::{async_tool, async_tools, CancellationToken, ToolContext, ToolError}
 pub const MOST: usize = 1000;
 
 /// Counts the words of a text.
-#[async_tool(crate = agents, effect = "read", timeout = "5s", grace = "1.5ms")]
+#[async_tool(
+    crate = agents,
+    effect = "read",
+    timeout = "5s",
+    grace = "1.5ms",
+    retry(attempts = 3, backoff = "200ms..10s", total = "60s"),
+    concurrency = 4,
+    rate(limit = "100/min", key = "words"),
+    breaker(failures = 5, cooldown = "30s"),
+    priority = "high",
+    dedupe = "share",
+    scope = "shared",
+    approval = "never",
+    delivery = "when_idle",
+    result_limit = "16KiB"
+)]
 #[must_use]
 pub async fn count_words(
     /// The text to count in.
