@@ -294,7 +294,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     quote_spanned! {span=>
         #storage
         #(__private::argument::<#asserted>();)*
-        let probe = __private::Probe::<__Arguments #generics>::new();
+        let probe = __private::probe_of::<__Arguments #generics>();
         let definition: __private::Definition = #definition;
         #tool
     }
@@ -388,7 +388,7 @@ fn output_schema(output: &ReturnType) -> TokenStream {
     let span = Span::mixed_site();
     match output {
         ReturnType::Type(_, ty) if opaque(ty).is_some() => quote_spanned!(span=> ::core::option::Option::None),
-        ReturnType::Type(_, ty) => quote_spanned!(span=> (&&&__private::Probe::<#ty>::new()).output_schema()),
-        ReturnType::Default => quote_spanned!(span=> (&&&__private::Probe::<()>::new()).output_schema()),
+        ReturnType::Type(_, ty) => quote_spanned!(span=> (&&&__private::probe_of::<#ty>()).output_schema()),
+        ReturnType::Default => quote_spanned!(span=> (&&&__private::probe_of::<()>()).output_schema()),
     }
 }

@@ -50,7 +50,7 @@ impl Limit {
             (key @ ("min" | "max"), value) => {
                 let note = Ident::new(&format!("{key}_note"), span);
                 quote_spanned! {span=>
-                    { __private::bounded::<#ty>(); (&__private::Probe::<#ty>::new()).#note(#value) }
+                    { __private::bounded::<#ty>(); (&__private::probe_of::<#ty>()).#note(#value) }
                 }
             }
             ("examples", Expr::Array(array)) => {

@@ -205,7 +205,7 @@ impl Parameter {
         let (owned, number, default) = (self.owned(), self.number, self.default_ident());
         let default = self
             .is_given()
-            .then(|| quote_spanned!(span=> (#number, (&__private::Probe::<#owned>::new()).default_note(#default))));
+            .then(|| quote_spanned!(span=> (#number, (&__private::probe_of::<#owned>()).default_note(#default))));
         let limits = argument.limits.iter().map(|limit| {
             let note = limit.note(&owned);
             quote_spanned!(span=> (#number, #note))
@@ -234,8 +234,8 @@ impl Parameter {
         match (&self.role, &self.shape) {
             (Role::Argument(_), Shape::Owned(_)) => argument,
             (Role::Argument(_), Shape::Lent(_)) => quote_spanned!(span=> &#argument),
-            (Role::Argument(_), Shape::LentInside(ty)) => {
-                quote_spanned!(span=> <#ty as __private::LentInside>::lend(&#argument))
+            (Role::Argument(_), Shape::LentInside(_)) => {
+                quote_spanned!(span=> __private::LendInside::lend_inside(&#argument))
             }
             (Role::Injected, shape) => {
                 let ty = self.injected();

@@ -21,7 +21,7 @@ pub use ::std::vec::Vec;
 pub use crate::agent::DeliveryPolicy;
 pub use crate::policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
 use crate::tool::Constraints;
-pub use crate::tool::output::{OutputSchema, Probe, probe};
+pub use crate::tool::output::{OutputSchema, Probe, probe, probe_of};
 pub use crate::tool::{
     Background, BoundCall, Effect, FromToolContext, FunctionTool, Tool, ToolDefinition, ToolError, ToolErrorKind,
 };
@@ -518,20 +518,29 @@ impl<T> Lent for [T] {
 pub trait LentInside {
     /// What the call owns.
     type Owned;
-
-    /// The same type with the lifetime of the call.
-    type Lent<'a>;
-
-    /// Lends what the call owns.
-    fn lend(owned: &Self::Owned) -> Self::Lent<'_>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Lent + ?Sized + 'static> LentInside for Option<&'static T> {
     type Owned = Option<T::Owned>;
-    type Lent<'a> = Option<&'a T>;
+}
 
-    fn lend(owned: &Self::Owned) -> Self::Lent<'_> {
-        owned.as_ref().map(Borrow::borrow)
+/// Lends what is inside of what the call owns.
+///
+/// Not a method of [`LentInside`]: the compiler would ask for that trait once more, and a type without it would be two errors.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be lent to a tool",
+    label = "has a reference inside",
+    note = "the call owns its arguments and lends `&T` and `Option<&T>`: take this one by value"
+)]
+pub trait LendInside<'a, L> {
+    /// What the function takes.
+    fn lend_inside(&'a self) -> L;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, T: ?Sized + 'a, O: Borrow<T>> LendInside<'a, Option<&'a T>> for Option<O> {
+    fn lend_inside(&'a self) -> Option<&'a T> {
+        self.as_ref().map(Borrow::borrow)
     }
 }

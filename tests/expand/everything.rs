@@ -34,13 +34,11 @@ const _: () = {
                 [
                     (
                         1usize,
-                        (&__private::Probe::<u32>::new()).default_note(__default_sources),
+                        (&__private::probe_of::<u32>()).default_note(__default_sources),
                     ),
                     (
                         2usize,
-                        (&__private::Probe::<
-                            <[String] as __private::Lent>::Owned,
-                        >::new())
+                        (&__private::probe_of::<<[String] as __private::Lent>::Owned>())
                             .default_note(__default_languages),
                     ),
                 ]
@@ -72,14 +70,14 @@ const _: () = {
                 __private::argument::<
                     <Option<&'static Path> as __private::LentInside>::Owned,
                 >();
-                let probe = __private::Probe::<
+                let probe = __private::probe_of::<
                     __Arguments<
                         <str as __private::Lent>::Owned,
                         u32,
                         <[String] as __private::Lent>::Owned,
                         <Option<&'static Path> as __private::LentInside>::Owned,
                     >,
-                >::new();
+                >();
                 let definition: __private::Definition = ::core::clone::Clone::clone(
                     DEFINITION
                         .get_or_init(|| {
@@ -90,9 +88,9 @@ const _: () = {
                                         "Researches a topic,", "\n", "thoroughly.", "\n",
                                         include_str!("more.md")
                                     ),
-                                    (&&&__private::Probe::<
+                                    (&&&__private::probe_of::<
                                         Result<Findings, ResearchError>,
-                                    >::new())
+                                    >())
                                         .output_schema(),
                                 )
                                 .with(&notes())
@@ -112,9 +110,7 @@ const _: () = {
                                         given_sources,
                                         &given_languages,
                                         arguments.key,
-                                        <Option<
-                                            &'static Path,
-                                        > as __private::LentInside>::lend(&arguments.within),
+                                        __private::LendInside::lend_inside(&arguments.within),
                                         <ToolContext as __private::FromToolContext>::from_tool_context(
                                             &cx,
                                         )?,

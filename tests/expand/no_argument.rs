@@ -15,7 +15,7 @@ const _: () = {
             #[allow(non_camel_case_types)]
             struct __Arguments {}
             static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
-            let probe = __private::Probe::<__Arguments>::new();
+            let probe = __private::probe_of::<__Arguments>();
             let definition: __private::Definition = ::core::clone::Clone::clone(
                 DEFINITION
                     .get_or_init(|| {
@@ -23,7 +23,7 @@ const _: () = {
                             .define(
                                 "ring",
                                 "Rings.",
-                                (&&&__private::Probe::<()>::new()).output_schema(),
+                                (&&&__private::probe_of::<()>()).output_schema(),
                             )
                     }),
             );

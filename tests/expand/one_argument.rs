@@ -21,7 +21,7 @@ const _: () = {
             }
             static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
             __private::argument::<String>();
-            let probe = __private::Probe::<__Arguments<String>>::new();
+            let probe = __private::probe_of::<__Arguments<String>>();
             let definition: __private::Definition = ::core::clone::Clone::clone(
                 DEFINITION
                     .get_or_init(|| {
@@ -29,7 +29,7 @@ const _: () = {
                             .define(
                                 "greet",
                                 "Greets somebody.",
-                                (&&&__private::Probe::<String>::new()).output_schema(),
+                                (&&&__private::probe_of::<String>()).output_schema(),
                             )
                     }),
             );
