@@ -179,6 +179,7 @@ fn implementation(function: &Function, tool: &TokenStream, body: &TokenStream) -
 /// What the arguments are read as.
 fn arguments(parameters: &[Parameter]) -> TokenStream {
     let fields = parameters.iter().filter_map(Parameter::field);
+    let schemas = parameters.iter().filter_map(Parameter::schema);
     let generics = parameters
         .iter()
         .filter_map(|parameter| Some(parameter.generic()?.0))
@@ -192,6 +193,7 @@ fn arguments(parameters: &[Parameter]) -> TokenStream {
         struct __Arguments #generics {
             #(#fields)*
         }
+        #(#schemas)*
     }
 }
 
@@ -245,7 +247,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     let output = output_schema(&function.signature.output);
     let Options { calls, .. } = options;
     let injected = parameters.iter().filter_map(Parameter::injected);
-    let asserted = parameters.iter().filter_map(Parameter::asserted);
+    let assertions = parameters.iter().filter_map(Parameter::assertion);
     let types = parameters
         .iter()
         .filter_map(|parameter| Some(parameter.generic()?.1))
@@ -293,7 +295,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     };
     quote_spanned! {span=>
         #storage
-        #(__private::argument::<#asserted>();)*
+        #(#assertions)*
         let probe = __private::probe_of::<__Arguments #generics>();
         let definition: __private::Definition = #definition;
         #tool

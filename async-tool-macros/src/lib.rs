@@ -93,6 +93,10 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `#[arg(examples = […])]` | values for the model to see; string literals are converted with `From` |
 /// | `#[serde(…)]`, `#[schemars(…)]` | go to the field of the arguments struct as they are |
 ///
+/// With `#[serde(deserialize_with = "…")]` the type needs no `Deserialize`; the schema is still that of the type, unless
+/// `#[schemars(with = "…")]` or `#[schemars(schema_with = "…")]` says another. `#[serde(with = "…")]` needs one of these two, since it reads a
+/// form of its own. Where they stand, the type needs no `JsonSchema`.
+///
 /// What the schema says is also checked: a call with a value that the schema refuses is answered with an error, and the
 /// function isn't called. That holds for `#[schemars(range(…))]` and the like too, here and inside of types.
 #[proc_macro_attribute]

@@ -5,8 +5,8 @@ use std::mem;
 use proc_macro2::{Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt, quote, quote_spanned};
 use syn::{
-    Attribute, Expr, ExprPath, FnArg, GenericParam, Ident, LitStr, Meta, Pat, PatType, Signature, Type, ext::IdentExt,
-    parse_quote, spanned::Spanned,
+    Attribute, Expr, ExprPath, FnArg, GenericParam, Ident, LitStr, Meta, Pat, PatType, Path, Signature, Type,
+    ext::IdentExt, parse_quote, spanned::Spanned,
 };
 
 use crate::{
@@ -26,17 +26,6 @@ const KEYS: &[Key] = &[
     Key::new("max_len", "max_len = 80"),
     Key::new("pattern", r#"pattern = "^[a-z]+$""#),
     Key::new("examples", "examples = [first, second]"),
-];
-
-/// The keys of `#[serde]` and `#[schemars]` that have to do with the type of their field: it must stand in the struct.
-const KEYS_OF_TYPE: &[&str] = &[
-    "bound",
-    "borrow",
-    "deserialize_with",
-    "schema_with",
-    "skip",
-    "skip_deserializing",
-    "with",
 ];
 
 /// A parameter of the function.
@@ -139,6 +128,10 @@ impl Parameter {
         let Self { ident, number, .. } = self;
         let Argument { attributes, rename, .. } = argument;
         let span = Span::mixed_site();
+        let described = argument.is_described_by_us().then(|| {
+            let path = LitStr::new(&self.schema_ident().to_string(), span);
+            quote_spanned!(span=> #[schemars(schema_with = #path)])
+        });
         let generic = self.generic();
         let ty = match &generic {
             Some((generic, _)) if self.is_given() => quote_spanned!(span=> __private::Given<#generic>),
@@ -158,23 +151,50 @@ impl Parameter {
         let serde = (!serde.is_empty()).then(|| quote_spanned!(span=> #[serde(#(#serde),*)]));
         let mark =
             (!self.notes().is_empty()).then(|| quote_spanned!(span=> #[schemars(extend("x-parameter" = #number))]));
-        Some(quote_spanned!(span=> #(#attributes)* #serde #mark #ident: #ty,))
+        Some(quote_spanned!(span=> #(#attributes)* #serde #described #mark #ident: #ty,))
+    }
+
+    /// What gives the schema of an argument with a reader of its own. The derive would ask for `JsonSchema`, in its own words.
+    ///
+    /// Input: `#[serde(deserialize_with = "lenient")] sources: u32`.
+    /// Output: `fn __schema_sources(generator: …) -> … { (&__private::probe_of::<u32>()).described(generator) }`.
+    pub(crate) fn schema(&self) -> Option<TokenStream> {
+        let (ident, owned) = (self.schema_ident(), self.owned());
+        self.argument()?.is_described_by_us().then(|| {
+            quote_spanned! {Span::mixed_site()=>
+                fn #ident(generator: &mut __private::schemars::SchemaGenerator) -> __private::schemars::Schema {
+                    (&__private::probe_of::<#owned>()).described(generator)
+                }
+            }
+        })
     }
 
     /// The type parameter of the arguments struct that stands for the type of this one, and that type.
     ///
-    /// The derives compile for a parameter whatever the type is, which leaves the refusal of a wrong one to us. Not so where
-    /// an attribute needs the type itself: `#[serde(with = …)]` has a reader for it.
+    /// The derives compile for a parameter whatever the type is, which leaves the refusal of a wrong one to us. Not so with
+    /// `#[serde(deserialize_with = …)]`, which reads one type and no other.
     pub(crate) fn generic(&self) -> Option<(Ident, TokenStream)> {
-        (!self.argument()?.is_of_type()).then(|| {
+        (!self.argument()?.has_reader()).then(|| {
             let name = format!("__{}", self.ident.unraw());
             (Ident::new(&name, Span::mixed_site()), self.owned())
         })
     }
 
-    /// The type of the argument, where it has to be one that can be read on its own.
-    pub(crate) fn asserted(&self) -> Option<TokenStream> {
-        self.generic().map(|(_, owned)| owned)
+    /// The call that refuses a type which can't be the argument's.
+    ///
+    /// Input: `sources: u32`.
+    /// Output: `__private::argument::<u32>();`.
+    pub(crate) fn assertion(&self) -> Option<TokenStream> {
+        let argument = self.argument()?;
+        let assertion = match (argument.has_reader(), argument.has_schema()) {
+            (false, false) => "argument",
+            (false, true) => "readable",
+            (true, false) => "described",
+            (true, true) => return None,
+        };
+        let span = Span::mixed_site();
+        let (assertion, owned) = (Ident::new(assertion, span), self.owned());
+        Some(quote_spanned!(span=> __private::#assertion::<#owned>();))
     }
 
     /// What gives the default, outside of everything that the user's expression shouldn't see.
@@ -248,7 +268,7 @@ impl Parameter {
     /// Whether it is read as `Given`: it has a default, and serde needn't know it.
     fn is_given(&self) -> bool {
         self.argument()
-            .is_some_and(|argument| argument.default.is_some() && !argument.is_of_type())
+            .is_some_and(|argument| argument.default.is_some() && !argument.has_reader())
     }
 
     /// What the call owns.
@@ -263,6 +283,10 @@ impl Parameter {
 
     fn default_ident(&self) -> Ident {
         Ident::new(&format!("__default_{}", self.ident.unraw()), Span::mixed_site())
+    }
+
+    fn schema_ident(&self) -> Ident {
+        Ident::new(&format!("__schema_{}", self.ident.unraw()), Span::mixed_site())
     }
 
     fn given_ident(&self) -> Ident {
@@ -302,7 +326,10 @@ impl Role {
             }
         }
         match (inject, for_arguments) {
-            (None, _) => Self::Argument(argument.into()),
+            (None, _) => {
+                argument.check(errors);
+                Self::Argument(argument.into())
+            }
             (Some(_), None) => Self::Injected,
             (Some(_), Some(attribute)) => {
                 let name = attribute.path().to_token_stream();
@@ -377,15 +404,67 @@ impl Argument {
         self.default = Some(default);
     }
 
-    /// Whether an attribute needs the type of the field itself.
-    fn is_of_type(&self) -> bool {
+    /// What must hold between the attributes of serde and schemars and what an argument is.
+    fn check(&self, errors: &Errors) {
+        for (_, key, part) in self.keys() {
+            let message = match &*key {
+                "skip" | "skip_deserializing" => format!(
+                    "arguments must be the model's to write, which `{key}` rules out: remove it, or write `#[inject]` if the host \
+                     supplies the value"
+                ),
+                "bound" | "borrow" => {
+                    format!(
+                        "arguments must be of one type that owns what it holds, which leaves `{key}` nothing to say: remove it"
+                    )
+                }
+                _ => continue,
+            };
+            errors.push(part, message);
+        }
+        // A `with` reads a form of its own. With `deserialize_with` most read that of the type too, and more besides.
+        if let Some(with) = self.find("serde", &["with"])
+            && !self.has_schema()
+        {
+            let message = "arguments must have the schema of what is read, which `with` doesn't tell: add `#[schemars(with = \"…\")]` with a \
+                           type that is written like it";
+            errors.push(with, message);
+        }
+    }
+
+    /// Whether the user says how it is read, so that its type needn't know.
+    fn has_reader(&self) -> bool {
+        self.find("serde", &["with", "deserialize_with"]).is_some()
+    }
+
+    /// Whether the user says what its schema is, so that its type needn't know.
+    fn has_schema(&self) -> bool {
+        self.find("schemars", &["with", "schema_with"]).is_some()
+    }
+
+    /// Whether the schema is the type's although how it is read isn't.
+    fn is_described_by_us(&self) -> bool {
+        self.has_reader() && !self.has_schema()
+    }
+
+    fn find(&self, attribute: &str, keys: &[&str]) -> Option<TokenStream> {
+        let (_, _, part) = self
+            .keys()
+            .find(|(of, key, _)| of.is_ident(attribute) && keys.contains(&&**key))?;
+        Some(part)
+    }
+
+    /// The keys of `#[serde]` and `#[schemars]`, each with its attribute and all that is written of it.
+    fn keys(&self) -> impl Iterator<Item = (&Path, String, TokenStream)> {
         let lists = self.attributes.iter().filter_map(|attribute| match &attribute.meta {
-            Meta::List(list) => Some(list.tokens.clone()),
+            Meta::List(list) => Some(list),
             _ => None,
         });
-        lists.flat_map(split_at_commas).any(|part| {
-            let key = part.into_iter().next();
-            key.is_some_and(|key| KEYS_OF_TYPE.contains(&key.to_string().as_str()))
+        lists.flat_map(|list| {
+            let parts = split_at_commas(list.tokens.clone()).into_iter();
+            parts.filter_map(|part| {
+                let key = part.clone().into_iter().next()?.to_string();
+                Some((&list.path, key, part))
+            })
         })
     }
 }

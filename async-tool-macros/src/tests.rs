@@ -71,7 +71,10 @@ fn everything_at_once() {
                 topic: &str,
                 #[arg(default = 5, rename = "max")] mut sources: u32,
                 #[arg(default)] languages: &[String],
-                #[serde(with = "hex")] key: Vec<u8>,
+                #[serde(with = "hex")]
+                #[schemars(with = "String")]
+                key: Vec<u8>,
+                #[serde(deserialize_with = "lenient")] depth: u8,
                 #[allow(unused)] within: Option<&Path>,
                 #[inject] cx: ToolContext,
                 #[inject] db: &State<Db>,

@@ -32,7 +32,7 @@ pub mod scope {
     // schemars's derive takes these from the prelude.
     pub use ::core::{convert::Into as _, default::Default as _};
 
-    pub use super::{ReadableArguments as _, UnreadableArguments as _};
+    pub use super::{DescribedByType as _, ReadableArguments as _, Undescribed as _, UnreadableArguments as _};
     pub use crate::tool::output::{
         DisplayFailure as _, NoSchema as _, OpaqueResultSchema as _, PlainOutput as _, PlainSchema as _,
         ResultSchema as _, SourceFailure as _, UnreadableFailure as _,
@@ -481,6 +481,58 @@ pub trait ToolArgument {}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema> ToolArgument for T {}
+
+/// Refuses a type that can't be read, where the user says what its schema is.
+pub const fn readable<T: ReadArgument>() {}
+
+/// The type of an argument whose schema the user gives: what JSON can be read as.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a tool",
+    label = "can't be read from JSON",
+    note = "the model writes arguments as JSON: add `#[derive(serde::Deserialize)]` to the type, or `#[serde(deserialize_with = \"…\")]` to the parameter"
+)]
+pub trait ReadArgument {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> ReadArgument for T {}
+
+/// Refuses a type without a schema, where the user says how it is read.
+pub const fn described<T: DescribedArgument>() {}
+
+/// The type of an argument with a reader of the user's: what has a schema.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a tool",
+    label = "has no JSON Schema",
+    note = "the model must know what to write: add `#[derive(schemars::JsonSchema)]` to the type, or `#[schemars(with = \"…\")]` to the parameter"
+)]
+pub trait DescribedArgument {}
+
+#[diagnostic::do_not_recommend]
+impl<T: JsonSchema> DescribedArgument for T {}
+
+/// The schema of an argument with a reader of the user's.
+pub trait DescribedByType {
+    /// The schema of the type.
+    fn described(self, generator: &mut SchemaGenerator) -> Schema;
+}
+
+impl<T: JsonSchema> DescribedByType for &Probe<T> {
+    fn described(self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<T>()
+    }
+}
+
+/// Second choice, for a type that [`described`] refuses: keeps the compiler from a second error about it.
+pub trait Undescribed {
+    /// Never called.
+    fn described(self, generator: &mut SchemaGenerator) -> Schema;
+}
+
+impl<T> Undescribed for Probe<T> {
+    fn described(self, _: &mut SchemaGenerator) -> Schema {
+        Schema::default()
+    }
+}
 
 /// A type behind the reference of a parameter: the call owns it and lends it.
 #[diagnostic::on_unimplemented(

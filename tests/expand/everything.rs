@@ -7,6 +7,7 @@ pub(crate) async fn research_topic(
     mut sources: u32,
     languages: &[String],
     key: Vec<u8>,
+    depth: u8,
     #[allow(unused)]
     within: Option<&Path>,
     cx: ToolContext,
@@ -60,13 +61,23 @@ const _: () = {
                     #[schemars(extend("x-parameter" = 2usize))]
                     languages: __private::Given<__languages>,
                     #[serde(with = "hex")]
+                    #[schemars(with = "String")]
                     key: Vec<u8>,
+                    #[serde(deserialize_with = "lenient")]
+                    #[schemars(schema_with = "__schema_depth")]
+                    depth: u8,
                     within: __within,
+                }
+                fn __schema_depth(
+                    generator: &mut __private::schemars::SchemaGenerator,
+                ) -> __private::schemars::Schema {
+                    (&__private::probe_of::<u8>()).described(generator)
                 }
                 static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
                 __private::argument::<<str as __private::Lent>::Owned>();
                 __private::argument::<u32>();
                 __private::argument::<<[String] as __private::Lent>::Owned>();
+                __private::described::<u8>();
                 __private::argument::<
                     <Option<&'static Path> as __private::LentInside>::Owned,
                 >();
@@ -110,6 +121,7 @@ const _: () = {
                                         given_sources,
                                         &given_languages,
                                         arguments.key,
+                                        arguments.depth,
                                         __private::LendInside::lend_inside(&arguments.within),
                                         <ToolContext as __private::FromToolContext>::from_tool_context(
                                             &cx,
