@@ -11,6 +11,11 @@ use async_tool_runtime::{
 #[async_tool]
 fn plain() {}
 
+/// All that a model reads of `plain`, word for word: what is changed here changes how models behave.
+const DESCRIPTION: &str = "Plain.\n\nThis tool can run in the background: if it takes long, the call is acknowledged with a task \
+    id, you go on with other work, and the result is given to you when it is ready. Never make up or guess a result that has \
+    not been given to you.";
+
 /// Set.
 #[async_tool(
     name = "set-up",
@@ -60,10 +65,8 @@ limited!(limited, 5, "1/h");
 
 fn main() {
     let plain = plain::tool();
-    assert_eq!(
-        *plain.definition().description,
-        *format!("Plain.\n\n{}", ToolDefinition::NOTICE)
-    );
+    assert_eq!(&*plain.definition().description, DESCRIPTION);
+    assert!(DESCRIPTION.ends_with(ToolDefinition::NOTICE));
     assert_eq!(plain.options(), ToolOptions::DEFAULT);
 
     every_key_is_visible();

@@ -2,7 +2,7 @@
 
 use async_tool_runtime::async_tool;
 
-#[async_tool(name = "", timeuot = "5s", grace = "soon")]
+#[async_tool(name = "", timeuot = "5s", grace = "soon", rate = "often", retry(atempts = 3, total = 60), cache())]
 unsafe fn work<T>(_: T, #[arg(mni = 1)] first: &mut u8, #[inject] #[arg(default)] second: u8) -> u8 {
     *first + second
 }
