@@ -1,5 +1,6 @@
 //! The macros of `async-tool-runtime`; use them through that crate, where examples of them are.
 
+mod argument;
 mod duration;
 mod entry;
 mod errors;

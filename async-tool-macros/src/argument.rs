@@ -1,0 +1,172 @@
+//! What the attributes of an argument say.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Attribute, Expr, ExprPath, LitStr, Meta, Path, parse_quote};
+
+use crate::{
+    entry::{Key, List, string_literal},
+    errors::Errors,
+    limit::{self, Limit},
+};
+
+#[rustfmt::skip]
+const KEYS: &[Key] = &[
+    Key::new("default", "default` or `default = expression"),
+    Key::new("rename", r#"rename = "…""#),
+    Key::new("min", "min = 1"),
+    Key::new("max", "max = 20"),
+    Key::new("min_len", "min_len = 1"),
+    Key::new("max_len", "max_len = 80"),
+    Key::new("pattern", r#"pattern = "^[a-z]+$""#),
+    Key::new("examples", "examples = [first, second]"),
+];
+
+/// What is known of a field of the arguments struct, its type aside.
+#[derive(Default)]
+pub(crate) struct Argument {
+    /// Doc comments, `#[serde(…)]` and `#[schemars(…)]`: they go to the field as they are.
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) default: Option<Fallback>,
+    pub(crate) rename: Option<LitStr>,
+    pub(crate) limits: Vec<Limit>,
+}
+
+/// What stands in for an absent argument.
+pub(crate) enum Fallback {
+    OfType,
+    Expression(Expr),
+}
+
+impl Argument {
+    /// Reads an `#[arg(…)]`.
+    pub(crate) fn read(&mut self, attribute: &Attribute, errors: &Errors) {
+        let Meta::List(list) = &attribute.meta else {
+            return errors.push(
+                &attribute.meta,
+                "`arg` must have a list of keys: write `#[arg(default)]`",
+            );
+        };
+        for entry in List::parse("arg", KEYS, list.tokens.clone(), errors).entries {
+            match entry.key.to_string().as_str() {
+                "default" => {
+                    let at = entry.key.to_token_stream();
+                    self.set_default(entry.value.map_or(Fallback::OfType, Fallback::Expression), at, errors);
+                }
+                "rename" => self.rename = entry.string(errors),
+                _ => self.limits.extend(Limit::parse(entry, errors)),
+            }
+        }
+        limit::check(&self.limits, errors);
+    }
+
+    /// Takes `default` out of a `#[serde(…)]`, where the derive would have to know the type; gives back what is left.
+    ///
+    /// Input: `#[serde(default = "five", alias = "n")]`.
+    /// Output: `#[serde(alias = "n")]`, and the default `five()`.
+    pub(crate) fn take_default(&mut self, mut attribute: Attribute, errors: &Errors) -> Option<Attribute> {
+        let Meta::List(list) = &mut attribute.meta else {
+            return Some(attribute);
+        };
+        let mut kept = Vec::new();
+        for part in split_at_commas(list.tokens.clone()) {
+            let default = match syn::parse2::<Meta>(part.clone()) {
+                Ok(Meta::Path(path)) if path.is_ident("default") => Fallback::OfType,
+                Ok(Meta::NameValue(pair)) if pair.path.is_ident("default") => {
+                    match string_literal(&pair.value).map(LitStr::parse::<ExprPath>) {
+                        Some(Ok(path)) => Fallback::Expression(parse_quote!(#path())),
+                        _ => {
+                            kept.push(part);
+                            continue;
+                        }
+                    }
+                }
+                _ => {
+                    kept.push(part);
+                    continue;
+                }
+            };
+            self.set_default(default, part, errors);
+        }
+        list.tokens = quote!(#(#kept),*);
+        (!kept.is_empty()).then_some(attribute)
+    }
+
+    fn set_default(&mut self, default: Fallback, at: TokenStream, errors: &Errors) {
+        if self.default.is_some() {
+            errors.push(at, "arguments must have one default: remove the second");
+        }
+        self.default = Some(default);
+    }
+
+    /// What must hold between the attributes of serde and schemars and what an argument is.
+    pub(crate) fn check(&self, errors: &Errors) {
+        for (_, key, part) in self.keys() {
+            let message = match &*key {
+                "skip" | "skip_deserializing" => format!(
+                    "arguments must be the model's to write, which `{key}` rules out: remove it, or write `#[inject]` if the host \
+                     supplies the value"
+                ),
+                "bound" | "borrow" => {
+                    format!(
+                        "arguments must be of one type that owns what it holds, which leaves `{key}` nothing to say: remove it"
+                    )
+                }
+                _ => continue,
+            };
+            errors.push(part, message);
+        }
+        // A `with` reads a form of its own. With `deserialize_with` most read that of the type too, and more besides.
+        if let Some(with) = self.find("serde", &["with"])
+            && !self.has_schema()
+        {
+            let message = "arguments must have the schema of what is read, which `with` doesn't tell: add `#[schemars(with = \"…\")]` with a \
+                           type that is written like it";
+            errors.push(with, message);
+        }
+    }
+
+    /// Whether the user says how it is read, so that its type needn't know.
+    pub(crate) fn has_reader(&self) -> bool {
+        self.find("serde", &["with", "deserialize_with"]).is_some()
+    }
+
+    /// Whether the user says what its schema is, so that its type needn't know.
+    pub(crate) fn has_schema(&self) -> bool {
+        self.find("schemars", &["with", "schema_with"]).is_some()
+    }
+
+    /// Whether the schema is the type's although how it is read isn't.
+    pub(crate) fn is_described_by_us(&self) -> bool {
+        self.has_reader() && !self.has_schema()
+    }
+
+    fn find(&self, attribute: &str, keys: &[&str]) -> Option<TokenStream> {
+        let (_, _, part) = self
+            .keys()
+            .find(|(of, key, _)| of.is_ident(attribute) && keys.contains(&&**key))?;
+        Some(part)
+    }
+
+    /// The keys of `#[serde]` and `#[schemars]`, each with its attribute and all that is written of it.
+    fn keys(&self) -> impl Iterator<Item = (&Path, String, TokenStream)> {
+        let lists = self.attributes.iter().filter_map(|attribute| match &attribute.meta {
+            Meta::List(list) => Some(list),
+            _ => None,
+        });
+        lists.flat_map(|list| {
+            let parts = split_at_commas(list.tokens.clone()).into_iter();
+            parts.filter_map(|part| {
+                let key = part.clone().into_iter().next()?.to_string();
+                Some((&list.path, key, part))
+            })
+        })
+    }
+}
+
+fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+    let tokens = tokens.into_iter().collect::<Vec<_>>();
+    let parts = tokens.split(is_comma).map(|part| part.iter().cloned().collect());
+    parts.filter(|part: &TokenStream| !part.is_empty()).collect()
+}
