@@ -32,7 +32,10 @@
 //!
 //! - **Writing tools**: the [`guide`], from one line to methods with state; [`async_tool`], [`async_tools`], [`ToolContext`], [`FromToolContext`], [`ToolError`]; without the macro:
 //!   [`FunctionTool`], [`Tool`].
-//! - **Running them**: [`AsyncToolManager`], [`TaskHandle`], [`TaskEvent`], [`AsyncTaskResult`].
+//! - **Running them**: [`AsyncToolManager`], [`TaskHandle`], [`TaskEvent`], [`AsyncTaskResult`], [`ManagerStats`].
+//! - **Keeping them in bounds**: [`ToolOptions`] has all policies of a tool; [`AsyncToolManagerBuilder::layer`] takes any layer of tower's.
+//! - **Tools made of tools**: [`ToolContext::call_tool`]; **people and the outside**: [`ToolContext::request_input`], [`Approval`],
+//!   [`ToolContext::defer`], [`AsyncToolManager::resolve`].
 //! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
 //! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
 //! - **Deciding without IO**: [`AgentMachine`] is the agent's logic alone, for hosts with a loop of their own and for tests.
@@ -52,6 +55,8 @@
 //!
 //! # Features
 //!
+//! - `cache`: tools keep their values, `cache(ttl = "5m")`. Off by default: three crates more.
+//! - `metrics`: counters and histograms of tasks through the [`metrics`](https://docs.rs/metrics) facade. Off by default.
 //! - `inventory`: `collected_tools`, all tools of a program. Off by default: it runs code before `main`.
 //! - `testing`: `testing::ScriptedModel`, to test an agent without a language model. Off by default.
 

@@ -4,10 +4,10 @@ use std::{
     any::Any,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -121,7 +121,8 @@ impl Attempt {
         }
     }
 
-    /// Waits for the function's end, or for something that ends it.
+    /// Waits for the function's end, or for something that ends it. What most tasks don't need is boxed, so that a task at work is
+    /// small.
     async fn watch(
         &self,
         mut work: Work,
@@ -130,35 +131,41 @@ impl Attempt {
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
         let cell = cx.cell();
-        let end = {
-            let mut ended = pin!(poll_fn(|task_cx| poll(&mut work, cell, task_cx)));
-            tokio::select! {
-                // A result that is in counts, even where the deadline or a cancellation has come at the same time.
-                biased;
-                end = &mut ended => end,
-                error = time_is_up(cell, timeout, deadline) => {
-                    // A blocking function can't be dropped; its token is the only way for it to hear of the timeout.
-                    cx.cancellation().cancel();
-                    return Err(error);
-                }
-                () = cell.cancellation.cancelled() => if cell.is_deferred() {
-                    // It has been completed from outside, which is how its function is told.
-                    End::Deferred
-                } else {
-                    tokio::select! {
-                        biased;
-                        end = &mut ended => end,
-                        () = sleep(self.0.cancel_grace) => return Err(cancelled()),
-                    }
-                },
+        let is_timed = timeout.is_some() || deadline.is_some();
+        let mut time = is_timed.then(|| Box::pin(time_is_up(cell, timeout, deadline)));
+        let time_is_up = async {
+            match &mut time {
+                Some(time) => time.await,
+                None => std::future::pending().await,
             }
+        };
+        let end = tokio::select! {
+            // A result that is in counts, even where the deadline or a cancellation has come at the same time.
+            biased;
+            end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => end,
+            error = time_is_up => {
+                // A blocking function can't be dropped; its token is the only way for it to hear of the timeout.
+                cx.cancellation().cancel();
+                return Err(error);
+            }
+            // Completed from outside: that is how the function is told.
+            () = cell.cancellation.cancelled() => if cell.is_deferred() {
+                End::Deferred
+            } else {
+                let grace = Box::pin(sleep(self.0.cancel_grace));
+                tokio::select! {
+                    biased;
+                    end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => end,
+                    () = grace => return Err(cancelled()),
+                }
+            },
         };
         match end {
             End::Returned(result) => stopped(result, cell),
             End::Deferred => {
                 // What it left open is somebody else's to end.
                 drop_guarded(work);
-                wait_for_resolution(cell, deadline).await
+                Box::pin(wait_for_resolution(cell, deadline)).await
             }
         }
     }
@@ -304,19 +311,22 @@ impl Quarantine {
 
 /// A blocking function on its thread.
 struct Thread {
-    state: AtomicU8,
+    state: Mutex<ThreadState>,
     quarantine: Arc<Quarantine>,
 }
 
-const WAITS: u8 = 0;
-const RUNS: u8 = 1;
-const QUARANTINED: u8 = 2;
-const RETURNED: u8 = 3;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ThreadState {
+    Waits,
+    Runs,
+    Quarantined,
+    Returned,
+}
 
 impl Thread {
     fn new(quarantine: Arc<Quarantine>) -> Self {
         Self {
-            state: AtomicU8::new(WAITS),
+            state: Mutex::new(ThreadState::Waits),
             quarantine,
         }
     }
@@ -327,15 +337,20 @@ impl Thread {
 
         impl Drop for Return<'_> {
             fn drop(&mut self) {
-                if self.0.state.swap(RETURNED, Ordering::AcqRel) == QUARANTINED {
+                let mut state = self.0.state();
+                if std::mem::replace(&mut *state, ThreadState::Returned) == ThreadState::Quarantined {
                     self.0.quarantine.leave();
                 }
             }
         }
 
-        self.state.store(RUNS, Ordering::Release);
+        *self.state() = ThreadState::Runs;
         let _return = Return(self);
         function()
+    }
+
+    fn state(&self) -> MutexGuard<'_, ThreadState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -347,17 +362,10 @@ struct WatchOnDrop {
 
 impl Drop for WatchOnDrop {
     fn drop(&mut self) {
-        let Thread { state, quarantine } = &*self.thread;
-        if state.load(Ordering::Acquire) != RUNS {
-            return;
-        }
-        // Counted first, so that the thread's end can't come between the two.
-        quarantine.enter(&self.tool);
-        if state
-            .compare_exchange(RUNS, QUARANTINED, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
-        {
-            quarantine.leave();
+        let mut state = self.thread.state();
+        if *state == ThreadState::Runs {
+            *state = ThreadState::Quarantined;
+            self.thread.quarantine.enter(&self.tool);
         }
     }
 }
