@@ -63,7 +63,9 @@ impl Inner {
         parent: Option<&Arc<TaskCell>>,
     ) -> Result<Arc<TaskCell>, SubmitError> {
         let refuse = |call: ToolCall, error: ToolError| {
-            self.counters.rejected(&call.name);
+            // What a model makes up is no name to count by.
+            let is_known = error.kind() != ToolErrorKind::UnknownTool;
+            self.counters.rejected(if is_known { &call.name } else { "" });
             Err(SubmitError::new(call, error))
         };
         let Ok(runtime) = Handle::try_current() else {
@@ -109,6 +111,7 @@ impl Inner {
             "gen_ai.tool.name" = &*cell.spec.call.name,
             "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
             "gen_ai.conversation.id" = cell.spec.session.as_str(),
+            "error.type" = tracing::field::Empty,
             task = %cell.spec.task,
         );
         let task = Task {

@@ -202,7 +202,10 @@ impl<T> Queue<T> {
     /// A slot beyond the general limit, if the session has none of that kind: it is the session that has to wait for its task then.
     pub(super) fn try_start_inline(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
         let share = self.share_of(session);
-        if self.shares[share].has_inline || self.lanes[lane].running >= self.lanes[lane].limit {
+        let Share {
+            has_inline, running, ..
+        } = self.shares[share];
+        if has_inline || running >= self.session_limit || self.lanes[lane].running >= self.lanes[lane].limit {
             return None;
         }
         self.shares[share].has_inline = true;

@@ -91,14 +91,14 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
 }
 
 async fn run_here(guard: RunGuard, path: Arc<Path>, call: BoundCall) {
-    let Some(guard) = guard.unless_cancelled() else { return };
+    let Some(guard) = guard.unless_over() else { return };
     let host: Arc<dyn TaskHost> = Arc::clone(&guard.inner) as _;
     let result = guard.inner.executor.run(&path, &guard.cell, Some(&host), call).await;
     guard.finish(result);
 }
 
 async fn run_outer(guard: RunGuard, outer: ToolService, call: Option<BoundCall>) {
-    let Some(guard) = guard.unless_cancelled() else { return };
+    let Some(guard) = guard.unless_over() else { return };
     let RunGuard { inner, cell, .. } = &guard;
     let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
     let deadline = inner.executor.deadline(&cell.spec);
@@ -121,7 +121,7 @@ async fn run_outer(guard: RunGuard, outer: ToolService, call: Option<BoundCall>)
 }
 
 async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
-    let Some(guard) = guard.unless_cancelled() else { return };
+    let Some(guard) = guard.unless_over() else { return };
     guard.inner.begin(&guard.cell);
     let settlement = remote::follow(&*backend, guard.inner.executor.cancel_grace(), &guard.cell).await;
     guard.cell.set_attempts(settlement.attempts);
@@ -144,9 +144,9 @@ impl RunGuard {
         }
     }
 
-    /// `None` if the task was told to stop between its slot and its start.
-    fn unless_cancelled(self) -> Option<Self> {
-        if self.cell.cancel_reason().is_some() {
+    /// `None` if the task was told to stop, or was completed from outside, between its slot and its start.
+    fn unless_over(self) -> Option<Self> {
+        if self.cell.cancel_reason().is_some() || self.cell.is_settled() {
             self.end(TaskOutcome::Cancelled(String::new()));
             return None;
         }
@@ -160,6 +160,10 @@ impl RunGuard {
 
     fn end(mut self, outcome: TaskOutcome) {
         self.is_over = true;
+        if let TaskOutcome::Failed(error) = &outcome {
+            Span::current().record("error.type", error.kind().as_str());
+        }
+        tracing::debug!(status = %outcome.status(), "the task has ended");
         self.inner.end(&self.cell, outcome);
     }
 }
@@ -281,7 +285,9 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
 /// Ends a task that was told to stop and hasn't when it should have: an async function that blocks its thread can't be dropped, and
 /// neither does it let the timer that would drop it run.
 fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
-    let Some(runtime) = inner.runtime.get() else { return };
+    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
+        return;
+    };
     let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
     runtime.spawn(async move {
         let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else { return };

@@ -8,6 +8,7 @@ use std::{
 use serde_json::Value;
 use tokio::sync::SetOnce;
 use tower_layer::Layer;
+use tracing::Instrument;
 
 use super::{
     Scope,
@@ -165,10 +166,11 @@ impl Layer<ToolService> for FlightLayer {
                         host,
                     };
                     let request = request.clone().for_cell(Arc::clone(&flight.cell));
-                    tokio::spawn(async move {
+                    let run = async move {
                         let result = inner.run(request).await;
                         landing.land(result);
-                    });
+                    };
+                    tokio::spawn(run.in_current_span());
                 } else {
                     host.count(Count::Shared);
                 }

@@ -7,6 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 use tower_layer::Layer;
+use tracing::Instrument;
 
 use super::service::{ToolRequest, ToolService};
 use crate::tool::{Count, Effect, ToolError};
@@ -97,7 +98,8 @@ impl Layer<ToolService> for RetryLayer {
                 }
                 let mut attempt = 1;
                 loop {
-                    let error = match inner.run(request.clone()).await {
+                    let span = tracing::info_span!("execute_tool.attempt", attempt);
+                    let error = match inner.run(request.clone()).instrument(span).await {
                         Ok(value) => return Ok(value),
                         Err(error) => error,
                     };
@@ -106,7 +108,9 @@ impl Layer<ToolService> for RetryLayer {
                     };
                     // An attempt that could only begin when its time is up would hide the error that there is.
                     let is_in_time = |end| Instant::now().checked_add(pause).is_some_and(|next| next < end);
-                    if request.cancellation().is_cancelled() || !request.deadline().is_none_or(is_in_time) {
+                    // What has been completed from outside stays as it is.
+                    let is_over = request.cancellation().is_cancelled() || request.cell().is_deferred();
+                    if is_over || !request.deadline().is_none_or(is_in_time) {
                         return Err(error);
                     }
                     tracing::debug!(task = %request.task(), attempt, ?pause, %error, "an attempt failed; the next one follows");
