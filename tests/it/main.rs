@@ -13,6 +13,7 @@ mod manager;
 mod methods;
 #[path = "../model_based/mod.rs"]
 mod model_based;
+mod observability;
 mod schema_agreement;
 mod tools;
 mod watch;

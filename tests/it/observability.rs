@@ -1,0 +1,174 @@
+//! What operators see: spans and numbers.
+
+use std::{cell::RefCell, fmt, sync::Once, time::Duration};
+
+use async_tool_runtime::{
+    AsyncToolManager, SessionId, TaskSpec, ToolCall, ToolError, ToolErrorKind, async_tool, tools,
+};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use serde_json::json;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt, registry::LookupSpan};
+
+/// Works at the second attempt.
+#[async_tool(effect = "read", retry(attempts = 3))]
+async fn second_time(#[inject] cx: async_tool_runtime::ToolContext) -> Result<u32, ToolError> {
+    match cx.attempt() {
+        1 => Err(ToolError::new(ToolErrorKind::Unavailable, "not yet")),
+        attempt => Ok(attempt),
+    }
+}
+
+/// Never works.
+#[async_tool]
+async fn never() -> Result<(), String> {
+    Err("no".to_owned())
+}
+
+/// Writes down the spans and events of a test's thread, each after the names of the spans it is in.
+struct Notes;
+
+thread_local! {
+    static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Fields as text.
+#[derive(Default)]
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() != "task" {
+            self.0.push_str(&format!(" {}={value:?}", field.name()));
+        }
+    }
+}
+
+impl Notes {
+    /// One subscriber for all threads: whether a span is wanted is remembered for the whole process, so subscribers of single threads
+    /// are in each other's way.
+    fn install() {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            tracing::subscriber::set_global_default(Registry::default().with(Self)).unwrap();
+        });
+    }
+
+    fn note<S: Subscriber + for<'a> LookupSpan<'a>>(what: &str, fields: Fields, id: Option<&Id>, cx: &Context<'_, S>) {
+        let span = id.and_then(|id| cx.span(id));
+        let scope = span.iter().flat_map(|span| span.scope().from_root());
+        let path: Vec<_> = scope.map(|span| span.name()).collect();
+        NOTES.with_borrow_mut(|notes| notes.push(format!("{}: {what}{}", path.join(" > "), fields.0)));
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        Self::note("begins", fields, Some(id), &cx);
+    }
+
+    fn on_record(&self, id: &Id, record: &Record<'_>, cx: Context<'_, S>) {
+        let mut fields = Fields::default();
+        record.record(&mut fields);
+        Self::note("has", fields, Some(id), &cx);
+    }
+
+    fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
+        if event.metadata().target().starts_with("async_tool_runtime") {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            let current = cx.lookup_current().map(|span| span.id());
+            Self::note("event", fields, current.as_ref(), &cx);
+        }
+    }
+}
+
+fn manager() -> AsyncToolManager {
+    AsyncToolManager::builder()
+        .tools(tools![second_time, never])
+        .build()
+        .unwrap()
+}
+
+async fn run(manager: &AsyncToolManager, tool: &str) {
+    let call = ToolCall::new("call_1", tool, json!({}));
+    let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call)).unwrap();
+    task.outcome().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_and_end() {
+    Notes::install();
+    let manager = manager();
+    let turn = tracing::info_span!("chat");
+    let inside = turn.enter();
+    let call = ToolCall::new("call_1", "second_time", json!({}));
+    let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call)).unwrap();
+    drop(inside);
+    task.outcome().await;
+    run(&manager, "never").await;
+
+    let notes = NOTES.take();
+    let find = |line: &str| notes.iter().any(|note| note.starts_with(line));
+    for expected in [
+        "chat > execute_tool: begins gen_ai.operation.name=\"execute_tool\" gen_ai.tool.name=\"second_time\" \
+         gen_ai.tool.call.id=\"call_1\" gen_ai.conversation.id=\"s\"",
+        "chat > execute_tool > execute_tool.attempt: begins attempt=1",
+        "chat > execute_tool: event message=an attempt failed; the next one follows attempt=1",
+        "chat > execute_tool > execute_tool.attempt: begins attempt=2",
+        "chat > execute_tool: event message=the task has ended status=completed",
+        "execute_tool: has error.type=\"failed\"",
+        "execute_tool: event message=the task has ended status=failed",
+    ] {
+        assert!(find(expected), "{expected}\n in {notes:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_of_tasks_go_to_whoever_records_them() {
+    let recorder = DebuggingRecorder::new();
+    let numbers = recorder.snapshotter();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let manager = manager();
+    for tool in ["second_time", "never", "never"] {
+        run(&manager, tool).await;
+    }
+    let refused = manager.submit(&SessionId::new("s"), ToolCall::new("call_1", "made_up", json!({})));
+    assert!(refused.is_err());
+
+    let numbers = numbers.snapshot().into_vec();
+    let find = |name: &str, labels: &[(&str, &str)]| {
+        let found = numbers.iter().find(|(key, ..)| {
+            let is_labelled = |(name, value): &(&str, &str)| {
+                key.key()
+                    .labels()
+                    .any(|label| (label.key(), label.value()) == (*name, *value))
+            };
+            key.key().name() == name && labels.iter().all(is_labelled)
+        });
+        match &found.unwrap_or_else(|| panic!("{name} {labels:?} in {numbers:#?}")).3 {
+            DebugValue::Counter(count) => *count as f64,
+            DebugValue::Gauge(value) => value.0,
+            DebugValue::Histogram(values) => values.iter().map(|value| value.0).sum(),
+        }
+    };
+    assert_eq!(
+        find(
+            "async_tool.tasks.settled",
+            &[("tool", "second_time"), ("status", "completed")]
+        ),
+        1.0
+    );
+    assert_eq!(
+        find("async_tool.tasks.settled", &[("tool", "never"), ("status", "failed")]),
+        2.0
+    );
+    assert_eq!(find("async_tool.task.attempts", &[("tool", "second_time")]), 2.0);
+    assert_eq!(find("async_tool.tasks.rejected", &[("tool", "")]), 1.0);
+}
