@@ -277,6 +277,59 @@
 //!
 //! `delivery` says when a late result is told: when the model is idle, at once, or with the next message.
 //!
+//! # Tools made of tools
+//!
+//! A tool can call others through its context. Each call is a task of its own below the first, with the policies of its tool; its
+//! result comes back here and not to the model. A workflow is plain Rust over such calls: `join!`, `if`, `?`.
+//!
+//! ```
+//! use async_tool_runtime::{ToolContext, ToolError, async_tool};
+//! use serde_json::json;
+//!
+//! /// Checks an address and reserves the goods, then sends them.
+//! #[async_tool]
+//! async fn ship(order: u64, address: String, #[inject] cx: ToolContext) -> Result<String, ToolError> {
+//!     let (_valid, reserved) = tokio::try_join!(
+//!         cx.call_tool("check_address", json!({ "address": address })),
+//!         cx.call_tool("reserve", json!({ "order": order })),
+//!     )?;
+//!     match cx.call_tool("send", json!({ "order": order, "address": address })).await {
+//!         Ok(tracking) => Ok(tracking.to_string()),
+//!         Err(error) => {
+//!             cx.call_tool("release", json!({ "reservation": reserved })).await?;
+//!             Err(error)
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! While a task waits for one below it, its slot is free for others; when it ends, those below it are told to stop. The example
+//! `workflow` is a whole one.
+//!
+//! # People and the outside
+//!
+//! `approval = "always"` has the host asked before a call runs ([`approve`](crate::AsyncToolManager::approve),
+//! [`refuse`](crate::AsyncToolManager::refuse)); [`Approval::when`](crate::Approval::when) asks for some calls only. A tool can ask something
+//! itself, and it can leave its task to be completed by somebody else, such as a webhook:
+//!
+//! ```
+//! use async_tool_runtime::{ToolContext, ToolError, async_tool};
+//!
+//! /// Books a table.
+//! #[async_tool]
+//! async fn book_table(guests: u32, #[inject] cx: ToolContext) -> Result<String, ToolError> {
+//!     if guests > 8 {
+//!         let room: String = cx.request("That needs a room of its own. Which one?").await?;
+//!         return Ok(format!("{guests} guests in {room}"));
+//!     }
+//!     // The restaurant calls back with the id; the host then calls `manager.resolve(id, "confirmed for 8 pm")`.
+//!     println!("callback: /bookings/{}", cx.task());
+//!     cx.defer().await
+//! }
+//! ```
+//!
+//! A task that waits like this holds no slot and no thread, and its timeout stands still.
+//!
 //! # Methods with state
 //!
 //! `#[async_tools]` on an `impl` block makes tools of its methods, which share the service:
