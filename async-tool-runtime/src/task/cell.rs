@@ -191,9 +191,13 @@ impl TaskCell {
     }
 
     /// Keeps the latest report; says whether it is to go out.
-    pub(crate) fn report(&self, report: ProgressReport, now: Timestamp) -> bool {
+    pub(crate) fn report(&self, mut report: ProgressReport, now: Timestamp) -> bool {
         let mut rest = self.more().rest();
-        let last = rest.progress.as_ref().map(|reported| reported.published);
+        let before = rest.progress.take();
+        if let Some(Reported { report: last, .. }) = &before {
+            report.output = report.output.or_else(|| last.output.clone());
+        }
+        let last = before.map(|reported| reported.published);
         let is_due = last.is_none_or(|last| now.since(last) >= PROGRESS_PAUSE);
         let published = if is_due { now } else { last.unwrap_or(now) };
         rest.progress = Some(Reported { report, published });

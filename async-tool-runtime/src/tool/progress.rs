@@ -1,8 +1,9 @@
 //! How far a task has come.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{FromToolContext, ToolContext, ToolError};
 
@@ -21,6 +22,9 @@ pub struct ProgressReport {
     pub fraction: Option<f64>,
     /// What it is doing.
     pub message: String,
+    /// What there is of the result so far. A report that has none leaves the last one standing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Arc<Value>>,
 }
 
 impl Progress {
@@ -31,19 +35,35 @@ impl Progress {
     /// Says that this much is done, from 0 to 1, and what is being done. A fraction outside of that is taken to its nearer end.
     pub fn report(&self, fraction: f64, message: impl Into<String>) {
         let fraction = (!fraction.is_nan()).then(|| fraction.clamp(0.0, 1.0));
-        self.send(fraction, message.into());
+        self.send(fraction, message.into(), None);
     }
 
     /// Says what is being done, where nobody knows how much there is to do.
     pub fn message(&self, message: impl Into<String>) {
-        self.send(None, message.into());
+        self.send(None, message.into(), None);
     }
 
-    fn send(&self, fraction: Option<f64>, message: String) {
+    /// Shows what there is of the result so far, and says what is being done. A value that JSON can't write is left out.
+    pub fn partial(&self, output: impl Serialize, message: impl Into<String>) {
+        match serde_json::to_value(output) {
+            Ok(output) => self.send(None, message.into(), Some(Arc::new(output))),
+            Err(error) => {
+                tracing::warn!(%error, "a partial output can't be written as JSON");
+                self.send(None, message.into(), None);
+            }
+        }
+    }
+
+    fn send(&self, fraction: Option<f64>, message: String, output: Option<Arc<Value>>) {
         if let Some(cx) = &self.0
             && let Some(host) = cx.find_host()
         {
-            host.report(cx.cell(), ProgressReport { fraction, message });
+            let report = ProgressReport {
+                fraction,
+                message,
+                output,
+            };
+            host.report(cx.cell(), report);
         }
     }
 }
