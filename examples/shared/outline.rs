@@ -1,0 +1,186 @@
+//! Draws tasks and the tasks below them in the terminal.
+
+use std::{fmt, time::Duration};
+
+use async_tool_runtime::{AsyncTaskResult, TaskStatus};
+
+use crate::{axis::Axis, lineage::Lineage};
+
+const QUEUED: char = '░';
+const RUNNING: char = '█';
+const WAITING: char = '─';
+const BETWEEN: char = '▒';
+/// How wide the names are.
+const LABEL: usize = 22;
+
+/// A [`Lineage`] as text: a row for each task, below the one that submitted it, on one axis.
+#[derive(Debug)]
+pub struct Outline<'a> {
+    lineage: &'a Lineage,
+    width: usize,
+    label: fn(&AsyncTaskResult) -> String,
+}
+
+impl<'a> Outline<'a> {
+    /// An outline whose axis is `width` letters long; `label` names the tasks.
+    #[must_use]
+    pub fn new(lineage: &'a Lineage, width: usize, label: fn(&AsyncTaskResult) -> String) -> Self {
+        Self {
+            lineage,
+            width: width.max(10),
+            label,
+        }
+    }
+
+    /// The row of a task, and those of the tasks below it. `before` stands before its name, `indent` before the names below.
+    fn branch(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        axis: &Axis,
+        task: &AsyncTaskResult,
+        before: &str,
+        indent: &str,
+    ) -> fmt::Result {
+        let label = format!("{before}{}", (self.label)(task));
+        let bar = self.bar(axis, task);
+        let timing = &task.timing;
+        let began = timing.started.unwrap_or(timing.accepted).since(axis.begin);
+        let (began, took) = (millis(began), millis(timing.running()));
+        let status = status(task.status());
+        writeln!(f, "{label:<LABEL$} │{bar}│ {began:>5} {took:>5}  {status}")?;
+        let mut below = self.lineage.children(task.task).peekable();
+        while let Some(child) = below.next() {
+            let (branch, trunk) = if below.peek().is_some() {
+                ("├ ", "│ ")
+            } else {
+                ("└ ", "  ")
+            };
+            self.branch(
+                f,
+                axis,
+                child,
+                &format!("{indent}{branch}"),
+                &format!("{indent}{trunk}"),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What is too short for a column is drawn all the same.
+    fn bar(&self, axis: &Axis, task: &AsyncTaskResult) -> String {
+        let mut cells = axis.blank();
+        let timing = &task.timing;
+        let last = axis.column(timing.settled);
+        cells[axis.column(timing.accepted)..=last].fill(QUEUED);
+        if let Some(started) = timing.started {
+            cells[axis.column(started)..=last].fill(RUNNING);
+        }
+        let below = || self.lineage.children(task.task).map(|child| child.timing);
+        if let Some(first) = below().map(|timing| timing.accepted).min() {
+            // No event says when a task that has waited has its slot again.
+            cells[axis.column(first)..=last].fill(BETWEEN);
+        }
+        for timing in below() {
+            cells[axis.column(timing.accepted)..=axis.column(timing.settled).min(last)].fill(WAITING);
+        }
+        cells.into_iter().collect()
+    }
+}
+
+impl fmt::Display for Outline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((begin, end)) = self.lineage.span() else {
+            return writeln!(f, "nothing happened");
+        };
+        let axis = Axis {
+            begin,
+            length: end.since(begin).as_millis().max(1) as u64,
+            width: self.width,
+        };
+        let numbers = axis.numbers();
+        writeln!(f, "{:LABEL$}  {numbers:<width$}  start  took", "", width = self.width)?;
+        writeln!(f, "{:LABEL$} │{}│    ms    ms", "", axis.marks())?;
+        for root in self.lineage.roots() {
+            self.branch(f, &axis, root, "", "")?;
+        }
+        writeln!(
+            f,
+            "\n  {QUEUED} waits for a slot   {RUNNING} at work, on a slot   {WAITING} waits for tasks below it, without a slot\n  \
+             {BETWEEN} no task below it is open: at work, or waiting for a slot to go on"
+        )
+    }
+}
+
+fn millis(time: Duration) -> u128 {
+    time.as_millis()
+}
+
+fn status(status: TaskStatus) -> String {
+    match status {
+        TaskStatus::Completed => "completed".to_owned(),
+        TaskStatus::Failed => "FAILED".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_tool_runtime::{
+        AsyncToolManager, SessionId, TaskEvent, TaskOutcome, TaskSpec, Timestamp, Timing, ToolCall, ToolContext,
+        async_tool, tools,
+    };
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Calls itself once.
+    #[async_tool(effect = "read")]
+    async fn outer(again: bool, #[inject] cx: ToolContext) {
+        if again {
+            let _drawn_from_its_record = cx.call_tool("outer", json!({"again": false})).await;
+        }
+    }
+
+    /// The events of a real pair of tasks, with times of the test's own.
+    #[tokio::test]
+    async fn a_task_waits_while_one_below_it_is_open() {
+        let manager = AsyncToolManager::builder().tools(tools![outer]).build().unwrap();
+        let mut events = manager.events();
+        let call = ToolCall::new("call_1", "outer", json!({"again": true}));
+        manager.submit(&SessionId::new("s"), call).unwrap();
+
+        let mut lineage = Lineage::default();
+        while lineage.roots().next().is_none() {
+            let event = match events.next().await.unwrap() {
+                TaskEvent::Settled(result) => {
+                    let is_parent = result.arguments["again"] == json!(true);
+                    let times = if is_parent { (0, 200, 1000) } else { (400, 500, 600) };
+                    TaskEvent::Settled(Arc::new(at(&result, times)))
+                }
+                event => event,
+            };
+            lineage.observe(&event);
+        }
+        let drawn = Outline::new(&lineage, 40, |task| task.tool.to_string()).to_string();
+        let drawn: Vec<&str> = drawn.lines().collect();
+        let expected = [
+            "outer                  │░░░░░░░░████████─────────▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│   200   800  completed",
+            "└ outer                │                ░░░░█████               │   500   100  completed",
+        ];
+        assert_eq!(drawn[2..4], expected);
+    }
+
+    fn at(result: &AsyncTaskResult, (accepted, started, settled): (u64, u64, u64)) -> AsyncTaskResult {
+        let call = ToolCall::new(
+            result.call.clone(),
+            Arc::clone(&result.tool),
+            Arc::clone(&result.arguments),
+        );
+        let spec = TaskSpec::new(result.session.clone(), call).with_task(result.task);
+        let at = Timestamp::from_millis;
+        let timing = Timing::new(at(accepted), Some(at(started)), at(settled));
+        AsyncTaskResult::new(&spec, TaskOutcome::Completed(Value::Null), timing, 1)
+    }
+}
