@@ -1,10 +1,11 @@
-//! What the programs share: tools that read a directory tree, the agent that calls them, and the records of what agents
-//! and managers did.
+//! What the programs share: tools that read a directory tree, the agent that calls them, the records of what agents and
+//! managers did, and an embedder.
 
 pub mod assistant;
 mod axis;
 pub mod chart;
 pub mod console;
+pub mod embedder;
 mod language;
 pub mod lineage;
 pub mod outline;

@@ -1,0 +1,112 @@
+//! A flaky service behind a tool with policies: retry, rate limit, breaker and two kinds of cache.
+//!
+//! ```text
+//! cargo run --example policies
+//! ```
+//!
+//! The service is an HTTP server in this program, on 127.0.0.1: it knows the packages of this repository's `Cargo.lock`, and fails
+//! as its schedule says.
+
+mod guide;
+mod http;
+mod index;
+mod lookup;
+mod questions;
+mod server;
+mod table;
+mod window;
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use async_tool_runtime::{AsyncToolManager, ManagerStats};
+use index::Index;
+use lookup::{ATTEMPTS, COOLDOWN, FAILURES, IndexAddress, RATE_SPAN};
+use server::{HICCUP, Log, OUTAGE, QUOTA, SPAN, Server};
+use shared::console::say;
+use table::Table;
+use tokio::time::sleep;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let index = Index::read(include_str!("../../Cargo.lock"));
+    introduce(&index);
+    let server = Server::start(index).await?;
+    let manager = AsyncToolManager::builder()
+        .tools(lookup::tools())
+        .tool(questions::tool())
+        .state(IndexAddress(server.address()))
+        .build()?;
+
+    let mut table = Table::new(manager.clone());
+    // The second time, the value is kept.
+    table.look_up(&["serde"]).await?;
+    table.look_up(&["serde"]).await?;
+    // A hiccup of the server's.
+    table.look_up(&["tokio"]).await?;
+    // More at once than the quota has room for.
+    table
+        .look_up(&["anyhow", "schemars", "syn", "quote", "uuid", "tracing"])
+        .await?;
+    // An outage. What is kept is still given.
+    table.look_up(&["clap"]).await?;
+    table.look_up(&["regex"]).await?;
+    let retry_after = table.look_up(&["sha2"]).await?;
+    table.look_up(&["serde"]).await?;
+    // As long as the breaker says, and the server has recovered.
+    sleep(retry_after.unwrap_or(COOLDOWN)).await;
+    table.look_up(&["sha2"]).await?;
+    table.look_up(&["regex"]).await?;
+
+    let (stats, log) = (manager.stats(), server.log());
+    summarise(table.calls(), &stats, &log);
+
+    say(format_args!(
+        "\nThe same question in other words\n\n\
+         `ask_guide` searches the library's guide, and has a semantic cache: questions whose vectors are near enough are\n\
+         taken for the same. The vectors count words and their letters. So they know a rewording, and no synonyms.\n"
+    ));
+    questions::ask(&manager).await?;
+    manager.shutdown(Duration::from_secs(1)).await;
+
+    ensure!(log.busiest() <= QUOTA, "the server saw more than its quota");
+    ensure!(stats.open_breakers.is_empty(), "a breaker is still open");
+    Ok(())
+}
+
+fn introduce(index: &Index) {
+    let millis = RATE_SPAN.as_millis();
+    let (first, last) = (OUTAGE.start(), OUTAGE.end());
+    say(format_args!(
+        "A flaky index of {} packages, on 127.0.0.1\n\n\
+         server:  {QUOTA} requests in any {} s; request {HICCUP} gets a 503 with `Retry-After: 1`, requests {first} to {last} get a 503\n\
+         look_up: {ATTEMPTS} attempts; breaker after {FAILURES} failed calls, for {} s; values are kept\n\
+         request: a tool that `look_up` calls for each attempt: {QUOTA} calls in any {millis} ms\n",
+        index.len(),
+        SPAN.as_secs(),
+        COOLDOWN.as_secs(),
+    ));
+}
+
+fn summarise(calls: usize, stats: &ManagerStats, log: &Log) {
+    let ManagerStats {
+        retries,
+        cache_hits,
+        open_breakers,
+        ..
+    } = stats;
+    let statuses: Vec<String> = log
+        .statuses
+        .iter()
+        .map(|(status, count)| format!("{count} × {status}"))
+        .collect();
+    say(format_args!(
+        "\n  the manager: {calls} calls of `look_up`, {cache_hits} from the cache, {retries} retries, breakers open now: {}\n  \
+         the server:  {} requests ({}), at most {} in any {} s, of {QUOTA} allowed",
+        open_breakers.len(),
+        log.requests.len(),
+        statuses.join(", "),
+        log.busiest(),
+        SPAN.as_secs(),
+    ));
+}
