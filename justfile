@@ -48,6 +48,10 @@ licenses:
 quickstart:
     .ci/run quickstart
 
+# The other examples that end by themselves.
+examples:
+    .ci/run examples
+
 # Benchmarks; a filter may follow: `just bench submit_to_ack`.
 bench *filter:
     cargo bench -p async-tool-benches -- {{ filter }}
