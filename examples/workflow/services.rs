@@ -44,14 +44,14 @@ async fn simulated_work(millis: u64) {
 }
 
 /// Says whether all pieces of an order are in stock.
-#[async_tool(effect = "read")]
+#[async_tool(effect = "read", timeout = "2s")]
 async fn check_stock(lines: Vec<Line>, #[inject] shop: State<Shop>, #[inject] cx: ToolContext) -> anyhow::Result<()> {
     simulated_answer(40, &cx).await?;
     shop.check(&lines)
 }
 
 /// Says what standard shipping costs.
-#[async_tool(effect = "read")]
+#[async_tool(effect = "read", timeout = "2s")]
 async fn quote_shipping(
     lines: Vec<Line>,
     zone: Zone,
@@ -64,27 +64,27 @@ async fn quote_shipping(
 }
 
 /// Computes what the articles cost, with all promotions. A sync function: it runs on a blocking thread.
-#[async_tool(effect = "read")]
+#[async_tool(effect = "read", timeout = "2s")]
 fn apply_promotion(lines: Vec<Line>, #[inject] shop: State<Shop>) -> anyhow::Result<Offer> {
     promotion::offer(&shop.catalogue, &lines)
 }
 
 /// Takes the pieces of an order out of stock, all or none.
-#[async_tool(effect = "once")]
+#[async_tool(effect = "once", timeout = "2s")]
 async fn reserve_stock(order: OrderNo, lines: Vec<Line>, #[inject] shop: State<Shop>) -> anyhow::Result<()> {
     simulated_work(40).await;
     shop.reserve(order, &lines)
 }
 
 /// Puts the pieces of an order back. An order that has none is no error.
-#[async_tool(effect = "idempotent")]
+#[async_tool(effect = "idempotent", timeout = "2s")]
 async fn release_stock(order: OrderNo, #[inject] shop: State<Shop>) -> u64 {
     simulated_work(40).await;
     shop.release(order)
 }
 
 /// Takes the money for an order from a customer's card.
-#[async_tool(effect = "once")]
+#[async_tool(effect = "once", timeout = "2s")]
 async fn charge_card(
     order: OrderNo,
     customer: String,
@@ -96,14 +96,14 @@ async fn charge_card(
 }
 
 /// Gives back the money for an order. An order that was not paid is no error.
-#[async_tool(effect = "idempotent")]
+#[async_tool(effect = "idempotent", timeout = "2s")]
 async fn refund_card(order: OrderNo, #[inject] shop: State<Shop>) -> Cents {
     simulated_work(60).await;
     shop.refund(order)
 }
 
 /// Gives a parcel to the carrier; the number to follow it by.
-#[async_tool(effect = "once")]
+#[async_tool(effect = "once", timeout = "2s")]
 async fn book_shipping(
     order: OrderNo,
     lines: Vec<Line>,

@@ -77,3 +77,67 @@ pub(crate) async fn call<T: DeserializeOwned>(cx: &ToolContext, Call(name, argum
             .with_model_message(format!("`{name}` gave a value of another shape than expected"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use async_tool_runtime::{AsyncToolManager, SessionId, State, TaskSpec, ToolCall, async_tool, tools};
+    use serde_json::json;
+    use tokio::{sync::Mutex, time::sleep};
+
+    use super::*;
+
+    /// What has been done, and not been undone.
+    #[derive(Default)]
+    struct Done(Mutex<Vec<u32>>);
+
+    /// Does it, and takes its time to say so.
+    #[async_tool(timeout = "1s")]
+    async fn make(number: u32, answers: bool, #[inject] done: State<Done>) {
+        done.0.lock().await.push(number);
+        if !answers {
+            sleep(Duration::from_secs(60)).await;
+        }
+    }
+
+    /// Says no to what was never made.
+    #[async_tool]
+    async fn unmake(number: u32, #[inject] done: State<Done>) -> Result<(), String> {
+        let mut done = done.0.lock().await;
+        let last = done.pop();
+        (last == Some(number))
+            .then_some(())
+            .ok_or_else(|| format!("{number} is not the last"))
+    }
+
+    /// Makes 1, asks for 2 with wrong arguments, makes 3 without an answer, and undoes what may have been done.
+    #[async_tool]
+    async fn try_it(#[inject] cx: ToolContext) -> Result<Vec<&'static str>, ToolError> {
+        let mut undo = Undo::new(&cx);
+        for step in [
+            json!({"number": 1, "answers": true}),
+            json!({"number": 2}),
+            json!({"number": 3, "answers": false}),
+        ] {
+            let back = json!({"number": step["number"]});
+            let _undone_below = undo.step::<()>(Call("make", step), Call("unmake", back)).await;
+        }
+        undo.all().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_been_done_is_undone_the_last_first() {
+        let done = Arc::new(Done::default());
+        let manager = AsyncToolManager::builder()
+            .tools(tools![make, unmake, try_it])
+            .shared_state(Arc::clone(&done))
+            .build()
+            .unwrap();
+        let call = ToolCall::new("call_1", "try_it", json!({}));
+        let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call)).unwrap();
+        let result = task.outcome().await;
+        assert_eq!(result.outcome.value(), Some(&json!(["unmake", "unmake"])), "{result:?}");
+        assert!(done.0.lock().await.is_empty());
+    }
+}
