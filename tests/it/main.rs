@@ -4,6 +4,7 @@
 
 mod agent;
 mod binding;
+mod calls;
 mod defects;
 mod delivery;
 mod dialects;
@@ -14,6 +15,7 @@ mod methods;
 #[path = "../model_based/mod.rs"]
 mod model_based;
 mod observability;
+mod policies;
 mod schema_agreement;
 mod tools;
 mod watch;

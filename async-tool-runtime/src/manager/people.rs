@@ -111,11 +111,9 @@ impl AsyncToolManager {
         if !runs.resolve(end) {
             return Err(ResolveError::AlreadySettled(cell.status()));
         }
-        if !runs.is_deferred() {
-            // The function is still at it. It is dropped, like one that is told to stop.
-            runs.defer();
-            runs.cancellation.cancel();
-        }
+        // The function may still be at it, also one that has deferred its task. It is dropped, like one that is told to stop.
+        runs.defer();
+        runs.cancellation.cancel();
         Ok(())
     }
 

@@ -154,7 +154,7 @@ impl RunGuard {
     }
 
     fn finish(self, result: Result<Value, ToolError>) {
-        let outcome = outcome_of(result, &self.cell);
+        let outcome = outcome_of(self.cell.conclude(result), &self.cell);
         self.end(outcome);
     }
 

@@ -92,7 +92,12 @@ impl Attempt {
         };
         let timeout = self.0.timeout.and_then(|timeout| {
             let at = Instant::now().checked_add(timeout)?;
-            Some(Timeout { at, timeout })
+            let asked_before = cell.asked_so_far();
+            Some(Timeout {
+                at,
+                timeout,
+                asked_before,
+            })
         });
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(past_deadline());
@@ -148,17 +153,19 @@ impl Attempt {
                 cx.cancellation().cancel();
                 return Err(error);
             }
-            // Completed from outside: that is how the function is told.
-            () = cell.cancellation.cancelled() => if cell.is_deferred() {
-                End::Deferred
-            } else {
+            () = cell.cancellation.cancelled() => {
+                // The end is there: nobody waits for a function any more, also not for one that blocks.
+                if let Some(result) = cell.resolved() {
+                    drop_guarded(work);
+                    return result;
+                }
                 let grace = Box::pin(sleep(self.0.cancel_grace));
                 tokio::select! {
                     biased;
                     end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => end,
                     () = grace => return Err(cancelled()),
                 }
-            },
+            }
         };
         match end {
             End::Returned(result) => stopped(result, cell),
@@ -260,18 +267,25 @@ enum End {
 struct Timeout {
     at: Instant,
     timeout: Duration,
+    /// How long people had been asked before the attempt began: for consent, or in an earlier attempt.
+    asked_before: Duration,
 }
 
 /// Waits for the end of the time a task has. The attempt's own timeout stands still while people are asked.
 async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
     let timed_out = async {
-        let Some(Timeout { at, timeout }) = timeout else {
+        let Some(Timeout {
+            at,
+            timeout,
+            asked_before,
+        }) = timeout
+        else {
             return std::future::pending().await;
         };
         let mut asked = Duration::ZERO;
         loop {
             sleep_until(at + asked).await;
-            match cell.asked_for() {
+            match cell.asked_for().map(|all| all.saturating_sub(asked_before)) {
                 Some(all) if all <= asked => break,
                 Some(all) => asked = all,
                 None => cell.answered().await,

@@ -168,6 +168,7 @@ impl Layer<ToolService> for FlightLayer {
                     let request = request.clone().for_cell(Arc::clone(&flight.cell));
                     let run = async move {
                         let result = inner.run(request).await;
+                        let result = landing.flight.cell.conclude(result);
                         landing.land(result);
                     };
                     tokio::spawn(run.in_current_span());

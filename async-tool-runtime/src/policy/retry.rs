@@ -103,14 +103,16 @@ impl Layer<ToolService> for RetryLayer {
                         Ok(value) => return Ok(value),
                         Err(error) => error,
                     };
+                    // Somebody else has ended it, and another attempt could change nothing.
+                    if request.cell().is_deferred() {
+                        return Err(error);
+                    }
                     let Some(pause) = policy.pause(attempt, &error, effect, random()) else {
                         return Err(error);
                     };
                     // An attempt that could only begin when its time is up would hide the error that there is.
                     let is_in_time = |end| Instant::now().checked_add(pause).is_some_and(|next| next < end);
-                    // What has been completed from outside stays as it is.
-                    let is_over = request.cancellation().is_cancelled() || request.cell().is_deferred();
-                    if is_over || !request.deadline().is_none_or(is_in_time) {
+                    if request.cancellation().is_cancelled() || !request.deadline().is_none_or(is_in_time) {
                         return Err(error);
                     }
                     tracing::debug!(task = %request.task(), attempt, ?pause, %error, "an attempt failed; the next one follows");

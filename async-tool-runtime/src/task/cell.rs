@@ -46,6 +46,8 @@ struct Run {
     attempts: u32,
     abort: Option<AbortHandle>,
     abort_requested: bool,
+    /// Whether its end is known: what comes from outside now comes too late.
+    is_over: bool,
     seat: Seat,
 }
 
@@ -79,6 +81,7 @@ struct More {
 struct Rest {
     progress: Option<Reported>,
     request: Option<Pending>,
+    last_question: Question,
     /// Since when a question is open, and how long all earlier ones were.
     asking_since: Option<Instant>,
     asked_for: Duration,
@@ -95,9 +98,14 @@ struct Reported {
 
 /// A question that waits for its answer.
 struct Pending {
+    question: Question,
     request: InputRequest,
     answer: oneshot::Sender<Result<Value, ToolError>>,
 }
+
+/// Tells the questions of a task apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Question(u32);
 
 /// What somebody answers to a question of a task.
 pub(crate) type Answered = oneshot::Receiver<Result<Value, ToolError>>;
@@ -149,7 +157,9 @@ impl TaskCell {
                 .get()
                 .and_then(|more| Some(more.rest().progress.as_ref()?.report.clone())),
             request: self.request(),
-            deferred: self.is_deferred(),
+            deferred: self
+                .flight()
+                .map_or_else(|| self.is_deferred(), |flight| flight.is_deferred()),
         }
     }
 
@@ -238,9 +248,23 @@ impl TaskCell {
         self.deferred.load(Ordering::Acquire)
     }
 
-    /// Gives a deferred task its end; false if it has had one.
+    /// Gives a task its end from outside; false if it has had one.
     pub(crate) fn resolve(&self, end: Result<Value, ToolError>) -> bool {
-        !self.is_settled() && self.more().resolution.set(end).is_ok()
+        let run = self.run();
+        let is_first = !run.is_over && !self.is_settled() && self.more().resolution.set(end).is_ok();
+        drop(run);
+        is_first
+    }
+
+    /// The end that came from outside, if one has.
+    pub(crate) fn resolved(&self) -> Option<Result<Value, ToolError>> {
+        self.more.get()?.resolution.get().cloned()
+    }
+
+    /// The end of the task whose way has come to `result`: whoever was told that theirs from outside counts is right.
+    pub(crate) fn conclude(&self, result: Result<Value, ToolError>) -> Result<Value, ToolError> {
+        self.run().is_over = true;
+        self.resolved().unwrap_or(result)
     }
 
     /// Waits for the end of a deferred task.
@@ -291,12 +315,18 @@ impl TaskCell {
     }
 
     /// Asks; a question that was open is given up.
-    pub(crate) fn ask(&self, request: InputRequest) -> Answered {
+    pub(crate) fn ask(&self, request: InputRequest) -> (Question, Answered) {
         let (answer, answered) = oneshot::channel();
         let mut rest = self.more().rest();
-        rest.request = Some(Pending { request, answer });
+        rest.last_question.0 = rest.last_question.0.wrapping_add(1);
+        let question = rest.last_question;
+        rest.request = Some(Pending {
+            question,
+            request,
+            answer,
+        });
         rest.asking_since.get_or_insert_with(Instant::now);
-        answered
+        (question, answered)
     }
 
     /// Answers the open question if `check` lets the answer pass.
@@ -315,16 +345,32 @@ impl TaskCell {
         pending.answer.send(answer).ok().map(Ok)
     }
 
-    /// The question has been answered, or is withdrawn.
-    pub(crate) fn stop_asking(&self) {
+    /// The question has been answered, or is withdrawn. One that took its place stays open.
+    pub(crate) fn stop_asking(&self, question: Question) {
         let Some(more) = self.more.get() else { return };
         let mut rest = more.rest();
+        if rest
+            .request
+            .as_ref()
+            .is_some_and(|pending| pending.question != question)
+        {
+            return;
+        }
         rest.request = None;
         if let Some(since) = rest.asking_since.take() {
             rest.asked_for += since.elapsed();
         }
         drop(rest);
         more.asked.notify_waiters();
+    }
+
+    /// How long the task has waited for answers until now.
+    pub(crate) fn asked_so_far(&self) -> Duration {
+        let Some(more) = self.more.get() else {
+            return Duration::ZERO;
+        };
+        let rest = more.rest();
+        rest.asked_for + rest.asking_since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
     /// How long the task has waited for answers; `None` while it waits for one.

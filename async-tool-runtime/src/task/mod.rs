@@ -39,5 +39,5 @@ pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
 
-pub(crate) use cell::TaskCell;
+pub(crate) use cell::{Question, TaskCell};
 pub(crate) use handle::StopTask;

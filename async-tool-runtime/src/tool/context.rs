@@ -15,7 +15,10 @@ use super::{
     CancellationToken, IdempotencyKey, Progress, StateMap, ToolError, ToolErrorKind,
     host::{Suspension, TaskHost},
 };
-use crate::{CallId, ChildTask, InputRequest, SessionId, TaskId, TaskNo, ToolCall, task::TaskCell};
+use crate::{
+    CallId, ChildTask, InputRequest, SessionId, TaskId, TaskNo, ToolCall,
+    task::{Question, TaskCell},
+};
 
 /// What a tool knows of the task it carries out, and what it can ask for: `#[inject] cx: ToolContext`.
 ///
@@ -241,21 +244,21 @@ pub(crate) async fn ask(
     request: InputRequest,
 ) -> Result<Value, ToolError> {
     /// Withdraws the question when the one who asked is gone.
-    struct Question<'a>(&'a Arc<dyn TaskHost>, &'a Arc<TaskCell>);
+    struct Asking<'a>(&'a Arc<dyn TaskHost>, &'a Arc<TaskCell>, Question);
 
-    impl Drop for Question<'_> {
+    impl Drop for Asking<'_> {
         fn drop(&mut self) {
-            self.1.stop_asking();
+            self.1.stop_asking(self.2);
             self.0.asked(self.1);
         }
     }
 
     let suspension = Suspension::begin(Arc::clone(host), Arc::clone(cell));
-    let answered = cell.ask(request);
-    let question = Question(host, cell);
+    let (question, answered) = cell.ask(request);
+    let asking = Asking(host, cell, question);
     host.asked(cell);
     let answer = answered.await;
-    drop(question);
+    drop(asking);
     suspension.end().await;
     answer.unwrap_or_else(|_| {
         Err(ToolError::new(

@@ -1,0 +1,3 @@
+//! The reliability policies of the manager, each played out with tools that misbehave.
+
+mod people;
