@@ -52,10 +52,7 @@ fn describe(number: TaskNo, result: &AsyncTaskResult, now: Timestamp) -> Value {
         }
         TaskOutcome::Failed(error) => {
             object.insert("status".into(), json!("failed"));
-            object.insert(
-                "error".into(),
-                json!({"kind": error.kind(), "message": result.shown_text(error.model_message()), "retryable": error.retryable()}),
-            );
+            object.insert("error".into(), result.shown_error(error));
         }
         TaskOutcome::Cancelled(reason) => {
             object.insert("status".into(), json!("cancelled"));

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    policy::{Path, Paths, ToolRequest},
+    policy::{Path, Paths, ToolRequest, past_deadline, sleep_until_some},
     task::TaskCell,
     tool::{BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
 };
@@ -91,7 +91,12 @@ impl Executor {
             None => path.attempt.run(cell, host, call, deadline).await,
             Some(inner) => {
                 let request = ToolRequest::new(Arc::clone(cell), host.cloned(), Some(call), deadline);
-                inner.run(request).await
+                // A layer of the host's may wait for as long as it likes.
+                tokio::select! {
+                    biased;
+                    result = inner.run(request) => result,
+                    () = sleep_until_some(deadline) => Err(past_deadline()),
+                }
             }
         }
     }

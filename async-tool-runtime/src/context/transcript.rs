@@ -69,7 +69,7 @@ impl Answer {
             AnswerContent::Result(result) => match &result.outcome {
                 TaskOutcome::Completed(value) => result.shown_value(value),
                 TaskOutcome::Failed(error) => {
-                    json!({"error": {"kind": error.kind(), "message": result.shown_text(error.model_message()), "retryable": error.retryable()}})
+                    json!({"error": result.shown_error(error)})
                 }
                 TaskOutcome::Cancelled(reason) => {
                     json!({"cancelled": result.shown_text(reason), "note": "what the tool had done by then is not undone"})

@@ -96,10 +96,13 @@ impl Inner {
                 return refuse(cell.spec.call.clone(), error.with_retryable(false));
             }
         }
-        if let Err(error) = self.enter(&cell, &path) {
-            self.withdraw(&cell, &error);
-            return refuse(cell.spec.call.clone(), error);
-        }
+        let replaced = match self.enter(&cell, &path) {
+            Ok(replaced) => replaced,
+            Err(error) => {
+                self.withdraw(&cell, &error);
+                return refuse(cell.spec.call.clone(), error);
+            }
+        };
         let work = match &self.backend {
             // The worker binds again, where the tool is.
             Some(backend) => Work::Remote(Arc::clone(backend)),
@@ -126,7 +129,7 @@ impl Inner {
             Verdict::Outer(task) => run::start_outer(self, task),
             Verdict::Queued => {}
             Verdict::Full(task, retry_after) => {
-                drop(task);
+                run::discard(task);
                 let error = ToolError::new(
                     ToolErrorKind::Overloaded,
                     "too many tasks are waiting; try again when some have ended",
@@ -137,30 +140,37 @@ impl Inner {
                 };
                 let error = error.with_not_started();
                 self.withdraw(&cell, &error);
+                // What was to be replaced goes on: a call that is refused changes nothing.
+                if let Some((key, earlier)) = replaced.and_then(|earlier| Some((key_of(&earlier)?, earlier))) {
+                    self.same().restore(key, earlier);
+                }
                 return refuse(cell.spec.call.clone(), error);
             }
+        }
+        if let Some(earlier) = replaced {
+            self.replace(&earlier);
         }
         self.counters.accepted();
         if let Some(parent) = parent {
             parent.add_child(&cell);
             // It may have ended, and stopped its children, before this one was among them.
-            if parent.is_settled() {
+            if parent.is_settled() || parent.seat(|seat| seat.is_over) {
                 self.stop_children(parent);
             }
         }
         Ok(cell)
     }
 
-    /// Looks whether the same call is open.
-    fn enter(self: &Arc<Self>, cell: &Arc<TaskCell>, path: &Path) -> Result<(), ToolError> {
+    /// Looks whether the same call is open; gives the one that is to be cancelled once this one has been admitted.
+    fn enter(self: &Arc<Self>, cell: &Arc<TaskCell>, path: &Path) -> Result<Option<Arc<TaskCell>>, ToolError> {
         let dedupe = path.options.dedupe;
         if !matches!(dedupe, Dedupe::Reject | Dedupe::Replace) {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(key) = key_of(cell) else { return Ok(()) };
+        let Some(key) = key_of(cell) else { return Ok(None) };
         let entered = self.same().enter(key, cell, dedupe);
         match entered {
-            Entered::Alone => Ok(()),
+            Entered::Alone => Ok(None),
             Entered::Rejected(open) => {
                 let name = open
                     .spec
@@ -170,21 +180,32 @@ impl Inner {
                 Err(ToolError::new(ToolErrorKind::Duplicate, message))
             }
             Entered::Replaced(earlier) => {
-                earlier.request_cancel("the same call was made again and takes its place".to_owned());
-                run::stop_now(self, &earlier, false);
-                Ok(())
+                // One that waits makes room for this one.
+                if earlier.seat(|seat| seat.ticket.is_some()) {
+                    self.replace(&earlier);
+                    return Ok(None);
+                }
+                Ok(Some(earlier))
             }
         }
+    }
+
+    fn replace(self: &Arc<Self>, earlier: &Arc<TaskCell>) {
+        earlier.request_cancel("the same call was made again and takes its place".to_owned());
+        run::stop_now(self, earlier, false);
     }
 
     /// Takes back a task that found no room.
     fn withdraw(self: &Arc<Self>, cell: &Arc<TaskCell>, error: &ToolError) {
         // Whoever has found the task by its id in the meantime learns that it is over.
-        let _nobody_else_settles_it = cell.settle(TaskOutcome::Failed(error.clone()), self.now());
+        let is_settled_here = cell.settle(TaskOutcome::Failed(error.clone()), self.now()).is_some();
         if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
         }
-        self.tasks().forget(cell.spec.task);
+        // Whoever has found it and ended it has put it among those that have ended.
+        if is_settled_here {
+            self.tasks().forget(cell.spec.task);
+        }
         self.open_tasks_changed();
     }
 
@@ -266,11 +287,17 @@ impl Inner {
 
     /// Gives a task the slot it waited for.
     fn seat(&self, queue: &mut super::Queue<Waiting>, cell: &TaskCell, slot: Slot) {
+        let is_deferred = cell.is_deferred();
         let (extra, had_place) = cell.seat(|seat| {
             seat.ticket = None;
             seat.is_lent = false;
             let had_place = std::mem::take(&mut seat.has_place);
-            (seat.slot.replace(slot), had_place)
+            let extra = if seat.is_over || is_deferred {
+                Some(slot)
+            } else {
+                seat.slot.replace(slot)
+            };
+            (extra, had_place)
         });
         if had_place {
             queue.leave_place();
@@ -476,8 +503,20 @@ impl TaskHost for Inner {
     }
 
     fn ended(&self, cell: &Arc<TaskCell>) {
+        cell.seat(|seat| seat.is_over = true);
+        self.leave(cell);
         if let Some(inner) = self.arc() {
             inner.stop_children(cell);
+        }
+    }
+
+    fn abandon(&self, cell: &Arc<TaskCell>) {
+        if let Some(inner) = self.arc() {
+            for child in cell.take_children() {
+                child.request_cancel("the task that had submitted it was told to stop".to_owned());
+                run::stop_now(&inner, &child, false);
+            }
+            run::release_later(&inner, cell);
         }
     }
 

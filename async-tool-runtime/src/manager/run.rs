@@ -16,7 +16,7 @@ use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     TaskEvent, TaskOutcome,
     backend::{Backend, outcome_of},
-    policy::{Path, ToolRequest, ToolService},
+    policy::{Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
     task::{StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
@@ -116,6 +116,8 @@ async fn run_outer(guard: RunGuard, outer: ToolService, call: Option<BoundCall>)
         biased;
         result = outer.run(request) => result,
         () = too_late => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
+        // A layer of the host's may wait for as long as it likes.
+        () = sleep_until_some(deadline), if !is_remote => Err(past_deadline()),
     };
     guard.finish(result);
 }
@@ -189,6 +191,7 @@ impl Inner {
     /// Ends a task: frees what it holds, settles it, and lets the next ones start.
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
+        cell.seat(|seat| seat.is_over = true);
         let has_freed = self.give_back(cell);
         let outcome = match (outcome, cell.cancel_reason()) {
             (TaskOutcome::Cancelled(_), Some(reason)) => TaskOutcome::Cancelled(reason.to_owned()),
@@ -250,8 +253,8 @@ pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>, outcome: TaskO
     let waiting = cell
         .seat(|seat| seat.ticket.take())
         .and_then(|ticket| inner.queue().remove(ticket));
-    drop(waiting);
     inner.end(cell, outcome);
+    discard(waiting);
     // What is on its way to a slot ends when it looks; it is settled already.
     cell.cancellation.cancel();
     true
@@ -267,12 +270,19 @@ pub(super) fn stop(inner: &Weak<Inner>) -> StopTask {
 }
 
 pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
+    // All below at once: one grace after the other would let them live as many times as long as they are deep.
+    for child in cell.children() {
+        if !child.is_settled() {
+            child.request_cancel("the task that had submitted it was told to stop".to_owned());
+            stop_now(inner, &child, false);
+        }
+    }
     let reason = || cell.cancel_reason().unwrap_or_default().to_owned();
     let ticket = cell.seat(|seat| seat.ticket.take());
     let waiting = ticket.and_then(|ticket| inner.queue().remove(ticket));
     if let Some(waiting) = waiting {
-        drop(waiting);
         inner.end(cell, TaskOutcome::Cancelled(reason()));
+        discard(waiting);
     } else if abort {
         cell.abort();
         // A future that blocks its thread isn't dropped before it returns; its task ends now all the same.
@@ -293,13 +303,32 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
         let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else { return };
         sleep(grace + 2 * GRACE_SLACK).await;
         let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else { return };
-        if cell.is_settled() {
+        if cell.seat(|seat| seat.is_over) {
             return;
         }
         tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, "a task that was told to stop blocks its thread; it is given up");
         cell.abort();
         let reason = cell.cancel_reason().unwrap_or_default().to_owned();
         inner.end(&cell, TaskOutcome::Cancelled(reason));
+    });
+}
+
+/// Takes the slot of a run that calls shared, if nobody wants it any more and it doesn't stop.
+pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
+    let Some(runtime) = inner.runtime.get() else { return };
+    let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
+    runtime.spawn(async move {
+        let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else {
+            return;
+        };
+        sleep(grace + 2 * GRACE_SLACK).await;
+        let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
+            return;
+        };
+        if !cell.seat(|seat| std::mem::replace(&mut seat.is_over, true)) {
+            cell.abort();
+            inner.leave(&cell);
+        }
     });
 }
 
@@ -320,5 +349,13 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
             let error = ToolError::new(ToolErrorKind::Timeout, "the task's deadline has passed");
             inner.end(&cell, TaskOutcome::Failed(error));
         }
+        discard(waiting);
     });
+}
+
+/// Drops what waited. What a binder has put into a call is the tool's, and may panic when it is dropped.
+pub(super) fn discard<T>(waiting: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(waiting))).is_err() {
+        tracing::error!("the arguments of a call that never ran panicked when they were dropped");
+    }
 }

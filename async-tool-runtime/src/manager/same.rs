@@ -39,6 +39,13 @@ impl SameCalls {
         }
     }
 
+    /// The call that was to take the place of this one was refused.
+    pub(super) fn restore(&mut self, key: CallKey, cell: Arc<TaskCell>) {
+        if !cell.is_settled() {
+            self.0.entry(key).or_insert(cell);
+        }
+    }
+
     /// The call has ended.
     pub(super) fn leave(&mut self, key: &CallKey, cell: &Arc<TaskCell>) {
         if self.0.get(key).is_some_and(|known| Arc::ptr_eq(known, cell)) {

@@ -86,10 +86,6 @@ impl Attempt {
         call: BoundCall,
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
-        let number = match host {
-            Some(host) => host.begin(cell),
-            None => cell.begin(cell.accepted).1,
-        };
         let timeout = self.0.timeout.and_then(|timeout| {
             let at = Instant::now().checked_add(timeout)?;
             let asked_before = cell.asked_so_far();
@@ -102,6 +98,10 @@ impl Attempt {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(past_deadline());
         }
+        let number = match host {
+            Some(host) => host.begin(cell),
+            None => cell.begin(cell.accepted).1,
+        };
         let cx = ToolContext::new(TaskContext {
             cell: Arc::clone(cell),
             attempt: number,

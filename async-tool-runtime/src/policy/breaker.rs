@@ -56,6 +56,8 @@ enum State {
 struct Machine {
     policy: BreakerPolicy,
     state: State,
+    /// Changes with the state: how a call ended that was let through in an earlier one says nothing of this one.
+    epoch: u64,
 }
 
 /// How a call ended, as far as a breaker is concerned.
@@ -68,13 +70,13 @@ enum Verdict {
 }
 
 impl Machine {
-    /// Whether a call may go on; otherwise how long to wait before the next try.
-    fn admit(&mut self, now: Instant) -> Result<(), Duration> {
+    /// Whether a call may go on, and the epoch it belongs to; otherwise how long to wait before the next try.
+    fn admit(&mut self, now: Instant) -> Result<u64, Duration> {
         match self.state {
-            State::Closed { .. } => Ok(()),
+            State::Closed { .. } => Ok(self.epoch),
             State::Open { until } if until <= now => {
-                self.state = State::HalfOpen;
-                Ok(())
+                self.change(State::HalfOpen);
+                Ok(self.epoch)
             }
             State::Open { until } => Err(until - now),
             // The probe may fail at once or take its time; a cooldown from now is when one surely can try again.
@@ -82,7 +84,10 @@ impl Machine {
         }
     }
 
-    fn record(&mut self, verdict: Verdict, now: Instant) {
+    fn record(&mut self, epoch: u64, verdict: Verdict, now: Instant) {
+        if epoch != self.epoch {
+            return;
+        }
         match (&mut self.state, verdict) {
             (State::Closed { failures }, Verdict::Failing) => {
                 *failures += 1;
@@ -91,10 +96,10 @@ impl Machine {
                 }
             }
             (State::HalfOpen, Verdict::Failing) => self.open(now),
-            (State::HalfOpen | State::Closed { .. }, Verdict::Healthy) => self.state = State::Closed { failures: 0 },
+            (State::Closed { failures }, Verdict::Healthy) => *failures = 0,
+            (State::HalfOpen, Verdict::Healthy) => self.change(State::Closed { failures: 0 }),
             // The next call is the next probe.
-            (State::HalfOpen, Verdict::Neither) => self.state = State::Open { until: now },
-            // A call from before the breaker opened says nothing of the time after.
+            (State::HalfOpen, Verdict::Neither) => self.change(State::Open { until: now }),
             (State::Closed { .. }, Verdict::Neither) | (State::Open { .. }, _) => {}
         }
     }
@@ -103,7 +108,12 @@ impl Machine {
         let until = now.checked_add(self.policy.cooldown);
         // A cooldown without an end that can be said is one of a year.
         let until = until.unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60));
-        self.state = State::Open { until };
+        self.change(State::Open { until });
+    }
+
+    fn change(&mut self, state: State) {
+        self.state = state;
+        self.epoch += 1;
     }
 }
 
@@ -119,7 +129,11 @@ impl Breaker {
         let state = State::Closed { failures: 0 };
         Self {
             tool,
-            machine: Arc::new(Mutex::new(Machine { policy, state })),
+            machine: Arc::new(Mutex::new(Machine {
+                policy,
+                state,
+                epoch: 0,
+            })),
         }
     }
 
@@ -133,7 +147,7 @@ impl Breaker {
     }
 
     fn admit(&self) -> Result<OnItsWay<'_>, ToolError> {
-        self.machine().admit(Instant::now()).map_err(|retry_after| {
+        let epoch = self.machine().admit(Instant::now()).map_err(|retry_after| {
             ToolError::new(
                 ToolErrorKind::Unavailable,
                 "the circuit breaker is open: the tool has failed too often",
@@ -144,6 +158,7 @@ impl Breaker {
         })?;
         Ok(OnItsWay {
             breaker: self,
+            epoch,
             verdict: Verdict::Neither,
         })
     }
@@ -156,6 +171,7 @@ impl Breaker {
 /// A call that has been let through. Records how it ended, also where it is dropped.
 struct OnItsWay<'a> {
     breaker: &'a Breaker,
+    epoch: u64,
     verdict: Verdict,
 }
 
@@ -163,7 +179,7 @@ impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
         let mut machine = self.breaker.machine();
         let was_open = !matches!(machine.state, State::Closed { .. });
-        machine.record(self.verdict, Instant::now());
+        machine.record(self.epoch, self.verdict, Instant::now());
         let is_open = !matches!(machine.state, State::Closed { .. });
         drop(machine);
         if was_open != is_open {
@@ -209,6 +225,7 @@ mod tests {
         Machine {
             policy: BreakerPolicy::new(3, COOLDOWN),
             state: State::Closed { failures: 0 },
+            epoch: 0,
         }
     }
 
@@ -267,11 +284,9 @@ mod tests {
             for _ in 0..200 {
                 now += Duration::from_secs(draw(20));
                 let was_probing = model.probing;
-                let admits = machine.admit(now).is_ok();
-                assert_eq!(admits, model.admits(now));
-                if !admits {
-                    continue;
-                }
+                let admitted = machine.admit(now);
+                assert_eq!(admitted.is_ok(), model.admits(now));
+                let Ok(epoch) = admitted else { continue };
                 let is_probe = model.probing && !was_probing;
                 // Others come while this one is on its way.
                 let ends = now + Duration::from_secs(draw(10));
@@ -286,7 +301,7 @@ mod tests {
                     Verdict::Neither,
                 ][draw(5) as usize];
                 let was_open = !matches!(machine.state, State::Closed { .. });
-                machine.record(verdict, ends);
+                machine.record(epoch, verdict, ends);
                 model.ended(is_probe, verdict, ends);
                 // With `Neither`, the machine lets the next probe through at once, as the model does.
                 let is_open = !matches!(machine.state, State::Closed { .. });
@@ -306,10 +321,27 @@ mod tests {
     fn an_open_breaker_says_when_to_come_back() {
         let (mut machine, now) = (machine(), Instant::now());
         for _ in 0..3 {
-            machine.record(Verdict::Failing, now);
+            machine.record(0, Verdict::Failing, now);
         }
         let later = now + Duration::from_secs(10);
         assert_eq!(machine.admit(later), Err(Duration::from_secs(20)));
-        assert_eq!(machine.admit(now + COOLDOWN), Ok(()));
+        assert!(machine.admit(now + COOLDOWN).is_ok());
+    }
+
+    #[test]
+    fn a_call_from_before_the_probe_says_nothing_of_the_probe() {
+        for verdict in [Verdict::Healthy, Verdict::Failing, Verdict::Neither] {
+            let (mut machine, now) = (machine(), Instant::now());
+            let old = machine.admit(now).unwrap();
+            for _ in 0..3 {
+                machine.record(old, Verdict::Failing, now);
+            }
+            let probe = machine.admit(now + COOLDOWN).unwrap();
+            machine.record(old, verdict, now + COOLDOWN);
+            assert!(matches!(machine.state, State::HalfOpen), "{verdict:?}");
+            assert!(machine.admit(now + COOLDOWN).is_err(), "one probe at a time");
+            machine.record(probe, Verdict::Healthy, now + COOLDOWN);
+            assert!(matches!(machine.state, State::Closed { failures: 0 }), "{verdict:?}");
+        }
     }
 }

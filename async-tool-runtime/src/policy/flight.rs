@@ -16,6 +16,7 @@ use super::{
     service::{ToolRequest, ToolService},
 };
 use crate::{
+    TaskSpec,
     task::TaskCell,
     tool::{CancellationToken, Count, TaskHost, ToolError, ToolErrorKind},
 };
@@ -53,7 +54,10 @@ impl FlightLayer {
             None => {
                 let flight = Arc::new(Flight {
                     cell: Arc::new(TaskCell::new(
-                        cell.spec.clone(),
+                        TaskSpec {
+                            deadline: None,
+                            ..cell.spec.clone()
+                        },
                         cell.accepted,
                         CancellationToken::new(),
                         cell.path.clone(),
@@ -76,6 +80,7 @@ impl FlightLayer {
             key,
             flight: Arc::downgrade(&flight),
             cell: Arc::downgrade(cell),
+            host: Arc::clone(host),
         };
         (flight, passenger, is_new)
     }
@@ -99,6 +104,7 @@ struct Passenger {
     key: CallKey,
     flight: Weak<Flight>,
     cell: Weak<TaskCell>,
+    host: Arc<dyn TaskHost>,
 }
 
 impl Drop for Passenger {
@@ -112,7 +118,14 @@ impl Drop for Passenger {
             flights.remove(&self.key);
         }
         drop(flights);
+        if flight.result.initialized() {
+            return;
+        }
         flight.cell.cancellation.cancel();
+        if self.cell.upgrade().is_some_and(|cell| cell.is_abort_requested()) {
+            flight.cell.abort();
+        }
+        self.host.abandon(&flight.cell);
     }
 }
 
@@ -165,13 +178,14 @@ impl Layer<ToolService> for FlightLayer {
                         flight: Arc::clone(&flight),
                         host,
                     };
-                    let request = request.clone().for_cell(Arc::clone(&flight.cell));
+                    let request = request.clone().for_flight(Arc::clone(&flight.cell));
                     let run = async move {
                         let result = inner.run(request).await;
                         let result = landing.flight.cell.conclude(result);
                         landing.land(result);
                     };
-                    tokio::spawn(run.in_current_span());
+                    let spawned = tokio::spawn(run.in_current_span());
+                    flight.cell.set_abort(spawned.abort_handle());
                 } else {
                     host.count(Count::Shared);
                 }

@@ -41,4 +41,4 @@ pub(crate) use attempt::{Attempt, Quarantine};
 pub(crate) use breaker::Breaker;
 pub(crate) use key::CallKey;
 pub(crate) use path::{Around, Path, Paths, paths};
-pub(crate) use service::HostLayer;
+pub(crate) use service::{HostLayer, past_deadline, sleep_until_some};

@@ -257,5 +257,9 @@ fn cosine(one: &[f32], other: &[f32]) -> f32 {
     if one.len() != other.len() {
         return -1.0;
     }
+    // Rounding leaves the cosine of equal vectors a little below 1, and 1 is a threshold that one may set.
+    if one == other {
+        return 1.0;
+    }
     one.iter().zip(other).map(|(x, y)| x * y).sum()
 }

@@ -116,9 +116,10 @@ impl ToolRequest {
         self.host.as_ref()
     }
 
-    /// The same call as the work of another cell.
-    pub(crate) fn for_cell(mut self, cell: Arc<TaskCell>) -> Self {
+    /// The same call as the work of a cell that others share. It has no deadline: each of them has its own, and gets off then.
+    pub(crate) fn for_flight(mut self, cell: Arc<TaskCell>) -> Self {
         self.cell = cell;
+        self.deadline = None;
         self
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct Seat {
     pub(crate) suspended: u32,
     /// Whether it had a slot when the first of them began.
     pub(crate) is_lent: bool,
+    /// Whether it has ended, and needs no slot any more. What it has left behind may still wait for one in its name.
+    pub(crate) is_over: bool,
 }
 
 #[derive(Default)]
@@ -411,6 +413,12 @@ impl TaskCell {
         let mut rest = self.more().rest();
         rest.children
             .retain(|known| !std::ptr::eq(known.as_ptr(), Arc::as_ptr(child)));
+    }
+
+    /// The children, which stay.
+    pub(crate) fn children(&self) -> Vec<Arc<Self>> {
+        let Some(more) = self.more.get() else { return Vec::new() };
+        more.rest().children.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// The children, each of which is given out once.

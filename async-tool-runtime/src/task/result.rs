@@ -3,10 +3,10 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{CallId, ResultPreview, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing};
-use crate::SessionId;
+use crate::{SessionId, ToolError};
 
 /// The record of a task that has ended: what was asked, how it ended, and when.
 ///
@@ -94,6 +94,19 @@ impl AsyncTaskResult {
     pub(crate) fn shown_value(&self, value: &Value) -> Value {
         let preview = self.preview.as_ref();
         preview.map_or_else(|| value.clone(), |preview| preview.to_model_json())
+    }
+
+    /// The error of the outcome as the model is shown it.
+    pub(crate) fn shown_error(&self, error: &ToolError) -> Value {
+        let mut shown = json!({
+            "kind": error.kind(),
+            "message": self.shown_text(error.model_message()),
+            "retryable": error.retryable(),
+        });
+        if let Some(after) = error.retry_after() {
+            shown["retry_after_ms"] = json!(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        }
+        shown
     }
 
     /// The message of the outcome as the model is shown it.

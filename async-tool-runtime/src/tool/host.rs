@@ -36,6 +36,9 @@ pub(crate) trait TaskHost: Send + Sync {
     /// A run that calls share is over.
     fn ended(&self, cell: &Arc<TaskCell>);
 
+    /// Nobody wants the run that calls shared any more; it has been told to stop.
+    fn abandon(&self, cell: &Arc<TaskCell>);
+
     /// Something happened that is counted.
     fn count(&self, what: Count);
 

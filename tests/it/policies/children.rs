@@ -1,0 +1,315 @@
+//! Tasks that submit tasks.
+
+use std::sync::{Arc, Mutex};
+
+use async_tool_runtime::{AsyncToolManager, ChildTask, FunctionTool, TaskHandle, TaskOutcome, ToolErrorKind};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::calls::{Crowd, Log, idle, is_at_rest, kind, quick, secs, start, start_with, tool, tool_of};
+
+/// `depth` levels of calls, two at once on each; every function counts itself while it computes.
+fn tree(crowd: &Crowd) -> FunctionTool {
+    let crowd = crowd.clone();
+    tool_of("tree", move |arguments, cx| {
+        let crowd = crowd.clone();
+        async move {
+            let compute = async || {
+                let _inside = crowd.enter();
+                tokio::task::yield_now().await;
+            };
+            compute().await;
+            let depth = arguments["depth"].as_u64().unwrap();
+            if depth == 0 {
+                return Ok(json!(1));
+            }
+            let below = json!({"depth": depth - 1});
+            let (one, other) = tokio::join!(cx.call_tool("tree", below.clone()), cx.call_tool("tree", below.clone()));
+            compute().await;
+            Ok(json!(1 + one?.as_u64().unwrap() + other?.as_u64().unwrap()))
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_trees_of_tasks_run_in_few_slots_and_never_in_more() {
+    for slots in [1, 2] {
+        let crowd = Crowd::default();
+        let manager = AsyncToolManager::builder()
+            .tool(tree(&crowd))
+            .tool(quick())
+            .concurrency(slots)
+            .build()
+            .unwrap();
+        let tasks: Vec<_> = (0..50)
+            .map(|_| start_with(&manager, "tree", json!({"depth": 2})))
+            .collect();
+        for task in tasks {
+            let result = tokio::time::timeout(secs(600), task.outcome()).await;
+            let result = result.expect("tasks that wait for each other do not stand still");
+            assert_eq!(result.outcome.value(), Some(&json!(7)), "1 + 2 + 4");
+        }
+        assert_eq!(crowd.most(), slots, "{slots} slots");
+        is_at_rest(&manager, "after the trees").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trees_of_tasks_on_two_threads_keep_to_the_limits_of_tool_and_session() {
+    let crowd = Crowd::default();
+    let manager = AsyncToolManager::builder()
+        .tool(tree(&crowd).concurrency(2))
+        .tool(quick())
+        .session_concurrency(2)
+        .concurrency(3)
+        .build()
+        .unwrap();
+    let tasks: Vec<_> = (0..50)
+        .map(|_| start_with(&manager, "tree", json!({"depth": 2})))
+        .collect();
+    for task in tasks {
+        let result = tokio::time::timeout(secs(60), task.outcome()).await.expect("it ends");
+        assert_eq!(result.outcome.value(), Some(&json!(7)));
+    }
+    assert!(crowd.most() <= 2, "{}", crowd.most());
+    is_at_rest(&manager, "after the trees").await;
+}
+
+/// A parent that does `then` once its child is there, a child below it, and a grandchild below that, which all note their end.
+struct Family {
+    manager: AsyncToolManager,
+    ends: Log<&'static str>,
+}
+
+/// Notes when it is dropped.
+struct End(Log<&'static str>, &'static str);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.note(self.1);
+    }
+}
+
+impl Family {
+    fn new<F, Fut>(then: F) -> Self
+    where
+        F: Fn(ChildTask) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, async_tool_runtime::ToolError>> + Send + 'static,
+    {
+        let ends = Log::new();
+        let (of_parent, of_child, of_grandchild) = (ends.clone(), ends.clone(), ends.clone());
+        let parent = tool("parent", move |cx| {
+            let (then, end) = (then.clone(), End(of_parent.clone(), "parent"));
+            async move {
+                let _end = end;
+                let child = cx.submit_tool("child", json!({}))?;
+                tokio::time::sleep(secs(1)).await;
+                then(child).await
+            }
+        });
+        let child = tool("child", move |cx| {
+            let end = End(of_child.clone(), "child");
+            async move {
+                let _end = end;
+                cx.call_tool("grandchild", json!({})).await
+            }
+        });
+        let grandchild = tool("grandchild", move |_| {
+            let end = End(of_grandchild.clone(), "grandchild");
+            async move {
+                let _end = end;
+                std::future::pending().await
+            }
+        });
+        let manager = AsyncToolManager::builder()
+            .tool(parent.timeout(secs(5)))
+            .tool(child)
+            .tool(grandchild)
+            .tool(quick())
+            .cancel_grace(secs(2))
+            .build()
+            .unwrap();
+        Self { manager, ends }
+    }
+
+    async fn begin(&self) -> TaskHandle {
+        let parent = start(&self.manager, "parent");
+        tokio::time::sleep(secs(2)).await;
+        parent
+    }
+
+    async fn all_have_ended(&self, what: &str) {
+        tokio::time::sleep(secs(10)).await;
+        let mut ends = self.ends.all();
+        ends.sort_unstable();
+        assert_eq!(ends, ["child", "grandchild", "parent"], "{what}");
+        is_at_rest(&self.manager, what).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_end_when_their_parent_returns() {
+    let family = Family::new(|child| async move {
+        let _given_away = tokio::spawn(async move { child.outcome().await });
+        Ok(json!("enough"))
+    });
+    let parent = family.begin().await;
+    assert!(parent.outcome().await.outcome.is_completed());
+    family.all_have_ended("returned").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_end_when_their_parent_panics() {
+    let family = Family::new(|child| async move {
+        let _child = child;
+        panic!("a defect")
+    });
+    let parent = family.begin().await;
+    assert_eq!(kind(&*parent.outcome().await), Some(ToolErrorKind::Panicked));
+    family.all_have_ended("panicked").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_end_when_their_parent_times_out() {
+    let family = Family::new(|child| async move { child.value().await });
+    let parent = family.begin().await;
+    assert_eq!(kind(&*parent.outcome().await), Some(ToolErrorKind::Timeout));
+    family.all_have_ended("timed out").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_end_when_their_parent_is_aborted() {
+    let family = Family::new(|child| async move { child.value().await });
+    let parent = family.begin().await;
+    parent.abort("now");
+    assert_eq!(parent.outcome().await.outcome, TaskOutcome::Cancelled("now".to_owned()));
+    family.all_have_ended("aborted").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_end_when_their_parent_has_forgotten_them() {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keeper = Arc::clone(&kept);
+    let family = Family::new(move |child| {
+        keeper.lock().unwrap().push(child);
+        async { Ok(json!("elsewhere")) }
+    });
+    family.begin().await;
+    family.all_have_ended("forgotten").await;
+    assert_eq!(kept.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_below_a_task_are_told_to_stop_at_once_and_end_within_one_grace() {
+    let family = Family::new(|child| async move { child.value().await });
+    let parent = family.begin().await;
+    parent.cancel("enough");
+    tokio::time::sleep(secs(2) + std::time::Duration::from_millis(200)).await;
+    assert_eq!(
+        parent.result().unwrap().outcome,
+        TaskOutcome::Cancelled("enough".to_owned())
+    );
+    assert_eq!(family.ends.len(), 3, "{:?}", family.ends.all());
+    family.all_have_ended("cancelled").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_detached_outlives_its_parent() {
+    let family = Family::new(|child| async move { Ok(json!(child.detach().id())) });
+    let parent = family.begin().await;
+    assert!(parent.outcome().await.outcome.is_completed());
+    tokio::time::sleep(secs(1_000)).await;
+    assert_eq!(family.ends.all(), ["parent"]);
+    assert_eq!(family.manager.stats().open, 2);
+    family.manager.shutdown(secs(1)).await;
+    assert_eq!(family.manager.stats().open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_helper_that_outlives_its_task_takes_no_slot_with_it() {
+    let go_on = Arc::new(Notify::new());
+    let until = Arc::clone(&go_on);
+    let leaves = tool("leaves", move |cx| {
+        let until = Arc::clone(&until);
+        async move {
+            let child = cx.submit_tool("quick", json!({}))?;
+            // Gives the slot of its task away, and then waits to have it back.
+            tokio::spawn(async move { child.outcome().await });
+            until.notified().await;
+            Ok(json!("left"))
+        }
+    });
+    let hog = tool("hog", |_| async {
+        tokio::time::sleep(secs(60)).await;
+        Ok(json!(null))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(leaves)
+        .tool(hog)
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let leaves = start(&manager, "leaves");
+    let hogs = [start(&manager, "hog"), start(&manager, "hog")];
+    idle().await;
+    go_on.notify_one();
+    leaves.outcome().await;
+    for hog in hogs {
+        hog.outcome().await;
+    }
+    idle().await;
+    is_at_rest(&manager, "after the helper").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_has_ended_submits_nothing_that_lives() {
+    let kept = Arc::new(Mutex::new(None));
+    let keeper = Arc::clone(&kept);
+    let leaks = tool("leaks", move |cx| {
+        *keeper.lock().unwrap() = Some(cx);
+        async { Ok(json!(null)) }
+    });
+    let hangs = tool("hangs", |_| std::future::pending());
+    for shared in [false, true] {
+        let leaks = if shared {
+            leaks.clone().dedupe(async_tool_runtime::Dedupe::Share)
+        } else {
+            leaks.clone()
+        };
+        let manager = AsyncToolManager::builder()
+            .tool(leaks)
+            .tool(hangs.clone())
+            .tool(quick())
+            .build()
+            .unwrap();
+        start(&manager, "leaks").outcome().await;
+        let cx = kept.lock().unwrap().take().unwrap();
+        let child = cx.submit_tool("hangs", json!({})).unwrap();
+        let outcome = tokio::time::timeout(secs(60), child.value())
+            .await
+            .expect("it is stopped");
+        assert_eq!(outcome.unwrap_err().kind(), ToolErrorKind::Cancelled);
+        is_at_rest(&manager, "after a late child").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_has_the_policies_of_its_tool_and_its_error_is_its_parents_to_handle() {
+    let calls = tool("calls", |cx| async move {
+        let unknown = cx.call_tool("nothing", json!({})).await.unwrap_err();
+        assert_eq!(unknown.kind(), ToolErrorKind::UnknownTool);
+        let slow = cx.call_tool("slow", json!({})).await.unwrap_err();
+        assert_eq!(slow.kind(), ToolErrorKind::Timeout);
+        cx.call_tool("quick", json!({})).await
+    });
+    let slow = tool("slow", |_| std::future::pending()).timeout(secs(1));
+    let manager = AsyncToolManager::builder()
+        .tool(calls)
+        .tool(slow)
+        .tool(quick())
+        .build()
+        .unwrap();
+    let task = start(&manager, "calls");
+    assert_eq!(task.outcome().await.outcome.value(), Some(&json!("done")));
+}
