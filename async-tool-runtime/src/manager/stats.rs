@@ -97,7 +97,8 @@ fn add(counter: &AtomicU64) {
 }
 
 impl AsyncToolManager {
-    /// What the manager has done, and what it is doing.
+    /// What the manager has done, and what it is doing. Takes time that grows with the number of tasks the manager remembers: to be
+    /// asked now and then, and not for every call.
     #[must_use]
     pub fn stats(&self) -> ManagerStats {
         let Inner {
@@ -110,7 +111,7 @@ impl AsyncToolManager {
             let queue = self.inner.queue();
             (queue.places(), queue.running())
         };
-        let open = self.inner.tasks().open_count();
+        let open = self.inner.tasks().unsettled_count();
         let breakers = executor.paths().values().filter_map(|path| path.breaker.as_ref());
         let mut open_breakers: Vec<_> = breakers
             .filter(|breaker| breaker.is_open())

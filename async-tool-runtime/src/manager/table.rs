@@ -94,6 +94,12 @@ impl TaskTable {
         self.cells.len() - self.settled.len()
     }
 
+    /// How many tasks have not ended: unlike [`open_count`](Self::open_count), without those that are just being taken out. Looks at
+    /// every task.
+    pub(super) fn unsettled_count(&self) -> usize {
+        self.cells.values().filter(|cell| !cell.is_settled()).count()
+    }
+
     pub(super) fn open(&self) -> Vec<Arc<TaskCell>> {
         let mut open: Vec<_> = self
             .cells
