@@ -129,7 +129,9 @@
 //! # Stopping
 //!
 //! A task can be told to stop: by the user, by the host, by a timeout, by the end of its session. An async tool is then dropped at its
-//! next `await`, after a grace time in which it may tidy up. A blocking tool can't be dropped, so a long one should ask now and then:
+//! next `await`, after a grace time in which it may tidy up; at a timeout only if it has taken its token before, because otherwise
+//! it can't know. What it says in its error is added to the reason. A blocking tool can't be dropped, so a long one should ask now and
+//! then:
 //!
 //! ```
 //! use async_tool_runtime::{ToolContext, async_tool};
@@ -290,13 +292,13 @@
 //! #[async_tool]
 //! async fn ship(order: u64, address: String, #[inject] cx: ToolContext) -> Result<String, ToolError> {
 //!     let (_valid, reserved) = tokio::try_join!(
-//!         cx.call_tool("check_address", json!({ "address": address })),
-//!         cx.call_tool("reserve", json!({ "order": order })),
+//!         cx.call_tool::<bool>("check_address", json!({ "address": address })),
+//!         cx.call_tool::<u64>("reserve", json!({ "order": order })),
 //!     )?;
 //!     match cx.call_tool("send", json!({ "order": order, "address": address })).await {
-//!         Ok(tracking) => Ok(tracking.to_string()),
+//!         Ok(tracking) => Ok(tracking),
 //!         Err(error) => {
-//!             cx.call_tool("release", json!({ "reservation": reserved })).await?;
+//!             let () = cx.call_tool("release", json!({ "reservation": reserved })).await?;
 //!             Err(error)
 //!         }
 //!     }

@@ -18,10 +18,10 @@ mod window;
 
 use std::time::Duration;
 
-use anyhow::ensure;
-use async_tool_runtime::{AsyncToolManager, ManagerStats};
+use anyhow::{Context, ensure};
+use async_tool_runtime::{AsyncToolManager, ManagerStats, Tool, ToolOptions, tools};
 use index::Index;
-use lookup::{ATTEMPTS, COOLDOWN, FAILURES, IndexAddress, RATE_SPAN};
+use lookup::{IndexAddress, look_up};
 use server::{HICCUP, Log, OUTAGE, QUOTA, SPAN, Server};
 use shared::console::say;
 use table::Table;
@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     introduce(&index);
     let server = Server::start(index).await?;
     let manager = AsyncToolManager::builder()
-        .tools(lookup::tools())
+        .tools(tools![look_up])
         .tool(questions::tool())
         .state(IndexAddress(server.address()))
         .build()?;
@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
     let retry_after = table.look_up(&["sha2"]).await?;
     table.look_up(&["serde"]).await?;
     // As long as the breaker says, and the server has recovered.
-    sleep(retry_after.unwrap_or(COOLDOWN)).await;
+    sleep(retry_after.context("an open breaker says when to come back")?).await;
     table.look_up(&["sha2"]).await?;
     table.look_up(&["regex"]).await?;
 
@@ -75,16 +75,21 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn introduce(index: &Index) {
-    let millis = RATE_SPAN.as_millis();
+    let tool = look_up::tool();
+    let ToolOptions {
+        retry, rate, breaker, ..
+    } = tool.options();
     let (first, last) = (OUTAGE.start(), OUTAGE.end());
     say(format_args!(
         "A flaky index of {} packages, on 127.0.0.1\n\n\
-         server:  {QUOTA} requests in any {} s; request {HICCUP} gets a 503 with `Retry-After: 1`, requests {first} to {last} get a 503\n\
-         look_up: {ATTEMPTS} attempts; breaker after {FAILURES} failed calls, for {} s; values are kept\n\
-         request: a tool that `look_up` calls for each attempt: {QUOTA} calls in any {millis} ms\n",
+         server:  {QUOTA} requests in any {SPAN:?}; request {HICCUP} gets a 503 with `Retry-After: 1`, requests {first} to {last} get a 503\n\
+         look_up: {} attempts; {} starts in any {:?}; breaker after {} failed calls, for {:?}; values are kept\n",
         index.len(),
-        SPAN.as_secs(),
-        COOLDOWN.as_secs(),
+        retry.map_or(1, |retry| retry.attempts),
+        rate.as_ref().map_or(0, |rate| rate.calls),
+        rate.as_ref().map_or(Duration::ZERO, |rate| rate.per),
+        breaker.map_or(0, |breaker| breaker.failures),
+        breaker.map_or(Duration::ZERO, |breaker| breaker.cooldown),
     ));
 }
 

@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, EventStream, SessionId, TaskOutcome, TaskSpec, Timestamp, ToolCall,
-};
+use async_tool_runtime::{AsyncTaskResult, AsyncToolManager, SessionId, TaskOutcome, TaskSpec, Timestamp, ToolCall};
 use serde::Deserialize;
 use serde_json::json;
-use shared::{console::say, lineage::Lineage};
+use shared::console::say;
 
 use crate::index::Package;
 
 /// Makes calls and prints the table row by row.
 pub(crate) struct Table {
     manager: AsyncToolManager,
-    events: EventStream,
-    lineage: Lineage,
     began: Option<Timestamp>,
     calls: usize,
     has_open_breaker: bool,
@@ -26,9 +21,7 @@ impl Table {
     pub(crate) fn new(manager: AsyncToolManager) -> Self {
         say("      at  package      attempts     took  outcome    what happened");
         Self {
-            events: manager.events(),
             manager,
-            lineage: Lineage::default(),
             began: None,
             calls: 0,
             has_open_breaker: false,
@@ -46,27 +39,17 @@ impl Table {
         for package in packages {
             self.calls += 1;
             let call = ToolCall::new(format!("call_{}", self.calls), "look_up", json!({"package": package}));
-            let task = self.manager.submit_task(TaskSpec::new(SessionId::new("table"), call))?;
-            tasks.push(task.id());
+            tasks.push(self.manager.submit_task(TaskSpec::new(SessionId::new("table"), call))?);
         }
-        while self.lineage.roots().count() < self.calls || !self.lineage.is_complete() {
-            let event = self
-                .events
-                .next()
-                .await
-                .context("the manager has gone before its calls")?;
-            self.lineage.observe(&event);
+        let mut results = Vec::new();
+        for task in tasks {
+            results.push(task.outcome().await);
         }
-        let mut results: Vec<_> = self
-            .lineage
-            .roots()
-            .filter(|result| tasks.contains(&result.task))
-            .collect();
         results.sort_by_key(|result| result.timing.settled);
         let mut retry_after = None;
-        for result in results {
+        for result in &results {
             let began = *self.began.get_or_insert(result.timing.accepted);
-            say(row(result, began, &self.lineage));
+            say(row(result, began));
             retry_after = result.outcome.error().and_then(|error| error.retry_after());
         }
         let is_open = !self.manager.stats().open_breakers.is_empty();
@@ -80,21 +63,20 @@ impl Table {
     }
 }
 
-fn row(result: &AsyncTaskResult, began: Timestamp, lineage: &Lineage) -> String {
+fn row(result: &AsyncTaskResult, began: Timestamp) -> String {
     let at = result.timing.accepted.since(began).as_secs_f64();
     let package = result.arguments["package"].as_str().unwrap_or_default();
     let took = result.timing.elapsed().as_millis();
     let status = result.status().as_str();
-    let what = what_happened(result, lineage);
+    let what = what_happened(result);
     format!(
         "  {at:>4.2} s  {package:<12} {:>8}  {took:>4} ms  {status:<9}  {what}",
         result.attempts
     )
 }
 
-/// Told from the record of the call, and of the requests below it.
-fn what_happened(result: &AsyncTaskResult, lineage: &Lineage) -> String {
-    let requests = || lineage.children(result.task);
+/// Told from the record of the call.
+fn what_happened(result: &AsyncTaskResult) -> String {
     let mut what = match &result.outcome {
         TaskOutcome::Completed(_) if result.attempts == 0 => "from the cache, without a request".to_owned(),
         TaskOutcome::Completed(value) => found(value),
@@ -108,19 +90,15 @@ fn what_happened(result: &AsyncTaskResult, lineage: &Lineage) -> String {
         TaskOutcome::Failed(error) => format!("given up: {error}"),
         other => other.status().to_string(),
     };
-    let failures: Vec<String> = requests()
-        .filter_map(|request| request.outcome.error())
-        .map(|error| match error.retry_after() {
-            Some(after) => format!("{error}, come back in {} s", after.as_secs()),
-            None => error.to_string(),
-        })
-        .collect();
-    if result.outcome.is_completed() && !failures.is_empty() {
-        what += &format!("; retried after \"{}\"", failures.join("\", \""));
+    match result.attempts {
+        0 | 1 => {}
+        2 => what += "; tried once more",
+        attempts => what += &format!("; tried {} times more", attempts - 1),
     }
-    let waited: Duration = requests().map(|request| request.timing.queued()).sum();
-    if waited >= Duration::from_millis(50) {
-        what += &format!("; {:.1} s held back by the rate limit", waited.as_secs_f64());
+    // Slots there are enough of.
+    let waited = result.timing.queued();
+    if result.attempts > 0 && waited >= Duration::from_millis(50) {
+        what += &format!("; held back {:.1} s by the rate limit", waited.as_secs_f64());
     }
     what
 }

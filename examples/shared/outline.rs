@@ -139,7 +139,7 @@ mod tests {
     #[async_tool(effect = "read")]
     async fn outer(again: bool, #[inject] cx: ToolContext) {
         if again {
-            let _drawn_from_its_record = cx.call_tool("outer", json!({"again": false})).await;
+            let _drawn_from_its_record = cx.call_tool::<Value>("outer", json!({"again": false})).await;
         }
     }
 

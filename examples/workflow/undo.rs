@@ -70,12 +70,7 @@ fn did_nothing(error: &ToolError) -> bool {
 
 /// Calls a tool below this task and reads its value as a `T`.
 pub(crate) async fn call<T: DeserializeOwned>(cx: &ToolContext, Call(name, arguments): Call) -> Result<T, ToolError> {
-    let value = cx.call_tool(name, arguments).await?;
-    serde_json::from_value(value).map_err(|error| {
-        ToolError::from_error(error)
-            .with_kind(ToolErrorKind::Internal)
-            .with_model_message(format!("`{name}` gave a value of another shape than expected"))
-    })
+    cx.call_tool(name, arguments).await
 }
 
 #[cfg(test)]

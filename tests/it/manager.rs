@@ -211,7 +211,11 @@ async fn a_tool_that_is_told_to_stop_may_end_by_itself() {
     tokio::task::yield_now().await;
     assert_eq!(manager.cancel(ack.task, "no longer needed"), Some(TaskStatus::Running));
     let result = task.outcome().await;
-    assert_eq!(result.outcome, TaskOutcome::Cancelled("no longer needed".to_owned()));
+    assert_eq!(
+        result.outcome,
+        TaskOutcome::Cancelled("no longer needed; the tool said: stopped half way".to_owned()),
+        "what it says of its end is not lost"
+    );
     assert_eq!(
         manager.cancel(ack.task, "again"),
         Some(TaskStatus::Cancelled),
@@ -293,8 +297,47 @@ async fn a_tool_that_runs_past_its_timeout_fails_and_hears_of_it() {
     let error = result.outcome.error().expect("a timeout is a failure");
     assert_eq!(error.kind(), ToolErrorKind::Timeout);
     assert_eq!(error.model_message(), "timed out after 2s");
-    assert_eq!(result.timing.running(), Duration::from_secs(2));
+    assert_eq!(
+        result.timing.running(),
+        Duration::from_secs(3),
+        "it listens, and is dropped after a grace time in which it could have tidied up"
+    );
     heard.notified().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_tidies_up_after_its_timeout_if_it_listens_and_is_dropped_at_once_if_not() {
+    for (listens, tidies, ends_after) in [(false, false, 2000), (true, true, 2100), (true, false, 3000)] {
+        let tidied = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&tidied);
+        let slow = tool("slow", move |cx| {
+            let counts = Arc::clone(&counts);
+            async move {
+                if !listens {
+                    return std::future::pending().await;
+                }
+                cx.cancellation().cancelled().await;
+                if !tidies {
+                    return std::future::pending().await;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                counts.fetch_add(1, Ordering::SeqCst);
+                Err(ToolError::failed("the half that was done is undone"))
+            }
+        });
+        let manager = AsyncToolManager::builder()
+            .tool(slow.timeout(Duration::from_secs(2)))
+            .build()
+            .unwrap();
+        let ack = manager.submit(&session(), call("slow", json!({}))).unwrap();
+        let result = manager.task(ack.task).unwrap().outcome().await;
+        assert_eq!(
+            result.outcome.error().map(ToolError::kind),
+            Some(ToolErrorKind::Timeout)
+        );
+        assert_eq!(result.timing.running(), Duration::from_millis(ends_after));
+        assert_eq!(tidied.load(Ordering::SeqCst), usize::from(tidies));
+    }
 }
 
 #[tokio::test]

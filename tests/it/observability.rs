@@ -1,6 +1,6 @@
 //! What operators see: spans and numbers.
 
-use std::{cell::RefCell, fmt, sync::Once, time::Duration};
+use std::{cell::RefCell, fmt, sync::Once};
 
 use async_tool_runtime::{
     AsyncToolManager, SessionId, TaskSpec, ToolCall, ToolError, ToolErrorKind, async_tool, tools,

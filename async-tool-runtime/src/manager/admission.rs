@@ -12,7 +12,8 @@ use super::{
     table::Inserted,
 };
 use crate::{
-    BoxFuture, Dedupe, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskOutcome, TaskSpec, ToolCall,
+    BoxFuture, Dedupe, IdempotencyKey, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskOutcome, TaskSpec,
+    ToolCall,
     policy::Path,
     task::TaskCell,
     tool::{CancellationToken, Count, TaskHost, ToolError, ToolErrorKind},
@@ -461,6 +462,15 @@ impl TaskHost for Inner {
         }
     }
 
+    fn enlist(&self, cell: &Arc<TaskCell>) {
+        let mut queue = self.queue();
+        let is_new =
+            cell.seat(|seat| seat.is_lent && seat.slot.is_none() && !std::mem::replace(&mut seat.has_place, true));
+        if is_new {
+            queue.take_place_regardless();
+        }
+    }
+
     fn resume(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             let is_needed = cell.seat(|seat| {
@@ -524,9 +534,15 @@ impl TaskHost for Inner {
         self.counters.count(what);
     }
 
-    fn submit_child(self: Arc<Self>, parent: &Arc<TaskCell>, call: ToolCall) -> Result<TaskHandle, SubmitError> {
+    fn submit_child(
+        self: Arc<Self>,
+        parent: &Arc<TaskCell>,
+        call: ToolCall,
+        key: IdempotencyKey,
+    ) -> Result<TaskHandle, SubmitError> {
         let mut spec = TaskSpec::new(parent.spec.session.clone(), call);
         spec.parent = Some(parent.spec.task);
+        spec.idempotency_key = Some(key);
         spec.turn = parent.spec.turn;
         spec.deadline = parent.spec.deadline;
         let child = self.submit(spec, Some(parent))?;

@@ -70,7 +70,7 @@ pub(super) struct Queue<T> {
     slots: usize,
     running: usize,
     waiting: usize,
-    /// How many tasks have been accepted and have had no slot yet.
+    /// How many tasks wait for their first slot, for their rate or for their next attempt.
     places: usize,
     capacity: usize,
     session_limit: usize,
@@ -183,6 +183,11 @@ impl<T> Queue<T> {
         let is_free = self.places < self.capacity;
         self.places += usize::from(is_free);
         is_free
+    }
+
+    /// Takes a place for one who was let in before, whether there is one or not: newcomers wait until there is.
+    pub(super) fn take_place_regardless(&mut self) {
+        self.places += 1;
     }
 
     pub(super) fn leave_place(&mut self) {

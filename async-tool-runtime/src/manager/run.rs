@@ -16,7 +16,7 @@ use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     TaskEvent, TaskOutcome,
     backend::{Backend, outcome_of},
-    policy::{Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
+    policy::{CANCELLED, Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
     task::{StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
@@ -194,7 +194,11 @@ impl Inner {
         cell.seat(|seat| seat.is_over = true);
         let has_freed = self.give_back(cell);
         let outcome = match (outcome, cell.cancel_reason()) {
-            (TaskOutcome::Cancelled(_), Some(reason)) => TaskOutcome::Cancelled(reason.to_owned()),
+            (TaskOutcome::Cancelled(said), Some(reason)) => TaskOutcome::Cancelled(match said.as_str() {
+                "" | CANCELLED => reason.to_owned(),
+                said if said == reason => reason.to_owned(),
+                said => format!("{reason}; the tool said: {said}"),
+            }),
             (outcome, _) => outcome,
         };
         self.settle(cell, outcome);

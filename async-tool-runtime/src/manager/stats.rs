@@ -16,7 +16,7 @@ use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker, tool::Count};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ManagerStats {
-    /// Tasks that have been accepted and have had no slot yet.
+    /// Tasks that wait for their first slot, for their rate or for their next attempt.
     pub waiting: usize,
     /// Slots that are taken.
     pub running: usize,
@@ -40,6 +40,8 @@ pub struct ManagerStats {
     pub unknown: u64,
     /// Attempts beyond the first.
     pub retries: u64,
+    /// Calls that were refused because the tool's circuit breaker was open.
+    pub breaker_refusals: u64,
     /// Calls that were given a value that had been kept.
     pub cache_hits: u64,
     /// Calls for which a value was looked for and not found.
@@ -57,6 +59,7 @@ pub(super) struct Counters {
     cancelled: AtomicU64,
     unknown: AtomicU64,
     retries: AtomicU64,
+    breaker_refusals: AtomicU64,
     cache_hits: AtomicU64,
     cache_misses: AtomicU64,
     shared: AtomicU64,
@@ -78,6 +81,7 @@ impl Counters {
             Count::CacheMiss => &self.cache_misses,
             Count::Shared => &self.shared,
             Count::Retry => &self.retries,
+            Count::BreakerOpen => &self.breaker_refusals,
         });
     }
 
@@ -133,6 +137,7 @@ impl AsyncToolManager {
             cancelled: get(&counters.cancelled),
             unknown: get(&counters.unknown),
             retries: get(&counters.retries),
+            breaker_refusals: get(&counters.breaker_refusals),
             cache_hits: get(&counters.cache_hits),
             cache_misses: get(&counters.cache_misses),
             shared: get(&counters.shared),

@@ -111,6 +111,7 @@ impl Attempt {
             },
             states: Arc::clone(&self.0.states),
             host: host.cloned(),
+            calls: 0.into(),
             token: OnceLock::new(),
         });
         let mut work = self.perform(call, &cx)?;
@@ -149,9 +150,22 @@ impl Attempt {
             biased;
             end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => end,
             error = time_is_up => {
-                // A blocking function can't be dropped; its token is the only way for it to hear of the timeout.
+                // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
+                // the token is the only way for it to hear of the timeout.
+                let listens = cx.is_listening();
                 cx.cancellation().cancel();
-                return Err(error);
+                if !listens {
+                    return Err(error);
+                }
+                let grace = Box::pin(sleep(self.0.cancel_grace));
+                tokio::select! {
+                    biased;
+                    end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => match end {
+                        End::Returned(Err(late)) if late.kind() != ToolErrorKind::Panicked => return Err(error),
+                        end => end,
+                    },
+                    () = grace => return Err(error),
+                }
             }
             () = cell.cancellation.cancelled() => {
                 // The end is there: nobody waits for a function any more, also not for one that blocks.
@@ -233,7 +247,11 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
     match result {
         Err(error) if cell.cancellation.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
             tracing::debug!(%error, "a tool that was told to stop ended with an error");
-            Err(cancelled())
+            // What it has to say may matter: what it could not undo, for instance. That a task below it was stopped too does not.
+            Err(match error.kind() {
+                ToolErrorKind::Cancelled => cancelled(),
+                _ => ToolError::new(ToolErrorKind::Cancelled, error.model_message()),
+            })
         }
         result => result,
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
-use crate::{ToolError, ToolErrorKind};
+use crate::{ToolError, ToolErrorKind, tool::Count};
 
 /// When a tool that fails is left alone for a while.
 ///
@@ -17,7 +17,8 @@ use crate::{ToolError, ToolErrorKind};
 /// [`ToolErrorKind::Unavailable`](crate::ToolErrorKind::Unavailable) and says when to come back (open). After `cooldown` one call
 /// is let through as a probe (half-open): if it succeeds the tool is called as before, otherwise the next cooldown begins.
 ///
-/// A call that was cancelled counts neither way, and so does one that never reached the function.
+/// An error that says that another try can't help ([`with_retryable(false)`](crate::ToolError::with_retryable)) is an answer: "no such city"
+/// is no sign of ill health. A call that was cancelled counts neither way, and so does one that never reached the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakerPolicy {
@@ -196,7 +197,11 @@ impl Layer<ToolService> for Breaker {
         ToolService::new(move |request: ToolRequest| {
             let (breaker, inner) = (breaker.clone(), inner.clone());
             async move {
-                let mut call = breaker.admit()?;
+                let admitted = breaker.admit();
+                if let (Err(_), Some(host)) = (&admitted, request.host()) {
+                    host.count(Count::BreakerOpen);
+                }
+                let mut call = admitted?;
                 let result = inner.run(request).await;
                 call.verdict = match &result {
                     Ok(_) => Verdict::Healthy,
@@ -206,6 +211,7 @@ impl Layer<ToolService> for Breaker {
                         | ToolErrorKind::Overloaded
                         | ToolErrorKind::Duplicate
                         | ToolErrorKind::Refused => Verdict::Neither,
+                        _ if error.is_definite() => Verdict::Healthy,
                         _ => Verdict::Failing,
                     },
                 };

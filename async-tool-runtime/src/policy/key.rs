@@ -43,6 +43,13 @@ impl CallKey {
     }
 }
 
+/// A value as text: equal values are equal texts.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, &mut text);
+    text
+}
+
 /// Writes a value so that equal values are equal texts: keys sorted, numbers in one spelling. As RFC 8785 has it, but for integers
 /// that a double can't hold, which stay what they are.
 fn write(value: &Value, out: &mut String) {

@@ -1,8 +1,8 @@
 //! What stands between a call and its function: one file per policy.
 //!
 //! The path of a call is a [`tower_service::Service`] over [`ToolRequest`]; a policy is a [`tower_layer::Layer`] around it.
-//! Outermost first: cache, single flight, rate limit, slots (`manager/queue.rs`), breaker, retry, and the attempt itself with
-//! its timeout and panic guard (`backend/executor.rs`).
+//! Outermost first: approval, caches, single flight, slots (`manager/queue.rs`), breaker, retry, rate, and the attempt itself with
+//! its timeout and panic guard (`attempt.rs`).
 //!
 //! # Invariants
 //!
@@ -39,6 +39,6 @@ pub use service::{ToolRequest, ToolService};
 
 pub(crate) use attempt::{Attempt, Quarantine};
 pub(crate) use breaker::Breaker;
-pub(crate) use key::CallKey;
+pub(crate) use key::{CallKey, canonical};
 pub(crate) use path::{Around, Path, Paths, paths};
-pub(crate) use service::{HostLayer, past_deadline, sleep_until_some};
+pub(crate) use service::{CANCELLED, HostLayer, past_deadline, sleep_until_some};

@@ -22,7 +22,7 @@ use crate::tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegist
 pub(crate) struct Path {
     pub(crate) options: ToolOptions,
     pub(crate) attempt: Attempt,
-    /// What is done with a slot: breaker, retry and the host's inner layers around the attempt. `None` where there is nothing but
+    /// What is done with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` where there is nothing but
     /// the attempt.
     pub(crate) inner: Option<ToolService>,
     /// What is done before there is a slot, around all of it. `None` where there is nothing: then a task that waits is data, and not
@@ -102,11 +102,20 @@ fn path(
         around.cancel_grace,
         Arc::clone(&around.quarantine),
     );
+    if options.retry.is_some() && !options.effect.is_repeatable() {
+        tracing::info!(
+            tool = &**name,
+            "the tool's effect is `once`: it is tried again only after errors that say that nothing was started"
+        );
+    }
     let breaker = options.breaker.map(|policy| Breaker::new(Arc::clone(name), policy));
 
     let mut inner = Stack::new(attempt.service());
     for layer in around.inner.iter().rev() {
         inner.add(layer);
+    }
+    if let Some(limiter) = &limiter {
+        inner.add(limiter);
     }
     if let Some(policy) = options
         .retry
@@ -119,11 +128,13 @@ fn path(
         inner.add(breaker);
     }
 
-    let core = around.remote.clone().unwrap_or_else(|| inner.service.clone());
+    let core = match (&around.remote, &limiter) {
+        (None, _) => inner.service.clone(),
+        (Some(remote), None) => remote.clone(),
+        // A worker counts its own attempts; what all workers get is counted here.
+        (Some(remote), Some(limiter)) => limiter.layer(remote.clone()),
+    };
     let mut outer = Stack::new(SlotLayer.layer(core));
-    if let Some(limiter) = &limiter {
-        outer.add(limiter);
-    }
     if options.dedupe == Dedupe::Share {
         outer.add(&FlightLayer::new(options.scope));
     }

@@ -1,19 +1,20 @@
-//! How many calls may start in a span of time.
+//! How many attempts may start in a span of time.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::{Instant, sleep_until},
 };
 use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
 
-/// How many calls of a tool may start within any span of time of a given length.
+/// How many times a tool may be started within any span of time of a given length.
 ///
-/// The window slides: in no span of that length do more calls start, wherever it begins. Calls beyond that wait, without a
-/// slot, in the order in which they came.
+/// Every attempt counts, because whoever set the quota counts requests. The window slides: in no span of that length are there more starts,
+/// wherever it begins. What comes beyond that waits, without a slot, in the order in which it came; while it waits, it counts as one of
+/// those the [queue](crate::AsyncToolManagerBuilder::queue_capacity) has room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
@@ -41,7 +42,7 @@ impl RateLimit {
     }
 }
 
-/// Lets calls start as their limit allows.
+/// Lets attempts start as their limit allows.
 ///
 /// Not `governor`: its algorithm (GCRA) with a burst of *n* lets up to 2*n* - 1 calls into one window, and with a burst of 1 the
 /// second of two calls under `60/min` waits a second for nothing. Not tower's own: its windows stand still, so 2*n* calls
@@ -50,10 +51,13 @@ impl RateLimit {
 pub(crate) struct RateLimiter {
     per: Duration,
     calls: usize,
-    /// When the last calls started, the oldest first; at most as many as the limit allows. The lock is held by the one who
-    /// waits: tokio's is fair, so calls start in the order in which they came, and one that is given up holds up nobody.
+    /// When the last attempts started, the oldest first; at most as many as the limit allows. The lock is held by the one whose turn
+    /// it is: tokio's is fair, so attempts start in the order in which they came, and one that is given up holds up nobody.
     starts: Arc<Mutex<VecDeque<Instant>>>,
 }
+
+/// The next start is this one's.
+struct Turn<'a>(MutexGuard<'a, VecDeque<Instant>>);
 
 impl RateLimiter {
     pub(crate) fn new(limit: &RateLimit) -> Self {
@@ -64,17 +68,44 @@ impl RateLimiter {
         }
     }
 
-    /// Waits until one more call may start, and counts it.
-    async fn start(&self) {
-        let mut starts = self.starts.lock().await;
-        if starts.len() == self.calls
-            && let Some(oldest) = starts.front()
-            && let Some(free) = oldest.checked_add(self.per)
-        {
+    /// Counts a start, unless it has to wait.
+    fn start_at_once(&self) -> bool {
+        // Somebody who waits has the lock.
+        let Ok(mut starts) = self.starts.try_lock() else {
+            return false;
+        };
+        let is_free = self.free_at(&starts).is_none_or(|free| free <= Instant::now());
+        if is_free {
+            self.count(&mut starts);
+        }
+        is_free
+    }
+
+    /// Waits for its turn, and until one more may start. What it then waits for holds up those behind it.
+    async fn turn(&self) -> Turn<'_> {
+        let starts = self.starts.lock().await;
+        if let Some(free) = self.free_at(&starts) {
             sleep_until(free).await;
+        }
+        Turn(starts)
+    }
+
+    /// Counts the start for which a turn was waited for.
+    fn start(&self, mut turn: Turn<'_>) {
+        self.count(&mut turn.0);
+    }
+
+    fn count(&self, starts: &mut VecDeque<Instant>) {
+        if starts.len() == self.calls {
             starts.pop_front();
         }
         starts.push_back(Instant::now());
+    }
+
+    /// When one more may start, if not at any time.
+    fn free_at(&self, starts: &VecDeque<Instant>) -> Option<Instant> {
+        let oldest = starts.front().filter(|_| starts.len() == self.calls)?;
+        oldest.checked_add(self.per)
     }
 }
 
@@ -86,7 +117,14 @@ impl Layer<ToolService> for RateLimiter {
         ToolService::new(move |request: ToolRequest| {
             let (limiter, inner) = (limiter.clone(), inner.clone());
             async move {
-                request.wait_for(limiter.start()).await?;
+                if !limiter.start_at_once() {
+                    let pause = request.pause();
+                    let turn = request.wait_for(limiter.turn()).await?;
+                    // The slot may take its time, and the start is counted when there is one: a crowd that had waited for slots would
+                    // otherwise start all at once.
+                    request.go_on(pause).await?;
+                    limiter.start(turn);
+                }
                 inner.run(request).await
             }
         })
@@ -106,7 +144,10 @@ mod tests {
             let limiter = limiter.clone();
             callers.push(tokio::spawn(async move {
                 let patience = Duration::from_millis(patience.unwrap_or(u64::from(u32::MAX)));
-                tokio::time::timeout(patience, limiter.start()).await.ok()?;
+                if !limiter.start_at_once() {
+                    let turn = tokio::time::timeout(patience, limiter.turn()).await.ok()?;
+                    limiter.start(turn);
+                }
                 Some(Instant::now())
             }));
         }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower_layer::Layer;
 use tracing::Instrument;
 
@@ -119,7 +119,9 @@ impl Layer<ToolService> for RetryLayer {
                     if let Some(host) = request.host() {
                         host.count(Count::Retry);
                     }
-                    request.pause(pause).await?;
+                    let wait = request.pause();
+                    request.wait_for(sleep(pause)).await?;
+                    request.go_on(wait).await?;
                     attempt += 1;
                 }
             }

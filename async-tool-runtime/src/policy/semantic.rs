@@ -28,6 +28,12 @@ pub trait Embedder: Send + Sync + 'static {
     fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>>;
 }
 
+impl<E: Embedder + ?Sized> Embedder for Arc<E> {
+    fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>> {
+        (**self).embed(text)
+    }
+}
+
 // `dyn Embedder` must stay possible: a cache holds one of any kind.
 const _: fn(&dyn Embedder) = |_| {};
 

@@ -5,11 +5,10 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -137,17 +136,20 @@ impl ToolRequest {
         }
     }
 
-    /// Waits without a slot.
-    pub(crate) async fn pause(&self, pause: Duration) -> Result<(), ToolError> {
-        let suspension = self
-            .host
-            .clone()
-            .map(|host| Suspension::begin(host, Arc::clone(&self.cell)));
-        self.wait_for(sleep(pause)).await?;
-        if let Some(suspension) = suspension {
-            self.wait_for(suspension.end()).await?;
+    /// Gives the slot away for a while; the task counts among those that wait.
+    pub(crate) fn pause(&self) -> Option<Suspension> {
+        let host = self.host.clone()?;
+        let suspension = Suspension::begin(Arc::clone(&host), Arc::clone(&self.cell));
+        host.enlist(&self.cell);
+        Some(suspension)
+    }
+
+    /// Waits for a slot after a pause.
+    pub(crate) async fn go_on(&self, pause: Option<Suspension>) -> Result<(), ToolError> {
+        match pause {
+            Some(suspension) => self.wait_for(suspension.end()).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -158,9 +160,12 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
     }
 }
 
+/// The reason where nobody has given one.
+pub(crate) const CANCELLED: &str = "cancelled";
+
 /// The end of a call that was told to stop.
 pub(crate) fn cancelled() -> ToolError {
-    ToolError::new(ToolErrorKind::Cancelled, "cancelled")
+    ToolError::new(ToolErrorKind::Cancelled, CANCELLED)
 }
 
 pub(crate) fn past_deadline() -> ToolError {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use super::{AsyncTaskResult, TaskCell, TaskHandle, TaskId, TaskOutcome};
 use crate::tool::{Suspension, TaskHost, ToolError, ToolErrorKind};
@@ -49,20 +49,26 @@ impl ChildTask {
         result
     }
 
-    /// Waits until the task has ended, and gives its value.
+    /// Waits until the task has ended, and gives its value, read as a `T`.
     ///
     /// # Errors
     ///
-    /// The error the task failed with; [`ToolErrorKind::Cancelled`] if it was cancelled, [`ToolErrorKind::Unknown`] if nobody can say
+    /// The error the task failed with; [`ToolErrorKind::Internal`] if the value is no `T`; [`ToolErrorKind::Cancelled`] if it was cancelled, [`ToolErrorKind::Unknown`] if nobody can say
     /// how it ended.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future cancels the task.
-    pub async fn value(self) -> Result<Value, ToolError> {
+    pub async fn value<T: DeserializeOwned>(self) -> Result<T, ToolError> {
         let result = self.outcome().await;
         match &result.outcome {
-            TaskOutcome::Completed(value) => Ok(value.clone()),
+            TaskOutcome::Completed(value) => T::deserialize(value).map_err(|error| {
+                ToolError::new(
+                    ToolErrorKind::Internal,
+                    format!("the value of `{}` can't be read: {error}", result.tool),
+                )
+                .with_model_message("the tool is not set up correctly")
+            }),
             TaskOutcome::Failed(error) => Err(error.clone()),
             TaskOutcome::Cancelled(reason) => Err(ToolError::new(ToolErrorKind::Cancelled, reason.clone())),
             TaskOutcome::Unknown(why) => Err(ToolError::new(ToolErrorKind::Unknown, why.clone())),

@@ -21,6 +21,9 @@ pub struct AsyncTaskResult {
     pub number: Option<TaskNo>,
     /// The conversation that asked: where the result goes.
     pub session: SessionId,
+    /// The task that had submitted it, where it was a task: its result went there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TaskId>,
     /// The call that the task carries out.
     pub call: CallId,
     /// The name of the tool.
@@ -46,6 +49,7 @@ impl AsyncTaskResult {
             task: spec.task,
             number: spec.number,
             session: spec.session.clone(),
+            parent: spec.parent,
             call: spec.call.id.clone(),
             tool: Arc::clone(&spec.call.name),
             arguments: Arc::clone(&spec.call.arguments),

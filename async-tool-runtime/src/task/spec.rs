@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{TaskId, TaskNo, ToolCall};
-use crate::{SessionId, Timestamp, TurnNo};
+use crate::{IdempotencyKey, SessionId, Timestamp, TurnNo};
 
 /// A task as data: all that another process needs to run it and to send the outcome home.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct TaskSpec {
     /// The task that submitted this one, where it was a task: its result goes there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
+    /// What a service is told that promises to do a thing once per key; `None`: the task's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
     /// The call to carry out.
     pub call: ToolCall,
     /// Which attempt this is; the first is 1.
@@ -41,6 +44,7 @@ impl TaskSpec {
             session,
             turn: None,
             parent: None,
+            idempotency_key: None,
             call,
             attempt: 1,
             deadline: None,

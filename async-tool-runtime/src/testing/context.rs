@@ -37,6 +37,7 @@ pub fn tool_context() -> ToolContext {
         deadline: None,
         states: Arc::new(StateMap::default()),
         host: None,
+        calls: 0.into(),
         token: OnceLock::new(),
     })
 }

@@ -2,12 +2,15 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -17,6 +20,7 @@ use super::{
 };
 use crate::{
     CallId, ChildTask, InputRequest, SessionId, TaskId, TaskNo, ToolCall,
+    policy::canonical,
     task::{Question, TaskCell},
 };
 
@@ -34,6 +38,8 @@ pub(crate) struct TaskContext {
     pub(crate) states: Arc<StateMap>,
     /// Who runs the task, where that is a manager.
     pub(crate) host: Option<Arc<dyn TaskHost>>,
+    /// How many calls the attempt has made below it.
+    pub(crate) calls: AtomicU32,
     /// The tool's own token, made when it is asked for: what the tool cancels for its helpers' sake is no cancellation of the
     /// task.
     pub(crate) token: OnceLock<CancellationToken>,
@@ -74,10 +80,12 @@ impl ToolContext {
         self.0.attempt
     }
 
-    /// A key that is the same on every attempt of this task, and for no other task.
+    /// A key that is the same on every attempt of this task, and for no other task; of a task below another also on every attempt of
+    /// that one.
     #[must_use]
     pub fn idempotency_key(&self) -> IdempotencyKey {
-        IdempotencyKey::new(self.task())
+        let spec = &self.0.cell.spec;
+        spec.idempotency_key.unwrap_or(IdempotencyKey::new(spec.task))
     }
 
     /// The signal to stop.
@@ -89,10 +97,12 @@ impl ToolContext {
     /// Whether the task has been told to stop. Blocking tools ask this between steps.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        match self.0.token.get() {
-            Some(token) => token.is_cancelled(),
-            None => self.0.cell.cancellation.is_cancelled(),
-        }
+        self.cancellation().is_cancelled()
+    }
+
+    /// Whether anybody has ever looked for the signal to stop.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.0.token.get().is_some()
     }
 
     /// When the attempt times out, if it does. While the task waits for an [answer](Self::request_input), its own timeout stands
@@ -122,8 +132,11 @@ impl ToolContext {
         self.0.states.find()
     }
 
-    /// Calls another tool of the manager and waits for its value. The call is a task of its own, below this one: it has the policies
+    /// Calls another tool of the manager and waits for its value, read as a `T`; [`Value`] takes any. The call is a task of its own, below this one: it has the policies
     /// of its tool, and its result comes here and not to the model.
+    ///
+    /// If this task is tried again, a call that it makes again (as the same of its calls, with the same arguments) has the same
+    /// [idempotency key](Self::idempotency_key) again.
     ///
     /// While this waits, the task gives its slot away, so that tasks that wait for each other can't fill the manager. Run calls side by
     /// side with `tokio::join!`.
@@ -135,7 +148,7 @@ impl ToolContext {
     /// # Cancel safety
     ///
     /// Dropping the future cancels the call.
-    pub async fn call_tool(&self, name: &str, arguments: impl Into<Value>) -> Result<Value, ToolError> {
+    pub async fn call_tool<T: DeserializeOwned>(&self, name: &str, arguments: impl Serialize) -> Result<T, ToolError> {
         self.submit_tool(name, arguments)?.value().await
     }
 
@@ -145,11 +158,18 @@ impl ToolContext {
     /// # Errors
     ///
     /// As for [`call_tool`](Self::call_tool), except the tool's own.
-    pub fn submit_tool(&self, name: &str, arguments: impl Into<Value>) -> Result<ChildTask, ToolError> {
+    pub fn submit_tool(&self, name: &str, arguments: impl Serialize) -> Result<ChildTask, ToolError> {
         let host = self.host()?;
         let cell = &self.0.cell;
-        let call = ToolCall::new(self.call().clone(), name, arguments.into());
-        let child = Arc::clone(host).submit_child(cell, call);
+        let arguments = serde_json::to_value(arguments).map_err(|error| {
+            ToolError::from_error(error)
+                .with_kind(ToolErrorKind::Internal)
+                .with_model_message("the arguments of a call below can't be written as JSON")
+        })?;
+        let ordinal = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let key = self.idempotency_key().below(ordinal, name, &canonical(&arguments));
+        let call = ToolCall::new(self.call().clone(), name, arguments);
+        let child = Arc::clone(host).submit_child(cell, call, key);
         let child = child.map_err(|refused| refused.into_parts().1)?;
         Ok(ChildTask::new(child, Arc::clone(cell), Arc::clone(host)))
     }

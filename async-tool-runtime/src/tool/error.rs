@@ -197,6 +197,11 @@ impl ToolError {
         self.0.retryable.unwrap_or_else(|| self.0.kind.is_retryable())
     }
 
+    /// Whether the error says that another try can't help.
+    pub(crate) fn is_definite(&self) -> bool {
+        self.0.retryable == Some(false)
+    }
+
     /// Whether the error says that the work was not even started.
     #[must_use]
     pub fn not_started(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{BoxFuture, ProgressReport, SubmitError, TaskHandle, ToolCall, task::TaskCell};
+use crate::{BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskHandle, ToolCall, task::TaskCell};
 
 /// What a task's context can ask of whoever runs the task.
 pub(crate) trait TaskHost: Send + Sync {
@@ -17,6 +17,9 @@ pub(crate) trait TaskHost: Send + Sync {
 
     /// The task gives its slot away for a while.
     fn suspend(&self, cell: &Arc<TaskCell>);
+
+    /// The task, which has given its slot away, counts among those that wait until it has one again.
+    fn enlist(&self, cell: &Arc<TaskCell>);
 
     /// The task goes on as soon as it has a slot.
     fn resume(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()>;
@@ -43,7 +46,12 @@ pub(crate) trait TaskHost: Send + Sync {
     fn count(&self, what: Count);
 
     /// The task submits a task of its own.
-    fn submit_child(self: Arc<Self>, parent: &Arc<TaskCell>, call: ToolCall) -> Result<TaskHandle, SubmitError>;
+    fn submit_child(
+        self: Arc<Self>,
+        parent: &Arc<TaskCell>,
+        call: ToolCall,
+        key: IdempotencyKey,
+    ) -> Result<TaskHandle, SubmitError>;
 }
 
 /// What happens on the way of calls, and is counted.
@@ -53,6 +61,7 @@ pub(crate) enum Count {
     CacheMiss,
     Shared,
     Retry,
+    BreakerOpen,
 }
 
 /// A while in which a task holds no slot. Dropping it ends the while at once.

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_tool_runtime::{AsyncToolManager, ChildTask, FunctionTool, TaskHandle, TaskOutcome, ToolErrorKind};
+use async_tool_runtime::{
+    AsyncToolManager, ChildTask, Effect, FunctionTool, RetryPolicy, TaskHandle, TaskOutcome, ToolError, ToolErrorKind,
+};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -24,9 +26,12 @@ fn tree(crowd: &Crowd) -> FunctionTool {
                 return Ok(json!(1));
             }
             let below = json!({"depth": depth - 1});
-            let (one, other) = tokio::join!(cx.call_tool("tree", below.clone()), cx.call_tool("tree", below.clone()));
+            let (one, other) = tokio::join!(
+                cx.call_tool::<u64>("tree", below.clone()),
+                cx.call_tool::<u64>("tree", below.clone())
+            );
             compute().await;
-            Ok(json!(1 + one?.as_u64().unwrap() + other?.as_u64().unwrap()))
+            Ok(json!(1 + one? + other?))
         }
     })
 }
@@ -286,7 +291,7 @@ async fn a_task_that_has_ended_submits_nothing_that_lives() {
         start(&manager, "leaks").outcome().await;
         let cx = kept.lock().unwrap().take().unwrap();
         let child = cx.submit_tool("hangs", json!({})).unwrap();
-        let outcome = tokio::time::timeout(secs(60), child.value())
+        let outcome = tokio::time::timeout(secs(60), child.value::<Value>())
             .await
             .expect("it is stopped");
         assert_eq!(outcome.unwrap_err().kind(), ToolErrorKind::Cancelled);
@@ -297,9 +302,9 @@ async fn a_task_that_has_ended_submits_nothing_that_lives() {
 #[tokio::test(start_paused = true)]
 async fn a_child_has_the_policies_of_its_tool_and_its_error_is_its_parents_to_handle() {
     let calls = tool("calls", |cx| async move {
-        let unknown = cx.call_tool("nothing", json!({})).await.unwrap_err();
+        let unknown = cx.call_tool::<Value>("nothing", json!({})).await.unwrap_err();
         assert_eq!(unknown.kind(), ToolErrorKind::UnknownTool);
-        let slow = cx.call_tool("slow", json!({})).await.unwrap_err();
+        let slow = cx.call_tool::<Value>("slow", json!({})).await.unwrap_err();
         assert_eq!(slow.kind(), ToolErrorKind::Timeout);
         cx.call_tool("quick", json!({})).await
     });
@@ -312,4 +317,47 @@ async fn a_child_has_the_policies_of_its_tool_and_its_error_is_its_parents_to_ha
         .unwrap();
     let task = start(&manager, "calls");
     assert_eq!(task.outcome().await.outcome.value(), Some(&json!("done")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_below_has_the_same_idempotency_key_whenever_its_parent_is_tried_again() {
+    let keys = Log::new();
+    let charge = {
+        let keys = keys.clone();
+        tool_of("charge", move |arguments, cx| {
+            let keys = keys.clone();
+            async move {
+                keys.note(format!("{arguments} {}", cx.idempotency_key()));
+                Ok(json!(null))
+            }
+        })
+    };
+    let order = tool("order", |cx| async move {
+        // The same twice: two charges are meant.
+        for amount in [5, 5, 7] {
+            let () = cx.call_tool("charge", json!({"amount": amount})).await?;
+        }
+        match cx.attempt() {
+            3 => Ok(json!("done")),
+            _ => Err(ToolError::new(ToolErrorKind::Unavailable, "not yet")),
+        }
+    });
+    let order = order.effect(Effect::Idempotent).retry(RetryPolicy::new(3));
+    let manager = AsyncToolManager::builder().tool(order).tool(charge).build().unwrap();
+    for _ in 0..2 {
+        assert!(start(&manager, "order").outcome().await.outcome.is_completed());
+    }
+
+    let keys = keys.all();
+    let (one, other) = keys.split_at(9);
+    for attempts in [one, other] {
+        assert_eq!(attempts[..3], attempts[3..6], "the second attempt");
+        assert_eq!(attempts[..3], attempts[6..], "the third attempt");
+        let distinct: std::collections::HashSet<_> = attempts.iter().collect();
+        assert_eq!(distinct.len(), 3, "one key for each charge: {attempts:?}");
+    }
+    assert!(
+        one.iter().all(|key| !other.contains(key)),
+        "another order has other keys"
+    );
 }
