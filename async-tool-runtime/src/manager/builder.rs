@@ -123,7 +123,8 @@ impl AsyncToolManagerBuilder {
     }
 
     /// How many shares of the slots a session has, when several wait for them; 0 counts as 1. Asked when a session comes, and again
-    /// after it has had no task for a while. Default: 1 for each.
+    /// after it has had no task for a while, while the queue stands still: it must be quick, and not call the manager. One that panics
+    /// counts as 1. Default: 1 for each.
     pub fn session_weight(mut self, weigh: impl Fn(&SessionId) -> u32 + Send + Sync + 'static) -> Self {
         self.weigh = Some(Box::new(weigh));
         self

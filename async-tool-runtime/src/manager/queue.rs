@@ -14,7 +14,10 @@
 //!
 //! A tool with a limit of its own has a lane: when that is full, its tasks stay and nobody behind them waits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use crate::{Priority, SessionId, Timestamp};
 
@@ -369,7 +372,7 @@ impl<T> Queue<T> {
             self.forget_idle();
         }
         let share = Share {
-            weight: self.weigh.as_ref().map_or(1, |weigh| u64::from(weigh(session).max(1))),
+            weight: self.weigh.as_ref().map_or(1, |weigh| weight(weigh, session)),
             running: 0,
             waiting: 0,
             has_inline: false,
@@ -407,6 +410,16 @@ impl<T> Queue<T> {
             is_active
         });
     }
+}
+
+/// A task is not lost because nobody can say what its session weighs.
+fn weight(weigh: &Weigh, session: &SessionId) -> u64 {
+    let weight = catch_unwind(AssertUnwindSafe(|| weigh(session)));
+    let weight = weight.unwrap_or_else(|_| {
+        tracing::error!(%session, "`session_weight` panicked; the session has a weight of 1");
+        1
+    });
+    u64::from(weight.max(1))
 }
 
 impl<T> Share<T> {

@@ -1,0 +1,298 @@
+//! Who gets in, and who goes first.
+
+use async_tool_runtime::{AsyncToolManager, BuildError, Priority, RateLimit, TaskStatus, ToolErrorKind, WhenFull};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::{
+    calls::{
+        Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, spec, start, start_in, start_with, tool,
+    },
+    gates::Gates,
+};
+
+fn gate() -> serde_json::Value {
+    json!({"name": "a"})
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_wait_for_a_rate_count_in_the_queue() {
+    let manager = AsyncToolManager::builder()
+        .tool(quick().name("limited").rate(RateLimit::new(1, secs(60))))
+        .tool(quick())
+        .queue_capacity(2)
+        .build()
+        .unwrap();
+    start(&manager, "limited").outcome().await;
+    let waiting = [start(&manager, "limited"), start(&manager, "limited")];
+    idle().await;
+    assert_eq!(manager.stats().waiting, 2);
+    let refusal = manager.submit(&session(), call("limited", json!({}))).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Overloaded);
+    assert!(refusal.error().retryable() && refusal.error().not_started());
+    assert_eq!(manager.stats().rejected, 1);
+    waiting[0].cancel("make room");
+    waiting[0].outcome().await;
+    start(&manager, "limited").abort("enough");
+    waiting[1].outcome().await;
+    idle().await;
+    is_at_rest(&manager, "after a full queue").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_highest_priority_goes_first_and_in_it_who_came_first() {
+    let log = Log::new();
+    let noting = |name: &'static str, priority| {
+        let log = log.clone();
+        tool(name, move |_| {
+            log.note(name);
+            async { Ok(json!(1)) }
+        })
+        .priority(priority)
+    };
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(noting("low", Priority::Low))
+        .tool(noting("normal", Priority::Normal))
+        .tool(noting("high", Priority::High))
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let first = start_with(&manager, "gate", gate());
+    let tasks = ["low", "normal", "high", "low", "high"].map(|name| start(&manager, name));
+    gates.open("a", json!(1));
+    first.outcome().await;
+    for task in tasks {
+        task.outcome().await;
+    }
+    assert_eq!(log.all(), ["high", "high", "normal", "low", "low"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_tools_and_sessions_hold_and_hold_up_nobody_else() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().concurrency(2))
+        .tool(quick())
+        .session_concurrency(1)
+        .concurrency(10)
+        .build()
+        .unwrap();
+    let tasks = ["one", "one", "two", "three"].map(|session| start_in(&manager, session, "gate", gate()));
+    idle().await;
+    use TaskStatus::{Queued, Running};
+    assert_eq!(
+        tasks.each_ref().map(|task| task.status()),
+        [Running, Queued, Running, Queued]
+    );
+    assert!(
+        start_in(&manager, "three", "quick", json!({}))
+            .outcome()
+            .await
+            .outcome
+            .is_completed()
+    );
+    let held_up = start_in(&manager, "one", "quick", json!({}));
+    idle().await;
+    assert_eq!(held_up.status(), Queued, "its session is at its limit");
+    for _ in 0..4 {
+        gates.open("a", json!(1));
+    }
+    for task in &tasks {
+        task.outcome().await;
+    }
+    held_up.outcome().await;
+    is_at_rest(&manager, "after limits").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_it_rejects_a_full_manager_says_when_to_come_back_and_lets_children_wait() {
+    let gates = Gates::new();
+    let parent = tool("parent", |cx| async move {
+        cx.call_tool("gate", json!({"name": "a"})).await
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(parent)
+        .tool(quick())
+        .concurrency(2)
+        .when_full(WhenFull::Reject { retry_after: secs(7) })
+        .build()
+        .unwrap();
+    let tasks = [start(&manager, "parent"), start(&manager, "parent")];
+    idle().await;
+    let refusal = manager.submit(&session(), call("quick", json!({}))).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Overloaded);
+    assert_eq!(refusal.error().retry_after(), Some(secs(7)));
+    gates.open("a", json!(1));
+    gates.open("a", json!(1));
+    for task in &tasks {
+        assert!(task.outcome().await.outcome.is_completed());
+    }
+    is_at_rest(&manager, "after rejections").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_it_runs_inline_every_session_has_one_task_beyond_the_limit() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(quick())
+        .concurrency(1)
+        .when_full(WhenFull::RunInline)
+        .build()
+        .unwrap();
+    let tasks = ["one", "one", "one", "two", "two"].map(|session| start_in(&manager, session, "gate", gate()));
+    idle().await;
+    use TaskStatus::{Queued, Running};
+    let statuses = tasks.each_ref().map(|task| task.status());
+    assert_eq!(statuses, [Running, Running, Queued, Running, Queued]);
+    for _ in 0..5 {
+        gates.open("a", json!(1));
+    }
+    for task in &tasks {
+        task.outcome().await;
+    }
+    is_at_rest(&manager, "after tasks beyond the limit").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_ends_a_task_that_waits_for_a_slot() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let first = start_with(&manager, "gate", gate());
+    let begin = Instant::now();
+    let late = manager
+        .submit_task(spec("quick").with_deadline(after(&first, secs(5))))
+        .unwrap();
+    let result = late.outcome().await;
+    assert_eq!((kind(&result), result.attempts), (Some(ToolErrorKind::Timeout), 0));
+    assert_eq!(begin.elapsed(), secs(5));
+    gates.open("a", json!(1));
+    first.outcome().await;
+    let past = manager
+        .submit_task(spec("quick").with_deadline(after(&first, secs(1))))
+        .unwrap();
+    let result = past.outcome().await;
+    assert_eq!(
+        (kind(&result), result.attempts),
+        (Some(ToolErrorKind::Timeout), 0),
+        "it never ran"
+    );
+    is_at_rest(&manager, "after deadlines").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_a_tool_sees_is_the_nearer_of_timeout_and_task() {
+    let looks = tool("looks", |cx| async move {
+        assert_eq!(cx.deadline().map(|at| at - Instant::now()), cx.remaining());
+        Ok(json!(cx.remaining().map(|left| left.as_secs())))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(looks.clone())
+        .tool(looks.name("timed").timeout(secs(10)))
+        .tool(quick())
+        .build()
+        .unwrap();
+    let reference = start(&manager, "quick");
+    for (tool, deadline, expected) in [
+        ("looks", None, json!(null)),
+        ("looks", Some(20), json!(20)),
+        ("timed", None, json!(10)),
+        ("timed", Some(5), json!(5)),
+        ("timed", Some(20), json!(10)),
+    ] {
+        let mut spec = spec(tool);
+        spec.deadline = deadline.map(|deadline| after(&reference, secs(deadline)));
+        let result = manager.submit_task(spec).unwrap().outcome().await;
+        assert_eq!(result.outcome.value(), Some(&expected), "{tool} {deadline:?}");
+    }
+}
+
+#[test]
+fn a_session_without_slots_can_not_be_built() {
+    let error = AsyncToolManager::builder().session_concurrency(0).build().unwrap_err();
+    assert_eq!(error, BuildError::NoSlots);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_weight_that_can_not_be_said_is_one() {
+    let crowd = Crowd::default();
+    let inside = crowd.clone();
+    let counting = tool("counting", move |_| {
+        let inside = inside.enter();
+        async move {
+            let _inside = inside;
+            Ok(json!(1))
+        }
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(counting)
+        .tool(quick())
+        .concurrency(1)
+        .session_weight(|_| panic!("no idea"))
+        .build()
+        .unwrap();
+    for task in [start(&manager, "counting"), start(&manager, "counting")] {
+        assert!(task.outcome().await.outcome.is_completed());
+    }
+    assert_eq!(crowd.most(), 1);
+    is_at_rest(&manager, "after a weight that panics").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_sessions_each_get_their_own_results() {
+    use std::{
+        collections::HashMap,
+        sync::{Arc, Mutex},
+    };
+    let heard = Arc::new(Mutex::new(HashMap::<String, u32>::new()));
+    let counter = Arc::clone(&heard);
+    let echo = crate::calls::tool_of("echo", |arguments, cx| async move {
+        tokio::task::yield_now().await;
+        assert_eq!(arguments["session"], cx.session().as_str());
+        Ok(arguments["session"].clone())
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(echo)
+        .tool(quick())
+        .retained_tasks(0)
+        .on_complete(move |result| {
+            assert_eq!(
+                result.outcome.value().and_then(|value| value.as_str()),
+                Some(result.session.as_str())
+            );
+            *counter
+                .lock()
+                .unwrap()
+                .entry(result.session.as_str().to_owned())
+                .or_default() += 1;
+        })
+        .build()
+        .unwrap();
+    let mut tasks = Vec::new();
+    for _ in 0..10 {
+        for number in 0..1_000 {
+            let session = format!("s{number}");
+            let arguments = json!({"session": session});
+            tasks.push((session.clone(), start_in(&manager, &session, "echo", arguments)));
+        }
+    }
+    for (session, task) in &tasks {
+        let result = task.outcome().await;
+        assert_eq!(
+            (result.session.as_str(), result.outcome.value()),
+            (&**session, Some(&json!(session)))
+        );
+    }
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.len(), 1_000);
+    assert!(heard.values().all(|of_session| *of_session == 10));
+    assert_eq!((manager.stats().completed, manager.stats().open), (10_000, 0));
+}

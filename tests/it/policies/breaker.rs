@@ -1,0 +1,161 @@
+//! Tools that are left alone for a while.
+
+use std::sync::{Arc, Mutex};
+
+use async_tool_runtime::{
+    AsyncAgent, AsyncToolManager, BreakerPolicy, FunctionTool, ModelStream, ToolCall, ToolError, ToolErrorKind,
+    testing::ScriptedModel,
+};
+use serde_json::json;
+
+use crate::calls::{Log, Output, idle, is_at_rest, kind, quick, secs, start, tool, unavailable};
+
+/// A tool that does what the test says last; waits for ever at `None`.
+#[derive(Clone)]
+struct Switch(Arc<Mutex<Option<Output>>>, Log<()>);
+
+impl Switch {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Some(Err(unavailable())))), Log::new())
+    }
+
+    fn set(&self, does: Option<Output>) {
+        *self.0.lock().unwrap() = does;
+    }
+
+    fn tool(&self) -> FunctionTool {
+        let switch = self.clone();
+        tool("switch", move |_| {
+            switch.1.note(());
+            let does = switch.0.lock().unwrap().clone();
+            async move {
+                match does {
+                    Some(does) => does,
+                    None => std::future::pending().await,
+                }
+            }
+        })
+    }
+
+    fn manager(&self) -> AsyncToolManager {
+        AsyncToolManager::builder()
+            .tool(self.tool().breaker(BreakerPolicy::new(3, secs(30))))
+            .tool(quick())
+            .concurrency(4)
+            .build()
+            .unwrap()
+    }
+}
+
+async fn call(manager: &AsyncToolManager) -> Option<ToolErrorKind> {
+    kind(&*start(manager, "switch").outcome().await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_fails_again_and_again_is_left_alone_then_probed_then_called_as_before() {
+    let switch = Switch::new();
+    let manager = switch.manager();
+    for _ in 0..3 {
+        assert!(manager.stats().open_breakers.is_empty());
+        call(&manager).await;
+    }
+    assert_eq!(manager.stats().open_breakers, [Arc::from("switch")]);
+    tokio::time::sleep(secs(10)).await;
+    let result = start(&manager, "switch").outcome().await;
+    let error = result.outcome.error().unwrap();
+    assert_eq!(
+        (error.kind(), error.retry_after()),
+        (ToolErrorKind::Unavailable, Some(secs(20)))
+    );
+    assert!(error.retryable() && error.not_started());
+    assert_eq!((result.attempts, switch.1.len()), (0, 3));
+
+    tokio::time::sleep(secs(20)).await;
+    call(&manager).await;
+    assert_eq!(switch.1.len(), 4, "the probe");
+    call(&manager).await;
+    assert_eq!(switch.1.len(), 4, "it has failed, and the next cooldown has begun");
+
+    tokio::time::sleep(secs(30)).await;
+    switch.set(Some(Ok(json!(1))));
+    assert_eq!(call(&manager).await, None);
+    assert!(manager.stats().open_breakers.is_empty());
+    switch.set(Some(Err(unavailable())));
+    for _ in 0..3 {
+        assert_eq!(call(&manager).await, Some(ToolErrorKind::Unavailable));
+    }
+    assert_eq!(switch.1.len(), 8, "it counts from the beginning");
+    is_at_rest(&manager, "after a breaker").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_probes_and_when_it_is_cancelled_the_next_one_does() {
+    let switch = Switch::new();
+    let manager = switch.manager();
+    for _ in 0..3 {
+        call(&manager).await;
+    }
+    tokio::time::sleep(secs(30)).await;
+    switch.set(None);
+    let probe = start(&manager, "switch");
+    idle().await;
+    assert_eq!(call(&manager).await, Some(ToolErrorKind::Unavailable));
+    assert_eq!(switch.1.len(), 4, "one probe at a time");
+    probe.cancel("enough");
+    probe.outcome().await;
+    let probe = start(&manager, "switch");
+    idle().await;
+    probe.abort("enough");
+    idle().await;
+    switch.set(Some(Ok(json!(1))));
+    assert_eq!(call(&manager).await, None);
+    assert!(manager.stats().open_breakers.is_empty());
+    is_at_rest(&manager, "after probes").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_between_failures_and_what_says_nothing_of_the_tool_open_no_breaker() {
+    let switch = Switch::new();
+    let manager = switch.manager();
+    for _ in 0..3 {
+        for does in [Err(unavailable()), Err(unavailable()), Ok(json!(1))] {
+            switch.set(Some(does));
+            call(&manager).await;
+        }
+    }
+    switch.set(Some(Err(ToolError::new(
+        ToolErrorKind::InvalidArguments,
+        "no such column",
+    ))));
+    for _ in 0..5 {
+        call(&manager).await;
+    }
+    assert!(manager.stats().open_breakers.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_model_reads_when_a_tool_can_be_called_again() {
+    let switch = Switch::new();
+    let manager = switch.manager();
+    for _ in 0..3 {
+        call(&manager).await;
+    }
+    let model = ScriptedModel::new()
+        .turn(|_| ModelStream::calls([ToolCall::new("call_1", "switch", json!({}))]))
+        .turn(|request| {
+            let shown = request.messages.iter().find_map(|message| match &**message {
+                async_tool_runtime::Message::Answers(answers) => Some(answers[0].to_model_json()),
+                _ => None,
+            });
+            let error = &shown.expect("the call is answered")["error"];
+            assert_eq!(
+                (&error["kind"], &error["retry_after_ms"]),
+                (&json!("unavailable"), &json!(30_000))
+            );
+            ModelStream::text("later")
+        });
+    let agent = AsyncAgent::builder(model.clone(), manager).start().await.unwrap();
+    agent.send("go").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    model.verify();
+}

@@ -1,0 +1,265 @@
+//! Calls that are the same.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_tool_runtime::{
+    AsyncToolManager, Dedupe, Effect, FunctionTool, RetryPolicy, Scope, TaskNo, TaskOutcome, TaskSpec, TaskStatus,
+    ToolErrorKind,
+};
+use serde_json::json;
+
+use crate::{
+    calls::{
+        Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, start, start_in, start_with, tool,
+        unavailable,
+    },
+    gates::Gates,
+};
+
+fn manager(tool: FunctionTool) -> AsyncToolManager {
+    AsyncToolManager::builder()
+        .tool(tool)
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_the_same_run_once_and_each_gets_the_outcome() {
+    let gates = Gates::new();
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&heard);
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().dedupe(Dedupe::Share))
+        .tool(quick())
+        .concurrency(1)
+        .on_complete(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        })
+        .build()
+        .unwrap();
+    let first: Vec<_> = (0..10)
+        .map(|_| start_with(&manager, "gate", json!({"name": "a"})))
+        .collect();
+    gates.arrived("a", 1).await;
+    idle().await;
+    let late = start_with(&manager, "gate", json!({"name": "a"}));
+    idle().await;
+    let tasks: Vec<_> = first.into_iter().chain([late]).collect();
+    assert!(tasks.iter().all(|task| task.status() == TaskStatus::Running));
+    assert_eq!((manager.stats().running, manager.stats().shared), (1, 10));
+    gates.open("a", json!("once"));
+    for task in &tasks {
+        let result = task.outcome().await;
+        assert_eq!(result.outcome.value(), Some(&json!("once")));
+        assert_eq!((result.attempts, result.timing.started.is_some()), (1, true));
+    }
+    idle().await;
+    assert_eq!(heard.load(Ordering::SeqCst), 11, "each is delivered once");
+    let next = start_with(&manager, "gate", json!({"name": "a"}));
+    gates.arrived("a", 2).await;
+    gates.open("a", json!("twice"));
+    assert_eq!(
+        next.outcome().await.outcome.value(),
+        Some(&json!("twice")),
+        "what has ended is not shared"
+    );
+    is_at_rest(&manager, "after sharing").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_run_goes_on_for_those_who_still_want_it_and_ends_when_nobody_does() {
+    let crowd = Crowd::default();
+    let inside = crowd.clone();
+    let waits = tool("waits", move |_| {
+        let inside = inside.enter();
+        async move {
+            let _inside = inside;
+            tokio::time::sleep(secs(100)).await;
+            Ok(json!("done"))
+        }
+    });
+    let manager = manager(waits.dedupe(Dedupe::Share));
+    let (first, second) = (start(&manager, "waits"), start(&manager, "waits"));
+    idle().await;
+    first.cancel("changed my mind");
+    let result = first.outcome().await;
+    assert_eq!(result.outcome, TaskOutcome::Cancelled("changed my mind".to_owned()));
+    assert_eq!(second.outcome().await.outcome.value(), Some(&json!("done")));
+    assert_eq!(crowd.most(), 1);
+
+    let all = [start(&manager, "waits"), start(&manager, "waits")];
+    idle().await;
+    assert_eq!(crowd.now(), 1);
+    for task in &all {
+        task.cancel("enough");
+        task.outcome().await;
+    }
+    tokio::time::sleep(secs(2)).await;
+    assert_eq!(crowd.now(), 0, "the run is cancelled");
+    is_at_rest(&manager, "after nobody wanted it").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_run_does_not_end_with_the_deadline_of_the_first() {
+    let gates = Gates::new();
+    let manager = manager(gates.tool().dedupe(Dedupe::Share));
+    let reference = start(&manager, "quick");
+    let gate = || TaskSpec::new(session(), call("gate", json!({"name": "a"})));
+    let hurried = manager
+        .submit_task(gate().with_deadline(after(&reference, secs(5))))
+        .unwrap();
+    let patient = manager.submit_task(gate()).unwrap();
+    assert_eq!(kind(&*hurried.outcome().await), Some(ToolErrorKind::Timeout));
+    idle().await;
+    gates.open("a", json!("patience"));
+    assert_eq!(patient.outcome().await.outcome.value(), Some(&json!("patience")));
+    is_at_rest(&manager, "after a deadline").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_and_a_failure_are_everybodys_and_the_next_call_runs_anew() {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let panics = tool("panics", move |_| {
+        noted.note(());
+        async {
+            tokio::task::yield_now().await;
+            panic!("a defect")
+        }
+    });
+    let manager = manager(panics.dedupe(Dedupe::Share));
+    for round in 1..=2 {
+        let tasks = [start(&manager, "panics"), start(&manager, "panics")];
+        for task in &tasks {
+            assert_eq!(kind(&*task.outcome().await), Some(ToolErrorKind::Panicked));
+        }
+        assert_eq!(runs.len(), round);
+    }
+    is_at_rest(&manager, "after a panic").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_of_a_shared_run_are_shared_too() {
+    let flaky = tool("flaky", |cx| async move {
+        if cx.attempt() < 3 {
+            Err(unavailable())
+        } else {
+            Ok(json!(1))
+        }
+    });
+    let manager = manager(
+        flaky
+            .effect(Effect::Read)
+            .retry(RetryPolicy::new(3))
+            .dedupe(Dedupe::Share),
+    );
+    let tasks = [start(&manager, "flaky"), start(&manager, "flaky")];
+    for task in &tasks {
+        assert_eq!(task.outcome().await.attempts, 3);
+    }
+    assert_eq!(manager.stats().retries, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_share_only_where_the_tool_says_so() {
+    for (scope, runs) in [(Scope::Session, 2), (Scope::Shared, 1)] {
+        let crowd = Crowd::default();
+        let inside = crowd.clone();
+        let waits = tool("waits", move |_| {
+            let inside = inside.enter();
+            async move {
+                let _inside = inside;
+                tokio::time::sleep(secs(1)).await;
+                Ok(json!(1))
+            }
+        });
+        let manager = AsyncToolManager::builder()
+            .tool(waits.dedupe(Dedupe::Share).scope(scope))
+            .build()
+            .unwrap();
+        let tasks = ["one", "other"].map(|session| start_in(&manager, session, "waits", json!({})));
+        for (task, session) in tasks.iter().zip(["one", "other"]) {
+            assert_eq!(task.outcome().await.session.as_str(), session);
+        }
+        assert_eq!(crowd.most(), runs, "{scope:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_open_is_refused_by_name_and_may_come_again_later() {
+    let gates = Gates::new();
+    let manager = manager(gates.tool().dedupe(Dedupe::Reject));
+    let numbered = TaskSpec::new(session(), call("gate", json!({"name": "a", "n": 1})));
+    let first = manager.submit_task(numbered.with_number(TaskNo::new(7))).unwrap();
+    let again = call("gate", json!({"n": 1.0, "name": "a"}));
+    let refusal = manager.submit(&session(), again.clone()).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Duplicate);
+    let message = refusal.error().model_message();
+    assert!(message.contains("t7"), "{message}");
+    assert_eq!(refusal.call(), &again);
+    let other = start_with(&manager, "gate", json!({"name": "a", "n": 2}));
+    other.cancel("not this one");
+    gates.open("a", json!(1));
+    first.outcome().await;
+    let again = manager.submit(&session(), again).unwrap();
+    gates.open("a", json!(1));
+    manager.task(again.task).unwrap().outcome().await;
+    is_at_rest(&manager, "after a refusal").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_again_takes_the_place_of_the_earlier() {
+    let gates = Gates::new();
+    let manager = manager(gates.tool().dedupe(Dedupe::Replace));
+    let tasks: Vec<_> = (0..3)
+        .map(|_| start_with(&manager, "gate", json!({"name": "a"})))
+        .collect();
+    for earlier in &tasks[..2] {
+        let outcome = earlier.outcome().await.outcome.clone();
+        let TaskOutcome::Cancelled(reason) = outcome else {
+            panic!("it is cancelled: {outcome:?}")
+        };
+        assert!(reason.contains("made again"), "{reason}");
+    }
+    gates.open("a", json!("the last"));
+    assert_eq!(tasks[2].outcome().await.outcome.value(), Some(&json!("the last")));
+    is_at_rest(&manager, "after replacements").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_room_replaces_nothing() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().dedupe(Dedupe::Replace))
+        .tool(quick())
+        .concurrency(1)
+        .queue_capacity(0)
+        .build()
+        .unwrap();
+    let first = start_with(&manager, "gate", json!({"name": "a"}));
+    for _ in 0..2 {
+        let refusal = manager
+            .submit(&session(), call("gate", json!({"name": "a"})))
+            .unwrap_err();
+        assert_eq!(refusal.kind(), ToolErrorKind::Overloaded);
+    }
+    gates.open("a", json!("still here"));
+    assert_eq!(first.outcome().await.outcome.value(), Some(&json!("still here")));
+    is_at_rest(&manager, "after a refusal").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_id_is_the_same_task_and_no_duplicate() {
+    let gates = Gates::new();
+    let manager = manager(gates.tool().dedupe(Dedupe::Reject));
+    let spec = TaskSpec::new(session(), call("gate", json!({"name": "a"})));
+    let first = manager.submit_task(spec.clone()).unwrap();
+    assert_eq!(manager.submit_task(spec).unwrap().id(), first.id());
+    first.cancel("enough");
+    first.outcome().await;
+}
