@@ -2,10 +2,13 @@
 
 mod admission;
 mod breaker;
+mod cache;
 mod cancellation;
 mod children;
 mod dedupe;
 mod layers;
 mod people;
 mod rate;
+mod reports;
 mod retry;
+mod semantic;
