@@ -6,6 +6,7 @@ mod cache;
 mod cancellation;
 mod children;
 mod dedupe;
+mod faults;
 mod layers;
 mod people;
 mod rate;
