@@ -216,6 +216,10 @@ impl Inner {
         let lane = task.path.lane;
         let now = cell.accepted;
         let mut queue = self.queue();
+        // It may have to wait for its rate as soon as it has a slot.
+        if task.path.options.rate.is_some() && !queue.has_place() {
+            return Verdict::Full(task, None);
+        }
         let slot = match &task.path.outer {
             Some(_) => None,
             None => queue

@@ -181,9 +181,14 @@ impl<T> Queue<T> {
         self.running < self.slots && self.lanes[lane].running < self.lanes[lane].limit
     }
 
+    /// Whether there is room for one more that waits.
+    pub(super) fn has_place(&self) -> bool {
+        self.places < self.capacity
+    }
+
     /// Takes a place among those that have had no slot yet; false if there is none.
     pub(super) fn take_place(&mut self) -> bool {
-        let is_free = self.places < self.capacity;
+        let is_free = self.has_place();
         self.places += usize::from(is_free);
         is_free
     }

@@ -247,7 +247,7 @@ fn a_child_that_is_leaked_wedges_nothing() {
         async { Ok(json!("kept")) }
     }));
     by_itself(&tool("gives_away", |cx| async move {
-        tokio::spawn(async move { cx.call_tool("leaf", json!({})).await });
+        tokio::spawn(async move { cx.call_tool::<serde_json::Value>("leaf", json!({})).await });
         Ok(json!("given away"))
     }));
 }
