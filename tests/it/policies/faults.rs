@@ -83,7 +83,7 @@ fn sweep(hostile: &FunctionTool, stop: Stop, layer: Layer, count: usize, release
                 .tool(hostile)
                 .tool(quick())
                 .tool(tool("leaf", |_| std::future::pending()))
-                .concurrency(2)
+                .concurrency(4)
                 .cancel_grace(Duration::from_millis(5))
                 .on_complete(|_| panic!("a callback with a bug"))
                 .on_complete(move |result| *counted.lock().unwrap().entry(result.task).or_default() += 1);
@@ -287,7 +287,7 @@ fn a_function_that_shuts_down_the_runtime_it_runs_on_wedges_nothing() {
             let manager = AsyncToolManager::builder()
                 .tool(under(policy, suicidal))
                 .tool(quick())
-                .concurrency(2)
+                .concurrency(4)
                 .cancel_grace(Duration::from_millis(5))
                 .build()
                 .unwrap();
