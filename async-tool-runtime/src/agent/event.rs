@@ -90,8 +90,16 @@ pub enum AgentEventKind {
     Started(TaskNo),
     /// A tool said how far it has come. At most ten times a second for a task.
     Progressed(TaskNo, ProgressReport),
-    /// A task asks the host for consent or an answer; `None`: what it asked for is answered or withdrawn.
-    InputRequired(TaskNo, Option<InputRequest>),
+    /// A task, or one below it, asks the host for consent or an answer.
+    InputRequired {
+        /// The task of the session's.
+        number: TaskNo,
+        /// The task that asks, to be answered with [`AsyncToolManager::answer`](crate::AsyncToolManager::answer),
+        /// [`approve`](crate::AsyncToolManager::approve) or [`refuse`](crate::AsyncToolManager::refuse).
+        asking: TaskId,
+        /// What it asks for; `None`: that is answered or withdrawn.
+        request: Option<InputRequest>,
+    },
     /// A task ended.
     Settled(TaskNo, Arc<AsyncTaskResult>),
     /// Results were put before the model, in one message.

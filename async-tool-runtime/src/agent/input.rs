@@ -22,8 +22,15 @@ pub enum AgentInput {
     Started(TaskId),
     /// A tool said how far it has come.
     Progressed(TaskId, ProgressReport),
-    /// A task asks the host for something; `None`: what it asked for is answered or withdrawn.
-    Asked(TaskId, Option<InputRequest>),
+    /// A task, or one below it, asks the host for something.
+    Asked {
+        /// The task of the session's.
+        task: TaskId,
+        /// The task that asks: the same, or one below it.
+        asking: TaskId,
+        /// What it asks for; `None`: that is answered or withdrawn.
+        request: Option<InputRequest>,
+    },
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
     /// A timer went off.

@@ -109,7 +109,7 @@ impl AgentMachine {
             AgentInput::Turn(turn, event) => self.on_turn(now, turn, event),
             AgentInput::Started(task) => self.on_started(now, task),
             AgentInput::Progressed(task, report) => self.on_progressed(now, task, report),
-            AgentInput::Asked(task, request) => self.on_asked(now, task, request),
+            AgentInput::Asked { task, asking, request } => self.on_asked(now, task, asking, request),
             AgentInput::Settled(result) => self.on_settled(now, result),
             AgentInput::Timer(timer) => self.on_timer(now, timer),
             AgentInput::Cancel(task, reason) => self.on_cancel(now, task, reason),
@@ -333,7 +333,7 @@ impl AgentMachine {
         }
     }
 
-    fn on_asked(&mut self, now: Timestamp, task: TaskId, request: Option<InputRequest>) {
+    fn on_asked(&mut self, now: Timestamp, task: TaskId, asking: TaskId, request: Option<InputRequest>) {
         let Some(number) = self.ledger.number(task) else { return };
         let is_open = self
             .ledger
@@ -341,7 +341,14 @@ impl AgentMachine {
             .get(&number)
             .is_some_and(|record| record.result.is_none());
         if is_open {
-            self.emit(now, AgentEventKind::InputRequired(number, request));
+            self.emit(
+                now,
+                AgentEventKind::InputRequired {
+                    number,
+                    asking,
+                    request,
+                },
+            );
         }
     }
 

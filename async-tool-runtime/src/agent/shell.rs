@@ -179,7 +179,11 @@ impl Shell {
             Some(news) = self.news.recv() => match news {
                 TaskNews::Started(task) => AgentInput::Started(task),
                 TaskNews::Progressed(task, report) => AgentInput::Progressed(task, report),
-                TaskNews::Asked(snapshot) => AgentInput::Asked(snapshot.task, snapshot.request),
+                TaskNews::Asked(top, snapshot) => AgentInput::Asked {
+                    task: top,
+                    asking: snapshot.task,
+                    request: snapshot.request,
+                },
                 TaskNews::Settled(result) => AgentInput::Settled(result),
             },
             timer = timer => {

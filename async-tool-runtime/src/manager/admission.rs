@@ -12,8 +12,8 @@ use super::{
     table::Inserted,
 };
 use crate::{
-    BoxFuture, Dedupe, IdempotencyKey, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskOutcome, TaskSpec,
-    ToolCall,
+    BoxFuture, Dedupe, IdempotencyKey, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskId, TaskOutcome,
+    TaskSpec, ToolCall,
     policy::Path,
     task::TaskCell,
     tool::{CancellationToken, Count, TaskHost, ToolError, ToolErrorKind},
@@ -404,6 +404,16 @@ impl Inner {
         }
     }
 
+    /// The task at the top of those that this one is below.
+    fn root_of(&self, cell: &TaskCell) -> TaskId {
+        let (mut root, mut above) = (cell.spec.task, cell.spec.parent);
+        while let Some(parent) = above {
+            root = parent;
+            above = self.tasks().find(parent).and_then(|parent| parent.spec.parent);
+        }
+        root
+    }
+
     fn arc(&self) -> Option<Arc<Self>> {
         self.this.upgrade()
     }
@@ -445,7 +455,10 @@ impl TaskHost for Inner {
     fn asked(&self, cell: &Arc<TaskCell>) {
         for face in cell.faces() {
             if !face.is_settled() {
-                self.tell_session(&face.spec.session, TaskNews::Asked(face.snapshot()));
+                self.tell_session(
+                    &face.spec.session,
+                    TaskNews::Asked(self.root_of(&face), face.snapshot()),
+                );
                 self.publish(|| TaskEvent::InputRequired(face.snapshot()));
             }
         }

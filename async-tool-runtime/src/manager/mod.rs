@@ -103,8 +103,8 @@ pub(crate) enum TaskNews {
     Started(TaskId),
     /// A tool said how far it has come.
     Progressed(TaskId, ProgressReport),
-    /// A task asks for something, or does no more.
-    Asked(TaskSnapshot),
+    /// A task, or one below it, asks for something, or does no more. The task at the top comes first.
+    Asked(TaskId, TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }

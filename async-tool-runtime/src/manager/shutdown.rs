@@ -20,7 +20,7 @@ pub struct ShutdownReport {
 }
 
 impl AsyncToolManager {
-    /// Takes no new tasks, waits up to `limit` for the open ones, tells the rest to stop, waits the cancel grace, and drops
+    /// Takes no new tasks but those that open ones submit below them, waits up to `limit` for the open ones, tells the rest to stop, waits the cancel grace, and drops
     /// what is left. Every task has been settled when this returns.
     ///
     /// # Cancel safety

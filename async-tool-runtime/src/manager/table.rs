@@ -59,7 +59,8 @@ impl TaskTable {
         use std::collections::hash_map::Entry;
         match self.cells.entry(cell.spec.task) {
             Entry::Occupied(known) => Inserted::Known(Arc::clone(known.get())),
-            Entry::Vacant(_) if self.closing => Inserted::Closing,
+            // What still drains may need others to end.
+            Entry::Vacant(_) if self.closing && cell.spec.parent.is_none() => Inserted::Closing,
             Entry::Vacant(free) => {
                 free.insert(Arc::clone(cell));
                 Inserted::New

@@ -88,8 +88,8 @@ struct Rest {
     asking_since: Option<Instant>,
     asked_for: Duration,
     children: Vec<Weak<TaskCell>>,
-    /// The calls that share this run.
-    passengers: Vec<Weak<TaskCell>>,
+    /// The calls that share this run, where it is one that calls share.
+    passengers: Option<Vec<Weak<TaskCell>>>,
 }
 
 /// The latest report, and when one last went out.
@@ -285,26 +285,25 @@ impl TaskCell {
 
     /// Another call shares this run.
     pub(crate) fn add_passenger(&self, passenger: &Arc<Self>) {
-        self.more().rest().passengers.push(Arc::downgrade(passenger));
+        let passenger = Arc::downgrade(passenger);
+        self.more().rest().passengers.get_or_insert_default().push(passenger);
     }
 
     /// A call leaves this run; gives how many are left.
     pub(crate) fn remove_passenger(&self, passenger: &Weak<Self>) -> usize {
         let mut rest = self.more().rest();
-        rest.passengers.retain(|known| !known.ptr_eq(passenger));
-        rest.passengers.len()
+        let passengers = rest.passengers.get_or_insert_default();
+        passengers.retain(|known| !known.ptr_eq(passenger));
+        passengers.len()
     }
 
     /// The tasks that are told what happens here: those that share this run, or the one that this is.
     pub(crate) fn faces(self: &Arc<Self>) -> Vec<Arc<Self>> {
-        let passengers = match self.more.get() {
-            Some(more) => more.rest().passengers.clone(),
-            None => return vec![Arc::clone(self)],
-        };
-        if passengers.is_empty() {
-            return vec![Arc::clone(self)];
+        let passengers = self.more.get().and_then(|more| more.rest().passengers.clone());
+        match passengers {
+            Some(passengers) => passengers.iter().filter_map(Weak::upgrade).collect(),
+            None => vec![Arc::clone(self)],
         }
-        passengers.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// What the task asks, if it waits for an answer.

@@ -557,13 +557,13 @@ async fn an_agent_says_that_consent_is_needed_and_its_model_reads_the_refusal() 
         .unwrap();
     let mut events = agent.events();
     agent.send("delete it").await.unwrap();
-    let asked = |kind: &AgentEventKind| matches!(kind, AgentEventKind::InputRequired(_, Some(_)));
+    let asked = |kind: &AgentEventKind| matches!(kind, AgentEventKind::InputRequired { request: Some(_), .. });
     until(&mut events, asked).await;
     until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
     let task = agent.tasks().await.unwrap()[0].task;
     manager.refuse(task, "ask me first").unwrap();
     until(&mut events, |kind| {
-        matches!(kind, AgentEventKind::InputRequired(_, None))
+        matches!(kind, AgentEventKind::InputRequired { request: None, .. })
     })
     .await;
     agent.run_until_idle().await.unwrap();

@@ -1,6 +1,10 @@
 //! Tools that may be called so many times in so much time.
 
-use async_tool_runtime::{AsyncToolManager, FunctionTool, RateLimit, TaskOutcome, ToolErrorKind};
+use std::time::Duration;
+
+use async_tool_runtime::{
+    AsyncToolManager, Effect, FunctionTool, RateLimit, RetryPolicy, TaskOutcome, ToolError, ToolErrorKind,
+};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -107,4 +111,54 @@ async fn one_who_waits_for_a_rate_can_be_cancelled_and_has_a_deadline() {
         "those who gave up have used nothing up"
     );
     is_at_rest(&manager, "after a rate").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_counts() {
+    let log = Log::new();
+    let flaky = {
+        let log = log.clone();
+        tool("flaky", move |cx| {
+            log.note("flaky");
+            async move {
+                match cx.attempt() {
+                    4 => Ok(json!(1)),
+                    _ => Err(ToolError::new(ToolErrorKind::Unavailable, "busy")),
+                }
+            }
+        })
+    };
+    let flaky = flaky
+        .effect(Effect::Read)
+        .retry(RetryPolicy::new(4).with_backoff(Duration::ZERO, Duration::ZERO))
+        .rate(RateLimit::new(2, secs(10)));
+    let manager = AsyncToolManager::builder().tool(flaky).build().unwrap();
+    let begin = Instant::now();
+    for task in [start(&manager, "flaky"), start(&manager, "flaky")] {
+        assert_eq!(task.outcome().await.attempts, 4);
+    }
+    assert_eq!(after_begin(begin, &log), [0, 0, 10, 10, 20, 20, 30, 30]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_had_to_wait_for_a_slot_do_not_start_all_at_once() {
+    let log = Log::new();
+    let blocker = tool("blocker", |_| async {
+        tokio::time::sleep(secs(35)).await;
+        Ok(json!(1))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(notes("limited", &log).rate(RateLimit::new(2, secs(10))))
+        .tool(blocker)
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    let blocker = start(&manager, "blocker");
+    let tasks: Vec<_> = (0..6).map(|_| start(&manager, "limited")).collect();
+    blocker.outcome().await;
+    for task in &tasks {
+        task.outcome().await;
+    }
+    assert_eq!(after_begin(begin, &log), [35, 35, 45, 45, 55, 55]);
 }
