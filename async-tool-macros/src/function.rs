@@ -102,6 +102,11 @@ impl ToTokens for Function {
             signature,
             body,
         } = self;
-        tokens.extend(quote!(#(#attributes)* #visibility #signature #body));
+        // Clippy would have the user write `const`, which a tool can't be.
+        let may_not_be_const = signature
+            .asyncness
+            .is_none()
+            .then(|| quote!(#[allow(clippy::missing_const_for_fn)]));
+        tokens.extend(quote!(#may_not_be_const #(#attributes)* #visibility #signature #body));
     }
 }

@@ -63,6 +63,29 @@
 //! A call whose arguments don't fit runs nothing. The model is told where, what was expected, what came, and the nearest name. What
 //! models commonly get wrong about JSON, such as a number in a string, is repaired where nothing is lost by it.
 //!
+//! # Types of your own
+//!
+//! A crate that has no dependency but this one derives the traits by its names:
+//!
+//! ```
+//! use async_tool_runtime::{async_tool, crates::{schemars::JsonSchema, serde::Deserialize}};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! #[serde(crate = "async_tool_runtime::crates::serde")]
+//! #[schemars(crate = "async_tool_runtime::crates::schemars")]
+//! struct Place {
+//!     latitude: f64,
+//!     longitude: f64,
+//! }
+//!
+//! /// Says whether a place is north of the equator.
+//! #[async_tool(effect = "read")]
+//! fn is_northern(place: Place) -> bool {
+//!     let Place { latitude, longitude: _ } = place;
+//!     latitude > 0.0
+//! }
+//! ```
+//!
 //! # Errors
 //!
 //! Return a `Result` with any error that displays itself, through any alias: the model reads what it displays, and sees that

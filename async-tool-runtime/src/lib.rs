@@ -85,6 +85,15 @@ pub mod guide;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
+/// The crates whose traits and types are in this one's signatures, in the versions that it has: a program that uses them by these names
+/// needs no dependency of its own. Derives have to be told, as the guide shows under "Types of your own".
+// Hidden, and a module, because serde exports std's types once more: rustc would find two ways to each, and write
+// `std::string::String` in the errors of every program.
+#[doc(hidden)]
+pub mod crates {
+    pub use {schemars, serde, serde_json};
+}
+
 pub use agent::{
     AckPolicy, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
     AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, DeliveryPolicy, FoldError, Ledger, RunError,

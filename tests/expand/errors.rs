@@ -19,6 +19,7 @@
 ::core::compile_error! {
     "tools must be described to the model: write a doc comment, or `description = \"…\"`"
 }
+#[allow(clippy::missing_const_for_fn)]
 fn first<T>(_: T, number: &mut u8) {}
 /// The tool that calls the function `first`; see there.
 #[allow(non_camel_case_types, dead_code)]

@@ -1,3 +1,4 @@
+#[allow(clippy::missing_const_for_fn)]
 /// Greets somebody.
 pub fn greet(name: String) -> String {
     format!("Hello, {name}!")

@@ -44,7 +44,7 @@ fn main() {
     let collected = collected_tools();
     assert_eq!(
         names(&collected),
-        ["count_words", "count_words", "print", "repeat", "unnamed"]
+        ["count_words", "count_words", "double", "print", "repeat", "unnamed"]
     );
     assert!(AsyncToolManager::builder().tools(collected).build().is_err());
 }

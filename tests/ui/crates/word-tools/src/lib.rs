@@ -20,6 +20,13 @@ use agents::{async_tool, async_tools, CancellationToken, ToolContext, ToolError}
 /// The most words that are counted.
 pub const MOST: usize = 1000;
 
+/// Doubles a number.
+#[async_tool(crate = agents)]
+#[must_use]
+pub fn double(number: u8) -> u8 {
+    number.saturating_mul(2)
+}
+
 /// Counts the words of a text.
 #[async_tool(
     crate = agents,
