@@ -68,6 +68,7 @@ mod broadcast;
 mod clock;
 mod context;
 mod future;
+mod hash;
 mod journal;
 mod manager;
 mod model;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     BoxFuture, Dedupe, IdempotencyKey, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskId, TaskOutcome,
-    TaskSpec, ToolCall,
+    TaskSpec, Timestamp, ToolCall,
     policy::Path,
     task::TaskCell,
     tool::{CancellationToken, Count, TaskHost, ToolError, ToolErrorKind},
@@ -60,7 +60,7 @@ impl Inner {
     /// Accepts a task, or finds the one that has its id.
     pub(super) fn submit(
         self: &Arc<Self>,
-        spec: TaskSpec,
+        mut spec: TaskSpec,
         parent: Option<&Arc<TaskCell>>,
     ) -> Result<Arc<TaskCell>, SubmitError> {
         let refuse = |call: ToolCall, error: ToolError| {
@@ -86,7 +86,13 @@ impl Inner {
         };
         self.runtime.get_or_init(|| runtime.clone());
 
-        let cell = TaskCell::new(spec, self.now(), CancellationToken::new(), Some(Arc::clone(&path)));
+        let now = self.now();
+        if let Some(timeout) = self.task_timeout
+            && parent.is_none()
+        {
+            spec.deadline.get_or_insert(now.after(timeout));
+        }
+        let cell = TaskCell::new(spec, now, CancellationToken::new(), Some(Arc::clone(&path)));
         let cell = Arc::new(cell);
         let inserted = self.tasks().insert(&cell);
         match inserted {
@@ -313,7 +319,7 @@ impl Inner {
     }
 
     /// Takes back what a task has of slots and places; says whether somebody else can start now.
-    pub(super) fn give_back(&self, cell: &TaskCell) -> bool {
+    pub(super) fn give_back(&self, cell: &TaskCell, now: Timestamp) -> bool {
         let (slot, had_place) = cell.seat(|seat| {
             seat.is_lent = false;
             (seat.slot.take(), std::mem::take(&mut seat.has_place))
@@ -321,7 +327,6 @@ impl Inner {
         if slot.is_none() && !had_place {
             return false;
         }
-        let now = self.now();
         let mut queue = self.queue();
         if had_place {
             queue.leave_place();
@@ -378,7 +383,7 @@ impl Drop for Waiter<'_> {
             (Some(_), true) => self.inner.resume_regardless(self.cell),
             (Some(_), false) | (None, true) => {}
             (None, false) => {
-                if self.inner.give_back(self.cell) {
+                if self.inner.give_back(self.cell, self.inner.now()) {
                     self.inner.dispatch();
                 }
             }
@@ -517,7 +522,7 @@ impl TaskHost for Inner {
     }
 
     fn leave(&self, cell: &Arc<TaskCell>) {
-        if self.give_back(cell)
+        if self.give_back(cell, self.now())
             && let Some(inner) = self.arc()
         {
             inner.dispatch();

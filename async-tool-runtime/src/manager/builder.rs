@@ -41,6 +41,7 @@ pub struct AsyncToolManagerBuilder {
     outer: Vec<HostLayer>,
     inner: Vec<HostLayer>,
     timeout: Option<Duration>,
+    task_timeout: Option<Duration>,
     result_limit: Option<usize>,
     cancel_grace: Duration,
     retained: usize,
@@ -61,6 +62,7 @@ impl Default for AsyncToolManagerBuilder {
             outer: Vec::new(),
             inner: Vec::new(),
             timeout: None,
+            task_timeout: None,
             result_limit: None,
             cancel_grace: Duration::from_secs(1),
             retained: 1024,
@@ -200,6 +202,13 @@ impl AsyncToolManagerBuilder {
         self
     }
 
+    /// How long a task may take in all, from when it is accepted: waiting, every attempt, and the pauses between them. Tasks that bring a
+    /// [deadline](crate::TaskSpec::deadline) keep it, and tasks below others have theirs. Default: without limit.
+    pub fn task_timeout(mut self, timeout: Duration) -> Self {
+        self.task_timeout = Some(timeout);
+        self
+    }
+
     /// How long an attempt may run, for tools that say nothing themselves. Default: without limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -272,6 +281,7 @@ impl AsyncToolManagerBuilder {
             this: this.clone(),
             executor: Executor::new(registry, paths, self.cancel_grace, clock),
             when_full: self.when_full,
+            task_timeout: self.task_timeout,
             queue: Mutex::new(queue),
             same: Mutex::default(),
             counters: Default::default(),

@@ -31,6 +31,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -120,6 +121,7 @@ pub(crate) struct Inner {
     callbacks: Vec<Callback>,
     clock: Clock,
     when_full: WhenFull,
+    task_timeout: Option<Duration>,
     queue: Mutex<Queue<Waiting>>,
     tasks: Mutex<TaskTable>,
     same: Mutex<SameCalls>,

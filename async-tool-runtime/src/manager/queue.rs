@@ -81,6 +81,8 @@ pub(super) struct Queue<T> {
     lanes: Vec<Lane>,
     shares: Vec<Share<T>>,
     by_session: HashMap<SessionId, usize>,
+    /// The session that was looked up last.
+    last: Option<(SessionId, usize)>,
     /// Shares that nobody has.
     free: Vec<usize>,
     active: usize,
@@ -160,6 +162,7 @@ impl<T> Queue<T> {
                 .collect(),
             shares: Vec::new(),
             by_session: HashMap::new(),
+            last: None,
             free: Vec::new(),
             active: 0,
             floor: 0,
@@ -366,7 +369,15 @@ impl<T> Queue<T> {
     }
 
     fn share_of(&mut self, session: &SessionId) -> usize {
-        if let Some(&index) = self.by_session.get(session) {
+        // Calls come in bunches, and a name takes longer to hash than to compare.
+        let last = self.last.as_ref().filter(|(last, _)| last == session);
+        if let Some(index) = last
+            .map(|(_, index)| *index)
+            .or_else(|| self.by_session.get(session).copied())
+        {
+            if self.last.as_ref().is_none_or(|(_, last)| *last != index) {
+                self.last = Some((session.clone(), index));
+            }
             let floor = self.floor;
             if !self.shares[index].is_active() {
                 self.shares[index].used = self.shares[index].used.max(floor);
@@ -400,6 +411,7 @@ impl<T> Queue<T> {
 
     /// Forgets the sessions of which nothing runs or waits; after as many new ones as it looks at here.
     fn forget_idle(&mut self) {
+        self.last = None;
         let Self {
             by_session,
             shares,

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
-    TaskEvent, TaskOutcome,
+    TaskEvent, TaskOutcome, Timestamp,
     backend::{Backend, outcome_of},
     policy::{CANCELLED, Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
     task::{StopTask, TaskCell},
@@ -192,7 +192,8 @@ impl Inner {
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
         cell.seat(|seat| seat.is_over = true);
-        let has_freed = self.give_back(cell);
+        let now = self.now();
+        let has_freed = self.give_back(cell, now);
         let outcome = match (outcome, cell.cancel_reason()) {
             (TaskOutcome::Cancelled(said), Some(reason)) => TaskOutcome::Cancelled(match said.as_str() {
                 "" | CANCELLED => reason.to_owned(),
@@ -201,15 +202,15 @@ impl Inner {
             }),
             (outcome, _) => outcome,
         };
-        self.settle(cell, outcome);
+        self.settle(cell, outcome, now);
         if has_freed {
             self.dispatch();
         }
     }
 
     /// Settles a task and tells everybody who waits for it; does nothing if it has been settled.
-    pub(super) fn settle(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
-        let Some(result) = cell.settle(outcome, self.now()) else {
+    pub(super) fn settle(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome, now: Timestamp) {
+        let Some(result) = cell.settle(outcome, now) else {
             return;
         };
         self.counters.settled(&result);

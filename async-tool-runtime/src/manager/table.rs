@@ -2,39 +2,19 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasherDefault, Hasher},
+    hash::BuildHasherDefault,
     sync::Arc,
 };
 
-use crate::{TaskId, task::TaskCell};
+use crate::{TaskId, hash::QuickHasher, task::TaskCell};
 
 /// All open tasks, and the last ones that have ended: a late question about a task is answered with what became of it.
 pub(super) struct TaskTable {
-    cells: HashMap<TaskId, Arc<TaskCell>, BuildHasherDefault<IdHasher>>,
+    cells: HashMap<TaskId, Arc<TaskCell>, BuildHasherDefault<QuickHasher>>,
     settled: VecDeque<TaskId>,
     retained: usize,
     /// Whether new tasks are refused. Here, because a count of open tasks says nothing while more can come.
     closing: bool,
-}
-
-/// Takes an id as its own hash: half of its bits are one already (see [`TaskId::new`]). Hosts that make their own ids get
-/// those bits mixed.
-#[derive(Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            // Multiplying by an odd constant (that of Fibonacci hashing) and rotating spreads ids that only count up.
-            self.0 = (self.0.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        }
-    }
 }
 
 /// What became of a task that was to be added.

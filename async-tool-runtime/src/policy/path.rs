@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    hash::BuildHasherDefault,
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +17,10 @@ use super::{
     attempt::Quarantine, flight::FlightLayer, rate::RateLimiter, retry::RetryLayer, semantic::SemanticLayer,
     slots::SlotLayer,
 };
-use crate::tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry};
+use crate::{
+    hash::QuickHasher,
+    tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry},
+};
 
 /// The way of the calls of one tool.
 pub(crate) struct Path {
@@ -58,13 +62,13 @@ pub(crate) struct Around {
 }
 
 /// The paths of all tools by name, and the limits of the lanes.
-pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>>;
+pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>, BuildHasherDefault<QuickHasher>>;
 
 /// Puts the paths together.
 pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, Vec<usize>), RegistryError> {
     let mut lanes = Vec::new();
     let mut shared_rates = BTreeMap::new();
-    let mut paths = HashMap::new();
+    let mut paths = Paths::default();
     for definition in registry.definitions().iter() {
         let name = &definition.name;
         let Some(tool) = registry.find(name) else { continue };

@@ -1,6 +1,9 @@
 //! Who gets in, and who goes first.
 
-use async_tool_runtime::{AsyncToolManager, BuildError, Priority, RateLimit, TaskStatus, ToolErrorKind, WhenFull};
+use async_tool_runtime::{
+    AsyncToolManager, BuildError, Effect, Priority, RateLimit, RetryPolicy, TaskStatus, ToolError, ToolErrorKind,
+    WhenFull,
+};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -295,4 +298,40 @@ async fn many_sessions_each_get_their_own_results() {
     assert_eq!(heard.len(), 1_000);
     assert!(heard.values().all(|of_session| *of_session == 10));
     assert_eq!((manager.stats().completed, manager.stats().open), (10_000, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_managers_limit_to_a_task_covers_its_waiting_and_all_its_attempts() {
+    let never = tool("never", |_| async {
+        Err(ToolError::new(ToolErrorKind::Unavailable, "down"))
+    });
+    let never = never
+        .effect(Effect::Read)
+        .retry(RetryPolicy::new(100).with_backoff(secs(1), secs(1)));
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(never)
+        .tool(gates.tool())
+        .tool(quick())
+        .concurrency(1)
+        .task_timeout(secs(10))
+        .build()
+        .unwrap();
+    let retried = start(&manager, "never").outcome().await;
+    assert!(
+        retried.attempts > 5 && retried.timing.elapsed() <= secs(10),
+        "{retried:?}"
+    );
+
+    let working = start_with(&manager, "gate", gate());
+    idle().await;
+    let waiting = start_with(&manager, "gate", gate());
+    for task in [working, waiting] {
+        let result = task.outcome().await;
+        assert_eq!(
+            (kind(&result), result.timing.elapsed()),
+            (Some(ToolErrorKind::Timeout), secs(10))
+        );
+    }
+    is_at_rest(&manager, "after the limit").await;
 }
