@@ -77,7 +77,7 @@ mod tests {
     #[async_tool(effect = "read")]
     async fn descend(depth: u32, #[inject] cx: ToolContext) -> Result<u32, ToolError> {
         if depth > 0 {
-            let () = cx.call_tool("descend", json!({"depth": depth - 1})).await?;
+            let _below: u32 = cx.call_tool("descend", json!({"depth": depth - 1})).await?;
         }
         Ok(depth)
     }

@@ -119,7 +119,10 @@ async fn a_watch_stops_when_it_is_told_to() {
             _ => {}
         }
     };
-    assert_eq!(outcome, TaskOutcome::Cancelled("enough".to_owned()));
+    let TaskOutcome::Cancelled(reason) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(reason, "enough; the tool said: stopped before the first file");
 }
 
 #[tokio::test]
