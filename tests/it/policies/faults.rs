@@ -70,6 +70,7 @@ fn sweep(hostile: &FunctionTool, stop: Stop, layer: Layer, count: usize, release
         .enable_all()
         .build()
         .unwrap();
+    let runtime = Impatient(Some(runtime));
     for policy in POLICIES {
         let hostile = under(policy, hostile.clone().name("hostile"));
         runtime.block_on(async {
@@ -116,7 +117,21 @@ fn sweep(hostile: &FunctionTool, stop: Stop, layer: Layer, count: usize, release
         });
         release();
     }
-    runtime.shutdown_background();
+}
+
+/// A runtime that doesn't wait for threads that are blocked, also where an assertion fails: the test would hang and say nothing.
+struct Impatient(Option<Runtime>);
+
+impl Impatient {
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.0.as_ref().unwrap().block_on(work)
+    }
+}
+
+impl Drop for Impatient {
+    fn drop(&mut self) {
+        self.0.take().unwrap().shutdown_background();
+    }
 }
 
 /// Consents where that is asked for, stops what has begun, and waits for the end.
