@@ -491,6 +491,21 @@ async fn a_backend_runs_tasks_elsewhere_with_the_same_outcomes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_of_a_backend_can_be_completed_from_outside() {
+    let build = || AsyncToolManager::builder().tool(tool("deaf", |_| std::future::pending()));
+    let engine = Engine {
+        worker: build().build().unwrap().executor().clone(),
+        store: Mutex::default(),
+    };
+    let manager = build().backend(engine).build().unwrap();
+    let ack = manager.submit(&session(), call("deaf", json!({}))).unwrap();
+    tokio::task::yield_now().await;
+    manager.resolve(ack.task, json!("by phone")).unwrap();
+    let result = manager.task(ack.task).unwrap().outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!("by phone")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_does_not_outrun_the_deadline_that_travels_with_it() {
     let manager = AsyncToolManager::builder()
         .tool(tool("deaf", |_| std::future::pending()))

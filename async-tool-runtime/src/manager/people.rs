@@ -6,9 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{AsyncToolManager, run};
-use crate::{
-    InputRequest, TaskId, TaskOutcome, TaskStatus, ToolError, ToolErrorKind, task::TaskCell, tool::Constraints,
-};
+use crate::{InputRequest, TaskId, TaskStatus, ToolError, ToolErrorKind, task::TaskCell, tool::Constraints};
 
 impl AsyncToolManager {
     /// Completes a task from outside: one whose function has [deferred](crate::ToolContext::defer) it, or will. The value must fit the
@@ -96,20 +94,19 @@ impl AsyncToolManager {
 
     fn end_from_outside(&self, cell: &Arc<TaskCell>, end: Result<Value, ToolError>) -> Result<(), ResolveError> {
         let runs = cell.flight().unwrap_or(cell);
-        if runs.started().is_none() {
-            // It waits, for a slot or for something else: it ends without having run.
-            let outcome = match end {
-                Ok(value) => TaskOutcome::Completed(value),
-                Err(error) => TaskOutcome::Failed(error),
-            };
-            return if run::end_early(&self.inner, cell, outcome) {
-                Ok(())
-            } else {
-                Err(ResolveError::AlreadySettled(cell.status()))
-            };
-        }
-        if !runs.resolve(end) {
+        let has_begun = runs.started().is_some();
+        // Of calls that share a run that has not begun, only this one ends.
+        let is_first = if has_begun {
+            runs.resolve(end)
+        } else {
+            cell.resolve(end)
+        };
+        if !is_first {
             return Err(ResolveError::AlreadySettled(cell.status()));
+        }
+        if !has_begun {
+            run::end_early(&self.inner, cell);
+            return Ok(());
         }
         // The function may still be at it, also one that has deferred its task. It is dropped, like one that is told to stop.
         runs.defer();

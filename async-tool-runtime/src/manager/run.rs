@@ -194,6 +194,8 @@ impl Inner {
         cell.seat(|seat| seat.is_over = true);
         let now = self.now();
         let has_freed = self.give_back(cell, now);
+        let from_outside = cell.close().or_else(|| cell.flight()?.resolved());
+        let outcome = from_outside.map_or(outcome, |end| outcome_of(end, cell));
         let outcome = match (outcome, cell.cancel_reason()) {
             (TaskOutcome::Cancelled(said), Some(reason)) => TaskOutcome::Cancelled(match said.as_str() {
                 "" | CANCELLED => reason.to_owned(),
@@ -250,19 +252,16 @@ impl Inner {
     }
 }
 
-/// Settles a task that has not begun; false if it had been settled.
-pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>, outcome: TaskOutcome) -> bool {
-    if cell.is_settled() {
-        return false;
-    }
+/// Settles a task that has not begun, with the end that has come from outside.
+pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
+    let Some(end) = cell.resolved() else { return };
     let waiting = cell
         .seat(|seat| seat.ticket.take())
         .and_then(|ticket| inner.queue().remove(ticket));
-    inner.end(cell, outcome);
+    inner.end(cell, outcome_of(end, cell));
     discard(waiting);
     // What is on its way to a slot ends when it looks; it is settled already.
     cell.cancellation.cancel();
-    true
 }
 
 /// What handles use to stop a task; the reason is already set and the token fired.

@@ -153,9 +153,8 @@ impl Drop for Landing {
         } else {
             (ToolErrorKind::Unknown, "the runtime that ran the task was shut down")
         };
-        self.land(Err(
-            ToolError::new(kind, message).with_model_message("the tool crashed while it ran")
-        ));
+        let crashed = ToolError::new(kind, message).with_model_message("the tool crashed while it ran");
+        self.land(self.flight.cell.conclude(Err(crashed)));
     }
 }
 

@@ -263,10 +263,15 @@ impl TaskCell {
         self.more.get()?.resolution.get().cloned()
     }
 
-    /// The end of the task whose way has come to `result`: whoever was told that theirs from outside counts is right.
-    pub(crate) fn conclude(&self, result: Result<Value, ToolError>) -> Result<Value, ToolError> {
+    /// Takes nothing from outside any more; gives what has come: whoever was told that theirs counts is right.
+    pub(crate) fn close(&self) -> Option<Result<Value, ToolError>> {
         self.run().is_over = true;
-        self.resolved().unwrap_or(result)
+        self.resolved()
+    }
+
+    /// The end of the task whose way has come to `result`.
+    pub(crate) fn conclude(&self, result: Result<Value, ToolError>) -> Result<Value, ToolError> {
+        self.close().unwrap_or(result)
     }
 
     /// Waits for the end of a deferred task.

@@ -152,6 +152,46 @@ async fn a_resolve_that_comes_while_the_function_runs_drops_it() {
     is_at_rest(&manager, "after a resolve of what runs").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_resolve_that_was_accepted_counts_whatever_ends_the_task_after_it() {
+    let manager = one_slot([
+        tool("hangs", |_| std::future::pending()),
+        tool("shared", |_| std::future::pending()).dedupe(Dedupe::Share),
+    ]);
+    for name in ["hangs", "shared"] {
+        let task = start(&manager, name);
+        idle().await;
+        manager.resolve(task.id(), json!("from outside")).unwrap();
+        task.abort("enough");
+        assert_eq!(settled(&task).await.value(), Some(&json!("from outside")), "{name}");
+        idle().await;
+        is_at_rest(&manager, name).await;
+    }
+}
+
+#[test]
+fn a_resolve_that_was_accepted_counts_also_where_the_runtime_is_shut_down() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    for dedupe in [Dedupe::Allow, Dedupe::Share] {
+        let manager = one_slot([tool("hangs", |_| std::future::pending()).dedupe(dedupe)]);
+        let first = runtime();
+        let task = first.block_on(async {
+            let task = start(&manager, "hangs");
+            idle().await;
+            manager.resolve(task.id(), json!("from outside")).unwrap();
+            task
+        });
+        drop(first);
+        let outcome = runtime().block_on(async { task.outcome().await.outcome.clone() });
+        assert_eq!(outcome.value(), Some(&json!("from outside")), "{dedupe:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_resolve_does_not_wait_for_a_blocking_function() {
     let (release, released) = mpsc::channel::<()>();
