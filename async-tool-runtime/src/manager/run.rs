@@ -110,7 +110,7 @@ async fn run_outer(guard: RunGuard, outer: ToolService, call: Option<BoundCall>)
             // It tells the backend, and ends by itself.
             return std::future::pending().await;
         }
-        sleep(inner.executor.cancel_grace() + GRACE_SLACK).await;
+        sleep(inner.executor.cancel_grace().saturating_add(GRACE_SLACK)).await;
     };
     let result = tokio::select! {
         biased;
@@ -305,7 +305,7 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
     runtime.spawn(async move {
         let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else { return };
-        sleep(grace + 2 * GRACE_SLACK).await;
+        sleep(grace.saturating_add(2 * GRACE_SLACK)).await;
         let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else { return };
         if cell.seat(|seat| seat.is_over) {
             return;
@@ -325,7 +325,7 @@ pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
         let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else {
             return;
         };
-        sleep(grace + 2 * GRACE_SLACK).await;
+        sleep(grace.saturating_add(2 * GRACE_SLACK)).await;
         let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
             return;
         };

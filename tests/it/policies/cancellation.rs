@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use async_tool_runtime::{
-    AsyncToolManager, BoundCall, Dedupe, FunctionTool, SessionId, TaskOutcome, TaskSpec, ToolDefinition, TurnNo,
+    AsyncToolManager, BoundCall, CachePolicy, Dedupe, Effect, FunctionTool, SessionId, TaskOutcome, TaskSpec,
+    ToolDefinition, ToolError, TurnNo,
 };
 use serde_json::json;
 
@@ -123,6 +124,33 @@ async fn an_async_function_that_blocks_its_thread_is_given_up_and_its_slot_comes
         assert!(next.is_ok(), "{dedupe:?}: the slot is not back");
         is_at_rest(&manager, "while the thread is blocked").await;
         release.send(()).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grace_without_end_is_waited_for() {
+    let tidies = tool("tidies", |cx| async move {
+        cx.cancellation().cancelled().await;
+        tokio::time::sleep(secs(1_000_000)).await;
+        Err(ToolError::failed("undone"))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(tidies.clone())
+        .tool(
+            tidies
+                .name("cached")
+                .effect(Effect::Read)
+                .cache(CachePolicy::new(secs(60))),
+        )
+        .cancel_grace(std::time::Duration::MAX)
+        .build()
+        .unwrap();
+    for name in ["tidies", "cached"] {
+        let task = start(&manager, name);
+        idle().await;
+        task.cancel("enough");
+        let outcome = task.outcome().await.outcome.clone();
+        assert!(matches!(outcome, TaskOutcome::Cancelled(_)), "{name}: {outcome:?}");
     }
 }
 
