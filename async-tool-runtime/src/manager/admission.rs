@@ -230,10 +230,7 @@ impl Inner {
             Some(_) => None,
             None => queue
                 .try_start(&spec.session, lane, now)
-                .or_else(|| match self.when_full {
-                    WhenFull::RunInline => queue.try_start_inline(&spec.session, lane, now),
-                    WhenFull::Queue | WhenFull::Reject { .. } => None,
-                }),
+                .or_else(|| queue.try_start_inline(&spec.session, lane, now)),
         };
         if let Some(slot) = slot {
             cell.seat(|seat| seat.slot = Some(slot));
@@ -344,10 +341,9 @@ impl Inner {
         let ticket = {
             let mut queue = self.queue();
             let now = self.now();
-            let slot = queue.try_start(session, lane, now).or_else(|| match self.when_full {
-                WhenFull::RunInline => queue.try_start_inline(session, lane, now),
-                WhenFull::Queue | WhenFull::Reject { .. } => None,
-            });
+            let slot = queue
+                .try_start(session, lane, now)
+                .or_else(|| queue.try_start_inline(session, lane, now));
             if let Some(slot) = slot {
                 self.seat(&mut queue, &cell, slot);
                 return;

@@ -270,13 +270,16 @@ impl AsyncToolManagerBuilder {
             remote,
         };
         let (paths, lanes) = paths(&registry, &around)?;
-        let queue = Queue::new(
+        let mut queue = Queue::new(
             self.concurrency,
             self.queue_capacity,
             self.session_concurrency,
             self.weigh,
             lanes,
         );
+        if self.when_full == WhenFull::RunInline {
+            queue = queue.beyond_the_limit();
+        }
         let inner = Arc::new_cyclic(|this| Inner {
             this: this.clone(),
             executor: Executor::new(registry, paths, self.cancel_grace, clock),

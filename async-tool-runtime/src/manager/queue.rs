@@ -13,6 +13,9 @@
 //! 4. In a session, the task that came first.
 //!
 //! A tool with a limit of its own has a lane: when that is full, its tasks stay and nobody behind them waits.
+//!
+//! Where sessions may have a slot [beyond the limit](Queue::beyond_the_limit), one that waits and has none of that kind gets it, whoever
+//! else waits: it holds up nobody.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -90,6 +93,10 @@ pub(super) struct Queue<T> {
     floor: u64,
     next_number: u64,
     dispatching: bool,
+    /// Whether each session may have one slot beyond the general limit.
+    goes_beyond: bool,
+    /// The sessions that wait and have no slot beyond the general limit, where they may have one.
+    standing: BTreeSet<usize>,
 }
 
 /// The weight of a session.
@@ -168,7 +175,15 @@ impl<T> Queue<T> {
             floor: 0,
             next_number: 0,
             dispatching: false,
+            goes_beyond: false,
+            standing: BTreeSet::new(),
         }
+    }
+
+    /// Lets each session have one slot beyond the general limit.
+    pub(super) fn beyond_the_limit(mut self) -> Self {
+        self.goes_beyond = true;
+        self
     }
 
     pub(super) fn running(&self) -> usize {
@@ -215,8 +230,12 @@ impl<T> Queue<T> {
         (self.shares[share].running < self.session_limit).then(|| self.start(share, lane, now))
     }
 
-    /// A slot beyond the general limit, if the session has none of that kind: it is the session that has to wait for its task then.
+    /// A slot beyond the general limit, if there are such and the session has none: it is the session that has to wait for its task
+    /// then.
     pub(super) fn try_start_inline(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
+        if !self.goes_beyond {
+            return None;
+        }
         let share = self.share_of(session);
         let Share {
             has_inline, running, ..
@@ -224,10 +243,7 @@ impl<T> Queue<T> {
         if has_inline || running >= self.session_limit || self.lanes[lane].running >= self.lanes[lane].limit {
             return None;
         }
-        self.shares[share].has_inline = true;
-        let mut slot = self.start(share, lane, now);
-        slot.is_inline = true;
-        Some(slot)
+        Some(self.start_inline(share, lane, now))
     }
 
     /// A slot beyond all limits, for what goes on whether there is one or not.
@@ -271,13 +287,17 @@ impl<T> Queue<T> {
 
     /// The next one who gets a slot; `None` ends the handing out.
     pub(super) fn dispatch(&mut self, now: Timestamp) -> Option<(T, Slot)> {
-        let Some(ticket) = self.best() else {
-            self.dispatching = false;
-            return None;
-        };
-        let what = self.remove(ticket)?;
-        self.floor = self.floor.max(self.shares[ticket.share].used);
-        Some((what, self.start(ticket.share, ticket.lane, now)))
+        if let Some(ticket) = self.best() {
+            let what = self.remove(ticket)?;
+            self.floor = self.floor.max(self.shares[ticket.share].used);
+            return Some((what, self.start(ticket.share, ticket.lane, now)));
+        }
+        if let Some(ticket) = self.standing() {
+            let what = self.remove(ticket)?;
+            return Some((what, self.start_inline(ticket.share, ticket.lane, now)));
+        }
+        self.dispatching = false;
+        None
     }
 
     /// Gives a slot back.
@@ -323,6 +343,30 @@ impl<T> Queue<T> {
         })
     }
 
+    /// The first one of a session that can start beyond the general limit.
+    fn standing(&self) -> Option<Ticket> {
+        self.standing.iter().find_map(|&share| {
+            let open = self.shares[share].buckets.iter().filter_map(|bucket| {
+                let lane = &self.lanes[bucket.lane];
+                let (&number, _) = bucket.waiting.first_key_value()?;
+                (lane.running < lane.limit).then_some(Ticket {
+                    share,
+                    lane: bucket.lane,
+                    class: bucket.class,
+                    number,
+                })
+            });
+            open.min_by_key(|ticket| (ticket.class, ticket.number))
+        })
+    }
+
+    fn start_inline(&mut self, share: usize, lane: LaneNo, now: Timestamp) -> Slot {
+        self.shares[share].has_inline = true;
+        let mut slot = self.start(share, lane, now);
+        slot.is_inline = true;
+        slot
+    }
+
     fn start(&mut self, share: usize, lane: LaneNo, now: Timestamp) -> Slot {
         self.running += 1;
         self.lanes[lane].running += 1;
@@ -359,6 +403,13 @@ impl<T> Queue<T> {
             let rank = share.rank(index);
             for bucket in share.buckets.iter().filter(|bucket| !bucket.waiting.is_empty()) {
                 self.lanes[bucket.lane].ranks[bucket.class].insert(rank);
+            }
+        }
+        if self.goes_beyond {
+            if share.waiting > 0 && !share.has_inline && share.running < self.session_limit {
+                self.standing.insert(index);
+            } else {
+                self.standing.remove(&index);
             }
         }
         match (was_active, share.is_active()) {

@@ -161,6 +161,45 @@ async fn when_it_runs_inline_every_session_has_one_task_beyond_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_it_runs_inline_a_session_goes_on_however_full_the_manager_is() {
+    let gates = Gates::new();
+    let log = Log::new();
+    let notes = {
+        let log = log.clone();
+        crate::calls::tool_of("notes", move |arguments, _| {
+            log.note(arguments["number"].as_u64().unwrap());
+            async {
+                tokio::time::sleep(secs(1)).await;
+                Ok(json!(null))
+            }
+        })
+    };
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(notes)
+        .tool(quick())
+        .concurrency(1)
+        .when_full(WhenFull::RunInline)
+        .build()
+        .unwrap();
+    let full = start_in(&manager, "other", "gate", gate());
+    let begin = Instant::now();
+    let tasks = [1, 2, 3].map(|number| start_with(&manager, "notes", json!({"number": number})));
+    tasks[0].outcome().await;
+    // One that comes now is behind those that wait.
+    let last = start_with(&manager, "notes", json!({"number": 4}));
+    for task in tasks.iter().chain([&last]) {
+        let result = tokio::time::timeout(secs(60), task.outcome()).await;
+        assert!(result.is_ok(), "the session stands still");
+    }
+    assert_eq!(begin.elapsed(), secs(4), "one at a time");
+    assert_eq!(log.all(), [1, 2, 3, 4]);
+    gates.open("a", json!(1));
+    full.outcome().await;
+    is_at_rest(&manager, "after tasks beyond the limit, one after the other").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_ends_a_task_that_waits_for_a_slot() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
