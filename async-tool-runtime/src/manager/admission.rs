@@ -377,7 +377,8 @@ impl Drop for Waiter<'_> {
         match (waited, self.is_resumed) {
             // The task goes on, whatever became of this wait.
             (Some(_), true) => self.inner.resume_regardless(self.cell),
-            (Some(_), false) | (None, true) => {}
+            (Some(_), false) => {}
+            (None, true) => self.inner.lend_if_suspended(self.cell),
             (None, false) => {
                 if self.inner.give_back(self.cell, self.inner.now()) {
                     self.inner.dispatch();
@@ -402,6 +403,20 @@ impl Inner {
             let mut queue = self.queue();
             let slot = queue.start_regardless(&cell.spec.session, lane, self.now());
             self.seat(&mut queue, cell, slot);
+        }
+    }
+
+    /// Gives away the slot of a task that has begun to wait again while it was on its way: it would keep those from running that the
+    /// task waits for.
+    fn lend_if_suspended(self: &Arc<Self>, cell: &TaskCell) {
+        let unneeded = cell.seat(|seat| {
+            let slot = if seat.suspended > 0 { seat.slot.take() } else { None };
+            seat.is_lent |= slot.is_some();
+            slot
+        });
+        if let Some(slot) = unneeded {
+            self.queue().release(slot, self.now());
+            self.dispatch();
         }
     }
 
@@ -499,16 +514,7 @@ impl TaskHost for Inner {
                 return;
             }
             Arc::clone(&self).wait_for_slot(Arc::clone(&cell), Class::Resumed).await;
-            // It has begun to wait again in the meantime: the slot would keep those from running that it waits for.
-            let unneeded = cell.seat(|seat| {
-                let slot = if seat.suspended > 0 { seat.slot.take() } else { None };
-                seat.is_lent |= slot.is_some();
-                slot
-            });
-            if let Some(slot) = unneeded {
-                self.queue().release(slot, self.now());
-                self.dispatch();
-            }
+            self.lend_if_suspended(&cell);
         })
     }
 

@@ -268,6 +268,43 @@ async fn a_helper_that_outlives_its_task_takes_no_slot_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_that_is_dropped_on_its_way_to_a_slot_leaves_it_to_those_the_task_still_waits_for() {
+    let go_on = Arc::new(Notify::new());
+    let first_wait = Arc::new(Mutex::new(None));
+    let (until, waits) = (Arc::clone(&go_on), Arc::clone(&first_wait));
+    let parent = tool("parent", move |cx| {
+        let (until, waits) = (Arc::clone(&until), Arc::clone(&waits));
+        async move {
+            let child = cx.submit_tool("quick", json!({}))?;
+            let wait = tokio::spawn(async move { child.outcome().await });
+            *waits.lock().unwrap() = Some(wait.abort_handle());
+            until.notified().await;
+            let child = cx.submit_tool("quick", json!({}))?;
+            tokio::spawn(async move { child.value().await }).await.unwrap()
+        }
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(parent)
+        .tool(tool("hog", |_| std::future::pending()))
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let parent = start(&manager, "parent");
+    let hog = start(&manager, "hog");
+    idle().await;
+    go_on.notify_one();
+    idle().await;
+    // The first wait gets the slot, and is gone before it looks.
+    hog.abort("enough");
+    first_wait.lock().unwrap().take().unwrap().abort();
+    let result = tokio::time::timeout(secs(60), parent.outcome()).await;
+    let result = result.expect("what the task waits for finds a slot");
+    assert_eq!(result.outcome.value(), Some(&json!("done")));
+    is_at_rest(&manager, "after a wait was dropped").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_has_ended_submits_nothing_that_lives() {
     let kept = Arc::new(Mutex::new(None));
     let keeper = Arc::clone(&kept);
