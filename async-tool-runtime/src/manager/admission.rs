@@ -441,10 +441,10 @@ impl TaskHost for Inner {
         let (is_first, attempt) = cell.begin(now);
         if is_first {
             for face in cell.faces() {
-                if !Arc::ptr_eq(&face, cell) {
-                    face.begin(now);
+                // One that has come aboard in this moment may have been told already.
+                if Arc::ptr_eq(&face, cell) || face.begin(now).0 {
+                    self.tell_started(&face);
                 }
-                self.tell_started(&face);
             }
         }
         attempt
