@@ -202,9 +202,13 @@ impl Layer<ToolService> for Breaker {
                     host.count(Count::BreakerOpen);
                 }
                 let mut call = admitted?;
+                let cell = Arc::clone(request.cell());
+                let attempts_before = cell.attempts();
                 let result = inner.run(request).await;
                 call.verdict = match &result {
                     Ok(_) => Verdict::Healthy,
+                    // It never reached the function: its deadline came while it waited for its rate, for instance.
+                    Err(_) if cell.attempts() == attempts_before => Verdict::Neither,
                     Err(error) => match error.kind() {
                         ToolErrorKind::Cancelled
                         | ToolErrorKind::InvalidArguments

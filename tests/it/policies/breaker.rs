@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, BreakerPolicy, FunctionTool, ModelStream, ToolCall, ToolError, ToolErrorKind,
-    testing::ScriptedModel,
+    AsyncAgent, AsyncToolManager, BreakerPolicy, FunctionTool, ModelStream, RateLimit, ToolCall, ToolError,
+    ToolErrorKind, testing::ScriptedModel,
 };
 use serde_json::json;
 
-use crate::calls::{Log, Output, idle, is_at_rest, kind, quick, secs, start, tool, unavailable};
+use crate::calls::{Log, Output, after, idle, is_at_rest, kind, quick, secs, spec, start, tool, unavailable};
 
 /// A tool that does what the test says last; waits for ever at `None`.
 #[derive(Clone)]
@@ -130,6 +130,21 @@ async fn a_success_between_failures_and_what_says_nothing_of_the_tool_open_no_br
     for _ in 0..5 {
         call(&manager).await;
     }
+    assert!(manager.stats().open_breakers.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_deadline_comes_before_the_function_says_nothing_of_the_tool() {
+    let limited = quick()
+        .name("limited")
+        .rate(RateLimit::new(1, secs(60)))
+        .breaker(BreakerPolicy::new(1, secs(3_600)));
+    let manager = AsyncToolManager::builder().tool(limited).tool(quick()).build().unwrap();
+    let first = start(&manager, "limited");
+    first.outcome().await;
+    let late = spec("limited").with_deadline(after(&first, secs(1)));
+    let late = manager.submit_task(late).unwrap().outcome().await;
+    assert_eq!((kind(&late), late.attempts), (Some(ToolErrorKind::Timeout), 0));
     assert!(manager.stats().open_breakers.is_empty());
 }
 
