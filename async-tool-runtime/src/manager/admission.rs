@@ -134,6 +134,8 @@ impl Inner {
         match self.admit(task) {
             Verdict::Start(task) => run::start(self, task),
             Verdict::Outer(task) => run::start_outer(self, task),
+            // Whoever has found it by its id, and told it to stop before it had its place, has not found it in the queue.
+            Verdict::Queued if cell.cancel_reason().is_some() => run::stop_now(self, &cell, false),
             Verdict::Queued => {}
             Verdict::Full(task, retry_after) => {
                 run::discard(task);
