@@ -302,11 +302,13 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
         return;
     };
-    let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
+    let grace = inner.executor.cancel_grace().saturating_add(2 * GRACE_SLACK);
+    let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
     runtime.spawn(async move {
-        let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else { return };
-        sleep(grace.saturating_add(2 * GRACE_SLACK)).await;
-        let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else { return };
+        if !is_open_after(&cell, sleep(grace)).await {
+            return;
+        }
+        let Some(inner) = inner.upgrade() else { return };
         if cell.seat(|seat| seat.is_over) {
             return;
         }
@@ -341,12 +343,12 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
     let Some(deadline) = inner.executor.deadline(&cell.spec) else {
         return;
     };
-    let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
+    let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
     runtime.spawn(async move {
-        sleep_until(deadline).await;
-        let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
+        if !is_open_after(&cell, sleep_until(deadline)).await {
             return;
-        };
+        }
+        let Some(inner) = inner.upgrade() else { return };
         let ticket = cell.seat(|seat| seat.ticket.take());
         let waiting = ticket.and_then(|ticket| inner.queue().remove(ticket));
         if waiting.is_some() {
@@ -355,6 +357,15 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
         }
         discard(waiting);
     });
+}
+
+/// Waits for `time`; false at once where the task ends before: a long time is not to keep what is of no use.
+async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        biased;
+        _ = cell.result.wait() => false,
+        () = time => true,
+    }
 }
 
 /// Drops what waited. What a binder has put into a call is the tool's, and may panic when it is dropped.

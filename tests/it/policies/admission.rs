@@ -1,8 +1,8 @@
 //! Who gets in, and who goes first.
 
 use async_tool_runtime::{
-    AsyncToolManager, BuildError, Effect, Priority, RateLimit, RetryPolicy, TaskStatus, ToolError, ToolErrorKind,
-    WhenFull,
+    AsyncToolManager, BuildError, Effect, Priority, RateLimit, RetryPolicy, TaskSpec, TaskStatus, ToolError,
+    ToolErrorKind, WhenFull,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -228,6 +228,30 @@ async fn a_deadline_ends_a_task_that_waits_for_a_slot() {
         "it never ran"
     );
     is_at_rest(&manager, "after deadlines").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_watches_a_task_ends_with_it() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .cancel_grace(secs(1_000))
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    let first = start_with(&manager, "gate", gate());
+    for _ in 0..100 {
+        let spec = TaskSpec::new(session(), call("gate", gate())).with_deadline(after(&first, secs(1_000_000)));
+        manager.submit_task(spec).unwrap().cancel("enough");
+    }
+    idle().await;
+    first.cancel("enough");
+    gates.open("a", json!(1));
+    first.outcome().await;
+    idle().await;
+    assert_eq!(alive(), before);
 }
 
 #[tokio::test(start_paused = true)]
