@@ -425,7 +425,11 @@ impl Inner {
     /// The task at the top of those that this one is below.
     fn root_of(&self, cell: &TaskCell) -> TaskId {
         let (mut root, mut above) = (cell.spec.task, cell.spec.parent);
-        while let Some(parent) = above {
+        // A host may write any parent into a task, also the task itself.
+        let mut levels = 0..64;
+        while let Some(parent) = above
+            && levels.next().is_some()
+        {
             root = parent;
             above = self.tasks().find(parent).and_then(|parent| parent.spec.parent);
         }
@@ -472,7 +476,8 @@ impl TaskHost for Inner {
 
     fn asked(&self, cell: &Arc<TaskCell>) {
         for face in cell.faces() {
-            if !face.is_settled() {
+            // That it asks no more is also said of one that has ended meanwhile.
+            if !face.is_settled() || face.request().is_none() {
                 self.tell_session(
                     &face.spec.session,
                     TaskNews::Asked(self.root_of(&face), face.snapshot()),

@@ -7,7 +7,8 @@
 //!    down), it is settled once, its slot is freed, and its session hears of it. The guard in `run.rs` does this in
 //!    `Drop`, because that is the one thing that happens in every case.
 //! 3. The registry never changes after `build()`; all that can be wrong with it is said there.
-//! 4. No lock is held across an await or while user code runs. User code is: tools, binders and callbacks.
+//! 4. No lock is held across an await or while user code runs. User code is: tools, binders, callbacks and layers. The one exception
+//!    is `session_weight`, which is asked under the lock of the queue, and caught where it panics.
 //!
 //! Absent on purpose: anything about conversations. The manager knows a session only as a return address; what a model
 //! is told, and when, is decided in `agent/`.
@@ -186,19 +187,23 @@ impl AsyncToolManager {
         Some(status)
     }
 
-    /// Tells all open tasks of a session to stop, for this reason; gives how many there were.
+    /// Tells all open tasks of a session to stop, for this reason, with all that they have submitted and not detached; gives how many
+    /// there were, without those below others.
     pub fn cancel_session(&self, session: &SessionId, reason: &str) -> usize {
         self.cancel_where(reason, |spec| spec.session == *session)
     }
 
-    /// Tells all open tasks of a turn to stop, for this reason, with all that they have submitted; gives how many there were.
+    /// Tells all open tasks of a turn to stop; otherwise like [`cancel_session`](Self::cancel_session).
     pub fn cancel_turn(&self, session: &SessionId, turn: TurnNo, reason: &str) -> usize {
         self.cancel_where(reason, |spec| spec.session == *session && spec.turn == Some(turn))
     }
 
     fn cancel_where(&self, reason: &str, is_meant: impl Fn(&TaskSpec) -> bool) -> usize {
         let open = self.inner.tasks().open();
-        let meant = open.into_iter().filter(|cell| is_meant(&cell.spec));
+        // Those below others stop with them. A run that several calls share may be for others, too.
+        let meant = open
+            .into_iter()
+            .filter(|cell| cell.spec.parent.is_none() && is_meant(&cell.spec));
         meant.map(|cell| self.handle(cell).cancel(reason)).count()
     }
 

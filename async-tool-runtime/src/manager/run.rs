@@ -321,7 +321,9 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
 
 /// Takes the slot of a run that calls shared, if nobody wants it any more and it doesn't stop.
 pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
-    let Some(runtime) = inner.runtime.get() else { return };
+    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
+        return;
+    };
     let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
     runtime.spawn(async move {
         let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else {

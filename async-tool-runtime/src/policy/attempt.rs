@@ -208,7 +208,7 @@ impl Attempt {
         let thread = Arc::new(Thread::new(Arc::clone(&self.0.quarantine)));
         let running = spawn_blocking({
             let thread = Arc::clone(&thread);
-            move || thread.run(|| run(cx))
+            move || thread.run(|| run(cx)).unwrap_or_else(|| Err(cancelled()))
         });
         let _watched = WatchOnDrop {
             thread,
@@ -302,7 +302,10 @@ async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<
         };
         let mut asked = Duration::ZERO;
         loop {
-            sleep_until(at + asked).await;
+            let Some(end) = at.checked_add(asked) else {
+                return std::future::pending().await;
+            };
+            sleep_until(end).await;
             match cell.asked_for().map(|all| all.saturating_sub(asked_before)) {
                 Some(all) if all <= asked => break,
                 Some(all) => asked = all,
@@ -363,7 +366,8 @@ impl Thread {
         }
     }
 
-    fn run<T>(&self, function: impl FnOnce() -> T) -> T {
+    /// Calls the function, unless nobody waits for it any more.
+    fn run<T>(&self, function: impl FnOnce() -> T) -> Option<T> {
         /// Also where the function panics.
         struct Return<'a>(&'a Thread);
 
@@ -376,9 +380,15 @@ impl Thread {
             }
         }
 
-        *self.state() = ThreadState::Runs;
+        {
+            let mut state = self.state();
+            if *state != ThreadState::Waits {
+                return None;
+            }
+            *state = ThreadState::Runs;
+        }
         let _return = Return(self);
-        function()
+        Some(function())
     }
 
     fn state(&self) -> MutexGuard<'_, ThreadState> {
@@ -395,9 +405,14 @@ struct WatchOnDrop {
 impl Drop for WatchOnDrop {
     fn drop(&mut self) {
         let mut state = self.thread.state();
-        if *state == ThreadState::Runs {
-            *state = ThreadState::Quarantined;
-            self.thread.quarantine.enter(&self.tool);
+        match *state {
+            // It is not called any more.
+            ThreadState::Waits => *state = ThreadState::Returned,
+            ThreadState::Runs => {
+                *state = ThreadState::Quarantined;
+                self.thread.quarantine.enter(&self.tool);
+            }
+            ThreadState::Quarantined | ThreadState::Returned => {}
         }
     }
 }

@@ -1,10 +1,10 @@
 //! How many attempts may start in a span of time.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tower_layer::Layer;
 
@@ -56,6 +56,10 @@ pub(crate) struct RateLimiter {
     starts: Arc<Mutex<VecDeque<Instant>>>,
 }
 
+/// How long one whose turn it is may wait for a slot while others wait for their turn. After that they go first: the slot may be long in
+/// coming, to a session at its limit for instance, and the others' sessions have nothing to do with that.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// The next start is this one's.
 struct Turn<'a>(MutexGuard<'a, VecDeque<Instant>>);
 
@@ -105,7 +109,9 @@ impl RateLimiter {
     /// When one more may start, if not at any time.
     fn free_at(&self, starts: &VecDeque<Instant>) -> Option<Instant> {
         let oldest = starts.front().filter(|_| starts.len() == self.calls)?;
-        oldest.checked_add(self.per)
+        // A window without an end that can be said is one of a year.
+        let far = || *oldest + Duration::from_secs(365 * 24 * 60 * 60);
+        Some(oldest.checked_add(self.per).unwrap_or_else(far))
     }
 }
 
@@ -117,13 +123,22 @@ impl Layer<ToolService> for RateLimiter {
         ToolService::new(move |request: ToolRequest| {
             let (limiter, inner) = (limiter.clone(), inner.clone());
             async move {
-                if !limiter.start_at_once() {
+                while !limiter.start_at_once() {
                     let pause = request.pause();
                     let turn = request.wait_for(limiter.turn()).await?;
-                    // The slot may take its time, and the start is counted when there is one: a crowd that had waited for slots would
-                    // otherwise start all at once.
-                    request.go_on(pause).await?;
-                    limiter.start(turn);
+                    // The start is counted when there is a slot: a crowd that had waited for slots would otherwise start all at once.
+                    let mut slot = pin!(request.go_on(pause));
+                    match timeout(PATIENCE, &mut slot).await {
+                        Ok(has_slot) => {
+                            has_slot?;
+                            limiter.start(turn);
+                            break;
+                        }
+                        Err(_) => {
+                            drop(turn);
+                            slot.await?;
+                        }
+                    }
                 }
                 inner.run(request).await
             }

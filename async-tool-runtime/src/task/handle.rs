@@ -58,6 +58,9 @@ impl TaskHandle {
     /// Tells the task to stop, for this reason. A task that waits for a slot ends at once; a running tool sees its token
     /// fire and is dropped after the manager's cancel grace. Does nothing to a task that has ended.
     pub fn cancel(&self, reason: impl Into<String>) {
+        if self.cell.is_settled() {
+            return;
+        }
         self.cell.request_cancel(reason.into());
         (self.stop)(&self.cell, false);
     }

@@ -217,9 +217,9 @@ impl ToolContext {
 
     /// Leaves the task to be completed later, by [`AsyncToolManager::resolve`](crate::AsyncToolManager::resolve): from a webhook, by
     /// a person, by another process. Never returns: the function is dropped, the task gives its slot away and stays open, without a
-    /// timeout but the task's own deadline.
+    /// timeout but the task's own deadline and the [`total`](crate::RetryPolicy::total) of its retries.
     ///
-    /// Hand the [task's id](Self::task) to whoever will complete it before. A resolve that comes first is kept.
+    /// Nothing bounds how many tasks wait like this: they hold no slot, and no place in the queue. Hand the [task's id](Self::task) to whoever will complete it before. A resolve that comes first is kept.
     pub async fn defer<T>(&self) -> T {
         self.set_deferred();
         std::future::pending().await

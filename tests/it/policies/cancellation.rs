@@ -8,7 +8,10 @@ use async_tool_runtime::{
 };
 use serde_json::json;
 
-use crate::calls::{blocking, call, idle, is_at_rest, quick, secs, session, start, start_in, tool};
+use crate::{
+    calls::{blocking, call, idle, is_at_rest, quick, secs, session, start, start_in, tool},
+    gates::Gates,
+};
 
 fn hangs() -> FunctionTool {
     tool("hangs", |_| std::future::pending())
@@ -34,15 +37,18 @@ async fn cancelling_a_session_or_a_turn_reaches_its_tasks_and_no_others() {
     idle().await;
     assert_eq!(
         manager.cancel_turn(&session(), TurnNo::new(1), "a new question"),
-        2,
-        "with what it has submitted"
+        1,
+        "what it has submitted isn't counted"
     );
     assert_eq!(
         first.outcome().await.outcome,
         TaskOutcome::Cancelled("a new question".to_owned())
     );
     assert!(second.result().is_none());
-    assert_eq!(manager.cancel_session(&session(), "closed"), 2);
+    idle().await;
+    let open_of_session = || manager.stats().open - 2;
+    assert_eq!(open_of_session(), 2, "what the first had submitted has ended with it");
+    assert_eq!(manager.cancel_session(&session(), "closed"), 1);
     assert_eq!(
         second.outcome().await.outcome,
         TaskOutcome::Cancelled("closed".to_owned())
@@ -210,4 +216,30 @@ async fn arguments_that_panic_when_they_are_dropped_harm_only_their_task() {
     hangs.abort("enough");
     idle().await;
     is_at_rest(&manager, "after the bombs").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelling_a_turn_leaves_a_run_alone_that_another_turn_shares() {
+    let gates = Gates::new();
+    let calls = tool(
+        "calls",
+        |cx| async move { cx.call_tool("gate", json!({"name": "a"})).await },
+    );
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(calls.dedupe(Dedupe::Share))
+        .build()
+        .unwrap();
+    let [first, second] = [1, 2].map(|turn| {
+        let spec = TaskSpec::new(session(), call("calls", json!({}))).with_turn(TurnNo::new(turn));
+        manager.submit_task(spec).unwrap()
+    });
+    idle().await;
+    assert_eq!(manager.cancel_turn(&session(), TurnNo::new(1), "enough"), 1);
+    assert_eq!(
+        first.outcome().await.outcome,
+        TaskOutcome::Cancelled("enough".to_owned())
+    );
+    gates.open("a", json!(7));
+    assert_eq!(second.outcome().await.outcome, TaskOutcome::Completed(json!(7)));
 }

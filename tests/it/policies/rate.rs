@@ -8,7 +8,7 @@ use async_tool_runtime::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::calls::{Log, after, idle, is_at_rest, kind, quick, secs, spec, start, tool};
+use crate::calls::{Log, after, idle, is_at_rest, kind, quick, secs, spec, start, start_in, tool};
 
 fn notes(name: &'static str, log: &Log<&'static str>) -> FunctionTool {
     let log = log.clone();
@@ -161,4 +161,29 @@ async fn calls_that_had_to_wait_for_a_slot_do_not_start_all_at_once() {
         task.outcome().await;
     }
     assert_eq!(after_begin(begin, &log), [35, 35, 45, 45, 55, 55]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_session_is_at_its_limit_does_not_hold_up_the_rate_for_others() {
+    let log = Log::new();
+    let long = tool("long", |_| async {
+        tokio::time::sleep(secs(3600)).await;
+        Ok(json!(1))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(notes("limited", &log).rate(RateLimit::new(1, secs(1))))
+        .tool(long)
+        .session_concurrency(1)
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    start_in(&manager, "one", "limited", json!({})).outcome().await;
+    let held_up = start_in(&manager, "one", "limited", json!({}));
+    idle().await;
+    let long = start_in(&manager, "one", "long", json!({}));
+    idle().await;
+    start_in(&manager, "other", "limited", json!({})).outcome().await;
+    assert!(begin.elapsed() < secs(5), "{:?}", begin.elapsed());
+    long.abort("enough");
+    assert!(held_up.outcome().await.outcome.is_completed());
 }
