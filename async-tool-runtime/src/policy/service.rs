@@ -90,7 +90,8 @@ impl ToolRequest {
         self.bound = Arc::default();
     }
 
-    /// The signal to stop. A layer that waits should look at it; otherwise the call is dropped after the manager's cancel grace.
+    /// The signal to stop. A layer that waits should look at it; otherwise the call is dropped after the manager's cancel grace, or, where
+    /// tasks run on a backend, goes on.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         &self.cell.cancellation
