@@ -19,8 +19,8 @@ pub struct ToolOptions {
     /// How long the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
     pub grace: Option<Duration>,
     /// How long an attempt may run, from its start. Default: the manager's. A tool that has taken its
-    /// [token](crate::ToolContext::cancellation) has the manager's cancel grace on top, in which it may tidy up. An async function that
-    /// blocks its thread can't be timed out before it returns.
+    /// [token](crate::ToolContext::cancellation) has the manager's cancel grace on top, in which it may tidy up, and a value
+    /// that it gives then still counts. An async function that blocks its thread can't be timed out before it returns.
     pub timeout: Option<Duration>,
     /// Whether and when a call that failed is tried again. Default: never.
     pub retry: Option<RetryPolicy>,
