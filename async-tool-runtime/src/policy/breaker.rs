@@ -71,6 +71,11 @@ enum Verdict {
 }
 
 impl Machine {
+    /// Whether calls are turned away.
+    fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
     /// Whether a call may go on, and the epoch it belongs to; otherwise how long to wait before the next try.
     fn admit(&mut self, now: Instant) -> Result<u64, Duration> {
         match self.state {
@@ -144,7 +149,7 @@ impl Breaker {
 
     /// Whether calls are turned away.
     pub(crate) fn is_open(&self) -> bool {
-        !matches!(self.machine().state, State::Closed { .. })
+        self.machine().is_open()
     }
 
     fn admit(&self) -> Result<OnItsWay<'_>, ToolError> {
@@ -179,9 +184,9 @@ struct OnItsWay<'a> {
 impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
         let mut machine = self.breaker.machine();
-        let was_open = !matches!(machine.state, State::Closed { .. });
+        let was_open = machine.is_open();
         machine.record(self.epoch, self.verdict, Instant::now());
-        let is_open = !matches!(machine.state, State::Closed { .. });
+        let is_open = machine.is_open();
         drop(machine);
         if was_open != is_open {
             tracing::info!(tool = &*self.breaker.tool, is_open, "a circuit breaker changed");
@@ -310,11 +315,11 @@ mod tests {
                     Verdict::Failing,
                     Verdict::Neither,
                 ][draw(5) as usize];
-                let was_open = !matches!(machine.state, State::Closed { .. });
+                let was_open = machine.is_open();
                 machine.record(epoch, verdict, ends);
                 model.ended(is_probe, verdict, ends);
                 // With `Neither`, the machine lets the next probe through at once, as the model does.
-                let is_open = !matches!(machine.state, State::Closed { .. });
+                let is_open = machine.is_open();
                 opened += u32::from(!was_open && is_open);
                 closed += u32::from(was_open && !is_open);
                 assert_eq!(is_open, model.opened.is_some());
