@@ -16,6 +16,7 @@
 mod admission;
 mod builder;
 mod error;
+mod host;
 mod people;
 mod queue;
 mod remote;

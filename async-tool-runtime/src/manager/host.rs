@@ -1,0 +1,203 @@
+//! What tasks ask of their manager, through their contexts.
+
+use std::sync::Arc;
+
+use super::{Inner, TaskNews, admission::class_of, queue::Class, run};
+use crate::{
+    BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskId, TaskSpec, ToolCall,
+    task::TaskCell,
+    tool::{Count, TaskHost},
+};
+
+impl Inner {
+    pub(super) fn resume_regardless(&self, cell: &TaskCell) {
+        let is_needed = cell.seat(|seat| seat.suspended == 0 && seat.is_lent && seat.slot.is_none());
+        if is_needed && !cell.is_settled() {
+            let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+            let mut queue = self.queue();
+            let slot = queue.start_regardless(&cell.spec.session, lane, self.now());
+            self.seat(&mut queue, cell, slot);
+        }
+    }
+
+    /// Gives away the slot of a task that has begun to wait again while it was on its way: it would keep those from running that the
+    /// task waits for.
+    pub(super) fn lend_if_suspended(self: &Arc<Self>, cell: &TaskCell) {
+        let unneeded = cell.seat(|seat| {
+            let slot = if seat.suspended > 0 { seat.slot.take() } else { None };
+            seat.is_lent |= slot.is_some();
+            slot
+        });
+        if let Some(slot) = unneeded {
+            self.queue().release(slot, self.now());
+            self.dispatch();
+        }
+    }
+
+    /// The task at the top of those that this one is below.
+    fn root_of(&self, cell: &TaskCell) -> TaskId {
+        let (mut root, mut above) = (cell.spec.task, cell.spec.parent);
+        // A host may write any parent into a task, also the task itself.
+        let mut levels = 0..64;
+        while let Some(parent) = above
+            && levels.next().is_some()
+        {
+            root = parent;
+            above = self.tasks().find(parent).and_then(|parent| parent.spec.parent);
+        }
+        root
+    }
+
+    fn arc(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
+    }
+}
+
+impl TaskHost for Inner {
+    fn begin(&self, cell: &Arc<TaskCell>) -> u32 {
+        let now = self.now();
+        let (is_first, attempt) = cell.begin(now);
+        if is_first {
+            for face in cell.faces() {
+                // One that has come aboard in this moment may have been told already.
+                if Arc::ptr_eq(&face, cell) || face.begin(now).0 {
+                    self.tell_started(&face);
+                }
+            }
+        }
+        attempt
+    }
+
+    fn join(&self, cell: &Arc<TaskCell>) {
+        let (is_first, _) = cell.begin(self.now());
+        if is_first {
+            self.tell_started(cell);
+        }
+    }
+
+    fn report(&self, cell: &Arc<TaskCell>, report: ProgressReport) {
+        for face in cell.faces() {
+            if !face.is_settled() && face.report(report.clone(), self.now()) {
+                if face.spec.parent.is_none() {
+                    self.tell_session(&face.spec.session, TaskNews::Progressed(face.spec.task, report.clone()));
+                }
+                self.publish(|| TaskEvent::Progressed(face.snapshot()));
+            }
+        }
+    }
+
+    fn asked(&self, cell: &Arc<TaskCell>) {
+        for face in cell.faces() {
+            // That it asks no more is also said of one that has ended meanwhile.
+            if !face.is_settled() || face.request().is_none() {
+                self.tell_session(
+                    &face.spec.session,
+                    TaskNews::Asked(self.root_of(&face), face.snapshot()),
+                );
+                self.publish(|| TaskEvent::InputRequired(face.snapshot()));
+            }
+        }
+    }
+
+    fn suspend(&self, cell: &Arc<TaskCell>) {
+        let slot = cell.seat(|seat| {
+            seat.suspended += 1;
+            let slot = seat.slot.take();
+            seat.is_lent |= slot.is_some();
+            slot
+        });
+        if let Some(slot) = slot {
+            self.queue().release(slot, self.now());
+            if let Some(inner) = self.arc() {
+                inner.dispatch();
+            }
+        }
+    }
+
+    fn enlist(&self, cell: &Arc<TaskCell>) {
+        let mut queue = self.queue();
+        let is_new =
+            cell.seat(|seat| seat.is_lent && seat.slot.is_none() && !std::mem::replace(&mut seat.has_place, true));
+        if is_new {
+            queue.take_place_regardless();
+        }
+    }
+
+    fn resume(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let is_needed = cell.seat(|seat| {
+                seat.suspended -= 1;
+                seat.suspended == 0 && seat.is_lent && seat.slot.is_none()
+            });
+            if !is_needed {
+                return;
+            }
+            Arc::clone(&self).wait_for_slot(Arc::clone(&cell), Class::Resumed).await;
+            self.lend_if_suspended(&cell);
+        })
+    }
+
+    fn resume_now(&self, cell: &Arc<TaskCell>) {
+        cell.seat(|seat| seat.suspended -= 1);
+        self.resume_regardless(cell);
+    }
+
+    fn leave(&self, cell: &Arc<TaskCell>) {
+        if self.give_back(cell, self.now())
+            && let Some(inner) = self.arc()
+        {
+            inner.dispatch();
+        }
+    }
+
+    fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
+        let class = class_of(&cell);
+        Box::pin(self.wait_for_slot(cell, class))
+    }
+
+    fn ended(&self, cell: &Arc<TaskCell>) {
+        cell.seat(|seat| seat.is_over = true);
+        self.leave(cell);
+        if let Some(inner) = self.arc() {
+            inner.stop_children(cell);
+        }
+    }
+
+    fn abandon(&self, cell: &Arc<TaskCell>) {
+        if let Some(inner) = self.arc() {
+            for child in cell.take_children() {
+                child.request_cancel("the task that had submitted it was told to stop".to_owned());
+                run::stop_now(&inner, &child, false);
+            }
+            run::release_later(&inner, cell);
+        }
+    }
+
+    fn count(&self, what: Count) {
+        self.counters.count(what);
+    }
+
+    fn submit_child(
+        self: Arc<Self>,
+        parent: &Arc<TaskCell>,
+        call: ToolCall,
+        key: IdempotencyKey,
+    ) -> Result<TaskHandle, SubmitError> {
+        let mut spec = TaskSpec::new(parent.spec.session.clone(), call);
+        spec.parent = Some(parent.spec.task);
+        spec.idempotency_key = Some(key);
+        spec.turn = parent.spec.turn;
+        spec.deadline = parent.spec.deadline;
+        let child = self.submit(spec, Some(parent))?;
+        Ok(TaskHandle::new(child, run::stop(&Arc::downgrade(&self))))
+    }
+}
+
+impl Inner {
+    fn tell_started(&self, cell: &Arc<TaskCell>) {
+        if cell.spec.parent.is_none() {
+            self.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
+        }
+        self.publish(|| TaskEvent::Started(cell.snapshot()));
+    }
+}
