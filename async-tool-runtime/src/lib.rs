@@ -97,15 +97,16 @@ pub mod crates {
 
 pub use agent::{
     AckPolicy, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
-    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, DeliveryPolicy, FoldError, Ledger, RunError,
-    StartError, Timer, TurnEvent, TurnNo, WakePolicy,
+    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CloseMode, DeliveryPolicy, FoldError, Join,
+    LearnedGrace, Ledger, RunError, RunLimit, RunLimits, RunSummary, RunTotals, Stall, StartError, Timer, TurnEvent,
+    TurnNo, WakePolicy,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
 pub use clock::Timestamp;
 pub use context::{Answer, AnswerContent, Message, Transcript};
 pub use future::{BoxFuture, BoxStream};
-pub use journal::{AppendError, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
+pub use journal::{AppendError, Awaited, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
 pub use manager::{
     AsyncToolManager, AsyncToolManagerBuilder, BuildError, ManagerStats, ResolveError, ShutdownReport, SubmitError,
     WhenFull,

@@ -104,14 +104,11 @@ async fn the_host_can_cancel_one_task_and_the_model_is_told() {
 async fn deferred_acknowledgements_make_the_fewest_model_calls() {
     let gates = Gates::new();
     let model = ScriptedModel::new().turn(|_| call("a")).turn(|request| {
-        let [.., answers, delivery] = &request.messages[..] else {
+        // The model has not seen the acknowledgement: it finds the result in its place.
+        let Some(Message::Answers(answers)) = request.messages.last().map(|message| &**message) else {
             panic!("{request:?}")
         };
-        assert!(matches!(&**delivery, Message::Delivery { .. }));
-        let Message::Answers(answers) = &**answers else {
-            panic!("{answers:?}")
-        };
-        assert!(matches!(answers[0].content, AnswerContent::Ack(_)));
+        assert!(matches!(answers[0].content, AnswerContent::Result(_)));
         ModelStream::text("done")
     });
     let agent = AsyncAgent::builder(model.clone(), manager(&gates))

@@ -1,10 +1,6 @@
 //! All orders of events in small worlds, and many random ones in larger ones.
 
-use std::{
-    collections::{HashSet, hash_map::DefaultHasher},
-    hash::{Hash, Hasher},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use async_tool_runtime::{AckPolicy, WakePolicy};
 
@@ -19,6 +15,11 @@ const SMALL: Budget = Budget {
     sets: 0,
     closes: 0,
     turns: 3,
+    batches: 0,
+    bad_ends: 0,
+    promotes: 0,
+    groups: 0,
+    crashes: 0,
     tools: &["read", "once"],
 };
 
@@ -27,9 +28,7 @@ fn explore(start: World) -> usize {
     let mut seen = HashSet::new();
     let mut open = vec![start];
     while let Some(world) = open.pop() {
-        let mut hasher = DefaultHasher::new();
-        world.fingerprint().hash(&mut hasher);
-        if !seen.insert(hasher.finish()) {
+        if !seen.insert(world.fingerprint()) {
             continue;
         }
         for what in world.moves() {
@@ -200,6 +199,11 @@ fn random_orders_of_events_in_a_larger_world_lose_nothing_and_double_nothing() {
         sets: 3,
         closes: 1,
         turns: 12,
+        batches: 1,
+        bad_ends: 2,
+        promotes: 2,
+        groups: 1,
+        crashes: 1,
         tools: &TOOLS,
     };
     let schedules = 2_000;

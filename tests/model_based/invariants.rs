@@ -2,7 +2,7 @@
 //! situations in which each is in danger.
 
 use async_tool_runtime::{
-    AgentInput, Entry, Ledger, Message, ModelError, StopReason, TaskId, TaskOutcome, TurnEnd, TurnEvent,
+    AgentInput, CloseMode, Entry, Ledger, Message, ModelError, StopReason, TaskId, TaskOutcome, TurnEnd, TurnEvent,
 };
 
 use super::sim::{Budget, Move, TOOLS, World};
@@ -16,6 +16,11 @@ const PLENTY: Budget = Budget {
     sets: 9,
     closes: 1,
     turns: 99,
+    batches: 0,
+    bad_ends: 9,
+    promotes: 9,
+    groups: 9,
+    crashes: 0,
     tools: &TOOLS,
 };
 
@@ -257,7 +262,7 @@ fn invariant_7_the_user_stands_before_the_results_that_came_with_the_message() {
 #[test]
 fn invariant_8_after_closed_no_task_of_the_session_runs() {
     let mut world = acknowledged("once");
-    world.play(&Move::Close);
+    world.play(&Move::Close(CloseMode::Cancel));
     let is_closed = |world: &World| matches!(world.journal.last(), Some(Entry::Closed { .. }));
     assert!(!is_closed(&world), "a task runs");
     world.settle(first_task(&world));
@@ -280,7 +285,7 @@ fn invariant_8_a_result_that_waits_wakes_nobody_once_the_session_closes() {
     world.play(&Move::Done);
     let asked = world.requests.len();
     world.settle(first_task(&world));
-    world.play(&Move::Close);
+    world.play(&Move::Close(CloseMode::Cancel));
     world.fire();
     assert_eq!(world.requests.len(), asked, "no turn starts while the session closes");
     world.settle(first_task(&world));

@@ -1,18 +1,20 @@
 //! A world around one machine: a model, tools, a clock and a journal, of which a test decides every move.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map::DefaultHasher},
+    fmt::{self, Write},
+    hash::Hasher,
     sync::Arc,
     time::Duration,
 };
 
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AsyncTaskResult, Background,
-    BoundCall, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Ledger, Message, ModelError, ModelRequest,
-    SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall,
-    ToolDefinition, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
+    BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Join, Ledger, Message, ModelError,
+    ModelRequest, SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool,
+    ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// One thing that can happen next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +25,18 @@ pub(super) enum Move {
     Done,
     FailInPassing,
     FailForGood,
+    Batch,
     Settle(TaskId),
+    SettleBadly(TaskId),
     SettleAgain(TaskId),
     Timer,
     Cancel(TaskNo),
     SetDelivery(TaskNo, DeliveryPolicy),
-    Close,
+    Promote(TaskNo),
+    Group(Join),
+    Sent,
+    Crash,
+    Close(CloseMode),
 }
 
 /// How many of each a run may have.
@@ -42,12 +50,39 @@ pub(super) struct Budget {
     pub(super) sets: u32,
     pub(super) closes: u32,
     pub(super) turns: u32,
+    pub(super) batches: u32,
+    pub(super) bad_ends: u32,
+    pub(super) promotes: u32,
+    pub(super) groups: u32,
+    pub(super) crashes: u32,
     /// What the model may call.
     pub(super) tools: &'static [&'static str],
 }
 
 /// The tools of the world, one for each way a call can be treated.
 pub(super) const TOOLS: [&str; 7] = ["read", "once", "always", "never", "urgent", "urgent_once", "silent"];
+
+/// A tool whose argument is the result of an earlier task, and what a model can ask of the `task` tool.
+pub(super) const SPECIAL: [&str; 8] = [
+    "chain",
+    "task list",
+    "task result",
+    "task wait",
+    "task wait any",
+    "task send",
+    "task cancel",
+    "task group",
+];
+
+const CLOSINGS: [CloseMode; 3] = [
+    CloseMode::Cancel,
+    CloseMode::Detach,
+    CloseMode::Drain {
+        limit: Duration::from_secs(1),
+    },
+];
+
+const JOINS: [Join; 3] = [Join::All, Join::FirstOk, Join::Quorum(2)];
 
 const POLICIES: [DeliveryPolicy; 3] = [
     DeliveryPolicy::WhenIdle,
@@ -58,6 +93,7 @@ const POLICIES: [DeliveryPolicy; 3] = [
 #[derive(Clone)]
 pub(super) struct World {
     pub(super) machine: AgentMachine,
+    policy: AgentPolicy,
     pub(super) now: Timestamp,
     pub(super) budget: Budget,
     /// What is durable.
@@ -75,6 +111,9 @@ pub(super) struct World {
     timers: BTreeMap<Timer, Timestamp>,
     pub(super) requests: Vec<ModelRequest>,
     users: Vec<String>,
+    is_batch: bool,
+    /// Messages to tasks, of which nobody has said yet whether they were taken.
+    sends: VecDeque<TaskNo>,
     next_task: u128,
 }
 
@@ -89,17 +128,20 @@ impl World {
     pub(super) fn new(budget: Budget, adjust: impl FnOnce(&mut AgentPolicy)) -> Self {
         let registry = registry();
         let mut policy = AgentPolicy::new(&registry);
+        policy.model_timeout = None;
+        policy.learned_grace = None;
         adjust(&mut policy);
         let quiet = policy.wake.quiet;
         let machine = AgentMachine::new(
             SessionId::new("s"),
             None,
             Arc::clone(registry.definitions()),
-            policy,
+            policy.clone(),
             Ledger::new(),
         );
         let mut world = Self {
             machine,
+            policy,
             now: Timestamp::from_millis(1_000),
             budget,
             journal: Vec::new(),
@@ -113,6 +155,8 @@ impl World {
             timers: BTreeMap::new(),
             requests: Vec::new(),
             users: Vec::new(),
+            is_batch: false,
+            sends: VecDeque::new(),
             next_task: 1,
         };
         world.give(AgentInput::Open { nonce: "n".to_owned() });
@@ -138,7 +182,25 @@ impl World {
                 moves.extend([Move::FailInPassing, Move::FailForGood]);
             }
         }
+        if self.budget.batches > 0 && !is_closing {
+            moves.push(Move::Batch);
+        }
         moves.extend(self.running.keys().map(|task| Move::Settle(*task)));
+        if self.budget.bad_ends > 0 {
+            moves.extend(self.running.keys().map(|task| Move::SettleBadly(*task)));
+        }
+        if self.budget.promotes > 0 {
+            moves.extend(self.machine.ledger().open_tasks().map(Move::Promote));
+        }
+        if self.budget.groups > 0 && self.machine.ledger().open_tasks().next().is_some() {
+            moves.extend(JOINS.map(Move::Group));
+        }
+        if !self.sends.is_empty() {
+            moves.push(Move::Sent);
+        }
+        if self.budget.crashes > 0 {
+            moves.push(Move::Crash);
+        }
         if self.budget.again > 0 {
             moves.extend(self.results.keys().map(|task| Move::SettleAgain(*task)));
         }
@@ -153,8 +215,8 @@ impl World {
             let tasks = ledger.open_tasks().chain(ledger.inbox().map(|(number, _)| number));
             moves.extend(tasks.flat_map(|task| POLICIES.map(|policy| Move::SetDelivery(task, policy))));
         }
-        if self.budget.closes > 0 && !is_closing {
-            moves.push(Move::Close);
+        if self.budget.closes > 0 {
+            moves.extend(CLOSINGS.map(Move::Close));
         }
         moves
     }
@@ -165,6 +227,10 @@ impl World {
                 self.budget.users -= 1;
                 self.user();
             }
+            Move::Batch => {
+                self.budget.batches -= 1;
+                self.say(AgentInput::Batch);
+            }
             Move::Text => {
                 let (turn, has_text) = self.turn.as_mut().expect("a turn runs");
                 *has_text = true;
@@ -174,7 +240,8 @@ impl World {
             Move::Call(tool) => {
                 self.budget.calls -= 1;
                 let task = TaskId::from_u128(self.next_task);
-                let call = ToolCall::new(format!("c{}", self.next_task), *tool, json!({}));
+                let (name, arguments) = self.arguments(tool);
+                let call = ToolCall::new(format!("c{}", self.next_task), name, arguments);
                 self.next_task += 1;
                 self.turn_event(TurnEvent::ToolCall(call, task));
             }
@@ -188,6 +255,29 @@ impl World {
                 self.turn_event(TurnEvent::Failed(ModelError::permanent("refused")));
             }
             Move::Settle(task) => self.settle(*task),
+            Move::SettleBadly(task) => {
+                self.budget.bad_ends -= 1;
+                self.end(*task, TaskOutcome::Failed(ToolError::failed("it broke")));
+            }
+            Move::Promote(number) => {
+                self.budget.promotes -= 1;
+                self.give(AgentInput::Promote(*number));
+            }
+            Move::Group(join) => {
+                self.budget.groups -= 1;
+                let input = AgentInput::Group {
+                    name: "group".into(),
+                    tasks: self.machine.ledger().open_tasks().collect(),
+                    join: *join,
+                    limit: Some(Duration::from_secs(2)),
+                };
+                self.give(input);
+            }
+            Move::Sent => self.sent(),
+            Move::Crash => {
+                self.budget.crashes -= 1;
+                self.crash();
+            }
             Move::SettleAgain(task) => {
                 self.budget.again -= 1;
                 let mut result = (*self.results[task]).clone();
@@ -203,19 +293,102 @@ impl World {
                 self.budget.sets -= 1;
                 self.give(AgentInput::SetDelivery(*number, *policy));
             }
-            Move::Close => {
+            Move::Close(mode) => {
                 self.budget.closes -= 1;
-                self.give(AgentInput::Close);
+                self.give(AgentInput::Close(*mode));
             }
         }
     }
 
+    /// What the model sends for a call.
+    fn arguments(&self, tool: &'static str) -> (&'static str, Value) {
+        let tasks = self.journal.iter().filter_map(|entry| match entry {
+            Entry::Accepted { number, own: false, .. } => Some(number.to_string()),
+            _ => None,
+        });
+        let last = tasks.last().unwrap_or_else(|| "#1".to_owned());
+        let Some(action) = tool.strip_prefix("task ") else {
+            return match tool {
+                // The call before it, if this turn has made one.
+                "chain" if !self.part.calls.is_empty() => {
+                    (tool, json!({"x": {"$task": format!("#{}", self.part.calls.len())}}))
+                }
+                "chain" => (tool, json!({"x": {"$task": last, "pointer": "/of"}})),
+                _ => (tool, json!({})),
+            };
+        };
+        let arguments = match action {
+            "list" => json!({"action": "list"}),
+            "wait any" => json!({"action": "wait", "mode": "any", "seconds": 5}),
+            "wait" => json!({"action": "wait", "tasks": [last], "seconds": 5}),
+            "group" => json!({"action": "group", "name": "own", "tasks": [last], "seconds": 3}),
+            "send" => json!({"action": "send", "tasks": [last], "text": "hello"}),
+            other => json!({"action": other, "tasks": [last]}),
+        };
+        ("task", arguments)
+    }
+
+    /// The process ends, and another takes up the session where its journal ends.
+    pub(super) fn crash(&mut self) {
+        self.turn = None;
+        self.part = Part::default();
+        self.running.clear();
+        self.timers.clear();
+        self.sends.clear();
+        self.is_batch = false;
+        self.machine = AgentMachine::new(
+            SessionId::new("s"),
+            None,
+            Arc::from([]),
+            self.policy.clone(),
+            Ledger::fold(&self.journal).expect("the journal is sound"),
+        );
+        self.give(AgentInput::Recover);
+    }
+
+    /// The world as it is when the process ends after so many entries.
+    pub(super) fn crashed_after(&self, entries: usize) -> Self {
+        let mut world = self.clone();
+        world.journal.truncate(entries);
+        world.requests.clear();
+        world.results.retain(|task, _| {
+            let is_known = |entry: &Entry| matches!(entry, Entry::Settled { result } if result.task == *task);
+            world.journal.iter().any(is_known)
+        });
+        let said = |text: &String| {
+            let is_it = |entry: &Entry| matches!(entry, Entry::UserMessage { text: known, .. } if known == text);
+            world.journal.iter().any(is_it)
+        };
+        world.users.retain(said);
+        world.kept = Part::default();
+        for entry in &world.journal {
+            if let Entry::TurnEnded { text, .. } | Entry::TurnInterrupted { text, .. } = entry
+                && !text.is_empty()
+            {
+                world.kept.texts.push(text.clone());
+            }
+        }
+        world.crash();
+        world
+    }
+
+    fn sent(&mut self) {
+        let call = self.sends.pop_front().expect("a message was sent");
+        self.give(AgentInput::Sent { call, refusal: None });
+    }
+
     pub(super) fn user(&mut self) {
+        self.say(AgentInput::User);
+    }
+
+    fn say(&mut self, input: impl FnOnce(String) -> AgentInput) {
         let text = format!("user {}", self.users.len() + 1);
         self.users.push(text.clone());
         let was_thinking = self.turn.is_some();
         let asked = self.requests.len();
-        self.give(AgentInput::User(text));
+        let input = input(text);
+        self.is_batch = matches!(input, AgentInput::Batch(_));
+        self.give(input);
         assert!(
             was_thinking || self.requests.len() == asked + 1,
             "invariant 7: a user message that finds no turn running is answered at once"
@@ -247,13 +420,19 @@ impl World {
     }
 
     pub(super) fn settle(&mut self, task: TaskId) {
-        let spec = self.running.remove(&task).expect("the task runs");
-        self.give(AgentInput::Started(task));
         let outcome = if self.cancelled.contains(&task) {
             TaskOutcome::Cancelled("not wanted".to_owned())
         } else {
-            TaskOutcome::Completed(json!({"of": spec.call.id}))
+            TaskOutcome::Completed(json!({"of": self.running[&task].call.id}))
         };
+        self.end(task, outcome);
+    }
+
+    fn end(&mut self, task: TaskId, outcome: TaskOutcome) {
+        let spec = self.running.remove(&task).expect("the task runs");
+        let is_whole = !spec.call.arguments.to_string().contains("$task");
+        assert!(is_whole, "a task is started when what it needs is there");
+        self.give(AgentInput::Started(task));
         let timing = Timing::new(self.now, Some(self.now), self.now);
         let result = AsyncTaskResult::new(&spec, outcome, timing, 1);
         let result = Arc::new(result);
@@ -285,10 +464,15 @@ impl World {
                     self.turn
                         .take_if(|(running, _)| *running == turn)
                         .expect("a turn that runs is aborted");
-                    if self.is_closing() {
-                        self.part = Part::default();
-                    } else {
+                    let broken_off = self.journal.iter().rev().find_map(|entry| match entry {
+                        Entry::TurnInterrupted { .. } => Some(true),
+                        Entry::TurnFailed { .. } | Entry::TurnStarted { .. } => Some(false),
+                        _ => None,
+                    });
+                    if broken_off == Some(true) {
                         self.keep();
+                    } else {
+                        self.part = Part::default();
                     }
                 }
                 AgentAction::Submit(spec) => {
@@ -302,6 +486,10 @@ impl World {
                 }
                 AgentAction::CancelTask(task, _) => {
                     self.cancelled.insert(task);
+                }
+                AgentAction::Send { call, task, .. } => {
+                    assert!(self.running.contains_key(&task), "a task that runs is sent a message");
+                    self.sends.push_back(call);
                 }
                 AgentAction::SetTimer(timer, at) => {
                     self.timers.insert(timer, at);
@@ -366,16 +554,45 @@ impl World {
         };
         let ledger = Ledger::fold(before).expect("the journal is sound");
         assert_eq!(ledger.inbox().count(), 0, "a turn takes along all results that wait");
-        let is_asked = match before.split_last() {
-            Some((Entry::Delivered { tasks, .. }, before)) => {
-                let has_news = tasks
-                    .iter()
-                    .any(|number| self.delivery_of(*number) != DeliveryPolicy::Silent);
-                has_news || Ledger::fold(before).expect("the journal is sound").is_unanswered()
-            }
-            _ => ledger.is_unanswered(),
+        let mut before = before;
+        let mut given = Vec::new();
+        while let Some((Entry::Delivered { tasks, .. } | Entry::Replaced { tasks, .. }, rest)) = before.split_last() {
+            given.extend_from_slice(tasks);
+            before = rest;
+        }
+        if Ledger::fold(before).expect("the journal is sound").is_unanswered() {
+            return;
+        }
+        let policies: Vec<DeliveryPolicy> = given.iter().map(|number| self.delivery_of(*number)).collect();
+        let is_news = policies.iter().any(|policy| *policy != DeliveryPolicy::Silent);
+        assert!(is_news || self.is_batch, "a turn starts, and nobody wanted it");
+        if policies.contains(&DeliveryPolicy::Interrupt) {
+            return;
+        }
+        if self.is_batch {
+            let open: Vec<TaskNo> = ledger.open_tasks().collect();
+            assert!(open.is_empty(), "a batch is woken while {open:?} run");
+        }
+        self.check_join(&given, &ledger);
+    }
+
+    /// Where results wake the model together, one of those that did has all the others of its turn with it.
+    fn check_join(&self, given: &[TaskNo], ledger: &Ledger) {
+        if self.policy.wake.join != Join::All || self.policy.wake.deadline.is_some() || self.is_batch {
+            return;
+        }
+        let is_grouped = self.journal.iter().any(|entry| matches!(entry, Entry::Grouped { .. }));
+        let turn_of = |task: TaskNo| {
+            self.journal.iter().find_map(|entry| match entry {
+                Entry::Accepted { number, turn, .. } if *number == task => Some(*turn),
+                _ => None,
+            })
         };
-        assert!(is_asked, "a turn starts, and nobody wanted it");
+        let is_complete = |task: &TaskNo| ledger.open_tasks().all(|open| turn_of(open) != turn_of(*task));
+        assert!(
+            is_grouped || given.iter().any(is_complete),
+            "a join of all is woken for {given:?} before all have ended"
+        );
     }
 
     /// When the result of a task is to be delivered.
@@ -398,7 +615,8 @@ impl World {
     }
 
     fn is_closing(&self) -> bool {
-        self.journal.iter().any(|entry| matches!(entry, Entry::Closing { .. }))
+        let is_it = |entry: &Entry| matches!(entry, Entry::Closing { .. } | Entry::Draining { .. });
+        self.journal.iter().any(is_it)
     }
 
     /// A result that can't wait doesn't, and one that wakes nobody keeps nobody awake.
@@ -418,7 +636,8 @@ impl World {
                 "a result that can't wait waits"
             );
         }
-        let is_over = self.turn.is_none() && ledger.open_tasks().next().is_none() && !ledger.is_unanswered();
+        let is_over =
+            self.turn.is_none() && !self.is_batch && ledger.open_tasks().next().is_none() && !ledger.is_unanswered();
         if is_over && waiting.iter().all(|policy| *policy == DeliveryPolicy::Silent) {
             assert!(
                 self.machine.is_quiescent(),
@@ -464,6 +683,30 @@ impl World {
                         if let Given::Ack(number, _) = given {
                             owed.insert(*number);
                         }
+                        if let Given::Report { tasks, .. } = given {
+                            for number in tasks {
+                                assert!(
+                                    settled.contains(number),
+                                    "invariant 6: {number} is handed over after it was settled"
+                                );
+                                *told.entry(*number).or_default() += 1;
+                            }
+                        }
+                    }
+                }
+                Entry::Replaced { tasks, .. } => {
+                    for number in tasks {
+                        assert!(
+                            settled.contains(number) && owed.contains(number),
+                            "invariant 6: {number} replaces an acknowledgement after it was settled"
+                        );
+                        *told.entry(*number).or_default() += 1;
+                    }
+                }
+                Entry::Detached { tasks, .. } => {
+                    for number in tasks {
+                        // A task of a turn that failed was dropped before.
+                        told.entry(*number).or_insert(1);
                     }
                 }
                 Entry::Delivered { tasks, .. } | Entry::Dropped { tasks, .. } => {
@@ -499,6 +742,8 @@ impl World {
             assert!(steps < 1_000, "wedged: the session never comes to rest");
             if self.turn.is_some() {
                 self.turn_event(TurnEvent::Done(TurnEnd::new(StopReason::EndTurn)));
+            } else if !self.sends.is_empty() {
+                self.sent();
             } else if let Some(task) = self.running.keys().next().copied() {
                 self.settle(task);
             } else if !self.timers.is_empty() {
@@ -533,12 +778,22 @@ impl World {
                 }
                 Entry::Answered { answers, .. } => {
                     for given in answers {
-                        if let Given::Result(number) = given {
-                            owed.remove(number);
+                        match given {
+                            Given::Result(number) => {
+                                owed.remove(number);
+                            }
+                            Given::Report { number, tasks, .. } => {
+                                owed.remove(number);
+                                owed.retain(|number| !tasks.contains(number));
+                            }
+                            _ => {}
                         }
                     }
                 }
-                Entry::Delivered { tasks, .. } | Entry::Dropped { tasks, .. } => {
+                Entry::Delivered { tasks, .. }
+                | Entry::Dropped { tasks, .. }
+                | Entry::Replaced { tasks, .. }
+                | Entry::Detached { tasks, .. } => {
                     for number in tasks {
                         owed.remove(number);
                     }
@@ -550,16 +805,31 @@ impl World {
     }
 
     /// What tells this state from others.
-    pub(super) fn fingerprint(&self) -> String {
-        format!(
-            "{:?}{:?}{:?}{:?}{:?}{:?}",
+    pub(super) fn fingerprint(&self) -> u64 {
+        struct Text(DefaultHasher);
+
+        impl fmt::Write for Text {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.write(text.as_bytes());
+                Ok(())
+            }
+        }
+
+        let mut text = Text(DefaultHasher::new());
+        let written = write!(
+            text,
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
             self.machine,
+            self.sends,
+            self.is_batch,
             self.budget,
             self.turn,
             self.running.keys(),
             self.timers,
             self.now
-        )
+        );
+        written.expect("a hash can be written to");
+        text.0.finish()
     }
 }
 
@@ -588,7 +858,7 @@ fn check_answers(messages: &[Arc<Message>]) {
 }
 
 fn registry() -> ToolRegistry {
-    let tools = TOOLS.map(|name| {
+    let tools = TOOLS.into_iter().chain(["chain"]).map(|name| {
         let definition = ToolDefinition::new(name, "A tool of the world.", json!({"type": "object"}));
         let tool = FunctionTool::from_parts(definition, |_| {
             Ok(BoundCall::future(|_| async { Ok(serde_json::Value::Null) }))
@@ -609,6 +879,11 @@ fn registry() -> ToolRegistry {
                 .effect(Effect::Read)
                 .background(Background::Always)
                 .delivery(DeliveryPolicy::Silent)
+                .into(),
+            "chain" => tool
+                .effect(Effect::Read)
+                .background(Background::Always)
+                .futures(true)
                 .into(),
             "never" => tool.effect(Effect::Idempotent).background(Background::Never).into(),
             _ => tool.into(),

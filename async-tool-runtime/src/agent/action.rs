@@ -1,7 +1,7 @@
 //! What an agent wants done.
 
 use super::{AgentEvent, TurnNo};
-use crate::{Entry, ModelRequest, TaskId, TaskSpec, Timestamp};
+use crate::{Entry, ModelRequest, TaskId, TaskNo, TaskSpec, Timestamp};
 
 /// Something an agent wants done.
 ///
@@ -23,6 +23,15 @@ pub enum AgentAction {
     Submit(TaskSpec),
     /// Tell a task to stop.
     CancelTask(TaskId, String),
+    /// Give a task a message, and [`AgentInput::Sent`](super::AgentInput::Sent) with what became of it.
+    Send {
+        /// The call of the `task` tool that says so.
+        call: TaskNo,
+        /// The task.
+        task: TaskId,
+        /// The message.
+        text: String,
+    },
     /// Give [`AgentInput::Timer`](super::AgentInput::Timer) at this time. Setting a timer again moves it.
     SetTimer(Timer, Timestamp),
     /// Tell whoever listens.
@@ -39,4 +48,10 @@ pub enum Timer {
     Wake,
     /// The next try after a failed turn.
     Retry,
+    /// The moment when results that are joined wait for the others no longer.
+    Join,
+    /// The moment when a model that says nothing has failed.
+    Silence(TurnNo),
+    /// The end of the time that a session takes to come to its end.
+    Drain,
 }

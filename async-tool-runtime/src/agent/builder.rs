@@ -5,7 +5,8 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
-    AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, Ledger, WakePolicy, shell::Shell,
+    AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, LearnedGrace, Ledger, RunLimits,
+    WakePolicy, shell::Shell,
 };
 use crate::{AppendError, AsyncToolManager, Journal, MemoryJournal, Model, SessionId};
 
@@ -50,9 +51,37 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// How long the end of a turn waits for results before it acknowledges calls. Default: 250 ms.
+    /// How long the end of a turn waits for results before it acknowledges calls, whatever has been learned of their tools. Default:
+    /// 250 ms, until it is known what is better ([`learned_grace`](Self::learned_grace)).
     pub fn grace(mut self, grace: Duration) -> Self {
         self.policy.grace = grace;
+        self.policy.learned_grace = None;
+        self
+    }
+
+    /// How long the end of a turn waits for tools whose latencies are known. Default: [`LearnedGrace::default`].
+    pub fn learned_grace(mut self, learned: LearnedGrace) -> Self {
+        self.policy.learned_grace = Some(learned);
+        self
+    }
+
+    /// How much the agent does for one message of the user's. Default: 100 model calls, 1,000 tool calls, any number of tokens.
+    pub fn limits(mut self, limits: RunLimits) -> Self {
+        self.policy.limits = limits;
+        self
+    }
+
+    /// Whether the model has the `task` tool, with which it looks after tools that run in the background. Default: yes, where any tool
+    /// can.
+    pub fn task_tool(mut self, is_offered: bool) -> Self {
+        self.policy.task_tool = is_offered;
+        self
+    }
+
+    /// How long a model may say nothing before its turn has failed; a turn that failed this way is tried again like others. Default:
+    /// 5 minutes.
+    pub fn model_timeout(mut self, limit: Duration) -> Self {
+        self.policy.model_timeout = Some(limit);
         self
     }
 
@@ -98,10 +127,15 @@ impl AsyncAgentBuilder {
         self.manager
             .route(self.session.clone(), route)
             .map_err(|session| StartError::SessionTaken { session })?;
+        let registry = self.manager.registry();
+        let definitions = match self.policy.task_tool {
+            true => registry.offered(),
+            false => registry.definitions(),
+        };
         let machine = AgentMachine::new(
             self.session.clone(),
             self.system,
-            Arc::clone(self.manager.registry().definitions()),
+            Arc::clone(definitions),
             self.policy,
             Ledger::new(),
         );

@@ -9,7 +9,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::broadcast::Receiver;
 
-use super::{DeliveryPolicy, TurnNo};
+use super::{DeliveryPolicy, Join, RunLimit, TurnNo};
 use crate::{
     AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, Timestamp, ToolCall, Usage,
     broadcast::{BroadcastStream, Received, next},
@@ -110,6 +110,28 @@ pub enum AgentEventKind {
     CancelRequested(TaskNo, String),
     /// The host said when the result of a task is to enter the conversation.
     DeliverySet(TaskNo, DeliveryPolicy),
+    /// Tasks were joined to a group: their results wake the model together.
+    Grouped {
+        /// The name of the group.
+        name: Arc<str>,
+        /// Its tasks.
+        tasks: Vec<TaskNo>,
+        /// How many of the results make one wake-up.
+        join: Join,
+    },
+    /// The model had written this many tool results itself. They were cut out before anybody saw them, and the model is told.
+    Corrected {
+        /// The turn.
+        turn: TurnNo,
+        /// How many were cut.
+        cuts: u32,
+    },
+    /// The agent asks its model no more before the next message: it has done as much as it may for the last.
+    LimitReached(RunLimit),
+    /// The session takes no more messages, and goes on with what it has until then.
+    Draining(Timestamp),
+    /// The session ends without these tasks, which go on.
+    Detached(Vec<TaskNo>),
     /// The session is over.
     Closed,
     /// The journal could not be written, and the session has stopped. Everything can still be read.

@@ -18,7 +18,7 @@ pub(crate) const INTERRUPTED: &str =
 /// All results that are due, as one message.
 pub(crate) fn render<'a>(
     nonce: &str,
-    results: impl Iterator<Item = (TaskNo, &'a AsyncTaskResult)>,
+    results: impl Iterator<Item = (TaskNo, &'a AsyncTaskResult, &'a Value)>,
     notice: Option<&str>,
     now: Timestamp,
 ) -> String {
@@ -30,21 +30,21 @@ pub(crate) fn render<'a>(
         text.push_str(notice);
     }
     text.push_str(&format!("\n<tool_results_{nonce}>\n"));
-    for (number, result) in results {
-        text.push_str(&escape(&describe(number, result, now).to_string()));
+    for (number, result, arguments) in results {
+        text.push_str(&escape(&describe(number, result, arguments, now).to_string()));
         text.push('\n');
     }
     text.push_str(&format!("</tool_results_{nonce}>"));
     text
 }
 
-/// One result. It stands on its own: the model may be elsewhere by now.
-fn describe(number: TaskNo, result: &AsyncTaskResult, now: Timestamp) -> Value {
+/// One result, of a call with these arguments. It stands on its own: the model may be elsewhere by now.
+pub(crate) fn describe(number: TaskNo, result: &AsyncTaskResult, arguments: &Value, now: Timestamp) -> Value {
     let mut object = Map::new();
     object.insert("task".into(), json!(number));
     object.insert("tool".into(), json!(result.tool));
     object.insert("call".into(), json!(result.call));
-    object.insert("arguments".into(), (*result.arguments).clone());
+    object.insert("arguments".into(), arguments.clone());
     match &result.outcome {
         TaskOutcome::Completed(value) => {
             object.insert("status".into(), json!("completed"));
@@ -74,7 +74,7 @@ fn describe(number: TaskNo, result: &AsyncTaskResult, now: Timestamp) -> Value {
     Value::Object(object)
 }
 
-fn millis(duration: std::time::Duration) -> Value {
+pub(crate) fn millis(duration: std::time::Duration) -> Value {
     json!(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 

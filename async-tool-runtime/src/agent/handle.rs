@@ -1,11 +1,14 @@
 //! The host's handle of an agent.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::{AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder, DeliveryPolicy};
+use super::{
+    AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join, RunLimit, RunTotals,
+    Stall,
+};
 use crate::{
     AsyncToolManager, Message, Model, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskStatus, Timestamp,
     ToolCall,
@@ -48,11 +51,24 @@ pub struct AsyncAgent {
 #[derive(Debug)]
 pub(super) enum Command {
     Send(String, oneshot::Sender<Result<(), AgentError>>),
+    Batch(String, oneshot::Sender<Result<(), AgentError>>),
+    Promote(TaskNo, oneshot::Sender<Result<TaskStatus, AgentError>>),
+    Group(Group, oneshot::Sender<Result<(), AgentError>>),
+    Summary(oneshot::Sender<RunSummary>),
     Cancel(TaskNo, String, oneshot::Sender<Result<TaskStatus, AgentError>>),
     SetDelivery(TaskNo, DeliveryPolicy, oneshot::Sender<Result<(), AgentError>>),
     Tasks(oneshot::Sender<Vec<AgentTask>>),
     Transcript(oneshot::Sender<Vec<Arc<Message>>>),
-    Close(oneshot::Sender<Result<(), AgentError>>),
+    Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
+}
+
+/// Tasks that the host joins to a group.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: Arc<str>,
+    pub(super) tasks: Vec<TaskNo>,
+    pub(super) join: Join,
+    pub(super) limit: Option<Duration>,
 }
 
 /// What the shell shows of itself after every step.
@@ -60,7 +76,7 @@ pub(super) enum Command {
 pub(super) struct Status {
     pub(super) state: AgentState,
     pub(super) is_quiescent: bool,
-    pub(super) stalled: Option<ModelError>,
+    pub(super) stalled: Option<Stall>,
     pub(super) stopped: Option<String>,
 }
 
@@ -125,6 +141,51 @@ impl AsyncAgent {
         self.ask(|reply| Command::SetDelivery(task, policy, reply)).await?
     }
 
+    /// Moves a call to the background whose result the end of the turn still waits for: the model gets its acknowledgement now,
+    /// unless other calls of the turn are waited for. Returns the status of the task at that moment.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
+    /// [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the call may or may not have been moved.
+    pub async fn promote(&self, task: TaskNo) -> Result<TaskStatus, AgentError> {
+        self.ask(|reply| Command::Promote(task, reply)).await?
+    }
+
+    /// Joins tasks to a group: their results wake the model together, as `join` says, or after `limit` with what there is by then.
+    /// A task is in one group, and leaves any other; a group of the same name is replaced.
+    ///
+    /// A group decides when the model is woken, and never what it is told: a message of the user's, or a result that can't wait, takes
+    /// along all results that are in.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
+    /// [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the tasks may or may not have been joined.
+    pub async fn group(
+        &self,
+        name: impl Into<Arc<str>>,
+        tasks: impl IntoIterator<Item = TaskNo>,
+        join: Join,
+        limit: Option<Duration>,
+    ) -> Result<(), AgentError> {
+        let group = Group {
+            name: name.into(),
+            tasks: tasks.into_iter().collect(),
+            join,
+            limit,
+        };
+        self.ask(|reply| Command::Group(group, reply)).await?
+    }
+
     /// All tasks of the session, in the order of their numbers.
     ///
     /// # Errors
@@ -176,14 +237,37 @@ impl AsyncAgent {
             .map_err(|_| RunError::Stopped("the agent is gone".to_owned()))?;
         match (&rest.stopped, &rest.stalled) {
             (Some(reason), _) => Err(RunError::Stopped(reason.clone())),
-            (None, Some(error)) => Err(RunError::Model(error.clone())),
+            (None, Some(Stall::Model(error))) => Err(RunError::Model(error.clone())),
+            (None, Some(Stall::Limit(limit))) => Err(RunError::Limit(*limit)),
             (None, None) => Ok(()),
         }
     }
 
+    /// Says something to the agent, and waits until it has done all that comes of it: for batches, where nobody reads along. Gives
+    /// what the model said last.
+    ///
+    /// It makes the fewest model calls: the model is asked again only when all that it has called is done, and most often finds
+    /// the results in the places of their acknowledgements, as if the tools had been waited for. Only a result whose tool says
+    /// [`DeliveryPolicy::Interrupt`] comes sooner. The next [`send`](Self::send) ends this.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send) and [`run_until_idle`](Self::run_until_idle). Nothing is lost in either case.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the message may or may not have been taken; the agent goes on.
+    pub async fn run_to_completion(&self, text: impl Into<String>) -> Result<RunSummary, RunError> {
+        let gone = |error: AgentError| RunError::Stopped(error.to_string());
+        let sent = self.ask(|reply| Command::Batch(text.into(), reply)).await;
+        sent.and_then(|sent| sent).map_err(gone)?;
+        self.run_until_idle().await?;
+        self.ask(Command::Summary).await.map_err(gone)
+    }
+
     /// Ends the session: no more messages, a running turn is aborted, tasks are told to stop, and what the model has not been told
-    /// is dropped with that reason in the journal. Returns when all tasks have ended. To let them finish first, wait for
-    /// [`run_until_idle`](Self::run_until_idle).
+    /// is dropped with that reason in the journal. Returns when all tasks have ended. [`close_with`](Self::close_with) lets them
+    /// finish first, or go on.
     ///
     /// # Errors
     ///
@@ -193,7 +277,21 @@ impl AsyncAgent {
     ///
     /// If the future is dropped, the session may go on closing. Call it again to wait for the end.
     pub async fn close(&self) -> Result<(), AgentError> {
-        self.ask(Command::Close).await?
+        self.close_with(CloseMode::Cancel).await
+    }
+
+    /// Ends the session in one of three ways. Returns when the session is over: at the latest when all tasks have ended that are
+    /// told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Stopped`] if the journal failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`close`](Self::close).
+    pub async fn close_with(&self, mode: CloseMode) -> Result<(), AgentError> {
+        self.ask(|reply| Command::Close(mode, reply)).await?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {
@@ -227,6 +325,16 @@ pub struct AgentTask {
     pub progress: Option<ProgressReport>,
 }
 
+/// What an agent has done for one message of the user's.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RunSummary {
+    /// What the model said last; empty if it said nothing.
+    pub text: String,
+    /// What it took.
+    pub totals: RunTotals,
+}
+
 /// An agent couldn't do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -257,6 +365,8 @@ impl Error for AgentError {}
 pub enum RunError {
     /// The model failed, and was not asked again.
     Model(ModelError),
+    /// The agent has done as much as it may for one message; see [`RunLimits`](super::RunLimits).
+    Limit(RunLimit),
     /// The session has stopped, for this reason.
     Stopped(String),
 }
@@ -265,6 +375,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Model(_) => f.write_str("the model failed"),
+            Self::Limit(limit) => fmt::Display::fmt(limit, f),
             Self::Stopped(reason) => write!(f, "the session has stopped: {reason}"),
         }
     }
@@ -274,7 +385,7 @@ impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Model(error) => Some(error),
-            Self::Stopped(_) => None,
+            Self::Limit(_) | Self::Stopped(_) => None,
         }
     }
 }

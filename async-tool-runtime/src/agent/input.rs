@@ -1,8 +1,8 @@
 //! What happens to an agent.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{DeliveryPolicy, Timer, TurnNo};
+use super::{CloseMode, DeliveryPolicy, Join, Timer, TurnNo};
 use crate::{AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
 
 /// Something that happened to an agent.
@@ -14,8 +14,12 @@ pub enum AgentInput {
         /// The secret part of the tag that frames deliveries: random, and hard to guess.
         nonce: String,
     },
+    /// The session goes on, of which nobody runs anything any more.
+    Recover,
     /// The user said something.
     User(String),
+    /// The user said something, and wants as few model calls as possible until the agent is at rest.
+    Batch(String),
     /// The running turn went on.
     Turn(TurnNo, TurnEvent),
     /// A task got a slot.
@@ -39,8 +43,28 @@ pub enum AgentInput {
     Cancel(TaskNo, String),
     /// The host says when the result of a task is to enter the conversation.
     SetDelivery(TaskNo, DeliveryPolicy),
+    /// The host wants the turn's end to wait for a task no longer.
+    Promote(TaskNo),
+    /// The host joins tasks to a group.
+    Group {
+        /// The name of the group.
+        name: Arc<str>,
+        /// The tasks; those that aren't there are left out.
+        tasks: Vec<TaskNo>,
+        /// How many of the results make one wake-up.
+        join: Join,
+        /// How long they are joined; `None`: without end.
+        limit: Option<Duration>,
+    },
+    /// A message to a task was taken, or was not, for this reason.
+    Sent {
+        /// The call of the `task` tool.
+        call: TaskNo,
+        /// Why the message was not taken.
+        refusal: Option<String>,
+    },
     /// The host ends the session.
-    Close,
+    Close(CloseMode),
 }
 
 /// A part of a turn, as the machine takes it.

@@ -8,11 +8,11 @@ use std::{
 
 use serde_json::Value;
 
-use super::{DeliveryPolicy, TurnNo};
+use super::{DeliveryPolicy, RunTotals, TurnNo, group::TaskGroup};
 use crate::{
     AsyncTaskResult, TaskAck, TaskId, TaskNo, Timestamp, ToolCall,
     context::{Answer, AnswerContent, Message, Transcript},
-    journal::{Entry, Given},
+    journal::{Awaited, Entry, Given},
 };
 
 /// What a session is: the fold of its journal. [`apply`](Self::apply) is the only way to change it, and it refuses
@@ -32,15 +32,33 @@ pub struct Ledger {
     inbox: VecDeque<TaskNo>,
     open_turn: Option<OpenTurn>,
     last_turn: TurnNo,
+    /// The answers that no turn has seen yet: their place in the transcript, and the tasks that are only acknowledged there.
+    unseen: Option<(usize, Vec<TaskNo>)>,
     unanswered: bool,
+    groups: Vec<TaskGroup>,
+    run: RunTotals,
+    /// How many results the model has written itself, in all; and in how many turns since the user's last message.
+    forged: u32,
+    forging: u32,
+    draining: Option<Timestamp>,
     life: Life,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TaskRecord {
     pub(crate) task: TaskId,
+    pub(crate) turn: TurnNo,
     pub(crate) call: ToolCall,
+    pub(crate) awaits: Vec<Awaited>,
+    /// The tasks whose arguments need its result.
+    pub(crate) awaited_by: Vec<TaskNo>,
+    /// A call of the `task` tool, which the agent answers itself.
+    pub(crate) own: bool,
+    /// How many times it was submitted, at the last by another process.
+    pub(crate) attempt: u32,
     pub(crate) accepted: Timestamp,
+    /// When its call was answered.
+    pub(crate) answered: Option<Timestamp>,
     pub(crate) told: Told,
     pub(crate) result: Option<Arc<AsyncTaskResult>>,
     pub(crate) cancel: Option<String>,
@@ -75,6 +93,13 @@ pub(crate) enum Life {
     Open,
     Closing,
     Closed,
+}
+
+impl TaskRecord {
+    /// Whether the model has been promised a result that it hasn't been given.
+    pub(crate) fn is_owed(&self) -> bool {
+        matches!(self.told, Told::Nothing | Told::Ack)
+    }
 }
 
 impl Ledger {
@@ -123,6 +148,13 @@ impl Ledger {
                 self.nonce.clone_from(nonce);
             }
             Entry::UserMessage { text, .. } => {
+                require(
+                    entry,
+                    self.draining.is_none(),
+                    "a session that is draining takes no messages",
+                )?;
+                self.run = RunTotals::default();
+                self.forging = 0;
                 if self.open_turn.is_some() {
                     self.held_messages.push(text.clone());
                 } else {
@@ -133,6 +165,8 @@ impl Ledger {
                 require(entry, self.open_turn.is_none(), "a turn is open already")?;
                 require(entry, *turn == self.last_turn.next(), "turns are numbered without gaps")?;
                 self.last_turn = *turn;
+                self.unseen = None;
+                self.run.turns = self.run.turns.saturating_add(1);
                 self.open_turn = Some(OpenTurn {
                     turn: *turn,
                     calls: Vec::new(),
@@ -144,35 +178,55 @@ impl Ledger {
                 task,
                 number,
                 call,
+                awaits,
+                own,
                 at,
             } => {
                 require(entry, *number == self.next_number(), "tasks are numbered without gaps")?;
                 require(entry, !self.numbers.contains_key(task), "the task is there already")?;
+                let is_known = |awaited: &Awaited| self.tasks.get(&awaited.task).is_some_and(|record| !record.own);
+                require(entry, awaits.iter().all(is_known), "a task waits only for earlier ones")?;
                 let open = self.open_turn.as_mut().filter(|open| open.turn == *turn && !open.ended);
                 let open = open.ok_or_else(|| FoldError::new(entry, "the turn of the call isn't running"))?;
                 let is_repeated = open.calls.iter().any(|known| self.tasks[known].call.id == call.id);
                 require(entry, !is_repeated, "the calls of a turn have different ids")?;
                 open.calls.push(*number);
-                self.open_tasks.insert(*number);
+                self.run.tool_calls = self.run.tool_calls.saturating_add(1);
+                if !own {
+                    self.open_tasks.insert(*number);
+                }
                 self.numbers.insert(*task, *number);
                 self.tasks.insert(
                     *number,
                     TaskRecord {
                         task: *task,
+                        turn: *turn,
                         call: call.clone(),
+                        awaits: awaits.clone(),
+                        awaited_by: Vec::new(),
+                        own: *own,
+                        attempt: 1,
                         accepted: *at,
+                        answered: None,
                         told: Told::Nothing,
                         result: None,
                         cancel: None,
                         delivery: None,
                     },
                 );
+                for awaited in awaits {
+                    let followers = &mut self.record_mut(awaited.task, entry)?.awaited_by;
+                    if followers.last() != Some(number) {
+                        followers.push(*number);
+                    }
+                }
             }
             Entry::TurnEnded {
                 turn, text, calls, end, ..
             } => {
                 self.check_calls(entry, *turn, calls)?;
                 self.unanswered = false;
+                self.run.usage = self.run.usage.plus(end.usage);
                 self.end_turn(*turn, text, calls, end.provider.as_ref());
             }
             Entry::TurnInterrupted {
@@ -199,6 +253,7 @@ impl Ledger {
                 let number = number.ok_or_else(|| FoldError::new(entry, "the task was never accepted"))?;
                 let record = self.record_mut(number, entry)?;
                 require(entry, record.result.is_none(), "the task is settled already")?;
+                require(entry, !record.own, "a call that the agent answers itself is no task")?;
                 record.result = Some(Arc::clone(result));
                 if record.told == Told::Ack {
                     self.inbox.push_back(number);
@@ -206,8 +261,12 @@ impl Ledger {
                 self.open_tasks.remove(&number);
             }
             Entry::Answered {
-                turn, answers, eager, ..
-            } => self.apply_answers(entry, *turn, answers, *eager)?,
+                turn,
+                answers,
+                eager,
+                at,
+            } => self.apply_answers(entry, *turn, answers, *eager, *at)?,
+            Entry::Replaced { tasks, .. } => self.apply_replaced(entry, tasks)?,
             Entry::Delivered { tasks, text, .. } => {
                 require(
                     entry,
@@ -234,9 +293,8 @@ impl Ledger {
             }
             Entry::Dropped { tasks, .. } => {
                 for number in tasks {
-                    let told = self.record_mut(*number, entry)?.told;
-                    let open = matches!(told, Told::Nothing | Told::Ack);
-                    require(entry, open, "only what the model was not told is dropped")?;
+                    let is_owed = self.record_mut(*number, entry)?.is_owed();
+                    require(entry, is_owed, "only what the model was not told is dropped")?;
                 }
                 for number in tasks {
                     self.record_mut(*number, entry)?.told = Told::Dropped;
@@ -247,7 +305,59 @@ impl Ledger {
                 let record = self.record_mut(*task, entry)?;
                 record.cancel.get_or_insert_with(|| reason.clone());
             }
+            Entry::Resubmitted { task, attempt, .. } => {
+                require(
+                    entry,
+                    self.open_tasks.contains(task),
+                    "only a task that has not ended is submitted again",
+                )?;
+                self.record_mut(*task, entry)?.attempt = *attempt;
+            }
             Entry::DeliverySet { task, policy, .. } => self.record_mut(*task, entry)?.delivery = Some(*policy),
+            Entry::Grouped {
+                group,
+                tasks,
+                join,
+                until,
+                ..
+            } => {
+                for number in tasks {
+                    let is_task = !self.record_mut(*number, entry)?.own;
+                    require(entry, is_task, "only tasks are joined to a group")?;
+                }
+                for known in &mut self.groups {
+                    known.tasks.retain(|number| !tasks.contains(number));
+                }
+                self.groups
+                    .retain(|known| known.name != *group && !known.tasks.is_empty());
+                self.groups.push(TaskGroup {
+                    name: Arc::clone(group),
+                    tasks: tasks.clone(),
+                    join: *join,
+                    until: *until,
+                });
+            }
+            Entry::Corrected { cuts, text, again, .. } => {
+                require(entry, self.open_turn.is_none(), "a turn is corrected after its end")?;
+                self.forged = self.forged.saturating_add(*cuts);
+                self.forging = self.forging.saturating_add(1);
+                self.transcript.push(Message::Notice { text: text.clone() });
+                self.unanswered |= *again;
+            }
+            Entry::Draining { until, .. } => {
+                require(entry, self.life == Life::Open, "the session is closing already")?;
+                self.draining = Some(*until);
+            }
+            Entry::Detached { tasks, .. } => {
+                require(entry, self.life == Life::Closing, "tasks are let go of at the end")?;
+                for number in tasks {
+                    require(entry, self.open_tasks.contains(number), "only what runs is let go of")?;
+                }
+                for number in tasks {
+                    self.record_mut(*number, entry)?.told = Told::Dropped;
+                    self.open_tasks.remove(number);
+                }
+            }
             Entry::Closing { .. } => {
                 require(entry, self.life == Life::Open, "the session is closing already")?;
                 self.life = Life::Closing;
@@ -303,7 +413,14 @@ impl Ledger {
         }
     }
 
-    fn apply_answers(&mut self, entry: &Entry, turn: TurnNo, answers: &[Given], eager: bool) -> Result<(), FoldError> {
+    fn apply_answers(
+        &mut self,
+        entry: &Entry,
+        turn: TurnNo,
+        answers: &[Given],
+        eager: bool,
+        at: Timestamp,
+    ) -> Result<(), FoldError> {
         let open = self.open_turn.as_ref().filter(|open| open.turn == turn && open.ended);
         let open = open.ok_or_else(|| FoldError::new(entry, "the turn doesn't wait for answers"))?;
         let answered: Vec<TaskNo> = answers.iter().map(Given::number).collect();
@@ -314,8 +431,15 @@ impl Ledger {
         )?;
 
         let mut message = Vec::with_capacity(answers.len());
+        let mut reported = Vec::new();
         for given in answers {
             let record = self.record_mut(given.number(), entry)?;
+            let is_report = matches!(given, Given::Report { .. });
+            require(
+                entry,
+                record.own == is_report,
+                "a report answers a call of the `task` tool, and nothing else does",
+            )?;
             let content = match given {
                 Given::Ack(number, status) => {
                     require(
@@ -336,6 +460,10 @@ impl Ledger {
                     let result = record.result.clone();
                     AnswerContent::Result(result.ok_or_else(|| FoldError::new(entry, "the task is not settled"))?)
                 }
+                Given::Report { content, tasks, .. } => {
+                    reported.extend_from_slice(tasks);
+                    AnswerContent::Report(content.clone())
+                }
             };
             message.push(Answer::new(
                 record.call.id.clone(),
@@ -343,17 +471,71 @@ impl Ledger {
                 content,
             ));
         }
+        for (place, number) in reported.iter().enumerate() {
+            let waits = self.inbox.contains(number) && !reported[..place].contains(number);
+            require(entry, waits, "only results in the inbox are handed over, and once")?;
+        }
+        let mut acknowledged = Vec::new();
         for given in answers {
-            self.record_mut(given.number(), entry)?.told = match given {
-                Given::Ack(..) => Told::Ack,
-                Given::Result(_) => Told::Result,
+            let record = self.record_mut(given.number(), entry)?;
+            record.answered = Some(at);
+            record.told = match given {
+                Given::Ack(number, _) => {
+                    acknowledged.push(*number);
+                    Told::Ack
+                }
+                Given::Result(_) | Given::Report { .. } => Told::Result,
             };
         }
-        let has_result = answers.iter().any(|given| matches!(given, Given::Result(_)));
+        for number in &reported {
+            self.record_mut(*number, entry)?.told = Told::Result;
+        }
+        self.inbox.retain(|number| !reported.contains(number));
+        let has_result = acknowledged.len() < answers.len();
+        self.unseen = Some((self.transcript.messages().len(), acknowledged));
         self.transcript.push(Message::Answers(message));
         // After a turn that was broken off, what it was to answer is still there.
         self.unanswered |= eager || has_result;
         self.close_turn();
+        Ok(())
+    }
+
+    /// Puts results where no turn has seen their acknowledgements.
+    fn apply_replaced(&mut self, entry: &Entry, tasks: &[TaskNo]) -> Result<(), FoldError> {
+        let Some((place, acknowledged)) = &self.unseen else {
+            return Err(FoldError::new(entry, "the model has seen all acknowledgements"));
+        };
+        let mut results = Vec::with_capacity(tasks.len());
+        for number in tasks {
+            let is_unseen = acknowledged.contains(number) && self.inbox.contains(number);
+            require(
+                entry,
+                is_unseen,
+                "only a result that waits replaces its acknowledgement",
+            )?;
+            let record = &self.tasks[number];
+            results.extend(record.result.clone().map(|result| (record.call.id.clone(), result)));
+        }
+        let message = self.transcript.messages().get(*place).map(|message| &**message);
+        let Some(Message::Answers(answers)) = message else {
+            return Err(FoldError::new(entry, "there are no answers"));
+        };
+        let mut answers = answers.clone();
+        for (call, result) in results {
+            for answer in answers.iter_mut().filter(|answer| answer.call == call) {
+                answer.content = AnswerContent::Result(Arc::clone(&result));
+            }
+        }
+        let place = *place;
+        self.transcript.replace(place, Message::Answers(answers));
+        if let Some((_, acknowledged)) = &mut self.unseen {
+            acknowledged.retain(|number| !tasks.contains(number));
+        }
+        self.inbox.retain(|number| !tasks.contains(number));
+        for number in tasks {
+            self.record_mut(*number, entry)?.told = Told::Result;
+        }
+        self.unanswered = true;
         Ok(())
     }
 
@@ -392,6 +574,10 @@ impl Ledger {
         self.open_tasks.iter().copied()
     }
 
+    pub(crate) fn is_open(&self, number: TaskNo) -> bool {
+        self.open_tasks.contains(&number)
+    }
+
     /// The results that wait for delivery, in the order in which they came.
     pub fn inbox(&self) -> impl Iterator<Item = (TaskNo, &Arc<AsyncTaskResult>)> {
         self.inbox
@@ -403,6 +589,37 @@ impl Ledger {
     #[must_use]
     pub fn number(&self, task: TaskId) -> Option<TaskNo> {
         self.numbers.get(&task).copied()
+    }
+
+    /// How many tool results the model has written itself in this session; they were cut out.
+    #[must_use]
+    pub fn forged(&self) -> u32 {
+        self.forged
+    }
+
+    /// What the agent has done since the user's last message.
+    #[must_use]
+    pub fn run(&self) -> &RunTotals {
+        &self.run
+    }
+
+    /// In how many turns since the user's last message the model has written results itself.
+    pub(crate) fn forging(&self) -> u32 {
+        self.forging
+    }
+
+    /// Whether the acknowledgement of a task is the last answer to its call, and no turn has seen it.
+    pub(crate) fn is_unseen(&self, number: TaskNo) -> bool {
+        matches!(&self.unseen, Some((_, acknowledged)) if acknowledged.contains(&number))
+    }
+
+    /// The group of a task.
+    pub(crate) fn group_of(&self, number: TaskNo) -> Option<&TaskGroup> {
+        self.groups.iter().find(|group| group.tasks.contains(&number))
+    }
+
+    pub(crate) fn draining(&self) -> Option<Timestamp> {
+        self.draining
     }
 
     pub(crate) fn has_held_messages(&self) -> bool {
@@ -438,7 +655,7 @@ impl Ledger {
 impl Given {
     const fn number(&self) -> TaskNo {
         match self {
-            Self::Ack(number, _) | Self::Result(number) => *number,
+            Self::Ack(number, _) | Self::Result(number) | Self::Report { number, .. } => *number,
         }
     }
 }

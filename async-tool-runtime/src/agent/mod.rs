@@ -26,24 +26,33 @@
 
 mod action;
 mod builder;
+mod closing;
 mod event;
 mod frames;
+mod grace;
+mod group;
 mod handle;
 mod input;
 mod ledger;
+mod limits;
 mod machine;
 mod policy;
 mod shell;
 mod state;
+pub(crate) mod task_tool;
 mod turn;
 
 pub use action::{AgentAction, Timer};
 pub use builder::{AsyncAgentBuilder, StartError};
+pub use closing::CloseMode;
 pub use event::{AgentEvent, AgentEventKind, AgentEventStream};
-pub use handle::{AgentError, AgentTask, AsyncAgent, RunError};
+pub use grace::LearnedGrace;
+pub use group::Join;
+pub use handle::{AgentError, AgentTask, AsyncAgent, RunError, RunSummary};
 pub use input::{AgentInput, TurnEvent};
 pub use ledger::{FoldError, Ledger};
-pub use machine::AgentMachine;
+pub use limits::{RunLimit, RunLimits, RunTotals};
+pub use machine::{AgentMachine, Stall};
 pub use policy::{AckPolicy, AgentPolicy, DeliveryPolicy, WakePolicy};
 pub use state::AgentState;
 pub use turn::TurnNo;

@@ -19,13 +19,13 @@ use tokio::{
 
 use super::{
     AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
-    Timer, TurnEvent, TurnNo,
-    handle::{Command, Status},
+    CloseMode, RunSummary, Timer, TurnEvent, TurnNo,
+    handle::{Command, Group, Status},
 };
 use crate::{
-    AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Model, ModelError, ModelEvent, ModelRequest,
-    ModelStream, Seq, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, broadcast::next,
-    manager::TaskNews,
+    AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Message, Model, ModelError, ModelEvent,
+    ModelRequest, ModelStream, Seq, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing,
+    broadcast::next, manager::TaskNews,
 };
 
 /// How many events a slow listener may be behind.
@@ -49,8 +49,8 @@ pub(super) struct Shell {
     seq: Seq,
 
     news: mpsc::UnboundedReceiver<TaskNews>,
-    /// Tasks the manager didn't take: they settle like any other.
-    refused: VecDeque<Arc<AsyncTaskResult>>,
+    /// What came of carrying out an action: tasks that the manager didn't take settle like any other.
+    inputs: VecDeque<AgentInput>,
     turn: Option<(TurnNo, ModelStream)>,
     timers: BTreeMap<Timer, Timestamp>,
 
@@ -92,7 +92,7 @@ impl Shell {
             journal,
             seq: Seq::START,
             news,
-            refused: VecDeque::new(),
+            inputs: VecDeque::new(),
             turn: None,
             timers: BTreeMap::new(),
             events,
@@ -123,7 +123,7 @@ impl Shell {
                     if self.is_over() {
                         return;
                     }
-                    self.step(AgentInput::Close).await;
+                    self.step(AgentInput::Close(CloseMode::Cancel)).await;
                     while !self.is_over() {
                         consume_budget().await;
                         let input = self.happens().await;
@@ -149,8 +149,8 @@ impl Shell {
 
     /// Waits for the next thing that happens by itself. Cancel safe: nothing is taken before it is returned.
     async fn happens(&mut self) -> AgentInput {
-        if let Some(result) = self.refused.pop_front() {
-            return AgentInput::Settled(result);
+        if let Some(input) = self.inputs.pop_front() {
+            return input;
         }
         let next_timer = self
             .timers
@@ -210,33 +210,48 @@ impl Shell {
         // Whoever asked may have gone; the answer is for nobody then.
         match command {
             Command::Send(text, reply) => {
-                let mut answer = self.is_open();
-                if answer.is_ok() {
-                    self.step(AgentInput::User(text)).await;
-                    answer = self.not_stopped();
-                }
-                let _ = reply.send(answer);
+                let _ = reply.send(self.say(AgentInput::User(text)).await);
+            }
+            Command::Batch(text, reply) => {
+                let _ = reply.send(self.say(AgentInput::Batch(text)).await);
             }
             Command::Cancel(task, reason, reply) => {
-                let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
-                let mut answer = self.is_open().and(status);
-                if answer.is_ok() {
-                    self.step(AgentInput::Cancel(task, reason)).await;
-                    answer = self.not_stopped().and(answer);
-                }
-                let _ = reply.send(answer);
+                let _ = reply.send(self.say_of(task, AgentInput::Cancel(task, reason)).await);
             }
             Command::SetDelivery(task, policy, reply) => {
-                let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
-                let mut answer = self.is_open().and(status).map(drop);
-                if answer.is_ok() {
-                    self.step(AgentInput::SetDelivery(task, policy)).await;
-                    answer = self.not_stopped();
-                }
+                let _ = reply.send(self.say_of(task, AgentInput::SetDelivery(task, policy)).await.map(drop));
+            }
+            Command::Promote(task, reply) => {
+                let _ = reply.send(self.say_of(task, AgentInput::Promote(task)).await);
+            }
+            Command::Group(group, reply) => {
+                let unknown = group.tasks.iter().find(|task| self.machine.status(**task).is_none());
+                let answer = match unknown {
+                    Some(task) => self.is_alive().and(Err(AgentError::UnknownTask(*task))),
+                    None => {
+                        let Group {
+                            name,
+                            tasks,
+                            join,
+                            limit,
+                        } = group;
+                        let input = AgentInput::Group {
+                            name,
+                            tasks,
+                            join,
+                            limit,
+                        };
+                        self.tell(input).await
+                    }
+                };
                 let _ = reply.send(answer);
             }
+            Command::Summary(reply) => {
+                let _ = reply.send(self.summary());
+            }
             Command::Tasks(reply) => {
-                let tasks = self.machine.ledger().tasks().iter().map(|(number, record)| AgentTask {
+                let tasks = self.machine.ledger().tasks().iter().filter(|(_, record)| !record.own);
+                let tasks = tasks.map(|(number, record)| AgentTask {
                     number: *number,
                     task: record.task,
                     call: record.call.clone(),
@@ -250,10 +265,47 @@ impl Shell {
             Command::Transcript(reply) => {
                 let _ = reply.send(self.machine.ledger().transcript().messages().to_vec());
             }
-            Command::Close(reply) => {
+            Command::Close(mode, reply) => {
                 self.closers.push(reply);
-                self.step(AgentInput::Close).await;
+                self.step(AgentInput::Close(mode)).await;
             }
+        }
+    }
+
+    /// Passes on what the user says.
+    async fn say(&mut self, input: AgentInput) -> Result<(), AgentError> {
+        match self.machine.state() {
+            AgentState::Closing => Err(AgentError::Closed),
+            _ => self.tell(input).await,
+        }
+    }
+
+    /// Passes on what the host says of a task, and gives its status before that.
+    async fn say_of(&mut self, task: TaskNo, input: AgentInput) -> Result<TaskStatus, AgentError> {
+        let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
+        let status = self.is_alive().and(status)?;
+        self.tell(input).await?;
+        Ok(status)
+    }
+
+    async fn tell(&mut self, input: AgentInput) -> Result<(), AgentError> {
+        self.is_alive()?;
+        self.step(input).await;
+        self.not_stopped()
+    }
+
+    fn summary(&self) -> RunSummary {
+        let ledger = self.machine.ledger();
+        let messages = ledger.transcript().messages().iter().rev();
+        let text = messages
+            .take_while(|message| !matches!(&***message, Message::User { .. }))
+            .find_map(|message| match &**message {
+                Message::Assistant { text, .. } if !text.is_empty() => Some(text.clone()),
+                _ => None,
+            });
+        RunSummary {
+            text: text.unwrap_or_default(),
+            totals: *ledger.run(),
         }
     }
 
@@ -290,6 +342,10 @@ impl Shell {
                 AgentAction::CancelTask(task, reason) => {
                     self.manager.cancel(task, reason);
                 }
+                AgentAction::Send { call, task, text } => {
+                    let refusal: Option<String> = Some(format!("no messages for {task}: {text}"));
+                    self.inputs.push_back(AgentInput::Sent { call, refusal });
+                }
                 AgentAction::SetTimer(timer, at) => {
                     self.timers.insert(timer, at);
                 }
@@ -308,7 +364,7 @@ impl Shell {
             let now = self.manager.now();
             let outcome = TaskOutcome::Failed(error);
             let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 0);
-            self.refused.push_back(Arc::new(result));
+            self.inputs.push_back(AgentInput::Settled(Arc::new(result)));
         }
     }
 
@@ -350,10 +406,8 @@ impl Shell {
         tracing::error!(session = %self.session, reason, "the session has stopped");
         self.turn = None;
         self.timers.clear();
-        for record in self.machine.ledger().tasks().values() {
-            if record.result.is_none() {
-                self.manager.cancel(record.task, "the session's journal failed");
-            }
+        for task in self.open_tasks() {
+            self.manager.cancel(task, "the session's journal failed");
         }
         self.emit(AgentEvent::new(
             self.manager.now(),
@@ -378,7 +432,7 @@ impl Shell {
         } else {
             self.machine.state()
         };
-        let is_quiescent = self.machine.is_quiescent() && self.refused.is_empty();
+        let is_quiescent = self.machine.is_quiescent() && self.inputs.is_empty();
         let stalled = self.machine.stalled();
         let stopped = &self.stopped;
         // Once for every piece of text that streams: whoever waits is woken only by a change.
@@ -406,10 +460,22 @@ impl Shell {
         self.stopped.is_some() || self.machine.state() == AgentState::Closed
     }
 
-    fn is_open(&self) -> Result<(), AgentError> {
+    fn open_tasks(&self) -> Vec<TaskId> {
+        let ledger = self.machine.ledger();
+        ledger
+            .open_tasks()
+            .filter_map(|number| Some(ledger.tasks().get(&number)?.task))
+            .collect()
+    }
+
+    /// Whether the session still takes in anything: one that comes to its end takes no messages, but the host may look after its
+    /// tasks.
+    fn is_alive(&self) -> Result<(), AgentError> {
+        let ledger = self.machine.ledger();
         match self.machine.state() {
-            AgentState::Closing | AgentState::Closed => Err(AgentError::Closed),
-            AgentState::Idle | AgentState::Thinking | AgentState::Answering => self.not_stopped(),
+            AgentState::Closed => Err(AgentError::Closed),
+            AgentState::Closing if ledger.draining().is_none() => Err(AgentError::Closed),
+            _ => self.not_stopped(),
         }
     }
 
@@ -424,10 +490,8 @@ impl Drop for Shell {
     /// Also where the runtime is shut down in the middle: whoever runs the tasks learns that nobody waits for them.
     fn drop(&mut self) {
         self.manager.unroute(&self.session);
-        for record in self.machine.ledger().tasks().values() {
-            if record.result.is_none() {
-                self.manager.cancel(record.task, "the session's agent is gone");
-            }
+        for task in self.open_tasks() {
+            self.manager.cancel(task, "the session's agent is gone");
         }
     }
 }

@@ -14,7 +14,7 @@ pub enum AgentState {
     Thinking,
     /// A turn has ended with calls, and their results are waited for, as long as the grace time.
     Answering,
-    /// The session takes no more messages, and its tasks are being stopped.
+    /// The session takes no more messages. What runs comes to its end, or is being stopped.
     Closing,
     /// The session is over.
     Closed,

@@ -35,6 +35,11 @@ pub enum Message {
         /// The text as the model reads it, framed and escaped.
         text: String,
     },
+    /// A word of the library's own to the model.
+    Notice {
+        /// The text.
+        text: String,
+    },
 }
 
 /// The one answer to a call.
@@ -66,6 +71,7 @@ impl Answer {
     pub fn to_model_json(&self) -> Value {
         match &self.content {
             AnswerContent::Ack(ack) => ack.to_model_json(),
+            AnswerContent::Report(report) => report.clone(),
             AnswerContent::Result(result) => match &result.outcome {
                 TaskOutcome::Completed(value) => result.shown_value(value),
                 TaskOutcome::Failed(error) => {
@@ -86,6 +92,7 @@ impl Answer {
     pub fn is_error(&self) -> bool {
         match &self.content {
             AnswerContent::Ack(_) => false,
+            AnswerContent::Report(report) => report.get("error").is_some(),
             AnswerContent::Result(result) => !result.outcome.is_completed(),
         }
     }
@@ -100,9 +107,11 @@ pub enum AnswerContent {
     Ack(TaskAck),
     /// The task has ended.
     Result(Arc<AsyncTaskResult>),
+    /// What the `task` tool says.
+    Report(Value),
 }
 
-/// The conversation so far. Messages are shared, so a copy costs one pointer each.
+/// The conversation so far. Messages are shared, so a copy costs one pointer each. What a turn has seen is never changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
     messages: Vec<Arc<Message>>,
@@ -113,6 +122,13 @@ impl Transcript {
     #[must_use]
     pub fn messages(&self) -> &[Arc<Message>] {
         &self.messages
+    }
+
+    /// Puts another message in the place of one that no turn has seen.
+    pub(crate) fn replace(&mut self, place: usize, message: Message) {
+        if let Some(known) = self.messages.get_mut(place) {
+            *known = Arc::new(message);
+        }
     }
 
     pub(crate) fn push(&mut self, message: Message) {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{AsyncTaskResult, DeliveryPolicy, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall, TurnEnd, TurnNo};
+use crate::{AsyncTaskResult, DeliveryPolicy, Join, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall, TurnEnd, TurnNo};
 
 /// A fact about a session. A session is the fold of its entries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,21 @@ pub enum Entry {
         number: TaskNo,
         /// The call.
         call: ToolCall,
+        /// The results that its arguments wait for; the task is submitted when all of them are in.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        awaits: Vec<Awaited>,
+        /// Whether it is a call of the agent's own `task` tool: the agent answers it itself, and nothing is submitted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        own: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// A task was submitted again, because the process that ran it has ended. It may be repeated, and its id is the same.
+    Resubmitted {
+        /// The task.
+        task: TaskNo,
+        /// Which attempt this is; the first was 1.
+        attempt: u32,
         /// When.
         at: Timestamp,
     },
@@ -97,6 +113,14 @@ pub enum Entry {
         /// When.
         at: Timestamp,
     },
+    /// Results came before the model had been shown the acknowledgements of their calls, and take their places. This is the
+    /// delivery of these results.
+    Replaced {
+        /// The tasks whose results these are.
+        tasks: Vec<TaskNo>,
+        /// When.
+        at: Timestamp,
+    },
     /// Results were put before the model. The message and the fact that it was delivered are one entry: that is the
     /// whole argument for exactly once.
     Delivered {
@@ -134,6 +158,47 @@ pub enum Entry {
         /// When this was said.
         at: Timestamp,
     },
+    /// Tasks were joined to a group: their results wake the model together.
+    Grouped {
+        /// The name of the group; a group of the same name is replaced.
+        group: Arc<str>,
+        /// Its tasks. A task is in one group: it leaves any other.
+        tasks: Vec<TaskNo>,
+        /// How many of the results make one wake-up.
+        join: Join,
+        /// When the model is woken with what there is by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// When this was said.
+        at: Timestamp,
+    },
+    /// The model had written tool results itself; they were cut out of the turn that has just ended, and the model is told so.
+    Corrected {
+        /// The turn.
+        turn: TurnNo,
+        /// How many were cut.
+        cuts: u32,
+        /// What the model is told.
+        text: String,
+        /// Whether the model is asked again for this alone.
+        again: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// The session takes no more messages, and goes on with what it has.
+    Draining {
+        /// When what still runs is stopped.
+        until: Timestamp,
+        /// When this was said.
+        at: Timestamp,
+    },
+    /// The session ends without these tasks: they go on, and the model is not told their results.
+    Detached {
+        /// The tasks.
+        tasks: Vec<TaskNo>,
+        /// When.
+        at: Timestamp,
+    },
     /// The session takes no more messages.
     Closing {
         /// When.
@@ -146,8 +211,32 @@ pub enum Entry {
     },
 }
 
+/// A result that an argument waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Awaited {
+    /// Where the value goes: a JSON pointer into the arguments.
+    pub position: String,
+    /// The task whose result it is; its number is lower than that of the task that waits.
+    pub task: TaskNo,
+    /// Which part of the result: a JSON pointer into it, empty for all of it.
+    pub pointer: String,
+}
+
+impl Awaited {
+    /// The part of `task`'s result at `pointer`, for the argument at `position`.
+    #[must_use]
+    pub fn new(position: impl Into<String>, task: TaskNo, pointer: impl Into<String>) -> Self {
+        Self {
+            position: position.into(),
+            task,
+            pointer: pointer.into(),
+        }
+    }
+}
+
 /// What one call was answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Given {
@@ -155,4 +244,13 @@ pub enum Given {
     Ack(TaskNo, TaskStatus),
     /// The result.
     Result(TaskNo),
+    /// What the `task` tool says.
+    Report {
+        /// The number of the call.
+        number: TaskNo,
+        /// What it says, as the model reads it.
+        content: Value,
+        /// The tasks whose results it holds: this is their delivery.
+        tasks: Vec<TaskNo>,
+    },
 }

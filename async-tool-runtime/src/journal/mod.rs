@@ -13,7 +13,7 @@ mod entry;
 mod error;
 mod memory;
 
-pub use entry::{Entry, Given};
+pub use entry::{Awaited, Entry, Given};
 pub use error::{AppendError, ReadError};
 pub use memory::MemoryJournal;
 

@@ -38,6 +38,12 @@ impl ModelError {
         Self::transient("the model's stream ended before the turn was complete")
     }
 
+    /// Nothing came for this long.
+    #[must_use]
+    pub fn silent(limit: Duration) -> Self {
+        Self::transient(format!("the model said nothing for {limit:?}"))
+    }
+
     /// The same failure, not to be tried again before this long from now.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {

@@ -99,6 +99,16 @@ impl Usage {
     pub const fn new(input: u64, cached: u64, output: u64) -> Self {
         Self { input, cached, output }
     }
+
+    /// The sum of two costs.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cached: self.cached.saturating_add(other.cached),
+            output: self.output.saturating_add(other.output),
+        }
+    }
 }
 
 /// The events of one turn.

@@ -77,6 +77,7 @@ impl RulePlanner {
                 }
                 Message::Answers(answers) => plan.said.extend(answers.iter().map(report_answer)),
                 Message::Delivery { text, .. } => plan.said.extend(text.lines().filter_map(report_line)),
+                Message::Notice { text } => plan.said.push(shorten(&Value::String(text.clone()))),
                 Message::Assistant { .. } => {}
             }
         }
@@ -316,7 +317,7 @@ fn properties(tool: &ToolDefinition) -> impl Iterator<Item = (&str, &Value)> {
 fn count_calls(request: &ModelRequest) -> usize {
     let counts = request.messages.iter().map(|message| match &**message {
         Message::Assistant { calls, .. } => calls.len(),
-        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } => 0,
+        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Notice { .. } => 0,
     });
     counts.sum()
 }
@@ -339,6 +340,7 @@ fn report_answer(answer: &Answer) -> String {
                 None => format!("{task} {} is done: {}", answer.tool, shorten(&told)),
             }
         }
+        AnswerContent::Report(report) => format!("{}: {}", answer.tool, shorten(report)),
     }
 }
 
@@ -358,10 +360,10 @@ fn report_status(request: &ModelRequest) -> String {
         match &**message {
             Message::Answers(answers) => open.extend(answers.iter().filter_map(|answer| match &answer.content {
                 AnswerContent::Ack(ack) => Some((ack.number?, &*answer.tool)),
-                AnswerContent::Result(_) => None,
+                AnswerContent::Result(_) | AnswerContent::Report(_) => None,
             })),
             Message::Delivery { tasks, .. } => open.retain(|(number, _)| !tasks.contains(number)),
-            Message::User { .. } | Message::Assistant { .. } => {}
+            Message::User { .. } | Message::Assistant { .. } | Message::Notice { .. } => {}
         }
     }
     if open.is_empty() {

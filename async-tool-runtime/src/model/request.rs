@@ -45,7 +45,7 @@ impl ModelRequest {
     pub fn last_user_text(&self) -> Option<&str> {
         self.messages.iter().rev().find_map(|message| match &**message {
             Message::User { text } => Some(text.as_str()),
-            Message::Assistant { .. } | Message::Answers(_) | Message::Delivery { .. } => None,
+            Message::Assistant { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Notice { .. } => None,
         })
     }
 }

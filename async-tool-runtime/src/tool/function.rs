@@ -204,6 +204,12 @@ impl FunctionTool {
         self
     }
 
+    /// Whether arguments may be results of other tasks. Default: no.
+    pub fn futures(mut self, allowed: bool) -> Self {
+        self.options.futures = allowed;
+        self
+    }
+
     /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the
     /// manager's.
     pub fn result_limit(mut self, bytes: usize) -> Self {

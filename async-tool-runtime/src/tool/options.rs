@@ -44,6 +44,8 @@ pub struct ToolOptions {
     pub approval: Approval,
     /// When a late result enters the conversation. Default: the agent's.
     pub delivery: Option<DeliveryPolicy>,
+    /// Whether arguments may be results of other tasks, named by them instead of the value. Default: no.
+    pub futures: bool,
     /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the manager's.
     pub result_limit: Option<usize>,
 }
@@ -66,6 +68,7 @@ impl ToolOptions {
         scope: Scope::Session,
         approval: Approval::Never,
         delivery: None,
+        futures: false,
         result_limit: None,
     };
 }

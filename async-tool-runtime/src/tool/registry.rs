@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use super::{StateMap, Tool, ToolDefinition};
+use super::{Background, StateMap, Tool, ToolDefinition};
+use crate::agent::task_tool;
 
-/// The tools of a manager, by name. It never changes after it was built: definitions are part of a provider's prompt
+/// The tools of a manager, by name. Cheap to clone. It never changes after it was built: definitions are part of a provider's prompt
 /// cache.
 #[derive(Clone)]
 pub struct ToolRegistry {
-    tools: BTreeMap<Arc<str>, Arc<dyn Tool>>,
+    tools: Arc<BTreeMap<Arc<str>, Arc<dyn Tool>>>,
     definitions: Arc<[ToolDefinition]>,
+    /// What an agent's model is told of: the definitions, and the `task` tool where it is of use.
+    offered: Arc<[ToolDefinition]>,
 }
 
 impl ToolRegistry {
@@ -17,24 +20,38 @@ impl ToolRegistry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError`] if two tools share a name, or a name is one that providers refuse.
+    /// [`RegistryError`] if two tools share a name, or a name is one that providers refuse, or `task`, which is the name of the
+    /// tool with which models look after their tasks.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let mut by_name = BTreeMap::new();
         let mut definitions = Vec::new();
+        let mut runs_in_background = false;
         for tool in tools {
             let definition = tool.definition().clone();
             let name = Arc::clone(&definition.name);
             if let Err(rule) = ToolDefinition::check_name(&name) {
                 return Err(RegistryError::new(&name, rule.to_owned()));
             }
+            if &*name == task_tool::NAME {
+                let rule = "the name is taken by the tool with which a model looks after its tasks; choose another";
+                return Err(RegistryError::new(&name, rule.to_owned()));
+            }
+            runs_in_background |= tool.options().background != Background::Never;
             if by_name.insert(Arc::clone(&name), tool).is_some() {
                 return Err(RegistryError::new(&name, "two tools have this name".to_owned()));
             }
             definitions.push(definition);
         }
+        let definitions: Arc<[ToolDefinition]> = definitions.into();
+        let offered = if runs_in_background {
+            definitions.iter().cloned().chain([task_tool::definition()]).collect()
+        } else {
+            Arc::clone(&definitions)
+        };
         Ok(Self {
-            tools: by_name,
-            definitions: definitions.into(),
+            tools: Arc::new(by_name),
+            definitions,
+            offered,
         })
     }
 
@@ -50,6 +67,10 @@ impl ToolRegistry {
         &self.definitions
     }
 
+    pub(crate) fn offered(&self) -> &Arc<[ToolDefinition]> {
+        &self.offered
+    }
+
     /// The name nearest to `name`, if one is near enough to be a slip of the pen.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
@@ -57,7 +78,7 @@ impl ToolRegistry {
     }
 
     pub(crate) fn check_states(&self, states: &StateMap) -> Result<(), RegistryError> {
-        for (name, tool) in &self.tools {
+        for (name, tool) in &*self.tools {
             for needed in tool.requirements() {
                 if !states.contains(needed.type_id()) {
                     let type_name = needed.type_name();

@@ -1,0 +1,21 @@
+//! How a session ends.
+
+use std::time::Duration;
+
+/// How a session ends. It takes no more messages, whichever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseMode {
+    /// Tasks are told to stop, and a running turn is aborted. The session is over when all tasks have ended. The default.
+    #[default]
+    Cancel,
+    /// The agent goes on until it is at rest: tasks end, their results are delivered, the model answers. What hasn't come to
+    /// its end after `limit` is cancelled.
+    Drain {
+        /// How long this may take.
+        limit: Duration,
+    },
+    /// Tasks go on without their session, which is over at once. Their results reach whoever asks the manager, and not the
+    /// model. A task whose arguments still wait for another's result is cancelled: nobody would start it.
+    Detach,
+}

@@ -1,0 +1,108 @@
+//! The end of a turn: how long its calls are waited for, and what they are answered with.
+
+use super::{AgentMachine, Phase};
+use crate::{
+    Entry, Given, TaskNo, Timestamp,
+    agent::{AckPolicy, AgentEventKind, Timer, policy::Grace},
+};
+
+/// Until when a call is waited for.
+enum Wait {
+    Until(Timestamp),
+    Forever,
+}
+
+impl AgentMachine {
+    /// Answers the calls of the turn that has ended, if nothing is worth waiting for.
+    pub(super) fn answer_if_due(&mut self) {
+        let (Phase::Answering(ended), Some(open)) = (self.phase, self.ledger.open_turn()) else {
+            return;
+        };
+        let mut wait_until = self.now;
+        for number in &open.calls {
+            match self.wait_for(*number, ended, &open.calls) {
+                Wait::Until(at) => wait_until = wait_until.max(at),
+                Wait::Forever => return,
+            }
+        }
+        if wait_until > self.now {
+            let timer = Timer::Grace(open.turn);
+            self.set_timer(timer, wait_until);
+            return;
+        }
+        self.answer();
+        self.carry_on();
+    }
+
+    fn wait_for(&self, number: TaskNo, ended: Timestamp, calls: &[TaskNo]) -> Wait {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return Wait::Until(ended);
+        };
+        if record.own {
+            return Wait::Until(self.report_at(number, ended, calls));
+        }
+        if record.result.is_some() || self.promoted.contains(&number) {
+            return Wait::Until(ended);
+        }
+        let age = ended.since(record.accepted);
+        match self.policy.grace_of(&record.call.name) {
+            Grace::Fixed(grace) => Wait::Until(ended.after(grace)),
+            Grace::Learned(learned, otherwise) => {
+                let wait = learned.wait(&self.latencies, &record.call.name, age);
+                Wait::Until(ended.after(wait.unwrap_or(otherwise)))
+            }
+            Grace::Forever => Wait::Forever,
+        }
+    }
+
+    /// Gives every call of the turn that has ended its one answer: the result if it is in, else an acknowledgement; to a call of
+    /// the `task` tool, what it asks for.
+    pub(super) fn answer(&mut self) {
+        let Some(open) = self.ledger.open_turn() else { return };
+        let (turn, calls) = (open.turn, open.calls.clone());
+        let mut handed_over = Vec::new();
+        let answers: Vec<Given> = calls
+            .iter()
+            .map(|number| match self.status(*number) {
+                None => self.report(*number, &calls, &mut handed_over),
+                Some(status) if !status.is_terminal() => Given::Ack(*number, status),
+                Some(_) => Given::Result(*number),
+            })
+            .collect();
+        self.record(Entry::Answered {
+            turn,
+            answers: answers.clone(),
+            eager: self.policy.ack == AckPolicy::Eager && !self.batch,
+            at: self.now,
+        });
+        for given in answers {
+            let kind = match given {
+                Given::Ack(number, _) => AgentEventKind::Acknowledged(number),
+                Given::Result(number) => AgentEventKind::Answered(number),
+                Given::Report { number, tasks, .. } => {
+                    if !tasks.is_empty() {
+                        self.emit(AgentEventKind::Delivered(tasks));
+                    }
+                    AgentEventKind::Answered(number)
+                }
+            };
+            self.emit(kind);
+        }
+        self.phase = Phase::Idle;
+        self.forget_wake();
+        // Who is stopped by this has been acknowledged, and goes with the next turn.
+        for number in calls
+            .into_iter()
+            .filter(|number| self.has_completed(*number))
+            .collect::<Vec<_>>()
+        {
+            self.stop_others(number, &mut Vec::new());
+        }
+    }
+
+    pub(super) fn on_promote(&mut self, number: TaskNo) {
+        if self.ledger.is_open(number) && self.promoted.insert(number) {
+            self.answer_if_due();
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The machine's tasks: how a call becomes one, waits for others, and ends.
+
+use std::sync::Arc;
+
+use super::{AgentMachine, Phase, turn::TurnCall};
+use crate::{
+    AsyncTaskResult, Awaited, Entry, TaskId, TaskNo, TaskOutcome, TaskSpec, Timing, ToolCall, ToolError, ToolErrorKind,
+    agent::{
+        AgentAction, AgentEventKind, Join, RunLimit, TurnNo,
+        ledger::{Life, Told},
+        task_tool,
+    },
+    tool::{FutureArgument, TaskRef, find_futures},
+};
+
+impl AgentMachine {
+    pub(super) fn on_call(&mut self, turn: TurnNo, call: ToolCall, task: TaskId) {
+        let is_repeated = self.turn.calls.iter().any(|known| match known {
+            TurnCall::Accepted(number) => self
+                .ledger
+                .tasks()
+                .get(number)
+                .is_some_and(|record| record.call.id == call.id),
+            TurnCall::Held(held, _) => held.id == call.id,
+        });
+        // Two calls of one id would need two answers on one id, which no provider takes.
+        if is_repeated {
+            let reason = "another call of the turn has the same id".to_owned();
+            return self.emit(AgentEventKind::CallRefused(call, reason));
+        }
+        // What names other calls of the turn waits until all of them are known.
+        let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
+        if self.policy.starts_early(&call.name) && !names_others {
+            let number = self.accept(turn, call, task, &[]);
+            self.turn.calls.push(TurnCall::Accepted(number));
+        } else {
+            self.turn.calls.push(TurnCall::Held(call, task));
+        }
+    }
+
+    /// Accepts the calls of the running turn that waited for it to be complete; gives all its calls, in order.
+    pub(super) fn accept_held(&mut self, turn: TurnNo) -> Vec<TaskNo> {
+        let mut numbers = Vec::with_capacity(self.turn.calls.len());
+        for call in std::mem::take(&mut self.turn.calls) {
+            let number = match call {
+                TurnCall::Accepted(number) => number,
+                TurnCall::Held(call, task) => self.accept(turn, call, task, &numbers),
+            };
+            numbers.push(number);
+        }
+        numbers
+    }
+
+    /// Takes a call into the books, and has it run. `before` are the calls of the turn that come before it.
+    fn accept(&mut self, turn: TurnNo, call: ToolCall, task: TaskId, before: &[TaskNo]) -> TaskNo {
+        let number = self.ledger.next_number();
+        let own = self.policy.is_own(&call.name);
+        let awaits = match self.policy.takes_futures(&call.name) {
+            true => find_futures(&call.arguments).and_then(|futures| self.awaited(futures, before)),
+            false => Ok(Vec::new()),
+        };
+        let (awaits, mut problem) = match awaits {
+            Ok(awaits) => (awaits, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let limit = self.policy.limits.tool_calls;
+        if self.ledger.run().tool_calls >= limit && !own {
+            let message = RunLimit::ToolCalls(limit).to_string();
+            problem = Some(ToolError::new(ToolErrorKind::Refused, message).with_retryable(false));
+        }
+        self.record(Entry::Accepted {
+            turn,
+            task,
+            number,
+            call: call.clone(),
+            awaits,
+            own,
+            at: self.now,
+        });
+        self.emit(AgentEventKind::Called {
+            turn,
+            number,
+            task,
+            call,
+        });
+        let mut settled = Vec::new();
+        match problem {
+            _ if own => {}
+            Some(error) => self.settle_here(number, TaskOutcome::Failed(error), &mut settled),
+            None => {
+                self.waiting.insert(number);
+                self.submit_if_ready(number, &mut settled);
+            }
+        }
+        number
+    }
+
+    /// Which tasks the futures among a call's arguments are.
+    fn awaited(&self, futures: Vec<FutureArgument>, before: &[TaskNo]) -> Result<Vec<Awaited>, ToolError> {
+        let refuse = |position: &str, problem: String| {
+            let message = format!("invalid arguments: at \"{position}\": {problem}");
+            Err(ToolError::new(ToolErrorKind::InvalidArguments, message))
+        };
+        let mut awaits = Vec::with_capacity(futures.len());
+        for future in futures {
+            let number = match future.source {
+                TaskRef::Number(number) => number,
+                TaskRef::Call(place) => match before.get(place.wrapping_sub(1)) {
+                    Some(number) => *number,
+                    None => {
+                        let problem = format!("\"#{place}\" is no call of this turn that comes before this one");
+                        return refuse(&future.position, problem);
+                    }
+                },
+            };
+            let is_task = self.ledger.tasks().get(&number).is_some_and(|record| !record.own);
+            if !is_task {
+                return refuse(&future.position, format!("there is no task {number} before this one"));
+            }
+            awaits.push(Awaited::new(future.position, number, future.pointer));
+        }
+        Ok(awaits)
+    }
+
+    /// Submits a task that nobody runs yet, if all the results are in that its arguments wait for.
+    pub(super) fn submit_if_ready(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return;
+        };
+        let is_in = |awaited: &Awaited| {
+            let source = self.ledger.tasks().get(&awaited.task);
+            source.is_none_or(|source| source.result.is_some())
+        };
+        if !record.awaits.iter().all(is_in) {
+            return;
+        }
+        let filled = match record.awaits.is_empty() {
+            true => Ok(record.call.clone()),
+            false => self.fill(&record.call, &record.awaits),
+        };
+        self.waiting.remove(&number);
+        match filled {
+            Ok(call) => {
+                let spec = TaskSpec::new(self.session.clone(), call)
+                    .with_task(record.task)
+                    .with_number(number)
+                    .with_turn(record.turn)
+                    .with_attempt(record.attempt);
+                self.actions.push(AgentAction::Submit(spec));
+            }
+            Err(error) => self.settle_here(number, TaskOutcome::Failed(error), settled),
+        }
+    }
+
+    /// The call with the results in their places.
+    fn fill(&self, call: &ToolCall, awaits: &[Awaited]) -> Result<ToolCall, ToolError> {
+        let mut arguments = (*call.arguments).clone();
+        for awaited in awaits {
+            let source = self.ledger.tasks().get(&awaited.task);
+            let Some((source, result)) = source.and_then(|source| Some((source, source.result.as_ref()?))) else {
+                continue;
+            };
+            let name = format!("{} (`{}`)", awaited.task, source.call.name);
+            let failed = |what: &str, why: &str| {
+                let message = format!("not started, because {name}, whose result it needs, {what}: {why}");
+                Err(ToolError::new(ToolErrorKind::Failed, message).with_not_started())
+            };
+            let value = match &result.outcome {
+                TaskOutcome::Completed(value) => value,
+                TaskOutcome::Failed(error) => return failed("failed", error.model_message()),
+                TaskOutcome::Cancelled(reason) => return failed("was cancelled", reason),
+                TaskOutcome::Unknown(why) => return failed("ended nobody knows how", why),
+            };
+            let part = task_tool::find(value, &awaited.pointer).map_err(|error| {
+                let message = format!(
+                    "at \"{}\": in the result of {name}: {}",
+                    awaited.position,
+                    error.model_message()
+                );
+                ToolError::new(ToolErrorKind::InvalidArguments, message)
+            })?;
+            if let Some(place) = arguments.pointer_mut(&awaited.position) {
+                *place = part.clone();
+            }
+        }
+        Ok(ToolCall::new(call.id.clone(), Arc::clone(&call.name), arguments))
+    }
+
+    pub(super) fn on_settled(&mut self, result: Arc<AsyncTaskResult>) {
+        let mut settled = Vec::new();
+        self.settle(result, &mut settled);
+        self.after_settling(&settled);
+    }
+
+    /// Ends a task that nobody runs.
+    pub(super) fn settle_here(&mut self, number: TaskNo, outcome: TaskOutcome, settled: &mut Vec<TaskNo>) {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return;
+        };
+        let spec = TaskSpec::new(self.session.clone(), record.call.clone())
+            .with_task(record.task)
+            .with_number(number);
+        let timing = Timing::new(record.accepted, None, self.now);
+        self.settle(Arc::new(AsyncTaskResult::new(&spec, outcome, timing, 0)), settled);
+    }
+
+    /// Writes down the end of a task, and does what other tasks have to do with it. What the model is told is decided when all of
+    /// that is done, by `after_settling`.
+    fn settle(&mut self, result: Arc<AsyncTaskResult>, settled: &mut Vec<TaskNo>) {
+        let Some(number) = self.open(result.task) else { return };
+        self.running.remove(&number);
+        self.progress.remove(&number);
+        self.promoted.remove(&number);
+        self.waiting.remove(&number);
+        if result.attempts > 0 && !matches!(result.outcome, TaskOutcome::Cancelled(_)) {
+            self.latencies.note(&result.tool, result.timing.elapsed());
+        }
+        let is_completed = result.outcome.is_completed();
+        self.record(Entry::Settled {
+            result: Arc::clone(&result),
+        });
+        self.emit(AgentEventKind::Settled(number, result));
+        settled.push(number);
+        let followers = self.ledger.tasks().get(&number).map(|record| record.awaited_by.clone());
+        for follower in followers.into_iter().flatten() {
+            if self.waiting.contains(&follower) {
+                self.submit_if_ready(follower, settled);
+            }
+        }
+        if is_completed {
+            self.stop_others(number, settled);
+        }
+    }
+
+    /// Where one success is enough, the other tasks of a group are stopped.
+    pub(super) fn stop_others(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
+        let Some(group) = self.group_of(number).filter(|group| group.join == Join::FirstOk) else {
+            return;
+        };
+        for other in group.tasks {
+            if other != number && self.ledger.is_open(other) {
+                self.cancel(other, format!("{number}, of the same group, came first"), settled);
+            }
+        }
+    }
+
+    /// Decides what the model is told of tasks that have just ended.
+    pub(super) fn after_settling(&mut self, settled: &[TaskNo]) {
+        match self.ledger.life() {
+            Life::Open => {}
+            Life::Closing => return self.close_if_done(),
+            Life::Closed => return,
+        }
+        for number in settled {
+            // Whoever came before may have taken it along.
+            if self.told(*number) == Some(Told::Ack) {
+                self.on_late(*number);
+            }
+        }
+        if matches!(self.phase, Phase::Answering(_)) {
+            self.answer_if_due();
+        }
+        if !settled.is_empty() {
+            self.reconsider();
+        }
+    }
+
+    pub(super) fn on_cancel(&mut self, number: TaskNo, reason: String) {
+        let mut settled = Vec::new();
+        self.cancel(number, reason, &mut settled);
+        self.after_settling(&settled);
+    }
+
+    /// Tells a task to stop.
+    pub(super) fn cancel(&mut self, number: TaskNo, reason: String, settled: &mut Vec<TaskNo>) {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return;
+        };
+        if !self.ledger.is_open(number) || record.cancel.is_some() {
+            return;
+        }
+        let task = record.task;
+        self.record(Entry::CancelRequested {
+            task: number,
+            reason: reason.clone(),
+            at: self.now,
+        });
+        self.emit(AgentEventKind::CancelRequested(number, reason.clone()));
+        if self.waiting.contains(&number) {
+            self.settle_here(number, TaskOutcome::Cancelled(reason), settled);
+        } else {
+            self.actions.push(AgentAction::CancelTask(task, reason));
+        }
+    }
+}

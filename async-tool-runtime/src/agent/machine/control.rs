@@ -1,0 +1,308 @@
+//! What the machine does for calls of the `task` tool.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::AgentMachine;
+use crate::{
+    Given, TaskNo, Timestamp, ToolError, ToolErrorKind,
+    agent::{
+        AgentAction, frames,
+        ledger::Told,
+        task_tool::{self, Control, Named},
+    },
+};
+
+/// How many tasks `list` names.
+const LISTED: usize = 50;
+
+impl AgentMachine {
+    /// Does what the calls of the `task` tool in a turn that has ended ask to be done. The turn is answered after that, by whoever calls
+    /// this, with all that has ended by it.
+    pub(super) fn obey(&mut self, calls: &[TaskNo]) {
+        for call in calls {
+            let Some(record) = self.ledger.tasks().get(call).filter(|record| record.own) else {
+                continue;
+            };
+            // What makes no sense is said in the answer.
+            let Ok(control) = task_tool::read(&record.call) else {
+                continue;
+            };
+            match control {
+                Control::Cancel { tasks, reason } => {
+                    let Ok(tasks) = self.resolve(&tasks, calls) else {
+                        continue;
+                    };
+                    for number in tasks {
+                        self.cancel(number, reason.clone(), &mut Vec::new());
+                    }
+                }
+                Control::Send { task, text } => {
+                    let Ok(tasks) = self.resolve(&[task], calls) else {
+                        continue;
+                    };
+                    let submitted = tasks.into_iter().filter(|number| self.is_submitted(*number));
+                    let task = submitted
+                        .filter_map(|number| Some(self.ledger.tasks().get(&number)?.task))
+                        .next();
+                    if let Some(task) = task {
+                        let call = *call;
+                        self.actions.push(AgentAction::Send { call, task, text });
+                    }
+                }
+                Control::Group {
+                    name,
+                    tasks,
+                    join,
+                    limit,
+                } => {
+                    let Ok(tasks) = self.resolve(&tasks, calls) else {
+                        continue;
+                    };
+                    self.join(Arc::from(name), tasks, join, limit);
+                }
+                Control::List | Control::Check(_) | Control::Result { .. } | Control::Wait { .. } => {}
+            }
+        }
+    }
+
+    pub(super) fn on_sent(&mut self, call: TaskNo, refusal: Option<String>) {
+        self.sent.insert(call, refusal);
+        self.answer_if_due();
+    }
+
+    /// When a call of the `task` tool in a turn that ended at `ended` can be answered.
+    pub(super) fn report_at(&self, call: TaskNo, ended: Timestamp, calls: &[TaskNo]) -> Timestamp {
+        let Some(record) = self.ledger.tasks().get(&call) else {
+            return ended;
+        };
+        match task_tool::read(&record.call) {
+            Ok(Control::Wait { tasks, any, limit }) => match self.resolve(&tasks, calls) {
+                Ok(tasks) if !self.is_over(&tasks, any) => ended.after(limit.min(self.policy.wait_limit)),
+                _ => ended,
+            },
+            Ok(Control::Send { task, .. }) => match self.resolve(&[task], calls) {
+                Ok(tasks)
+                    if !self.sent.contains_key(&call) && tasks.iter().all(|number| self.is_submitted(*number)) =>
+                {
+                    ended.after(self.policy.grace)
+                }
+                _ => ended,
+            },
+            _ => ended,
+        }
+    }
+
+    /// Whether what was waited for has come. No tasks are all that run.
+    fn is_over(&self, tasks: &[TaskNo], any: bool) -> bool {
+        let ended = |number: &TaskNo| !self.ledger.is_open(*number);
+        match (tasks, any) {
+            ([], true) => self.ledger.inbox().next().is_some() || self.ledger.open_tasks().next().is_none(),
+            ([], false) => self.ledger.open_tasks().next().is_none(),
+            (tasks, true) => tasks.iter().any(ended),
+            (tasks, false) => tasks.iter().all(ended),
+        }
+    }
+
+    /// Whether somebody runs the task.
+    fn is_submitted(&self, number: TaskNo) -> bool {
+        self.ledger.is_open(number) && !self.waiting.contains(&number)
+    }
+
+    /// The numbers of the tasks that a model names.
+    fn resolve(&self, named: &[Named], calls: &[TaskNo]) -> Result<Vec<TaskNo>, ToolError> {
+        let refuse = |problem: String| ToolError::new(ToolErrorKind::InvalidArguments, problem);
+        let mut numbers = Vec::with_capacity(named.len());
+        for name in named {
+            let number = match name {
+                Named::Number(number) => *number,
+                Named::Call(place) => *calls
+                    .get(place.wrapping_sub(1))
+                    .ok_or_else(|| refuse(format!("this turn has no call #{place}")))?,
+            };
+            match self.ledger.tasks().get(&number) {
+                Some(record) if !record.own => numbers.push(number),
+                Some(_) => return Err(refuse(format!("{number} is a call of this tool, and no task"))),
+                None => {
+                    return Err(refuse(format!(
+                        "there is no task {number}; `list` says which there are"
+                    )));
+                }
+            }
+        }
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// The answer to a call of the `task` tool. The results that it hands over are added to `handed_over`: each is handed over once.
+    pub(super) fn report(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Given {
+        let before = handed_over.len();
+        let content = self
+            .content(call, calls, handed_over)
+            .unwrap_or_else(|error| json!({"error": {"kind": error.kind(), "message": error.model_message()}}));
+        Given::Report {
+            number: call,
+            content,
+            tasks: handed_over[before..].to_vec(),
+        }
+    }
+
+    fn content(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Result<Value, ToolError> {
+        let record = self.ledger.tasks().get(&call);
+        let record = record.ok_or_else(|| ToolError::new(ToolErrorKind::Internal, "the call is not known"))?;
+        Ok(match task_tool::read(&record.call)? {
+            Control::List => {
+                let tasks = self.ledger.tasks().iter();
+                let owed: Vec<TaskNo> = tasks
+                    .filter(|(_, record)| !record.own && record.is_owed())
+                    .map(|(number, _)| *number)
+                    .collect();
+                let rows: Vec<Value> = owed.iter().take(LISTED).map(|number| self.row(*number)).collect();
+                let mut list = json!({"tasks": rows});
+                if owed.len() > LISTED {
+                    list["note"] = json!(format!("and {} more", owed.len() - LISTED));
+                }
+                list
+            }
+            Control::Check(tasks) => {
+                let tasks = match tasks.as_slice() {
+                    [] => self.ledger.open_tasks().collect(),
+                    tasks => self.resolve(tasks, calls)?,
+                };
+                let rows: Vec<Value> = tasks.iter().map(|number| self.row(*number)).collect();
+                json!({"tasks": rows})
+            }
+            Control::Result { task, part } => {
+                let number = self.resolve(&[task], calls)?.into_iter().next();
+                let number = number.ok_or_else(|| ToolError::new(ToolErrorKind::Internal, "the task is not known"))?;
+                let mut row = self.row(number);
+                match self.result_of(number) {
+                    Some(result) => {
+                        let read = task_tool::read_result(result, &part)?;
+                        merge(&mut row, read);
+                        self.hand_over(number, handed_over);
+                    }
+                    None => row["note"] = json!("there is no result yet"),
+                }
+                row
+            }
+            Control::Wait { tasks, .. } => {
+                let tasks = match tasks.as_slice() {
+                    [] => {
+                        let inbox = self.ledger.inbox().map(|(number, _)| number);
+                        inbox.chain(self.ledger.open_tasks()).collect()
+                    }
+                    tasks => self.resolve(tasks, calls)?,
+                };
+                let rows: Vec<Value> = tasks
+                    .into_iter()
+                    .map(|number| self.waited_for(number, calls, handed_over))
+                    .collect();
+                json!({"tasks": rows})
+            }
+            Control::Send { task, .. } => {
+                let number = self.resolve(&[task], calls)?.into_iter().next();
+                match (self.sent.get(&call), number) {
+                    (Some(Some(refusal)), _) => {
+                        return Err(ToolError::new(ToolErrorKind::Failed, refusal.clone()));
+                    }
+                    (Some(None), Some(number)) => {
+                        let mut row = self.row(number);
+                        row["note"] = json!("it has the message, and reads it when it looks for messages");
+                        row
+                    }
+                    (_, Some(number)) if !self.is_submitted(number) => {
+                        let problem = match self.ledger.is_open(number) {
+                            true => format!("{number} waits for the results it needs, and takes no messages yet"),
+                            false => format!("{number} has ended"),
+                        };
+                        return Err(ToolError::new(ToolErrorKind::Failed, problem));
+                    }
+                    _ => json!({"note": "nobody knows yet whether the task takes the message"}),
+                }
+            }
+            Control::Cancel { tasks, .. } => {
+                let tasks = self.resolve(&tasks, calls)?;
+                let rows: Vec<Value> = tasks
+                    .into_iter()
+                    .map(|number| {
+                        let mut row = self.row(number);
+                        row["note"] = json!(match self.ledger.is_open(number) {
+                            true => "told to stop; what it has done by then is not undone",
+                            false => "it has ended",
+                        });
+                        row
+                    })
+                    .collect();
+                json!({"tasks": rows})
+            }
+            Control::Group { name, tasks, join, .. } => {
+                let tasks = self.resolve(&tasks, calls)?;
+                json!({"group": name, "tasks": tasks, "join": join})
+            }
+        })
+    }
+
+    /// What is said of a task without its result.
+    fn row(&self, number: TaskNo) -> Value {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return Value::Null;
+        };
+        let ended = record.result.as_ref().map(|result| result.timing.settled);
+        let elapsed = ended.unwrap_or(self.now).since(record.accepted);
+        let mut row = Map::new();
+        row.insert("task".into(), json!(number));
+        row.insert("tool".into(), json!(record.call.name));
+        row.insert("status".into(), json!(self.status(number)));
+        row.insert("elapsed_ms".into(), frames::millis(elapsed));
+        if let Some(progress) = self.progress.get(&number) {
+            row.insert("progress".into(), json!(progress));
+        }
+        if self.waiting.contains(&number) {
+            let sources: Vec<TaskNo> = record.awaits.iter().map(|awaited| awaited.task).collect();
+            row.insert("waits_for".into(), json!(sources));
+        }
+        if record.result.is_none() && record.cancel.is_some() {
+            row.insert("stopping".into(), json!(true));
+        }
+        Value::Object(row)
+    }
+
+    /// A task that was waited for, with its result if that is news.
+    fn waited_for(&self, number: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Value {
+        let mut row = self.row(number);
+        let Some((record, result)) = self
+            .ledger
+            .tasks()
+            .get(&number)
+            .and_then(|record| Some((record, record.result.as_ref()?)))
+        else {
+            row["note"] = json!("there is no result yet");
+            return row;
+        };
+        if calls.contains(&number) {
+            row["note"] = json!("its result is the answer to its own call");
+        } else if self.hand_over(number, handed_over) {
+            return frames::describe(number, result, &record.call.arguments, self.now);
+        } else {
+            row["note"] = json!("you have been given its result already");
+        }
+        row
+    }
+
+    /// Whether a result is news, which it is once.
+    fn hand_over(&self, number: TaskNo, handed_over: &mut Vec<TaskNo>) -> bool {
+        let is_news = self.told(number) == Some(Told::Ack) && !handed_over.contains(&number);
+        if is_news {
+            handed_over.push(number);
+        }
+        is_news
+    }
+}
+
+fn merge(row: &mut Value, more: Value) {
+    if let (Value::Object(row), Value::Object(more)) = (row, more) {
+        row.extend(more);
+    }
+}

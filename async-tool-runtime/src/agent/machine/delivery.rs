@@ -1,0 +1,237 @@
+//! When late results enter the conversation, and which of them wake the model.
+
+use super::{AgentMachine, Phase, Wake};
+use crate::{
+    AsyncTaskResult, Entry, TaskNo, Timestamp,
+    agent::{AgentEventKind, DeliveryPolicy, Join, Timer, TurnNo, frames, group::Standing},
+};
+
+/// Tasks whose results wake the model together.
+pub(super) struct Group {
+    pub(super) tasks: Vec<TaskNo>,
+    pub(super) join: Join,
+    until: Option<Timestamp>,
+}
+
+impl AgentMachine {
+    /// Whether a result waits for which the model is woken.
+    pub(super) fn has_news(&self) -> bool {
+        self.ledger.inbox().any(|(number, _)| self.is_news(number))
+    }
+
+    fn is_news(&self, number: TaskNo) -> bool {
+        match self.delivery_of(number) {
+            DeliveryPolicy::Interrupt => true,
+            _ if self.batch => self.ledger.open_tasks().next().is_none(),
+            DeliveryPolicy::Silent => false,
+            DeliveryPolicy::WhenIdle => !self.is_held(number),
+        }
+    }
+
+    /// The first result that waits and can't.
+    pub(super) fn urgent(&self) -> Option<TaskNo> {
+        let mut waiting = self.ledger.inbox().map(|(number, _)| number);
+        waiting.find(|number| self.delivery_of(*number) == DeliveryPolicy::Interrupt)
+    }
+
+    /// Whether a result that waits is nothing to wake the model for, because others that go with it are still to come.
+    fn is_held(&self, number: TaskNo) -> bool {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return false;
+        };
+        // The model wanted it for another call, and gets both.
+        if record.awaited_by.iter().any(|follower| self.ledger.is_open(*follower)) {
+            return true;
+        }
+        let Some(group) = self.group_of(number) else {
+            return false;
+        };
+        let standing = self.standing(&group.tasks);
+        let is_loser = group.join == Join::FirstOk && standing.completed > 0 && !self.has_completed(number);
+        let is_due = group.join.is_fulfilled(standing) || group.until.is_some_and(|until| until <= self.now);
+        is_loser || !is_due
+    }
+
+    /// The group that somebody put the task in, else its turn's.
+    pub(super) fn group_of(&self, number: TaskNo) -> Option<Group> {
+        if let Some(group) = self.ledger.group_of(number) {
+            return Some(Group {
+                tasks: group.tasks.clone(),
+                join: group.join,
+                until: group.until,
+            });
+        }
+        let policy = self.policy.wake;
+        if policy.join == Join::Any {
+            return None;
+        }
+        let record = self.ledger.tasks().get(&number)?;
+        let is_running = self
+            .ledger
+            .open_turn()
+            .is_some_and(|open| open.turn == record.turn && !open.ended);
+        if is_running {
+            // Not all of its calls are known.
+            return None;
+        }
+        let answered = record.answered;
+        Some(Group {
+            tasks: self.calls_of(number, record.turn),
+            join: policy.join,
+            until: policy
+                .deadline
+                .zip(answered)
+                .map(|(limit, answered)| answered.after(limit)),
+        })
+    }
+
+    /// The tasks of the turn that made this one, but such as are in a group of their own. The calls of a turn are numbered one after
+    /// the other.
+    fn calls_of(&self, number: TaskNo, turn: TurnNo) -> Vec<TaskNo> {
+        let tasks = self.ledger.tasks();
+        let before = tasks
+            .range(..number)
+            .rev()
+            .take_while(|(_, record)| record.turn == turn);
+        let after = tasks.range(number..).take_while(|(_, record)| record.turn == turn);
+        let mut calls: Vec<TaskNo> = before
+            .chain(after)
+            .filter(|(number, record)| !record.own && self.ledger.group_of(**number).is_none())
+            .map(|(number, _)| *number)
+            .collect();
+        calls.sort_unstable();
+        calls
+    }
+
+    fn standing(&self, tasks: &[TaskNo]) -> Standing {
+        let mut standing = Standing::default();
+        for number in tasks {
+            if self.ledger.is_open(*number) {
+                standing.open += 1;
+            } else {
+                standing.ended += 1;
+                standing.completed += u32::from(self.has_completed(*number));
+            }
+        }
+        standing
+    }
+
+    /// A result waits for delivery: decides when the model is asked.
+    pub(super) fn on_late(&mut self, number: TaskNo) {
+        match (self.delivery_of(number), self.phase) {
+            (DeliveryPolicy::Interrupt, Phase::Thinking(began)) => {
+                let at = began.after(self.policy.wake.quiet);
+                if at <= self.now {
+                    self.interrupt(number);
+                } else if self.wake.is_none() {
+                    // The turn has hardly begun: results that come together break off one turn, not one each.
+                    self.wake = Some(Wake { first: self.now, at });
+                    self.set_timer(Timer::Wake, at);
+                }
+            }
+            (DeliveryPolicy::Interrupt, Phase::Answering(_)) => {
+                self.answer();
+                self.carry_on();
+            }
+            (DeliveryPolicy::Interrupt, Phase::Idle) => self.begin_turn(),
+            (DeliveryPolicy::WhenIdle, Phase::Idle) if self.is_news(number) => self.wake_later(),
+            // The turn that comes takes it along.
+            (DeliveryPolicy::Interrupt, Phase::Backoff(_)) | (DeliveryPolicy::WhenIdle | DeliveryPolicy::Silent, _) => {
+            }
+        }
+    }
+
+    /// Something has changed that results may have waited for: wakes the agent if one of them waits no longer.
+    pub(super) fn reconsider(&mut self) {
+        if self.phase != Phase::Idle {
+            return;
+        }
+        if self.wake.is_none() && self.has_news() {
+            self.wake_later();
+        }
+        self.wait_for_join();
+    }
+
+    /// Whoever was waited for may not want to be: without a reason left, nothing is woken or broken off.
+    pub(super) fn forget_wake(&mut self) {
+        let has_reason = match self.phase {
+            Phase::Idle => self.has_news(),
+            _ => self.urgent().is_some(),
+        };
+        if !has_reason {
+            self.wake = None;
+        }
+    }
+
+    /// Looks again when the first of the results that are joined waits for the others no longer.
+    pub(super) fn wait_for_join(&mut self) {
+        let held = self
+            .ledger
+            .inbox()
+            .filter(|(number, _)| self.delivery_of(*number) == DeliveryPolicy::WhenIdle && self.is_held(*number));
+        let until = held
+            .filter_map(|(number, _)| self.group_of(number)?.until)
+            .filter(|until| *until > self.now)
+            .min();
+        if let Some(until) = until {
+            self.set_timer(Timer::Join, until);
+        }
+    }
+
+    /// Wakes the agent when no further result has come for a while.
+    fn wake_later(&mut self) {
+        let policy = self.policy.wake;
+        let first = self.wake.map_or(self.now, |wake| wake.first);
+        let at = self.now.after(policy.quiet).min(first.after(policy.cap));
+        if at <= self.now {
+            self.begin_turn();
+        } else {
+            self.wake = Some(Wake { first, at });
+            self.set_timer(Timer::Wake, at);
+        }
+    }
+
+    /// Puts all results that wait before the model: in place of acknowledgements that it hasn't seen, and the others in one
+    /// message, with a notice of the library's own.
+    pub(super) fn deliver(&mut self, notice: Option<&str>) {
+        let waiting = self.ledger.inbox().map(|(number, _)| number);
+        let (unseen, late): (Vec<TaskNo>, Vec<TaskNo>) = waiting.partition(|number| self.ledger.is_unseen(*number));
+        if !unseen.is_empty() {
+            self.record(Entry::Replaced {
+                tasks: unseen.clone(),
+                at: self.now,
+            });
+            for number in unseen {
+                self.emit(AgentEventKind::Answered(number));
+            }
+        }
+        if late.is_empty() {
+            return;
+        }
+        let results = late.iter().filter_map(|number| {
+            let record = self.ledger.tasks().get(number)?;
+            Some((*number, record.result.as_deref()?, &*record.call.arguments))
+        });
+        let text = frames::render(self.ledger.nonce(), results, notice, self.now);
+        self.record(Entry::Delivered {
+            tasks: late.clone(),
+            text,
+            at: self.now,
+        });
+        self.emit(AgentEventKind::Delivered(late));
+    }
+
+    pub(super) fn drop_results(&mut self, tasks: Vec<TaskNo>, reason: &str) {
+        self.record(Entry::Dropped {
+            tasks: tasks.clone(),
+            reason: reason.to_owned(),
+            at: self.now,
+        });
+        self.emit(AgentEventKind::Dropped(tasks, reason.to_owned()));
+    }
+
+    /// The result of a task, if it has ended.
+    pub(super) fn result_of(&self, number: TaskNo) -> Option<&AsyncTaskResult> {
+        self.ledger.tasks().get(&number)?.result.as_deref()
+    }
+}

@@ -1,0 +1,212 @@
+//! The machine's turns: how one begins, goes on, and ends.
+
+use std::time::Duration;
+
+use super::{AgentMachine, Phase, Stall};
+use crate::{
+    Entry, ModelError, ModelRequest, TaskId, TaskNo, Timestamp, ToolCall, TurnEnd,
+    agent::{AgentAction, AgentEventKind, Timer, TurnEvent, TurnNo, frames},
+};
+
+/// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// The part of a turn that has streamed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RunningTurn {
+    pub(super) text: String,
+    pub(super) calls: Vec<TurnCall>,
+    /// When something last came of it.
+    pub(super) heard: Timestamp,
+}
+
+/// A call of the running turn.
+#[derive(Clone, Debug)]
+pub(super) enum TurnCall {
+    /// Accepted, and at work already.
+    Accepted(TaskNo),
+    /// Has effects that must not happen twice: a broken stream is asked again, so it waits for the end of the turn.
+    Held(ToolCall, TaskId),
+}
+
+impl AgentMachine {
+    pub(super) fn on_turn(&mut self, turn: TurnNo, event: TurnEvent) {
+        let is_thinking = matches!(self.phase, Phase::Thinking(_));
+        let is_running = is_thinking && self.ledger.open_turn().is_some_and(|open| open.turn == turn);
+        if !is_running {
+            return;
+        }
+        self.turn.heard = self.now;
+        match event {
+            TurnEvent::Text(text) => {
+                self.turn.text.push_str(&text);
+                self.emit(AgentEventKind::Text(turn, text));
+            }
+            TurnEvent::ToolCall(call, task) => self.on_call(turn, call, task),
+            TurnEvent::Done(end) => self.on_done(turn, end),
+            TurnEvent::Failed(error) => self.on_failed(turn, error),
+        }
+    }
+
+    fn on_done(&mut self, turn: TurnNo, end: TurnEnd) {
+        let calls = self.accept_held(turn);
+        let text = std::mem::take(&mut self.turn.text);
+        let usage = end.usage;
+        let has_calls = !calls.is_empty();
+        self.record(Entry::TurnEnded {
+            turn,
+            text: text.clone(),
+            calls: calls.clone(),
+            end,
+            at: self.now,
+        });
+        self.emit(AgentEventKind::TurnEnded { turn, text, usage });
+        self.failures = 0;
+        if !has_calls {
+            return self.carry_on();
+        }
+        self.phase = Phase::Answering(self.now);
+        self.obey(&calls);
+        if self.ledger.has_held_messages() || self.urgent().is_some() {
+            // Neither what the user has said in the meantime nor a result that can't wait waits for results.
+            self.answer();
+            self.carry_on();
+        } else {
+            self.answer_if_due();
+        }
+    }
+
+    fn on_failed(&mut self, turn: TurnNo, error: ModelError) {
+        self.undo_turn(turn, "the turn that made the call failed", &error.to_string());
+        // Who was about to break it off goes with the next try.
+        self.wake = None;
+        self.failures += 1;
+        let retry_at = (error.retryable() && self.failures <= self.policy.model_retries).then(|| {
+            let doubled = 2_u32.saturating_pow(self.failures - 1);
+            let backoff = self.policy.model_backoff.saturating_mul(doubled).min(LONGEST_BACKOFF);
+            self.now.after(backoff.max(error.retry_after().unwrap_or_default()))
+        });
+        match retry_at {
+            Some(at) => {
+                self.phase = Phase::Backoff(at);
+                self.set_timer(Timer::Retry, at);
+            }
+            None => {
+                self.phase = Phase::Idle;
+                self.failures = 0;
+                self.stalled = Some(Stall::Model(error.clone()));
+            }
+        }
+        self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+    }
+
+    /// A turn of which nothing has come for too long has failed.
+    pub(super) fn fail_if_silent(&mut self, turn: TurnNo) {
+        let Some(limit) = self.policy.model_timeout else { return };
+        let at = self.turn.heard.after(limit);
+        if at > self.now {
+            self.set_timer(Timer::Silence(turn), at);
+        } else {
+            self.actions.push(AgentAction::AbortTurn(turn));
+            self.on_failed(turn, ModelError::silent(limit));
+        }
+    }
+
+    /// Breaks off the running turn for a result that can't wait, and asks the model again with it. What is finished is kept.
+    ///
+    /// Calls that waited for the end of the turn run now. What they waited for is that the turn isn't asked again, and it won't be:
+    /// the model will see that it made them.
+    pub(super) fn interrupt(&mut self, by: TaskNo) {
+        let Some(turn) = self.ledger.open_turn().map(|open| open.turn) else {
+            return;
+        };
+        if self.policy.limits.reached(self.ledger.run()).is_some() {
+            // No turn may follow: this one is the last, and comes to its end.
+            return;
+        }
+        self.actions.push(AgentAction::AbortTurn(turn));
+        let calls = self.accept_held(turn);
+        let text = std::mem::take(&mut self.turn.text);
+        let has_calls = !calls.is_empty();
+        let entry = Entry::TurnInterrupted {
+            turn,
+            text: text.clone(),
+            calls: calls.clone(),
+            by,
+            at: self.now,
+        };
+        self.record(entry);
+        self.emit(AgentEventKind::TurnInterrupted { turn, text, by });
+        if has_calls {
+            self.phase = Phase::Answering(self.now);
+            self.obey(&calls);
+            self.answer();
+        }
+        self.failures = 0;
+        self.deliver(Some(frames::INTERRUPTED));
+        self.begin_turn();
+    }
+
+    /// Takes back the running turn: nothing of it is kept, and what it had started is stopped.
+    pub(super) fn undo_turn(&mut self, turn: TurnNo, reason: &str, error: &str) {
+        self.turn = RunningTurn::default();
+        let started = self
+            .ledger
+            .open_turn()
+            .map(|open| open.calls.clone())
+            .unwrap_or_default();
+        if !started.is_empty() {
+            for number in &started {
+                self.on_cancel(*number, reason.to_owned());
+            }
+            self.drop_results(started, reason);
+        }
+        let error = error.to_owned();
+        self.record(Entry::TurnFailed {
+            turn,
+            error,
+            at: self.now,
+        });
+    }
+
+    /// Between two turns: asks the model again if it has something to answer, and rests if not. The only place where the
+    /// agent becomes idle, so that nothing can come in unseen.
+    pub(super) fn carry_on(&mut self) {
+        self.phase = Phase::Idle;
+        if self.ledger.is_unanswered() || self.has_news() {
+            self.begin_turn();
+        } else {
+            self.wait_for_join();
+        }
+    }
+
+    pub(super) fn begin_turn(&mut self) {
+        self.wake = None;
+        if let Some(limit) = self.policy.limits.reached(self.ledger.run()) {
+            self.phase = Phase::Idle;
+            let stall = Stall::Limit(limit);
+            if self.stalled.as_ref() != Some(&stall) {
+                self.stalled = Some(stall);
+                self.emit(AgentEventKind::LimitReached(limit));
+            }
+            return;
+        }
+        self.deliver(None);
+        let turn = self.ledger.next_turn();
+        self.record(Entry::TurnStarted { turn, at: self.now });
+        self.phase = Phase::Thinking(self.now);
+        self.stalled = None;
+        self.turn = RunningTurn {
+            heard: self.now,
+            ..RunningTurn::default()
+        };
+        let messages = self.ledger.transcript().messages().to_vec();
+        let request = ModelRequest::new(self.session.clone(), messages, self.definitions.clone());
+        let request = request.with_system(self.system.clone());
+        self.actions.push(AgentAction::StartTurn(turn, request));
+        if let Some(limit) = self.policy.model_timeout {
+            self.set_timer(Timer::Silence(turn), self.now.after(limit));
+        }
+        self.emit(AgentEventKind::TurnStarted(turn));
+    }
+}
