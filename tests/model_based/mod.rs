@@ -1,5 +1,6 @@
 //! The agent's machine against a simulated world: every invariant is checked after every step.
 
+mod books;
 mod exploration;
 mod invariants;
 mod previews;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AgentMachine, Phase, Stall};
 use crate::{
     Entry, ModelError, ModelRequest, TaskId, TaskNo, Timestamp, ToolCall, TurnEnd,
-    agent::{AgentAction, AgentEventKind, Timer, TurnEvent, TurnNo, frames},
+    agent::{AgentAction, AgentEventKind, Timer, TurnEvent, TurnNo, frames, ledger::TaskRecord},
 };
 
 /// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
@@ -150,15 +150,16 @@ impl AgentMachine {
     /// Takes back the running turn: nothing of it is kept, and what it had started is stopped.
     pub(super) fn undo_turn(&mut self, turn: TurnNo, reason: &str, error: &str) {
         self.turn = RunningTurn::default();
-        let started = self
+        let mut started = self
             .ledger
             .open_turn()
             .map(|open| open.calls.clone())
             .unwrap_or_default();
+        for number in &started {
+            self.on_cancel(*number, reason.to_owned());
+        }
+        started.retain(|number| self.ledger.tasks().get(number).is_some_and(TaskRecord::is_owed));
         if !started.is_empty() {
-            for number in &started {
-                self.on_cancel(*number, reason.to_owned());
-            }
             self.drop_results(started, reason);
         }
         let error = error.to_owned();
