@@ -37,6 +37,7 @@
 //! - **Tools made of tools**: [`ToolContext::call_tool`]; **people and the outside**: [`ToolContext::request_input`], [`Approval`],
 //!   [`ToolContext::defer`], [`AsyncToolManager::resolve`].
 //! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
+//! - **Agents with a loop of their own**: [`Agent`], [`AsyncAgent::wrap`].
 //! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
 //! - **Deciding without IO**: [`AgentMachine`] is the agent's logic alone, for hosts with a loop of their own and for tests.
 //! - **Running tasks elsewhere**: [`Backend`], [`Executor`].
@@ -96,10 +97,11 @@ pub mod crates {
 }
 
 pub use agent::{
-    AckPolicy, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
-    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CloseMode, DeliveryPolicy, FoldError, Join,
-    LearnedGrace, Ledger, RunError, RunLimit, RunLimits, RunSummary, RunTotals, Stall, StartError, Timer, TurnEvent,
-    TurnNo, WakePolicy,
+    AckPolicy, Agent, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
+    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, DeliveryPolicy,
+    FoldError, Join, LearnedGrace, Ledger, RunError, RunLimit, RunLimits, RunSummary, RunTotals, Stall, StartError,
+    Timer, Transactional, TurnContext, TurnEvent, TurnInput, TurnItem, TurnNo, TurnOver, TurnReply, WakePolicy,
+    WholeAgent,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};

@@ -180,7 +180,7 @@ async fn an_interrupting_result_breaks_off_the_turn_and_keeps_what_it_had_finish
     let is_ack = |content: &AnswerContent| matches!(content, AnswerContent::Ack(_));
     assert!(answers.iter().all(|answer| is_ack(&answer.content)), "{answers:?}");
     assert_eq!(answers.len(), 2);
-    let Message::Delivery { tasks, text } = delivery else {
+    let Message::Delivery { tasks, text, .. } = delivery else {
         panic!("{delivery:?}")
     };
     assert_eq!(tasks, [TaskNo::new(1)]);

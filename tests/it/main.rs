@@ -19,3 +19,4 @@ mod policies;
 mod schema_agreement;
 mod tools;
 mod watch;
+mod whole_agents;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
-    AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join, RunLimit, RunTotals,
-    Stall,
+    AckPolicy, Agent, AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join,
+    RunLimit, RunTotals, Stall, WholeAgent,
 };
 use crate::{
     AsyncToolManager, Message, Model, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskStatus, Timestamp,
@@ -84,6 +84,12 @@ impl AsyncAgent {
     /// Starts to build an agent that asks `model` and runs its tools with `manager`. Many agents can share a manager.
     pub fn builder(model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
         AsyncAgentBuilder::new(Arc::new(model), manager)
+    }
+
+    /// Starts to build an agent of something that has a loop of its own; see [`Agent`] for what holds then. Acknowledgements start
+    /// no turn of it, unless [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
+    pub fn wrap(agent: impl Agent, manager: AsyncToolManager) -> AsyncAgentBuilder {
+        Self::builder(WholeAgent::new(agent), manager).ack_policy(AckPolicy::Deferred)
     }
 
     /// The session.

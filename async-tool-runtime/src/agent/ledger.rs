@@ -282,11 +282,15 @@ impl Ledger {
                     )?;
                 }
                 self.inbox.retain(|number| !tasks.contains(number));
+                let mut results = Vec::with_capacity(tasks.len());
                 for number in tasks {
-                    self.record_mut(*number, entry)?.told = Told::Result;
+                    let record = self.record_mut(*number, entry)?;
+                    record.told = Told::Result;
+                    results.extend(record.result.clone());
                 }
                 self.transcript.push(Message::Delivery {
                     tasks: tasks.clone(),
+                    results,
                     text: text.clone(),
                 });
                 self.unanswered = true;

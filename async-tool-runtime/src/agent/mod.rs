@@ -22,6 +22,9 @@
 //! The ledger enforces 2 to 6 by refusing entries that would break them; an entry that is refused is a defect, is never
 //! written, and is reported.
 //!
+//! An agent that has a loop of its own ([`Agent`]) is a [`Model`](crate::Model) to the machine (`whole.rs`), so all of this holds for it,
+//! turn by turn.
+//!
 //! Absent on purpose: policy in the shell. It decides nothing but when to try a journal again.
 
 mod action;
@@ -41,6 +44,9 @@ mod shell;
 mod state;
 pub(crate) mod task_tool;
 mod turn;
+mod turn_context;
+mod turn_input;
+mod whole;
 
 pub use action::{AgentAction, Timer};
 pub use builder::{AsyncAgentBuilder, StartError};
@@ -56,3 +62,6 @@ pub use machine::{AgentMachine, Stall};
 pub use policy::{AckPolicy, AgentPolicy, DeliveryPolicy, WakePolicy};
 pub use state::AgentState;
 pub use turn::TurnNo;
+pub use turn_context::{CallReceipt, TurnContext, TurnOver, TurnReply};
+pub use turn_input::{TurnInput, TurnItem};
+pub use whole::{Agent, Transactional, WholeAgent};

@@ -32,6 +32,9 @@ pub enum Message {
     Delivery {
         /// The tasks whose results these are.
         tasks: Vec<TaskNo>,
+        /// Their records, in the same order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        results: Vec<Arc<AsyncTaskResult>>,
         /// The text as the model reads it, framed and escaped.
         text: String,
     },
