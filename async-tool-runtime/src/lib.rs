@@ -37,7 +37,7 @@
 //! - **Tools made of tools**: [`ToolContext::call_tool`]; **people and the outside**: [`ToolContext::request_input`], [`Approval`],
 //!   [`ToolContext::defer`], [`AsyncToolManager::resolve`].
 //! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
-//! - **Agents with a loop of their own**: [`Agent`], [`AsyncAgent::wrap`].
+//! - **Agents with a loop of their own**: [`Agent`], [`AsyncAgent::wrap`]; **agents as tools**: [`AsyncAgent::as_tool`].
 //! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
 //! - **Deciding without IO**: [`AgentMachine`] is the agent's logic alone, for hosts with a loop of their own and for tests.
 //! - **Running tasks elsewhere**: [`Backend`], [`Executor`].

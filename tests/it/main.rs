@@ -17,6 +17,7 @@ mod model_based;
 mod observability;
 mod policies;
 mod schema_agreement;
+mod sub_agents;
 mod tools;
 mod watch;
 mod whole_agents;

@@ -6,19 +6,25 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, LearnedGrace, Ledger, RunLimits,
-    WakePolicy, shell::Shell,
+    WakePolicy, bounds::Bounds, shell::Shell,
 };
 use crate::{AppendError, AsyncToolManager, Journal, MemoryJournal, Model, SessionId};
 
 /// Builds an [`AsyncAgent`].
+///
+/// A clone builds another agent with the same model, manager, policies and, if one was given, journal and session.
+#[derive(Clone)]
 #[must_use = "a builder does nothing until `start` is called"]
 pub struct AsyncAgentBuilder {
     model: Arc<dyn Model>,
     manager: AsyncToolManager,
-    journal: Arc<dyn Journal>,
+    journal: Option<Arc<dyn Journal>>,
     session: SessionId,
     system: Option<Arc<str>>,
     policy: AgentPolicy,
+    /// `None` means what fits the kind of agent.
+    ack: Option<AckPolicy>,
+    bounds: Bounds,
 }
 
 impl AsyncAgentBuilder {
@@ -27,9 +33,11 @@ impl AsyncAgentBuilder {
             policy: AgentPolicy::new(manager.registry()),
             model,
             manager,
-            journal: Arc::new(MemoryJournal::new()),
+            journal: None,
             session: SessionId::random(),
             system: None,
+            ack: None,
+            bounds: Bounds::default(),
         }
     }
 
@@ -47,7 +55,7 @@ impl AsyncAgentBuilder {
 
     /// Where the session is written down. Default: a [`MemoryJournal`] of its own.
     pub fn journal(mut self, journal: impl Journal) -> Self {
-        self.journal = Arc::new(journal);
+        self.journal = Some(Arc::new(journal));
         self
     }
 
@@ -85,9 +93,17 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// When the model is asked again after acknowledgements. Default: [`AckPolicy::Eager`].
+    /// When the model is asked again after acknowledgements. Default: [`AckPolicy::Eager`]; for agents that are tools or have
+    /// a loop of their own [`AckPolicy::Deferred`].
     pub fn ack_policy(mut self, policy: AckPolicy) -> Self {
-        self.policy.ack = policy;
+        self.ack = Some(policy);
+        self
+    }
+
+    /// The tools that the agent is offered, by name. Default: all of the manager's. A call of another is refused like one of a tool
+    /// that doesn't exist.
+    pub fn tools<N: Into<Arc<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.bounds.tools = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -111,36 +127,52 @@ impl AsyncAgentBuilder {
         self
     }
 
+    /// The same builder for the sub-agent of a call: what isn't said otherwise fits a batch.
+    pub(super) fn for_call(mut self, session: SessionId) -> Self {
+        self.session = session;
+        self.ack.get_or_insert(AckPolicy::Deferred);
+        self
+    }
+
+    pub(super) const fn manager(&self) -> &AsyncToolManager {
+        &self.manager
+    }
+
+    pub(super) const fn bounds_mut(&mut self) -> &mut Bounds {
+        &mut self.bounds
+    }
+
     /// Opens the session and starts its agent, which runs until it is closed or its last handle is dropped.
     ///
     /// # Errors
     ///
-    /// [`StartError`]: the session is open in this process or has entries already, the journal can't be written, or there
-    /// is no tokio runtime.
+    /// [`StartError`]: the session is open in this process or has entries already, the journal can't be written, the manager has
+    /// no tool of a name in [`tools`](Self::tools), or there is no tokio runtime.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the session may have been opened in the journal: start again under another name.
-    pub async fn start(self) -> Result<AsyncAgent, StartError> {
+    pub async fn start(mut self) -> Result<AsyncAgent, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let definitions = self
+            .bounds
+            .definitions(self.manager.registry(), self.policy.task_tool)?;
         let (route, results) = mpsc::unbounded_channel();
         self.manager
             .route(self.session.clone(), route)
             .map_err(|session| StartError::SessionTaken { session })?;
-        let registry = self.manager.registry();
-        let definitions = match self.policy.task_tool {
-            true => registry.offered(),
-            false => registry.definitions(),
-        };
+        self.policy.ack = self.ack.unwrap_or_default();
+        let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::new()));
         let machine = AgentMachine::new(
             self.session.clone(),
             self.system,
-            Arc::clone(definitions),
+            definitions,
             self.policy,
             Ledger::new(),
         );
         let (agent, mut shell, commands) =
-            Shell::new(machine, self.session, self.model, self.manager, self.journal, results);
+            Shell::new(machine, self.session, self.model, self.manager, journal, results);
+        shell.bounds = self.bounds;
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         shell
             .open(AgentInput::Open { nonce })
@@ -171,6 +203,11 @@ pub enum StartError {
     },
     /// The session could not be written down; with [`AppendError::Conflict`], it has entries already.
     Journal(AppendError),
+    /// The agent was to be offered a tool that its manager doesn't have.
+    UnknownTool {
+        /// The name.
+        tool: Arc<str>,
+    },
     /// Agents must be started within a tokio runtime.
     NoRuntime,
 }
@@ -180,6 +217,7 @@ impl fmt::Display for StartError {
         match self {
             Self::SessionTaken { session } => write!(f, "session `{session}` has an agent already"),
             Self::Journal(_) => f.write_str("the session can't be opened"),
+            Self::UnknownTool { tool } => write!(f, "the manager has no tool `{tool}`"),
             Self::NoRuntime => f.write_str("agents must be started within a tokio runtime"),
         }
     }
@@ -189,7 +227,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Journal(error) => Some(error),
-            Self::SessionTaken { .. } | Self::NoRuntime => None,
+            Self::SessionTaken { .. } | Self::UnknownTool { .. } | Self::NoRuntime => None,
         }
     }
 }

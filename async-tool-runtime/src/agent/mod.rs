@@ -23,11 +23,13 @@
 //! written, and is reported.
 //!
 //! An agent that has a loop of its own ([`Agent`]) is a [`Model`](crate::Model) to the machine (`whole.rs`), so all of this holds for it,
-//! turn by turn.
+//! turn by turn. An agent that is a tool (`sub.rs`) is an agent like any other, in a session of its own; `bounds.rs` says what
+//! it may reach of the manager.
 //!
 //! Absent on purpose: policy in the shell. It decides nothing but when to try a journal again.
 
 mod action;
+mod bounds;
 mod builder;
 mod closing;
 mod event;
@@ -40,8 +42,10 @@ mod ledger;
 mod limits;
 mod machine;
 mod policy;
+mod questions;
 mod shell;
 mod state;
+mod sub;
 pub(crate) mod task_tool;
 mod turn;
 mod turn_context;

@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
     CloseMode, RunSummary, Timer, TurnEvent, TurnNo,
+    bounds::Bounds,
     handle::{Command, Group, Status},
 };
 use crate::{
@@ -44,6 +45,7 @@ pub(super) struct Shell {
     session: SessionId,
     model: Arc<dyn Model>,
     manager: AsyncToolManager,
+    pub(super) bounds: Bounds,
     journal: Arc<dyn Journal>,
     /// The last entry that is durable.
     seq: Seq,
@@ -89,6 +91,7 @@ impl Shell {
             session,
             model,
             manager,
+            bounds: Bounds::default(),
             journal,
             seq: Seq::START,
             news,
@@ -357,7 +360,7 @@ impl Shell {
 
     fn submit(&mut self, spec: TaskSpec) {
         let (task, number) = (spec.task, spec.number);
-        if let Err(refusal) = self.manager.submit_task(spec) {
+        if let Err(refusal) = self.bounds.submit(&self.manager, spec) {
             let (call, error) = refusal.into_parts();
             let mut spec = TaskSpec::new(self.session.clone(), call).with_task(task);
             spec.number = number;

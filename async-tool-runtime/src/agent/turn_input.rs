@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{frames, whole::mark_of};
 use crate::{
@@ -40,6 +40,18 @@ pub enum TurnItem {
         /// Their records, in the order in which they came.
         results: Vec<Arc<AsyncTaskResult>>,
         /// The same as a text for a model: escaped, framed by a tag that can't be forged, and cut where a result is too large.
+        text: String,
+    },
+    /// A call of the `task` tool was answered.
+    Report {
+        /// The call, as its [receipt](super::CallReceipt) names it.
+        call: CallId,
+        /// What it says.
+        content: Value,
+    },
+    /// A word of the library's own, such as that a turn was corrected.
+    Notice {
+        /// The text.
         text: String,
     },
     /// The last turn was broken off for a result, which follows. This much of it stands; what was before it comes again.
@@ -93,7 +105,7 @@ impl TurnInput {
     pub fn user_text(&self) -> String {
         let texts = self.items.iter().filter_map(|item| match item {
             TurnItem::User { text } => Some(text.as_str()),
-            TurnItem::Acknowledged { .. } | TurnItem::Results { .. } | TurnItem::Interrupted { .. } => None,
+            _ => None,
         });
         texts.collect::<Vec<_>>().join("\n\n")
     }
@@ -102,7 +114,7 @@ impl TurnInput {
     pub fn results(&self) -> impl Iterator<Item = &Arc<AsyncTaskResult>> {
         self.items.iter().flat_map(|item| match item {
             TurnItem::Results { results, .. } => results.as_slice(),
-            TurnItem::User { .. } | TurnItem::Acknowledged { .. } | TurnItem::Interrupted { .. } => &[],
+            _ => &[],
         })
     }
 
@@ -137,7 +149,8 @@ impl TurnInput {
 impl TurnItem {
     fn to_text(&self) -> Option<String> {
         match self {
-            Self::User { text } | Self::Results { text, .. } => Some(text.clone()),
+            Self::User { text } | Self::Results { text, .. } | Self::Notice { text } => Some(text.clone()),
+            Self::Report { call, content } => Some(json!({"call": call, "answer": content}).to_string()),
             Self::Acknowledged { .. } => None,
             Self::Interrupted { text, calls } => {
                 let calls: Vec<_> = calls
@@ -170,6 +183,10 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
                         ack: ack.clone(),
                     }),
                     AnswerContent::Result(result) => results.push(Arc::clone(result)),
+                    AnswerContent::Report(content) => items.push(TurnItem::Report {
+                        call: answer.call.clone(),
+                        content: content.clone(),
+                    }),
                 }
             }
             if !results.is_empty() {
@@ -178,6 +195,7 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
             }
             items
         }
+        Message::Notice { text } => vec![TurnItem::Notice { text: text.clone() }],
         Message::Delivery { results, text, .. } => vec![TurnItem::Results {
             results: results.clone(),
             text: text.clone(),
@@ -190,6 +208,6 @@ fn framed(results: &[Arc<AsyncTaskResult>], nonce: &str) -> String {
     let now = results.iter().map(|result| result.timing.settled).max();
     let numbered = results
         .iter()
-        .map(|result| (result.number.unwrap_or(TaskNo::new(0)), &**result));
+        .map(|result| (result.number.unwrap_or(TaskNo::new(0)), &**result, &*result.arguments));
     frames::render(nonce, numbered, None, now.unwrap_or(Timestamp::from_millis(0)))
 }

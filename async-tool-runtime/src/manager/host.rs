@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Inner, TaskNews, admission::class_of, queue::Class, run};
+use super::{AsyncToolManager, Inner, TaskNews, admission::class_of, queue::Class, run};
 use crate::{
-    BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskEvent, TaskHandle, TaskId, TaskSpec, ToolCall,
+    BoxFuture, IdempotencyKey, ProgressReport, SessionId, SubmitError, TaskEvent, TaskHandle, TaskId, TaskSpec,
+    ToolCall,
     task::TaskCell,
     tool::{Count, TaskHost},
 };
@@ -34,18 +35,27 @@ impl Inner {
         }
     }
 
-    /// The task at the top of those that this one is below.
-    fn root_of(&self, cell: &TaskCell) -> TaskId {
-        let (mut root, mut above) = (cell.spec.task, cell.spec.parent);
+    /// The tasks above this one, the next first.
+    pub(super) fn line_of(&self, cell: &TaskCell) -> Vec<Arc<TaskCell>> {
+        let mut line: Vec<Arc<TaskCell>> = Vec::new();
+        let mut above = cell.spec.parent;
         // A host may write any parent into a task, also the task itself.
-        let mut levels = 0..64;
         while let Some(parent) = above
-            && levels.next().is_some()
+            && line.len() < 64
         {
-            root = parent;
-            above = self.tasks().find(parent).and_then(|parent| parent.spec.parent);
+            let Some(parent) = self.tasks().find(parent) else { break };
+            above = parent.spec.parent;
+            line.push(parent);
         }
-        root
+        line
+    }
+
+    /// The task at the top of those that this one is below, and its session.
+    fn root_of(&self, cell: &TaskCell) -> (TaskId, SessionId) {
+        let line = self.line_of(cell);
+        let root = line.last().map_or(&cell.spec, |root| &root.spec);
+        // One that is forgotten is named all the same.
+        (root.parent.unwrap_or(root.task), root.session.clone())
     }
 
     fn arc(&self) -> Option<Arc<Self>> {
@@ -78,7 +88,7 @@ impl TaskHost for Inner {
     fn report(&self, cell: &Arc<TaskCell>, report: ProgressReport) {
         for face in cell.faces() {
             if !face.is_settled() && face.report(report.clone(), self.now()) {
-                if face.spec.parent.is_none() {
+                if face.spec.is_of_session() {
                     self.tell_session(&face.spec.session, TaskNews::Progressed(face.spec.task, report.clone()));
                 }
                 self.publish(|| TaskEvent::Progressed(face.snapshot()));
@@ -90,13 +100,18 @@ impl TaskHost for Inner {
         for face in cell.faces() {
             // That it asks no more is also said of one that has ended meanwhile.
             if !face.is_settled() || face.request().is_none() {
-                self.tell_session(
-                    &face.spec.session,
-                    TaskNews::Asked(self.root_of(&face), face.snapshot()),
-                );
+                let (root, session) = self.root_of(&face);
+                self.tell_session(&session, TaskNews::Asked(root, face.snapshot()));
                 self.publish(|| TaskEvent::InputRequired(face.snapshot()));
             }
         }
+    }
+
+    fn manager(&self) -> Option<AsyncToolManager> {
+        Some(AsyncToolManager {
+            inner: self.arc()?,
+            stop: run::stop(&self.this),
+        })
     }
 
     fn suspend(&self, cell: &Arc<TaskCell>) {
@@ -195,7 +210,7 @@ impl TaskHost for Inner {
 
 impl Inner {
     fn tell_started(&self, cell: &Arc<TaskCell>) {
-        if cell.spec.parent.is_none() {
+        if cell.spec.is_of_session() {
             self.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
         }
         self.publish(|| TaskEvent::Started(cell.snapshot()));

@@ -171,6 +171,26 @@ impl AsyncToolManager {
         Ok(self.handle(cell))
     }
 
+    /// Accepts a task of the agent that works for a call: it ends with the call, and has its deadline.
+    pub(crate) fn submit_below(&self, mut spec: TaskSpec, owner: &Arc<TaskCell>) -> Result<TaskHandle, SubmitError> {
+        spec.parent = Some(owner.spec.task);
+        spec.deadline = owner.spec.deadline;
+        let cell = self.inner.submit(spec, Some(owner))?;
+        Ok(self.handle(cell))
+    }
+
+    /// The names of the tools that a task and those above it are calls of, up to the top.
+    pub(crate) fn tools_above(&self, cell: &TaskCell) -> Vec<Arc<str>> {
+        let above = self.inner.line_of(cell);
+        let above = above.iter().map(|cell| Arc::clone(&cell.spec.call.name));
+        std::iter::once(Arc::clone(&cell.spec.call.name)).chain(above).collect()
+    }
+
+    /// Whether both are handles of one manager.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// The task with this id: one that has not ended, or one of the last that have.
     #[must_use]
     pub fn task(&self, task: TaskId) -> Option<TaskHandle> {
@@ -204,7 +224,7 @@ impl AsyncToolManager {
         // Those below others stop with them. A run that several calls share may be for others, too.
         let meant = open
             .into_iter()
-            .filter(|cell| cell.spec.parent.is_none() && is_meant(&cell.spec));
+            .filter(|cell| cell.spec.is_of_session() && is_meant(&cell.spec));
         meant.map(|cell| self.handle(cell).cancel(reason)).count()
     }
 

@@ -21,7 +21,7 @@ pub struct AsyncTaskResult {
     pub number: Option<TaskNo>,
     /// The conversation that asked: where the result goes.
     pub session: SessionId,
-    /// The task that had submitted it, where it was a task: its result went there.
+    /// The task that had submitted it, where it was a task, or the call that its agent worked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
     /// The call that the task carries out.

@@ -19,7 +19,8 @@ pub struct TaskSpec {
     /// The turn that asked, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnNo>,
-    /// The task that submitted this one, where it was a task: its result goes there.
+    /// The task that submitted this one, where it was a task: its result goes there. Or the call that the agent whose task this is
+    /// works for: its result goes to that agent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
     /// What a service is told that promises to do a thing once per key; `None`: the task's id.
@@ -49,6 +50,11 @@ impl TaskSpec {
             attempt: 1,
             deadline: None,
         }
+    }
+
+    /// Whether the session hears of it: a task below another reports to that, unless it is one of the session's own.
+    pub(crate) const fn is_of_session(&self) -> bool {
+        self.parent.is_none() || self.number.is_some()
     }
 
     /// The same task under this id.

@@ -249,7 +249,7 @@ impl ToolContext {
         self.0.host.as_ref()
     }
 
-    fn host(&self) -> Result<&Arc<dyn TaskHost>, ToolError> {
+    pub(crate) fn host(&self) -> Result<&Arc<dyn TaskHost>, ToolError> {
         self.0.host.as_ref().ok_or_else(|| {
             ToolError::new(ToolErrorKind::Internal, "the task runs outside of a manager")
                 .with_model_message("the tool can't do that here")

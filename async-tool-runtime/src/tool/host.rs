@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskHandle, ToolCall, task::TaskCell};
+use crate::{
+    AsyncToolManager, BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskHandle, ToolCall, task::TaskCell,
+};
 
 /// What a task's context can ask of whoever runs the task.
 pub(crate) trait TaskHost: Send + Sync {
@@ -14,6 +16,9 @@ pub(crate) trait TaskHost: Send + Sync {
 
     /// The status of the task has changed to or from `InputRequired`.
     fn asked(&self, cell: &Arc<TaskCell>);
+
+    /// The manager that runs the task, while there is one.
+    fn manager(&self) -> Option<AsyncToolManager>;
 
     /// The task gives its slot away for a while.
     fn suspend(&self, cell: &Arc<TaskCell>);

@@ -1,0 +1,68 @@
+//! What an agent may reach of its manager.
+
+use std::sync::Arc;
+
+use super::{StartError, task_tool};
+use crate::{
+    AsyncToolManager, Background, SubmitError, TaskHandle, TaskSpec, ToolDefinition, ToolError, ToolErrorKind,
+    ToolRegistry, task::TaskCell,
+};
+
+/// What an agent may reach of its manager: by default all tools, with tasks that are below no other.
+#[derive(Clone, Default)]
+pub(super) struct Bounds {
+    /// The names of the tools that it is offered; `None`: all.
+    pub(super) tools: Option<Arc<[Arc<str>]>>,
+    /// The call that the agent works for, on the same manager: its tasks end with it.
+    pub(super) owner: Option<Arc<TaskCell>>,
+}
+
+impl Bounds {
+    /// The definitions of the tools that the agent is offered, with the `task` tool where that is wanted and of use.
+    pub(super) fn definitions(
+        &self,
+        registry: &ToolRegistry,
+        task_tool: bool,
+    ) -> Result<Arc<[ToolDefinition]>, StartError> {
+        let Some(tools) = &self.tools else {
+            let all = if task_tool {
+                registry.offered()
+            } else {
+                registry.definitions()
+            };
+            return Ok(Arc::clone(all));
+        };
+        if let Some(tool) = tools.iter().find(|tool| registry.find(tool).is_none()) {
+            return Err(StartError::UnknownTool { tool: Arc::clone(tool) });
+        }
+        let offered = registry
+            .definitions()
+            .iter()
+            .filter(|definition| tools.contains(&definition.name));
+        let mut definitions: Vec<ToolDefinition> = offered.cloned().collect();
+        let mut found = tools.iter().filter_map(|tool| registry.find(tool));
+        if task_tool && found.any(|tool| tool.options().background != Background::Never) {
+            definitions.push(task_tool::definition());
+        }
+        Ok(definitions.into())
+    }
+
+    /// Submits a task of the agent's.
+    pub(super) fn submit(&self, manager: &AsyncToolManager, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
+        let name = &spec.call.name;
+        if self.tools.as_ref().is_some_and(|tools| !tools.contains(name)) {
+            let error = ToolError::new(
+                ToolErrorKind::UnknownTool,
+                format!("the agent is offered no tool `{name}`"),
+            );
+            return Err(SubmitError::new(
+                spec.call,
+                error.with_model_message("there is no tool of this name"),
+            ));
+        }
+        match &self.owner {
+            Some(owner) => manager.submit_below(spec, owner),
+            None => manager.submit_task(spec),
+        }
+    }
+}

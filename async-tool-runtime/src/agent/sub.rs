@@ -1,0 +1,214 @@
+//! An agent as a tool: every call is a session of its own.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, RunError, questions};
+use crate::{
+    AsyncToolManager, FunctionTool, Message, SessionId, ToolContext, ToolError, ToolErrorKind,
+    tool::{Suspension, shorten},
+};
+
+/// How many letters of what a sub-agent says are shown as its progress.
+const SHOWN: usize = 200;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// What the agent is to do, with all that it has to know: it doesn't see this conversation.
+    message: String,
+}
+
+impl AsyncAgent {
+    /// Makes a tool of an agent. Every call is answered by a sub-agent of its own, built by `build` with the manager that runs the
+    /// call; its last words are the call's result.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+    ///
+    /// /// Counts the words of a text.
+    /// #[async_tool(effect = "read")]
+    /// async fn count_words(text: String) -> usize {
+    ///     text.split_whitespace().count()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let clerk = AsyncAgent::as_tool("clerk", "Does what it is told, step by step.", |manager| {
+    ///     AsyncAgent::builder(RulePlanner::new(), manager).system("You count.").tools(["count_words"])
+    /// });
+    /// let manager = AsyncToolManager::builder().tools(tools![count_words]).tool(clerk).build()?;
+    ///
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// agent.send(r#"clerk message="count_words text=bees""#).await?;
+    /// agent.run_until_idle().await?;
+    /// # assert!(format!("{:?}", agent.transcript().await?).contains("count_words is done: 1"));
+    /// agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # What holds
+    ///
+    /// 1. The sub-agent's tasks are children of the call. Whatever ends the call (its end, a cancellation, its timeout) ends them and
+    ///    closes the session; a call that is cancelled waits for that, as long as the manager's
+    ///    [cancel grace](crate::AsyncToolManagerBuilder::cancel_grace).
+    /// 2. While the sub-agent works, the call holds no slot: however many there are, and however deep, they can't fill the manager.
+    ///    So [`concurrency`](FunctionTool::concurrency) bounds how many are begun at once, and not how many are at work.
+    /// 3. A question of one of its tasks reaches the parent as [`AgentEventKind::InputRequired`] of the call. It is answered with the
+    ///    manager, by the task that asks.
+    /// 4. The call's value is what the sub-agent said last. It fails where the sub-agent did: the model was given up on, or the journal
+    ///    failed; the error is retryable where the model's is. Before its end, the call reports what the sub-agent says as progress.
+    /// 5. A sub-agent without [`tools`](AsyncAgentBuilder::tools) of its own is offered all tools of the call's manager but those that the
+    ///    call stands below, itself among them: agents that call each other come to an end. Name them to allow it.
+    /// 6. Acknowledgements start no turn of it, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
+    ///
+    /// The session is named by the session of the call and the call's task, `session/task`; from the second attempt on with the number of
+    /// the attempt, `session/task.2`. So a journal that is given to `build` can be shared by all calls; without one, what was said is
+    /// forgotten with the call.
+    ///
+    /// `build` may use another manager than it is given. The tasks are no children of the call then and don't inherit its deadline, but
+    /// end with it all the same; one question at a time is passed on, as the call's own, and answered as such.
+    ///
+    /// The tool is one like any other, to be given a timeout, an effect, or retries. By default it has
+    /// [`Effect::Once`](crate::Effect::Once), because nobody knows what a sub-agent does. It needs a manager that runs its calls: on a
+    /// [`Backend`](crate::Backend) it fails.
+    pub fn as_tool<F>(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, build: F) -> FunctionTool
+    where
+        F: Fn(AsyncToolManager) -> AsyncAgentBuilder + Send + Sync + 'static,
+    {
+        let build = Arc::new(build);
+        FunctionTool::new(name, description, move |arguments: Arguments, cx: ToolContext| {
+            let build = Arc::clone(&build);
+            async move {
+                let host = Arc::clone(cx.host()?);
+                let manager = host
+                    .manager()
+                    .ok_or_else(|| broken("the manager of the call is gone"))?;
+                let builder = place(build(manager.clone()), &manager, &cx);
+                let suspension = Suspension::begin(host, Arc::clone(cx.cell()));
+                let said = converse(builder, &manager, arguments.message, &cx).await;
+                suspension.end().await;
+                said
+            }
+        })
+    }
+}
+
+impl AsyncAgentBuilder {
+    /// Makes a tool of the agent, whose calls run on the builder's manager, each in a session of its own: every call starts a clone of
+    /// this builder. To use the manager that runs the call, and where the model has a memory as a
+    /// [`WholeAgent`](super::WholeAgent) has, take [`AsyncAgent::as_tool`]; what holds is said there.
+    pub fn as_tool(self, name: impl Into<Arc<str>>, description: impl Into<Arc<str>>) -> FunctionTool {
+        AsyncAgent::as_tool(name, description, move |_| self.clone())
+    }
+}
+
+/// Puts a sub-agent below its call.
+fn place(builder: AsyncAgentBuilder, manager: &AsyncToolManager, cx: &ToolContext) -> AsyncAgentBuilder {
+    let session = match cx.attempt() {
+        1 => format!("{}/{}", cx.session(), cx.task()),
+        attempt => format!("{}/{}.{attempt}", cx.session(), cx.task()),
+    };
+    let mut builder = builder.for_call(SessionId::new(session));
+    if builder.manager().is_same(manager) {
+        let bounds = builder.bounds_mut();
+        bounds.owner = Some(Arc::clone(cx.cell()));
+        bounds.tools.get_or_insert_with(|| {
+            let above = manager.tools_above(cx.cell());
+            let names = manager
+                .registry()
+                .definitions()
+                .iter()
+                .map(|tool| Arc::clone(&tool.name));
+            names.filter(|name| !above.contains(name)).collect()
+        });
+    }
+    builder
+}
+
+/// Tells the sub-agent what it is to do, and waits until it has done it.
+async fn converse(
+    builder: AsyncAgentBuilder,
+    manager: &AsyncToolManager,
+    message: String,
+    cx: &ToolContext,
+) -> Result<String, ToolError> {
+    // Taken first: with it, there is a grace in which the session can be closed.
+    let stop = cx.cancellation();
+    let others = (!builder.manager().is_same(manager)).then(|| builder.manager().clone());
+    let agent = builder.start().await.map_err(broken)?;
+    let work = async {
+        agent.send(message).await.map_err(broken)?;
+        agent.run_until_idle().await.map_err(gave_up)?;
+        agent.transcript().await.map_err(broken)
+    };
+    let end = tokio::select! {
+        biased;
+        end = work => end.map(|messages| last_words(&messages)),
+        () = stop.cancelled() => Err(ToolError::new(ToolErrorKind::Cancelled, "the agent was told to stop")),
+        never = report(&agent, cx) => match never {},
+        never = questions::pass_on(others, agent.session(), cx) => match never {},
+    };
+    // What it leaves behind is stopped. A journal that fails now has nothing to say about what it said.
+    let _how_it_closed = agent.close().await;
+    end
+}
+
+/// What the agent said last.
+fn last_words(messages: &[Arc<Message>]) -> String {
+    let texts = messages.iter().rev().filter_map(|message| match &**message {
+        Message::Assistant { text, .. } if !text.is_empty() => Some(text.clone()),
+        Message::Assistant { .. }
+        | Message::User { .. }
+        | Message::Answers(_)
+        | Message::Delivery { .. }
+        | Message::Notice { .. } => None,
+    });
+    texts.into_iter().next().unwrap_or_default()
+}
+
+/// Shows what the agent does as the progress of its call. Whatever is missed is made up for by the next report.
+async fn report(agent: &AsyncAgent, cx: &ToolContext) -> std::convert::Infallible {
+    let progress = cx.progress();
+    let mut events = agent.events();
+    while let Some(event) = events.next().await {
+        match event.kind {
+            AgentEventKind::TurnEnded { text, .. } if !text.is_empty() => progress.message(shorten(&text, SHOWN)),
+            AgentEventKind::Called { call, .. } => progress.message(format!("calls {}", call.name)),
+            _ => {}
+        }
+    }
+    std::future::pending().await
+}
+
+fn gave_up(error: RunError) -> ToolError {
+    match error {
+        RunError::Model(error) => {
+            let kind = if error.retryable() {
+                ToolErrorKind::Unavailable
+            } else {
+                ToolErrorKind::Failed
+            };
+            let told = ToolError::new(kind, format!("the agent's model failed: {error}"))
+                .with_model_message("the agent could not finish: its model failed")
+                .with_retryable(error.retryable());
+            match error.retry_after() {
+                Some(after) => told.with_retry_after(after),
+                None => told,
+            }
+        }
+        RunError::Limit(limit) => ToolError::failed(limit.to_string())
+            .with_model_message(format!("the agent could not finish: {limit}"))
+            .with_retryable(false),
+        error => broken(error),
+    }
+}
+
+fn broken(problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ToolError {
+    ToolError::from_error(problem)
+        .with_kind(ToolErrorKind::Internal)
+        .with_model_message("the agent could not be run; it is not set up correctly")
+}
