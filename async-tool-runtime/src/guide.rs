@@ -195,6 +195,42 @@
 //! }
 //! ```
 //!
+//! # Steering
+//!
+//! A tool that runs for long can be told more on its way: it takes [`Messages`](crate::Messages), and the host sends with
+//! [`TaskHandle::send`](crate::TaskHandle::send) or [`AsyncToolManager::send`](crate::AsyncToolManager::send). What is sent before the tool
+//! looks is kept; what it never reads is dropped when it ends. A blocking tool asks with `try_recv` between steps, or waits with
+//! `blocking_recv`.
+//!
+//! ```
+//! use async_tool_runtime::{AsyncToolManager, Messages, SessionId, TaskSpec, ToolCall, async_tool, tools};
+//! use serde_json::json;
+//!
+//! /// Searches until it is told to stop.
+//! #[async_tool(effect = "read")]
+//! async fn search(topic: String, #[inject] mut messages: Messages) -> Vec<String> {
+//!     let mut topics = vec![topic];
+//!     while let Some(message) = messages.recv().await {
+//!         match message.as_str() {
+//!             "that is enough" => break,
+//!             other => topics.push(other.to_owned()),
+//!         }
+//!     }
+//!     topics
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = AsyncToolManager::builder().tools(tools![search]).build()?;
+//! let call = ToolCall::new("call_1", "search", json!({"topic": "tea"}));
+//! let task = manager.submit_task(TaskSpec::new(SessionId::new("example"), call))?;
+//! task.send("and coffee")?;
+//! task.send("that is enough")?;
+//! assert_eq!(task.outcome().await.outcome.value(), Some(&json!(["tea", "and coffee"])));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a call does to the world
 //!
 //! `effect` says it, and decides what may be started early and repeated. Without it a tool is `"once"`: its calls start when

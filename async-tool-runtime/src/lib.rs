@@ -122,15 +122,16 @@ pub use schema::{Dialect, SchemaError, strip_invented_nulls};
 pub use session::SessionId;
 pub use task::{
     AsyncTaskResult, CallId, ChildTask, EventStream, InputRequest, ParseTaskIdError, ParseTaskNoError, ResultPreview,
-    TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall,
+    SendError, TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
+    ToolCall,
 };
 #[cfg(feature = "inventory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
 pub use tool::collected_tools;
 pub use tool::{
-    Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, IdempotencyKey, Progress,
-    ProgressReport, RegistryError, Requirement, State, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
-    ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
+    Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, IdempotencyKey, Messages,
+    Progress, ProgressReport, RegistryError, Requirement, State, Tool, ToolContext, ToolDefinition, ToolError,
+    ToolErrorKind, ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

@@ -18,6 +18,7 @@ mod observability;
 mod policies;
 mod schema_agreement;
 mod sub_agents;
+mod steering;
 mod tools;
 mod watch;
 mod whole_agents;

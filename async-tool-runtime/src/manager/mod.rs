@@ -55,8 +55,8 @@ use crate::{
     clock::Clock,
     policy::Quarantine,
     task::{
-        EventStream, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec, TaskStatus,
-        ToolCall,
+        EventStream, SendError, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec,
+        TaskStatus, ToolCall,
     },
 };
 use admission::Waiting;
@@ -206,6 +206,15 @@ impl AsyncToolManager {
             handle.cancel(reason);
         }
         Some(status)
+    }
+
+    /// Says something to a task's function; see [`TaskHandle::send`].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]: the task isn't known, or as for [`TaskHandle::send`].
+    pub fn send(&self, task: TaskId, message: impl Into<String>) -> Result<(), SendError> {
+        self.task(task).ok_or(SendError::NotFound)?.send(message)
     }
 
     /// Tells all open tasks of a session to stop, for this reason, with all that they have submitted and not detached; gives how many

@@ -33,6 +33,8 @@ pub(crate) struct Path {
     /// a future.
     pub(crate) outer: Option<ToolService>,
     pub(crate) breaker: Option<Breaker>,
+    /// Whether the function runs elsewhere.
+    pub(crate) is_remote: bool,
     /// The queue's lane; see `manager/queue.rs`.
     pub(crate) lane: usize,
     /// How many bytes of a result the model is given.
@@ -160,6 +162,7 @@ fn path(
         inner: inner.used(),
         outer: outer.used(),
         breaker,
+        is_remote: around.remote.is_some(),
         lane,
         result_limit: options.result_limit.or(around.result_limit),
         options,

@@ -15,7 +15,9 @@ use tokio::{
     time::Instant,
 };
 
-use super::{AsyncTaskResult, InputRequest, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing};
+use super::{
+    AsyncTaskResult, InputRequest, Mailbox, SendError, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
+};
 use crate::{
     Timestamp,
     manager::{Slot, Ticket},
@@ -90,6 +92,7 @@ struct Rest {
     children: Vec<Weak<TaskCell>>,
     /// The calls that share this run, where it is one that calls share.
     passengers: Option<Vec<Weak<TaskCell>>>,
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 /// The latest report, and when one last went out.
@@ -266,6 +269,9 @@ impl TaskCell {
     /// Takes nothing from outside any more; gives what has come: whoever was told that theirs counts is right.
     pub(crate) fn close(&self) -> Option<Result<Value, ToolError>> {
         self.run().is_over = true;
+        if let Some(mailbox) = self.more.get().and_then(|more| more.rest().mailbox.take()) {
+            mailbox.tell();
+        }
         self.resolved()
     }
 
@@ -285,7 +291,45 @@ impl TaskCell {
     }
 
     pub(crate) fn set_flight(&self, flight: Arc<Self>) {
-        let _one_flight_per_call = self.more().flight.set(flight);
+        let mut rest = self.more().rest();
+        let _one_flight_per_call = self.more().flight.set(Arc::clone(&flight));
+        let sent_before = rest.mailbox.take();
+        drop(rest);
+        if let Some((sent_before, mailbox)) = sent_before.zip(flight.mailbox()) {
+            mailbox.inherit(&sent_before);
+        }
+    }
+
+    /// Keeps a message for the function of the task.
+    pub(crate) fn send(&self, message: String) -> Result<(), SendError> {
+        if self.is_settled() || self.is_deferred() {
+            return Err(SendError::Ended);
+        }
+        if self.path.as_ref().is_some_and(|path| path.is_remote) {
+            return Err(SendError::Unsupported);
+        }
+        let mut rest = self.more().rest();
+        if let Some(flight) = self.flight() {
+            drop(rest);
+            return flight.send(message);
+        }
+        let mailbox = self.open_mailbox(&mut rest).ok_or(SendError::Ended)?;
+        // Under the lock: a mailbox that is handed over takes along all that was accepted.
+        mailbox.put(message)?;
+        drop(rest);
+        mailbox.tell();
+        Ok(())
+    }
+
+    /// Where the function finds its messages; `None` if none will come any more.
+    pub(crate) fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        self.open_mailbox(&mut self.more().rest())
+    }
+
+    fn open_mailbox(&self, rest: &mut Rest) -> Option<Arc<Mailbox>> {
+        // Whoever closes the mailbox says first that the task is over, and then takes the lock of `rest`.
+        let is_open = !self.run().is_over;
+        is_open.then(|| Arc::clone(rest.mailbox.get_or_insert_default()))
     }
 
     /// Another call shares this run.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{AsyncTaskResult, TaskAck, TaskCell, TaskId, TaskSnapshot, TaskStatus};
+use super::{AsyncTaskResult, SendError, TaskAck, TaskCell, TaskId, TaskSnapshot, TaskStatus};
 
 /// Control over one task, for the host. Cheap to clone; dropping it does nothing to the task.
 #[derive(Clone)]
@@ -70,6 +70,19 @@ impl TaskHandle {
     pub fn abort(&self, reason: impl Into<String>) {
         self.cell.request_cancel(reason.into());
         (self.stop)(&self.cell, true);
+    }
+
+    /// Says something to the task's function, which reads it with [`Messages`](crate::Messages). Never waits. A task that waits in the
+    /// queue keeps what is sent to it; where calls share one run, that run gets it. At most 64 messages wait to be read.
+    ///
+    /// `Ok` says that the message was kept, and not that it will be read: a tool may not look, or may end before. Messages that weren't
+    /// read are dropped then.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]: the function has ended, too many messages wait, or the task runs on a backend.
+    pub fn send(&self, message: impl Into<String>) -> Result<(), SendError> {
+        self.cell.send(message.into())
     }
 
     /// Waits until the task has ended.

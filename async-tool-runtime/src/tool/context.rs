@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    CancellationToken, IdempotencyKey, Progress, StateMap, ToolError, ToolErrorKind,
+    CancellationToken, IdempotencyKey, Messages, Progress, StateMap, ToolError, ToolErrorKind,
     host::{Suspension, TaskHost},
 };
 use crate::{
@@ -124,6 +124,12 @@ impl ToolContext {
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress::new(self.clone())
+    }
+
+    /// What is said to the task while it runs.
+    #[must_use]
+    pub fn messages(&self) -> Messages {
+        Messages::new(self.clone())
     }
 
     /// The host's value of type `T`, if one is registered.

@@ -28,7 +28,7 @@ use crate::TaskId;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be injected into a tool",
     label = "the host doesn't know how to supply this",
-    note = "`#[inject]` takes `ToolContext`, `CancellationToken`, `Progress`, `IdempotencyKey`, `State<T>`, or a type with `impl FromToolContext`",
+    note = "`#[inject]` takes `ToolContext`, `CancellationToken`, `Progress`, `Messages`, `IdempotencyKey`, `State<T>`, or a type with `impl FromToolContext`",
     note = "for a value of the host's, take `State<{Self}>` and register it with `.state(value)` on the manager's builder"
 )]
 pub trait FromToolContext: Sized {

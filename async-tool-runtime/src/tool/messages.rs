@@ -1,0 +1,108 @@
+//! What the host says to a task while it runs.
+
+use std::{fmt, sync::Arc};
+
+use tokio::runtime::Handle;
+
+use super::{FromToolContext, ToolContext, ToolError};
+use crate::task::Mailbox;
+
+/// Reads what is said to a task while it runs: `#[inject] mut messages: Messages`, or [`ToolContext::messages`].
+///
+/// Messages come from [`TaskHandle::send`](crate::TaskHandle::send) and [`AsyncToolManager::send`](crate::AsyncToolManager::send), in the
+/// order in which they were sent. Those that were sent before the tool asks, also while the task waited in the queue, are kept; so
+/// are those that an attempt has not read, for the next one. What is never read is dropped when the task ends. Each message is
+/// given once: of several `Messages` of one task, whichever asks first gets it. Where calls share one run, what is sent to any of them
+/// is read by that run.
+///
+/// A task that waits for a message keeps its slot, and its timeout goes on.
+///
+/// ```
+/// use async_tool_runtime::{Messages, async_tool};
+///
+/// /// Explores a topic until it is told that it is enough.
+/// #[async_tool(effect = "read")]
+/// async fn explore(topic: String, #[inject] mut messages: Messages) -> Vec<String> {
+///     let mut notes = vec![topic];
+///     while let Some(message) = messages.recv().await {
+///         if message == "enough" {
+///             break;
+///         }
+///         notes.push(message);
+///     }
+///     notes
+/// }
+/// ```
+pub struct Messages(ToolContext);
+
+impl Messages {
+    pub(crate) fn new(cx: ToolContext) -> Self {
+        Self(cx)
+    }
+
+    /// Waits for the next message. `None` means that none will be given any more: the attempt was told to stop (by a cancellation, or
+    /// because its time was up), the task has ended, or nobody can send to it, as outside of a manager and on a
+    /// [`Backend`](crate::Backend). Ask [`ToolContext::is_cancelled`] where that makes a difference. A tool that has waited here when its
+    /// time is up may tidy up, as one that has taken its [token](ToolContext::cancellation).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: a future that is dropped has taken no message.
+    pub async fn recv(&mut self) -> Option<String> {
+        let cx = &self.0;
+        loop {
+            let mailbox = self.mailbox()?;
+            let mut changed = std::pin::pin!(mailbox.changed());
+            changed.as_mut().enable();
+            if cx.is_cancelled() {
+                return None;
+            }
+            if let Some(message) = mailbox.take() {
+                return Some(message);
+            }
+            // It may have been closed before it was listened to.
+            let is_open = self.mailbox().is_some_and(|now| Arc::ptr_eq(&now, &mailbox));
+            if is_open {
+                tokio::select! {
+                    biased;
+                    () = cx.cancellation().cancelled() => return None,
+                    () = changed => {}
+                }
+            }
+        }
+    }
+
+    /// The next message, if one is there.
+    pub fn try_recv(&mut self) -> Option<String> {
+        self.mailbox()?.take()
+    }
+
+    /// Like [`recv`](Self::recv), for functions that aren't async: blocks the thread, which is one of the blocking pool, until a message
+    /// is there or none will be given any more.
+    ///
+    /// # Panics
+    ///
+    /// In an async function, whose thread must not be blocked.
+    pub fn blocking_recv(&mut self) -> Option<String> {
+        // Nobody can send without a runtime: a unit test calls the function like this.
+        let runtime = Handle::try_current().ok()?;
+        runtime.block_on(self.recv())
+    }
+
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        self.0.find_host()?;
+        self.0.cell().mailbox()
+    }
+}
+
+impl FromToolContext for Messages {
+    fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError> {
+        Ok(cx.messages())
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Messages(..)")
+    }
+}
