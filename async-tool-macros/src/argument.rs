@@ -136,6 +136,11 @@ impl Argument {
         self.find("schemars", &["with", "schema_with"]).is_some()
     }
 
+    /// Whether serde is told another name, or takes the fields of the type in place of the argument.
+    pub(crate) fn is_renamed_by_serde(&self) -> bool {
+        self.find("serde", &["rename", "flatten"]).is_some()
+    }
+
     /// Whether the schema is the type's although how it is read isn't.
     pub(crate) fn is_described_by_us(&self) -> bool {
         self.has_reader() && !self.has_schema()

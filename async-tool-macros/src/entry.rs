@@ -224,14 +224,19 @@ fn skip_to_comma(input: ParseStream) -> syn::Result<()> {
 }
 
 fn unknown(owner: &str, keys: &[Key], key: &str) -> String {
-    let limit = key.chars().count().div_ceil(3);
-    let nearest = keys
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(key, known.name), known.name))
-        .filter(|(distance, _)| *distance <= limit)
-        .min();
-    let meant = nearest.map_or_else(String::new, |(_, name)| format!("write `{name}`; "));
+    let nearest = nearest(key, keys.iter().map(|known| known.name));
+    let meant = nearest.map_or_else(String::new, |name| format!("write `{name}`; "));
     format!("`{owner}` must not have the key `{key}`: {meant}{}", valid(keys))
+}
+
+/// The candidate nearest to `word`, if at most a third of its letters differ.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = word.chars().count().div_ceil(3);
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
 }
 
 fn valid(keys: &[Key]) -> String {

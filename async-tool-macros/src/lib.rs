@@ -12,6 +12,7 @@ mod parameter;
 mod policy;
 mod quantity;
 mod rate;
+mod resource;
 mod service;
 mod signature;
 mod size;
@@ -58,6 +59,8 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `cache` | `(ttl = "5m", capacity = 1000)` | none | values are given again to calls with the same arguments, see below |
 /// | `dedupe` | `"allow"`, `"share"`, `"reject"`, `"replace"` | `"allow"` | what happens to a call while the same one is still open |
 /// | `scope` | `"session"`, `"shared"` | `"session"` | between whose calls values and running calls are shared |
+/// | `reads` | arguments, `"path"`, `"path, kind:argument"` | none | what a call reads is named by the value of these arguments, see below |
+/// | `writes` | as for `reads` | none | what a call writes |
 /// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
 /// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
 /// | `result_limit` | a size of at least 256 bytes | the manager's | how much of a result's JSON the model is given; of a larger one it gets a preview and a handle |
@@ -75,6 +78,12 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 ///
 /// `cache` needs `ttl`, which is how long a value is kept, `effect = "read"`, and the feature `cache` of the runtime. `capacity` is how
 /// many values are kept; the default is 1,024.
+///
+/// `reads` and `writes` are for tools that must not run at the same time on the same thing. Each names arguments, as the model writes them, with
+/// commas between them. The value of an argument, together with its kind, is the name of a resource; the kind is the argument's name unless it
+/// is written before it, as in `writes = "path:destination"`, so that tools whose arguments have different names can mean the same. Of two
+/// calls in one manager of which one writes what the other reads or writes, the one that was submitted later waits for the other's end,
+/// without a slot. `FunctionTool::reads` has the details.
 ///
 /// # Parameters
 ///

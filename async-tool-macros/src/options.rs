@@ -9,7 +9,10 @@ use crate::{
     entry::{Entry, Key, List, string_literal},
     errors::Errors,
     function::Function,
-    policy, size,
+    parameter::Parameter,
+    policy,
+    resource::Resources,
+    size,
 };
 
 #[rustfmt::skip]
@@ -29,6 +32,8 @@ const KEYS: &[Key] = &[
     policy::CACHE,
     Key::new("dedupe", r#"dedupe = "allow" | "share" | "reject" | "replace""#),
     Key::new("scope", r#"scope = "session" | "shared""#),
+    Key::new("reads", r#"reads = "path""#),
+    Key::new("writes", r#"writes = "path""#),
     Key::new("approval", r#"approval = "always" | "never""#),
     Key::new("delivery", r#"delivery = "when_idle" | "interrupt" | "silent""#),
     Key::new("result_limit", r#"result_limit = "16KiB""#),
@@ -45,6 +50,7 @@ pub(crate) struct Options {
     /// The calls on a `FunctionTool` that carry the options out.
     pub(crate) calls: TokenStream,
     pub(crate) cache: Option<Cache>,
+    resources: Vec<Resources>,
 }
 
 /// `cache(…)`, which isn't among the calls: the runtime has it with a feature only.
@@ -62,6 +68,7 @@ impl Options {
             runtime,
             calls: TokenStream::new(),
             cache: None,
+            resources: Vec::new(),
         };
         for entry in &list.entries {
             options.read(entry, errors);
@@ -106,6 +113,11 @@ impl Options {
             "priority" => choice("Priority", entry, &["low", "normal", "high"], errors),
             "dedupe" => choice("Dedupe", entry, &["allow", "share", "reject", "replace"], errors),
             "scope" => choice("Scope", entry, &["session", "shared"], errors),
+            "reads" | "writes" => Resources::parse(entry, errors).map(|resources| {
+                let literal = resources.literal.to_token_stream();
+                self.resources.push(resources);
+                literal
+            }),
             "approval" => choice("Approval", entry, &["always", "never"], errors),
             "delivery" => choice("DeliveryPolicy", entry, &["when_idle", "interrupt", "silent"], errors),
             "result_limit" => result_limit(entry, errors),
@@ -118,8 +130,11 @@ impl Options {
         }
     }
 
-    /// What options and function owe the model together: a name it can write, and a description.
-    pub(crate) fn check(&self, function: &Function, errors: &Errors) {
+    /// What options and function owe each other, and the model: arguments that are there, a name it can write, and a description.
+    pub(crate) fn check(&self, function: &Function, parameters: &[Parameter], errors: &Errors) {
+        for resources in &self.resources {
+            resources.check(parameters, errors);
+        }
         const PROVIDERS: &str =
             "tools must have a name of 1 to 64 ASCII letters, digits, `_` and `-`, which all providers take";
         let is_name = |name: &str| {

@@ -80,6 +80,21 @@ impl Parameter {
         }
     }
 
+    /// What the model calls it, as far as the macro is told; none if the host supplies it.
+    pub(crate) fn name(&self) -> Option<String> {
+        let rename = &self.argument()?.rename;
+        Some(
+            rename
+                .as_ref()
+                .map_or_else(|| self.ident.unraw().to_string(), LitStr::value),
+        )
+    }
+
+    /// Whether serde may call it otherwise.
+    pub(crate) fn is_renamed_by_serde(&self) -> bool {
+        self.argument().is_some_and(Argument::is_renamed_by_serde)
+    }
+
     /// The type that the host makes for an injected parameter.
     pub(crate) fn injected(&self) -> Option<TokenStream> {
         match (&self.role, &self.shape) {
@@ -382,11 +397,9 @@ fn ident(pattern: &Pat, errors: &Errors) -> Option<Ident> {
 pub(crate) fn check(parameters: &[Parameter], errors: &Errors) {
     let mut names = Vec::new();
     for parameter in parameters {
-        let Some(argument) = parameter.argument() else { continue };
-        let name = argument
-            .rename
-            .as_ref()
-            .map_or_else(|| parameter.ident.unraw().to_string(), LitStr::value);
+        let (Some(argument), Some(name)) = (parameter.argument(), parameter.name()) else {
+            continue;
+        };
         if names.contains(&name) {
             let message = format!("tools must have different names for their arguments: choose another than `{name}`");
             match &argument.rename {

@@ -56,6 +56,8 @@ fn everything_at_once() {
             cache(ttl = "1d", capacity = 1_000),
             dedupe = "share",
             scope = "shared",
+            reads = "languages, topic:max",
+            writes = "path:within",
             approval = "always",
             delivery = "when_idle",
             result_limit = "16KiB",

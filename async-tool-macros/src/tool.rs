@@ -32,7 +32,7 @@ impl Tool {
         let options = Options::parse(arguments, runtime, errors);
         let parameters = Parameter::take_all(&mut function.signature, errors);
         signature::check(&function.signature, place, errors);
-        options.check(&function, errors);
+        options.check(&function, &parameters, errors);
         parameter::check(&parameters, errors);
         Self {
             function,

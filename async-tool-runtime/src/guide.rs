@@ -338,6 +338,36 @@
 //!
 //! `delivery` says when a late result is told: when the model is idle, at once, or with the next message.
 //!
+//! # Tools that get in each other's way
+//!
+//! A model that starts two calls at once may have them write the same file. `reads` and `writes` name the arguments whose values say what a
+//! call touches. Of two calls that conflict, because one writes what the other reads or writes, the later one waits for the end of the earlier
+//! one, without a slot; readers go side by side. Values are compared as they are, together with their kind, which is the name of the argument
+//! unless it is written before it:
+//!
+//! ```
+//! use async_tool_runtime::async_tool;
+//!
+//! /// Reads a file.
+//! #[async_tool(effect = "read", reads = "path")]
+//! async fn read_file(path: &str) -> Result<String, String> {
+//!     # let _ = path;
+//!     // …
+//!     # Ok(String::new())
+//! }
+//!
+//! /// Copies a file.
+//! #[async_tool(reads = "path:source", writes = "path:destination")]
+//! async fn copy_file(source: &str, destination: &str) -> Result<(), String> {
+//!     # let _ = (source, destination);
+//!     // …
+//!     # Ok(())
+//! }
+//! ```
+//!
+//! This holds for all sessions of one manager. A tool that calls others keeps what it has, and those below it may use it;
+//! [`FunctionTool::reads`](crate::FunctionTool::reads) has the details.
+//!
 //! # Tools made of tools
 //!
 //! A tool can call others through its context. Each call is a task of its own below the first, with the policies of its tool; its

@@ -115,8 +115,8 @@ pub use manager::{
 };
 pub use model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage};
 pub use policy::{
-    Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, RetryPolicy, Scope, SemanticCache,
-    ToolRequest, ToolService,
+    Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
+    SemanticCache, ToolRequest, ToolService,
 };
 pub use schema::{Dialect, SchemaError, strip_invented_nulls};
 pub use session::SessionId;

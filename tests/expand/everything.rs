@@ -172,6 +172,8 @@ const _: () = {
                     .priority(__private::Priority::Low)
                     .dedupe(__private::Dedupe::Share)
                     .scope(__private::Scope::Shared)
+                    .reads("languages, topic:max")
+                    .writes("path:within")
                     .approval(__private::Approval::Always)
                     .delivery(__private::DeliveryPolicy::WhenIdle)
                     .result_limit(16384usize)

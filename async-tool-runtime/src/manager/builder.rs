@@ -19,7 +19,7 @@ use crate::{
     AsyncTaskResult, Executor, SessionId,
     backend::Backend,
     clock::Clock,
-    policy::{Around, HostLayer, Quarantine, ToolRequest, ToolService, paths},
+    policy::{Around, Conflicts, HostLayer, Quarantine, ToolRequest, ToolService, paths},
     tool::{RegistryError, StateMap, Tool, ToolRegistry},
 };
 
@@ -106,7 +106,7 @@ impl AsyncToolManagerBuilder {
     }
 
     /// How many tasks may wait for a slot; further ones are refused as [`Overloaded`](crate::ToolErrorKind::Overloaded). With 0, tools
-    /// that have something to do before they have a slot (a cache, a layer, approval, a rate) can't be called. Calls that share a run count until
+    /// that have something to do before they have a slot (a cache, a layer, approval, a rate, a resource) can't be called. Calls that share a run count until
     /// it ends. Tasks that ask people or were deferred don't count, and nothing bounds them. Default: 16,384.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = tasks;
@@ -256,6 +256,7 @@ impl AsyncToolManagerBuilder {
         registry.check_states(&self.states)?;
         let clock = Clock::start();
         let quarantine = Arc::new(Quarantine::default());
+        let conflicts = Conflicts::default();
         let remote = self
             .backend
             .clone()
@@ -266,6 +267,7 @@ impl AsyncToolManagerBuilder {
             cancel_grace: self.cancel_grace,
             result_limit: self.result_limit,
             quarantine: Arc::clone(&quarantine),
+            conflicts: conflicts.clone(),
             outer: self.outer,
             inner: self.inner,
             remote,
@@ -290,6 +292,7 @@ impl AsyncToolManagerBuilder {
             same: Mutex::default(),
             counters: Default::default(),
             quarantine,
+            conflicts,
             runtime: Default::default(),
             route_count: 0.into(),
             backend: self.backend,

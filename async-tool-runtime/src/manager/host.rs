@@ -165,6 +165,13 @@ impl TaskHost for Inner {
         }
     }
 
+    fn above(&self, cell: &TaskCell) -> Vec<TaskId> {
+        // A host may write any parent into a task, also the task itself.
+        const LEVELS: usize = 64;
+        let next = |task: &TaskId| self.tasks().find(*task)?.spec.parent;
+        std::iter::successors(cell.spec.parent, next).take(LEVELS).collect()
+    }
+
     fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
         let class = class_of(&cell);
         Box::pin(self.wait_for_slot(cell, class))

@@ -53,7 +53,7 @@ use crate::{
     AsyncTaskResult, Executor, ProgressReport, SessionId, Timestamp, ToolRegistry, TurnNo,
     backend::Backend,
     clock::Clock,
-    policy::Quarantine,
+    policy::{Conflicts, Quarantine},
     task::{
         EventStream, SendError, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec,
         TaskStatus, ToolCall,
@@ -129,6 +129,7 @@ pub(crate) struct Inner {
     same: Mutex<SameCalls>,
     counters: Counters,
     quarantine: Arc<Quarantine>,
+    conflicts: Conflicts,
     /// Where tasks run: that of the first one who submitted.
     runtime: OnceLock<Handle>,
     /// Where results of a session go, registered before its first task.

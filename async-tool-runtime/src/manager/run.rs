@@ -16,7 +16,7 @@ use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     TaskEvent, TaskOutcome, Timestamp,
     backend::{Backend, outcome_of},
-    policy::{CANCELLED, Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
+    policy::{CANCELLED, Claim, Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
     task::{StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
@@ -83,8 +83,11 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
         Work::Here(call) => Some(call),
         Work::Remote(_) => None,
     };
+    // Here, and not where the future is first polled, which may be in any order.
+    let conflict = path.conflict.as_ref();
+    let claim = conflict.and_then(|conflict| conflict.claim_early(&cell, || inner.above(&cell)));
     let guard = RunGuard::new(inner, &cell);
-    let spawned = runtime.spawn(run_outer(guard, outer, call).instrument(span));
+    let spawned = runtime.spawn(run_outer(guard, outer, call, claim).instrument(span));
     if inner.backend.is_none() {
         cell.set_abort(spawned.abort_handle());
     }
@@ -97,12 +100,17 @@ async fn run_here(guard: RunGuard, path: Arc<Path>, call: BoundCall) {
     guard.finish(result);
 }
 
-async fn run_outer(guard: RunGuard, outer: ToolService, call: Option<BoundCall>) {
+async fn run_outer(
+    guard: RunGuard,
+    outer: ToolService,
+    call: Option<BoundCall>,
+    claim: Option<Result<Claim, ToolError>>,
+) {
     let Some(guard) = guard.unless_over() else { return };
     let RunGuard { inner, cell, .. } = &guard;
     let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
     let deadline = inner.executor.deadline(&cell.spec);
-    let request = ToolRequest::new(Arc::clone(cell), Some(host), call, deadline);
+    let request = ToolRequest::new(Arc::clone(cell), Some(host), call, deadline).with_claim(claim);
     let is_remote = inner.backend.is_some();
     let too_late = async {
         cell.cancellation.cancelled().await;

@@ -16,8 +16,10 @@ use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker, tool::Count};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ManagerStats {
-    /// Tasks that wait for their first slot, for their rate or for their next attempt.
+    /// Tasks that wait for their first slot, for a resource, for their rate or for their next attempt.
     pub waiting: usize,
+    /// Those of them that wait for what another task reads or writes.
+    pub waiting_for_resources: usize,
     /// Slots that are taken.
     pub running: usize,
     /// Tasks that have not ended.
@@ -109,6 +111,7 @@ impl AsyncToolManager {
             counters,
             executor,
             quarantine,
+            conflicts,
             ..
         } = &*self.inner;
         let (waiting, running) = {
@@ -126,6 +129,7 @@ impl AsyncToolManager {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ManagerStats {
             waiting,
+            waiting_for_resources: conflicts.waiting(),
             running,
             open,
             quarantined: quarantine.count(),

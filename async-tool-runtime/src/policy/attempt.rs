@@ -208,7 +208,13 @@ impl Attempt {
         let thread = Arc::new(Thread::new(Arc::clone(&self.0.quarantine)));
         let running = spawn_blocking({
             let thread = Arc::clone(&thread);
-            move || thread.run(|| run(cx)).unwrap_or_else(|| Err(cancelled()))
+            // What the function uses is its own until it returns, whoever still waits for it.
+            let held = cx.cell().held();
+            move || {
+                let result = thread.run(|| run(cx)).unwrap_or_else(|| Err(cancelled()));
+                drop(held);
+                result
+            }
         });
         let _watched = WatchOnDrop {
             thread,

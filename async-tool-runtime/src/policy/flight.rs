@@ -187,6 +187,8 @@ impl Layer<ToolService> for FlightLayer {
                     flight.cell.set_abort(spawned.abort_handle());
                 } else {
                     host.count(Count::Shared);
+                    // The run has a place of its own.
+                    drop(request.take_claim());
                 }
                 let result = request.wait_for(flight.result.wait()).await?.clone();
                 request.cell().set_attempts(flight.cell.attempts());

@@ -8,14 +8,15 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tower_layer::Layer;
 
 #[cfg(feature = "cache")]
 use super::cache::CacheLayer;
 use super::{
-    Approval, Attempt, Breaker, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
-    attempt::Quarantine, flight::FlightLayer, rate::RateLimiter, retry::RetryLayer, semantic::SemanticLayer,
-    slots::SlotLayer,
+    Approval, Attempt, Breaker, Conflicts, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
+    attempt::Quarantine, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter, retry::RetryLayer,
+    semantic::SemanticLayer, slots::SlotLayer,
 };
 use crate::{
     hash::QuickHasher,
@@ -33,6 +34,8 @@ pub(crate) struct Path {
     /// a future.
     pub(crate) outer: Option<ToolService>,
     pub(crate) breaker: Option<Breaker>,
+    /// What its calls read and write; a part of `outer`.
+    pub(crate) conflict: Option<ConflictLayer>,
     /// Whether the function runs elsewhere.
     pub(crate) is_remote: bool,
     /// The queue's lane; see `manager/queue.rs`.
@@ -56,6 +59,7 @@ pub(crate) struct Around {
     pub(crate) cancel_grace: Duration,
     pub(crate) result_limit: Option<usize>,
     pub(crate) quarantine: Arc<Quarantine>,
+    pub(crate) conflicts: Conflicts,
     /// The host's layers, outermost first.
     pub(crate) outer: Vec<HostLayer>,
     pub(crate) inner: Vec<HostLayer>,
@@ -75,7 +79,9 @@ pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, 
         let name = &definition.name;
         let Some(tool) = registry.find(name) else { continue };
         let options = tool.options().clone();
-        check(&options).map_err(|problem| RegistryError::new(name, problem))?;
+        let resources = || check_resources(&options, &definition.input_schema);
+        let checked = check(&options).and_then(|()| resources());
+        checked.map_err(|problem| RegistryError::new(name, problem))?;
         let lane = match options.concurrency {
             Some(limit) => {
                 lanes.push(limit);
@@ -141,6 +147,16 @@ fn path(
         (Some(remote), Some(limiter)) => limiter.layer(remote.clone()),
     };
     let mut outer = Stack::new(SlotLayer.layer(core));
+    let conflict = (!options.reads.is_empty() || !options.writes.is_empty()).then(|| {
+        // Caches and flights take no time of their own; people, embedders and the host's layers may take any.
+        let is_early =
+            options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty();
+        let schema = &tool.definition().input_schema;
+        ConflictLayer::new(&around.conflicts, &options.reads, &options.writes, schema, is_early)
+    });
+    if let Some(conflict) = &conflict {
+        outer.add(conflict);
+    }
     if options.dedupe == Dedupe::Share {
         outer.add(&FlightLayer::new(options.scope));
     }
@@ -162,6 +178,7 @@ fn path(
         inner: inner.used(),
         outer: outer.used(),
         breaker,
+        conflict,
         is_remote: around.remote.is_some(),
         lane,
         result_limit: options.result_limit.or(around.result_limit),
@@ -210,6 +227,12 @@ fn limiter<'a>(
         return Err(RegistryError::new(name, problem));
     }
     Ok(limiter.clone())
+}
+
+fn check_resources(options: &ToolOptions, schema: &Value) -> Result<(), String> {
+    let reads = options.reads.iter().map(|argument| ("reads", argument));
+    let mut resources = reads.chain(options.writes.iter().map(|argument| ("writes", argument)));
+    resources.try_for_each(|(key, argument)| argument.check(key, schema))
 }
 
 /// What is wrong with a tool's options.

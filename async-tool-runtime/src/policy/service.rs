@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::conflict::Claim;
 use crate::{
     BoxFuture, CallId, SessionId, TaskId, TaskNo,
     task::TaskCell,
@@ -29,7 +30,11 @@ pub struct ToolRequest {
     /// The call as it was bound when it was submitted, for the first attempt with these arguments.
     bound: Arc<Mutex<Option<BoundCall>>>,
     deadline: Option<Instant>,
+    /// The place of a task among those that want the same, where it has had one since it was submitted.
+    claim: Option<Arc<Mutex<EarlyClaim>>>,
 }
+
+type EarlyClaim = Option<Result<Claim, ToolError>>;
 
 impl ToolRequest {
     pub(crate) fn new(
@@ -44,7 +49,19 @@ impl ToolRequest {
             host,
             bound: Arc::new(Mutex::new(bound)),
             deadline,
+            claim: None,
         }
+    }
+
+    pub(crate) fn with_claim(mut self, claim: EarlyClaim) -> Self {
+        self.claim = claim.map(|claim| Arc::new(Mutex::new(Some(claim))));
+        self
+    }
+
+    /// The place that the task has had since it was submitted. Whoever takes it and drops it gives it up.
+    pub(crate) fn take_claim(&self) -> EarlyClaim {
+        let claim = self.claim.as_ref()?;
+        claim.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The task that the call is.

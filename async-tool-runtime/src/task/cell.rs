@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Timestamp,
     manager::{Slot, Ticket},
-    policy::Path,
+    policy::{Held, Path},
     tool::{CancellationToken, ProgressReport, ToolError},
 };
 
@@ -93,6 +93,7 @@ struct Rest {
     /// The calls that share this run, where it is one that calls share.
     passengers: Option<Vec<Weak<TaskCell>>>,
     mailbox: Option<Arc<Mailbox>>,
+    held: Option<Arc<Held>>,
 }
 
 /// The latest report, and when one last went out.
@@ -443,6 +444,17 @@ impl TaskCell {
             }
             asked.await;
         }
+    }
+
+    /// The resources that the task holds, or wants.
+    pub(crate) fn held(&self) -> Option<Arc<Held>> {
+        self.more.get()?.rest().held.clone()
+    }
+
+    pub(crate) fn set_held(&self, held: Option<Arc<Held>>) {
+        let before = std::mem::replace(&mut self.more().rest().held, held);
+        // Outside of the lock: others go on by it.
+        drop(before);
     }
 
     pub(crate) fn seat<T>(&self, change: impl FnOnce(&mut Seat) -> T) -> T {

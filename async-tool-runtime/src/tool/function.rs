@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Approval, BreakerPolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope, SemanticCache};
+use crate::{
+    Approval, BreakerPolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
+    SemanticCache,
+};
 
 use super::{
     Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition,
@@ -189,6 +192,33 @@ impl FunctionTool {
     /// Between whose calls cached values and running calls are shared. Default: [`Scope::Session`].
     pub fn scope(mut self, scope: Scope) -> Self {
         self.options.scope = scope;
+        self
+    }
+
+    /// Which arguments name what a call reads: names with commas between them, each alone or as `kind:argument`, where the kind of an
+    /// argument without one is its name. Takes the place of what was said before; `""` is none. Default: none.
+    ///
+    /// The value of the argument is the name of the resource; a list names one for each of its items, and an argument that is absent
+    /// or null names none, unless the schema gives it a default. Values are the same if they are the same text: `a/b` and `a/./b` are two
+    /// resources. A task waits, without a slot, until all that were submitted before it and conflict with it have ended: those that
+    /// write what it reads or writes, or read what it writes, in whatever session. It then keeps its resources to its end, also
+    /// while it waits for its next attempt, for people, or to be completed from outside; and if it is a blocking function that goes on
+    /// after it was told to stop, until that returns. A call that needs consent, or passes a [layer](crate::AsyncToolManagerBuilder::layer) of the
+    /// host's, takes its turn when it has. One that is given a kept value, or shares a run, waits for nothing.
+    ///
+    /// A task below another passes it: it may read what that one reads or writes, and write what that one writes. Where the one above
+    /// only reads, a call that writes fails; and where tasks above and below each other would wait in a circle, the
+    /// call that would close it fails as [`Unavailable`](crate::ToolErrorKind::Unavailable).
+    ///
+    /// That the arguments exist is checked when the manager is built.
+    pub fn reads(mut self, arguments: &str) -> Self {
+        self.options.reads = ResourceArgument::list(arguments);
+        self
+    }
+
+    /// Which arguments name what a call writes; otherwise like [`reads`](Self::reads). Default: none.
+    pub fn writes(mut self, arguments: &str) -> Self {
+        self.options.writes = ResourceArgument::list(arguments);
         self
     }
 

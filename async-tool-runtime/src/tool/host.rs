@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AsyncToolManager, BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskHandle, ToolCall, task::TaskCell,
+    AsyncToolManager, BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskHandle, TaskId, ToolCall,
+    task::TaskCell,
 };
 
 /// What a task's context can ask of whoever runs the task.
@@ -37,6 +38,9 @@ pub(crate) trait TaskHost: Send + Sync {
 
     /// Waits for the first slot of a task that has a place.
     fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()>;
+
+    /// The tasks above this one, the nearest first.
+    fn above(&self, cell: &TaskCell) -> Vec<TaskId>;
 
     /// A task shares a run that has begun.
     fn join(&self, cell: &Arc<TaskCell>);

@@ -54,6 +54,7 @@ pub use messages::Messages;
 pub use options::ToolOptions;
 pub use output::{ToolFailure, ToolOutput};
 pub use progress::{Progress, ProgressReport};
+pub(crate) use registry::nearest;
 pub use registry::{RegistryError, ToolRegistry};
 pub use state::State;
 pub(crate) use state::StateMap;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Background, Effect};
 use crate::{
-    Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, RetryPolicy, Scope,
-    SemanticCache,
+    Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, ResourceArgument, RetryPolicy,
+    Scope, SemanticCache,
 };
 
 /// How the calls of a tool are to be run. Everything has a default; `None` means the manager's or agent's.
@@ -40,6 +40,11 @@ pub struct ToolOptions {
     pub dedupe: Dedupe,
     /// Between whose calls values and running calls are shared. Default: [`Scope::Session`].
     pub scope: Scope,
+    /// Which arguments name what a call reads. Of two tasks that conflict, because one writes what the other reads or writes, the later one
+    /// waits for the earlier one's end; readers don't conflict. Default: none.
+    pub reads: Vec<ResourceArgument>,
+    /// Which arguments name what a call writes; see [`reads`](Self::reads). Default: none.
+    pub writes: Vec<ResourceArgument>,
     /// Which calls the host must approve. Default: none.
     pub approval: Approval,
     /// When a late result enters the conversation. Default: the agent's.
@@ -66,6 +71,8 @@ impl ToolOptions {
         semantic_cache: None,
         dedupe: Dedupe::Allow,
         scope: Scope::Session,
+        reads: Vec::new(),
+        writes: Vec::new(),
         approval: Approval::Never,
         delivery: None,
         futures: false,

@@ -5,6 +5,7 @@ mod breaker;
 mod cache;
 mod cancellation;
 mod children;
+mod conflict;
 mod dedupe;
 mod faults;
 mod layers;

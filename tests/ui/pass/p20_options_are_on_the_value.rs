@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    Approval, Background, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Effect, Priority, RateLimit, RetryPolicy,
+    Approval, Background, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Effect, Priority, RateLimit, ResourceArgument, RetryPolicy,
     Scope, Tool, ToolDefinition, ToolOptions, async_tool,
 };
 
@@ -32,11 +32,15 @@ const DESCRIPTION: &str = "Plain.\n\nThis tool can run in the background: if it 
     cache(ttl = "1d", capacity = 1_000),
     dedupe = "share",
     scope = "shared",
+    reads = "path",
+    writes = "path:destination, label",
     approval = "always",
     delivery = "when_idle",
     result_limit = "16KiB"
 )]
-fn set() {}
+fn set(path: String, destination: String, #[arg(default)] label: Option<String>) {
+    let _ = (path, destination, label);
+}
 
 /// As little as each key takes.
 #[async_tool(
@@ -79,6 +83,10 @@ fn main() {
     ));
 }
 
+fn names(arguments: &[ResourceArgument]) -> Vec<String> {
+    arguments.iter().map(ToString::to_string).collect()
+}
+
 fn every_key_is_visible() {
     let set = set::tool();
     assert_eq!(&*set.definition().name, "set-up");
@@ -102,6 +110,8 @@ fn every_key_is_visible() {
     assert_eq!(options.cache, Some(cache));
     assert_eq!(options.dedupe, Dedupe::Share);
     assert_eq!(options.scope, Scope::Shared);
+    assert_eq!(names(&options.reads), ["path"]);
+    assert_eq!(names(&options.writes), ["path:destination", "label"]);
     assert_eq!(options.approval, Approval::Always);
     assert_eq!(options.delivery, Some(DeliveryPolicy::WhenIdle));
     assert_eq!(options.result_limit, Some(16 * 1024));
@@ -143,6 +153,8 @@ fn every_key_can_be_overridden() {
         .cache(CachePolicy::new(second))
         .dedupe(Dedupe::Replace)
         .scope(Scope::Session)
+        .reads("label, path:destination")
+        .writes("")
         .approval(Approval::Never)
         .delivery(DeliveryPolicy::Interrupt)
         .result_limit(512);
@@ -160,6 +172,8 @@ fn every_key_can_be_overridden() {
     assert_eq!(options.cache, Some(CachePolicy::new(second)));
     assert_eq!(options.dedupe, Dedupe::Replace);
     assert_eq!(options.scope, Scope::Session);
+    assert_eq!(names(&options.reads), ["label", "path:destination"]);
+    assert_eq!(names(&options.writes), [""; 0]);
     assert_eq!(options.approval, Approval::Never);
     assert_eq!(options.delivery, Some(DeliveryPolicy::Interrupt));
     assert_eq!(options.result_limit, Some(512));

@@ -1,0 +1,25 @@
+//! What a tool reads and writes is named by its arguments.
+
+use async_tool_runtime::{ToolContext, async_tool};
+
+/// Misspelt.
+#[async_tool(reads = "pth")]
+fn misspelt(path: String) {}
+
+/// The name is the model's.
+#[async_tool(writes = "file:sources")]
+fn renamed(#[arg(rename = "from")] sources: String) {}
+
+/// The host's value has no name for the model.
+#[async_tool(reads = "cx")]
+fn injected(#[inject] cx: ToolContext) {}
+
+/// No kind, and no argument.
+#[async_tool(reads = ":path", writes = "path, ")]
+fn empty(path: String) {}
+
+/// No text.
+#[async_tool(reads = ["path"])]
+fn listed(path: String) {}
+
+fn main() {}
