@@ -135,6 +135,19 @@ impl Entry {
         }
     }
 
+    /// `true` for a key that stands alone, or an error.
+    pub(crate) fn flag(&self, errors: &Errors) -> Option<TokenStream> {
+        if let Some(value) = &self.value {
+            let key = &self.key;
+            errors.push(
+                value,
+                format!("`{key}` must stand alone: write `{key}`, or leave it out"),
+            );
+            return None;
+        }
+        Some(quote::quote!(true))
+    }
+
     /// The value as a string literal, or an error.
     pub(crate) fn string(&self, errors: &Errors) -> Option<LitStr> {
         let literal = self.value.as_ref().and_then(string_literal).cloned();

@@ -61,6 +61,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `scope` | `"session"`, `"shared"` | `"session"` | between whose calls values and running calls are shared |
 /// | `reads` | arguments, `"path"`, `"path, kind:argument"` | none | what a call reads is named by the value of these arguments, see below |
 /// | `writes` | as for `reads` | none | what a call writes |
+/// | `futures` | none: it stands alone | no | the values of arguments may be futures, see below |
 /// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
 /// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
 /// | `result_limit` | a size of at least 256 bytes | the manager's | how much of a result's JSON the model is given; of a larger one it gets a preview and a handle |
@@ -84,6 +85,9 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// is written before it, as in `writes = "path:destination"`, so that tools whose arguments have different names can mean the same. Of two
 /// calls in one manager of which one writes what the other reads or writes, the one that was submitted later waits for the other's end,
 /// without a slot. `FunctionTool::reads` has the details.
+///
+/// `futures` lets the model write `{"$task": "t3", "pointer": "/items/0/id"}` for any value inside of the arguments: what the task `t3` gives there,
+/// once it has ended. The schema and the description say so. What is put in is checked as if the model had written it.
 ///
 /// # Parameters
 ///

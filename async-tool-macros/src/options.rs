@@ -34,6 +34,7 @@ const KEYS: &[Key] = &[
     Key::new("scope", r#"scope = "session" | "shared""#),
     Key::new("reads", r#"reads = "path""#),
     Key::new("writes", r#"writes = "path""#),
+    Key::new("futures", "futures"),
     Key::new("approval", r#"approval = "always" | "never""#),
     Key::new("delivery", r#"delivery = "when_idle" | "interrupt" | "silent""#),
     Key::new("result_limit", r#"result_limit = "16KiB""#),
@@ -118,6 +119,7 @@ impl Options {
                 self.resources.push(resources);
                 literal
             }),
+            "futures" => entry.flag(errors),
             "approval" => choice("Approval", entry, &["always", "never"], errors),
             "delivery" => choice("DeliveryPolicy", entry, &["when_idle", "interrupt", "silent"], errors),
             "result_limit" => result_limit(entry, errors),

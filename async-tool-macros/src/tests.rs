@@ -58,6 +58,7 @@ fn everything_at_once() {
             scope = "shared",
             reads = "languages, topic:max",
             writes = "path:within",
+            futures,
             approval = "always",
             delivery = "when_idle",
             result_limit = "16KiB",

@@ -368,6 +368,25 @@
 //! This holds for all sessions of one manager. A tool that calls others keeps what it has, and those below it may use it;
 //! [`FunctionTool::reads`](crate::FunctionTool::reads) has the details.
 //!
+//! # Arguments that other tasks give
+//!
+//! `futures` lets the model write `{"$task": "t3", "pointer": "/items/0/id"}` where a value is wanted: what the task `t3` gives there. `#1` is
+//! the first call of the same turn. So a chain of calls needs one turn instead of one for each. Schema and description tell the model of it.
+//! What is put in is checked as if the model had written it; [`FutureArgument`](crate::FutureArgument) has the details.
+//!
+//! ```
+//! use async_tool_runtime::async_tool;
+//!
+//! /// Books a flight.
+//! #[async_tool(futures)]
+//! async fn book_flight(
+//!     /// The id of the flight.
+//!     flight: u64,
+//! ) -> String {
+//!     format!("booked {flight}")
+//! }
+//! ```
+//!
 //! # Tools made of tools
 //!
 //! A tool can call others through its context. Each call is a task of its own below the first, with the policies of its tool; its

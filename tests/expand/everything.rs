@@ -174,6 +174,7 @@ const _: () = {
                     .scope(__private::Scope::Shared)
                     .reads("languages, topic:max")
                     .writes("path:within")
+                    .futures(true)
                     .approval(__private::Approval::Always)
                     .delivery(__private::DeliveryPolicy::WhenIdle)
                     .result_limit(16384usize)

@@ -346,7 +346,7 @@ impl Shell {
                     self.manager.cancel(task, reason);
                 }
                 AgentAction::Send { call, task, text } => {
-                    let refusal: Option<String> = Some(format!("no messages for {task}: {text}"));
+                    let refusal = self.manager.send(task, text).err().map(|error| error.to_string());
                     self.inputs.push_back(AgentInput::Sent { call, refusal });
                 }
                 AgentAction::SetTimer(timer, at) => {

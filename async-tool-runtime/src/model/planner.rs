@@ -295,9 +295,9 @@ fn typed(tool: &ToolDefinition, name: &str, text: &str) -> Value {
     let wants = properties(tool)
         .find(|(known, _)| *known == name)
         .map(|(_, schema)| schema);
-    let is_text = wants
-        .and_then(|schema| schema.get("type"))
-        .is_some_and(|kind| kind == "string");
+    let kind = |schema: &'_ Value| schema.get("type").or_else(|| schema.pointer("/anyOf/0/type")).cloned();
+    let is_future = wants.is_some_and(|schema| schema.get("anyOf").is_some()) && text.starts_with(r#"{"$task""#);
+    let is_text = wants.and_then(kind).is_some_and(|kind| kind == "string") && !is_future;
     let as_text = || Value::String(text.to_owned());
     if is_text {
         as_text()

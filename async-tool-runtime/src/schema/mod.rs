@@ -19,6 +19,7 @@ mod bedrock;
 mod dialect;
 mod document;
 mod error;
+mod future;
 mod gemini;
 mod limit;
 mod null;
@@ -34,6 +35,7 @@ mod walk;
 
 pub use dialect::Dialect;
 pub use error::SchemaError;
+pub(crate) use future::with_futures;
 pub use null::strip_invented_nulls;
 pub(crate) use plain::join_paragraphs;
 pub(crate) use rendering::Renderings;

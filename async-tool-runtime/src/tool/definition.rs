@@ -32,6 +32,10 @@ impl ToolDefinition {
     pub const NOTICE: &'static str = "This tool can run in the background: if it takes long, the call is acknowledged with a task id, you go on with \
          other work, and the result is given to you when it is ready. Never make up or guess a result that has not been given to you.";
 
+    /// What is appended to the description of a tool whose arguments may be [futures](crate::FutureArgument). How one is written, the schema says.
+    pub const FUTURES: &'static str =
+        "An argument can stand for what another task will give: the call then starts when that task has ended.";
+
     /// A definition without an output schema.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, input_schema: Value) -> Self {

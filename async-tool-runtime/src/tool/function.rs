@@ -28,6 +28,8 @@ pub struct FunctionTool {
     /// The description without the notice.
     summary: Arc<str>,
     notice: Option<Arc<str>>,
+    /// The schema without futures.
+    schema: Arc<Value>,
     options: ToolOptions,
     requirements: Vec<Requirement>,
     binder: Binder,
@@ -81,6 +83,7 @@ impl FunctionTool {
     {
         Self {
             summary: Arc::clone(&definition.description),
+            schema: Arc::clone(&definition.input_schema),
             definition,
             notice: Some(ToolDefinition::NOTICE.into()),
             options: ToolOptions::default(),
@@ -222,6 +225,18 @@ impl FunctionTool {
         self
     }
 
+    /// Whether the value of an argument may be a [future](crate::FutureArgument), which stands for what another task will give: the schema
+    /// then says so for every value inside of the arguments, and the description in a sentence. Default: no.
+    pub fn futures(mut self, futures: bool) -> Self {
+        self.options.futures = futures;
+        self.definition.input_schema = if futures {
+            Arc::new(crate::schema::with_futures(&self.schema))
+        } else {
+            Arc::clone(&self.schema)
+        };
+        self.described()
+    }
+
     /// Which calls the host must approve before they run. Default: none.
     pub fn approval(mut self, approval: Approval) -> Self {
         self.options.approval = approval;
@@ -231,12 +246,6 @@ impl FunctionTool {
     /// When a late result enters the conversation. Default: the agent's.
     pub fn delivery(mut self, delivery: DeliveryPolicy) -> Self {
         self.options.delivery = Some(delivery);
-        self
-    }
-
-    /// Whether arguments may be results of other tasks. Default: no.
-    pub fn futures(mut self, allowed: bool) -> Self {
-        self.options.futures = allowed;
         self
     }
 
@@ -256,9 +265,15 @@ impl FunctionTool {
     /// Puts the description together anew.
     fn described(mut self) -> Self {
         let can_outlive_turn = self.options.background != Background::Never;
-        self.definition.description = match &self.notice {
-            Some(notice) if can_outlive_turn && !notice.is_empty() => format!("{}\n\n{notice}", self.summary).into(),
-            _ => Arc::clone(&self.summary),
+        let notice = self
+            .notice
+            .as_deref()
+            .filter(|notice| can_outlive_turn && !notice.is_empty());
+        let futures = self.options.futures.then_some(ToolDefinition::FUTURES);
+        let paragraphs: Vec<&str> = std::iter::once(&*self.summary).chain(futures).chain(notice).collect();
+        self.definition.description = match paragraphs.as_slice() {
+            [_] => Arc::clone(&self.summary),
+            paragraphs => paragraphs.join("\n\n").into(),
         };
         self
     }

@@ -47,7 +47,7 @@ pub use definition::ToolDefinition;
 pub use effect::{Background, Effect};
 pub use error::{ToolError, ToolErrorKind};
 pub use function::FunctionTool;
-pub(crate) use future::{FutureArgument, TaskRef, find_futures};
+pub use future::{FutureArgument, TaskRef};
 pub(crate) use host::{Count, Suspension, TaskHost};
 pub use inject::{FromToolContext, IdempotencyKey, Requirement};
 pub use messages::Messages;

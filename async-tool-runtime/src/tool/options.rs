@@ -45,12 +45,12 @@ pub struct ToolOptions {
     pub reads: Vec<ResourceArgument>,
     /// Which arguments name what a call writes; see [`reads`](Self::reads). Default: none.
     pub writes: Vec<ResourceArgument>,
+    /// Whether the value of an argument may be a [future](crate::FutureArgument), which stands for what another task will give. Default: no.
+    pub futures: bool,
     /// Which calls the host must approve. Default: none.
     pub approval: Approval,
     /// When a late result enters the conversation. Default: the agent's.
     pub delivery: Option<DeliveryPolicy>,
-    /// Whether arguments may be results of other tasks, named by them instead of the value. Default: no.
-    pub futures: bool,
     /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the manager's.
     pub result_limit: Option<usize>,
 }

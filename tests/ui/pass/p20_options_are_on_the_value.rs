@@ -34,6 +34,7 @@ const DESCRIPTION: &str = "Plain.\n\nThis tool can run in the background: if it 
     scope = "shared",
     reads = "path",
     writes = "path:destination, label",
+    futures,
     approval = "always",
     delivery = "when_idle",
     result_limit = "16KiB"
@@ -90,7 +91,7 @@ fn names(arguments: &[ResourceArgument]) -> Vec<String> {
 fn every_key_is_visible() {
     let set = set::tool();
     assert_eq!(&*set.definition().name, "set-up");
-    assert_eq!(&*set.definition().description, "Set.\n\nIt takes a day.");
+    assert_eq!(&*set.definition().description, "Set.\n\nAn argument can stand for what another task will give: the call then starts when that task has ended.\n\nIt takes a day.");
     let options = set.options();
     assert_eq!(options.background, Background::Always);
     assert_eq!(options.grace, Some(Duration::from_millis(250)));
@@ -110,6 +111,7 @@ fn every_key_is_visible() {
     assert_eq!(options.cache, Some(cache));
     assert_eq!(options.dedupe, Dedupe::Share);
     assert_eq!(options.scope, Scope::Shared);
+    assert!(options.futures && !ToolOptions::DEFAULT.futures);
     assert_eq!(names(&options.reads), ["path"]);
     assert_eq!(names(&options.writes), ["path:destination", "label"]);
     assert_eq!(options.approval, Approval::Always);
@@ -155,6 +157,7 @@ fn every_key_can_be_overridden() {
         .scope(Scope::Session)
         .reads("label, path:destination")
         .writes("")
+        .futures(false)
         .approval(Approval::Never)
         .delivery(DeliveryPolicy::Interrupt)
         .result_limit(512);
@@ -173,6 +176,7 @@ fn every_key_can_be_overridden() {
     assert_eq!(options.dedupe, Dedupe::Replace);
     assert_eq!(options.scope, Scope::Session);
     assert_eq!(names(&options.reads), ["label", "path:destination"]);
+    assert!(!options.futures);
     assert_eq!(names(&options.writes), [""; 0]);
     assert_eq!(options.approval, Approval::Never);
     assert_eq!(options.delivery, Some(DeliveryPolicy::Interrupt));
@@ -181,5 +185,5 @@ fn every_key_can_be_overridden() {
     let quiet = again.background(Background::Never);
     assert_eq!(quiet.options().background, Background::Never);
     assert_eq!(&*quiet.definition().description, "Other.");
-    assert_eq!(&*set::tool().without_notice().definition().description, "Set.");
+    assert_eq!(&*set::tool().without_notice().futures(false).definition().description, "Set.");
 }

@@ -10,7 +10,7 @@ use crate::{
         ledger::{Life, Told},
         task_tool,
     },
-    tool::{FutureArgument, TaskRef, find_futures},
+    tool::{FutureArgument, TaskRef},
 };
 
 impl AgentMachine {
@@ -56,7 +56,7 @@ impl AgentMachine {
         let number = self.ledger.next_number();
         let own = self.policy.is_own(&call.name);
         let awaits = match self.policy.takes_futures(&call.name) {
-            true => find_futures(&call.arguments).and_then(|futures| self.awaited(futures, before)),
+            true => FutureArgument::find(&call.arguments).and_then(|futures| self.awaited(futures, before)),
             false => Ok(Vec::new()),
         };
         let (awaits, mut problem) = match awaits {
@@ -154,35 +154,25 @@ impl AgentMachine {
 
     /// The call with the results in their places.
     fn fill(&self, call: &ToolCall, awaits: &[Awaited]) -> Result<ToolCall, ToolError> {
-        let mut arguments = (*call.arguments).clone();
-        for awaited in awaits {
-            let source = self.ledger.tasks().get(&awaited.task);
-            let Some((source, result)) = source.and_then(|source| Some((source, source.result.as_ref()?))) else {
-                continue;
+        let arguments = FutureArgument::fill(&call.arguments, |future| {
+            let awaited = awaits.iter().find(|awaited| awaited.position == future.position);
+            let source = awaited.and_then(|awaited| self.ledger.tasks().get_key_value(&awaited.task));
+            let Some((number, source)) = source else {
+                return Err(ToolError::new(ToolErrorKind::Internal, "the task is not known"));
             };
-            let name = format!("{} (`{}`)", awaited.task, source.call.name);
             let failed = |what: &str, why: &str| {
-                let message = format!("not started, because {name}, whose result it needs, {what}: {why}");
-                Err(ToolError::new(ToolErrorKind::Failed, message).with_not_started())
+                let tool = &source.call.name;
+                let message = format!("not started, because {number} (`{tool}`), whose result it needs, {what}: {why}");
+                Err(ToolError::failed(message))
             };
-            let value = match &result.outcome {
-                TaskOutcome::Completed(value) => value,
-                TaskOutcome::Failed(error) => return failed("failed", error.model_message()),
-                TaskOutcome::Cancelled(reason) => return failed("was cancelled", reason),
-                TaskOutcome::Unknown(why) => return failed("ended nobody knows how", why),
-            };
-            let part = task_tool::find(value, &awaited.pointer).map_err(|error| {
-                let message = format!(
-                    "at \"{}\": in the result of {name}: {}",
-                    awaited.position,
-                    error.model_message()
-                );
-                ToolError::new(ToolErrorKind::InvalidArguments, message)
-            })?;
-            if let Some(place) = arguments.pointer_mut(&awaited.position) {
-                *place = part.clone();
+            match source.result.as_ref().map(|result| &result.outcome) {
+                Some(TaskOutcome::Completed(value)) => Ok(value),
+                Some(TaskOutcome::Failed(error)) => failed("failed", error.model_message()),
+                Some(TaskOutcome::Cancelled(reason)) => failed("was cancelled", reason),
+                Some(TaskOutcome::Unknown(why)) => failed("ended nobody knows how", why),
+                None => failed("has not ended", "it still runs"),
             }
-        }
+        })?;
         Ok(ToolCall::new(call.id.clone(), Arc::clone(&call.name), arguments))
     }
 

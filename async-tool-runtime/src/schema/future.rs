@@ -1,0 +1,107 @@
+//! Arguments that another task may give.
+
+use serde_json::{Map, Value, json};
+
+use super::{document::Document, reference::reference, walk::each_child};
+
+/// What the definition of a future is called, unless the schema has a definition of that name.
+const NAME: &str = "TaskFuture";
+
+/// The schema where a future may stand for every value inside of the arguments.
+///
+/// Not so for a constant, which nobody needs to wait for: by it variants are told apart.
+///
+/// Input: `{properties: {id: {type: "integer", description: "Which."}}}`
+///
+/// Output: `{properties: {id: {description: "Which.", anyOf: [{type: "integer"}, {$ref: "#/$defs/TaskFuture"}]}}, $defs: {TaskFuture: …}}`
+pub(crate) fn with_futures(schema: &Value) -> Value {
+    // References into the middle of a schema would lead elsewhere afterwards.
+    let mut schema = match Document::new(schema) {
+        Ok(document) => document.into_value(),
+        Err(_) => schema.clone(),
+    };
+    let Value::Object(root) = &mut schema else {
+        return schema;
+    };
+    let taken = root.get("$defs").and_then(Value::as_object);
+    let names = std::iter::once(NAME.to_owned()).chain((2..).map(|number| format!("{NAME}{number}")));
+    let mut free = names.filter(|name| taken.is_none_or(|taken| !taken.contains_key(name)));
+    let name = free.next().unwrap_or_default();
+    if open(root, &json!({"$ref": reference(&name)}))
+        && let Value::Object(definitions) = root.entry("$defs").or_insert_with(|| json!({}))
+    {
+        definitions.insert(name, definition());
+    }
+    schema
+}
+
+fn definition() -> Value {
+    json!({
+        "type": "object",
+        "description": "Stands for what another task gives, which is put in its place when that task has ended.",
+        "properties": {
+            "$task": {
+                "type": "string",
+                "description": "The task: its number, such as `t3`, or the place of a call in this turn, such as `#1` for the first.",
+                "pattern": "^[t#][1-9][0-9]*$",
+            },
+            "pointer": {
+                "type": "string",
+                "description": "JSON pointer to the part of its result that is meant, such as `/items/0/id`. If it is left out: all of it.",
+            },
+        },
+        "required": ["$task"],
+        "additionalProperties": false,
+    })
+}
+
+/// Lets futures stand for all values inside of this schema; says whether there are any.
+fn open(object: &mut Map<String, Value>, future: &Value) -> bool {
+    /// What is said of values that must not be, or of some among others, is no place for a value.
+    const CONDITIONS: [&str; 5] = ["/not", "/if", "/contains", "/propertyNames", "/contentSchema"];
+    const PLACES: [&str; 4] = [
+        "/items",
+        "/additionalProperties",
+        "/unevaluatedItems",
+        "/unevaluatedProperties",
+    ];
+    const PLACES_BY_NAME: [&str; 4] = ["/properties/", "/patternProperties/", "/prefixItems/", "/items/"];
+    let mut has_places = false;
+    let Ok(()) = each_child::<std::convert::Infallible>(object, &mut String::new(), &mut |child, path| {
+        let Value::Object(child) = child else { return Ok(()) };
+        if CONDITIONS.contains(&&**path) {
+            return Ok(());
+        }
+        has_places |= open(child, future);
+        let is_place = PLACES.contains(&&**path) || PLACES_BY_NAME.iter().any(|of| path.starts_with(of));
+        if is_place && !is_constant(child) {
+            has_places = true;
+            offer(child, future);
+        }
+        Ok(())
+    });
+    has_places
+}
+
+fn is_constant(object: &Map<String, Value>) -> bool {
+    let is_one = |values: &Value| values.as_array().is_some_and(|values| values.len() == 1);
+    object.contains_key("const") || object.get("enum").is_some_and(is_one)
+}
+
+/// The same schema, or a future. What is said of the place stays with the place.
+fn offer(object: &mut Map<String, Value>, future: &Value) {
+    let mut outside = Map::new();
+    for annotation in ["description", "default", "examples", "deprecated"] {
+        if let Some(value) = object.remove(annotation) {
+            outside.insert(annotation.to_owned(), value);
+        }
+    }
+    let value = std::mem::take(object);
+    let mut variants = match value.get("anyOf") {
+        Some(Value::Array(variants)) if value.len() == 1 => variants.clone(),
+        _ => vec![Value::Object(value)],
+    };
+    variants.push(future.clone());
+    outside.insert("anyOf".to_owned(), Value::Array(variants));
+    *object = outside;
+}
