@@ -80,7 +80,7 @@ impl Rule {
             above: above.to_vec(),
             wants: keyed,
         };
-        let mut with = Rule(self.0.clone());
+        let mut with = Self(self.0.clone());
         with.0.push(known.clone());
         if with.is_stuck() {
             Err(Refusal::Circle)
@@ -91,7 +91,7 @@ impl Rule {
 
     /// Whether some would never end, if all go on until those below them have ended.
     fn is_stuck(&self) -> bool {
-        let mut rest = Rule(self.0.clone());
+        let mut rest = Self(self.0.clone());
         while !rest.0.is_empty() {
             let can_end =
                 |known: &Known| rest.is_granted(known) && !rest.0.iter().any(|other| other.above.contains(&known.task));
