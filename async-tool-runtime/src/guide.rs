@@ -116,7 +116,7 @@
 //! # What the host supplies
 //!
 //! A parameter marked `#[inject]` comes from the host, and the model never sees it: the [`ToolContext`](crate::ToolContext), its
-//! [`CancellationToken`](crate::CancellationToken), [`IdempotencyKey`](crate::IdempotencyKey) or [`Progress`](crate::Progress), a value that you registered as
+//! [`CancellationToken`](crate::CancellationToken), [`IdempotencyKey`](crate::IdempotencyKey), [`Progress`](crate::Progress) or [`Messages`](crate::Messages), a value that you registered as
 //! [`State`](crate::State), or a type of your own with [`FromToolContext`](crate::FromToolContext). A state that nobody registered is
 //! an error when the manager is built.
 //!

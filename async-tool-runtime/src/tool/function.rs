@@ -206,8 +206,8 @@ impl FunctionTool {
     /// resources. A task waits, without a slot, until all that were submitted before it and conflict with it have ended: those that
     /// write what it reads or writes, or read what it writes, in whatever session. It then keeps its resources to its end, also
     /// while it waits for its next attempt, for people, or to be completed from outside; and if it is a blocking function that goes on
-    /// after it was told to stop, until that returns. A call that needs consent, or passes a [layer](crate::AsyncToolManagerBuilder::layer) of the
-    /// host's, takes its turn when it has. One that is given a kept value, or shares a run, waits for nothing.
+    /// after it was told to stop, until that returns. A call that needs consent, asks a semantic cache, or passes a
+    /// [layer](crate::AsyncToolManagerBuilder::layer) of the host's takes its turn when it has. One that is given a kept value, or shares a run, waits for nothing.
     ///
     /// A task below another passes it: it may read what that one reads or writes, and write what that one writes. Where the one above
     /// only reads, a call that writes fails; and where tasks above and below each other would wait in a circle, the

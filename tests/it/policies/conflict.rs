@@ -436,6 +436,12 @@ async fn what_was_kept_and_what_is_shared_waits_for_nothing() {
         start_with(&manager, "shared", on("a")),
         start_with(&manager, "read", on("a")),
     ];
+    idle().await;
+    assert_eq!(
+        manager.stats().waiting_for_resources,
+        2,
+        "the writer, and who reads alone"
+    );
     let seconds = seconds(&tasks).await;
     assert_eq!(first.outcome().await.timing.running().as_secs(), 1);
     assert_eq!(writer.outcome().await.timing.queued().as_millis(), 999);
