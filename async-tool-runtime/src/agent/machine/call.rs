@@ -8,7 +8,6 @@ use crate::{
     agent::{
         AgentAction, AgentEventKind, Join, RunLimit, TurnNo,
         ledger::{Life, Told},
-        task_tool,
     },
     tool::{FutureArgument, TaskRef},
 };
