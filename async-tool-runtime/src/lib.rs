@@ -39,6 +39,7 @@
 //! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
 //! - **Agents with a loop of their own**: [`Agent`], [`AsyncAgent::wrap`]; **agents as tools**: [`AsyncAgent::as_tool`].
 //! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
+//! - **Conversations longer than a model's context**: [`PrunePolicy`], [`ContextWindow`], [`TokenEstimator`].
 //! - **Deciding without IO**: [`AgentMachine`] is the agent's logic alone, for hosts with a loop of their own and for tests.
 //! - **Running tasks elsewhere**: [`Backend`], [`Executor`].
 //!
@@ -59,6 +60,7 @@
 //! - `cache`: tools keep their values, `cache(ttl = "5m")`. Off by default: three crates more.
 //! - `metrics`: counters and histograms of tasks through the [`metrics`](https://docs.rs/metrics) facade. Off by default.
 //! - `inventory`: `collected_tools`, all tools of a program. Off by default: it runs code before `main`.
+//! - `tokenizer`: `BpeTokens`, which counts tokens with a tokenizer. Off by default: some fourteen crates more, and 5 MB of vocabulary in the program.
 //! - `testing`: `testing::ScriptedModel`, to test an agent without a language model. Off by default.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -106,7 +108,13 @@ pub use agent::{
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
 pub use clock::Timestamp;
-pub use context::{Answer, AnswerContent, Message, Transcript};
+#[cfg(feature = "tokenizer")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokenizer")))]
+pub use context::BpeTokens;
+pub use context::{
+    Answer, AnswerContent, ApproximateTokens, ContextWindow, Message, PrunePolicy, Pruned, RunningTask, StatusLimit,
+    TokenEstimator, Transcript, pruned_view, status_block,
+};
 pub use future::{BoxFuture, BoxStream};
 pub use journal::{AppendError, Awaited, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
 pub use manager::{

@@ -17,6 +17,7 @@ mod methods;
 mod model_based;
 mod observability;
 mod policies;
+mod pruning;
 mod schema_agreement;
 mod steering;
 mod sub_agents;

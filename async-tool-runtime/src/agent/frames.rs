@@ -79,7 +79,7 @@ pub(crate) fn millis(duration: std::time::Duration) -> Value {
 }
 
 /// In JSON text these letters occur only inside of strings, where the escapes mean the same.
-fn escape(json: &str) -> String {
+pub(crate) fn escape(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")

@@ -345,7 +345,7 @@ impl Ledger {
                 require(entry, self.open_turn.is_none(), "a turn is corrected after its end")?;
                 self.forged = self.forged.saturating_add(*cuts);
                 self.forging = self.forging.saturating_add(1);
-                self.transcript.push(Message::Notice { text: text.clone() });
+                self.transcript.push(Message::Note { text: text.clone() });
                 self.unanswered |= *again;
             }
             Entry::Draining { until, .. } => {

@@ -33,7 +33,7 @@ mod bounds;
 mod builder;
 mod closing;
 mod event;
-mod frames;
+pub(crate) mod frames;
 mod grace;
 mod group;
 mod handle;

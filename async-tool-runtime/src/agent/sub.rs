@@ -165,7 +165,7 @@ fn last_words(messages: &[Arc<Message>]) -> String {
         | Message::User { .. }
         | Message::Answers(_)
         | Message::Delivery { .. }
-        | Message::Notice { .. } => None,
+        | Message::Note { .. } => None,
     });
     texts.into_iter().next().unwrap_or_default()
 }

@@ -50,7 +50,7 @@ pub enum TurnItem {
         content: Value,
     },
     /// A word of the library's own, such as that a turn was corrected.
-    Notice {
+    Note {
         /// The text.
         text: String,
     },
@@ -149,7 +149,7 @@ impl TurnInput {
 impl TurnItem {
     fn to_text(&self) -> Option<String> {
         match self {
-            Self::User { text } | Self::Results { text, .. } | Self::Notice { text } => Some(text.clone()),
+            Self::User { text } | Self::Results { text, .. } | Self::Note { text } => Some(text.clone()),
             Self::Report { call, content } => Some(json!({"call": call, "answer": content}).to_string()),
             Self::Acknowledged { .. } => None,
             Self::Interrupted { text, calls } => {
@@ -182,7 +182,9 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
                         call: answer.call.clone(),
                         ack: ack.clone(),
                     }),
-                    AnswerContent::Result(result) => results.push(Arc::clone(result)),
+                    AnswerContent::Result(result) | AnswerContent::Collapsed(result) => {
+                        results.push(Arc::clone(result))
+                    }
                     AnswerContent::Report(content) => items.push(TurnItem::Report {
                         call: answer.call.clone(),
                         content: content.clone(),
@@ -195,7 +197,7 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
             }
             items
         }
-        Message::Notice { text } => vec![TurnItem::Notice { text: text.clone() }],
+        Message::Note { text } => vec![TurnItem::Note { text: text.clone() }],
         Message::Delivery { results, text, .. } => vec![TurnItem::Results {
             results: results.clone(),
             text: text.clone(),

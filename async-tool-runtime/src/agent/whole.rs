@@ -239,7 +239,7 @@ fn last_completed(messages: &[Arc<Message>]) -> u64 {
 pub(super) fn mark_of(message: &Message) -> Option<u64> {
     match message {
         Message::Assistant { provider, .. } => provider.as_ref()?.get(MARK)?.as_u64(),
-        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Notice { .. } => None,
+        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Note { .. } => None,
     }
 }
 

@@ -38,9 +38,10 @@ pub enum Message {
         /// The text as the model reads it, framed and escaped.
         text: String,
     },
-    /// A word of the library's own to the model.
-    Notice {
-        /// The text.
+    /// A word of the library's own to the model, sent in the user's role: that a turn was corrected, or, in what is shown of a
+    /// conversation that was pruned, what was left out.
+    Note {
+        /// The text. It says that it isn't the user's.
         text: String,
     },
 }
@@ -75,6 +76,7 @@ impl Answer {
         match &self.content {
             AnswerContent::Ack(ack) => ack.to_model_json(),
             AnswerContent::Report(report) => report.clone(),
+            AnswerContent::Collapsed(result) => super::collapse::stand_in(result),
             AnswerContent::Result(result) => match &result.outcome {
                 TaskOutcome::Completed(value) => result.shown_value(value),
                 TaskOutcome::Failed(error) => {
@@ -96,7 +98,7 @@ impl Answer {
         match &self.content {
             AnswerContent::Ack(_) => false,
             AnswerContent::Report(report) => report.get("error").is_some(),
-            AnswerContent::Result(result) => !result.outcome.is_completed(),
+            AnswerContent::Result(result) | AnswerContent::Collapsed(result) => !result.outcome.is_completed(),
         }
     }
 }
@@ -112,6 +114,9 @@ pub enum AnswerContent {
     Result(Arc<AsyncTaskResult>),
     /// What the `task` tool says.
     Report(Value),
+    /// The task has ended, and the model is shown in one line that it has seen the result: how it ended, how large the result is, and the
+    /// name by which the `task` tool shows it again. Never in a transcript: only in what is shown of one that was pruned.
+    Collapsed(Arc<AsyncTaskResult>),
 }
 
 /// The conversation so far. Messages are shared, so a copy costs one pointer each. What a turn has seen is never changed.

@@ -1,6 +1,6 @@
 //! A stand-in for a model, without a network.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -54,7 +54,7 @@ impl RulePlanner {
         let mut plan = Plan {
             said: Vec::new(),
             calls: Vec::new(),
-            next_call: count_calls(request) + 1,
+            next_call: last_call(request) + 1,
         };
         let is_first = !request
             .messages
@@ -77,8 +77,7 @@ impl RulePlanner {
                 }
                 Message::Answers(answers) => plan.said.extend(answers.iter().map(report_answer)),
                 Message::Delivery { text, .. } => plan.said.extend(text.lines().filter_map(report_line)),
-                Message::Notice { text } => plan.said.push(shorten(&Value::String(text.clone()))),
-                Message::Assistant { .. } => {}
+                Message::Assistant { .. } | Message::Note { .. } => {}
             }
         }
         plan.into_events()
@@ -314,12 +313,14 @@ fn properties(tool: &ToolDefinition) -> impl Iterator<Item = (&str, &Value)> {
         .map(|(name, schema)| (name.as_str(), schema))
 }
 
-fn count_calls(request: &ModelRequest) -> usize {
-    let counts = request.messages.iter().map(|message| match &**message {
-        Message::Assistant { calls, .. } => calls.len(),
-        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Notice { .. } => 0,
+/// The number of the last call that the model is shown, by its id. Not how many there are: older ones may be left out.
+fn last_call(request: &ModelRequest) -> usize {
+    let calls = request.messages.iter().flat_map(|message| match &**message {
+        Message::Assistant { calls, .. } => calls.as_slice(),
+        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Note { .. } => &[],
     });
-    counts.sum()
+    let numbers = calls.filter_map(|call| call.id.as_str().strip_prefix("call_")?.parse().ok());
+    numbers.max().unwrap_or_default()
 }
 
 fn report_answer(answer: &Answer) -> String {
@@ -330,7 +331,7 @@ fn report_answer(answer: &Answer) -> String {
                 .map_or_else(|| ack.task.to_string(), |number| number.to_string());
             format!("{task} {} goes on in the background.", answer.tool)
         }
-        AnswerContent::Result(result) => {
+        AnswerContent::Result(result) | AnswerContent::Collapsed(result) => {
             let task = result
                 .number
                 .map_or_else(|| result.task.to_string(), |number| number.to_string());
@@ -355,15 +356,20 @@ fn report_line(line: &str) -> Option<String> {
 }
 
 fn report_status(request: &ModelRequest) -> String {
-    let mut open: Vec<(TaskNo, &str)> = Vec::new();
+    let mut open: BTreeMap<TaskNo, &str> = BTreeMap::new();
     for message in &request.messages {
         match &**message {
             Message::Answers(answers) => open.extend(answers.iter().filter_map(|answer| match &answer.content {
                 AnswerContent::Ack(ack) => Some((ack.number?, &*answer.tool)),
-                AnswerContent::Result(_) | AnswerContent::Report(_) => None,
+                AnswerContent::Result(_) | AnswerContent::Collapsed(_) | AnswerContent::Report(_) => None,
             })),
-            Message::Delivery { tasks, .. } => open.retain(|(number, _)| !tasks.contains(number)),
-            Message::User { .. } | Message::Assistant { .. } | Message::Notice { .. } => {}
+            // What began before the conversation was pruned is listed there.
+            Message::Note { text } => open.extend(text.lines().filter_map(|line| {
+                let mut words = line.split(' ');
+                Some((words.next()?.parse().ok()?, words.next()?))
+            })),
+            Message::Delivery { tasks, .. } => open.retain(|number, _| !tasks.contains(number)),
+            Message::User { .. } | Message::Assistant { .. } => {}
         }
     }
     if open.is_empty() {

@@ -6,8 +6,8 @@ use crate::{SessionId, ToolDefinition, context::Message};
 
 /// What a model is shown for one turn.
 ///
-/// Tools and system prompt are the same bytes in every turn of a session, and messages are only ever added, so a
-/// provider's prompt cache stays warm.
+/// Tools and system prompt are the same bytes in every turn of a session, and messages are only added, but for the few times when the
+/// conversation is pruned; so a provider's prompt cache stays warm.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ModelRequest {
@@ -45,7 +45,7 @@ impl ModelRequest {
     pub fn last_user_text(&self) -> Option<&str> {
         self.messages.iter().rev().find_map(|message| match &**message {
             Message::User { text } => Some(text.as_str()),
-            Message::Assistant { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Notice { .. } => None,
+            Message::Assistant { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Note { .. } => None,
         })
     }
 }

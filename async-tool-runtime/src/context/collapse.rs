@@ -1,0 +1,196 @@
+//! One line in place of a result.
+
+use std::{borrow::Cow, io, sync::Arc};
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, AnswerContent, Message};
+use crate::{AsyncTaskResult, ResultPreview, TaskOutcome, agent::frames};
+
+/// How many bytes of arguments stay in the line of a delivery. Its call may be out of sight, and the number alone says little.
+const ARGUMENT_BYTES: usize = 120;
+/// A handle is a task's number or id. What is longer is the work of a tool that imitates a preview.
+const HANDLE_BYTES: usize = 64;
+
+/// What stands where a result stood. The way back is the `task` tool, which reads the record.
+#[derive(Clone, Copy)]
+struct StandIn<'a> {
+    task: &'a str,
+    bytes: usize,
+    /// The name of the whole, where the model had been shown a part and told another name than the task's.
+    handle: Option<&'a str>,
+}
+
+impl StandIn<'_> {
+    fn write(self, object: &mut Map<String, Value>, prefix: &str) {
+        let Self { task, bytes, .. } = self;
+        object.insert("task".into(), json!(task));
+        object.insert(
+            "collapsed".into(),
+            json!(format!(
+                "{prefix}{bytes} bytes; the tool `task` shows them again as {task}"
+            )),
+        );
+        if let Some(handle) = self.handle.filter(|handle| *handle != task) {
+            object.insert("handle".into(), json!(handle));
+        }
+    }
+}
+
+/// The message with one line in place of each result that is longer than that. It is the same message where nothing is.
+pub(super) fn collapse(message: &Arc<Message>) -> Arc<Message> {
+    match &**message {
+        Message::Answers(answers) => {
+            let mut is_changed = false;
+            let answers = answers.iter().map(|answer| {
+                let collapsed = collapse_answer(answer);
+                is_changed |= collapsed.is_some();
+                collapsed.unwrap_or_else(|| answer.clone())
+            });
+            let answers = answers.collect();
+            if is_changed {
+                Arc::new(Message::Answers(answers))
+            } else {
+                Arc::clone(message)
+            }
+        }
+        Message::Delivery { tasks, text, results } => {
+            let lines: Vec<Cow<'_, str>> = text
+                .split('\n')
+                .map(|line| collapse_line(line).map_or(Cow::Borrowed(line), Cow::Owned))
+                .collect();
+            if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
+                return Arc::clone(message);
+            }
+            Arc::new(Message::Delivery {
+                tasks: tasks.clone(),
+                text: lines.join("\n"),
+                results: results.clone(),
+            })
+        }
+        Message::User { .. } | Message::Assistant { .. } | Message::Note { .. } => Arc::clone(message),
+    }
+}
+
+fn collapse_answer(answer: &Answer) -> Option<Answer> {
+    let content = match &answer.content {
+        AnswerContent::Result(result) => AnswerContent::Collapsed(Arc::clone(result)),
+        AnswerContent::Report(report) => AnswerContent::Report(shorten_report(report)),
+        AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => return None,
+    };
+    let collapsed = Answer::new(answer.call.clone(), Arc::clone(&answer.tool), content);
+    is_worth_it(size(&collapsed.to_model_json()), size(&answer.to_model_json())).then_some(collapsed)
+}
+
+/// What the `task` tool has said, with the names of the tasks and without their results.
+fn shorten_report(report: &Value) -> Value {
+    let name = |row: &Value| -> Option<Value> {
+        let keys = ["task", "tool", "status"];
+        let kept = keys
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), row.get(key)?.clone())));
+        Some(Value::Object(kept.collect())).filter(|row| row.get("task").is_some())
+    };
+    let rows = report.get("tasks").and_then(Value::as_array);
+    let tasks: Vec<Value> = rows.map_or_else(
+        || name(report).into_iter().collect(),
+        |rows| rows.iter().filter_map(name).collect(),
+    );
+    let bytes = size(report);
+    json!({"tasks": tasks, "collapsed": format!("{bytes} bytes; ask `task` again for more")})
+}
+
+/// The answer that stands for a result.
+pub(super) fn stand_in(result: &AsyncTaskResult) -> Value {
+    let task = result
+        .number
+        .map_or_else(|| result.task.to_string(), |number| number.to_string());
+    let preview = result.preview.as_deref();
+    let bytes = preview.map_or_else(|| size_of(&result.outcome), |preview| preview.bytes);
+    let status = status_of(&result.outcome);
+    let mut object = Map::new();
+    let stand_in = StandIn {
+        task: &task,
+        bytes,
+        handle: preview.map(|preview| preview.handle.as_str()),
+    };
+    stand_in.write(&mut object, &format!("{status}, "));
+    Value::Object(object)
+}
+
+/// A line of a delivery that holds a result, without the result. Input: `{"task":"t3","tool":"search","status":"completed","result":…}`.
+/// Output: `{"task":"t3","tool":"search","status":"completed","collapsed":"12345 bytes; …"}`.
+fn collapse_line(line: &str) -> Option<String> {
+    if !line.starts_with('{') {
+        return None;
+    }
+    let record: Map<String, Value> = serde_json::from_str(line).ok()?;
+    let text = |key: &str| record.get(key)?.as_str();
+    let (tool, status) = (text("tool")?, text("status")?);
+    let shown = record.get("result").or_else(|| record.get("error"))?;
+    // A tool can give what looks like a preview. All it gains is what its own line says of size and handle.
+    let is_preview = shown.get("note").and_then(Value::as_str) == Some(ResultPreview::NOTE);
+    let bytes = shown.get("bytes").and_then(Value::as_u64).filter(|_| is_preview);
+    let handle = shown.get("handle").and_then(Value::as_str).filter(|_| is_preview);
+    let stand_in = StandIn {
+        task: text("task")?,
+        bytes: bytes
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or_else(|| size(shown)),
+        handle: handle.filter(|handle| handle.len() <= HANDLE_BYTES),
+    };
+    let mut object = Map::new();
+    object.insert("tool".into(), json!(tool));
+    object.insert("status".into(), json!(status));
+    if let Some(arguments) = record
+        .get("arguments")
+        .filter(|arguments| size(arguments) <= ARGUMENT_BYTES)
+    {
+        object.insert("arguments".into(), arguments.clone());
+    }
+    stand_in.write(&mut object, "");
+    let collapsed = frames::escape(&Value::Object(object).to_string());
+    is_worth_it(collapsed.len(), line.len()).then_some(collapsed)
+}
+
+/// A small result is worth more to the model than what is saved on it.
+const fn is_worth_it(collapsed: usize, shown: usize) -> bool {
+    collapsed * 2 < shown
+}
+
+const fn status_of(outcome: &TaskOutcome) -> &'static str {
+    match outcome {
+        TaskOutcome::Completed(_) => "completed",
+        TaskOutcome::Failed(_) => "failed",
+        TaskOutcome::Cancelled(_) => "cancelled",
+        TaskOutcome::Unknown(_) => "unknown",
+    }
+}
+
+fn size_of(outcome: &TaskOutcome) -> usize {
+    match outcome {
+        TaskOutcome::Completed(value) => size(value),
+        TaskOutcome::Failed(error) => error.model_message().len(),
+        TaskOutcome::Cancelled(text) | TaskOutcome::Unknown(text) => text.len(),
+    }
+}
+
+/// How many bytes of JSON a value is.
+fn size(value: &Value) -> usize {
+    struct Size(usize);
+
+    impl io::Write for Size {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut size = Size(0);
+    let _never_fails = serde_json::to_writer(&mut size, value);
+    size.0
+}
