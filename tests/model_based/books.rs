@@ -13,7 +13,6 @@ pub(super) struct Books {
     promised: BTreeSet<TaskNo>,
     /// Told, handed over, dropped or let go of.
     done: BTreeSet<TaskNo>,
-    detached: BTreeSet<TaskNo>,
     is_closing: bool,
     interrupter: Option<TaskNo>,
     /// What was put before the model since anything else was written.
@@ -93,7 +92,6 @@ impl Books {
                 }
             }
             Entry::Detached { tasks, .. } => {
-                self.detached.extend(tasks);
                 // A task of a turn that failed was dropped before.
                 self.done.extend(tasks);
             }
@@ -121,7 +119,8 @@ impl Books {
         self.accepted.difference(&self.done).copied().collect()
     }
 
-    pub(super) fn is_detached(&self, number: TaskNo) -> bool {
-        self.detached.contains(&number)
+    /// Whether the model was told that the task goes on.
+    pub(super) fn is_promised(&self, number: TaskNo) -> bool {
+        self.promised.contains(&number)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use async_tool_runtime::{AckPolicy, AgentPolicy, Join, WakePolicy};
+use async_tool_runtime::{AckPolicy, AgentPolicy, Join, PrunePolicy, WakePolicy};
 
 use super::sim::{Budget, EVERYTHING, World};
 
@@ -303,7 +303,7 @@ fn every_order_of_events_with_the_task_tool_and_futures_loses_nothing_and_double
         (
             "a wait and a result that can't",
             Budget {
-                calls: 3,
+                calls: 2,
                 turns: 3,
                 users: 1,
                 tools: &["urgent", "task wait"],
@@ -402,6 +402,9 @@ fn every_order_of_events_with_batches_crashes_and_ends_loses_nothing_and_doubles
         &[
             ("eager", |_| {}),
             ("deferred", |policy| policy.ack = AckPolicy::Deferred),
+            ("little context", |policy| {
+                policy.prune = PrunePolicy::new(100).with_target(40).with_keep_recent(0);
+            }),
             ("few turns", |policy| {
                 policy.limits = policy.limits.with_turns(2).with_tool_calls(1)
             }),
@@ -441,6 +444,9 @@ fn random_world(seed: u64, random: &mut Random) -> World {
         policy.wake = policy.wake.with_join(join);
         if random.below(3) == 0 {
             policy.wake = policy.wake.with_deadline(Duration::from_millis(700));
+        }
+        if random.below(3) == 0 {
+            policy.prune = PrunePolicy::new(150).with_target(60).with_keep_recent(random.below(2));
         }
         if random.below(4) == 0 {
             policy.limits = policy.limits.with_turns(3).with_tool_calls(4);

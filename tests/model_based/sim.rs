@@ -9,10 +9,11 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AsyncTaskResult, Background,
-    BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Join, Ledger, Message, ModelError,
-    ModelRequest, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing,
-    Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
+    AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
+    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Join, Ledger, Message,
+    ModelError, ModelRequest, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer,
+    Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
+    pruned_view,
 };
 use serde_json::{Value, json};
 
@@ -546,23 +547,47 @@ impl World {
             // A model that calls for ever is no world to explore.
             self.budget.calls = 0;
         }
+        let (messages, pruned) = (self.folded.transcript().messages(), self.folded.pruned());
         assert_eq!(
             request.messages,
-            self.folded.transcript().messages(),
+            pruned_view(messages, pruned),
             "invariant 6: the model is shown what is durable, and nothing else"
         );
         check_answers(&request.messages);
-        self.check_kept(&request.messages);
+        self.check_running(&request.messages);
+        // What the model was once shown may be left out later; the conversation keeps it.
+        self.check_kept(messages);
         self.check_reason();
         for text in &self.users {
-            let is_shown = request
-                .messages
+            let is_shown = messages
                 .iter()
                 .any(|message| matches!(&**message, Message::User { text: said } if said == text));
             assert!(is_shown, "invariant 7: `{text}` waits although a turn starts");
         }
         self.turn = Some((turn, false));
         self.requests.push(request);
+    }
+
+    /// No task is forgotten: each that runs is named by its acknowledgement, or by the note that stands for what was left out.
+    fn check_running(&self, messages: &[Arc<Message>]) {
+        let mut named = HashSet::new();
+        for message in messages {
+            match &**message {
+                Message::Answers(answers) => named.extend(answers.iter().filter_map(|answer| match &answer.content {
+                    AnswerContent::Ack(ack) => Some(ack.number?.to_string()),
+                    _ => None,
+                })),
+                Message::Note { text } => named.extend(text.split([' ', '\n']).map(str::to_owned)),
+                _ => {}
+            }
+        }
+        for number in self.folded.open_tasks() {
+            let is_promised = self.books.is_promised(number);
+            assert!(
+                !is_promised || named.contains(&number.to_string()),
+                "{number} runs, and the model is shown nothing of it: {messages:#?}"
+            );
+        }
     }
 
     /// What was finished of a turn that was broken off is kept, as what was said and called by others is.

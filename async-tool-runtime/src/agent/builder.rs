@@ -8,7 +8,7 @@ use super::{
     AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, LearnedGrace, Ledger, RunLimits,
     WakePolicy, bounds::Bounds, shell::Shell,
 };
-use crate::{AppendError, AsyncToolManager, Journal, MemoryJournal, Model, SessionId};
+use crate::{AppendError, AsyncToolManager, Journal, MemoryJournal, Model, PrunePolicy, SessionId, TokenEstimator};
 
 /// Builds an [`AsyncAgent`].
 ///
@@ -70,6 +70,18 @@ impl AsyncAgentBuilder {
     /// How long the end of a turn waits for tools whose latencies are known. Default: [`LearnedGrace::default`].
     pub fn learned_grace(mut self, learned: LearnedGrace) -> Self {
         self.policy.learned_grace = Some(learned);
+        self
+    }
+
+    /// How much of a long conversation the model is shown. Default: 100,000 tokens, and 60 % of that after a pruning.
+    pub fn prune(mut self, policy: PrunePolicy) -> Self {
+        self.policy.prune = policy;
+        self
+    }
+
+    /// How tokens are estimated. Default: [`ApproximateTokens`](crate::ApproximateTokens).
+    pub fn tokens(mut self, estimator: impl TokenEstimator + 'static) -> Self {
+        self.policy.tokens = Arc::new(estimator);
         self
     }
 

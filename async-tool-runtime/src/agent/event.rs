@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::{DeliveryPolicy, Join, RunLimit, TurnNo};
 use crate::{
-    AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, Timestamp, ToolCall, Usage,
+    AsyncTaskResult, InputRequest, ModelError, ProgressReport, Pruned, TaskId, TaskNo, Timestamp, ToolCall, Usage,
     broadcast::{BroadcastStream, Received, next},
 };
 
@@ -126,6 +126,8 @@ pub enum AgentEventKind {
         /// How many were cut.
         cuts: u32,
     },
+    /// What the model is shown of the conversation was cut down this far. The conversation itself is kept.
+    Pruned(Pruned),
     /// The agent asks its model no more before the next message: it has done as much as it may for the last.
     LimitReached(RunLimit),
     /// The session takes no more messages, and goes on with what it has until then.

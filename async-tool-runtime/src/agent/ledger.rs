@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{DeliveryPolicy, RunTotals, TurnNo, group::TaskGroup};
 use crate::{
     AsyncTaskResult, TaskAck, TaskId, TaskNo, Timestamp, ToolCall,
-    context::{Answer, AnswerContent, Message, Transcript},
+    context::{Answer, AnswerContent, Message, Pruned, Transcript},
     journal::{Awaited, Entry, Given},
 };
 
@@ -22,6 +22,8 @@ pub struct Ledger {
     opened: bool,
     nonce: String,
     transcript: Transcript,
+    /// How far what the model is shown of it is pruned.
+    pruned: Pruned,
     /// User messages that came while a turn was open: they follow its answers.
     held_messages: Vec<String>,
     tasks: BTreeMap<TaskNo, TaskRecord>,
@@ -348,6 +350,11 @@ impl Ledger {
                 self.transcript.push(Message::Note { text: text.clone() });
                 self.unanswered |= *again;
             }
+            Entry::Pruned { pruned, .. } => {
+                let goes_on = self.pruned.allows(pruned, self.transcript.messages());
+                require(entry, goes_on, "whole turns are pruned, and what is pruned stays so")?;
+                self.pruned = pruned.clone();
+            }
             Entry::Draining { until, .. } => {
                 require(entry, self.life == Life::Open, "the session is closing already")?;
                 self.draining = Some(*until);
@@ -565,6 +572,12 @@ impl Ledger {
     #[must_use]
     pub fn transcript(&self) -> &Transcript {
         &self.transcript
+    }
+
+    /// How far what the model is shown of the transcript is pruned.
+    #[must_use]
+    pub fn pruned(&self) -> &Pruned {
+        &self.pruned
     }
 
     /// Whether something stands in the transcript that the model has not answered.

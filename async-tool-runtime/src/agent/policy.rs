@@ -1,11 +1,14 @@
 //! How an agent decides.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Join, LearnedGrace, RunLimits, task_tool};
-use crate::tool::{Background, Effect, ToolOptions, ToolRegistry};
+use crate::{
+    context::{ApproximateTokens, PrunePolicy, TokenEstimator},
+    tool::{Background, Effect, ToolOptions, ToolRegistry},
+};
 
 /// When the model is asked again after its calls have been acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +122,10 @@ pub struct AgentPolicy {
     pub wake: WakePolicy,
     /// When late results enter the conversation, for tools that say nothing themselves. Default: [`DeliveryPolicy::WhenIdle`].
     pub delivery: DeliveryPolicy,
+    /// How much of the conversation the model is shown. Default: [`PrunePolicy::default`].
+    pub prune: PrunePolicy,
+    /// How the tokens of the conversation are estimated. Default: [`ApproximateTokens`].
+    pub tokens: Arc<dyn TokenEstimator>,
     /// How much the agent does for one message of the user's.
     pub limits: RunLimits,
     /// Whether the model has the `task` tool, where any tool can run in the background. Default: yes.
@@ -157,6 +164,8 @@ impl AgentPolicy {
             ack: AckPolicy::default(),
             wake: WakePolicy::default(),
             delivery: DeliveryPolicy::default(),
+            prune: PrunePolicy::default(),
+            tokens: Arc::new(ApproximateTokens),
             limits: RunLimits::default(),
             task_tool: true,
             wait_limit: Duration::from_secs(60),

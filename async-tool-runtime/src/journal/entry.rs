@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AsyncTaskResult, DeliveryPolicy, Join, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall, TurnEnd, TurnNo};
+use crate::{
+    AsyncTaskResult, DeliveryPolicy, Join, Pruned, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall, TurnEnd, TurnNo,
+};
 
 /// A fact about a session. A session is the fold of its entries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -182,6 +184,13 @@ pub enum Entry {
         text: String,
         /// Whether the model is asked again for this alone.
         again: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// What the model is shown of the conversation was cut down. The conversation itself is kept.
+    Pruned {
+        /// How far, from here on.
+        pruned: Pruned,
         /// When.
         at: Timestamp,
     },

@@ -208,8 +208,14 @@ fn the_checker_fails_on_views_that_are_pruned_wrongly() {
     noted_early.insert(calls + 1, Arc::new(Message::Note { text: "so".to_owned() }));
     let mut twice = good.clone();
     twice.insert(calls + 2, Arc::clone(&good[calls + 1]));
-    let (Message::Assistant { text, calls: made, .. }, Message::Delivery { tasks, text: frame }) =
-        (&*good[blocks], &*good[delivery])
+    let (
+        Message::Assistant { text, calls: made, .. },
+        Message::Delivery {
+            tasks,
+            text: frame,
+            results,
+        },
+    ) = (&*good[blocks], &*good[delivery])
     else {
         unreachable!()
     };
@@ -221,10 +227,12 @@ fn the_checker_fails_on_views_that_are_pruned_wrongly() {
     let renamed = Message::Delivery {
         tasks: tasks.clone(),
         text: frame.replace("\"task\":\"", "\"task\":\"9"),
+        results: results.clone(),
     };
     let untagged = Message::Delivery {
         tasks: tasks.clone(),
         text: frame.replace("</tool_results_n>", ""),
+        results: results.clone(),
     };
     // Everything is left out that may be, and nothing said of what runs: `example` has a task that only an acknowledgement names.
     let forgetful = pruned_view(&messages, &marker(limit, limit, String::new()));

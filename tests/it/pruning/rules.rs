@@ -109,10 +109,11 @@ fn is_shown_by(message: &Message, shown: &Message) -> bool {
                 })
         }
         (
-            Message::Delivery { tasks, text },
+            Message::Delivery { tasks, text, .. },
             Message::Delivery {
                 tasks: same,
                 text: shown,
+                ..
             },
         ) => {
             let (said, shown): (Vec<_>, Vec<_>) = (text.split('\n').collect(), shown.split('\n').collect());

@@ -22,8 +22,8 @@ use super::{
     ledger::{Life, Told},
 };
 use crate::{
-    Entry, InputRequest, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskOutcome, TaskStatus, Timestamp,
-    ToolDefinition,
+    ContextWindow, Entry, InputRequest, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskOutcome, TaskStatus,
+    Timestamp, ToolDefinition,
 };
 
 /// Decides what an agent does. Sans-IO: inputs go in with the time, actions come out.
@@ -53,6 +53,10 @@ pub struct AgentMachine {
     /// What became of the messages that the model has sent to tasks: why they were not taken, by the number of the call.
     sent: BTreeMap<TaskNo, Option<String>>,
     latencies: Latencies,
+    /// Follows the transcript; knows nothing that isn't in the ledger.
+    window: ContextWindow,
+    /// The tokens of the system prompt and the definitions, once they are counted.
+    overhead: Option<usize>,
     /// The user wants as few model calls as possible.
     batch: bool,
     failures: u32,
@@ -102,11 +106,14 @@ impl AgentMachine {
         policy: AgentPolicy,
         ledger: Ledger,
     ) -> Self {
+        let window = ContextWindow::new(policy.prune).with_estimator(Arc::clone(&policy.tokens));
         Self {
             session,
             system,
             definitions,
             policy,
+            window,
+            overhead: None,
             ledger,
             now: Timestamp::default(),
             phase: Phase::Idle,

@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use super::{AgentMachine, Phase, Stall};
 use crate::{
-    Entry, ModelError, ModelRequest, TaskId, TaskNo, Timestamp, ToolCall, TurnEnd,
-    agent::{AgentAction, AgentEventKind, Timer, TurnEvent, TurnNo, frames, ledger::TaskRecord},
+    Entry, ModelError, ModelRequest, RunningTask, StatusLimit, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
+    TurnEnd,
+    agent::{
+        AgentAction, AgentEventKind, Timer, TurnEvent, TurnNo, frames,
+        ledger::{TaskRecord, Told},
+    },
+    status_block,
 };
 
 /// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
@@ -193,6 +198,7 @@ impl AgentMachine {
             return;
         }
         self.deliver(None);
+        self.prune();
         let turn = self.ledger.next_turn();
         self.record(Entry::TurnStarted { turn, at: self.now });
         self.phase = Phase::Thinking(self.now);
@@ -201,7 +207,9 @@ impl AgentMachine {
             heard: self.now,
             ..RunningTurn::default()
         };
-        let messages = self.ledger.transcript().messages().to_vec();
+        let messages = self
+            .window
+            .view(self.ledger.transcript().messages(), self.ledger.pruned());
         let request = ModelRequest::new(self.session.clone(), messages, self.definitions.clone());
         let request = request.with_system(self.system.clone());
         self.actions.push(AgentAction::StartTurn(turn, request));
@@ -209,5 +217,36 @@ impl AgentMachine {
             self.set_timer(Timer::Silence(turn), self.now.after(limit));
         }
         self.emit(AgentEventKind::TurnStarted(turn));
+    }
+
+    /// Cuts down what the model is shown, if it is too much. Tasks that run are listed then: their acknowledgements may be out of sight.
+    fn prune(&mut self) {
+        let overhead = *self.overhead.get_or_insert_with(|| {
+            let count = |text: &str| self.policy.tokens.count_text(text);
+            let tools = self.definitions.iter().map(|tool| {
+                let schema = tool.input_schema.to_string();
+                count(&tool.name) + count(&tool.description) + count(&schema)
+            });
+            tools.sum::<usize>() + self.system.as_deref().map_or(0, count)
+        });
+        let (ledger, now) = (&self.ledger, self.now);
+        let status = || {
+            let tasks = ledger.tasks().iter().filter(|(_, record)| record.told == Told::Ack);
+            let rows = tasks.map(|(number, record)| {
+                let status = match &record.result {
+                    Some(result) => result.status(),
+                    None if self.running.contains(number) => TaskStatus::Running,
+                    None => TaskStatus::Queued,
+                };
+                let elapsed = now.since(record.accepted);
+                RunningTask::new(*number, &record.call.name, &record.call.arguments, status, elapsed)
+            });
+            status_block(rows, StatusLimit::default())
+        };
+        let messages = ledger.transcript().messages();
+        if let Some(pruned) = self.window.plan(messages, ledger.pruned(), overhead, status) {
+            self.emit(AgentEventKind::Pruned(pruned.clone()));
+            self.record(Entry::Pruned { pruned, at: now });
+        }
     }
 }
