@@ -361,6 +361,9 @@ impl World {
             folded, self.folded,
             "invariant 9: the same entries are the same session"
         );
+        // What was put before the model, for whatever reason, is to be answered.
+        self.was_asked = folded.is_unanswered();
+        self.books.given.clear();
         self.machine = AgentMachine::new(SessionId::new("s"), None, Arc::from([]), self.policy.clone(), folded);
         self.give(AgentInput::Recover);
     }
@@ -618,7 +621,11 @@ impl World {
         }
         let policies: Vec<DeliveryPolicy> = given.iter().map(|number| self.delivery_of(*number)).collect();
         let is_news = policies.iter().any(|policy| *policy != DeliveryPolicy::Silent);
-        assert!(is_news || self.is_batch, "a turn starts, and nobody wanted it");
+        assert!(
+            is_news || self.is_batch,
+            "a turn starts, and nobody wanted it: {:#?}",
+            self.journal
+        );
         if policies.contains(&DeliveryPolicy::Interrupt) {
             return;
         }

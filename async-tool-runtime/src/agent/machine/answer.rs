@@ -13,6 +13,17 @@ enum Wait {
 }
 
 impl AgentMachine {
+    /// Answers the calls of a turn that has just ended: as soon as they are worth answering, or at once for what can't wait.
+    pub(super) fn begin_answering(&mut self) {
+        if self.ledger.has_held_messages() || self.urgent().is_some() {
+            // Neither what the user has said in the meantime nor a result that can't wait waits for results.
+            self.answer();
+            self.carry_on();
+        } else {
+            self.answer_if_due();
+        }
+    }
+
     /// Answers the calls of the turn that has ended, if nothing is worth waiting for.
     pub(super) fn answer_if_due(&mut self) {
         let (Phase::Answering(ended), Some(open)) = (self.phase, self.ledger.open_turn()) else {

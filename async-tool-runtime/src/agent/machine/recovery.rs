@@ -41,7 +41,7 @@ impl AgentMachine {
             self.close_if_done();
         } else if self.ledger.open_turn().is_some() {
             self.phase = Phase::Answering(self.now);
-            self.answer_if_due();
+            self.begin_answering();
         } else {
             self.carry_on();
         }

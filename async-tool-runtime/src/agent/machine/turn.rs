@@ -72,13 +72,7 @@ impl AgentMachine {
         }
         self.phase = Phase::Answering(self.now);
         self.obey(&calls);
-        if self.ledger.has_held_messages() || self.urgent().is_some() {
-            // Neither what the user has said in the meantime nor a result that can't wait waits for results.
-            self.answer();
-            self.carry_on();
-        } else {
-            self.answer_if_due();
-        }
+        self.begin_answering();
     }
 
     fn on_failed(&mut self, turn: TurnNo, error: ModelError) {
