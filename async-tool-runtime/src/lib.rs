@@ -101,9 +101,9 @@ pub mod crates {
 pub use agent::{
     AckPolicy, Agent, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
     AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, DeliveryPolicy,
-    FoldError, Join, LearnedGrace, Ledger, RunError, RunLimit, RunLimits, RunSummary, RunTotals, Stall, StartError,
-    Timer, Transactional, TurnContext, TurnEvent, TurnInput, TurnItem, TurnNo, TurnOver, TurnReply, WakePolicy,
-    WholeAgent,
+    FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, RunError, RunLimit, RunLimits, RunSummary, RunTotals,
+    Stall, StartError, Timer, Transactional, TurnContext, TurnEvent, TurnInput, TurnItem, TurnNo, TurnOver, TurnReply,
+    WakePolicy, WholeAgent,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};

@@ -10,6 +10,7 @@ mod delivery;
 mod dialects;
 mod futures;
 mod gates;
+mod guard;
 mod held;
 mod manager;
 mod methods;
