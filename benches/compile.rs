@@ -84,7 +84,7 @@ fn hand_tool(number: usize) -> String {
         r#"
         pub mod tool_{number} {{
             use std::sync::OnceLock;
-            use async_tool_runtime::{{BoundCall, Tool, ToolDefinition, ToolError, ToolErrorKind}};
+            use async_tool_runtime::{{Arguments as Sent, BoundCall, Tool, ToolDefinition, ToolError, ToolErrorKind}};
             use serde_json::Value;
 
             #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -109,8 +109,8 @@ fn hand_tool(number: usize) -> String {
                     }})
                 }}
 
-                fn bind(&self, arguments: &Value) -> Result<BoundCall, ToolError> {{
-                    let Arguments {{ topic, sources }} = serde_json::from_value(arguments.clone())
+                fn bind(&self, arguments: &Sent) -> Result<BoundCall, ToolError> {{
+                    let Arguments {{ topic, sources }} = serde_json::from_value(Value::clone(arguments))
                         .map_err(|error| ToolError::new(ToolErrorKind::InvalidArguments, error.to_string()))?;
                     Ok(BoundCall::future(move |_| async move {{
                         let said = run(topic, sources).await.map_err(ToolError::failed)?;

@@ -20,8 +20,8 @@ pub use ::std::vec::Vec;
 
 pub use crate::agent::DeliveryPolicy;
 pub use crate::policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
-use crate::tool::Constraints;
 pub use crate::tool::output::{OutputSchema, Probe, probe, probe_of};
+use crate::tool::{Arguments, Constraints};
 pub use crate::tool::{
     Background, BoundCall, Effect, FromToolContext, FunctionTool, Tool, ToolDefinition, ToolError, ToolErrorKind,
 };
@@ -107,7 +107,7 @@ pub trait ReadableArguments<A> {
     fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
 
     /// Reads the arguments of a call, or says what doesn't fit, and where.
-    fn bind(self, definition: &Definition, arguments: &Value) -> Result<A, ToolError>;
+    fn bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError>;
 }
 
 impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
@@ -120,7 +120,7 @@ impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
         })
     }
 
-    fn bind(self, definition: &Definition, arguments: &Value) -> Result<A, ToolError> {
+    fn bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError> {
         let Definition { shown, constraints } = definition;
         crate::tool::bind(&shown.input_schema, constraints, arguments)
     }
@@ -133,7 +133,7 @@ pub trait UnreadableArguments<A> {
     fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
 
     /// Never called.
-    fn bind(self, definition: &Definition, arguments: &Value) -> Result<A, ToolError>;
+    fn bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError>;
 }
 
 impl<A> UnreadableArguments<A> for Probe<A> {
@@ -141,7 +141,7 @@ impl<A> UnreadableArguments<A> for Probe<A> {
         Definition::new(ToolDefinition::new(name, description, Value::Null))
     }
 
-    fn bind(self, definition: &Definition, _: &Value) -> Result<A, ToolError> {
+    fn bind(self, definition: &Definition, _: &Arguments) -> Result<A, ToolError> {
         let message = format!("the arguments of `{}` can't be read", definition.shown.name);
         Err(ToolError::new(ToolErrorKind::Internal, message))
     }
@@ -184,7 +184,7 @@ impl Definition {
     /// The tool that makes its calls with `binder`.
     pub fn tool<B>(self, binder: B) -> FunctionTool
     where
-        B: Fn(&Self, &Value) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
+        B: Fn(&Self, &Arguments) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
     {
         FunctionTool::from_parts(self.shown.clone(), move |arguments| binder(&self, arguments))
     }

@@ -137,9 +137,9 @@ pub use task::{
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
 pub use tool::collected_tools;
 pub use tool::{
-    Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, FutureArgument, IdempotencyKey,
-    Messages, Progress, ProgressReport, RegistryError, Requirement, State, TaskRef, Tool, ToolContext, ToolDefinition,
-    ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
+    Arguments, Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, FutureArgument,
+    IdempotencyKey, Messages, Progress, ProgressReport, RegistryError, Requirement, State, TaskRef, Tool, ToolContext,
+    ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

@@ -58,8 +58,7 @@ pub(crate) fn dispatch(manager: &AsyncToolManager, session: &SessionId, argument
 }
 
 pub(crate) fn call(manager: &AsyncToolManager, session: &SessionId, tool: &str, arguments: &str) -> TaskHandle {
-    let arguments: serde_json::Value = serde_json::from_str(arguments).expect("the benches' arguments are JSON");
-    let call = ToolCall::new("call_1", tool, arguments);
+    let call = ToolCall::new("call_1", tool, async_tool_runtime::Arguments::from_text(arguments));
     manager
         .submit_task(TaskSpec::new(session.clone(), call))
         .expect("there is room")

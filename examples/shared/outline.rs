@@ -173,11 +173,7 @@ mod tests {
     }
 
     fn at(result: &AsyncTaskResult, (accepted, started, settled): (u64, u64, u64)) -> AsyncTaskResult {
-        let call = ToolCall::new(
-            result.call.clone(),
-            Arc::clone(&result.tool),
-            Arc::clone(&result.arguments),
-        );
+        let call = ToolCall::new(result.call.clone(), Arc::clone(&result.tool), result.arguments.clone());
         let spec = TaskSpec::new(result.session.clone(), call).with_task(result.task);
         let at = Timestamp::from_millis;
         let timing = Timing::new(at(accepted), Some(at(started)), at(settled));

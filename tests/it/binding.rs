@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use async_tool_runtime::{AsyncToolManager, SessionId, TaskOutcome, Tool, ToolCall, ToolErrorKind, async_tool, tools};
+use async_tool_runtime::{
+    Arguments, AsyncToolManager, SessionId, TaskOutcome, Tool, ToolCall, ToolErrorKind, async_tool, tools,
+};
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
@@ -175,8 +177,7 @@ proptest! {
     #[test]
     fn text_that_may_be_anything_is_bound_or_refused(bytes in vec(any::<u8>(), 0..64)) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        // As an adapter passes on what isn't JSON, and what is.
-        let arguments = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let arguments = Arguments::from_text(text);
         let refusal = echo::tool().bind(&arguments).unwrap_err();
         prop_assert!(refusal.model_message().contains("at `$"), "{refusal}");
     }

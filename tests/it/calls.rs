@@ -24,7 +24,7 @@ where
     Fut: Future<Output = Output> + Send + 'static,
 {
     FunctionTool::from_parts(definition(name), move |arguments| {
-        let (run, arguments) = (run.clone(), arguments.clone());
+        let (run, arguments) = (run.clone(), arguments.value().clone());
         Ok(BoundCall::future(move |cx| run(arguments, cx)))
     })
 }

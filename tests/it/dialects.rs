@@ -908,7 +908,7 @@ fn what_openai_strict_makes_a_model_write_binds_after_the_nulls_are_stripped() {
         &arguments
     ));
     strip_invented_nulls(&tool.definition().input_schema, &mut arguments);
-    tool.bind(&arguments).unwrap();
+    tool.bind(&arguments.clone().into()).unwrap();
 }
 
 // Never lossy: what fits the schema of a dialect fits the tool.
@@ -976,7 +976,7 @@ fn what_a_model_writes_by_the_schema_of_any_dialect_binds() {
                         source.is_valid(&arguments),
                         "{dialect:?}: {written}, stripped {arguments}"
                     );
-                    if let Err(error) = tool.bind(&arguments) {
+                    if let Err(error) = tool.bind(&arguments.clone().into()) {
                         panic!("{dialect:?}: {error}: {written}, stripped {arguments}");
                     }
                 }
@@ -1180,7 +1180,7 @@ fn what_a_schema_with_futures_allows_is_what_the_tool_takes_and_futures() {
         assert_eq!(validator.is_valid(&arguments), fits, "{arguments}");
     }
     // The binder reads values: futures are filled in before.
-    let error = tool.bind(&json!({"title": future, "shapes": []})).unwrap_err();
+    let error = tool.bind(&json!({"title": future, "shapes": []}).into()).unwrap_err();
     assert!(error.message().starts_with("invalid arguments at `$.title`"), "{error}");
-    assert!(tool.bind(&json!({"title": "a", "shapes": [circle]})).is_ok());
+    assert!(tool.bind(&json!({"title": "a", "shapes": [circle]}).into()).is_ok());
 }

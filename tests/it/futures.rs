@@ -35,9 +35,9 @@ fn key_futures_is_in_the_schema_and_in_a_sentence_and_what_is_filled_in_is_check
     let arguments = json!({"a": {"$task": "t1", "pointer": "/sum"}});
     let (number, list) = (json!({"sum": 40}), json!({"sum": [40]}));
     let filled = FutureArgument::fill(&arguments, |_| Ok(&number)).unwrap();
-    assert!(tool.bind(&filled).is_ok());
+    assert!(tool.bind(&filled.into()).is_ok());
     let wrong = FutureArgument::fill(&arguments, |_| Ok(&list)).unwrap();
-    let error = tool.bind(&wrong).unwrap_err();
+    let error = tool.bind(&wrong.into()).unwrap_err();
     assert_eq!(
         error.model_message(),
         "invalid arguments at `$.a`: invalid type: sequence, expected i64, got the array [40]"

@@ -101,7 +101,7 @@ fn what_the_schema_accepts_binds_and_nothing_else() {
         for (value, changed) in variants(schema, good.as_object().unwrap()) {
             let expected =
                 validator.is_valid(&value) || repairs(&value, changed).any(|mended| validator.is_valid(&mended));
-            let bound = tool.bind(&value);
+            let bound = tool.bind(&value.clone().into());
             let reason = validator.validate(&value).map_err(|error| error.to_string());
             assert_eq!(
                 bound.is_ok(),
@@ -204,7 +204,7 @@ fn values() -> Vec<Value> {
 
 #[test]
 fn a_refusal_says_where_what_was_expected_and_what_came() {
-    let refusal = |call: Value| texts::tool().bind(&call).unwrap_err().model_message().to_owned();
+    let refusal = |call: Value| texts::tool().bind(&call.into()).unwrap_err().model_message().to_owned();
     assert_eq!(
         refusal(json!({"short": "abcd", "unit": "foot", "wordList": ["a"]})),
         "invalid arguments at `$.short`: expected at most 3 characters, got the string \"abcd\""

@@ -1,6 +1,6 @@
 //! The promises, kept by somebody who reads the journal and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use async_tool_runtime::{Entry, Given, TaskNo};
 

@@ -10,7 +10,7 @@ use std::{
 
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
-    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Join, Ledger, Message,
+    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Join, Ledger, Message,
     ModelError, ModelRequest, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer,
     Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
     pruned_view,

@@ -458,7 +458,7 @@ impl Ledger {
                         record.result.is_none(),
                         "a call whose result is in is answered with it",
                     )?;
-                    let arguments = Arc::clone(&record.call.arguments);
+                    let arguments = record.call.arguments.clone();
                     AnswerContent::Ack(TaskAck::new(
                         record.task,
                         Some(*number),

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, error::Error, fmt, sync::Arc};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::{CallId, ModelEvent, StopReason, TaskAck, ToolCall, TurnEnd, Usage};
+use crate::{Arguments, CallId, ModelEvent, StopReason, TaskAck, ToolCall, TurnEnd, Usage};
 
 /// What an [`Agent`](super::Agent) can do during a turn. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl TurnContext {
     /// # Errors
     ///
     /// [`TurnOver`], where the context was kept longer than the turn.
-    pub fn call(&self, tool: impl Into<Arc<str>>, arguments: impl Into<Arc<Value>>) -> Result<CallReceipt, TurnOver> {
+    pub fn call(&self, tool: impl Into<Arc<str>>, arguments: impl Into<Arguments>) -> Result<CallReceipt, TurnOver> {
         let receipt = CallReceipt {
             call: CallId::new(format!("call_{}", uuid::Uuid::new_v4().simple())),
             tool: tool.into(),
@@ -43,7 +43,7 @@ impl TurnContext {
         let call = ToolCall::new(
             receipt.call.clone(),
             Arc::clone(&receipt.tool),
-            Arc::clone(&receipt.arguments),
+            receipt.arguments.clone(),
         );
         self.events.send(ModelEvent::ToolCall(call)).map_err(|_| TurnOver)?;
         Ok(receipt)
@@ -82,7 +82,7 @@ pub struct CallReceipt {
     /// The name of the tool.
     pub tool: Arc<str>,
     /// The arguments.
-    pub arguments: Arc<Value>,
+    pub arguments: Arguments,
 }
 
 impl CallReceipt {

@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     policy::{Path, Paths, ToolRequest, past_deadline, sleep_until_some},
     task::TaskCell,
-    tool::{BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
+    tool::{Arguments, BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
 };
 
 /// Carries out tasks: finds the tool by name, binds the arguments, runs the function with the policies that belong to it (breaker,
@@ -50,7 +50,7 @@ impl Executor {
     /// # Errors
     ///
     /// What the model has to do differently.
-    pub fn bind(&self, name: &str, arguments: &Value) -> Result<BoundCall, ToolError> {
+    pub fn bind(&self, name: &str, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         self.path(name)?.attempt.bind(arguments)
     }
 

@@ -82,7 +82,7 @@ impl Layer<ToolService> for ApprovalLayer {
                         ));
                     };
                     let question = InputRequest::Approval {
-                        arguments: Arc::clone(request.arguments()),
+                        arguments: request.arguments().clone(),
                     };
                     request.wait_for(ask(host, request.cell(), question)).await??;
                 }

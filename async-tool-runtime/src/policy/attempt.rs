@@ -23,7 +23,7 @@ use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_u
 use crate::{
     BoxFuture,
     task::TaskCell,
-    tool::{BoundCall, Run, StateMap, TaskContext, TaskHost, Tool, ToolContext, ToolError, ToolErrorKind},
+    tool::{Arguments, BoundCall, Run, StateMap, TaskContext, TaskHost, Tool, ToolContext, ToolError, ToolErrorKind},
 };
 
 /// Runs a tool's function once. Cheap to clone.
@@ -55,7 +55,7 @@ impl Attempt {
         }))
     }
 
-    pub(crate) fn bind(&self, arguments: &Value) -> Result<BoundCall, ToolError> {
+    pub(crate) fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         let tool = &self.0.tool;
         // A binder is user code too where a tool was made by hand.
         catch_unwind(AssertUnwindSafe(|| tool.bind(arguments))).unwrap_or_else(|panic| Err(panicked(&*panic)))

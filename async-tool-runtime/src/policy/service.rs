@@ -16,7 +16,7 @@ use super::conflict::Claim;
 use crate::{
     BoxFuture, CallId, SessionId, TaskId, TaskNo,
     task::TaskCell,
-    tool::{BoundCall, CancellationToken, Suspension, TaskHost, ToolError, ToolErrorKind},
+    tool::{Arguments, BoundCall, CancellationToken, Suspension, TaskHost, ToolError, ToolErrorKind},
 };
 
 /// A call on its way to the function: what a layer of the host's sees and may change.
@@ -26,7 +26,7 @@ use crate::{
 pub struct ToolRequest {
     cell: Arc<TaskCell>,
     host: Option<Arc<dyn TaskHost>>,
-    arguments: Arc<Value>,
+    arguments: Arguments,
     /// The call as it was bound when it was submitted, for the first attempt with these arguments.
     bound: Arc<Mutex<Option<BoundCall>>>,
     deadline: Option<Instant>,
@@ -44,7 +44,7 @@ impl ToolRequest {
         deadline: Option<Instant>,
     ) -> Self {
         Self {
-            arguments: Arc::clone(&cell.spec.call.arguments),
+            arguments: cell.spec.call.arguments.clone(),
             cell,
             host,
             bound: Arc::new(Mutex::new(bound)),
@@ -96,13 +96,13 @@ impl ToolRequest {
 
     /// The arguments the function will be called with.
     #[must_use]
-    pub fn arguments(&self) -> &Arc<Value> {
+    pub fn arguments(&self) -> &Arguments {
         &self.arguments
     }
 
     /// Other arguments; they are checked against the tool's schema when the function is called. What the record of the task
     /// says of its arguments stays as it was.
-    pub fn set_arguments(&mut self, arguments: impl Into<Arc<Value>>) {
+    pub fn set_arguments(&mut self, arguments: impl Into<Arguments>) {
         self.arguments = arguments.into();
         self.bound = Arc::default();
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{TaskId, TaskNo, TaskStatus};
+use crate::Arguments;
 
 /// What the model is told at once when its call goes on in the background.
 ///
@@ -20,7 +21,7 @@ pub struct TaskAck {
     /// The name of the tool.
     pub tool: Arc<str>,
     /// The arguments as the model sent them.
-    pub arguments: Arc<Value>,
+    pub arguments: Arguments,
     /// Where the task stood when it was acknowledged.
     pub status: TaskStatus,
 }
@@ -36,7 +37,7 @@ impl TaskAck {
         task: TaskId,
         number: Option<TaskNo>,
         tool: impl Into<Arc<str>>,
-        arguments: Arc<Value>,
+        arguments: Arguments,
         status: TaskStatus,
     ) -> Self {
         Self {

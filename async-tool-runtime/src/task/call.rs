@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::Arguments;
 
 /// The provider's name for a call, repeated in its answer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,8 +51,8 @@ impl From<String> for CallId {
 
 /// A model's call of a tool: complete, but not yet checked. Cheap to clone.
 ///
-/// `arguments` is whatever the model sent. An adapter that got text which isn't JSON passes it on as
-/// [`Value::String`]: binding refuses it with an error the model can read, and nothing runs.
+/// `arguments` is whatever the model sent. An adapter that gets text passes it on as it is, with [`Arguments::from_text`], also where it isn't
+/// JSON: binding refuses it with an error the model can read, and nothing runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {
@@ -60,13 +61,13 @@ pub struct ToolCall {
     /// The name of the tool.
     pub name: Arc<str>,
     /// The arguments as the model sent them; shared by everything that goes with the call.
-    pub arguments: Arc<Value>,
+    pub arguments: Arguments,
 }
 
 impl ToolCall {
     /// A call of the tool `name`.
     #[must_use]
-    pub fn new(id: impl Into<CallId>, name: impl Into<Arc<str>>, arguments: impl Into<Arc<Value>>) -> Self {
+    pub fn new(id: impl Into<CallId>, name: impl Into<Arc<str>>, arguments: impl Into<Arguments>) -> Self {
         Self {
             id: id.into(),
             name: name.into(),

@@ -45,7 +45,7 @@ impl TaskHandle {
     #[must_use]
     pub fn ack(&self) -> TaskAck {
         let spec = &self.cell.spec;
-        let arguments = Arc::clone(&spec.call.arguments);
+        let arguments = spec.call.arguments.clone();
         TaskAck::new(
             spec.task,
             spec.number,

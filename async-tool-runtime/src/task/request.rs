@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Arguments;
+
 /// What a task in [`TaskStatus::InputRequired`](crate::TaskStatus::InputRequired) waits for.
 ///
 /// The host answers with [`answer`](crate::AsyncToolManager::answer), [`approve`](crate::AsyncToolManager::approve) or
@@ -16,7 +18,7 @@ pub enum InputRequest {
     /// Whether the call may run, with the arguments it has.
     Approval {
         /// The arguments as the model sent them.
-        arguments: Arc<Value>,
+        arguments: Arguments,
     },
     /// An answer to a question of the tool's.
     Input {

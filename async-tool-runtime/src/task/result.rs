@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{CallId, ResultPreview, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing};
-use crate::{SessionId, ToolError};
+use crate::{Arguments, SessionId, ToolError};
 
 /// The record of a task that has ended: what was asked, how it ended, and when.
 ///
@@ -29,7 +29,7 @@ pub struct AsyncTaskResult {
     /// The name of the tool.
     pub tool: Arc<str>,
     /// The arguments as the model sent them.
-    pub arguments: Arc<Value>,
+    pub arguments: Arguments,
     /// How it ended.
     pub outcome: TaskOutcome,
     /// When it was accepted, started and settled.
@@ -52,7 +52,7 @@ impl AsyncTaskResult {
             parent: spec.parent,
             call: spec.call.id.clone(),
             tool: Arc::clone(&spec.call.name),
-            arguments: Arc::clone(&spec.call.arguments),
+            arguments: spec.call.arguments.clone(),
             outcome,
             timing,
             attempts,

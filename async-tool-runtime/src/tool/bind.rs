@@ -4,7 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Constraints, ToolError, ToolErrorKind,
+    Arguments, Constraints, ToolError, ToolErrorKind,
+    reader::{Reader, Refusal},
     registry::nearest,
     repair::{Repair, repair},
 };
@@ -17,81 +18,81 @@ use super::{
 pub(crate) fn bind<A: DeserializeOwned>(
     schema: &Value,
     constraints: &Constraints,
-    arguments: &Value,
+    arguments: &Arguments,
 ) -> Result<A, ToolError> {
+    // This is compiled once for every tool, and all the rest once.
+    let mut bound = None;
+    bind_with(schema, constraints, arguments, &mut |reader| {
+        bound = Some(A::deserialize(reader)?);
+        Ok(())
+    })?;
+    bound.ok_or_else(|| refuse("that were not read".to_owned()))
+}
+
+/// Reads the arguments of a tool, and keeps them.
+type Read<'a> = &'a mut dyn FnMut(Reader<'_, '_>) -> Result<(), Refusal>;
+
+fn bind_with(
+    schema: &Value,
+    constraints: &Constraints,
+    arguments: &Arguments,
+    read: Read<'_>,
+) -> Result<(), ToolError> {
+    // Nobody needs a value, then.
+    if let Some(mut text) = arguments.text().and_then(|text| constraints.plain(text))
+        && read(Reader::Plain(&mut text)).is_ok()
+        && text.is_read()
+    {
+        return Ok(());
+    }
     let empty = Value::Object(Map::new());
-    let arguments = match arguments {
+    let value = match arguments.value() {
         Value::Null => &empty,
         Value::String(text) if text.trim().is_empty() => &empty,
         other => other,
     };
-    let error = match read(schema, constraints, arguments) {
-        Ok(bound) => return Ok(bound),
+    let error = match read_checked(schema, constraints, value, read) {
+        Ok(()) => return Ok(()),
         Err(error) => error,
     };
-    let Some((mended, repairs)) = repair(schema, arguments) else {
+    let Some((mended, repairs)) = repair(schema, value) else {
         return Err(error);
     };
     // What is still wrong with the mended arguments is all that the model has to change.
-    let bound = read(schema, constraints, &mended)?;
+    read_checked(schema, constraints, &mended, read)?;
     for Repair { path, what } in repairs {
         tracing::info!(path, what, "the arguments of a call were repaired");
     }
-    Ok(bound)
+    Ok(())
 }
 
-fn read<A: DeserializeOwned>(schema: &Value, constraints: &Constraints, arguments: &Value) -> Result<A, ToolError> {
-    if !arguments.is_object() {
+fn read_checked(schema: &Value, constraints: &Constraints, value: &Value, read: Read<'_>) -> Result<(), ToolError> {
+    if !value.is_object() {
         return Err(refuse(format!(
             "at `$`: expected a JSON object of arguments, got {}",
-            describe(arguments)
+            describe(value)
         )));
     }
-    // Keeping track of the path costs an allocation for every field: only arguments that don't fit are read that way.
-    if let Ok(bound) = A::deserialize(arguments) {
-        constraints.check(schema, arguments)?;
-        return Ok(bound);
+    let refusal = match read(Reader::Value(value)) {
+        Ok(()) => return constraints.check(schema, value),
+        Err(refusal) => refusal,
+    };
+    let path = shorten(&refusal.path(), 200);
+    let problem = shorten(&refusal.problem, 300);
+    let mut message = format!("at `{path}`: {problem}");
+    // For an object, the message already names the field.
+    if let Some(got) = refusal.look_up(value).filter(|got| !got.is_object()) {
+        message.push_str(", got ");
+        message.push_str(&describe(got));
     }
-    serde_path_to_error::deserialize(arguments).map_err(|error| {
-        let path = shorten(&path_of(error.path()), 200);
-        let problem = shorten(&error.inner().to_string(), 300);
-        let mut message = format!("at `{path}`: {problem}");
-        if let Some(got) = lookup(arguments, error.path()) {
-            message.push_str(", got ");
-            message.push_str(&describe(got));
-        }
-        if let Some((unknown, meant)) = misspelt(schema, arguments) {
-            message.push_str(&format!("; did you mean `{meant}` instead of `{unknown}`?"));
-        }
-        refuse(message)
-    })
+    if let Some((unknown, meant)) = misspelt(schema, value) {
+        message.push_str(&format!("; did you mean `{meant}` instead of `{unknown}`?"));
+    }
+    Err(refuse(message))
 }
 
 pub(super) fn refuse(problem: String) -> ToolError {
     ToolError::new(ToolErrorKind::InvalidArguments, format!("invalid arguments {problem}"))
-}
-
-/// The path in the form `$.items[0].name`.
-fn path_of(path: &serde_path_to_error::Path) -> String {
-    let text = path.to_string();
-    match text.as_str() {
-        "." => "$".to_owned(),
-        _ if text.starts_with('[') => format!("${text}"),
-        _ => format!("$.{text}"),
-    }
-}
-
-/// The value at the path, if the path leads to a leaf: for an object, the message already names the field.
-fn lookup<'a>(mut value: &'a Value, path: &serde_path_to_error::Path) -> Option<&'a Value> {
-    use serde_path_to_error::Segment;
-    for segment in path {
-        value = match segment {
-            Segment::Seq { index } => value.get(index)?,
-            Segment::Map { key } => value.get(key)?,
-            Segment::Enum { .. } | Segment::Unknown => return None,
-        };
-    }
-    (!value.is_object()).then_some(value)
 }
 
 /// What a model sent, short enough to be read back to it.
@@ -136,7 +137,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only the reading is tested")]
-    struct Arguments {
+    struct Topic {
         topic: String,
         #[serde(default)]
         pages: Vec<Page>,
@@ -150,7 +151,7 @@ mod tests {
 
     fn refusal(arguments: Value) -> String {
         let schema = json!({"properties": {"topic": {}, "pages": {}}});
-        let error = bind::<Arguments>(&schema, &Constraints::of(&schema), &arguments).unwrap_err();
+        let error = bind::<Topic>(&schema, &Constraints::of(&schema), &arguments.into()).unwrap_err();
         assert_eq!(error.kind(), ToolErrorKind::InvalidArguments);
         error.model_message().to_owned()
     }
@@ -223,7 +224,8 @@ mod tests {
 
     fn wide(arguments: &Value) -> Result<Wide, String> {
         let schema = crate::schema::of_input::<Wide>();
-        bind(&schema, &Constraints::of(&schema), arguments).map_err(|error| error.model_message().to_owned())
+        bind(&schema, &Constraints::of(&schema), &arguments.clone().into())
+            .map_err(|error| error.model_message().to_owned())
     }
 
     #[test]
@@ -248,6 +250,126 @@ mod tests {
         ] {
             assert_eq!(wide(&sent), wide(&meant), "{sent}");
             assert!(wide(&meant).is_ok(), "{meant}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_read_like_its_value() {
+        for text in [
+            r#" { "count" : 5 , "ratio":1e0,"flag":true,"text":"\\\"}" } "#,
+            r#"{"count":5.0}"#,
+            r#"{"count":-0}"#,
+            r#"{"count":-1}"#,
+            r#"{"count":4294967296}"#,
+            r#"{"count":99999999999999999999}"#,
+            r#"{"count":1,"count":2}"#,
+            r#"{"count":1,"\u0063ount":2}"#,
+            r#"{"by_name":{"a":1,"a":2},"page":{"number":1,"number":2}}"#,
+            r#"{"names":["a","b"],"page":null}"#,
+            r#"{"count":"5"}"#,
+            r#"["5"]"#,
+            r#""{\"count\": 5}""#,
+            r#"{"count":5} {}"#,
+            r#"{"count":5"#,
+            "{\"text\":\"\n\"}",
+            "{}",
+            "null",
+            " ",
+            "",
+        ] {
+            let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+            let schema = crate::schema::of_input::<Wide>();
+            let bound = bind(&schema, &Constraints::of(&schema), &Arguments::from_text(text));
+            assert_eq!(
+                bound.map_err(|error| error.model_message().to_owned()),
+                wide(&value),
+                "{text}"
+            );
+        }
+    }
+
+    /// Reads a map of which it keeps the first field of each name.
+    fn first<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        struct First;
+
+        impl<'de> serde::de::Visitor<'de> for First {
+            type Value = u32;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<u32, M::Error> {
+                let mut first = None;
+                while let Some((_, number)) = map.next_entry::<String, u32>()? {
+                    first.get_or_insert(number);
+                }
+                Ok(first.unwrap_or_default())
+            }
+        }
+
+        deserializer.deserialize_map(First)
+    }
+
+    #[test]
+    fn no_type_sees_a_field_that_the_checks_have_not_seen() {
+        #[derive(Deserialize)]
+        struct Limited {
+            #[serde(deserialize_with = "first")]
+            map: u32,
+        }
+
+        let schema = json!({"type": "object", "properties": {
+            "map": {"type": "object", "additionalProperties": {"type": "integer", "maximum": 10}}
+        }});
+        let constraints = Constraints::of(&schema);
+        let bound: Limited = bind(
+            &schema,
+            &constraints,
+            &Arguments::from_text(r#"{"map":{"a":99,"a":1}}"#),
+        )
+        .unwrap();
+        assert_eq!(bound.map, 1);
+    }
+
+    #[test]
+    fn a_quick_look_at_a_text_sees_what_one_at_its_value_sees() {
+        let schema = json!({"type": "object", "properties": {
+            "text": {"type": "string"}, "flag": {"type": "boolean"}, "number": {"type": "number"},
+            "few": {"type": "integer", "minimum": 1, "maximum": 9}, "any": {"type": "integer"},
+        }});
+        let constraints = Constraints::of(&schema);
+        for (sent, is_met) in [
+            (r#"{}"#, true),
+            (
+                r#" { "text" : "a\\" , "flag" : false , "number" : 1.5e3 , "few" : 9 , "any" : -7 } "#,
+                true,
+            ),
+            (r#"{"few":0}"#, false),
+            (r#"{"few":10}"#, false),
+            (r#"{"few":1.0}"#, false),
+            (r#"{"few":"1"}"#, false),
+            (r#"{"any":1e2}"#, false),
+            (r#"{"any":-0}"#, false),
+            (r#"{"any":null}"#, false),
+            (r#"{"text":1}"#, false),
+            (r#"{"text":["a"]}"#, false),
+            (r#"{"flag":"true"}"#, false),
+            (r#"{"flag":true,"flag":true}"#, false),
+            (r#"{"fl\u0061g":true}"#, false),
+            (r#"{"other":true}"#, false),
+            (r#"[true]"#, false),
+            (r#""{}""#, false),
+            (r#"{"text":"a"#, false),
+            ("", false),
+        ] {
+            let is_read = constraints.plain(sent).is_some_and(|mut text| {
+                let read = serde_json::Map::deserialize(Reader::Plain(&mut text));
+                read.is_ok_and(|read| {
+                    text.is_read() && serde_json::from_str(sent).is_ok_and(|value: Value| value == Value::Object(read))
+                })
+            });
+            assert_eq!(is_read, is_met, "{sent}");
         }
     }
 

@@ -4,12 +4,12 @@
 //! Without a check, a model could send what its schema forbids, and the function would get it. Left to serde are the names
 //! of fields and variants: an alias is read, though no schema shows it.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 
-use super::ToolError;
+use super::{ToolError, reader::Leaf};
 
 /// The constraints of a schema, with its patterns compiled.
 #[derive(Debug, Default)]
@@ -82,6 +82,20 @@ impl Constraints {
         })
     }
 
+    /// The text as something to be read and checked at once, where there is little to check.
+    pub(super) fn plain<'a>(&'a self, text: &'a str) -> Option<PlainText<'a>> {
+        let mut text = PlainText {
+            flat: self.flat.as_deref().filter(|flat| flat.len() <= 64)?,
+            text,
+            at: 0,
+            place: Place::Begin,
+            seen: 0,
+        };
+        let is_object = text.peek() == Some(b'{');
+        text.at += 1;
+        is_object.then_some(text)
+    }
+
     fn collect(&mut self, schema: &Value) {
         match schema {
             Value::Object(object) => {
@@ -122,6 +136,10 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
     }
     let properties = schema.get("properties")?.as_object()?;
     let flat = properties.iter().map(|(name, property)| {
+        // Names are compared as they are written.
+        if name.bytes().any(|byte| byte == b'\\' || byte < b' ') {
+            return None;
+        }
         let property = property.as_object()?;
         let limit = |keyword: &str| match property.get(keyword) {
             Some(Value::Number(limit)) => limit.as_i128().map(Some),
@@ -147,6 +165,189 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
         Some((name.as_str().into(), flat))
     });
     flat.collect()
+}
+
+/// The text of an object that is read field by field, and checked on the way.
+///
+/// It gives up at everything that needs a second look: what isn't JSON, names a field that isn't known or names one twice, or has a
+/// value of another type or beyond a limit. What it reads to the [end](Self::is_read) is what serde_json would read, and violates no constraint.
+pub(super) struct PlainText<'a> {
+    flat: &'a [(Box<str>, Flat)],
+    text: &'a str,
+    at: usize,
+    place: Place,
+    /// The fields that have come, a bit for each.
+    seen: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Begin,
+    /// Behind the name of this field.
+    Named(usize),
+    /// Behind the value of a field.
+    Between,
+    End,
+}
+
+/// A second look is needed.
+#[derive(Debug)]
+pub(super) struct GivesUp;
+
+impl std::fmt::Display for GivesUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the text needs a second look")
+    }
+}
+
+impl<'a> PlainText<'a> {
+    /// The name of the next field.
+    pub(super) fn next_name(&mut self) -> Result<Option<&'a str>, GivesUp> {
+        let first = match (self.peek(), self.place) {
+            (Some(b'}'), Place::Begin | Place::Between) => {
+                self.at += 1;
+                self.place = Place::End;
+                return Ok(None);
+            }
+            (Some(b','), Place::Between) => {
+                self.at += 1;
+                self.peek()
+            }
+            (first, Place::Begin) => first,
+            _ => None,
+        };
+        if first != Some(b'"') {
+            return Err(GivesUp);
+        }
+        let (name, _) = self.string().ok_or(GivesUp)?;
+        let index = self.flat.iter().position(|(known, _)| **known == *name);
+        let index = index.ok_or(GivesUp)?;
+        let bit = 1 << index;
+        if self.seen & bit != 0 || self.peek() != Some(b':') {
+            return Err(GivesUp);
+        }
+        self.at += 1;
+        self.seen |= bit;
+        self.place = Place::Named(index);
+        Ok(Some(name))
+    }
+
+    /// The value of the field whose name has been read, with the name.
+    pub(super) fn next_leaf(&mut self) -> Result<(&'a str, Leaf<'a>), GivesUp> {
+        let Place::Named(index) = self.place else {
+            return Err(GivesUp);
+        };
+        let (name, flat) = &self.flat[index];
+        let leaf = self.leaf(flat).ok_or(GivesUp)?;
+        self.place = Place::Between;
+        Ok((name, leaf))
+    }
+
+    /// Whether all has been read.
+    pub(super) fn is_read(&mut self) -> bool {
+        matches!(self.place, Place::End) && self.peek().is_none()
+    }
+
+    fn leaf(&mut self, flat: &Flat) -> Option<Leaf<'a>> {
+        let first = self.peek()?;
+        match flat {
+            Flat::Text if first == b'"' => {
+                let start = self.at;
+                let (inside, is_plain) = self.string()?;
+                Some(Leaf::Text(if is_plain {
+                    Cow::Borrowed(inside)
+                } else {
+                    Cow::Owned(serde_json::from_str(&self.text[start..self.at]).ok()?)
+                }))
+            }
+            Flat::Boolean => {
+                let flag = first == b't';
+                let word = if flag { "true" } else { "false" };
+                let is_said = self.text[self.at..].starts_with(word);
+                self.at += word.len();
+                is_said.then_some(Leaf::Boolean(flag))
+            }
+            Flat::Number => serde_json::from_str(self.number()).ok().map(Leaf::Number),
+            Flat::Integer { min, max } => {
+                let number = integer(self.number())?;
+                let is_within = (min..=max).contains(&&number.into());
+                is_within.then(|| Leaf::Number(number.into()))
+            }
+            Flat::Text => None,
+        }
+    }
+
+    /// The next byte that is no space.
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.text.as_bytes().get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                byte => return byte.copied(),
+            }
+        }
+    }
+
+    /// The inside of the string that begins here, as it is written, and whether it has no escapes.
+    fn string(&mut self) -> Option<(&'a str, bool)> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let mut at = start;
+        let mut is_plain = true;
+        loop {
+            while let Some(word) = bytes[at..].first_chunk()
+                && is_ordinary(u64::from_le_bytes(*word))
+            {
+                at += 8;
+            }
+            match bytes.get(at)? {
+                b'"' => break,
+                b'\\' => {
+                    is_plain = false;
+                    at += 2;
+                    if at > bytes.len() {
+                        return None;
+                    }
+                }
+                0..b' ' => return None,
+                _ => at += 1,
+            }
+        }
+        self.at = at + 1;
+        Some((self.text.get(start..at)?, is_plain))
+    }
+
+    /// The number that begins here, as it is written.
+    fn number(&mut self) -> &'a str {
+        let left = &self.text[self.at..];
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        let length = left.bytes().take_while(is_part).count();
+        self.at += length;
+        &left[..length]
+    }
+}
+
+/// Whether there is no quote, backslash or control among eight bytes.
+const fn is_ordinary(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    // A borrow goes to higher bytes only, so the lowest byte that is found is one; more isn't asked.
+    let found = (word.wrapping_sub(ONES * 0x20) & !word)
+        | (quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash);
+    found & HIGH == 0
+}
+
+/// An integer as JSON writes it. Zero with a sign is a fraction to serde_json.
+fn integer(written: &str) -> Option<i64> {
+    let digits = written.strip_prefix('-').unwrap_or(written);
+    let is_plain = match digits.as_bytes() {
+        [b'0'] => digits.len() == written.len(),
+        [b'1'..=b'9', ..] => true,
+        _ => false,
+    };
+    if is_plain { written.parse().ok() } else { None }
 }
 
 /// A value that its schema refuses.

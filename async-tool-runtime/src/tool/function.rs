@@ -12,11 +12,11 @@ use crate::{
 };
 
 use super::{
-    Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext, ToolDefinition,
-    ToolError, ToolOptions, bind, output::ToolOutput,
+    Arguments, Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext,
+    ToolDefinition, ToolError, ToolOptions, bind, output::ToolOutput,
 };
 
-type Binder = Arc<dyn Fn(&Value) -> Result<BoundCall, ToolError> + Send + Sync>;
+type Binder = Arc<dyn Fn(&Arguments) -> Result<BoundCall, ToolError> + Send + Sync>;
 
 /// A tool made of a function: what `#[async_tool]` generates, and what [`FunctionTool::new`] makes of a closure.
 ///
@@ -79,7 +79,7 @@ impl FunctionTool {
     /// The description is taken without a notice, which is added to it.
     pub fn from_parts<B>(definition: ToolDefinition, binder: B) -> Self
     where
-        B: Fn(&Value) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
+        B: Fn(&Arguments) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
     {
         Self {
             summary: Arc::clone(&definition.description),
@@ -292,7 +292,7 @@ impl Tool for FunctionTool {
         &self.requirements
     }
 
-    fn bind(&self, arguments: &Value) -> Result<BoundCall, ToolError> {
+    fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         (self.binder)(arguments)
     }
 }

@@ -12,6 +12,7 @@
 //! Absent on purpose: when and where a tool runs (`manager/`), and how a definition looks on a provider's wire (the
 //! adapters).
 
+mod arguments;
 mod bind;
 mod cancellation;
 #[cfg(feature = "inventory")]
@@ -29,6 +30,7 @@ mod messages;
 mod options;
 pub(crate) mod output;
 mod progress;
+mod reader;
 mod registry;
 mod repair;
 mod state;
@@ -36,6 +38,7 @@ mod state;
 use crate::future::BoxFuture;
 use serde_json::Value;
 
+pub use arguments::Arguments;
 pub(crate) use bind::{bind, shorten};
 pub use cancellation::CancellationToken;
 #[cfg(feature = "inventory")]
@@ -84,7 +87,7 @@ pub trait Tool: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`ToolErrorKind::InvalidArguments`], with a message that says where, what was expected and what came.
-    fn bind(&self, arguments: &Value) -> Result<BoundCall, ToolError>;
+    fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError>;
 }
 
 // `dyn Tool` must stay possible: the registry holds tools of many types.

@@ -46,7 +46,7 @@ where
     Fut: Future<Output = Result<Value, ToolError>> + Send + 'static,
 {
     FunctionTool::from_parts(ToolDefinition::new(name, "A tool.", schema()), move |arguments| {
-        let (run, arguments) = (run.clone(), arguments.clone());
+        let (run, arguments) = (run.clone(), arguments.value().clone());
         Ok(BoundCall::future(move |cx| run(arguments, cx)))
     })
 }

@@ -508,7 +508,7 @@ async fn a_call_that_needs_consent_runs_when_it_has_it_and_never_without() {
     idle().await;
     assert_eq!(task.status(), TaskStatus::InputRequired);
     let asked = InputRequest::Approval {
-        arguments: Arc::new(json!({"file": "a"})),
+        arguments: json!({"file": "a"}).into(),
     };
     assert_eq!(task.snapshot().request, Some(asked));
     assert_eq!(

@@ -52,18 +52,18 @@ fn main() {
         "count": 1, "type": "x", "unit": "celsius", "by_name": {"a": [1, 2.5]},
         "tree": {"label": "root", "children": [{"label": "leaf"}]},
     });
-    tool.bind(&arguments).unwrap();
-    tool.bind(&json!({"count": -1, "type": "x", "unit": "celsius", "by_name": {}}))
+    tool.bind(&arguments.into()).unwrap();
+    tool.bind(&json!({"count": -1, "type": "x", "unit": "celsius", "by_name": {}}).into())
         .unwrap_err();
-    tool.bind(&json!({"count": 1, "type": "x", "unit": "kelvin", "by_name": {}}))
+    tool.bind(&json!({"count": 1, "type": "x", "unit": "kelvin", "by_name": {}}).into())
         .unwrap_err();
-    tool.bind(&json!({"count": 1, "type": "x", "unit": "celsius", "by_name": {}, "more": 1}))
+    tool.bind(&json!({"count": 1, "type": "x", "unit": "celsius", "by_name": {}, "more": 1}).into())
         .unwrap_err();
 
     assert_eq!(
         *nothing::tool().definition().input_schema,
         json!({"type": "object", "additionalProperties": false})
     );
-    nothing::tool().bind(&json!({})).unwrap();
-    nothing::tool().bind(&json!({"a": 1})).unwrap_err();
+    nothing::tool().bind(&json!({}).into()).unwrap();
+    nothing::tool().bind(&json!({"a": 1}).into()).unwrap_err();
 }

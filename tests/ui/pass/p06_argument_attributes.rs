@@ -27,8 +27,8 @@ fn main() {
     assert_eq!(property("words")["default"], json!([]));
     assert_eq!(property("isFast")["default"], true);
     assert_eq!(property("level")["maximum"], 3);
-    tool.bind(&json!({"URL": "x", "level": 1, "colour": "red", "isFast": null}))
+    tool.bind(&json!({"URL": "x", "level": 1, "colour": "red", "isFast": null}).into())
         .unwrap();
-    tool.bind(&json!({"url": "x", "level": 1})).unwrap_err();
-    tool.bind(&json!({"URL": "x", "level": 1, "pages": "many"})).unwrap_err();
+    tool.bind(&json!({"url": "x", "level": 1}).into()).unwrap_err();
+    tool.bind(&json!({"URL": "x", "level": 1, "pages": "many"}).into()).unwrap_err();
 }

@@ -37,10 +37,10 @@ fn main() {
         json!(["text", "words", "path", "query"])
     );
     let arguments = json!({"text": "a", "words": ["b"], "path": "/c", "query": {"text": "d"}, "some": [1]});
-    tool.bind(&arguments).unwrap();
-    tool.bind(&json!({"text": 1, "words": ["b"], "path": "/c", "query": {"text": "d"}}))
+    tool.bind(&arguments.into()).unwrap();
+    tool.bind(&json!({"text": 1, "words": ["b"], "path": "/c", "query": {"text": "d"}}).into())
         .unwrap_err();
-    lend_later::tool().bind(&json!({"text": "x"})).unwrap();
+    lend_later::tool().bind(&json!({"text": "x"}).into()).unwrap();
     assert_eq!(
         lend("a", &[], Path::new(""), &Query { text: String::new() }, None, None),
         1

@@ -48,7 +48,7 @@ fn main() {
         tool.definition().input_schema["properties"].as_object().unwrap().len(),
         1
     );
-    tool.bind(&json!({"number": 1, "cx": {}})).unwrap_err();
+    tool.bind(&json!({"number": 1, "cx": {}}).into()).unwrap_err();
     let needed = |tool: &dyn Tool| {
         tool.requirements()
             .iter()

@@ -154,8 +154,8 @@ fn main() {
         json!({"type": "integer", "description": "How much.", "default": 2, "minimum": 1, "maximum": 10})
     );
     assert_eq!(properties.as_object().unwrap().len(), 2);
-    tools[0].bind(&json!({"by": 11})).unwrap_err();
-    drop(tools[0].bind(&json!({})).unwrap());
+    tools[0].bind(&json!({"by": 11}).into()).unwrap_err();
+    drop(tools[0].bind(&json!({}).into()).unwrap());
     assert!(Arc::ptr_eq(
         &tools[0].definition().input_schema,
         &counter.tools()[0].definition().input_schema

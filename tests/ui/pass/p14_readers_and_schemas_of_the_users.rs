@@ -85,8 +85,8 @@ fn main() {
     assert_eq!(property("sixth")["type"], "integer");
     assert_eq!(property("last")["maximum"], 9);
 
-    tool.bind(&json!({"first": "a", "third": {"text": "c"}, "fourth": 1, "sixth": 2}))
+    tool.bind(&json!({"first": "a", "third": {"text": "c"}, "fourth": 1, "sixth": 2}).into())
         .unwrap_err();
-    tool.bind(&json!({"first": "a", "third": "c", "fourth": null, "sixth": 2, "last": 10}))
+    tool.bind(&json!({"first": "a", "third": "c", "fourth": null, "sixth": 2, "last": 10}).into())
         .unwrap_err();
 }

@@ -24,5 +24,5 @@ fn main() {
     use async_tool_runtime::Tool;
     assert_eq!(&*one::tool().definition().name, "wrapped");
     assert_eq!(length("abc", 0), Some(3));
-    length::tool().bind(&serde_json::json!({"text": "x"})).unwrap();
+    length::tool().bind(&serde_json::json!({"text": "x"}).into()).unwrap();
 }

@@ -1,0 +1,525 @@
+//! Reads what a function takes from what a model wrote.
+//!
+//! All arguments of all tools are read with this one deserializer: what serde derives for a tool is compiled once for every deserializer
+//! that it is used with, and in a program with many tools that is most of what one waits for. So it reads values, and the texts of the
+//! plainest objects, which are most; and it says where a mistake is, at no cost where there is none: an error collects the path on its way
+//! out.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{
+    self, Deserializer, EnumAccess, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor, value::BorrowedStrDeserializer,
+};
+use serde_json::{Number, Value, map};
+
+use super::constraint::PlainText;
+
+/// A value to be read, or part of one.
+pub(super) enum Reader<'de, 'a> {
+    Value(&'de Value),
+    /// A whole object, which is checked while it is read.
+    Plain(&'a mut PlainText<'de>),
+    /// What is in such an object.
+    Leaf(Leaf<'de>),
+}
+
+/// A value without anything inside.
+pub(super) enum Leaf<'de> {
+    Text(Cow<'de, str>),
+    Boolean(bool),
+    Number(Number),
+}
+
+/// Why something can't be read, and where.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) problem: String,
+    /// From the inside out.
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Field(String),
+    Item(usize),
+}
+
+impl Refusal {
+    /// The place in the form `$.items[0].name`.
+    pub(super) fn path(&self) -> String {
+        let steps = self.steps.iter().rev();
+        steps.fold("$".to_owned(), |path, step| match step {
+            Step::Field(name) => path + "." + name,
+            Step::Item(index) => format!("{path}[{index}]"),
+        })
+    }
+
+    /// The value at the place.
+    pub(super) fn look_up<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        self.steps.iter().rev().try_fold(value, |value, step| match step {
+            Step::Field(name) => value.get(name),
+            Step::Item(index) => value.get(index),
+        })
+    }
+
+    #[cold]
+    fn within(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    #[cold]
+    fn in_field(self, name: &str) -> Self {
+        self.within(Step::Field(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl de::Error for Refusal {
+    #[cold]
+    fn custom<T: fmt::Display>(problem: T) -> Self {
+        Self {
+            problem: problem.to_string(),
+            steps: Vec::new(),
+        }
+    }
+
+    // serde_json says `null` and writes fractions as JSON does.
+    #[cold]
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(serde_json::Error::invalid_type(unexpected, expected))
+    }
+
+    #[cold]
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(serde_json::Error::invalid_value(unexpected, expected))
+    }
+}
+
+type Result<T> = std::result::Result<T, Refusal>;
+
+impl<'de> Reader<'de, '_> {
+    #[cold]
+    fn refuse<T>(&self, expected: &dyn Expected) -> Result<T> {
+        Err(Refusal::invalid_type(self.unexpected(), expected))
+    }
+
+    fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Value(Value::Null) => Unexpected::Unit,
+            Self::Value(Value::Bool(flag)) | Self::Leaf(Leaf::Boolean(flag)) => Unexpected::Bool(*flag),
+            Self::Value(Value::Number(number)) | Self::Leaf(Leaf::Number(number)) => {
+                match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                    (Some(number), ..) => Unexpected::Unsigned(number),
+                    (_, Some(number), _) => Unexpected::Signed(number),
+                    (.., Some(number)) => Unexpected::Float(number),
+                    _ => Unexpected::Other("number"),
+                }
+            }
+            Self::Value(Value::String(text)) => Unexpected::Str(text),
+            Self::Leaf(Leaf::Text(text)) => Unexpected::Str(text),
+            Self::Value(Value::Array(_)) => Unexpected::Seq,
+            Self::Value(Value::Object(_)) | Self::Plain(_) => Unexpected::Map,
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($deserialize:ident)*) => {$(
+        fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match self {
+                Self::Value(Value::Number(number)) => read_number(number, visitor),
+                Self::Leaf(Leaf::Number(number)) => read_number(&number, visitor),
+                other => other.refuse(&visitor),
+            }
+        }
+    )*};
+}
+
+macro_rules! texts {
+    ($($deserialize:ident)*) => {$(
+        fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match self {
+                Self::Value(Value::String(text)) => visitor.visit_borrowed_str(text),
+                Self::Leaf(Leaf::Text(Cow::Borrowed(text))) => visitor.visit_borrowed_str(text),
+                Self::Leaf(Leaf::Text(Cow::Owned(text))) => visitor.visit_string(text),
+                other => other.refuse(&visitor),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Reader<'de, '_> {
+    type Error = Refusal;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Null) => visitor.visit_unit(),
+            Self::Value(Value::Bool(flag)) => visitor.visit_bool(*flag),
+            Self::Leaf(Leaf::Boolean(flag)) => visitor.visit_bool(flag),
+            Self::Value(Value::Number(number)) => read_number(number, visitor),
+            Self::Leaf(Leaf::Number(number)) => read_number(&number, visitor),
+            Self::Value(Value::String(text)) => visitor.visit_borrowed_str(text),
+            Self::Leaf(Leaf::Text(Cow::Borrowed(text))) => visitor.visit_borrowed_str(text),
+            Self::Leaf(Leaf::Text(Cow::Owned(text))) => visitor.visit_string(text),
+            Self::Value(Value::Array(items)) => read_items(items, visitor),
+            Self::Value(Value::Object(fields)) => read_fields(fields, visitor),
+            Self::Plain(text) => visitor.visit_map(Fields::Plain(text)),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Null) => visitor.visit_none(),
+            some => visitor.visit_some(some),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
+        match self {
+            // A type of serde_json's own, which asks for its text like this.
+            Self::Value(value) if name == RAW => visitor.visit_map(Raw(Some(value.to_string()))),
+            reader => visitor.visit_newtype_struct(reader),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        let (name, content) = match &self {
+            Self::Value(Value::String(name)) => (Cow::Borrowed(&**name), None),
+            Self::Value(Value::Object(fields)) => {
+                let mut fields = fields.iter();
+                match (fields.next(), fields.next()) {
+                    (Some((name, content)), None) => (Cow::Borrowed(&**name), Some(content)),
+                    _ => return Err(Refusal::invalid_value(Unexpected::Map, &"map with a single key")),
+                }
+            }
+            Self::Leaf(Leaf::Text(name)) => (name.clone(), None),
+            other => return Err(Refusal::invalid_type(other.unexpected(), &"string or map")),
+        };
+        visitor.visit_enum(Variant { name, content })
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if let Self::Plain(_) = self {
+            return self.deserialize_any(visitor);
+        }
+        visitor.visit_unit()
+    }
+
+    // What asks for one kind gets no other, also where it would take it: a variant is named, and not numbered.
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Bool(flag)) => visitor.visit_bool(*flag),
+            Self::Leaf(Leaf::Boolean(flag)) => visitor.visit_bool(flag),
+            other => other.refuse(&visitor),
+        }
+    }
+
+    numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8 deserialize_u16
+        deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
+    }
+
+    texts! { deserialize_char deserialize_str deserialize_string deserialize_identifier }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Array(items)) => read_items(items, visitor),
+            other => other.deserialize_str(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Null) => visitor.visit_unit(),
+            other => other.refuse(&visitor),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Array(items)) => read_items(items, visitor),
+            other => other.refuse(&visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, visitor: V) -> Result<V::Value> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Object(fields)) => read_fields(fields, visitor),
+            Self::Plain(text) => visitor.visit_map(Fields::Plain(text)),
+            other => other.refuse(&visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        match self {
+            Self::Value(Value::Array(items)) => read_items(items, visitor),
+            other => other.deserialize_map(visitor),
+        }
+    }
+}
+
+fn read_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value> {
+    number
+        .deserialize_any(visitor)
+        .map_err(Refusal::custom::<serde_json::Error>)
+}
+
+fn read_items<'de, V: Visitor<'de>>(items: &'de [Value], visitor: V) -> Result<V::Value> {
+    let mut left = Items {
+        index: 0,
+        left: items.iter(),
+    };
+    let read = visitor.visit_seq(&mut left)?;
+    match left.left.len() {
+        0 => Ok(read),
+        _ => Err(Refusal::invalid_length(items.len(), &"fewer elements in array")),
+    }
+}
+
+fn read_fields<'de, V: Visitor<'de>>(fields: &'de map::Map<String, Value>, visitor: V) -> Result<V::Value> {
+    visitor.visit_map(Fields::Value(fields.iter(), None))
+}
+
+struct Items<'de> {
+    index: usize,
+    left: std::slice::Iter<'de, Value>,
+}
+
+impl<'de> SeqAccess<'de> for &mut Items<'de> {
+    type Error = Refusal;
+
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let Some(item) = self.left.next() else { return Ok(None) };
+        let index = self.index;
+        self.index += 1;
+        let read = seed.deserialize(Reader::Value(item));
+        read.map(Some).map_err(|refusal| refusal.within(Step::Item(index)))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left.len())
+    }
+}
+
+/// One type for both, so that what reads fields is compiled once.
+enum Fields<'de, 'a> {
+    Value(map::Iter<'de>, Option<(&'de str, &'de Value)>),
+    Plain(&'a mut PlainText<'de>),
+}
+
+impl<'de> MapAccess<'de> for Fields<'de, '_> {
+    type Error = Refusal;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        let name: &'de str = match self {
+            Self::Value(left, field) => {
+                let Some((name, value)) = left.next() else {
+                    return Ok(None);
+                };
+                *field = Some((name, value));
+                name
+            }
+            Self::Plain(text) => match text.next_name().map_err(Refusal::custom)? {
+                Some(name) => name,
+                None => return Ok(None),
+            },
+        };
+        let read = seed.deserialize(Name(name));
+        read.map(Some).map_err(|refusal| refusal.in_field(name))
+    }
+
+    fn next_value_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
+        let (name, reader) = match self {
+            Self::Value(_, field) => {
+                let (name, value) = field.take().ok_or_else(|| Refusal::custom("value is missing"))?;
+                (name, Reader::Value(value))
+            }
+            Self::Plain(text) => {
+                let (name, leaf) = text.next_leaf().map_err(Refusal::custom)?;
+                (name, Reader::Leaf(leaf))
+            }
+        };
+        seed.deserialize(reader).map_err(|refusal| refusal.in_field(name))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        match self {
+            Self::Value(left, _) => Some(left.len()),
+            Self::Plain(_) => None,
+        }
+    }
+}
+
+/// The name of a field. JSON has no other names than texts: numbers and booleans are written in them.
+struct Name<'de>(&'de str);
+
+macro_rules! written_in_a_name {
+    ($($deserialize:ident)*) => {$(
+        fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match serde_json::from_str::<Value>(self.0) {
+                Ok(value @ (Value::Bool(_) | Value::Number(_))) => read_leaf(&value, visitor),
+                _ => visitor.visit_borrowed_str(self.0),
+            }
+        }
+    )*};
+}
+
+fn read_leaf<'de, V: Visitor<'de>>(value: &Value, visitor: V) -> Result<V::Value> {
+    match value {
+        Value::Number(number) => read_number(number, visitor),
+        Value::Bool(flag) => visitor.visit_bool(*flag),
+        _ => visitor.visit_unit(),
+    }
+}
+
+impl<'de> Deserializer<'de> for Name<'de> {
+    type Error = Refusal;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    written_in_a_name! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
+        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        let name = Cow::Borrowed(self.0);
+        visitor.visit_enum(Variant { name, content: None })
+    }
+
+    serde::forward_to_deserialize_any! {
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// A variant of an enum, with what it holds.
+struct Variant<'de, 'a> {
+    name: Cow<'a, str>,
+    content: Option<&'de Value>,
+}
+
+impl<'de, 'a> EnumAccess<'de> for Variant<'de, 'a> {
+    type Error = Refusal;
+    type Variant = Self;
+
+    fn variant_seed<V: de::DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
+        let name: de::value::StrDeserializer<'_, Refusal> = (&*self.name).into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl Variant<'_, '_> {
+    fn refuse(&self, expected: &str) -> Refusal {
+        match self.content {
+            Some(content) => Refusal::invalid_type(Reader::Value(content).unexpected(), &expected).in_field(&self.name),
+            None => Refusal::invalid_type(Unexpected::UnitVariant, &expected),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'de, '_> {
+    type Error = Refusal;
+
+    fn unit_variant(self) -> Result<()> {
+        match self.content {
+            None => Ok(()),
+            Some(content) => de::Deserialize::deserialize(Reader::Value(content))
+                .map_err(|refusal: Refusal| refusal.in_field(&self.name)),
+        }
+    }
+
+    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
+        let content = self.content.ok_or_else(|| self.refuse("newtype variant"))?;
+        let read = seed.deserialize(Reader::Value(content));
+        read.map_err(|refusal| refusal.in_field(&self.name))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
+        let Some(Value::Array(items)) = self.content else {
+            return Err(self.refuse("tuple variant"));
+        };
+        read_items(items, visitor).map_err(|refusal| refusal.in_field(&self.name))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        let Some(Value::Object(fields)) = self.content else {
+            return Err(self.refuse("struct variant"));
+        };
+        read_fields(fields, visitor).map_err(|refusal| refusal.in_field(&self.name))
+    }
+}
+
+/// The name by which `serde_json::value::RawValue` asks for a text.
+const RAW: &str = "$serde_json::private::RawValue";
+
+/// A text for it.
+struct Raw(Option<String>);
+
+impl<'de> MapAccess<'de> for Raw {
+    type Error = Refusal;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        match &self.0 {
+            Some(_) => seed.deserialize(BorrowedStrDeserializer::new(RAW)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
+        seed.deserialize(self.0.take().unwrap_or_default().into_deserializer())
+    }
+}
+
+#[cfg(test)]
+mod tests;
