@@ -72,7 +72,12 @@ impl Executor {
             Ok(bound) => bound,
             Err(error) => return TaskOutcome::Failed(error),
         };
-        let cell = TaskCell::new(task.clone(), self.0.clock.now(), cancellation, Some(Arc::clone(&path)));
+        let cell = TaskCell::new(
+            task.clone(),
+            self.0.clock.now(),
+            Some(cancellation),
+            Some(Arc::clone(&path)),
+        );
         let cell = Arc::new(cell);
         let result = self.run(&path, &cell, None, call).await;
         outcome_of(result, &cell)
@@ -132,9 +137,7 @@ pub(crate) fn outcome_of(result: Result<Value, ToolError>, cell: &TaskCell) -> T
         Ok(value) => TaskOutcome::Completed(value),
         Err(error) => match error.kind() {
             // What a tool says of itself is no cancellation of its task.
-            ToolErrorKind::Cancelled if cell.cancellation.is_cancelled() => {
-                TaskOutcome::Cancelled(error.message().to_owned())
-            }
+            ToolErrorKind::Cancelled if cell.is_cancelled() => TaskOutcome::Cancelled(error.message().to_owned()),
             ToolErrorKind::Unknown => TaskOutcome::Unknown(error.model_message().to_owned()),
             _ => TaskOutcome::Failed(error),
         },

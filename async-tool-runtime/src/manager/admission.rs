@@ -15,7 +15,7 @@ use crate::{
     Dedupe, SubmitError, TaskEvent, TaskOutcome, TaskSpec, Timestamp, ToolCall,
     policy::Path,
     task::TaskCell,
-    tool::{CancellationToken, ToolError, ToolErrorKind},
+    tool::{ToolError, ToolErrorKind},
 };
 
 /// What happens to a task for which there is no slot.
@@ -91,7 +91,7 @@ impl Inner {
         {
             spec.deadline.get_or_insert(now.after(timeout));
         }
-        let cell = TaskCell::new(spec, now, CancellationToken::new(), Some(Arc::clone(&path)));
+        let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
         let cell = Arc::new(cell);
         let inserted = self.tasks().insert(&cell);
         match inserted {

@@ -110,7 +110,7 @@ impl AsyncToolManager {
         }
         // The function may still be at it, also one that has deferred its task. It is dropped, like one that is told to stop.
         runs.defer();
-        runs.cancellation.cancel();
+        runs.cancellation().cancel();
         Ok(())
     }
 

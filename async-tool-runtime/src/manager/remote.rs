@@ -39,7 +39,7 @@ pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> Tool
 /// Hands a task to a backend and waits for its outcome.
 pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: &TaskCell) -> Settlement {
     let id = cell.spec.task;
-    let submitted = cell.cancellation.run_until_cancelled(submit(backend, cell)).await;
+    let submitted = cell.cancellation().run_until_cancelled(submit(backend, cell)).await;
     if let Some(Err(error)) = submitted {
         // It may have been taken all the same.
         let effect = cell.path.as_ref().map(|path| path.options.effect);
@@ -61,7 +61,7 @@ pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: 
         })
     };
     tokio::pin!(outcome);
-    if let Some(settlement) = cell.cancellation.run_until_cancelled(&mut outcome).await {
+    if let Some(settlement) = cell.cancellation().run_until_cancelled(&mut outcome).await {
         return settlement;
     }
     let modes: &[CancelMode] = if cell.is_abort_requested() {

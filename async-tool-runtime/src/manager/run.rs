@@ -113,7 +113,7 @@ async fn run_outer(
     let request = ToolRequest::new(Arc::clone(cell), Some(host), call, deadline).with_claim(claim);
     let is_remote = inner.backend.is_some();
     let too_late = async {
-        cell.cancellation.cancelled().await;
+        cell.cancellation().cancelled().await;
         if is_remote {
             // It tells the backend, and ends by itself.
             return std::future::pending().await;
@@ -269,7 +269,7 @@ pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     inner.end(cell, outcome_of(end, cell));
     discard(waiting);
     // What is on its way to a slot ends when it looks; it is settled already.
-    cell.cancellation.cancel();
+    cell.cancellation().cancel();
 }
 
 /// What handles use to stop a task; the reason is already set and the token fired.

@@ -167,7 +167,7 @@ impl Attempt {
                     () = grace => return Err(error),
                 }
             }
-            () = cell.cancellation.cancelled() => {
+            () = cell.cancellation().cancelled() => {
                 // The end is there: nobody waits for a function any more, also not for one that blocks.
                 if let Some(result) = cell.resolved() {
                     drop_guarded(work);
@@ -251,7 +251,7 @@ fn poll(work: &mut Work, cell: &TaskCell, task_cx: &mut Context<'_>) -> Poll<End
 /// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
 fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, ToolError> {
     match result {
-        Err(error) if cell.cancellation.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
+        Err(error) if cell.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
             tracing::debug!(%error, "a tool that was told to stop ended with an error");
             // What it has to say may matter: what it could not undo, for instance. That a task below it was stopped too does not.
             Err(match error.kind() {
@@ -275,7 +275,7 @@ async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instant>) -> Resu
     tokio::select! {
         biased;
         result = cell.resolution() => result,
-        () = cell.cancellation.cancelled() => Err(cancelled()),
+        () = cell.cancellation().cancelled() => Err(cancelled()),
         () = sleep_until_some(deadline) => Err(past_deadline()),
     }
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     TaskSpec,
     task::TaskCell,
-    tool::{CancellationToken, Count, TaskHost, ToolError, ToolErrorKind},
+    tool::{Count, TaskHost, ToolError, ToolErrorKind},
 };
 
 /// Lets calls that are the same share one run: `dedupe = "share"`.
@@ -59,7 +59,7 @@ impl FlightLayer {
                             ..cell.spec.clone()
                         },
                         cell.accepted,
-                        CancellationToken::new(),
+                        None,
                         cell.path.clone(),
                     )),
                     result: SetOnce::new(),
@@ -121,7 +121,7 @@ impl Drop for Passenger {
         if flight.result.initialized() {
             return;
         }
-        flight.cell.cancellation.cancel();
+        flight.cell.cancellation().cancel();
         if self.cell.upgrade().is_some_and(|cell| cell.is_abort_requested()) {
             flight.cell.abort();
         }

@@ -111,7 +111,7 @@ impl ToolRequest {
     /// tasks run on a backend, goes on.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.cell.cancellation
+        self.cell.cancellation()
     }
 
     /// When the task must have ended, if there is such a time. The timeout of each attempt comes on top.
@@ -148,7 +148,7 @@ impl ToolRequest {
     pub(crate) async fn wait_for<T>(&self, what: impl Future<Output = T>) -> Result<T, ToolError> {
         tokio::select! {
             biased;
-            () = self.cell.cancellation.cancelled() => Err(cancelled()),
+            () = self.cell.cancellation().cancelled() => Err(cancelled()),
             ready = what => Ok(ready),
             () = sleep_until_some(self.deadline) => Err(past_deadline()),
         }

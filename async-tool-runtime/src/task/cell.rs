@@ -31,7 +31,8 @@ use crate::{
 pub(crate) struct TaskCell {
     pub(crate) spec: TaskSpec,
     pub(crate) accepted: Timestamp,
-    pub(crate) cancellation: CancellationToken,
+    /// Made when somebody looks for it: most tasks end before.
+    cancellation: OnceLock<CancellationToken>,
     /// The way of its tool's calls.
     pub(crate) path: Option<Arc<Path>>,
     pub(crate) result: SetOnce<Arc<AsyncTaskResult>>,
@@ -123,13 +124,13 @@ impl TaskCell {
     pub(crate) fn new(
         spec: TaskSpec,
         accepted: Timestamp,
-        cancellation: CancellationToken,
+        cancellation: Option<CancellationToken>,
         path: Option<Arc<Path>>,
     ) -> Self {
         Self {
             spec,
             accepted,
-            cancellation,
+            cancellation: cancellation.map(OnceLock::from).unwrap_or_default(),
             path,
             result: SetOnce::new(),
             deferred: AtomicBool::new(false),
@@ -173,10 +174,20 @@ impl TaskCell {
         self.result.initialized()
     }
 
+    /// The signal to stop.
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
+        self.cancellation.get_or_init(CancellationToken::new)
+    }
+
+    /// Whether the task has been told to stop.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancellation.get().is_some_and(CancellationToken::is_cancelled)
+    }
+
     /// Sets the reason, the first one given, and fires the token.
     pub(crate) fn request_cancel(&self, reason: String) {
         let _first_reason_stays = self.more().cancel_reason.set(reason);
-        self.cancellation.cancel();
+        self.cancellation().cancel();
     }
 
     pub(crate) fn cancel_reason(&self) -> Option<&str> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::{
-    CancellationToken, SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext,
+    SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext,
     task::TaskCell,
     tool::{StateMap, TaskContext},
 };
@@ -27,12 +27,7 @@ pub fn tool_context() -> ToolContext {
     let call = ToolCall::new("call_1", "test", serde_json::json!({}));
     let spec = TaskSpec::new(SessionId::new("test"), call).with_number(TaskNo::new(1));
     ToolContext::new(TaskContext {
-        cell: Arc::new(TaskCell::new(
-            spec,
-            Timestamp::default(),
-            CancellationToken::new(),
-            None,
-        )),
+        cell: Arc::new(TaskCell::new(spec, Timestamp::default(), None, None)),
         attempt: 1,
         deadline: None,
         states: Arc::new(StateMap::default()),

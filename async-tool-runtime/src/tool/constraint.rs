@@ -294,19 +294,18 @@ impl<'a> PlainText<'a> {
         let mut at = start;
         let mut is_plain = true;
         loop {
-            while let Some(word) = bytes[at..].first_chunk()
-                && is_ordinary(u64::from_le_bytes(*word))
-            {
-                at += 8;
+            while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+                let ordinary = ordinary(u64::from_le_bytes(*word));
+                at += ordinary;
+                if ordinary < 8 {
+                    break;
+                }
             }
             match bytes.get(at)? {
                 b'"' => break,
                 b'\\' => {
                     is_plain = false;
                     at += 2;
-                    if at > bytes.len() {
-                        return None;
-                    }
                 }
                 0..b' ' => return None,
                 _ => at += 1,
@@ -326,17 +325,17 @@ impl<'a> PlainText<'a> {
     }
 }
 
-/// Whether there is no quote, backslash or control among eight bytes.
-const fn is_ordinary(word: u64) -> bool {
+/// How many of eight bytes come before the first quote, backslash or control.
+const fn ordinary(word: u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
-    // A borrow goes to higher bytes only, so the lowest byte that is found is one; more isn't asked.
+    // A borrow goes to higher bytes only: the lowest byte that is found is one.
     let found = (word.wrapping_sub(ONES * 0x20) & !word)
         | (quote.wrapping_sub(ONES) & !quote)
         | (backslash.wrapping_sub(ONES) & !backslash);
-    found & HIGH == 0
+    (found & HIGH).trailing_zeros() as usize / 8
 }
 
 /// An integer as JSON writes it. Zero with a sign is a fraction to serde_json.

@@ -91,7 +91,7 @@ impl ToolContext {
     /// The signal to stop.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        self.0.token.get_or_init(|| self.0.cell.cancellation.child())
+        self.0.token.get_or_init(|| self.0.cell.cancellation().child())
     }
 
     /// Whether the task has been told to stop. Blocking tools ask this between steps.
