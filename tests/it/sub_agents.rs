@@ -492,7 +492,10 @@ async fn a_sub_agent_is_not_offered_the_tools_it_stands_below_unless_they_are_na
         "pong's call of ping is refused: {}",
         said(&result)
     );
-    assert_eq!(offered.all(), [vec!["quick", "pong", "named"], vec!["quick", "named"]]);
+    assert_eq!(
+        offered.all(),
+        [vec!["quick", "pong", "named", "task"], vec!["quick", "named", "task"]]
+    );
     let result = ended(&manager, "named").await;
     assert_eq!(kind(&result), Some(ToolErrorKind::Internal));
     assert!(result.outcome.error().unwrap().message().contains("no tool `slow`"));
@@ -506,7 +509,7 @@ async fn an_agent_is_offered_no_more_than_the_tools_it_names() {
     let model = ScriptedModel::new()
         .turn(|request| {
             let names: Vec<_> = request.tools.iter().map(|tool| &*tool.name).collect();
-            assert_eq!(names, ["quick"]);
+            assert_eq!(names, ["quick", "task"]);
             ModelStream::calls([ToolCall::new("1", "gate", json!({"name": "a"}))])
         })
         .turn(|request| {

@@ -20,6 +20,7 @@ const SMALL: Budget = Budget {
     promotes: 0,
     groups: 0,
     crashes: 0,
+    forgeries: 0,
     tools: &["read", "once"],
 };
 
@@ -345,6 +346,16 @@ fn every_order_of_events_with_batches_crashes_and_ends_loses_nothing_and_doubles
             },
         ),
         (
+            "a result that the model writes itself",
+            Budget {
+                calls: 1,
+                users: 2,
+                forgeries: 2,
+                tools: &["always", "once"],
+                ..SMALL
+            },
+        ),
+        (
             "a crash",
             Budget {
                 crashes: 1,
@@ -434,6 +445,7 @@ fn random_world(seed: u64, random: &mut Random) -> World {
         promotes: 2,
         groups: 1,
         crashes: u32::from(seed % 4 == 0),
+        forgeries: 1,
         tools: &EVERYTHING,
     };
     let mut world = World::new(budget, |policy| {

@@ -21,6 +21,7 @@ const PLENTY: Budget = Budget {
     promotes: 9,
     groups: 9,
     crashes: 0,
+    forgeries: 0,
     tools: &TOOLS,
 };
 
@@ -375,6 +376,7 @@ fn a_turn_is_broken_off_only_for_a_result_that_waits() {
         text: String::new(),
         calls: Vec::new(),
         by,
+        cuts: 0,
         at: world.now,
     };
     let mut ledger = Ledger::fold(&world.journal).unwrap();

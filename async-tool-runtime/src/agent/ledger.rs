@@ -8,12 +8,15 @@ use std::{
 
 use serde_json::Value;
 
-use super::{DeliveryPolicy, RunTotals, TurnNo, group::TaskGroup};
+use super::{DeliveryPolicy, FrameGuard, RunTotals, TurnNo, group::TaskGroup};
 use crate::{
     AsyncTaskResult, TaskAck, TaskId, TaskNo, Timestamp, ToolCall,
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     journal::{Awaited, Entry, Given},
 };
+
+/// How many times, for one message of the user's, the model is asked again only because it wrote results itself.
+const CORRECTIONS: u32 = 2;
 
 /// What a session is: the fold of its journal. [`apply`](Self::apply) is the only way to change it, and it refuses
 /// entries that would break a promise.
@@ -42,6 +45,8 @@ pub struct Ledger {
     /// How many results the model has written itself, in all; and in how many turns since the user's last message.
     forged: u32,
     forging: u32,
+    /// The model is to be told so when the turn is closed.
+    is_to_be_corrected: bool,
     draining: Option<Timestamp>,
     life: Life,
 }
@@ -224,15 +229,26 @@ impl Ledger {
                 }
             }
             Entry::TurnEnded {
-                turn, text, calls, end, ..
+                turn,
+                text,
+                calls,
+                end,
+                cuts,
+                ..
             } => {
                 self.check_calls(entry, *turn, calls)?;
                 self.unanswered = false;
                 self.run.usage = self.run.usage.plus(end.usage);
+                self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, end.provider.as_ref());
             }
             Entry::TurnInterrupted {
-                turn, text, calls, by, ..
+                turn,
+                text,
+                calls,
+                by,
+                cuts,
+                ..
             } => {
                 self.check_calls(entry, *turn, calls)?;
                 require(
@@ -241,6 +257,7 @@ impl Ledger {
                     "a turn is broken off only for a result that waits",
                 )?;
                 // What the turn was to answer stays unanswered: it was not finished.
+                self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, None);
             }
             Entry::TurnFailed { turn, .. } => {
@@ -342,13 +359,6 @@ impl Ledger {
                     join: *join,
                     until: *until,
                 });
-            }
-            Entry::Corrected { cuts, text, again, .. } => {
-                require(entry, self.open_turn.is_none(), "a turn is corrected after its end")?;
-                self.forged = self.forged.saturating_add(*cuts);
-                self.forging = self.forging.saturating_add(1);
-                self.transcript.push(Message::Note { text: text.clone() });
-                self.unanswered |= *again;
             }
             Entry::Pruned { pruned, .. } => {
                 let goes_on = self.pruned.allows(pruned, self.transcript.messages());
@@ -550,8 +560,23 @@ impl Ledger {
         Ok(())
     }
 
+    fn note_cuts(&mut self, cuts: u32) {
+        if cuts > 0 {
+            self.forged = self.forged.saturating_add(cuts);
+            self.forging = self.forging.saturating_add(1);
+            self.is_to_be_corrected = true;
+        }
+    }
+
     fn close_turn(&mut self) {
         self.open_turn = None;
+        if std::mem::take(&mut self.is_to_be_corrected) {
+            self.transcript.push(Message::Note {
+                text: FrameGuard::NOTICE.to_owned(),
+            });
+            // A model that goes on like this isn't asked for ever.
+            self.unanswered |= self.forging <= CORRECTIONS;
+        }
         for text in std::mem::take(&mut self.held_messages) {
             self.push_user(text);
         }
@@ -618,11 +643,6 @@ impl Ledger {
     #[must_use]
     pub fn run(&self) -> &RunTotals {
         &self.run
-    }
-
-    /// In how many turns since the user's last message the model has written results itself.
-    pub(crate) fn forging(&self) -> u32 {
-        self.forging
     }
 
     /// Whether the acknowledgement of a task is the last answer to its call, and no turn has seen it.

@@ -445,7 +445,10 @@ mod tests {
             (json!({"action": "send", "tasks": ["t1"]}), "`send` needs `text`"),
             (json!({"action": "check", "tasks": ["3"]}), "got \"3\""),
             (json!({"action": "check", "tasks": ["#0"]}), "got \"#0\""),
-            (json!({"action": "wait", "seconds": -1}), "from 0 on, got -1"),
+            (
+                json!({"action": "wait", "seconds": -1}),
+                "of at least 0, got the number -1",
+            ),
             (json!({"action": "wait", "mode": "quorum"}), "takes \"all\" or \"any\""),
             (json!({"action": "stop"}), "unknown variant `stop`"),
         ] {

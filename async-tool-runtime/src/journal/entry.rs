@@ -73,6 +73,9 @@ pub enum Entry {
         calls: Vec<TaskNo>,
         /// How it ended.
         end: TurnEnd,
+        /// How many tool results it had written itself; they were cut out, and the model is told so.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        cuts: u32,
         /// When.
         at: Timestamp,
     },
@@ -86,6 +89,9 @@ pub enum Entry {
         calls: Vec<TaskNo>,
         /// The task whose result it is; it waits for delivery.
         by: TaskNo,
+        /// As in [`TurnEnded`](Self::TurnEnded).
+        #[serde(default, skip_serializing_if = "is_zero")]
+        cuts: u32,
         /// When.
         at: Timestamp,
     },
@@ -174,19 +180,6 @@ pub enum Entry {
         /// When this was said.
         at: Timestamp,
     },
-    /// The model had written tool results itself; they were cut out of the turn that has just ended, and the model is told so.
-    Corrected {
-        /// The turn.
-        turn: TurnNo,
-        /// How many were cut.
-        cuts: u32,
-        /// What the model is told.
-        text: String,
-        /// Whether the model is asked again for this alone.
-        again: bool,
-        /// When.
-        at: Timestamp,
-    },
     /// What the model is shown of the conversation was cut down. The conversation itself is kept.
     Pruned {
         /// How far, from here on.
@@ -218,6 +211,11 @@ pub enum Entry {
         /// When.
         at: Timestamp,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A result that an argument waits for.

@@ -94,7 +94,7 @@ fn the_files_of_this_repository_survive() {
         }
         // These write frames on purpose.
         let name = path.to_string_lossy();
-        if ["guard", "frames", "defects", "previews"]
+        if ["guard", "frames", "defects", "previews", "pruning", "model_based"]
             .iter()
             .any(|about| name.contains(about))
         {

@@ -62,6 +62,11 @@ impl AgentMachine {
             Ok(awaits) => (awaits, None),
             Err(error) => (Vec::new(), Some(error)),
         };
+        if self.names_frames(&call) {
+            let message =
+                "invalid arguments: they hold the mark of a message with tool results, which is no tool's to know";
+            problem = Some(ToolError::new(ToolErrorKind::InvalidArguments, message));
+        }
         let limit = self.policy.limits.tool_calls;
         if self.ledger.run().tool_calls >= limit && !own {
             let message = RunLimit::ToolCalls(limit).to_string();
@@ -92,6 +97,20 @@ impl AgentMachine {
             }
         }
         number
+    }
+
+    /// Whether the arguments tell a tool the secret part of the tag that frames deliveries.
+    fn names_frames(&self, call: &ToolCall) -> bool {
+        /// Fewer letters stand anywhere, and no nonce has so few.
+        const SHORTEST: usize = 16;
+        let nonce = self.ledger.nonce();
+        if nonce.len() < SHORTEST {
+            return false;
+        }
+        match call.arguments.text().filter(|text| !text.contains("\\u")) {
+            Some(text) => text.contains(nonce),
+            None => call.arguments.value().to_string().contains(nonce),
+        }
     }
 
     /// Which tasks the futures among a call's arguments are.

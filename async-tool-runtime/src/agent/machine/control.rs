@@ -42,10 +42,8 @@ impl AgentMachine {
                     let Ok(tasks) = self.resolve(&[task], calls) else {
                         continue;
                     };
-                    let submitted = tasks.into_iter().filter(|number| self.is_submitted(*number));
-                    let task = submitted
-                        .filter_map(|number| Some(self.ledger.tasks().get(&number)?.task))
-                        .next();
+                    let mut submitted = tasks.into_iter().filter(|number| self.is_submitted(*number));
+                    let task = submitted.find_map(|number| Some(self.ledger.tasks().get(&number)?.task));
                     if let Some(task) = task {
                         let call = *call;
                         self.actions.push(AgentAction::Send { call, task, text });

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{AgentMachine, Phase, Stall};
 use crate::{
     Entry, ModelError, ModelRequest, RunningTask, StatusLimit, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
     TurnEnd,
     agent::{
-        AgentAction, AgentEventKind, Timer, TurnEvent, TurnNo, frames,
+        AgentAction, AgentEventKind, FrameGuard, Timer, TurnEvent, TurnNo, frames,
         ledger::{TaskRecord, Told},
     },
     status_block,
@@ -21,6 +23,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 pub(super) struct RunningTurn {
     pub(super) text: String,
     pub(super) calls: Vec<TurnCall>,
+    /// Reads along; there is none before the first text.
+    guard: Option<Box<FrameGuard>>,
     /// When something last came of it.
     pub(super) heard: Timestamp,
 }
@@ -44,8 +48,10 @@ impl AgentMachine {
         self.turn.heard = self.now;
         match event {
             TurnEvent::Text(text) => {
-                self.turn.text.push_str(&text);
-                self.emit(AgentEventKind::Text(turn, text));
+                let nonce = self.ledger.nonce();
+                let guard = self.turn.guard.get_or_insert_with(|| Box::new(FrameGuard::new(nonce)));
+                let passed = guard.push(&text).into_owned();
+                self.on_text(turn, passed);
             }
             TurnEvent::ToolCall(call, task) => self.on_call(turn, call, task),
             TurnEvent::Done(end) => self.on_done(turn, end),
@@ -53,9 +59,40 @@ impl AgentMachine {
         }
     }
 
-    fn on_done(&mut self, turn: TurnNo, end: TurnEnd) {
+    fn on_text(&mut self, turn: TurnNo, text: String) {
+        if !text.is_empty() {
+            self.turn.text.push_str(&text);
+            self.emit(AgentEventKind::Text(turn, text));
+        }
+    }
+
+    /// Gives the text of the running turn as far as it is the model's to say, and how many results it had written itself.
+    fn take_text(&mut self, turn: TurnNo) -> (String, u32) {
+        let mut cuts = 0;
+        if let Some(mut guard) = self.turn.guard.take() {
+            self.on_text(turn, guard.finish());
+            cuts = u32::try_from(guard.cuts()).unwrap_or(u32::MAX);
+        }
+        if cuts > 0 {
+            self.emit(AgentEventKind::Corrected { turn, cuts });
+        }
+        (std::mem::take(&mut self.turn.text), cuts)
+    }
+
+    /// Whether a provider's own blocks hold what was cut out of the text.
+    fn has_frames(&self, blocks: &Value) -> bool {
+        let mut guard = FrameGuard::new(self.ledger.nonce());
+        let _passed = guard.push(&blocks.to_string());
+        guard.finish();
+        guard.cuts() > 0
+    }
+
+    fn on_done(&mut self, turn: TurnNo, mut end: TurnEnd) {
+        let (text, cuts) = self.take_text(turn);
+        if cuts > 0 && end.provider.as_ref().is_some_and(|blocks| self.has_frames(blocks)) {
+            end.provider = None;
+        }
         let calls = self.accept_held(turn);
-        let text = std::mem::take(&mut self.turn.text);
         let usage = end.usage;
         let has_calls = !calls.is_empty();
         self.record(Entry::TurnEnded {
@@ -63,6 +100,7 @@ impl AgentMachine {
             text: text.clone(),
             calls: calls.clone(),
             end,
+            cuts,
             at: self.now,
         });
         self.emit(AgentEventKind::TurnEnded { turn, text, usage });
@@ -124,14 +162,15 @@ impl AgentMachine {
             return;
         }
         self.actions.push(AgentAction::AbortTurn(turn));
+        let (text, cuts) = self.take_text(turn);
         let calls = self.accept_held(turn);
-        let text = std::mem::take(&mut self.turn.text);
         let has_calls = !calls.is_empty();
         let entry = Entry::TurnInterrupted {
             turn,
             text: text.clone(),
             calls: calls.clone(),
             by,
+            cuts,
             at: self.now,
         };
         self.record(entry);
