@@ -2,12 +2,12 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
 use futures_core::Stream;
-use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::{Receiver, Sender};
 
 use super::{DeliveryPolicy, Join, RunLimit, TurnNo};
 use crate::{
@@ -144,6 +144,28 @@ pub enum AgentEventKind {
     Missed(u64),
 }
 
+/// How many events a slow listener may be behind.
+const BACKLOG: usize = 1024;
+
+/// Where an agent's events go.
+///
+/// The channel has room for its whole backlog from the beginning, which is more than all else of a session that does little. So it is made
+/// when somebody wants to listen: most sessions of a server never have a listener.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Events(Arc<OnceLock<Sender<AgentEvent>>>);
+
+impl Events {
+    pub(crate) fn send(&self, event: AgentEvent) {
+        if let Some(sender) = self.0.get() {
+            let _nobody_listens_any_more = sender.send(event);
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> AgentEventStream {
+        AgentEventStream::new(self.0.get_or_init(|| Sender::new(BACKLOG)).subscribe())
+    }
+}
+
 /// The events of an agent, from the moment it was asked for to the end of its session.
 ///
 /// A reader that falls more than 1,024 events behind gets [`AgentEventKind::Missed`].
@@ -156,7 +178,7 @@ pub struct AgentEventStream {
 }
 
 impl AgentEventStream {
-    pub(crate) fn new(receiver: Receiver<AgentEvent>) -> Self {
+    fn new(receiver: Receiver<AgentEvent>) -> Self {
         Self {
             events: BroadcastStream::new(receiver),
             last: Timestamp::default(),

@@ -3,11 +3,11 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    AckPolicy, Agent, AgentEvent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join,
-    RunLimit, RunTotals, Stall, WholeAgent,
+    AckPolicy, Agent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join, RunLimit,
+    RunTotals, Stall, WholeAgent, event::Events,
 };
 use crate::{
     AsyncToolManager, Message, Model, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskStatus, Timestamp,
@@ -43,7 +43,7 @@ use crate::{
 pub struct AsyncAgent {
     pub(super) session: SessionId,
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) events: broadcast::Sender<AgentEvent>,
+    pub(super) events: Events,
     pub(super) status: watch::Receiver<Status>,
 }
 
@@ -221,7 +221,7 @@ impl AsyncAgent {
     /// What the agent does from now on. The stream ends after [`AgentEventKind::Closed`](super::AgentEventKind::Closed) or
     /// [`AgentEventKind::JournalFailed`](super::AgentEventKind::JournalFailed).
     pub fn events(&self) -> AgentEventStream {
-        AgentEventStream::new(self.events.subscribe())
+        self.events.subscribe()
     }
 
     /// Waits until nothing will happen any more by itself: no turn, no task, and no result that would wake the model. Results that

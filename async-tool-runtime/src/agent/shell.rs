@@ -12,7 +12,7 @@ use std::{
 
 use futures_core::Stream;
 use tokio::{
-    sync::{broadcast, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::coop::consume_budget,
     time::sleep,
 };
@@ -21,6 +21,7 @@ use super::{
     AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
     CloseMode, RunSummary, Timer, TurnEvent, TurnNo,
     bounds::Bounds,
+    event::Events,
     handle::{Command, Group, Status},
 };
 use crate::{
@@ -29,8 +30,6 @@ use crate::{
     broadcast::next, manager::TaskNews,
 };
 
-/// How many events a slow listener may be behind.
-const EVENT_BACKLOG: usize = 1024;
 /// How many commands may wait; the host waits beyond that.
 const COMMAND_BACKLOG: usize = 16;
 /// The pauses before a journal that can't be written is tried again.
@@ -56,7 +55,7 @@ pub(super) struct Shell {
     turn: Option<(TurnNo, ModelStream)>,
     timers: BTreeMap<Timer, Timestamp>,
 
-    events: broadcast::Sender<AgentEvent>,
+    events: Events,
     status: watch::Sender<Status>,
     closers: Vec<oneshot::Sender<Result<(), AgentError>>>,
     stopped: Option<String>,
@@ -78,7 +77,7 @@ impl Shell {
         news: mpsc::UnboundedReceiver<TaskNews>,
     ) -> (AsyncAgent, Self, mpsc::Receiver<Command>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_BACKLOG);
-        let events = broadcast::Sender::new(EVENT_BACKLOG);
+        let events = Events::default();
         let (status, status_reader) = watch::channel(Status::default());
         let agent = AsyncAgent {
             session: session.clone(),
@@ -420,7 +419,7 @@ impl Shell {
     }
 
     fn emit(&self, event: AgentEvent) {
-        let _nobody_listens = self.events.send(event);
+        self.events.send(event);
     }
 
     fn show_status(&mut self) {

@@ -101,7 +101,7 @@ impl TaskHost for Inner {
             // That it asks no more is also said of one that has ended meanwhile.
             if !face.is_settled() || face.request().is_none() {
                 let (root, session) = self.root_of(&face);
-                self.tell_session(&session, TaskNews::Asked(root, face.snapshot()));
+                self.tell_session(&session, TaskNews::Asked(root, Box::new(face.snapshot())));
                 self.publish(|| TaskEvent::InputRequired(face.snapshot()));
             }
         }

@@ -107,7 +107,8 @@ pub(crate) enum TaskNews {
     /// A tool said how far it has come.
     Progressed(TaskId, ProgressReport),
     /// A task, or one below it, asks for something, or does no more. The task at the top comes first.
-    Asked(TaskId, TaskSnapshot),
+    // Boxed: a channel has room for dozens of these from the beginning, in every session.
+    Asked(TaskId, Box<TaskSnapshot>),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }
