@@ -5,6 +5,7 @@
 mod agent;
 mod binding;
 mod calls;
+mod costs;
 mod defects;
 mod delivery;
 mod dialects;

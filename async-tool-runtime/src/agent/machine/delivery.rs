@@ -1,9 +1,11 @@
 //! When late results enter the conversation, and which of them wake the model.
 
+use std::collections::BTreeSet;
+
 use super::{AgentMachine, Phase, Wake};
 use crate::{
     AsyncTaskResult, Entry, TaskNo, Timestamp,
-    agent::{AgentEventKind, DeliveryPolicy, Join, Timer, TurnNo, frames, group::Standing},
+    agent::{AgentEventKind, DeliveryPolicy, Join, Timer, TurnNo, frames, group::Standing, ledger::TaskRecord},
 };
 
 /// Tasks whose results wake the model together.
@@ -40,7 +42,7 @@ impl AgentMachine {
             return false;
         };
         // The model wanted it for another call, and gets both.
-        if record.awaited_by.iter().any(|follower| self.ledger.is_open(*follower)) {
+        if self.feeds_open(record) {
             return true;
         }
         let Some(group) = self.group_of(number) else {
@@ -50,6 +52,22 @@ impl AgentMachine {
         let is_loser = group.join == Join::FirstOk && standing.completed > 0 && !self.has_completed(number);
         let is_due = group.join.is_fulfilled(standing) || group.until.is_some_and(|until| until <= self.now);
         is_loser || !is_due
+    }
+
+    /// Whether a task has not ended whose arguments come from this one: at once, or by way of others, as in a chain.
+    fn feeds_open(&self, record: &TaskRecord) -> bool {
+        // Each is looked at once: in a net of futures there are more ways than tasks.
+        let mut seen = BTreeSet::new();
+        let mut followers = record.awaited_by.clone();
+        while let Some(follower) = followers.pop() {
+            if self.ledger.is_open(follower) {
+                return true;
+            }
+            if let Some(record) = self.ledger.tasks().get(&follower).filter(|_| seen.insert(follower)) {
+                followers.extend(&record.awaited_by);
+            }
+        }
+        false
     }
 
     /// The group that somebody put the task in, else its turn's.
