@@ -1,0 +1,97 @@
+//! What a session weighs that does nothing.
+
+use async_tool_runtime::{AsyncAgent, AsyncToolManager, Model, ModelRequest, ModelStream, async_tool, tools};
+use memory_stats::memory_stats;
+use tokio::{runtime::Builder, sync::mpsc};
+
+use crate::process;
+
+/// Enough that the pages a process keeps for itself vanish in the quotient.
+const SESSIONS: usize = 20_000;
+
+const ROWS: [&str; 3] = ["floor", "opened", "has answered its user"];
+
+/// Prints the bytes of a session that was opened, and of one that has answered its user, beside the floor: the resident memory of
+/// the process with many of them, less that before.
+pub(crate) fn measure() {
+    println!(
+        "idle                      {SESSIONS} sessions; floor: a tokio task that waits at a channel (budget 10,240 bytes)"
+    );
+    ROWS.into_iter().for_each(process::measure);
+}
+
+/// Prints this row, if it is one of these.
+pub(crate) fn measure_row(row: &str) -> bool {
+    let bytes = match ROWS.iter().position(|known| *known == row) {
+        Some(0) => bytes(floor),
+        Some(1) => bytes(async || sessions(false).await),
+        Some(_) => bytes(async || sessions(true).await),
+        None => return false,
+    };
+    println!("  {row:<28}{bytes} bytes a session");
+    true
+}
+
+async fn floor() -> Vec<mpsc::Sender<u32>> {
+    let mut waiting = Vec::with_capacity(SESSIONS);
+    for _ in 0..SESSIONS {
+        let (sender, mut receiver) = mpsc::channel(16);
+        tokio::spawn(async move { receiver.recv().await });
+        waiting.push(sender);
+    }
+    waiting
+}
+
+async fn sessions(speak: bool) -> Vec<AsyncAgent> {
+    let manager = AsyncToolManager::builder()
+        .tools(tools![wait])
+        .build()
+        .expect("one tool is no clash");
+    let mut agents = Vec::with_capacity(SESSIONS);
+    for _ in 0..SESSIONS {
+        let agent = AsyncAgent::builder(Polite, manager.clone()).start().await;
+        agents.push(agent.expect("a session of its own is free"));
+    }
+    if speak {
+        for agent in &agents {
+            agent.send("Good morning.").await.expect("the session is open");
+        }
+        for agent in &agents {
+            agent.run_until_idle().await.expect("the model doesn't fail");
+        }
+    }
+    agents
+}
+
+/// A tool that could run in the background, so that the sessions are such as have tasks.
+#[async_tool]
+async fn wait() {}
+
+struct Polite;
+
+impl Model for Polite {
+    fn generate(&self, _: ModelRequest) -> ModelStream {
+        ModelStream::text("Good morning to you.")
+    }
+}
+
+/// How much memory each of these takes, once each has come as far as it can.
+fn bytes<T>(begin: impl AsyncFnOnce() -> T) -> String {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime with a timer needs nothing from the system");
+    runtime.block_on(async {
+        let before = memory_stats().map(|stats| stats.physical_mem);
+        let waiting = begin().await;
+        for _ in 0..SESSIONS / 16 {
+            tokio::task::yield_now().await;
+        }
+        let after = memory_stats().map(|stats| stats.physical_mem);
+        drop(waiting);
+        match (before, after) {
+            (Some(before), Some(after)) => (after.saturating_sub(before) / SESSIONS).to_string(),
+            _ => "unknown".to_owned(),
+        }
+    })
+}

@@ -1,0 +1,49 @@
+//! What the memory journal costs.
+
+use std::time::Instant;
+
+use async_tool_runtime::{Journal, MemoryJournal, Seq, SessionId};
+use tokio::runtime::Builder;
+
+use crate::{floor::remember, quantile::Samples, quantile::show, session::appends};
+
+const SESSIONS: usize = 50;
+const MESSAGES: usize = 2_000;
+
+/// Prints what an entry costs when a whole session is written, append by append, as its machine decided.
+pub(crate) fn measure() {
+    let appends = appends(MESSAGES);
+    let entries: usize = appends.iter().map(Vec::len).sum();
+    let runtime = Builder::new_current_thread()
+        .build()
+        .expect("a runtime without drivers needs nothing from the system");
+    let (mut floor, mut journal) = (Samples::default(), Samples::default());
+    let mut list = Vec::new();
+    runtime.block_on(async {
+        let store = MemoryJournal::new();
+        for number in 0..SESSIONS {
+            let session = SessionId::new(format!("session {number}"));
+            let mut seq = Seq::START;
+            for entries in &appends {
+                let count = entries.len() as u32;
+                floor.push(remember(&mut list, entries) / count);
+                let begin = Instant::now();
+                let appended = store.append(&session, seq, entries).await;
+                journal.push(begin.elapsed() / count);
+                seq = appended.expect("nobody else writes to the session");
+            }
+        }
+    });
+    println!(
+        "journal                   {SESSIONS} sessions of {entries} entries in {} appends; floor: the entries are copied into a list (budget 1 µs)",
+        appends.len()
+    );
+    for (name, mut samples) in [("floor, an entry", floor), ("memory journal, an entry", journal)] {
+        println!(
+            "  {name:<28}mean {}, p50 {}, p99 {}",
+            show(samples.mean()),
+            show(samples.quantile(0.5)),
+            show(samples.quantile(0.99))
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! What a step of the machine costs, by what it is given.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_tool_runtime::{AgentAction, AgentInput, TurnEvent};
+
+use crate::{
+    floor::remember,
+    quantile::{Samples, show},
+    session::{Session, Watch},
+};
+
+/// How many messages a long session has.
+const LONG: usize = 5_000;
+/// How many exchanges are measured one after the other: a short session stays short, and a long one is hardly longer at the end.
+const EXCHANGES: usize = 10;
+const SESSIONS: usize = 200;
+
+/// Prints p50 and p99 of a step for every kind of input, in a short session and in a long one. Steps that ask the model are in rows
+/// of their own: they copy the pointers to all messages, which is what the model is shown.
+pub(crate) fn measure() {
+    let mut nobody = Kinds::default();
+    let short = Session::new(&mut nobody);
+    let mut long = short.clone();
+    while long.messages() < LONG {
+        long.exchange(&mut nobody);
+    }
+    // The caches and the allocator come to their usual state.
+    run(&short);
+    let (short_kinds, long_kinds) = (run(&short), run(&long));
+    println!(
+        "step                      {} and {} messages, {} and {} tasks open; floor: the input is copied into a list (budget 2 µs)",
+        short.messages(),
+        long.messages(),
+        short.open(),
+        long.open()
+    );
+    println!(
+        "  {:<28}{:>8}  {:^21}  {:^21}  {:^21}",
+        "", "", "floor", "short", "long"
+    );
+    println!(
+        "  {:<28}{:>8}{:>11} {:>11}{:>11} {:>11}{:>11} {:>11}",
+        "input", "steps", "p50", "p99", "p50", "p99", "p50", "p99"
+    );
+    let Kinds { kinds: mut long, .. } = long_kinds;
+    let mut every = [Kind::default(), Kind::default()];
+    for (name, mut kind) in short_kinds.kinds {
+        let mut grown = long.remove(name).unwrap_or_default();
+        row(name, &mut kind, &mut grown);
+        if !name.ends_with(ASKS) {
+            every[0].add(kind);
+            every[1].add(grown);
+        }
+    }
+    let [mut short, mut long] = every;
+    row("all that don't ask the model", &mut short, &mut long);
+}
+
+fn row(name: &str, short: &mut Kind, long: &mut Kind) {
+    let mut cells = String::new();
+    for samples in [&mut short.floor, &mut short.step, &mut long.step] {
+        cells += &format!(
+            "{:>11} {:>11}",
+            show(samples.quantile(0.5)),
+            show(samples.quantile(0.99))
+        );
+    }
+    println!("  {name:<28}{:>8}{cells}", long.step.len());
+}
+
+/// Some exchanges in each of many copies of a session.
+fn run(session: &Session) -> Kinds {
+    let mut kinds = Kinds::default();
+    for _ in 0..SESSIONS {
+        let mut session = session.clone();
+        for _ in 0..EXCHANGES {
+            session.exchange(&mut kinds);
+        }
+    }
+    kinds
+}
+
+const ASKS: &str = ", asks";
+
+#[derive(Default)]
+struct Kinds {
+    kinds: BTreeMap<&'static str, Kind>,
+    list: Vec<AgentInput>,
+}
+
+#[derive(Default)]
+struct Kind {
+    step: Samples,
+    floor: Samples,
+}
+
+impl Kind {
+    fn add(&mut self, other: Self) {
+        self.step.extend(other.step);
+        self.floor.extend(other.floor);
+    }
+}
+
+impl Watch for Kinds {
+    fn stepped(&mut self, input: &AgentInput, took: Duration, actions: &[AgentAction]) {
+        let asks = actions
+            .iter()
+            .any(|action| matches!(action, AgentAction::StartTurn(..)));
+        let name = match (input, asks) {
+            (AgentInput::User(_), false) => "user message",
+            (AgentInput::User(_), true) => "user message, asks",
+            (AgentInput::Turn(_, TurnEvent::Text(_)), _) => "text",
+            (AgentInput::Turn(_, TurnEvent::ToolCall(..)), _) => "tool call",
+            (AgentInput::Turn(..), false) => "end of turn",
+            (AgentInput::Turn(..), true) => "end of turn, asks",
+            (AgentInput::Settled(_), false) => "settled",
+            (AgentInput::Settled(_), true) => "settled, asks",
+            (AgentInput::Timer(_), false) => "timer",
+            (AgentInput::Timer(_), true) => "timer, asks",
+            _ => "other",
+        };
+        let floor = remember(&mut self.list, std::slice::from_ref(input));
+        let kind = self.kinds.entry(name).or_default();
+        kind.step.push(took);
+        kind.floor.push(floor);
+    }
+}
