@@ -190,7 +190,7 @@ impl AsyncAgentBuilder {
             .open(AgentInput::Open { nonce })
             .await
             .map_err(StartError::Journal)?;
-        runtime.spawn(shell.run(commands));
+        runtime.spawn(Box::new(shell).run(commands));
         Ok(agent)
     }
 }

@@ -49,11 +49,12 @@ pub struct AsyncAgent {
 
 /// What the host asks of the shell.
 #[derive(Debug)]
+// As small as can be: a channel has room for dozens of them from the beginning, in every session.
 pub(super) enum Command {
     Send(String, oneshot::Sender<Result<(), AgentError>>),
     Batch(String, oneshot::Sender<Result<(), AgentError>>),
     Promote(TaskNo, oneshot::Sender<Result<TaskStatus, AgentError>>),
-    Group(Group, oneshot::Sender<Result<(), AgentError>>),
+    Group(Box<Group>, oneshot::Sender<Result<(), AgentError>>),
     Summary(oneshot::Sender<RunSummary>),
     Cancel(TaskNo, String, oneshot::Sender<Result<TaskStatus, AgentError>>),
     SetDelivery(TaskNo, DeliveryPolicy, oneshot::Sender<Result<(), AgentError>>),
@@ -189,7 +190,7 @@ impl AsyncAgent {
             join,
             limit,
         };
-        self.ask(|reply| Command::Group(group, reply)).await?
+        self.ask(|reply| Command::Group(Box::new(group), reply)).await?
     }
 
     /// All tasks of the session, in the order of their numbers.

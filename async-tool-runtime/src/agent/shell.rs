@@ -113,7 +113,8 @@ impl Shell {
         Ok(())
     }
 
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    /// Boxed: a future has room for its arguments twice.
+    pub(super) async fn run(mut self: Box<Self>, mut commands: mpsc::Receiver<Command>) {
         loop {
             // A model and a journal that never wait must not keep the thread from everybody else.
             consume_budget().await;
@@ -180,7 +181,7 @@ impl Shell {
             biased;
             Some(news) = self.news.recv() => match news {
                 TaskNews::Started(task) => AgentInput::Started(task),
-                TaskNews::Progressed(task, report) => AgentInput::Progressed(task, report),
+                TaskNews::Progressed(task, report) => AgentInput::Progressed(task, *report),
                 TaskNews::Asked(top, snapshot) => AgentInput::Asked {
                     task: top,
                     asking: snapshot.task,
@@ -236,7 +237,7 @@ impl Shell {
                             tasks,
                             join,
                             limit,
-                        } = group;
+                        } = *group;
                         let input = AgentInput::Group {
                             name,
                             tasks,

@@ -89,7 +89,10 @@ impl TaskHost for Inner {
         for face in cell.faces() {
             if !face.is_settled() && face.report(report.clone(), self.now()) {
                 if face.spec.is_of_session() {
-                    self.tell_session(&face.spec.session, TaskNews::Progressed(face.spec.task, report.clone()));
+                    self.tell_session(
+                        &face.spec.session,
+                        TaskNews::Progressed(face.spec.task, Box::new(report.clone())),
+                    );
                 }
                 self.publish(|| TaskEvent::Progressed(face.snapshot()));
             }

@@ -101,13 +101,13 @@ pub struct AsyncToolManager {
 
 /// What a session is told of its tasks.
 #[derive(Debug)]
+// Boxed where large: a channel has room for dozens of these from the beginning, in every session.
 pub(crate) enum TaskNews {
     /// A task got a slot.
     Started(TaskId),
     /// A tool said how far it has come.
-    Progressed(TaskId, ProgressReport),
+    Progressed(TaskId, Box<ProgressReport>),
     /// A task, or one below it, asks for something, or does no more. The task at the top comes first.
-    // Boxed: a channel has room for dozens of these from the beginning, in every session.
     Asked(TaskId, Box<TaskSnapshot>),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
