@@ -567,3 +567,33 @@ async fn an_agent_with_a_loop_of_its_own_is_a_tool_too() {
     assert_eq!(said(&*ended(&manager, "boss").await), "3: done done done");
     is_at_rest(&manager, "after the loop").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_to_a_call_is_a_message_to_its_sub_agent() {
+    let gates = Gates::new();
+    let model = ScriptedModel::new()
+        .turn(|_| ModelStream::calls([ToolCall::new("1", "gate", json!({"name": "a"}))]))
+        .turn(|request| {
+            let last = request.messages.last().unwrap();
+            assert!(
+                matches!(&**last, Message::User { text } if text == "also count them"),
+                "{last:?}"
+            );
+            ModelStream::text("counting")
+        })
+        .text("seven");
+    let played = model.clone();
+    let clerk = AsyncAgent::as_tool("clerk", "A clerk.", move |manager| {
+        AsyncAgent::builder(played.clone(), manager)
+    });
+    let manager = manager(2, [gates.tool(), clerk]);
+    let task = start_with(&manager, "clerk", order());
+    gates.arrived("a", 1).await;
+    idle().await;
+    task.send("also count them").unwrap();
+    idle().await;
+    gates.open("a", json!(7));
+    assert_eq!(said(&*task.outcome().await), "seven");
+    model.verify();
+    is_at_rest(&manager, "after the message").await;
+}

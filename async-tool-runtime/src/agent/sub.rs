@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, RunError, questions};
 use crate::{
-    AsyncToolManager, FunctionTool, Message, SessionId, ToolContext, ToolError, ToolErrorKind,
+    AsyncToolManager, FunctionTool, Message, Messages, SessionId, ToolContext, ToolError, ToolErrorKind,
     tool::{Suspension, shorten},
 };
 
@@ -63,7 +63,9 @@ impl AsyncAgent {
     ///    failed; the error is retryable where the model's is. Before its end, the call reports what the sub-agent says as progress.
     /// 5. A sub-agent without [`tools`](AsyncAgentBuilder::tools) of its own is offered all tools of the call's manager but those that the
     ///    call stands below, itself among them: agents that call each other come to an end. Name them to allow it.
-    /// 6. Acknowledgements start no turn of it, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
+    /// 6. What is said to the call ([`TaskHandle::send`](crate::TaskHandle::send), or `send` of the parent's `task` tool) is a message to the
+    ///    sub-agent, like one of its user.
+    /// 7. Acknowledgements start no turn of it, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
     ///
     /// The session is named by the session of the call and the call's task, `session/task`; from the second attempt on with the number of
     /// the attempt, `session/task.2`. So a journal that is given to `build` can be shared by all calls; without one, what was said is
@@ -142,7 +144,7 @@ async fn converse(
     let agent = builder.start().await.map_err(broken)?;
     let work = async {
         agent.send(message).await.map_err(broken)?;
-        agent.run_until_idle().await.map_err(gave_up)?;
+        steer(&agent, &mut cx.messages()).await?;
         agent.transcript().await.map_err(broken)
     };
     let end = tokio::select! {
@@ -155,6 +157,23 @@ async fn converse(
     // What it leaves behind is stopped. A journal that fails now has nothing to say about what it said.
     let _how_it_closed = agent.close().await;
     end
+}
+
+/// Gives the agent what its call is told, until it is done with all of it.
+async fn steer(agent: &AsyncAgent, messages: &mut Messages) -> Result<(), ToolError> {
+    loop {
+        let message = tokio::select! {
+            biased;
+            Some(message) = messages.recv() => message,
+            end = agent.run_until_idle() => {
+                end.map_err(gave_up)?;
+                // It may have been told something while it came to rest.
+                let Some(message) = messages.try_recv() else { return Ok(()) };
+                message
+            }
+        };
+        agent.send(message).await.map_err(broken)?;
+    }
 }
 
 /// What the agent said last.
