@@ -37,6 +37,7 @@
 //! - **Tools made of tools**: [`ToolContext::call_tool`]; **people and the outside**: [`ToolContext::request_input`], [`Approval`],
 //!   [`ToolContext::defer`], [`AsyncToolManager::resolve`].
 //! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
+//! - **When the model is asked**: [`DeliveryPolicy`], [`WakePolicy`], [`Join`], [`AckPolicy`], [`LearnedGrace`]; **and how often**: [`RunLimits`].
 //! - **Agents with a loop of their own**: [`Agent`], [`AsyncAgent::wrap`]; **agents as tools**: [`AsyncAgent::as_tool`].
 //! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
 //! - **Conversations longer than a model's context**: [`PrunePolicy`], [`ContextWindow`], [`TokenEstimator`].
@@ -47,8 +48,8 @@
 //!
 //! 1. Every accepted task ends exactly once, and its outcome reaches the conversation exactly once or is dropped for a
 //!    recorded reason.
-//! 2. The model is never told a result that doesn't exist: an acknowledgement says that there is none yet, and tool text can't
-//!    forge a result.
+//! 2. The model is never told a result that doesn't exist: an acknowledgement says that there is none yet, and neither tool text nor the
+//!    model's own can forge a result.
 //! 3. One line per tool.
 //!
 //! # Runtime

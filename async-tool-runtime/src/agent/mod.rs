@@ -4,6 +4,9 @@
 //! the input. What it knows is a [`Ledger`], the fold of the journal; what it decides are [`AgentAction`]s. The shell
 //! (`shell.rs`) is one tokio task per session that owns the machine and carries actions out in order.
 //!
+//! What a model writes passes a [`FrameGuard`] first: a result that it wrote itself is cut out before the user, the journal or a tool sees it, and
+//! the model is told. The `task` tool (`task_tool.rs`) is answered by the machine, from the ledger.
+//!
 //! # Invariants
 //!
 //! 1. At most one turn runs per session. Busy is marked, the inbox drained and idle declared in one place, so nothing can
