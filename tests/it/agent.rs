@@ -10,8 +10,9 @@ use std::{
 
 use async_tool_runtime::{
     AckPolicy, AgentError, AgentEventKind, AgentState, AnswerContent, AppendError, AsyncAgent, AsyncToolManager,
-    BoxFuture, BoxStream, Entry, Journal, Ledger, MemoryJournal, Message, ModelStream, ReadError, RulePlanner,
-    RunError, Seq, SessionId, StartError, TaskNo, TaskStatus, ToolCall, testing::ScriptedModel,
+    BoxFuture, BoxStream, Capabilities, Dialect, Entry, FunctionTool, Journal, Ledger, MemoryJournal, Message, Model,
+    ModelError, ModelRequest, ModelStream, ReadError, RulePlanner, RunError, Seq, SessionId, StartError, TaskNo,
+    TaskStatus, ToolCall, ToolDefinition, testing::ScriptedModel,
 };
 use serde_json::json;
 
@@ -456,4 +457,79 @@ async fn a_session_that_has_stopped_says_so_everywhere() {
     assert_eq!(task.status, TaskStatus::Running, "its tool is being stopped");
     manager.task(task.task).unwrap().outcome().await;
     assert_eq!(agent.tasks().await.unwrap()[0].status, TaskStatus::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_once_and_asked_again() {
+    let words = "word ".repeat(200);
+    let mut model = ScriptedModel::new();
+    for _ in 0..12 {
+        let words = words.clone();
+        model = model.turn(move |_| ModelStream::text(words));
+    }
+    let lengths = Arc::new(std::sync::Mutex::new(Vec::new()));
+    for answer in [
+        Err(ModelError::too_long("at most 1,000 tokens")),
+        Ok("shorter now"),
+        Err(ModelError::too_long("at most 10 tokens")),
+        Err(ModelError::too_long("at most 10 tokens")),
+    ] {
+        let lengths = Arc::clone(&lengths);
+        model = model.turn(move |request| {
+            lengths.lock().unwrap().push(request.messages.len());
+            answer.map_or_else(ModelStream::failed, ModelStream::text)
+        });
+    }
+    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    for said in 0..13 {
+        agent.send(format!("message {said}")).await.unwrap();
+        agent.run_until_idle().await.unwrap();
+    }
+    agent.send("and now?").await.unwrap();
+    let error = agent.run_until_idle().await.unwrap_err();
+    assert_eq!(
+        error,
+        RunError::Model(ModelError::too_long("at most 10 tokens")),
+        "once for each message"
+    );
+    model.verify();
+    let lengths = lengths.lock().unwrap().clone();
+    assert_eq!(lengths[0], 25);
+    assert!(lengths[1] < 16, "{lengths:?}");
+    assert_eq!(
+        agent.transcript().await.unwrap().len(),
+        27,
+        "the conversation itself is kept"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_does_not_start_with_a_tool_that_its_models_provider_has_no_words_for() {
+    #[derive(Clone)]
+    struct Strict;
+    impl Model for Strict {
+        fn generate(&self, _: ModelRequest) -> ModelStream {
+            ModelStream::text("never")
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::default().with_dialect(Dialect::OpenAiStrict)
+        }
+    }
+    let schema = json!({
+        "type": "object",
+        "properties": {"sizes": {"type": "object", "additionalProperties": {"type": "integer"}}},
+    });
+    let tool = FunctionTool::from_parts(ToolDefinition::new("pack", "Packs.", schema), |_| {
+        Err(async_tool_runtime::ToolError::failed("never called"))
+    });
+    let manager = AsyncToolManager::builder().tool(tool).build().unwrap();
+    let StartError::Schema { tool, error } = AsyncAgent::builder(Strict, manager).start().await.unwrap_err() else {
+        panic!("the schema is refused")
+    };
+    assert_eq!((&*tool, error.path()), ("pack", "#/properties/sizes"));
+    assert!(!error.hint().is_empty());
 }

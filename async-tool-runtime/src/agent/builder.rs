@@ -8,7 +8,9 @@ use super::{
     AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, LearnedGrace, Ledger, RunLimits,
     WakePolicy, bounds::Bounds, shell::Shell,
 };
-use crate::{AppendError, AsyncToolManager, Journal, MemoryJournal, Model, PrunePolicy, SessionId, TokenEstimator};
+use crate::{
+    AppendError, AsyncToolManager, Journal, MemoryJournal, Model, PrunePolicy, SchemaError, SessionId, TokenEstimator,
+};
 
 /// Builds an [`AsyncAgent`].
 ///
@@ -159,7 +161,8 @@ impl AsyncAgentBuilder {
     /// # Errors
     ///
     /// [`StartError`]: the session is open in this process or has entries already, the journal can't be written, the manager has
-    /// no tool of a name in [`tools`](Self::tools), or there is no tokio runtime.
+    /// no tool of a name in [`tools`](Self::tools), the schema of a tool can't be said in the [dialect](crate::Capabilities::dialect) of the
+    /// model's provider, or there is no tokio runtime.
     ///
     /// # Cancel safety
     ///
@@ -169,11 +172,23 @@ impl AsyncAgentBuilder {
         let definitions = self
             .bounds
             .definitions(self.manager.registry(), self.policy.task_tool)?;
+        let capabilities = self.model.capabilities();
+        for tool in definitions.iter() {
+            tool.for_dialect(capabilities.dialect)
+                .map_err(|error| StartError::Schema {
+                    tool: Arc::clone(&tool.name),
+                    error,
+                })?;
+        }
         let (route, results) = mpsc::unbounded_channel();
         self.manager
             .route(self.session.clone(), route)
             .map_err(|session| StartError::SessionTaken { session })?;
-        self.policy.ack = self.ack.unwrap_or_default();
+        self.policy.ack = self.ack.unwrap_or(if capabilities.native_async {
+            AckPolicy::Deferred
+        } else {
+            AckPolicy::default()
+        });
         let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::new()));
         let machine = AgentMachine::new(
             self.session.clone(),
@@ -220,6 +235,13 @@ pub enum StartError {
         /// The name.
         tool: Arc<str>,
     },
+    /// The schema of a tool can't be said in the dialect of the model's provider.
+    Schema {
+        /// The tool's name.
+        tool: Arc<str>,
+        /// Where, why, and what to do about it.
+        error: SchemaError,
+    },
     /// Agents must be started within a tokio runtime.
     NoRuntime,
 }
@@ -230,6 +252,7 @@ impl fmt::Display for StartError {
             Self::SessionTaken { session } => write!(f, "session `{session}` has an agent already"),
             Self::Journal(_) => f.write_str("the session can't be opened"),
             Self::UnknownTool { tool } => write!(f, "the manager has no tool `{tool}`"),
+            Self::Schema { tool, .. } => write!(f, "the model can't be offered `{tool}`"),
             Self::NoRuntime => f.write_str("agents must be started within a tokio runtime"),
         }
     }
@@ -239,6 +262,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Journal(error) => Some(error),
+            Self::Schema { error, .. } => Some(error),
             Self::SessionTaken { .. } | Self::UnknownTool { .. } | Self::NoRuntime => None,
         }
     }

@@ -136,7 +136,8 @@ pub struct AgentPolicy {
     pub model_timeout: Option<Duration>,
     /// How many times a turn that failed in passing is tried again. Default: 2.
     pub model_retries: u32,
-    /// The pause before the first retry; it doubles with each. Default: 500 ms.
+    /// The longest pause before the first retry; it doubles with each, and the pause is drawn between zero and it, but is never shorter than
+    /// the provider asks for. Default: 500 ms.
     pub model_backoff: Duration,
     /// How many times a task is submitted in all, if the processes that run it end before it does. Default: 3. Then nobody knows
     /// how it ended: it may be what ends them.

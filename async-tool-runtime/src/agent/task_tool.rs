@@ -430,6 +430,13 @@ mod tests {
     }
 
     #[test]
+    fn every_provider_has_words_for_the_schema() {
+        for dialect in crate::Dialect::ALL {
+            definition().for_dialect(*dialect).unwrap();
+        }
+    }
+
+    #[test]
     fn a_call_that_makes_no_sense_is_refused_with_what_would() {
         for (arguments, expected) in [
             (json!({}), "missing field `action`"),

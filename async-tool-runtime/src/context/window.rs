@@ -106,13 +106,38 @@ impl ContextWindow {
         overhead: usize,
         status: impl FnOnce() -> String,
     ) -> Option<Pruned> {
+        let (budget, target) = (self.policy.budget, self.policy.target);
+        self.plan_within(budget, target, messages, current, overhead, status)
+    }
+
+    /// As [`plan`](Self::plan), for a request that is half of what this one is.
+    pub(crate) fn halve(
+        &mut self,
+        messages: &[Arc<Message>],
+        current: &Pruned,
+        overhead: usize,
+        status: impl FnOnce() -> String,
+    ) -> Option<Pruned> {
+        let half = overhead.saturating_add(self.tokens(messages, current)) / 2;
+        self.plan_within(half, half, messages, current, overhead, status)
+    }
+
+    fn plan_within(
+        &mut self,
+        budget: usize,
+        target: usize,
+        messages: &[Arc<Message>],
+        current: &Pruned,
+        overhead: usize,
+        status: impl FnOnce() -> String,
+    ) -> Option<Pruned> {
         let now = self.tokens(messages, current);
-        if overhead.saturating_add(now) <= self.policy.budget {
+        if overhead.saturating_add(now) <= budget {
             return None;
         }
         let limit = self.prunable(messages);
         let status = status();
-        let target = self.policy.target.min(self.policy.budget).saturating_sub(overhead);
+        let target = target.min(budget).saturating_sub(overhead);
         let pruned = if limit > current.dropped {
             self.reach(messages, current, limit, target, status)
         } else {
@@ -124,7 +149,7 @@ impl ContextWindow {
         };
         let then = self.tokens(messages, &pruned);
         let goes_on = pruned.dropped > current.dropped || pruned.collapsed > current.collapsed;
-        let is_enough = overhead.saturating_add(then) <= self.policy.budget;
+        let is_enough = overhead.saturating_add(then) <= budget;
         // What is left may be shorter than the note that would take its place.
         (then < now && (goes_on || is_enough)).then_some(pruned)
     }

@@ -8,6 +8,7 @@ pub struct ModelError {
     message: String,
     retryable: bool,
     retry_after: Option<Duration>,
+    too_long: bool,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -19,6 +20,7 @@ impl ModelError {
             message: message.into(),
             retryable: false,
             retry_after: None,
+            too_long: false,
             source: None,
         }
     }
@@ -44,6 +46,15 @@ impl ModelError {
         Self::transient(format!("the model said nothing for {limit:?}"))
     }
 
+    /// The conversation is longer than the model can read. The agent cuts it down and asks once more.
+    #[must_use]
+    pub fn too_long(message: impl Into<String>) -> Self {
+        Self {
+            too_long: true,
+            ..Self::permanent(message)
+        }
+    }
+
     /// The same failure, not to be tried again before this long from now.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
@@ -62,6 +73,12 @@ impl ModelError {
     #[must_use]
     pub const fn retryable(&self) -> bool {
         self.retryable
+    }
+
+    /// Whether the conversation was longer than the model can read.
+    #[must_use]
+    pub const fn is_too_long(&self) -> bool {
+        self.too_long
     }
 
     /// How long to wait before another try, if the provider says so.
@@ -86,6 +103,7 @@ impl Error for ModelError {
 /// Equal where message and retry advice are; the source doesn't count.
 impl PartialEq for ModelError {
     fn eq(&self, other: &Self) -> bool {
-        (&self.message, self.retryable, self.retry_after) == (&other.message, other.retryable, other.retry_after)
+        (&self.message, self.retryable, self.retry_after, self.too_long)
+            == (&other.message, other.retryable, other.retry_after, other.too_long)
     }
 }

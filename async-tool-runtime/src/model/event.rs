@@ -91,13 +91,28 @@ pub struct Usage {
     pub cached: u64,
     /// Tokens written, reasoning included.
     pub output: u64,
+    /// Tokens written to think, where the provider says so.
+    #[serde(default)]
+    pub reasoning: u64,
 }
 
 impl Usage {
     /// Tokens read, read from a cache, and written.
     #[must_use]
     pub const fn new(input: u64, cached: u64, output: u64) -> Self {
-        Self { input, cached, output }
+        Self {
+            input,
+            cached,
+            output,
+            reasoning: 0,
+        }
+    }
+
+    /// The same with how many of the tokens written were reasoning.
+    #[must_use]
+    pub const fn with_reasoning(mut self, reasoning: u64) -> Self {
+        self.reasoning = reasoning;
+        self
     }
 
     /// The sum of two costs.
@@ -107,6 +122,7 @@ impl Usage {
             input: self.input.saturating_add(other.input),
             cached: self.cached.saturating_add(other.cached),
             output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
         }
     }
 }

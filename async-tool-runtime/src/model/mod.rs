@@ -9,11 +9,13 @@
 //!    connection was closed, and no tool with effects has been started for it.
 //! 2. What a provider wants back unchanged (signatures, reasoning items) travels in `provider` fields and is not looked at.
 
+mod capabilities;
 mod error;
 mod event;
 mod planner;
 mod request;
 
+pub use capabilities::Capabilities;
 pub use error::ModelError;
 pub use event::{ModelEvent, ModelStream, StopReason, TurnEnd, Usage};
 pub use planner::RulePlanner;
@@ -26,6 +28,11 @@ pub use request::ModelRequest;
 pub trait Model: Send + Sync + 'static {
     /// Starts one turn.
     fn generate(&self, request: ModelRequest) -> ModelStream;
+
+    /// What the agent has to know of the provider. It is asked when an agent starts, and the answer must stay the same.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
 }
 
 // `dyn Model` must stay possible: an agent holds one of any kind.
@@ -34,5 +41,9 @@ const _: fn(&dyn Model) = |_| {};
 impl<M: Model + ?Sized> Model for std::sync::Arc<M> {
     fn generate(&self, request: ModelRequest) -> ModelStream {
         (**self).generate(request)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
     }
 }

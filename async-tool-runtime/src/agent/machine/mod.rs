@@ -60,6 +60,8 @@ pub struct AgentMachine {
     /// The user wants as few model calls as possible.
     batch: bool,
     failures: u32,
+    /// The model said that the conversation is too long, and it was cut down; until the end of a turn.
+    is_halved: bool,
     stalled: Option<Stall>,
     wake: Option<Wake>,
 
@@ -126,6 +128,7 @@ impl AgentMachine {
             latencies: Latencies::default(),
             batch: false,
             failures: 0,
+            is_halved: false,
             stalled: None,
             wake: None,
             entries: Vec::new(),
@@ -245,6 +248,7 @@ impl AgentMachine {
         });
         self.emit(AgentEventKind::UserMessage(text));
         self.failures = 0;
+        self.is_halved = false;
         match self.phase {
             Phase::Idle | Phase::Backoff(_) => self.begin_turn(),
             // The user doesn't wait for results: what isn't in by now goes on in the background.
@@ -436,6 +440,7 @@ impl fmt::Debug for AgentMachine {
             .field("latencies", &self.latencies)
             .field("batch", &self.batch)
             .field("failures", &self.failures)
+            .field("is_halved", &self.is_halved)
             .field("stalled", &self.stalled)
             .field("wake", &self.wake)
             .finish_non_exhaustive()

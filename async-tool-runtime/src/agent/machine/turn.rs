@@ -1,6 +1,9 @@
 //! The machine's turns: how one begins, goes on, and ends.
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -105,6 +108,7 @@ impl AgentMachine {
         });
         self.emit(AgentEventKind::TurnEnded { turn, text, usage });
         self.failures = 0;
+        self.is_halved = false;
         if !has_calls {
             return self.carry_on();
         }
@@ -117,11 +121,17 @@ impl AgentMachine {
         self.undo_turn(turn, "the turn that made the call failed", &error.to_string());
         // Who was about to break it off goes with the next try.
         self.wake = None;
+        if error.is_too_long() && !self.is_halved && self.prune(true) {
+            self.is_halved = true;
+            let retry_at = Some(self.now);
+            self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+            return self.begin_turn();
+        }
         self.failures += 1;
-        let retry_at = (error.retryable() && self.failures <= self.policy.model_retries).then(|| {
-            let doubled = 2_u32.saturating_pow(self.failures - 1);
-            let backoff = self.policy.model_backoff.saturating_mul(doubled).min(LONGEST_BACKOFF);
-            self.now.after(backoff.max(error.retry_after().unwrap_or_default()))
+        let may_retry = error.retryable() && self.failures <= self.policy.model_retries;
+        let retry_at = may_retry.then(|| {
+            self.now
+                .after(self.pause(turn).max(error.retry_after().unwrap_or_default()))
         });
         match retry_at {
             Some(at) => {
@@ -135,6 +145,17 @@ impl AgentMachine {
             }
         }
         self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+    }
+
+    /// The pause before a turn that failed is asked again: drawn from zero to what the policy says, so that sessions that failed together don't
+    /// come back together. The session's nonce is the source of chance, and so the same journal makes the same pauses.
+    fn pause(&self, turn: TurnNo) -> Duration {
+        let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
+        let longest = self.policy.model_backoff.saturating_mul(doubled).min(LONGEST_BACKOFF);
+        let mut hasher = DefaultHasher::new();
+        (self.ledger.nonce(), turn, self.failures).hash(&mut hasher);
+        let steps = u32::try_from(hasher.finish() >> 48).unwrap_or_default();
+        longest.saturating_mul(steps) / (1 << 16)
     }
 
     /// A turn of which nothing has come for too long has failed.
@@ -231,7 +252,7 @@ impl AgentMachine {
             return;
         }
         self.deliver(None);
-        self.prune();
+        self.prune(false);
         let turn = self.ledger.next_turn();
         self.record(Entry::TurnStarted { turn, at: self.now });
         self.phase = Phase::Thinking(self.now);
@@ -252,8 +273,9 @@ impl AgentMachine {
         self.emit(AgentEventKind::TurnStarted(turn));
     }
 
-    /// Cuts down what the model is shown, if it is too much. Tasks that run are listed then: their acknowledgements may be out of sight.
-    fn prune(&mut self) {
+    /// Cuts down what the model is shown, if it is too much, or to a half if the model says that it is; says whether it did. Tasks that run
+    /// are listed then: their acknowledgements may be out of sight.
+    fn prune(&mut self, to_half: bool) -> bool {
         let overhead = *self.overhead.get_or_insert_with(|| {
             let count = |text: &str| self.policy.tokens.count_text(text);
             let tools = self.definitions.iter().map(|tool| {
@@ -277,9 +299,14 @@ impl AgentMachine {
             status_block(rows, StatusLimit::default())
         };
         let messages = ledger.transcript().messages();
-        if let Some(pruned) = self.window.plan(messages, ledger.pruned(), overhead, status) {
-            self.emit(AgentEventKind::Pruned(pruned.clone()));
-            self.record(Entry::Pruned { pruned, at: now });
-        }
+        let pruned = if to_half {
+            self.window.halve(messages, ledger.pruned(), overhead, status)
+        } else {
+            self.window.plan(messages, ledger.pruned(), overhead, status)
+        };
+        let Some(pruned) = pruned else { return false };
+        self.emit(AgentEventKind::Pruned(pruned.clone()));
+        self.record(Entry::Pruned { pruned, at: now });
+        true
     }
 }
