@@ -10,7 +10,6 @@ mod defects;
 mod delivery;
 mod dialects;
 mod futures;
-mod gates;
 mod guard;
 mod held;
 mod manager;
