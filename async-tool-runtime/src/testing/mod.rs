@@ -1,11 +1,16 @@
 //! Means to test tools and agents without a language model.
 
+mod check;
 mod context;
 mod gates;
 mod paused;
+mod replay;
 mod scripted;
+mod timeline;
 
+pub use check::{Violation, check_journal};
 pub use context::tool_context;
 pub use gates::Gates;
 pub use paused::run_paused;
+pub use replay::Replay;
 pub use scripted::ScriptedModel;
