@@ -6,7 +6,9 @@ mod gates;
 mod paused;
 mod replay;
 mod scripted;
+mod scripted_turn;
 mod timeline;
+mod told;
 
 pub use check::{Violation, check_journal};
 pub use context::tool_context;
@@ -14,3 +16,5 @@ pub use gates::Gates;
 pub use paused::run_paused;
 pub use replay::Replay;
 pub use scripted::ScriptedModel;
+pub use scripted_turn::ScriptedTurn;
+pub use told::{answers_of, assert_told_once, deliveries_of, until};
