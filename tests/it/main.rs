@@ -9,6 +9,7 @@ mod costs;
 mod defects;
 mod delivery;
 mod dialects;
+mod explored;
 mod futures;
 mod guard;
 mod held;
