@@ -6,7 +6,7 @@ use async_tool_runtime::{Entry, Given, TaskNo};
 
 /// What a journal says of each task, checked at every entry.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Books {
+pub(crate) struct Books {
     accepted: BTreeSet<TaskNo>,
     settled: BTreeSet<TaskNo>,
     /// Acknowledged: the model was promised a result.
@@ -20,7 +20,7 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn of(journal: &[Entry]) -> Self {
+    pub(crate) fn of(journal: &[Entry]) -> Self {
         let mut books = Self::default();
         for entry in journal {
             books.enter(entry);
@@ -115,7 +115,7 @@ impl Books {
     }
 
     /// The tasks of which nothing was heard.
-    pub(super) fn lost(&self) -> Vec<TaskNo> {
+    pub(crate) fn lost(&self) -> Vec<TaskNo> {
         self.accepted.difference(&self.done).copied().collect()
     }
 

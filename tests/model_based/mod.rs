@@ -5,3 +5,6 @@ mod exploration;
 mod invariants;
 mod previews;
 mod sim;
+
+pub(crate) use books::Books;
+pub(crate) use sim::check_answers;

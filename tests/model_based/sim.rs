@@ -814,7 +814,7 @@ impl World {
 
 /// Invariants 4 and 5: every call has exactly one answer, directly after the message that made it, and nothing else is in that
 /// message.
-fn check_answers(messages: &[Arc<Message>]) {
+pub(crate) fn check_answers(messages: &[Arc<Message>]) {
     let mut open: Option<Vec<String>> = None;
     for message in messages {
         match (&**message, open.take()) {

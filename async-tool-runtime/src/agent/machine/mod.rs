@@ -344,6 +344,7 @@ impl AgentMachine {
         if waits && before != policy {
             self.forget_wake();
             self.on_late(number);
+            self.reconsider();
         }
     }
 
