@@ -12,6 +12,9 @@ use crate::{
     tool::{FutureArgument, TaskRef},
 };
 
+/// How many characters of a failure are passed on to the calls that needed the result.
+const PASSED_ON: usize = 500;
+
 impl AgentMachine {
     pub(super) fn on_call(&mut self, turn: TurnNo, call: ToolCall, task: TaskId) {
         let is_repeated = self.turn.calls.iter().any(|known| match known {
@@ -180,6 +183,10 @@ impl AgentMachine {
             };
             let failed = |what: &str, why: &str| {
                 let tool = &source.call.name;
+                let why = match why.char_indices().nth(PASSED_ON) {
+                    Some((end, _)) => format!("{} […]", &why[..end]),
+                    None => why.to_owned(),
+                };
                 let message = format!("not started, because {number} (`{tool}`), whose result it needs, {what}: {why}");
                 Err(ToolError::failed(message))
             };
