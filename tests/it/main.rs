@@ -6,6 +6,7 @@ mod agent;
 mod binding;
 mod calls;
 mod costs;
+mod chains;
 mod defects;
 mod delivery;
 mod dialects;
