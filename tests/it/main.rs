@@ -21,6 +21,7 @@ mod model_based;
 mod observability;
 mod policies;
 mod pruning;
+mod runs;
 mod schema_agreement;
 mod stage;
 mod steering;

@@ -40,6 +40,8 @@ pub struct Ledger {
     /// The answers that no turn has seen yet: their place in the transcript, and the tasks that are only acknowledged there.
     unseen: Option<(usize, Vec<TaskNo>)>,
     unanswered: bool,
+    /// More than results that were in before their calls were answered: the model is asked at once, also in a batch.
+    pressing: bool,
     groups: Vec<TaskGroup>,
     run: RunTotals,
     /// How many results the model has written itself, in all; and in how many turns since the user's last message.
@@ -238,6 +240,7 @@ impl Ledger {
             } => {
                 self.check_calls(entry, *turn, calls)?;
                 self.unanswered = false;
+                self.pressing = false;
                 self.run.usage = self.run.usage.plus(end.usage);
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, end.provider.as_ref());
@@ -312,7 +315,7 @@ impl Ledger {
                     results,
                     text: text.clone(),
                 });
-                self.unanswered = true;
+                self.press();
             }
             Entry::Dropped { tasks, .. } => {
                 for number in tasks {
@@ -513,10 +516,12 @@ impl Ledger {
         }
         self.inbox.retain(|number| !reported.contains(number));
         let has_result = acknowledged.len() < answers.len();
+        let has_report = answers.iter().any(|given| matches!(given, Given::Report { .. }));
         self.unseen = Some((self.transcript.messages().len(), acknowledged));
         self.transcript.push(Message::Answers(message));
         // After a turn that was broken off, what it was to answer is still there.
         self.unanswered |= eager || has_result;
+        self.pressing |= eager || has_report;
         self.close_turn();
         Ok(())
     }
@@ -556,7 +561,7 @@ impl Ledger {
         for number in tasks {
             self.record_mut(*number, entry)?.told = Told::Result;
         }
-        self.unanswered = true;
+        self.press();
         Ok(())
     }
 
@@ -575,7 +580,9 @@ impl Ledger {
                 text: FrameGuard::NOTICE.to_owned(),
             });
             // A model that goes on like this isn't asked for ever.
-            self.unanswered |= self.forging <= CORRECTIONS;
+            if self.forging <= CORRECTIONS {
+                self.press();
+            }
         }
         for text in std::mem::take(&mut self.held_messages) {
             self.push_user(text);
@@ -584,7 +591,12 @@ impl Ledger {
 
     fn push_user(&mut self, text: String) {
         self.transcript.push(Message::User { text });
+        self.press();
+    }
+
+    fn press(&mut self) {
         self.unanswered = true;
+        self.pressing = true;
     }
 
     fn record_mut(&mut self, number: TaskNo, entry: &Entry) -> Result<&mut TaskRecord, FoldError> {
@@ -609,6 +621,11 @@ impl Ledger {
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.unanswered
+    }
+
+    /// Whether what the model has not answered is more than the results of its own calls.
+    pub(crate) fn is_pressing(&self) -> bool {
+        self.pressing
     }
 
     /// The tasks that have not ended.

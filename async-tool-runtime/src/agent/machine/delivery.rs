@@ -21,6 +21,18 @@ impl AgentMachine {
         self.ledger.inbox().any(|(number, _)| self.is_news(number))
     }
 
+    /// Whether the model has something to answer, and is not to wait for more of it: in a batch, what has come of its calls waits for
+    /// those that still run.
+    pub(super) fn has_to_ask(&self) -> bool {
+        let waits = self.batch && !self.ledger.is_pressing() && self.ledger.open_tasks().next().is_some();
+        self.ledger.is_unanswered() && !waits
+    }
+
+    /// Whether an agent at rest is to wake up.
+    pub(super) fn wants_turn(&self) -> bool {
+        self.has_news() || (self.stalled.is_none() && self.has_to_ask())
+    }
+
     fn is_news(&self, number: TaskNo) -> bool {
         match self.delivery_of(number) {
             DeliveryPolicy::Interrupt => true,
@@ -164,7 +176,7 @@ impl AgentMachine {
         if self.phase != Phase::Idle {
             return;
         }
-        if self.wake.is_none() && self.has_news() {
+        if self.wake.is_none() && self.wants_turn() {
             self.wake_later();
         }
         self.wait_for_join();
@@ -173,7 +185,7 @@ impl AgentMachine {
     /// Whoever was waited for may not want to be: without a reason left, nothing is woken or broken off.
     pub(super) fn forget_wake(&mut self) {
         let has_reason = match self.phase {
-            Phase::Idle => self.has_news(),
+            Phase::Idle => self.wants_turn(),
             _ => self.urgent().is_some(),
         };
         if !has_reason {

@@ -302,7 +302,7 @@ impl AgentMachine {
             }
             (Timer::Wake, Phase::Idle) => {
                 let due = self.wake.take_if(|wake| wake.at <= self.now);
-                if due.is_some() && self.has_news() {
+                if due.is_some() && self.wants_turn() {
                     self.begin_turn();
                 }
             }

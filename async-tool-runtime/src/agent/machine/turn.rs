@@ -233,7 +233,7 @@ impl AgentMachine {
     /// agent becomes idle, so that nothing can come in unseen.
     pub(super) fn carry_on(&mut self) {
         self.phase = Phase::Idle;
-        if self.ledger.is_unanswered() || self.has_news() {
+        if self.has_to_ask() || self.has_news() {
             self.begin_turn();
         } else {
             self.wait_for_join();
