@@ -26,6 +26,7 @@ mod schema_agreement;
 mod stage;
 mod steering;
 mod sub_agents;
+mod task_tool;
 mod tools;
 mod waking;
 mod watch;

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// How many tasks `list` names.
+/// How many tasks one answer names.
 const LISTED: usize = 50;
 
 impl AgentMachine {
@@ -156,20 +156,14 @@ impl AgentMachine {
                     .filter(|(_, record)| !record.own && record.is_owed())
                     .map(|(number, _)| *number)
                     .collect();
-                let rows: Vec<Value> = owed.iter().take(LISTED).map(|number| self.row(*number)).collect();
-                let mut list = json!({"tasks": rows});
-                if owed.len() > LISTED {
-                    list["note"] = json!(format!("and {} more", owed.len() - LISTED));
-                }
-                list
+                listed(owed, |number| self.row(number))
             }
             Control::Check(tasks) => {
                 let tasks = match tasks.as_slice() {
                     [] => self.ledger.open_tasks().collect(),
                     tasks => self.resolve(tasks, calls)?,
                 };
-                let rows: Vec<Value> = tasks.iter().map(|number| self.row(*number)).collect();
-                json!({"tasks": rows})
+                listed(tasks, |number| self.row(number))
             }
             Control::Result { task, part } => {
                 let number = self.resolve(&[task], calls)?.into_iter().next();
@@ -193,11 +187,8 @@ impl AgentMachine {
                     }
                     tasks => self.resolve(tasks, calls)?,
                 };
-                let rows: Vec<Value> = tasks
-                    .into_iter()
-                    .map(|number| self.waited_for(number, calls, handed_over))
-                    .collect();
-                json!({"tasks": rows})
+                // A result that isn't named is not handed over, and comes by itself.
+                listed(tasks, |number| self.waited_for(number, calls, handed_over))
             }
             Control::Send { task, .. } => {
                 let number = self.resolve(&[task], calls)?.into_iter().next();
@@ -297,6 +288,17 @@ impl AgentMachine {
         }
         is_news
     }
+}
+
+/// What is said of the first of the tasks, and how many more there are.
+fn listed(tasks: Vec<TaskNo>, mut row: impl FnMut(TaskNo) -> Value) -> Value {
+    let more = tasks.len().saturating_sub(LISTED);
+    let rows: Vec<Value> = tasks.into_iter().take(LISTED).map(&mut row).collect();
+    let mut list = json!({"tasks": rows});
+    if more > 0 {
+        list["note"] = json!(format!("and {more} more"));
+    }
+    list
 }
 
 fn merge(row: &mut Value, more: Value) {
