@@ -150,6 +150,15 @@ impl Ledger {
         if goes_on && self.life != Life::Open {
             return Err(FoldError::new(entry, "a session that is closing takes in nothing new"));
         }
+        if let Entry::Replaced { tasks, .. }
+        | Entry::Delivered { tasks, .. }
+        | Entry::Dropped { tasks, .. }
+        | Entry::Detached { tasks, .. } = entry
+        {
+            let named: BTreeSet<&TaskNo> = tasks.iter().collect();
+            let is_once = named.len() == tasks.len();
+            require(entry, is_once, "a task is told, dropped or let go of once")?;
+        }
         match entry {
             Entry::Opened { nonce, .. } => {
                 require(entry, !self.opened, "the session is open already")?;
