@@ -31,7 +31,7 @@ impl Books {
     pub(super) fn enter(&mut self, entry: &Entry) {
         match entry {
             Entry::Delivered { tasks, .. } | Entry::Replaced { tasks, .. } => self.given.extend_from_slice(tasks),
-            Entry::TurnStarted { .. } => {}
+            Entry::Pruned { .. } | Entry::TurnStarted { .. } => {}
             _ => self.given.clear(),
         }
         match entry {

@@ -4,7 +4,10 @@ use std::{collections::HashSet, time::Duration};
 
 use async_tool_runtime::{AckPolicy, AgentPolicy, Join, PrunePolicy, WakePolicy};
 
-use super::sim::{Budget, EVERYTHING, World};
+use super::{
+    sim::{Budget, EVERYTHING, World},
+    teeth::Fault,
+};
 
 const SMALL: Budget = Budget {
     users: 1,
@@ -430,7 +433,7 @@ fn schedules() -> u64 {
 }
 
 /// A world that has everything in it, under policies drawn by `seed`, after some steps.
-fn random_world(seed: u64, random: &mut Random) -> World {
+pub(super) fn random_world(seed: u64, random: &mut Random, fault: Option<Fault>) -> World {
     let budget = Budget {
         users: 3,
         calls: 8,
@@ -438,18 +441,18 @@ fn random_world(seed: u64, random: &mut Random) -> World {
         again: 2,
         cancels: 2,
         sets: 2,
-        closes: u32::from(seed % 3 == 0),
+        closes: u32::from(seed.is_multiple_of(3)),
         turns: 10,
         batches: 1,
         bad_ends: 2,
         promotes: 2,
         groups: 1,
-        crashes: u32::from(seed % 4 == 0),
+        crashes: u32::from(seed.is_multiple_of(4)),
         forgeries: 1,
         tools: &EVERYTHING,
     };
-    let mut world = World::new(budget, |policy| {
-        if seed % 2 == 0 {
+    let adjust = |policy: &mut AgentPolicy| {
+        if seed.is_multiple_of(2) {
             policy.ack = AckPolicy::Deferred;
         }
         let join = [Join::Any, Join::All, Join::FirstOk, Join::Quorum(2), Join::Any][random.below(5)];
@@ -463,7 +466,8 @@ fn random_world(seed: u64, random: &mut Random) -> World {
         if random.below(4) == 0 {
             policy.limits = policy.limits.with_turns(3).with_tool_calls(4);
         }
-    });
+    };
+    let mut world = World::with_fault(budget, adjust, fault);
     world.is_thorough = false;
     for _ in 0..40 {
         let moves = world.moves();
@@ -480,7 +484,7 @@ fn random_orders_of_events_in_a_larger_world_lose_nothing_and_double_nothing() {
     let schedules = schedules();
     for seed in 1..=schedules {
         // A panic in here names the seed, with which the run can be repeated.
-        let played = std::panic::catch_unwind(|| random_world(seed, &mut Random::new(seed)).finish());
+        let played = std::panic::catch_unwind(|| random_world(seed, &mut Random::new(seed), None).finish());
         assert!(played.is_ok(), "seed {seed} fails");
     }
     println!("{schedules} random schedules");
@@ -491,7 +495,7 @@ fn exploration_a_crash_after_any_entry_loses_nothing_and_doubles_nothing() {
     let mut crashes = 0;
     for seed in 1..=schedules() / 200 {
         let played = std::panic::catch_unwind(|| {
-            let world = random_world(seed, &mut Random::new(seed));
+            let world = random_world(seed, &mut Random::new(seed), None);
             let entries = world.journal.len();
             for end in 1..=entries {
                 world.crashed_after(end).finish();
@@ -504,11 +508,11 @@ fn exploration_a_crash_after_any_entry_loses_nothing_and_doubles_nothing() {
 }
 
 /// A small generator (xorshift64*), so that a seed means the same for ever.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
     /// Seeds that lie side by side draw alike at first.
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 

@@ -7,7 +7,7 @@ use async_tool_runtime::{
 
 use super::sim::{Budget, Move, TOOLS, World};
 
-const PLENTY: Budget = Budget {
+pub(super) const PLENTY: Budget = Budget {
     users: 9,
     calls: 9,
     failures: 9,

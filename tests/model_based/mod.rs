@@ -5,6 +5,7 @@ mod exploration;
 mod invariants;
 mod previews;
 mod sim;
+mod teeth;
 
 pub(crate) use books::Books;
 pub(crate) use sim::check_answers;

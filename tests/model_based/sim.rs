@@ -10,13 +10,17 @@ use std::{
 
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
-    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Join, Ledger, Message, ModelError,
-    ModelRequest, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing,
-    Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent, TurnNo, pruned_view,
+    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Join, Ledger, Message,
+    ModelError, ModelRequest, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer,
+    Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
+    pruned_view,
 };
 use serde_json::{Value, json};
 
-use super::books::Books;
+use super::{
+    books::Books,
+    teeth::{Fault, Heard},
+};
 
 /// One thing that can happen next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,10 +113,12 @@ pub(super) struct World {
     pub(super) budget: Budget,
     /// What is durable, and what it comes to.
     pub(super) journal: Vec<Entry>,
-    folded: Ledger,
+    pub(super) folded: Ledger,
     books: Books,
     /// Whether something was unanswered before what was last put before the model.
     was_asked: bool,
+    /// Nothing is unanswered but what the calls of a batch gave, which may wait for the others.
+    is_patient: bool,
     /// Whether the fold is compared with the machine's ledger after every step, and not only at the end.
     pub(super) is_thorough: bool,
     pub(super) turn: Option<(TurnNo, bool)>,
@@ -132,6 +138,9 @@ pub(super) struct World {
     /// Messages to tasks, of which nobody has said yet whether they were taken.
     sends: VecDeque<TaskNo>,
     next_task: u128,
+    /// The tasks that must not happen twice and have been started, also by a process that has ended.
+    started: HashSet<TaskId>,
+    fault: Option<Fault>,
 }
 
 /// Texts and the ids of calls.
@@ -143,7 +152,12 @@ struct Part {
 
 impl World {
     pub(super) fn new(budget: Budget, adjust: impl FnOnce(&mut AgentPolicy)) -> Self {
-        let registry = registry();
+        Self::with_fault(budget, adjust, None)
+    }
+
+    /// A world whose machine has a fault.
+    pub(super) fn with_fault(budget: Budget, adjust: impl FnOnce(&mut AgentPolicy), fault: Option<Fault>) -> Self {
+        let registry = registry(fault);
         let mut policy = AgentPolicy::new(&registry);
         policy.model_timeout = None;
         policy.learned_grace = None;
@@ -153,7 +167,7 @@ impl World {
             SessionId::new("s"),
             None,
             Arc::clone(registry.definitions()),
-            policy.clone(),
+            decided_by(&policy, fault),
             Ledger::new(),
         );
         let mut world = Self {
@@ -165,6 +179,7 @@ impl World {
             folded: Ledger::new(),
             books: Books::default(),
             was_asked: false,
+            is_patient: false,
             is_thorough: true,
             turn: None,
             part: Part::default(),
@@ -179,6 +194,8 @@ impl World {
             is_batch: false,
             sends: VecDeque::new(),
             next_task: 1,
+            started: HashSet::new(),
+            fault,
         };
         world.give(AgentInput::Open { nonce: "n".to_owned() });
         world
@@ -335,11 +352,11 @@ impl World {
 
     /// What the model sends for a call.
     fn arguments(&self, tool: &'static str) -> (&'static str, Value) {
-        let tasks = self.journal.iter().filter_map(|entry| match entry {
+        let mut tasks = self.journal.iter().filter_map(|entry| match entry {
             Entry::Accepted { number, own: false, .. } => Some(number.to_string()),
             _ => None,
         });
-        let last = tasks.last().unwrap_or_else(|| "#1".to_owned());
+        let last = tasks.next_back().unwrap_or_else(|| "#1".to_owned());
         let Some(action) = tool.strip_prefix("task ") else {
             return match tool {
                 // The call before it, if this turn has made one.
@@ -376,8 +393,10 @@ impl World {
         );
         // What was put before the model, for whatever reason, is to be answered.
         self.was_asked = folded.is_unanswered();
+        self.is_patient = false;
         self.books.given.clear();
-        self.machine = AgentMachine::new(SessionId::new("s"), None, Arc::from([]), self.policy.clone(), folded);
+        let policy = decided_by(&self.policy, self.fault);
+        self.machine = AgentMachine::new(SessionId::new("s"), None, Arc::from([]), policy, folded);
         self.give(AgentInput::Recover);
     }
 
@@ -495,7 +514,16 @@ impl World {
 
     /// Gives one input, carries out the actions, and checks everything.
     pub(super) fn give(&mut self, input: AgentInput) {
-        let actions = self.machine.step(self.now, input);
+        let heard = Heard::of(&input);
+        let input = match self.fault {
+            Some(fault) => fault.hear(self, input),
+            None => Some(input),
+        };
+        let Some(input) = input else { return };
+        let mut actions = self.machine.step(self.now, input);
+        if let Some(fault) = self.fault {
+            actions = fault.act(self, heard, actions);
+        }
         for action in actions {
             match action {
                 AgentAction::Append(entries) => entries.into_iter().for_each(|entry| self.write(entry)),
@@ -521,6 +549,7 @@ impl World {
                         .iter()
                         .any(|entry| matches!(entry, Entry::Accepted { task, .. } if *task == spec.task));
                     assert!(is_accepted, "invariant 6: a call is accepted before it runs");
+                    self.check_effects(&spec);
                     let known = self.running.insert(spec.task, spec);
                     assert!(known.is_none(), "invariant 2: a task runs once");
                 }
@@ -543,15 +572,46 @@ impl World {
         self.check();
     }
 
+    /// What has effects runs when its turn won't be asked again; and what must not happen twice is started once, whoever runs it.
+    fn check_effects(&mut self, spec: &TaskSpec) {
+        let effect = effect_of(&spec.call.name);
+        let number = spec.number.expect("tasks of an agent are numbered");
+        let is_complete = self.journal.iter().any(|entry| match entry {
+            Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. } => calls.contains(&number),
+            _ => false,
+        });
+        assert!(
+            effect == Effect::Read || is_complete,
+            "invariant 6: a call with effects runs when its turn is complete"
+        );
+        assert!(
+            effect != Effect::Once || self.started.insert(spec.task),
+            "invariant 2: what must not happen twice is started once"
+        );
+    }
+
     fn write(&mut self, entry: Entry) {
+        let was_unanswered = self.folded.is_unanswered();
         self.folded.apply(&entry).expect("the journal is sound");
+        match &entry {
+            Entry::Answered { answers, eager, .. } => {
+                let is_corrected = matches!(
+                    self.folded.transcript().messages().last().map(|message| &**message),
+                    Some(Message::Note { .. } | Message::User { .. })
+                );
+                let has_report = answers.iter().any(|given| matches!(given, Given::Report { .. }));
+                self.is_patient = self.is_batch && !eager && !has_report && !is_corrected && !was_unanswered;
+            }
+            Entry::UserMessage { .. } | Entry::TurnStarted { .. } => self.is_patient = false,
+            _ => {}
+        }
         self.books.enter(&entry);
         let is_given = matches!(
             entry,
-            Entry::Delivered { .. } | Entry::Replaced { .. } | Entry::TurnStarted { .. }
+            Entry::Delivered { .. } | Entry::Replaced { .. } | Entry::Pruned { .. } | Entry::TurnStarted { .. }
         );
         if !is_given {
-            self.was_asked = self.folded.is_unanswered();
+            self.was_asked = self.folded.is_unanswered() && !self.is_patient;
         }
         self.journal.push(entry);
     }
@@ -563,13 +623,13 @@ impl World {
             // A model that calls for ever is no world to explore.
             self.budget.calls = 0;
         }
+        check_answers(&request.messages);
         let (messages, pruned) = (self.folded.transcript().messages(), self.folded.pruned());
         assert_eq!(
             request.messages,
             pruned_view(messages, pruned),
             "invariant 6: the model is shown what is durable, and nothing else"
         );
-        check_answers(&request.messages);
         for message in &request.messages {
             if let Message::Assistant { text, .. } = &**message {
                 assert!(!text.contains("tool_results"), "the model has written a result: {text}");
@@ -726,8 +786,33 @@ impl World {
         }
     }
 
+    /// Calls whose answers wait for more than a tool that is never acknowledged are answered at some time.
+    fn check_grace(&self) {
+        if self.machine.state() != AgentState::Answering {
+            return;
+        }
+        let calls = self.journal.iter().rev().find_map(|entry| match entry {
+            Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. } => Some(calls),
+            _ => None,
+        });
+        let is_never_acknowledged = |number: &TaskNo| {
+            self.journal.iter().any(
+                |entry| matches!(entry, Entry::Accepted { number: known, call, .. } if known == number && &*call.name == "never"),
+            )
+        };
+        let is_open_ended =
+            |number: &TaskNo| self.folded.open_tasks().any(|open| open == *number) && is_never_acknowledged(number);
+        let waits_for_it = calls.is_some_and(|calls| calls.iter().any(is_open_ended));
+        let has_end = self.timers.keys().any(|timer| matches!(timer, Timer::Grace(_)));
+        assert!(
+            waits_for_it || has_end,
+            "wedged: the calls of a turn wait for their answers, and nothing ends it"
+        );
+    }
+
     fn check(&self) {
         self.check_delivery();
+        self.check_grace();
         if self.is_thorough {
             self.check_fold();
         }
@@ -761,7 +846,7 @@ impl World {
             } else if self.machine.state() != AgentState::Closed && self.machine.ledger().inbox().count() > 0 {
                 assert!(
                     self.machine.is_quiescent(),
-                    "silent results are left, and the agent isn't at rest"
+                    "wedged: results are left, and the agent isn't at rest"
                 );
                 self.user();
             } else {
@@ -836,36 +921,51 @@ pub(crate) fn check_answers(messages: &[Arc<Message>]) {
     );
 }
 
-fn registry() -> ToolRegistry {
+/// What the machine decides by: the policy of the world, unless it has a fault.
+fn decided_by(policy: &AgentPolicy, fault: Option<Fault>) -> AgentPolicy {
+    let mut policy = policy.clone();
+    if let Some(fault) = fault {
+        fault.decide(&mut policy);
+    }
+    policy
+}
+
+/// What a call of the tool does to the world.
+fn effect_of(tool: &str) -> Effect {
+    match tool {
+        "read" | "urgent" | "silent" | "chain" => Effect::Read,
+        "never" => Effect::Idempotent,
+        _ => Effect::Once,
+    }
+}
+
+fn registry(fault: Option<Fault>) -> ToolRegistry {
     let tools = TOOLS.into_iter().chain(["chain"]).map(|name| {
         let definition = ToolDefinition::new(name, "A tool of the world.", json!({"type": "object"}));
         let tool = FunctionTool::from_parts(definition, |_| {
             Ok(BoundCall::future(|_| async { Ok(serde_json::Value::Null) }))
         });
-        let tool: Arc<dyn Tool> = match name {
-            "read" => tool.effect(Effect::Read).into(),
-            "always" => tool.background(Background::Always).into(),
-            "urgent" => tool
-                .effect(Effect::Read)
-                .background(Background::Always)
-                .delivery(DeliveryPolicy::Interrupt)
-                .into(),
-            "urgent_once" => tool
-                .background(Background::Always)
-                .delivery(DeliveryPolicy::Interrupt)
-                .into(),
-            "silent" => tool
-                .effect(Effect::Read)
-                .background(Background::Always)
-                .delivery(DeliveryPolicy::Silent)
-                .into(),
-            "chain" => tool
-                .effect(Effect::Read)
-                .background(Background::Always)
-                .futures(true)
-                .into(),
-            "never" => tool.effect(Effect::Idempotent).background(Background::Never).into(),
-            _ => tool.into(),
+        let effect = match (fault, effect_of(name)) {
+            (Some(Fault::EffectsBeforeTheTurnIsComplete), _) => Effect::Read,
+            (Some(Fault::EffectsAgainAfterACrash), Effect::Once) => Effect::Idempotent,
+            (_, effect) => effect,
+        };
+        let background = match name {
+            "read" | "once" => Background::Auto,
+            "never" => Background::Never,
+            _ => Background::Always,
+        };
+        let delivery = match name {
+            "urgent" | "urgent_once" => Some(DeliveryPolicy::Interrupt),
+            "silent" => Some(DeliveryPolicy::Silent),
+            _ => None,
+        };
+        let delivery = fault.and_then(|fault| fault.delivery(name)).or(delivery);
+        let is_chain = name == "chain" && fault != Some(Fault::StartsWithoutWhatItNeeds);
+        let tool = tool.effect(effect).background(background).futures(is_chain);
+        let tool: Arc<dyn Tool> = match delivery {
+            Some(delivery) => tool.delivery(delivery).into(),
+            None => tool.into(),
         };
         tool
     });
