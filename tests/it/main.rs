@@ -5,15 +5,18 @@
 mod agent;
 mod binding;
 mod calls;
-mod costs;
 mod chains;
+mod closing;
+mod costs;
 mod defects;
 mod delivery;
 mod dialects;
 mod explored;
 mod futures;
+mod grace;
 mod guard;
 mod held;
+mod journal_failures;
 mod manager;
 mod methods;
 #[path = "../model_based/mod.rs"]
@@ -23,6 +26,7 @@ mod policies;
 mod pruning;
 mod runs;
 mod schema_agreement;
+mod sharing;
 mod stage;
 mod steering;
 mod sub_agents;
