@@ -12,7 +12,7 @@ use async_tool_runtime::{
     AckPolicy, AgentError, AgentEventKind, AgentState, AnswerContent, AppendError, AsyncAgent, AsyncToolManager,
     BoxFuture, BoxStream, Capabilities, Dialect, Entry, FunctionTool, Journal, Ledger, MemoryJournal, Message, Model,
     ModelError, ModelRequest, ModelStream, ReadError, RulePlanner, RunError, Seq, SessionId, StartError, TaskNo,
-    TaskStatus, ToolCall, ToolDefinition, 
+    TaskStatus, ToolCall, ToolDefinition,
     testing::{Gates, ScriptedModel},
 };
 use serde_json::json;

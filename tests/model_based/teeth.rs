@@ -61,10 +61,12 @@ pub(super) enum Fault {
     StartsWithoutWhatItNeeds,
     JoinsNothing,
     BatchIsHurried,
+    PartsACallFromItsAnswer,
+    ForgetsWhatRuns,
 }
 
 /// Each fault, and a part of what the check says that catches it.
-const FAULTS: [(Fault, &str); 30] = [
+const FAULTS: [(Fault, &str); 32] = [
     (Fault::TurnForEachCompletion, "invariant 1: at most one turn runs"),
     (Fault::TurnForEachMessage, "invariant 1: at most one turn runs"),
     (
@@ -143,6 +145,11 @@ const FAULTS: [(Fault, &str); 30] = [
         "a task is started when what it needs is there",
     ),
     (Fault::BatchIsHurried, "a batch is woken while"),
+    (Fault::PartsACallFromItsAnswer, "whole turns are pruned"),
+    (
+        Fault::ForgetsWhatRuns,
+        "invariant 6: the model is shown what is durable, and nothing else",
+    ),
 ];
 
 impl Fault {
@@ -247,6 +254,11 @@ impl Fault {
                         at: *at,
                     };
                 }
+                Entry::Pruned { pruned, .. } if self == Self::PartsACallFromItsAnswer => {
+                    pruned.dropped += 1;
+                    pruned.collapsed = pruned.collapsed.max(pruned.dropped);
+                }
+                Entry::Pruned { pruned, .. } if self == Self::ForgetsWhatRuns => pruned.status.clear(),
                 Entry::Answered { answers, .. } if self == Self::ForgetsAnAnswer => {
                     answers.pop();
                 }

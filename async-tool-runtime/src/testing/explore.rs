@@ -8,7 +8,7 @@ use std::{
     hash::Hasher,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::AtomicU32, mpsc},
     thread,
     time::{Duration, Instant as RealInstant},
 };
@@ -247,6 +247,7 @@ impl Explore {
             faults: self.faults,
             recorder: Recorder::new(),
             journal: Arc::default(),
+            agents: AtomicU32::new(0),
         });
         let mut took = Duration::ZERO;
         // A runtime that is dropped drops what users wrote, which may panic as well.

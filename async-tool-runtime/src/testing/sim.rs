@@ -4,7 +4,14 @@ mod journal;
 mod model;
 mod tool;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{task::yield_now, time::sleep};
 
@@ -37,6 +44,7 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) recorder: Recorder,
     pub(super) journal: Arc<journal::Kept>,
+    pub(super) agents: AtomicU32,
 }
 
 impl Sim {
@@ -50,10 +58,13 @@ impl Sim {
         self.0.seed
     }
 
-    /// An agent in this world: its model is slow, its journal is the world's, and all it does is checked. The same as
-    /// `AsyncAgent::builder(sim.model(model), manager).journal(sim.journal()).record(…)`.
+    /// An agent in this world: its model is slow, its journal is the world's, and all it does is checked. Its session is `session-1`, that
+    /// of the next agent `session-2`. The same as
+    /// `AsyncAgent::builder(sim.model(model), manager).session("session-1").journal(sim.journal()).record(…)`.
     pub fn agent(&self, model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
+        let number = self.0.agents.fetch_add(1, Ordering::Relaxed) + 1;
         AsyncAgent::builder(self.model(model), manager)
+            .session(format!("session-{number}"))
             .journal(self.journal())
             .record(&self.0.recorder)
     }

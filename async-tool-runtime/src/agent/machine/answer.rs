@@ -41,21 +41,8 @@ impl AgentMachine {
             self.set_timer(timer, wait_until);
             return;
         }
-        let waits_for_rest = self.batch && !self.ledger.is_unanswered() && !self.has_own(&open.calls);
         self.answer();
-        if waits_for_rest && self.ledger.open_tasks().next().is_some() && !self.has_news() {
-            // Some results are no reason to ask in a batch: the last one is.
-            return;
-        }
         self.carry_on();
-    }
-
-    /// Whether a call of the `task` tool is among these, whose answer the model goes by.
-    fn has_own(&self, calls: &[TaskNo]) -> bool {
-        let tasks = self.ledger.tasks();
-        calls
-            .iter()
-            .any(|number| tasks.get(number).is_some_and(|record| record.own))
     }
 
     fn wait_for(&self, number: TaskNo, ended: Timestamp, calls: &[TaskNo]) -> Wait {

@@ -148,12 +148,12 @@ impl AgentMachine {
     }
 
     /// The pause before a turn that failed is asked again: drawn from zero to what the policy says, so that sessions that failed together don't
-    /// come back together. The session's nonce is the source of chance, and so the same journal makes the same pauses.
+    /// come back together. The session's name is the source of chance, and so a session that is played again makes the same pauses.
     fn pause(&self, turn: TurnNo) -> Duration {
         let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
         let longest = self.policy.model_backoff.saturating_mul(doubled).min(LONGEST_BACKOFF);
         let mut hasher = DefaultHasher::new();
-        (self.ledger.nonce(), turn, self.failures).hash(&mut hasher);
+        (&self.session, turn, self.failures).hash(&mut hasher);
         let steps = u32::try_from(hasher.finish() >> 48).unwrap_or_default();
         longest.saturating_mul(steps) / (1 << 16)
     }
