@@ -10,9 +10,9 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AckPolicy, AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoxFuture, BoxStream, CloseMode, Entry, Join,
-    Journal, Ledger, Message, ModelRequest, ModelStream, PrunePolicy, ReadError, Seq, SessionId, TaskNo, TaskOutcome,
-    ToolCall, ToolError, ToolErrorKind, async_tool,
+    AckPolicy, AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoundCall, BoxFuture, BoxStream, CloseMode,
+    Entry, FunctionTool, Join, Journal, Ledger, Message, ModelRequest, ModelStream, PrunePolicy, ReadError, Seq,
+    SessionId, TaskNo, TaskOutcome, ToolCall, ToolDefinition, ToolError, ToolErrorKind, async_tool,
     testing::{Explore, Faults, Replay, ScriptedModel, Sim, SimJournal, check_journal},
     tools,
 };
@@ -517,4 +517,55 @@ fn a_session_is_read_again_as_it_stood() {
     });
     let pruned = pruned.into_inner();
     assert!(pruned > 10, "{pruned} were pruned");
+}
+
+#[test]
+fn nothing_of_a_world_is_left_when_it_is_over() {
+    let held = Arc::new(());
+    Explore::new().seeds(0..20).faults(Faults::some()).run(async |sim| {
+        let held = Arc::clone(&held);
+        let tool = FunctionTool::from_parts(
+            ToolDefinition::new("hold", "Holds.", json!({"type": "object"})),
+            move |_| {
+                let held = Arc::clone(&held);
+                Ok(BoundCall::future(move |_| async move {
+                    Ok(json!(Arc::strong_count(&held)))
+                }))
+            },
+        );
+        let manager = AsyncToolManager::builder()
+            .tools(sim.tools([Arc::new(tool) as _]))
+            .build()
+            .unwrap();
+        let helper = sim
+            .agent(ScriptedModel::new().otherwise(calls_hold), manager)
+            .as_tool("helper", "Helps.");
+        let manager = AsyncToolManager::builder()
+            .tools(sim.tools([Arc::new(helper) as _]))
+            .build()
+            .unwrap();
+        let agent = sim
+            .agent(ScriptedModel::new().otherwise(calls_helper), manager)
+            .start()
+            .await
+            .unwrap();
+        sim.user(&agent, Duration::from_secs(9), ["go", "again"]).await.unwrap();
+        ends(&sim, agent).await;
+    });
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+fn calls_hold(request: &ModelRequest) -> ModelStream {
+    answer_or(request, ToolCall::new("1", "hold", json!({})))
+}
+
+fn calls_helper(request: &ModelRequest) -> ModelStream {
+    answer_or(request, ToolCall::new("1", "helper", json!({"message": "hold"})))
+}
+
+fn answer_or(request: &ModelRequest, call: ToolCall) -> ModelStream {
+    match request.messages.last().map(|last| &**last) {
+        Some(Message::User { .. }) => ModelStream::calls([call]),
+        _ => ModelStream::text("so it is"),
+    }
 }

@@ -65,6 +65,11 @@ impl Recorder {
         recordings[place].inputs.push((now, input.clone()));
     }
 
+    /// Forgets all. Machines hold tools, and those of a simulated world hold the world with its recorder.
+    pub(super) fn clear(&self) {
+        self.all().clear();
+    }
+
     fn all(&self) -> MutexGuard<'_, Vec<Recording>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
