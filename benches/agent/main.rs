@@ -13,6 +13,7 @@ mod crowd;
 mod floor;
 mod idle;
 mod journal;
+#[path = "../shared/process.rs"]
 mod process;
 mod quantile;
 mod session;

@@ -15,6 +15,8 @@
 mod crowd;
 mod floor;
 mod memory;
+#[path = "../shared/process.rs"]
+mod process;
 mod tool;
 
 use std::hint::black_box;
@@ -30,6 +32,9 @@ use tool::{ARGUMENTS, dispatch, manager_of_no_op};
 criterion_group!(manager, submit_to_ack, outcome_observed);
 
 fn main() {
+    if let Some(row) = process::asked_for() {
+        return memory::measure_row(&row);
+    }
     manager();
     Criterion::default().configure_from_args().final_summary();
     // `cargo test --benches` asks only whether it starts; with a filter, only what was asked for is measured.

@@ -8,16 +8,36 @@ use tokio::{runtime::Builder, sync::Semaphore};
 
 use crate::{
     floor::floor_after,
+    process,
     tool::{ARGUMENTS, Gate, call, manager_of_gated},
 };
 
 /// Enough that the pages a process keeps for itself vanish in the quotient.
 const TASKS: usize = 200_000;
 
+const ROWS: [&str; 3] = ["floor", "waiting", "working"];
+
 /// Prints the bytes of a task that waits for its slot and of one that is at work, beside the floor: the resident memory of the process with
 /// many of them, less that before.
 pub(crate) fn measure() {
-    let floor = bytes(|| {
+    println!(
+        "memory                    {TASKS} tasks; floor: a tokio task that waits, and a channel (budget 1,536 bytes)"
+    );
+    ROWS.into_iter().for_each(process::measure);
+}
+
+/// Prints this row.
+pub(crate) fn measure_row(row: &str) {
+    let bytes = match row {
+        "waiting" => tasks(1),
+        "working" => tasks(TASKS),
+        _ => floor(),
+    };
+    println!("  {row:<24}{bytes} bytes a task");
+}
+
+fn floor() -> String {
+    bytes(|| {
         let gate = Arc::new(Semaphore::new(0));
         let pending: Vec<_> = (0..TASKS)
             .map(|_| {
@@ -26,22 +46,19 @@ pub(crate) fn measure() {
             })
             .collect();
         (pending, gate)
-    });
-    let tasks = |concurrency| {
-        bytes(move || {
-            let gate = Arc::new(Semaphore::new(0));
-            let manager = manager_of_gated(&gate, concurrency);
-            let session = SessionId::new("bench");
-            let pending: Vec<_> = (0..TASKS)
-                .map(|_| call(&manager, &session, "gated", ARGUMENTS))
-                .collect();
-            ((pending, manager), gate)
-        })
-    };
-    let (waiting, working) = (tasks(1), tasks(TASKS));
-    println!("memory/floor            {floor} bytes a task");
-    println!("memory/waiting          {waiting} bytes a task (budget 1536)");
-    println!("memory/working          {working} bytes a task (budget 1536)");
+    })
+}
+
+fn tasks(concurrency: usize) -> String {
+    bytes(move || {
+        let gate = Arc::new(Semaphore::new(0));
+        let manager = manager_of_gated(&gate, concurrency);
+        let session = SessionId::new("bench");
+        let pending: Vec<_> = (0..TASKS)
+            .map(|_| call(&manager, &session, "gated", ARGUMENTS))
+            .collect();
+        ((pending, manager), gate)
+    })
 }
 
 /// How much memory a task takes of those that `begin` starts, once each has come as far as it can.
