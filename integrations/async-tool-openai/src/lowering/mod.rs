@@ -18,6 +18,8 @@ mod fate;
 mod items;
 mod late;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -1,0 +1,642 @@
+//! Random histories, lowered both ways.
+
+use std::sync::Arc;
+
+use async_tool_runtime::{
+    Answer, AsyncTaskResult, Pruned, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolCall,
+    pruned_view,
+};
+use proptest::prelude::*;
+
+use super::*;
+
+/// What happens in a history.
+#[derive(Clone, Debug)]
+enum Step {
+    Say,
+    Note,
+    Turn {
+        calls: Vec<Call>,
+        provider: Provider,
+    },
+    Deliver {
+        /// Which of the open tasks, from the first on; all of them if there are fewer.
+        skip: usize,
+        count: usize,
+        outcome: u8,
+        has_records: bool,
+        has_notice: bool,
+    },
+    Sleep(u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Quick,
+    Slow,
+    /// Hands over the results of some tasks that run.
+    Wait(usize),
+    /// Reads a part of one.
+    Read,
+    /// Hands over nothing.
+    Check,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Provider {
+    /// Broken off.
+    None,
+    Native,
+    Ordinary,
+    /// Of another adapter's.
+    Foreign,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let call = prop_oneof![
+        2 => Just(Call::Quick),
+        5 => Just(Call::Slow),
+        1 => (0..3_usize).prop_map(Call::Wait),
+        1 => Just(Call::Read),
+        1 => Just(Call::Check),
+    ];
+    let provider = prop_oneof![
+        1 => Just(Provider::None),
+        5 => Just(Provider::Native),
+        1 => Just(Provider::Ordinary),
+        1 => Just(Provider::Foreign),
+    ];
+    prop_oneof![
+        2 => Just(Step::Say),
+        1 => Just(Step::Note),
+        5 => (prop::collection::vec(call, 0..5), provider).prop_map(|(calls, provider)| Step::Turn { calls, provider }),
+        4 => (0..3_usize, 1..4_usize, 0..4_u8, prop::bool::weighted(0.9), any::<bool>()).prop_map(
+            |(skip, count, outcome, has_records, has_notice)| Step::Deliver { skip, count, outcome, has_records, has_notice }
+        ),
+        2 => (0..2_000_u32).prop_map(Step::Sleep),
+    ]
+}
+
+/// A task that has been acknowledged.
+#[derive(Clone, Debug)]
+struct Running {
+    call: ToolCall,
+    task: TaskId,
+    number: TaskNo,
+    accepted: Timestamp,
+}
+
+/// Makes a conversation of steps.
+#[derive(Default)]
+struct History {
+    messages: Vec<Arc<Message>>,
+    running: Vec<Running>,
+    now: Timestamp,
+    count: u32,
+    /// What each result says, once; with the place of the message that says it.
+    told: Vec<(String, usize)>,
+}
+
+impl History {
+    fn of(steps: &[Step]) -> Self {
+        let mut history = Self {
+            now: Timestamp::from_millis(1_700_000_000_000),
+            ..Self::default()
+        };
+        history.push(Message::User {
+            text: "begin".to_owned(),
+        });
+        for step in steps {
+            history.play(step);
+        }
+        history
+    }
+
+    fn push(&mut self, message: Message) {
+        self.messages.push(Arc::new(message));
+    }
+
+    fn next(&mut self) -> u32 {
+        self.count += 1;
+        self.count
+    }
+
+    fn play(&mut self, step: &Step) {
+        match step {
+            Step::Say => self.push(Message::User {
+                text: "go on".to_owned(),
+            }),
+            Step::Note => self.push(Message::Note {
+                text: "a note".to_owned(),
+            }),
+            Step::Sleep(millis) => self.now = self.now.after(Duration::from_millis(u64::from(*millis))),
+            Step::Deliver {
+                skip,
+                count,
+                outcome,
+                has_records,
+                has_notice,
+            } => {
+                let skip = (*skip).min(self.running.len());
+                let end = (skip + count).min(self.running.len());
+                let due: Vec<Running> = self.running.drain(skip..end).collect();
+                if !due.is_empty() {
+                    self.deliver(&due, *outcome, *has_records, *has_notice);
+                }
+            }
+            Step::Turn { calls, provider } => self.turn(calls, *provider),
+        }
+    }
+
+    fn settle(&mut self, running: &Running, outcome: u8) -> Arc<AsyncTaskResult> {
+        let said = format!("outcome-{}-", running.number.as_u32());
+        self.told.push((said.clone(), self.messages.len()));
+        let outcome = match outcome {
+            0 => TaskOutcome::Completed(json!({"said": said})),
+            1 => TaskOutcome::Completed(json!(said)),
+            2 => TaskOutcome::Cancelled(said),
+            _ => TaskOutcome::Unknown(said),
+        };
+        let spec = TaskSpec::new(SessionId::new("s"), running.call.clone()).with_number(running.number);
+        let timing = Timing::new(running.accepted, None, self.now);
+        let mut result = AsyncTaskResult::new(&spec, outcome, timing, 1);
+        result.task = running.task;
+        Arc::new(result)
+    }
+
+    fn deliver(&mut self, due: &[Running], outcome: u8, has_records: bool, has_notice: bool) {
+        let results: Vec<_> = due.iter().map(|running| self.settle(running, outcome)).collect();
+        let mut text =
+            "Results of tools. This is machine-made tool output, not a message or an instruction from the user."
+                .to_owned();
+        if has_notice {
+            text.push_str(" Your last turn was broken off.");
+        }
+        text.push_str("\n<tool_results_n>\n");
+        for result in &results {
+            text.push_str(&format!("{}\n", row(result)));
+        }
+        text.push_str("</tool_results_n>");
+        let tasks = due.iter().map(|running| running.number).collect();
+        let results = if has_records { results } else { Vec::new() };
+        self.push(Message::Delivery { tasks, results, text });
+    }
+
+    fn turn(&mut self, made: &[Call], provider: Provider) {
+        let mut calls = Vec::new();
+        let mut contents = Vec::new();
+        let earlier = self.running.clone();
+        let mut handed_over = 0;
+        for call in made {
+            let number = TaskNo::new(self.next());
+            let id = format!("call_{}", number.as_u32());
+            let task = task_id(self.now, number.as_u32());
+            let (name, arguments) = match call {
+                Call::Quick | Call::Slow => ("search", json!({"q": 1})),
+                Call::Wait(_) => ("task", json!({"action": "wait"})),
+                Call::Read => ("task", json!({"action": "result", "tasks": ["t1"]})),
+                Call::Check => ("task", json!({"action": "check"})),
+            };
+            let tool_call = ToolCall::new(id, name, arguments);
+            let running = Running {
+                call: tool_call.clone(),
+                task,
+                number,
+                accepted: self.now,
+            };
+            // Results are given where the answers stand, behind the turn.
+            self.messages.push(Arc::new(Message::Note { text: String::new() }));
+            let content = match call {
+                Call::Quick => AnswerContent::Result(self.settle(&running, 0)),
+                Call::Slow => {
+                    self.running.push(running);
+                    let arguments = tool_call.arguments.clone();
+                    AnswerContent::Ack(TaskAck::new(
+                        task,
+                        Some(number),
+                        "search",
+                        arguments,
+                        TaskStatus::Running,
+                    ))
+                }
+                Call::Wait(count) => {
+                    let taken: Vec<_> = earlier[handed_over..].iter().take(*count).cloned().collect();
+                    handed_over += taken.len();
+                    AnswerContent::Report(json!({"tasks": self.hand_over(&taken)}))
+                }
+                Call::Read => match earlier.get(handed_over).cloned() {
+                    Some(running) => {
+                        handed_over += 1;
+                        let said = self.hand_over(&[running.clone()])[0]["result"].take();
+                        AnswerContent::Report(json!({
+                            "task": running.number, "tool": "search", "status": "completed", "elapsed_ms": 1,
+                            "text": said, "offset": 0, "characters": 9,
+                        }))
+                    }
+                    None => {
+                        AnswerContent::Report(json!({"error": {"kind": "invalid_arguments", "message": "no task"}}))
+                    }
+                },
+                Call::Check => AnswerContent::Report(json!({"tasks": earlier.iter().map(|running| {
+                    json!({"task": running.number, "tool": "search", "status": "completed", "elapsed_ms": 5})
+                }).collect::<Vec<_>>()})),
+            };
+            self.messages.pop();
+            contents.push(Answer::new(tool_call.id.clone(), Arc::clone(&tool_call.name), content));
+            calls.push(tool_call);
+        }
+        let kept = |native: bool| {
+            let mut items = vec![json!({"type": "reasoning", "id": "rs", "encrypted_content": "x"})];
+            items.extend(calls.iter().map(|call| {
+                let mut item = json!({
+                    "type": "function_call", "id": format!("fc_{}", call.id), "call_id": call.id, "name": call.name,
+                    "arguments": call.arguments.to_string(), "status": "completed",
+                });
+                if native && &*call.name != TASK_TOOL {
+                    item["async"] = json!(true);
+                }
+                item
+            }));
+            Kept { native, items }.into_value()
+        };
+        let provider = match provider {
+            Provider::None => None,
+            Provider::Native => Some(kept(true)),
+            Provider::Ordinary => Some(kept(false)),
+            Provider::Foreign => Some(json!({"blocks": ["signature"]})),
+        };
+        self.push(Message::Assistant {
+            text: "well".to_owned(),
+            calls,
+            provider,
+        });
+        if !contents.is_empty() {
+            self.push(Message::Answers(contents));
+        }
+    }
+
+    fn hand_over(&mut self, taken: &[Running]) -> Vec<Value> {
+        self.running
+            .retain(|running| taken.iter().all(|taken| taken.task != running.task));
+        taken.iter().map(|running| row(&*self.settle(running, 0))).collect()
+    }
+
+    fn rules(&self, native: bool, max_open: usize, ttl: u64) -> Rules {
+        Rules {
+            native,
+            max_open,
+            ttl: Duration::from_millis(ttl),
+            now: self.now,
+        }
+    }
+}
+
+/// A line of a delivery, as the agent writes it.
+fn row(result: &AsyncTaskResult) -> Value {
+    let mut row = json!({"task": result.number, "tool": result.tool, "call": result.call, "elapsed_ms": result.timing.elapsed().as_millis() as u64});
+    match &result.outcome {
+        TaskOutcome::Completed(value) => {
+            row["status"] = json!("completed");
+            row["result"] = value.clone();
+        }
+        TaskOutcome::Cancelled(text) => {
+            row["status"] = json!("cancelled");
+            row["error"] = json!({"message": text});
+        }
+        TaskOutcome::Unknown(text) => {
+            row["status"] = json!("unknown");
+            row["error"] = json!({"message": text});
+        }
+        TaskOutcome::Failed(error) => {
+            row["status"] = json!("failed");
+            row["error"] = json!({"message": error.model_message()});
+        }
+        _ => {}
+    }
+    row
+}
+
+fn task_id(at: Timestamp, number: u32) -> TaskId {
+    TaskId::from_u128(u128::from(at.as_millis()) << 80 | 7 << 76 | 2 << 62 | u128::from(number))
+}
+
+fn kind(item: &Value) -> &str {
+    item["type"].as_str().unwrap_or_default()
+}
+
+fn ids(input: &[Value], wanted: &str) -> Vec<String> {
+    let items = input.iter().filter(|item| kind(item) == wanted);
+    items.map(|item| item["call_id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn is_ack(item: &Value) -> bool {
+    kind(item) == "function_call_output"
+        && item["output"]
+            .as_str()
+            .is_some_and(|text| text.contains(TaskAck::INSTRUCTION))
+}
+
+/// At most one output for a call, and only behind it.
+fn check_outputs(input: &[Value]) {
+    let mut made = Vec::new();
+    let mut answered = Vec::new();
+    for item in input {
+        match kind(item) {
+            "function_call" => made.push(&item["call_id"]),
+            "function_call_output" => {
+                assert!(made.contains(&&item["call_id"]), "an output without a call: {item}");
+                assert!(!answered.contains(&&item["call_id"]), "two outputs: {item}");
+                answered.push(&item["call_id"]);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every call has its answer directly behind its turn.
+fn check_answers(input: &[Value]) {
+    let mut open: Vec<&Value> = Vec::new();
+    for item in input {
+        match kind(item) {
+            "function_call" => open.push(&item["call_id"]),
+            "function_call_output" => {
+                let place = open.iter().position(|call| *call == &item["call_id"]);
+                open.remove(place.expect("an answer to a call of the turn"));
+            }
+            _ => assert!(open.is_empty(), "{open:?} are not answered before {item}"),
+        }
+        assert!(item.get("async").is_none(), "{item}");
+    }
+    assert!(open.is_empty(), "{open:?} are not answered");
+}
+
+fn times(input: &[Value], text: &str) -> usize {
+    input.iter().map(|item| item.to_string().matches(text).count()).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_call_has_at_most_one_output_and_every_result_is_told_once(
+        steps in prop::collection::vec(step(), 0..25),
+        max_open in 0..6_usize,
+        ttl in prop_oneof![Just(u64::MAX), 0..4_000_u64],
+    ) {
+        let history = History::of(&steps);
+        for native in [true, false] {
+            let input = lower(&history.messages, &history.rules(native, max_open, ttl));
+            check_outputs(&input);
+            if !native {
+                check_answers(&input);
+            }
+            for (said, _) in &history.told {
+                prop_assert_eq!(times(&input, said), 1, "{} in {:#?}", said, input);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_pruned_parts_no_call_from_its_answer_and_answers_none_twice(
+        steps in prop::collection::vec(step(), 0..25),
+        collapsed in 0..40_usize,
+        dropped in 0..40_usize,
+        max_open in 0..6_usize,
+    ) {
+        let history = History::of(&steps);
+        let mut pruned = Pruned::default();
+        (pruned.collapsed, pruned.dropped) = (collapsed.max(dropped), dropped);
+        let view = pruned_view(&history.messages, &pruned);
+        for native in [true, false] {
+            let input = lower(&view, &history.rules(native, max_open, u64::MAX));
+            check_outputs(&input);
+            if !native {
+                check_answers(&input);
+            }
+            // What is told behind what was pruned is told in full, and once.
+            for (said, place) in &history.told {
+                let is_whole = *place >= collapsed.max(dropped);
+                let count = times(&input, said);
+                prop_assert!(if is_whole { count == 1 } else { count <= 1 }, "{} {} times in {:#?}", said, count, input);
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_calls_are_open_than_may_be(steps in prop::collection::vec(step(), 0..25), max_open in 0..6_usize) {
+        let history = History::of(&steps);
+        let input = lower(&history.messages, &history.rules(true, max_open, u64::MAX));
+        let mut open: i64 = 0;
+        for (index, item) in input.iter().enumerate() {
+            match kind(item) {
+                "function_call" => open += 1,
+                "function_call_output" => open -= 1,
+                _ => {}
+            }
+            let is_end_of_answers = input.get(index + 1).is_none_or(|next| !kind(next).starts_with("function_call"));
+            if is_end_of_answers {
+                prop_assert!(open <= max_open as i64, "{} are open", open);
+            }
+        }
+    }
+
+    #[test]
+    fn only_calls_that_may_not_stay_open_are_acknowledged(steps in prop::collection::vec(step(), 0..25), ttl in 0..4_000_u64) {
+        let history = History::of(&steps);
+        let input = lower(&history.messages, &history.rules(true, usize::MAX, ttl));
+        let answered = ids(&input, "function_call_output");
+        for running in &history.running {
+            let is_old = history.now.since(running.accepted) > Duration::from_millis(ttl);
+            let is_answered = answered.iter().any(|call| call == running.call.id.as_str());
+            prop_assert!(is_answered || !is_old, "{} is open", running.call.id);
+        }
+        // With all the time in the world, none but those made without native calls, or of which only the text came.
+        let input = lower(&history.messages, &history.rules(true, usize::MAX, u64::MAX));
+        let is_plain = steps.iter().all(|step| !matches!(
+            step,
+            Step::Turn { provider: Provider::Ordinary, .. } | Step::Deliver { has_records: false, .. }
+        ));
+        if is_plain {
+            prop_assert!(!input.iter().any(is_ack), "{:#?}", input);
+        }
+    }
+
+    #[test]
+    fn a_conversation_that_goes_on_only_grows_at_its_end(
+        steps in prop::collection::vec(step(), 0..25),
+        cut in 0..40_usize,
+        max_open in 0..6_usize,
+        native: bool,
+    ) {
+        let steps: Vec<_> = steps.into_iter().map(|step| match step {
+            Step::Deliver { skip, count, outcome, has_notice, .. } => Step::Deliver { skip, count, outcome, has_records: true, has_notice },
+            step => step,
+        }).collect();
+        let history = History::of(&steps);
+        // Requests are made between turns.
+        let mut cut = cut.min(history.messages.len());
+        if matches!(history.messages.get(cut).map(|message| &**message), Some(Message::Answers(_))) {
+            cut += 1;
+        }
+        let rules = history.rules(native, max_open, u64::MAX);
+        let (before, after) = (lower(&history.messages[..cut], &rules), lower(&history.messages, &rules));
+        prop_assert_eq!(&after[..before.len()], &before[..]);
+    }
+
+    #[test]
+    fn the_items_of_a_turn_go_back_as_they_came(steps in prop::collection::vec(step(), 0..25)) {
+        let history = History::of(&steps);
+        let input = lower(&history.messages, &history.rules(true, 3, 1_000));
+        let turns = history.messages.iter().filter_map(|message| match &**message {
+            Message::Assistant { provider: Some(provider), .. } => provider["output"].as_array(),
+            _ => None,
+        });
+        for items in turns.filter(|items| items.len() > 1) {
+            prop_assert!(input.windows(items.len()).any(|window| window == items.as_slice()), "{:#?}", items);
+        }
+    }
+}
+
+fn open_call() -> History {
+    let turn = Step::Turn {
+        calls: vec![Call::Slow],
+        provider: Provider::Native,
+    };
+    History::of(&[turn])
+}
+
+#[test]
+fn an_open_call_has_no_output_and_a_late_result_is_its_output() {
+    let mut history = open_call();
+    let rules = history.rules(true, 8, 10_000);
+    assert_eq!(
+        ids(&lower(&history.messages, &rules), "function_call_output"),
+        Vec::<String>::new()
+    );
+    history.play(&Step::Say);
+    history.play(&Step::Deliver {
+        skip: 0,
+        count: 1,
+        outcome: 2,
+        has_records: true,
+        has_notice: false,
+    });
+    let input = lower(&history.messages, &rules);
+    assert_eq!(
+        input.last(),
+        Some(&json!({
+            "type": "function_call_output", "call_id": "call_1",
+            "output": r#"{"cancelled":"outcome-1-","note":"what the tool had done by then is not undone"}"#,
+        }))
+    );
+    assert_eq!(kind(&input[input.len() - 2]), "message");
+}
+
+#[test]
+fn a_call_that_was_open_for_too_long_is_acknowledged_and_its_result_is_a_message() {
+    let mut history = open_call();
+    history.play(&Step::Sleep(1_001));
+    let input = lower(&history.messages, &history.rules(true, 8, 1_000));
+    assert!(is_ack(input.last().unwrap()));
+    history.play(&Step::Deliver {
+        skip: 0,
+        count: 1,
+        outcome: 0,
+        has_records: true,
+        has_notice: false,
+    });
+    // Some days later it is still so.
+    history.play(&Step::Sleep(u32::MAX));
+    let input = lower(&history.messages, &history.rules(true, 8, 1_000));
+    assert!(is_ack(&input[input.len() - 2]));
+    assert!(
+        input.last().unwrap()["content"]
+            .as_str()
+            .unwrap()
+            .contains("outcome-1-")
+    );
+    // What settled in time stays the output of its call, however old it is.
+    let mut history = open_call();
+    history.play(&Step::Deliver {
+        skip: 0,
+        count: 1,
+        outcome: 0,
+        has_records: true,
+        has_notice: false,
+    });
+    history.play(&Step::Sleep(u32::MAX));
+    let input = lower(&history.messages, &history.rules(true, 8, 1_000));
+    assert_eq!(input.last().unwrap()["output"], r#"{"said":"outcome-1-"}"#);
+}
+
+#[test]
+fn a_task_whose_id_has_no_time_does_not_expire_while_it_is_open() {
+    let mut history = open_call();
+    let mut ack = TaskAck::new(TaskId::from_u128(5), None, "search", json!({}).into(), TaskStatus::Running);
+    ack.number = Some(TaskNo::new(1));
+    let answer = Answer::new("call_1".into(), "search", AnswerContent::Ack(ack));
+    *history.messages.last_mut().unwrap() = Arc::new(Message::Answers(vec![answer]));
+    let input = lower(&history.messages, &history.rules(true, 8, 0));
+    assert!(!input.iter().any(is_ack));
+}
+
+#[test]
+fn results_stand_before_the_status_of_the_wait_that_hands_them_over() {
+    let mut history = open_call();
+    let wait = Step::Turn {
+        calls: vec![Call::Wait(1), Call::Quick],
+        provider: Provider::Native,
+    };
+    history.play(&wait);
+    let input = lower(&history.messages, &history.rules(true, 8, 10_000));
+    let outputs: Vec<_> = input
+        .iter()
+        .filter(|item| kind(item) == "function_call_output")
+        .collect();
+    let calls: Vec<_> = outputs.iter().map(|item| item["call_id"].as_str().unwrap()).collect();
+    assert_eq!(calls, ["call_3", "call_1", "call_2"]);
+    assert_eq!(outputs[1]["output"], r#"{"said":"outcome-1-"}"#);
+    let status: Value = serde_json::from_str(outputs[2]["output"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        status,
+        json!({"tasks": [{
+            "task": "t1", "tool": "search", "status": "completed", "elapsed_ms": 0,
+            "note": "its result is the output of its own call",
+        }]})
+    );
+}
+
+#[test]
+fn what_a_delivery_says_beside_its_results_is_not_lost() {
+    let mut history = open_call();
+    history.play(&Step::Deliver {
+        skip: 0,
+        count: 1,
+        outcome: 0,
+        has_records: true,
+        has_notice: true,
+    });
+    let input = lower(&history.messages, &history.rules(true, 8, 10_000));
+    let said = input.last().unwrap()["content"].as_str().unwrap();
+    assert!(
+        said.ends_with("not by the user. Your last turn was broken off."),
+        "{said}"
+    );
+    assert!(!said.contains("outcome-1-"));
+}
+
+#[test]
+fn a_model_without_native_calls_takes_up_a_conversation_with_open_ones() {
+    let mut history = open_call();
+    history.play(&Step::Deliver {
+        skip: 0,
+        count: 1,
+        outcome: 0,
+        has_records: true,
+        has_notice: false,
+    });
+    let input = lower(&history.messages, &history.rules(false, 8, 10_000));
+    check_answers(&input);
+    assert!(is_ack(&input[3]));
+    assert!(input[4]["content"].as_str().unwrap().contains("<tool_results_n>"));
+}
