@@ -572,7 +572,13 @@ fn a_call_that_was_open_for_too_long_is_acknowledged_and_its_result_is_a_message
 #[test]
 fn a_task_whose_id_has_no_time_does_not_expire_while_it_is_open() {
     let mut history = open_call();
-    let mut ack = TaskAck::new(TaskId::from_u128(5), None, "search", json!({}).into(), TaskStatus::Running);
+    let mut ack = TaskAck::new(
+        TaskId::from_u128(5),
+        None,
+        "search",
+        json!({}).into(),
+        TaskStatus::Running,
+    );
     ack.number = Some(TaskNo::new(1));
     let answer = Answer::new("call_1".into(), "search", AnswerContent::Ack(ack));
     *history.messages.last_mut().unwrap() = Arc::new(Message::Answers(vec![answer]));
