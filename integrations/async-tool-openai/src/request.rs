@@ -5,6 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::lowering::{Rules, TASK_TOOL, lower};
 
+/// How long a `prompt_cache_key` may be, in characters. With it, the requests of a session go where their beginning is cached
+/// ([guide](https://platform.openai.com/docs/guides/prompt-caching)).
+const CACHE_KEY: usize = 64;
+
 /// What is the same in all requests of a model.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
@@ -40,6 +44,10 @@ impl Shape {
         body.insert("stream".into(), json!(self.stream));
         if self.encrypted_reasoning {
             body.insert("include".into(), json!(["reasoning.encrypted_content"]));
+        }
+        let session = request.session.as_str();
+        if session.chars().count() <= CACHE_KEY {
+            body.insert("prompt_cache_key".into(), json!(session));
         }
         Ok(Value::Object(body))
     }

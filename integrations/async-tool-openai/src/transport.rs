@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_openai::middleware::HttpRequestFactory;
+use reqwest::header::AUTHORIZATION;
 use tower_service::Service;
 
 use crate::failure::Refused;
@@ -34,7 +35,12 @@ impl Service<HttpRequestFactory> for Once {
     fn call(&mut self, request: HttpRequestFactory) -> Self::Future {
         let client = self.0.clone();
         Box::pin(async move {
-            let mut response = client.execute(request.build().await?).await?;
+            let mut request = request.build().await?;
+            if let Some(key) = request.headers_mut().get_mut(AUTHORIZATION) {
+                // Libraries below log headers, but for those that are marked so.
+                key.set_sensitive(true);
+            }
+            let mut response = client.execute(request).await?;
             if response.status().is_success() {
                 return Ok(response);
             }

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use async_tool_runtime::{AnswerContent, Message, TaskId, TaskNo, Timestamp};
+use async_tool_runtime::{AnswerContent, Arguments, Message, TaskId, TaskNo, Timestamp};
 
 use super::{Rules, items, report};
 
@@ -34,6 +34,15 @@ pub(super) struct Fates {
     acknowledged: HashSet<TaskId>,
     late: HashMap<usize, Vec<(String, TaskId)>>,
     handed_over: HashMap<usize, Vec<(String, TaskNo)>>,
+    /// The calls of which the model may not have been told the number.
+    unnamed: HashMap<TaskNo, Unnamed>,
+}
+
+/// A call, as the model knows it.
+#[derive(Debug)]
+pub(super) struct Unnamed {
+    pub(super) call: String,
+    pub(super) arguments: Arguments,
 }
 
 /// A call without an output.
@@ -60,6 +69,11 @@ impl Fates {
                         let may_be_open = rules.native
                             && turn.is_some_and(|(calls, provider)| items::may_be_open(&answer.call, calls, provider));
                         let accepted = accepted(ack.task);
+                        if let Some(number) = ack.number.filter(|_| may_be_open) {
+                            let call = answer.call.to_string();
+                            let arguments = ack.arguments.clone();
+                            fates.unnamed.insert(number, Unnamed { call, arguments });
+                        }
                         if may_be_open && fates.open_at(accepted, rules.ttl) < rules.max_open {
                             fates.open.push(Open {
                                 task: ack.task,
@@ -130,6 +144,11 @@ impl Fates {
     /// The calls that get their outputs where these answers of the `task` tool stand.
     pub(super) fn handed_over(&self, place: usize) -> &[(String, TaskNo)] {
         self.handed_over.get(&place).map_or(&[], Vec::as_slice)
+    }
+
+    /// The call with this number, if it may have been left open.
+    pub(super) fn unnamed(&self, number: TaskNo) -> Option<&Unnamed> {
+        self.unnamed.get(&number)
     }
 
     /// How many calls were open at this time. Not how many are: what was answered must stay so.

@@ -73,7 +73,7 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
                 input.extend(
                     reports
                         .into_iter()
-                        .map(|(answer, report)| output(answer.call.as_str(), &report.into_value())),
+                        .map(|(answer, report)| output(answer.call.as_str(), &report.into_value(&fates))),
                 );
             }
             Message::Delivery { text, results, .. } => {

@@ -8,6 +8,11 @@ use std::time::Duration;
 use async_tool_runtime::{TaskNo, ToolCall};
 use serde_json::{Value, json};
 
+use super::fate::Fates;
+
+/// How many bytes of arguments stay in a row.
+const ARGUMENT_BYTES: usize = 120;
+
 /// What of a row is status. Everything else in a row that hands over a result is the result, whole or in parts.
 const STATUS: [&str; 5] = ["task", "tool", "status", "elapsed_ms", "progress"];
 /// What only a row that hands over a result has.
@@ -29,7 +34,7 @@ impl Report {
     /// Takes out the result of this task, and says in its place where it is.
     pub(super) fn take(&mut self, number: TaskNo) -> Option<Value> {
         let is_collapsed = self.content.get("collapsed").cloned();
-        let row = rows_mut(&mut self.content).find(|row| is_of(row, number))?;
+        let row = rows_mut(&mut self.content).find(|row| self::number(row) == Some(number))?;
         let told = match is_collapsed {
             Some(collapsed) => {
                 let mut told = row.clone();
@@ -45,7 +50,19 @@ impl Report {
         Some(told)
     }
 
-    pub(super) fn into_value(self) -> Value {
+    /// The answer. A model that was shown no acknowledgement of a call doesn't know its number, so each row says which call it is of.
+    pub(super) fn into_value(mut self, fates: &Fates) -> Value {
+        for row in rows_mut(&mut self.content) {
+            let Some(unnamed) = number(row).and_then(|number| fates.unnamed(number)) else {
+                continue;
+            };
+            if let Some(fields) = row.as_object_mut() {
+                fields.insert("call".into(), json!(unnamed.call));
+                if unnamed.arguments.to_string().len() <= ARGUMENT_BYTES {
+                    fields.insert("arguments".into(), unnamed.arguments.value().clone());
+                }
+            }
+        }
         self.content
     }
 }
@@ -58,7 +75,7 @@ pub(super) fn handed_over(content: &Value, call: Option<&ToolCall>) -> Vec<(Task
     rows(content)
         .filter(|row| is_terminal(row) && (is_collapsed || RESULT.iter().any(|name| row.get(name).is_some())))
         .filter_map(|row| {
-            let number = row.get("task")?.as_str()?.parse().ok()?;
+            let number = number(row)?;
             let elapsed = row.get("elapsed_ms").and_then(Value::as_u64).map(Duration::from_millis);
             Some((number, elapsed))
         })
@@ -103,11 +120,8 @@ fn rows_mut(content: &mut Value) -> Box<dyn Iterator<Item = &mut Value> + '_> {
     )
 }
 
-fn is_of(row: &Value, number: TaskNo) -> bool {
-    row.get("task")
-        .and_then(Value::as_str)
-        .and_then(|task| task.parse().ok())
-        == Some(number)
+fn number(row: &Value) -> Option<TaskNo> {
+    row.get("task")?.as_str()?.parse().ok()
 }
 
 fn is_terminal(row: &Value) -> bool {

@@ -95,11 +95,18 @@ struct History {
     count: u32,
     /// What each result says, once; with the place of the message that says it.
     told: Vec<(String, usize)>,
+    /// How much more each says.
+    more: usize,
 }
 
 impl History {
     fn of(steps: &[Step]) -> Self {
+        Self::with(steps, 0)
+    }
+
+    fn with(steps: &[Step], more: usize) -> Self {
         let mut history = Self {
+            more,
             now: Timestamp::from_millis(1_700_000_000_000),
             ..Self::default()
         };
@@ -151,6 +158,7 @@ impl History {
     fn settle(&mut self, running: &Running, outcome: u8) -> Arc<AsyncTaskResult> {
         let said = format!("outcome-{}-", running.number.as_u32());
         self.told.push((said.clone(), self.messages.len()));
+        let said = said + &"x".repeat(self.more);
         let outcome = match outcome {
             0 => TaskOutcome::Completed(json!({"said": said})),
             1 => TaskOutcome::Completed(json!(said)),
@@ -402,8 +410,9 @@ proptest! {
         collapsed in 0..40_usize,
         dropped in 0..40_usize,
         max_open in 0..6_usize,
+        more in prop_oneof![Just(0), Just(500_usize)],
     ) {
-        let history = History::of(&steps);
+        let history = History::with(&steps, more);
         let mut pruned = Pruned::default();
         (pruned.collapsed, pruned.dropped) = (collapsed.max(dropped), dropped);
         let view = pruned_view(&history.messages, &pruned);
@@ -607,7 +616,7 @@ fn results_stand_before_the_status_of_the_wait_that_hands_them_over() {
         status,
         json!({"tasks": [{
             "task": "t1", "tool": "search", "status": "completed", "elapsed_ms": 0,
-            "note": "its result is the output of its own call",
+            "call": "call_1", "arguments": {"q": 1}, "note": "its result is the output of its own call",
         }]})
     );
 }
@@ -645,4 +654,83 @@ fn a_model_without_native_calls_takes_up_a_conversation_with_open_ones() {
     check_answers(&input);
     assert!(is_ack(&input[3]));
     assert!(input[4]["content"].as_str().unwrap().contains("<tool_results_n>"));
+}
+
+#[test]
+fn a_row_of_the_task_tool_says_which_call_it_is_of() {
+    let mut history = open_call();
+    history.play(&Step::Turn {
+        calls: vec![Call::Check],
+        provider: Provider::Native,
+    });
+    let last = |native| {
+        lower(&history.messages, &history.rules(native, 8, 10_000))
+            .pop()
+            .unwrap()
+    };
+    let row = json!({"task": "t1", "tool": "search", "status": "completed", "elapsed_ms": 5});
+    let said: Value = serde_json::from_str(last(false)["output"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        said["tasks"],
+        json!([row]),
+        "the model knows the number from the acknowledgement"
+    );
+    let mut named = row;
+    named["call"] = json!("call_1");
+    named["arguments"] = json!({"q": 1});
+    let said: Value = serde_json::from_str(last(true)["output"].as_str().unwrap()).unwrap();
+    assert_eq!(said["tasks"], json!([named]));
+}
+
+#[test]
+fn a_result_that_was_handed_over_and_collapsed_closes_its_call_in_one_line() {
+    for call in [Call::Wait(1), Call::Read] {
+        let mut history = open_call();
+        history.more = 2_000;
+        history.play(&Step::Turn {
+            calls: vec![call],
+            provider: Provider::Native,
+        });
+        history.play(&Step::Turn {
+            calls: vec![],
+            provider: Provider::Native,
+        });
+        let mut pruned = Pruned::default();
+        pruned.collapsed = history.messages.len();
+        let view = pruned_view(&history.messages, &pruned);
+        let input = lower(&view, &history.rules(true, 8, 10_000));
+        let outputs = ids(&input, "function_call_output");
+        assert_eq!(outputs, ["call_1", "call_2"], "{input:#?}");
+        assert_eq!(times(&input, "outcome-1-"), 0);
+        assert!(!input.iter().any(is_ack));
+    }
+}
+
+#[test]
+fn a_delivery_that_was_collapsed_closes_its_calls_in_one_line_each() {
+    let mut history = open_call();
+    history.more = 2_000;
+    history.play(&Step::Deliver {
+        skip: 0,
+        count: 1,
+        outcome: 0,
+        has_records: true,
+        has_notice: false,
+    });
+    history.play(&Step::Turn {
+        calls: vec![],
+        provider: Provider::Native,
+    });
+    let mut pruned = Pruned::default();
+    pruned.collapsed = history.messages.len();
+    let view = pruned_view(&history.messages, &pruned);
+    let input = lower(&view, &history.rules(true, 8, 10_000));
+    let output = input.iter().find(|item| kind(item) == "function_call_output").unwrap();
+    assert!(
+        output["output"]
+            .as_str()
+            .unwrap()
+            .contains("the tool `task` shows them again as t1"),
+        "{output}"
+    );
 }

@@ -109,6 +109,7 @@ async fn a_turn_is_the_same_streamed_and_in_one_piece() {
 
         let body = &server.bodies()[0];
         assert_eq!((&body["store"], &body["stream"]), (&json!(false), &json!(is_streamed)));
+        assert_eq!(body["prompt_cache_key"], "s");
         assert_eq!(body["include"], json!(["reasoning.encrypted_content"]));
         assert_eq!(
             (&body["model"], &body["instructions"]),
