@@ -235,7 +235,7 @@ impl History {
                 Call::Read => match earlier.get(handed_over).cloned() {
                     Some(running) => {
                         handed_over += 1;
-                        let said = self.hand_over(&[running.clone()])[0]["result"].take();
+                        let said = self.hand_over(std::slice::from_ref(&running))[0]["result"].take();
                         AnswerContent::Report(json!({
                             "task": running.number, "tool": "search", "status": "completed", "elapsed_ms": 1,
                             "text": said, "offset": 0, "characters": 9,
@@ -286,7 +286,7 @@ impl History {
     fn hand_over(&mut self, taken: &[Running]) -> Vec<Value> {
         self.running
             .retain(|running| taken.iter().all(|taken| taken.task != running.task));
-        taken.iter().map(|running| row(&*self.settle(running, 0))).collect()
+        taken.iter().map(|running| row(&self.settle(running, 0))).collect()
     }
 
     fn rules(&self, native: bool, max_open: usize, ttl: u64) -> Rules {
