@@ -81,7 +81,10 @@ impl Assembly {
         };
         // A call that comes as a value is whole, and its id may be a stand-in that another call has as well.
         let is_whole = matches!(arguments, Written::Value(_));
-        let known = self.calls.iter().position(|slot| slot.genai_id == call.call_id && !is_whole);
+        let known = self
+            .calls
+            .iter()
+            .position(|slot| slot.genai_id == call.call_id && !is_whole);
         match known {
             Some(index) => {
                 let slot = &mut self.calls[index];
@@ -155,17 +158,29 @@ impl Assembly {
         let name: Arc<str> = slot.name.as_str().into();
         let arguments = std::mem::replace(&mut slot.arguments, Written::Text(String::new()));
         let arguments = arguments.into_arguments();
-        ModelEvent::ToolCall(ToolCall::new(CallId::new(id), Arc::clone(&name), self.without_nulls(&name, arguments)))
+        ModelEvent::ToolCall(ToolCall::new(
+            CallId::new(id),
+            Arc::clone(&name),
+            self.without_nulls(&name, arguments),
+        ))
     }
 
     fn without_nulls(&self, name: &str, arguments: Arguments) -> Arguments {
-        let tool = self.invents_nulls.iter().flat_map(|tools| tools.iter()).find(|tool| &*tool.name == name);
+        let tool = self
+            .invents_nulls
+            .iter()
+            .flat_map(|tools| tools.iter())
+            .find(|tool| &*tool.name == name);
         let Some(tool) = tool.filter(|_| arguments.value().is_object()) else {
             return arguments;
         };
         let mut value = arguments.value().clone();
         strip_invented_nulls(&tool.input_schema, &mut value);
-        if value == *arguments.value() { arguments } else { value.into() }
+        if value == *arguments.value() {
+            arguments
+        } else {
+            value.into()
+        }
     }
 
     /// The provider's id, or one of our own where it has none, or one that isn't its own in this conversation.
@@ -198,11 +213,17 @@ impl Assembly {
         if let chat::StopReason::Other(reason) = &stop
             && is_failure(reason)
         {
-            return Err(ModelError::transient(format!("{}: the turn ended with `{reason}`", self.provider)));
+            return Err(ModelError::transient(format!(
+                "{}: the turn ended with `{reason}`",
+                self.provider
+            )));
         }
         let streamed = self.calls.len();
         for call in end.content.iter().flat_map(|content| content.tool_calls()) {
-            match self.calls[..streamed].iter_mut().find(|slot| slot.genai_id == call.call_id) {
+            match self.calls[..streamed]
+                .iter_mut()
+                .find(|slot| slot.genai_id == call.call_id)
+            {
                 Some(slot) => {
                     // genai makes `{}` of what Bedrock's models wrote wrong, so what came in pieces counts.
                     let is_better = call.fn_arguments.is_object() && self.provider != Provider::Bedrock;
@@ -243,7 +264,8 @@ impl Assembly {
             _ if !ids.is_empty() => StopReason::ToolCalls,
             _ => StopReason::EndTurn,
         };
-        let mut done = TurnEnd::new(reason).with_usage(end.usage.map(|spent| usage(self.provider, spent)).unwrap_or_default());
+        let mut done =
+            TurnEnd::new(reason).with_usage(end.usage.map(|spent| usage(self.provider, spent)).unwrap_or_default());
         let blocks = Blocks::of_turn(self.provider, end.content, end.reasoning, &ids);
         if let Some(kept) = blocks.and_then(|blocks| blocks.to_value()) {
             done = done.with_provider(kept);
@@ -281,8 +303,15 @@ impl Written {
 fn is_failure(reason: &str) -> bool {
     matches!(
         reason,
-        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" | "failed" | "cancelled" | "ERROR" | "error"
-            | "malformed_model_output" | "malformed_tool_use"
+        "MALFORMED_FUNCTION_CALL"
+            | "UNEXPECTED_TOOL_CALL"
+            | "MALFORMED_RESPONSE"
+            | "failed"
+            | "cancelled"
+            | "ERROR"
+            | "error"
+            | "malformed_model_output"
+            | "malformed_tool_use"
     )
 }
 
@@ -300,7 +329,11 @@ fn usage(provider: Provider, usage: chat::Usage) -> Usage {
         // Converse counts what went through the cache apart (`TokenUsage` in its reference), the other formats don't.
         input += cached + count(details.cache_creation_tokens);
     }
-    let reasoning = count(usage.completion_tokens_details.and_then(|details| details.reasoning_tokens));
+    let reasoning = count(
+        usage
+            .completion_tokens_details
+            .and_then(|details| details.reasoning_tokens),
+    );
     // Gemini says nothing of the rest where a turn only thought.
     let output = count(usage.completion_tokens).max(reasoning);
     Usage::new(input, cached, output).with_reasoning(reasoning)

@@ -74,7 +74,9 @@ impl Blocks {
             });
         }
         // Thoughts without a signature come beside the content. DeepSeek, Moonshot and others want them back.
-        let is_apart = !blocks.iter().any(|block| matches!(block, Block::Reasoning(_) | Block::Signature(_)));
+        let is_apart = !blocks
+            .iter()
+            .any(|block| matches!(block, Block::Reasoning(_) | Block::Signature(_)));
         if let Some(text) = reasoning.filter(|text| is_apart && !text.is_empty()) {
             has_more = true;
             blocks.insert(0, Block::Reasoning(text));
@@ -138,9 +140,16 @@ impl Blocks {
         if let Some(text) = corrected {
             parts.insert(first_call, ContentPart::Text(text));
         }
-        let rest = calls.iter().filter(|call| !placed.iter().any(|id| id == call.id.as_str()));
+        let rest = calls
+            .iter()
+            .filter(|call| !placed.iter().any(|id| id == call.id.as_str()));
         parts.extend(rest.map(|call| call_part(call, Vec::new())));
-        let is_said = |part: &ContentPart| !matches!(part, ContentPart::ThoughtSignature(_) | ContentPart::ReasoningContent(_));
+        let is_said = |part: &ContentPart| {
+            !matches!(
+                part,
+                ContentPart::ThoughtSignature(_) | ContentPart::ReasoningContent(_)
+            )
+        };
         // A thought that led to nothing is refused: OpenAI's Responses API wants an item after each.
         if parts.iter().any(is_said) { parts } else { Vec::new() }
     }

@@ -161,12 +161,7 @@ impl Inner {
         let auth = AuthData::from_single(self.key.expose());
         let endpoint = match &self.endpoint {
             Some(endpoint) => endpoint.clone(),
-            None => {
-                self.client
-                    .resolve_service_target(self.iden.clone())
-                    .await?
-                    .endpoint
-            }
+            None => self.client.resolve_service_target(self.iden.clone()).await?.endpoint,
         };
         Ok(ServiceTarget {
             endpoint,
@@ -196,7 +191,10 @@ fn parse_base_url(provider: Provider, text: &str) -> Result<Url, BuildError> {
 }
 
 fn key_from_environment(provider: Provider) -> Option<Secret> {
-    let set = provider.key_variables().iter().filter_map(|name| std::env::var(name).ok());
+    let set = provider
+        .key_variables()
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
     set.map(|key| Secret::new(&key)).find(|key| !key.is_empty())
 }
 
@@ -237,7 +235,10 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(name) => write!(f, "a model is named `provider/name`, such as `openai/gpt-5-mini`, not `{name}`"),
+            Self::Name(name) => write!(
+                f,
+                "a model is named `provider/name`, such as `openai/gpt-5-mini`, not `{name}`"
+            ),
             Self::Provider(unknown) => unknown.fmt(f),
             Self::MissingKey(provider) => write!(
                 f,

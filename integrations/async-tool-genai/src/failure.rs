@@ -19,21 +19,21 @@ const SHOWN: usize = 600;
 
 /// How servers say that a conversation is longer than the model can read. Each is the server's own wording, in lower case.
 const TOO_LONG: &[&str] = &[
-    "context_length_exceeded",             // OpenAI, code
-    "maximum context length",              // OpenAI Chat, vLLM, Mistral, OpenRouter, DeepSeek
-    "exceeds the context window",          // OpenAI Responses
-    "prompt is too long",                  // Anthropic
-    "exceed context limit",                // Anthropic
-    "input token count",                   // Gemini: "The input token count (…) exceeds the maximum number of tokens"
-    "input is too long",                   // Bedrock
-    "too many input tokens",               // Bedrock
-    "exceed_context_size_error",           // llama-server, type
-    "exceeds the available context size",  // llama-server, Ollama
-    "input length exceeds",                // Ollama
-    "maximum prompt length",               // xAI
-    "reduce the length of the messages",   // Groq
-    "context length exceeded",             // LM Studio
-    "greater than the context length",     // LM Studio
+    "context_length_exceeded",            // OpenAI, code
+    "maximum context length",             // OpenAI Chat, vLLM, Mistral, OpenRouter, DeepSeek
+    "exceeds the context window",         // OpenAI Responses
+    "prompt is too long",                 // Anthropic
+    "exceed context limit",               // Anthropic
+    "input token count",                  // Gemini: "The input token count (…) exceeds the maximum number of tokens"
+    "input is too long",                  // Bedrock
+    "too many input tokens",              // Bedrock
+    "exceed_context_size_error",          // llama-server, type
+    "exceeds the available context size", // llama-server, Ollama
+    "input length exceeds",               // Ollama
+    "maximum prompt length",              // xAI
+    "reduce the length of the messages",  // Groq
+    "context length exceeded",            // LM Studio
+    "greater than the context length",    // LM Studio
 ];
 
 /// Kinds and codes of refusals in a stream that another try doesn't mend.
@@ -79,7 +79,10 @@ pub(crate) fn model_error(provider: Provider, error: genai::Error, key: &Secret)
             if is_too_long(&text) {
                 return ModelError::too_long(format!("{provider}: {}", said(key, &text)));
             }
-            ModelError::transient(format!("{provider}: a part of the stream can't be read: {}", said(key, &text)))
+            ModelError::transient(format!(
+                "{provider}: a part of the stream can't be read: {}",
+                said(key, &text)
+            ))
         }
         // Its display holds the whole request.
         Error::ChatResponseGeneration { cause, .. } => {
@@ -89,12 +92,14 @@ pub(crate) fn model_error(provider: Provider, error: genai::Error, key: &Secret)
         Error::InvalidJsonResponseElement { info } => {
             ModelError::transient(format!("{provider}: the answer can't be read: {info}"))
         }
-        Error::JsonValueExt(error) => {
-            ModelError::transient(format!("{provider}: the answer can't be read: {}", said(key, &error.to_string())))
-        }
-        Error::SerdeJson(error) => {
-            ModelError::transient(format!("{provider}: the answer can't be read: {}", said(key, &error.to_string())))
-        }
+        Error::JsonValueExt(error) => ModelError::transient(format!(
+            "{provider}: the answer can't be read: {}",
+            said(key, &error.to_string())
+        )),
+        Error::SerdeJson(error) => ModelError::transient(format!(
+            "{provider}: the answer can't be read: {}",
+            said(key, &error.to_string())
+        )),
         other => ModelError::permanent(format!("{provider}: {}", said(key, &other.to_string()))),
     }
 }
@@ -112,9 +117,10 @@ fn web_error(provider: Provider, error: genai::webc::Error, key: &Secret) -> Mod
         Error::ResponseFailedInvalidJson { cause, .. } => {
             ModelError::transient(format!("{provider}: the answer is not JSON: {}", said(key, &cause)))
         }
-        Error::JsonValueExt(error) => {
-            ModelError::transient(format!("{provider}: the answer can't be read: {}", said(key, &error.to_string())))
-        }
+        Error::JsonValueExt(error) => ModelError::transient(format!(
+            "{provider}: the answer can't be read: {}",
+            said(key, &error.to_string())
+        )),
     }
 }
 
@@ -132,7 +138,9 @@ fn refused(provider: Provider, status: StatusCode, body: &str, headers: &HeaderM
     if code == 500 && is_too_long(body) {
         return ModelError::too_long(message);
     }
-    let is_out_of_money = json.as_ref().is_some_and(|body| kinds(body).any(|kind| kind == "insufficient_quota"));
+    let is_out_of_money = json
+        .as_ref()
+        .is_some_and(|body| kinds(body).any(|kind| kind == "insufficient_quota"));
     let error = match code {
         429 if is_out_of_money => ModelError::permanent(message),
         408 | 409 | 429 | 500..=599 => ModelError::transient(message),
@@ -261,7 +269,13 @@ mod tests {
 
     fn refuse(code: u16, body: &str) -> ModelError {
         let status = StatusCode::from_u16(code).unwrap();
-        refused(Provider::OpenAi, status, body, &HeaderMap::new(), &Secret::new("sk-canary"))
+        refused(
+            Provider::OpenAi,
+            status,
+            body,
+            &HeaderMap::new(),
+            &Secret::new("sk-canary"),
+        )
     }
 
     #[test]
@@ -277,23 +291,47 @@ mod tests {
     #[test]
     fn every_provider_s_words_for_too_long_are_known() {
         for (code, body) in [
-            (400, r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#),
-            (400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#),
-            (400, r#"{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#),
+            (
+                400,
+                r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+            ),
             (400, r#"{"message":"Input is too long for requested model."}"#),
-            (400, r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#),
-            (413, r#"{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
+            ),
+            (
+                413,
+                r#"{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
+            ),
         ] {
             let error = refuse(code, body);
             assert!(error.is_too_long() && !error.retryable(), "{body}");
         }
-        let limit = refuse(429, r#"{"error":{"message":"Rate limit: reduce the length of the messages"}}"#);
-        assert!(!limit.is_too_long() && limit.retryable(), "a rate limit is not mended by cutting down");
+        let limit = refuse(
+            429,
+            r#"{"error":{"message":"Rate limit: reduce the length of the messages"}}"#,
+        );
+        assert!(
+            !limit.is_too_long() && limit.retryable(),
+            "a rate limit is not mended by cutting down"
+        );
     }
 
     #[test]
     fn the_message_is_the_provider_s_without_the_key() {
-        let error = refuse(401, r#"{"error":{"message":"Incorrect API key provided: sk-canary.","type":"invalid_request_error"}}"#);
+        let error = refuse(
+            401,
+            r#"{"error":{"message":"Incorrect API key provided: sk-canary.","type":"invalid_request_error"}}"#,
+        );
         assert_eq!(
             error.to_string(),
             "openai answered 401 Unauthorized: Incorrect API key provided: [key]. (invalid_request_error)"
@@ -314,7 +352,10 @@ mod tests {
         assert_eq!(pause("retry-after", "soon"), None);
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3_600));
         let wait = pause("retry-after", &date).unwrap();
-        assert!(wait > Duration::from_secs(3_500) && wait <= Duration::from_secs(3_600), "{wait:?}");
+        assert!(
+            wait > Duration::from_secs(3_500) && wait <= Duration::from_secs(3_600),
+            "{wait:?}"
+        );
         let gemini = json!({"error": {"details": [{"@type": "x"}, {"retryDelay": "34.5s"}]}});
         assert_eq!(retry_delay(&gemini), Some(Duration::from_millis(34_500)));
     }

@@ -106,7 +106,10 @@ mod tests {
             arguments: r#"{"a":1}"#.to_owned(),
         };
         assert_eq!(look_at_response(done), call);
-        assert_eq!(look_at_response(r#"{"type":"response.output_item.done","item":{"type":"message"}}"#), Seen::Life);
+        assert_eq!(
+            look_at_response(r#"{"type":"response.output_item.done","item":{"type":"message"}}"#),
+            Seen::Life
+        );
         assert_eq!(look_at_response(r#"{"type":"response.output_te"#), Seen::Unreadable);
         assert_eq!(look_at_response("[DONE]"), Seen::Life);
     }

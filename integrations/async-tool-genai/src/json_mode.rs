@@ -41,7 +41,9 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
     };
     for message in &request.messages {
         match &**message {
-            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => say(false, text.clone()),
+            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => {
+                say(false, text.clone())
+            }
             Message::Assistant { text, calls, .. } if calls.is_empty() => {
                 if !text.trim().is_empty() {
                     say(true, json!({"answer": {"reply": text}}).to_string());
@@ -72,7 +74,11 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
             ChatMessage::user(text)
         }
     });
-    let mut system = request.system.as_deref().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    let mut system = request
+        .system
+        .as_deref()
+        .map(|text| format!("{text}\n\n"))
+        .unwrap_or_default();
     system.push_str(INSTRUCTION);
     for tool in request.tools.iter() {
         let schema = schema_of(tool)?;
@@ -82,7 +88,11 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
 }
 
 /// The options with the form of the answer, where the provider takes one.
-pub(crate) fn options(provider: Provider, request: &ModelRequest, options: ChatOptions) -> Result<ChatOptions, ModelError> {
+pub(crate) fn options(
+    provider: Provider,
+    request: &ModelRequest,
+    options: ChatOptions,
+) -> Result<ChatOptions, ModelError> {
     Ok(match provider {
         // genai sends no schema to Ollama: that it is JSON is all that can be asked for.
         Provider::Ollama => options.with_response_format(ChatResponseFormat::JsonMode),
@@ -93,9 +103,7 @@ pub(crate) fn options(provider: Provider, request: &ModelRequest, options: ChatO
 
 /// `anyOf(calls, reply)`, one level down: OpenAI takes no `anyOf` at the root.
 fn schema(request: &ModelRequest) -> Result<Value, ModelError> {
-    let object = |properties: Value, required: &[&str]| {
-        json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
-    };
+    let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     let mut calls = Vec::new();
     for tool in request.tools.iter() {
         let call = json!({"tool": {"type": "string", "enum": [tool.name]}, "arguments": schema_of(tool)?});

@@ -26,7 +26,8 @@ const PASS: &str = "(noted)";
 /// Stands before a conversation whose beginning was left out, where a user must begin.
 const BEGINNING: &str = "(what was said before this is left out)";
 /// The answer to a call whose own is missing.
-const NO_ANSWER: &str = r#"{"unknown":"no answer to this call was kept","note":"the effects of the tool may or may not have happened"}"#;
+const NO_ANSWER: &str =
+    r#"{"unknown":"no answer to this call was kept","note":"the effects of the tool may or may not have happened"}"#;
 
 /// What a conversation is lowered for.
 #[derive(Clone, Debug)]
@@ -65,13 +66,21 @@ pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatReque
             _ => {}
         }
     }
-    let mut lowered: Vec<ChatMessage> = turns.turns.into_iter().flat_map(|turn| turn.into_messages(target)).collect();
+    let mut lowered: Vec<ChatMessage> = turns
+        .turns
+        .into_iter()
+        .flat_map(|turn| turn.into_messages(target))
+        .collect();
     let has_calls = lowered.iter().any(|message| !message.content.tool_calls().is_empty());
     let mut tools = tools(target, &request.tools)?;
     if tools.is_empty() && has_calls && target.provider.wants_tools_for_old_calls() {
         tools = stand_ins(&lowered);
     }
-    let mut system = request.system.as_deref().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    let mut system = request
+        .system
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+        .map(str::to_owned);
     if target.provider.has_cache_markers() {
         // The order on the wire is tools, system, messages. Each marker keeps what is before it.
         if let Some(tool) = tools.last_mut() {
@@ -129,7 +138,8 @@ impl Turns<'_> {
                     return;
                 }
                 Some(Turn::Answers(_)) => {
-                    self.turns.push(Turn::Assistant(vec![ContentPart::Text(PASS.to_owned())]));
+                    self.turns
+                        .push(Turn::Assistant(vec![ContentPart::Text(PASS.to_owned())]));
                 }
                 Some(Turn::Assistant(_)) | None => {}
             }
@@ -143,7 +153,9 @@ impl Turns<'_> {
             Some(blocks) => blocks.into_parts(&self.target.iden, text, calls),
             None => {
                 let text = (!text.trim().is_empty()).then(|| ContentPart::Text(text.to_owned()));
-                text.into_iter().chain(calls.iter().map(|call| call_part(call, Vec::new()))).collect()
+                text.into_iter()
+                    .chain(calls.iter().map(|call| call_part(call, Vec::new())))
+                    .collect()
             }
         };
         for part in &mut parts {
@@ -237,7 +249,10 @@ fn tools(target: &Target, definitions: &[ToolDefinition]) -> Result<Vec<Tool>, M
         .iter()
         .map(|definition| {
             let schema = definition.for_dialect(target.dialect).map_err(|error| {
-                ModelError::permanent(format!("the tool `{}` can't be told to the model: {error}", definition.name))
+                ModelError::permanent(format!(
+                    "the tool `{}` can't be told to the model: {error}",
+                    definition.name
+                ))
             })?;
             let mut tool = Tool::new(definition.name.to_string())
                 .with_description(definition.description.to_string())

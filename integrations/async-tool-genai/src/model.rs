@@ -9,9 +9,7 @@ use std::{
     time::Duration,
 };
 
-use async_tool_runtime::{
-    BoxFuture, Capabilities, Dialect, Model, ModelError, ModelEvent, ModelRequest, ModelStream,
-};
+use async_tool_runtime::{BoxFuture, Capabilities, Dialect, Model, ModelError, ModelEvent, ModelRequest, ModelStream};
 use futures_core::Stream;
 use genai::{
     ModelIden,
@@ -29,8 +27,7 @@ use crate::{
     assembly::{Assembly, End},
     failure::model_error,
     frames::{Frames, Seen},
-    json_mode, lower,
-    plain,
+    json_mode, lower, plain,
     secret::Secret,
 };
 
@@ -341,7 +338,9 @@ async fn next(stream: &mut genai::chat::ChatStream, frames: &mut UnboundedReceiv
         match event {
             Poll::Ready(event) => Poll::Ready(Item::Event(event)),
             // Frames of which genai made nothing.
-            Poll::Pending => frames.poll_recv(cx).map(|seen| seen.map_or(Item::Seen(Seen::Life), Item::Seen)),
+            Poll::Pending => frames
+                .poll_recv(cx)
+                .map(|seen| seen.map_or(Item::Seen(Seen::Life), Item::Seen)),
         }
     })
     .await

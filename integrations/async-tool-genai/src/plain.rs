@@ -26,11 +26,26 @@ pub(crate) fn read(provider: Provider, body: &Value) -> Option<End> {
 fn read_completion(body: &Value) -> Option<(Vec<ContentPart>, String)> {
     let choice = body.pointer("/choices/0")?;
     let message = choice.get("message")?;
-    let text = message.get("content").and_then(Value::as_str).filter(|text| !text.is_empty());
-    let mut parts: Vec<ContentPart> = text.map(|text| ContentPart::Text(text.to_owned())).into_iter().collect();
-    for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+    let text = message
+        .get("content")
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty());
+    let mut parts: Vec<ContentPart> = text
+        .map(|text| ContentPart::Text(text.to_owned()))
+        .into_iter()
+        .collect();
+    for call in message
+        .get("tool_calls")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let function = call.get("function")?;
-        parts.push(read_call(call.get("id"), function.get("name")?, function.get("arguments")));
+        parts.push(read_call(
+            call.get("id"),
+            function.get("name")?,
+            function.get("arguments"),
+        ));
     }
     Some((parts, choice.get("finish_reason")?.as_str()?.to_owned()))
 }
@@ -48,7 +63,9 @@ fn read_response(body: &Value) -> Option<(Vec<ContentPart>, String)> {
                 let thought = item.get("encrypted_content").and_then(Value::as_str);
                 parts.extend(thought.map(|thought| ContentPart::ThoughtSignature(thought.to_owned())));
             }
-            Some("function_call") => parts.push(read_call(item.get("call_id"), item.get("name")?, item.get("arguments"))),
+            Some("function_call") => {
+                parts.push(read_call(item.get("call_id"), item.get("name")?, item.get("arguments")))
+            }
             _ => {}
         }
     }
