@@ -478,6 +478,19 @@
 //! # }
 //! ```
 //!
+//! # Testing
+//!
+//! The function of a tool is tested like any other. What an agent does with its tools is tested with the feature `testing`, in the
+//! `dev-dependencies` of your crate:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! async-tool-runtime = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! The page of the module `testing` has worked examples: a model that plays a script, a clock that stands still, and a scenario that is run
+//! in hundreds of orders of events, where a failure names the seed that repeats it.
+//!
 //! # Without the macro
 //!
 //! [`FunctionTool::new`](crate::FunctionTool::new) makes a tool of a closure, and

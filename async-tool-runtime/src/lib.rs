@@ -62,7 +62,8 @@
 //! - `metrics`: counters and histograms of tasks through the [`metrics`](https://docs.rs/metrics) facade. Off by default.
 //! - `inventory`: `collected_tools`, all tools of a program. Off by default: it runs code before `main`.
 //! - `tokenizer`: `BpeTokens`, which counts tokens with a tokenizer. Off by default: some fourteen crates more, and 5 MB of vocabulary in the program.
-//! - `testing`: `testing::ScriptedModel`, to test an agent without a language model. Off by default.
+//! - `testing`: the module `testing`, with what it takes to test an agent without a language model, in one order of events or in
+//!   thousands. Off by default, and for tests only: it turns on tokio's `test-util`, with which clocks can be stopped.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -12,11 +12,12 @@ use async_tool_runtime::{
     AckPolicy, AgentError, AgentEventKind, AgentState, AnswerContent, AppendError, AsyncAgent, AsyncToolManager,
     BoxFuture, BoxStream, Capabilities, Dialect, Entry, FunctionTool, Journal, Ledger, MemoryJournal, Message, Model,
     ModelError, ModelRequest, ModelStream, ReadError, RulePlanner, RunError, Seq, SessionId, StartError, TaskNo,
-    TaskStatus, ToolCall, ToolDefinition, testing::ScriptedModel,
+    TaskStatus, ToolCall, ToolDefinition, 
+    testing::{Gates, ScriptedModel},
 };
 use serde_json::json;
 
-use crate::{gates::Gates, watch::until};
+use crate::watch::until;
 
 fn manager(gates: &Gates) -> AsyncToolManager {
     AsyncToolManager::builder().tool(gates.tool()).build().unwrap()

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_tool_runtime::{
     AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncToolManager, FunctionTool, Message, ModelError,
     ModelEvent, ModelStream, RunError, SessionId, TaskOutcome, ToolCall, ToolContext, ToolError, ToolErrorKind,
-    TurnEnd, testing::ScriptedModel,
+    TurnEnd,
+    testing::{Gates, ScriptedModel},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    gates::Gates,
     held::{HeldModel, say},
     watch::{delivered, until},
 };

@@ -5,13 +5,12 @@ use std::{sync::Arc, time::Duration};
 use async_tool_runtime::{
     AckPolicy, AgentError, AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncAgentBuilder,
     AsyncToolManager, Background, DeliveryPolicy, Effect, Entry, FunctionTool, Ledger, MemoryJournal, Message,
-    ModelEvent, SessionId, TaskNo, TaskStatus, ToolCall, TurnEnd,
+    ModelEvent, SessionId, TaskNo, TaskStatus, ToolCall, TurnEnd, testing::Gates,
 };
 use serde_json::json;
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
 use crate::{
-    gates::Gates,
     held::{HeldModel, say},
     watch::{delivered, until},
 };

@@ -11,12 +11,10 @@ use std::{
 use async_tool_runtime::{
     AsyncToolManager, Backend, BackendCapabilities, BackendError, BoundCall, BoxFuture, BuildError, CancelMode,
     CancellationToken, Executor, FunctionTool, SessionId, Settlement, State, TaskEvent, TaskId, TaskOutcome, TaskSpec,
-    TaskStatus, Timestamp, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    TaskStatus, Timestamp, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, testing::Gates,
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-
-use crate::gates::Gates;
 
 fn session() -> SessionId {
     SessionId::new("s")

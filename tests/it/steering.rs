@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
     AsyncToolManager, Backend, BackendCapabilities, BackendError, BoxFuture, CancelMode, CancellationToken, Dedupe,
-    Effect, Messages, RetryPolicy, SendError, SessionId, Settlement, TaskId, TaskSpec, ToolContext, async_tool, tools,
+    Effect, Messages, RetryPolicy, SendError, SessionId, Settlement, TaskId, TaskSpec, ToolContext, async_tool,
+    testing::Gates, tools,
 };
 use serde_json::{Value, json};
 use tokio::{runtime, time::timeout};
 
-use crate::{
-    calls::{blocking, call, idle, is_at_rest, quick, secs, session, start, start_with, tool, tool_of, unavailable},
-    gates::Gates,
+use crate::calls::{
+    blocking, call, idle, is_at_rest, quick, secs, session, start, start_with, tool, tool_of, unavailable,
 };
 
 /// Collects what it is told until it hears `stop`, or nothing more.

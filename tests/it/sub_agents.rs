@@ -12,14 +12,14 @@ use async_tool_runtime::{
     Agent, AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncTaskResult, AsyncToolManager, BoxStream,
     Effect, Entry, FunctionTool, InputRequest, Journal, Ledger, MemoryJournal, Message, Model, ModelError,
     ModelRequest, ModelStream, ReadError, RetryPolicy, Seq, SessionId, TaskEvent, TaskId, TaskNo, TaskOutcome,
-    TaskStatus, ToolCall, ToolErrorKind, TurnContext, TurnInput, TurnReply, testing::ScriptedModel,
+    TaskStatus, ToolCall, ToolErrorKind, TurnContext, TurnInput, TurnReply,
+    testing::{Gates, ScriptedModel},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
     calls::{Crowd, Log, idle, is_at_rest, kind, quick, secs, start_with, tool, tool_of},
-    gates::Gates,
     watch::until,
 };
 

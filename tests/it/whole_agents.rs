@@ -10,7 +10,7 @@ use std::{
 use async_tool_runtime::{
     AckPolicy, Agent, AgentEventKind, AgentState, AsyncAgent, AsyncToolManager, BoxFuture, DeliveryPolicy, Effect,
     FunctionTool, MemoryJournal, Message, ModelError, RunError, SessionId, StopReason, TaskNo, TaskOutcome,
-    Transactional, TurnContext, TurnInput, TurnItem, TurnOver, TurnReply, WholeAgent,
+    Transactional, TurnContext, TurnInput, TurnItem, TurnOver, TurnReply, WholeAgent, testing::Gates,
 };
 use async_tool_runtime::{Entry, Journal, Ledger, Model, ModelEvent, ModelRequest, Seq};
 use futures_core::Stream;
@@ -19,7 +19,6 @@ use tokio::time::sleep;
 
 use crate::{
     calls::{Log, idle, quick, tool_of},
-    gates::Gates,
     watch::until,
 };
 

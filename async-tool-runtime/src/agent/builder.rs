@@ -27,6 +27,8 @@ pub struct AsyncAgentBuilder {
     /// `None` means what fits the kind of agent.
     ack: Option<AckPolicy>,
     bounds: Bounds,
+    #[cfg(any(test, feature = "testing"))]
+    recorder: Option<crate::testing::Recorder>,
 }
 
 impl AsyncAgentBuilder {
@@ -40,6 +42,8 @@ impl AsyncAgentBuilder {
             system: None,
             ack: None,
             bounds: Bounds::default(),
+            #[cfg(any(test, feature = "testing"))]
+            recorder: None,
         }
     }
 
@@ -58,6 +62,14 @@ impl AsyncAgentBuilder {
     /// Where the session is written down. Default: a [`MemoryJournal`] of its own.
     pub fn journal(mut self, journal: impl Journal) -> Self {
         self.journal = Some(Arc::new(journal));
+        self
+    }
+
+    /// Records what goes into the machine of the agent, for tests that play it again.
+    #[cfg(any(test, feature = "testing"))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn record(mut self, recorder: &crate::testing::Recorder) -> Self {
+        self.recorder = Some(recorder.clone());
         self
     }
 
@@ -200,6 +212,10 @@ impl AsyncAgentBuilder {
         let (agent, mut shell, commands) =
             Shell::new(machine, self.session, self.model, self.manager, journal, results);
         shell.bounds = self.bounds;
+        #[cfg(any(test, feature = "testing"))]
+        {
+            shell.recorder = self.recorder;
+        }
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         shell
             .open(AgentInput::Open { nonce })

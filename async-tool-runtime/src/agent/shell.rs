@@ -45,6 +45,8 @@ pub(super) struct Shell {
     model: Arc<dyn Model>,
     manager: AsyncToolManager,
     pub(super) bounds: Bounds,
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) recorder: Option<crate::testing::Recorder>,
     journal: Arc<dyn Journal>,
     /// The last entry that is durable.
     seq: Seq,
@@ -91,6 +93,8 @@ impl Shell {
             model,
             manager,
             bounds: Bounds::default(),
+            #[cfg(any(test, feature = "testing"))]
+            recorder: None,
             journal,
             seq: Seq::START,
             news,
@@ -107,7 +111,7 @@ impl Shell {
 
     /// Takes the first input, whose failure is the caller's to see.
     pub(super) async fn open(&mut self, input: AgentInput) -> Result<(), AppendError> {
-        let actions = self.machine.step(self.manager.now(), input);
+        let actions = self.decide(input);
         self.carry_out(actions).await?;
         self.show_status();
         Ok(())
@@ -324,12 +328,21 @@ impl Shell {
     /// One input: decide, carry out, show.
     async fn step(&mut self, input: AgentInput) {
         if self.stopped.is_none() {
-            let actions = self.machine.step(self.manager.now(), input);
+            let actions = self.decide(input);
             if let Err(error) = self.carry_out(actions).await {
                 self.stop(&error);
             }
         }
         self.show_status();
+    }
+
+    fn decide(&mut self, input: AgentInput) -> Vec<AgentAction> {
+        let now = self.manager.now();
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(recorder) = &self.recorder {
+            recorder.note(&self.session, &self.machine, now, &input);
+        }
+        self.machine.step(now, input)
     }
 
     /// Carries out actions in their order; those behind an append that failed are left undone.

@@ -131,6 +131,10 @@ impl Layer<ToolService> for RetryLayer {
 
 /// A number between 0 and 1 that nobody can foresee: std draws the keys of its hash maps at random.
 fn random() -> f64 {
+    #[cfg(any(test, feature = "testing"))]
+    if let Some(drawn) = crate::testing::drawn() {
+        return drawn;
+    }
     let bits = RandomState::new().hash_one(0_u8);
     // The upper 53 bits, which is all that a double holds exactly.
     (bits >> 11) as f64 / (1_u64 << 53) as f64

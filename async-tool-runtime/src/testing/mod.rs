@@ -1,7 +1,225 @@
-//! Means to test tools and agents without a language model.
+//! Means to test tools and agents, without a language model and without waiting.
+//!
+//! | to test | there is |
+//! |---|---|
+//! | a tool alone | the function itself; [`tool_context`] for one that takes its context |
+//! | what an agent does with what its model says | [`ScriptedModel`], with [`ScriptedTurn`] for pauses and failures |
+//! | what happens while a tool runs | [`Gates`]: a tool whose calls end when the test says so |
+//! | without waiting | [`run_paused`], or `#[tokio::test(start_paused = true)]` |
+//! | that something happens | [`until`], and [`assert_told_once`], [`answers_of`], [`deliveries_of`] for what the model was told |
+//! | that it holds in whatever order things happen | [`explore`] |
+//! | what happened | [`Replay`], [`Recorder`], [`check_journal`] |
+//!
+//! # One order
+//!
+//! Where the order is known, the model is a script, and the clock stands still while anything can happen:
+//!
+//! ```
+//! use async_tool_runtime::testing::{ScriptedModel, assert_told_once};
+//! use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall, async_tool, tools};
+//! use serde_json::json;
+//! use std::time::Duration;
+//!
+//! /// Looks up the weather.
+//! #[async_tool(effect = "read")]
+//! async fn weather(city: String) -> String {
+//!     tokio::time::sleep(Duration::from_secs(30)).await;
+//!     format!("rain in {city}")
+//! }
+//!
+//! # async_tool_runtime::testing::run_paused(async { // #[tokio::test(start_paused = true)]
+//! let model = ScriptedModel::new()
+//!     .turn(|request| {
+//!         assert_eq!(request.last_user_text(), Some("how is the weather in Rome?"));
+//!         ModelStream::calls([ToolCall::new("call_1", "weather", json!({"city": "Rome"}))])
+//!     })
+//!     .text("I'll look it up.")
+//!     .text("It rains.");
+//! let manager = AsyncToolManager::builder().tools(tools![weather]).build()?;
+//! let agent = AsyncAgent::builder(model.clone(), manager).start().await?;
+//! agent.send("how is the weather in Rome?").await?;
+//! agent.run_until_idle().await?; // Half a minute later, at once.
+//! model.verify();
+//! assert_told_once(&agent.transcript().await?, TaskNo::new(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Many orders
+//!
+//! An agent with slow tools lives through its events in an order that nobody knows: a result comes before its acknowledgement, in the
+//! middle of the next turn, together with another, or when the user has just said something. [`explore`] runs a scenario once for each of
+//! many seeds. The seed says how long each attempt of a tool takes, each event of the model, each append of the journal, and what goes
+//! wrong. After each run the promises of the library are checked from the journal, so a scenario need only assert what is its own.
+//! To be copied:
+//!
+//! ```
+//! use async_tool_runtime::testing::{Explore, Faults, ScriptedModel, Sim, assert_told_once};
+//! use async_tool_runtime::{AsyncToolManager, Message, ModelStream, ToolCall, async_tool, tools};
+//! use serde_json::json;
+//! use std::time::Duration;
+//!
+//! /// Finds flights to a city.
+//! #[async_tool(effect = "read", retry(attempts = 3))]
+//! async fn find_flights(city: String) -> Vec<String> {
+//!     vec![format!("{city} 8:00"), format!("{city} 14:30")]
+//! }
+//!
+//! /// Books a flight.
+//! #[async_tool]
+//! async fn book(flight: String) -> String {
+//!     format!("booked {flight}")
+//! }
+//!
+//! async fn two_trips(sim: Sim) {
+//!     // In no known order, the model can't be a script. It answers what it is asked: a call for each message of the user's, else words.
+//!     let model = ScriptedModel::new().otherwise(|request| match request.messages.last().map(|message| &**message) {
+//!         Some(Message::User { text }) => ModelStream::calls([
+//!             ToolCall::new("1", "find_flights", json!({ "city": text })),
+//!             ToolCall::new("2", "book", json!({ "flight": format!("{text} 8:00") })),
+//!         ]),
+//!         _ => ModelStream::text("That is how it stands."),
+//!     });
+//!     let tools = sim.tools(tools![find_flights, book]);
+//!     let manager = AsyncToolManager::builder().tools(tools).concurrency(2).build().unwrap();
+//!     let agent = sim.agent(model, manager).start().await.unwrap();
+//!
+//!     sim.user(&agent, Duration::from_secs(5), ["Rome", "Oslo"]).await.unwrap();
+//!     agent.run_until_idle().await.unwrap();
+//!
+//!     // What is this scenario's own: whatever went wrong, the model knows how all four calls ended, and has spoken last.
+//!     let transcript = agent.transcript().await.unwrap();
+//!     for task in agent.tasks().await.unwrap() {
+//!         assert_told_once(&transcript, task.number);
+//!     }
+//!     assert!(matches!(transcript.last().map(|message| &**message), Some(Message::Assistant { .. })));
+//! }
+//!
+//! // #[test]
+//! fn two_trips_in_every_order() {
+//!     let faults = Faults::new().tool_failures(0.2).tool_panics(0.1).journal_failures(0.1);
+//!     Explore::new().seeds(0..100).faults(faults).run(two_trips);
+//! }
+//! # two_trips_in_every_order();
+//! ```
+//!
+//! [`Explore::run`] prints how many schedules that were, and how many different orders. `ASYNC_TOOL_SCHEDULES=100000 cargo test two_trips`
+//! looks further over night.
+//!
+//! # When a run fails
+//!
+//! The calls of a turn run side by side. Who has seen it go well once may believe that the flights are found before one is booked:
+//!
+//! ```
+//! use async_tool_runtime::testing::{Explore, ScriptedModel, Sim};
+//! use async_tool_runtime::{AsyncToolManager, Entry, ModelStream, TaskNo, ToolCall, async_tool, tools};
+//! use serde_json::json;
+//! #
+//! # /// Finds flights to a city.
+//! # #[async_tool(effect = "read")]
+//! # async fn find_flights(city: String) -> Vec<String> {
+//! #     vec![format!("{city} 8:00")]
+//! # }
+//! #
+//! # /// Books a flight.
+//! # #[async_tool]
+//! # async fn book(flight: String) -> String {
+//! #     format!("booked {flight}")
+//! # }
+//!
+//! async fn one_trip(sim: Sim) {
+//!     let model = ScriptedModel::new()
+//!         .turn(|_| {
+//!             ModelStream::calls([
+//!                 ToolCall::new("1", "find_flights", json!({ "city": "Rome" })),
+//!                 ToolCall::new("2", "book", json!({ "flight": "Rome 8:00" })),
+//!             ])
+//!         })
+//!         .otherwise(|_| ModelStream::text("That is how it stands."));
+//!     let manager = AsyncToolManager::builder().tools(sim.tools(tools![find_flights, book])).build().unwrap();
+//!     let agent = sim.agent(model, manager).start().await.unwrap();
+//!     agent.send("to Rome").await.unwrap();
+//!     agent.run_until_idle().await.unwrap();
+//!
+//!     let journal = sim.journal().entries(agent.session());
+//!     let ended = journal.iter().filter_map(|entry| match entry {
+//!         Entry::Settled { result } => result.number,
+//!         _ => None,
+//!     });
+//!     assert!(ended.eq([TaskNo::new(1), TaskNo::new(2)]), "booked before it was found");
+//! }
+//!
+//! let failure = Explore::new().try_run(one_trip).expect_err("it doesn't hold in every order");
+//! assert_eq!(failure.problem(), "it panicked: booked before it was found");
+//!
+//! // The seed is all it takes to see it again.
+//! assert!(failure.to_string().contains(&format!("`ASYNC_TOOL_SEED={} cargo test", failure.seed())));
+//! let again = Explore::new().seed(failure.seed()).try_run(one_trip).unwrap_err();
+//! assert_eq!(again.to_string(), failure.to_string());
+//! ```
+//!
+//! In a test, where [`Explore::run`] panics with it, the failure reads:
+//!
+//! ```text
+//! seed 0 fails: it panicked: booked before it was found
+//!
+//! run it alone with `ASYNC_TOOL_SEED=0 cargo test one_trip_in_every_order`, or with `Explore::new().seed(0)`
+//!
+//! session 1:
+//!        0 ms     1  the session is opened
+//!        0 ms     2  the user says: to Rome
+//!        0 ms     3  turn 1 starts
+//!      201 ms     4  t1 is accepted: find_flights {"city":"Rome"}
+//!      204 ms     5  t2 is accepted: book {"flight":"Rome 8:00"}
+//!      204 ms     6  turn 1 ends, calls t1 t2
+//!      207 ms     7  t2 completes: "booked Rome 8:00"
+//!      289 ms     8  t1 completes: ["Rome 8:00"]
+//!      289 ms     9  turn 1 is answered: t1 with its result, t2 with its result
+//!      289 ms    10  turn 2 starts
+//!      675 ms    11  turn 2 ends, says: That is how it stands.
+//! ```
+//!
+//! So the mistake is in the turn: what a call needs of another has to be asked for in a later one, or named as an argument
+//! (`#[async_tool(futures)]`).
+//!
+//! # What an exploration is not
+//!
+//! - It is not exhaustive. It plays one order for each seed, and says how many of them were different.
+//! - It plays orders of events in virtual time, on one thread. It finds no data races and no mistakes in the order of memory accesses: for
+//!   these there are `loom` and `shuttle`.
+//! - It decides what passes through its [`Sim`]. A scenario that uses threads, the real clock, unbiased `tokio::select!` or other random
+//!   numbers is not the same in every run; a failure that can't be repeated says so. A blocking function is waited for up to a
+//!   second of real time, so that one that waits for nobody decides no order.
+//! - It has no network. What a tool calls has to be replaced by something that takes its time in tokio's clock.
 
+mod check;
 mod context;
+mod dice;
+mod explore;
+mod failure;
+mod faults;
+mod gates;
+mod paused;
+mod recorder;
+mod replay;
 mod scripted;
+mod scripted_turn;
+mod sim;
+mod timeline;
+mod told;
 
+pub use check::{Violation, check_journal};
 pub use context::tool_context;
+pub(crate) use dice::drawn;
+pub use explore::{Explore, Explored, explore};
+pub use failure::Failure;
+pub use faults::Faults;
+pub use gates::Gates;
+pub use paused::run_paused;
+pub use recorder::{Divergence, Recorder, Recording};
+pub use replay::Replay;
 pub use scripted::ScriptedModel;
+pub use scripted_turn::ScriptedTurn;
+pub use sim::{Sim, SimJournal, SimModel};
+pub use told::{answers_of, assert_told_once, deliveries_of, until};

@@ -6,14 +6,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::timeline;
 use crate::{Model, ModelError, ModelRequest, ModelStream};
 
 type Turn = Box<dyn FnOnce(&ModelRequest) -> ModelStream + Send>;
+type Otherwise = Arc<dyn Fn(&ModelRequest) -> ModelStream + Send + Sync>;
 
-/// A model whose turns are closures over the request, played in order.
+/// A model whose turns are closures over the request, played in order. [`ScriptedTurn`](super::ScriptedTurn) makes turns that take their
+/// time, or fail.
 ///
-/// A request beyond the script, or a closure that panics, fails the turn and the test: the clone that the test holds panics with
-/// it in [`verify`](Self::verify), or else when it is dropped. Clones play the same script.
+/// A request beyond the script, unless there is an [`otherwise`](Self::otherwise), or a closure that panics, fails the turn and the test:
+/// the clone that the test holds panics with it, and with the request, in [`verify`](Self::verify), or else when it is dropped. Clones
+/// play the same script.
 ///
 /// ```
 /// use async_tool_runtime::testing::ScriptedModel;
@@ -39,6 +43,7 @@ pub struct ScriptedModel(Arc<Mutex<Script>>);
 #[derive(Default)]
 struct Script {
     turns: VecDeque<Turn>,
+    otherwise: Option<Otherwise>,
     requests: Vec<ModelRequest>,
     failure: Option<String>,
     is_verified: bool,
@@ -62,6 +67,13 @@ impl ScriptedModel {
     #[must_use]
     pub fn text(self, text: &'static str) -> Self {
         self.turn(move |_| ModelStream::text(text))
+    }
+
+    /// What it does when the script is at its end, any number of times.
+    #[must_use]
+    pub fn otherwise(self, turn: impl Fn(&ModelRequest) -> ModelStream + Send + Sync + 'static) -> Self {
+        self.script().otherwise = Some(Arc::new(turn));
+        self
     }
 
     /// The requests so far.
@@ -111,7 +123,9 @@ impl Model for ScriptedModel {
         let turn = {
             let mut script = self.script();
             script.requests.push(request.clone());
-            script.turns.pop_front()
+            let otherwise = script.otherwise.clone();
+            let otherwise = otherwise.map(|turn| -> Turn { Box::new(move |request| turn(request)) });
+            script.turns.pop_front().or(otherwise)
         };
         // Assertions in the closure run without the lock, and their panic must not be taken for the model's.
         let played = match turn {
@@ -120,11 +134,11 @@ impl Model for ScriptedModel {
                 let text = text
                     .or_else(|| panic.downcast_ref::<&str>().copied())
                     .unwrap_or("no text");
-                format!("a turn of the script panicked: {text}")
+                format!("a turn of the script panicked: {text}\n{}", timeline::request(&request))
             }),
             None => Err(format!(
-                "the model was asked beyond the end of its script; the last message is {:?}",
-                request.messages.last()
+                "the model was asked beyond the end of its script\n{}",
+                timeline::request(&request)
             )),
         };
         played.unwrap_or_else(|failure| {

@@ -2,16 +2,13 @@
 
 use async_tool_runtime::{
     AsyncToolManager, BuildError, Effect, Priority, RateLimit, RetryPolicy, TaskSpec, TaskStatus, ToolError,
-    ToolErrorKind, WhenFull,
+    ToolErrorKind, WhenFull, testing::Gates,
 };
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{
-    calls::{
-        Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, spec, start, start_in, start_with, tool,
-    },
-    gates::Gates,
+use crate::calls::{
+    Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, spec, start, start_in, start_with, tool,
 };
 
 fn gate() -> serde_json::Value {

@@ -4,14 +4,11 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use async_tool_runtime::{
     AsyncToolManager, BoundCall, CachePolicy, Dedupe, Effect, FunctionTool, SessionId, TaskOutcome, TaskSpec,
-    ToolDefinition, ToolError, TurnNo,
+    ToolDefinition, ToolError, TurnNo, testing::Gates,
 };
 use serde_json::json;
 
-use crate::{
-    calls::{blocking, call, idle, is_at_rest, quick, secs, session, start, start_in, tool},
-    gates::Gates,
-};
+use crate::calls::{blocking, call, idle, is_at_rest, quick, secs, session, start, start_in, tool};
 
 fn hangs() -> FunctionTool {
     tool("hangs", |_| std::future::pending())

@@ -7,16 +7,13 @@ use std::sync::{
 
 use async_tool_runtime::{
     AsyncToolManager, Dedupe, Effect, FunctionTool, RetryPolicy, Scope, TaskNo, TaskOutcome, TaskSpec, TaskStatus,
-    ToolErrorKind,
+    ToolErrorKind, testing::Gates,
 };
 use serde_json::json;
 
-use crate::{
-    calls::{
-        Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, start, start_in, start_with, tool,
-        unavailable,
-    },
-    gates::Gates,
+use crate::calls::{
+    Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, start, start_in, start_with, tool,
+    unavailable,
 };
 
 fn manager(tool: FunctionTool) -> AsyncToolManager {

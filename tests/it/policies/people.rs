@@ -9,7 +9,8 @@ use std::sync::{
 use async_tool_runtime::{
     AgentEventKind, Approval, AsyncAgent, AsyncToolManager, BoundCall, Dedupe, Effect, FunctionTool, InputRequest,
     ModelStream, ResolveError, RetryPolicy, TaskEvent, TaskHandle, TaskId, TaskOutcome, TaskStatus, ToolCall,
-    ToolContext, ToolDefinition, ToolError, ToolErrorKind, testing::ScriptedModel,
+    ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    testing::{Gates, ScriptedModel},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,7 +19,6 @@ use tokio::time::Instant;
 
 use crate::{
     calls::{Log, after, blocking, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, unavailable},
-    gates::Gates,
     watch::until,
 };
 

@@ -1,0 +1,67 @@
+//! Numbers that look random and are the same for the same seed.
+
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// SplitMix64. It passes BigCrush, and its state is one number. Source:
+/// [Fast Splittable Pseudorandom Number Generators](https://doi.org/10.1145/2660193.2660195), OOPSLA 2014.
+#[derive(Debug)]
+pub(crate) struct Dice(AtomicU64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        let dice = Self(AtomicU64::new(seed));
+        // Neighbouring seeds part at once.
+        let start = dice.roll() ^ seed.rotate_left(32);
+        Self(AtomicU64::new(start))
+    }
+
+    pub(crate) fn roll(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut bits = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// Evenly from 0 to below `end`; 0 if `end` is 0.
+    pub(crate) fn below(&self, end: u64) -> u64 {
+        // The bias of a remainder is far below what a test can see.
+        self.roll().checked_rem(end).unwrap_or(0)
+    }
+
+    /// Evenly from 0 to below 1.
+    pub(crate) fn fraction(&self) -> f64 {
+        (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+thread_local! {
+    static AT_HAND: RefCell<Option<Arc<Dice>>> = const { RefCell::new(None) };
+}
+
+/// What the library itself draws on this thread comes from these dice, as long as this lives.
+pub(super) struct AtHand(());
+
+impl AtHand {
+    pub(super) fn take(dice: Arc<Dice>) -> Self {
+        AT_HAND.with_borrow_mut(|at_hand| *at_hand = Some(dice));
+        Self(())
+    }
+}
+
+impl Drop for AtHand {
+    fn drop(&mut self) {
+        AT_HAND.with_borrow_mut(|at_hand| *at_hand = None);
+    }
+}
+
+/// A number from 0 to below 1, where a simulation runs on this thread.
+pub(crate) fn drawn() -> Option<f64> {
+    AT_HAND.with_borrow(|at_hand| at_hand.as_ref().map(|dice| dice.fraction()))
+}

@@ -1,0 +1,424 @@
+//! One scenario, many orders of events.
+
+use std::{
+    any::Any,
+    collections::{BTreeSet, hash_map::DefaultHasher},
+    env,
+    fmt::{self, Write},
+    hash::Hasher,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant as RealInstant},
+};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    Failure, Faults, Recorder, Sim, check_journal,
+    dice::{AtHand, Dice},
+    paused::paused_runtime,
+    sim::World,
+    timeline,
+};
+use crate::{Entry, SessionId};
+
+/// How long one seed may take in real time before somebody is told.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// Runs a scenario once for each of 256 seeds: [`Explore`] with its defaults. The module's page has
+/// [worked examples](super#many-orders).
+///
+/// ```
+/// use async_tool_runtime::testing::{ScriptedModel, explore};
+/// use async_tool_runtime::{AsyncToolManager, Message, ModelStream};
+/// use std::time::Duration;
+///
+/// // #[test]
+/// fn no_message_is_left_unanswered() {
+///     explore(async |sim| {
+///         let model = ScriptedModel::new().otherwise(|_| ModelStream::text("yes?"));
+///         let manager = AsyncToolManager::builder().build().unwrap();
+///         let agent = sim.agent(model, manager).start().await.unwrap();
+///         sim.user(&agent, Duration::from_secs(1), ["hello", "are you there?"]).await.unwrap();
+///         agent.run_until_idle().await.unwrap();
+///         let transcript = agent.transcript().await.unwrap();
+///         assert!(matches!(transcript.last().map(|last| &**last), Some(Message::Assistant { .. })));
+///     });
+/// }
+/// # no_message_is_left_unanswered();
+/// ```
+///
+/// # Panics
+///
+/// At the first seed that fails; see [`Explore::run`].
+pub fn explore<F, Fut>(scenario: F) -> Explored
+where
+    F: Fn(Sim) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    Explore::new().run(scenario)
+}
+
+/// How a scenario is explored.
+///
+/// For each seed the scenario runs from its beginning, in a world ([`Sim`]) where tools, model and journal take as long as the seed
+/// says. The same seed is the same run. A run fails if
+///
+/// - the scenario panics, as with an assertion that doesn't hold;
+/// - it doesn't come to its end within a [limit](Self::limit) of virtual time: it hangs;
+/// - a session in the world's journal doesn't come to its end when the scenario is over, and its agents are dropped or closed;
+/// - one of these sessions breaks a promise (see [`check_journal`](super::check_journal)): a task is lost, told twice, or answered twice;
+/// - the decisions of one of the world's agents, played again, are not what its journal says.
+///
+/// The environment has a say: `ASYNC_TOOL_SEED=17` runs this seed alone, `ASYNC_TOOL_SCHEDULES=100000` that many.
+#[derive(Clone, Debug)]
+#[must_use = "an exploration does nothing until `run` is called"]
+pub struct Explore {
+    seeds: Range<u64>,
+    limit: Duration,
+    tools_take: Duration,
+    model_takes: Duration,
+    journal_takes: Duration,
+    faults: Faults,
+    sessions_end: bool,
+}
+
+impl Default for Explore {
+    fn default() -> Self {
+        Self {
+            seeds: 0..256,
+            limit: Duration::from_secs(7 * 24 * 60 * 60),
+            tools_take: Duration::from_secs(4),
+            model_takes: Duration::from_millis(500),
+            journal_takes: Duration::from_millis(8),
+            faults: Faults::new(),
+            sessions_end: true,
+        }
+    }
+}
+
+impl Explore {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which seeds are run. Default: 0 to 255.
+    pub fn seeds(mut self, seeds: Range<u64>) -> Self {
+        self.seeds = seeds;
+        self
+    }
+
+    /// Runs one seed alone, whatever the environment says: that of a failure.
+    pub fn seed(self, seed: u64) -> Self {
+        self.seeds(seed..seed.saturating_add(1))
+    }
+
+    /// How long a run may take, in virtual time. Default: a week.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The longest that a tool takes before its function is called, and after that. Default: 4 s.
+    pub fn tools_take(mut self, longest: Duration) -> Self {
+        self.tools_take = longest;
+        self
+    }
+
+    /// The longest that the model takes for one event. Default: 500 ms.
+    pub fn model_takes(mut self, longest: Duration) -> Self {
+        self.model_takes = longest;
+        self
+    }
+
+    /// The longest that the journal takes for one append. Default: 8 ms.
+    pub fn journal_takes(mut self, longest: Duration) -> Self {
+        self.journal_takes = longest;
+        self
+    }
+
+    /// What goes wrong. Default: nothing.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Sessions may stop in the middle, as where the scenario has a journal that fails for good. What they have is checked all the same.
+    pub fn sessions_may_stop(mut self) -> Self {
+        self.sessions_end = false;
+        self
+    }
+
+    /// Runs the scenario for each seed, and prints how many schedules that were, and in how many different orders things happened.
+    ///
+    /// The scenario should let go of its agents at its end, or close them. It must take all that it leaves to chance from its
+    /// [`Sim`].
+    ///
+    /// # Panics
+    ///
+    /// At the first seed that fails, with the seed, how to run it alone, what was wrong, and a timeline of each session. Also if it is
+    /// called within a tokio runtime, or `ASYNC_TOOL_SEED` or `ASYNC_TOOL_SCHEDULES` is no number.
+    pub fn run<F, Fut>(&self, scenario: F) -> Explored
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        match self.try_run(scenario) {
+            Ok(explored) => {
+                println!("{explored}");
+                explored
+            }
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+
+    /// As [`run`](Self::run), but gives the failure instead of panicking with it, and prints nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]: the first seed that fails.
+    ///
+    /// # Panics
+    ///
+    /// If it is called within a tokio runtime, or `ASYNC_TOOL_SEED` or `ASYNC_TOOL_SCHEDULES` is no number.
+    pub fn try_run<F, Fut>(&self, scenario: F) -> Result<Explored, Failure>
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let began = RealInstant::now();
+        let watch = Watch::new();
+        let mut different = BTreeSet::new();
+        let mut explored = Explored::default();
+        for seed in self.chosen() {
+            watch.begin(seed);
+            let run = self.play(seed, &scenario);
+            let Some(problem) = run.problem else {
+                explored.schedules += 1;
+                explored.virtual_time += run.took;
+                different.insert(run.order);
+                continue;
+            };
+            let again = self.play(seed, &scenario);
+            return Err(Failure {
+                seed,
+                is_repeatable: again.problem.is_some() && again.timeline == run.timeline,
+                problem,
+                timeline: run.timeline,
+            });
+        }
+        explored.different = different.len() as u64;
+        explored.real_time = began.elapsed();
+        Ok(explored)
+    }
+
+    fn chosen(&self) -> Range<u64> {
+        let number = |name: &str| {
+            let text = env::var(name).ok()?;
+            let number = text.trim().parse::<u64>();
+            Some(number.unwrap_or_else(|_| panic!("{name} must be a number, and is {text:?}")))
+        };
+        if self.seeds.end == self.seeds.start.saturating_add(1) {
+            return self.seeds.clone();
+        }
+        match (number("ASYNC_TOOL_SEED"), number("ASYNC_TOOL_SCHEDULES")) {
+            (Some(seed), _) => seed..seed.saturating_add(1),
+            (None, Some(schedules)) => self.seeds.start..self.seeds.start.saturating_add(schedules),
+            (None, None) => self.seeds.clone(),
+        }
+    }
+
+    fn play<F, Fut>(&self, seed: u64, scenario: &F) -> Run
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let dice = Arc::new(Dice::new(seed));
+        let _at_hand = AtHand::take(Arc::clone(&dice));
+        let sim = Sim::new(World {
+            seed,
+            dice,
+            tools_take: self.tools_take,
+            model_takes: self.model_takes,
+            journal_takes: self.journal_takes,
+            faults: self.faults,
+            recorder: Recorder::new(),
+            journal: Arc::default(),
+        });
+        let mut took = Duration::ZERO;
+        // A runtime that is dropped drops what users wrote, which may panic as well.
+        let played = catch_unwind(AssertUnwindSafe(|| {
+            let runtime = paused_runtime();
+            runtime.block_on(async {
+                let began = Instant::now();
+                let played = self.play_out(&sim, scenario).await;
+                took = began.elapsed();
+                played
+            })
+        }));
+        let problem = match played {
+            Ok(Ok(())) => check(&sim).err(),
+            Ok(Err(problem)) => Some(problem),
+            // Who reads of a panic wants to know as well what else was wrong.
+            Err(panic) => Some(match check(&sim) {
+                Ok(()) => format!("it panicked: {}", text_of(&*panic)),
+                Err(problem) => format!("it panicked: {}\nand {problem}", text_of(&*panic)),
+            }),
+        };
+        let (mut timeline, mut order) = (String::new(), String::new());
+        for (place, (_, entries)) in sessions(&sim).iter().enumerate() {
+            // Writing to a string can't fail.
+            let _ = writeln!(timeline, "session {}:", place + 1);
+            let _ = timeline::write(&mut timeline, entries);
+            let _ = writeln!(order, "session {}:", place + 1);
+            let _ = timeline::write_order(&mut order, entries);
+        }
+        let mut hasher = DefaultHasher::new();
+        hasher.write(order.as_bytes());
+        Run {
+            problem,
+            took,
+            timeline,
+            order: hasher.finish(),
+        }
+    }
+
+    async fn play_out<F, Fut>(&self, sim: &Sim, scenario: &F) -> Result<(), String>
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let began = Instant::now();
+        if timeout(self.limit, scenario(sim.clone())).await.is_err() {
+            return Err(format!(
+                "the scenario has not come to its end in {:?} of virtual time",
+                self.limit
+            ));
+        }
+        // Agents that were dropped stop their tasks and close their sessions, which takes a while.
+        let mut pause = Duration::from_millis(1);
+        while self.sessions_end
+            && let Some((session, _)) = sessions(sim).into_iter().find(|(_, entries)| !is_over(entries))
+        {
+            if began.elapsed() > self.limit {
+                return Err(format!(
+                    "the session `{session}` has not come to its end, though the scenario has; is its agent still held, or its journal broken?"
+                ));
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(())
+    }
+}
+
+struct Run {
+    problem: Option<String>,
+    took: Duration,
+    timeline: String,
+    order: u64,
+}
+
+fn sessions(sim: &Sim) -> Vec<(SessionId, Vec<Entry>)> {
+    let journal = sim.journal();
+    let names = journal.session_ids().into_iter();
+    names.map(|name| (name.clone(), journal.entries(&name))).collect()
+}
+
+fn is_over(entries: &[Entry]) -> bool {
+    matches!(entries.last(), Some(Entry::Closed { .. }))
+}
+
+/// What must hold whatever the scenario is.
+fn check(sim: &Sim) -> Result<(), String> {
+    for (session, entries) in sessions(sim) {
+        check_journal(&entries)
+            .map_err(|violation| format!("the journal of `{session}` breaks a promise: {violation}"))?;
+    }
+    for recording in sim.world().recorder.recordings() {
+        let entries = sim.journal().entries(recording.session());
+        recording.check(&entries).map_err(|divergence| {
+            format!(
+                "`{}` played again is another session: {divergence}",
+                recording.session()
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+}
+
+/// How many schedules were explored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explored {
+    /// How many times the scenario was run.
+    pub schedules: u64,
+    /// How many of these runs were different: something else happened in them, or in another order. Times alone make no difference.
+    pub different: u64,
+    /// How long all runs took together, in virtual time.
+    pub virtual_time: Duration,
+    /// How long all runs took together, in real time.
+    pub real_time: Duration,
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            schedules,
+            different,
+            virtual_time,
+            real_time,
+        } = self;
+        write!(
+            f,
+            "explored {schedules} schedules, {different} different orders of events: "
+        )?;
+        write!(
+            f,
+            "{} s of virtual time in {:.1} s",
+            virtual_time.as_secs(),
+            real_time.as_secs_f64()
+        )
+    }
+}
+
+/// Says so if a seed takes long in real time: what never waits can't be stopped by a limit of virtual time.
+struct Watch(mpsc::Sender<u64>);
+
+impl Watch {
+    fn new() -> Self {
+        let (begin, begun) = mpsc::channel();
+        // It ends when the exploration drops its end of the channel.
+        thread::spawn(move || {
+            let mut current = None;
+            loop {
+                match begun.recv_timeout(STUCK) {
+                    Ok(seed) => current = Some(seed),
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    Err(mpsc::RecvTimeoutError::Timeout) => {
+                        if let Some(seed) = current.take() {
+                            eprintln!(
+                                "seed {seed} has been running for {STUCK:?} of real time: does something go round without waiting?"
+                            );
+                        }
+                    }
+                }
+            }
+        });
+        Self(begin)
+    }
+
+    fn begin(&self, seed: u64) {
+        // Without the thread nobody is told, and nothing else is wrong.
+        let _ = self.0.send(seed);
+    }
+}

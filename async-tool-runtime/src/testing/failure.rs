@@ -1,0 +1,61 @@
+//! A run of a scenario that fails.
+
+use std::{fmt, thread};
+
+/// A seed whose run fails. It displays itself with all that helps to find out why.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub(super) seed: u64,
+    pub(super) problem: String,
+    pub(super) timeline: String,
+    pub(super) is_repeatable: bool,
+}
+
+impl Failure {
+    /// The seed.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What was wrong.
+    #[must_use]
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// Whether it was wrong in the same way when the seed was run again.
+    #[must_use]
+    pub const fn is_repeatable(&self) -> bool {
+        self.is_repeatable
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            problem,
+            timeline,
+            is_repeatable,
+        } = self;
+        // The test harness names its threads after the tests.
+        let current = thread::current();
+        let test = current.name().filter(|name| *name != "main");
+        let test = test.map(|name| format!(" {name}")).unwrap_or_default();
+        writeln!(f, "seed {seed} fails: {problem}\n")?;
+        writeln!(
+            f,
+            "run it alone with `ASYNC_TOOL_SEED={seed} cargo test{test}`, or with `Explore::new().seed({seed})`"
+        )?;
+        if !is_repeatable {
+            writeln!(
+                f,
+                "run again, it did something else: not all that the scenario does comes from its seed (threads, the real clock, other random numbers, the order in a hash map)"
+            )?;
+        }
+        write!(f, "\n{timeline}")
+    }
+}
+
+impl std::error::Error for Failure {}

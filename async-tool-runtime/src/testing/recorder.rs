@@ -1,0 +1,162 @@
+//! What went into an agent's machine, and what came of it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{AgentAction, AgentInput, AgentMachine, Entry, Seq, SessionId, Timestamp};
+
+/// Records what goes into the machines of agents, so that their sessions can be played again, entry by entry.
+///
+/// A journal says what was decided. What it was decided on is not all in it: pieces of text that streamed, timers, what the host asked for.
+/// So a session whose decisions are to be played again needs this beside its journal. Clones record into the same place.
+///
+/// ```
+/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, RulePlanner, SessionId, testing::Recorder};
+/// use std::sync::Arc;
+///
+/// # async_tool_runtime::testing::run_paused(async {
+/// let (recorder, journal) = (Recorder::new(), Arc::new(MemoryJournal::new()));
+/// let manager = AsyncToolManager::builder().build()?;
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager)
+///     .journal(Arc::clone(&journal))
+///     .session("s")
+///     .record(&recorder)
+///     .start()
+///     .await?;
+/// agent.send("hello").await?;
+/// agent.run_until_idle().await?;
+///
+/// let recording = &recorder.recordings()[0];
+/// recording.check(&journal.entries(&SessionId::new("s")))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Arc<Mutex<Vec<Recording>>>);
+
+impl Recorder {
+    /// A recorder with no recordings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was recorded so far, one recording a session, in the order in which they began.
+    #[must_use]
+    pub fn recordings(&self) -> Vec<Recording> {
+        self.all().clone()
+    }
+
+    /// Notes what a machine is about to take in.
+    pub(crate) fn note(&self, session: &SessionId, machine: &AgentMachine, now: Timestamp, input: &AgentInput) {
+        let mut recordings = self.all();
+        let place = recordings.iter().position(|known| known.session == *session);
+        let place = place.unwrap_or_else(|| {
+            recordings.push(Recording {
+                session: session.clone(),
+                machine: machine.clone(),
+                inputs: Vec::new(),
+            });
+            recordings.len() - 1
+        });
+        recordings[place].inputs.push((now, input.clone()));
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Recording>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What went into the machine of one session, from its beginning.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    session: SessionId,
+    machine: AgentMachine,
+    inputs: Vec<(Timestamp, AgentInput)>,
+}
+
+impl Recording {
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// What went in, and when.
+    #[must_use]
+    pub fn inputs(&self) -> &[(Timestamp, AgentInput)] {
+        &self.inputs
+    }
+
+    /// Plays the inputs into a new machine, and gives what it writes down.
+    #[must_use]
+    pub fn play(&self) -> Vec<Entry> {
+        let mut machine = self.machine.clone();
+        let mut entries = Vec::new();
+        for (now, input) in &self.inputs {
+            for action in machine.step(*now, input.clone()) {
+                if let AgentAction::Append(more) = action {
+                    entries.extend(more);
+                }
+            }
+        }
+        entries
+    }
+
+    /// Checks that a journal holds what the machine writes down when it is played again, to the letter. A journal that
+    /// is shorter is one that could not be written any more; what it has must agree.
+    ///
+    /// # Errors
+    ///
+    /// [`Divergence`] at the first entry that differs.
+    pub fn check(&self, journal: &[Entry]) -> Result<(), Divergence> {
+        let mut played = self.play().into_iter();
+        for (place, entry) in journal.iter().enumerate() {
+            let played = played.next();
+            if played.as_ref() != Some(entry) {
+                return Err(Divergence {
+                    seq: Seq::new(place as u64 + 1),
+                    entry: Box::new(entry.clone()),
+                    played: played.map(Box::new),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A journal holds something else than the machine writes down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Divergence {
+    seq: Seq,
+    entry: Box<Entry>,
+    played: Option<Box<Entry>>,
+}
+
+impl Divergence {
+    /// The place of the first entry that differs.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        self.seq
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seq, entry, played } = self;
+        write!(
+            f,
+            "entry {} of the journal is {entry:?}, and the machine writes ",
+            seq.as_u64()
+        )?;
+        match played {
+            Some(played) => write!(f, "{played:?}"),
+            None => f.write_str("nothing"),
+        }
+    }
+}
+
+impl std::error::Error for Divergence {}

@@ -1,0 +1,127 @@
+//! A session, read again.
+
+use std::{fmt, sync::Arc};
+
+use super::{check_journal, timeline};
+use crate::{AgentState, Entry, FoldError, Ledger, Message, Seq, Transcript, TurnNo, pruned_view};
+
+/// A session, read again from its journal, as it stood at every entry. To find out what a model saw, and why.
+///
+/// It displays itself as a timeline, one line an entry, with times in milliseconds since the session was opened. The timeline
+/// holds nothing that differs between two runs which did the same: no ids, no nonce, no time of day.
+///
+/// ```
+/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, RulePlanner, SessionId, TurnNo, async_tool, testing::Replay, tools};
+/// use std::sync::Arc;
+///
+/// /// Adds two numbers.
+/// #[async_tool(effect = "read")]
+/// async fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// # async_tool_runtime::testing::run_paused(async {
+/// let journal = Arc::new(MemoryJournal::new());
+/// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(Arc::clone(&journal)).session("s").start().await?;
+/// agent.send("add a=2 b=3").await?;
+/// agent.run_until_idle().await?;
+///
+/// let replay = Replay::new(journal.entries(&SessionId::new("s")))?;
+/// let seen = replay.shown_in(TurnNo::new(2)).expect("there was a second turn");
+/// assert_eq!(seen.len(), 3, "the user, the call, its answer");
+/// assert!(replay.to_string().contains(r#"t1 is accepted: add {"a":2,"b":3}"#), "{replay}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Replay {
+    entries: Vec<Entry>,
+}
+
+impl Replay {
+    /// Reads a journal.
+    ///
+    /// # Errors
+    ///
+    /// [`FoldError`] at the first entry that can't follow those before it: no agent has written that.
+    pub fn new(entries: impl Into<Vec<Entry>>) -> Result<Self, FoldError> {
+        let entries = entries.into();
+        Ledger::fold(&entries)?;
+        Ok(Self { entries })
+    }
+
+    /// The entries; the first is at [`Seq`] 1.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What the session was after this entry; after all of them, if there are fewer. Takes time in proportion to the journal's length.
+    #[must_use]
+    pub fn ledger_at(&self, seq: Seq) -> Ledger {
+        // `new` has folded all of them.
+        Ledger::fold(self.up_to(seq)).unwrap_or_default()
+    }
+
+    /// The conversation after this entry.
+    #[must_use]
+    pub fn transcript_at(&self, seq: Seq) -> Transcript {
+        self.ledger_at(seq).transcript().clone()
+    }
+
+    /// What the agent was doing after this entry. The pause after a turn that failed counts as idle.
+    #[must_use]
+    pub fn state_at(&self, seq: Seq) -> AgentState {
+        let mut state = AgentState::Idle;
+        for entry in self.up_to(seq) {
+            state = match (entry, state) {
+                (Entry::Closed { .. }, _) => AgentState::Closed,
+                (Entry::Draining { .. } | Entry::Closing { .. }, _) | (_, AgentState::Closing) => AgentState::Closing,
+                (Entry::TurnStarted { .. }, _) => AgentState::Thinking,
+                (Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. }, _) if !calls.is_empty() => {
+                    AgentState::Answering
+                }
+                (
+                    Entry::TurnEnded { .. }
+                    | Entry::TurnInterrupted { .. }
+                    | Entry::TurnFailed { .. }
+                    | Entry::Answered { .. },
+                    _,
+                ) => AgentState::Idle,
+                (_, state) => state,
+            };
+        }
+        state
+    }
+
+    /// The messages that the model was shown in this turn, pruned as they were then; `None` if there was no such turn.
+    #[must_use]
+    pub fn shown_in(&self, turn: TurnNo) -> Option<Vec<Arc<Message>>> {
+        let is_it = |entry: &Entry| matches!(entry, Entry::TurnStarted { turn: started, .. } if *started == turn);
+        let place = self.entries.iter().position(is_it)?;
+        let ledger = self.ledger_at(Seq::new(place as u64 + 1));
+        Some(pruned_view(ledger.transcript().messages(), ledger.pruned()))
+    }
+
+    /// Whether the promises were kept; see [`check_journal`].
+    ///
+    /// # Errors
+    ///
+    /// [`Violation`](super::Violation): the first entry that breaks a promise.
+    pub fn check(&self) -> Result<(), super::Violation> {
+        check_journal(&self.entries)
+    }
+
+    fn up_to(&self, seq: Seq) -> &[Entry] {
+        let end = usize::try_from(seq.as_u64()).unwrap_or(usize::MAX);
+        &self.entries[..end.min(self.entries.len())]
+    }
+}
+
+impl fmt::Display for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        timeline::write(f, &self.entries)
+    }
+}

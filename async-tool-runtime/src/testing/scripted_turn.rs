@@ -1,0 +1,133 @@
+//! A turn that takes its time, or fails.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_core::Stream;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::{BoxFuture, CallId, ModelError, ModelEvent, ModelStream, StopReason, ToolCall, TurnEnd};
+
+/// A turn of a model, piece by piece, with pauses between them and an end of choice.
+///
+/// ```
+/// use async_tool_runtime::testing::{ScriptedModel, ScriptedTurn};
+/// use async_tool_runtime::ModelError;
+/// use serde_json::json;
+/// use std::time::Duration;
+///
+/// let model = ScriptedModel::new()
+///     .turn(|_| ScriptedTurn::new().text("Let me").pause(Duration::from_secs(2)).text(" look.").call("1", "search", json!({})).done())
+///     .turn(|_| ScriptedTurn::new().text("The").pause(Duration::from_secs(1)).fails(ModelError::transient("overloaded")))
+///     .turn(|_| ScriptedTurn::new().text("The re").truncated())
+///     .turn(|_| ScriptedTurn::new().hangs());
+/// # drop(model);
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a turn needs an end: `done`, `fails`, `truncated` or `hangs`"]
+pub struct ScriptedTurn {
+    steps: VecDeque<Step>,
+    calls: bool,
+}
+
+#[derive(Debug)]
+enum Step {
+    Pause(Duration),
+    Give(Result<ModelEvent, ModelError>),
+    Hang,
+}
+
+impl ScriptedTurn {
+    /// A turn without anything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says something.
+    pub fn text(self, text: impl Into<String>) -> Self {
+        self.step(Step::Give(Ok(ModelEvent::Text(text.into()))))
+    }
+
+    /// Makes a call.
+    pub fn call(mut self, id: impl Into<CallId>, tool: &str, arguments: Value) -> Self {
+        self.calls = true;
+        let call = ToolCall::new(id, tool, arguments);
+        self.step(Step::Give(Ok(ModelEvent::ToolCall(call))))
+    }
+
+    /// Waits, in tokio's time.
+    pub fn pause(self, pause: Duration) -> Self {
+        self.step(Step::Pause(pause))
+    }
+
+    /// Comes to its end.
+    pub fn done(self) -> ModelStream {
+        let stop = if self.calls {
+            StopReason::ToolCalls
+        } else {
+            StopReason::EndTurn
+        };
+        self.ends(TurnEnd::new(stop))
+    }
+
+    /// Comes to this end.
+    pub fn ends(self, end: TurnEnd) -> ModelStream {
+        self.step(Step::Give(Ok(ModelEvent::Done(end)))).stream()
+    }
+
+    /// Fails.
+    pub fn fails(self, error: ModelError) -> ModelStream {
+        self.step(Step::Give(Err(error))).stream()
+    }
+
+    /// The stream ends, and the turn has not: the connection was closed.
+    pub fn truncated(self) -> ModelStream {
+        self.stream()
+    }
+
+    /// Nothing comes any more.
+    pub fn hangs(self) -> ModelStream {
+        self.step(Step::Hang).stream()
+    }
+
+    fn step(mut self, step: Step) -> Self {
+        self.steps.push_back(step);
+        self
+    }
+
+    fn stream(self) -> ModelStream {
+        ModelStream::new(Played {
+            steps: self.steps,
+            pause: None,
+        })
+    }
+}
+
+struct Played {
+    steps: VecDeque<Step>,
+    pause: Option<BoxFuture<'static, ()>>,
+}
+
+impl Stream for Played {
+    type Item = Result<ModelEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            match self.steps.pop_front() {
+                Some(Step::Pause(pause)) => self.pause = Some(Box::pin(sleep(pause))),
+                Some(Step::Give(event)) => return Poll::Ready(Some(event)),
+                Some(Step::Hang) => self.pause = Some(Box::pin(std::future::pending())),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A world in which everything takes as long as the seed says.
+
+mod journal;
+mod model;
+mod tool;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::{task::yield_now, time::sleep};
+
+pub use journal::SimJournal;
+pub use model::SimModel;
+
+use super::{Faults, Recorder, dice::Dice};
+use crate::{
+    AgentError, AgentEvent, AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder, AsyncToolManager, Model,
+    Tool,
+};
+
+/// How long [`Sim::until`] waits, in virtual time.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A world in which everything takes as long as the seed says: what [`Explore`](super::Explore) hands to a scenario. Clones are the same
+/// world.
+///
+/// What passes through it is slowed down, reordered and, on [request](super::Explore::faults), broken. Times are drawn so that every order
+/// of magnitude comes as often as any other, and some are zero: much happens at nearly the same time.
+#[derive(Clone)]
+pub struct Sim(Arc<World>);
+
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) dice: Arc<Dice>,
+    pub(super) tools_take: Duration,
+    pub(super) model_takes: Duration,
+    pub(super) journal_takes: Duration,
+    pub(super) faults: Faults,
+    pub(super) recorder: Recorder,
+    pub(super) journal: Arc<journal::Kept>,
+}
+
+impl Sim {
+    pub(super) fn new(world: World) -> Self {
+        Self(Arc::new(world))
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    /// An agent in this world: its model is slow, its journal is the world's, and all it does is checked. The same as
+    /// `AsyncAgent::builder(sim.model(model), manager).journal(sim.journal()).record(…)`.
+    pub fn agent(&self, model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
+        AsyncAgent::builder(self.model(model), manager)
+            .journal(self.journal())
+            .record(&self.0.recorder)
+    }
+
+    /// Tools that take their time: each attempt waits before and after its function. For
+    /// [`AsyncToolManagerBuilder::tools`](crate::AsyncToolManagerBuilder::tools).
+    ///
+    /// A blocking function holds up everything else until it returns, for a second of real time at most, so that threads decide no order.
+    pub fn tools(&self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
+        let slow = |tool| Arc::new(tool::SimTool::new(self.clone(), tool)) as Arc<dyn Tool>;
+        tools.into_iter().map(slow).collect()
+    }
+
+    /// A model that takes its time: before each event, and in the middle of its text.
+    pub fn model(&self, model: impl Model) -> SimModel {
+        SimModel::new(self.clone(), Arc::new(model))
+    }
+
+    /// The journal of this world. All its sessions are checked when the scenario is over.
+    #[must_use]
+    pub fn journal(&self) -> SimJournal {
+        SimJournal::new(self.clone())
+    }
+
+    /// A number from 0 to below `end`; 0 if `end` is 0.
+    #[must_use]
+    pub fn pick(&self, end: usize) -> usize {
+        self.0.dice.below(end as u64) as usize
+    }
+
+    /// Whether something happens that has this chance, from 0 to 1.
+    #[must_use]
+    pub fn chance(&self, chance: f64) -> bool {
+        // Nothing is drawn for what never happens: a fault that is added changes the rest of the world, one that is not doesn't.
+        chance > 0.0 && self.0.dice.fraction() < chance
+    }
+
+    /// Waits for a random virtual time, `longest` at most. Often that is nothing, and others only get their turn.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn pause(&self, longest: Duration) {
+        let pause = self.some_time(longest);
+        self.wait(pause).await;
+    }
+
+    /// A user who says these things, each after a random pause of up to `pause`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AsyncAgent::send`]; what comes after is not said.
+    pub async fn user<T: Into<String>>(
+        &self,
+        agent: &AsyncAgent,
+        pause: Duration,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Result<(), AgentError> {
+        for text in texts {
+            self.pause(pause).await;
+            agent.send(text).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads events up to the first that is the one, and gives it. As [`until`](super::until()), with a day of virtual time.
+    ///
+    /// # Panics
+    ///
+    /// If it doesn't come; the message has the events that came.
+    pub async fn until(&self, events: &mut AgentEventStream, is_it: impl FnMut(&AgentEventKind) -> bool) -> AgentEvent {
+        super::until(events, PATIENCE, is_it).await
+    }
+
+    fn some_time(&self, longest: Duration) -> Duration {
+        let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        let magnitudes = u64::from(u64::BITS - longest.leading_zeros());
+        // One in three is nothing at all, which is what tests with real clocks never see.
+        if longest == 0 || self.0.dice.below(3) == 0 {
+            return Duration::ZERO;
+        }
+        let below = 1_u64
+            .checked_shl(self.0.dice.below(magnitudes + 1) as u32)
+            .unwrap_or(u64::MAX);
+        Duration::from_millis(self.0.dice.below(below.saturating_add(1)).min(longest))
+    }
+
+    async fn wait(&self, pause: Duration) {
+        if pause.is_zero() {
+            for _ in 0..self.0.dice.below(4) {
+                yield_now().await;
+            }
+        } else {
+            sleep(pause).await;
+        }
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim")
+            .field("seed", &self.0.seed)
+            .finish_non_exhaustive()
+    }
+}

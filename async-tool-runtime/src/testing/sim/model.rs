@@ -1,0 +1,189 @@
+//! A model that takes its time.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+
+use super::Sim;
+use crate::{BoxFuture, Message, Model, ModelError, ModelEvent, ModelRequest, ModelStream, SessionId};
+
+/// How many turns in a row fail at most.
+const FAILURES: u32 = 2;
+
+/// A model that takes its time, and fails if it is told to: from [`Sim::model`].
+///
+/// The model behind it is asked once for each different request: a turn that is made to fail is played again when the same is asked
+/// again. So a script needs no turns for failures.
+#[derive(Clone)]
+pub struct SimModel(Arc<Inner>);
+
+struct Inner {
+    sim: Sim,
+    model: Arc<dyn Model>,
+    sessions: Mutex<HashMap<SessionId, Standing>>,
+}
+
+#[derive(Default)]
+struct Standing {
+    failures: u32,
+    broken: Option<Turn>,
+}
+
+/// A turn of the model behind.
+struct Turn {
+    asked: Vec<Arc<Message>>,
+    /// What has come of it already.
+    known: VecDeque<ModelEvent>,
+    rest: ModelStream,
+}
+
+#[derive(Clone, Copy)]
+enum Fault {
+    Fails,
+    IsTruncated,
+}
+
+impl SimModel {
+    pub(super) fn new(sim: Sim, model: Arc<dyn Model>) -> Self {
+        Self(Arc::new(Inner {
+            sim,
+            model,
+            sessions: Mutex::default(),
+        }))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Standing>> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which fault the turn has, and after how many events.
+    fn fault(&self, failures: u32) -> Option<(Fault, u64)> {
+        let (sim, faults) = (&self.0.sim, self.0.sim.world().faults);
+        let (fails, is_truncated) = (sim.chance(faults.model_failures), sim.chance(faults.truncated_turns));
+        let fault = match (fails, is_truncated) {
+            _ if failures >= FAILURES => return None,
+            (true, _) => Fault::Fails,
+            (false, true) => Fault::IsTruncated,
+            (false, false) => return None,
+        };
+        Some((fault, sim.world().dice.below(4)))
+    }
+}
+
+impl Model for SimModel {
+    fn generate(&self, request: ModelRequest) -> ModelStream {
+        let session = request.session.clone();
+        let (broken, failures) = {
+            let mut sessions = self.sessions();
+            let standing = sessions.entry(session.clone()).or_default();
+            (standing.broken.take(), standing.failures)
+        };
+        // The model behind is somebody else's code: it is not asked while the sessions are locked.
+        let turn = broken
+            .filter(|broken| broken.asked == request.messages)
+            .unwrap_or_else(|| Turn {
+                asked: request.messages.clone(),
+                known: VecDeque::new(),
+                rest: self.0.model.generate(request),
+            });
+        ModelStream::new(SimTurn {
+            model: self.clone(),
+            session,
+            fault: self.fault(failures),
+            turn: Some(turn),
+            given: VecDeque::new(),
+            next: None,
+            pause: None,
+        })
+    }
+}
+
+impl fmt::Debug for SimModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimModel").finish_non_exhaustive()
+    }
+}
+
+struct SimTurn {
+    model: SimModel,
+    session: SessionId,
+    fault: Option<(Fault, u64)>,
+    /// `None` when it is over.
+    turn: Option<Turn>,
+    given: VecDeque<ModelEvent>,
+    next: Option<Result<ModelEvent, ModelError>>,
+    pause: Option<BoxFuture<'static, ()>>,
+}
+
+impl SimTurn {
+    /// Breaks the turn; what came of it comes again when the same is asked again.
+    fn fail(&mut self, fault: Fault) -> Option<Result<ModelEvent, ModelError>> {
+        let mut turn = self.turn.take()?;
+        self.given.append(&mut turn.known);
+        turn.known = std::mem::take(&mut self.given);
+        let mut sessions = self.model.sessions();
+        let standing = sessions.entry(self.session.clone()).or_default();
+        standing.failures += 1;
+        standing.broken = Some(turn);
+        match fault {
+            Fault::Fails => Some(Err(ModelError::transient("overloaded, says the simulation"))),
+            Fault::IsTruncated => None,
+        }
+    }
+
+    fn finish(&mut self) {
+        self.turn = None;
+        self.model.sessions().entry(self.session.clone()).or_default().failures = 0;
+    }
+}
+
+impl Stream for SimTurn {
+    type Item = Result<ModelEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            let sim = this.model.0.sim.clone();
+            if let Some(pause) = &mut this.pause {
+                ready!(pause.as_mut().poll(cx));
+                this.pause = None;
+            }
+            if let Some(next) = this.next.take() {
+                match &next {
+                    Ok(ModelEvent::Done(_)) | Err(_) => this.finish(),
+                    Ok(event) => this.given.push_back(event.clone()),
+                }
+                return Poll::Ready(Some(next));
+            }
+            if let Some((fault, _)) = this.fault.filter(|(_, after)| this.given.len() as u64 >= *after) {
+                return Poll::Ready(this.fail(fault));
+            }
+            let Some(turn) = &mut this.turn else {
+                return Poll::Ready(None);
+            };
+            let mut next = match turn.known.pop_front() {
+                Some(event) => Some(Ok(event)),
+                None => ready!(Pin::new(&mut turn.rest).poll_next(cx)),
+            };
+            if let Some(Ok(ModelEvent::Text(text))) = &mut next {
+                let places: Vec<usize> = text.char_indices().skip(1).map(|(place, _)| place).collect();
+                if !places.is_empty() && sim.chance(0.5) {
+                    let rest = text.split_off(places[sim.pick(places.len())]);
+                    turn.known.push_front(ModelEvent::Text(rest));
+                }
+            }
+            if next.is_none() {
+                this.finish();
+                return Poll::Ready(None);
+            }
+            this.next = next;
+            this.pause = Some(Box::pin(async move { sim.pause(sim.world().model_takes).await }));
+        }
+    }
+}

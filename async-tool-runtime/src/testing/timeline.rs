@@ -1,0 +1,241 @@
+//! A journal and a conversation as text that people read.
+
+use std::fmt::{self, Write};
+
+use crate::{Answer, Entry, Given, Message, ModelRequest, TaskNo, TaskOutcome, Timestamp};
+
+/// How much of a text is shown, in characters.
+const SHOWN: usize = 160;
+
+/// One line an entry, without times: the same for all runs in which the same happened in the same order.
+pub(super) fn write_order(f: &mut impl Write, entries: &[Entry]) -> fmt::Result {
+    for entry in entries {
+        match entry {
+            Entry::Settled { result } => {
+                let number = result.number.map(|number| number.to_string()).unwrap_or_default();
+                writeln!(f, "{number} {}", outcome(&result.outcome))?;
+            }
+            // What a report says holds times.
+            Entry::Answered { turn, answers, .. } => {
+                writeln!(f, "{turn} {:?}", answers.iter().map(shape).collect::<Vec<_>>())?
+            }
+            entry => writeln!(f, "{}", describe(entry))?,
+        }
+    }
+    Ok(())
+}
+
+fn shape(given: &Given) -> (TaskNo, &'static str, &[TaskNo]) {
+    match given {
+        Given::Ack(number, status) => (*number, status.as_str(), &[]),
+        Given::Result(number) => (*number, "result", &[]),
+        Given::Report { number, tasks, .. } => (*number, "report", tasks),
+    }
+}
+
+/// One line an entry. Nothing in it differs between two runs that did the same.
+pub(super) fn write(f: &mut impl Write, entries: &[Entry]) -> fmt::Result {
+    let mut opened = None;
+    let mut known = Vec::new();
+    for (place, entry) in entries.iter().enumerate() {
+        let at = time_of(entry);
+        let since = at.since(*opened.get_or_insert(at)).as_millis();
+        write!(f, "{since:>8} ms  {:>4}  ", place + 1)?;
+        if let Entry::Accepted { number, task, .. } = entry {
+            known.push((*task, *number));
+        }
+        match entry {
+            Entry::Settled { result } => {
+                match known.iter().find(|(task, _)| *task == result.task) {
+                    Some((_, number)) => write!(f, "{number}")?,
+                    None => f.write_str("an unknown task")?,
+                }
+                writeln!(f, " {}", Short(&outcome(&result.outcome)))?;
+            }
+            entry => writeln!(f, "{}", describe(entry))?,
+        }
+    }
+    Ok(())
+}
+
+/// What a model was asked, message by message.
+pub(super) fn request(request: &ModelRequest) -> String {
+    let mut text = format!("the request has {} messages:", request.messages.len());
+    for message in &request.messages {
+        text.push_str("\n  ");
+        text.push_str(&line(message));
+    }
+    text
+}
+
+pub(super) fn line(message: &Message) -> String {
+    match message {
+        Message::User { text } => format!("user: {}", Short(text)),
+        Message::Assistant { text, calls, .. } => {
+            let calls = calls
+                .iter()
+                .map(|call| format!(" [{} {} {}]", call.id, call.name, Short(&call.arguments.to_string())));
+            format!("assistant: {}{}", Short(text), calls.collect::<String>())
+        }
+        Message::Answers(answers) => {
+            let answer = |answer: &Answer| format!(" [{} {}]", answer.call, Short(&answer.to_model_json().to_string()));
+            format!("answers:{}", answers.iter().map(answer).collect::<String>())
+        }
+        Message::Delivery { tasks, text, .. } => format!("delivery of {}: {}", list(tasks), Short(text)),
+        Message::Note { text } => format!("note: {}", Short(text)),
+    }
+}
+
+fn describe(entry: &Entry) -> String {
+    match entry {
+        Entry::Opened { .. } => "the session is opened".to_owned(),
+        Entry::UserMessage { text, .. } => format!("the user says: {}", Short(text)),
+        Entry::TurnStarted { turn, .. } => format!("{turn} starts"),
+        Entry::Accepted {
+            number,
+            call,
+            awaits,
+            own,
+            ..
+        } => {
+            let arguments = call.arguments.to_string();
+            let mut line = format!("{number} is accepted: {} {}", call.name, Short(&arguments));
+            if *own {
+                line.push_str(", to be answered by the agent itself");
+            }
+            if !awaits.is_empty() {
+                let sources: Vec<TaskNo> = awaits.iter().map(|awaited| awaited.task).collect();
+                let _ = write!(line, ", waits for {}", list(&sources));
+            }
+            line
+        }
+        Entry::Resubmitted { task, attempt, .. } => format!("{task} is submitted again, attempt {attempt}"),
+        Entry::TurnEnded {
+            turn,
+            text,
+            calls,
+            cuts,
+            ..
+        } => {
+            format!("{turn} ends{}", made(calls, text, *cuts))
+        }
+        Entry::TurnInterrupted {
+            turn,
+            text,
+            calls,
+            by,
+            cuts,
+            ..
+        } => {
+            format!("{turn} is broken off for {by}{}", made(calls, text, *cuts))
+        }
+        Entry::TurnFailed { turn, error, .. } => format!("{turn} fails: {}", Short(error)),
+        Entry::Settled { result } => outcome(&result.outcome),
+        Entry::Answered { turn, answers, .. } => {
+            let answer = |given: &Given| match given {
+                Given::Ack(number, status) => format!(" {number} acknowledged ({status:?})"),
+                Given::Result(number) => format!(" {number} with its result"),
+                Given::Report { number, content, tasks } => format!(
+                    " {number} with a report that hands over {} {}",
+                    list(tasks),
+                    Short(&content.to_string())
+                ),
+            };
+            format!(
+                "{turn} is answered:{}",
+                answers.iter().map(answer).collect::<Vec<_>>().join(",")
+            )
+        }
+        Entry::Replaced { tasks, .. } => format!("results take the places of acknowledgements: {}", list(tasks)),
+        Entry::Delivered { tasks, .. } => format!("results are delivered: {}", list(tasks)),
+        Entry::Dropped { tasks, reason, .. } => {
+            format!("results are dropped: {}, because {}", list(tasks), Short(reason))
+        }
+        Entry::CancelRequested { task, reason, .. } => format!("{task} is told to stop: {}", Short(reason)),
+        Entry::DeliverySet { task, policy, .. } => format!("{task} is to be delivered {policy:?}"),
+        Entry::Grouped { group, tasks, join, .. } => format!("the group {group} is {}, {join:?}", list(tasks)),
+        Entry::Pruned { pruned, .. } => format!(
+            "the conversation is pruned: of its first {} messages one line a result, of its first {} nothing",
+            pruned.collapsed, pruned.dropped
+        ),
+        Entry::Draining { .. } => "the session drains".to_owned(),
+        Entry::Detached { tasks, .. } => format!("tasks are let go of: {}", list(tasks)),
+        Entry::Closing { .. } => "the session is closing".to_owned(),
+        Entry::Closed { .. } => "the session is closed".to_owned(),
+    }
+}
+
+/// What came of a turn.
+fn made(calls: &[TaskNo], text: &str, cuts: u32) -> String {
+    let mut made = String::new();
+    if cuts > 0 {
+        made.push_str(&format!(", results that the model wrote itself are cut out: {cuts}"));
+    }
+    if !calls.is_empty() {
+        made.push_str(&format!(", calls {}", list(calls)));
+    }
+    if !text.is_empty() {
+        made.push_str(&format!(", says: {}", Short(text)));
+    }
+    made
+}
+
+fn outcome(outcome: &TaskOutcome) -> String {
+    match outcome {
+        TaskOutcome::Completed(value) => format!("completes: {value}"),
+        TaskOutcome::Failed(error) => format!("fails ({:?}): {}", error.kind(), error.message()),
+        TaskOutcome::Cancelled(reason) => format!("is cancelled: {reason}"),
+        TaskOutcome::Unknown(why) => format!("ends, nobody knows how: {why}"),
+    }
+}
+
+fn time_of(entry: &Entry) -> Timestamp {
+    match entry {
+        Entry::Settled { result } => result.timing.settled,
+        Entry::Opened { at, .. }
+        | Entry::UserMessage { at, .. }
+        | Entry::TurnStarted { at, .. }
+        | Entry::Accepted { at, .. }
+        | Entry::Resubmitted { at, .. }
+        | Entry::TurnEnded { at, .. }
+        | Entry::TurnInterrupted { at, .. }
+        | Entry::TurnFailed { at, .. }
+        | Entry::Answered { at, .. }
+        | Entry::Replaced { at, .. }
+        | Entry::Delivered { at, .. }
+        | Entry::Dropped { at, .. }
+        | Entry::CancelRequested { at, .. }
+        | Entry::DeliverySet { at, .. }
+        | Entry::Grouped { at, .. }
+        | Entry::Pruned { at, .. }
+        | Entry::Draining { at, .. }
+        | Entry::Detached { at, .. }
+        | Entry::Closing { at, .. }
+        | Entry::Closed { at, .. } => *at,
+    }
+}
+
+fn list(tasks: &[TaskNo]) -> String {
+    match tasks {
+        [] => "nothing".to_owned(),
+        tasks => tasks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// The beginning of a text, on one line.
+struct Short<'a>(&'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars().take(SHOWN) {
+            match letter {
+                '\n' => f.write_str("\\n")?,
+                letter => f.write_char(letter)?,
+            }
+        }
+        match self.0.chars().nth(SHOWN) {
+            Some(_) => f.write_str("…"),
+            None => Ok(()),
+        }
+    }
+}
