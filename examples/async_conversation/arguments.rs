@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// For models that can't call tools: they write their calls as JSON instead.
     #[arg(long)]
     pub(crate) json_tools: bool,
-    /// How many seconds the tools take. Default: get_weather=1.0,search=0.5.
-    #[arg(long, value_name = "TOOL=SECONDS,…", default_value = "")]
+    /// How many seconds the tools take.
+    #[arg(long, value_name = "TOOL=SECONDS,…", default_value = "get_weather=1.0,search=0.5")]
     pub(crate) delays: Delays,
     /// What the user says later, and how many seconds after the beginning: `1.2=And in Paris?`. May be given more than once.
     #[arg(long, value_name = "SECONDS=TEXT")]

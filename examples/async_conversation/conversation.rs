@@ -30,17 +30,22 @@ const GLANCE: Duration = Duration::from_millis(10);
 /// # Errors
 ///
 /// The model can't be had or has failed for good, a limit was reached, or a task to be cancelled never came to be.
-pub(crate) async fn hold(arguments: &Arguments, print: impl FnMut(Value) + Send + 'static) -> anyhow::Result<()> {
-    let agent = start(arguments).await?;
-    let recording = tokio::spawn(record(agent.events(), print));
+pub(crate) async fn hold(arguments: &Arguments, mut print: impl FnMut(Value) + Send + 'static) -> anyhow::Result<()> {
+    let agent = match start(arguments).await {
+        Ok(agent) => agent,
+        Err(error) => {
+            Record::default().end(Some(&error)).into_iter().for_each(print);
+            return Err(error);
+        }
+    };
+    let events = agent.events();
+    let recording = tokio::spawn(async move { (record(events, &mut print).await, print) });
     let done = play(&agent, arguments).await;
     // What is left is stopped. The events end then, also those that were not printed yet.
     let closed = agent.close().await.context("the session can't be closed");
-    let (mut record, mut print) = recording.await.context("the events could not be followed")?;
+    let (record, print) = recording.await.context("the events could not be followed")?;
     let done = done.and(closed);
-    for line in record.end(done.as_ref().err()) {
-        print(line);
-    }
+    record.end(done.as_ref().err()).into_iter().for_each(print);
     done
 }
 
@@ -76,14 +81,12 @@ async fn start(arguments: &Arguments) -> anyhow::Result<AsyncAgent> {
 }
 
 /// Reads the events to their end.
-async fn record<P: FnMut(Value)>(mut events: AgentEventStream, mut print: P) -> (Record, P) {
+async fn record(mut events: AgentEventStream, print: &mut impl FnMut(Value)) -> Record {
     let mut record = Record::default();
     while let Some(event) = events.next().await {
-        for line in record.tell(&event) {
-            print(line);
-        }
+        record.tell(&event).into_iter().for_each(&mut *print);
     }
-    (record, print)
+    record
 }
 
 /// Says and cancels what is asked for, each at its time, and waits until all is done.

@@ -70,7 +70,7 @@ impl Record {
     }
 
     /// The last lines: why the conversation did not come to its end, if so, and the sums.
-    pub(crate) fn end(&mut self, error: Option<&anyhow::Error>) -> Vec<Value> {
+    pub(crate) fn end(&self, error: Option<&anyhow::Error>) -> Vec<Value> {
         let error = error.map(|error| self.line("error", json!({"message": format!("{error:#}")})));
         let totals = &self.totals;
         let summary = json!({
@@ -221,10 +221,12 @@ impl Record {
         })
     }
 
-    fn line(&self, event: &str, mut what: Value) -> Value {
-        what["event"] = json!(event);
-        what["at_ms"] = json!(self.elapsed_ms());
-        what
+    fn line(&self, event: &str, what: Value) -> Value {
+        let mut line = json!({"event": event, "at_ms": self.elapsed_ms()});
+        if let (Value::Object(line), Value::Object(what)) = (&mut line, what) {
+            line.extend(what);
+        }
+        line
     }
 
     fn elapsed_ms(&self) -> u64 {

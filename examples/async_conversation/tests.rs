@@ -17,6 +17,10 @@ struct Told {
 
 impl Told {
     async fn by(server: &Server, options: &[&str]) -> Self {
+        Self::at(&server.base_url, options).await
+    }
+
+    async fn at(base_url: &str, options: &[&str]) -> Self {
         let command = [
             "async_conversation",
             "--provider",
@@ -24,7 +28,7 @@ impl Told {
             "--model",
             "scripted",
             "--base-url",
-            &server.base_url,
+            base_url,
         ];
         let arguments = Arguments::try_parse_from(command.iter().chain(options)).unwrap();
         let lines = Arc::<Mutex<Vec<Value>>>::default();
@@ -161,6 +165,14 @@ async fn a_request_that_is_refused_ends_the_conversation_with_what_the_provider_
     assert_eq!(told.named("error")[0]["message"], error);
     assert_eq!(told.summary()["outcome"], "failed");
     assert_eq!(server.bodies().len(), 1, "it is not tried again");
+}
+
+#[tokio::test]
+async fn a_conversation_that_can_t_begin_is_told_as_such() {
+    let told = Told::at("nonsense", &["--prompt", "Hello"]).await;
+    assert!(told.result.is_err());
+    let names: Vec<&Value> = told.lines.iter().map(|line| &line["event"]).collect();
+    assert_eq!(names, ["error", "summary"]);
 }
 
 #[tokio::test]

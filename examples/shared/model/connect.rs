@@ -39,16 +39,17 @@ impl Default for Wire {
 /// The adapter doesn't know the provider or refuses the address, or the program was built without models.
 #[cfg(feature = "models")]
 pub fn connect(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
-    if wanted.name.provider() == "openai-native" {
-        openai(wanted, wire)
-    } else {
-        genai(wanted, wire)
+    match wanted.name.provider() {
+        "openai-native" => openai(wanted, wire, true),
+        // genai speaks this protocol too, but sends text and reasoning back without the ids that the API gave them.
+        "openai-responses" if !wire.json_tools => openai(wanted, wire, false),
+        _ => genai(wanted, wire),
     }
     .with_context(|| format!("`{}` can't be used", wanted.name))
 }
 
 #[cfg(feature = "models")]
-fn openai(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
+fn openai(wanted: &Wanted, wire: &Wire, is_native: bool) -> anyhow::Result<Arc<dyn Model>> {
     use async_tool_openai::{OpenAiModel, Timeouts};
 
     anyhow::ensure!(
@@ -61,7 +62,7 @@ fn openai(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
     }
     let mut model = OpenAiModel::builder(wanted.name.name())
         .stream(wire.stream)
-        .native_async(true)
+        .native_async(is_native)
         .timeouts(timeouts);
     if let Some(url) = &wanted.base_url {
         model = model.base_url(url);

@@ -15,7 +15,9 @@ use tokio::{
 use super::{ModelName, Served};
 
 /// How long a server of this machine's may take to answer. Nobody should wait for a program to find out that there is none.
-const PATIENCE: Duration = Duration::from_millis(400);
+const GLANCE: Duration = Duration::from_millis(400);
+/// How long a server may take that was named.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A longer answer is no list of models.
 const BYTES_AT_MOST: u64 = 1 << 20;
 
@@ -54,7 +56,7 @@ const LOCAL: [Local; 3] = [
 /// Who answers at this address; without one, the first local server that does.
 pub(super) async fn probe(base_url: Option<&str>) -> Option<Served> {
     if let Some(url) = base_url {
-        let model = first_model(url).await?;
+        let model = first_model(url, PATIENCE).await?;
         return Some(Served {
             server: "the server",
             base_url: url.to_owned(),
@@ -75,7 +77,7 @@ impl Local {
             root,
         } = *self;
         let address = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
-        let model = first_model(&format!("{address}/v1")).await?;
+        let model = first_model(&format!("{address}/v1"), GLANCE).await?;
         Some(Served {
             server,
             base_url: format!("{address}{root}"),
@@ -85,12 +87,12 @@ impl Local {
 }
 
 /// The first model of a server that can hold a conversation, as far as its name tells.
-pub(super) async fn first_model(base_url: &str) -> Option<String> {
+pub(super) async fn first_model(base_url: &str, patience: Duration) -> Option<String> {
     let rest = base_url.strip_prefix("http://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let path = path.trim_end_matches('/');
     let slash = if path.is_empty() { "" } else { "/" };
-    let answer = timeout(PATIENCE, get(host, &format!("{slash}{path}/models"))).await;
+    let answer = timeout(patience, get(host, &format!("{slash}{path}/models"))).await;
     let list: List = serde_json::from_slice(body_of(&answer.ok()??)?).ok()?;
     list.data
         .into_iter()

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,6 +11,9 @@ use super::{
     probe::{first_model, probe},
     provider::{PROVIDERS, variables_of},
 };
+
+/// Longer than any server of these tests takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A probe that must not be made.
 async fn unasked(_: Option<&str>) -> Option<Served> {
@@ -160,15 +163,15 @@ async fn a_server_of_another_kind_is_none() {
         "SSH-2.0-OpenSSH\r\n\r\n{}",
         "",
     ] {
-        assert_eq!(first_model(&answering(answer).await).await, None, "{answer}");
+        assert_eq!(first_model(&answering(answer).await, PATIENCE).await, None, "{answer}");
     }
-    assert_eq!(first_model("https://127.0.0.1:1/v1").await, None);
-    assert_eq!(first_model("http://").await, None);
+    assert_eq!(first_model("https://127.0.0.1:1/v1", PATIENCE).await, None);
+    assert_eq!(first_model("http://", PATIENCE).await, None);
 }
 
 #[tokio::test]
 async fn a_server_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    assert_eq!(first_model(&url).await, None);
+    assert_eq!(first_model(&url, Duration::from_millis(50)).await, None);
 }
