@@ -237,7 +237,7 @@ impl History {
                         handed_over += 1;
                         let said = self.hand_over(std::slice::from_ref(&running))[0]["result"].take();
                         AnswerContent::Report(json!({
-                            "task": running.number, "tool": "search", "status": "completed", "elapsed_ms": 1,
+                            "task": running.number, "tool": "search", "status": "completed", "elapsed_ms": self.now.since(running.accepted).as_millis() as u64,
                             "text": said, "offset": 0, "characters": 9,
                         }))
                     }
@@ -493,6 +493,23 @@ proptest! {
     }
 
     #[test]
+    fn what_a_request_has_said_of_a_call_no_later_one_takes_back(
+        steps in prop::collection::vec(step(), 0..25),
+        max_open in 0..6_usize,
+        ttl in 0..4_000_u64,
+    ) {
+        let mut said: Vec<Value> = Vec::new();
+        for end in 0..=steps.len() {
+            let history = History::of(&steps[..end]);
+            let input = lower(&history.messages, &history.rules(true, max_open, ttl));
+            for output in &said {
+                prop_assert!(input.contains(output), "{} is not in {:#?}", output, input);
+            }
+            said = input.into_iter().filter(|item| kind(item) == "function_call_output").collect();
+        }
+    }
+
+    #[test]
     fn the_items_of_a_turn_go_back_as_they_came(steps in prop::collection::vec(step(), 0..25)) {
         let history = History::of(&steps);
         let input = lower(&history.messages, &history.rules(true, 3, 1_000));
@@ -733,4 +750,34 @@ fn a_delivery_that_was_collapsed_closes_its_calls_in_one_line_each() {
             .contains("the tool `task` shows them again as t1"),
         "{output}"
     );
+}
+
+#[test]
+fn a_call_that_has_expired_takes_no_place_from_a_later_one() {
+    let mut history = open_call();
+    history.play(&Step::Sleep(1_001));
+    let slow = Step::Turn {
+        calls: vec![Call::Slow, Call::Slow],
+        provider: Provider::Native,
+    };
+    history.play(&slow);
+    let input = lower(&history.messages, &history.rules(true, 1, 1_000));
+    assert_eq!(ids(&input, "function_call_output"), ["call_1", "call_3"]);
+}
+
+#[test]
+fn items_that_hold_other_calls_than_the_conversation_are_not_sent() {
+    let kept = Kept {
+        native: true,
+        items: vec![
+            json!({"type": "function_call", "id": "fc_9", "call_id": "call_9", "name": "search", "arguments": "{}"}),
+        ],
+    };
+    let call = ToolCall::new("call_1", "search", json!({"q": 1}));
+    let input = items::of_turn("well", &[call], Some(&kept.into_value()), true);
+    let expected = [
+        json!({"type": "message", "role": "assistant", "content": "well"}),
+        json!({"type": "function_call", "call_id": "call_1", "name": "search", "arguments": r#"{"q":1}"#, "async": true}),
+    ];
+    assert_eq!(input, expected);
 }
