@@ -154,6 +154,15 @@ async fn silence_ends_a_turn() {
         assert_eq!(heard, texts, "{events:?}");
     }
 
+    // The answer begins, and nothing comes.
+    let timeouts = Timeouts {
+        first_token: short,
+        ..Timeouts::default()
+    };
+    let server = Server::start([Reply::mute(&never)]).await;
+    let (_, error) = ask(&builder(&server).timeouts(timeouts).build().unwrap()).await;
+    assert_eq!(error, Some(ModelError::silent(short)));
+
     // Somebody listens, and nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
