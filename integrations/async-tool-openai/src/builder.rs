@@ -11,6 +11,8 @@ use crate::{OpenAiModel, Timeouts, failure::Failures, model::Inner, request::Sha
 
 const BASE_URL: &str = "https://api.openai.com/v1";
 const KEY_VARIABLE: &str = "OPENAI_API_KEY";
+/// What the client reads by itself, and sends as headers.
+const HEADER_VARIABLES: [&str; 2] = ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID"];
 
 /// Makes an [`OpenAiModel`].
 ///
@@ -116,11 +118,11 @@ impl OpenAiModelBuilder {
         self
     }
 
-    /// Makes the model. Nothing is sent.
+    /// Makes the model. Nothing is sent. `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID` are taken from the environment, where they are set.
     ///
     /// # Errors
     ///
-    /// There is no key, the key or the address can't be sent, or the system gives no certificates to check servers by.
+    /// There is no key, what goes into a header or the address can't be sent, or the system gives no certificates to check servers by.
     pub fn build(self) -> Result<OpenAiModel, BuildError> {
         if self.model.trim().is_empty() {
             return Err(BuildError::new("the model's name is empty"));
@@ -135,6 +137,13 @@ impl OpenAiModelBuilder {
         let is_sendable = key.is_ascii() && HeaderValue::from_str(key).is_ok();
         if !is_sendable {
             return Err(BuildError::new("the API key must be made of visible ASCII characters"));
+        }
+        for name in HEADER_VARIABLES {
+            if env::var(name).is_ok_and(|value| HeaderValue::from_str(&value).is_err()) {
+                return Err(BuildError::new(format!(
+                    "`{name}` in the environment holds what a header can't"
+                )));
+            }
         }
         let base_url = self.base_url.trim_end_matches('/').to_owned();
         let refuse = |why: &str| BuildError::new(format!("the base URL {why}, such as `{BASE_URL}`"));

@@ -117,6 +117,8 @@ enum Step {
         events: Events,
         /// When the next event must be here.
         due: Instant,
+        /// How long that is from the one before, or from the request.
+        limit: Duration,
         /// When all of it must be here.
         end: Instant,
     },
@@ -157,7 +159,13 @@ impl Running {
                     let asked =
                         asked.map_err(|_| late("the provider did not begin to answer", timeouts.first_token))?;
                     let events = asked.map_err(|error| inner.failures.of(error))?;
-                    self.step = Step::Read { events, due, end };
+                    let limit = timeouts.first_token;
+                    self.step = Step::Read {
+                        events,
+                        due,
+                        limit,
+                        end,
+                    };
                 } else {
                     let asked = timeout_at(end, responses.create_byot::<_, Value>(&body)).await;
                     let asked = asked.map_err(|_| late("the turn was not complete", timeouts.turn))?;
@@ -166,10 +174,15 @@ impl Running {
                 }
                 Ok(true)
             }
-            Step::Read { mut events, due, end } => {
+            Step::Read {
+                mut events,
+                due,
+                limit,
+                end,
+            } => {
                 let Ok(event) = timeout_at(due.min(end), events.next()).await else {
                     return Err(match due < end {
-                        true => ModelError::silent(timeouts.stall),
+                        true => ModelError::silent(limit),
                         false => late("the turn was not complete", timeouts.turn),
                     });
                 };
@@ -178,8 +191,14 @@ impl Running {
                 let event = event.map_err(|error| inner.failures.of(error))?;
                 self.ready.extend(self.turn.on_event(&event)?);
                 if !self.ready.iter().any(|event| matches!(event, ModelEvent::Done(_))) {
-                    let due = Instant::now() + timeouts.stall;
-                    self.step = Step::Read { events, due, end };
+                    let limit = timeouts.stall;
+                    let due = Instant::now() + limit;
+                    self.step = Step::Read {
+                        events,
+                        due,
+                        limit,
+                        end,
+                    };
                 }
                 Ok(true)
             }

@@ -9,6 +9,9 @@
 //!
 //! The events are those of the [API reference](https://platform.openai.com/docs/api-reference/responses-streaming).
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -86,7 +89,11 @@ impl Turn {
 
     /// The place of an item in the output; the next one for servers that don't say it.
     fn place(&self, event: &Value) -> u64 {
-        let next = || self.items.last_key_value().map_or(0, |(last, _)| last + 1);
+        let next = || {
+            self.items
+                .last_key_value()
+                .map_or(0, |(last, _)| last.saturating_add(1))
+        };
         event.get("output_index").and_then(Value::as_u64).unwrap_or_else(next)
     }
 

@@ -1,11 +1,17 @@
 //! Turns that fail, and what is said of them.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_tool_openai::{OpenAiModel, Timeouts};
 use async_tool_runtime::{ModelError, ModelEvent};
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore};
+use tracing::Level;
 
 use crate::{
     server::{Reply, Server, event, events, gate, said},
@@ -148,6 +154,15 @@ async fn silence_ends_a_turn() {
         assert_eq!(heard, texts, "{events:?}");
     }
 
+    // The answer begins, and nothing comes.
+    let timeouts = Timeouts {
+        first_token: short,
+        ..Timeouts::default()
+    };
+    let server = Server::start([Reply::mute(&never)]).await;
+    let (_, error) = ask(&builder(&server).timeouts(timeouts).build().unwrap()).await;
+    assert_eq!(error, Some(ModelError::silent(short)));
+
     // Somebody listens, and nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
@@ -211,8 +226,6 @@ async fn the_key_is_in_no_error_and_in_no_debug_output() {
         (echo("500 Internal Server Error"), true),
         (Reply::new("403 Forbidden", KEY), false),
         (Reply::raw(event(&failed)), true),
-        (Reply::raw(format!("data: {KEY}\n\n")), true),
-        (Reply::new("200 OK", KEY), false),
         (
             Reply::new("302 Found", "").header("location", format!("http://127.0.0.1:1/{KEY}")),
             true,
@@ -221,6 +234,17 @@ async fn the_key_is_in_no_error_and_in_no_debug_output() {
     for (reply, is_streamed) in replies {
         let (error, _) = failure(reply, is_streamed).await;
         assert!(!shown(&error).contains("canary"), "{error:?}");
+    }
+    // The client logs what is no JSON, so this is not the key that is looked for in the log.
+    let other = "sk-other-0123456789";
+    for (reply, is_streamed) in [
+        (Reply::raw(format!("data: {other}\n\n")), true),
+        (Reply::new("200 OK", other), false),
+    ] {
+        let server = Server::start([reply]).await;
+        let model = builder(&server).api_key(other).stream(is_streamed).build().unwrap();
+        let error = ask(&model).await.1.expect("the turn fails");
+        assert!(!shown(&error).contains("sk-other"), "{error:?}");
     }
     let builder = OpenAiModel::builder("gpt-6-astra")
         .base_url(format!("http://user:{KEY}@host"))
@@ -233,6 +257,51 @@ async fn the_key_is_in_no_error_and_in_no_debug_output() {
         .api_key(format!("{KEY}\n{KEY}"))
         .build();
     assert!(!shown(&unsendable.unwrap_err()).contains("canary"));
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_log() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer({
+        let log = log.clone();
+        move || log.clone()
+    });
+    // For all threads: with one of its own, what other tests' threads log first is taken for what nobody listens to.
+    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    let echo = |status| {
+        Reply::new(
+            status,
+            json!({"error": {"message": format!("bad key {KEY}")}}).to_string(),
+        )
+    };
+    for status in [
+        "400 Bad Request",
+        "401 Unauthorized",
+        "429 Too Many Requests",
+        "500 Internal Server Error",
+    ] {
+        failure(echo(status), true).await;
+        failure(echo(status), false).await;
+    }
+    failure(Reply::new("403 Forbidden", KEY), true).await;
+    failure(Reply::raw("data: oops\n\n"), true).await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("oops"), "something is logged: {log}");
+    assert!(!log.contains("canary"), "{log}");
 }
 
 #[test]

@@ -61,6 +61,13 @@ impl Reply {
         reply
     }
 
+    /// A turn of which nothing comes but the head, until the test says so.
+    pub(crate) fn mute(until: &Arc<Semaphore>) -> Self {
+        let mut reply = Self::raw("");
+        reply.parts.push(Part::Wait(Arc::clone(until)));
+        reply
+    }
+
     /// A complete turn with these items, in one piece.
     pub(crate) fn plain(items: &[Value]) -> Self {
         Self::new("200 OK", response("completed", items).to_string())
@@ -80,6 +87,8 @@ impl Reply {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) url: String,
+    /// Has a permit for each client that hung up while its answer was held.
+    pub(crate) hung_up: Arc<Semaphore>,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
@@ -95,17 +104,19 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let seen = Arc::<Mutex<Vec<Request>>>::default();
+        let hung_up = Arc::new(Semaphore::new(0));
         let server = Self {
             url,
             seen: Arc::clone(&seen),
+            hung_up: Arc::clone(&hung_up),
         };
         let replies: Arc<Mutex<VecDeque<Reply>>> = Arc::new(Mutex::new(replies.into_iter().collect()));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (seen, replies) = (Arc::clone(&seen), Arc::clone(&replies));
+                let (seen, replies, hung_up) = (Arc::clone(&seen), Arc::clone(&replies), Arc::clone(&hung_up));
                 tokio::spawn(async move {
                     // A client may hang up at any time.
-                    let _hung_up = answer(stream, &seen, &replies).await;
+                    let _hung_up = answer(stream, &seen, &replies, &hung_up).await;
                 });
             }
         });
@@ -152,6 +163,7 @@ async fn answer(
     mut stream: TcpStream,
     seen: &Mutex<Vec<Request>>,
     replies: &Mutex<VecDeque<Reply>>,
+    hung_up: &Semaphore,
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     let (head, body) = loop {
@@ -183,7 +195,14 @@ async fn answer(
     for part in reply.parts {
         match part {
             Part::Bytes(bytes) => stream.write_all(bytes.as_bytes()).await?,
-            Part::Wait(until) => until.acquire().await.unwrap().forget(),
+            Part::Wait(until) => tokio::select! {
+                permit = until.acquire() => permit.unwrap().forget(),
+                // A client says no more, so all that comes is its end.
+                _ = stream.read_u8() => {
+                    hung_up.add_permits(1);
+                    return Ok(());
+                }
+            },
         }
         stream.flush().await?;
     }

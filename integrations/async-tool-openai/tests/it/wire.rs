@@ -1,6 +1,6 @@
 //! One turn: what is sent, and what is made of what comes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_tool_openai::{OpenAiModel, OpenAiModelBuilder};
 use async_tool_runtime::{
@@ -147,6 +147,26 @@ async fn a_call_is_given_while_the_turn_goes_on() {
     until.add_permits(1);
     assert!(matches!(stream.next().await, Some(Ok(ModelEvent::Done(_)))));
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_turn_that_is_dropped_closes_its_connection() {
+    let never = Arc::new(Semaphore::new(0));
+    for is_streamed in [true, false] {
+        let reply = || Reply::held(&[said("I was about")], &never);
+        let server = Server::start([reply()]).await;
+        let model = builder(&server).stream(is_streamed).build().unwrap();
+        let mut stream = model.generate(request());
+        if is_streamed {
+            assert!(matches!(stream.next().await, Some(Ok(ModelEvent::Text(_)))));
+        } else {
+            let waited = tokio::time::timeout(Duration::from_millis(50), stream.next()).await;
+            assert!(waited.is_err(), "{waited:?}");
+        }
+        drop(stream);
+        let hung_up = tokio::time::timeout(Duration::from_secs(10), server.hung_up.acquire()).await;
+        assert!(hung_up.is_ok(), "the connection is still open");
+    }
 }
 
 #[tokio::test]
