@@ -6,7 +6,6 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use async_tool_runtime::{BoxFuture, Capabilities, Dialect, Model, ModelError, ModelEvent, ModelRequest, ModelStream};
@@ -199,6 +198,7 @@ impl Inner {
         let mut stream = response.await.map_err(fail)?.stream;
         // One part after the other on the wire: what the frames said comes first, because genai tells of a frame after it was seen.
         let mut limit = self.timeouts.first_token;
+        let mut reasoning = None;
         loop {
             let next = next(&mut stream, &mut frames);
             let item = timeout_at(Instant::now() + limit, next)
@@ -206,6 +206,7 @@ impl Inner {
                 .map_err(|_| ModelError::silent(limit))?;
             match item {
                 Item::Seen(Seen::Life) => limit = self.timeouts.stall,
+                Item::Seen(Seen::Reasoning(tokens)) => reasoning = Some(tokens),
                 Item::Seen(Seen::BlockEnded) => take(Part::BlockEnded),
                 Item::Seen(Seen::Call { id, name, arguments }) => take(Part::WholeCall { id, name, arguments }),
                 Item::Seen(Seen::Unreadable) => {
@@ -218,11 +219,15 @@ impl Inner {
                     ChatStreamEvent::Chunk(chunk) => take(Part::Text(chunk.content)),
                     ChatStreamEvent::ToolCallChunk(chunk) => take(Part::Call(chunk.tool_call)),
                     ChatStreamEvent::End(end) => {
+                        let mut usage = end.captured_usage;
+                        if let (Some(usage), Some(_)) = (&mut usage, reasoning) {
+                            usage.completion_tokens_details.get_or_insert_default().reasoning_tokens = reasoning;
+                        }
                         return Ok(End {
                             content: end.captured_content,
                             reasoning: end.captured_reasoning_content,
                             stop: end.captured_stop_reason,
-                            usage: end.captured_usage,
+                            usage,
                         });
                     }
                     ChatStreamEvent::Start
@@ -376,9 +381,3 @@ impl Stream for Turn {
         turn.events.poll_recv(cx)
     }
 }
-
-const _: fn() = || {
-    fn is_cheap_to_share<T: Clone + Send + Sync + 'static>() {}
-    is_cheap_to_share::<GenaiModel>();
-    let _: Duration = Timeouts::default().turn;
-};
