@@ -196,11 +196,11 @@ impl Inner {
         let target = self.target().await.map_err(fail)?;
         let response = self.client.exec_chat_stream(target, chat, Some(&options));
         let mut stream = response.await.map_err(fail)?.stream;
-        // One part after the other on the wire: what the frames said comes first, because genai tells of a frame after it was seen.
         let mut limit = self.timeouts.first_token;
         let mut reasoning = None;
+        let mut held = None;
         loop {
-            let next = next(&mut stream, &mut frames);
+            let next = next(&mut stream, &mut frames, &mut held);
             let item = timeout_at(Instant::now() + limit, next)
                 .await
                 .map_err(|_| ModelError::silent(limit))?;
@@ -334,18 +334,23 @@ enum Item {
 }
 
 /// The next thing that was seen or told. Reading it is what drives the request.
-async fn next(stream: &mut genai::chat::ChatStream, frames: &mut UnboundedReceiver<Seen>) -> Item {
+///
+/// One poll of genai's can read many frames, so its event is held back until what was seen on the way to it is read.
+async fn next(
+    stream: &mut genai::chat::ChatStream,
+    frames: &mut UnboundedReceiver<Seen>,
+    held: &mut Option<Item>,
+) -> Item {
     poll_fn(|cx| {
-        if let Poll::Ready(Some(seen)) = frames.poll_recv(cx) {
-            return Poll::Ready(Item::Seen(seen));
+        if held.is_none()
+            && let Poll::Ready(event) = Pin::new(&mut *stream).poll_next(cx)
+        {
+            *held = Some(Item::Event(event));
         }
-        let event = Pin::new(&mut *stream).poll_next(cx);
-        match event {
-            Poll::Ready(event) => Poll::Ready(Item::Event(event)),
-            // Frames of which genai made nothing.
-            Poll::Pending => frames
-                .poll_recv(cx)
-                .map(|seen| seen.map_or(Item::Seen(Seen::Life), Item::Seen)),
+        match frames.poll_recv(cx) {
+            Poll::Ready(Some(seen)) => Poll::Ready(Item::Seen(seen)),
+            // The stream may be done with the sink before its last event is read.
+            Poll::Ready(None) | Poll::Pending => held.take().map_or(Poll::Pending, Poll::Ready),
         }
     })
     .await
