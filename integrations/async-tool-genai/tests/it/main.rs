@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
+mod agent;
 mod caching;
 mod calls;
 mod failures;
