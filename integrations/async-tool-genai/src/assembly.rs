@@ -218,6 +218,7 @@ impl Assembly {
                 self.provider
             )));
         }
+        let is_cut = stop.is_max_tokens();
         let streamed = self.calls.len();
         for call in end.content.iter().flat_map(|content| content.tool_calls()) {
             match self.calls[..streamed]
@@ -242,14 +243,17 @@ impl Assembly {
                 }),
             }
         }
-        let is_cut = stop.is_max_tokens();
+        if is_cut && let Some(last) = self.calls.last_mut().filter(|slot| slot.id.is_none()) {
+            last.arguments.cut();
+        }
         let mut events = Vec::new();
         for index in 0..self.calls.len() {
             if self.calls[index].id.is_none() {
-                // A call without arguments is written as nothing at all; one that was cut off before them is not the same.
+                // A call without arguments is written as nothing at all.
+                let is_last = index + 1 == self.calls.len();
                 if let Written::Text(text) = &mut self.calls[index].arguments
                     && text.trim().is_empty()
-                    && !is_cut
+                    && !(is_cut && is_last)
                 {
                     *text = "{}".to_owned();
                 }
@@ -286,6 +290,18 @@ impl Written {
         match self {
             Self::Text(text) => serde_json::from_str::<IgnoredAny>(text).is_ok(),
             Self::Value(_) => true,
+        }
+    }
+
+    /// The call was the last thing written before a limit was reached: no arguments may mean that there was no room for them.
+    fn cut(&mut self) {
+        let is_bare = match self {
+            Self::Text(text) => text.trim().is_empty(),
+            Self::Value(Value::Object(fields)) => fields.is_empty(),
+            Self::Value(value) => value.is_null(),
+        };
+        if is_bare {
+            *self = Self::Text(String::new());
         }
     }
 

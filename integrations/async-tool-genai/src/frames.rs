@@ -1,8 +1,8 @@
 //! What is seen on the wire itself, because genai doesn't pass it on: that a call is complete, that a frame can't be read, and signs of life.
 
 use genai::chat::{ChatFrameSink, FrameCtx, RawFrameRef};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Provider;
@@ -20,6 +20,8 @@ pub(crate) enum Seen {
         name: String,
         arguments: String,
     },
+    /// How many tokens were thought, of which genai's stream of Anthropic says nothing.
+    Reasoning(i32),
     /// A frame that isn't JSON, which genai passes over.
     Unreadable,
 }
@@ -40,6 +42,12 @@ impl Frames {
         match self.provider {
             Provider::OpenAiResponses => look_at_response(data),
             Provider::Anthropic | Provider::MiniMax if event == Some("content_block_stop") => Seen::BlockEnded,
+            Provider::Anthropic | Provider::MiniMax if event == Some("message_delta") => {
+                let data: Value = serde_json::from_str(data).unwrap_or_default();
+                let tokens = data.pointer("/usage/output_tokens_details/thinking_tokens");
+                let tokens = tokens.and_then(Value::as_i64).and_then(|tokens| tokens.try_into().ok());
+                tokens.map_or(Seen::Life, Seen::Reasoning)
+            }
             Provider::Bedrock if event == Some("contentBlockStop") => Seen::BlockEnded,
             _ => Seen::Life,
         }

@@ -45,10 +45,11 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
                 say(false, text.clone())
             }
             Message::Assistant { text, calls, .. } if calls.is_empty() => {
-                if !text.trim().is_empty() {
-                    say(true, json!({"answer": {"reply": text}}).to_string());
-                }
+                let is_said = !text.trim().is_empty();
+                let reply = is_said.then(|| json!({"answer": {"reply": text}}).to_string());
+                say(true, reply.unwrap_or_default());
             }
+            // In this mode a turn is one or the other; what a turn of another model's said beside its calls is left out.
             Message::Assistant { calls, .. } => {
                 let calls: Vec<Value> = calls
                     .iter()

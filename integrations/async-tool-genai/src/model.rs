@@ -6,7 +6,6 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use async_tool_runtime::{BoxFuture, Capabilities, Dialect, Model, ModelError, ModelEvent, ModelRequest, ModelStream};
@@ -197,15 +196,17 @@ impl Inner {
         let target = self.target().await.map_err(fail)?;
         let response = self.client.exec_chat_stream(target, chat, Some(&options));
         let mut stream = response.await.map_err(fail)?.stream;
-        // One part after the other on the wire: what the frames said comes first, because genai tells of a frame after it was seen.
         let mut limit = self.timeouts.first_token;
+        let mut reasoning = None;
+        let mut held = None;
         loop {
-            let next = next(&mut stream, &mut frames);
+            let next = next(&mut stream, &mut frames, &mut held);
             let item = timeout_at(Instant::now() + limit, next)
                 .await
                 .map_err(|_| ModelError::silent(limit))?;
             match item {
                 Item::Seen(Seen::Life) => limit = self.timeouts.stall,
+                Item::Seen(Seen::Reasoning(tokens)) => reasoning = Some(tokens),
                 Item::Seen(Seen::BlockEnded) => take(Part::BlockEnded),
                 Item::Seen(Seen::Call { id, name, arguments }) => take(Part::WholeCall { id, name, arguments }),
                 Item::Seen(Seen::Unreadable) => {
@@ -218,11 +219,15 @@ impl Inner {
                     ChatStreamEvent::Chunk(chunk) => take(Part::Text(chunk.content)),
                     ChatStreamEvent::ToolCallChunk(chunk) => take(Part::Call(chunk.tool_call)),
                     ChatStreamEvent::End(end) => {
+                        let mut usage = end.captured_usage;
+                        if let (Some(usage), Some(_)) = (&mut usage, reasoning) {
+                            usage.completion_tokens_details.get_or_insert_default().reasoning_tokens = reasoning;
+                        }
                         return Ok(End {
                             content: end.captured_content,
                             reasoning: end.captured_reasoning_content,
                             stop: end.captured_stop_reason,
-                            usage: end.captured_usage,
+                            usage,
                         });
                     }
                     ChatStreamEvent::Start
@@ -329,18 +334,23 @@ enum Item {
 }
 
 /// The next thing that was seen or told. Reading it is what drives the request.
-async fn next(stream: &mut genai::chat::ChatStream, frames: &mut UnboundedReceiver<Seen>) -> Item {
+///
+/// One poll of genai's can read many frames, so its event is held back until what was seen on the way to it is read.
+async fn next(
+    stream: &mut genai::chat::ChatStream,
+    frames: &mut UnboundedReceiver<Seen>,
+    held: &mut Option<Item>,
+) -> Item {
     poll_fn(|cx| {
-        if let Poll::Ready(Some(seen)) = frames.poll_recv(cx) {
-            return Poll::Ready(Item::Seen(seen));
+        if held.is_none()
+            && let Poll::Ready(event) = Pin::new(&mut *stream).poll_next(cx)
+        {
+            *held = Some(Item::Event(event));
         }
-        let event = Pin::new(&mut *stream).poll_next(cx);
-        match event {
-            Poll::Ready(event) => Poll::Ready(Item::Event(event)),
-            // Frames of which genai made nothing.
-            Poll::Pending => frames
-                .poll_recv(cx)
-                .map(|seen| seen.map_or(Item::Seen(Seen::Life), Item::Seen)),
+        match frames.poll_recv(cx) {
+            Poll::Ready(Some(seen)) => Poll::Ready(Item::Seen(seen)),
+            // The stream may be done with the sink before its last event is read.
+            Poll::Ready(None) | Poll::Pending => held.take().map_or(Poll::Pending, Poll::Ready),
         }
     })
     .await
@@ -376,9 +386,3 @@ impl Stream for Turn {
         turn.events.poll_recv(cx)
     }
 }
-
-const _: fn() = || {
-    fn is_cheap_to_share<T: Clone + Send + Sync + 'static>() {}
-    is_cheap_to_share::<GenaiModel>();
-    let _: Duration = Timeouts::default().turn;
-};

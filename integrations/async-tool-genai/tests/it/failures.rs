@@ -113,7 +113,7 @@ async fn an_error_in_the_middle_of_a_stream_is_told_in_the_provider_s_words() {
         ),
     ] {
         let mut frames = frames(provider, "I look.", &[]);
-        frames.truncate(3);
+        frames.truncate(2);
         frames.push((name, data.to_string()));
         let server = Server::start(vec![stream(provider, &frames)]).await;
         let model = server.builder(provider).build().unwrap();

@@ -1,8 +1,8 @@
 //! Whatever a conversation was, its requests keep the rules of their provider.
 
-use async_tool_genai::Provider;
+use async_tool_genai::{GenaiModel, Provider};
 use async_tool_runtime::{Answer, AnswerContent, Arguments, Message, TaskAck, TaskId, TaskNo, TaskStatus, ToolCall};
-use proptest::{prelude::*, sample::select};
+use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use crate::{
@@ -174,25 +174,48 @@ fn blocks(provider: Provider, kept: u8, text: &str, calls: &[ToolCall]) -> Optio
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_call_has_one_answer_directly_after_it(steps in prop::collection::vec(step(), 1..9)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            for provider in PROVIDERS {
-                let server = Server::start(vec![turn(provider, true, "Yes.", &[])]).await;
-                let model = server.builder(provider).build().unwrap();
-                let mut messages = conversation(provider, &steps);
-                messages.push(Message::User { text: "Go on.".to_owned() });
-                let (_, error) = ask(&model, request(messages)).await;
-                assert_eq!(error, None, "{provider}");
-                let body = server.asked()[0].body();
-                assert_eq!(findings(provider, &body), Vec::<String>::new(), "{provider}: {body:#}");
+#[test]
+fn every_call_has_one_answer_directly_after_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // Made once: a client loads all certificate authorities.
+    let models: Vec<(Provider, Server, GenaiModel)> = runtime.block_on(async {
+        let mut models = Vec::new();
+        for provider in PROVIDERS {
+            let server = Server::start(vec![turn(provider, true, "Yes.", &[])]).await;
+            let model = server.builder(provider).build().unwrap();
+            models.push((provider, server, model));
+        }
+        models
+    });
+    let config = ProptestConfig {
+        cases: 192,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(&prop::collection::vec(step(), 1..9), |steps| {
+            for (provider, server, model) in &models {
+                let mut messages = conversation(*provider, &steps);
+                messages.push(Message::User {
+                    text: "Go on.".to_owned(),
+                });
+                let (_, error) = runtime.block_on(ask(model, request(messages)));
+                prop_assert_eq!(error, None, "{}", provider);
+                let body = server.asked().pop().unwrap().body();
+                prop_assert_eq!(
+                    findings(*provider, &body),
+                    Vec::<String>::new(),
+                    "{}: {:#}",
+                    provider,
+                    body
+                );
             }
-        });
-    }
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[tokio::test]

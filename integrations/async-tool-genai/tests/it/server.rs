@@ -17,16 +17,16 @@ use tokio::{
 };
 
 #[derive(Clone)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: String,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
     /// What comes after the body: the end of the connection, or nothing for ever.
-    pub stalls: bool,
+    pub(crate) stalls: bool,
 }
 
 impl Reply {
-    pub fn json(body: &Value) -> Self {
+    pub(crate) fn json(body: &Value) -> Self {
         Self {
             status: 200,
             headers: "content-type: application/json\r\n".to_owned(),
@@ -35,7 +35,7 @@ impl Reply {
         }
     }
 
-    pub fn stream(kind: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn stream(kind: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status: 200,
             headers: format!("content-type: {kind}\r\n"),
@@ -44,7 +44,7 @@ impl Reply {
         }
     }
 
-    pub fn error(status: u16, headers: &str, body: &Value) -> Self {
+    pub(crate) fn error(status: u16, headers: &str, body: &Value) -> Self {
         Self {
             status,
             headers: format!("content-type: application/json\r\n{headers}"),
@@ -54,26 +54,25 @@ impl Reply {
 }
 
 #[derive(Clone)]
-pub struct Asked {
-    pub path: String,
-    pub head: String,
-    pub text: String,
+pub(crate) struct Asked {
+    pub(crate) head: String,
+    pub(crate) text: String,
 }
 
 impl Asked {
-    pub fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         serde_json::from_str(&self.text).expect("requests are JSON")
     }
 }
 
-pub struct Server {
-    pub url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
     /// Answers each request with the next reply, and with the last one for ever.
-    pub async fn start(replies: Vec<Reply>) -> Self {
+    pub(crate) async fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -90,11 +89,11 @@ impl Server {
         Self { url, asked }
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
-    pub fn builder(&self, provider: Provider) -> GenaiModelBuilder {
+    pub(crate) fn builder(&self, provider: Provider) -> GenaiModelBuilder {
         GenaiModel::builder(format!("{provider}/some-model"))
             .base_url(&self.url)
             .api_key("test-key-1234")
@@ -133,7 +132,6 @@ async fn serve(mut stream: TcpStream, reply: Reply, seen: &Mutex<Vec<Asked>>) {
         bytes.extend_from_slice(&chunk[..count]);
     }
     seen.lock().unwrap().push(Asked {
-        path: head.split(' ').nth(1).unwrap_or_default().to_owned(),
         head,
         text: String::from_utf8(bytes).unwrap(),
     });
@@ -149,7 +147,7 @@ async fn serve(mut stream: TcpStream, reply: Reply, seen: &Mutex<Vec<Asked>>) {
     }
 }
 
-pub fn search() -> ToolDefinition {
+pub(crate) fn search() -> ToolDefinition {
     ToolDefinition::new(
         "search",
         "Searches.",
@@ -161,17 +159,17 @@ pub fn search() -> ToolDefinition {
     )
 }
 
-pub fn request(messages: Vec<Message>) -> ModelRequest {
+pub(crate) fn request(messages: Vec<Message>) -> ModelRequest {
     let messages = messages.into_iter().map(Arc::new).collect();
     ModelRequest::new(SessionId::new("s"), messages, vec![search()].into()).with_system(Some("Be brief.".into()))
 }
 
-pub fn user(text: &str) -> Message {
+pub(crate) fn user(text: &str) -> Message {
     Message::User { text: text.to_owned() }
 }
 
 /// All events of a turn, and how it failed if it did.
-pub async fn ask(model: &GenaiModel, request: ModelRequest) -> (Vec<ModelEvent>, Option<ModelError>) {
+pub(crate) async fn ask(model: &GenaiModel, request: ModelRequest) -> (Vec<ModelEvent>, Option<ModelError>) {
     let mut stream = model.generate(request);
     let mut events = Vec::new();
     while let Some(event) = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {

@@ -17,7 +17,7 @@ fn said(events: &[ModelEvent]) -> String {
     texts.collect()
 }
 
-pub fn calls(events: &[ModelEvent]) -> Vec<ToolCall> {
+pub(crate) fn calls(events: &[ModelEvent]) -> Vec<ToolCall> {
     let calls = events.iter().filter_map(|event| match event {
         ModelEvent::ToolCall(call) => Some(call.clone()),
         _ => None,

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::server::Reply;
 
 /// A call as the model writes it: id, name, text of the arguments.
-pub type Call<'a> = (&'a str, &'a str, &'a str);
+pub(crate) type Call<'a> = (&'a str, &'a str, &'a str);
 
-pub const PROVIDERS: [Provider; 6] = [
+pub(crate) const PROVIDERS: [Provider; 6] = [
     Provider::OpenAi,
     Provider::OpenAiResponses,
     Provider::Anthropic,
@@ -18,7 +18,7 @@ pub const PROVIDERS: [Provider; 6] = [
 ];
 
 /// A whole turn. A streamed one has its text in two pieces, and the arguments of each call too.
-pub fn turn(provider: Provider, streamed: bool, text: &str, calls: &[Call<'_>]) -> Reply {
+pub(crate) fn turn(provider: Provider, streamed: bool, text: &str, calls: &[Call<'_>]) -> Reply {
     if streamed {
         let frames = frames(provider, text, calls);
         stream(provider, &frames)
@@ -28,7 +28,7 @@ pub fn turn(provider: Provider, streamed: bool, text: &str, calls: &[Call<'_>]) 
 }
 
 /// The same turn, cut off before the frames that end it.
-pub fn truncated(provider: Provider, text: &str, calls: &[Call<'_>]) -> Reply {
+pub(crate) fn truncated(provider: Provider, text: &str, calls: &[Call<'_>]) -> Reply {
     let frames = frames(provider, text, calls);
     let end = match provider {
         // The usage comes in a frame after the end, or before the reason.
@@ -41,7 +41,7 @@ pub fn truncated(provider: Provider, text: &str, calls: &[Call<'_>]) -> Reply {
 
 type Frame = (&'static str, String);
 
-pub fn stream(provider: Provider, frames: &[Frame]) -> Reply {
+pub(crate) fn stream(provider: Provider, frames: &[Frame]) -> Reply {
     match provider {
         Provider::Bedrock => {
             let bytes: Vec<u8> = frames
@@ -76,7 +76,7 @@ fn halves(text: &str) -> [&str; 2] {
     [first, second]
 }
 
-pub fn frames(provider: Provider, text: &str, calls: &[Call<'_>]) -> Vec<Frame> {
+pub(crate) fn frames(provider: Provider, text: &str, calls: &[Call<'_>]) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     let mut push = |name: &'static str, data: Value| frames.push((name, data.to_string()));
     match provider {
@@ -379,7 +379,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// What is wrong with a request, by the rules of its provider.
-pub fn findings(provider: Provider, body: &Value) -> Vec<String> {
+pub(crate) fn findings(provider: Provider, body: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let turns = normalize(provider, body);
     let mut open: Vec<String> = Vec::new();
