@@ -230,7 +230,7 @@ fn mistakes_on_the_command_line_are_named() {
         "p",
     ];
     for (option, value, expected) in [
-        ("--delays", "get_wether=1", "get_weather"),
+        ("--delays", "get_wether=1", "get_weather"), // typos:ignore
         ("--delays", "search", "tool=seconds"),
         ("--delays", "search=-1", "-1"),
         ("--delays", "search=soon", "soon"),
