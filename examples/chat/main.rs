@@ -3,10 +3,11 @@
 //! ```text
 //! cargo run --example chat
 //! cargo run --example chat -- PATH
+//! cargo run --example chat -- --model ollama/qwen3
 //! echo 'count the lines' | cargo run --example chat
 //! ```
 //!
-//! Where the model would be is the built-in rule planner: it knows a few sentences and the names of the tools.
+//! Without a model, the built-in rule planner takes its place: it knows a few sentences and the names of the tools.
 
 mod command;
 mod input;
@@ -14,30 +15,40 @@ mod input;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use async_tool_runtime::{AgentEventStream, AsyncAgent, RulePlanner};
+use async_tool_runtime::{AgentEventStream, AsyncAgent};
 use clap::Parser;
 use command::Command;
 use input::{Input, Said};
-use shared::{assistant, console::say, story::Story, tree::default_root};
+use shared::{
+    assistant,
+    console::say,
+    model::{self, ModelArguments},
+    story::Story,
+    tree::default_root,
+};
 
 /// Talks with an agent that works while its slow tools run.
 #[derive(Parser)]
 struct Arguments {
     /// The directory tree to work on. Default: the repository of this program.
     path: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let root = match Arguments::parse().path {
+    let arguments = Arguments::parse();
+    let root = match arguments.path {
         Some(path) => path,
         None => default_root()?,
     };
-    say(format_args!("model: {}", RulePlanner::LABEL));
+    let chosen = model::find(&arguments.model).await?;
+    say(format_args!("model: {}", chosen.label));
     say(format_args!("tree:  {}", root.display()));
     say(format_args!("{}\n", Command::HELP));
 
-    let agent = assistant::start(&root).await?;
+    let agent = assistant::start(&root, chosen.or_planner(assistant::planner())).await?;
     let teller = tokio::spawn(tell(agent.events()));
     talk(&agent).await?;
     agent.close().await?;

@@ -3,10 +3,10 @@
 //! ```text
 //! cargo run --example quickstart
 //! cargo run --example quickstart -- PATH
+//! cargo run --example quickstart -- --model anthropic/claude-haiku-4-5
 //! ```
 //!
-//! The tools do real work on real files. Where the model would be is the built-in rule planner, so that no key and no
-//! network are needed.
+//! The tools do real work on real files. No key and no network are needed: without a model, the built-in rule planner takes its place.
 
 mod screen;
 mod script;
@@ -14,11 +14,18 @@ mod script;
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use async_tool_runtime::{AgentEventStream, RulePlanner};
+use async_tool_runtime::AgentEventStream;
 use clap::Parser;
 use screen::Screen;
 use shared::{
-    assistant, chart::Chart, console::say, schedule::Comparison, story::Story, timeline::Timeline, tree::default_root,
+    assistant,
+    chart::Chart,
+    console::say,
+    model::{self, ModelArguments},
+    schedule::Comparison,
+    story::Story,
+    timeline::Timeline,
+    tree::default_root,
 };
 use tokio::time::interval;
 
@@ -32,23 +39,28 @@ const CHART_WIDTH: usize = 60;
 struct Arguments {
     /// The directory tree to work on. Default: the repository of this program.
     path: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let root = match Arguments::parse().path {
+    let arguments = Arguments::parse();
+    let root = match arguments.path {
         Some(path) => path,
         None => default_root()?,
     };
-    say(format_args!("model: {}", RulePlanner::LABEL));
+    let chosen = model::find(&arguments.model).await?;
+    say(format_args!("model: {}", chosen.label));
     say(format_args!("tree:  {}", root.display()));
     say("tools: read these files; \"over 5 seconds\" spreads the reading, as from a slow disk\n");
 
-    let agent = assistant::start(&root).await?;
+    let agent = assistant::start(&root, chosen.or_planner(assistant::planner())).await?;
     let watcher = tokio::spawn(watch(agent.events()));
-    script::play(&agent).await?;
+    let played = script::play(&agent).await;
     agent.close().await?;
     let timeline = watcher.await.context("the events could not be followed")?;
+    played?;
 
     say(format_args!("\nTimeline\n\n{}", Chart::new(&timeline, CHART_WIDTH)));
     say(format_args!(

@@ -8,6 +8,7 @@ pub mod console;
 pub mod embedder;
 mod language;
 pub mod lineage;
+pub mod model;
 pub mod outline;
 mod reading;
 pub mod schedule;

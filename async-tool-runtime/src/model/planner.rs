@@ -124,8 +124,9 @@ impl RulePlanner {
             .tools
             .iter()
             .map(|tool| {
-                let arguments = properties(tool).map(|(name, _)| format!(" {name}=…"));
-                format!("{}{}", tool.name, arguments.collect::<String>())
+                let mut arguments: Vec<String> = properties(tool).map(|(name, _)| format!(" {name}=…")).collect();
+                arguments.sort_unstable();
+                format!("{}{}", tool.name, arguments.concat())
             })
             .collect();
         known.extend(self.rules.iter().map(Rule::sentence));

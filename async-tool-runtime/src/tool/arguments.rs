@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn text_and_value_are_the_same_arguments() {
-        let text = Arguments::from_text(" {\"b\": 1, \"a\": \"\\u00e9\"}\n");
+        let text = Arguments::from_text(" {\"a\": \"\\u00e9\", \"b\": 1}\n");
         let value = Arguments::from(json!({"a": "é", "b": 1}));
         assert_eq!(text, value);
         assert_eq!(text, json!({"a": "é", "b": 1}));

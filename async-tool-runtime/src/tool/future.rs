@@ -227,8 +227,11 @@ fn nothing_there(future: &FutureArgument, result: &Value) -> String {
     let there = match value {
         Value::Object(object) if object.is_empty() => "an object without keys".to_owned(),
         Value::Object(object) => {
-            let keys: Vec<_> = object
-                .keys()
+            // Sorted, because a feature of serde_json, which any crate in the program can turn on, keeps the order in which they came.
+            let mut keys: Vec<&String> = object.keys().collect();
+            keys.sort_unstable();
+            let keys: Vec<_> = keys
+                .into_iter()
                 .take(SHOWN)
                 .map(|key| format!("`{}`", shorten(key, 60)))
                 .collect();

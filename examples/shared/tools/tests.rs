@@ -10,7 +10,7 @@ use crate::assistant;
 
 /// What became of the calls that a message led to, in the order of the calls.
 async fn ask(root: &Path, message: &str) -> Vec<Arc<AsyncTaskResult>> {
-    let agent = assistant::start(root).await.unwrap();
+    let agent = assistant::start(root, Arc::new(assistant::planner())).await.unwrap();
     let mut events = agent.events();
     agent.send(message).await.unwrap();
     agent.run_until_idle().await.unwrap();
@@ -107,7 +107,7 @@ async fn a_watch_sees_nothing_where_nothing_changes() {
 #[tokio::test]
 async fn a_watch_stops_when_it_is_told_to() {
     let tree = Directory::new("watched").with("file", b"text");
-    let agent = assistant::start(&tree.0).await.unwrap();
+    let agent = assistant::start(&tree.0, Arc::new(assistant::planner())).await.unwrap();
     let mut events = agent.events();
     agent.send("watch for changes").await.unwrap();
     let outcome = loop {

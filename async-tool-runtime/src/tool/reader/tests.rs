@@ -224,7 +224,8 @@ fn a_mistake_is_found_where_it_is() {
             "missing field `kind`",
         ),
         (
-            deep("beside", json!([{"kind": "One", "content": {"key": "x"}}])),
+            // What comes before its tag is read twice, and the second time without its place.
+            deep("beside", json!([{"content": {"key": "x"}, "kind": "One"}])),
             "$.beside[0]",
             "invalid type: string \"x\", expected u16",
         ),

@@ -1,0 +1,123 @@
+//! Makes a model of a choice.
+
+use std::{sync::Arc, time::Duration};
+
+#[cfg(feature = "models")]
+use anyhow::Context as _;
+use async_tool_runtime::Model;
+
+use super::Wanted;
+
+/// Whether this program was built with models.
+pub(super) const IS_POSSIBLE: bool = cfg!(feature = "models");
+
+/// How a program speaks with its model.
+#[derive(Clone, Copy, Debug)]
+pub struct Wire {
+    /// Whether turns come word by word. Default: yes.
+    pub stream: bool,
+    /// Whether the model writes its calls as JSON, because it can't call tools. Default: no.
+    pub json_tools: bool,
+    /// How long a streamed turn may be silent, at its beginning and in its middle. Default: the adapter's.
+    pub stall: Option<Duration>,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self {
+            stream: true,
+            json_tools: false,
+            stall: None,
+        }
+    }
+}
+
+/// Connects to a model. Nothing is sent yet.
+///
+/// # Errors
+///
+/// The adapter doesn't know the provider or refuses the address, or the program was built without models.
+#[cfg(feature = "models")]
+pub fn connect(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
+    match wanted.name.provider() {
+        "openai-native" => openai(wanted, wire, true),
+        // genai speaks this protocol too, but sends text and reasoning back without the ids that the API gave them.
+        "openai-responses" if !wire.json_tools => openai(wanted, wire, false),
+        _ => genai(wanted, wire),
+    }
+    .with_context(|| format!("`{}` can't be used", wanted.name))
+}
+
+#[cfg(feature = "models")]
+fn openai(wanted: &Wanted, wire: &Wire, is_native: bool) -> anyhow::Result<Arc<dyn Model>> {
+    use async_tool_openai::{OpenAiModel, Timeouts};
+
+    anyhow::ensure!(
+        !wire.json_tools,
+        "it calls tools by its own means; leave out `--json-tools`"
+    );
+    let mut timeouts = Timeouts::default();
+    if let Some(stall) = wire.stall {
+        (timeouts.first_token, timeouts.stall) = (stall, stall);
+    }
+    let mut model = OpenAiModel::builder(wanted.name.name())
+        .stream(wire.stream)
+        .native_async(is_native)
+        .timeouts(timeouts);
+    if let Some(url) = &wanted.base_url {
+        model = model.base_url(url);
+    }
+    if let Some(key) = key(wanted)? {
+        model = model.api_key(key);
+    }
+    Ok(Arc::new(model.build()?))
+}
+
+#[cfg(feature = "models")]
+fn genai(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
+    use async_tool_genai::{GenaiModel, Timeouts, ToolMode};
+
+    let mut timeouts = Timeouts::default();
+    if let Some(stall) = wire.stall {
+        (timeouts.first_token, timeouts.stall) = (stall, stall);
+    }
+    let mode = if wire.json_tools {
+        ToolMode::Json
+    } else {
+        ToolMode::Native
+    };
+    let mut model = GenaiModel::builder(wanted.name.to_string())
+        .stream(wire.stream)
+        .tool_mode(mode)
+        .timeouts(timeouts);
+    if let Some(url) = &wanted.base_url {
+        model = model.base_url(url);
+    }
+    if let Some(key) = key(wanted)? {
+        model = model.api_key(key);
+    }
+    Ok(Arc::new(model.build()?))
+}
+
+/// The key, if there is one to be given. A server at another address may need none, but the adapters send no request without any.
+#[cfg(feature = "models")]
+fn key(wanted: &Wanted) -> anyhow::Result<Option<String>> {
+    let Some(variable) = wanted.key else {
+        return Ok(wanted.base_url.as_ref().map(|_| "none".to_owned()));
+    };
+    let key = std::env::var(variable).with_context(|| format!("{variable} can't be read"))?;
+    Ok(Some(key))
+}
+
+/// Says that there are no models.
+///
+/// # Errors
+///
+/// Always: this program was built without models.
+#[cfg(not(feature = "models"))]
+pub fn connect(wanted: &Wanted, _: &Wire) -> anyhow::Result<Arc<dyn Model>> {
+    anyhow::bail!(
+        "`{}` can't be used: this program was built without the feature `models`",
+        wanted.name
+    )
+}

@@ -1,0 +1,70 @@
+//! Providers, the variables that hold their keys, and the model that is taken where none is named.
+
+/// A provider whose key may be in the environment.
+pub(super) struct Provider {
+    pub(super) name: &'static str,
+    /// The variables that hold its key; the first that is set counts.
+    pub(super) variables: &'static [&'static str],
+    /// A small and quick model with tools. A table ages; `--model` doesn't.
+    pub(super) model: &'static str,
+}
+
+/// In the order in which they are looked for.
+pub(super) const PROVIDERS: &[Provider] = &[
+    Provider {
+        name: "openai",
+        variables: &["OPENAI_API_KEY"],
+        model: "gpt-5.4-mini",
+    },
+    Provider {
+        name: "anthropic",
+        variables: &["ANTHROPIC_API_KEY"],
+        model: "claude-haiku-4-5",
+    },
+    Provider {
+        name: "gemini",
+        variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        model: "gemini-3.5-flash",
+    },
+    Provider {
+        name: "bedrock",
+        variables: &["BEDROCK_API_KEY", "AWS_BEARER_TOKEN_BEDROCK"],
+        model: "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+    },
+    Provider {
+        name: "openrouter",
+        variables: &["OPENROUTER_API_KEY", "OPEN_ROUTER_API_KEY"],
+        model: "openai/gpt-5.4-mini",
+    },
+    Provider {
+        name: "mistral",
+        variables: &["MISTRAL_API_KEY"],
+        model: "mistral-medium-latest",
+    },
+    Provider {
+        name: "groq",
+        variables: &["GROQ_API_KEY"],
+        model: "openai/gpt-oss-120b",
+    },
+    Provider {
+        name: "xai",
+        variables: &["XAI_API_KEY"],
+        model: "grok-4-fast",
+    },
+    Provider {
+        name: "deepseek",
+        variables: &["DEEPSEEK_API_KEY"],
+        model: "deepseek-chat",
+    },
+];
+
+/// The variables that may hold a provider's key; none if it needs no key, or isn't known here.
+pub(super) fn variables_of(provider: &str) -> &'static [&'static str] {
+    // Three ways to speak to one provider.
+    let provider = match provider {
+        "openai-responses" | "openai-native" => "openai",
+        other => other,
+    };
+    let known = PROVIDERS.iter().find(|known| known.name == provider);
+    known.map_or(&[], |known| known.variables)
+}

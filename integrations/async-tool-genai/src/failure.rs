@@ -1,0 +1,373 @@
+//! What went wrong, as the agent needs it: whether another try helps, and when.
+//!
+//! Nothing of genai's errors is passed on but their words, without the key: their fields hold headers and whole requests.
+
+use std::{
+    error::Error as _,
+    time::{Duration, SystemTime},
+};
+
+use async_tool_runtime::ModelError;
+use genai::webc::StreamTimeout;
+use reqwest::{StatusCode, header::HeaderMap};
+use serde_json::Value;
+
+use crate::{Provider, secret::Secret};
+
+/// How much of a server's words is passed on.
+const SHOWN: usize = 600;
+
+/// How servers say that a conversation is longer than the model can read. Each is the server's own wording, in lower case.
+const TOO_LONG: &[&str] = &[
+    "context_length_exceeded",            // OpenAI, code
+    "maximum context length",             // OpenAI Chat, vLLM, Mistral, OpenRouter, DeepSeek
+    "exceeds the context window",         // OpenAI Responses
+    "prompt is too long",                 // Anthropic
+    "exceed context limit",               // Anthropic
+    "input token count",                  // Gemini: "The input token count (…) exceeds the maximum number of tokens"
+    "input is too long",                  // Bedrock
+    "too many input tokens",              // Bedrock
+    "exceed_context_size_error",          // llama-server, type
+    "exceeds the available context size", // llama-server, Ollama
+    "input length exceeds",               // Ollama
+    "maximum prompt length",              // xAI
+    "reduce the length of the messages",  // Groq
+    "context length exceeded",            // LM Studio
+    "greater than the context length",    // LM Studio
+];
+
+/// Kinds and codes of refusals in a stream that another try doesn't mend.
+const PERMANENT: &[&str] = &[
+    "invalid_request_error",
+    "invalid_prompt",
+    "authentication_error",
+    "permission_error",
+    "permission_denied",
+    "not_found_error",
+    "not_found",
+    "invalid_argument",
+    "unauthenticated",
+    "invalid_api_key",
+    "insufficient_quota",
+    "billing_error",
+    "validationexception",
+];
+
+/// The model's error for one of genai's.
+pub(crate) fn model_error(provider: Provider, error: genai::Error, key: &Secret) -> ModelError {
+    use genai::Error;
+    match error {
+        Error::HttpError {
+            status, body, headers, ..
+        } => refused(provider, status, &body, &headers, key),
+        Error::WebModelCall { webc_error, .. } | Error::WebAdapterCall { webc_error, .. } => {
+            web_error(provider, webc_error, key)
+        }
+        Error::WebStream { error, cause, .. } => match error.downcast::<Error>() {
+            Ok(inner) => model_error(provider, *inner, key),
+            Err(error) => match error.downcast::<reqwest::Error>() {
+                Ok(error) => broken(provider, *error, key),
+                Err(error) => match error.downcast_ref::<StreamTimeout>() {
+                    Some(timeout) => ModelError::transient(format!("{provider}: {timeout}")),
+                    None => ModelError::transient(format!("{provider}: the stream broke: {}", said(key, &cause))),
+                },
+            },
+        },
+        Error::ChatResponse { body, .. } => refused_in_stream(provider, &body, key),
+        Error::StreamParse { serde_error, .. } => {
+            let text = serde_error.to_string();
+            if is_too_long(&text) {
+                return ModelError::too_long(format!("{provider}: {}", said(key, &text)));
+            }
+            ModelError::transient(format!(
+                "{provider}: a part of the stream can't be read: {}",
+                said(key, &text)
+            ))
+        }
+        // Its display holds the whole request.
+        Error::ChatResponseGeneration { cause, .. } => {
+            ModelError::transient(format!("{provider}: the answer can't be read: {}", said(key, &cause)))
+        }
+        Error::NoChatResponse { .. } => ModelError::transient(format!("{provider}: the answer is empty")),
+        Error::InvalidJsonResponseElement { info } => {
+            ModelError::transient(format!("{provider}: the answer can't be read: {info}"))
+        }
+        Error::JsonValueExt(error) => ModelError::transient(format!(
+            "{provider}: the answer can't be read: {}",
+            said(key, &error.to_string())
+        )),
+        Error::SerdeJson(error) => ModelError::transient(format!(
+            "{provider}: the answer can't be read: {}",
+            said(key, &error.to_string())
+        )),
+        other => ModelError::permanent(format!("{provider}: {}", said(key, &other.to_string()))),
+    }
+}
+
+fn web_error(provider: Provider, error: genai::webc::Error, key: &Secret) -> ModelError {
+    use genai::webc::Error;
+    match error {
+        Error::ResponseFailedStatus { status, body, headers } => refused(provider, status, &body, &headers, key),
+        Error::Reqwest(error) => broken(provider, error, key),
+        Error::ResponseFailedNotJson { content_type, body } => ModelError::transient(format!(
+            "{provider}: the answer is `{}` and not JSON: {}",
+            said(key, &content_type),
+            said(key, &body)
+        )),
+        Error::ResponseFailedInvalidJson { cause, .. } => {
+            ModelError::transient(format!("{provider}: the answer is not JSON: {}", said(key, &cause)))
+        }
+        Error::JsonValueExt(error) => ModelError::transient(format!(
+            "{provider}: the answer can't be read: {}",
+            said(key, &error.to_string())
+        )),
+    }
+}
+
+/// An answer with a status that isn't a success.
+fn refused(provider: Provider, status: StatusCode, body: &str, headers: &HeaderMap, key: &Secret) -> ModelError {
+    let json: Option<Value> = serde_json::from_str(body).ok();
+    let words = json.as_ref().and_then(message_of).unwrap_or_else(|| body.to_owned());
+    let message = format!("{provider} answered {status}: {}", said(key, &words));
+    let code = status.as_u16();
+    // Rate limits are also told in terms of length ("tokens per minute"), and cutting down doesn't help there.
+    if code != 429 && code < 500 && is_too_long(body) || code == 413 {
+        return ModelError::too_long(message);
+    }
+    // llama-server and Ollama have answered 500 to a prompt that is too long.
+    if code == 500 && is_too_long(body) {
+        return ModelError::too_long(message);
+    }
+    let is_out_of_money = json
+        .as_ref()
+        .is_some_and(|body| kinds(body).any(|kind| kind == "insufficient_quota"));
+    let error = match code {
+        429 if is_out_of_money => ModelError::permanent(message),
+        408 | 409 | 429 | 500..=599 => ModelError::transient(message),
+        _ => ModelError::permanent(message),
+    };
+    match retry_after(headers).or_else(|| json.as_ref().and_then(retry_delay)) {
+        Some(pause) if error.retryable() => error.with_retry_after(pause),
+        _ => error,
+    }
+}
+
+/// An error that came as an event of a stream whose status was a success.
+fn refused_in_stream(provider: Provider, body: &Value, key: &Secret) -> ModelError {
+    let text = body.to_string();
+    let words = message_of(body).unwrap_or_else(|| text.clone());
+    let message = format!("{provider} broke off: {}", said(key, &words));
+    if is_too_long(&text) {
+        return ModelError::too_long(message);
+    }
+    let is_permanent = kinds(body).any(|kind| PERMANENT.contains(&kind.to_ascii_lowercase().as_str()));
+    if is_permanent {
+        return ModelError::permanent(message);
+    }
+    match retry_delay(body) {
+        Some(pause) => ModelError::transient(message).with_retry_after(pause),
+        None => ModelError::transient(message),
+    }
+}
+
+/// No answer, or none to its end.
+fn broken(provider: Provider, error: reqwest::Error, key: &Secret) -> ModelError {
+    let what = if error.is_connect() {
+        "can't be reached"
+    } else if error.is_timeout() {
+        "took too long"
+    } else {
+        "broke off"
+    };
+    // A request that can't even be written will not be by trying again.
+    let is_permanent = error.is_builder();
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_words = cause.to_string();
+        if !words.contains(&cause_words) {
+            words = format!("{words}: {cause_words}");
+        }
+        source = cause.source();
+    }
+    let message = format!("{provider} {what}: {}", said(key, &words));
+    if is_permanent {
+        ModelError::permanent(message)
+    } else {
+        ModelError::transient(message)
+    }
+}
+
+/// Words of somebody else's, without the key and not too many.
+fn said(key: &Secret, text: &str) -> String {
+    let text = key.redact(text.trim());
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None if text.is_empty() => "no reason was given".to_owned(),
+        None => text,
+    }
+}
+
+fn is_too_long(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    TOO_LONG.iter().any(|sign| text.contains(sign))
+}
+
+/// The provider's own words in a refusal.
+fn message_of(body: &Value) -> Option<String> {
+    // Gemini's streamed refusals stand in a list.
+    let body = body.get(0).unwrap_or(body);
+    let error = body.get("error").unwrap_or(body);
+    let message = error
+        .as_str()
+        .or_else(|| error.get("message").and_then(Value::as_str))
+        .or_else(|| body.get("message").and_then(Value::as_str))
+        .or_else(|| body.get("Message").and_then(Value::as_str))?;
+    let kind = kinds(body).next().filter(|kind| !message.contains(*kind));
+    Some(kind.map_or_else(|| message.to_owned(), |kind| format!("{message} ({kind})")))
+}
+
+/// The kinds and codes that a refusal gives itself.
+fn kinds(body: &Value) -> impl Iterator<Item = &str> {
+    let body = body.get(0).unwrap_or(body);
+    let error = body.get("error").unwrap_or(body);
+    let keys = ["code", "type", "status", "__type"];
+    keys.into_iter()
+        .filter_map(|key| error.get(key).and_then(Value::as_str))
+        .filter(|kind| *kind != "error")
+}
+
+/// The pause that the headers ask for: `retry-after-ms` (OpenAI, Azure), or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    if let Some(millis) = text("retry-after-ms").and_then(|text| text.parse::<f64>().ok()) {
+        return Duration::try_from_secs_f64(millis / 1_000.0).ok();
+    }
+    let value = text("retry-after")?;
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// Gemini's `RetryInfo`: `"retryDelay": "34s"`.
+fn retry_delay(body: &Value) -> Option<Duration> {
+    let body = body.get(0).unwrap_or(body);
+    let details = body.get("error").unwrap_or(body).get("details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refuse(code: u16, body: &str) -> ModelError {
+        let status = StatusCode::from_u16(code).unwrap();
+        refused(
+            Provider::OpenAi,
+            status,
+            body,
+            &HeaderMap::new(),
+            &Secret::new("sk-canary"),
+        )
+    }
+
+    #[test]
+    fn what_another_try_mends_is_transient_and_nothing_else() {
+        for code in [408, 409, 429, 500, 502, 503, 504, 529] {
+            assert!(refuse(code, "{}").retryable(), "{code}");
+        }
+        for code in [301, 400, 401, 402, 403, 404, 405, 422] {
+            assert!(!refuse(code, "{}").retryable(), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_provider_s_words_for_too_long_are_known() {
+        for (code, body) in [
+            (
+                400,
+                r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+            ),
+            (400, r#"{"message":"Input is too long for requested model."}"#),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
+            ),
+            (
+                413,
+                r#"{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
+            ),
+        ] {
+            let error = refuse(code, body);
+            assert!(error.is_too_long() && !error.retryable(), "{body}");
+        }
+        let limit = refuse(
+            429,
+            r#"{"error":{"message":"Rate limit: reduce the length of the messages"}}"#,
+        );
+        assert!(
+            !limit.is_too_long() && limit.retryable(),
+            "a rate limit is not mended by cutting down"
+        );
+    }
+
+    #[test]
+    fn the_message_is_the_provider_s_without_the_key() {
+        let error = refuse(
+            401,
+            r#"{"error":{"message":"Incorrect API key provided: sk-canary.","type":"invalid_request_error"}}"#,
+        );
+        assert_eq!(
+            error.to_string(),
+            "openai answered 401 Unauthorized: Incorrect API key provided: [key]. (invalid_request_error)"
+        );
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_pause_is_read_in_every_form() {
+        let pause = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(pause("retry-after", "7"), Some(Duration::from_secs(7)));
+        assert_eq!(pause("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(pause("retry-after", "-1"), None);
+        assert_eq!(pause("retry-after", "soon"), None);
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3_600));
+        let wait = pause("retry-after", &date).unwrap();
+        assert!(
+            wait > Duration::from_secs(3_500) && wait <= Duration::from_secs(3_600),
+            "{wait:?}"
+        );
+        let gemini = json!({"error": {"details": [{"@type": "x"}, {"retryDelay": "34.5s"}]}});
+        assert_eq!(retry_delay(&gemini), Some(Duration::from_millis(34_500)));
+    }
+
+    #[test]
+    fn an_error_in_a_stream_is_transient_unless_the_request_was_wrong() {
+        let error = |body: Value| refused_in_stream(Provider::Anthropic, &body, &Secret::new("sk-canary"));
+        let overloaded = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
+        assert!(error(overloaded).retryable());
+        let wrong = json!({"type": "error", "error": {"type": "invalid_request_error", "message": "no"}});
+        assert!(!error(wrong).retryable());
+        let long = json!({"code": "context_length_exceeded", "message": "too much"});
+        assert!(error(long).is_too_long());
+    }
+}

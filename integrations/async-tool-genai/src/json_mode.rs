@@ -1,0 +1,196 @@
+//! Tools for models that can't call them: every answer is one JSON object, with calls or with a reply.
+
+use std::fmt::Write as _;
+
+use async_tool_runtime::{Dialect, Message, ModelError, ModelEvent, ModelRequest};
+use genai::chat::{
+    self, ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat, ContentPart, JsonSpec, MessageContent,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Provider,
+    assembly::{Assembly, End},
+    lower::answer_text,
+};
+
+/// How much of an answer that can't be read is repeated.
+const SHOWN: usize = 200;
+
+const INSTRUCTION: &str = "\
+Answer with one JSON object and nothing else. It is one of:\n\
+{\"answer\": {\"reply\": \"what you say to the user\"}}\n\
+{\"answer\": {\"calls\": [{\"tool\": \"name of a tool\", \"arguments\": {}}]}}\n\
+With calls, you are given their results before you answer again. These are the tools, with the JSON Schema of their arguments:";
+
+/// The conversation in words. Roles alternate, because the chat templates of small models want it.
+pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
+    let mut turns: Vec<(bool, String)> = Vec::new();
+    let mut say = |is_model: bool, text: String| {
+        if text.trim().is_empty() {
+            return;
+        }
+        match turns.last_mut() {
+            Some((last, said)) if *last == is_model => {
+                said.push_str("\n\n");
+                said.push_str(&text);
+            }
+            _ => turns.push((is_model, text)),
+        }
+    };
+    for message in &request.messages {
+        match &**message {
+            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => {
+                say(false, text.clone())
+            }
+            Message::Assistant { text, calls, .. } if calls.is_empty() => {
+                let is_said = !text.trim().is_empty();
+                let reply = is_said.then(|| json!({"answer": {"reply": text}}).to_string());
+                say(true, reply.unwrap_or_default());
+            }
+            // In this mode a turn is one or the other; what a turn of another model's said beside its calls is left out.
+            Message::Assistant { calls, .. } => {
+                let calls: Vec<Value> = calls
+                    .iter()
+                    .map(|call| json!({"tool": call.name, "arguments": call.arguments}))
+                    .collect();
+                say(true, json!({"answer": {"calls": calls}}).to_string());
+            }
+            Message::Answers(answers) => {
+                let mut text = "The tools answered, in the order of the calls:".to_owned();
+                for answer in answers {
+                    // Writing to a string can't fail.
+                    let _ = write!(text, "\n{}: {}", answer.tool, answer_text(answer));
+                }
+                say(false, text);
+            }
+            _ => {}
+        }
+    }
+    let messages = turns.into_iter().map(|(is_model, text)| {
+        if is_model {
+            ChatMessage::assistant(text)
+        } else {
+            ChatMessage::user(text)
+        }
+    });
+    let mut system = request
+        .system
+        .as_deref()
+        .map(|text| format!("{text}\n\n"))
+        .unwrap_or_default();
+    system.push_str(INSTRUCTION);
+    for tool in request.tools.iter() {
+        let schema = schema_of(tool)?;
+        let _ = write!(system, "\n- {}: {} {schema}", tool.name, tool.description);
+    }
+    Ok(ChatRequest::new(messages.collect()).with_system(system))
+}
+
+/// The options with the form of the answer, where the provider takes one.
+pub(crate) fn options(
+    provider: Provider,
+    request: &ModelRequest,
+    options: ChatOptions,
+) -> Result<ChatOptions, ModelError> {
+    Ok(match provider {
+        // genai sends no schema to Ollama: that it is JSON is all that can be asked for.
+        Provider::Ollama => options.with_response_format(ChatResponseFormat::JsonMode),
+        Provider::Bedrock => options,
+        _ => options.with_response_format(JsonSpec::new("answer", schema(request)?)),
+    })
+}
+
+/// `anyOf(calls, reply)`, one level down: OpenAI takes no `anyOf` at the root.
+fn schema(request: &ModelRequest) -> Result<Value, ModelError> {
+    let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+    let mut calls = Vec::new();
+    for tool in request.tools.iter() {
+        let call = json!({"tool": {"type": "string", "enum": [tool.name]}, "arguments": schema_of(tool)?});
+        calls.push(object(call, &["tool", "arguments"]));
+    }
+    let calls = json!({"calls": {"type": "array", "items": {"anyOf": calls}}});
+    let reply = json!({"reply": {"type": "string"}});
+    let answer = json!({"anyOf": [object(calls, &["calls"]), object(reply, &["reply"])]});
+    Ok(object(json!({"answer": answer}), &["answer"]))
+}
+
+fn schema_of(tool: &async_tool_runtime::ToolDefinition) -> Result<Value, ModelError> {
+    let schema = tool.for_dialect(Dialect::Plain).map_err(|error| {
+        ModelError::permanent(format!("the tool `{}` can't be told to the model: {error}", tool.name))
+    })?;
+    Ok((*schema).clone())
+}
+
+#[derive(Deserialize)]
+struct Wrapped {
+    answer: Answer,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Calls { calls: Vec<Call> },
+    Reply { reply: String },
+}
+
+#[derive(Deserialize)]
+struct Call {
+    tool: String,
+    #[serde(default)]
+    arguments: Value,
+}
+
+/// The turn that an answer means.
+///
+/// # Errors
+///
+/// The answer isn't of the form that was asked for. Another try may be: small models are not the same twice.
+pub(crate) fn read(assembly: Assembly, text: &str, mut end: End) -> Result<Vec<ModelEvent>, ModelError> {
+    // What is missing must not be mistaken for an answer of a wrong form.
+    if end.stop.is_none() {
+        return Err(ModelError::truncated());
+    }
+    let Some(answer) = parse(text) else {
+        let shown: String = text.chars().take(SHOWN).collect();
+        return Err(ModelError::transient(format!(
+            "the model's answer is neither calls nor a reply in the JSON that was asked for: {shown:?}"
+        )));
+    };
+    let mut events = Vec::new();
+    let parts = match answer {
+        Answer::Reply { reply } => {
+            events.extend((!reply.is_empty()).then(|| ModelEvent::Text(reply.clone())));
+            Vec::new()
+        }
+        Answer::Calls { calls } => calls
+            .into_iter()
+            .map(|call| {
+                ContentPart::ToolCall(chat::ToolCall {
+                    // Without an id, each is given one.
+                    call_id: String::new(),
+                    fn_name: call.tool,
+                    fn_arguments: call.arguments,
+                    thought_signatures: None,
+                })
+            })
+            .collect(),
+    };
+    end.content = Some(MessageContent::from_parts(parts));
+    // Thoughts belong to answers as they were, and the conversation has them in other words.
+    end.reasoning = None;
+    events.extend(assembly.end(end)?);
+    Ok(events)
+}
+
+/// The answer in a text: the object alone, or with what small models put around it (thoughts, fences of Markdown).
+fn parse(text: &str) -> Option<Answer> {
+    let text = text.rsplit_once("</think>").map_or(text, |(_, rest)| rest);
+    let (begin, end) = (text.find('{')?, text.rfind('}')?);
+    let object = text.get(begin..=end)?;
+    let wrapped: Option<Wrapped> = serde_json::from_str(object).ok();
+    wrapped
+        .map(|wrapped| wrapped.answer)
+        .or_else(|| serde_json::from_str(object).ok())
+}

@@ -1,0 +1,14 @@
+//! The adapter against a server that answers with the providers' own bytes.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+
+mod agent;
+mod caching;
+mod calls;
+mod failures;
+mod json_mode;
+mod keys;
+mod pairing;
+mod server;
+mod turns;
+mod wire;

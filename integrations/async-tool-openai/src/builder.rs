@@ -1,0 +1,265 @@
+//! How a model is made.
+
+use std::{env, error::Error, fmt, sync::Arc, time::Duration};
+
+use async_openai::{Client, config::OpenAIConfig};
+use reqwest::{Url, header::HeaderValue, redirect};
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+use crate::{OpenAiModel, Timeouts, failure::Failures, model::Inner, request::Shape, transport::Once};
+
+const BASE_URL: &str = "https://api.openai.com/v1";
+const KEY_VARIABLE: &str = "OPENAI_API_KEY";
+/// What the client reads by itself, and sends as headers.
+const HEADER_VARIABLES: [&str; 2] = ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID"];
+
+/// Makes an [`OpenAiModel`].
+///
+/// ```
+/// use async_tool_openai::OpenAiModel;
+///
+/// let model = OpenAiModel::builder("gpt-6-astra").api_key("sk-…").stream(false).build();
+/// # assert!(model.is_err(), "a key is ASCII");
+/// let model = OpenAiModel::builder("llama-3.3").base_url("http://127.0.0.1:8080/v1").api_key("none").build()?;
+/// # Ok::<_, async_tool_openai::BuildError>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct OpenAiModelBuilder {
+    model: String,
+    base_url: String,
+    api_key: Option<String>,
+    stream: bool,
+    strict: bool,
+    native_async: Option<bool>,
+    encrypted_reasoning: Option<bool>,
+    max_open_calls: usize,
+    open_call_ttl: Duration,
+    timeouts: Timeouts,
+}
+
+impl OpenAiModelBuilder {
+    pub(crate) fn new(model: String) -> Self {
+        Self {
+            model,
+            base_url: BASE_URL.to_owned(),
+            api_key: None,
+            stream: true,
+            strict: false,
+            native_async: None,
+            encrypted_reasoning: None,
+            max_open_calls: 64,
+            open_call_ttl: Duration::from_secs(60 * 60),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// Where the API is, up to `/responses`. Default: `https://api.openai.com/v1`.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// The key. Default: the environment's `OPENAI_API_KEY`. A server that wants none takes any.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Whether turns are streamed: text comes as it is written, and a task starts when its call is complete. Default: yes.
+    pub fn stream(mut self, is_streamed: bool) -> Self {
+        self.stream = is_streamed;
+        self
+    }
+
+    /// Whether arguments follow their schemas strictly ([guide](https://platform.openai.com/docs/guides/structured-outputs)). Schemas that can't be said so
+    /// are refused when the agent starts. Default: no.
+    pub fn strict(mut self, is_strict: bool) -> Self {
+        self.strict = is_strict;
+        self
+    }
+
+    /// Whether the model knows native asynchronous calls.
+    ///
+    /// Default: by its name. GPT-6 Astra was the first model to know them, so `gpt-6…` and later numbers do, also fine-tuned (`ft:gpt-6…`) or behind
+    /// a router (`openai/gpt-6…`); any other name doesn't.
+    pub fn native_async(mut self, is_native: bool) -> Self {
+        self.native_async = Some(is_native);
+        self
+    }
+
+    /// Whether reasoning is asked for in encrypted form, so that it can be sent back with the next request.
+    ///
+    /// Default: by the model's name. Models that don't reason refuse to be asked, so names that begin with `gpt-3`, `gpt-4` or `chatgpt` aren't; any
+    /// other is.
+    pub fn encrypted_reasoning(mut self, is_asked: bool) -> Self {
+        self.encrypted_reasoning = Some(is_asked);
+        self
+    }
+
+    /// How many native asynchronous calls may be open at once. A call beyond them is answered with its acknowledgement, and its result comes as a user
+    /// message. Default: 64.
+    pub fn max_open_calls(mut self, calls: usize) -> Self {
+        self.max_open_calls = calls;
+        self
+    }
+
+    /// How long a native asynchronous call may be open, from when it was accepted. Then it is answered with its acknowledgement, and its result comes as a user
+    /// message. That costs the provider's prompt cache once, of what stands behind the call. Default: 1 h.
+    pub fn open_call_ttl(mut self, ttl: Duration) -> Self {
+        self.open_call_ttl = ttl;
+        self
+    }
+
+    /// How long a turn may take. Default: see [`Timeouts`].
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Makes the model. Nothing is sent. `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID` are taken from the environment, where they are set.
+    ///
+    /// # Errors
+    ///
+    /// There is no key, what goes into a header or the address can't be sent, or the system gives no certificates to check servers by.
+    pub fn build(self) -> Result<OpenAiModel, BuildError> {
+        if self.model.trim().is_empty() {
+            return Err(BuildError::new("the model's name is empty"));
+        }
+        let key = self.api_key.or_else(|| env::var(KEY_VARIABLE).ok());
+        let key = key.filter(|key| !key.trim().is_empty()).ok_or_else(|| {
+            BuildError::new(format!(
+                "there is no API key: set `{KEY_VARIABLE}` in the environment, or give one with `api_key`"
+            ))
+        })?;
+        let key = key.trim();
+        let is_sendable = key.is_ascii() && HeaderValue::from_str(key).is_ok();
+        if !is_sendable {
+            return Err(BuildError::new("the API key must be made of visible ASCII characters"));
+        }
+        for name in HEADER_VARIABLES {
+            if env::var(name).is_ok_and(|value| HeaderValue::from_str(&value).is_err()) {
+                return Err(BuildError::new(format!(
+                    "`{name}` in the environment holds what a header can't"
+                )));
+            }
+        }
+        let base_url = self.base_url.trim_end_matches('/').to_owned();
+        let refuse = |why: &str| BuildError::new(format!("the base URL {why}, such as `{BASE_URL}`"));
+        let url = Url::parse(&base_url).map_err(|_| refuse("must be an absolute URL"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse("must begin with `http://` or `https://`"));
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("must have no user, password, query or fragment"));
+        }
+
+        let http = http_client(self.timeouts.connect)?;
+        let config = OpenAIConfig::new().with_api_base(&base_url).with_api_key(key);
+        let client = Client::build(http.clone(), config).with_http_service(Once(http));
+        let family = family(&self.model);
+        Ok(OpenAiModel::new(Inner {
+            client,
+            base_url,
+            native: self.native_async.unwrap_or_else(|| knows_async(family)),
+            shape: Shape {
+                encrypted_reasoning: self.encrypted_reasoning.unwrap_or_else(|| reasons(family)),
+                model: self.model,
+                stream: self.stream,
+                strict: self.strict,
+            },
+            max_open: self.max_open_calls,
+            ttl: self.open_call_ttl,
+            timeouts: self.timeouts,
+            failures: Failures::new(Arc::from(key)),
+        }))
+    }
+}
+
+impl fmt::Debug for OpenAiModelBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAiModelBuilder")
+            .field("model", &self.model)
+            .field("has_api_key", &self.api_key.is_some())
+            .field("stream", &self.stream)
+            .field("strict", &self.strict)
+            .field("native_async", &self.native_async)
+            .field("encrypted_reasoning", &self.encrypted_reasoning)
+            .field("max_open_calls", &self.max_open_calls)
+            .field("open_call_ttl", &self.open_call_ttl)
+            .field("timeouts", &self.timeouts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A model can't be made. The message says what to change, and holds no key.
+#[derive(Debug)]
+pub struct BuildError {
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl BuildError {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    fn because(message: &str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            message: message.to_owned(),
+            source: Some(source.into()),
+        }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A client that follows no redirect: the API has none, and a key is for one address.
+fn http_client(connect: Duration) -> Result<reqwest::Client, BuildError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|tls| tls.with_platform_verifier())
+        .map_err(|error| BuildError::because("TLS can't be set up with the system's certificates", error))?
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(connect)
+        .redirect(redirect::Policy::none())
+        .build()
+        .map_err(|error| BuildError::because("the HTTP client can't be set up", error))
+}
+
+/// The model's name without a router's prefix and the mark of a fine-tuned one.
+fn family(model: &str) -> &str {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.strip_prefix("ft:").unwrap_or(name)
+}
+
+fn knows_async(family: &str) -> bool {
+    let number = family.strip_prefix("gpt-").map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse::<u32>()
+    });
+    matches!(number, Some(Ok(number)) if number >= 6)
+}
+
+fn reasons(family: &str) -> bool {
+    !["gpt-3", "gpt-4", "chatgpt"]
+        .iter()
+        .any(|name| family.starts_with(name))
+}

@@ -1,0 +1,77 @@
+//! What is said of failures.
+
+use super::*;
+
+fn failure(status: u16, body: &str) -> ModelError {
+    let status = StatusCode::from_u16(status).unwrap();
+    let refused = Refused::new(status, &HeaderMap::new(), body.to_owned());
+    Failures::new("sk-canary-123".into()).refused(&refused)
+}
+
+#[test]
+fn what_passes_is_tried_again_and_what_stays_is_not() {
+    for status in [408, 409, 429, 500, 502, 503, 504, 529] {
+        assert!(failure(status, "").retryable(), "{status}");
+    }
+    for status in [301, 400, 401, 403, 404, 413, 422] {
+        assert!(!failure(status, "").retryable(), "{status}");
+    }
+}
+
+#[test]
+fn a_conversation_that_is_too_long_is_known_by_its_code_or_its_words() {
+    let by_code = r#"{"error": {"message": "no", "code": "context_length_exceeded"}}"#;
+    let by_words = r#"{"error": {"message": "Your input exceeds the context window of this model."}}"#;
+    for body in [by_code, by_words] {
+        assert!(failure(400, body).is_too_long(), "{body}");
+    }
+    assert!(!failure(400, r#"{"error": {"message": "no such tool", "code": "invalid"}}"#).is_too_long());
+}
+
+#[test]
+fn the_providers_message_is_kept_and_the_key_is_not() {
+    let body = r#"{"error": {"message": "Incorrect API key provided: sk-canary-123.", "code": "invalid_api_key"}}"#;
+    let error = failure(401, body);
+    assert_eq!(
+        error.to_string(),
+        "the provider answered 401 Unauthorized: Incorrect API key provided: [key]. (invalid_api_key)"
+    );
+    assert!(
+        !failure(502, "<html>sk-canary-123</html>")
+            .to_string()
+            .contains("canary")
+    );
+    assert!(!format!("{:?}", Failures::new("sk-canary-123".into())).contains("canary"));
+}
+
+#[test]
+fn the_pause_is_read_in_every_form() {
+    let now = httpdate::parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").unwrap();
+    let table = [
+        ("retry-after", "7", Some(Duration::from_secs(7))),
+        ("retry-after", "0.5", Some(Duration::from_millis(500))),
+        (
+            "retry-after",
+            "Wed, 21 Oct 2026 07:28:30 GMT",
+            Some(Duration::from_secs(30)),
+        ),
+        ("retry-after", "soon", None),
+        ("retry-after", "-1", None),
+        ("retry-after-ms", "1500", Some(Duration::from_millis(1_500))),
+    ];
+    for (name, value, expected) in table {
+        let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+        assert_eq!(retry_after(&headers, now), expected, "{name}: {value}");
+    }
+}
+
+#[test]
+fn an_error_in_a_stream_passes_by_its_code() {
+    let failures = Failures::new("".into());
+    let reported = |code: &str| failures.reported(&serde_json::json!({"code": code, "message": "m"}));
+    assert!(reported("server_error").retryable());
+    assert!(reported("rate_limit_exceeded").retryable());
+    assert!(!reported("invalid_prompt").retryable());
+    assert!(reported("context_length_exceeded").is_too_long());
+    assert!(failures.reported(&Value::Null).retryable());
+}

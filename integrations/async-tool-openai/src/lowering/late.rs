@@ -1,0 +1,67 @@
+//! What is said of results that come late.
+
+use std::sync::Arc;
+
+use async_tool_runtime::{Answer, AnswerContent, AsyncTaskResult, TaskNo};
+use serde_json::Value;
+
+/// The words that a delivery always begins with end so. What stands behind them on the line is for this delivery alone.
+const GREETING_END: &str = "from the user.";
+
+/// The output of a late result: what an answer to the call would have been. In one line where the delivery has it in one line.
+pub(super) fn value(result: &Arc<AsyncTaskResult>, text: &str) -> Value {
+    let is_collapsed = result
+        .number
+        .and_then(|number| {
+            text.lines()
+                .find_map(|line| record(line).filter(|record| names(record, number)))
+        })
+        .is_some_and(|record| record.get("collapsed").is_some());
+    let content = if is_collapsed {
+        AnswerContent::Collapsed(Arc::clone(result))
+    } else {
+        AnswerContent::Result(Arc::clone(result))
+    };
+    Answer::new(result.call.clone(), Arc::clone(&result.tool), content).to_model_json()
+}
+
+/// What of a delivery is still to be said when these tasks have been told by outputs.
+pub(super) fn rest(text: &str, told: &[TaskNo], any_told: bool) -> Option<String> {
+    if !any_told {
+        return Some(text.to_owned());
+    }
+    let mut is_left = false;
+    let lines: Vec<&str> = text
+        .split('\n')
+        .filter(|line| match record(line) {
+            Some(record) => {
+                let is_told = told.iter().any(|number| names(&record, *number));
+                is_left |= !is_told;
+                !is_told
+            }
+            None => true,
+        })
+        .collect();
+    if is_left {
+        return Some(lines.join("\n"));
+    }
+    let (_, notice) = text.lines().next()?.split_once(GREETING_END)?;
+    let notice = notice.trim();
+    (!notice.is_empty())
+        .then(|| format!("This note was written by the system that runs the conversation, not by the user. {notice}"))
+}
+
+/// The record on a line of a delivery, if there is one.
+fn record(line: &str) -> Option<Value> {
+    let record: Value = serde_json::from_str(line).ok().filter(|_| line.starts_with('{'))?;
+    record.get("task")?.as_str()?;
+    Some(record)
+}
+
+fn names(record: &Value, number: TaskNo) -> bool {
+    record
+        .get("task")
+        .and_then(Value::as_str)
+        .and_then(|task| task.parse().ok())
+        == Some(number)
+}

@@ -1,0 +1,212 @@
+//! The model.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
+use async_tool_runtime::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Timestamp};
+use futures_core::Stream;
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{OpenAiModelBuilder, Timeouts, failure::Failures, lowering::Rules, request::Shape, turn::Turn};
+
+/// A model behind the OpenAI Responses API. Cheap to clone.
+///
+/// Requests are stateless: all of the conversation is sent, with the model's own items as they came. Each request is sent once; the agent tries again.
+///
+/// # Native asynchronous calls
+///
+/// Where the model knows them, every tool but the agent's own `task` is declared with `"async": true`. A call whose task goes on stays open, and its result is
+/// the output of that call in a later request. What the protocol says nothing of:
+///
+/// - a task that was cancelled, failed or got lost has an output that says so;
+/// - a call beyond [`max_open_calls`](OpenAiModelBuilder::max_open_calls), or open for longer than [`open_call_ttl`](OpenAiModelBuilder::open_call_ttl), is
+///   answered with its acknowledgement, and its result comes as a user message;
+/// - nothing is remembered between requests: a process that is started again shows the model the same conversation.
+///
+/// Other models are answered at once and told results in messages.
+#[derive(Clone)]
+pub struct OpenAiModel(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) client: Client<OpenAIConfig>,
+    pub(crate) base_url: String,
+    pub(crate) shape: Shape,
+    pub(crate) native: bool,
+    pub(crate) max_open: usize,
+    pub(crate) ttl: Duration,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) failures: Failures,
+}
+
+impl OpenAiModel {
+    /// A model by its name, such as `"gpt-6-astra"`.
+    pub fn builder(model: impl Into<String>) -> OpenAiModelBuilder {
+        OpenAiModelBuilder::new(model.into())
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+impl Model for OpenAiModel {
+    fn generate(&self, request: ModelRequest) -> ModelStream {
+        let inner = Arc::clone(&self.0);
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let rules = Rules {
+            native: inner.native,
+            max_open: inner.max_open,
+            ttl: inner.ttl,
+            now: Timestamp::default().after(since_epoch),
+        };
+        let body = match inner.shape.body(&request, &rules) {
+            Ok(body) => body,
+            Err(error) => return ModelStream::failed(ModelError::permanent(error.to_string())),
+        };
+        let turn = Turn::new(request.tools, inner.shape.strict, inner.native, inner.failures.clone());
+        let running = Running {
+            inner,
+            turn,
+            ready: VecDeque::new(),
+            step: Step::Ask(body),
+        };
+        ModelStream::new(stream::unfold(running, Running::next))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+            .with_dialect(self.0.shape.dialect())
+            .with_native_async(self.0.native)
+    }
+}
+
+// The client has the key.
+impl fmt::Debug for OpenAiModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAiModel")
+            .field("base_url", &self.0.base_url)
+            .field("shape", &self.0.shape)
+            .field("native_async", &self.0.native)
+            .field("max_open_calls", &self.0.max_open)
+            .field("open_call_ttl", &self.0.ttl)
+            .field("timeouts", &self.0.timeouts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A turn that goes on. Dropping it closes the connection.
+struct Running {
+    inner: Arc<Inner>,
+    turn: Turn,
+    ready: VecDeque<ModelEvent>,
+    step: Step,
+}
+
+enum Step {
+    /// Nothing has been sent.
+    Ask(Value),
+    Read {
+        events: Events,
+        /// When the next event must be here.
+        due: Instant,
+        /// How long that is from the one before, or from the request.
+        limit: Duration,
+        /// When all of it must be here.
+        end: Instant,
+    },
+    Over,
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<Value, OpenAIError>> + Send>>;
+
+impl Running {
+    async fn next(mut self) -> Option<(Result<ModelEvent, ModelError>, Self)> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some((Ok(event), self));
+            }
+            match self.go_on().await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.step = Step::Over;
+                    return Some((Err(error), self));
+                }
+            }
+        }
+    }
+
+    /// One step; says whether there was one to go.
+    async fn go_on(&mut self) -> Result<bool, ModelError> {
+        let inner = &self.inner;
+        let timeouts = inner.timeouts;
+        match std::mem::replace(&mut self.step, Step::Over) {
+            Step::Ask(body) => {
+                let now = Instant::now();
+                let end = now + timeouts.turn;
+                let responses = inner.client.responses();
+                if inner.shape.stream {
+                    let due = end.min(now + timeouts.first_token);
+                    let asked = timeout_at(due, responses.create_stream_byot(&body)).await;
+                    let asked =
+                        asked.map_err(|_| late("the provider did not begin to answer", timeouts.first_token))?;
+                    let events = asked.map_err(|error| inner.failures.of(error))?;
+                    let limit = timeouts.first_token;
+                    self.step = Step::Read {
+                        events,
+                        due,
+                        limit,
+                        end,
+                    };
+                } else {
+                    let asked = timeout_at(end, responses.create_byot::<_, Value>(&body)).await;
+                    let asked = asked.map_err(|_| late("the turn was not complete", timeouts.turn))?;
+                    let response = asked.map_err(|error| inner.failures.of(error))?;
+                    self.ready.extend(self.turn.on_response(&response)?);
+                }
+                Ok(true)
+            }
+            Step::Read {
+                mut events,
+                due,
+                limit,
+                end,
+            } => {
+                let Ok(event) = timeout_at(due.min(end), events.next()).await else {
+                    return Err(match due < end {
+                        true => ModelError::silent(limit),
+                        false => late("the turn was not complete", timeouts.turn),
+                    });
+                };
+                // A connection that was closed in good order is no end of a turn.
+                let event = event.ok_or_else(ModelError::truncated)?;
+                let event = event.map_err(|error| inner.failures.of(error))?;
+                self.ready.extend(self.turn.on_event(&event)?);
+                if !self.ready.iter().any(|event| matches!(event, ModelEvent::Done(_))) {
+                    let limit = timeouts.stall;
+                    let due = Instant::now() + limit;
+                    self.step = Step::Read {
+                        events,
+                        due,
+                        limit,
+                        end,
+                    };
+                }
+                Ok(true)
+            }
+            Step::Over => Ok(false),
+        }
+    }
+}
+
+fn late(what: &str, limit: Duration) -> ModelError {
+    ModelError::transient(format!("{what} within {limit:?}"))
+}

@@ -1,0 +1,68 @@
+//! The body of a request.
+
+use async_tool_runtime::{Dialect, ModelRequest, SchemaError, ToolDefinition};
+use serde_json::{Map, Value, json};
+
+use crate::lowering::{Rules, TASK_TOOL, lower};
+
+/// How long a `prompt_cache_key` may be, in characters. With it, the requests of a session go where their beginning is cached
+/// ([guide](https://platform.openai.com/docs/guides/prompt-caching)).
+const CACHE_KEY: usize = 64;
+
+/// What is the same in all requests of a model.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) model: String,
+    pub(crate) stream: bool,
+    pub(crate) strict: bool,
+    /// Whether reasoning comes back encrypted, to be sent again.
+    pub(crate) encrypted_reasoning: bool,
+}
+
+impl Shape {
+    pub(crate) const fn dialect(&self) -> Dialect {
+        if self.strict {
+            Dialect::OpenAiStrict
+        } else {
+            Dialect::Plain
+        }
+    }
+
+    /// The body. Nothing is stored at the provider's, so all of the conversation is in it.
+    pub(crate) fn body(&self, request: &ModelRequest, rules: &Rules) -> Result<Value, SchemaError> {
+        let mut body = Map::new();
+        body.insert("model".into(), json!(self.model));
+        if let Some(system) = &request.system {
+            body.insert("instructions".into(), json!(system));
+        }
+        if !request.tools.is_empty() {
+            let tools = request.tools.iter().map(|tool| self.tool(tool, rules.native));
+            body.insert("tools".into(), Value::Array(tools.collect::<Result<_, _>>()?));
+        }
+        body.insert("input".into(), Value::Array(lower(&request.messages, rules)));
+        body.insert("store".into(), json!(false));
+        body.insert("stream".into(), json!(self.stream));
+        if self.encrypted_reasoning {
+            body.insert("include".into(), json!(["reasoning.encrypted_content"]));
+        }
+        let session = request.session.as_str();
+        if session.chars().count() <= CACHE_KEY {
+            body.insert("prompt_cache_key".into(), json!(session));
+        }
+        Ok(Value::Object(body))
+    }
+
+    fn tool(&self, tool: &ToolDefinition, native: bool) -> Result<Value, SchemaError> {
+        let mut declared = Map::new();
+        declared.insert("type".into(), json!("function"));
+        declared.insert("name".into(), json!(tool.name));
+        declared.insert("description".into(), json!(tool.description));
+        declared.insert("parameters".into(), Value::clone(&*tool.for_dialect(self.dialect())?));
+        // Without it, the API takes a schema for a strict one.
+        declared.insert("strict".into(), json!(self.strict));
+        if native && &*tool.name != TASK_TOOL {
+            declared.insert("async".into(), json!(true));
+        }
+        Ok(Value::Object(declared))
+    }
+}
