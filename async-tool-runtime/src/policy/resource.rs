@@ -55,7 +55,9 @@ impl ResourceArgument {
             Some(meant) => format!("write `{meant}`; "),
             None => String::new(),
         };
-        let names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
+        let mut names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
+        // A feature of serde_json, which any crate in the program can turn on, keeps the order in which they came.
+        names.sort_unstable();
         let names = match names.as_slice() {
             [] => "it has none".to_owned(),
             names => format!("the arguments are {}", names.join(", ")),
