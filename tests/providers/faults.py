@@ -105,22 +105,21 @@ FAULTS = [
 
 
 def run(report: Report, exe: str, bin: Path, beside: int) -> None:
-    """Each provider has a server of its own, which plays one fault after the other."""
-
-    def of(provider: str, server: servers.LLMock) -> list[Test]:
-        return [
-            Test(
-                f"{provider}, {'streamed' if streamed else 'plain'}: {fault.name}",
-                lambda streamed=streamed, fault=fault: _faulty(exe, server, provider, streamed, fault),
-            )
-            for fault in FAULTS
-            if provider not in fault.without
-            for streamed in fault.modes
-        ]
+    """Each provider has a server of its own, which plays one fault after the other, and judges all in the end."""
 
     def all_of(provider: str) -> None:
         with servers.LLMock(bin) as server:
-            report.run(of(provider, server))
+            played = [
+                Test(
+                    f"{provider}, {'streamed' if streamed else 'plain'}: {fault.name}",
+                    lambda streamed=streamed, fault=fault: _faulty(exe, server, provider, streamed, fault),
+                )
+                for fault in FAULTS
+                if provider not in fault.without
+                for streamed in fault.modes
+            ]
+            report.run(played)
+            report.run([Test(f"{provider}: `llmock report` passes", server.report)])
 
     with ThreadPoolExecutor(beside) as pool:
         list(pool.map(all_of, AT_LLMOCK))
@@ -128,10 +127,13 @@ def run(report: Report, exe: str, bin: Path, beside: int) -> None:
 
 def _faulty(exe: str, server: servers.LLMock, provider: str, streamed: bool, fault: Fault) -> list[str]:
     server.play(fault.behaviors)
+    before = server.judged()
     options = ["--delays", "get_weather=0.01,search=0.01", *fault.options]
+    # By its prompt LLMock tells one fault's requests from another's.
+    prompt = f"How is the weather when {fault.name}, {'streamed' if streamed else 'plain'}?"
     with Recorder(server.port) as recorder:
         base_url = f"http://127.0.0.1:{recorder.port}{AT_LLMOCK[provider]}"
-        ended = program.run(exe, provider, base_url, streamed, options, "How is the weather?")
+        ended = program.run(exe, provider, base_url, streamed, options, prompt)
         requests = list(recorder.requests)
     found = ended.findings() + bodies(provider, requests)
     if (ended.status == 0) != fault.succeeds:
@@ -147,9 +149,7 @@ def _faulty(exe: str, server: servers.LLMock, provider: str, streamed: bool, fau
         found += _ended_well(provider, requests[-1], fault.runs)
         if PROSE not in "".join(str(event.get("text", "")) for event in ended.named("text")):
             found.append("the text of the last answer isn't printed whole")
-    passed, verdict = server.report()
-    if not passed:
-        found.append(verdict)
+    found += server.judged()[len(before) :]
     return [*found, *(f"body| {request.raw.decode()[-1500:]}" for request in requests), ended.tail()] if found else []
 
 

@@ -79,29 +79,36 @@ class LLMock(Server):
         self._bin = bin
         # By itself it calls a tool on every message of the user's, and a delivery is one.
         command = [str(bin / "llmock"), "serve", "--port", str(port), "--tool-mode", "off", "--log-level", "warning"]
+        # Slow enough that a client which goes away in the middle of a stream is seen to go.
+        command += ["--stream-chunk-delay-ms", "20"]
         super().__init__(command, port, "/health")
 
     def play(self, behaviors: list[dict[str, Any]]) -> None:
-        self._post("reset", {})
-        self._post("scenario", {"behaviors": behaviors})
+        """From here on these are played, and nothing of before."""
+        self._ask("DELETE", "scenario")
+        self._ask("POST", "scenario", {"behaviors": behaviors})
 
     def left(self) -> list[dict[str, Any]]:
         """The behaviours that no request has met."""
-        return self._get("scenario")["pending"]
+        return self._ask("GET", "scenario")["pending"]
 
-    def requests(self) -> list[dict[str, Any]]:
-        return self._get("requests")["requests"]
+    def judged(self) -> list[str]:
+        """What it has found against the client, oldest first."""
+        findings = sorted(self._ask("GET", "verdict")["findings"], key=lambda finding: finding["requests"])
+        return [f"LLMock: {finding['code']}: {finding['title']} {finding['advice']}" for finding in findings]
 
-    def report(self) -> tuple[bool, str]:
+    def report(self) -> list[str]:
+        """What `llmock report` says if it doesn't pass; its warnings count as well."""
         command = [str(self._bin / "llmock"), "report", "--strict", "--url", f"http://127.0.0.1:{self.port}"]
-        judged = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
-        return judged.returncode == 0, judged.stdout + judged.stderr
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        return [] if done.returncode == 0 else [done.stdout, done.stderr]
 
-    def _post(self, what: str, body: dict[str, Any]) -> None:
-        url = f"http://127.0.0.1:{self.port}/_llmock/{what}"
-        request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
-        urllib.request.urlopen(request, timeout=10).close()
-
-    def _get(self, what: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_llmock/{what}", timeout=10) as answer:
+    def _ask(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/_llmock/{what}",
+            json.dumps(body).encode() if body is not None else None,
+            {"content-type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
