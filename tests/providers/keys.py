@@ -47,7 +47,7 @@ def _refused(exe: str, provider: str, streamed: bool) -> list[str]:
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         base_url = f"http://127.0.0.1:{server.server_port}{ROOTS[provider]}"
-        run = program.run(exe, provider, base_url, streamed, [], "Say hello.", limit=30)
+        run = program.run(exe, provider, base_url, streamed, [], "Say hello.", limit=30, more={"RUST_LOG": "trace"})
     finally:
         server.shutdown()
         server.server_close()

@@ -13,8 +13,8 @@ KEY = "sk-canary-4be1c07f93d25a86"
 # The variables from which the key is read, and the model that is asked for: one that the adapters take for an
 # ordinary one, but for `openai-native`, whose calls may stay open.
 PROVIDERS = {
-    "openai": (["OPENAI_API_KEY"], "gpt-4.1-mini"),
-    "openai-responses": (["OPENAI_API_KEY"], "gpt-4.1-mini"),
+    "openai": (["OPENAI_API_KEY"], "gpt-5-mini"),
+    "openai-responses": (["OPENAI_API_KEY"], "gpt-5-mini"),
     "openai-native": (["OPENAI_API_KEY"], "gpt-6-astra"),
     "anthropic": (["ANTHROPIC_API_KEY"], "claude-sonnet-4-5"),
     "gemini": (["GEMINI_API_KEY", "GOOGLE_API_KEY"], "gemini-2.5-flash"),
@@ -64,12 +64,22 @@ class Run:
         return "\n".join(shown)
 
 
-def run(program: str, provider: str, base_url: str, streamed: bool, options: list[str], prompt: str, limit: float = 45) -> Run:
+def run(
+    program: str,
+    provider: str,
+    base_url: str,
+    streamed: bool,
+    options: list[str],
+    prompt: str,
+    limit: float = 45,
+    more: dict[str, str] | None = None,
+) -> Run:
+    """Runs the program to its end, or for `limit` seconds, with the key and `more` in its environment."""
     variables, model = PROVIDERS[provider]
     command = [program, "--provider", provider, "--base-url", base_url, "--model", model]
     command += ["--stream" if streamed else "--no-stream", *options, "--prompt", prompt]
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "RUST_BACKTRACE") if name in os.environ}
-    environment = kept | {name: KEY for name in variables}
+    environment = kept | {name: KEY for name in variables} | (more or {})
     started = time.monotonic()
     process = subprocess.Popen(
         command,

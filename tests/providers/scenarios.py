@@ -1,5 +1,6 @@
 """The conversations that aimock plays: what it says, what the user and the tools do meanwhile, and what must come of it."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -164,6 +165,19 @@ def _pruned(seen: Seen) -> list[str]:
     return found
 
 
+def _reasoned(seen: Seen) -> list[str]:
+    found = _once(seen, (OSLO, "call_oslo"))
+    for place, body in enumerate(seen.bodies[1:], 1):
+        asking = next((message for message in pairing.read(seen.provider, body) if message.of("call")), None)
+        kinds = [part.kind for part in asking.parts] if asking else []
+        if kinds != ["reasoning", "call"]:
+            found.append(f"request {place}: the turn that called comes back as {kinds}, and was reasoning, then a call")
+        # The thought and its signature; at OpenAI the encrypted form, which aimock makes of the item's id.
+        kept = [THOUGHT, SIGNATURE] if seen.provider == "anthropic" else [base64.b64encode(b"aimock-encrypted-reasoning:").decode()]
+        found += [f"request {place}: {text!r} of the reasoning is gone" for text in kept if text not in json.dumps(body)]
+    return found
+
+
 def _second_round(seen: Seen) -> list[str]:
     found = _once(seen, (OSLO, "call_oslo"))
     if len(seen.bodies) < 4:
@@ -188,6 +202,7 @@ def _once(seen: Seen, *marks: tuple[str, str]) -> list[str]:
 
 # ---------------------------------------------------------------------------------------------------------- scenarios
 
+THOUGHT, SIGNATURE = "North means Oslo, I suppose.", "c2lnbmF0dXJlLTdmM2E="
 LONG = "The harbour office keeps a record of every hour. " * 60
 STEPS = ["first", "second", "third", "fourth", "fifth"]
 
@@ -287,5 +302,25 @@ SCENARIOS = [
         check=_second_round,
         # There the model isn't asked again before something is new, so that it has no second round.
         without=("openai-native",),
+    ),
+    Scenario(
+        name="reasoning goes back as it came, before the call that it led to",
+        context="reasoning",
+        prompt="What would you wear up north?",
+        options=["--delays", "get_weather=0.6"],
+        script=[
+            turn(
+                0,
+                {
+                    "reasoning": THOUGHT,
+                    "reasoningSignature": SIGNATURE,
+                    "toolCalls": [call("call_oslo", "get_weather", city=OSLO)],
+                },
+            ),
+            otherwise(),
+        ],
+        check=_reasoned,
+        # What aimock sends them has no signature, so that nothing must go back.
+        without=("openai", "gemini", "bedrock", "ollama"),
     ),
 ]
