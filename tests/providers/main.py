@@ -7,6 +7,8 @@ from pathlib import Path
 import conversations
 import faults
 import keys
+import program
+import shapes
 import teeth
 from report import Report
 
@@ -19,6 +21,7 @@ def main() -> int:
     only = set(sys.argv[3:]) or {"conversations", "faults", "keys"}
     started = time.monotonic()
     report = Report()
+    shapes.prepare(program.PROVIDERS)
     with conversations.aimock(work / "node_modules") as server:
         if "conversations" in only:
             recorded: list[conversations.Recorded] = []

@@ -14,6 +14,9 @@ import turnsafe
 # The answers to calls are blocks of the one message after them; elsewhere each is a message (an item) of its own.
 IN_BLOCKS = ("anthropic", "bedrock", "gemini")
 
+# The program's tools that run in the background.
+BACKGROUND = ("get_weather", "search")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -117,6 +120,13 @@ def _open_calls(messages: list[Message]) -> Any:
                 if part.id in given:
                     yield f"pairing: item {place} answers {part.id} a second time"
                 given.add(part.id)
+    # Only calls of tools that run in the background may wait.
+    for place, message in enumerate(messages):
+        zone = _zone("openai-native", messages, place)
+        at_once = {part.id for at in zone for part in messages[at].of("answer")}
+        for call in message.of("call"):
+            if call.name not in BACKGROUND and call.id not in at_once:
+                yield f"pairing: call {call.id} ({call.name}) of item {place} has no answer directly after it"
 
 
 def _zone(provider: str, messages: list[Message], place: int) -> list[int]:
@@ -174,9 +184,10 @@ def _of_the_provider(provider: str, body: dict[str, Any], messages: list[Message
         if body.get("previous_response_id") and any(message.of("call") for message in messages):
             found.append("order: with `previous_response_id` the calls must not be sent again")
     if provider == "openai-native":
+        # Tools that run in the background are declared so; the `task` tool is answered at once.
         for tool in body.get("tools", []):
-            if tool.get("type") == "function" and "async" not in tool:
-                found.append(f"order: the tool {tool.get('name')} doesn't say whether it is `async`")
+            if tool.get("async", False) != (tool["name"] in BACKGROUND):
+                found.append(f"order: the tool {tool['name']} says that it is `async`: {tool.get('async', False)}")
     return found
 
 
@@ -221,7 +232,11 @@ def _grown(old: Any, new: Any) -> bool:
 
 def _bare(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _bare(each) for key, each in value.items() if key != "cache_control"}
+        bare = {key: _bare(each) for key, each in value.items() if key != "cache_control"}
+        # At Anthropic a text is short for one block of it, and it takes a block to hold a marker.
+        if isinstance(bare.get("content"), str) and set(bare) == {"role", "content"}:
+            bare["content"] = [{"type": "text", "text": bare["content"]}]
+        return bare
     if isinstance(value, list):
         return [_bare(each) for each in value if not (isinstance(each, dict) and set(each) == {"cachePoint"})]
     return value

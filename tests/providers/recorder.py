@@ -96,6 +96,9 @@ class Recorder:
                 await there.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except asyncio.CancelledError:
+            # The recording ends. To be cancelled quietly is all that is wanted of it.
+            pass
         finally:
             # The client has said all it will say on this connection. A server that is still answering must notice.
             if there is not None:

@@ -11,6 +11,7 @@ read, and numbers may be strings. `closed` takes all of that out.
 """
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,16 @@ def findings(provider: str, body: dict[str, Any], path: str, stream: bool) -> li
     except ValidationError as refused:
         return _readable(refused)
     return []
+
+
+def prepare(providers: Iterable[str]) -> None:
+    """Builds what `findings` needs. The SDKs can't be imported by two threads at once."""
+    for provider in providers:
+        for stream in (False, True):
+            if provider == "bedrock":
+                _converse()
+            else:
+                _validator(provider, stream)
 
 
 @cache
@@ -114,13 +125,13 @@ def closed(schema: Any) -> Any:
 
 
 def _readable(refused: ValidationError) -> list[str]:
-    """One line per mistake. A union complains for each of its branches: the one with the fewest complaints was meant."""
+    """One line per mistake. A union complains for each of its branches: the one that went deepest was meant."""
     branches: dict[tuple[str, ...], list[Any]] = {}
     for error in refused.errors(include_url=False):
         steps = [str(step) for step in error["loc"]]
         branch = tuple(step for step in steps if step[:1].isupper() or "[" in step)
         branches.setdefault(branch, []).append((".".join(step for step in steps if step not in branch), error))
-    meant = min(branches.values(), key=lambda errors: (len(errors), -max(len(error["loc"]) for _, error in errors)))
+    meant = min(branches.values(), key=lambda errors: (-max(len(error["loc"]) for _, error in errors), len(errors)))
     return [f"shape: {place}: {error['msg']} (got {_short(error['input'])})" for place, error in meant[:4]]
 
 
