@@ -175,34 +175,35 @@ def _answer(status: str, body: str, headers: str = "", length: int | None = None
 
 
 REFUSED = json.dumps({"message": "Too many requests", "error": "too many requests"})
-SOME = json.dumps({"model": "qwen3", "created_at": "2026-01-01T00:00:00Z", "message": {"role": "assistant", "content": "All is"}, "done": False})
-HALF = {"bedrock": '{"output": {"message": {"role": "assistant", "content": [{"text": "All', "ollama": '{"message": {"role": "assi'}
+SOME = json.dumps({"model": "qwen3", "message": {"role": "assistant", "content": "All is"}, "done": False})
 
-# The answer, the modes, and the seconds that it asks the client to wait.
+# The answer, and the seconds that it asks the client to wait.
 IN_PLACE = {
-    "a 429 is waited out for as long as it says": (_answer("429 Too Many Requests", REFUSED, "retry-after: 1\r\n"), (False, True), 1.0),
-    "a 500 is tried again": (_answer("500 Internal Server Error", REFUSED), (False, True), 0.0),
-    "an answer that breaks off is made again": (None, (False, True), 0.0),
+    "a 429 is waited out for as long as it says": (_answer("429 Too Many Requests", REFUSED, "retry-after: 1\r\n"), 1.0),
+    "a 500 is tried again": (_answer("500 Internal Server Error", REFUSED), 0.0),
+}
+
+# Streamed it ends cleanly, and without its end; plain before the length that it has promised.
+BROKEN = {
+    ("bedrock", False): _answer("200 OK", '{"output": {"message": {"role": "assistant", "content": [{"text": "All', length=4096),
+    ("bedrock", True): _answer("200 OK", ""),
+    ("ollama", False): _answer("200 OK", '{"message": {"role": "assistant", "content": "All', length=4096),
+    ("ollama", True): _answer("200 OK", SOME + "\n"),
 }
 
 
 def in_place(exe: str, server: servers.Server) -> list[Test]:
     found = []
-    for provider in ("bedrock", "ollama"):
-        for name, (answer, modes, wait) in IN_PLACE.items():
-            for streamed in modes:
-                if provider == "bedrock" and streamed:
-                    continue
-                # Streamed, it ends cleanly and without its last line; plain, before the length it has promised.
-                cut = _answer("200 OK", SOME + "\n") if streamed else _answer("200 OK", HALF[provider], length=4096)
-                found.append(
-                    Test(
-                        f"{provider}, {'streamed' if streamed else 'plain'}: {name}",
-                        lambda provider=provider, streamed=streamed, answer=answer or cut, wait=wait: _in_place(
-                            exe, server, provider, streamed, answer, wait
-                        ),
-                    )
+    for (provider, streamed), broken in BROKEN.items():
+        for name, (answer, wait) in {**IN_PLACE, "an answer that breaks off is made again": (broken, 0.0)}.items():
+            found.append(
+                Test(
+                    f"{provider}, {'streamed' if streamed else 'plain'}: {name}",
+                    lambda provider=provider, streamed=streamed, answer=answer, wait=wait: _in_place(
+                        exe, server, provider, streamed, answer, wait
+                    ),
                 )
+            )
     return found
 
 

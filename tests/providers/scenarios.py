@@ -27,10 +27,13 @@ class Seen:
         return next((place for place, body in enumerate(self.bodies) if self.late(body, mark, call)), None)
 
     def late(self, body: dict[str, Any], mark: str, call: str) -> str:
-        """A call's late result as `body` tells it: the row of a delivery, or its output where calls stay open."""
-        if self.provider == "openai-native":
-            return next((answer.text for answer in pairing.answers(self.provider, body) if answer.id == call), "")
+        """A call's late result as `body` tells it: the row of a delivery, or its output where calls stay open.
+
+        There it is a row as well for a call that was pruned away, to which an output would be one without a call.
+        """
         rows = [row for row in pairing.user_texts(self.provider, body).splitlines() if row.startswith("{") and mark in row]
+        if self.provider == "openai-native":
+            rows += [answer.text for answer in pairing.answers(self.provider, body) if answer.id == call]
         return "\n".join(rows)
 
     def answer(self, body: dict[str, Any], mark: str) -> str:
@@ -113,6 +116,32 @@ def _user_between(seen: Seen) -> list[str]:
         found.append("the user's message waited for the result")
     if "What should I pack?" not in pairing.user_texts(seen.provider, seen.bodies[-1]):
         found.append("the user's message is forgotten")
+    return found
+
+
+def _said_at_once(seen: Seen) -> list[str]:
+    found = _once(seen, (OSLO, "call_oslo"))
+    if seen.said("What should I pack?") is None:
+        found.append("the user's message never reaches the model")
+    return found
+
+
+def _deferred(seen: Seen) -> list[str]:
+    found = _once(seen, (TIDES, "call_tides"))
+    answer = seen.answer(seen.bodies[1], OSLO)
+    if "snow" not in answer:
+        found.append(f"the model is asked with {answer!r} for the call that has ended")
+    if len(seen.bodies) != 3:
+        found.append(f"two results cost {len(seen.bodies) - 1} requests, not 2")
+    return found
+
+
+def _failed(seen: Seen) -> list[str]:
+    answer = seen.answer(seen.bodies[-1], "Atlantis")
+    found = [] if "no station" in answer else [f"the model isn't told the error: {answer!r}"]
+    # Bedrock has a flag for it as well, which genai doesn't let through.
+    if seen.provider == "anthropic" and '"is_error": true' not in json.dumps(seen.bodies[-1]):
+        found.append("the answer isn't flagged as an error")
     return found
 
 
@@ -322,5 +351,44 @@ SCENARIOS = [
         check=_reasoned,
         # What aimock sends them has no signature, so that nothing must go back.
         without=("openai", "gemini", "bedrock", "ollama"),
+    ),
+    Scenario(
+        name="what the user says while calls are waited for comes after their answers, in its own message",
+        context="user-at-once",
+        prompt="How is the weather up north?",
+        options=["--delays", "get_weather=1.2", "--grace", "0.5", "--say", "0.2=What should I pack?"],
+        script=[turn(0, {"toolCalls": [call("call_oslo", "get_weather", city=OSLO)]}), otherwise()],
+        check=_said_at_once,
+    ),
+    Scenario(
+        name="where the model is asked only when something is new, a result takes the place of its acknowledgement",
+        context="deferred",
+        prompt="How is the weather up north?",
+        options=["--delays", "get_weather=0.8,search=1.2", "--ack", "deferred"],
+        script=[
+            turn(0, {"toolCalls": [call("call_oslo", "get_weather", city=OSLO), call("call_tides", "search", query=TIDES)]}),
+            otherwise(),
+        ],
+        check=_deferred,
+    ),
+    Scenario(
+        name="a model that says nothing to an acknowledgement leaves no empty message",
+        context="silent",
+        prompt="How is the weather up north?",
+        options=["--delays", "get_weather=0.8", "--say", "1.5=Thank you."],
+        script=[
+            turn(0, {"toolCalls": [call("call_oslo", "get_weather", city=OSLO)]}),
+            on("weather up north", True, {"content": ""}),
+            otherwise(),
+        ],
+        check=lambda seen: _once(seen, (OSLO, "call_oslo")),
+    ),
+    Scenario(
+        name="a result that fails is told as an error",
+        context="error",
+        prompt="How is the weather where nobody is?",
+        options=["--delays", "get_weather=0.01"],
+        script=[turn(0, {"toolCalls": [call("call_nowhere", "get_weather", city="Atlantis")]}), otherwise()],
+        check=_failed,
     ),
 ]
