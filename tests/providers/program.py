@@ -49,7 +49,7 @@ class Run:
     def findings(self) -> list[str]:
         """What must hold of every run, however it ends."""
         found = [f"stdout has a line that is no event: {event['line'][:200]!r}" for event in self.named("unreadable")]
-        if KEY in self.stdout or KEY in self.stderr:
+        if "canary" in self.stdout + self.stderr:
             found.append("the key is in the output")
         if self.status is None:
             found.append(f"it was still running after {self.seconds:.0f} s")
