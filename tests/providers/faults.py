@@ -25,6 +25,8 @@ AT_LLMOCK = {
     "gemini": "/gemini/v1beta/",
 }
 
+# No result is late, on a machine that is busy neither: the grace ends when all are there.
+QUICK = ["--delays", "get_weather=0.01,search=0.01", "--grace", "3"]
 PROSE = "All is well, as far as one can tell from here, and the rest will be known in the morning."
 CALL = {"type": "reply", "tool_calls": [{"name": "get_weather", "arguments": {"city": "Nairobi"}}]}
 # Long enough for any stream to be cut in the middle of it.
@@ -128,7 +130,7 @@ def run(report: Report, exe: str, bin: Path, beside: int) -> None:
 def _faulty(exe: str, server: servers.LLMock, provider: str, streamed: bool, fault: Fault) -> list[str]:
     server.play(fault.behaviors)
     before = server.judged()
-    options = ["--delays", "get_weather=0.01,search=0.01", *fault.options]
+    options = [*QUICK, *fault.options]
     # By its prompt LLMock tells one fault's requests from another's.
     prompt = f"How is the weather when {fault.name}, {'streamed' if streamed else 'plain'}?"
     with Recorder(server.port) as recorder:
@@ -211,8 +213,7 @@ def _in_place(exe: str, server: servers.Server, provider: str, streamed: bool, a
     headers = {"x-aimock-context": "parallel", "x-test-id": f"fault-{provider}-{streamed}-{hash(answer)}"}
     with Recorder(server.port, headers, [answer]) as recorder:
         base_url = f"http://127.0.0.1:{recorder.port}{ROOTS[provider]}"
-        options = ["--delays", "get_weather=0.01,search=0.01"]
-        ended = program.run(exe, provider, base_url, streamed, options, "Compare the three.")
+        ended = program.run(exe, provider, base_url, streamed, QUICK, "Compare the three.")
         requests = list(recorder.requests)
     found = ended.findings() + bodies(provider, requests)
     if ended.status != 0:

@@ -262,7 +262,7 @@ SCENARIOS = [
         name="parallel calls that end in time are answered with their results",
         context="parallel",
         prompt="Compare the three.",
-        options=["--delays", "get_weather=0.02,search=0.03"],
+        options=["--delays", "get_weather=0.02,search=0.03", "--grace", "3"],
         script=[
             turn(
                 0,
@@ -282,7 +282,7 @@ SCENARIOS = [
         name="of two calls the quick one is answered with its result, and the slow one's comes late",
         context="grace",
         prompt="Weather first, then the rest.",
-        options=["--delays", "get_weather=0.02,search=1.0"],
+        options=["--delays", "get_weather=0.02,search=1.5", "--grace", "0.6"],
         script=[
             turn(0, {"toolCalls": [call("call_paris", "get_weather", city=PARIS), call("call_tides", "search", query=TIDES)]}),
             otherwise(),
@@ -322,7 +322,7 @@ SCENARIOS = [
         name="a call that is made while another runs is answered, and both results are told once",
         context="second-round",
         prompt="Look at both, one after the other.",
-        options=["--delays", "get_weather=1.4,search=0.02"],
+        options=["--delays", "get_weather=1.8,search=0.02", "--grace", "0.6"],
         script=[
             turn(0, {"toolCalls": [call("call_oslo", "get_weather", city=OSLO)]}),
             turn(1, {"content": "Meanwhile I search.", "toolCalls": [call("call_tides", "search", query=TIDES)]}),
@@ -387,7 +387,7 @@ SCENARIOS = [
         name="a result that fails is told as an error",
         context="error",
         prompt="How is the weather where nobody is?",
-        options=["--delays", "get_weather=0.01"],
+        options=["--delays", "get_weather=0.01", "--grace", "3"],
         script=[turn(0, {"toolCalls": [call("call_nowhere", "get_weather", city="Atlantis")]}), otherwise()],
         check=_failed,
     ),
