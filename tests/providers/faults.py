@@ -144,6 +144,9 @@ def _faulty(exe: str, server: servers.LLMock, provider: str, streamed: bool, fau
         found.append(f"stderr doesn't say {fault.says!r}")
     if len(requests) != fault.requests:
         found.append(f"there were {len(requests)} requests, not {fault.requests}")
+    started = ended.named("started")
+    if len(started) != int(fault.runs):
+        found.append(f"{len(started)} tools were started, not {int(fault.runs)}: {started}")
     unmet = [behavior for behavior in server.left() if behavior.get("times") is not None]
     if unmet:
         found.append(f"no request met {unmet}")
