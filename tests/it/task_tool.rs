@@ -533,7 +533,7 @@ async fn what_can_not_take_a_message_is_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_waits_for_anothers_result_takes_no_messages_yet() {
+async fn a_task_that_waits_for_the_result_of_another_takes_no_messages_yet() {
     let model = Mind::playing([|| {
         calls([
             ("work", json!({"ms": 5_000, "value": "x"})),

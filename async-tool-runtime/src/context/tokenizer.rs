@@ -123,7 +123,7 @@ mod tests {
             ("hexadecimal", noise(b"0123456789abcdef", 4_000), 1.0..=1.4),
             (
                 "German",
-                "Während Aufgaben im Hintergrund laufen, kann ein Sprachmodell weiterarbeiten. ".repeat(9),
+                "Während Aufgaben im Hintergrund laufen, kann ein Sprachmodell weiterarbeiten. ".repeat(9), // typos:ignore
                 1.0..=1.4,
             ),
             (

@@ -5,14 +5,13 @@ use std::{sync::Arc, time::Duration};
 use async_tool_openai::{OpenAiModel, OpenAiModelBuilder};
 use async_tool_runtime::{
     AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder, AsyncToolManager, DeliveryPolicy, Message,
-    Model as _, ModelRequest, PrunePolicy, SessionId, TaskNo,
+    Model as _, ModelRequest, PrunePolicy, SessionId, TaskNo, testing::Gates,
 };
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::{
-    gates::Gates,
     server::{Reply, Server, events as streamed, gate, reasoning, said, task},
     wire::builder,
 };

@@ -4,8 +4,5 @@
 
 mod conversation;
 mod failures;
-// The gates that the runtime is tested with.
-#[path = "../../../../tests/it/gates.rs"]
-mod gates;
 mod server;
 mod wire;
