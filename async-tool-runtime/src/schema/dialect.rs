@@ -45,16 +45,22 @@ impl Dialect {
 
     /// The schema of a tool's arguments in this dialect.
     pub(crate) fn render(self, schema: &Value) -> Result<Value, SchemaError> {
+        // A feature of serde_json, which any crate in the program can turn on, keeps the order in which keys came. What a provider is sent,
+        // and caches by its bytes, is the same with it and without it.
+        let mut schema = schema.clone();
+        schema.sort_all_objects();
         let rendered = match self {
-            Self::Plain => plain::render(schema),
-            Self::OpenAiStrict => openai::render_strict(schema),
-            Self::Anthropic => anthropic::render(schema),
-            Self::AnthropicStrict => anthropic::render_strict(schema),
-            Self::Gemini => gemini::render(schema),
-            Self::GeminiJsonSchema => gemini::render_json_schema(schema),
-            Self::Bedrock => bedrock::render(schema),
+            Self::Plain => plain::render(&schema),
+            Self::OpenAiStrict => openai::render_strict(&schema),
+            Self::Anthropic => anthropic::render(&schema),
+            Self::AnthropicStrict => anthropic::render_strict(&schema),
+            Self::Gemini => gemini::render(&schema),
+            Self::GeminiJsonSchema => gemini::render_json_schema(&schema),
+            Self::Bedrock => bedrock::render(&schema),
         };
-        rendered.map_err(|refusal| SchemaError::new(self, refusal))
+        let mut rendered = rendered.map_err(|refusal| SchemaError::new(self, refusal))?;
+        rendered.sort_all_objects();
+        Ok(rendered)
     }
 }
 
