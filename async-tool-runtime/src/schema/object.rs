@@ -133,17 +133,15 @@ pub(super) fn unknown_requirement(object: &Map<String, Value>) -> Option<&str> {
 
 /// The names of the properties in the order in which they are to be written.
 ///
-/// `serde_json` sorts keys unless something in the build turns its `preserve_order` on. `required` is a list and keeps the
-/// order of the source, so what is required comes first.
+/// `serde_json` sorts keys unless something in the build turns its `preserve_order` on, and the order must not depend on that.
+/// `required` is a list and keeps the order of the source, so what is required comes first.
 pub(super) fn order(object: &Map<String, Value>) -> Vec<Value> {
-    let names: Vec<&String> = object
+    let mut names: Vec<&String> = object
         .get("properties")
         .and_then(Value::as_object)
         .map(|properties| properties.keys().collect())
         .unwrap_or_default();
-    if !names.is_sorted() {
-        return names.into_iter().map(|name| json!(name)).collect();
-    }
+    names.sort_unstable();
     let required = object
         .get("required")
         .and_then(Value::as_array)
