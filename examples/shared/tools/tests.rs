@@ -122,7 +122,8 @@ async fn a_watch_stops_when_it_is_told_to() {
     let TaskOutcome::Cancelled(reason) = outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!(reason, "enough; the tool said: stopped before the first file");
+    // How far it came by then is for the machine to say.
+    assert!(reason.starts_with("enough; the tool said: stopped"), "{reason}");
 }
 
 #[tokio::test]

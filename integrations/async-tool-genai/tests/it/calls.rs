@@ -112,7 +112,7 @@ async fn what_strict_mode_makes_a_model_write_is_taken_out_again() {
         let body = server.asked()[0].body();
         let tool = body.pointer("/tools/0/function").unwrap_or(&body["tools"][0]);
         assert_eq!(tool["strict"], true, "{body:#}");
-        assert_eq!(tool["parameters"]["required"], json!(["query", "limit"]), "{body:#}");
+        assert_eq!(tool["parameters"]["required"], json!(["limit", "query"]), "{body:#}");
     }
 }
 
