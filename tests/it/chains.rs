@@ -214,7 +214,10 @@ async fn what_is_put_in_is_checked_as_if_the_model_had_written_it() {
             ("work", json!({"ms": 1_000, "value": {"n": 41, "text": "no number"}})),
             ("add_one", json!({"number": {"$task": "#1", "pointer": "/n"}})),
             ("add_one", json!({"number": {"$task": "#1", "pointer": "/text"}})),
-            ("add_one", json!({"number": {"$task": "#1"}, "colour": 3})),
+            (
+                "add_one",
+                json!({"number": {"$task": "#1", "pointer": "/n"}, "colour": 3}),
+            ),
         ])
     }]);
     let stage = Stage::set(model, [usual(), add_one::tool()], |agent| agent).await;

@@ -325,7 +325,8 @@ async fn spilled(reads: fn() -> ModelStream) -> Stage {
     let log = tool("log", |_| async {
         tokio::time::sleep(secs(1)).await;
         let lines: Vec<String> = (1..=20_000).map(|line| format!("line {line}")).collect();
-        Ok(json!({"log": lines.join("\n"), "lines": [{"of": "é🦀"}]}))
+        // In this order also where serde_json keeps the order.
+        Ok(json!({"lines": [{"of": "é🦀"}], "log": lines.join("\n")}))
     });
     let mut stage = Stage::set(
         Mind::new(
