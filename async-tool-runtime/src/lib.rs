@@ -118,7 +118,9 @@ pub use context::{
     TokenEstimator, Transcript, pruned_view, status_block,
 };
 pub use future::{BoxFuture, BoxStream};
-pub use journal::{AppendError, Awaited, Entry, Given, Journal, MemoryJournal, ReadError, Seq};
+pub use journal::{
+    AppendError, Awaited, Entry, Given, Journal, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot,
+};
 pub use manager::{
     AsyncToolManager, AsyncToolManagerBuilder, BuildError, ManagerStats, ResolveError, ShutdownReport, SubmitError,
     WhenFull,

@@ -11,8 +11,8 @@ use std::{
 use async_tool_runtime::{
     AckPolicy, AgentError, AgentEventKind, AgentState, AnswerContent, AppendError, AsyncAgent, AsyncToolManager,
     BoxFuture, BoxStream, Capabilities, Dialect, Entry, FunctionTool, Journal, Ledger, MemoryJournal, Message, Model,
-    ModelError, ModelRequest, ModelStream, ReadError, RulePlanner, RunError, Seq, SessionId, StartError, TaskNo,
-    TaskStatus, ToolCall, ToolDefinition,
+    ModelError, ModelRequest, ModelStream, ReadError, RulePlanner, RunError, Seq, SessionFilter, SessionId, StartError,
+    TaskNo, TaskStatus, ToolCall, ToolDefinition,
     testing::{Gates, ScriptedModel},
 };
 use serde_json::json;
@@ -278,8 +278,8 @@ impl Journal for Flaky {
         self.inner.read(session, after)
     }
 
-    fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.inner.sessions()
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.inner.sessions(filter)
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use async_tool_runtime::{
     AckPolicy, AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoundCall, BoxFuture, BoxStream, CloseMode,
     Entry, FunctionTool, Join, Journal, Ledger, Message, ModelRequest, ModelStream, PrunePolicy, ReadError, Seq,
-    SessionId, TaskNo, TaskOutcome, ToolCall, ToolDefinition, ToolError, ToolErrorKind, async_tool,
+    SessionFilter, SessionId, TaskNo, TaskOutcome, ToolCall, ToolDefinition, ToolError, ToolErrorKind, async_tool,
     testing::{Explore, Faults, Replay, ScriptedModel, Sim, SimJournal, check_journal},
     tools,
 };
@@ -389,8 +389,8 @@ impl Journal for Unfaithful {
         self.journal.read(session, after)
     }
 
-    fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.journal.sessions()
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.journal.sessions(filter)
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use async_tool_runtime::{
     AgentError, AgentState, AppendError, AsyncAgent, AsyncToolManager, Background, BoxFuture, BoxStream, CloseMode,
     DeliveryPolicy, Effect, Entry, FunctionTool, Journal, Ledger, MemoryJournal, Message, ModelStream, ReadError, Seq,
-    SessionId, TaskId, ToolContext,
+    SessionFilter, SessionId, TaskId, ToolContext,
 };
 use serde_json::{Value, json};
 
@@ -80,6 +80,7 @@ impl Journal for Breaking {
                     Failure::Conflict => {
                         return Err(AppendError::Conflict {
                             last: Seq::new(after.as_u64() + 1),
+                            until: None,
                         });
                     }
                     Failure::InPassing | Failure::AnswerLost => {}
@@ -95,8 +96,8 @@ impl Journal for Breaking {
         self.inner.read(session, after)
     }
 
-    fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.inner.sessions()
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.inner.sessions(filter)
     }
 }
 

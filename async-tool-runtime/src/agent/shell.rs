@@ -397,7 +397,7 @@ impl Shell {
             };
             match (&error, pauses.next()) {
                 // A store that failed may have written all the same; then our own entries are the conflict.
-                (AppendError::Conflict { last }, _)
+                (AppendError::Conflict { last, .. }, _)
                     if is_repeated && has_written(&*self.journal, &self.session, self.seq, entries, *last).await =>
                 {
                     self.seq = *last;

@@ -3,16 +3,19 @@
 use std::{error::Error, fmt};
 
 use super::Seq;
+use crate::Timestamp;
 
 /// Entries could not be added. Nothing has changed, unless the error is [`Unavailable`](AppendError::Unavailable) and the
 /// store itself can't say.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// The session has entries the writer doesn't know of: somebody else owns it now.
+    /// Somebody else owns the session now: it has entries that the writer doesn't know of, or it is held.
     Conflict {
         /// The last entry of the session.
         last: Seq,
+        /// Until when whoever owns the session holds it, where the journal knows: nobody else can take it up before.
+        until: Option<Timestamp>,
     },
     /// The store can't be written to now; another try may work.
     Unavailable(Box<dyn Error + Send + Sync>),
@@ -21,7 +24,10 @@ pub enum AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conflict { last } => write!(
+            Self::Conflict { until: Some(_), .. } => f.write_str(
+                "another process holds the session; end it there, or try again when it has not been heard of for a while",
+            ),
+            Self::Conflict { last, until: None } => write!(
                 f,
                 "the session goes on to entry {}: another process owns it now",
                 last.as_u64()

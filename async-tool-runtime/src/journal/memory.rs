@@ -9,7 +9,7 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{AppendError, Entry, Journal, ReadError, Seq};
+use super::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter};
 use crate::{
     SessionId,
     future::{BoxFuture, BoxStream},
@@ -48,7 +48,7 @@ impl MemoryJournal {
         };
         let last = Seq::new(log.len() as u64);
         if last != after {
-            return Err(AppendError::Conflict { last });
+            return Err(AppendError::Conflict { last, until: None });
         }
         log.extend_from_slice(entries);
         Ok(Seq::new(log.len() as u64))
@@ -72,9 +72,15 @@ impl Journal for MemoryJournal {
         Box::pin(Listed(later.collect()))
     }
 
-    fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        let names: Vec<SessionId> = self.logs().keys().cloned().collect();
-        Box::pin(Listed(names.into_iter().map(Ok).collect()))
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        let logs = self.logs();
+        let is_wanted = |log: &[Entry]| match filter {
+            SessionFilter::All => true,
+            SessionFilter::Open => !matches!(log.last(), Some(Entry::Closed { .. })),
+        };
+        let names = logs.iter().filter(|(_, log)| is_wanted(log));
+        let names = names.map(|(name, _)| Ok(name.clone())).collect();
+        Box::pin(Listed(names))
     }
 }
 

@@ -12,10 +12,12 @@
 mod entry;
 mod error;
 mod memory;
+mod snapshot;
 
 pub use entry::{Awaited, Entry, Given};
 pub use error::{AppendError, ReadError};
 pub use memory::MemoryJournal;
+pub use snapshot::Snapshot;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +66,44 @@ pub trait Journal: Send + Sync + 'static {
     /// The entries of a session after `after`, in order. A session nobody wrote to is empty.
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>>;
 
-    /// All sessions that have entries, in no particular order.
-    fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>>;
+    /// The sessions that have entries, in no particular order.
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
+
+    /// Keeps what a session was after an entry that is in the journal, so that the entries up to there need not be read again. It takes
+    /// the place of an earlier snapshot. A journal MAY keep none: the entries are what counts.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`]; the session goes on without.
+    fn keep_snapshot<'a>(
+        &'a self,
+        session: &'a SessionId,
+        snapshot: Snapshot,
+    ) -> BoxFuture<'a, Result<(), AppendError>> {
+        let _ = (session, snapshot);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The last snapshot that was kept of a session.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the store can't be read.
+    fn snapshot<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
+        let _ = session;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// Which sessions of a journal are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionFilter {
+    /// Those that are not closed: their last entry is not [`Entry::Closed`].
+    Open,
+    /// All. The default.
+    #[default]
+    All,
 }
 
 // `dyn Journal` must stay possible: an agent holds one of any kind.
@@ -85,7 +123,19 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
         (**self).read(session, after)
     }
 
-    fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        (**self).sessions()
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        (**self).sessions(filter)
+    }
+
+    fn keep_snapshot<'a>(
+        &'a self,
+        session: &'a SessionId,
+        snapshot: Snapshot,
+    ) -> BoxFuture<'a, Result<(), AppendError>> {
+        (**self).keep_snapshot(session, snapshot)
+    }
+
+    fn snapshot<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
+        (**self).snapshot(session)
     }
 }

@@ -7,7 +7,8 @@ use std::{
 
 use super::Sim;
 use crate::{
-    AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionId, testing::Replay,
+    AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter, SessionId,
+    testing::Replay,
 };
 
 /// How many appends in a row fail at most.
@@ -109,7 +110,7 @@ impl Journal for SimJournal {
         self.kept().journal.read(session, after)
     }
 
-    fn sessions(&self) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.kept().journal.sessions()
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.kept().journal.sessions(filter)
     }
 }
