@@ -62,6 +62,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `reads` | arguments, `"path"`, `"path, kind:argument"` | none | what a call reads is named by the value of these arguments, see below |
 /// | `writes` | as for `reads` | none | what a call writes |
 /// | `futures` | none: it stands alone | no | the values of arguments may be futures, see below |
+/// | `reconcile` | the path of an async function | none | how the tool finds out what became of a call that must not happen twice, if its process has ended |
 /// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
 /// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
 /// | `result_limit` | a size of at least 256 bytes | the manager's | how much of a result's JSON the model is given; of a larger one it gets a preview and a handle |
@@ -76,6 +77,10 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// the two durations of `backoff` and doubles up to the second; the default is `"200ms..10s"`. `total` is how long all attempts and pauses
 /// may take; by default there is no limit. With the effect `"once"`, only errors that say that the work was not started are
 /// tried again.
+///
+/// `reconcile` names a function that takes a [`LostTask`](https://docs.rs/async-tool-runtime/latest/async_tool_runtime/struct.LostTask.html) and gives a
+/// `Result` of what it found out. It is called where a session is taken up again whose process has ended while the tool's function ran with
+/// the effect `"once"`; without it, the model is told that nobody knows how the call ended.
 ///
 /// `cache` needs `ttl`, which is how long a value is kept, `effect = "read"`, and the feature `cache` of the runtime. `capacity` is how
 /// many values are kept; the default is 1,024.

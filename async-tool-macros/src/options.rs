@@ -36,6 +36,7 @@ const KEYS: &[Key] = &[
     Key::new("writes", r#"writes = "path""#),
     Key::new("futures", "futures"),
     Key::new("approval", r#"approval = "always" | "never""#),
+    Key::new("reconcile", "reconcile = some::function"),
     Key::new("delivery", r#"delivery = "when_idle" | "interrupt" | "silent""#),
     Key::new("result_limit", r#"result_limit = "16KiB""#),
     Key::new("crate", "crate = some::path"),
@@ -121,6 +122,13 @@ impl Options {
             }),
             "futures" => entry.flag(errors),
             "approval" => choice("Approval", entry, &["always", "never"], errors),
+            "reconcile" => match &entry.value {
+                Some(Expr::Path(path)) if path.qself.is_none() => Some(path.to_token_stream()),
+                _ => {
+                    entry.refuse(errors);
+                    None
+                }
+            },
             "delivery" => choice("DeliveryPolicy", entry, &["when_idle", "interrupt", "silent"], errors),
             "result_limit" => result_limit(entry, errors),
             key => unreachable!("`{key}` is in the list of keys and nowhere else"),

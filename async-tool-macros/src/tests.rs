@@ -59,6 +59,7 @@ fn everything_at_once() {
             reads = "languages, topic:max",
             writes = "path:within",
             futures,
+            reconcile = research::find_out,
             approval = "always",
             delivery = "when_idle",
             result_limit = "16KiB",

@@ -440,6 +440,35 @@
 //!
 //! A task that waits like this holds no slot and no thread, and its timeout stands still.
 //!
+//! # When the process ends
+//!
+//! A session that has a journal on disk is [taken up again](crate::AsyncAgentBuilder::resume) by the next process. What becomes of a call that
+//! ran then depends on the effect that its tool says it has: calls of `"read"` and `"idempotent"` tools run again, with the same
+//! [idempotency key](crate::IdempotencyKey); of a `"once"` tool's the model is told that nobody knows how it ended. A tool that can ask the
+//! service says so, and is asked instead:
+//!
+//! ```
+//! use async_tool_runtime::{IdempotencyKey, LostTask, Reconciled, async_tool};
+//!
+//! # async fn receipt_for(key: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
+//! /// What the bank knows of the key.
+//! async fn ask_the_bank(lost: LostTask) -> Result<Reconciled<String>, std::io::Error> {
+//!     Ok(match receipt_for(&lost.idempotency_key().to_string()).await? {
+//!         Some(receipt) => Reconciled::Completed(receipt),
+//!         None => Reconciled::NotStarted, // It runs now.
+//!     })
+//! }
+//!
+//! /// Pays a bill.
+//! #[async_tool(reconcile = ask_the_bank)]
+//! async fn pay(bill: u64, #[inject] key: IdempotencyKey) -> String {
+//!     format!("paid {bill} under {key}")
+//! }
+//! ```
+//!
+//! Calls that wait for consent ask again; tasks that were left to be completed from outside go on waiting. Whoever brings the result, such as
+//! a webhook, is best told that it was taken when [`resolve_durably`](crate::AsyncToolManager::resolve_durably) returns.
+//!
 //! # Methods with state
 //!
 //! `#[async_tools]` on an `impl` block makes tools of its methods, which share the service:

@@ -103,9 +103,9 @@ pub mod crates {
 pub use agent::{
     AckPolicy, Agent, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
     AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, DeliveryPolicy,
-    FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, RunError, RunLimit, RunLimits, RunSummary, RunTotals,
-    Stall, StartError, Timer, Transactional, TurnContext, TurnEvent, TurnInput, TurnItem, TurnNo, TurnOver, TurnReply,
-    WakePolicy, WholeAgent,
+    FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, Recovery, Resumption, RunError, RunLimit, RunLimits,
+    RunSummary, RunTotals, Stall, StartError, Timer, Transactional, TurnContext, TurnEvent, TurnInput, TurnItem,
+    TurnNo, TurnOver, TurnReply, Unrecovered, WakePolicy, WholeAgent,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
@@ -144,8 +144,9 @@ pub use task::{
 pub use tool::collected_tools;
 pub use tool::{
     Arguments, Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, FutureArgument,
-    IdempotencyKey, Messages, Progress, ProgressReport, RegistryError, Requirement, State, TaskRef, Tool, ToolContext,
-    ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
+    IdempotencyKey, LostTask, Messages, Progress, ProgressReport, Reconciled, Reconciler, RegistryError, Requirement,
+    State, TaskRef, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput,
+    ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

@@ -54,7 +54,7 @@ impl Session {
             calls: 0,
         };
         let nonce = "0123456789abcdef0123456789abcdef".to_owned();
-        session.give(AgentInput::Open { nonce }, watch);
+        session.give(AgentInput::Open { nonce, works_for: None }, watch);
         session.give(AgentInput::User("Look everything up.".to_owned()), watch);
         for _ in 0..OPEN {
             session.call("look_up", watch);

@@ -175,6 +175,7 @@ const _: () = {
                     .reads("languages, topic:max")
                     .writes("path:within")
                     .futures(true)
+                    .reconcile(research::find_out)
                     .approval(__private::Approval::Always)
                     .delivery(__private::DeliveryPolicy::WhenIdle)
                     .result_limit(16384usize)

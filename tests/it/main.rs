@@ -24,6 +24,7 @@ mod model_based;
 mod observability;
 mod policies;
 mod pruning;
+mod recovery;
 mod runs;
 mod schema_agreement;
 mod sharing;

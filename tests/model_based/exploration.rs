@@ -23,6 +23,7 @@ const SMALL: Budget = Budget {
     promotes: 0,
     groups: 0,
     crashes: 0,
+    waits: 0,
     forgeries: 0,
     tools: &["read", "once"],
 };
@@ -368,6 +369,28 @@ fn every_order_of_events_with_batches_crashes_and_ends_loses_nothing_and_doubles
             },
         ),
         (
+            "a crash while people are asked",
+            Budget {
+                calls: 1,
+                crashes: 2,
+                waits: 2,
+                cancels: 1,
+                turns: 2,
+                tools: &["asks", "consent"],
+                ..SMALL
+            },
+        ),
+        (
+            "a crash of what others complete or find out",
+            Budget {
+                crashes: 2,
+                waits: 1,
+                turns: 2,
+                tools: &["deferred", "reconciled"],
+                ..SMALL
+            },
+        ),
+        (
             "a crash in a chain",
             Budget {
                 crashes: 1,
@@ -448,6 +471,7 @@ pub(super) fn random_world(seed: u64, random: &mut Random, fault: Option<Fault>)
         promotes: 2,
         groups: 1,
         crashes: u32::from(seed.is_multiple_of(4)),
+        waits: 3,
         forgeries: 1,
         tools: &EVERYTHING,
     };

@@ -21,6 +21,7 @@ pub(super) const PLENTY: Budget = Budget {
     promotes: 9,
     groups: 9,
     crashes: 0,
+    waits: 0,
     forgeries: 0,
     tools: &TOOLS,
 };

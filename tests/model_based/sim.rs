@@ -1,7 +1,7 @@
 //! A world around one machine: a model, tools, a clock and a journal, of which a test decides every move.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque, hash_map::DefaultHasher},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque, hash_map::DefaultHasher},
     fmt::{self, Write},
     hash::Hasher,
     sync::Arc,
@@ -10,10 +10,10 @@ use std::{
 
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
-    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, Join, Ledger, Message,
-    ModelError, ModelRequest, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, Timer,
-    Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
-    pruned_view,
+    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, InputRequest, Join, Ledger,
+    Message, ModelError, ModelRequest, Reconciled, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome,
+    TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent,
+    TurnNo, pruned_view,
 };
 use serde_json::{Value, json};
 
@@ -42,6 +42,10 @@ pub(super) enum Move {
     Promote(TaskNo),
     Group(Join),
     Sent,
+    Defer(TaskId),
+    Ask(TaskId),
+    Answer(TaskId),
+    NotStarted(TaskId),
     Crash,
     Close(CloseMode),
 }
@@ -62,6 +66,8 @@ pub(super) struct Budget {
     pub(super) promotes: u32,
     pub(super) groups: u32,
     pub(super) crashes: u32,
+    /// How often a task begins to wait for something from outside.
+    pub(super) waits: u32,
     pub(super) forgeries: u32,
     /// What the model may call.
     pub(super) tools: &'static [&'static str],
@@ -70,8 +76,15 @@ pub(super) struct Budget {
 /// The tools of the world, one for each way a call can be treated.
 pub(super) const TOOLS: [&str; 7] = ["read", "once", "always", "never", "urgent", "urgent_once", "silent"];
 
+/// Tools that wait for people or for the outside, or that can find out what became of a call. None of them may run twice.
+pub(super) const WAITING: [&str; 4] = ["deferred", "asks", "consent", "reconciled"];
+
 /// The same, a tool whose argument is the result of an earlier task, and what a model can ask of the `task` tool.
-pub(super) const EVERYTHING: [&str; 15] = [
+pub(super) const EVERYTHING: [&str; 19] = [
+    "deferred",
+    "asks",
+    "consent",
+    "reconciled",
     "read",
     "once",
     "always",
@@ -140,6 +153,12 @@ pub(super) struct World {
     next_task: u128,
     /// The tasks that must not happen twice and have been started, also by a process that has ended.
     started: HashSet<TaskId>,
+    /// Those that were left to be completed from outside.
+    deferred: HashSet<TaskId>,
+    /// Those that ask.
+    asking: HashSet<TaskId>,
+    /// Those of which their tool finds out what became of them.
+    reconciling: HashSet<TaskId>,
     fault: Option<Fault>,
 }
 
@@ -195,9 +214,15 @@ impl World {
             sends: VecDeque::new(),
             next_task: 1,
             started: HashSet::new(),
+            deferred: HashSet::new(),
+            asking: HashSet::new(),
+            reconciling: HashSet::new(),
             fault,
         };
-        world.give(AgentInput::Open { nonce: "n".to_owned() });
+        world.give(AgentInput::Open {
+            nonce: "n".to_owned(),
+            works_for: None,
+        });
         world
     }
 
@@ -238,6 +263,23 @@ impl World {
         }
         if !self.sends.is_empty() {
             moves.push(Move::Sent);
+        }
+        for (task, spec) in &self.running {
+            let is_asking = self.asking.contains(task);
+            let may_wait = self.budget.waits > 0 && !self.deferred.contains(task) && !is_asking;
+            match &*spec.call.name {
+                "deferred" if may_wait => moves.push(Move::Defer(*task)),
+                "asks" if may_wait => moves.push(Move::Ask(*task)),
+                "consent" if may_wait && !self.started.contains(task) => moves.push(Move::Ask(*task)),
+                _ => {}
+            }
+            // Nobody is there any more to be answered, where the function has gone with its process.
+            if is_asking && !self.deferred.contains(task) {
+                moves.push(Move::Answer(*task));
+            }
+            if self.reconciling.contains(task) {
+                moves.push(Move::NotStarted(*task));
+            }
         }
         if self.budget.crashes > 0 {
             moves.push(Move::Crash);
@@ -324,6 +366,38 @@ impl World {
                 self.give(input);
             }
             Move::Sent => self.sent(),
+            Move::Defer(task) => {
+                self.budget.waits -= 1;
+                self.deferred.insert(*task);
+                self.give(AgentInput::Deferred(*task));
+            }
+            Move::Ask(task) => {
+                self.budget.waits -= 1;
+                self.asking.insert(*task);
+                let request = match &*self.running[task].call.name {
+                    "consent" => InputRequest::Approval {
+                        arguments: json!({}).into(),
+                    },
+                    _ => InputRequest::Input {
+                        prompt: "Which one?".to_owned(),
+                        schema: Arc::new(json!({})),
+                    },
+                };
+                self.asked(*task, Some(request));
+            }
+            Move::Answer(task) => {
+                self.asking.remove(task);
+                self.asked(*task, None);
+                // That it asks no more is written down before it goes on.
+                let is_new = self.started.insert(*task) || &*self.running[task].call.name != "consent";
+                assert!(is_new, "invariant 2: what needs consent is started once");
+            }
+            Move::NotStarted(task) => {
+                self.reconciling.remove(task);
+                self.running.remove(task);
+                self.started.remove(task);
+                self.give(AgentInput::NotStarted(*task));
+            }
             Move::Crash => {
                 self.budget.crashes -= 1;
                 self.crash();
@@ -348,6 +422,14 @@ impl World {
                 self.give(AgentInput::Close(*mode));
             }
         }
+    }
+
+    fn asked(&mut self, task: TaskId, request: Option<InputRequest>) {
+        self.give(AgentInput::Asked {
+            task,
+            asking: task,
+            request,
+        });
     }
 
     /// What the model sends for a call.
@@ -383,6 +465,9 @@ impl World {
         self.turn = None;
         self.part = Part::default();
         self.running.clear();
+        self.deferred.clear();
+        self.asking.clear();
+        self.reconciling.clear();
         self.timers.clear();
         self.sends.clear();
         self.is_batch = false;
@@ -419,6 +504,21 @@ impl World {
             world.journal.iter().any(is_it)
         };
         world.users.retain(said);
+        world.started.retain(|started| {
+            let mut is_started = false;
+            for entry in &world.journal {
+                match entry {
+                    Entry::Accepted { task, call, .. } if task == started => is_started = &*call.name != "consent",
+                    Entry::Asked {
+                        task, request: None, ..
+                    } if world.folded.number(*started) == Some(*task) => {
+                        is_started = true;
+                    }
+                    _ => {}
+                }
+            }
+            is_started
+        });
         world.kept = Part::default();
         for entry in &world.journal {
             if let Entry::TurnEnded { text, .. } | Entry::TurnInterrupted { text, .. } = entry
@@ -489,6 +589,7 @@ impl World {
 
     fn end(&mut self, task: TaskId, outcome: TaskOutcome) {
         let spec = self.running.remove(&task).expect("the task runs");
+        self.reconciling.remove(&task);
         let is_whole = !spec.call.arguments.to_string().contains("$task");
         assert!(is_whole, "a task is started when what it needs is there");
         self.give(AgentInput::Started(task));
@@ -553,6 +654,25 @@ impl World {
                     let known = self.running.insert(spec.task, spec);
                     assert!(known.is_none(), "invariant 2: a task runs once");
                 }
+                AgentAction::Await(spec, request) => {
+                    assert!(
+                        self.is_survivor(&spec),
+                        "only what an earlier process ran is waited for"
+                    );
+                    self.deferred.insert(spec.task);
+                    if request.is_some() {
+                        self.asking.insert(spec.task);
+                    }
+                    self.running.insert(spec.task, spec);
+                }
+                AgentAction::Reconcile(spec) => {
+                    assert!(
+                        self.is_survivor(&spec),
+                        "only what an earlier process ran is looked for"
+                    );
+                    self.reconciling.insert(spec.task);
+                    self.running.insert(spec.task, spec);
+                }
                 AgentAction::CancelTask(task, _) => {
                     self.cancelled.insert(task);
                 }
@@ -584,10 +704,20 @@ impl World {
             effect == Effect::Read || is_complete,
             "invariant 6: a call with effects runs when its turn is complete"
         );
+        // It runs when people have said so.
+        if &*spec.call.name == "consent" && !self.started.contains(&spec.task) {
+            return;
+        }
         assert!(
             effect != Effect::Once || self.started.insert(spec.task),
             "invariant 2: what must not happen twice is started once"
         );
+    }
+
+    fn is_survivor(&self, spec: &TaskSpec) -> bool {
+        let mut since = self.journal.iter().rev();
+        let is_resumed = since.any(|entry| matches!(entry, Entry::Resumed { .. }));
+        is_resumed && since.any(|entry| matches!(entry, Entry::Accepted { task, .. } if *task == spec.task))
     }
 
     fn write(&mut self, entry: Entry) {
@@ -882,8 +1012,14 @@ impl World {
         let mut text = Text(DefaultHasher::new());
         let written = write!(
             text,
-            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
             self.machine,
+            (
+                self.started.len(),
+                self.deferred.len(),
+                self.asking.iter().collect::<BTreeSet<_>>(),
+                self.reconciling.len()
+            ),
             self.sends,
             self.is_batch,
             self.budget,
@@ -940,7 +1076,7 @@ fn effect_of(tool: &str) -> Effect {
 }
 
 fn registry(fault: Option<Fault>) -> ToolRegistry {
-    let tools = TOOLS.into_iter().chain(["chain"]).map(|name| {
+    let tools = TOOLS.into_iter().chain(WAITING).chain(["chain"]).map(|name| {
         let definition = ToolDefinition::new(name, "A tool of the world.", json!({"type": "object"}));
         let tool = FunctionTool::from_parts(definition, |_| {
             Ok(BoundCall::future(|_| async { Ok(serde_json::Value::Null) }))
@@ -963,6 +1099,10 @@ fn registry(fault: Option<Fault>) -> ToolRegistry {
         let delivery = fault.and_then(|fault| fault.delivery(name)).or(delivery);
         let is_chain = name == "chain" && fault != Some(Fault::StartsWithoutWhatItNeeds);
         let tool = tool.effect(effect).background(background).futures(is_chain);
+        let tool = match name {
+            "reconciled" => tool.reconcile(|_| async { Ok::<_, String>(Reconciled::<Value>::NotStarted) }),
+            _ => tool,
+        };
         let tool: Arc<dyn Tool> = match delivery {
             Some(delivery) => tool.delivery(delivery).into(),
             None => tool.into(),

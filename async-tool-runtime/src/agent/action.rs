@@ -1,7 +1,7 @@
 //! What an agent wants done.
 
 use super::{AgentEvent, TurnNo};
-use crate::{Entry, ModelRequest, TaskId, TaskNo, TaskSpec, Timestamp};
+use crate::{Entry, InputRequest, ModelRequest, TaskId, TaskNo, TaskSpec, Timestamp};
 
 /// Something an agent wants done.
 ///
@@ -21,6 +21,10 @@ pub enum AgentAction {
     AbortTurn(TurnNo),
     /// Run a task.
     Submit(TaskSpec),
+    /// Wait for the completion of a task whose function has gone with an earlier process, and show what it asks, if it asks.
+    Await(TaskSpec, Option<InputRequest>),
+    /// Have the tool of a task find out what became of it in an earlier process.
+    Reconcile(TaskSpec),
     /// Tell a task to stop.
     CancelTask(TaskId, String),
     /// Give a task a message, and [`AgentInput::Sent`](super::AgentInput::Sent) with what became of it.

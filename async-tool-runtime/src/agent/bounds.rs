@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{StartError, task_tool};
 use crate::{
-    AsyncToolManager, Background, SubmitError, TaskHandle, TaskSpec, ToolDefinition, ToolError, ToolErrorKind,
+    AsyncToolManager, Background, SubmitError, TaskHandle, TaskId, TaskSpec, ToolDefinition, ToolError, ToolErrorKind,
     ToolRegistry, task::TaskCell,
 };
 
@@ -15,6 +15,8 @@ pub(super) struct Bounds {
     pub(super) tools: Option<Arc<[Arc<str>]>>,
     /// The call that the agent works for, on the same manager: its tasks end with it.
     pub(super) owner: Option<Arc<TaskCell>>,
+    /// The call that the agent works for, on whatever manager.
+    pub(super) works_for: Option<TaskId>,
 }
 
 impl Bounds {

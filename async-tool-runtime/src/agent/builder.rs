@@ -2,14 +2,15 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
 
 use super::{
-    AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, LearnedGrace, Ledger, RunLimits,
-    WakePolicy, bounds::Bounds, shell::Shell,
+    AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, FoldError, LearnedGrace, Ledger,
+    RunLimits, WakePolicy, bounds::Bounds, shell::Shell,
 };
 use crate::{
-    AppendError, AsyncToolManager, Journal, MemoryJournal, Model, PrunePolicy, SchemaError, SessionId, TokenEstimator,
+    AppendError, AsyncToolManager, Journal, MemoryJournal, Model, PrunePolicy, ReadError, SchemaError, Seq, SessionId,
+    TokenEstimator, ToolDefinition, broadcast::next,
 };
 
 /// Builds an [`AsyncAgent`].
@@ -160,6 +161,19 @@ impl AsyncAgentBuilder {
         self
     }
 
+    pub(super) const fn has_journal(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Whether the session of the journal is closed.
+    pub(super) async fn is_closed(self) -> Result<bool, StartError> {
+        match self.prepare()?.read().await {
+            Ok(_) => Ok(false),
+            Err(StartError::SessionClosed { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) const fn manager(&self) -> &AsyncToolManager {
         &self.manager
     }
@@ -178,8 +192,76 @@ impl AsyncAgentBuilder {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the session may have been opened in the journal: start again under another name.
-    pub async fn start(mut self) -> Result<AsyncAgent, StartError> {
+    /// If the future is dropped, the session may have been opened in the journal: start again under another name, or
+    /// [resume](Self::resume) it.
+    pub async fn start(self) -> Result<AsyncAgent, StartError> {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        let works_for = self.bounds.works_for;
+        self.prepare()?
+            .begin(Ledger::new(), Seq::START, AgentInput::Open { nonce, works_for })
+            .await
+    }
+
+    /// Takes up a session that is in the journal and not closed, whose process has ended: after a crash, or because its last handle was
+    /// dropped while the journal failed. [`AsyncAgent::resumption`] says what became of its tasks.
+    ///
+    /// # What holds
+    ///
+    /// 1. Nothing is done before the journal says that the session is this process's: of two that take it up at once, one gets
+    ///    [`AppendError::Conflict`], and has run nothing. Whoever had it before can't write to it any more, and stops when it tries.
+    /// 2. Results that were in the journal and that the model had not been told are delivered, once.
+    /// 3. Tasks that may be repeated ([`Effect::Read`](crate::Effect::Read), [`Effect::Idempotent`](crate::Effect::Idempotent)) are submitted again under
+    ///    the same id, so with the same idempotency key, as the next attempt; at most [`AgentPolicy::attempts`] times in all.
+    /// 4. Tasks that must not happen twice end as [`Unknown`](crate::TaskOutcome::Unknown), or as what their tool's
+    ///    [`reconcile`](crate::FunctionTool::reconcile) function finds out. They are never run again, unless it says that they had not begun.
+    /// 5. Tasks whose call waits for consent ask for it again. Tasks that were [deferred](crate::ToolContext::defer) go on waiting, and so do those
+    ///    whose function had [asked](crate::ToolContext::request_input) and must not run twice: complete them with
+    ///    [`AsyncToolManager::resolve`]. Of a function that may run twice, the question comes again.
+    /// 6. Tasks whose tool is not registered any more fail, and the error says so.
+    /// 7. A turn whose end is not in the journal is asked again. The model is told with the next results that the program was restarted.
+    /// 8. On a [`Backend`](crate::Backend) that keeps tasks, they go on there and are found again by their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: as for [`start`](Self::start); the journal has no such session, it is closed, or it can't be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session may have been taken up in the journal; resume it again.
+    pub async fn resume(self) -> Result<AsyncAgent, StartError> {
+        let start = self.prepare()?;
+        let (ledger, seq) = start.read().await?;
+        start.begin(ledger, seq, AgentInput::Recover).await
+    }
+
+    /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As for [`resume`](Self::resume).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`resume`](Self::resume).
+    pub async fn resume_or_start(self) -> Result<AsyncAgent, StartError> {
+        match self.clone().resume().await {
+            Err(StartError::UnknownSession { .. }) => self.start().await,
+            resumed => resumed,
+        }
+    }
+
+    /// Resumes the session, unless it works for a call: then `None`.
+    pub(super) async fn resume_top(self) -> Result<Option<AsyncAgent>, StartError> {
+        let start = self.prepare()?;
+        let (ledger, seq) = start.read().await?;
+        if ledger.works_for().is_some() {
+            return Ok(None);
+        }
+        start.begin(ledger, seq, AgentInput::Recover).await.map(Some)
+    }
+
+    /// Checks all that can be wrong without a look at the journal.
+    fn prepare(mut self) -> Result<Start, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let definitions = self
             .bounds
@@ -192,36 +274,81 @@ impl AsyncAgentBuilder {
                     error,
                 })?;
         }
-        let (route, results) = mpsc::unbounded_channel();
-        self.manager
-            .route(self.session.clone(), route)
-            .map_err(|session| StartError::SessionTaken { session })?;
         self.policy.ack = self.ack.unwrap_or(if capabilities.native_async {
             AckPolicy::Deferred
         } else {
             AckPolicy::default()
         });
-        let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::new()));
-        let machine = AgentMachine::new(
-            self.session.clone(),
-            self.system,
+        self.policy.is_attached = self.manager.keeps_tasks();
+        let journal = self.journal.take().unwrap_or_else(|| Arc::new(MemoryJournal::new()));
+        Ok(Start {
+            builder: self,
             definitions,
-            self.policy,
-            Ledger::new(),
+            journal,
+            runtime,
+        })
+    }
+}
+
+/// An agent about to start.
+struct Start {
+    builder: AsyncAgentBuilder,
+    definitions: Arc<[ToolDefinition]>,
+    journal: Arc<dyn Journal>,
+    runtime: Handle,
+}
+
+impl Start {
+    /// The session as the journal has it.
+    async fn read(&self) -> Result<(Ledger, Seq), StartError> {
+        let session = &self.builder.session;
+        let (mut ledger, mut seq) = (Ledger::new(), Seq::START);
+        let mut entries = self.journal.read(session, seq);
+        while let Some(entry) = next(&mut entries).await {
+            let (at, entry) = entry.map_err(StartError::Read)?;
+            ledger
+                .apply(&entry)
+                .map_err(|error| StartError::Fold { seq: at, error })?;
+            seq = at;
+            consume_budget().await;
+        }
+        let session = session.clone();
+        if seq == Seq::START {
+            return Err(StartError::UnknownSession { session });
+        }
+        if ledger.is_closed() {
+            return Err(StartError::SessionClosed { session });
+        }
+        Ok((ledger, seq))
+    }
+
+    /// Takes the first step, and lets the agent run.
+    async fn begin(self, ledger: Ledger, seq: Seq, input: AgentInput) -> Result<AsyncAgent, StartError> {
+        let builder = self.builder;
+        let (route, results) = mpsc::unbounded_channel();
+        builder
+            .manager
+            .route(builder.session.clone(), route)
+            .map_err(|session| StartError::SessionTaken { session })?;
+        let session = builder.session;
+        let machine = AgentMachine::new(
+            session.clone(),
+            builder.system,
+            self.definitions,
+            builder.policy,
+            ledger,
         );
-        let (agent, mut shell, commands) =
-            Shell::new(machine, self.session, self.model, self.manager, journal, results);
-        shell.bounds = self.bounds;
+        let (mut agent, mut shell, commands) =
+            Shell::new(machine, session, builder.model, builder.manager, self.journal, results);
+        shell.bounds = builder.bounds;
+        shell.seq = seq;
         #[cfg(any(test, feature = "testing"))]
         {
-            shell.recorder = self.recorder;
+            shell.recorder = builder.recorder;
         }
-        let nonce = uuid::Uuid::new_v4().simple().to_string();
-        shell
-            .open(AgentInput::Open { nonce })
-            .await
-            .map_err(StartError::Journal)?;
-        runtime.spawn(Box::new(shell).run(commands));
+        shell.open(input).await.map_err(StartError::Journal)?;
+        agent.resumption = shell.resumption();
+        self.runtime.spawn(Box::new(shell).run(commands));
         Ok(agent)
     }
 }
@@ -244,8 +371,27 @@ pub enum StartError {
         /// The session.
         session: SessionId,
     },
-    /// The session could not be written down; with [`AppendError::Conflict`], it has entries already.
+    /// The session could not be written down; with [`AppendError::Conflict`], it has entries already, or another process has it.
     Journal(AppendError),
+    /// The session could not be read.
+    Read(ReadError),
+    /// What the journal has of the session can't be: it was not written by an agent, or by a version that this one doesn't know.
+    Fold {
+        /// The first entry that is wrong.
+        seq: Seq,
+        /// What is wrong with it.
+        error: FoldError,
+    },
+    /// The journal has no such session.
+    UnknownSession {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session is closed: nothing follows.
+    SessionClosed {
+        /// The session.
+        session: SessionId,
+    },
     /// The agent was to be offered a tool that its manager doesn't have.
     UnknownTool {
         /// The name.
@@ -262,11 +408,26 @@ pub enum StartError {
     NoRuntime,
 }
 
+impl StartError {
+    /// Whether somebody else has the session: another agent of this manager, or another process. Nothing has been run here.
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionTaken { .. } | Self::Journal(AppendError::Conflict { .. })
+        )
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SessionTaken { session } => write!(f, "session `{session}` has an agent already"),
             Self::Journal(_) => f.write_str("the session can't be opened"),
+            Self::Read(_) => f.write_str("the session can't be read"),
+            Self::Fold { seq, .. } => write!(f, "the session's journal is wrong at entry {}", seq.as_u64()),
+            Self::UnknownSession { session } => write!(f, "the journal has no session `{session}`"),
+            Self::SessionClosed { session } => write!(f, "session `{session}` is closed; start another one"),
             Self::UnknownTool { tool } => write!(f, "the manager has no tool `{tool}`"),
             Self::Schema { tool, .. } => write!(f, "the model can't be offered `{tool}`"),
             Self::NoRuntime => f.write_str("agents must be started within a tokio runtime"),
@@ -278,8 +439,14 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Journal(error) => Some(error),
+            Self::Read(error) => Some(error),
+            Self::Fold { error, .. } => Some(error),
             Self::Schema { error, .. } => Some(error),
-            Self::SessionTaken { .. } | Self::UnknownTool { .. } | Self::NoRuntime => None,
+            Self::SessionTaken { .. }
+            | Self::UnknownSession { .. }
+            | Self::SessionClosed { .. }
+            | Self::UnknownTool { .. }
+            | Self::NoRuntime => None,
         }
     }
 }

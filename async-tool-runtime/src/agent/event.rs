@@ -9,7 +9,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::broadcast::{Receiver, Sender};
 
-use super::{DeliveryPolicy, Join, RunLimit, TurnNo};
+use super::{DeliveryPolicy, Join, Resumption, RunLimit, TurnNo};
 use crate::{
     AsyncTaskResult, InputRequest, ModelError, ProgressReport, Pruned, TaskId, TaskNo, Timestamp, ToolCall, Usage,
     broadcast::{BroadcastStream, Received, next},
@@ -100,6 +100,10 @@ pub enum AgentEventKind {
         /// What it asks for; `None`: that is answered or withdrawn.
         request: Option<InputRequest>,
     },
+    /// The function of a task has left it to be completed from outside, with [`AsyncToolManager::resolve`](crate::AsyncToolManager::resolve).
+    Deferred(TaskNo),
+    /// The session was taken up again, of which nobody ran anything any more.
+    Resumed(Resumption),
     /// A task ended.
     Settled(TaskNo, Arc<AsyncTaskResult>),
     /// Results were put before the model, in one message.

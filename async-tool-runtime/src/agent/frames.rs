@@ -18,6 +18,9 @@ use crate::{AsyncTaskResult, TaskNo, TaskOutcome, Timestamp};
 pub(crate) const INTERRUPTED: &str =
     "Your last turn was broken off for this. What you had said by then and the calls that you had completed stand.";
 
+/// What a model is told whose session was taken up again: results may be late, come from a second run, or be missing.
+pub(crate) const RESTARTED: &str = "The program that runs the tools was restarted in the meantime. Tools that may be repeated were run again; where that must not be, it is said what is known.";
+
 /// All results that are due, as one message.
 pub(crate) fn render<'a>(
     nonce: &str,

@@ -6,8 +6,8 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    AckPolicy, Agent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join, RunLimit,
-    RunTotals, Stall, WholeAgent, event::Events,
+    AckPolicy, Agent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join, Resumption,
+    RunLimit, RunTotals, Stall, WholeAgent, event::Events,
 };
 use crate::{
     AsyncToolManager, Message, Model, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskStatus, Timestamp,
@@ -45,6 +45,7 @@ pub struct AsyncAgent {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) events: Events,
     pub(super) status: watch::Receiver<Status>,
+    pub(super) resumption: Option<Arc<Resumption>>,
 }
 
 /// What the host asks of the shell.
@@ -97,6 +98,13 @@ impl AsyncAgent {
     #[must_use]
     pub fn session(&self) -> &SessionId {
         &self.session
+    }
+
+    /// What became of the session's tasks when it was [taken up again](AsyncAgentBuilder::resume); `None` if it was
+    /// [started](AsyncAgentBuilder::start).
+    #[must_use]
+    pub fn resumption(&self) -> Option<&Resumption> {
+        self.resumption.as_deref()
     }
 
     /// What the agent is doing now.

@@ -13,6 +13,8 @@ pub enum AgentInput {
     Open {
         /// The secret part of the tag that frames deliveries: random, and hard to guess.
         nonce: String,
+        /// The call that the session works for, where it is that of an agent that is a tool.
+        works_for: Option<TaskId>,
     },
     /// The session goes on, of which nobody runs anything any more.
     Recover,
@@ -35,6 +37,10 @@ pub enum AgentInput {
         /// What it asks for; `None`: that is answered or withdrawn.
         request: Option<InputRequest>,
     },
+    /// The function of a task has left it to be completed from outside.
+    Deferred(TaskId),
+    /// It was found out of a task whose process has ended that it was never started.
+    NotStarted(TaskId),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
     /// A timer went off.

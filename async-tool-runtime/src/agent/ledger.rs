@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{DeliveryPolicy, FrameGuard, RunTotals, TurnNo, group::TaskGroup};
 use crate::{
-    AsyncTaskResult, TaskAck, TaskId, TaskNo, Timestamp, ToolCall,
+    AsyncTaskResult, InputRequest, TaskAck, TaskId, TaskNo, Timestamp, ToolCall,
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     journal::{Awaited, Entry, Given},
 };
@@ -24,6 +24,9 @@ const CORRECTIONS: u32 = 2;
 pub struct Ledger {
     opened: bool,
     nonce: String,
+    works_for: Option<TaskId>,
+    /// The session was taken up again with something undone, and the model has not been told so.
+    is_restart_untold: bool,
     transcript: Transcript,
     /// How far what the model is shown of it is pruned.
     pruned: Pruned,
@@ -37,6 +40,8 @@ pub struct Ledger {
     inbox: VecDeque<TaskNo>,
     open_turn: Option<OpenTurn>,
     last_turn: TurnNo,
+    /// The result for which the last turn was broken off, until the next one takes it along.
+    interrupter: Option<TaskNo>,
     /// The answers that no turn has seen yet: their place in the transcript, and the tasks that are only acknowledged there.
     unseen: Option<(usize, Vec<TaskNo>)>,
     unanswered: bool,
@@ -71,8 +76,21 @@ pub(crate) struct TaskRecord {
     pub(crate) told: Told,
     pub(crate) result: Option<Arc<AsyncTaskResult>>,
     pub(crate) cancel: Option<String>,
+    pub(crate) waits: Waits,
     /// What the host said of its delivery; `None` means what the tool says.
     pub(crate) delivery: Option<DeliveryPolicy>,
+}
+
+/// What a task waits for that comes from outside, and that outlives the process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Waits {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Somebody completes it; its function has ended.
+    Completion,
+    /// People are asked.
+    Answer(InputRequest),
 }
 
 /// What the model has been told of a task.
@@ -160,10 +178,14 @@ impl Ledger {
             require(entry, is_once, "a task is told, dropped or let go of once")?;
         }
         match entry {
-            Entry::Opened { nonce, .. } => {
+            Entry::Opened { nonce, works_for, .. } => {
                 require(entry, !self.opened, "the session is open already")?;
                 self.opened = true;
                 self.nonce.clone_from(nonce);
+                self.works_for = *works_for;
+            }
+            Entry::Resumed { .. } => {
+                self.is_restart_untold |= !self.open_tasks.is_empty() || !self.inbox.is_empty();
             }
             Entry::UserMessage { text, .. } => {
                 require(
@@ -182,6 +204,13 @@ impl Ledger {
             Entry::TurnStarted { turn, .. } => {
                 require(entry, self.open_turn.is_none(), "a turn is open already")?;
                 require(entry, *turn == self.last_turn.next(), "turns are numbered without gaps")?;
+                let is_told = self.interrupter.is_none_or(|number| !self.inbox.contains(&number));
+                require(
+                    entry,
+                    is_told,
+                    "a turn that was broken off for a result is followed by it",
+                )?;
+                self.interrupter = None;
                 self.last_turn = *turn;
                 self.unseen = None;
                 self.run.turns = self.run.turns.saturating_add(1);
@@ -229,6 +258,7 @@ impl Ledger {
                         told: Told::Nothing,
                         result: None,
                         cancel: None,
+                        waits: Waits::Nothing,
                         delivery: None,
                     },
                 );
@@ -268,6 +298,7 @@ impl Ledger {
                     self.inbox.contains(by),
                     "a turn is broken off only for a result that waits",
                 )?;
+                self.interrupter = Some(*by);
                 // What the turn was to answer stays unanswered: it was not finished.
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, None);
@@ -286,6 +317,7 @@ impl Ledger {
                 require(entry, record.result.is_none(), "the task is settled already")?;
                 require(entry, !record.own, "a call that the agent answers itself is no task")?;
                 record.result = Some(Arc::clone(result));
+                record.waits = Waits::Nothing;
                 if record.told == Told::Ack {
                     self.inbox.push_back(number);
                 }
@@ -324,6 +356,7 @@ impl Ledger {
                     results,
                     text: text.clone(),
                 });
+                self.is_restart_untold = false;
                 self.press();
             }
             Entry::Dropped { tasks, .. } => {
@@ -346,7 +379,29 @@ impl Ledger {
                     self.open_tasks.contains(task),
                     "only a task that has not ended is submitted again",
                 )?;
-                self.record_mut(*task, entry)?.attempt = *attempt;
+                let record = self.record_mut(*task, entry)?;
+                require(entry, *attempt > record.attempt, "attempts are counted upwards")?;
+                record.attempt = *attempt;
+                record.waits = Waits::Nothing;
+            }
+            Entry::Deferred { task, .. } => {
+                require(
+                    entry,
+                    self.open_tasks.contains(task),
+                    "only a task that has not ended waits",
+                )?;
+                self.record_mut(*task, entry)?.waits = Waits::Completion;
+            }
+            Entry::Asked { task, request, .. } => {
+                require(
+                    entry,
+                    self.open_tasks.contains(task),
+                    "only a task that has not ended asks",
+                )?;
+                let record = self.record_mut(*task, entry)?;
+                let is_left = record.waits == Waits::Completion;
+                require(entry, !is_left, "a task that is completed from outside asks nothing")?;
+                record.waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
             }
             Entry::DeliverySet { task, policy, .. } => self.record_mut(*task, entry)?.delivery = Some(*policy),
             Entry::Grouped {
@@ -679,6 +734,23 @@ impl Ledger {
     /// The group of a task.
     pub(crate) fn group_of(&self, number: TaskNo) -> Option<&TaskGroup> {
         self.groups.iter().find(|group| group.tasks.contains(&number))
+    }
+
+    /// The call that the session works for, where it is that of an agent that is a tool.
+    #[must_use]
+    pub fn works_for(&self) -> Option<TaskId> {
+        self.works_for
+    }
+
+    /// Whether the session has been closed: nothing follows.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.life == Life::Closed
+    }
+
+    /// Whether the model is to be told with the next results that the session was taken up again.
+    pub(crate) fn is_restart_untold(&self) -> bool {
+        self.is_restart_untold
     }
 
     pub(crate) fn draining(&self) -> Option<Timestamp> {

@@ -142,6 +142,9 @@ pub struct AgentPolicy {
     /// How many times a task is submitted in all, if the processes that run it end before it does. Default: 3. Then nobody knows
     /// how it ended: it may be what ends them.
     pub attempts: u32,
+    /// Whether tasks outlive the process: they run on a [`Backend`](crate::Backend) that keeps them, and are found again by their ids.
+    /// Default: no.
+    pub is_attached: bool,
     /// What the machine has to know of each tool.
     tools: ToolRegistry,
 }
@@ -174,12 +177,23 @@ impl AgentPolicy {
             model_retries: 2,
             model_backoff: Duration::from_millis(500),
             attempts: 3,
+            is_attached: false,
             tools: registry.clone(),
         }
     }
 
     fn options(&self, tool: &str) -> Option<&ToolOptions> {
         self.tools.find(tool).map(|tool| tool.options())
+    }
+
+    /// Whether there is such a tool.
+    pub(crate) fn has_tool(&self, tool: &str) -> bool {
+        self.options(tool).is_some()
+    }
+
+    /// Whether this tool can find out what became of a call whose process has ended.
+    pub(crate) fn reconciles(&self, tool: &str) -> bool {
+        self.options(tool).is_some_and(|options| options.reconcile.is_some())
     }
 
     /// What a call of this tool does to the world.

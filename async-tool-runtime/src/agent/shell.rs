@@ -19,15 +19,15 @@ use tokio::{
 
 use super::{
     AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
-    CloseMode, RunSummary, Timer, TurnEvent, TurnNo,
+    CloseMode, Resumption, RunSummary, Timer, TurnEvent, TurnNo,
     bounds::Bounds,
     event::Events,
     handle::{Command, Group, Status},
 };
 use crate::{
     AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Message, Model, ModelError, ModelEvent,
-    ModelRequest, ModelStream, Seq, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing,
-    broadcast::next, manager::TaskNews,
+    ModelRequest, ModelStream, Seq, SessionId, SubmitError, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSpec,
+    TaskStatus, Timestamp, Timing, broadcast::next, manager::TaskNews,
 };
 
 /// How many commands may wait; the host waits beyond that.
@@ -49,7 +49,7 @@ pub(super) struct Shell {
     pub(super) recorder: Option<crate::testing::Recorder>,
     journal: Arc<dyn Journal>,
     /// The last entry that is durable.
-    seq: Seq,
+    pub(super) seq: Seq,
 
     news: mpsc::UnboundedReceiver<TaskNews>,
     /// What came of carrying out an action: tasks that the manager didn't take settle like any other.
@@ -86,6 +86,7 @@ impl Shell {
             commands,
             events: events.clone(),
             status: status_reader,
+            resumption: None,
         };
         let shell = Self {
             machine,
@@ -115,6 +116,10 @@ impl Shell {
         self.carry_out(actions).await?;
         self.show_status();
         Ok(())
+    }
+
+    pub(super) fn resumption(&self) -> Option<Arc<Resumption>> {
+        self.machine.resumption().cloned()
     }
 
     /// Boxed: a future has room for its arguments twice.
@@ -183,16 +188,7 @@ impl Shell {
         };
         tokio::select! {
             biased;
-            Some(news) = self.news.recv() => match news {
-                TaskNews::Started(task) => AgentInput::Started(task),
-                TaskNews::Progressed(task, report) => AgentInput::Progressed(task, *report),
-                TaskNews::Asked(top, snapshot) => AgentInput::Asked {
-                    task: top,
-                    asking: snapshot.task,
-                    request: snapshot.request,
-                },
-                TaskNews::Settled(result) => AgentInput::Settled(result),
-            },
+            Some(input) = news(&mut self.news) => input,
             timer = timer => {
                 self.timers.remove(&timer);
                 AgentInput::Timer(timer)
@@ -354,7 +350,13 @@ impl Shell {
                 AgentAction::AbortTurn(turn) => {
                     self.turn.take_if(|(running, _)| *running == turn);
                 }
-                AgentAction::Submit(spec) => self.submit(spec),
+                AgentAction::Submit(spec) => self.submit(spec, |bounds, manager, spec| bounds.submit(manager, spec)),
+                AgentAction::Await(spec, request) => self.submit(spec, |bounds, manager, spec| {
+                    manager.await_completion(spec, request, bounds.owner.as_ref())
+                }),
+                AgentAction::Reconcile(spec) => self.submit(spec, |bounds, manager, spec| {
+                    manager.reconcile(spec, bounds.owner.as_ref())
+                }),
                 AgentAction::CancelTask(task, reason) => {
                     self.manager.cancel(task, reason);
                 }
@@ -371,17 +373,26 @@ impl Shell {
         Ok(())
     }
 
-    fn submit(&mut self, spec: TaskSpec) {
+    fn submit(
+        &mut self,
+        spec: TaskSpec,
+        submit: impl FnOnce(&Bounds, &AsyncToolManager, TaskSpec) -> Result<TaskHandle, SubmitError>,
+    ) {
         let (task, number) = (spec.task, spec.number);
-        if let Err(refusal) = self.bounds.submit(&self.manager, spec) {
-            let (call, error) = refusal.into_parts();
-            let mut spec = TaskSpec::new(self.session.clone(), call).with_task(task);
-            spec.number = number;
-            let now = self.manager.now();
-            let outcome = TaskOutcome::Failed(error);
-            let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 0);
-            self.inputs.push_back(AgentInput::Settled(Arc::new(result)));
-        }
+        let result = match submit(&self.bounds, &self.manager, spec) {
+            // A task of a session that had stopped in this process and was taken up again may have ended unheard. Others may hear twice.
+            Ok(handle) => handle.result(),
+            Err(refusal) => {
+                let (call, error) = refusal.into_parts();
+                let mut spec = TaskSpec::new(self.session.clone(), call).with_task(task);
+                spec.number = number;
+                let now = self.manager.now();
+                let outcome = TaskOutcome::Failed(error);
+                let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 0);
+                Some(Arc::new(result))
+            }
+        };
+        self.inputs.extend(result.map(AgentInput::Settled));
     }
 
     async fn append(&mut self, entries: &[Entry]) -> Result<(), AppendError> {
@@ -438,6 +449,9 @@ impl Shell {
 
     fn show_status(&mut self) {
         if self.is_over() {
+            // Whoever waits for something to be written down learns that it won't be.
+            self.news.close();
+            while self.news.try_recv().is_ok() {}
             let end = self.not_stopped();
             for closer in self.closers.drain(..) {
                 let _ = closer.send(end.clone());
@@ -509,6 +523,28 @@ impl Drop for Shell {
         for task in self.open_tasks() {
             self.manager.cancel(task, "the session's agent is gone");
         }
+    }
+}
+
+/// The next news of the session's tasks. Whatever came before has been written down by now.
+async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput> {
+    loop {
+        return Some(match news.recv().await? {
+            TaskNews::Started(task) => AgentInput::Started(task),
+            TaskNews::Progressed(task, report) => AgentInput::Progressed(task, *report),
+            TaskNews::Asked(top, snapshot) => AgentInput::Asked {
+                task: top,
+                asking: snapshot.task,
+                request: snapshot.request,
+            },
+            TaskNews::Deferred(task) => AgentInput::Deferred(task),
+            TaskNews::NotStarted(task) => AgentInput::NotStarted(task),
+            TaskNews::Settled(result) => AgentInput::Settled(result),
+            TaskNews::Barrier(done) => {
+                let _whoever_waited_may_have_gone = done.send(());
+                continue;
+            }
+        });
     }
 }
 

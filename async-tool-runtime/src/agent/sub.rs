@@ -5,9 +5,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, RunError, questions};
+use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, RunError, StartError, questions};
 use crate::{
-    AsyncToolManager, FunctionTool, Message, Messages, SessionId, ToolContext, ToolError, ToolErrorKind,
+    AsyncToolManager, FunctionTool, LostTask, Message, Messages, Reconciled, SessionId, ToolContext, ToolError,
+    ToolErrorKind,
     tool::{Suspension, shorten},
 };
 
@@ -65,7 +66,9 @@ impl AsyncAgent {
     ///    call stands below, itself among them: agents that call each other come to an end. Name them to allow it.
     /// 6. What is said to the call ([`TaskHandle::send`](crate::TaskHandle::send), or `send` of the parent's `task` tool) is a message to the
     ///    sub-agent, like one of its user.
-    /// 7. Acknowledgements start no turn of it, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
+    /// 7. If the process ends, and the sub-agent has a journal that outlives it, the call goes on when its session is
+    ///    [taken up](AsyncAgentBuilder::resume): as its next attempt, in the session that it had. Without a journal, nobody knows how it ended.
+    /// 8. Acknowledgements start no turn of it, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
     ///
     /// The session is named by the session of the call and the call's task, `session/task`; from the second attempt on with the number of
     /// the attempt, `session/task.2`. So a journal that is given to `build` can be shared by all calls; without one, what was said is
@@ -82,18 +85,24 @@ impl AsyncAgent {
         F: Fn(AsyncToolManager) -> AsyncAgentBuilder + Send + Sync + 'static,
     {
         let build = Arc::new(build);
+        let lost = Arc::clone(&build);
         FunctionTool::new(name, description, move |arguments: Arguments, cx: ToolContext| {
             let build = Arc::clone(&build);
             async move {
                 let host = Arc::clone(cx.host()?);
-                let manager = host
-                    .manager()
-                    .ok_or_else(|| broken("the manager of the call is gone"))?;
+                let manager = manager_of(&cx)?;
                 let builder = place(build(manager.clone()), &manager, &cx);
                 let suspension = Suspension::begin(host, Arc::clone(cx.cell()));
                 let said = converse(builder, &manager, arguments.message, &cx).await;
                 suspension.end().await;
                 said
+            }
+        })
+        .reconcile(move |call: LostTask| {
+            let build = Arc::clone(&lost);
+            async move {
+                let builder = build(manager_of(call.context())?);
+                look_after(&builder, call.context()).await
             }
         })
     }
@@ -108,13 +117,56 @@ impl AsyncAgentBuilder {
     }
 }
 
-/// Puts a sub-agent below its call.
-fn place(builder: AsyncAgentBuilder, manager: &AsyncToolManager, cx: &ToolContext) -> AsyncAgentBuilder {
-    let session = match cx.attempt() {
+fn manager_of(cx: &ToolContext) -> Result<AsyncToolManager, ToolError> {
+    let manager = cx.host()?.manager();
+    manager.ok_or_else(|| broken("the manager of the call is gone"))
+}
+
+/// The session of a call's attempt.
+fn session_of(cx: &ToolContext, attempt: u32) -> SessionId {
+    SessionId::new(match attempt {
         1 => format!("{}/{}", cx.session(), cx.task()),
         attempt => format!("{}/{}.{attempt}", cx.session(), cx.task()),
-    };
-    let mut builder = builder.for_call(SessionId::new(session));
+    })
+}
+
+/// Finds out whether a call may go on whose process has ended. Where its session is in a journal it may: that knows what must not happen twice.
+async fn look_after(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Reconciled<()>, ToolError> {
+    if !builder.has_journal() {
+        return Ok(Reconciled::Unknown(
+            "the process that ran the agent has ended, and nobody has written down how far it had come".to_owned(),
+        ));
+    }
+    for attempt in (1..=cx.attempt()).rev() {
+        match builder.clone().session(session_of(cx, attempt)).is_closed().await {
+            Ok(true) => {
+                return Ok(Reconciled::Unknown(
+                    "the agent had come to its end; the process ended before it could tell".to_owned(),
+                ));
+            }
+            Ok(false) | Err(StartError::UnknownSession { .. }) => {}
+            Err(error) => return Err(broken(error)),
+        }
+    }
+    Ok(Reconciled::NotStarted)
+}
+
+/// Starts the agent of an attempt, or takes up the session of an earlier one whose process has ended before it had.
+async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent, StartError> {
+    for attempt in (1..cx.attempt()).rev() {
+        match builder.clone().session(session_of(cx, attempt)).resume().await {
+            Err(StartError::UnknownSession { .. }) => {}
+            Err(StartError::SessionClosed { .. }) => break,
+            opened => return opened,
+        }
+    }
+    builder.start().await
+}
+
+/// Puts a sub-agent below its call.
+fn place(builder: AsyncAgentBuilder, manager: &AsyncToolManager, cx: &ToolContext) -> AsyncAgentBuilder {
+    let mut builder = builder.for_call(session_of(cx, cx.attempt()));
+    builder.bounds_mut().works_for = Some(cx.task());
     if builder.manager().is_same(manager) {
         let bounds = builder.bounds_mut();
         bounds.owner = Some(Arc::clone(cx.cell()));
@@ -141,9 +193,13 @@ async fn converse(
     // Taken first: with it, there is a grace in which the session can be closed.
     let stop = cx.cancellation();
     let others = (!builder.manager().is_same(manager)).then(|| builder.manager().clone());
-    let agent = builder.start().await.map_err(broken)?;
+    let agent = open(builder, cx).await.map_err(broken)?;
     let work = async {
-        agent.send(message).await.map_err(broken)?;
+        let is_message = |known: &Arc<Message>| matches!(&**known, Message::User { .. });
+        let is_told = agent.resumption().is_some() && agent.transcript().await.map_err(broken)?.iter().any(is_message);
+        if !is_told {
+            agent.send(message).await.map_err(broken)?;
+        }
         steer(&agent, &mut cx.messages()).await?;
         agent.transcript().await.map_err(broken)
     };

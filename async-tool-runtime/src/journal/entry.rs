@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AsyncTaskResult, DeliveryPolicy, Join, Pruned, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall, TurnEnd, TurnNo,
+    AsyncTaskResult, DeliveryPolicy, InputRequest, Join, Pruned, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
+    TurnEnd, TurnNo,
 };
 
 /// A fact about a session. A session is the fold of its entries.
@@ -18,6 +19,15 @@ pub enum Entry {
     Opened {
         /// The secret part of the tag that frames deliveries.
         nonce: String,
+        /// The call that the session works for, where it is that of an agent that is a tool: whoever carries out the call takes it up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        works_for: Option<TaskId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The session was taken up by another process than the one that wrote the entries before, or by the same one again. Nobody runs
+    /// any more what ran then.
+    Resumed {
         /// When.
         at: Timestamp,
     },
@@ -60,6 +70,22 @@ pub enum Entry {
         task: TaskNo,
         /// Which attempt this is; the first was 1.
         attempt: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// The function of a task has left it to be completed from outside. It goes on waiting for that, whatever becomes of the process.
+    Deferred {
+        /// The task.
+        task: TaskNo,
+        /// When.
+        at: Timestamp,
+    },
+    /// A task asks people for something, or does so no longer: it does nothing between the two.
+    Asked {
+        /// The task.
+        task: TaskNo,
+        /// What it asks for; `None`: that is answered or withdrawn.
+        request: Option<InputRequest>,
         /// When.
         at: Timestamp,
     },

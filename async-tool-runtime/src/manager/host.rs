@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AsyncToolManager, Inner, TaskNews, admission::class_of, queue::Class, run};
 use crate::{
     BoxFuture, IdempotencyKey, ProgressReport, SessionId, SubmitError, TaskEvent, TaskHandle, TaskId, TaskSpec,
-    ToolCall,
+    ToolCall, ToolError, ToolErrorKind,
     task::TaskCell,
     tool::{Count, TaskHost},
 };
@@ -105,9 +105,38 @@ impl TaskHost for Inner {
             if !face.is_settled() || face.request().is_none() {
                 let (root, session) = self.root_of(&face);
                 self.tell_session(&session, TaskNews::Asked(root, Box::new(face.snapshot())));
+                // A sub-agent's session goes on with its own tasks after a restart.
+                if face.spec.is_of_session() && face.spec.task != root {
+                    let asked = TaskNews::Asked(face.spec.task, Box::new(face.snapshot()));
+                    self.tell_session(&face.spec.session, asked);
+                }
                 self.publish(|| TaskEvent::InputRequired(face.snapshot()));
             }
         }
+    }
+
+    fn deferred(&self, cell: &Arc<TaskCell>) {
+        for face in cell.faces() {
+            if !face.is_settled() && face.spec.is_of_session() {
+                self.tell_session(&face.spec.session, TaskNews::Deferred(face.spec.task));
+            }
+        }
+    }
+
+    fn written(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, Result<(), ToolError>> {
+        Box::pin(async move {
+            for face in cell.faces() {
+                // The sub-agent's own session, where it is one of its tasks: that is where the question stands.
+                let session = match face.spec.is_of_session() {
+                    true => face.spec.session.clone(),
+                    false => self.root_of(&face).1,
+                };
+                if self.flush(&session).await.is_err() {
+                    return Err(ToolError::new(ToolErrorKind::Cancelled, "the session has stopped"));
+                }
+            }
+            Ok(())
+        })
     }
 
     fn manager(&self) -> Option<AsyncToolManager> {

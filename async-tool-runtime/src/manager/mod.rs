@@ -19,6 +19,7 @@ mod error;
 mod host;
 mod people;
 mod queue;
+mod recovery;
 mod remote;
 mod run;
 mod same;
@@ -38,7 +39,7 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{Notify, broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc, oneshot},
 };
 
 pub use admission::WhenFull;
@@ -109,8 +110,14 @@ pub(crate) enum TaskNews {
     Progressed(TaskId, Box<ProgressReport>),
     /// A task, or one below it, asks for something, or does no more. The task at the top comes first.
     Asked(TaskId, Box<TaskSnapshot>),
+    /// The function of a task has left it to be completed from outside.
+    Deferred(TaskId),
+    /// A task of an earlier process was never started.
+    NotStarted(TaskId),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
+    /// Somebody waits until all news before this is written down.
+    Barrier(oneshot::Sender<()>),
 }
 
 /// What runs after every task.
@@ -284,6 +291,18 @@ impl AsyncToolManager {
         let mut routes = self.inner.routes();
         routes.remove(session);
         self.inner.route_count.store(routes.len(), Ordering::Release);
+    }
+
+    /// Whether a session has an agent of this manager's.
+    pub(crate) fn is_routed(&self, session: &SessionId) -> bool {
+        let routes = self.inner.routes();
+        routes.get(session).is_some_and(|route| !route.is_closed())
+    }
+
+    /// Whether tasks outlive this process.
+    pub(crate) fn keeps_tasks(&self) -> bool {
+        let backend = self.inner.backend.as_ref();
+        backend.is_some_and(|backend| backend.capabilities().durable)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -41,7 +41,8 @@ impl AsyncToolManager {
     ///
     /// # Errors
     ///
-    /// [`ResolveError`]: the task isn't known, has ended, asks for no input, or the answer doesn't fit; the question stays open then.
+    /// [`ResolveError`]: the task isn't known, has ended, asks for no input, or the answer doesn't fit; or the function that asked has gone
+    /// with its process. The question stays open then.
     pub fn answer(&self, task: TaskId, answer: impl Serialize) -> Result<(), ResolveError> {
         let answer = serde_json::to_value(answer).map_err(|error| ResolveError::Invalid(error.to_string()))?;
         self.reply(task, |request| match request {
@@ -89,6 +90,10 @@ impl AsyncToolManager {
     ) -> Result<(), ResolveError> {
         let cell = self.open_cell(task)?;
         let asking = cell.flight().unwrap_or(&cell);
+        let check = |request: &InputRequest| match check(request) {
+            Ok(Ok(_)) if asking.is_deferred() => Err(ResolveError::Gone),
+            checked => checked,
+        };
         asking.answer(check).unwrap_or(Err(ResolveError::NotAsked))
     }
 
@@ -133,6 +138,10 @@ pub enum ResolveError {
     AlreadySettled(TaskStatus),
     /// The task doesn't ask for that.
     NotAsked,
+    /// The function that asked has gone with its process, and must not run twice.
+    Gone,
+    /// The session of the task has stopped before the result was written down.
+    NotWritten,
     /// The value doesn't fit: where, what was expected, what came.
     Invalid(String),
 }
@@ -145,6 +154,10 @@ impl fmt::Display for ResolveError {
             }
             Self::AlreadySettled(status) => write!(f, "the task is already settled: {status}"),
             Self::NotAsked => f.write_str("the task doesn't ask for that; its snapshot says what it asks for"),
+            Self::Gone => f.write_str(
+                "the function that asked has gone with its process, and must not run twice; complete the task with `resolve`, or refuse",
+            ),
+            Self::NotWritten => f.write_str("the session of the task has stopped before the result was written down"),
             Self::Invalid(problem) => write!(f, "the value doesn't fit: {problem}"),
         }
     }
@@ -152,6 +165,6 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
-fn check(schema: &Value, value: &Value) -> Result<(), String> {
+pub(super) fn check(schema: &Value, value: &Value) -> Result<(), String> {
     Constraints::of(schema).check_all(schema, value)
 }

@@ -139,14 +139,14 @@ async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
 }
 
 /// Settles its task and frees what it holds, also where the future is dropped.
-struct RunGuard {
-    inner: Arc<Inner>,
-    cell: Arc<TaskCell>,
-    is_over: bool,
+pub(super) struct RunGuard {
+    pub(super) inner: Arc<Inner>,
+    pub(super) cell: Arc<TaskCell>,
+    pub(super) is_over: bool,
 }
 
 impl RunGuard {
-    fn new(inner: &Arc<Inner>, cell: &Arc<TaskCell>) -> Self {
+    pub(super) fn new(inner: &Arc<Inner>, cell: &Arc<TaskCell>) -> Self {
         Self {
             inner: Arc::clone(inner),
             cell: Arc::clone(cell),
@@ -155,7 +155,7 @@ impl RunGuard {
     }
 
     /// `None` if the task was told to stop, or was completed from outside, between its slot and its start.
-    fn unless_over(self) -> Option<Self> {
+    pub(super) fn unless_over(self) -> Option<Self> {
         if self.cell.cancel_reason().is_some() || self.cell.is_settled() {
             self.end(TaskOutcome::Cancelled(String::new()));
             return None;
@@ -163,12 +163,12 @@ impl RunGuard {
         Some(self)
     }
 
-    fn finish(self, result: Result<Value, ToolError>) {
+    pub(super) fn finish(self, result: Result<Value, ToolError>) {
         let outcome = outcome_of(self.cell.conclude(result), &self.cell);
         self.end(outcome);
     }
 
-    fn end(mut self, outcome: TaskOutcome) {
+    pub(super) fn end(mut self, outcome: TaskOutcome) {
         self.is_over = true;
         if let TaskOutcome::Failed(error) = &outcome {
             Span::current().record("error.type", error.kind().as_str());

@@ -271,7 +271,7 @@ fn drop_guarded(work: Work) {
 }
 
 /// Waits for the end that a task is given from outside.
-async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instant>) -> Result<Value, ToolError> {
+pub(crate) async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instant>) -> Result<Value, ToolError> {
     tokio::select! {
         biased;
         result = cell.resolution() => result,

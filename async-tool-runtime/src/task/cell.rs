@@ -509,6 +509,8 @@ impl TaskCell {
             (run.started, run.attempts)
         };
         let timing = Timing::new(self.accepted, started, now);
+        // Earlier processes may have run it, too.
+        let attempts = self.spec.attempt.max(1) - 1 + attempts;
         let result = AsyncTaskResult::new(&self.spec, outcome, timing, attempts);
         let result = match self.path.as_ref().and_then(|path| path.result_limit) {
             Some(limit) => result.with_limit(limit),

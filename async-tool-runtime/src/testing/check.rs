@@ -34,7 +34,7 @@ use crate::{AsyncTaskResult, CallId, Entry, Given, Seq, TaskId, TaskNo, TurnNo};
 /// use async_tool_runtime::{Entry, Timestamp, TurnNo, testing::check_journal};
 ///
 /// let at = Timestamp::from_millis(0);
-/// let mut journal = vec![Entry::Opened { nonce: "n".into(), at }, Entry::TurnStarted { turn: TurnNo::new(1), at }];
+/// let mut journal = vec![Entry::Opened { nonce: "n".into(), works_for: None, at }, Entry::TurnStarted { turn: TurnNo::new(1), at }];
 /// check_journal(&journal)?;
 ///
 /// journal.push(Entry::TurnStarted { turn: TurnNo::new(2), at });
@@ -122,6 +122,8 @@ struct Account {
     /// Told, dropped or let go of: how.
     end: Option<&'static str>,
     is_detached: bool,
+    /// It is completed from outside.
+    is_left: bool,
 }
 
 #[derive(Default)]
@@ -149,6 +151,7 @@ impl Books {
         })?;
         match entry {
             Entry::Opened { nonce, .. } => self.nonce = Some(nonce.clone()),
+            Entry::Resumed { .. } => {}
             Entry::UserMessage { .. } => ensure(!self.is_draining && !self.is_closing, || {
                 "a session that comes to its end takes no messages".to_owned()
             })?,
@@ -160,6 +163,20 @@ impl Books {
                     format!("{task} is submitted again though it has ended, or as an attempt that there has been")
                 })?;
                 account.attempt = *attempt;
+                account.is_left = false;
+            }
+            Entry::Deferred { task, .. } => {
+                let account = self.account(*task)?;
+                ensure(account.result.is_none(), || {
+                    format!("{task} is left to others, and has ended")
+                })?;
+                account.is_left = true;
+            }
+            Entry::Asked { task, .. } => {
+                let account = self.account(*task)?;
+                ensure(account.result.is_none() && !account.is_left, || {
+                    format!("{task} asks, and has ended or is left to others")
+                })?;
             }
             Entry::TurnEnded { turn, calls, .. } => self.end(*turn, calls)?,
             Entry::TurnInterrupted { turn, calls, by, .. } => {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::{Answer, Entry, Given, Message, ModelRequest, TaskNo, TaskOutcome, Timestamp};
+use crate::{Answer, Entry, Given, InputRequest, Message, ModelRequest, TaskNo, TaskOutcome, Timestamp};
 
 /// How much of a text is shown, in characters.
 const SHOWN: usize = 160;
@@ -89,6 +89,7 @@ pub(super) fn line(message: &Message) -> String {
 fn describe(entry: &Entry) -> String {
     match entry {
         Entry::Opened { .. } => "the session is opened".to_owned(),
+        Entry::Resumed { .. } => "the session is taken up again".to_owned(),
         Entry::UserMessage { text, .. } => format!("the user says: {}", Short(text)),
         Entry::TurnStarted { turn, .. } => format!("{turn} starts"),
         Entry::Accepted {
@@ -110,6 +111,12 @@ fn describe(entry: &Entry) -> String {
             line
         }
         Entry::Resubmitted { task, attempt, .. } => format!("{task} is submitted again, attempt {attempt}"),
+        Entry::Deferred { task, .. } => format!("{task} is left to be completed from outside"),
+        Entry::Asked { task, request, .. } => match request {
+            Some(InputRequest::Approval { .. }) => format!("{task} needs consent"),
+            Some(InputRequest::Input { prompt, .. }) => format!("{task} asks: {}", Short(prompt)),
+            None => format!("{task} asks no more"),
+        },
         Entry::TurnEnded {
             turn,
             text,
@@ -193,6 +200,9 @@ fn time_of(entry: &Entry) -> Timestamp {
     match entry {
         Entry::Settled { result } => result.timing.settled,
         Entry::Opened { at, .. }
+        | Entry::Resumed { at }
+        | Entry::Deferred { at, .. }
+        | Entry::Asked { at, .. }
         | Entry::UserMessage { at, .. }
         | Entry::TurnStarted { at, .. }
         | Entry::Accepted { at, .. }

@@ -243,6 +243,7 @@ impl ToolContext {
         let cell = &self.0.cell;
         cell.defer();
         if let Some(host) = &self.0.host {
+            host.deferred(cell);
             host.leave(cell);
         }
     }
@@ -285,6 +286,8 @@ pub(crate) async fn ask(
     host.asked(cell);
     let answer = answered.await;
     drop(asking);
+    // Otherwise a process that takes over would find it asking, and believe that it has done nothing since.
+    Arc::clone(host).written(Arc::clone(cell)).await?;
     suspension.end().await;
     answer.unwrap_or_else(|_| {
         Err(ToolError::new(

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -12,8 +12,9 @@ use crate::{
 };
 
 use super::{
-    Arguments, Background, BoundCall, Constraints, Effect, FromToolContext, Requirement, Tool, ToolContext,
-    ToolDefinition, ToolError, ToolOptions, bind, output::ToolOutput,
+    Arguments, Background, BoundCall, Constraints, Effect, FromToolContext, LostTask, Reconciled, Reconciler,
+    Requirement, Tool, ToolContext, ToolDefinition, ToolError, ToolOptions, bind,
+    output::{ToolFailure, ToolOutput},
 };
 
 type Binder = Arc<dyn Fn(&Arguments) -> Result<BoundCall, ToolError> + Send + Sync>;
@@ -240,6 +241,20 @@ impl FunctionTool {
     /// Which calls the host must approve before they run. Default: none.
     pub fn approval(mut self, approval: Approval) -> Self {
         self.options.approval = approval;
+        self
+    }
+
+    /// How the tool finds out what became of a call that must not happen twice ([`Effect::Once`]), if the process that ran it has ended:
+    /// an async function that is given the [`LostTask`] and says what it found, or that it could not find out, by an error. It
+    /// runs with a slot, and has the timeout of the tool's function. Default: the task ends as [`Unknown`](crate::TaskOutcome::Unknown).
+    pub fn reconcile<F, Fut, T, E>(mut self, function: F) -> Self
+    where
+        F: Fn(LostTask) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Reconciled<T>, E>> + Send + 'static,
+        T: Serialize,
+        E: ToolFailure,
+    {
+        self.options.reconcile = Some(Reconciler::new(function));
         self
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    AsyncToolManager, BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskHandle, TaskId, ToolCall,
+    AsyncToolManager, BoxFuture, IdempotencyKey, ProgressReport, SubmitError, TaskHandle, TaskId, ToolCall, ToolError,
     task::TaskCell,
 };
 
@@ -17,6 +17,16 @@ pub(crate) trait TaskHost: Send + Sync {
 
     /// The status of the task has changed to or from `InputRequired`.
     fn asked(&self, cell: &Arc<TaskCell>);
+
+    /// The function of the task has left it to be completed from outside.
+    fn deferred(&self, cell: &Arc<TaskCell>);
+
+    /// Waits until what was said of the task so far is written down, where anybody writes it down.
+    ///
+    /// # Errors
+    ///
+    /// It never will be: the session has stopped.
+    fn written(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, Result<(), ToolError>>;
 
     /// The manager that runs the task, while there is one.
     fn manager(&self) -> Option<AsyncToolManager>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Background, Effect};
+use super::{Background, Effect, Reconciler};
 use crate::{
     Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, ResourceArgument, RetryPolicy,
     Scope, SemanticCache,
@@ -49,6 +49,9 @@ pub struct ToolOptions {
     pub futures: bool,
     /// Which calls the host must approve. Default: none.
     pub approval: Approval,
+    /// How the tool finds out what became of a call that must not happen twice, if the process that ran it has ended. Default: it
+    /// doesn't, and the model is told that nobody knows.
+    pub reconcile: Option<Reconciler>,
     /// When a late result enters the conversation. Default: the agent's.
     pub delivery: Option<DeliveryPolicy>,
     /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the manager's.
@@ -74,6 +77,7 @@ impl ToolOptions {
         reads: Vec::new(),
         writes: Vec::new(),
         approval: Approval::Never,
+        reconcile: None,
         delivery: None,
         futures: false,
         result_limit: None,

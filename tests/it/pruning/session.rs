@@ -54,7 +54,10 @@ impl Session {
             next: 1,
             turns: Vec::new(),
         };
-        session.give(AgentInput::Open { nonce: "n".to_owned() });
+        session.give(AgentInput::Open {
+            nonce: "n".to_owned(),
+            works_for: None,
+        });
         session.give(AgentInput::User("what it is all for".to_owned()));
         for happening in happenings {
             session.happen(*happening);

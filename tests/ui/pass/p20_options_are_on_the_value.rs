@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    Approval, Background, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Effect, Priority, RateLimit, ResourceArgument, RetryPolicy,
+    Approval, Background, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Effect, LostTask, Priority, RateLimit, Reconciled, ResourceArgument, RetryPolicy,
     Scope, Tool, ToolDefinition, ToolOptions, async_tool,
 };
 
@@ -15,6 +15,10 @@ fn plain() {}
 const DESCRIPTION: &str = "Plain.\n\nThis tool can run in the background: if it takes long, the call is acknowledged with a task \
     id, you go on with other work, and the result is given to you when it is ready. Never make up or guess a result that has \
     not been given to you.";
+
+async fn look_up(lost: LostTask) -> Result<Reconciled<()>, String> {
+    Err(format!("nobody knows {}", lost.task()))
+}
 
 /// Set.
 #[async_tool(
@@ -35,6 +39,7 @@ const DESCRIPTION: &str = "Plain.\n\nThis tool can run in the background: if it 
     reads = "path",
     writes = "path:destination, label",
     futures,
+    reconcile = look_up,
     approval = "always",
     delivery = "when_idle",
     result_limit = "16KiB"

@@ -145,6 +145,16 @@ impl AgentMachine {
 
     /// Submits a task that nobody runs yet, if all the results are in that its arguments wait for.
     pub(super) fn submit_if_ready(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
+        self.launch(number, settled, AgentAction::Submit);
+    }
+
+    /// Has `action` done with a task, if all the results are in that its arguments wait for.
+    pub(super) fn launch(
+        &mut self,
+        number: TaskNo,
+        settled: &mut Vec<TaskNo>,
+        action: impl FnOnce(TaskSpec) -> AgentAction,
+    ) {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return;
         };
@@ -167,7 +177,7 @@ impl AgentMachine {
                     .with_number(number)
                     .with_turn(record.turn)
                     .with_attempt(record.attempt);
-                self.actions.push(AgentAction::Submit(spec));
+                self.actions.push(action(spec));
             }
             Err(error) => self.settle_here(number, TaskOutcome::Failed(error), settled),
         }
@@ -221,8 +231,14 @@ impl AgentMachine {
 
     /// Writes down the end of a task, and does what other tasks have to do with it. What the model is told is decided when all of
     /// that is done, by `after_settling`.
-    fn settle(&mut self, result: Arc<AsyncTaskResult>, settled: &mut Vec<TaskNo>) {
+    fn settle(&mut self, mut result: Arc<AsyncTaskResult>, settled: &mut Vec<TaskNo>) {
         let Some(number) = self.open(result.task) else { return };
+        if self.survivors.remove(&number)
+            && let Some(record) = self.ledger.tasks().get(&number)
+        {
+            // Whoever ran it last counts from when it was given the task.
+            Arc::make_mut(&mut result).timing.accepted = record.accepted;
+        }
         self.running.remove(&number);
         self.progress.remove(&number);
         self.promoted.remove(&number);

@@ -242,7 +242,10 @@ impl AgentMachine {
             let record = self.ledger.tasks().get(number)?;
             Some((*number, record.result.as_deref()?, &*record.call.arguments))
         });
-        let text = frames::render(self.ledger.nonce(), results, notice, self.now);
+        let restart = self.ledger.is_restart_untold().then_some(frames::RESTARTED);
+        let notices: Vec<&str> = notice.into_iter().chain(restart).collect();
+        let notices = (!notices.is_empty()).then(|| notices.join(" "));
+        let text = frames::render(self.ledger.nonce(), results, notices.as_deref(), self.now);
         self.record(Entry::Delivered {
             tasks: late.clone(),
             text,

@@ -17,9 +17,9 @@ use std::{
 
 use super::{
     AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, DeliveryPolicy, Join, Ledger,
-    RunLimit, Timer,
+    Resumption, RunLimit, Timer,
     grace::Latencies,
-    ledger::{Life, Told},
+    ledger::{Life, Told, Waits},
 };
 use crate::{
     ContextWindow, Entry, InputRequest, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskOutcome, TaskStatus,
@@ -48,6 +48,9 @@ pub struct AgentMachine {
     progress: BTreeMap<TaskNo, ProgressReport>,
     /// Tasks whose arguments wait for results of others; nobody runs them yet.
     waiting: BTreeSet<TaskNo>,
+    /// Tasks that an earlier process has accepted.
+    survivors: BTreeSet<TaskNo>,
+    resumption: Option<Arc<Resumption>>,
     /// Tasks that the end of a turn waits for no longer.
     promoted: BTreeSet<TaskNo>,
     /// What became of the messages that the model has sent to tasks: why they were not taken, by the number of the call.
@@ -123,6 +126,8 @@ impl AgentMachine {
             running: BTreeSet::new(),
             progress: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            survivors: BTreeSet::new(),
+            resumption: None,
             promoted: BTreeSet::new(),
             sent: BTreeMap::new(),
             latencies: Latencies::default(),
@@ -142,8 +147,12 @@ impl AgentMachine {
     pub fn step(&mut self, now: Timestamp, input: AgentInput) -> Vec<AgentAction> {
         self.now = now;
         match input {
-            AgentInput::Open { nonce } => {
-                self.record(Entry::Opened { nonce, at: now });
+            AgentInput::Open { nonce, works_for } => {
+                self.record(Entry::Opened {
+                    nonce,
+                    works_for,
+                    at: now,
+                });
             }
             AgentInput::Recover => self.on_recover(),
             AgentInput::User(text) => self.on_user(text, false),
@@ -152,6 +161,8 @@ impl AgentMachine {
             AgentInput::Started(task) => self.on_started(task),
             AgentInput::Progressed(task, report) => self.on_progressed(task, report),
             AgentInput::Asked { task, asking, request } => self.on_asked(task, asking, request),
+            AgentInput::Deferred(task) => self.on_deferred(task),
+            AgentInput::NotStarted(task) => self.on_not_started(task),
             AgentInput::Settled(result) => self.on_settled(result),
             AgentInput::Timer(timer) => self.on_timer(timer),
             AgentInput::Cancel(task, reason) => self.on_cancel(task, reason),
@@ -277,11 +288,41 @@ impl AgentMachine {
 
     fn on_asked(&mut self, task: TaskId, asking: TaskId, request: Option<InputRequest>) {
         let Some(number) = self.open(task) else { return };
+        // What a task below asks is lost with the function above it.
+        if task == asking {
+            let waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
+            let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
+            if known.is_some_and(|known| *known != waits && *known != Waits::Completion) {
+                self.record(Entry::Asked {
+                    task: number,
+                    request: request.clone(),
+                    at: self.now,
+                });
+            }
+        }
         self.emit(AgentEventKind::InputRequired {
             number,
             asking,
             request,
         });
+    }
+
+    fn on_deferred(&mut self, task: TaskId) {
+        let Some(number) = self.open(task) else { return };
+        let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
+        if known.is_some_and(|known| *known != Waits::Completion) {
+            self.record(Entry::Deferred {
+                task: number,
+                at: self.now,
+            });
+            self.emit(AgentEventKind::Deferred(number));
+        }
+    }
+
+    /// What became of the session's tasks when [`AgentInput::Recover`] took it up; `None` if it was opened.
+    #[must_use]
+    pub fn resumption(&self) -> Option<&Arc<Resumption>> {
+        self.resumption.as_ref()
     }
 
     /// The number of a task that has not ended.
@@ -436,6 +477,8 @@ impl fmt::Debug for AgentMachine {
             .field("running", &self.running)
             .field("progress", &self.progress)
             .field("waiting", &self.waiting)
+            .field("survivors", &self.survivors)
+            .field("resumption", &self.resumption)
             .field("promoted", &self.promoted)
             .field("sent", &self.sent)
             .field("latencies", &self.latencies)

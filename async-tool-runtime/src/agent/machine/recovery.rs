@@ -1,22 +1,47 @@
 //! How a session goes on whose process has ended.
 
+use std::sync::Arc;
+
 use super::{AgentMachine, Phase};
 use crate::{
-    Effect, Entry, TaskNo, TaskOutcome,
-    agent::{Timer, ledger::Life},
+    Entry, InputRequest, TaskId, TaskNo, TaskOutcome, ToolError, ToolErrorKind,
+    agent::{
+        AgentAction, AgentEventKind, Resumption, Timer,
+        ledger::{Life, TaskRecord, Waits},
+    },
 };
 
 const LOST: &str = "the process that ran it has ended";
+
+/// What becomes of a task that nobody runs any more.
+enum Fate {
+    /// It is submitted, as the attempt that it was: nothing of it has run, or it runs elsewhere and is found again.
+    Submit,
+    /// It is submitted as another attempt.
+    Again,
+    /// It is waited for, as before: somebody completes it.
+    Wait(Option<InputRequest>),
+    /// Its tool knows how to find out.
+    Reconcile,
+    /// It ends here.
+    End(TaskOutcome),
+}
 
 impl AgentMachine {
     /// Takes up the session where its journal ends.
     ///
     /// Nobody runs its tasks any more, and nobody hears of its turn. What may be repeated is submitted again, under the same id; of
-    /// what must not happen twice nobody knows whether it has happened, and that is what the model is told.
+    /// what must not happen twice nobody knows whether it has happened, and that is what the model is told, unless the tool can
+    /// find out. What waited for people or for the outside goes on waiting.
     pub(super) fn on_recover(&mut self) {
         if self.ledger.life() == Life::Closed {
             return;
         }
+        let mut resumption = Resumption::default();
+        resumption
+            .undelivered
+            .extend(self.ledger.inbox().map(|(number, _)| number));
+        self.record(Entry::Resumed { at: self.now });
         for record in self.ledger.tasks().values() {
             if let Some(result) = record.result.as_ref().filter(|result| result.attempts > 0) {
                 self.latencies.note(&result.tool, result.timing.elapsed());
@@ -29,11 +54,22 @@ impl AgentMachine {
                 self.settle_here(*number, TaskOutcome::Cancelled(LOST.to_owned()), &mut settled);
             }
             self.undo_turn(turn, "the process that asked the model has ended", LOST);
+            resumption.repeats_turn = true;
         }
         let open: Vec<TaskNo> = self.ledger.open_tasks().collect();
-        for number in open {
-            self.take_up(number, &mut settled);
+        self.survivors.extend(&open);
+        // Told apart before any of them ends: what waits for another's result has never been submitted.
+        let (unready, ready): (Vec<TaskNo>, Vec<TaskNo>) =
+            open.into_iter().partition(|number| self.is_unready(*number));
+        self.waiting.extend(unready);
+        for number in ready {
+            if let Some(fate) = self.ledger.tasks().get(&number).map(|record| self.fate_of(record)) {
+                resumption.note(number, &fate);
+                self.meet(number, fate, &mut settled);
+            }
         }
+        self.emit(AgentEventKind::Resumed(resumption.clone()));
+        self.resumption = Some(Arc::new(resumption));
         if let Some(until) = self.ledger.draining() {
             self.set_timer(Timer::Drain, until);
         }
@@ -47,44 +83,108 @@ impl AgentMachine {
         }
     }
 
-    /// Goes on with a task that was accepted and has not ended.
-    fn take_up(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
-        let Some(record) = self.ledger.tasks().get(&number) else {
-            return;
-        };
-        let is_in = |source: TaskNo| {
-            self.ledger
-                .tasks()
-                .get(&source)
-                .is_none_or(|source| source.result.is_some())
-        };
-        if !record.awaits.iter().all(|awaited| is_in(awaited.task)) {
-            // It has never been submitted.
-            self.waiting.insert(number);
-            return;
+    /// Whether a task waits for the result of another that has not ended.
+    fn is_unready(&self, number: TaskNo) -> bool {
+        let tasks = self.ledger.tasks();
+        let is_open = |source: &TaskNo| tasks.get(source).is_some_and(|source| source.result.is_none());
+        let record = tasks.get(&number);
+        record.is_some_and(|record| record.awaits.iter().any(|awaited| is_open(&awaited.task)))
+    }
+
+    fn fate_of(&self, record: &TaskRecord) -> Fate {
+        let tool = &record.call.name;
+        if !self.policy.has_tool(tool) {
+            let message = format!("{LOST}, and the tool `{tool}` is not registered any more");
+            return Fate::End(TaskOutcome::Failed(ToolError::new(ToolErrorKind::UnknownTool, message)));
         }
-        let may_repeat = self.policy.effect_of(&record.call.name) != Effect::Once;
-        let attempt = record.attempt + 1;
-        match (may_repeat, record.cancel.clone()) {
-            (false, _) => {
+        let cancelled = record.cancel.clone().map(TaskOutcome::Cancelled);
+        match (&record.waits, cancelled) {
+            // Its function did nothing when the process ended.
+            (Waits::Completion | Waits::Answer(_), Some(cancelled)) => return Fate::End(cancelled),
+            (Waits::Completion, None) => return Fate::Wait(None),
+            (Waits::Answer(InputRequest::Approval { .. }), None) => return Fate::Submit,
+            _ if self.policy.is_attached => return Fate::Submit,
+            (Waits::Answer(_) | Waits::Nothing, cancelled) => {
+                if self.policy.effect_of(tool).is_repeatable() {
+                    return cancelled.map_or_else(|| self.repetition(record), Fate::End);
+                }
+            }
+        }
+        if self.policy.reconciles(tool) {
+            return Fate::Reconcile;
+        }
+        match &record.waits {
+            Waits::Answer(request) => Fate::Wait(Some(request.clone())),
+            Waits::Nothing | Waits::Completion => {
                 let why = format!("{LOST}, and it must not be done twice");
-                self.settle_here(number, TaskOutcome::Unknown(why), settled);
-            }
-            (true, Some(reason)) => self.settle_here(number, TaskOutcome::Cancelled(reason), settled),
-            (true, None) if attempt > self.policy.attempts => {
-                let why = format!("{LOST}, for the {} time", ordinal(record.attempt));
-                self.settle_here(number, TaskOutcome::Unknown(why), settled);
-            }
-            (true, None) => {
-                self.record(Entry::Resubmitted {
-                    task: number,
-                    attempt,
-                    at: self.now,
-                });
-                self.waiting.insert(number);
-                self.submit_if_ready(number, settled);
+                Fate::End(TaskOutcome::Unknown(why))
             }
         }
+    }
+
+    fn repetition(&self, record: &TaskRecord) -> Fate {
+        if record.attempt < self.policy.attempts {
+            return Fate::Again;
+        }
+        let why = format!("{LOST}, for the {} time", ordinal(record.attempt));
+        Fate::End(TaskOutcome::Unknown(why))
+    }
+
+    fn meet(&mut self, number: TaskNo, fate: Fate, settled: &mut Vec<TaskNo>) {
+        match fate {
+            Fate::Submit => {
+                self.submit_if_ready(number, settled);
+                let record = self.ledger.tasks().get(&number);
+                if let Some((task, reason)) = record.and_then(|record| Some((record.task, record.cancel.clone()?))) {
+                    self.actions.push(AgentAction::CancelTask(task, reason));
+                }
+            }
+            Fate::Again => self.submit_again(number, settled),
+            Fate::Wait(request) => self.launch(number, settled, |spec| AgentAction::Await(spec, request)),
+            Fate::Reconcile => self.launch(number, settled, AgentAction::Reconcile),
+            Fate::End(outcome) => self.settle_here(number, outcome, settled),
+        }
+    }
+
+    fn submit_again(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
+        let Some(attempt) = self.ledger.tasks().get(&number).map(|record| record.attempt + 1) else {
+            return;
+        };
+        self.record(Entry::Resubmitted {
+            task: number,
+            attempt,
+            at: self.now,
+        });
+        self.submit_if_ready(number, settled);
+    }
+
+    /// A tool has found out that a task was never started.
+    pub(super) fn on_not_started(&mut self, task: TaskId) {
+        let Some(number) = self.open(task) else { return };
+        let cancelled = self
+            .ledger
+            .tasks()
+            .get(&number)
+            .and_then(|record| record.cancel.clone());
+        let mut settled = Vec::new();
+        match cancelled {
+            Some(reason) => self.settle_here(number, TaskOutcome::Cancelled(reason), &mut settled),
+            None => self.submit_again(number, &mut settled),
+        }
+        self.after_settling(&settled);
+    }
+}
+
+impl Resumption {
+    fn note(&mut self, number: TaskNo, fate: &Fate) {
+        let list = match fate {
+            Fate::Submit | Fate::Again => &mut self.again,
+            Fate::Wait(_) => &mut self.waiting,
+            Fate::Reconcile => &mut self.reconciled,
+            Fate::End(TaskOutcome::Unknown(_)) => &mut self.unknown,
+            Fate::End(_) => &mut self.ended,
+        };
+        list.push(number);
     }
 }
 

@@ -1,0 +1,235 @@
+//! Tasks of a process that has ended, which are not submitted again.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    AsyncToolManager, Inner, ResolveError, TaskNews, admission::class_of, people::check, run::RunGuard, table::Inserted,
+};
+use crate::{
+    InputRequest, Reconciled, SessionId, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec, ToolCall,
+    policy::{Path, wait_for_resolution},
+    task::{TaskCell, TaskHandle},
+    tool::{Reconciler, TaskHost, ToolError, ToolErrorKind},
+};
+
+impl AsyncToolManager {
+    /// Waits for the completion of a task whose function has gone with its process. It holds no slot, and shows what it asks, if it asks.
+    pub(crate) fn await_completion(
+        &self,
+        spec: TaskSpec,
+        request: Option<InputRequest>,
+        owner: Option<&Arc<TaskCell>>,
+    ) -> Result<TaskHandle, SubmitError> {
+        let (cell, is_new) = self.inner.take_in(spec, owner)?;
+        if let Some(Taken { runtime, .. }) = is_new {
+            cell.defer();
+            let guard = RunGuard::new(&self.inner, &cell);
+            runtime.spawn(wait(guard, request));
+        }
+        Ok(self.handle(cell))
+    }
+
+    /// Has the tool of a task find out what became of it. The session is told that it ended, or that it was never started.
+    pub(crate) fn reconcile(&self, spec: TaskSpec, owner: Option<&Arc<TaskCell>>) -> Result<TaskHandle, SubmitError> {
+        let (cell, is_new) = self.inner.take_in(spec, owner)?;
+        if let Some(Taken { path, runtime }) = is_new {
+            let guard = RunGuard::new(&self.inner, &cell);
+            match path.options.reconcile.clone() {
+                Some(reconciler) => drop(runtime.spawn(reconcile(guard, path, reconciler))),
+                None => guard.end(TaskOutcome::Unknown("nobody can find out what became of it".to_owned())),
+            }
+        }
+        Ok(self.handle(cell))
+    }
+
+    /// Like [`resolve`](Self::resolve), and returns when the session of the task has written the result down: from then on it outlives
+    /// the process. What is told to whoever brought the result, such as a webhook, should be told after this.
+    ///
+    /// # Errors
+    ///
+    /// As for [`resolve`](Self::resolve), and [`ResolveError::NotWritten`] if the session stopped before: its journal may not hold the
+    /// result.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the task may have been completed all the same.
+    pub async fn resolve_durably(&self, task: TaskId, output: impl serde::Serialize) -> Result<(), ResolveError> {
+        let handle = self.task(task).ok_or(ResolveError::UnknownTask)?;
+        self.resolve(task, output)?;
+        let result = handle.outcome().await;
+        self.inner
+            .flush(&result.session)
+            .await
+            .map_err(|_| ResolveError::NotWritten)
+    }
+}
+
+/// What a task that was taken in has got.
+struct Taken {
+    path: Arc<Path>,
+    runtime: Handle,
+}
+
+impl Inner {
+    /// Enters a task of an earlier process among the open ones; `None` beside the one that has its id already.
+    fn take_in(
+        self: &Arc<Self>,
+        mut spec: TaskSpec,
+        owner: Option<&Arc<TaskCell>>,
+    ) -> Result<(Arc<TaskCell>, Option<Taken>), SubmitError> {
+        let refuse = |call: ToolCall, error: ToolError| Err(SubmitError::new(call, error));
+        let Ok(runtime) = Handle::try_current() else {
+            let error = ToolError::new(
+                ToolErrorKind::Internal,
+                "tasks must be taken up from within a tokio runtime",
+            );
+            return refuse(spec.call, error.with_model_message("the tool can't be run here"));
+        };
+        let path = match self.executor.path(&spec.call.name) {
+            Ok(path) => Arc::clone(path),
+            Err(error) => return refuse(spec.call, error),
+        };
+        self.runtime.get_or_init(|| runtime.clone());
+        if let Some(owner) = owner {
+            spec.parent = Some(owner.spec.task);
+            spec.deadline = owner.spec.deadline;
+        }
+        let now = self.now();
+        let cell = Arc::new(TaskCell::new(spec, now, None, Some(Arc::clone(&path))));
+        let inserted = self.tasks().insert(&cell);
+        match inserted {
+            Inserted::New => {}
+            Inserted::Known(known) => return Ok((known, None)),
+            Inserted::Closing => {
+                let error = ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down");
+                return refuse(cell.spec.call.clone(), error.with_retryable(false));
+            }
+        }
+        self.publish(|| TaskEvent::Accepted(cell.snapshot()));
+        self.counters.accepted();
+        if let Some(owner) = owner {
+            owner.add_child(&cell);
+            if owner.is_settled() || owner.seat(|seat| seat.is_over) {
+                self.stop_children(owner);
+            }
+        }
+        Ok((cell, Some(Taken { path, runtime })))
+    }
+
+    /// Waits until all that a session has been told so far is written down.
+    ///
+    /// # Errors
+    ///
+    /// The session stopped before.
+    pub(super) async fn flush(&self, session: &SessionId) -> Result<(), oneshot::error::RecvError> {
+        let (done, written) = oneshot::channel();
+        let is_told = {
+            let routes = self.routes();
+            routes.get(session).map(|route| route.send(TaskNews::Barrier(done)))
+        };
+        match is_told {
+            // Nobody writes anything down for it.
+            None => Ok(()),
+            Some(_) => written.await,
+        }
+    }
+}
+
+async fn wait(guard: RunGuard, request: Option<InputRequest>) {
+    let Some(guard) = guard.unless_over() else { return };
+    let RunGuard { inner, cell, .. } = &guard;
+    inner.begin(cell);
+    let question = request.map(|request| cell.ask(request));
+    if question.is_some() {
+        inner.asked(cell);
+    }
+    let (question, answered) = question.unzip();
+    // What was asked is answered by completing the task; but to refuse it still means something.
+    let refused = async {
+        match answered {
+            Some(answered) => match answered.await {
+                Ok(Err(refusal)) => refusal,
+                Ok(Ok(_)) | Err(_) => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    };
+    let deadline = inner.executor.deadline(&cell.spec);
+    let result = tokio::select! {
+        biased;
+        result = wait_for_resolution(cell, deadline) => result,
+        refusal = refused => Err(refusal),
+    };
+    if let Some(question) = question {
+        cell.stop_asking(question);
+        inner.asked(cell);
+    }
+    guard.finish(result);
+}
+
+async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
+    let Some(guard) = guard.unless_over() else { return };
+    let RunGuard { inner, cell, .. } = &guard;
+    let found = Arc::new(OnceLock::new());
+    let call = reconciler.bind(cell.spec.call.arguments.clone(), Arc::clone(&found));
+    let ended = async {
+        Arc::clone(inner).wait_for_slot(Arc::clone(cell), class_of(cell)).await;
+        let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
+        let deadline = inner.executor.deadline(&cell.spec);
+        path.attempt.run(cell, Some(&host), call, deadline).await
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = ended => ended,
+        () = cell.cancellation().cancelled(), if cell.started().is_none() => {
+            Err(ToolError::new(ToolErrorKind::Cancelled, "it was told to stop"))
+        }
+    };
+    // What was called is not the tool's function.
+    cell.set_attempts(1);
+    let unknown = |why: &str| TaskOutcome::Unknown(format!("the process that ran it has ended, and {why}"));
+    let outcome = match (ended, found.get()) {
+        (Ok(_), Some(Reconciled::NotStarted)) => return guard.withdraw(),
+        (Ok(_), Some(Reconciled::Completed(value))) => match fits(inner, cell, value) {
+            Ok(()) => TaskOutcome::Completed(value.clone()),
+            Err(problem) => unknown(&format!("what was found out is no result of the tool: {problem}")),
+        },
+        (Ok(_), Some(Reconciled::Failed(error))) => TaskOutcome::Failed(error.clone()),
+        (Ok(_), Some(Reconciled::Unknown(why))) => TaskOutcome::Unknown(why.clone()),
+        (Ok(_), None) => unknown("nobody has found out what became of it"),
+        (Err(error), _) => {
+            tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, %error, "it could not be found out what became of a task");
+            unknown(&format!(
+                "it could not be found out what became of it: {}",
+                error.model_message()
+            ))
+        }
+    };
+    guard.end(outcome);
+}
+
+fn fits(inner: &Inner, cell: &TaskCell, value: &serde_json::Value) -> Result<(), String> {
+    let tool = inner.executor.registry().find(&cell.spec.call.name);
+    let schema = tool.and_then(|tool| tool.definition().output_schema.as_deref());
+    schema.map_or(Ok(()), |schema| check(schema, value))
+}
+
+impl RunGuard {
+    /// Takes a task out again that was never started: the session submits it.
+    fn withdraw(mut self) {
+        self.is_over = true;
+        let Self { inner, cell, .. } = &self;
+        cell.seat(|seat| seat.is_over = true);
+        let has_freed = inner.give_back(cell, inner.now());
+        inner.tasks().forget(cell.spec.task);
+        if cell.spec.is_of_session() {
+            inner.tell_session(&cell.spec.session, TaskNews::NotStarted(cell.spec.task));
+        }
+        inner.open_tasks_changed();
+        if has_freed {
+            inner.dispatch();
+        }
+    }
+}
