@@ -1,6 +1,7 @@
 //! A process ends, and another takes its sessions up.
 
 use std::{
+    num::NonZeroU64,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,8 +11,8 @@ use std::{
 
 use async_tool_runtime::{
     AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoxFuture, BoxStream, Effect, Entry, FunctionTool,
-    InputRequest, Journal, LostTask, MemoryJournal, Message, ModelRequest, ModelStream, ReadError, Reconciled,
-    ResolveError, Seq, SessionFilter, SessionId, StartError, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
+    InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelRequest, ModelStream, ReadError, Reconciled,
+    ResolveError, Seq, SessionFilter, SessionId, Snapshot, StartError, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
     ToolContext, ToolError,
     testing::{Replay, ScriptedModel},
 };
@@ -795,5 +796,96 @@ async fn a_sub_agent_goes_on_in_the_session_that_it_had() {
         .count();
     assert_eq!(users, 1, "it is told once what to do");
     assert!(told(model.requests().last().unwrap()).contains("all seen to"));
+    check(&kept);
+}
+
+/// A journal that keeps snapshots, and counts the entries that are read.
+struct Quick {
+    kept: Arc<MemoryJournal>,
+    snapshot: Mutex<Option<Snapshot>>,
+    read: AtomicUsize,
+}
+
+impl Journal for Quick {
+    fn append<'a>(
+        &'a self,
+        session: &'a SessionId,
+        after: Seq,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        self.kept.append(session, after, entries)
+    }
+
+    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
+        let left = self.kept.entries(session).len() - usize::try_from(after.as_u64()).unwrap();
+        self.read.fetch_add(left, Ordering::SeqCst);
+        self.kept.read(session, after)
+    }
+
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.kept.sessions(filter)
+    }
+
+    fn snapshot_every(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(20)
+    }
+
+    fn keep_snapshot<'a>(&'a self, _: &'a SessionId, snapshot: Snapshot) -> BoxFuture<'a, Result<(), AppendError>> {
+        *self.snapshot.lock().unwrap() = Some(snapshot);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn snapshot<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
+        let snapshot = self.snapshot.lock().unwrap().clone();
+        Box::pin(async { Ok(snapshot) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_session_is_taken_up_from_its_last_snapshot() {
+    let (kept, seen) = (kept(), Seen::default());
+    let journal = Arc::new(Quick {
+        kept: Arc::clone(&kept),
+        snapshot: Mutex::default(),
+        read: AtomicUsize::new(0),
+    });
+    let tools = || [stuck("look", Effect::Read, &seen)];
+    let builder = AsyncAgent::builder(caller(&["look"]), manager(tools()));
+    let agent = builder
+        .journal(Arc::clone(&journal))
+        .session("s")
+        .start()
+        .await
+        .unwrap();
+    for _ in 0..100 {
+        agent.send("go on").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let before = agent.transcript().await.unwrap();
+    let snapshot = journal.snapshot.lock().unwrap().clone().unwrap();
+    let folded = Ledger::fold(&entries(&kept)[..usize::try_from(snapshot.seq.as_u64()).unwrap()]).unwrap();
+    assert_eq!(Ledger::from_snapshot(&snapshot), Some(folded));
+
+    let resume = || {
+        let builder = AsyncAgent::builder(listener(), manager(tools()));
+        builder.journal(Arc::clone(&journal)).session("s").resume()
+    };
+    let written = entries(&kept).len();
+    let again = resume().await.unwrap();
+    let read = journal.read.swap(0, Ordering::SeqCst);
+    assert!(
+        read > 0 && read <= written / 4 + 20,
+        "{read} of {written} entries are read"
+    );
+    assert_eq!(again.transcript().await.unwrap()[..before.len()], before);
+    again.run_until_idle().await.unwrap();
+    check(&kept);
+
+    // One that can't be read is no harm.
+    *journal.snapshot.lock().unwrap() = Some(Snapshot::new(snapshot.seq, b"{\"format\":99}".to_vec()));
+    let written = entries(&kept).len();
+    let again = resume().await.unwrap();
+    assert_eq!(journal.read.load(Ordering::SeqCst), written);
+    again.run_until_idle().await.unwrap();
     check(&kept);
 }

@@ -11,7 +11,7 @@ use std::{
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
     Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, InputRequest, Join, Ledger,
-    Message, ModelError, ModelRequest, Reconciled, RunLimits, SessionId, StopReason, TaskId, TaskNo, TaskOutcome,
+    Message, ModelError, ModelRequest, Reconciled, RunLimits, Seq, SessionId, StopReason, TaskId, TaskNo, TaskOutcome,
     TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent,
     TurnNo, pruned_view,
 };
@@ -995,6 +995,14 @@ impl World {
         assert_eq!(self.books.lost(), [], "invariant 3: a task was lost");
         let again = Ledger::fold(&self.journal).expect("the journal is sound");
         assert_eq!(again, self.folded, "invariant 9: the same entries are the same session");
+        let snapshot = again
+            .to_snapshot(Seq::new(self.journal.len() as u64))
+            .expect("it can be written");
+        assert_eq!(
+            Ledger::from_snapshot(&snapshot),
+            Some(again),
+            "a snapshot is the session"
+        );
         self.check_fold();
     }
 

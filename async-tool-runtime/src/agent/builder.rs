@@ -6,7 +6,9 @@ use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
 
 use super::{
     AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, FoldError, LearnedGrace, Ledger,
-    RunLimits, WakePolicy, bounds::Bounds, shell::Shell,
+    RunLimits, WakePolicy,
+    bounds::Bounds,
+    shell::{self, Shell},
 };
 use crate::{
     AppendError, AsyncToolManager, Journal, MemoryJournal, Model, PrunePolicy, ReadError, SchemaError, Seq, SessionId,
@@ -302,7 +304,10 @@ impl Start {
     /// The session as the journal has it.
     async fn read(&self) -> Result<(Ledger, Seq), StartError> {
         let session = &self.builder.session;
-        let (mut ledger, mut seq) = (Ledger::new(), Seq::START);
+        let kept = self.journal.snapshot(session).await.map_err(StartError::Read)?;
+        let kept = kept.and_then(|snapshot| Some((Ledger::from_snapshot(&snapshot)?, snapshot.seq)));
+        let (mut ledger, mut seq) = kept.unwrap_or_default();
+        let snapshot = seq;
         let mut entries = self.journal.read(session, seq);
         while let Some(entry) = next(&mut entries).await {
             let (at, entry) = entry.map_err(StartError::Read)?;
@@ -318,6 +323,9 @@ impl Start {
         }
         if ledger.is_closed() {
             return Err(StartError::SessionClosed { session });
+        }
+        if shell::is_due(&*self.journal, seq, snapshot) {
+            shell::keep_snapshot(&*self.journal, &session, &ledger, seq).await;
         }
         Ok((ledger, seq))
     }
@@ -342,6 +350,7 @@ impl Start {
             Shell::new(machine, session, builder.model, builder.manager, self.journal, results);
         shell.bounds = builder.bounds;
         shell.seq = seq;
+        shell.snapshot = seq;
         #[cfg(any(test, feature = "testing"))]
         {
             shell.recorder = builder.recorder;

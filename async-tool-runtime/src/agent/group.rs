@@ -50,7 +50,7 @@ impl Join {
 }
 
 /// Tasks whose results wake the model together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TaskGroup {
     pub(crate) name: Arc<str>,
     pub(crate) tasks: Vec<TaskNo>,

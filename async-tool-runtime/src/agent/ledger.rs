@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{DeliveryPolicy, FrameGuard, RunTotals, TurnNo, group::TaskGroup};
@@ -22,43 +23,43 @@ const CORRECTIONS: u32 = 2;
 /// entries that would break a promise.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
-    opened: bool,
-    nonce: String,
-    works_for: Option<TaskId>,
+    pub(super) opened: bool,
+    pub(super) nonce: String,
+    pub(super) works_for: Option<TaskId>,
     /// The session was taken up again with something undone, and the model has not been told so.
-    is_restart_untold: bool,
-    transcript: Transcript,
+    pub(super) is_restart_untold: bool,
+    pub(super) transcript: Transcript,
     /// How far what the model is shown of it is pruned.
-    pruned: Pruned,
+    pub(super) pruned: Pruned,
     /// User messages that came while a turn was open: they follow its answers.
-    held_messages: Vec<String>,
-    tasks: BTreeMap<TaskNo, TaskRecord>,
-    numbers: HashMap<TaskId, TaskNo>,
+    pub(super) held_messages: Vec<String>,
+    pub(super) tasks: BTreeMap<TaskNo, TaskRecord>,
+    pub(super) numbers: HashMap<TaskId, TaskNo>,
     /// Accepted and not settled: asked for at every step, however long the session is.
-    open_tasks: BTreeSet<TaskNo>,
+    pub(super) open_tasks: BTreeSet<TaskNo>,
     /// Settled, acknowledged, and not delivered; in the order in which they settled.
-    inbox: VecDeque<TaskNo>,
-    open_turn: Option<OpenTurn>,
-    last_turn: TurnNo,
+    pub(super) inbox: VecDeque<TaskNo>,
+    pub(super) open_turn: Option<OpenTurn>,
+    pub(super) last_turn: TurnNo,
     /// The result for which the last turn was broken off, until the next one takes it along.
-    interrupter: Option<TaskNo>,
+    pub(super) interrupter: Option<TaskNo>,
     /// The answers that no turn has seen yet: their place in the transcript, and the tasks that are only acknowledged there.
-    unseen: Option<(usize, Vec<TaskNo>)>,
-    unanswered: bool,
+    pub(super) unseen: Option<(usize, Vec<TaskNo>)>,
+    pub(super) unanswered: bool,
     /// More than results that were in before their calls were answered: the model is asked at once, also in a batch.
-    pressing: bool,
-    groups: Vec<TaskGroup>,
-    run: RunTotals,
+    pub(super) pressing: bool,
+    pub(super) groups: Vec<TaskGroup>,
+    pub(super) run: RunTotals,
     /// How many results the model has written itself, in all; and in how many turns since the user's last message.
-    forged: u32,
-    forging: u32,
+    pub(super) forged: u32,
+    pub(super) forging: u32,
     /// The model is to be told so when the turn is closed.
-    is_to_be_corrected: bool,
-    draining: Option<Timestamp>,
-    life: Life,
+    pub(super) is_to_be_corrected: bool,
+    pub(super) draining: Option<Timestamp>,
+    pub(super) life: Life,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TaskRecord {
     pub(crate) task: TaskId,
     pub(crate) turn: TurnNo,
@@ -82,7 +83,7 @@ pub(crate) struct TaskRecord {
 }
 
 /// What a task waits for that comes from outside, and that outlives the process.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Waits {
     /// Nothing.
     #[default]
@@ -94,7 +95,7 @@ pub(crate) enum Waits {
 }
 
 /// What the model has been told of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
     /// Nothing yet.
     Nothing,
@@ -106,7 +107,7 @@ pub(crate) enum Told {
     Dropped,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OpenTurn {
     pub(crate) turn: TurnNo,
     /// Accepted while the turn runs; once it has ended, its calls in order.
@@ -114,7 +115,7 @@ pub(crate) struct OpenTurn {
     pub(crate) ended: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Life {
     #[default]
     Open,

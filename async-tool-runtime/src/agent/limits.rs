@@ -1,5 +1,7 @@
 //! How much an agent does before somebody looks at it.
 
+use serde::{Deserialize, Serialize};
+
 use std::fmt;
 
 use crate::Usage;
@@ -75,7 +77,7 @@ impl RunLimits {
 }
 
 /// What an agent has done since the user's last message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunTotals {
     /// Model calls.

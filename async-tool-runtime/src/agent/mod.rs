@@ -50,6 +50,7 @@ mod questions;
 mod recover;
 mod resumption;
 mod shell;
+mod snapshot;
 mod state;
 mod sub;
 pub(crate) mod task_tool;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     future::{pending, poll_fn},
+    num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -19,7 +20,7 @@ use tokio::{
 
 use super::{
     AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
-    CloseMode, Resumption, RunSummary, Timer, TurnEvent, TurnNo,
+    CloseMode, Ledger, Resumption, RunSummary, Timer, TurnEvent, TurnNo,
     bounds::Bounds,
     event::Events,
     handle::{Command, Group, Status},
@@ -50,6 +51,8 @@ pub(super) struct Shell {
     journal: Arc<dyn Journal>,
     /// The last entry that is durable.
     pub(super) seq: Seq,
+    /// The last entry that a snapshot covers.
+    pub(super) snapshot: Seq,
 
     news: mpsc::UnboundedReceiver<TaskNews>,
     /// What came of carrying out an action: tasks that the manager didn't take settle like any other.
@@ -98,6 +101,7 @@ impl Shell {
             recorder: None,
             journal,
             seq: Seq::START,
+            snapshot: Seq::START,
             news,
             inputs: VecDeque::new(),
             turn: None,
@@ -330,6 +334,19 @@ impl Shell {
             }
         }
         self.show_status();
+        if self.turn.is_none() && self.stopped.is_none() {
+            self.keep_snapshot().await;
+        }
+    }
+
+    /// Keeps a snapshot, if one is due: between turns, where nobody waits for the next piece of text.
+    async fn keep_snapshot(&mut self) {
+        if !is_due(&*self.journal, self.seq, self.snapshot) {
+            return;
+        }
+        // Also where it fails: the next one is tried when it is due.
+        self.snapshot = self.seq;
+        keep_snapshot(&*self.journal, &self.session, self.machine.ledger(), self.seq).await;
     }
 
     fn decide(&mut self, input: AgentInput) -> Vec<AgentAction> {
@@ -523,6 +540,24 @@ impl Drop for Shell {
         for task in self.open_tasks() {
             self.manager.cancel(task, "the session's agent is gone");
         }
+    }
+}
+
+/// Whether another snapshot is of use. The longer the session, the more it costs, and the rarer it is: so snapshots cost in all as much as
+/// a few foldings.
+pub(super) fn is_due(journal: &dyn Journal, seq: Seq, last: Seq) -> bool {
+    let since = seq.as_u64() - last.as_u64();
+    let every = journal.snapshot_every().map(NonZeroU64::get);
+    every.is_some_and(|every| since >= every.max(seq.as_u64() / 4))
+}
+
+/// Has the journal keep a snapshot. A session does as well without.
+pub(super) async fn keep_snapshot(journal: &dyn Journal, session: &SessionId, ledger: &Ledger, seq: Seq) {
+    let Some(snapshot) = ledger.to_snapshot(seq) else {
+        return;
+    };
+    if let Err(error) = journal.keep_snapshot(session, snapshot).await {
+        tracing::warn!(%session, error = &error as &dyn std::error::Error, "no snapshot of the session could be kept");
     }
 }
 

@@ -139,6 +139,10 @@ impl Transcript {
         }
     }
 
+    pub(crate) fn push_shared(&mut self, message: Arc<Message>) {
+        self.messages.push(message);
+    }
+
     pub(crate) fn push(&mut self, message: Message) {
         self.messages.push(Arc::new(message));
     }

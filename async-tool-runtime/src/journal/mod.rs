@@ -19,6 +19,8 @@ pub use error::{AppendError, ReadError};
 pub use memory::MemoryJournal;
 pub use snapshot::Snapshot;
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -68,6 +70,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The sessions that have entries, in no particular order.
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
+
+    /// After how many entries another snapshot is of use. Default: none is, and none is made.
+    fn snapshot_every(&self) -> Option<NonZeroU64> {
+        None
+    }
 
     /// Keeps what a session was after an entry that is in the journal, so that the entries up to there need not be read again. It takes
     /// the place of an earlier snapshot. A journal MAY keep none: the entries are what counts.
@@ -125,6 +132,10 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
 
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         (**self).sessions(filter)
+    }
+
+    fn snapshot_every(&self) -> Option<NonZeroU64> {
+        (**self).snapshot_every()
     }
 
     fn keep_snapshot<'a>(

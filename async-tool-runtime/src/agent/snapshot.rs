@@ -1,0 +1,242 @@
+//! A ledger as bytes, and back.
+//!
+//! What stands in a session more than once (a result is in its task's record, and in the message that told it) is written once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Ledger, RunTotals, TurnNo,
+    group::TaskGroup,
+    ledger::{Life, OpenTurn, TaskRecord},
+};
+use crate::{
+    Answer, AnswerContent, CallId, Message, Pruned, Seq, Snapshot, TaskAck, TaskId, TaskNo, TaskStatus, Timestamp,
+    Transcript,
+};
+
+/// The form that is written. One with another number is not read: the entries are.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    format: u32,
+    opened: bool,
+    nonce: String,
+    works_for: Option<TaskId>,
+    is_restart_untold: bool,
+    transcript: Vec<Kept>,
+    pruned: Pruned,
+    held_messages: Vec<String>,
+    tasks: BTreeMap<TaskNo, TaskRecord>,
+    open_tasks: BTreeSet<TaskNo>,
+    inbox: VecDeque<TaskNo>,
+    open_turn: Option<OpenTurn>,
+    last_turn: TurnNo,
+    interrupter: Option<TaskNo>,
+    unseen: Option<(usize, Vec<TaskNo>)>,
+    unanswered: bool,
+    pressing: bool,
+    groups: Vec<TaskGroup>,
+    run: RunTotals,
+    forged: u32,
+    forging: u32,
+    is_to_be_corrected: bool,
+    draining: Option<Timestamp>,
+    life: Life,
+}
+
+/// A message without the results in it.
+#[derive(Serialize, Deserialize)]
+enum Kept {
+    Answers(Vec<KeptAnswer>),
+    Delivery { tasks: Vec<TaskNo>, text: String },
+    Other(Arc<Message>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptAnswer {
+    call: CallId,
+    tool: Arc<str>,
+    content: KeptContent,
+}
+
+#[derive(Serialize, Deserialize)]
+enum KeptContent {
+    Ack(TaskNo, TaskStatus),
+    Result(TaskNo),
+    Other(AnswerContent),
+}
+
+impl Ledger {
+    /// What the session is after the entry at `seq`, which is the last that was applied, for a journal to keep.
+    #[must_use]
+    pub fn to_snapshot(&self, seq: Seq) -> Option<Snapshot> {
+        // All fields by name, so that none that is added is forgotten. The numbers are in the records.
+        let Self {
+            opened,
+            nonce,
+            works_for,
+            is_restart_untold,
+            transcript,
+            pruned,
+            held_messages,
+            tasks,
+            numbers: _,
+            open_tasks,
+            inbox,
+            open_turn,
+            last_turn,
+            interrupter,
+            unseen,
+            unanswered,
+            pressing,
+            groups,
+            run,
+            forged,
+            forging,
+            is_to_be_corrected,
+            draining,
+            life,
+        } = self.clone();
+        let state = State {
+            format: FORMAT,
+            opened,
+            nonce,
+            works_for,
+            is_restart_untold,
+            transcript: transcript
+                .messages()
+                .iter()
+                .map(|message| self.keep(message))
+                .collect::<Option<_>>()?,
+            pruned,
+            held_messages,
+            tasks,
+            open_tasks,
+            inbox,
+            open_turn,
+            last_turn,
+            interrupter,
+            unseen,
+            unanswered,
+            pressing,
+            groups,
+            run,
+            forged,
+            forging,
+            is_to_be_corrected,
+            draining,
+            life,
+        };
+        let state = serde_json::to_vec(&state).ok()?;
+        Some(Snapshot::new(seq, state))
+    }
+
+    /// The session of a snapshot; `None` if it can't be read, and the entries have to be folded from the start.
+    #[must_use]
+    pub fn from_snapshot(snapshot: &Snapshot) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let Format { format } = serde_json::from_slice(&snapshot.state).ok()?;
+        if format != FORMAT {
+            return None;
+        }
+        let state: State = serde_json::from_slice(&snapshot.state).ok()?;
+        let mut transcript = Transcript::default();
+        for kept in state.transcript {
+            transcript.push_shared(restore(kept, &state.tasks)?);
+        }
+        Some(Self {
+            opened: state.opened,
+            nonce: state.nonce,
+            works_for: state.works_for,
+            is_restart_untold: state.is_restart_untold,
+            transcript,
+            pruned: state.pruned,
+            held_messages: state.held_messages,
+            numbers: state
+                .tasks
+                .iter()
+                .map(|(number, record)| (record.task, *number))
+                .collect(),
+            tasks: state.tasks,
+            open_tasks: state.open_tasks,
+            inbox: state.inbox,
+            open_turn: state.open_turn,
+            last_turn: state.last_turn,
+            interrupter: state.interrupter,
+            unseen: state.unseen,
+            unanswered: state.unanswered,
+            pressing: state.pressing,
+            groups: state.groups,
+            run: state.run,
+            forged: state.forged,
+            forging: state.forging,
+            is_to_be_corrected: state.is_to_be_corrected,
+            draining: state.draining,
+            life: state.life,
+        })
+    }
+
+    fn keep(&self, message: &Arc<Message>) -> Option<Kept> {
+        Some(match &**message {
+            Message::Answers(answers) => {
+                let kept = answers.iter().map(|answer| {
+                    let content = match &answer.content {
+                        AnswerContent::Ack(ack) => KeptContent::Ack(self.number(ack.task)?, ack.status),
+                        AnswerContent::Result(result) => KeptContent::Result(self.number(result.task)?),
+                        other @ (AnswerContent::Report(_) | AnswerContent::Collapsed(_)) => {
+                            KeptContent::Other(other.clone())
+                        }
+                    };
+                    Some(KeptAnswer {
+                        call: answer.call.clone(),
+                        tool: Arc::clone(&answer.tool),
+                        content,
+                    })
+                });
+                Kept::Answers(kept.collect::<Option<_>>()?)
+            }
+            Message::Delivery { tasks, text, .. } => Kept::Delivery {
+                tasks: tasks.clone(),
+                text: text.clone(),
+            },
+            Message::User { .. } | Message::Assistant { .. } | Message::Note { .. } => Kept::Other(Arc::clone(message)),
+        })
+    }
+}
+
+fn restore(kept: Kept, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<Arc<Message>> {
+    let result_of = |number: &TaskNo| tasks.get(number)?.result.clone();
+    Some(Arc::new(match kept {
+        Kept::Other(message) => return Some(message),
+        Kept::Delivery { tasks: told, text } => Message::Delivery {
+            results: told.iter().map(result_of).collect::<Option<_>>()?,
+            tasks: told,
+            text,
+        },
+        Kept::Answers(answers) => {
+            let answers = answers.into_iter().map(|KeptAnswer { call, tool, content }| {
+                let content = match content {
+                    KeptContent::Result(number) => AnswerContent::Result(result_of(&number)?),
+                    KeptContent::Ack(number, status) => {
+                        let record = tasks.get(&number)?;
+                        let arguments = record.call.arguments.clone();
+                        let name = Arc::clone(&record.call.name);
+                        AnswerContent::Ack(TaskAck::new(record.task, Some(number), name, arguments, status))
+                    }
+                    KeptContent::Other(content) => content,
+                };
+                Some(Answer::new(call, tool, content))
+            });
+            Message::Answers(answers.collect::<Option<_>>()?)
+        }
+    }))
+}
