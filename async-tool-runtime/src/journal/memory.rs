@@ -41,15 +41,18 @@ impl MemoryJournal {
 
     fn append_now(&self, session: &SessionId, after: Seq, entries: &[Entry]) -> Result<Seq, AppendError> {
         let mut sessions = self.logs();
-        let log = match sessions.get_mut(session) {
-            Some(log) => log,
-            None if entries.is_empty() => &mut Vec::new(),
-            None => sessions.entry(session.clone()).or_default(),
-        };
-        let last = Seq::new(log.len() as u64);
+        let last = Seq::new(sessions.get(session).map_or(0, Vec::len) as u64);
         if last != after {
             return Err(AppendError::Conflict { last, until: None });
         }
+        if entries.is_empty() {
+            return Ok(last);
+        }
+        // A session begins with its first entry, and not with a conflict.
+        let log = match sessions.get_mut(session) {
+            Some(log) => log,
+            None => sessions.entry(session.clone()).or_default(),
+        };
         log.extend_from_slice(entries);
         Ok(Seq::new(log.len() as u64))
     }

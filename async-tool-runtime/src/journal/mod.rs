@@ -51,6 +51,8 @@ impl Seq {
 }
 
 /// Keeps the entries of sessions.
+///
+/// Whoever implements it has a test of five lines for all of the rules, `testing::JournalSuite` (feature `testing`).
 pub trait Journal: Send + Sync + 'static {
     /// Adds entries after `after`, and gives the place of the last of them. When this returns `Ok`, the entries MUST be as
     /// durable as the journal promises. With no entries, it MUST only check the fence.

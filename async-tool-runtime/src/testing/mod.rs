@@ -9,6 +9,7 @@
 //! | that something happens | [`until`], and [`assert_told_once`], [`answers_of`], [`deliveries_of`] for what the model was told |
 //! | that it holds in whatever order things happen | [`explore`] |
 //! | what happened | [`Replay`], [`Recorder`], [`check_journal`] |
+//! | a journal of your own | [`JournalSuite`] |
 //!
 //! # One order
 //!
@@ -200,6 +201,7 @@ mod explore;
 mod failure;
 mod faults;
 mod gates;
+mod journal_suite;
 mod paused;
 mod recorder;
 mod replay;
@@ -216,6 +218,7 @@ pub use explore::{Explore, Explored, explore};
 pub use failure::Failure;
 pub use faults::Faults;
 pub use gates::Gates;
+pub use journal_suite::{BrokenRule, JournalFailure, JournalRule, JournalStore, JournalSuite};
 pub use paused::run_paused;
 pub use recorder::{Divergence, Recorder, Recording};
 pub use replay::Replay;

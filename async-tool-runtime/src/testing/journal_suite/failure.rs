@@ -1,0 +1,141 @@
+//! What a journal doesn't keep.
+
+use std::{error::Error, fmt};
+
+use super::JournalRule;
+
+/// How much of a text is shown.
+const SHOWN: usize = 240;
+/// How much of what is equal is shown before the first difference.
+const LEAD: usize = 60;
+
+/// A rule that a journal broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenRule {
+    rule: JournalRule,
+    wrong: Wrong,
+}
+
+impl BrokenRule {
+    pub(super) const fn new(rule: JournalRule, wrong: Wrong) -> Self {
+        Self { rule, wrong }
+    }
+
+    /// The rule.
+    #[must_use]
+    pub const fn rule(&self) -> JournalRule {
+        self.rule
+    }
+
+    /// What was done when it broke.
+    #[must_use]
+    pub fn doing(&self) -> &str {
+        &self.wrong.doing
+    }
+
+    /// What should have come of it; of a long text the part where it differs.
+    #[must_use]
+    pub fn expected(&self) -> &str {
+        &self.wrong.expected
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn found(&self) -> &str {
+        &self.wrong.found
+    }
+}
+
+impl fmt::Display for BrokenRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Wrong { doing, expected, found } = &self.wrong;
+        writeln!(f, "{}: {}", self.rule.name(), self.rule)?;
+        writeln!(f, "   doing: {doing}")?;
+        writeln!(f, "expected: {expected}")?;
+        write!(f, "   found: {found}")
+    }
+}
+
+/// The rules that a journal broke, one at least.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JournalFailure {
+    pub(super) broken: Vec<BrokenRule>,
+    pub(super) kept: usize,
+}
+
+impl JournalFailure {
+    /// The rules that were broken, in the order of [`JournalRule::ALL`].
+    #[must_use]
+    pub fn broken(&self) -> &[BrokenRule] {
+        &self.broken
+    }
+}
+
+impl fmt::Display for JournalFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (broken, kept) = (self.broken.len(), self.kept);
+        write!(f, "the journal breaks {broken} of {} rules", broken + kept)?;
+        for rule in &self.broken {
+            write!(f, "\n\n{rule}")?;
+        }
+        Ok(())
+    }
+}
+
+/// As it displays itself: a test that returns it is reported with this.
+impl fmt::Debug for JournalFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for JournalFailure {}
+
+/// What was wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    doing: String,
+    expected: String,
+    found: String,
+}
+
+impl Wrong {
+    pub(super) fn new(doing: impl Into<String>, expected: &str, found: &str) -> Self {
+        let equal = expected.chars().zip(found.chars()).take_while(|(a, b)| a == b).count();
+        let skipped = if expected.chars().count().max(found.chars().count()) > SHOWN {
+            equal.saturating_sub(LEAD)
+        } else {
+            0
+        };
+        Self {
+            doing: doing.into(),
+            expected: part(expected, skipped),
+            found: part(found, skipped),
+        }
+    }
+
+    /// An error where there should be none.
+    pub(super) fn error(doing: impl Into<String>, error: &dyn Error) -> Self {
+        let mut found = format!("the error `{error}`");
+        let mut source = error.source();
+        while let Some(below) = source {
+            found.push_str(&format!(", because of `{below}`"));
+            source = below.source();
+        }
+        Self::new(doing, "no error", &found)
+    }
+}
+
+fn part(text: &str, skipped: usize) -> String {
+    let mut letters = text.chars();
+    let mut part = String::new();
+    if skipped > 0 {
+        part.push_str(&format!("({skipped} characters) …"));
+        letters.nth(skipped - 1);
+    }
+    part.extend(letters.by_ref().take(SHOWN));
+    match letters.count() {
+        0 => part,
+        rest => format!("{part}… ({rest} characters)"),
+    }
+}

@@ -1,0 +1,255 @@
+//! A journal that is being checked.
+
+use std::{
+    fmt::Debug,
+    future::{Future, poll_fn},
+    ops::Range,
+    sync::Arc,
+};
+
+use serde_json::Value;
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+use super::{JournalStore, failure::Wrong};
+use crate::{AppendError, BoxStream, Entry, Journal, ReadError, Seq, SessionFilter, SessionId, Timestamp};
+
+pub(super) type Checked<T = ()> = Result<T, Wrong>;
+
+/// A store with its journal open. Clones are the same.
+pub(super) struct Stage<S: JournalStore> {
+    store: Arc<S>,
+    journal: Arc<S::Journal>,
+}
+
+impl<S: JournalStore> Clone for Stage<S> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            journal: Arc::clone(&self.journal),
+        }
+    }
+}
+
+impl<S: JournalStore> Stage<S> {
+    pub(super) async fn new(store: S) -> Checked<Self> {
+        Self::open(Arc::new(store)).await
+    }
+
+    async fn open(store: Arc<S>) -> Checked<Self> {
+        let journal = store.open().await;
+        let journal = journal.map_err(|error| Wrong::error("open the store", &*error))?;
+        Ok(Self {
+            store,
+            journal: Arc::new(journal),
+        })
+    }
+
+    /// Kills the journal, and opens the store again. No clones are left.
+    pub(super) async fn reopened(self) -> Checked<Self> {
+        let Self { store, journal } = self;
+        if let Some(journal) = Arc::into_inner(journal) {
+            store.kill(journal).await;
+        }
+        Self::open(store).await
+    }
+
+    pub(super) fn journal(&self) -> &S::Journal {
+        &self.journal
+    }
+
+    /// Appends, and gives the place, or the last entry where it is a conflict.
+    pub(super) async fn append(&self, session: &SessionId, after: u64, entries: &[Entry]) -> Checked<Result<u64, u64>> {
+        match self.journal.append(session, Seq::new(after), entries).await {
+            Ok(place) => Ok(Ok(place.as_u64())),
+            Err(AppendError::Conflict { last, .. }) => Ok(Err(last.as_u64())),
+            Err(error) => Err(Wrong::error(append(session, after, entries.len()), &error)),
+        }
+    }
+
+    /// Appends where it must succeed, and gives the place.
+    pub(super) async fn appended(&self, session: &SessionId, after: u64, entries: &[Entry]) -> Checked<u64> {
+        let doing = || append(session, after, entries.len());
+        match self.append(session, after, entries).await? {
+            Ok(place) => Ok(place),
+            Err(last) => Err(Wrong::new(
+                doing(),
+                "no conflict",
+                &format!("a conflict which says that entry {last} is the last"),
+            )),
+        }
+    }
+
+    /// Appends one entry where it must be a conflict, and gives the entry that it says is the last.
+    pub(super) async fn refused(&self, session: &SessionId, after: u64, last: u64) -> Checked<u64> {
+        match self.append(session, after, &said("refused", 0..1)).await? {
+            Err(last) => Ok(last),
+            Ok(place) => Err(Wrong::new(
+                format!("{}, where entry {last} is the last", append(session, after, 1)),
+                "a conflict",
+                &format!("the entry was written at place {place}"),
+            )),
+        }
+    }
+
+    /// A new session with entries, in appends of some.
+    pub(super) async fn session(&self, name: &str, entries: usize) -> Checked<(SessionId, Vec<Entry>)> {
+        let session = SessionId::new(name);
+        let entries = said(name, 0..entries);
+        let mut place = 0;
+        for some in entries.chunks(2) {
+            // What the append says of its place is for a rule of its own.
+            self.appended(&session, place, some).await?;
+            place += some.len() as u64;
+        }
+        Ok((session, entries))
+    }
+
+    pub(super) async fn read(&self, session: &SessionId, after: u64) -> Checked<Vec<(u64, Entry)>> {
+        let read = collect(self.journal.read(session, Seq::new(after))).await;
+        let read = read.map_err(|error| Wrong::error(reading(session, after), &error))?;
+        Ok(read.into_iter().map(|(seq, entry)| (seq.as_u64(), entry)).collect())
+    }
+
+    /// Whether a session has these entries and no others.
+    pub(super) async fn holds(&self, session: &SessionId, expected: &[Entry]) -> Checked {
+        self.holds_after(session, 0, expected).await
+    }
+
+    /// Whether a session has these entries after a place, and no others.
+    pub(super) async fn holds_after(&self, session: &SessionId, after: u64, expected: &[Entry]) -> Checked {
+        let read = self.read(session, after).await?;
+        let place = |index: usize| after.saturating_add(index as u64 + 1);
+        for (index, (expected, (seq, entry))) in expected.iter().zip(&read).enumerate() {
+            let doing = || format!("{}, entry {}", reading(session, after), place(index));
+            if *seq != place(index) {
+                return Err(Wrong::new(
+                    doing(),
+                    &format!("place {}", place(index)),
+                    &format!("place {seq}"),
+                ));
+            }
+            if !is_same(expected, entry) {
+                return Err(Wrong::new(doing(), &shown(expected), &shown(entry)));
+            }
+        }
+        if read.len() != expected.len() {
+            let count = |entries: usize| format!("{entries} entries");
+            return Err(Wrong::new(
+                reading(session, after),
+                &count(expected.len()),
+                &count(read.len()),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn listed(&self, filter: SessionFilter) -> Checked<Vec<SessionId>> {
+        let listed = collect(self.journal.sessions(filter)).await;
+        listed.map_err(|error| Wrong::error(format!("list the sessions ({filter:?})"), &error))
+    }
+
+    /// Whether exactly these sessions are listed, each once.
+    pub(super) async fn lists(&self, filter: SessionFilter, expected: &[&SessionId]) -> Checked {
+        let mut listed = self.listed(filter).await?;
+        let mut expected: Vec<_> = expected.iter().map(|session| (*session).clone()).collect();
+        listed.sort();
+        expected.sort();
+        equal(
+            format!("list the sessions ({filter:?}); the order doesn't count"),
+            &expected,
+            &listed,
+        )
+    }
+}
+
+pub(super) fn equal<T: Debug + PartialEq>(doing: impl Into<String>, expected: &T, found: &T) -> Checked {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Wrong::new(doing, &format!("{expected:?}"), &format!("{found:?}")))
+    }
+}
+
+pub(super) fn append(session: &SessionId, after: u64, entries: usize) -> String {
+    let entries = match entries {
+        0 => "no entries".to_owned(),
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    };
+    format!("append {entries} to session {:?} after entry {after}", session.as_str())
+}
+
+pub(super) fn reading(session: &SessionId, after: u64) -> String {
+    format!("read session {:?} after entry {after}", session.as_str())
+}
+
+/// Messages with these numbers, each different.
+pub(super) fn said(by: &str, numbers: Range<usize>) -> Vec<Entry> {
+    let said = |number: usize| Entry::UserMessage {
+        text: format!("{by} says {number}"),
+        at: Timestamp::from_millis(number as u64),
+    };
+    numbers.map(said).collect()
+}
+
+/// Runs these at the same time, each on a thread of its own, whatever the runtime is.
+pub(super) async fn at_once<T: Send + 'static>(
+    futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let runtime = Handle::current();
+    let start = |future| {
+        let runtime = runtime.clone();
+        spawn_blocking(move || runtime.block_on(future))
+    };
+    let running: Vec<_> = futures.into_iter().map(start).collect();
+    let mut ended = Vec::with_capacity(running.len());
+    for one in running {
+        match one.await {
+            Ok(end) => ended.push(end),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and with it who waits here.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+    ended
+}
+
+async fn collect<T>(mut stream: BoxStream<'_, Result<T, ReadError>>) -> Result<Vec<T>, ReadError> {
+    let mut items = Vec::new();
+    while let Some(item) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
+        items.push(item?);
+    }
+    Ok(items)
+}
+
+/// Whether two entries are the same in everything that is written of them. `==` alone would let a zero lose its sign, and an
+/// error its advice.
+fn is_same(expected: &Entry, found: &Entry) -> bool {
+    match (serde_json::to_value(expected), serde_json::to_value(found)) {
+        (Ok(written), Ok(read)) => expected == found && is_same_value(&written, &read),
+        _ => expected == found,
+    }
+}
+
+fn is_same_value(expected: &Value, found: &Value) -> bool {
+    match (expected, found) {
+        (Value::Array(expected), Value::Array(found)) => {
+            expected.len() == found.len() && expected.iter().zip(found).all(|(a, b)| is_same_value(a, b))
+        }
+        // In whatever order the keys are kept.
+        (Value::Object(expected), Value::Object(found)) => {
+            let same =
+                |(key, value): (&String, &Value)| found.get(key).is_some_and(|found| is_same_value(value, found));
+            expected.len() == found.len() && expected.iter().all(same)
+        }
+        (Value::Number(expected), Value::Number(found)) => expected.to_string() == found.to_string(),
+        (expected, found) => expected == found,
+    }
+}
+
+/// As it is written; `Debug` doesn't show what serde leaves out of neither.
+fn shown(entry: &Entry) -> String {
+    serde_json::to_string(entry).unwrap_or_else(|_| format!("{entry:?}"))
+}

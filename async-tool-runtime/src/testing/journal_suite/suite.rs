@@ -1,0 +1,220 @@
+//! All rules, checked.
+
+use std::{sync::mpsc, thread, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::{
+    BrokenRule, JournalFailure, JournalRule, JournalStore, batches, contents, crashes,
+    failure::Wrong,
+    fences, sessions, snapshots,
+    stage::{Checked, Stage},
+};
+use crate::BoxFuture;
+
+/// Checks that a journal keeps the rules of [`Journal`](crate::Journal): those that its documentation states, and those on which the agent's
+/// promises rest. For whoever writes one.
+///
+/// Each of the [rules](JournalRule) gets a new store. The suite needs tokio's clock to run, so it is not for tests with paused time; it takes a few
+/// seconds with a store that is fast.
+///
+/// ```
+/// use async_tool_runtime::testing::{JournalFailure, JournalStore, JournalSuite};
+/// use async_tool_runtime::{AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter, SessionId};
+/// use std::{error::Error, sync::Arc};
+///
+/// /// Stands for a directory: what is in it is there when it is opened again.
+/// struct Directory(Arc<MemoryJournal>);
+///
+/// impl JournalStore for Directory {
+///     type Journal = Arc<MemoryJournal>;
+///
+///     async fn open(&self) -> Result<Self::Journal, Box<dyn Error + Send + Sync>> {
+///         Ok(Arc::clone(&self.0))
+///     }
+/// }
+///
+/// // #[tokio::test]
+/// async fn the_journal_keeps_the_rules() -> Result<(), JournalFailure> {
+///     JournalSuite::new(|| Directory(Arc::new(MemoryJournal::new()))).run().await
+/// }
+///
+/// // A journal in memory needs no store of its own, and can't be opened again.
+/// // #[tokio::test]
+/// async fn the_journal_in_memory_keeps_the_rules() -> Result<(), JournalFailure> {
+///     JournalSuite::new(|| Arc::new(MemoryJournal::new())).volatile().run().await
+/// }
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async { the_journal_keeps_the_rules().await?; the_journal_in_memory_keeps_the_rules().await })?;
+/// # Ok::<(), JournalFailure>(())
+/// ```
+///
+/// A failure names the rule, and what was expected and found:
+///
+/// ```text
+/// the journal breaks 1 of 27 rules
+///
+/// stale-fence: an append after an entry that isn't the last one is a conflict
+///    doing: append 1 entry to session "s" after entry 1, where entry 3 is the last
+/// expected: a conflict
+///    found: the entry was written at place 4
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a suite does nothing until it is run"]
+pub struct JournalSuite<F> {
+    new_store: F,
+    rules: Vec<JournalRule>,
+    is_volatile: bool,
+    within: Duration,
+}
+
+impl<F, S> JournalSuite<F>
+where
+    F: Fn() -> S,
+    S: JournalStore,
+{
+    /// A suite for the journals of these stores: `new_store` gives a new, empty one each time.
+    pub fn new(new_store: F) -> Self {
+        Self {
+            new_store,
+            rules: JournalRule::ALL.to_vec(),
+            is_volatile: false,
+            within: Duration::from_secs(120),
+        }
+    }
+
+    /// The store ends with its journal, as one in memory does: what takes opening it again is not checked.
+    pub fn volatile(mut self) -> Self {
+        self.is_volatile = true;
+        self
+    }
+
+    /// Checks these rules only, to work on one of them.
+    pub fn rules(mut self, rules: impl IntoIterator<Item = JournalRule>) -> Self {
+        self.rules = rules.into_iter().collect();
+        self
+    }
+
+    /// How long each rule may take, in real time. A journal that takes longer breaks it. Default: 2 minutes.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.within = limit;
+        self
+    }
+
+    /// Checks the rules, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalFailure`] with all rules that are broken. A rule during which the journal panics, fails or takes too long is broken.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: what was begun of a rule goes on in the background and tells nobody.
+    pub async fn run(&self) -> Result<(), JournalFailure> {
+        let (mut broken, mut kept) = (Vec::new(), 0);
+        for rule in &self.rules {
+            if self.is_volatile && rule.is_of_reopening() {
+                continue;
+            }
+            match self.check(*rule).await {
+                Ok(()) => kept += 1,
+                Err(wrong) => broken.push(BrokenRule::new(*rule, wrong)),
+            }
+        }
+        if broken.is_empty() {
+            Ok(())
+        } else {
+            Err(JournalFailure { broken, kept })
+        }
+    }
+
+    async fn check(&self, rule: JournalRule) -> Checked {
+        let store = (self.new_store)();
+        // A task of its own, so that a panic is a finding like any other.
+        let mut task = tokio::spawn(async move { check_rule(rule, Stage::new(store).await?).await });
+        let limit = RealTime::start(self.within);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut task => ended,
+            () = limit.passed() => {
+                task.abort();
+                let limit = format!("an end within {:?}", self.within);
+                return Err(Wrong::new("check the rule", &limit, "it still waits for the journal"));
+            }
+        };
+        ended.unwrap_or_else(|error| {
+            let panic = error.try_into_panic().ok();
+            let text = panic.as_ref().and_then(|panic| {
+                let text = panic.downcast_ref::<&str>().copied();
+                text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            });
+            let found = format!("the journal panicked: {}", text.unwrap_or("no message"));
+            Err(Wrong::new("check the rule", "no panic", &found))
+        })
+    }
+}
+
+fn check_rule<S: JournalStore>(rule: JournalRule, stage: Stage<S>) -> BoxFuture<'static, Checked> {
+    match rule {
+        JournalRule::Place => Box::pin(batches::place(stage)),
+        JournalRule::Order => Box::pin(batches::order(stage)),
+        JournalRule::ReadAfter => Box::pin(batches::read_after(stage)),
+        JournalRule::WholeBatches => Box::pin(batches::whole_batches(stage)),
+        JournalRule::LargeEntries => Box::pin(batches::large_entries(stage)),
+        JournalRule::ManyEntries => Box::pin(batches::many_entries(stage)),
+        JournalRule::StaleFence => Box::pin(fences::stale_fence(stage)),
+        JournalRule::FutureFence => Box::pin(fences::future_fence(stage)),
+        JournalRule::EmptyAppend => Box::pin(fences::empty_append(stage)),
+        JournalRule::ConflictChangesNothing => Box::pin(fences::conflict_changes_nothing(stage)),
+        JournalRule::ConflictSaysLast => Box::pin(fences::conflict_says_last(stage)),
+        JournalRule::OneWriterWins => Box::pin(fences::one_writer_wins(stage)),
+        JournalRule::SessionsApart => Box::pin(sessions::sessions_apart(stage)),
+        JournalRule::Names => Box::pin(sessions::names(stage)),
+        JournalRule::AllSessions => Box::pin(sessions::all_sessions(stage)),
+        JournalRule::OpenSessions => Box::pin(sessions::open_sessions(stage)),
+        JournalRule::ClosedSessions => Box::pin(sessions::closed_sessions(stage)),
+        JournalRule::Texts => Box::pin(contents::texts(stage)),
+        JournalRule::EveryEntry => Box::pin(contents::every_entry(stage)),
+        JournalRule::Numbers => Box::pin(contents::numbers(stage)),
+        JournalRule::DeepValues => Box::pin(contents::deep_values(stage)),
+        JournalRule::DroppedAppend => Box::pin(crashes::dropped_append(stage)),
+        JournalRule::Reopening => Box::pin(crashes::reopening(stage)),
+        JournalRule::KilledAppend => Box::pin(crashes::killed_append(stage)),
+        JournalRule::SnapshotsAreTheSessions => Box::pin(snapshots::of_the_session(stage)),
+        JournalRule::SnapshotsAreOfThePast => Box::pin(snapshots::of_the_past(stage)),
+        JournalRule::SnapshotsChangeNothing => Box::pin(snapshots::change_nothing(stage)),
+    }
+}
+
+/// A limit that neither a stopped clock nor a busy runtime moves: the journal waits for disks, which know nothing of tokio's time.
+struct RealTime {
+    passed: oneshot::Receiver<()>,
+    /// Dropped with the rest, which ends the thread.
+    _stop: mpsc::Sender<()>,
+}
+
+impl RealTime {
+    fn start(limit: Duration) -> Self {
+        let (tell, passed) = oneshot::channel();
+        let (stop, stopped) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            if stopped.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Nobody listens any more where the rule has just ended.
+                let _ = tell.send(());
+            }
+        });
+        Self { passed, _stop: stop }
+    }
+
+    async fn passed(self) {
+        let Self { passed, _stop } = self;
+        if passed.await.is_err() {
+            // The thread could not be started: then there is no limit.
+            std::future::pending().await
+        }
+    }
+}
