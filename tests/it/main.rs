@@ -17,6 +17,7 @@ mod grace;
 mod guard;
 mod held;
 mod journal_failures;
+mod journal_suite;
 mod manager;
 mod methods;
 #[path = "../model_based/mod.rs"]

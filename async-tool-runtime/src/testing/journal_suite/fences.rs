@@ -2,7 +2,7 @@
 
 use super::{
     failure::Wrong,
-    stage::{Checked, Stage, append, at_once, equal, said},
+    stage::{Checked, Stage, append, at_once, equal, in_turns, said},
     store::JournalStore,
 };
 use crate::{Entry, SessionFilter, SessionId};
@@ -116,7 +116,13 @@ pub(super) async fn one_writer_wins<S: JournalStore>(stage: Stage<S>) -> Checked
                 Ok(written.is_ok().then_some(batch))
             }
         });
-        let ended: Checked<Vec<_>> = at_once(writers).await.into_iter().collect();
+        // Threads find what goes wrong within a step, and turns what goes wrong between two.
+        let ended = if round % 2 == 0 {
+            in_turns(writers).await
+        } else {
+            at_once(writers).await
+        };
+        let ended: Checked<Vec<_>> = ended.into_iter().collect();
         let winners: Vec<_> = ended?.into_iter().flatten().collect();
         if winners.len() != 1 {
             let doing = format!("{WRITERS} append to session \"s\" after entry {after} at the same time");

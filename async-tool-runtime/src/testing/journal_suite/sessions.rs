@@ -1,7 +1,7 @@
 //! Many sessions beside each other.
 
 use super::{
-    stage::{Checked, Stage, at_once, equal, said},
+    stage::{Checked, Stage, at_once, equal, in_turns, said},
     store::JournalStore,
 };
 use crate::{Entry, SessionFilter, SessionId, Timestamp};
@@ -16,23 +16,24 @@ const CLOSING: Entry = Entry::Closing {
 pub(super) async fn sessions_apart<S: JournalStore>(stage: Stage<S>) -> Checked {
     const SESSIONS: usize = 24;
     const APPENDS: usize = 15;
-    let writers = (0..SESSIONS).map(|number| {
+    let writer = |number: usize, kind: &'static str| {
         let stage = stage.clone();
         async move {
-            let name = format!("session {number}");
+            let name = format!("session {number} {kind}");
             let session = SessionId::new(name.as_str());
             let mut written = 0;
             for append in 0..APPENDS {
                 let next = written + append % 3 + 1;
-                stage
-                    .appended(&session, written as u64, &said(&name, written..next))
-                    .await?;
+                let entries = said(&name, written..next);
+                stage.appended(&session, written as u64, &entries).await?;
                 written = next;
             }
             Ok((session, said(&name, 0..written)))
         }
-    });
-    let written: Checked<Vec<_>> = at_once(writers).await.into_iter().collect();
+    };
+    let mut written = in_turns((0..SESSIONS).map(|number| writer(number, "in turns"))).await;
+    written.extend(at_once((0..SESSIONS).map(|number| writer(number, "on threads"))).await);
+    let written: Checked<Vec<_>> = written.into_iter().collect();
     for (session, entries) in &written? {
         stage.holds(session, entries).await?;
     }

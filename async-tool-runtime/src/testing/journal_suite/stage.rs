@@ -5,6 +5,7 @@ use std::{
     future::{Future, poll_fn},
     ops::Range,
     sync::Arc,
+    task::Poll,
 };
 
 use serde_json::Value;
@@ -190,6 +191,25 @@ pub(super) fn said(by: &str, numbers: Range<usize>) -> Vec<Entry> {
         at: Timestamp::from_millis(number as u64),
     };
     numbers.map(said).collect()
+}
+
+/// Runs these side by side, each a step at a time. What one does between two steps of another is the same in every run.
+pub(super) async fn in_turns<T: Unpin>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|cx| {
+        let mut is_over = true;
+        for (future, end) in &mut running {
+            if end.is_none() {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(value) => *end = Some(value),
+                    Poll::Pending => is_over = false,
+                }
+            }
+        }
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, end)| end).collect()
 }
 
 /// Runs these at the same time, each on a thread of its own, whatever the runtime is.
