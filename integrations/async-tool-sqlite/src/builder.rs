@@ -1,0 +1,236 @@
+//! How a journal is opened.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use async_tool_runtime::Timestamp;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
+
+use crate::{
+    OpenError, SqliteJournal,
+    clock::Clock,
+    file,
+    journal::Shared,
+    owner::{EnterError, Owner, clean_up},
+    reader::Reader,
+    schema,
+    writer::Writer,
+};
+
+/// When an append counts as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// When it is on the disk: it survives the loss of power, as far as the disk keeps its word. The default.
+    #[default]
+    Full,
+    /// When the system has it: it survives the death of the process. If the machine loses power or the system crashes, the last appends may be gone. What is
+    /// left is the beginning of each session, in whole appends: never half an append, and never a file that can't be opened.
+    Normal,
+}
+
+impl Durability {
+    pub(crate) const fn pragma(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Normal => "NORMAL",
+        }
+    }
+}
+
+/// How much of a file is checked for damage when it is opened. What is checked is that the file is a sound database; whether the entries are what was
+/// written is for [`verify`](SqliteJournal::verify).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenCheck {
+    /// Every page if the file has at most 64 MiB, and as [`None`](Self::None) if it is larger. The default.
+    #[default]
+    Bounded,
+    /// Every page, and that indexes agree with their tables.
+    Full,
+    /// Every page.
+    Quick,
+    /// The header and the schema only. Damage elsewhere is an error when it is read.
+    None,
+}
+
+impl OpenCheck {
+    const BOUND: i64 = 64 * 1024 * 1024;
+
+    pub(crate) fn pragma(self, connection: &Connection) -> rusqlite::Result<Option<&'static str>> {
+        let quick = Some("PRAGMA quick_check(4)");
+        Ok(match self {
+            Self::Full => Some("PRAGMA integrity_check(4)"),
+            Self::Quick => quick,
+            Self::None => None,
+            Self::Bounded => {
+                let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+                let size: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+                quick.filter(|_| pages.saturating_mul(size) <= Self::BOUND)
+            }
+        })
+    }
+}
+
+/// Opens a [`SqliteJournal`].
+///
+/// ```
+/// use async_tool_sqlite::{Durability, SqliteJournal};
+/// use std::time::Duration;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("sessions.db");
+/// let journal = SqliteJournal::builder(path)
+///     .durability(Durability::Normal)
+///     .lease(Duration::from_secs(10))
+///     .hash_chain(true)
+///     .open()?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SqliteJournalBuilder {
+    path: PathBuf,
+    durability: Durability,
+    check: OpenCheck,
+    busy_timeout: Duration,
+    lease: Duration,
+    is_chaining: bool,
+    clock: Clock,
+}
+
+impl SqliteJournalBuilder {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            durability: Durability::default(),
+            check: OpenCheck::default(),
+            busy_timeout: Duration::from_secs(5),
+            lease: Duration::from_secs(30),
+            is_chaining: false,
+            clock: Clock::default(),
+        }
+    }
+
+    /// When an append counts as written. Default: [`Durability::Full`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How much is checked for damage before anything else is done. Default: [`OpenCheck::Bounded`].
+    pub fn check(mut self, check: OpenCheck) -> Self {
+        self.check = check;
+        self
+    }
+
+    /// How long to wait while another process writes. Then an append is [`Unavailable`](async_tool_runtime::AppendError::Unavailable), and may be tried again.
+    /// Default: 5 s.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// How long an owner that isn't heard of keeps its sessions while its process lives. It is heard of every third of that. Shorter than a second is a second.
+    /// Default: 30 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// Whether sessions that begin now are hash-chained. A session stays what it was at its first entry. Default: no.
+    pub fn hash_chain(mut self, is_chained: bool) -> Self {
+        self.is_chaining = is_chained;
+        self
+    }
+
+    /// What time it is, for tests of leases.
+    #[doc(hidden)]
+    pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock::of(now);
+        self
+    }
+
+    /// Opens the file, or makes it. This blocks for as long as the check takes; it needs no async runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; a file that is refused stays as it is.
+    pub fn open(self) -> Result<SqliteJournal, OpenError> {
+        file::create_if_missing(&self.path)?;
+        let path = file::look_at(&self.path)?;
+        let fail = |error| OpenError::sqlite(&path, error);
+        let mut connection = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Until the file is known to be ours, closing it must not carry over what is in its log.
+        keep_log(&connection, true).map_err(fail)?;
+        schema::examine(&connection, &path, self.check)?;
+        if connection.is_readonly("main").map_err(fail)? {
+            return Err(OpenError::io(&path, std::io::ErrorKind::PermissionDenied.into()));
+        }
+        keep_log(&connection, false).map_err(fail)?;
+        schema::prepare(&mut connection, self.durability).map_err(fail)?;
+        let owner = self.enter(&mut connection, &path)?;
+        let reader = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let writer = Writer {
+            connection,
+            owner,
+            journal: path.clone(),
+            clock: self.clock.clone(),
+            is_chaining: self.is_chaining,
+            renew_every: self.lease / 3,
+        };
+        let owner = writer.owner.number;
+        let writer = writer.start().map_err(|error| OpenError::io(&path, error))?;
+        let reader = Reader::start(reader).map_err(|error| OpenError::io(&path, error))?;
+        Ok(SqliteJournal::of(Shared::new(
+            path,
+            reader,
+            Some((writer, owner)),
+            self.clock,
+        )))
+    }
+
+    /// Opens a file that is there, for reading. What other processes write in the meantime is seen; appends are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open_read_only(self) -> Result<SqliteJournal, OpenError> {
+        let path = file::look_at(&self.path)?;
+        let connection = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if schema::examine(&connection, &path, self.check)? == 0 {
+            return Err(OpenError::Foreign { path });
+        }
+        let reader = Reader::start(connection).map_err(|error| OpenError::io(&path, error))?;
+        Ok(SqliteJournal::of(Shared::new(path, reader, None, self.clock)))
+    }
+
+    fn connect(&self, path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
+        // No URI: a path is a path, also one that begins with `file:`. One thread uses each connection.
+        let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(|error| OpenError::sqlite(path, error))?;
+        schema::set_up(&connection, self.busy_timeout).map_err(|error| OpenError::sqlite(path, error))?;
+        Ok(connection)
+    }
+
+    fn enter(&self, connection: &mut Connection, path: &Path) -> Result<Owner, OpenError> {
+        let mut enter = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let now = self.clock.now();
+            clean_up(&transaction, path, now)?;
+            let owner = Owner::enter(&transaction, path, self.lease, now)?;
+            transaction.commit()?;
+            Ok(owner)
+        };
+        enter().map_err(|error| match error {
+            EnterError::Io(error) => OpenError::io(path, error),
+            EnterError::Sqlite(error) => OpenError::sqlite(path, error),
+        })
+    }
+}
+
+fn keep_log(connection: &Connection, is_kept: bool) -> rusqlite::Result<bool> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_kept)
+}

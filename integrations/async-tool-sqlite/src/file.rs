@@ -1,0 +1,86 @@
+//! The file, before SQLite sees it.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    OpenError,
+    schema::{APPLICATION_ID, VERSION},
+};
+
+/// What the first bytes of a database say: <https://www.sqlite.org/fileformat2.html#the_database_header>.
+const HEADER: usize = 100;
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Makes the file if there is none, readable and writable for its user alone. SQLite gives the files beside it the same mode.
+pub(crate) fn create_if_missing(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    private(&mut options);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Windows says so of a directory.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(OpenError::io(path, error)),
+    }
+}
+
+/// Refuses what is no journal by its first bytes, without a lock and without a write. Gives the path without links, which is where
+/// the files beside it are.
+pub(crate) fn look_at(path: &Path) -> Result<PathBuf, OpenError> {
+    let fail = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => OpenError::Missing { path: path.to_owned() },
+        _ => OpenError::io(path, error),
+    };
+    // Asked before it is opened: a pipe would wait for a writer.
+    if !fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(OpenError::NotAFile { path: path.to_owned() });
+    }
+    let mut header = Vec::with_capacity(HEADER);
+    let file = File::open(path).map_err(fail)?;
+    file.take(HEADER as u64).read_to_end(&mut header).map_err(fail)?;
+    if !header.is_empty() {
+        let number = |at: usize| {
+            let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, i32::from_be_bytes)
+        };
+        if header.len() < HEADER || !header.starts_with(MAGIC) || number(68) != APPLICATION_ID {
+            return Err(OpenError::Foreign { path: path.to_owned() });
+        }
+        if number(60) > VERSION {
+            return Err(OpenError::Newer {
+                path: path.to_owned(),
+                version: number(60),
+                known: VERSION,
+            });
+        }
+    }
+    fs::canonicalize(path).map_err(fail)
+}
+
+/// The file beside the journal that the owner of this name keeps locked.
+pub(crate) fn beside(journal: &Path, owner: &str) -> PathBuf {
+    let mut name = prefix(journal);
+    name.push(owner);
+    journal.with_file_name(name)
+}
+
+/// How the names of such files begin.
+pub(crate) fn prefix(journal: &Path) -> OsString {
+    let mut name = journal.file_name().unwrap_or_default().to_owned();
+    name.push(".owner-");
+    name
+}
+
+/// Sets the mode of a file to be made.
+pub(crate) fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    #[cfg(not(unix))]
+    let _ = options;
+}

@@ -1,0 +1,298 @@
+//! The journal's handle.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_tool_runtime::{
+    AppendError, BoxFuture, BoxStream, Entry, Journal, ReadError, Seq, SessionFilter, SessionId, Snapshot,
+};
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+
+use crate::{
+    OpenError, SqliteJournalBuilder, StoreError,
+    append::Append,
+    clock::Clock,
+    page::{Page, Raw},
+    reader::Reader,
+    snapshot::{self, Keep},
+    stream::{Piece, Pieces},
+    worker::Worker,
+    writer::Command,
+};
+
+/// A journal in one SQLite file.
+///
+/// A handle is cheap to clone. When the last one is dropped, everything that was queued is written, its sessions are given up, and the threads end; the drop waits
+/// for that, so let [`close`](Self::close) do it where a thread must not wait.
+///
+/// # Cancel safety
+///
+/// The entries of an append whose future is dropped are written or not, and never half of them. Once it has been polled they will be written, if the fence lets them.
+#[derive(Clone)]
+pub struct SqliteJournal {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all handles share. Fields are dropped in order: the reader's connection closes before the writer's, which then carries over the log.
+pub(crate) struct Shared {
+    reader: Reader,
+    writer: Option<(Worker<Command>, i64)>,
+    path: PathBuf,
+    clock: Clock,
+}
+
+impl Shared {
+    pub(crate) fn new(path: PathBuf, reader: Reader, writer: Option<(Worker<Command>, i64)>, clock: Clock) -> Self {
+        Self {
+            reader,
+            writer,
+            path,
+            clock,
+        }
+    }
+
+    pub(crate) const fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The thread that writes.
+    pub(crate) fn writer(&self) -> Result<&Worker<Command>, StoreError> {
+        self.writer
+            .as_ref()
+            .map(|(writer, _)| writer)
+            .ok_or(StoreError::ReadOnly)
+    }
+
+    /// The number of this owner.
+    pub(crate) fn owner(&self) -> Option<i64> {
+        self.writer.as_ref().map(|(_, owner)| *owner)
+    }
+}
+
+impl SqliteJournal {
+    /// Opens the file at `path`, or makes it, with all defaults. See [`SqliteJournalBuilder::open`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; a file that is refused stays as it is.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        Self::builder(path).open()
+    }
+
+    /// Opens the file at `path` for reading, also while other processes write it. See [`SqliteJournalBuilder::open_read_only`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open_read_only(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        Self::builder(path).open_read_only()
+    }
+
+    /// A journal that is still to be opened.
+    pub fn builder(path: impl Into<PathBuf>) -> SqliteJournalBuilder {
+        SqliteJournalBuilder::new(path.into())
+    }
+
+    pub(crate) fn of(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The file, without links.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.shared.path()
+    }
+
+    /// Drops this handle on a thread of its own, and waits until that is done. If it is the last one, the journal is closed then.
+    pub async fn close(self) {
+        let (done, closed) = oneshot::channel::<()>();
+        // If no thread can be had the handle is dropped here, with the closure.
+        let _ = std::thread::Builder::new()
+            .name("async-tool-sqlite-close".to_owned())
+            .spawn(move || {
+                drop(self);
+                drop(done);
+            });
+        let _ = closed.await;
+    }
+
+    async fn append_all(&self, session: &SessionId, after: Seq, entries: &[Entry]) -> Result<Seq, AppendError> {
+        let writer = self.shared.writer().map_err(StoreError::unavailable)?;
+        let (reply, answer) = oneshot::channel();
+        let append = Append::new(session, after, entries, reply);
+        writer.send(Command::Append(
+            append.map_err(|error| StoreError::other(error).unavailable())?,
+        ));
+        answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.unavailable()))
+    }
+
+    async fn keep(&self, session: &SessionId, snapshot: Snapshot) -> Result<(), AppendError> {
+        let writer = self.shared.writer().map_err(StoreError::unavailable)?;
+        let (reply, answer) = oneshot::channel();
+        writer.send(Command::Keep(Keep::new(session.clone(), snapshot, reply)));
+        answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.unavailable()))
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn append<'a>(
+        &'a self,
+        session: &'a SessionId,
+        after: Seq,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        Box::pin(self.append_all(session, after, entries))
+    }
+
+    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
+        Box::pin(Pieces::new(
+            &self.shared,
+            (session.clone(), after.as_u64()),
+            read_entries,
+        ))
+    }
+
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        Box::pin(Pieces::new(&self.shared, (filter, 0), read_names))
+    }
+
+    fn keep_snapshot<'a>(
+        &'a self,
+        session: &'a SessionId,
+        snapshot: Snapshot,
+    ) -> BoxFuture<'a, Result<(), AppendError>> {
+        Box::pin(self.keep(session, snapshot))
+    }
+
+    fn snapshot<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
+        let name = session.clone();
+        Box::pin(async move {
+            let snapshot = self
+                .shared
+                .reader()
+                .query(move |file| Ok(snapshot::read(file, name.as_str())?));
+            Ok(snapshot.await?)
+        })
+    }
+}
+
+impl fmt::Debug for SqliteJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteJournal")
+            .field("path", &self.shared.path)
+            .field("is_read_only", &self.shared.writer.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+type Place = (SessionId, u64);
+
+/// The entries of a session as they are stored, and where they go on; the damage behind them, if there is some.
+pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piece<Place, Raw> {
+    let page = match Page::read(connection, session.as_str(), after) {
+        Ok(page) => page,
+        Err(error) => return Piece::failed(error),
+    };
+    let mut known = after;
+    let mut piece = Piece {
+        items: page.entries.into_iter().map(Ok).collect(),
+        next: None,
+    };
+    if let Some(gap) = piece.items.iter().flatten().position(|raw| {
+        known += 1;
+        raw.seq != known
+    }) {
+        piece.items.truncate(gap);
+    } else if let Some(damage) = page.damage {
+        known += 1;
+        piece.items.push_back(Err(StoreError::Unreadable {
+            session,
+            seq: Seq::new(known),
+            source: damage.into(),
+        }));
+        return piece;
+    } else if known >= page.last {
+        return piece;
+    } else if known > after {
+        piece.next = Some((session, known));
+        return piece;
+    } else {
+        known += 1;
+    }
+    piece.items.push_back(Err(StoreError::Missing {
+        session,
+        seq: Seq::new(known),
+    }));
+    piece
+}
+
+fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Entry)> {
+    let session = place.0.clone();
+    let mut raw = read_raw(connection, place);
+    let parse = |raw: Raw| {
+        let seq = Seq::new(raw.seq);
+        match serde_json::from_slice(&raw.bytes) {
+            Ok(entry) => Ok((seq, entry)),
+            Err(source) => Err(StoreError::Unreadable {
+                session: session.clone(),
+                seq,
+                source: source.into(),
+            }),
+        }
+    };
+    let mut piece = Piece {
+        items: raw.items.drain(..).map(|raw| raw.and_then(parse)).collect(),
+        next: raw.next,
+    };
+    // What comes after an entry that can't be read is of no use: a session is the fold of all of them.
+    if let Some(failed) = piece.items.iter().position(Result::is_err) {
+        piece.items.truncate(failed + 1);
+        piece.next = None;
+    }
+    piece
+}
+
+/// How many names are read at a time.
+const NAMES: i64 = 1000;
+
+fn read_names(
+    connection: &Connection,
+    (filter, after): (SessionFilter, i64),
+) -> Piece<(SessionFilter, i64), SessionId> {
+    names(connection, filter, after).unwrap_or_else(Piece::failed)
+}
+
+fn names(
+    connection: &Connection,
+    filter: SessionFilter,
+    after: i64,
+) -> rusqlite::Result<Piece<(SessionFilter, i64), SessionId>> {
+    let is_open_only = filter == SessionFilter::Open;
+    let mut statement = connection.prepare_cached(
+        "SELECT number, name FROM sessions WHERE number > ?1 AND last > 0 AND NOT (closed AND ?2) ORDER BY number LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![after, is_open_only, NAMES])?;
+    let mut piece = Piece {
+        items: [].into(),
+        next: None,
+    };
+    while let Some(row) = rows.next()? {
+        piece.next = Some((filter, row.get(0)?));
+        piece.items.push_back(Ok(SessionId::new(row.get::<_, String>(1)?)));
+    }
+    Ok(piece)
+}

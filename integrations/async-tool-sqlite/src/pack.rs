@@ -1,0 +1,75 @@
+//! Many entries in one compressed row.
+//!
+//! `1, chained (0 or 1), 32 bytes of link for each entry if chained, zlib(for each entry: length in 32 bits, least significant byte first, and the bytes)`.
+//! Links don't compress, so they stand outside.
+
+use std::io::{self, Read as _, Write as _};
+
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+
+use crate::{chain::Hash, page::Raw};
+
+const FORMAT: u8 = 1;
+
+/// The bytes of a row with these entries, which follow each other and are all chained or all not.
+pub(crate) fn encode(entries: &[Raw]) -> io::Result<Vec<u8>> {
+    let is_chained = entries.iter().all(|entry| entry.link.is_some());
+    let mut row = vec![FORMAT, u8::from(is_chained)];
+    if is_chained {
+        row.extend(entries.iter().filter_map(|entry| entry.link).flatten());
+    }
+    let mut packed = ZlibEncoder::new(row, Compression::default());
+    for entry in entries {
+        let length = u32::try_from(entry.bytes.len()).map_err(io::Error::other)?;
+        packed.write_all(&length.to_le_bytes())?;
+        packed.write_all(&entry.bytes)?;
+    }
+    packed.finish()
+}
+
+/// The entries `first` to `last` from the bytes of a row; those before the damage if there is one.
+pub(crate) fn decode(row: &[u8], first: u64, last: u64, bytes: u64) -> (Vec<Raw>, Option<io::Error>) {
+    let mut entries = Vec::new();
+    let damage = decode_into(&mut entries, row, first, last, bytes).err();
+    (entries, damage)
+}
+
+fn decode_into(entries: &mut Vec<Raw>, row: &[u8], first: u64, last: u64, bytes: u64) -> io::Result<()> {
+    let refuse = |why| io::Error::new(io::ErrorKind::InvalidData, why);
+    let (&[format, is_chained], rest) = row
+        .split_first_chunk()
+        .ok_or_else(|| refuse("the packed row is too short"))?;
+    if format != FORMAT || is_chained > 1 || last < first {
+        return Err(refuse("the packed row has no form that is known"));
+    }
+    let count = last - first + 1;
+    let links = usize::try_from(count.saturating_mul(32 * u64::from(is_chained))).map_err(io::Error::other)?;
+    let (links, packed) = rest
+        .split_at_checked(links)
+        .ok_or_else(|| refuse("the packed row is too short"))?;
+    let mut links = links.as_chunks().0.iter();
+    // No more than the row is said to hold: a row can't make the process run out of memory.
+    let mut packed = ZlibDecoder::new(packed).take(bytes.saturating_add(count.saturating_mul(4)));
+    for seq in first..=last {
+        let mut length = [0; 4];
+        packed.read_exact(&mut length)?;
+        let length = u32::from_le_bytes(length);
+        let mut entry = Vec::new();
+        let read = (&mut packed).take(u64::from(length)).read_to_end(&mut entry)?;
+        if read != length as usize {
+            return Err(refuse("the packed row ends within an entry"));
+        }
+        let link: Option<Hash> = links.next().copied();
+        entries.push(Raw {
+            seq,
+            bytes: entry,
+            link,
+        });
+    }
+    // The checksum of the stream stands behind the last entry, and is looked at by reading on.
+    let mut decoder = packed.into_inner();
+    if decoder.read(&mut [0])? != 0 {
+        return Err(refuse("the packed row goes on after its last entry"));
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! A bounded piece of a session, read in one transaction.
+
+use rusqlite::{Connection, OptionalExtension as _, params, types::ValueRef};
+
+use crate::{
+    chain::Hash,
+    pack,
+    schema::{place, seq_of},
+};
+
+/// A page ends with the entry that fills it. Packed rows are made of pages, so they are as large.
+const ENTRIES: usize = 256;
+const BYTES: usize = 256 * 1024;
+
+/// An entry as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Raw {
+    pub(crate) seq: u64,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) link: Option<Hash>,
+}
+
+/// Some entries of a session, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) entries: Vec<Raw>,
+    /// Why there is no more of a packed row.
+    pub(crate) damage: Option<std::io::Error>,
+    /// The last entry that the session has.
+    pub(crate) last: u64,
+    /// The link of the last entry, where the session is chained.
+    pub(crate) head: Option<Hash>,
+}
+
+impl Page {
+    /// The entries after `after`, as many as fit.
+    pub(crate) fn read(connection: &Connection, session: &str, after: u64) -> rusqlite::Result<Self> {
+        // One view of session, packs and entries, also while the session is being packed.
+        let view = connection.unchecked_transaction()?;
+        let found = view
+            .prepare_cached("SELECT number, last, packed, head FROM sessions WHERE name = ?1")?
+            .query_row([session], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, hash(row.get_ref(3)?)))
+            })
+            .optional()?;
+        let Some((number, last, packed, head)) = found else {
+            return Ok(Self::default());
+        };
+        let mut page = Self {
+            last,
+            head,
+            ..Self::default()
+        };
+        if after < packed {
+            page.read_pack(&view, number, after)?;
+        } else {
+            page.entries = entries(&view, number, after, ENTRIES, BYTES)?;
+        }
+        Ok(page)
+    }
+
+    fn read_pack(&mut self, view: &Connection, session: i64, after: u64) -> rusqlite::Result<()> {
+        let mut pack = view.prepare_cached(
+            "SELECT place, last, bytes, entries FROM packs WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1",
+        )?;
+        let found = pack
+            .query_row(params![place(session, 0), place(session, after + 1)], |row| {
+                let packed = row.get_ref(3)?.as_blob()?;
+                Ok(pack::decode(packed, seq_of(row.get(0)?), row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        if let Some((mut entries, damage)) = found {
+            entries.retain(|entry| entry.seq > after);
+            self.entries = entries;
+            self.damage = damage;
+        }
+        Ok(())
+    }
+}
+
+/// Entries that are not packed.
+pub(crate) fn entries(
+    connection: &Connection,
+    session: i64,
+    after: u64,
+    most: usize,
+    most_bytes: usize,
+) -> rusqlite::Result<Vec<Raw>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT place, entry, link FROM entries WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![place(session, after), place(session, u64::MAX), most as i64])?;
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let entry = Raw {
+            seq: seq_of(row.get(0)?),
+            // Not as text: damaged text is no UTF-8, and who reads it is told which entry it is.
+            bytes: row.get_ref(1)?.as_bytes()?.to_vec(),
+            link: hash(row.get_ref(2)?),
+        };
+        bytes += entry.bytes.len();
+        entries.push(entry);
+        if bytes >= most_bytes {
+            break;
+        }
+    }
+    Ok(entries)
+}
+
+/// A column that holds a hash or nothing. One that is damaged is no hash, which verifying finds.
+pub(crate) fn hash(value: ValueRef<'_>) -> Option<Hash> {
+    match value {
+        ValueRef::Blob(bytes) => bytes.try_into().ok(),
+        _ => None,
+    }
+}

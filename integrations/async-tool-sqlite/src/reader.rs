@@ -1,0 +1,44 @@
+//! The thread that reads, on a connection that can't write.
+
+use std::io;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::{StoreError, worker::Worker};
+
+type Job = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Runs one short query after the other, so that many long sessions are read side by side, page by page.
+pub(crate) struct Reader(Worker<Job>);
+
+impl Reader {
+    pub(crate) fn start(connection: Connection) -> io::Result<Self> {
+        let worker = Worker::start("async-tool-sqlite-read", move |jobs| {
+            jobs.into_iter().for_each(|job: Job| job(&connection));
+        });
+        Ok(Self(worker?))
+    }
+
+    /// Asks for what `query` gives. Nothing is read for an answer that nobody waits for any more.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Box::new(move |connection| {
+            if !reply.is_closed() {
+                let _ = reply.send(query(connection));
+            }
+        }));
+        answer
+    }
+
+    /// As [`ask`](Self::ask), for a query that may fail.
+    pub(crate) async fn query<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(query).await.map_err(|_| StoreError::Stopped)?
+    }
+}

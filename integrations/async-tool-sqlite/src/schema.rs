@@ -1,0 +1,154 @@
+//! What the tables are, and how an older file gets them.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
+
+use crate::{Durability, OpenCheck, OpenError};
+
+/// "ATJL" in the header of the file: it is a journal of ours.
+pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
+
+/// The version after all steps.
+pub(crate) const VERSION: i32 = STEPS.len() as i32;
+
+/// From each version to the next. A step that was published is never changed.
+const STEPS: [&str; 1] = [
+    // An entry's key is `session << 32 | seq`: the entries of a session lie together, in order, in a plain table by row number, which holds long rows
+    // better than one without row numbers does, and compares one number instead of two. The limits of both halves are constraints of `sessions`.
+    //
+    // The number of an owner is never used again, so a session of one that is gone belongs to nobody, and needs no change when its owner goes.
+    "
+    CREATE TABLE owners (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        heard_from INTEGER NOT NULL,
+        lease INTEGER NOT NULL,
+        locks INTEGER NOT NULL,
+        process INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE sessions (
+        number INTEGER PRIMARY KEY
+            CONSTRAINT at_most_2147483647_sessions CHECK (number BETWEEN 1 AND 2147483647),
+        name TEXT NOT NULL UNIQUE,
+        last INTEGER NOT NULL
+            CONSTRAINT at_most_4294967295_entries CHECK (last BETWEEN 0 AND 4294967295),
+        closed INTEGER NOT NULL,
+        packed INTEGER NOT NULL DEFAULT 0,
+        owner INTEGER,
+        began INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        head BLOB
+    ) STRICT;
+    CREATE INDEX sessions_to_pack ON sessions (number) WHERE closed AND packed < last;
+    CREATE TABLE entries (
+        place INTEGER PRIMARY KEY,
+        entry TEXT NOT NULL,
+        link BLOB,
+        session INTEGER AS (place >> 32) VIRTUAL,
+        seq INTEGER AS (place & 4294967295) VIRTUAL
+    ) STRICT;
+    CREATE TABLE packs (
+        place INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        entries BLOB NOT NULL,
+        session INTEGER AS (place >> 32) VIRTUAL,
+        seq INTEGER AS (place & 4294967295) VIRTUAL
+    ) STRICT;
+    CREATE TABLE snapshots (
+        session INTEGER PRIMARY KEY,
+        seq INTEGER NOT NULL,
+        state BLOB NOT NULL
+    ) STRICT;
+    ",
+];
+
+/// The key of an entry.
+pub(crate) const fn place(session: i64, seq: u64) -> i64 {
+    // Both halves are limited by constraints; a seq beyond them is after every entry.
+    let seq = if seq > 0xFFFF_FFFF { 0xFFFF_FFFF } else { seq as i64 };
+    (session << 32) | seq
+}
+
+/// The second half of a key.
+pub(crate) const fn seq_of(place: i64) -> u64 {
+    (place & 0xFFFF_FFFF) as u64
+}
+
+/// How large the write-ahead log grows before its pages are carried over: 32 MiB. Pages that are written again and again are carried over once.
+const CHECKPOINT_PAGES: i64 = 8192;
+
+/// Settings of each connection, before anything is read.
+pub(crate) fn set_up(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // A file is somebody's data: SQL that hides in its schema is not run.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(())
+}
+
+/// Refuses a file that isn't ours or is damaged, as SQLite sees it: with what is in the write-ahead log. Changes nothing. Gives the version.
+pub(crate) fn examine(connection: &Connection, path: &Path, check: OpenCheck) -> Result<i32, OpenError> {
+    let fail = |error| OpenError::sqlite(path, error);
+    let pragma = |name| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
+    let application = pragma("application_id").map_err(fail)?;
+    let version = pragma("user_version").map_err(fail)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(fail)?;
+    if (application, version, tables) == (0, 0, 0) {
+        return Ok(0);
+    }
+    if application != APPLICATION_ID || version < 1 {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    if version > VERSION {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            version,
+            known: VERSION,
+        });
+    }
+    if let Some(pragma) = check.pragma(connection).map_err(fail)? {
+        let found: String = connection.query_row(pragma, [], |row| row.get(0)).map_err(fail)?;
+        if found != "ok" {
+            return Err(OpenError::Corrupt {
+                path: path.to_owned(),
+                detail: found
+                    .trim_start_matches("*** in database main ***")
+                    .trim()
+                    .replace('\n', "; "),
+            });
+        }
+    }
+    Ok(version)
+}
+
+/// Brings the file to the latest version, and sets how it is written.
+///
+/// The schema is made before the file becomes one with a write-ahead log: so from its first byte on, the file itself says what it is.
+pub(crate) fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Result<()> {
+    // Has an effect on an empty file only: pages that become free can be given back.
+    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    let version: i32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version < VERSION {
+        // Two processes may have come here; the second finds it done.
+        for step in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", durability.pragma())?;
+    connection.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"), [], |_| {
+        Ok(())
+    })?;
+    connection.query_row("PRAGMA journal_size_limit = 67108864", [], |_| Ok(()))?;
+    Ok(())
+}

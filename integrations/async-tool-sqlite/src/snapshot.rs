@@ -1,0 +1,82 @@
+//! Snapshots: one for each session.
+
+use async_tool_runtime::{AppendError, Seq, SessionId, Snapshot};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tokio::sync::oneshot;
+
+use crate::{
+    StoreError,
+    append::{Held, Outcome, Writing, held_by_another},
+};
+
+/// A snapshot to keep, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Keep {
+    session: SessionId,
+    snapshot: Snapshot,
+    reply: oneshot::Sender<Result<(), AppendError>>,
+}
+
+impl Keep {
+    pub(crate) fn new(session: SessionId, snapshot: Snapshot, reply: oneshot::Sender<Result<(), AppendError>>) -> Self {
+        Self {
+            session,
+            snapshot,
+            reply,
+        }
+    }
+
+    pub(crate) fn weight(&self) -> usize {
+        self.snapshot.state.len()
+    }
+
+    /// In the place of the last one. One that says more than the entries, or is of a session that nobody needs to open again, is not kept.
+    pub(crate) fn write(&self, transaction: &Connection, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
+        let seq = self.snapshot.seq;
+        let found = transaction
+            .prepare_cached("SELECT number, last, closed, owner FROM sessions WHERE name = ?1")?
+            .query_row([self.session.as_str()], |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, u64>(1)?,
+                    row.get::<_, bool>(2)?,
+                    row.get(3)?,
+                ))
+            })
+            .optional()?;
+        let Some((number, last, is_closed, owner)) = found else {
+            return Ok(Ok(seq));
+        };
+        if let Some(until) = held_by_another(transaction, owner, writing)? {
+            return Ok(Err(Held {
+                last: Seq::new(last),
+                until: Some(until),
+            }));
+        }
+        if seq.as_u64() <= last && !is_closed {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO snapshots (session, seq, state) VALUES (?1, ?2, ?3)")?
+                .execute(params![number, seq.as_u64(), self.snapshot.state])?;
+        }
+        Ok(Ok(seq))
+    }
+
+    pub(crate) fn answer(self, result: Result<Outcome, StoreError>) {
+        let result = match result {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(held)) => Err(held.into()),
+            Err(error) => Err(error.unavailable()),
+        };
+        let _ = self.reply.send(result);
+    }
+}
+
+/// The snapshot of a session, unless its entries don't reach so far.
+pub(crate) fn read(connection: &Connection, session: &str) -> rusqlite::Result<Option<Snapshot>> {
+    connection
+        .prepare_cached(
+            "SELECT snapshots.seq, state FROM snapshots JOIN sessions ON number = session WHERE name = ?1 AND snapshots.seq <= last",
+        )?
+        .query_row([session], |row| Ok(Snapshot::new(Seq::new(row.get(0)?), row.get(1)?)))
+        .optional()
+}

@@ -1,0 +1,77 @@
+//! Rows as a stream, in bounded memory.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use async_tool_runtime::ReadError;
+use futures_core::Stream;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::{StoreError, journal::Shared};
+
+/// Some items, and where to go on.
+#[derive(Debug)]
+pub(crate) struct Piece<C, T> {
+    pub(crate) items: VecDeque<Result<T, StoreError>>,
+    pub(crate) next: Option<C>,
+}
+
+impl<C, T> Piece<C, T> {
+    /// The last piece: it ends with an error.
+    pub(crate) fn failed(error: impl Into<StoreError>) -> Self {
+        Self {
+            items: VecDeque::from([Err(error.into())]),
+            next: None,
+        }
+    }
+}
+
+/// Asks the reader for a piece when the one before has been taken.
+pub(crate) struct Pieces<C, T> {
+    shared: Arc<Shared>,
+    read: fn(&Connection, C) -> Piece<C, T>,
+    next: Option<C>,
+    asked: Option<oneshot::Receiver<Piece<C, T>>>,
+    items: VecDeque<Result<T, StoreError>>,
+}
+
+impl<C, T> Pieces<C, T> {
+    pub(crate) fn new(shared: &Arc<Shared>, start: C, read: fn(&Connection, C) -> Piece<C, T>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            read,
+            next: Some(start),
+            asked: None,
+            items: VecDeque::new(),
+        }
+    }
+}
+
+impl<C: Send + Unpin + 'static, T: Send + Unpin + 'static> Stream for Pieces<C, T> {
+    type Item = Result<T, ReadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(item) = self.items.pop_front() {
+                return Poll::Ready(Some(item.map_err(ReadError::from)));
+            }
+            if let Some(asked) = &mut self.asked {
+                let piece = ready!(Pin::new(asked).poll(cx));
+                let piece = piece.unwrap_or_else(|_| Piece::failed(StoreError::Stopped));
+                self.asked = None;
+                self.items = piece.items;
+                self.next = piece.next;
+            } else if let Some(next) = self.next.take() {
+                let read = self.read;
+                self.asked = Some(self.shared.reader().ask(move |connection| read(connection, next)));
+            } else {
+                return Poll::Ready(None);
+            }
+        }
+    }
+}
