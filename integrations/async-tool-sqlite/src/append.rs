@@ -123,6 +123,12 @@ impl Append {
                 self.bytes(),
                 head,
             ])?;
+        if self.is_closing {
+            // Nobody opens it again.
+            transaction
+                .prepare_cached("DELETE FROM snapshots WHERE session = ?1")?
+                .execute([found.number])?;
+        }
         Ok(Ok(Seq::new(self.last())))
     }
 

@@ -140,6 +140,32 @@ impl SqliteJournal {
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.unavailable()))
     }
 
+    /// Runs this on the thread that writes.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.writer()?.send(Command::Run(Box::new(move |connection| {
+            if !reply.is_closed() {
+                let _ = reply.send(task(connection));
+            }
+        })));
+        Ok(answer.await.map_err(|_| StoreError::Stopped)??)
+    }
+
+    /// How large the file may become, in pages of 4 KiB; nothing stands for no limit. For tests of a full disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    #[doc(hidden)]
+    pub async fn limit_pages(&self, pages: Option<u32>) -> Result<(), StoreError> {
+        let pages = pages.unwrap_or(u32::MAX - 1);
+        self.write(move |file| file.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())))
+            .await
+    }
+
     async fn keep(&self, session: &SessionId, snapshot: Snapshot) -> Result<(), AppendError> {
         let writer = self.shared.writer().map_err(StoreError::unavailable)?;
         let (reply, answer) = oneshot::channel();
@@ -242,7 +268,7 @@ pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piec
 
 fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Entry)> {
     let session = place.0.clone();
-    let mut raw = read_raw(connection, place);
+    let raw = read_raw(connection, place);
     let parse = |raw: Raw| {
         let seq = Seq::new(raw.seq);
         match serde_json::from_slice(&raw.bytes) {
@@ -254,16 +280,17 @@ fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Ent
             }),
         }
     };
-    let mut piece = Piece {
-        items: raw.items.drain(..).map(|raw| raw.and_then(parse)).collect(),
-        next: raw.next,
-    };
     // What comes after an entry that can't be read is of no use: a session is the fold of all of them.
-    if let Some(failed) = piece.items.iter().position(Result::is_err) {
-        piece.items.truncate(failed + 1);
-        piece.next = None;
+    Piece {
+        items: raw.items.into_iter().map(|raw| raw.and_then(parse)).collect(),
+        next: raw.next,
     }
-    piece
+    .until_error()
+}
+
+/// A piece, or the error as its only item.
+pub(crate) fn run_piece<C, T>(piece: Result<Piece<C, T>, StoreError>) -> Piece<C, T> {
+    piece.unwrap_or_else(Piece::failed)
 }
 
 /// How many names are read at a time.
@@ -273,23 +300,20 @@ fn read_names(
     connection: &Connection,
     (filter, after): (SessionFilter, i64),
 ) -> Piece<(SessionFilter, i64), SessionId> {
-    names(connection, filter, after).unwrap_or_else(Piece::failed)
+    run_piece(names(connection, filter, after))
 }
 
 fn names(
     connection: &Connection,
     filter: SessionFilter,
     after: i64,
-) -> rusqlite::Result<Piece<(SessionFilter, i64), SessionId>> {
+) -> Result<Piece<(SessionFilter, i64), SessionId>, StoreError> {
     let is_open_only = filter == SessionFilter::Open;
     let mut statement = connection.prepare_cached(
         "SELECT number, name FROM sessions WHERE number > ?1 AND last > 0 AND NOT (closed AND ?2) ORDER BY number LIMIT ?3",
     )?;
     let mut rows = statement.query(params![after, is_open_only, NAMES])?;
-    let mut piece = Piece {
-        items: [].into(),
-        next: None,
-    };
+    let mut piece = Piece::default();
     while let Some(row) = rows.next()? {
         piece.next = Some((filter, row.get(0)?));
         piece.items.push_back(Ok(SessionId::new(row.get::<_, String>(1)?)));

@@ -8,7 +8,7 @@ use crate::{
     schema::{place, seq_of},
 };
 
-/// A page ends with the entry that fills it. Packed rows are made of pages, so they are as large.
+/// A page ends with the entry that fills it.
 const ENTRIES: usize = 256;
 const BYTES: usize = 256 * 1024;
 
@@ -28,6 +28,8 @@ pub(crate) struct Page {
     pub(crate) damage: Option<std::io::Error>,
     /// The last entry that the session has.
     pub(crate) last: u64,
+    /// Whether there are entries after the last one, which nobody wrote through here.
+    pub(crate) is_going_on: bool,
     /// The link of the last entry, where the session is chained.
     pub(crate) head: Option<Hash>,
 }
@@ -54,8 +56,11 @@ impl Page {
         if after < packed {
             page.read_pack(&view, number, after)?;
         } else {
-            page.entries = entries(&view, number, after, ENTRIES, BYTES)?;
+            page.entries = entries(&view, number, after, last, ENTRIES, BYTES)?;
         }
+        page.is_going_on = view
+            .prepare_cached("SELECT 1 FROM entries WHERE place > ?1 AND place <= ?2 LIMIT 1")?
+            .exists(params![place(number, last), place(number, u64::MAX)])?;
         Ok(page)
     }
 
@@ -78,18 +83,19 @@ impl Page {
     }
 }
 
-/// Entries that are not packed.
+/// Entries that are not packed, up to `last`.
 pub(crate) fn entries(
     connection: &Connection,
     session: i64,
     after: u64,
+    last: u64,
     most: usize,
     most_bytes: usize,
 ) -> rusqlite::Result<Vec<Raw>> {
     let mut statement = connection.prepare_cached(
         "SELECT place, entry, link FROM entries WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![place(session, after), place(session, u64::MAX), most as i64])?;
+    let mut rows = statement.query(params![place(session, after), place(session, last), most as i64])?;
     let mut entries = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.next()? {

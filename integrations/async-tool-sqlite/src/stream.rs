@@ -21,7 +21,26 @@ pub(crate) struct Piece<C, T> {
     pub(crate) next: Option<C>,
 }
 
+impl<C, T> Default for Piece<C, T> {
+    /// The end.
+    fn default() -> Self {
+        Self {
+            items: VecDeque::new(),
+            next: None,
+        }
+    }
+}
+
 impl<C, T> Piece<C, T> {
+    /// Without what comes after the first error.
+    pub(crate) fn until_error(mut self) -> Self {
+        if let Some(failed) = self.items.iter().position(Result::is_err) {
+            self.items.truncate(failed + 1);
+            self.next = None;
+        }
+        self
+    }
+
     /// The last piece: it ends with an error.
     pub(crate) fn failed(error: impl Into<StoreError>) -> Self {
         Self {

@@ -1,0 +1,96 @@
+//! Entries as they are stored.
+
+use std::fmt::Write as _;
+
+use async_tool_runtime::{BoxStream, ReadError, Seq, SessionId};
+
+use crate::{
+    SqliteJournal, StoreError,
+    chain::Hex,
+    journal::read_raw,
+    page::Raw,
+    stream::{Piece, Pieces},
+};
+
+/// An entry as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawEntry(Raw);
+
+impl RawEntry {
+    /// Its place in the session.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        Seq::new(self.0.seq)
+    }
+
+    /// The bytes: JSON, if nobody has changed them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// Its link, a SHA-256, where the session is chained.
+    #[must_use]
+    pub const fn link(&self) -> Option<&[u8; 32]> {
+        self.0.link.as_ref()
+    }
+
+    fn to_line(&self) -> Result<String, serde_json::Error> {
+        let entry: &str = match std::str::from_utf8(&self.0.bytes) {
+            // The error is that of the parser, which names the place.
+            Err(_) => serde_json::from_slice(&self.0.bytes)?,
+            Ok(entry) => serde_json::from_str::<serde::de::IgnoredAny>(entry).map(|_| entry)?,
+        };
+        let mut line = format!("{{\"seq\":{},\"entry\":", self.0.seq);
+        // Between the tokens of JSON a line break is a space; within strings there is none.
+        line.extend(
+            entry
+                .chars()
+                .map(|letter| if matches!(letter, '\n' | '\r') { ' ' } else { letter }),
+        );
+        if let Some(link) = &self.0.link {
+            // Writing to a string doesn't fail.
+            let _ = write!(line, ",\"link\":\"{}\"", Hex(link));
+        }
+        line.push('}');
+        Ok(line)
+    }
+}
+
+impl SqliteJournal {
+    /// The entries of a session after `after` as they are stored, without looking into them.
+    #[must_use = "streams do nothing unless polled"]
+    pub fn raw(&self, session: &SessionId, after: Seq) -> BoxStream<'static, Result<RawEntry, ReadError>> {
+        let start = (session.clone(), after.as_u64());
+        Box::pin(Pieces::new(&self.shared, start, |connection, place| {
+            let piece = read_raw(connection, place);
+            Piece {
+                items: piece.items.into_iter().map(|raw| raw.map(RawEntry)).collect(),
+                next: piece.next,
+            }
+        }))
+    }
+
+    /// A session as [JSON Lines](https://jsonlines.org): `{"seq":1,"entry":{…}}` for each entry, with its `"link"` in hexadecimal digits where the session is
+    /// chained. The entry is the text as it is stored. A line has no line break.
+    #[must_use = "streams do nothing unless polled"]
+    pub fn export(&self, session: &SessionId) -> BoxStream<'static, Result<String, ReadError>> {
+        Box::pin(Pieces::new(&self.shared, (session.clone(), 0), |connection, place| {
+            let session = place.0.clone();
+            let piece = read_raw(connection, place);
+            let to_line = |raw: Raw| {
+                let raw = RawEntry(raw);
+                raw.to_line().map_err(|source| StoreError::Unreadable {
+                    session: session.clone(),
+                    seq: raw.seq(),
+                    source: source.into(),
+                })
+            };
+            Piece {
+                items: piece.items.into_iter().map(|raw| raw.and_then(to_line)).collect(),
+                next: piece.next,
+            }
+            .until_error()
+        }))
+    }
+}

@@ -1,0 +1,153 @@
+//! What a journal holds, for tools that show it.
+
+use async_tool_runtime::{BoxStream, ReadError, SessionFilter, SessionId, Timestamp};
+use rusqlite::{Connection, Row, params};
+
+use crate::{
+    SqliteJournal, StoreError,
+    journal::run_piece,
+    owner::Other,
+    stream::{Piece, Pieces},
+};
+
+/// A session, without its entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionSummary {
+    /// Its name.
+    pub session: SessionId,
+    /// How many entries it has.
+    pub entries: u64,
+    /// When its first entry was written, by the clock of the machine.
+    pub began: Timestamp,
+    /// When its last entry was written, by the clock of the machine.
+    pub changed: Timestamp,
+    /// Whether its last entry is `Closed`.
+    pub is_closed: bool,
+    /// Whether it is hash-chained.
+    pub is_chained: bool,
+    /// What its entries are in bytes of JSON.
+    pub bytes: u64,
+    /// Of these entries, how many are packed.
+    pub packed_entries: u64,
+    /// What the packed entries take in the file, in bytes.
+    pub packed_bytes: u64,
+    /// Who may write it.
+    pub ownership: Ownership,
+}
+
+/// Who may write a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ownership {
+    /// Whoever comes: it is closed, or its owner has closed the journal, is dead, or was not heard of for as long as its lease.
+    Nobody,
+    /// This journal.
+    This,
+    /// Another open journal.
+    Other {
+        /// The id of its process, by the system.
+        process: u32,
+        /// Until when it holds the session, unless it is heard of again.
+        until: Timestamp,
+    },
+}
+
+impl SqliteJournal {
+    /// The sessions that have entries, in the order in which they began.
+    #[must_use = "streams do nothing unless polled"]
+    pub fn list(&self, filter: SessionFilter) -> BoxStream<'static, Result<SessionSummary, ReadError>> {
+        let start = List {
+            journal: self.clone(),
+            is_open_only: filter == SessionFilter::Open,
+            after: 0,
+        };
+        Box::pin(Pieces::new(&self.shared, start, |connection, list: List| {
+            run_piece(list.page(connection))
+        }))
+    }
+
+    /// One session. Nothing if it has no entries.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the file can't be read.
+    pub async fn summary(&self, session: &SessionId) -> Result<Option<SessionSummary>, ReadError> {
+        let (journal, session) = (self.clone(), session.clone());
+        let summary = self.shared.reader().query(move |connection| {
+            let mut statement =
+                connection.prepare_cached(&format!("{COLUMNS} WHERE name = ?1 AND sessions.last > 0"))?;
+            let mut rows = statement.query([session.as_str()])?;
+            let row = rows.next()?;
+            Ok(row.map(|row| journal.summarize(connection, row)).transpose()?)
+        });
+        Ok(summary.await?)
+    }
+
+    fn summarize(&self, connection: &Connection, row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+        let name: String = row.get("name")?;
+        let is_closed = row.get("closed")?;
+        let owner: Option<i64> = row.get("owner")?;
+        Ok(SessionSummary {
+            session: SessionId::new(name),
+            entries: row.get("last")?,
+            began: Timestamp::from_millis(row.get("began")?),
+            changed: Timestamp::from_millis(row.get("changed")?),
+            is_closed,
+            is_chained: row.get("is_chained")?,
+            bytes: row.get("bytes")?,
+            packed_entries: row.get("packed")?,
+            packed_bytes: row.get("packed_bytes")?,
+            ownership: match owner.filter(|_| !is_closed) {
+                None => Ownership::Nobody,
+                owner if owner == self.shared.owner() => Ownership::This,
+                Some(owner) => self.ownership(connection, owner)?,
+            },
+        })
+    }
+
+    fn ownership(&self, connection: &Connection, owner: i64) -> rusqlite::Result<Ownership> {
+        let Some(other) = Other::find(connection, owner)? else {
+            return Ok(Ownership::Nobody);
+        };
+        let until = other.holds_until(self.path(), self.shared.clock().now());
+        Ok(until.map_or(Ownership::Nobody, |until| Ownership::Other {
+            process: other.process(),
+            until,
+        }))
+    }
+}
+
+const COLUMNS: &str =
+    "SELECT number, name, last, closed, packed, owner, began, changed, bytes, head IS NOT NULL AS is_chained,
+     (SELECT coalesce(sum(length(entries)), 0) FROM packs
+      WHERE packs.place > sessions.number << 32 AND packs.place <= (sessions.number << 32 | 4294967295)) AS packed_bytes
+     FROM sessions";
+
+/// How far the list has come.
+struct List {
+    journal: SqliteJournal,
+    is_open_only: bool,
+    after: i64,
+}
+
+impl List {
+    /// How many sessions are read at a time.
+    const PAGE: i64 = 256;
+
+    fn page(mut self, connection: &Connection) -> Result<Piece<Self, SessionSummary>, StoreError> {
+        let mut statement = connection.prepare_cached(&format!(
+            "{COLUMNS} WHERE number > ?1 AND last > 0 AND NOT (closed AND ?2) ORDER BY number LIMIT ?3"
+        ))?;
+        let mut rows = statement.query(params![self.after, self.is_open_only, Self::PAGE])?;
+        let mut piece = Piece::default();
+        while let Some(row) = rows.next()? {
+            self.after = row.get("number")?;
+            piece.items.push_back(Ok(self.journal.summarize(connection, row)?));
+        }
+        if !piece.items.is_empty() {
+            piece.next = Some(self);
+        }
+        Ok(piece)
+    }
+}
