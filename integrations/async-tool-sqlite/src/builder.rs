@@ -162,9 +162,10 @@ impl SqliteJournalBuilder {
         file::create_if_missing(&self.path)?;
         let path = file::look_at(&self.path)?;
         let fail = |error| OpenError::sqlite(&path, error);
+        let has_log = file::has_log(&path);
         let mut connection = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // Until the file is known to be ours, closing it must not carry over what is in its log.
-        keep_log(&connection, true).map_err(fail)?;
+        // Until the file is known to be sound and of a version we know, closing it must not carry over what is in its log.
+        keep_log(&connection, has_log).map_err(fail)?;
         schema::examine(&connection, &path, self.check)?;
         if connection.is_readonly("main").map_err(fail)? {
             return Err(OpenError::io(&path, std::io::ErrorKind::PermissionDenied.into()));

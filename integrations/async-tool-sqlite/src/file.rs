@@ -63,6 +63,14 @@ pub(crate) fn look_at(path: &Path) -> Result<PathBuf, OpenError> {
     fs::canonicalize(path).map_err(fail)
 }
 
+/// Whether there is a write-ahead log with something in it.
+pub(crate) fn has_log(journal: &Path) -> bool {
+    let mut log = journal.as_os_str().to_owned();
+    log.push("-wal");
+    // One that can't be asked for is taken for one that is there.
+    fs::metadata(log).map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |log| log.len() > 0)
+}
+
 /// The file beside the journal that the owner of this name keeps locked.
 pub(crate) fn beside(journal: &Path, owner: &str) -> PathBuf {
     let mut name = prefix(journal);

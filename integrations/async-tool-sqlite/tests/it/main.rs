@@ -1,4 +1,12 @@
-//! The journal in its file: one binary, which is also the process that other tests kill.
+//! The journal in its file: one binary, which is also the other process of some tests.
 
 mod basics;
+mod chains;
+mod compaction;
+mod concurrency;
+mod damage;
+mod files;
 mod fixture;
+mod owners;
+mod processes;
+mod tools;

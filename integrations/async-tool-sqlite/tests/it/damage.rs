@@ -1,0 +1,124 @@
+//! What is left of a file when the machine stops in the middle of a write.
+//!
+//! What is promised: what was written to the log before the damage is there, transaction by transaction. A transaction is a group of whole appends. So of each session a
+//! beginning is left, in whole appends, and of the damaged log at most the beginning: nothing after the damage comes back, and nothing is made up.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use async_tool_runtime::{Journal as _, Seq, SessionFilter};
+use async_tool_sqlite::SqliteJournal;
+use proptest::prelude::*;
+use tokio::runtime::Runtime;
+
+use crate::fixture::{Place, messages, names, read, session, write};
+
+const SESSIONS: u64 = 5;
+
+/// After which entries each session's appends ended.
+type Ends = BTreeMap<String, Vec<u64>>;
+
+/// A journal whose log holds everything since its first append, and the length of the log after each append.
+struct Torn {
+    place: Place,
+    ends: Ends,
+    lengths: Vec<(u64, String, u64)>,
+}
+
+fn wal(path: &Path) -> std::path::PathBuf {
+    path.with_file_name("sessions.db-wal")
+}
+
+async fn torn() -> Torn {
+    let place = Place::new();
+    drop(place.open());
+    let journal = SqliteJournal::builder(place.path()).hash_chain(true).open().unwrap();
+    let (mut ends, mut lengths) = (Ends::new(), Vec::new());
+    for round in 0..12 {
+        for number in 0..SESSIONS {
+            let name = format!("session {number}");
+            let list = ends.entry(name.clone()).or_insert_with(|| vec![0]);
+            let after = *list.last().unwrap();
+            let last = write(&journal, &name, after, 1 + (round + number) % 4).await.unwrap();
+            list.push(last);
+            lengths.push((fs::metadata(wal(&place.path())).unwrap().len(), name, last));
+        }
+    }
+    let copy = Place::new();
+    for name in ["sessions.db", "sessions.db-wal"] {
+        fs::copy(place.file(name), copy.file(name)).unwrap();
+    }
+    drop(journal);
+    Torn {
+        place: copy,
+        ends,
+        lengths,
+    }
+}
+
+impl Torn {
+    /// Opens what is left of the log, and checks that it is a beginning which holds at least what was written before `sound` bytes.
+    fn check(&self, runtime: &Runtime, log: &[u8], sound: u64) {
+        let place = Place::new();
+        fs::copy(self.place.path(), place.path()).unwrap();
+        fs::write(wal(&place.path()), log).unwrap();
+        runtime.block_on(async {
+            let journal = place.open();
+            let mut found = BTreeMap::new();
+            for name in names(&journal, SessionFilter::All).await {
+                let entries = read(&journal, &name).await;
+                let last = entries.len() as u64;
+                assert_eq!(entries, messages(0, last));
+                assert!(
+                    self.ends[&name].contains(&last),
+                    "half an append: {name} ends with {last}"
+                );
+                let verification = journal.verify(&session(&name)).await.unwrap();
+                assert_eq!((verification.finding, verification.entries), (None, last));
+                found.insert(name, last);
+            }
+            // Appends were made one after the other, so what is left is the beginning of all appends and not only of each session's.
+            let mut is_over = false;
+            for (length, name, last) in &self.lengths {
+                let is_there = found.get(name).is_some_and(|found| found >= last);
+                assert!(
+                    is_there || *length > sound,
+                    "{name} {last} was written before the damage"
+                );
+                assert!(
+                    !(is_there && is_over),
+                    "{name} {last} is there, and an earlier append is not"
+                );
+                is_over |= !is_there;
+            }
+            // And it goes on from there.
+            let last = found.get("session 0").copied().unwrap_or(0);
+            assert_eq!(write(&journal, "session 0", last, 2).await.unwrap(), last + 2);
+            let a_new = journal.append(&session("new"), Seq::START, &messages(0, 1)).await;
+            assert_eq!(a_new.unwrap(), Seq::new(1));
+        });
+    }
+}
+
+#[test]
+fn of_a_log_that_is_cut_or_damaged_anywhere_a_beginning_in_whole_appends_is_left() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let torn = runtime.block_on(torn());
+    let log = fs::read(wal(&torn.place.path())).unwrap();
+    torn.check(&runtime, &log, log.len() as u64);
+    torn.check(&runtime, &[], 0);
+    let config = ProptestConfig {
+        cases: 150,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(at in 0..log.len(), bit in 0..8_u8, is_cut: bool)| {
+        let mut damaged = log.clone();
+        if is_cut {
+            damaged.truncate(at);
+        } else {
+            damaged[at] ^= 1 << bit;
+        }
+        // A damaged header of the log is the end of all of it. One byte of it says only by which number the file goes; the rest is under its checksum.
+        torn.check(&runtime, &damaged, if at < 32 { 0 } else { at as u64 });
+    });
+}

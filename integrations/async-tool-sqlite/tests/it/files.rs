@@ -1,0 +1,244 @@
+//! What is opened, and what is refused.
+
+use std::fs;
+
+use async_tool_runtime::{AppendError, SessionFilter};
+use async_tool_sqlite::{Durability, OpenCheck, OpenError, SqliteJournal};
+
+use crate::fixture::{Place, messages, names, read, read_after, why, write};
+
+/// Opens in every way, and gives the first refusal. Whatever is there must be as it was.
+#[track_caller]
+fn refusal(place: &Place) -> OpenError {
+    let contents = |place: &Place| -> Vec<_> {
+        let names = place.names().into_iter();
+        names
+            .map(|name| (fs::read(place.file(&name)).unwrap_or_default(), name))
+            .collect()
+    };
+    let before = contents(place);
+    let refused = SqliteJournal::open(place.path()).unwrap_err();
+    let also = SqliteJournal::open_read_only(place.path()).unwrap_err();
+    assert_eq!(
+        std::mem::discriminant(&refused),
+        std::mem::discriminant(&also),
+        "{also}"
+    );
+    // What SQLite makes to read: notes on who reads, and a log with nothing in it.
+    let is_data = |(contents, name): &(Vec<u8>, String)| {
+        !name.ends_with("-shm") && !(name.ends_with("-wal") && contents.is_empty())
+    };
+    let after = contents(place);
+    assert!(
+        before
+            .iter()
+            .filter(|file| is_data(file))
+            .eq(after.iter().filter(|file| is_data(file))),
+        "{refused}"
+    );
+    refused
+}
+
+#[test]
+fn a_directory_is_refused() {
+    let place = Place::new();
+    fs::create_dir(place.path()).unwrap();
+    assert!(matches!(refusal(&place), OpenError::NotAFile { .. }));
+}
+
+#[test]
+fn a_path_without_a_directory_is_an_error_of_the_system() {
+    let place = Place::new();
+    let missing = place.file("nowhere").join("sessions.db");
+    assert!(matches!(
+        SqliteJournal::open(missing).unwrap_err(),
+        OpenError::Io { .. }
+    ));
+}
+
+#[test]
+fn a_file_of_something_else_is_refused() {
+    for contents in [
+        &b"x"[..],
+        b"SQLite format 3\0",
+        &[0; 5000],
+        "a letter to somebody\n".repeat(500).as_bytes(),
+    ] {
+        let place = Place::new();
+        fs::write(place.path(), contents).unwrap();
+        assert!(matches!(refusal(&place), OpenError::Foreign { .. }));
+    }
+}
+
+#[test]
+fn a_database_of_another_program_is_refused() {
+    let place = Place::new();
+    let file = rusqlite::Connection::open(place.path()).unwrap();
+    file.execute_batch("CREATE TABLE accounts (name TEXT); INSERT INTO accounts VALUES ('Ada');")
+        .unwrap();
+    drop(file);
+    let refused = refusal(&place);
+    assert!(matches!(refused, OpenError::Foreign { .. }));
+    assert!(
+        refused
+            .to_string()
+            .ends_with("sessions.db is not a journal, and is left as it is; give another path")
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_version_is_refused_also_if_the_version_is_in_the_log_only() {
+    for is_in_log in [false, true] {
+        let place = Place::new();
+        let journal = place.open();
+        write(&journal, "a", 0, 1).await.unwrap();
+        drop(journal);
+        let file = rusqlite::Connection::open(place.path()).unwrap();
+        file.execute_batch("PRAGMA user_version = 1000").unwrap();
+        if is_in_log {
+            // As after a crash: there is a log, and nobody has it open.
+            let copy = Place::new();
+            for name in ["sessions.db", "sessions.db-wal"] {
+                fs::copy(place.file(name), copy.file(name)).unwrap();
+            }
+            let refused = refusal(&copy);
+            assert!(
+                matches!(
+                    refused,
+                    OpenError::Newer {
+                        version: 1000,
+                        known: 1,
+                        ..
+                    }
+                ),
+                "{refused}"
+            );
+        } else {
+            drop(file);
+            let refused = refusal(&place);
+            assert!(
+                matches!(
+                    refused,
+                    OpenError::Newer {
+                        version: 1000,
+                        known: 1,
+                        ..
+                    }
+                ),
+                "{refused}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_journal_is_refused() {
+    let place = Place::new();
+    let journal = place.open();
+    write(&journal, "a", 0, 1000).await.unwrap();
+    drop(journal);
+    let mut contents = fs::read(place.path()).unwrap();
+    let middle = contents.len() / 2;
+    contents[middle..middle + 8192].fill(0x5A);
+    fs::write(place.path(), contents).unwrap();
+    let refused = refusal(&place);
+    assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused}");
+    // Who wants to save what there is can look without the check.
+    let journal = SqliteJournal::builder(place.path())
+        .check(OpenCheck::None)
+        .open_read_only()
+        .unwrap();
+    assert!(read_after(&journal, "a", 0).await.is_err());
+}
+
+#[tokio::test]
+async fn a_journal_that_was_cut_off_is_refused() {
+    let place = Place::new();
+    let journal = place.open();
+    write(&journal, "a", 0, 1000).await.unwrap();
+    drop(journal);
+    let contents = fs::read(place.path()).unwrap();
+    fs::write(place.path(), &contents[..contents.len() - 3 * 4096]).unwrap();
+    assert!(matches!(refusal(&place), OpenError::Corrupt { .. }));
+}
+
+#[tokio::test]
+async fn an_empty_file_becomes_a_journal() {
+    let place = Place::new();
+    fs::write(place.path(), []).unwrap();
+    assert!(matches!(
+        SqliteJournal::open_read_only(place.path()).unwrap_err(),
+        OpenError::Foreign { .. }
+    ));
+    write(&place.open(), "a", 0, 1).await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn all_files_are_for_their_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::new();
+    let journal = place.open();
+    write(&journal, "a", 0, 1).await.unwrap();
+    let names = place.names();
+    assert_eq!(names.len(), 4, "file, log, its index, owner: {names:?}");
+    for name in names {
+        let mode = fs::metadata(place.file(&name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_sees_what_is_written_while_it_reads_and_writes_nothing() {
+    let place = Place::new();
+    assert!(matches!(
+        SqliteJournal::open_read_only(place.path()).unwrap_err(),
+        OpenError::Missing { .. }
+    ));
+    assert_eq!(place.names(), [""; 0]);
+    let journal = place.open();
+    write(&journal, "a", 0, 3).await.unwrap();
+    let reader = SqliteJournal::open_read_only(place.path()).unwrap();
+    assert_eq!(read(&reader, "a").await, messages(0, 3));
+    write(&journal, "a", 3, 3).await.unwrap();
+    assert_eq!(read(&reader, "a").await, messages(0, 6));
+    assert_eq!(names(&reader, SessionFilter::Open).await, ["a"]);
+    let refused = write(&reader, "a", 6, 1).await.unwrap_err();
+    assert!(matches!(refused, AppendError::Unavailable(_)));
+    assert!(why(&refused).contains("open it for writing"), "{}", why(&refused));
+    assert!(reader.compact().await.is_err());
+    drop(journal);
+    assert_eq!(read(&reader, "a").await, messages(0, 6));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_leads_to_the_same_journal_and_the_same_owners() {
+    let place = Place::new();
+    let other = Place::new();
+    std::os::unix::fs::symlink(place.path(), other.path()).unwrap();
+    let journal = place.open();
+    write(&journal, "a", 0, 1).await.unwrap();
+    let linked = other.open();
+    let held = write(&linked, "a", 1, 1).await;
+    assert!(
+        matches!(held, Err(AppendError::Conflict { until: Some(_), .. })),
+        "{held:?}"
+    );
+    assert_eq!(other.names(), ["sessions.db"]);
+}
+
+#[tokio::test]
+async fn every_choice_of_durability_and_check_writes_and_reads() {
+    let place = Place::new();
+    let mut after = 0;
+    for durability in [Durability::Full, Durability::Normal] {
+        for check in [OpenCheck::Bounded, OpenCheck::Full, OpenCheck::Quick, OpenCheck::None] {
+            let builder = SqliteJournal::builder(place.path()).durability(durability).check(check);
+            let journal = builder.open().unwrap();
+            after = write(&journal, "a", after, 1).await.unwrap();
+        }
+    }
+    assert_eq!(read(&place.open(), "a").await, messages(0, 8));
+}
