@@ -160,7 +160,7 @@ pub enum StoreError {
         /// Its place.
         seq: Seq,
     },
-    /// Anything else that SQLite or the system said.
+    /// Anything else that SQLite or the system said, in its words.
     Other(Box<dyn Error + Send + Sync>),
 }
 
@@ -209,7 +209,7 @@ impl fmt::Display for StoreError {
             Self::Missing { session, seq } => {
                 write!(f, "entry {} of session {:?} is missing", seq.as_u64(), session.as_str())
             }
-            Self::Other(_) => f.write_str("SQLite failed"),
+            Self::Other(source) => source.fmt(f),
         }
     }
 }
@@ -217,7 +217,9 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unreadable { source, .. } | Self::Other(source) => Some(&**source),
+            Self::Unreadable { source, .. } => Some(&**source),
+            // It speaks for itself.
+            Self::Other(source) => source.source(),
             _ => None,
         }
     }

@@ -1,9 +1,6 @@
 //! Many at once.
 
-use std::{
-    future::Future as _,
-    task::{Context, Waker},
-};
+use std::task::{Context, Waker};
 
 use async_tool_runtime::{AppendError, Journal as _, Seq};
 use futures_util::future::join_all;

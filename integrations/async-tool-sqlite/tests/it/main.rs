@@ -1,5 +1,6 @@
 //! The journal in its file: one binary, which is also the other process of some tests.
 
+mod agents;
 mod basics;
 mod chains;
 mod compaction;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_tool_runtime::AppendError;
-use async_tool_sqlite::SqliteJournal;
+use async_tool_sqlite::{Durability, SqliteJournal};
 
 use crate::fixture::{Place, messages, read, why, write};
 
@@ -27,7 +27,7 @@ struct Process {
 impl Process {
     fn start(path: &Path) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "--nocapture", "processes::child"])
+            .args(["--exact", "--nocapture", "processes::the_other_process"])
             .env(FILE, path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -71,27 +71,29 @@ impl Drop for Process {
     }
 }
 
+/// What the other tests start. Without a file it is nothing.
 #[test]
-#[ignore = "is what the other tests start"]
-fn child() {
+fn the_other_process() {
     let Some(path) = env::var_os(FILE) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut journals = Vec::new();
+    let mut journal = None;
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<_> = line.split(' ').collect();
         let answer = match words[..] {
-            ["open"] => {
-                journals.push(SqliteJournal::open(&path).unwrap());
+            ["open", durability] => {
+                let durability = if durability == "synced" {
+                    Durability::Full
+                } else {
+                    Durability::Normal
+                };
+                let builder = SqliteJournal::builder(&path).durability(durability);
+                journal = Some(builder.open().unwrap());
                 "opened".to_owned()
             }
-            ["close"] => {
-                journals.clear();
-                "closed".to_owned()
-            }
             ["append", name, after, count] => {
-                let journal = journals.last().unwrap();
-                let result = runtime.block_on(write(journal, name, after.parse().unwrap(), count.parse().unwrap()));
+                let (after, count) = (after.parse().unwrap(), count.parse().unwrap());
+                let result = runtime.block_on(write(journal.as_ref().unwrap(), name, after, count));
                 match result {
                     Ok(last) => format!("ok {last}"),
                     Err(AppendError::Conflict { last, until: Some(_) }) => format!("held {}", last.as_u64()),
@@ -109,8 +111,8 @@ fn child() {
 fn a_session_of_a_process_that_was_killed_is_free_at_once_and_that_of_a_live_one_is_not() {
     let place = Place::new();
     let (mut first, mut second) = (Process::start(&place.path()), Process::start(&place.path()));
-    assert_eq!(first.ask("open"), "opened");
-    assert_eq!(second.ask("open"), "opened");
+    assert_eq!(first.ask("open synced"), "opened");
+    assert_eq!(second.ask("open synced"), "opened");
     assert_eq!(first.ask("append a 0 3"), "ok 3");
     assert_eq!(second.ask("append a 3 1"), "held 3");
     drop(first);
@@ -129,7 +131,7 @@ fn what_a_killed_process_was_told_is_written_is_there() {
     let mut last = 0;
     for round in 0..20 {
         let mut process = Process::start(&place.path());
-        process.ask("open");
+        process.ask("open synced");
         for count in 1..=3 {
             assert_eq!(
                 process.ask(&format!("append a {last} {count}")),
@@ -146,4 +148,66 @@ fn what_a_killed_process_was_told_is_written_is_there() {
         assert_eq!(found, messages(0, now));
         last = now;
     }
+}
+
+/// The sessions of a process that was killed are taken up by two others at the same time. Not synced: what a process has written is there when it is killed, and
+/// a thousand rounds take seconds.
+#[test]
+fn of_two_processes_that_take_up_a_session_one_gets_it_a_thousand_times() {
+    const ROUNDS: usize = 1000;
+
+    let place = Place::new();
+    let mut dead = Process::start(&place.path());
+    dead.ask("open unsynced");
+    for round in 0..ROUNDS {
+        dead.tell(&format!("append {round} 0 2"));
+    }
+    for _ in 0..ROUNDS {
+        assert_eq!(dead.answer(), "ok 2");
+    }
+    let mut racers = [Process::start(&place.path()), Process::start(&place.path())];
+    for racer in &mut racers {
+        racer.ask("open unsynced");
+    }
+    assert_eq!(racers[0].ask("append 0 2 0"), "held 2");
+    drop(dead);
+    let mut wins = [0; 2];
+    for round in 0..ROUNDS {
+        // In turns with and without entries: a claim is a claim.
+        let count = round % 2;
+        for number in [round % 2, 1 - round % 2] {
+            racers[number].tell(&format!("append {round} 2 {count}"));
+        }
+        let answers = [racers[0].answer(), racers[1].answer()];
+        let last = 2 + count;
+        let won = format!("ok {last}");
+        let winner = usize::from(answers[1] == won);
+        assert_eq!(answers[winner], won, "{answers:?}");
+        // It was refused before or after the entry was written.
+        assert!(answers[1 - winner] == format!("held {last}"), "{answers:?}");
+        wins[winner] += 1;
+        // What the loser still writes is refused, whatever it believes.
+        for after in [2, last] {
+            assert_eq!(
+                racers[1 - winner].ask(&format!("append {round} {after} 1")),
+                format!("held {last}")
+            );
+        }
+        assert_eq!(
+            racers[winner].ask(&format!("append {round} {last} 1")),
+            format!("ok {}", last + 1)
+        );
+    }
+    assert!(wins.iter().all(|wins| *wins > 0), "both have won some: {wins:?}");
+    drop(racers);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let journal = place.open();
+        for round in 0..ROUNDS {
+            assert_eq!(
+                read(&journal, &round.to_string()).await,
+                messages(0, 3 + round as u64 % 2)
+            );
+        }
+    });
 }
