@@ -43,13 +43,18 @@ pub(crate) fn look_at(path: &Path) -> Result<PathBuf, OpenError> {
     }
     let mut header = Vec::with_capacity(HEADER);
     let file = File::open(path).map_err(fail)?;
+    let bytes = file.metadata().map_err(fail)?.len();
     file.take(HEADER as u64).read_to_end(&mut header).map_err(fail)?;
     if !header.is_empty() {
         let number = |at: usize| {
             let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
             bytes.map_or(0, i32::from_be_bytes)
         };
-        if header.len() < HEADER || !header.starts_with(MAGIC) || number(68) != APPLICATION_ID {
+        let is_database = header.len() == HEADER && header.starts_with(MAGIC);
+        // A database of one page has no tables, so it is nobody's. Ours is like that for a moment: the process that made it may have ended then.
+        let page = header.get(16..18).and_then(|bytes| bytes.try_into().ok());
+        let is_empty = number(68) == 0 && page.is_some_and(|page| bytes <= u64::from(u16::from_be_bytes(page)));
+        if !is_database || (number(68) != APPLICATION_ID && !is_empty) {
             return Err(OpenError::Foreign { path: path.to_owned() });
         }
         if number(60) > VERSION {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -194,6 +195,10 @@ impl Journal for SqliteJournal {
 
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         Box::pin(Pieces::new(&self.shared, (filter, 0), read_names))
+    }
+
+    fn snapshot_every(&self) -> Option<NonZeroU64> {
+        const { NonZeroU64::new(1_000) }
     }
 
     fn keep_snapshot<'a>(

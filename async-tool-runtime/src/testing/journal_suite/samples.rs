@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    Arguments, AsyncTaskResult, Awaited, DeliveryPolicy, Entry, Given, Join, Pruned, SessionId, StopReason, TaskId,
-    TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, ToolError, ToolErrorKind, TurnEnd, TurnNo,
-    Usage,
+    Arguments, AsyncTaskResult, Awaited, DeliveryPolicy, Entry, Given, InputRequest, Join, Pruned, SessionId,
+    StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, ToolError,
+    ToolErrorKind, TurnEnd, TurnNo, Usage,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_123);
@@ -22,8 +22,16 @@ pub(super) fn one_of_each() -> Vec<Entry> {
     let mut entries = vec![
         Entry::Opened {
             nonce: TEXT.into(),
+            works_for: None,
             at: Timestamp::from_millis(0),
         },
+        Entry::Opened {
+            nonce: String::new(),
+            works_for: Some(TaskId::from_u128(u128::MAX)),
+            at: NEVER,
+        },
+        Entry::Resumed { at: AT },
+        Entry::Deferred { task: LAST, at: AT },
         Entry::UserMessage {
             text: TEXT.into(),
             at: AT,
@@ -97,6 +105,21 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         Entry::Closing { at: AT },
         Entry::Closed { at: NEVER },
     ];
+    let requests = [
+        None,
+        Some(InputRequest::Approval {
+            arguments: value().into(),
+        }),
+        Some(InputRequest::Input {
+            prompt: TEXT.into(),
+            schema: Arc::new(value()),
+        }),
+    ];
+    entries.extend(requests.map(|request| Entry::Asked {
+        task: FIRST,
+        request,
+        at: AT,
+    }));
     entries.extend(turn_ends());
     entries.extend([0, 1, u32::MAX].map(|cuts| Entry::TurnInterrupted {
         turn: TURN,
@@ -294,6 +317,9 @@ mod tests {
             Entry::Detached { .. } => 18,
             Entry::Closing { .. } => 19,
             Entry::Closed { .. } => 20,
+            Entry::Resumed { .. } => 21,
+            Entry::Deferred { .. } => 22,
+            Entry::Asked { .. } => 23,
         }
     }
 
@@ -302,6 +328,6 @@ mod tests {
         let mut kinds: Vec<_> = one_of_each().iter().map(kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds, (0..21).collect::<Vec<_>>());
+        assert_eq!(kinds, (0..24).collect::<Vec<_>>());
     }
 }

@@ -163,6 +163,17 @@ async fn a_journal_that_was_cut_off_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_being_made_when_its_process_ended_becomes_a_journal() {
+    let place = Place::new();
+    let file = rusqlite::Connection::open(place.path()).unwrap();
+    file.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").unwrap();
+    drop(file);
+    assert!(fs::metadata(place.path()).unwrap().len() > 0);
+    write(&place.open(), "a", 0, 3).await.unwrap();
+    assert_eq!(names(&place.open(), SessionFilter::All).await, ["a"]);
+}
+
+#[tokio::test]
 async fn an_empty_file_becomes_a_journal() {
     let place = Place::new();
     fs::write(place.path(), []).unwrap();

@@ -8,6 +8,7 @@ mod concurrency;
 mod damage;
 mod files;
 mod fixture;
+mod killed;
 mod owners;
 mod processes;
 mod tools;
