@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A page ends with the entry that fills it.
-const ENTRIES: usize = 256;
+const ENTRIES: usize = 1024;
 const BYTES: usize = 256 * 1024;
 
 /// An entry as it is stored.

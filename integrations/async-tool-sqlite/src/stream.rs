@@ -50,11 +50,11 @@ impl<C, T> Piece<C, T> {
     }
 }
 
-/// Asks the reader for a piece when the one before has been taken.
+/// Asks the reader for pieces, one ahead: two are in memory at most.
 pub(crate) struct Pieces<C, T> {
     shared: Arc<Shared>,
     read: fn(&Connection, C) -> Piece<C, T>,
-    next: Option<C>,
+    start: Option<C>,
     asked: Option<oneshot::Receiver<Piece<C, T>>>,
     items: VecDeque<Result<T, StoreError>>,
 }
@@ -64,10 +64,17 @@ impl<C, T> Pieces<C, T> {
         Self {
             shared: Arc::clone(shared),
             read,
-            next: Some(start),
+            start: Some(start),
             asked: None,
             items: VecDeque::new(),
         }
+    }
+}
+
+impl<C: Send + 'static, T: Send + 'static> Pieces<C, T> {
+    fn ask(&self, from: C) -> oneshot::Receiver<Piece<C, T>> {
+        let read = self.read;
+        self.shared.reader().ask(move |connection| read(connection, from))
     }
 }
 
@@ -82,12 +89,11 @@ impl<C: Send + Unpin + 'static, T: Send + Unpin + 'static> Stream for Pieces<C, 
             if let Some(asked) = &mut self.asked {
                 let piece = ready!(Pin::new(asked).poll(cx));
                 let piece = piece.unwrap_or_else(|_| Piece::failed(StoreError::Stopped));
-                self.asked = None;
                 self.items = piece.items;
-                self.next = piece.next;
-            } else if let Some(next) = self.next.take() {
-                let read = self.read;
-                self.asked = Some(self.shared.reader().ask(move |connection| read(connection, next)));
+                // The next piece is read while this one is taken.
+                self.asked = piece.next.map(|next| self.ask(next));
+            } else if let Some(start) = self.start.take() {
+                self.asked = Some(self.ask(start));
             } else {
                 return Poll::Ready(None);
             }

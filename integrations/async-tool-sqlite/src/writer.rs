@@ -94,17 +94,9 @@ impl Writer {
 
     /// Writes this and all that waits. Gives the command that ended the group.
     fn write_group(&mut self, first: Item, commands: &Receiver<Command>) -> Option<Command> {
-        let mut group = vec![first];
-        let mut results = Vec::new();
-        let mut next = None;
-        let written = self.attempt(&mut group, &mut results, &mut || match commands.try_recv().ok()? {
-            Command::Append(append) => Some(Item::Append(append)),
-            Command::Keep(keep) => Some(Item::Keep(keep)),
-            other @ Command::Run(_) => {
-                next = Some(other);
-                None
-            }
-        });
+        let mut intake = Intake { commands, next: None };
+        let (mut group, mut results) = (vec![first], Vec::new());
+        let written = self.attempt(&mut group, &mut results, &mut || intake.take());
         match written {
             Ok(()) => {
                 for (item, outcome) in group.into_iter().zip(results) {
@@ -115,7 +107,7 @@ impl Writer {
             Err(error) if is_busy(&error) => group.into_iter().for_each(|item| item.answer(Err(StoreError::Busy))),
             Err(_) => self.write_singly(group),
         }
-        next
+        intake.next
     }
 
     fn write_singly(&mut self, group: Vec<Item>) {
@@ -161,6 +153,31 @@ impl Writer {
             }
         }
         transaction.commit()
+    }
+}
+
+/// What comes for a group.
+struct Intake<'a> {
+    commands: &'a Receiver<Command>,
+    /// What can't be in a group. Nothing is taken behind it.
+    next: Option<Command>,
+}
+
+impl Intake<'_> {
+    /// What waits already. Nobody is waited for: those who were answered last come again while the next group is being written, and are the group after it. That they
+    /// be one group was tried, with a pause as that of `commit_delay` in PostgreSQL; but then nothing is decided while the disk works, and it was slower.
+    fn take(&mut self) -> Option<Item> {
+        if self.next.is_some() {
+            return None;
+        }
+        match self.commands.try_recv().ok()? {
+            Command::Append(append) => Some(Item::Append(append)),
+            Command::Keep(keep) => Some(Item::Keep(keep)),
+            other @ Command::Run(_) => {
+                self.next = Some(other);
+                None
+            }
+        }
     }
 }
 

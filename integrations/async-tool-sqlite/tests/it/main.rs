@@ -1,5 +1,7 @@
 //! The journal in its file: one binary, which is also the other process of some tests.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+
 mod agents;
 mod basics;
 mod chains;
