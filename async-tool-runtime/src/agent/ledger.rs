@@ -834,7 +834,8 @@ impl FoldError {
 
 impl fmt::Display for FoldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:?}", self.rule, self.entry)
+        // Not what the entry says: this goes to logs, and it may be a secret.
+        write!(f, "{}: {}", self.rule, self.entry.kind())
     }
 }
 

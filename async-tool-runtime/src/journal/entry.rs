@@ -239,6 +239,35 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// What kind of fact it is, as it is serialised: `user_message`.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::UserMessage { .. } => "user_message",
+            Self::TurnStarted { .. } => "turn_started",
+            Self::Accepted { .. } => "accepted",
+            Self::Resubmitted { .. } => "resubmitted",
+            Self::TurnEnded { .. } => "turn_ended",
+            Self::TurnInterrupted { .. } => "turn_interrupted",
+            Self::TurnFailed { .. } => "turn_failed",
+            Self::Settled { .. } => "settled",
+            Self::Answered { .. } => "answered",
+            Self::Replaced { .. } => "replaced",
+            Self::Delivered { .. } => "delivered",
+            Self::Dropped { .. } => "dropped",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::DeliverySet { .. } => "delivery_set",
+            Self::Grouped { .. } => "grouped",
+            Self::Pruned { .. } => "pruned",
+            Self::Draining { .. } => "draining",
+            Self::Detached { .. } => "detached",
+            Self::Closing { .. } => "closing",
+            Self::Closed { .. } => "closed",
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0

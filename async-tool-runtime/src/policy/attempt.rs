@@ -252,7 +252,10 @@ fn poll(work: &mut Work, cell: &TaskCell, task_cx: &mut Context<'_>) -> Poll<End
 fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, ToolError> {
     match result {
         Err(error) if cell.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
-            tracing::debug!(%error, "a tool that was told to stop ended with an error");
+            tracing::debug!(
+                kind = error.kind().as_str(),
+                "a tool that was told to stop ended with an error"
+            );
             // What it has to say may matter: what it could not undo, for instance. That a task below it was stopped too does not.
             Err(match error.kind() {
                 ToolErrorKind::Cancelled => cancelled(),
@@ -265,8 +268,8 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
 
 /// Drops a function that is of no use any more. That is user code too.
 fn drop_guarded(work: Work) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
-        tracing::error!(error = %panicked(&*panic), "a tool panicked while it was dropped");
+    if catch_unwind(AssertUnwindSafe(|| drop(work))).is_err() {
+        tracing::error!("a tool panicked while it was dropped");
     }
 }
 

@@ -115,7 +115,7 @@ impl Layer<ToolService> for RetryLayer {
                     if request.cancellation().is_cancelled() || !request.deadline().is_none_or(is_in_time) {
                         return Err(error);
                     }
-                    tracing::debug!(task = %request.task(), attempt, ?pause, %error, "an attempt failed; the next one follows");
+                    tracing::debug!(task = %request.task(), attempt, ?pause, kind = error.kind().as_str(), "an attempt failed; the next one follows");
                     if let Some(host) = request.host() {
                         host.count(Count::Retry);
                     }
