@@ -2,7 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Expr, ExprPath, LitStr, Meta, Path, parse_quote};
+use syn::{Attribute, Expr, ExprPath, Ident, LitStr, Meta, Path, parse_quote};
 
 use crate::{
     entry::{Key, List, string_literal},
@@ -20,6 +20,7 @@ const KEYS: &[Key] = &[
     Key::new("max_len", "max_len = 80"),
     Key::new("pattern", r#"pattern = "^[a-z]+$""#),
     Key::new("examples", "examples = [first, second]"),
+    Key::new("sensitive", "sensitive"),
 ];
 
 /// What is known of a field of the arguments struct, its type aside.
@@ -30,6 +31,8 @@ pub(crate) struct Argument {
     pub(crate) default: Option<Fallback>,
     pub(crate) rename: Option<LitStr>,
     pub(crate) limits: Vec<Limit>,
+    /// The `sensitive` that says that the value is a secret.
+    sensitive: Option<Ident>,
 }
 
 /// What stands in for an absent argument.
@@ -54,6 +57,10 @@ impl Argument {
                     self.set_default(entry.value.map_or(Fallback::OfType, Fallback::Expression), at, errors);
                 }
                 "rename" => self.rename = entry.string(errors),
+                "sensitive" => {
+                    entry.flag(errors);
+                    self.sensitive = Some(entry.key);
+                }
                 _ => self.limits.extend(Limit::parse(entry, errors)),
             }
         }
@@ -116,6 +123,14 @@ impl Argument {
             };
             errors.push(part, message);
         }
+        // What is kept from the journal is found by the name under which the model writes it.
+        if self.is_sensitive()
+            && let Some(part) = self.find("serde", &["rename", "flatten"])
+        {
+            let message = "`sensitive` arguments must have a name that is known here: write `#[arg(rename = \"…\")]` for another name, and \
+                           take the fields of a flattened type as parameters";
+            errors.push(part, message);
+        }
         // A `with` reads a form of its own. With `deserialize_with` most read that of the type too, and more besides.
         if let Some(with) = self.find("serde", &["with"])
             && !self.has_schema()
@@ -124,6 +139,11 @@ impl Argument {
                            type that is written like it";
             errors.push(with, message);
         }
+    }
+
+    /// Whether the value is a secret.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        self.sensitive.is_some()
     }
 
     /// Whether the user says how it is read, so that its type needn't know.

@@ -8,6 +8,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, FnArg, Ident, LitStr, ReturnType, ext::IdentExt, spanned::Spanned};
 
 use crate::{
+    argument::Argument,
     entry::string_literal,
     function::Function,
     options::{Cache, Options},
@@ -273,6 +274,12 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     // Each call of a method has its own share of the service.
     let state =
         (has_state(function, home)).then(|| quote_spanned!(span=> let state = ::core::clone::Clone::clone(&state);));
+    let secrets = parameters
+        .iter()
+        .filter(|parameter| parameter.argument().is_some_and(Argument::is_sensitive))
+        .filter_map(Parameter::name)
+        .collect::<Vec<_>>();
+    let secrets = (!secrets.is_empty()).then(|| quote_spanned!(span=> .sensitive_arguments([#(#secrets),*])));
     let tool = quote_spanned! {span=>
         definition.tool(move |definition, arguments| {
             let #pattern = (&probe).bind(definition, arguments)?;
@@ -280,6 +287,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
             __private::Result::Ok(#call)
         })
         #calls
+        #secrets
         #(.requires::<#injected>())*
     };
     let tool = match &options.cache {

@@ -63,6 +63,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `writes` | as for `reads` | none | what a call writes |
 /// | `futures` | none: it stands alone | no | the values of arguments may be futures, see below |
 /// | `reconcile` | the path of an async function | none | how the tool finds out what became of a call that must not happen twice, if its process has ended |
+/// | `sensitive` | `"result"` | not | what the tool gives is a secret, which the session's journal is not given; for arguments see below |
 /// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
 /// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
 /// | `result_limit` | a size of at least 256 bytes | the manager's | how much of a result's JSON the model is given; of a larger one it gets a preview and a handle |
@@ -110,6 +111,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `#[arg(min_len = …, max_len = …)]` | how many characters a text has, or entries a list, set or map |
 /// | `#[arg(pattern = "…")]` | a regular expression that is found in the text; `^` and `$` tie it to the ends |
 /// | `#[arg(examples = […])]` | values for the model to see; string literals are converted with `From` |
+/// | `#[arg(sensitive)]` | the value is a secret: the session's journal is given `"[redacted]"` in its place. Schema, model and function have it as ever; the trait `Redact` says what it covers |
 /// | `#[serde(…)]`, `#[schemars(…)]` | go to the field of the arguments struct as they are |
 ///
 /// With `#[serde(deserialize_with = "…")]` the type needs no `Deserialize`; the schema is still that of the type, unless

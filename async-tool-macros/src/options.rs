@@ -35,6 +35,7 @@ const KEYS: &[Key] = &[
     Key::new("reads", r#"reads = "path""#),
     Key::new("writes", r#"writes = "path""#),
     Key::new("futures", "futures"),
+    Key::new("sensitive", r#"sensitive = "result""#),
     Key::new("approval", r#"approval = "always" | "never""#),
     Key::new("reconcile", "reconcile = some::function"),
     Key::new("delivery", r#"delivery = "when_idle" | "interrupt" | "silent""#),
@@ -121,6 +122,14 @@ impl Options {
                 literal
             }),
             "futures" => entry.flag(errors),
+            "sensitive" => {
+                // What isn't one has been reported.
+                if entry.choice(&["result"], errors).is_some() {
+                    self.calls
+                        .extend(quote_spanned!(Span::mixed_site()=> .sensitive_result(true)));
+                }
+                return;
+            }
             "approval" => choice("Approval", entry, &["always", "never"], errors),
             "reconcile" => match &entry.value {
                 Some(Expr::Path(path)) if path.qself.is_none() => Some(path.to_token_stream()),

@@ -60,6 +60,7 @@ fn everything_at_once() {
             writes = "path:within",
             futures,
             reconcile = research::find_out,
+            sensitive = "result",
             approval = "always",
             delivery = "when_idle",
             result_limit = "16KiB",
@@ -73,8 +74,8 @@ fn everything_at_once() {
             pub(crate) async fn research_topic(
                 /// The topic.
                 topic: &str,
-                #[arg(default = 5, rename = "max")] mut sources: u32,
-                #[arg(default)] languages: &[String],
+                #[arg(default = 5, rename = "max", sensitive)] mut sources: u32,
+                #[arg(default, sensitive)] languages: &[String],
                 #[serde(with = "hex")]
                 #[schemars(with = "String")]
                 key: Vec<u8>,

@@ -469,6 +469,42 @@
 //! Calls that wait for consent ask again; tasks that were left to be completed from outside go on waiting. Whoever brings the result, such as
 //! a webhook, is best told that it was taken when [`resolve_durably`](crate::AsyncToolManager::resolve_durably) returns.
 //!
+//! # Secrets
+//!
+//! A journal outlives the session, and is read by more people. What is marked is not written there: `"[redacted]"` stands in its place wherever
+//! it would have come. The function, the model and the user have the value as ever, and the schema is the same. When the process ends, the
+//! value is gone: a call with a secret argument is not run again, and the model is told to call once more.
+//!
+//! ```
+//! use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, REDACTED, RulePlanner, SessionId, async_tool, tools};
+//! use std::sync::Arc;
+//!
+//! /// Logs in, and gives a token.
+//! #[async_tool(sensitive = "result")]
+//! async fn log_in(user: String, #[arg(sensitive)] password: String) -> String {
+//!     format!("token-of-{user}-{}", password.len())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = AsyncToolManager::builder().tools(tools![log_in]).build()?;
+//! let journal = Arc::new(MemoryJournal::new());
+//! let agent = AsyncAgent::builder(RulePlanner::new(), manager).session("s").journal(Arc::clone(&journal)).start().await?;
+//! agent.send("log_in user=ada password=swordfish").await?;
+//! agent.run_until_idle().await?;
+//! # agent.close().await?;
+//!
+//! let written = format!("{:?}", &journal.entries(&SessionId::new("s"))[2..]);
+//! assert!(!written.contains("swordfish") && !written.contains("token-of-ada-9"));
+//! assert!(written.contains(REDACTED));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The first two entries were left out here: the second is the user's message, with the password. What people and models say before anything marks it
+//! is text, and text is what a hook is for, set with [`AsyncAgentBuilder::redact`](crate::AsyncAgentBuilder::redact). [`Redact`](crate::Redact) says what
+//! the marks cover, and what a hook may do.
+//!
 //! # Methods with state
 //!
 //! `#[async_tools]` on an `impl` block makes tools of its methods, which share the service:

@@ -1,5 +1,5 @@
 ::core::compile_error! {
-    "`async_tool` must not have the key `timeuot`: write `timeout`; valid keys are `name`, `description`, `notice`, `background`, `grace`, `timeout`, `effect`, `retry`, `concurrency`, `rate`, `breaker`, `priority`, `cache`, `dedupe`, `scope`, `reads`, `writes`, `futures`, `approval`, `reconcile`, `delivery`, `result_limit`, `crate`"
+    "`async_tool` must not have the key `timeuot`: write `timeout`; valid keys are `name`, `description`, `notice`, `background`, `grace`, `timeout`, `effect`, `retry`, `concurrency`, `rate`, `breaker`, `priority`, `cache`, `dedupe`, `scope`, `reads`, `writes`, `futures`, `sensitive`, `approval`, `reconcile`, `delivery`, `result_limit`, `crate`"
 }
 ::core::compile_error! {
     "`effect` must be written `effect = \"read\" | \"idempotent\" | \"once\"`"
@@ -8,7 +8,7 @@
     "tools must name every parameter, since the model writes its name: write a name"
 }
 ::core::compile_error! {
-    "`arg` must not have the key `mni`: write `min`; valid keys are `default`, `rename`, `min`, `max`, `min_len`, `max_len`, `pattern`, `examples`"
+    "`arg` must not have the key `mni`: write `min`; valid keys are `default`, `rename`, `min`, `max`, `min_len`, `max_len`, `pattern`, `examples`, `sensitive`"
 }
 ::core::compile_error! {
     "tools must not take `&mut T`, since nobody sees the change: take `T` by value, as `mut name: T`"

@@ -176,9 +176,11 @@ const _: () = {
                     .writes("path:within")
                     .futures(true)
                     .reconcile(research::find_out)
+                    .sensitive_result(true)
                     .approval(__private::Approval::Always)
                     .delivery(__private::DeliveryPolicy::WhenIdle)
                     .result_limit(16384usize)
+                    .sensitive_arguments(["max", "languages"])
                     .requires::<ToolContext>()
                     .requires::<State<Db>>();
                 __private::cache!(

@@ -28,6 +28,7 @@ mod pruning;
 mod recovery;
 mod runs;
 mod schema_agreement;
+mod secrets;
 mod sharing;
 mod stage;
 mod steering;

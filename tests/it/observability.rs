@@ -30,7 +30,7 @@ async fn never() -> Result<(), String> {
 }
 
 /// Writes down the spans and events of a test's thread, each after the names of the spans it is in.
-struct Notes;
+pub(crate) struct Notes;
 
 thread_local! {
     static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -51,11 +51,16 @@ impl Visit for Fields {
 impl Notes {
     /// One subscriber for all threads: whether a span is wanted is remembered for the whole process, so subscribers of single threads
     /// are in each other's way.
-    fn install() {
+    pub(crate) fn install() {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
             tracing::subscriber::set_global_default(Registry::default().with(Self)).unwrap();
         });
+    }
+
+    /// What was written down on this thread since it was last asked for.
+    pub(crate) fn taken() -> Vec<String> {
+        NOTES.take()
     }
 
     fn note<S: Subscriber + for<'a> LookupSpan<'a>>(what: &str, fields: Fields, id: Option<&Id>, cx: &Context<'_, S>) {

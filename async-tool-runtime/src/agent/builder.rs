@@ -6,8 +6,9 @@ use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
 
 use super::{
     AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, FoldError, LearnedGrace, Ledger,
-    RunLimits, WakePolicy,
+    Redact, RunLimits, WakePolicy,
     bounds::Bounds,
+    redaction::Redactor,
     shell::{self, Shell},
 };
 use crate::{
@@ -24,6 +25,7 @@ pub struct AsyncAgentBuilder {
     model: Arc<dyn Model>,
     manager: AsyncToolManager,
     journal: Option<Arc<dyn Journal>>,
+    redact: Option<Arc<dyn Redact>>,
     session: SessionId,
     system: Option<Arc<str>>,
     policy: AgentPolicy,
@@ -41,6 +43,7 @@ impl AsyncAgentBuilder {
             model,
             manager,
             journal: None,
+            redact: None,
             session: SessionId::random(),
             system: None,
             ack: None,
@@ -65,6 +68,13 @@ impl AsyncAgentBuilder {
     /// Where the session is written down. Default: a [`MemoryJournal`] of its own.
     pub fn journal(mut self, journal: impl Journal) -> Self {
         self.journal = Some(Arc::new(journal));
+        self
+    }
+
+    /// What is taken out of the entries of the session before they are written down, beside what tools mark as secret: see [`Redact`]. Default:
+    /// nothing.
+    pub fn redact(mut self, hook: impl Redact) -> Self {
+        self.redact = Some(Arc::new(hook));
         self
     }
 
@@ -339,6 +349,7 @@ impl Start {
             .route(builder.session.clone(), route)
             .map_err(|session| StartError::SessionTaken { session })?;
         let session = builder.session;
+        let redactor = Redactor::new(builder.manager.registry(), builder.redact, &ledger);
         let machine = AgentMachine::new(
             session.clone(),
             builder.system,
@@ -351,6 +362,7 @@ impl Start {
         shell.bounds = builder.bounds;
         shell.seq = seq;
         shell.snapshot = seq;
+        shell.redactor = redactor;
         #[cfg(any(test, feature = "testing"))]
         {
             shell.recorder = builder.recorder;

@@ -21,6 +21,10 @@ pub(crate) const INTERRUPTED: &str =
 /// What a model is told whose session was taken up again: results may be late, come from a second run, or be missing.
 pub(crate) const RESTARTED: &str = "The program that runs the tools was restarted in the meantime. Tools that may be repeated were run again; where that must not be, it is said what is known.";
 
+/// What goes with a result of which the journal has only a part.
+pub(crate) const REDACTED_NOTE: &str =
+    "what stands as [redacted] was kept secret and can't be shown again; if you need it, call the tool again";
+
 /// All results that are due, as one message.
 pub(crate) fn render<'a>(
     nonce: &str,
@@ -35,13 +39,30 @@ pub(crate) fn render<'a>(
         text.push(' ');
         text.push_str(notice);
     }
-    text.push_str(&format!("\n<tool_results_{nonce}>\n"));
+    text.push_str(&frame(nonce, results, now));
+    text
+}
+
+/// The frame with the results, from the line break before it.
+pub(crate) fn frame<'a>(
+    nonce: &str,
+    results: impl Iterator<Item = (TaskNo, &'a AsyncTaskResult, &'a Value)>,
+    now: Timestamp,
+) -> String {
+    let mut text = format!("\n<tool_results_{nonce}>\n");
     for (number, result, arguments) in results {
         text.push_str(&escape(&describe(number, result, arguments, now).to_string()));
         text.push('\n');
     }
     text.push_str(&format!("</tool_results_{nonce}>"));
     text
+}
+
+/// What stands before the frame of a delivery, and the lines in it; `None` if the text isn't one of the session.
+pub(crate) fn parts<'a>(text: &'a str, nonce: &str) -> Option<(&'a str, &'a str)> {
+    let (head, rest) = text.split_once(&format!("\n<tool_results_{nonce}>\n"))?;
+    let lines = rest.strip_suffix(&format!("</tool_results_{nonce}>"))?;
+    Some((head, lines.strip_suffix('\n')?))
 }
 
 /// One result, of a call with these arguments. It stands on its own: the model may be elsewhere by now.
@@ -74,6 +95,9 @@ pub(crate) fn describe(number: TaskNo, result: &AsyncTaskResult, arguments: &Val
                 json!({"message": result.shown_text(why), "note": "the effects of the tool may or may not have happened"}),
             );
         }
+    }
+    if result.redacted {
+        object.insert("note".into(), json!(REDACTED_NOTE));
     }
     object.insert("elapsed_ms".into(), millis(result.timing.elapsed()));
     object.insert("age_ms".into(), millis(now.since(result.timing.settled)));

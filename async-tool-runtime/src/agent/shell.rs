@@ -24,6 +24,7 @@ use super::{
     bounds::Bounds,
     event::Events,
     handle::{Command, Group, Status},
+    redaction::Redactor,
 };
 use crate::{
     AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Message, Model, ModelError, ModelEvent,
@@ -49,6 +50,8 @@ pub(super) struct Shell {
     #[cfg(any(test, feature = "testing"))]
     pub(super) recorder: Option<crate::testing::Recorder>,
     journal: Arc<dyn Journal>,
+    /// Stands before the journal where anything is to be kept from it.
+    pub(super) redactor: Option<Box<Redactor>>,
     /// The last entry that is durable.
     pub(super) seq: Seq,
     /// The last entry that a snapshot covers.
@@ -100,6 +103,7 @@ impl Shell {
             #[cfg(any(test, feature = "testing"))]
             recorder: None,
             journal,
+            redactor: None,
             seq: Seq::START,
             snapshot: Seq::START,
             news,
@@ -346,7 +350,12 @@ impl Shell {
         }
         // Also where it fails: the next one is tried when it is due.
         self.snapshot = self.seq;
-        keep_snapshot(&*self.journal, &self.session, self.machine.ledger(), self.seq).await;
+        // Of what was written, which is not all that the machine knows.
+        let written = match &self.redactor {
+            Some(redactor) => redactor.written(),
+            None => self.machine.ledger(),
+        };
+        keep_snapshot(&*self.journal, &self.session, written, self.seq).await;
     }
 
     fn decide(&mut self, input: AgentInput) -> Vec<AgentAction> {
@@ -413,6 +422,15 @@ impl Shell {
     }
 
     async fn append(&mut self, entries: &[Entry]) -> Result<(), AppendError> {
+        // Once, before the first try: what is looked for in the journal is what it was given.
+        let redacted;
+        let entries = match &mut self.redactor {
+            Some(redactor) => {
+                redacted = redactor.redact(&self.session, entries)?;
+                &redacted[..]
+            }
+            None => entries,
+        };
         let mut pauses = JOURNAL_PAUSES.iter();
         let mut is_repeated = false;
         loop {

@@ -144,6 +144,12 @@ async fn look_after(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Rec
                     "the agent had come to its end; the process ended before it could tell".to_owned(),
                 ));
             }
+            // To go on, it would be called again, with what stands in place of a secret.
+            Ok(false) if cx.cell().spec.call.redacted => {
+                return Ok(Reconciled::Unknown(
+                    "the agent had begun, and can't go on: a secret in its message was not written down".to_owned(),
+                ));
+            }
             Ok(false) | Err(StartError::UnknownSession { .. }) => {}
             Err(error) => return Err(broken(error)),
         }

@@ -29,6 +29,7 @@ mod transcript;
 mod window;
 
 pub use prune::{PrunePolicy, Pruned, pruned_view};
+pub(crate) use status::redescribe;
 pub use status::{RunningTask, StatusLimit, status_block};
 #[cfg(feature = "tokenizer")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokenizer")))]

@@ -135,17 +135,34 @@ pub fn status_block<'a>(tasks: impl IntoIterator<Item = RunningTask<'a>>, limit:
     block
 }
 
+/// A block whose lines name other arguments, where `call` gives the tool and the arguments of a task.
+pub(crate) fn redescribe<'a>(block: &str, call: impl Fn(TaskNo) -> Option<(&'a str, &'a Value)>) -> String {
+    let lines = block.split('\n').map(|line| {
+        let number = line.split(' ').next().and_then(|word| word.parse().ok())?;
+        let (tool, arguments) = call(number)?;
+        let mut words = line.rsplitn(4, ' ');
+        let (unit, seconds, status) = (words.next()?, words.next()?, words.next()?);
+        let call = describe_call(number, tool, arguments, StatusLimit::default().argument_bytes);
+        Some(format!("{call} {status} {seconds} {unit}"))
+    });
+    let lines = lines.zip(block.split('\n'));
+    let lines: Vec<String> = lines
+        .map(|(new, line)| new.unwrap_or_else(|| line.to_owned()))
+        .collect();
+    lines.join("\n")
+}
+
 fn describe(task: &RunningTask<'_>, argument_bytes: usize) -> String {
-    let name = frames::escape(&Value::from(task.tool).to_string());
+    let call = describe_call(task.number, task.tool, task.arguments, argument_bytes);
+    format!("{call} {} {} s", task.status, task.elapsed.as_secs())
+}
+
+fn describe_call(number: TaskNo, tool: &str, arguments: &Value, argument_bytes: usize) -> String {
+    let name = frames::escape(&Value::from(tool).to_string());
     let name = shorten(name.trim_matches('"'), NAME_BYTES);
-    let arguments = frames::escape(&task.arguments.to_string());
+    let arguments = frames::escape(&arguments.to_string());
     let arguments = shorten(&arguments, argument_bytes);
-    format!(
-        "{} {name} {arguments} {} {} s",
-        task.number,
-        task.status,
-        task.elapsed.as_secs()
-    )
+    format!("{number} {name} {arguments}")
 }
 
 /// The beginning of a JSON text, and that it was cut.

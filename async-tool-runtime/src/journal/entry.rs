@@ -244,10 +244,13 @@ impl Entry {
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
+            Self::Resumed { .. } => "resumed",
             Self::UserMessage { .. } => "user_message",
             Self::TurnStarted { .. } => "turn_started",
             Self::Accepted { .. } => "accepted",
             Self::Resubmitted { .. } => "resubmitted",
+            Self::Deferred { .. } => "deferred",
+            Self::Asked { .. } => "asked",
             Self::TurnEnded { .. } => "turn_ended",
             Self::TurnInterrupted { .. } => "turn_interrupted",
             Self::TurnFailed { .. } => "turn_failed",

@@ -19,6 +19,12 @@ pub enum AppendError {
     },
     /// The store can't be written to now; another try may work.
     Unavailable(Box<dyn Error + Send + Sync>),
+    /// The agent has not given the entries to its journal, because what must not be written could not be taken out of them; see
+    /// [`Redact`](crate::Redact). No journal fails like this.
+    Unredacted {
+        /// Why, in words that hold nothing of the entries.
+        reason: String,
+    },
 }
 
 impl fmt::Display for AppendError {
@@ -33,6 +39,7 @@ impl fmt::Display for AppendError {
                 last.as_u64()
             ),
             Self::Unavailable(_) => f.write_str("the journal can't be written to"),
+            Self::Unredacted { reason } => write!(f, "an entry was not written, to keep its secrets: {reason}"),
         }
     }
 }
@@ -40,7 +47,7 @@ impl fmt::Display for AppendError {
 impl Error for AppendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Conflict { .. } => None,
+            Self::Conflict { .. } | Self::Unredacted { .. } => None,
             Self::Unavailable(source) => Some(&**source),
         }
     }

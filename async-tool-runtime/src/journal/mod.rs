@@ -8,6 +8,7 @@
 //! 2. `append` names the last entry its writer knows. If there are more, somebody else owns the session now, and the
 //!    append changes nothing: two writers can't both go on.
 //! 3. Entries are never changed or taken out.
+//! 4. What tools mark as secret is taken out before an entry gets here (`agent/redaction/`). A journal needs no redaction of its own.
 
 mod entry;
 mod error;

@@ -68,6 +68,13 @@ impl Inner {
             self.counters.rejected(if is_known { &call.name } else { "" });
             Err(SubmitError::new(call, error))
         };
+        if spec.call.redacted {
+            let error = ToolError::new(
+                ToolErrorKind::Refused,
+                "a part of its arguments was a secret that was not written down; call the tool again, with all of its arguments",
+            );
+            return refuse(spec.call, error.with_retryable(false));
+        }
         let Ok(runtime) = Handle::try_current() else {
             let error = ToolError::new(
                 ToolErrorKind::Internal,

@@ -200,7 +200,7 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
         (Ok(_), Some(Reconciled::Unknown(why))) => TaskOutcome::Unknown(why.clone()),
         (Ok(_), None) => unknown("nobody has found out what became of it"),
         (Err(error), _) => {
-            tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, %error, "it could not be found out what became of a task");
+            tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, kind = error.kind().as_str(), "it could not be found out what became of a task");
             unknown(&format!(
                 "it could not be found out what became of it: {}",
                 error.model_message()

@@ -15,8 +15,8 @@ use tower_layer::Layer;
 use super::cache::CacheLayer;
 use super::{
     Approval, Attempt, Breaker, Conflicts, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
-    attempt::Quarantine, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter, retry::RetryLayer,
-    semantic::SemanticLayer, slots::SlotLayer,
+    attempt::Quarantine, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter, resource::check_argument,
+    retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
 };
 use crate::{
     hash::QuickHasher,
@@ -79,7 +79,7 @@ pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, 
         let name = &definition.name;
         let Some(tool) = registry.find(name) else { continue };
         let options = tool.options().clone();
-        let resources = || check_resources(&options, &definition.input_schema);
+        let resources = || check_arguments(&options, &definition.input_schema);
         let checked = check(&options).and_then(|()| resources());
         checked.map_err(|problem| RegistryError::new(name, problem))?;
         let lane = match options.concurrency {
@@ -229,10 +229,12 @@ fn limiter<'a>(
     Ok(limiter.clone())
 }
 
-fn check_resources(options: &ToolOptions, schema: &Value) -> Result<(), String> {
+fn check_arguments(options: &ToolOptions, schema: &Value) -> Result<(), String> {
     let reads = options.reads.iter().map(|argument| ("reads", argument));
     let mut resources = reads.chain(options.writes.iter().map(|argument| ("writes", argument)));
-    resources.try_for_each(|(key, argument)| argument.check(key, schema))
+    resources.try_for_each(|(key, argument)| argument.check(key, schema))?;
+    let mut sensitive = options.sensitive_arguments.iter();
+    sensitive.try_for_each(|argument| check_argument("sensitive_arguments", argument, schema))
 }
 
 /// What is wrong with a tool's options.

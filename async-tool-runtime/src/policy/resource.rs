@@ -42,31 +42,35 @@ impl ResourceArgument {
                 "`{key}` must name a kind before the `:`: write `{key} = \"kind:argument\"`"
             ));
         }
-        let properties = schema.get("properties").and_then(Value::as_object);
-        if properties.is_some_and(|properties| properties.contains_key(&*self.argument)) {
-            return Ok(());
-        }
-        let known = || {
-            properties
-                .into_iter()
-                .flat_map(|properties| properties.keys().map(String::as_str))
-        };
-        let meant = match nearest(&self.argument, known()) {
-            Some(meant) => format!("write `{meant}`; "),
-            None => String::new(),
-        };
-        let mut names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
-        // A feature of serde_json, which any crate in the program can turn on, keeps the order in which they came.
-        names.sort_unstable();
-        let names = match names.as_slice() {
-            [] => "it has none".to_owned(),
-            names => format!("the arguments are {}", names.join(", ")),
-        };
-        Err(format!(
-            "`{key}` must name arguments of the tool, and `{}` is none: {meant}{names}",
-            self.argument
-        ))
+        check_argument(key, &self.argument, schema)
     }
+}
+
+/// What is wrong with a name that `key` gives for an argument of a tool with this input schema.
+pub(crate) fn check_argument(key: &str, argument: &str, schema: &Value) -> Result<(), String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    if properties.is_some_and(|properties| properties.contains_key(argument)) {
+        return Ok(());
+    }
+    let known = || {
+        properties
+            .into_iter()
+            .flat_map(|properties| properties.keys().map(String::as_str))
+    };
+    let meant = match nearest(argument, known()) {
+        Some(meant) => format!("write `{meant}`; "),
+        None => String::new(),
+    };
+    let mut names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
+    // A feature of serde_json, which any crate in the program can turn on, keeps the order in which they came.
+    names.sort_unstable();
+    let names = match names.as_slice() {
+        [] => "it has none".to_owned(),
+        names => format!("the arguments are {}", names.join(", ")),
+    };
+    Err(format!(
+        "`{key}` must name arguments of the tool, and `{argument}` is none: {meant}{names}"
+    ))
 }
 
 impl fmt::Display for ResourceArgument {

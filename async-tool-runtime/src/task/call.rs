@@ -62,6 +62,10 @@ pub struct ToolCall {
     pub name: Arc<str>,
     /// The arguments as the model sent them; shared by everything that goes with the call.
     pub arguments: Arguments,
+    /// Whether a part of the arguments was a secret, and was replaced before the call was written down: so it is in a call that comes from a
+    /// journal, and never in a model's. A manager refuses it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 impl ToolCall {
@@ -72,6 +76,7 @@ impl ToolCall {
             id: id.into(),
             name: name.into(),
             arguments: arguments.into(),
+            redacted: false,
         }
     }
 }

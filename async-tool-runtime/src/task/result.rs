@@ -39,6 +39,10 @@ pub struct AsyncTaskResult {
     /// What the model is shown instead of a result that is too large for it; `None` if it is shown all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Box<ResultPreview>>,
+    /// Whether a part of the outcome was a secret, and was replaced before the record was written down: so it is in a record that comes from a
+    /// journal. It must not be worked with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 impl AsyncTaskResult {
@@ -57,6 +61,7 @@ impl AsyncTaskResult {
             timing,
             attempts,
             preview: None,
+            redacted: false,
         }
     }
 

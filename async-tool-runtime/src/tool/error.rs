@@ -173,6 +173,19 @@ impl ToolError {
         self
     }
 
+    /// The same error in other words. What caused it is left out, because it says the same in the old ones.
+    pub(crate) fn reworded(&self, reword: impl Fn(&str) -> String) -> Self {
+        let Inner {
+            message, model_message, ..
+        } = &*self.0;
+        Self(Box::new(Inner {
+            message: reword(message),
+            model_message: model_message.as_deref().map(&reword),
+            source: None,
+            ..*self.0
+        }))
+    }
+
     /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> ToolErrorKind {

@@ -238,6 +238,23 @@ impl FunctionTool {
         self.described()
     }
 
+    /// Which arguments hold secrets, by the names that the model writes. Takes the place of what was said before. Default: none.
+    ///
+    /// The function, the model and the events of the agent have the values as ever; the session's journal is given
+    /// [`REDACTED`](crate::REDACTED) in their place. See [`Redact`](crate::Redact) for what that covers and what becomes of such a call when the process
+    /// ends. That the arguments exist is checked when the manager is built.
+    pub fn sensitive_arguments<N: Into<Arc<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.options.sensitive_arguments = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether what the tool gives is a secret, which the session's journal is not given: neither a value nor the message of a failure. See
+    /// [`Redact`](crate::Redact). Default: no.
+    pub fn sensitive_result(mut self, is_sensitive: bool) -> Self {
+        self.options.sensitive_result = is_sensitive;
+        self
+    }
+
     /// Which calls the host must approve before they run. Default: none.
     pub fn approval(mut self, approval: Approval) -> Self {
         self.options.approval = approval;

@@ -1,6 +1,6 @@
 //! How the calls of a tool are to be run.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Background, Effect, Reconciler};
 use crate::{
@@ -52,6 +52,11 @@ pub struct ToolOptions {
     /// How the tool finds out what became of a call that must not happen twice, if the process that ran it has ended. Default: it
     /// doesn't, and the model is told that nobody knows.
     pub reconcile: Option<Reconciler>,
+    /// Which arguments hold secrets, by the names that the model writes. The session's journal is given [`REDACTED`](crate::REDACTED) in their
+    /// place; see [`Redact`](crate::Redact) for what that covers. Default: none.
+    pub sensitive_arguments: Vec<Arc<str>>,
+    /// Whether what the tool gives is a secret, which the session's journal is not given. Default: no.
+    pub sensitive_result: bool,
     /// When a late result enters the conversation. Default: the agent's.
     pub delivery: Option<DeliveryPolicy>,
     /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the manager's.
@@ -80,6 +85,8 @@ impl ToolOptions {
         reconcile: None,
         delivery: None,
         futures: false,
+        sensitive_arguments: Vec::new(),
+        sensitive_result: false,
         result_limit: None,
     };
 }

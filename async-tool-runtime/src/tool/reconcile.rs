@@ -50,7 +50,7 @@ impl LostTask {
         self.context.idempotency_key()
     }
 
-    /// The arguments as they were sent.
+    /// The arguments as they were sent. Where one was a secret, [`REDACTED`](crate::REDACTED) stands in its place: the journal doesn't have it.
     #[must_use]
     pub fn arguments(&self) -> &Value {
         &self.arguments

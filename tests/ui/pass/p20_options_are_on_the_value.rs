@@ -40,11 +40,12 @@ async fn look_up(lost: LostTask) -> Result<Reconciled<()>, String> {
     writes = "path:destination, label",
     futures,
     reconcile = look_up,
+    sensitive = "result",
     approval = "always",
     delivery = "when_idle",
     result_limit = "16KiB"
 )]
-fn set(path: String, destination: String, #[arg(default)] label: Option<String>) {
+fn set(#[arg(sensitive)] path: String, destination: String, #[arg(default, rename = "label", sensitive)] label: Option<String>) {
     let _ = (path, destination, label);
 }
 
@@ -117,6 +118,8 @@ fn every_key_is_visible() {
     assert_eq!(options.dedupe, Dedupe::Share);
     assert_eq!(options.scope, Scope::Shared);
     assert!(options.futures && !ToolOptions::DEFAULT.futures);
+    assert_eq!(options.sensitive_arguments, ["path".into(), "label".into()]);
+    assert!(options.sensitive_result && !ToolOptions::DEFAULT.sensitive_result);
     assert_eq!(names(&options.reads), ["path"]);
     assert_eq!(names(&options.writes), ["path:destination", "label"]);
     assert_eq!(options.approval, Approval::Always);
@@ -163,6 +166,8 @@ fn every_key_can_be_overridden() {
         .reads("label, path:destination")
         .writes("")
         .futures(false)
+        .sensitive_arguments(["destination"])
+        .sensitive_result(false)
         .approval(Approval::Never)
         .delivery(DeliveryPolicy::Interrupt)
         .result_limit(512);
@@ -181,7 +186,8 @@ fn every_key_can_be_overridden() {
     assert_eq!(options.dedupe, Dedupe::Replace);
     assert_eq!(options.scope, Scope::Session);
     assert_eq!(names(&options.reads), ["label", "path:destination"]);
-    assert!(!options.futures);
+    assert!(!options.futures && !options.sensitive_result);
+    assert_eq!(options.sensitive_arguments, ["destination".into()]);
     assert_eq!(names(&options.writes), [""; 0]);
     assert_eq!(options.approval, Approval::Never);
     assert_eq!(options.delivery, Some(DeliveryPolicy::Interrupt));

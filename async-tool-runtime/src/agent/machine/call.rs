@@ -1,6 +1,6 @@
 //! The machine's tasks: how a call becomes one, waits for others, and ends.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{AgentMachine, Phase, turn::TurnCall};
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     agent::{
         AgentAction, AgentEventKind, Join, RunLimit, TurnNo,
         ledger::{Life, Told},
+        redaction::without,
     },
     tool::{FutureArgument, TaskRef},
 };
@@ -169,6 +170,7 @@ impl AgentMachine {
             true => Ok(record.call.clone()),
             false => self.fill(&record.call, &record.awaits),
         };
+        let refusal = self.refusal_of_unkept(record);
         self.waiting.remove(&number);
         match filled {
             Ok(call) => {
@@ -177,15 +179,30 @@ impl AgentMachine {
                     .with_number(number)
                     .with_turn(record.turn)
                     .with_attempt(record.attempt);
-                self.actions.push(action(spec));
+                match (action(spec), refusal) {
+                    // Whoever only waits for it, or asks what became of it, does so by its id.
+                    (AgentAction::Submit(_), Some(error)) => {
+                        self.settle_here(number, TaskOutcome::Failed(error), settled);
+                    }
+                    (action, _) => self.actions.push(action),
+                }
             }
             Err(error) => self.settle_here(number, TaskOutcome::Failed(error), settled),
         }
     }
 
-    /// The call with the results in their places.
+    /// The call with the results in their places; a part of it is missing if one of them is only in the journal, and not all of it there.
     fn fill(&self, call: &ToolCall, awaits: &[Awaited]) -> Result<ToolCall, ToolError> {
-        let arguments = FutureArgument::fill(&call.arguments, |future| {
+        let unkept: Vec<&str> = awaits
+            .iter()
+            .filter(|awaited| self.is_unkept(awaited.task))
+            .map(|awaited| awaited.position.as_str())
+            .collect();
+        let arguments = match unkept.is_empty() {
+            true => Cow::Borrowed(call.arguments.value()),
+            false => Cow::Owned(without(&call.arguments, &unkept)),
+        };
+        let arguments = FutureArgument::fill(&arguments, |future| {
             let awaited = awaits.iter().find(|awaited| awaited.position == future.position);
             let source = awaited.and_then(|awaited| self.ledger.tasks().get_key_value(&awaited.task));
             let Some((number, source)) = source else {
@@ -208,7 +225,9 @@ impl AgentMachine {
                 None => failed("has not ended", "it still runs"),
             }
         })?;
-        Ok(ToolCall::new(call.id.clone(), Arc::clone(&call.name), arguments))
+        let mut filled = ToolCall::new(call.id.clone(), Arc::clone(&call.name), arguments);
+        filled.redacted = call.redacted || !unkept.is_empty();
+        Ok(filled)
     }
 
     pub(super) fn on_settled(&mut self, result: Arc<AsyncTaskResult>) {

@@ -7,6 +7,7 @@ mod control;
 mod delivery;
 mod recovery;
 mod turn;
+mod unkept;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -63,7 +63,7 @@ impl AgentMachine {
             open.into_iter().partition(|number| self.is_unready(*number));
         self.waiting.extend(unready);
         for number in ready {
-            if let Some(fate) = self.ledger.tasks().get(&number).map(|record| self.fate_of(record)) {
+            if let Some(fate) = self.ledger.tasks().get(&number).map(|record| self.kept_fate_of(record)) {
                 resumption.note(number, &fate);
                 self.meet(number, fate, &mut settled);
             }
@@ -89,6 +89,14 @@ impl AgentMachine {
         let is_open = |source: &TaskNo| tasks.get(source).is_some_and(|source| source.result.is_none());
         let record = tasks.get(&number);
         record.is_some_and(|record| record.awaits.iter().any(|awaited| is_open(&awaited.task)))
+    }
+
+    /// The fate of a task as far as the journal has its arguments.
+    fn kept_fate_of(&self, record: &TaskRecord) -> Fate {
+        match self.fate_of(record) {
+            fate @ (Fate::Submit | Fate::Again) => self.end_of_unkept(record).map_or(fate, Fate::End),
+            fate @ (Fate::Wait(_) | Fate::Reconcile | Fate::End(_)) => fate,
+        }
     }
 
     fn fate_of(&self, record: &TaskRecord) -> Fate {
@@ -147,9 +155,13 @@ impl AgentMachine {
     }
 
     fn submit_again(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
-        let Some(attempt) = self.ledger.tasks().get(&number).map(|record| record.attempt + 1) else {
+        let Some(record) = self.ledger.tasks().get(&number) else {
             return;
         };
+        if let Some(error) = self.refusal_of_unkept(record) {
+            return self.settle_here(number, TaskOutcome::Failed(error), settled);
+        }
+        let attempt = record.attempt + 1;
         self.record(Entry::Resubmitted {
             task: number,
             attempt,

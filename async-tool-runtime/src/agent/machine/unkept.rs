@@ -1,0 +1,49 @@
+//! Tasks that can't be run any more, because what they need was a secret that was not written down.
+
+use super::AgentMachine;
+use crate::{
+    Effect, InputRequest, TaskNo, TaskOutcome, ToolError,
+    agent::ledger::{TaskRecord, Waits},
+};
+
+impl AgentMachine {
+    /// How a task ends that would be submitted again, in a session that is taken up, and whose arguments the journal doesn't have; `None` if it
+    /// has them. What stands in their place is never run.
+    pub(super) fn end_of_unkept(&self, record: &TaskRecord) -> Option<TaskOutcome> {
+        let error = self.refusal_of_unkept(record)?;
+        let never_ran = matches!(record.waits, Waits::Answer(InputRequest::Approval { .. }));
+        if never_ran || self.policy.effect_of(&record.call.name) == Effect::Read {
+            return Some(TaskOutcome::Failed(error));
+        }
+        let why = "the process that ran it has ended, and a secret in its arguments was not written down; find out what was done before you call the \
+                   tool again, with all of its arguments";
+        Some(TaskOutcome::Unknown(why.to_owned()))
+    }
+
+    /// Why a task that has not begun is not run, because the journal doesn't have its arguments; `None` if it has them.
+    pub(super) fn refusal_of_unkept(&self, record: &TaskRecord) -> Option<ToolError> {
+        let message = if record.call.redacted {
+            "not started: a secret in its arguments was not written down before the program was restarted; call the tool again, with all of its \
+             arguments"
+                .to_owned()
+        } else {
+            let source = record.awaits.iter().find(|awaited| self.is_unkept(awaited.task))?.task;
+            let tool = &self.ledger.tasks().get(&source)?.call.name;
+            format!(
+                "not started: the result of {source} (`{tool}`), which it needs, is a secret that was not written down before the program was \
+                 restarted; call that tool again"
+            )
+        };
+        Some(ToolError::failed(message))
+    }
+
+    /// Whether the journal has something else in place of the value of a task.
+    pub(super) fn is_unkept(&self, number: TaskNo) -> bool {
+        let result = self
+            .ledger
+            .tasks()
+            .get(&number)
+            .and_then(|record| record.result.as_ref());
+        result.is_some_and(|result| result.redacted && result.outcome.is_completed())
+    }
+}

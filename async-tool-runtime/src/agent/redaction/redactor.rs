@@ -1,0 +1,422 @@
+//! Takes the secrets out of entries, and keeps the fold of what was written.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use serde_json::{Map, Value};
+
+use super::{
+    REDACTED, Redact,
+    graft::{graft, keep_message, note_call, noted},
+    marks::{Mark, Marks},
+    secrets::Secrets,
+};
+use crate::{
+    AppendError, Arguments, AsyncTaskResult, Entry, Given, InputRequest, SessionId, TaskNo, TaskOutcome, ToolCall,
+    ToolErrorKind, ToolRegistry,
+    agent::{
+        frames,
+        ledger::{Ledger, TaskRecord},
+        task_tool::{self, Control},
+    },
+    context::redescribe,
+};
+
+/// What the `task` tool says of a task whose result is a secret.
+const HARMLESS: [&str; 9] = [
+    "task",
+    "tool",
+    "call",
+    "status",
+    "elapsed_ms",
+    "age_ms",
+    "waits_for",
+    "stopping",
+    "note",
+];
+
+/// Takes the secrets out of the entries of a session, and keeps the fold of what was written.
+pub(in crate::agent) struct Redactor {
+    marks: Marks,
+    hook: Option<Arc<dyn Redact>>,
+    secrets: Secrets,
+    written: Ledger,
+}
+
+impl Redactor {
+    /// For a session whose journal folds to `written`; `None` where there is nothing to take out.
+    pub(in crate::agent) fn new(
+        registry: &ToolRegistry,
+        hook: Option<Arc<dyn Redact>>,
+        written: &Ledger,
+    ) -> Option<Box<Self>> {
+        let marks = Marks::of(registry);
+        (hook.is_some() || !marks.are_none()).then(|| {
+            Box::new(Self {
+                marks,
+                hook,
+                secrets: Secrets::default(),
+                written: written.clone(),
+            })
+        })
+    }
+
+    /// The fold of what was written.
+    pub(in crate::agent) const fn written(&self) -> &Ledger {
+        &self.written
+    }
+
+    /// What is to be written in place of these entries, which are the next ones.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Unredacted`]; nothing may be written then, and nothing after it.
+    pub(in crate::agent) fn redact(
+        &mut self,
+        session: &SessionId,
+        entries: &[Entry],
+    ) -> Result<Vec<Entry>, AppendError> {
+        // All of them first: what a turn said comes after its calls, and may be written with them.
+        for entry in entries {
+            self.learn(entry);
+        }
+        let mut redacted = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let refuse = |problem: &str| AppendError::Unredacted {
+                reason: format!("{problem} (at an entry of the kind `{}`)", entry.kind()),
+            };
+            let mut entry = self.redacted(entry).map_err(refuse)?;
+            if let Some(hook) = &self.hook {
+                let mut hooked = entry.clone();
+                // What it panicked with may quote the entry.
+                catch_unwind(AssertUnwindSafe(|| hook.redact(session, &mut hooked)))
+                    .map_err(|_| refuse("the redaction hook panicked"))?;
+                entry = graft(entry, hooked, self.written.nonce()).map_err(refuse)?;
+            }
+            self.written.apply(&entry).map_err(|error| refuse(error.rule()))?;
+            redacted.push(entry);
+        }
+        Ok(redacted)
+    }
+
+    /// Remembers the secrets in an entry.
+    fn learn(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Accepted { call, own: false, .. } => self.learn_arguments(&call.name, &call.arguments),
+            Entry::Settled { result } => {
+                self.learn_arguments(&result.tool, &result.arguments);
+                let is_secret = self.has_secret_result(&result.tool);
+                if let Some(value) = result.outcome.value().filter(|_| is_secret) {
+                    self.secrets.remember(value);
+                }
+            }
+            Entry::Asked {
+                task,
+                request: Some(InputRequest::Approval { arguments }),
+                ..
+            } => {
+                let tool = self.record(*task).map(|record| Arc::clone(&record.call.name));
+                for secret in self
+                    .marks
+                    .of_asker(tool.as_deref())
+                    .flat_map(|mark| mark.secrets(arguments))
+                {
+                    self.secrets.remember(secret);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_arguments(&mut self, tool: &str, arguments: &Value) {
+        let Some(mark) = self.marks.find(tool) else { return };
+        for secret in mark.secrets(arguments) {
+            self.secrets.remember(secret);
+        }
+    }
+
+    fn has_secret_result(&self, tool: &str) -> bool {
+        self.marks.find(tool).is_some_and(|mark| mark.has_secret_result)
+    }
+
+    /// The entry without its secrets.
+    fn redacted(&self, entry: &Entry) -> Result<Entry, &'static str> {
+        let mut entry = entry.clone();
+        match &mut entry {
+            Entry::UserMessage { text, .. }
+            | Entry::TurnInterrupted { text, .. }
+            | Entry::TurnFailed { error: text, .. }
+            | Entry::Dropped { reason: text, .. }
+            | Entry::CancelRequested { reason: text, .. } => self.clean(text),
+            Entry::Accepted { call, awaits, own, .. } => {
+                let redacted = self.call(call, *own);
+                if let Some(redacted) = redacted {
+                    *call = redacted;
+                    // They stand in the arguments.
+                    for awaited in awaits {
+                        self.clean(&mut awaited.position);
+                        self.clean(&mut awaited.pointer);
+                    }
+                }
+            }
+            Entry::TurnEnded { text, calls, end, .. } => {
+                self.clean(text);
+                let is_secret = |number: &TaskNo| self.record(*number).is_some_and(|record| record.call.redacted);
+                let names_secret = |blocks: &Value| self.secrets.cleaned_value(blocks).is_some();
+                if calls.iter().any(is_secret) || end.provider.as_ref().is_some_and(names_secret) {
+                    let is_left_out = end.provider.take().is_some();
+                    keep_message(text, calls.is_empty(), is_left_out);
+                }
+            }
+            Entry::Settled { result } => {
+                if let Some(redacted) = self.result(result) {
+                    *result = redacted;
+                }
+            }
+            Entry::Answered { answers, .. } => {
+                for given in answers {
+                    if let Given::Report { number, content, .. } = given {
+                        self.report(*number, content);
+                    }
+                }
+            }
+            Entry::Delivered { tasks, text, at } => {
+                let mut records = Vec::with_capacity(tasks.len());
+                for number in tasks.iter() {
+                    let record = self.record(*number).ok_or("a delivery names a task that there isn't")?;
+                    let result = record
+                        .result
+                        .as_deref()
+                        .ok_or("a delivery names a task that has not ended")?;
+                    records.push((*number, result, record));
+                }
+                let (head, _) = frames::parts(text, self.written.nonce()).ok_or("a delivery has no frame")?;
+                let mut new = head.to_owned();
+                self.clean(&mut new);
+                let is_secret = |record: &TaskRecord| {
+                    record.call.redacted || record.result.as_ref().is_some_and(|result| result.redacted)
+                };
+                if new != head || records.iter().any(|(_, _, record)| is_secret(record)) {
+                    let results = records
+                        .into_iter()
+                        .map(|(number, result, record)| (number, result, &*record.call.arguments));
+                    new.push_str(&frames::frame(self.written.nonce(), results, *at));
+                    *text = new;
+                }
+            }
+            Entry::Grouped { group, .. } => {
+                if let Some(cleaned) = self.secrets.cleaned(group) {
+                    *group = cleaned.into();
+                }
+            }
+            Entry::Pruned { pruned, .. } => {
+                pruned.status = redescribe(&pruned.status, |number| {
+                    let record = self.record(number).filter(|record| record.call.redacted)?;
+                    Some((&*record.call.name, &*record.call.arguments))
+                });
+                self.clean(&mut pruned.status);
+            }
+            Entry::Asked { task, request, .. } => {
+                if let Some(request) = request {
+                    self.request(*task, request);
+                }
+            }
+            Entry::Opened { .. }
+            | Entry::Resumed { .. }
+            | Entry::Deferred { .. }
+            | Entry::TurnStarted { .. }
+            | Entry::Resubmitted { .. }
+            | Entry::Replaced { .. }
+            | Entry::DeliverySet { .. }
+            | Entry::Draining { .. }
+            | Entry::Detached { .. }
+            | Entry::Closing { .. }
+            | Entry::Closed { .. } => {}
+        }
+        Ok(entry)
+    }
+
+    /// A task as it was written.
+    fn record(&self, number: TaskNo) -> Option<&TaskRecord> {
+        self.written.tasks().get(&number)
+    }
+
+    fn clean(&self, text: &mut String) {
+        if let Some(cleaned) = self.secrets.cleaned(text) {
+            *text = cleaned;
+        }
+    }
+
+    fn call(&self, call: &ToolCall, own: bool) -> Option<ToolCall> {
+        let mut redacted = call.clone();
+        let mark = self.marks.find(&call.name).filter(|_| !own);
+        if let Some(arguments) = mark.and_then(|mark| mark.redacted(&call.arguments)) {
+            redacted.arguments = arguments.into();
+        }
+        self.clean_arguments(&mut redacted.arguments);
+        note_call(&mut redacted, call);
+        redacted.redacted.then_some(redacted)
+    }
+
+    fn clean_arguments(&self, arguments: &mut Arguments) {
+        if let Some(cleaned) = self.secrets.cleaned_value(arguments) {
+            *arguments = cleaned.into();
+        }
+    }
+
+    /// A record without its secrets; `None` if it has none.
+    fn result(&self, result: &AsyncTaskResult) -> Option<Arc<AsyncTaskResult>> {
+        let mark = self.marks.find(&result.tool);
+        let record = self.written.number(result.task).and_then(|number| self.record(number));
+        let secret_sources = self.secret_positions(record);
+        let is_secret = mark.is_some_and(|mark| mark.has_secret_result);
+        let has_secret_arguments = mark.is_some_and(Mark::has_secret_arguments);
+        // Most have none, and are large: they are not copied to find that out.
+        if !is_secret && !has_secret_arguments && secret_sources.is_empty() && self.secrets.are_none() {
+            return None;
+        }
+        let mut redacted = result.clone();
+        if let Some(arguments) = mark.and_then(|mark| mark.redacted(&result.arguments)) {
+            redacted.arguments = arguments.into();
+        }
+        if !secret_sources.is_empty() {
+            redacted.arguments = without(&redacted.arguments, &secret_sources).into();
+        }
+        self.clean_arguments(&mut redacted.arguments);
+
+        let has_run = result.attempts > 0;
+        match &mut redacted.outcome {
+            TaskOutcome::Completed(value) => {
+                if is_secret {
+                    *value = REDACTED.into();
+                } else if let Some(cleaned) = self.secrets.cleaned_value(value) {
+                    *value = cleaned;
+                }
+            }
+            TaskOutcome::Failed(error) => {
+                // It quotes what came, as much of it as fits.
+                let quotes_arguments = has_secret_arguments && error.kind() == ToolErrorKind::InvalidArguments;
+                let quotes_source = !has_run && !secret_sources.is_empty();
+                let reworded = match (is_secret && has_run) || quotes_arguments || quotes_source {
+                    true => error.reworded(|_| REDACTED.to_owned()),
+                    false => error.reworded(|text| self.secrets.cleaned(text).unwrap_or_else(|| text.to_owned())),
+                };
+                *error = reworded;
+            }
+            TaskOutcome::Cancelled(text) | TaskOutcome::Unknown(text) => match is_secret && has_run {
+                true => REDACTED.clone_into(text),
+                false => self.clean(text),
+            },
+        }
+        let redacted = noted(&redacted, result);
+        (*redacted != *result).then_some(redacted)
+    }
+
+    /// What a task asks, without secrets.
+    fn request(&self, number: TaskNo, request: &mut InputRequest) {
+        match request {
+            InputRequest::Approval { arguments } => {
+                let record = self.record(number);
+                let tool = record.map(|record| &*record.call.name);
+                for mark in self.marks.of_asker(tool) {
+                    if let Some(redacted) = mark.redacted(arguments) {
+                        *arguments = redacted.into();
+                    }
+                }
+                let secret_sources = self.secret_positions(record);
+                if !secret_sources.is_empty() {
+                    *arguments = without(arguments, &secret_sources).into();
+                }
+                self.clean_arguments(arguments);
+            }
+            InputRequest::Input { prompt, schema } => {
+                self.clean(prompt);
+                if let Some(cleaned) = self.secrets.cleaned_value(schema) {
+                    *schema = cleaned.into();
+                }
+            }
+        }
+    }
+
+    /// Where in the arguments of a task secret results were put.
+    fn secret_positions<'a>(&self, record: Option<&'a TaskRecord>) -> Vec<&'a str> {
+        let awaits = record.map_or(&[][..], |record| &record.awaits);
+        let is_secret = |source: TaskNo| self.is_secret(source);
+        let secret = awaits.iter().filter(|awaited| is_secret(awaited.task));
+        secret.map(|awaited| awaited.position.as_str()).collect()
+    }
+
+    /// Whether the result of a task, which may still run, is a secret.
+    fn is_secret(&self, number: TaskNo) -> bool {
+        self.record(number).is_some_and(|record| {
+            let is_redacted = record.result.as_ref().is_some_and(|result| result.redacted);
+            is_redacted || (!record.own && self.has_secret_result(&record.call.name))
+        })
+    }
+
+    /// What the `task` tool said, without secrets.
+    fn report(&self, call: TaskNo, content: &mut Value) {
+        self.clean_report(content);
+        // Where it couldn't read a result, it says what is there.
+        let control = self.record(call).map(|record| task_tool::read(&record.call));
+        let reads = matches!(control, Some(Ok(Control::Result { .. })));
+        let has_secrets = || self.written.tasks().keys().any(|number| self.is_secret(*number));
+        if let Some(message) = content.pointer_mut("/error/message").filter(|_| reads)
+            && has_secrets()
+        {
+            *message = REDACTED.into();
+        }
+    }
+
+    fn clean_report(&self, content: &mut Value) {
+        match content {
+            Value::Object(fields) => match task_of(fields) {
+                Some(number) => self.clean_row(number, fields),
+                None => fields.values_mut().for_each(|field| self.clean_report(field)),
+            },
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_report(item)),
+            other => {
+                if let Some(cleaned) = self.secrets.cleaned_value(other) {
+                    *other = cleaned;
+                }
+            }
+        }
+    }
+
+    /// What is said of one task.
+    fn clean_row(&self, number: TaskNo, fields: &mut Map<String, Value>) {
+        let is_secret = self.is_secret(number);
+        let record = self.record(number);
+        for (name, field) in fields {
+            match record.filter(|record| name == "arguments" && record.call.redacted) {
+                Some(record) => *field = record.call.arguments.value().clone(),
+                None if name == "arguments" || !is_secret || HARMLESS.contains(&name.as_str()) => {
+                    if let Some(cleaned) = self.secrets.cleaned_value(field) {
+                        *field = cleaned;
+                    }
+                }
+                None => *field = REDACTED.into(),
+            }
+        }
+    }
+}
+
+fn task_of(fields: &Map<String, Value>) -> Option<TaskNo> {
+    fields.get("task")?.as_str()?.parse().ok()
+}
+
+/// The arguments without what stands at these positions.
+pub(in crate::agent) fn without(arguments: &Value, positions: &[&str]) -> Value {
+    let mut redacted = arguments.clone();
+    for position in positions {
+        match redacted.pointer_mut(position) {
+            Some(value) => *value = REDACTED.into(),
+            // Something above it has been taken out, or it is named by what was.
+            None if arguments.pointer(position).is_some() => {}
+            None => return REDACTED.into(),
+        }
+    }
+    redacted
+}
