@@ -1,0 +1,121 @@
+//! A session that outlives its process.
+//!
+//! ```text
+//! cargo run --example durable          # and, while it works: kill -9 the process it names
+//! cargo run --example durable          # goes on where it was
+//! ```
+//!
+//! Five errands are run in the background, one for each way in which a restart can treat a call. What they do to the world is written into
+//! files that no journal has a hand in, and at the end the two are held side by side.
+
+mod clerk;
+mod errands;
+mod report;
+mod world;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use async_tool_runtime::{
+    AgentEventKind, AsyncAgent, AsyncToolManager, Journal, SessionFilter, SessionId, TaskStatus, tools,
+};
+use async_tool_sqlite::SqliteJournal;
+use clap::Parser;
+use clerk::Clerk;
+use shared::console::say;
+use world::World;
+
+/// A session that outlives its process.
+#[derive(Parser)]
+struct Arguments {
+    /// Where the journal and the world are kept.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/durable"))]
+    directory: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Arguments { directory } = Arguments::parse();
+    std::fs::create_dir_all(&directory).with_context(|| format!("can't make {}", directory.display()))?;
+    let directory = directory.canonicalize()?;
+    let file = directory.join("sessions.db");
+    let journal = SqliteJournal::open(&file)?;
+    let journal: Arc<dyn Journal> = Arc::new(journal);
+    let world = World::of(&directory)?;
+    let manager = AsyncToolManager::builder()
+        .tools(tools![
+            errands::weigh,
+            errands::store,
+            errands::pay,
+            errands::send_letter,
+            errands::order
+        ])
+        .state(world.clone())
+        .build()?;
+
+    let session = session(&*journal).await?;
+    let agent = AsyncAgent::builder(Clerk, manager.clone())
+        .journal(Arc::clone(&journal))
+        .session(session.clone())
+        .resume_or_start()
+        .await?;
+    let events = agent.events();
+    match agent.resumption() {
+        Some(resumption) => report::resumption(&session, resumption, &agent.tasks().await?),
+        None => {
+            say(format_args!(
+                "Session `{session}` is new. It is written to {}.\n\
+                 End this process in the next seconds, as hard as you like, and start the program again:\n\n    kill -9 {}\n",
+                file.display(),
+                std::process::id(),
+            ));
+            agent.send("Please run my errands.").await?;
+        }
+    }
+    let narrator = tokio::spawn(report::narrate(events));
+    tokio::select! {
+        end = agent.run_until_idle() => end?,
+        end = shop(&agent, &manager) => end?,
+    }
+    let tasks = agent.tasks().await?;
+    let transcript = agent.transcript().await?;
+    agent.close().await?;
+    narrator.await?;
+    report::balance(&tasks, &transcript, &world)?;
+    say(format_args!(
+        "\nThe whole session: cargo run -p async-tool-cli -- journal show {}",
+        file.display()
+    ));
+    Ok(())
+}
+
+/// The session that is open, or the name of a new one.
+async fn session(journal: &dyn Journal) -> anyhow::Result<SessionId> {
+    if let Some(open) = report::all(journal.sessions(SessionFilter::Open)).await?.pop() {
+        return Ok(open);
+    }
+    let number = report::all(journal.sessions(SessionFilter::All)).await?.len() + 1;
+    Ok(SessionId::new(format!("errands-{number}")))
+}
+
+/// The world outside: delivers what was ordered, some seconds after it hears of it, to whatever process is there.
+async fn shop(agent: &AsyncAgent, manager: &AsyncToolManager) -> anyhow::Result<()> {
+    let mut events = agent.events();
+    loop {
+        for task in agent.tasks().await? {
+            let is_ordered = manager.task(task.task).is_some_and(|handle| handle.snapshot().deferred);
+            if is_ordered && task.status == TaskStatus::Running {
+                tokio::time::sleep(errands::DELIVERY).await;
+                // When this returns, the journal has it: a shop that is told so need not come again.
+                manager.resolve_durably(task.task, "the shelf was delivered").await?;
+            }
+        }
+        let is_next = |kind: &AgentEventKind| matches!(kind, AgentEventKind::Deferred(_) | AgentEventKind::Started(_));
+        while let Some(event) = events.next().await {
+            if is_next(&event.kind) {
+                break;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
