@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use async_tool_runtime::{BoxStream, ReadError, Seq, SessionId};
+use serde::de::IgnoredAny;
 
 use crate::{
     SqliteJournal, StoreError,
     chain::Hex,
     journal::read_raw,
+    json,
     page::Raw,
     stream::{Piece, Pieces},
 };
@@ -36,11 +38,9 @@ impl RawEntry {
     }
 
     fn to_line(&self) -> Result<String, serde_json::Error> {
-        let entry: &str = match std::str::from_utf8(&self.0.bytes) {
-            // The error is that of the parser, which names the place.
-            Err(_) => serde_json::from_slice(&self.0.bytes)?,
-            Ok(entry) => serde_json::from_str::<serde::de::IgnoredAny>(entry).map(|_| entry)?,
-        };
+        json::read::<IgnoredAny>(&self.0.bytes)?;
+        // Nothing is lost: it is JSON, so it is UTF-8.
+        let entry = String::from_utf8_lossy(&self.0.bytes);
         let mut line = format!("{{\"seq\":{},\"entry\":", self.0.seq);
         // Between the tokens of JSON a line break is a space; within strings there is none.
         line.extend(

@@ -17,6 +17,7 @@ use crate::{
     OpenError, SqliteJournalBuilder, StoreError,
     append::Append,
     clock::Clock,
+    json,
     page::{Page, Raw},
     reader::Reader,
     snapshot::{self, Keep},
@@ -276,7 +277,7 @@ fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Ent
     let raw = read_raw(connection, place);
     let parse = |raw: Raw| {
         let seq = Seq::new(raw.seq);
-        match serde_json::from_slice(&raw.bytes) {
+        match json::read(&raw.bytes) {
             Ok(entry) => Ok((seq, entry)),
             Err(source) => Err(StoreError::Unreadable {
                 session: session.clone(),

@@ -60,6 +60,7 @@ mod error;
 mod export;
 mod file;
 mod journal;
+mod json;
 mod listing;
 mod owner;
 mod pack;

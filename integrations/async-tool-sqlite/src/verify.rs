@@ -2,11 +2,13 @@
 
 use async_tool_runtime::{BoxStream, ReadError, Seq, SessionId};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::de::IgnoredAny;
 
 use crate::{
     Head, SqliteJournal, StoreError,
     chain::{self, Hash},
     journal::run_piece,
+    json,
     page::Page,
     stream::{Piece, Pieces},
 };
@@ -194,7 +196,7 @@ impl Walk {
             } else if raw.link.is_some() {
                 // It was chained once.
                 return Some(Tampering::Changed);
-            } else if serde_json::from_slice::<serde::de::IgnoredAny>(&raw.bytes).is_err() {
+            } else if json::read::<IgnoredAny>(&raw.bytes).is_err() {
                 return Some(Tampering::Unreadable);
             }
             self.known = raw.seq;

@@ -26,7 +26,7 @@ fn refusal(place: &Place) -> OpenError {
     );
     // What SQLite makes to read: notes on who reads, and a log with nothing in it.
     let is_data = |(contents, name): &(Vec<u8>, String)| {
-        !name.ends_with("-shm") && !(name.ends_with("-wal") && contents.is_empty())
+        !(name.ends_with("-shm") || name.ends_with("-wal") && contents.is_empty())
     };
     let after = contents(place);
     assert!(

@@ -7,6 +7,7 @@ mod basics;
 mod chains;
 mod compaction;
 mod concurrency;
+mod conformance;
 mod damage;
 mod files;
 mod fixture;

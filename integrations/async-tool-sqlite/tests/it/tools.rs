@@ -103,7 +103,7 @@ async fn an_entry_that_cannot_be_read_is_named() {
     for (broken, expected) in [
         ("'{\"entry\":\"of a later version\"}'", "of a later version"),
         ("'{\"entry\"'", "EOF"),
-        ("CAST(x'FF00' AS TEXT)", "expected value"),
+        ("CAST(x'22FF22' AS TEXT)", "invalid utf-8"),
     ] {
         let edit = format!("UPDATE entries SET entry = {broken} WHERE seq = 280");
         file.execute(&edit, []).unwrap();

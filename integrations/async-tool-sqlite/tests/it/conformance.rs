@@ -1,0 +1,33 @@
+//! What every journal must do, as the runtime states it.
+
+use std::error::Error;
+
+use async_tool_runtime::testing::{JournalFailure, JournalStore, JournalSuite};
+use async_tool_sqlite::SqliteJournal;
+
+use crate::fixture::Place;
+
+/// A directory, and whether its sessions are chained.
+struct Store(Place, bool);
+
+impl JournalStore for Store {
+    type Journal = SqliteJournal;
+
+    async fn open(&self) -> Result<SqliteJournal, Box<dyn Error + Send + Sync>> {
+        Ok(SqliteJournal::builder(self.0.path()).hash_chain(self.1).open()?)
+    }
+
+    async fn kill(&self, journal: SqliteJournal) {
+        journal.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_keeps_the_rules() -> Result<(), JournalFailure> {
+    JournalSuite::new(|| Store(Place::new(), false)).run().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_keeps_the_rules_also_where_sessions_are_chained() -> Result<(), JournalFailure> {
+    JournalSuite::new(|| Store(Place::new(), true)).run().await
+}
