@@ -149,7 +149,7 @@ fn collapse_line(line: &str) -> Option<String> {
         object.insert("arguments".into(), arguments.clone());
     }
     stand_in.write(&mut object, "");
-    let collapsed = frames::escape(&Value::Object(object).to_string());
+    let collapsed = frames::escape(Value::Object(object).to_string());
     is_worth_it(collapsed.len(), line.len()).then_some(collapsed)
 }
 

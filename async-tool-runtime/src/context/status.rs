@@ -158,9 +158,9 @@ fn describe(task: &RunningTask<'_>, argument_bytes: usize) -> String {
 }
 
 fn describe_call(number: TaskNo, tool: &str, arguments: &Value, argument_bytes: usize) -> String {
-    let name = frames::escape(&Value::from(tool).to_string());
+    let name = frames::escape(Value::from(tool).to_string());
     let name = shorten(name.trim_matches('"'), NAME_BYTES);
-    let arguments = frames::escape(&arguments.to_string());
+    let arguments = frames::escape(arguments.to_string());
     let arguments = shorten(&arguments, argument_bytes);
     format!("{number} {name} {arguments}")
 }

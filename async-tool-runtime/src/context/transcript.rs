@@ -78,7 +78,7 @@ impl Answer {
             AnswerContent::Report(report) => report.clone(),
             AnswerContent::Collapsed(result) => super::collapse::stand_in(result),
             AnswerContent::Result(result) => match &result.outcome {
-                TaskOutcome::Completed(value) => result.shown_value(value),
+                TaskOutcome::Completed(value) => result.shown_value(value).into_owned(),
                 TaskOutcome::Failed(error) => {
                     json!({"error": result.shown_error(error)})
                 }

@@ -100,9 +100,9 @@ impl AsyncTaskResult {
     }
 
     /// The value of the outcome as the model is shown it.
-    pub(crate) fn shown_value(&self, value: &Value) -> Value {
+    pub(crate) fn shown_value<'a>(&self, value: &'a Value) -> Cow<'a, Value> {
         let preview = self.preview.as_ref();
-        preview.map_or_else(|| value.clone(), |preview| preview.to_model_json())
+        preview.map_or(Cow::Borrowed(value), |preview| Cow::Owned(preview.to_model_json()))
     }
 
     /// The error of the outcome as the model is shown it.
