@@ -176,7 +176,7 @@ fn size_of(outcome: &TaskOutcome) -> usize {
 }
 
 /// How many bytes of JSON a value is.
-fn size(value: &Value) -> usize {
+pub(super) fn size(value: &Value) -> usize {
     struct Size(usize);
 
     impl io::Write for Size {

@@ -64,6 +64,10 @@ impl TokenEstimator for BpeTokens {
         }
         tokens
     }
+
+    fn is_bounded_by_bytes(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for BpeTokens {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Answer, AnswerContent, Message};
+use super::{Answer, AnswerContent, Message, collapse::size};
 use crate::TaskOutcome;
 
 /// What a provider puts around a message: its role and its ends. OpenAI documents 3.
@@ -32,35 +32,58 @@ pub trait TokenEstimator: fmt::Debug + Send + Sync {
     ///
     /// A provider's own blocks count beside the text and the calls, because an adapter may have to send both.
     fn count_message(&self, message: &Message) -> usize {
-        let json = |value: &Value| self.count_text(&value.to_string());
-        let inside = match message {
-            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => self.count_text(text),
-            Message::Assistant { text, calls, provider } => {
-                let calls: usize = calls
-                    .iter()
-                    .map(|call| AROUND_CALL + self.count_text(&call.name) + json(&call.arguments))
-                    .sum();
-                self.count_text(text) + calls + provider.as_ref().map_or(0, json)
-            }
-            // What is most frequent is not put together only to be counted: this is on the way of every turn.
-            Message::Answers(answers) => {
-                let answer = |answer: &Answer| {
-                    AROUND_CALL
-                        + match &answer.content {
-                            AnswerContent::Ack(ack) => IN_ACK + self.count_text(&ack.tool) + json(&ack.arguments),
-                            AnswerContent::Result(result) => match &result.outcome {
-                                TaskOutcome::Completed(value) if result.preview.is_none() => json(value),
-                                _ => json(&answer.to_model_json()),
-                            },
-                            AnswerContent::Report(report) => json(report),
-                            AnswerContent::Collapsed(_) => json(&answer.to_model_json()),
-                        }
-                };
-                answers.iter().map(answer).sum()
-            }
-        };
-        AROUND_MESSAGE + inside
+        let count = |text: &str| self.count_text(text);
+        measure(message, &count, &|value| self.count_text(&value.to_string()))
     }
+
+    /// Whether no text has more tokens than bytes, as with any byte-pair tokenizer, and [`count_message`](Self::count_message) is left as
+    /// it is. Nothing is counted then as long as a token for each byte would fit into the budget: most conversations never come that far.
+    /// Default: no.
+    fn is_bounded_by_bytes(&self) -> bool {
+        false
+    }
+}
+
+/// The most tokens that a message can have by an estimator that is bounded by bytes.
+pub(super) fn most_tokens(message: &Message) -> usize {
+    measure(message, &str::len, &size)
+}
+
+/// How large a message is, where that is said of its texts and of its values.
+fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value) -> usize) -> usize {
+    let inside = match message {
+        Message::User { text: said } | Message::Delivery { text: said, .. } | Message::Note { text: said } => {
+            text(said)
+        }
+        Message::Assistant {
+            text: said,
+            calls,
+            provider,
+        } => {
+            let calls: usize = calls
+                .iter()
+                .map(|call| AROUND_CALL + text(&call.name) + json(&call.arguments))
+                .sum();
+            text(said) + calls + provider.as_ref().map_or(0, json)
+        }
+        // What is most frequent is not put together only to be counted: this is on the way of every turn.
+        Message::Answers(answers) => {
+            let answer = |answer: &Answer| {
+                AROUND_CALL
+                    + match &answer.content {
+                        AnswerContent::Ack(ack) => IN_ACK + text(&ack.tool) + json(&ack.arguments),
+                        AnswerContent::Result(result) => match &result.outcome {
+                            TaskOutcome::Completed(value) if result.preview.is_none() => json(value),
+                            _ => json(&answer.to_model_json()),
+                        },
+                        AnswerContent::Report(report) => json(report),
+                        AnswerContent::Collapsed(_) => json(&answer.to_model_json()),
+                    }
+            };
+            answers.iter().map(answer).sum()
+        }
+    };
+    AROUND_MESSAGE + inside
 }
 
 const _: Option<&dyn TokenEstimator> = None;
@@ -97,6 +120,10 @@ enum Kind {
 }
 
 impl TokenEstimator for ApproximateTokens {
+    fn is_bounded_by_bytes(&self) -> bool {
+        true
+    }
+
     fn count_text(&self, text: &str) -> usize {
         let (mut kind, mut run) = (Kind::Other, 0_usize);
         // How often letters and digits have followed each other without a mark between them: words do so seldom, keys and hashes

@@ -6,20 +6,22 @@ use super::{
     ApproximateTokens, Message, PrunePolicy, Pruned, TokenEstimator,
     collapse::collapse,
     prune::{Request, boundary_before, is_boundary, is_user, note},
+    tokens::most_tokens,
 };
 
 /// Follows a transcript, and says when and how far to prune it.
 ///
 /// It knows nothing that can't be found out again from the transcript and the marker ([`Pruned`]): a new one that is given both decides
-/// and shows the same. It is there so that each message is estimated once.
+/// and shows the same. It is there so that each message is estimated once, and only when it may matter.
 ///
 /// One window is for one transcript. Given a shorter one, it starts over.
 #[derive(Clone, Debug)]
 pub struct ContextWindow {
     policy: PrunePolicy,
     estimator: Arc<dyn TokenEstimator>,
-    /// The tokens of the messages before each place; one more than there are messages.
+    /// The tokens of the messages before each place; one more than there are messages that have been counted.
     sums: Vec<usize>,
+    uncounted: Uncounted,
     lead: Lead,
 }
 
@@ -33,6 +35,13 @@ struct Lead {
     next: usize,
 }
 
+/// The messages behind those that have been counted, of which it is enough to know that they can't be too many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Uncounted {
+    messages: usize,
+    most_tokens: usize,
+}
+
 impl ContextWindow {
     /// A window that estimates tokens with [`ApproximateTokens`].
     #[must_use]
@@ -41,6 +50,7 @@ impl ContextWindow {
             policy,
             estimator: Arc::new(ApproximateTokens),
             sums: vec![0],
+            uncounted: Uncounted::default(),
             lead: Lead::default(),
         }
     }
@@ -49,8 +59,7 @@ impl ContextWindow {
     #[must_use]
     pub fn with_estimator(mut self, estimator: Arc<dyn TokenEstimator>) -> Self {
         self.estimator = estimator;
-        self.sums.truncate(1);
-        self.lead = Lead::default();
+        self.start_over();
         self
     }
 
@@ -68,13 +77,14 @@ impl ContextWindow {
 
     /// How many tokens the model is shown of a transcript that has been pruned this far.
     pub fn tokens(&mut self, messages: &[Arc<Message>], pruned: &Pruned) -> usize {
-        self.follow(messages, pruned);
+        self.lead_to(messages, pruned);
+        self.count(messages);
         self.lead.tokens + self.sums[messages.len()] - self.sums[self.lead.next]
     }
 
     /// What the model is shown of a transcript that has been pruned this far: the same as [`pruned_view`](super::pruned_view).
     pub fn view(&mut self, messages: &[Arc<Message>], pruned: &Pruned) -> Vec<Arc<Message>> {
-        self.follow(messages, pruned);
+        self.lead_to(messages, pruned);
         let rest = &messages[self.lead.next..];
         let mut view = Vec::with_capacity(self.lead.messages.len() + rest.len());
         view.extend_from_slice(&self.lead.messages);
@@ -131,6 +141,9 @@ impl ContextWindow {
         overhead: usize,
         status: impl FnOnce() -> String,
     ) -> Option<Pruned> {
+        if self.surely_fits(budget, messages, current, overhead) {
+            return None;
+        }
         let now = self.tokens(messages, current);
         if overhead.saturating_add(now) <= budget {
             return None;
@@ -251,17 +264,39 @@ impl ContextWindow {
         place
     }
 
-    /// Estimates what is new.
-    fn follow(&mut self, messages: &[Arc<Message>], pruned: &Pruned) {
-        if messages.len() + 1 < self.sums.len() {
-            self.sums.truncate(1);
-            self.lead = Lead::default();
+    /// Whether a request is within the budget although nobody has counted what is new: also with a token for each of its bytes.
+    fn surely_fits(&mut self, budget: usize, messages: &[Arc<Message>], pruned: &Pruned, overhead: usize) -> bool {
+        if !self.estimator.is_bounded_by_bytes() {
+            return false;
         }
+        self.lead_to(messages, pruned);
+        let counted = self.sums.len() - 1;
+        let shown = self.sums[counted] - self.sums[self.lead.next.min(counted)];
+        let known = counted + self.uncounted.messages;
+        let new = messages[known..].iter().map(|message| most_tokens(message));
+        self.uncounted = Uncounted {
+            messages: messages.len() - counted,
+            most_tokens: self.uncounted.most_tokens + new.sum::<usize>(),
+        };
+        let most = [self.lead.tokens, shown, self.uncounted.most_tokens];
+        most.into_iter().fold(overhead, usize::saturating_add) <= budget
+    }
+
+    /// Estimates what is new.
+    fn count(&mut self, messages: &[Arc<Message>]) {
         let known = self.sums.len() - 1;
         let mut sum = self.sums[known];
         for message in &messages[known..] {
             sum += self.estimator.count_message(message);
             self.sums.push(sum);
+        }
+        self.uncounted = Uncounted::default();
+    }
+
+    /// Puts together what stands in place of what was pruned.
+    fn lead_to(&mut self, messages: &[Arc<Message>], pruned: &Pruned) {
+        if messages.len() < self.sums.len() - 1 + self.uncounted.messages {
+            self.start_over();
         }
         if self.lead.pruned != *pruned {
             let (lead, next) = pruned.lead(messages);
@@ -272,5 +307,11 @@ impl ContextWindow {
                 next,
             };
         }
+    }
+
+    fn start_over(&mut self) {
+        self.sums.truncate(1);
+        self.uncounted = Uncounted::default();
+        self.lead = Lead::default();
     }
 }

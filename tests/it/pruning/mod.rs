@@ -3,7 +3,13 @@
 mod rules;
 mod session;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_tool_runtime::{
     Answer, AnswerContent, ApproximateTokens, ContextWindow, Message, PrunePolicy, Pruned, RunningTask, StatusLimit,
@@ -44,6 +50,16 @@ fn check(messages: &[Arc<Message>], pruned: &Pruned) -> Result<(), String> {
     rules::wire(&view)?;
     rules::faithful(messages, &view)?;
     rules::remembers(messages, &view)
+}
+
+/// Counts like the default estimator, and doesn't say that bytes are the most it can find.
+#[derive(Debug)]
+struct Diligent;
+
+impl TokenEstimator for Diligent {
+    fn count_text(&self, text: &str) -> usize {
+        ApproximateTokens.count_text(text)
+    }
 }
 
 /// A marker of these places.
@@ -112,6 +128,8 @@ proptest! {
         let policy = PrunePolicy::new(budget).with_target(budget * target / 100).with_keep_recent(keep);
         let limit = StatusLimit::new(listed, 800);
         let mut window = ContextWindow::new(policy);
+        let mut lazy = ContextWindow::new(policy);
+        let mut diligent = ContextWindow::new(policy).with_estimator(Arc::new(Diligent));
         let mut pruned = Pruned::default();
         let mut view: Vec<Arc<Message>> = Vec::new();
         for length in &session.turns {
@@ -121,6 +139,9 @@ proptest! {
             // The window keeps nothing that a new one would not find out.
             let again = ContextWindow::new(policy).plan(messages, &pruned, OVERHEAD, || status.clone());
             prop_assert_eq!(&again, &next);
+            // Nor does it matter whether what surely fits is counted.
+            prop_assert_eq!(&lazy.plan(messages, &pruned, OVERHEAD, || status.clone()), &next);
+            prop_assert_eq!(&diligent.plan(messages, &pruned, OVERHEAD, || status.clone()), &next);
             if let Some(next) = next {
                 prop_assert!(tokens(&pruned_view(messages, &pruned)) > budget, "nothing is pruned within the budget");
                 prop_assert!(pruned.allows(&next, messages), "{:?} after {:?}", next, pruned);
@@ -135,6 +156,7 @@ proptest! {
             }
             view = pruned_view(messages, &pruned);
             prop_assert_eq!(&window.view(messages, &pruned), &view);
+            prop_assert_eq!(&lazy.view(messages, &pruned), &view);
             prop_assert_eq!(window.tokens(messages, &pruned) + OVERHEAD, tokens(&view));
             prop_assert_eq!(check(messages, &pruned), Ok(()));
             let ends = rules::ends(messages, keep);
@@ -351,4 +373,44 @@ fn a_status_block_is_bounded_whatever_the_tasks() {
             assert_eq!(lines.last(), Some(&&*last), "{block}");
         }
     }
+}
+
+#[test]
+fn nothing_is_counted_while_a_token_for_each_byte_would_fit() {
+    #[derive(Debug, Default)]
+    struct Counted(AtomicUsize);
+
+    impl TokenEstimator for Counted {
+        fn count_text(&self, text: &str) -> usize {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            ApproximateTokens.count_text(text)
+        }
+
+        fn is_bounded_by_bytes(&self) -> bool {
+            true
+        }
+    }
+
+    let messages = example();
+    let bytes = serde_json::to_string(&messages).unwrap().len();
+    let estimator = Arc::new(Counted::default());
+    let counted = || estimator.0.load(Ordering::Relaxed);
+    let mut window =
+        ContextWindow::new(PrunePolicy::new(OVERHEAD + 4 * bytes)).with_estimator(Arc::clone(&estimator) as _);
+    for length in 1..=messages.len() {
+        let plan = window.plan(&messages[..length], &Pruned::default(), OVERHEAD, String::new);
+        assert_eq!(plan, None);
+        assert_eq!(window.view(&messages[..length], &Pruned::default()), messages[..length]);
+    }
+    assert_eq!(counted(), 0);
+    // Asked for the number, it counts all of it.
+    let tokens = window.tokens(&messages, &Pruned::default());
+    assert_eq!(tokens + OVERHEAD, self::tokens(&messages));
+    assert_ne!(counted(), 0);
+    // A shorter transcript is another one.
+    assert_eq!(window.view(&messages[..1], &Pruned::default()), messages[..1]);
+    assert_eq!(
+        window.tokens(&messages[..1], &Pruned::default()) + OVERHEAD,
+        self::tokens(&messages[..1])
+    );
 }
