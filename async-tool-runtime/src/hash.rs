@@ -2,8 +2,8 @@
 
 use std::hash::Hasher;
 
-/// Hashes quickly, and is no defence against keys that were chosen to collide: for ids, half of whose bits are a keyed hash already
-/// (see [`TaskId::new`](crate::TaskId::new)), and for looking names up in a table that never changes.
+/// Hashes quickly, and is no defence against keys that were chosen to collide: for ids, which no model chooses and half of whose bits are
+/// mixed already (see [`TaskId::new`](crate::TaskId::new)), and for looking names up in a table that never changes.
 #[derive(Default)]
 pub(crate) struct QuickHasher(u64);
 
