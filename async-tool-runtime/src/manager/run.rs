@@ -62,7 +62,7 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
             } else {
                 runtime.spawn(run.instrument(span))
             };
-            cell.set_abort(spawned.abort_handle());
+            cell.set_abort(spawned);
         }
         // Never aborted from outside: it has to tell the backend.
         Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend).instrument(span))),
@@ -89,7 +89,7 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     let guard = RunGuard::new(inner, &cell);
     let spawned = runtime.spawn(run_outer(guard, outer, call, claim).instrument(span));
     if inner.backend.is_none() {
-        cell.set_abort(spawned.abort_handle());
+        cell.set_abort(spawned);
     }
 }
 
@@ -180,6 +180,7 @@ impl RunGuard {
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
+        self.cell.forget_abort();
         if self.is_over {
             return;
         }

@@ -184,7 +184,7 @@ impl Layer<ToolService> for FlightLayer {
                         landing.land(result);
                     };
                     let spawned = tokio::spawn(run.in_current_span());
-                    flight.cell.set_abort(spawned.abort_handle());
+                    flight.cell.set_abort(spawned);
                 } else {
                     host.count(Count::Shared);
                     // The run has a place of its own.

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tokio::{
     sync::{Notify, SetOnce, oneshot},
-    task::AbortHandle,
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -47,8 +47,10 @@ pub(crate) struct TaskCell {
 struct Run {
     started: Option<Timestamp>,
     attempts: u32,
-    abort: Option<AbortHandle>,
+    /// While there is a future to be dropped.
+    abort: Option<JoinHandle<()>>,
     abort_requested: bool,
+    has_returned: bool,
     /// Whether its end is known: what comes from outside now comes too late.
     is_over: bool,
     seat: Seat,
@@ -232,14 +234,23 @@ impl TaskCell {
     }
 
     /// Keeps the means to drop the future, and uses it at once if that was asked for in the meantime.
-    pub(crate) fn set_abort(&self, abort: AbortHandle) {
+    pub(crate) fn set_abort(&self, abort: JoinHandle<()>) {
         let mut run = self.run();
         if run.abort_requested {
             drop(run);
             abort.abort();
-        } else {
+        } else if !run.has_returned {
             run.abort = Some(abort);
         }
+    }
+
+    /// The future is at its end. What is remembered of the task is not to keep the future's memory.
+    pub(crate) fn forget_abort(&self) {
+        let mut run = self.run();
+        run.has_returned = true;
+        let abort = run.abort.take();
+        drop(run);
+        drop(abort);
     }
 
     pub(crate) fn is_abort_requested(&self) -> bool {
@@ -533,5 +544,32 @@ impl TaskCell {
 impl More {
     fn rest(&self) -> MutexGuard<'_, Rest> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{SessionId, ToolCall};
+
+    #[tokio::test]
+    async fn a_future_that_has_returned_before_it_could_be_kept_is_not_kept() {
+        let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
+        let cell = TaskCell::new(spec, Timestamp::default(), None, None);
+        let (held, dropped) = oneshot::channel::<()>();
+        let future = tokio::spawn(async {
+            let _held = held;
+            std::future::pending().await
+        });
+        let stop = future.abort_handle();
+        cell.forget_abort();
+        cell.set_abort(future);
+        cell.abort();
+        tokio::task::yield_now().await;
+        assert!(!stop.is_finished());
+        stop.abort();
+        let _dropped = dropped.await;
     }
 }
