@@ -137,7 +137,7 @@ impl Inner {
             runtime,
             span,
         };
-        match self.admit(task) {
+        match self.admit(&cell, task) {
             Verdict::Start(task) => run::start(self, task),
             Verdict::Outer(task) => run::start_outer(self, task),
             // Whoever has found it by its id, and told it to stop before it had its place, has not found it in the queue.
@@ -224,8 +224,7 @@ impl Inner {
         self.open_tasks_changed();
     }
 
-    fn admit(&self, task: Task) -> Verdict {
-        let cell = Arc::clone(&task.cell);
+    fn admit(&self, cell: &Arc<TaskCell>, task: Task) -> Verdict {
         let spec = &cell.spec;
         let lane = task.path.lane;
         let now = cell.accepted;
@@ -260,13 +259,13 @@ impl Inner {
         if task.path.outer.is_some() {
             return Verdict::Outer(task);
         }
-        let class = class_of(&cell);
+        let class = class_of(cell);
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
         let ticket = queue.wait(&spec.session, lane, class, Waiting::Task(task));
         cell.seat(|seat| seat.ticket = Some(ticket));
         drop(queue);
         if let (Some(runtime), Some(inner)) = (runtime, self.this.upgrade()) {
-            run::watch_deadline(&inner, &cell, &runtime);
+            run::watch_deadline(&inner, cell, &runtime);
         }
         Verdict::Queued
     }

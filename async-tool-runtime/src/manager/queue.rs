@@ -391,7 +391,8 @@ impl<T> Queue<T> {
     /// Changes a share, and puts it where it then belongs in the order.
     fn update(&mut self, index: usize, change: impl FnOnce(&mut Share<T>)) {
         let share = &mut self.shares[index];
-        if share.running < self.session_limit {
+        // Where nothing waits, there is no rank to be found, which takes a division.
+        if share.waiting > 0 && share.running < self.session_limit {
             let rank = share.rank(index);
             for bucket in share.buckets.iter().filter(|bucket| !bucket.waiting.is_empty()) {
                 self.lanes[bucket.lane].ranks[bucket.class].remove(&rank);
@@ -399,7 +400,7 @@ impl<T> Queue<T> {
         }
         let was_active = share.is_active();
         change(share);
-        if share.running < self.session_limit {
+        if share.waiting > 0 && share.running < self.session_limit {
             let rank = share.rank(index);
             for bucket in share.buckets.iter().filter(|bucket| !bucket.waiting.is_empty()) {
                 self.lanes[bucket.lane].ranks[bucket.class].insert(rank);
