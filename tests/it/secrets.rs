@@ -10,8 +10,8 @@ use async_tool_runtime::{
     AgentAction, AgentError, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AppendError, Approval, AsyncAgent,
     AsyncAgentBuilder, AsyncToolManager, Background, BoundCall, BoxFuture, BoxStream, Effect, Entry, FunctionTool,
     Given, InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelEvent, ModelStream, PrunePolicy,
-    REDACTED, ReadError, Reconciled, Seq, SessionFilter, SessionId, Snapshot, StartError, StopReason, TaskOutcome,
-    Timestamp, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, TurnEnd, async_tool,
+    REDACTED, ReadError, Reconciled, Seq, SessionFilter, SessionId, Snapshot, StartError, StopReason, TaskId,
+    TaskOutcome, Timestamp, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, TurnEnd, async_tool,
     testing::check_journal,
 };
 use proptest::{prelude::*, test_runner::Config};
@@ -26,10 +26,21 @@ use crate::{
 /// A secret that JSON and frames write otherwise than it is. Its beginning and its end look the same in every form.
 const SECRET: &str = "zq9K7 \"\\<&>\u{202e}é\n wv8J4";
 /// A secret that is too short to be known again in a text.
-const PIN: u64 = 8_361;
+const PIN: u64 = 83_617;
 
 fn holds_secret(text: &str) -> bool {
     ["zq9K7", "wv8J4"].iter().any(|part| text.contains(part))
+}
+
+/// In the ids of tasks any digits may stand.
+fn holds_pin(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64() == Some(PIN),
+        Value::String(text) => text.parse::<TaskId>().is_err() && text.contains(&PIN.to_string()),
+        Value::Array(items) => items.iter().any(holds_pin),
+        Value::Object(fields) => fields.values().any(holds_pin),
+        Value::Null | Value::Bool(_) => false,
+    }
 }
 
 fn written(entries: &[Entry]) -> String {
@@ -42,7 +53,7 @@ fn check_kept(entries: &[Entry]) {
     for entry in entries {
         let text = serde_json::to_string(entry).unwrap();
         assert!(!holds_secret(&text), "{text}");
-        assert!(!text.contains(&PIN.to_string()), "{text}");
+        assert!(!holds_pin(&serde_json::to_value(entry).unwrap()), "{text}");
     }
     check_journal(entries).unwrap_or_else(|violation| panic!("{violation}"));
     Ledger::fold(entries).unwrap();
@@ -985,10 +996,11 @@ async fn what_was_written_is_known_again_without_its_secrets_and_snapshots_are_o
     assert!(matches!(entries.last(), Some(Entry::Closed { .. })));
 
     let snapshots = journal.2.lock().unwrap();
-    assert!(snapshots.len() > 3, "{}", snapshots.len());
+    assert!(snapshots.len() >= 3, "{}", snapshots.len());
     for snapshot in &*snapshots {
         let text = String::from_utf8_lossy(&snapshot.state);
-        assert!(!holds_secret(&text) && !text.contains(&PIN.to_string()), "{text}");
+        assert!(!holds_secret(&text), "{text}");
+        assert!(!holds_pin(&serde_json::from_slice(&snapshot.state).unwrap()), "{text}");
         let length = usize::try_from(snapshot.seq.as_u64()).unwrap();
         let folded = Ledger::fold(&entries[..length]).unwrap();
         assert_eq!(
