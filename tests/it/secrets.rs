@@ -898,7 +898,7 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
         ),
     ];
     for (hook, expected) in hooks {
-        let turns = vec![turn([("log_in", json!({"user": "ada", "ms": 5_000}))])];
+        let turns = [turn([("log_in", json!({"user": "ada", "ms": 5_000}))])];
         let model = Mind::new(move |_, asked| match asked {
             1 => calls([("log_in", turns[0][0].1.clone())]),
             _ => ModelStream::text("done"),

@@ -178,7 +178,7 @@ impl AsyncAgentBuilder {
     }
 
     /// Whether the session of the journal is closed.
-    pub(super) async fn is_closed(self) -> Result<bool, StartError> {
+    pub(super) async fn finds_closed(self) -> Result<bool, StartError> {
         match self.prepare()?.read().await {
             Ok(_) => Ok(false),
             Err(StartError::SessionClosed { .. }) => Ok(true),

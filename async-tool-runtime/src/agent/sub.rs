@@ -138,7 +138,7 @@ async fn look_after(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Rec
         ));
     }
     for attempt in (1..=cx.attempt()).rev() {
-        match builder.clone().session(session_of(cx, attempt)).is_closed().await {
+        match builder.clone().session(session_of(cx, attempt)).finds_closed().await {
             Ok(true) => {
                 return Ok(Reconciled::Unknown(
                     "the agent had come to its end; the process ended before it could tell".to_owned(),
