@@ -103,9 +103,10 @@ pub mod crates {
 pub use agent::{
     AckPolicy, Agent, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
     AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, DeliveryPolicy,
-    FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, REDACTED, Recovery, Redact, Resumption, RunError,
-    RunLimit, RunLimits, RunSummary, RunTotals, Stall, StartError, Timer, Transactional, TurnContext, TurnEvent,
-    TurnInput, TurnItem, TurnNo, TurnOver, TurnReply, Unrecovered, WakePolicy, WholeAgent,
+    Divergence, FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, REDACTED, Recovery, Redact, Replayed,
+    Resumption, RunError, RunLimit, RunLimits, RunSummary, RunTotals, SessionReplay, Stall, StartError, Timer,
+    Transactional, TurnContext, TurnEvent, TurnInput, TurnItem, TurnNo, TurnOver, TurnReply, Unrecovered, WakePolicy,
+    WholeAgent,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
@@ -119,7 +120,8 @@ pub use context::{
 };
 pub use future::{BoxFuture, BoxStream};
 pub use journal::{
-    AppendError, Awaited, Entry, Given, Journal, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot,
+    AppendError, Awaited, Entry, Given, Journal, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot, Violation,
+    check_journal,
 };
 pub use manager::{
     AsyncToolManager, AsyncToolManagerBuilder, BuildError, ManagerStats, ResolveError, ShutdownReport, SubmitError,

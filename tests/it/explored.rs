@@ -12,7 +12,8 @@ use std::{
 use async_tool_runtime::{
     AckPolicy, AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoundCall, BoxFuture, BoxStream, CloseMode,
     Entry, FunctionTool, Join, Journal, Ledger, Message, ModelRequest, ModelStream, PrunePolicy, ReadError, Seq,
-    SessionFilter, SessionId, TaskNo, TaskOutcome, ToolCall, ToolDefinition, ToolError, ToolErrorKind, async_tool,
+    SessionFilter, SessionId, TaskNo, TaskOutcome, Tool, ToolCall, ToolDefinition, ToolError, ToolErrorKind,
+    async_tool,
     testing::{Explore, Faults, Replay, ScriptedModel, Sim, SimJournal, check_journal},
     tools,
 };
@@ -106,10 +107,13 @@ fn obeys(request: &ModelRequest) -> ModelStream {
     }
 }
 
+pub(crate) fn office_tools() -> Vec<Arc<dyn Tool>> {
+    tools![look_up, count, publish, crash, alarm, archive, sum_up]
+}
+
 fn manager(sim: &Sim) -> AsyncToolManager {
-    let tools = tools![look_up, count, publish, crash, alarm, archive, sum_up];
     AsyncToolManager::builder()
-        .tools(sim.tools(tools))
+        .tools(sim.tools(office_tools()))
         .concurrency(2)
         .build()
         .unwrap()
@@ -160,7 +164,7 @@ async fn ends(sim: &Sim, agent: AsyncAgent) {
 }
 
 /// Two slots, retries, consent, a race, a crash, the `task` tool, and a user who doesn't wait.
-async fn office(sim: Sim) {
+pub(crate) async fn office(sim: Sim) {
     let manager = manager(&sim);
     let model = ScriptedModel::new().otherwise(obeys);
     let ack = match sim.chance(0.3) {

@@ -26,6 +26,7 @@ mod observability;
 mod policies;
 mod pruning;
 mod recovery;
+mod replayed;
 mod runs;
 mod schema_agreement;
 mod secrets;

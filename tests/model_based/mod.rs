@@ -4,6 +4,7 @@ mod books;
 mod exploration;
 mod invariants;
 mod previews;
+mod replayed;
 mod sim;
 mod teeth;
 

@@ -208,6 +208,14 @@ impl FrameGuard {
         }
     }
 
+    /// A guard that has cut so many results out of what it has read.
+    pub(crate) fn with_cuts(nonce: &str, cuts: u64) -> Self {
+        Self {
+            cuts,
+            ..Self::new(nonce)
+        }
+    }
+
     /// Takes in the next part of the turn's text, and gives what is safe to pass on now. Where nothing was held or is cut, that is
     /// part of `chunk` itself.
     pub fn push<'a>(&mut self, chunk: &'a str) -> Cow<'a, str> {

@@ -10,11 +10,13 @@
 //! 3. Entries are never changed or taken out.
 //! 4. What tools mark as secret is taken out before an entry gets here (`agent/redaction/`). A journal needs no redaction of its own.
 
+mod check;
 mod entry;
 mod error;
 mod memory;
 mod snapshot;
 
+pub use check::{Violation, check_journal};
 pub use entry::{Awaited, Entry, Given};
 pub use error::{AppendError, ReadError};
 pub use memory::MemoryJournal;

@@ -8,7 +8,7 @@
 //! | without waiting | [`run_paused`], or `#[tokio::test(start_paused = true)]` |
 //! | that something happens | [`until`], and [`assert_told_once`], [`answers_of`], [`deliveries_of`] for what the model was told |
 //! | that it holds in whatever order things happen | [`explore`] |
-//! | what happened | [`Replay`], [`Recorder`], [`check_journal`] |
+//! | what happened | [`Replay`], [`Recorder`], [`check_journal`], [`SessionReplay`](crate::SessionReplay) |
 //! | a journal of your own | [`JournalSuite`] |
 //!
 //! # One order
@@ -194,7 +194,6 @@
 //!   second of real time, so that one that waits for nobody decides no order.
 //! - It has no network. What a tool calls has to be replaced by something that takes its time in tokio's clock.
 
-mod check;
 mod context;
 mod dice;
 mod explore;
@@ -211,7 +210,8 @@ mod sim;
 mod timeline;
 mod told;
 
-pub use check::{Violation, check_journal};
+pub use crate::Divergence;
+pub use crate::{Violation, check_journal};
 pub use context::tool_context;
 pub(crate) use dice::drawn;
 pub use explore::{Explore, Explored, explore};
@@ -220,7 +220,7 @@ pub use faults::Faults;
 pub use gates::Gates;
 pub use journal_suite::{BrokenRule, JournalFailure, JournalRule, JournalStore, JournalSuite};
 pub use paused::run_paused;
-pub use recorder::{Divergence, Recorder, Recording};
+pub use recorder::{Recorder, Recording};
 pub use replay::Replay;
 pub use scripted::ScriptedModel;
 pub use scripted_turn::ScriptedTurn;

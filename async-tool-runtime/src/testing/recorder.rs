@@ -1,11 +1,8 @@
 //! What went into an agent's machine, and what came of it.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{AgentAction, AgentInput, AgentMachine, Entry, Seq, SessionId, Timestamp};
+use crate::{AgentAction, AgentInput, AgentMachine, Divergence, Entry, Seq, SessionId, Timestamp};
 
 /// Records what goes into the machines of agents, so that their sessions can be played again, entry by entry.
 ///
@@ -122,46 +119,9 @@ impl Recording {
         for (place, entry) in journal.iter().enumerate() {
             let played = played.next();
             if played.as_ref() != Some(entry) {
-                return Err(Divergence {
-                    seq: Seq::new(place as u64 + 1),
-                    entry: Box::new(entry.clone()),
-                    played: played.map(Box::new),
-                });
+                return Err(Divergence::new(Seq::new(place as u64 + 1), Some(entry.clone()), played));
             }
         }
         Ok(())
     }
 }
-
-/// A journal holds something else than the machine writes down.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Divergence {
-    seq: Seq,
-    entry: Box<Entry>,
-    played: Option<Box<Entry>>,
-}
-
-impl Divergence {
-    /// The place of the first entry that differs.
-    #[must_use]
-    pub const fn seq(&self) -> Seq {
-        self.seq
-    }
-}
-
-impl fmt::Display for Divergence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seq, entry, played } = self;
-        write!(
-            f,
-            "entry {} of the journal is {entry:?}, and the machine writes ",
-            seq.as_u64()
-        )?;
-        match played {
-            Some(played) => write!(f, "{played:?}"),
-            None => f.write_str("nothing"),
-        }
-    }
-}
-
-impl std::error::Error for Divergence {}

@@ -15,6 +15,17 @@ pub struct ToolRegistry {
     offered: Arc<[ToolDefinition]>,
 }
 
+/// No tools.
+impl Default for ToolRegistry {
+    fn default() -> Self {
+        Self {
+            tools: Arc::default(),
+            definitions: Arc::from([]),
+            offered: Arc::from([]),
+        }
+    }
+}
+
 impl ToolRegistry {
     /// Collects tools.
     ///

@@ -31,14 +31,19 @@ impl AgentMachine {
             let reason = "another call of the turn has the same id".to_owned();
             return self.emit(AgentEventKind::CallRefused(call, reason));
         }
-        // What names other calls of the turn waits until all of them are known.
-        let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
-        if self.policy.starts_early(&call.name) && !names_others {
+        if self.holds(&call) {
+            self.turn.calls.push(TurnCall::Held(call, task));
+        } else {
             let number = self.accept(turn, call, task, &[]);
             self.turn.calls.push(TurnCall::Accepted(number));
-        } else {
-            self.turn.calls.push(TurnCall::Held(call, task));
         }
+    }
+
+    /// Whether a call of a running turn is accepted when the turn has ended, and not before.
+    pub(in crate::agent) fn holds(&self, call: &ToolCall) -> bool {
+        // What names other calls of the turn waits until all of them are known.
+        let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
+        names_others || !self.policy.starts_early(&call.name)
     }
 
     /// Accepts the calls of the running turn that waited for it to be complete; gives all its calls, in order.

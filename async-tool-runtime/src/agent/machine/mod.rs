@@ -5,6 +5,7 @@ mod call;
 mod close;
 mod control;
 mod delivery;
+mod given;
 mod recovery;
 mod turn;
 mod unkept;

@@ -27,7 +27,7 @@ pub(super) struct RunningTurn {
     pub(super) text: String,
     pub(super) calls: Vec<TurnCall>,
     /// Reads along; there is none before the first text.
-    guard: Option<Box<FrameGuard>>,
+    pub(super) guard: Option<Box<FrameGuard>>,
     /// When something last came of it.
     pub(super) heard: Timestamp,
 }

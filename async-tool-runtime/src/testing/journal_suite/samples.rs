@@ -132,7 +132,8 @@ pub(super) fn one_of_each() -> Vec<Entry> {
     entries.extend(outcomes().map(|outcome| Entry::Settled {
         result: Arc::new(result(outcome)),
     }));
-    let large = result(TaskOutcome::Completed(json!(TEXT.repeat(100)))).with_limit(64);
+    let mut large = result(TaskOutcome::Completed(json!(TEXT.repeat(100)))).with_limit(64);
+    large.redacted = true;
     entries.push(Entry::Settled {
         result: Arc::new(large),
     });
