@@ -1,0 +1,21 @@
+//! What the command does. Each gives whether all is well with the journal.
+
+mod compact;
+mod export;
+mod list;
+mod replay;
+mod show;
+mod verify;
+
+use crate::{arguments::JournalCommand, failure::Failure};
+
+pub(crate) async fn run(command: JournalCommand) -> Result<bool, Failure> {
+    match command {
+        JournalCommand::List { file, open, json } => list::run(&file, open, json).await,
+        JournalCommand::Show { which, all, json } => show::run(&which, all, json).await,
+        JournalCommand::Verify { which, head, json } => verify::run(&which, head, json).await,
+        JournalCommand::Export { which, output } => export::run(&which, output.as_deref()).await,
+        JournalCommand::Replay { which, json } => replay::run(&which, json).await,
+        JournalCommand::Compact { file } => compact::run(&file).await,
+    }
+}

@@ -1,0 +1,82 @@
+//! `async-tool journal verify`
+
+use std::io::Write as _;
+
+use async_tool_sqlite::{Head, Tampering, Verification};
+use serde_json::json;
+
+use crate::{
+    arguments::Which,
+    failure::Failure,
+    plain::{Plain, Short},
+    source,
+};
+
+pub(super) async fn run(which: &Which, head: Option<Head>, json: bool) -> Result<bool, Failure> {
+    let journal = source::open(&which.file)?;
+    let mut verified = Vec::new();
+    if let Some(head) = head {
+        verified.push(journal.verify_against(&head).await.map_err(Failure::of)?);
+    } else {
+        for session in source::the_sessions(&journal, which).await? {
+            verified.push(journal.verify(&session).await.map_err(Failure::of)?);
+        }
+    }
+    let mut out = anstream::stdout().lock();
+    for verification in &verified {
+        if json {
+            writeln!(out, "{}", line(verification))?;
+        } else {
+            writeln!(out, "{}", sentence(verification))?;
+        }
+    }
+    out.flush()?;
+    Ok(verified.iter().all(|verification| verification.finding.is_none()))
+}
+
+fn line(verification: &Verification) -> serde_json::Value {
+    json!({
+        "session": verification.session,
+        "entries": verification.entries,
+        "chained": verification.is_chained,
+        "head": verification.head.as_ref().map(ToString::to_string),
+        "finding": verification.finding.map(|finding| json!({
+            "seq": finding.seq,
+            "what": what(finding.tampering),
+        })),
+    })
+}
+
+fn sentence(verification: &Verification) -> String {
+    let session = Short::new(verification.session.as_str(), 60);
+    match (verification.finding, &verification.head) {
+        (Some(finding), _) => format!(
+            "{session}: WRONG at entry {}: {}; the {} entries before it are as they were written",
+            finding.seq.as_u64(),
+            what(finding.tampering),
+            finding.seq.as_u64().saturating_sub(1)
+        ),
+        (None, Some(head)) => format!(
+            "{session}: {} entries, unchanged as far as the chain can tell; head {}",
+            verification.entries,
+            Plain(&head.to_string())
+        ),
+        (None, None) => format!(
+            "{session}: {} entries, all there and readable; not chained, so changes can't be told",
+            verification.entries
+        ),
+    }
+}
+
+const fn what(tampering: Tampering) -> &'static str {
+    match tampering {
+        Tampering::Missing => "it is missing",
+        Tampering::Changed => "it is not what was written there, or its link was changed",
+        Tampering::Unexpected => "it is there, and the session ends before it",
+        Tampering::Unreadable => "it can't be read",
+        Tampering::HeadChanged => "its link is not the head of the session",
+        Tampering::OtherHead => "its link is not the head that was kept: the session was rewritten",
+        Tampering::Unchained => "a head was kept, and the session is not chained any more",
+        _ => "something is wrong that this version doesn't know",
+    }
+}

@@ -1,0 +1,253 @@
+//! A session as a conversation that people read.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use async_tool_runtime::{Entry, Given, InputRequest, TaskNo, TaskOutcome, Timestamp};
+
+use crate::{plain::Short, table::Table};
+
+/// How many characters of a text are shown, unless all are.
+const SHOWN: usize = 200;
+
+/// Writes a session: who said what and when, and a table of its tasks.
+pub(crate) struct Conversation<'a> {
+    entries: &'a [Entry],
+    limit: usize,
+}
+
+impl<'a> Conversation<'a> {
+    pub(crate) fn new(entries: &'a [Entry], shows_all: bool) -> Self {
+        let limit = if shows_all { usize::MAX } else { SHOWN };
+        Self { entries, limit }
+    }
+
+    pub(crate) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let mut began = None;
+        for (place, entry) in self.entries.iter().enumerate() {
+            let at = time(entry);
+            let began = *began.get_or_insert(at);
+            let since = at.map_or_else(String::new, |at| since(began.unwrap_or(at), at));
+            let (who, what) = self.line(entry);
+            let style = style(who);
+            let dim = Style::new().dimmed();
+            writeln!(
+                to,
+                "{dim}{:>5}  {since:>12}{dim:#}  {style}{who:<9}{style:#}  {what}",
+                place + 1
+            )?;
+        }
+        self.tasks(to)
+    }
+
+    fn short(&self, text: &str) -> String {
+        Short::new(text, self.limit).to_string()
+    }
+
+    /// Who acts, and what is done.
+    fn line(&self, entry: &Entry) -> (&'static str, String) {
+        match entry {
+            Entry::Opened { .. } => ("session", "opened".to_owned()),
+            Entry::Resumed { .. } => ("session", "taken up again after its process had ended".to_owned()),
+            Entry::UserMessage { text, .. } => ("user", self.short(text)),
+            Entry::TurnStarted { turn, .. } => ("model", format!("{turn} begins")),
+            Entry::Accepted {
+                number, call, awaits, ..
+            } => {
+                let mut line = format!(
+                    "{number} = {}({})",
+                    self.short(&call.name),
+                    self.short(&call.arguments.to_string())
+                );
+                if !awaits.is_empty() {
+                    let sources: Vec<_> = awaits.iter().map(|awaited| awaited.task).collect();
+                    line.push_str(&format!(", after {}", list(&sources)));
+                }
+                ("call", line)
+            }
+            Entry::TurnEnded { text, calls, cuts, .. } => ("model", self.said(text, calls, *cuts)),
+            Entry::TurnInterrupted {
+                text, calls, cuts, by, ..
+            } => (
+                "model",
+                format!("broken off for {by}: {}", self.said(text, calls, *cuts)),
+            ),
+            Entry::TurnFailed { turn, error, .. } => ("failure", format!("{turn}: {}", self.short(error))),
+            Entry::Settled { result } => {
+                let number = result
+                    .number
+                    .map_or_else(|| result.task.to_string(), |number| number.to_string());
+                let elapsed = result.timing.elapsed();
+                (
+                    "result",
+                    format!("{number} {} after {elapsed:?}", self.outcome(&result.outcome)),
+                )
+            }
+            Entry::Answered { answers, .. } => {
+                let answers = answers.iter().map(|given| match given {
+                    Given::Ack(number, status) => format!("{number} acknowledged ({status})"),
+                    Given::Result(number) => format!("{number} with its result"),
+                    Given::Report { number, content, .. } => format!("{number}: {}", self.short(&content.to_string())),
+                    _ => "an answer that this version doesn't know".to_owned(),
+                });
+                ("answer", answers.collect::<Vec<_>>().join(", "))
+            }
+            Entry::Replaced { tasks, .. } => ("told", format!("{} in place of acknowledgements", list(tasks))),
+            Entry::Delivered { tasks, text, .. } => ("told", format!("{}: {}", list(tasks), self.short(text))),
+            Entry::Dropped { tasks, reason, .. } => ("dropped", format!("{}: {}", list(tasks), self.short(reason))),
+            Entry::CancelRequested { task, reason, .. } => ("cancel", format!("{task}: {}", self.short(reason))),
+            Entry::DeliverySet { task, policy, .. } => ("host", format!("{task} is to be delivered {policy:?}")),
+            Entry::Grouped { group, tasks, join, .. } => (
+                "host",
+                format!("{} are the group {}, {join:?}", list(tasks), self.short(group)),
+            ),
+            Entry::Pruned { pruned, .. } => (
+                "session",
+                format!(
+                    "pruned: {} messages are left out, results up to message {} are one line",
+                    pruned.dropped, pruned.collapsed
+                ),
+            ),
+            Entry::Resubmitted { task, attempt, .. } => ("restart", format!("{task} runs again, attempt {attempt}")),
+            Entry::Deferred { task, .. } => ("tool", format!("{task} is left to be completed from outside")),
+            Entry::Asked { task, request, .. } => (
+                "tool",
+                match request {
+                    Some(InputRequest::Approval { .. }) => format!("{task} needs consent"),
+                    Some(InputRequest::Input { prompt, .. }) => format!("{task} asks: {}", self.short(prompt)),
+                    Some(_) => format!("{task} asks for something"),
+                    None => format!("{task} asks no more"),
+                },
+            ),
+            Entry::Draining { .. } => ("session", "takes no more messages, and drains".to_owned()),
+            Entry::Detached { tasks, .. } => ("session", format!("{} are let go of", list(tasks))),
+            Entry::Closing { .. } => ("session", "closing".to_owned()),
+            Entry::Closed { .. } => ("session", "closed".to_owned()),
+            _ => ("?", "an entry that this version doesn't know".to_owned()),
+        }
+    }
+
+    fn said(&self, text: &str, calls: &[TaskNo], cuts: u32) -> String {
+        let mut said = self.short(text);
+        if said.is_empty() {
+            said.push_str(if calls.is_empty() { "says nothing" } else { "" });
+        }
+        if !calls.is_empty() {
+            let space = if said.is_empty() { "" } else { " " };
+            said.push_str(&format!("{space}[calls {}]", list(calls)));
+        }
+        if cuts > 0 {
+            said.push_str(&format!(" [{cuts} results that it had made up were cut out]"));
+        }
+        said
+    }
+
+    fn outcome(&self, outcome: &TaskOutcome) -> String {
+        match outcome {
+            TaskOutcome::Completed(value) => format!("= {}", self.short(&value.to_string())),
+            TaskOutcome::Failed(error) => format!("failed ({}): {}", error.kind(), self.short(error.message())),
+            TaskOutcome::Cancelled(reason) => format!("was cancelled: {}", self.short(reason)),
+            TaskOutcome::Unknown(why) => format!("ended, nobody knows how: {}", self.short(why)),
+            _ => "ended".to_owned(),
+        }
+    }
+
+    /// What became of each task.
+    fn tasks(&self, to: &mut impl Write) -> io::Result<()> {
+        let mut table = Table::new(&["task", "tool", "status", "attempts", "took", "told"]);
+        let mut is_empty = true;
+        for entry in self.entries {
+            let Entry::Accepted {
+                number,
+                call,
+                task,
+                own,
+                ..
+            } = entry
+            else {
+                continue;
+            };
+            is_empty = false;
+            let result = self.entries.iter().find_map(|entry| match entry {
+                Entry::Settled { result } if result.task == *task => Some(result),
+                _ => None,
+            });
+            let status = match (result, *own) {
+                (Some(result), _) => result.status().to_string(),
+                (None, true) => "-".to_owned(),
+                (None, false) => "open".to_owned(),
+            };
+            let attempts = result.map_or_else(String::new, |result| result.attempts.to_string());
+            let took = result.map_or_else(String::new, |result| format!("{:?}", result.timing.elapsed()));
+            let name = Short::new(&call.name, self.limit.min(40)).to_string();
+            table.row(vec![
+                number.to_string(),
+                name,
+                status,
+                attempts,
+                took,
+                self.told(*number),
+            ]);
+        }
+        if is_empty {
+            return Ok(());
+        }
+        writeln!(to)?;
+        table.write(to)
+    }
+
+    /// How the model learned the result.
+    fn told(&self, wanted: TaskNo) -> String {
+        let has = |tasks: &[TaskNo]| tasks.contains(&wanted);
+        let told = self.entries.iter().enumerate().find_map(|(place, entry)| {
+            let how = match entry {
+                Entry::Answered { answers, .. } => answers.iter().find_map(|given| match given {
+                    Given::Result(number) if *number == wanted => Some("answer"),
+                    Given::Report { number, .. } if *number == wanted => Some("report"),
+                    Given::Report { tasks, .. } if has(tasks) => Some("report"),
+                    _ => None,
+                }),
+                Entry::Replaced { tasks, .. } if has(tasks) => Some("answer"),
+                Entry::Delivered { tasks, .. } if has(tasks) => Some("delivery"),
+                Entry::Dropped { tasks, .. } if has(tasks) => Some("dropped"),
+                Entry::Detached { tasks, .. } if has(tasks) => Some("let go of"),
+                _ => None,
+            };
+            how.map(|how| format!("{how} (entry {})", place + 1))
+        });
+        told.unwrap_or_else(|| "not yet".to_owned())
+    }
+}
+
+fn style(who: &str) -> Style {
+    let colour = match who {
+        "user" => AnsiColor::Green,
+        "model" => AnsiColor::Blue,
+        "call" | "result" | "answer" | "told" | "tool" => AnsiColor::Cyan,
+        "failure" | "dropped" | "cancel" => AnsiColor::Red,
+        "restart" => AnsiColor::Yellow,
+        _ => return Style::new().bold(),
+    };
+    Style::new().bold().fg_color(Some(colour.into()))
+}
+
+fn list(tasks: &[TaskNo]) -> String {
+    let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
+    tasks.join(" ")
+}
+
+/// From the beginning of the session on.
+fn since(began: Timestamp, at: Timestamp) -> String {
+    let millis = at.since(began).as_millis();
+    format!("{}.{:03} s", millis / 1_000, millis % 1_000)
+}
+
+/// When an entry was written.
+fn time(entry: &Entry) -> Option<Timestamp> {
+    if let Entry::Settled { result } = entry {
+        return Some(result.timing.settled);
+    }
+    // Each other entry says so, also one of a later version.
+    let written = serde_json::to_value(entry).ok()?;
+    written.get("at")?.as_u64().map(Timestamp::from_millis)
+}

@@ -1,0 +1,31 @@
+//! `async-tool`: looks after what agents have written down. See the README of this crate, or `async-tool journal --help`.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod conversation;
+mod failure;
+mod plain;
+mod source;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    // clap ends the program with 2 where the command line is wrong, as everything here does that was not begun.
+    let Command::Journal(command) = Arguments::parse().command;
+    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&failure::Failure::io("start", error)),
+    };
+    match runtime.block_on(commands::run(command)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(failure) => failure::report(&failure),
+    }
+}

@@ -1,0 +1,79 @@
+//! Text of others, as a terminal may be given it.
+
+use std::fmt::{self, Write as _};
+
+/// Text of which no character drives a terminal, or turns the line around it: tools and models write what they like. A line break is kept as
+/// `\n`.
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            match letter {
+                '\n' => f.write_str("\\n")?,
+                '\t' => f.write_str("\\t")?,
+                '\r' => f.write_str("\\r")?,
+                letter if is_unsafe(letter) => write!(f, "{}", letter.escape_unicode())?,
+                letter => f.write_char(letter)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Controls (C0, C1 and delete), and what is not seen but changes what is: marks and overrides of direction, separators of lines, and tags.
+fn is_unsafe(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// The beginning of a text, plain.
+pub(crate) struct Short<'a> {
+    text: &'a str,
+    limit: usize,
+}
+
+impl<'a> Short<'a> {
+    /// `limit` characters at most.
+    pub(crate) const fn new(text: &'a str, limit: usize) -> Self {
+        Self { text, limit }
+    }
+}
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text.char_indices().nth(self.limit) {
+            None => Plain(self.text).fmt(f),
+            Some((end, _)) => {
+                let rest = self.text[end..].chars().count();
+                write!(f, "{}… ({rest} more characters, see --all)", Plain(&self.text[..end]))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_drives_the_terminal() {
+        let all: String = (0..=0x2_ffff)
+            .chain(0xe_0000..=0xe_007f)
+            .filter_map(char::from_u32)
+            .collect();
+        let plain = Plain(&all).to_string();
+        assert!(!plain.contains(is_unsafe));
+        assert_eq!(Plain("a\u{1b}[31m\n\u{202e}é").to_string(), "a\\u{1b}[31m\\n\\u{202e}é");
+    }
+
+    #[test]
+    fn a_long_text_says_how_much_is_left() {
+        assert_eq!(Short::new("äbc", 3).to_string(), "äbc");
+        assert_eq!(Short::new("äbcd", 3).to_string(), "äbc… (1 more characters, see --all)");
+    }
+}

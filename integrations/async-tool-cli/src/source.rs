@@ -1,0 +1,75 @@
+//! What is read from a journal.
+
+use std::{future::poll_fn, path::Path};
+
+use async_tool_runtime::{BoxStream, Entry, Journal as _, ReadError, Seq, SessionFilter, SessionId};
+use async_tool_sqlite::{SessionSummary, SqliteJournal};
+
+use crate::{arguments::Which, failure::Failure, plain::Plain};
+
+pub(crate) fn open(file: &Path) -> Result<SqliteJournal, Failure> {
+    SqliteJournal::open_read_only(file).map_err(Failure::of)
+}
+
+pub(crate) async fn next<T>(stream: &mut BoxStream<'_, Result<T, ReadError>>) -> Result<Option<T>, Failure> {
+    let next = poll_fn(|cx| futures_core::Stream::poll_next(stream.as_mut(), cx)).await;
+    next.transpose().map_err(Failure::of)
+}
+
+pub(crate) async fn all<T>(mut stream: BoxStream<'_, Result<T, ReadError>>) -> Result<Vec<T>, Failure> {
+    let mut items = Vec::new();
+    while let Some(item) = next(&mut stream).await? {
+        items.push(item);
+    }
+    Ok(items)
+}
+
+pub(crate) async fn sessions(journal: &SqliteJournal, filter: SessionFilter) -> Result<Vec<SessionSummary>, Failure> {
+    all(journal.list(filter)).await
+}
+
+pub(crate) async fn entries(journal: &SqliteJournal, session: &SessionId) -> Result<Vec<Entry>, Failure> {
+    let entries = all(journal.read(session, Seq::START)).await?;
+    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// The one session that is meant: the one that is named, or the only one.
+pub(crate) async fn the_session(journal: &SqliteJournal, which: &Which) -> Result<SessionId, Failure> {
+    let file = which.file.display();
+    if let Some(name) = &which.session {
+        let session = SessionId::new(name.as_str());
+        let found = journal.summary(&session).await.map_err(Failure::of)?;
+        return found.map(|_| session).ok_or_else(|| {
+            Failure::new(format!(
+                "there is no session `{}` in {file}; `async-tool journal list {file}` says which there are",
+                Plain(name)
+            ))
+        });
+    }
+    let sessions = sessions(journal, SessionFilter::All).await?;
+    match &sessions[..] {
+        [only] => Ok(only.session.clone()),
+        [] => Err(Failure::new(format!("there are no sessions in {file}"))),
+        sessions => {
+            const NAMED: usize = 20;
+            let mut text = format!("there are {} sessions in {file}; name one of them:", sessions.len());
+            for summary in sessions.iter().take(NAMED) {
+                text.push(' ');
+                text.push_str(summary.session.as_str());
+            }
+            if sessions.len() > NAMED {
+                text.push_str(" …");
+            }
+            Err(Failure::new(text))
+        }
+    }
+}
+
+/// The sessions that are meant: the one that is named, or all.
+pub(crate) async fn the_sessions(journal: &SqliteJournal, which: &Which) -> Result<Vec<SessionId>, Failure> {
+    if which.session.is_some() {
+        return Ok(vec![the_session(journal, which).await?]);
+    }
+    let sessions = sessions(journal, SessionFilter::All).await?;
+    Ok(sessions.into_iter().map(|summary| summary.session).collect())
+}

@@ -1,0 +1,411 @@
+//! The program, run on files that the library has written.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::Arc,
+};
+
+use async_tool_runtime::{
+    AsyncAgent, AsyncTaskResult, AsyncToolManager, Entry, Given, Journal as _, ModelStream, Seq, SessionId, StopReason,
+    TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, TurnEnd, TurnNo, async_tool,
+    testing::ScriptedModel, tools,
+};
+use async_tool_sqlite::SqliteJournal;
+use expect_test::expect;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+struct Ran {
+    code: i32,
+    out: String,
+    error: String,
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_async-tool"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    ran(output)
+}
+
+fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        error: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A directory and a journal in it.
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sessions.db");
+    (directory, path)
+}
+
+async fn write(path: &Path, session: &str, entries: &[Entry], is_chained: bool) {
+    let journal = SqliteJournal::builder(path).hash_chain(is_chained).open().unwrap();
+    journal
+        .append(&SessionId::new(session), Seq::START, entries)
+        .await
+        .unwrap();
+    journal.close().await;
+}
+
+const fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_000 + millis)
+}
+
+/// A session with times that don't change, and with a tool and a model that would drive the terminal.
+fn session() -> Vec<Entry> {
+    let task = TaskId::from_u128(1);
+    let call = ToolCall::new("call_1", "look_up", json!({"topic": "bees\u{1b}[2J"}));
+    let spec = TaskSpec::new(SessionId::new("s"), call.clone())
+        .with_task(task)
+        .with_number(TaskNo::new(1));
+    let outcome = TaskOutcome::Completed(json!("\u{1b}]0;owned\u{7}all of bees ".repeat(20)));
+    let result = AsyncTaskResult::new(&spec, outcome, Timing::new(at(20), Some(at(21)), at(120)), 1);
+    let opened: Entry =
+        serde_json::from_value(json!({"entry": "opened", "nonce": "n0n0n0n0n0n0n0n0n0", "at": 1_000})).unwrap();
+    vec![
+        opened,
+        Entry::UserMessage {
+            text: "what of\nbees?\u{202e}".to_owned(),
+            at: at(5),
+        },
+        Entry::TurnStarted {
+            turn: TurnNo::new(1),
+            at: at(5),
+        },
+        Entry::Accepted {
+            turn: TurnNo::new(1),
+            task,
+            number: TaskNo::new(1),
+            call,
+            awaits: Vec::new(),
+            own: false,
+            at: at(20),
+        },
+        Entry::TurnEnded {
+            turn: TurnNo::new(1),
+            text: "I look.".to_owned(),
+            calls: vec![TaskNo::new(1)],
+            end: TurnEnd::new(StopReason::ToolCalls),
+            cuts: 0,
+            at: at(20),
+        },
+        Entry::Settled {
+            result: Arc::new(result),
+        },
+        Entry::Answered {
+            turn: TurnNo::new(1),
+            answers: vec![Given::Result(TaskNo::new(1))],
+            eager: true,
+            at: at(121),
+        },
+        Entry::TurnStarted {
+            turn: TurnNo::new(2),
+            at: at(121),
+        },
+        Entry::TurnEnded {
+            turn: TurnNo::new(2),
+            text: "All of bees.".to_owned(),
+            calls: Vec::new(),
+            end: TurnEnd::default(),
+            cuts: 0,
+            at: at(300),
+        },
+        Entry::Closing { at: at(400) },
+        Entry::Closed { at: at(400) },
+    ]
+}
+
+#[tokio::test]
+async fn a_session_is_shown_as_a_conversation_with_its_tasks() {
+    let (_directory, path) = place();
+    write(&path, "s", &session(), false).await;
+    let shown = run(&["journal", "show", path.to_str().unwrap()]);
+    assert_eq!((shown.code, shown.error.as_str()), (0, ""));
+    expect![[r#"
+            1       0.000 s  session    opened
+            2       0.005 s  user       what of\nbees?\u{202e}
+            3       0.005 s  model      turn 1 begins
+            4       0.020 s  call       t1 = look_up({"topic":"bees\u001b[2J"})
+            5       0.020 s  model      I look. [calls t1]
+            6       0.120 s  result     t1 = "\u001b]0;owned\u0007all of bees \u001b]0;owned\u0007all of bees \u001b]0;owned\u0007all of bees \u001b]0;owned\u0007all of bees \u001b]0;owned\u0007all of bees \u001b]0;owned\u0007all of bees \u001b]… (442 more characters, see --all) after 100ms
+            7       0.121 s  answer     t1 with its result
+            8       0.121 s  model      turn 2 begins
+            9       0.300 s  model      All of bees.
+           10       0.400 s  session    closing
+           11       0.400 s  session    closed
+
+        task  tool     status     attempts  took   told
+        t1    look_up  completed  1         100ms  answer (entry 7)
+    "#]].assert_eq(&shown.out);
+}
+
+#[tokio::test]
+async fn nothing_of_others_drives_the_terminal() {
+    let (_directory, path) = place();
+    write(&path, "s\u{1b}[31m", &session(), false).await;
+    let path = path.to_str().unwrap();
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["show"],
+        &["show", "--all"],
+        &["show", "--json"],
+        &["verify"],
+        &["replay"],
+        &["replay", "--json"],
+        &["export"],
+    ] {
+        let all: Vec<_> = ["journal", arguments[0], path]
+            .into_iter()
+            .chain(arguments[1..].iter().copied())
+            .collect();
+        let shown = run(&all);
+        let is_unsafe = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!shown.out.contains(is_unsafe), "{arguments:?}: {:?}", shown.out);
+        assert!(!shown.error.contains(is_unsafe), "{arguments:?}: {:?}", shown.error);
+    }
+}
+
+#[tokio::test]
+async fn long_values_are_cut_unless_all_is_wanted() {
+    let (_directory, path) = place();
+    write(&path, "s", &session(), false).await;
+    let path = path.to_str().unwrap();
+    let (short, all) = (
+        run(&["journal", "show", path]),
+        run(&["journal", "show", path, "--all"]),
+    );
+    assert!(short.out.contains("more characters, see --all"));
+    assert!(!all.out.contains("see --all"));
+    assert_eq!(all.out.matches("all of bees ").count(), 20);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_one_of_many_has_to_be_named() {
+    let (_directory, path) = place();
+    write(&path, "one", &session()[..9], false).await;
+    write(&path, "two", &session(), true).await;
+    let file = path.to_str().unwrap();
+    let listed = run(&["journal", "list", file]);
+    let rows: Vec<Vec<&str>> = listed
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().take(4).collect())
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ["session", "entries", "state", "chained"],
+            ["one", "9", "open", "no"],
+            ["two", "11", "closed", "yes"]
+        ]
+    );
+    assert_eq!(run(&["journal", "list", file, "--open"]).out.lines().count(), 2);
+    let line: Value =
+        serde_json::from_str(run(&["journal", "list", file, "--json"]).out.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["session"], &line["entries"], &line["state"]),
+        (&json!("one"), &json!(9), &json!("open"))
+    );
+
+    let unnamed = run(&["journal", "show", file]);
+    assert_eq!((unnamed.code, unnamed.out.as_str()), (2, ""));
+    assert_eq!(
+        unnamed.error,
+        format!("error: there are 2 sessions in {file}; name one of them: one two\n")
+    );
+    let unknown = run(&["journal", "show", file, "three"]);
+    assert_eq!(unknown.code, 2);
+    assert_eq!(
+        unknown.error,
+        format!(
+            "error: there is no session `three` in {file}; `async-tool journal list {file}` says which there are\n"
+        )
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_journal_is_an_error_and_stays_as_it_is() {
+    let (directory, path) = place();
+    for command in ["list", "show", "verify", "export", "replay", "compact"] {
+        let missing = run(&["journal", command, path.to_str().unwrap()]);
+        assert_eq!(missing.code, 2, "{command}");
+        assert_eq!(
+            missing.error,
+            format!("error: there is no journal at {}\n", path.display())
+        );
+    }
+    assert!(!path.exists());
+    let text = directory.path().join("notes.txt");
+    std::fs::write(&text, "these are my notes, and they are long enough to be something").unwrap();
+    assert_eq!(run(&["journal", "compact", text.to_str().unwrap()]).code, 2);
+    assert_eq!(
+        std::fs::read_to_string(&text).unwrap(),
+        "these are my notes, and they are long enough to be something"
+    );
+    assert_eq!(run(&["journal", "nonsense"]).code, 2);
+}
+
+#[tokio::test]
+async fn a_changed_entry_is_found_and_named() {
+    let (_directory, path) = place();
+    write(&path, "s", &session(), true).await;
+    let file = path.to_str().unwrap();
+    let sound = run(&["journal", "verify", file]);
+    assert_eq!(sound.code, 0, "{}", sound.out);
+    let (_, head) = sound.out.trim().split_once("head ").unwrap();
+    assert_eq!(run(&["journal", "verify", file, "--head", head]).code, 0);
+    let other = head.replacen("11:", "10:", 1);
+    assert_eq!(run(&["journal", "verify", file, "--head", &other]).code, 1);
+    assert_eq!(run(&["journal", "verify", file, "--head", "nonsense"]).code, 2);
+
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let changed = database.execute(
+        "UPDATE entries SET entry = replace(entry, 'I look.', 'I lock.') WHERE entry LIKE '%I look.%'",
+        [],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    drop(database);
+    let found = run(&["journal", "verify", file]);
+    assert_eq!(found.code, 1);
+    assert!(found.out.starts_with("s: WRONG at entry 5: "), "{}", found.out);
+    let line: Value = serde_json::from_str(&run(&["journal", "verify", file, "--json"]).out).unwrap();
+    assert_eq!(line["finding"]["seq"], 5);
+}
+
+#[tokio::test]
+async fn an_export_is_the_entries_as_they_are() {
+    let (directory, path) = place();
+    write(&path, "s", &session(), false).await;
+    let exported = run(&["journal", "export", path.to_str().unwrap()]);
+    assert_eq!(exported.code, 0);
+    assert_eq!(exported.out.lines().count(), 11);
+    let to = directory.path().join("s.jsonl");
+    let arguments = [
+        "journal",
+        "export",
+        path.to_str().unwrap(),
+        "s",
+        "-o",
+        to.to_str().unwrap(),
+    ];
+    assert_eq!(run(&arguments).code, 0);
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), exported.out);
+    // What is there is not written over.
+    let again = run(&arguments);
+    assert_eq!(again.code, 2);
+    assert!(again.error.contains("must not be there yet"), "{}", again.error);
+}
+
+#[tokio::test]
+async fn a_reader_who_goes_away_is_no_error() {
+    let (_directory, path) = place();
+    let mut entries = session();
+    entries.truncate(1);
+    let said = |number: u64| Entry::UserMessage {
+        text: "more ".repeat(30),
+        at: at(number),
+    };
+    entries.extend((0..5_000).map(said));
+    write(&path, "s", &entries, false).await;
+    for command in ["show", "export"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_async-tool"))
+            .args(["journal", command, path.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ran = ran(child.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.error.as_str()), (0, ""), "{command}");
+    }
+}
+
+/// Looks something up.
+#[async_tool(effect = "read")]
+async fn look_up(topic: String) -> String {
+    format!("all of {topic}")
+}
+
+#[tokio::test]
+async fn a_session_of_an_agent_is_played_again_and_a_changed_one_differs() {
+    let (_directory, path) = place();
+    let journal = SqliteJournal::open(&path).unwrap();
+    let model = ScriptedModel::new()
+        .turn(|_| ModelStream::calls([ToolCall::new("1", "look_up", json!({"topic": "bees"}))]))
+        .text("that is all of them");
+    let manager = AsyncToolManager::builder().tools(tools![look_up]).build().unwrap();
+    let agent = AsyncAgent::builder(model, manager)
+        .session("s")
+        .journal(journal.clone())
+        .start()
+        .await
+        .unwrap();
+    agent.send("bees?").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    agent.close().await.unwrap();
+    drop(agent);
+    journal.close().await;
+
+    let file = path.to_str().unwrap();
+    let played = run(&["journal", "replay", file]);
+    assert_eq!((played.code, played.error.as_str()), (0, ""), "{}", played.out);
+    assert!(
+        played
+            .out
+            .contains("written again to the letter: 2 turns, 0 restarts; promises kept"),
+        "{}",
+        played.out
+    );
+
+    let mut entries: Vec<Entry> = run(&["journal", "export", file])
+        .out
+        .lines()
+        .map(|line| {
+            serde_json::from_str(line).unwrap_or_else(|_| {
+                let line: Value = serde_json::from_str(line).unwrap();
+                serde_json::from_value(line["entry"].clone()).unwrap()
+            })
+        })
+        .collect();
+    for entry in &mut entries {
+        if let Entry::Answered { answers, .. } = entry {
+            *answers = vec![Given::Ack(TaskNo::new(1), TaskStatus::Queued)];
+        }
+    }
+    let (_directory, path) = place();
+    write(&path, "s", &entries, false).await;
+    let changed = run(&["journal", "replay", path.to_str().unwrap()]);
+    assert_eq!(changed.code, 1, "{}", changed.out);
+    assert!(
+        changed.out.contains("WRONG") || changed.out.contains("DIFFERS"),
+        "{}",
+        changed.out
+    );
+}
+
+#[tokio::test]
+async fn closed_sessions_are_packed_and_read_as_before() {
+    let (_directory, path) = place();
+    write(&path, "s", &session(), true).await;
+    let file = path.to_str().unwrap();
+    let before = run(&["journal", "show", file]).out;
+    let packed = run(&["journal", "compact", file]);
+    assert_eq!(packed.code, 0, "{}", packed.error);
+    assert!(
+        packed.out.starts_with("packed 1 sessions with 11 entries"),
+        "{}",
+        packed.out
+    );
+    assert_eq!(run(&["journal", "show", file]).out, before);
+    assert_eq!(run(&["journal", "verify", file]).code, 0);
+}
