@@ -9,10 +9,10 @@
 //!    nonce; what a model writes can't either, see `guard.rs`.
 //! 4. The text says that it is the output of tools and nobody's instruction.
 
-use std::{borrow::Cow, sync::LazyLock, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::guard::is_deceptive;
 use crate::{AsyncTaskResult, TaskNo, TaskOutcome, Timestamp};
@@ -87,7 +87,7 @@ pub(crate) fn describe(number: TaskNo, result: &AsyncTaskResult, arguments: &Val
     serde_json::to_value(Shown::new(number, result, arguments, now)).unwrap_or_default()
 }
 
-/// What the model is shown of a result: a field for each of the [`NAMES`].
+/// What the model is shown of a result: a field for each of the [`NAMES`], in their order.
 struct Shown<'a>([Option<Field<'a>>; NAMES.len()]);
 
 const NAMES: [&str; 10] = [
@@ -103,13 +103,22 @@ const NAMES: [&str; 10] = [
     "age_ms",
 ];
 
-#[derive(Serialize)]
-#[serde(untagged)]
 enum Field<'a> {
     Task(TaskNo),
     Text(&'a str),
     Value(Cow<'a, Value>),
     Millis(u64),
+}
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Task(number) => number.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+            Self::Value(value) => InOrder(value).serialize(serializer),
+            Self::Millis(millis) => millis.serialize(serializer),
+        }
+    }
 }
 
 impl<'a> Shown<'a> {
@@ -142,18 +151,31 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The object that a map of serde_json's would be, in its order: sorted, unless some crate in the program has maps keep theirs.
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        static ORDER: LazyLock<Vec<usize>> = LazyLock::new(|| {
-            let map: Map<String, Value> = NAMES.iter().map(|name| (String::from(*name), Value::Null)).collect();
-            let place = |key: &String| NAMES.iter().position(|name| name == key);
-            map.keys().filter_map(place).collect()
-        });
-        let fields = ORDER
-            .iter()
-            .filter_map(|&place| Some((NAMES[place], self.0[place].as_ref()?)));
-        serializer.collect_map(fields)
+        let fields = NAMES.iter().zip(&self.0);
+        serializer.collect_map(fields.filter_map(|(name, field)| Some((name, field.as_ref()?))))
+    }
+}
+
+/// A value whose objects are written in the order of their names. What order serde_json keeps depends on what else is in the program, and a
+/// session that is played again in another must be the same text.
+pub(crate) struct InOrder<'a>(pub(crate) &'a Value);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) if fields.keys().is_sorted() => {
+                serializer.collect_map(fields.iter().map(|(name, value)| (name, InOrder(value))))
+            }
+            Value::Object(fields) => {
+                let mut fields: Vec<_> = fields.iter().collect();
+                fields.sort_unstable_by_key(|(name, _)| *name);
+                serializer.collect_map(fields.into_iter().map(|(name, value)| (name, InOrder(value))))
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(InOrder)),
+            leaf => leaf.serialize(serializer),
+        }
     }
 }
 

@@ -160,7 +160,8 @@ fn describe(task: &RunningTask<'_>, argument_bytes: usize) -> String {
 fn describe_call(number: TaskNo, tool: &str, arguments: &Value, argument_bytes: usize) -> String {
     let name = frames::escape(Value::from(tool).to_string());
     let name = shorten(name.trim_matches('"'), NAME_BYTES);
-    let arguments = frames::escape(arguments.to_string());
+    let arguments = serde_json::to_string(&frames::InOrder(arguments)).unwrap_or_default();
+    let arguments = frames::escape(arguments);
     let arguments = shorten(&arguments, argument_bytes);
     format!("{number} {name} {arguments}")
 }

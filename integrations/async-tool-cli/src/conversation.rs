@@ -173,6 +173,7 @@ impl<'a> Conversation<'a> {
                 _ => None,
             });
             let status = match (result, *own) {
+                (Some(result), _) if matches!(result.outcome, TaskOutcome::Unknown(_)) => "unknown".to_owned(),
                 (Some(result), _) => result.status().to_string(),
                 (None, true) => "-".to_owned(),
                 (None, false) => "open".to_owned(),

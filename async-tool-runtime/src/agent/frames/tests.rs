@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::Number;
+use serde_json::{Map, Number};
 
 use super::*;
 use crate::{SessionId, TaskSpec, Timing, ToolCall, ToolError, ToolErrorKind};
@@ -72,9 +72,12 @@ fn render_values(
         }
         object.insert("elapsed_ms".into(), millis(result.timing.elapsed()));
         object.insert("age_ms".into(), millis(now.since(result.timing.settled)));
-        let object = Value::Object(object);
-        assert_eq!(describe(*number, result, arguments, now), object);
-        for letter in object.to_string().chars() {
+        let fields = NAMES
+            .iter()
+            .filter_map(|name| Some(format!("\"{name}\":{}", sorted(object.get(*name)?))));
+        let line = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
+        assert_eq!(describe(*number, result, arguments, now), Value::Object(object));
+        for letter in line.chars() {
             if matches!(letter, '<' | '>' | '&') || is_deceptive(letter) {
                 for unit in letter.encode_utf16(&mut [0; 2]) {
                     text.push_str(&format!("\\u{unit:04x}"));
@@ -87,6 +90,19 @@ fn render_values(
     }
     text.push_str(&format!("</tool_results_{nonce}>"));
     text
+}
+
+/// The value with its names in order, whatever order maps keep.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: std::collections::BTreeMap<_, _> = fields.iter().collect();
+            let fields = fields.into_iter().map(|(name, value)| (name.clone(), sorted(value)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        leaf => leaf.clone(),
+    }
 }
 
 /// Plain texts, such as turn around what stands beside them, and such as are escaped in JSON.

@@ -9,8 +9,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    AckPolicy, AgentPolicy, Background, DeliveryPolicy, Effect, Entry, FunctionTool, Given, PrunePolicy, TaskNo,
-    TaskOutcome, TaskStatus, Timestamp, Tool, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry, TurnNo,
+    AckPolicy, AgentPolicy, Background, DeliveryPolicy, Effect, Entry, FunctionTool, Given, PrunePolicy, Reconciled,
+    TaskNo, TaskOutcome, TaskStatus, Timestamp, Tool, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry, TurnNo,
     agent::task_tool,
 };
 
@@ -23,6 +23,7 @@ struct Seen {
     is_unknown: bool,
     starts_early: bool,
     is_repeated: bool,
+    reconciles: bool,
     takes_futures: bool,
     interrupts: bool,
     is_waited_for: bool,
@@ -35,6 +36,10 @@ pub(super) fn policy(entries: &[Entry], silent: &BTreeSet<Arc<str>>) -> AgentPol
     let mut ended: BTreeMap<TurnNo, Timestamp> = BTreeMap::new();
     let mut settled: BTreeMap<TaskNo, Timestamp> = BTreeMap::new();
     let mut set = Vec::new();
+    // Since when the session was last taken up, and the tasks that wait for something from outside.
+    let mut resumed = Timestamp::default();
+    let mut waiting = BTreeSet::new();
+    let mut sources = BTreeMap::new();
     let mut eager = None;
     for (place, entry) in entries.iter().enumerate() {
         match entry {
@@ -47,6 +52,7 @@ pub(super) fn policy(entries: &[Entry], silent: &BTreeSet<Arc<str>>) -> AgentPol
                 ..
             } => {
                 names.insert(*number, (Arc::clone(&call.name), *turn));
+                sources.insert(*number, awaits.iter().map(|awaited| awaited.task).collect());
                 let seen = tools.entry(Arc::clone(&call.name)).or_default();
                 seen.takes_futures |= !awaits.is_empty();
                 seen.starts_early |= !ends_at_once(&entries[place..], *turn);
@@ -61,9 +67,37 @@ pub(super) fn policy(entries: &[Entry], silent: &BTreeSet<Arc<str>>) -> AgentPol
                     tools.entry(Arc::clone(&result.tool)).or_default().is_unknown = true;
                 }
             }
-            Entry::Resubmitted { task, .. } => {
+            Entry::Resumed { at } => {
+                resumed = *at;
+                let is_unready = |number: &TaskNo| {
+                    let sources: Option<&Vec<TaskNo>> = sources.get(number);
+                    sources.is_some_and(|sources| sources.iter().any(|source| !settled.contains_key(source)))
+                };
+                let open = names.iter().filter(|(number, _)| {
+                    !settled.contains_key(number) && !waiting.contains(*number) && !is_unready(number)
+                });
+                for (number, (name, _)) in open {
+                    if !is_decided(&entries[place..], *number, *at) {
+                        tools.entry(Arc::clone(name)).or_default().reconciles = true;
+                    }
+                }
+            }
+            Entry::Deferred { task, .. }
+            | Entry::Asked {
+                task, request: Some(_), ..
+            } => {
+                waiting.insert(*task);
+            }
+            Entry::Asked {
+                task, request: None, ..
+            } => {
+                waiting.remove(task);
+            }
+            Entry::Resubmitted { task, at, .. } => {
                 if let Some((name, _)) = names.get(task) {
-                    tools.entry(Arc::clone(name)).or_default().is_repeated = true;
+                    let seen = tools.entry(Arc::clone(name)).or_default();
+                    // Later, it was found out that it had not begun.
+                    seen.is_repeated |= *at == resumed;
                 }
             }
             Entry::DeliverySet { task, .. } => set.push(*task),
@@ -122,6 +156,17 @@ pub(super) fn policy(entries: &[Entry], silent: &BTreeSet<Arc<str>>) -> AgentPol
     policy
 }
 
+/// Whether it is written with the taking up of the session what becomes of a task.
+fn is_decided(later: &[Entry], number: TaskNo, resumed: Timestamp) -> bool {
+    later.iter().any(|entry| match entry {
+        Entry::Resubmitted { task, at, .. } => *task == number && *at == resumed,
+        Entry::Settled { result } => {
+            result.number == Some(number) && result.attempts == 0 && result.timing.settled == resumed
+        }
+        _ => false,
+    })
+}
+
 /// Whether nothing stands between a call and the end of its turn but what can be part of that end.
 fn ends_at_once(later: &[Entry], turn: TurnNo) -> bool {
     let Some(Entry::Accepted { at: accepted, .. }) = later.first() else {
@@ -169,6 +214,11 @@ fn tool(name: &str, seen: &Seen, is_silent: bool) -> FunctionTool {
     let tool = tool.effect(effect).futures(seen.takes_futures);
     let tool = if seen.is_waited_for {
         tool.background(Background::Never)
+    } else {
+        tool
+    };
+    let tool = if seen.reconciles {
+        tool.reconcile(|_| async { Err::<Reconciled, _>("a tool that was guessed finds out nothing") })
     } else {
         tool
     };
