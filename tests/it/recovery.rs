@@ -889,3 +889,74 @@ async fn a_long_session_is_taken_up_from_its_last_snapshot() {
     again.run_until_idle().await.unwrap();
     check(&kept);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_stopped_is_taken_up_in_the_same_process_and_whoever_lets_go_of_the_old_agent_stops_nothing() {
+    let (kept, seen) = (kept(), Seen::default());
+    let manager = manager([stuck("look", Effect::Read, &seen), quick_tool()]);
+    let journal = Breaking {
+        kept: Arc::clone(&kept),
+        is_broken: Arc::default(),
+    };
+    let builder = AsyncAgent::builder(caller(&["look"]), manager.clone());
+    let builder = builder.journal(journal.clone()).session("s");
+    let old = builder.start().await.unwrap();
+    old.send("go on").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    journal.is_broken.store(true, Ordering::SeqCst);
+    assert!(old.send("are you there?").await.is_err(), "the journal has failed");
+    journal.is_broken.store(false, Ordering::SeqCst);
+
+    let model = ScriptedModel::new().otherwise(|request| match request.last_user_text() {
+        Some("again") if !format!("{:?}", request.messages).contains("quick") => {
+            ModelStream::calls([ToolCall::new("c9", "quick", json!({}))])
+        }
+        _ => ModelStream::text("I see"),
+    });
+    let builder = AsyncAgent::builder(model.clone(), manager.clone());
+    let agent = builder.journal(journal).session("s").resume().await.unwrap();
+    drop(old);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    agent.send("again").await.unwrap();
+    let rest = tokio::time::timeout(Duration::from_secs(3_600), agent.run_until_idle());
+    rest.await.expect("it hears of its tasks").unwrap();
+    let said = format!("{:?}", model.requests().last().unwrap().messages);
+    assert!(
+        said.contains("it was quick"),
+        "the new agent hears of its tasks: {said}"
+    );
+    check(&kept);
+}
+
+fn quick_tool() -> FunctionTool {
+    tool_of("quick", |_, _| async { Ok(json!("it was quick")) })
+}
+
+/// A journal that can't be written to for a while.
+#[derive(Clone)]
+struct Breaking {
+    kept: Arc<MemoryJournal>,
+    is_broken: Arc<AtomicBool>,
+}
+
+impl Journal for Breaking {
+    fn append<'a>(
+        &'a self,
+        session: &'a SessionId,
+        after: Seq,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        match self.is_broken.load(Ordering::SeqCst) {
+            true => Box::pin(async { Err(AppendError::Unavailable("the disk is full".into())) }),
+            false => self.kept.append(session, after, entries),
+        }
+    }
+
+    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
+        self.kept.read(session, after)
+    }
+
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.kept.sessions(filter)
+    }
+}

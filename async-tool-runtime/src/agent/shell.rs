@@ -554,9 +554,13 @@ impl Shell {
 impl Drop for Shell {
     /// Also where the runtime is shut down in the middle: whoever runs the tasks learns that nobody waits for them.
     fn drop(&mut self) {
+        // One that has stopped has told its tasks, and somebody may have taken the session up since: route and tasks are theirs.
+        self.news.close();
         self.manager.unroute(&self.session);
-        for task in self.open_tasks() {
-            self.manager.cancel(task, "the session's agent is gone");
+        if self.stopped.is_none() {
+            for task in self.open_tasks() {
+                self.manager.cancel(task, "the session's agent is gone");
+            }
         }
     }
 }

@@ -287,9 +287,12 @@ impl AsyncToolManager {
         routed
     }
 
+    /// Takes the route of a session away, if nobody listens there.
     pub(crate) fn unroute(&self, session: &SessionId) {
         let mut routes = self.inner.routes();
-        routes.remove(session);
+        if routes.get(session).is_some_and(mpsc::UnboundedSender::is_closed) {
+            routes.remove(session);
+        }
         self.inner.route_count.store(routes.len(), Ordering::Release);
     }
 
