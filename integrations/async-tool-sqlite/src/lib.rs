@@ -33,9 +33,14 @@
 //! 5. **A file that isn't understood isn't touched**: one of another program, of a later version, or one that is damaged, is an [`OpenError`].
 //! 6. **Nothing is made up in reading.** An entry that is missing or can't be read is a [`StoreError`] that names session and entry.
 //!
+//! # Memory
+//!
+//! [`SqliteJournal::memory`] gives an agent long-term notes in the same file, with full-text search, and the tools with which a model remembers, recalls and forgets. They
+//! need no session, and outlive all of them. See [`Memory`].
+//!
 //! # Speed
 //!
-//! One thread writes. All appends that wait are one transaction with one `fsync`, over all sessions, so that throughput grows with the number of sessions that write.
+//! One thread writes. All appends that wait, and all notes, are one transaction with one `fsync`, over all sessions, so that throughput grows with the number of sessions that write.
 //! Reading is done by another thread, a page at a time: a long session is streamed in bounded memory, and no async thread waits for the disk.
 //!
 //! # The file
@@ -62,6 +67,7 @@ mod file;
 mod journal;
 mod json;
 mod listing;
+mod memory;
 mod owner;
 mod pack;
 mod page;
@@ -80,6 +86,7 @@ pub use error::{OpenError, StoreError};
 pub use export::RawEntry;
 pub use journal::SqliteJournal;
 pub use listing::{Ownership, SessionSummary};
+pub use memory::{Memory, MemoryError, MemorySummary, NewNote, Note, NoteId, ParseNoteIdError, Recalled};
 pub use verify::{Finding, Tampering, Verification};
 
 /// The example of the README, compiled.

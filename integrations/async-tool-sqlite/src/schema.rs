@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// From each version to the next. A step that was published is never changed.
-const STEPS: [&str; 1] = [
+const STEPS: [&str; 2] = [
     // An entry's key is `session << 32 | seq`: the entries of a session lie together, in order, in a plain table by row number, which holds long rows
     // better than one without row numbers does, and compares one number instead of two. The limits of both halves are constraints of `sessions`.
     //
@@ -63,7 +63,46 @@ const STEPS: [&str; 1] = [
         state BLOB NOT NULL
     ) STRICT;
     ",
+    // Memory. A note's key is `scope << 32 | id`, as that of an entry: so what is searched of the index, whose rows have the same keys, is the range of one scope.
+    //
+    // The index has words only (`content = ''`), since the text is in `notes`; and it is given pairs of characters where words aren't between spaces. Accents are
+    // no difference, and neither are English endings (`porter`). Marks are part of a word (`M*`): without them Hindi is single consonants.
+    "
+    CREATE TABLE scopes (
+        number INTEGER PRIMARY KEY
+            CONSTRAINT at_most_2147483647_scopes CHECK (number BETWEEN 1 AND 2147483647),
+        name TEXT NOT NULL UNIQUE,
+        notes INTEGER NOT NULL,
+        last INTEGER NOT NULL
+            CONSTRAINT at_most_4294967295_notes CHECK (last BETWEEN 1 AND 4294967295)
+    ) STRICT;
+    CREATE TABLE notes (
+        place INTEGER PRIMARY KEY,
+        text TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        written INTEGER NOT NULL,
+        touched INTEGER NOT NULL,
+        scope INTEGER AS (place >> 32) VIRTUAL,
+        seq INTEGER AS (place & 4294967295) VIRTUAL
+    ) STRICT;
+    CREATE UNIQUE INDEX notes_by_text ON notes (scope, digest);
+    CREATE VIRTUAL TABLE notes_index USING fts5(
+        text, tags, content = '', contentless_delete = 1,
+        tokenize = \"porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'\"
+    );
+    CREATE TABLE note_keys (
+        number INTEGER PRIMARY KEY,
+        scope INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        note INTEGER NOT NULL,
+        UNIQUE (scope, key)
+    ) STRICT;
+    ",
 ];
+
+/// The first version that has tables for notes. Only what is opened for writing is brought to the latest version, so a file that is read may have an earlier one.
+pub(crate) const VERSION_WITH_NOTES: i32 = 2;
 
 /// The key of an entry.
 pub(crate) const fn place(session: i64, seq: u64) -> i64 {

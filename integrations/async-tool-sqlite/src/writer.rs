@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. All appends that wait are one transaction, so that they share one `fsync`. They are answered after the commit, never before.
+//! 1. All appends that wait, and all notes, are one transaction, so that they share one `fsync`. They are answered after the commit, never before.
 //! 2. An append that the fence refuses adds nothing to the transaction, so it harms none of the others. If a transaction fails, each of its appends is tried
 //!    again in one of its own, so that one that can't be written takes no other along.
 //! 3. Appends are written in the order in which they came, also those nobody waits for any more.
@@ -15,12 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_tool_runtime::Seq;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::{
     StoreError,
     append::{Append, Outcome, Writing},
     clock::Clock,
+    memory::Change,
     owner::Owner,
     snapshot::Keep,
     worker::Worker,
@@ -34,6 +36,7 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) enum Command {
     Append(Append),
     Keep(Keep),
+    Change(Change),
     /// Anything else, in a transaction of its own.
     Run(Box<dyn FnOnce(&mut Connection) + Send>),
 }
@@ -42,6 +45,7 @@ pub(crate) enum Command {
 enum Item {
     Append(Append),
     Keep(Keep),
+    Change(Change),
 }
 
 /// What the thread works with.
@@ -76,6 +80,7 @@ impl Writer {
                 next = match command {
                     Command::Append(append) => self.write_group(Item::Append(append), commands),
                     Command::Keep(keep) => self.write_group(Item::Keep(keep), commands),
+                    Command::Change(change) => self.write_group(Item::Change(change), commands),
                     Command::Run(task) => {
                         task(&mut self.connection);
                         None
@@ -145,7 +150,7 @@ impl Writer {
             }
         };
         let mut bytes = 0;
-        while let Some(item) = group.get(results.len()) {
+        while let Some(item) = group.get_mut(results.len()) {
             bytes += item.weight();
             results.push(item.write(&transaction, writing)?);
             if results.len() == group.len() && group.len() < MOST && bytes < MOST_BYTES {
@@ -173,6 +178,7 @@ impl Intake<'_> {
         match self.commands.try_recv().ok()? {
             Command::Append(append) => Some(Item::Append(append)),
             Command::Keep(keep) => Some(Item::Keep(keep)),
+            Command::Change(change) => Some(Item::Change(change)),
             other @ Command::Run(_) => {
                 self.next = Some(other);
                 None
@@ -193,13 +199,16 @@ impl Item {
         match self {
             Self::Append(append) => append.weight(),
             Self::Keep(keep) => keep.weight(),
+            Self::Change(change) => change.weight(),
         }
     }
 
-    fn write(&self, transaction: &Connection, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
+    fn write(&mut self, transaction: &Connection, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
         match self {
             Self::Append(append) => append.write(transaction, writing),
             Self::Keep(keep) => keep.write(transaction, writing),
+            // It has no fence, and keeps its outcome itself.
+            Self::Change(change) => change.write(transaction, writing.now).map(|()| Ok(Seq::START)),
         }
     }
 
@@ -207,6 +216,7 @@ impl Item {
         match self {
             Self::Append(append) => append.answer(result),
             Self::Keep(keep) => keep.answer(result),
+            Self::Change(change) => change.answer(result.map(|_| ())),
         }
     }
 }
