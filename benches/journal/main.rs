@@ -8,10 +8,12 @@
 //! | `append` | entries per second that are on the disk, in one session and in 256 at once | as many lines appended to a file and synced together; as many rows in one transaction of bare SQLite | 20,000 per second in 256 sessions |
 //! | `open` | opening a file of 10,000 sessions, by what is checked | opening it with bare SQLite | |
 //! | `read` | reading a session of 10,000 entries, as it was written and packed | its rows read with bare SQLite, and not parsed | |
+//! | `resume` | until an agent is at work again in a session of 10,000 entries, from its first entry and from a snapshot | the entries folded | |
 
 mod append;
 mod open;
 mod read;
+mod resume;
 
 use async_tool_runtime::{Entry, Timestamp};
 
@@ -23,6 +25,7 @@ fn main() {
     append::measure();
     open::measure();
     read::measure();
+    resume::measure();
 }
 
 /// A directory on the disk that is measured.
