@@ -76,6 +76,12 @@ async fn main() -> anyhow::Result<()> {
     tokio::select! {
         end = agent.run_until_idle() => end?,
         end = shop(&agent, &manager) => end?,
+        end = tokio::signal::ctrl_c() => {
+            end?;
+            agent.leave().await?;
+            say("\nThe session is left open: start the program again.");
+            return Ok(());
+        }
     }
     let tasks = agent.tasks().await?;
     let transcript = agent.transcript().await?;

@@ -960,3 +960,92 @@ impl Journal for Breaking {
         self.kept.sessions(filter)
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_left_goes_on_elsewhere_and_nothing_of_it_goes_on_here() {
+    let (kept, seen) = (kept(), Seen::default());
+    let order = || tool_of("order", |_, cx| async move { Ok(cx.defer::<Value>().await) }).grace(Duration::ZERO);
+    let tools = || {
+        [
+            stuck("look", Effect::Read, &seen),
+            stuck("pay", Effect::Once, &seen),
+            order(),
+        ]
+    };
+    let before = manager(tools());
+    let builder = AsyncAgent::builder(caller(&["look", "pay", "order"]), before.clone());
+    let agent = builder.journal(Arc::clone(&kept)).session("s").start().await.unwrap();
+    let mut events = agent.events();
+    agent.send("go on").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.leave().await.unwrap();
+    assert_eq!(before.stats().running, 0);
+    until(&mut events, |event| matches!(event, AgentEventKind::Left)).await;
+    assert!(events.next().await.is_none());
+    let written = entries(&kept);
+    assert!(agent.send("are you there?").await.is_err());
+    drop(agent);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(entries(&kept), written);
+
+    let manager = manager(tools());
+    let agent = resume(&kept, &manager, &listener()).await;
+    let resumption = agent.resumption().unwrap();
+    assert_eq!(
+        (&resumption.again, &resumption.waiting),
+        (&numbers(&[1]), &numbers(&[3]))
+    );
+    assert_eq!(resumption.unknown, numbers(&[2]));
+    let task = agent.tasks().await.unwrap()[2].task;
+    manager.resolve(task, "delivered").unwrap();
+    agent.run_until_idle().await.unwrap();
+    check(&kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_closed_session_let_go_of_can_be_approved_and_completed() {
+    let (kept, runs) = (kept(), Arc::default());
+    let order = tool_of("order", |_, cx| async move { Ok(cx.defer::<Value>().await) }).grace(Duration::ZERO);
+    let manager = manager([consented(&runs), order]);
+    let builder = AsyncAgent::builder(caller(&["fire", "order"]), manager.clone());
+    let agent = builder.journal(Arc::clone(&kept)).session("s").start().await.unwrap();
+    agent.send("go on").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let tasks = agent.tasks().await.unwrap();
+    agent.close_with(async_tool_runtime::CloseMode::Detach).await.unwrap();
+    let limit = Duration::from_secs(60);
+    manager.approve(tasks[0].task).unwrap();
+    let fired = manager.task(tasks[0].task).unwrap();
+    let fired = tokio::time::timeout(limit, fired.outcome()).await.expect("it goes on");
+    assert_eq!(fired.outcome.value(), Some(&json!("fired")));
+    let resolved = tokio::time::timeout(limit, manager.resolve_durably(tasks[1].task, "there"));
+    resolved.await.expect("it ends").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn consent_that_a_sub_agent_on_another_manager_asks_for_does_not_let_its_call_begin_again() {
+    let (kept, seen, runs) = (kept(), Seen::default(), Arc::default());
+    let above = |seen: &Seen| {
+        let below = manager([stuck("pay", Effect::Once, seen), consented(&runs)]);
+        let clerk = AsyncAgent::builder(caller(&["pay", "fire"]), below);
+        let clerk = clerk.as_tool("clerk", "Does things.").grace(Duration::ZERO);
+        manager([clerk])
+    };
+    let journal = Mortal::of(&kept);
+    let delegating = ScriptedModel::new()
+        .turn(|_| ModelStream::calls([ToolCall::new("c1", "clerk", json!({"message": "pay and fire"}))]))
+        .otherwise(|_| ModelStream::text("so be it"));
+    let builder = AsyncAgent::builder(delegating, above(&seen));
+    let agent = builder.journal(journal.clone()).session("s").start().await.unwrap();
+    agent.send("go on").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(seen.of("pay").len(), 1);
+    journal.die();
+
+    let model = listener();
+    let agent = resume(&kept, &above(&seen), &model).await;
+    agent.run_until_idle().await.unwrap();
+    assert_eq!(seen.of("pay").len(), 1, "what must not happen twice has happened once");
+    assert!(told(model.requests().last().unwrap()).contains("nobody has written down how far it had come"));
+    check(&kept);
+}

@@ -482,7 +482,10 @@ fn take_up(entries: &[Entry], tools: impl IntoIterator<Item = FunctionTool>) -> 
     let policy = AgentPolicy::new(manager.registry());
     let ledger = Ledger::fold(entries).unwrap();
     let mut machine = AgentMachine::new(SessionId::new("s"), None, Arc::from([]), policy, ledger);
-    machine.step(Timestamp::from_millis(u64::from(u32::MAX) * 1_000), AgentInput::Recover)
+    machine.step(
+        Timestamp::from_millis(u64::from(u32::MAX) * 1_000),
+        AgentInput::Recover { by: "p".to_owned() },
+    )
 }
 
 /// How tasks ended in the step, by their numbers, and which of them were submitted.
@@ -738,7 +741,7 @@ async fn a_future_of_a_secret_from_before_a_restart_says_so() {
     let policy = AgentPolicy::new(stage.manager.registry());
     let mut machine = AgentMachine::new(SessionId::new("s"), None, Arc::from([]), policy, ledger);
     let now = Timestamp::from_millis(u64::from(u32::MAX) * 1_000);
-    let _rest = machine.step(now, AgentInput::Recover);
+    let _rest = machine.step(now, AgentInput::Recover { by: "p".to_owned() });
     let actions = machine.step(now, AgentInput::User("use it".to_owned()));
     let turn = actions.iter().find_map(|action| match action {
         AgentAction::StartTurn(turn, _) => Some(*turn),

@@ -494,7 +494,7 @@ impl World {
             policy,
             folded,
         );
-        self.give(AgentInput::Recover);
+        self.give(AgentInput::Recover { by: "p".to_owned() });
     }
 
     /// The world as it is when the process ends after so many entries.

@@ -207,7 +207,7 @@ impl AsyncAgentBuilder {
     /// If the future is dropped, the session may have been opened in the journal: start again under another name, or
     /// [resume](Self::resume) it.
     pub async fn start(self) -> Result<AsyncAgent, StartError> {
-        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        let nonce = random();
         let works_for = self.bounds.works_for;
         self.prepare()?
             .begin(Ledger::new(), Seq::START, AgentInput::Open { nonce, works_for })
@@ -243,7 +243,7 @@ impl AsyncAgentBuilder {
     pub async fn resume(self) -> Result<AsyncAgent, StartError> {
         let start = self.prepare()?;
         let (ledger, seq) = start.read().await?;
-        start.begin(ledger, seq, AgentInput::Recover).await
+        start.begin(ledger, seq, AgentInput::Recover { by: random() }).await
     }
 
     /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise.
@@ -269,7 +269,10 @@ impl AsyncAgentBuilder {
         if ledger.works_for().is_some() {
             return Ok(None);
         }
-        start.begin(ledger, seq, AgentInput::Recover).await.map(Some)
+        start
+            .begin(ledger, seq, AgentInput::Recover { by: random() })
+            .await
+            .map(Some)
     }
 
     /// Checks all that can be wrong without a look at the journal.
@@ -300,6 +303,10 @@ impl AsyncAgentBuilder {
             runtime,
         })
     }
+}
+
+fn random() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// An agent about to start.

@@ -140,6 +140,8 @@ pub enum AgentEventKind {
     Detached(Vec<TaskNo>),
     /// The session is over.
     Closed,
+    /// This process has let go of the session, which stays open in its journal.
+    Left,
     /// The journal could not be written, and the session has stopped. Everything can still be read.
     JournalFailed(String),
     /// The agent refused to break one of its own rules. Please report it.
@@ -213,7 +215,10 @@ impl Stream for AgentEventStream {
             None => return Poll::Ready(None),
         };
         self.last = event.at;
-        self.is_over = matches!(event.kind, AgentEventKind::Closed | AgentEventKind::JournalFailed(_));
+        self.is_over = matches!(
+            event.kind,
+            AgentEventKind::Closed | AgentEventKind::Left | AgentEventKind::JournalFailed(_)
+        );
         Poll::Ready(Some(event))
     }
 }

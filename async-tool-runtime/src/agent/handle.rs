@@ -16,7 +16,8 @@ use crate::{
 
 /// An agent that goes on working while its tools run.
 ///
-/// A cheap handle: clones are the same agent. When the last one is dropped, the session is closed: its tasks are stopped.
+/// A cheap handle: clones are the same agent. When the last one is dropped, the session is closed: its tasks are stopped. To end a
+/// process and have its sessions go on in the next, [`leave`](Self::leave) them.
 ///
 /// ```
 /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
@@ -62,6 +63,7 @@ pub(super) enum Command {
     Tasks(oneshot::Sender<Vec<AgentTask>>),
     Transcript(oneshot::Sender<Vec<Arc<Message>>>),
     Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
+    Leave(oneshot::Sender<()>),
 }
 
 /// Tasks that the host joins to a group.
@@ -307,6 +309,24 @@ impl AsyncAgent {
     /// As for [`close`](Self::close).
     pub async fn close_with(&self, mode: CloseMode) -> Result<(), AgentError> {
         self.ask(|reply| Command::Close(mode, reply)).await?
+    }
+
+    /// Lets go of the session without ending it: for a process that is about to end, and is started again. Nothing more is written, and what
+    /// runs here is told to stop, unless it is on a [`Backend`](crate::Backend) that keeps it; returns when it has. The session stays open in its
+    /// journal, and goes on where it is [taken up again](AsyncAgentBuilder::resume), as if this process had been killed now. Without a
+    /// journal that outlives the process, it is lost.
+    ///
+    /// The agent does nothing from then on, and dropping it closes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Closed`] if the agent is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session may or may not have been let go of.
+    pub async fn leave(&self) -> Result<(), AgentError> {
+        self.ask(Command::Leave).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {

@@ -17,7 +17,10 @@ pub enum AgentInput {
         works_for: Option<TaskId>,
     },
     /// The session goes on, of which nobody runs anything any more.
-    Recover,
+    Recover {
+        /// Who takes it up: a random name.
+        by: String,
+    },
     /// The user said something.
     User(String),
     /// The user said something, and wants as few model calls as possible until the agent is at rest.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{AsyncAgent, AsyncAgentBuilder, StartError};
+use tokio::sync::oneshot;
+
+use super::{AsyncAgent, AsyncAgentBuilder, StartError, handle::Command};
 use crate::{AsyncToolManager, Journal, ReadError, SessionFilter, SessionId, broadcast::next};
 
 /// What [`AsyncToolManager::recover`] came to.
@@ -62,7 +64,7 @@ impl AsyncToolManager {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the agents that were started by then are closed, and their tasks are stopped.
+    /// If the future is dropped, the agents that were started by then [leave](AsyncAgent::leave) their sessions, which stay open.
     pub async fn recover(
         &self,
         journal: &Arc<dyn Journal>,
@@ -75,6 +77,7 @@ impl AsyncToolManager {
         }
         drop(open);
         let mut recovery = Recovery::default();
+        let mut taken_up = TakenUp::default();
         for session in sessions {
             if self.is_routed(&session) {
                 continue;
@@ -82,10 +85,25 @@ impl AsyncToolManager {
             let Some(builder) = agent(&session) else { continue };
             let builder = builder.session(session.clone()).journal(Arc::clone(journal));
             match builder.resume_top().await {
-                Ok(agent) => recovery.agents.extend(agent),
+                Ok(agent) => taken_up.0.extend(agent),
                 Err(error) => recovery.failed.push(Unrecovered { session, error }),
             }
         }
+        recovery.agents = std::mem::take(&mut taken_up.0);
         Ok(recovery)
+    }
+}
+
+/// Agents that nobody has been given yet.
+#[derive(Default)]
+struct TakenUp(Vec<AsyncAgent>);
+
+impl Drop for TakenUp {
+    fn drop(&mut self) {
+        for agent in &self.0 {
+            // Nothing has been said to it yet, so there is room. Otherwise it would be closed with its last handle.
+            let (reply, _nobody_waits) = oneshot::channel();
+            let _there_is_room = agent.commands.try_send(Command::Leave(reply));
+        }
     }
 }

@@ -280,6 +280,10 @@ impl Shell {
                 self.closers.push(reply);
                 self.step(AgentInput::Close(mode)).await;
             }
+            Command::Leave(reply) => {
+                self.leave().await;
+                let _ = reply.send(());
+            }
         }
     }
 
@@ -466,16 +470,42 @@ impl Shell {
             reason = format!("{reason}: {source}");
         }
         tracing::error!(session = %self.session, reason, "the session has stopped");
-        self.turn = None;
-        self.timers.clear();
-        for task in self.open_tasks() {
-            self.manager.cancel(task, "the session's journal failed");
-        }
+        self.halt("the session's journal failed");
         self.emit(AgentEvent::new(
             self.manager.now(),
             AgentEventKind::JournalFailed(reason.clone()),
         ));
         self.stopped = Some(reason);
+    }
+
+    /// Lets go of the session, which stays open in its journal.
+    async fn leave(&mut self) {
+        if self.is_over() {
+            return;
+        }
+        let tasks = self.open_tasks();
+        if !self.manager.keeps_tasks() {
+            self.halt("the session was left to another process");
+            for task in tasks {
+                // What is run again elsewhere has stopped here.
+                if let Some(handle) = self.manager.task(task) {
+                    handle.outcome().await;
+                }
+            }
+        }
+        self.turn = None;
+        self.emit(AgentEvent::new(self.manager.now(), AgentEventKind::Left));
+        self.stopped = Some("the session was left open, to be taken up again".to_owned());
+        self.show_status();
+    }
+
+    /// Stops what is done here.
+    fn halt(&mut self, reason: &str) {
+        self.turn = None;
+        self.timers.clear();
+        for task in self.open_tasks() {
+            self.manager.cancel(task, reason);
+        }
     }
 
     fn emit(&self, event: AgentEvent) {
@@ -487,6 +517,10 @@ impl Shell {
             // Whoever waits for something to be written down learns that it won't be.
             self.news.close();
             while self.news.try_recv().is_ok() {}
+            if self.stopped.is_none() {
+                // Nor is anything of what goes on without it; but that goes on.
+                self.manager.unroute(&self.session);
+            }
             let end = self.not_stopped();
             for closer in self.closers.drain(..) {
                 let _ = closer.send(end.clone());

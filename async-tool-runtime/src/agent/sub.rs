@@ -137,36 +137,52 @@ async fn look_after(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Rec
             "the process that ran the agent has ended, and nobody has written down how far it had come".to_owned(),
         ));
     }
-    for attempt in (1..=cx.attempt()).rev() {
+    match last_session(builder, cx).await.map_err(broken)? {
+        Some((_, true)) => Ok(Reconciled::Unknown(
+            "the agent had come to its end; the process ended before it could tell".to_owned(),
+        )),
+        // To go on, it would be called again, with what stands in place of a secret.
+        Some((_, false)) if cx.cell().spec.call.redacted => Ok(Reconciled::Unknown(
+            "the agent had begun, and can't go on: a secret in its message was not written down".to_owned(),
+        )),
+        Some((_, false)) | None => Ok(Reconciled::NotStarted),
+    }
+}
+
+/// The attempt that had the last session of a call, and whether that is closed.
+async fn last_session(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Option<(u32, bool)>, StartError> {
+    let mut last = None;
+    for attempt in 1.. {
         match builder.clone().session(session_of(cx, attempt)).finds_closed().await {
-            Ok(true) => {
-                return Ok(Reconciled::Unknown(
-                    "the agent had come to its end; the process ended before it could tell".to_owned(),
-                ));
-            }
-            // To go on, it would be called again, with what stands in place of a secret.
-            Ok(false) if cx.cell().spec.call.redacted => {
-                return Ok(Reconciled::Unknown(
-                    "the agent had begun, and can't go on: a secret in its message was not written down".to_owned(),
-                ));
-            }
-            Ok(false) | Err(StartError::UnknownSession { .. }) => {}
-            Err(error) => return Err(broken(error)),
+            Ok(is_closed) => last = Some((attempt, is_closed)),
+            // An earlier process may have made attempts that don't count here.
+            Err(StartError::UnknownSession { .. }) if attempt >= cx.attempt() => break,
+            Err(StartError::UnknownSession { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(Reconciled::NotStarted)
+    Ok(last)
 }
 
 /// Starts the agent of an attempt, or takes up the session of an earlier one whose process has ended before it had.
 async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent, StartError> {
-    for attempt in (1..cx.attempt()).rev() {
-        match builder.clone().session(session_of(cx, attempt)).resume().await {
-            Err(StartError::UnknownSession { .. }) => {}
-            Err(StartError::SessionClosed { .. }) => break,
-            opened => return opened,
+    let is_first = cx.attempt() == 1 || !builder.has_journal();
+    let last = match is_first {
+        true => None,
+        false => last_session(&builder, cx).await?,
+    };
+    let mut next = cx.attempt();
+    if let Some((attempt, is_closed)) = last {
+        next = next.max(attempt + 1);
+        if !is_closed {
+            match builder.clone().session(session_of(cx, attempt)).resume().await {
+                // One of this process that has not quite come to its end.
+                Err(StartError::SessionTaken { .. } | StartError::SessionClosed { .. }) => {}
+                opened => return opened,
+            }
         }
     }
-    builder.start().await
+    builder.session(session_of(cx, next)).start().await
 }
 
 /// Puts a sub-agent below its call.

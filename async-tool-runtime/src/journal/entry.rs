@@ -28,6 +28,8 @@ pub enum Entry {
     /// The session was taken up by another process than the one that wrote the entries before, or by the same one again. Nobody runs
     /// any more what ran then.
     Resumed {
+        /// Who took it up: a random name, so that no two that do so in the same moment write the same.
+        by: String,
         /// When.
         at: Timestamp,
     },

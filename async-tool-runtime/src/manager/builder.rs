@@ -204,7 +204,8 @@ impl AsyncToolManagerBuilder {
     }
 
     /// How long a task may take in all, from when it is accepted: waiting, every attempt, and the pauses between them. Tasks that bring a
-    /// [deadline](crate::TaskSpec::deadline) keep it, and tasks below others have theirs. Default: without limit.
+    /// [deadline](crate::TaskSpec::deadline) keep it, and tasks below others have theirs. Where a session is taken up again, the time of its tasks
+    /// begins anew. Default: without limit.
     pub fn task_timeout(mut self, timeout: Duration) -> Self {
         self.task_timeout = Some(timeout);
         self

@@ -45,7 +45,8 @@ impl AsyncToolManager {
     }
 
     /// Like [`resolve`](Self::resolve), and returns when the session of the task has written the result down: from then on it outlives
-    /// the process. What is told to whoever brought the result, such as a webhook, should be told after this.
+    /// the process. What is told to whoever brought the result, such as a webhook, should be told after this. Of a task that no session waits
+    /// for, because the host submitted it or its session has let go of it, nothing is written, and this is the same as `resolve`.
     ///
     /// # Errors
     ///
@@ -59,6 +60,11 @@ impl AsyncToolManager {
         let handle = self.task(task).ok_or(ResolveError::UnknownTask)?;
         self.resolve(task, output)?;
         let result = handle.outcome().await;
+        // Whoever settles the task tells the session after us, perhaps. It hears of an end twice, and takes it once.
+        if handle.cell().spec.is_of_session() {
+            self.inner
+                .tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
+        }
         self.inner
             .flush(&result.session)
             .await
@@ -97,6 +103,11 @@ impl Inner {
             spec.deadline = owner.spec.deadline;
         }
         let now = self.now();
+        if let Some(timeout) = self.task_timeout
+            && owner.is_none()
+        {
+            spec.deadline.get_or_insert(now.after(timeout));
+        }
         let cell = Arc::new(TaskCell::new(spec, now, None, Some(Arc::clone(&path))));
         let inserted = self.tasks().insert(&cell);
         match inserted {
@@ -122,16 +133,19 @@ impl Inner {
     ///
     /// # Errors
     ///
-    /// The session stopped before.
+    /// The session has stopped.
     pub(super) async fn flush(&self, session: &SessionId) -> Result<(), oneshot::error::RecvError> {
         let (done, written) = oneshot::channel();
         let is_told = {
             let routes = self.routes();
-            routes.get(session).map(|route| route.send(TaskNews::Barrier(done)))
+            routes
+                .get(session)
+                .map(|route| route.send(TaskNews::Barrier(done)).is_ok())
         };
         match is_told {
             // Nobody writes anything down for it.
             None => Ok(()),
+            // Where it was not taken, it is gone by now, and there is nothing to wait for.
             Some(_) => written.await,
         }
     }
@@ -174,18 +188,17 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
     let RunGuard { inner, cell, .. } = &guard;
     let found = Arc::new(OnceLock::new());
     let call = reconciler.bind(cell.spec.call.arguments.clone(), Arc::clone(&found));
-    let ended = async {
-        Arc::clone(inner).wait_for_slot(Arc::clone(cell), class_of(cell)).await;
+    let has_slot = tokio::select! {
+        biased;
+        () = Arc::clone(inner).wait_for_slot(Arc::clone(cell), class_of(cell)) => true,
+        () = cell.cancellation().cancelled() => false,
+    };
+    let ended = if has_slot {
         let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
         let deadline = inner.executor.deadline(&cell.spec);
         path.attempt.run(cell, Some(&host), call, deadline).await
-    };
-    let ended = tokio::select! {
-        biased;
-        ended = ended => ended,
-        () = cell.cancellation().cancelled(), if cell.started().is_none() => {
-            Err(ToolError::new(ToolErrorKind::Cancelled, "it was told to stop"))
-        }
+    } else {
+        Err(ToolError::new(ToolErrorKind::Cancelled, "it was told to stop"))
     };
     // What was called is not the tool's function.
     cell.set_attempts(1);
@@ -219,11 +232,18 @@ fn fits(inner: &Inner, cell: &TaskCell, value: &serde_json::Value) -> Result<(),
 impl RunGuard {
     /// Takes a task out again that was never started: the session submits it.
     fn withdraw(mut self) {
+        // Nothing from outside is taken from here on; what has come by now is the end.
+        if self.cell.close().is_some() {
+            return self.end(TaskOutcome::Unknown(String::new()));
+        }
         self.is_over = true;
         let Self { inner, cell, .. } = &self;
         cell.seat(|seat| seat.is_over = true);
         let has_freed = inner.give_back(cell, inner.now());
         inner.tasks().forget(cell.spec.task);
+        // For whoever has found it by its id. The session is not told: its task goes on under this id.
+        let why = "it had not begun before the restart, and is submitted again under the same id";
+        cell.settle(TaskOutcome::Cancelled(why.to_owned()), inner.now());
         if cell.spec.is_of_session() {
             inner.tell_session(&cell.spec.session, TaskNews::NotStarted(cell.spec.task));
         }

@@ -200,7 +200,7 @@ fn time_of(entry: &Entry) -> Timestamp {
     match entry {
         Entry::Settled { result } => result.timing.settled,
         Entry::Opened { at, .. }
-        | Entry::Resumed { at }
+        | Entry::Resumed { at, .. }
         | Entry::Deferred { at, .. }
         | Entry::Asked { at, .. }
         | Entry::UserMessage { at, .. }

@@ -64,11 +64,16 @@ impl SqliteJournal {
             ..Compacted::default()
         };
         let mut after = 0;
-        while let Some(job) = self.shared.reader().query(move |file| Job::next(file, after)).await? {
-            let (session, is_last) = (job.session, job.is_last);
-            let count = job.entries.len() as u64;
-            let is_packed = match job.pack {
-                Some(_) => self.write(move |file| job.write(file)).await?,
+        while let Some(bundle) = self
+            .shared
+            .reader()
+            .query(move |file| Bundle::next(file, after))
+            .await?
+        {
+            let (session, is_last) = (bundle.session, bundle.is_last);
+            let count = bundle.entries.len() as u64;
+            let is_packed = match bundle.pack {
+                Some(_) => self.write(move |file| bundle.write(file)).await?,
                 None => false,
             };
             if is_packed {
@@ -89,7 +94,7 @@ impl SqliteJournal {
 }
 
 /// One row to be written.
-struct Job {
+struct Bundle {
     session: i64,
     entries: Vec<Raw>,
     is_last: bool,
@@ -97,7 +102,7 @@ struct Job {
     pack: Option<Vec<u8>>,
 }
 
-impl Job {
+impl Bundle {
     /// The next entries to be packed, of the first session after this one that has some.
     fn next(connection: &Connection, after: i64) -> Result<Option<Self>, StoreError> {
         let view = connection.unchecked_transaction()?;

@@ -7,15 +7,15 @@ use tokio::sync::oneshot;
 
 use crate::{StoreError, worker::Worker};
 
-type Job = Box<dyn FnOnce(&Connection) + Send>;
+type Query = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Runs one short query after the other, so that many long sessions are read side by side, page by page.
-pub(crate) struct Reader(Worker<Job>);
+pub(crate) struct Reader(Worker<Query>);
 
 impl Reader {
     pub(crate) fn start(connection: Connection) -> io::Result<Self> {
-        let worker = Worker::start("async-tool-sqlite-read", move |jobs| {
-            jobs.into_iter().for_each(|job: Job| job(&connection));
+        let worker = Worker::start("async-tool-sqlite-read", move |queries| {
+            queries.into_iter().for_each(|query: Query| query(&connection));
         });
         Ok(Self(worker?))
     }

@@ -156,7 +156,7 @@ impl AgentMachine {
                     at: now,
                 });
             }
-            AgentInput::Recover => self.on_recover(),
+            AgentInput::Recover { by } => self.on_recover(by),
             AgentInput::User(text) => self.on_user(text, false),
             AgentInput::Batch(text) => self.on_user(text, true),
             AgentInput::Turn(turn, event) => self.on_turn(turn, event),
@@ -290,8 +290,10 @@ impl AgentMachine {
 
     fn on_asked(&mut self, task: TaskId, asking: TaskId, request: Option<InputRequest>) {
         let Some(number) = self.open(task) else { return };
-        // What a task below asks is lost with the function above it.
-        if task == asking {
+        // What a task below asks is lost with the function above it. So is consent that a function asks for once it runs, for an agent on another
+        // manager: it says nothing of whether this call may begin.
+        let is_passed_on = matches!(request, Some(InputRequest::Approval { .. })) && self.running.contains(&number);
+        if task == asking && !is_passed_on {
             let waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
             let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
             if known.is_some_and(|known| *known != waits && *known != Waits::Completion) {

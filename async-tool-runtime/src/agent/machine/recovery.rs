@@ -33,7 +33,7 @@ impl AgentMachine {
     /// Nobody runs its tasks any more, and nobody hears of its turn. What may be repeated is submitted again, under the same id; of
     /// what must not happen twice nobody knows whether it has happened, and that is what the model is told, unless the tool can
     /// find out. What waited for people or for the outside goes on waiting.
-    pub(super) fn on_recover(&mut self) {
+    pub(super) fn on_recover(&mut self, by: String) {
         if self.ledger.life() == Life::Closed {
             return;
         }
@@ -41,7 +41,7 @@ impl AgentMachine {
         resumption
             .undelivered
             .extend(self.ledger.inbox().map(|(number, _)| number));
-        self.record(Entry::Resumed { at: self.now });
+        self.record(Entry::Resumed { by, at: self.now });
         for record in self.ledger.tasks().values() {
             if let Some(result) = record.result.as_ref().filter(|result| result.attempts > 0) {
                 self.latencies.note(&result.tool, result.timing.elapsed());

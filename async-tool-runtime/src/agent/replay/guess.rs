@@ -67,7 +67,7 @@ pub(super) fn policy(entries: &[Entry], silent: &BTreeSet<Arc<str>>) -> AgentPol
                     tools.entry(Arc::clone(&result.tool)).or_default().is_unknown = true;
                 }
             }
-            Entry::Resumed { at } => {
+            Entry::Resumed { at, .. } => {
                 resumed = *at;
                 let is_unready = |number: &TaskNo| {
                     let sources: Option<&Vec<TaskNo>> = sources.get(number);

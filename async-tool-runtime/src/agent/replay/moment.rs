@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::turns::{TurnScript, call};
 use crate::{
-    AgentInput, AgentMachine, CloseMode, Entry, Given, ModelError, ProgressReport, TaskId, TaskNo, TaskStatus, Timer,
-    Timestamp, TurnEvent, TurnNo,
+    AgentInput, AgentMachine, CloseMode, Entry, Given, InputRequest, ModelError, ProgressReport, TaskId, TaskNo,
+    TaskStatus, Timer, Timestamp, TurnEvent, TurnNo,
 };
 
 /// Something that may have happened: inputs, one after the other, and what is given with them.
@@ -131,9 +131,9 @@ impl Scene<'_> {
                 let (nonce, works_for) = (nonce.clone(), *works_for);
                 moments.push(Moment::new(now, AgentInput::Open { nonce, works_for }));
             }
-            Entry::Resumed { .. } => moments.push(Moment {
+            Entry::Resumed { by, .. } => moments.push(Moment {
                 is_restart: true,
-                ..Moment::new(now, AgentInput::Recover)
+                ..Moment::new(now, AgentInput::Recover { by: by.clone() })
             }),
             Entry::Deferred { task, .. } => {
                 moments.extend(self.id(*task).map(|task| Moment::new(now, AgentInput::Deferred(task))));
@@ -338,8 +338,16 @@ impl Scene<'_> {
             _ => None,
         });
         let mut told = Vec::new();
+        // What is still to need consent has not begun.
+        let needs_consent = |number: TaskNo| {
+            self.later.iter().any(|entry| {
+                matches!(entry, Entry::Asked { task, request: Some(InputRequest::Approval { .. }), .. } if *task == number)
+            })
+        };
         for (number, progress) in shown.into_iter().flatten() {
-            let Some(task) = self.id(number) else { continue };
+            let Some(task) = self.id(number).filter(|_| !needs_consent(number)) else {
+                continue;
+            };
             told.push(AgentInput::Started(task));
             told.extend(progress.map(|report| AgentInput::Progressed(task, report)));
         }
@@ -421,7 +429,7 @@ fn time(entry: &Entry) -> Option<Timestamp> {
         | Entry::UserMessage { at, .. }
         | Entry::TurnStarted { at, .. }
         | Entry::Accepted { at, .. }
-        | Entry::Resumed { at }
+        | Entry::Resumed { at, .. }
         | Entry::Resubmitted { at, .. }
         | Entry::Deferred { at, .. }
         | Entry::Asked { at, .. }

@@ -30,7 +30,10 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             works_for: Some(TaskId::from_u128(u128::MAX)),
             at: NEVER,
         },
-        Entry::Resumed { at: AT },
+        Entry::Resumed {
+            by: TEXT.into(),
+            at: AT,
+        },
         Entry::Deferred { task: LAST, at: AT },
         Entry::UserMessage {
             text: TEXT.into(),

@@ -17,10 +17,12 @@ pub(super) async fn run(which: &Which, head: Option<Head>, json: bool) -> Result
     let mut verified = Vec::new();
     if let Some(head) = head {
         verified.push(journal.verify_against(&head).await.map_err(Failure::of)?);
+    } else if which.session.is_some() {
+        let session = source::the_session(&journal, which).await?;
+        verified.push(journal.verify(&session).await.map_err(Failure::of)?);
     } else {
-        for session in source::the_sessions(&journal, which).await? {
-            verified.push(journal.verify(&session).await.map_err(Failure::of)?);
-        }
+        // Also those that are said to have no entries.
+        verified = source::all(journal.verify_all()).await?;
     }
     let mut out = anstream::stdout().lock();
     for verification in &verified {
