@@ -309,7 +309,7 @@ async fn a_secret_is_gone_from_every_place_of_a_session() {
             ),
             ("log_in", json!({"user": "ada", "password": SECRET, "how": "panic"})),
             ("log_in", json!({"user": "ada", "password": SECRET, "how": "nest"})),
-            ("log_in", json!({"user": "ada", "passwrod": SECRET})),
+            ("log_in", json!({"user": "ada", "pass_word": SECRET})),
             ("login", json!({"password": PIN})),
             ("log_in", json!([SECRET])),
             ("vault", json!({"how": "fail"})),
@@ -1044,12 +1044,12 @@ async fn errors_about_secret_arguments_are_told_and_not_written() {
 
 #[test]
 fn a_secret_argument_must_be_there() {
-    let tools = [log_in().sensitive_arguments(["pasword"]).into()];
+    let tools = [log_in().sensitive_arguments(["pass_word"]).into()];
     let error = AsyncToolManager::builder().tools(tools).build().unwrap_err();
     let source = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
     assert!(
         source
-            .contains("`sensitive_arguments` must name arguments of the tool, and `pasword` is none: write `password`"),
+            .contains("`sensitive_arguments` must name arguments of the tool, and `pass_word` is none: write `password`"),
         "{source}"
     );
 }
