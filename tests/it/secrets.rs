@@ -1048,8 +1048,9 @@ fn a_secret_argument_must_be_there() {
     let error = AsyncToolManager::builder().tools(tools).build().unwrap_err();
     let source = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
     assert!(
-        source
-            .contains("`sensitive_arguments` must name arguments of the tool, and `pass_word` is none: write `password`"),
+        source.contains(
+            "`sensitive_arguments` must name arguments of the tool, and `pass_word` is none: write `password`"
+        ),
         "{source}"
     );
 }

@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Message, Model, ModelError, ModelEvent,
-    ModelRequest, ModelStream, Seq, SessionId, SubmitError, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSpec,
-    TaskStatus, Timestamp, Timing, broadcast::next, manager::TaskNews,
+    ModelRequest, ModelStream, Seq, SessionId, SubmitError, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus,
+    Timestamp, Timing, broadcast::next, manager::TaskNews,
 };
 
 /// How many commands may wait; the host waits beyond that.
@@ -380,9 +380,12 @@ impl Shell {
                 AgentAction::AbortTurn(turn) => {
                     self.turn.take_if(|(running, _)| *running == turn);
                 }
-                AgentAction::Submit(spec) => self.submit(spec, |bounds, manager, spec| bounds.submit(manager, spec)),
+                AgentAction::Submit(spec) => {
+                    self.submit(spec, |bounds, manager, spec| Ok(bounds.submit(manager, spec)?.result()))
+                }
                 AgentAction::Await(spec, request) => self.submit(spec, |bounds, manager, spec| {
-                    manager.await_completion(spec, request, bounds.owner.as_ref())
+                    let handle = manager.await_completion(spec, request, bounds.owner.as_ref())?;
+                    Ok(handle.result())
                 }),
                 AgentAction::Reconcile(spec) => self.submit(spec, |bounds, manager, spec| {
                     manager.reconcile(spec, bounds.owner.as_ref())
@@ -406,12 +409,12 @@ impl Shell {
     fn submit(
         &mut self,
         spec: TaskSpec,
-        submit: impl FnOnce(&Bounds, &AsyncToolManager, TaskSpec) -> Result<TaskHandle, SubmitError>,
+        submit: impl FnOnce(&Bounds, &AsyncToolManager, TaskSpec) -> Result<Option<Arc<AsyncTaskResult>>, SubmitError>,
     ) {
         let (task, number) = (spec.task, spec.number);
         let result = match submit(&self.bounds, &self.manager, spec) {
-            // A task of a session that had stopped in this process and was taken up again may have ended unheard. Others may hear twice.
-            Ok(handle) => handle.result(),
+            // A task of a session that had stopped in this process and was taken up again may have ended unheard. Others may be heard twice.
+            Ok(result) => result,
             Err(refusal) => {
                 let (call, error) = refusal.into_parts();
                 let mut spec = TaskSpec::new(self.session.clone(), call).with_task(task);

@@ -8,7 +8,8 @@ use super::{
     AsyncToolManager, Inner, ResolveError, TaskNews, admission::class_of, people::check, run::RunGuard, table::Inserted,
 };
 use crate::{
-    InputRequest, Reconciled, SessionId, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec, ToolCall,
+    AsyncTaskResult, InputRequest, Reconciled, SessionId, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec,
+    ToolCall,
     policy::{Path, wait_for_resolution},
     task::{TaskCell, TaskHandle},
     tool::{Reconciler, TaskHost, ToolError, ToolErrorKind},
@@ -31,17 +32,23 @@ impl AsyncToolManager {
         Ok(self.handle(cell))
     }
 
-    /// Has the tool of a task find out what became of it. The session is told that it ended, or that it was never started.
-    pub(crate) fn reconcile(&self, spec: TaskSpec, owner: Option<&Arc<TaskCell>>) -> Result<TaskHandle, SubmitError> {
+    /// Has the tool of a task find out what became of it. The session is told that it ended, or that it was never started. Gives the end
+    /// of one that has ended in this process, which nobody tells again.
+    pub(crate) fn reconcile(
+        &self,
+        spec: TaskSpec,
+        owner: Option<&Arc<TaskCell>>,
+    ) -> Result<Option<Arc<AsyncTaskResult>>, SubmitError> {
         let (cell, is_new) = self.inner.take_in(spec, owner)?;
-        if let Some(Taken { path, runtime }) = is_new {
-            let guard = RunGuard::new(&self.inner, &cell);
-            match path.options.reconcile.clone() {
-                Some(reconciler) => drop(runtime.spawn(reconcile(guard, path, reconciler))),
-                None => guard.end(TaskOutcome::Unknown("nobody can find out what became of it".to_owned())),
-            }
+        let Some(Taken { path, runtime }) = is_new else {
+            return Ok(cell.result.get().cloned());
+        };
+        let guard = RunGuard::new(&self.inner, &cell);
+        match path.options.reconcile.clone() {
+            Some(reconciler) => drop(runtime.spawn(reconcile(guard, path, reconciler))),
+            None => guard.end(TaskOutcome::Unknown("nobody can find out what became of it".to_owned())),
         }
-        Ok(self.handle(cell))
+        Ok(None)
     }
 
     /// Like [`resolve`](Self::resolve), and returns when the session of the task has written the result down: from then on it outlives
