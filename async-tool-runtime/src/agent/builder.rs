@@ -214,8 +214,8 @@ impl AsyncAgentBuilder {
             .await
     }
 
-    /// Takes up a session that is in the journal and not closed, whose process has ended: after a crash, or because its last handle was
-    /// dropped while the journal failed. [`AsyncAgent::resumption`] says what became of its tasks.
+    /// Takes up a session that is in the journal and not closed, whose process has ended or has [left](AsyncAgent::leave) it, or
+    /// whose journal had failed. [`AsyncAgent::resumption`] says what became of its tasks.
     ///
     /// # What holds
     ///
@@ -246,7 +246,8 @@ impl AsyncAgentBuilder {
         start.begin(ledger, seq, AgentInput::Recover { by: random() }).await
     }
 
-    /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise.
+    /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise. A session that is closed is neither: an
+    /// agent whose last handle is dropped closes its session, so a process that is to be started again [leaves](AsyncAgent::leave) it.
     ///
     /// # Errors
     ///

@@ -190,7 +190,8 @@ impl ToolContext {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future withdraws the question.
+    /// Dropping the future withdraws the question. That it was withdrawn is not waited to be written down, as an answer is: if the process ends
+    /// in that moment, the task may be found still asking.
     pub async fn request_input(
         &self,
         prompt: impl Into<String>,
