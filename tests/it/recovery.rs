@@ -11,9 +11,9 @@ use std::{
 
 use async_tool_runtime::{
     AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoxFuture, BoxStream, Effect, Entry, FunctionTool,
-    InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelRequest, ModelStream, ReadError, Reconciled,
-    ResolveError, Seq, SessionFilter, SessionId, Snapshot, StartError, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
-    ToolContext, ToolError,
+    InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelError, ModelRequest, ModelStream, ReadError,
+    Reconciled, ResolveError, RetryPolicy, Seq, SessionFilter, SessionId, Snapshot, StartError, TaskId, TaskNo,
+    TaskStatus, Timestamp, ToolCall, ToolContext, ToolError,
     testing::{Replay, ScriptedModel},
 };
 use serde_json::{Value, json};
@@ -1047,5 +1047,81 @@ async fn consent_that_a_sub_agent_on_another_manager_asks_for_does_not_let_its_c
     agent.run_until_idle().await.unwrap();
     assert_eq!(seen.of("pay").len(), 1, "what must not happen twice has happened once");
     assert!(told(model.requests().last().unwrap()).contains("nobody has written down how far it had come"));
+    check(&kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waits_for_completion_has_the_time_of_a_task_anew() {
+    let kept = kept();
+    let order = || tool_of("order", |_, cx| async move { Ok(cx.defer::<Value>().await) }).grace(Duration::ZERO);
+    leave(&kept, &manager([order()]), &["order"]).await;
+    let limited = AsyncToolManager::builder()
+        .tool(order())
+        .task_timeout(Duration::from_secs(10));
+    let agent = resume(&kept, &limited.build().unwrap(), &listener()).await;
+    let rest = tokio::time::timeout(Duration::from_secs(3_600), agent.run_until_idle());
+    rest.await.expect("it is not waited for without end").unwrap();
+    assert!(format!("{:?}", entries(&kept)).contains("the task's deadline has passed"));
+    check(&kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_out_what_became_of_a_call_is_given_time_to_end_when_it_is_told_to_stop() {
+    let (kept, seen) = (kept(), Seen::default());
+    leave(&kept, &manager([stuck("pay", Effect::Once, &seen)]), &["pay"]).await;
+    let tool = stuck("pay", Effect::Once, &seen).reconcile(|lost: LostTask| async move {
+        lost.context().cancellation().cancelled().await;
+        Ok::<_, String>(Reconciled::Completed("receipt 7"))
+    });
+    let manager = manager([tool]);
+    let agent = resume(&kept, &manager, &listener()).await;
+    while manager.stats().running == 0 {
+        tokio::task::yield_now().await;
+    }
+    agent.cancel(TaskNo::new(1), "not wanted any more").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    assert_eq!(agent.tasks().await.unwrap()[0].status, TaskStatus::Completed);
+    check(&kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sub_agent_goes_on_in_its_last_session_also_if_an_earlier_attempt_had_failed() {
+    let (kept, seen) = (kept(), Seen::default());
+    let above = |journal: &Mortal, below: ScriptedModel| {
+        let journal = journal.clone();
+        let clerk = AsyncAgent::as_tool("clerk", "Does things.", move |manager| {
+            let builder = AsyncAgent::builder(below.clone(), manager).journal(journal.clone());
+            builder.model_retries(0, Duration::ZERO).tools(["look"])
+        });
+        let clerk = clerk
+            .effect(Effect::Idempotent)
+            .retry(RetryPolicy::new(3))
+            .grace(Duration::ZERO);
+        manager([stuck("look", Effect::Read, &seen), clerk])
+    };
+    let journal = Mortal::of(&kept);
+    let failing = ScriptedModel::new()
+        .turn(|_| ModelStream::failed(ModelError::transient("overloaded")))
+        .turn(|_| ModelStream::calls([ToolCall::new("c1", "look", json!({}))]))
+        .otherwise(|_| ModelStream::text("so be it"));
+    let delegating = ScriptedModel::new()
+        .turn(|_| ModelStream::calls([ToolCall::new("c1", "clerk", json!({"message": "look"}))]))
+        .otherwise(|_| ModelStream::text("so be it"));
+    let builder = AsyncAgent::builder(delegating, above(&journal, failing));
+    let agent = builder.journal(journal.clone()).session("s").start().await.unwrap();
+    agent.send("go on").await.unwrap();
+    while seen.of("look").is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    journal.die();
+
+    let model = listener();
+    let below = ScriptedModel::new().otherwise(|_| ModelStream::text("all seen to"));
+    let agent = resume(&kept, &above(&Mortal::of(&kept), below), &model).await;
+    agent.run_until_idle().await.unwrap();
+    assert_eq!(seen.of("look").len(), 2);
+    let told = told(model.requests().last().unwrap());
+    assert!(told.contains("all seen to"), "{told}");
     check(&kept);
 }
