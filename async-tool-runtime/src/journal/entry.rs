@@ -242,6 +242,37 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// When it was written; of the end of a task, when the task ended, which is a little earlier.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Settled { result } => result.timing.settled,
+            Self::Opened { at, .. }
+            | Self::Resumed { at, .. }
+            | Self::Deferred { at, .. }
+            | Self::Asked { at, .. }
+            | Self::UserMessage { at, .. }
+            | Self::TurnStarted { at, .. }
+            | Self::Accepted { at, .. }
+            | Self::Resubmitted { at, .. }
+            | Self::TurnEnded { at, .. }
+            | Self::TurnInterrupted { at, .. }
+            | Self::TurnFailed { at, .. }
+            | Self::Answered { at, .. }
+            | Self::Replaced { at, .. }
+            | Self::Delivered { at, .. }
+            | Self::Dropped { at, .. }
+            | Self::CancelRequested { at, .. }
+            | Self::DeliverySet { at, .. }
+            | Self::Grouped { at, .. }
+            | Self::Pruned { at, .. }
+            | Self::Draining { at, .. }
+            | Self::Detached { at, .. }
+            | Self::Closing { at, .. }
+            | Self::Closed { at, .. } => *at,
+        }
+    }
+
     /// What kind of fact it is, as it is serialised: `user_message`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {

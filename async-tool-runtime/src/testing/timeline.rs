@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::{Answer, Entry, Given, InputRequest, Message, ModelRequest, TaskNo, TaskOutcome, Timestamp};
+use crate::{Answer, Entry, Given, InputRequest, Message, ModelRequest, TaskNo, TaskOutcome};
 
 /// How much of a text is shown, in characters.
 const SHOWN: usize = 160;
@@ -38,7 +38,7 @@ pub(super) fn write(f: &mut impl Write, entries: &[Entry]) -> fmt::Result {
     let mut opened = None;
     let mut known = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
-        let at = time_of(entry);
+        let at = entry.at();
         let since = at.since(*opened.get_or_insert(at)).as_millis();
         write!(f, "{since:>8} ms  {:>4}  ", place + 1)?;
         if let Entry::Accepted { number, task, .. } = entry {
@@ -193,35 +193,6 @@ fn outcome(outcome: &TaskOutcome) -> String {
         TaskOutcome::Failed(error) => format!("fails ({:?}): {}", error.kind(), error.message()),
         TaskOutcome::Cancelled(reason) => format!("is cancelled: {reason}"),
         TaskOutcome::Unknown(why) => format!("ends, nobody knows how: {why}"),
-    }
-}
-
-fn time_of(entry: &Entry) -> Timestamp {
-    match entry {
-        Entry::Settled { result } => result.timing.settled,
-        Entry::Opened { at, .. }
-        | Entry::Resumed { at, .. }
-        | Entry::Deferred { at, .. }
-        | Entry::Asked { at, .. }
-        | Entry::UserMessage { at, .. }
-        | Entry::TurnStarted { at, .. }
-        | Entry::Accepted { at, .. }
-        | Entry::Resubmitted { at, .. }
-        | Entry::TurnEnded { at, .. }
-        | Entry::TurnInterrupted { at, .. }
-        | Entry::TurnFailed { at, .. }
-        | Entry::Answered { at, .. }
-        | Entry::Replaced { at, .. }
-        | Entry::Delivered { at, .. }
-        | Entry::Dropped { at, .. }
-        | Entry::CancelRequested { at, .. }
-        | Entry::DeliverySet { at, .. }
-        | Entry::Grouped { at, .. }
-        | Entry::Pruned { at, .. }
-        | Entry::Draining { at, .. }
-        | Entry::Detached { at, .. }
-        | Entry::Closing { at, .. }
-        | Entry::Closed { at, .. } => *at,
     }
 }
 

@@ -25,9 +25,8 @@ impl<'a> Conversation<'a> {
     pub(crate) fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let mut began = None;
         for (place, entry) in self.entries.iter().enumerate() {
-            let at = time(entry);
-            let began = *began.get_or_insert(at);
-            let since = at.map_or_else(String::new, |at| since(began.unwrap_or(at), at));
+            let at = entry.at();
+            let since = since(*began.get_or_insert(at), at);
             let (who, what) = self.line(entry);
             let style = style(who);
             let dim = Style::new().dimmed();
@@ -241,14 +240,4 @@ fn list(tasks: &[TaskNo]) -> String {
 fn since(began: Timestamp, at: Timestamp) -> String {
     let millis = at.since(began).as_millis();
     format!("{}.{:03} s", millis / 1_000, millis % 1_000)
-}
-
-/// When an entry was written.
-fn time(entry: &Entry) -> Option<Timestamp> {
-    if let Entry::Settled { result } = entry {
-        return Some(result.timing.settled);
-    }
-    // Each other entry says so, also one of a later version.
-    let written = serde_json::to_value(entry).ok()?;
-    written.get("at")?.as_u64().map(Timestamp::from_millis)
 }

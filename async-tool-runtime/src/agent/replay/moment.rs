@@ -421,32 +421,7 @@ fn shown_in_line(line: &str) -> Option<Shown> {
     line.contains(TaskStatus::Running.as_str()).then_some((number, None))
 }
 
-/// When an entry was written, if it says so.
+/// When an entry was written, if it says so: the end of a task says when that was.
 fn time(entry: &Entry) -> Option<Timestamp> {
-    match entry {
-        Entry::Settled { .. } => None,
-        Entry::Opened { at, .. }
-        | Entry::UserMessage { at, .. }
-        | Entry::TurnStarted { at, .. }
-        | Entry::Accepted { at, .. }
-        | Entry::Resumed { at, .. }
-        | Entry::Resubmitted { at, .. }
-        | Entry::Deferred { at, .. }
-        | Entry::Asked { at, .. }
-        | Entry::TurnEnded { at, .. }
-        | Entry::TurnInterrupted { at, .. }
-        | Entry::TurnFailed { at, .. }
-        | Entry::Answered { at, .. }
-        | Entry::Replaced { at, .. }
-        | Entry::Delivered { at, .. }
-        | Entry::Dropped { at, .. }
-        | Entry::CancelRequested { at, .. }
-        | Entry::DeliverySet { at, .. }
-        | Entry::Grouped { at, .. }
-        | Entry::Pruned { at, .. }
-        | Entry::Draining { at, .. }
-        | Entry::Detached { at, .. }
-        | Entry::Closing { at }
-        | Entry::Closed { at } => Some(*at),
-    }
+    (!matches!(entry, Entry::Settled { .. })).then(|| entry.at())
 }
