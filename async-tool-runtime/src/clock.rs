@@ -19,6 +19,12 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// What the system's clock says now. Where a test stops the time, that goes on.
+    pub(crate) fn of_system() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(since_epoch.as_secs().saturating_mul(1_000) + u64::from(since_epoch.subsec_millis()))
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
@@ -48,9 +54,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
-            origin: Timestamp::default().after(since_epoch),
+            origin: Timestamp::of_system(),
             started: Instant::now(),
         }
     }

@@ -14,11 +14,24 @@ impl Hasher for QuickHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            // Multiplying by an odd constant (that of Fibonacci hashing) and rotating spreads ids that only count up.
-            self.0 = (self.0.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.add(u64::from_le_bytes(*word));
         }
+        // A loop, because a copy of so few bytes takes a call.
+        let rest = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        self.add(rest);
+    }
+
+    /// What ends a text when it is hashed.
+    fn write_u8(&mut self, byte: u8) {
+        self.add(byte.into());
+    }
+}
+
+impl QuickHasher {
+    fn add(&mut self, word: u64) {
+        // Multiplying by an odd constant (that of Fibonacci hashing) and rotating spreads ids that only count up.
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }

@@ -417,7 +417,7 @@ impl Shell {
             Ok(result) => result,
             Err(refusal) => {
                 let (call, error) = refusal.into_parts();
-                let mut spec = TaskSpec::new(self.session.clone(), call).with_task(task);
+                let mut spec = TaskSpec::named(task, self.session.clone(), call);
                 spec.number = number;
                 let now = self.manager.now();
                 let outcome = TaskOutcome::Failed(error);

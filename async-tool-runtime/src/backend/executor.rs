@@ -1,6 +1,6 @@
 //! Carries out tasks.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, task::Context, time::Duration};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    policy::{Path, Paths, ToolRequest, past_deadline, sleep_until_some},
+    policy::{Begun, Path, Paths, ToolRequest, past_deadline, sleep_until_some},
     task::TaskCell,
     tool::{Arguments, BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
 };
@@ -79,31 +79,33 @@ impl Executor {
             Some(Arc::clone(&path)),
         );
         let cell = Arc::new(cell);
-        let result = self.run(&path, &cell, None, call).await;
+        let result = Begun::run(|task_cx| self.begin(&path, &cell, None, call, task_cx)).await;
         outcome_of(result, &cell)
     }
 
-    /// Runs a call that has been bound and has a slot.
-    pub(crate) async fn run(
+    /// Begins a call that has been bound and has a slot. Never waits.
+    pub(crate) fn begin(
         &self,
         path: &Path,
         cell: &Arc<TaskCell>,
-        host: Option<&Arc<dyn TaskHost>>,
+        host: Option<Arc<dyn TaskHost>>,
         call: BoundCall,
-    ) -> Result<Value, ToolError> {
+        task_cx: &mut Context<'_>,
+    ) -> Begun {
         let deadline = self.deadline(&cell.spec);
-        match &path.inner {
-            None => path.attempt.run(cell, host, call, deadline).await,
-            Some(inner) => {
-                let request = ToolRequest::new(Arc::clone(cell), host.cloned(), Some(call), deadline);
-                // A layer of the host's may wait for as long as it likes.
-                tokio::select! {
-                    biased;
-                    result = inner.run(request) => result,
-                    () = sleep_until_some(deadline) => Err(past_deadline()),
-                }
+        let Some(inner) = &path.inner else {
+            return path.attempt.begin(cell, host, call, deadline, task_cx);
+        };
+        let request = ToolRequest::new(Arc::clone(cell), host, Some(call), deadline);
+        let run = inner.run(request);
+        Begun::Waits(Box::pin(async move {
+            // A layer of the host's may wait for as long as it likes.
+            tokio::select! {
+                biased;
+                result = run => result,
+                () = sleep_until_some(deadline) => Err(past_deadline()),
             }
-        }
+        }))
     }
 
     pub(crate) fn path(&self, name: &str) -> Result<&Arc<Path>, ToolError> {

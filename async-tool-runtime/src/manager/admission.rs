@@ -61,6 +61,7 @@ impl Inner {
         self: &Arc<Self>,
         mut spec: TaskSpec,
         parent: Option<&Arc<TaskCell>>,
+        now: Timestamp,
     ) -> Result<Arc<TaskCell>, SubmitError> {
         let refuse = |call: ToolCall, error: ToolError| {
             // What a model makes up is no name to count by.
@@ -92,7 +93,6 @@ impl Inner {
         };
         self.runtime.get_or_init(|| runtime.clone());
 
-        let now = self.now();
         if let Some(timeout) = self.task_timeout
             && parent.is_none()
         {

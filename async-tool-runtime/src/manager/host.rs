@@ -237,12 +237,13 @@ impl TaskHost for Inner {
         call: ToolCall,
         key: IdempotencyKey,
     ) -> Result<TaskHandle, SubmitError> {
-        let mut spec = TaskSpec::new(parent.spec.session.clone(), call);
+        let now = self.now();
+        let mut spec = TaskSpec::named(TaskId::at(now), parent.spec.session.clone(), call);
         spec.parent = Some(parent.spec.task);
         spec.idempotency_key = Some(key);
         spec.turn = parent.spec.turn;
         spec.deadline = parent.spec.deadline;
-        let child = self.submit(spec, Some(parent))?;
+        let child = self.submit(spec, Some(parent), now)?;
         Ok(TaskHandle::new(child, run::stop(&Arc::downgrade(&self))))
     }
 }

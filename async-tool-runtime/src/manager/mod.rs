@@ -164,8 +164,10 @@ impl AsyncToolManager {
     /// [`SubmitError`], which hands the call back: there is no such tool, the arguments don't fit, the queue is full, the
     /// manager is shutting down, or there is no tokio runtime. Nothing has run then.
     pub fn submit(&self, session: &SessionId, call: ToolCall) -> Result<TaskAck, SubmitError> {
-        let handle = self.submit_task(TaskSpec::new(session.clone(), call))?;
-        Ok(handle.ack())
+        let now = self.now();
+        let spec = TaskSpec::named(TaskId::at(now), session.clone(), call);
+        let cell = self.inner.submit(spec, None, now)?;
+        Ok(cell.ack())
     }
 
     /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first, as long as
@@ -176,7 +178,7 @@ impl AsyncToolManager {
     ///
     /// As for [`submit`](Self::submit).
     pub fn submit_task(&self, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
-        let cell = self.inner.submit(spec, None)?;
+        let cell = self.inner.submit(spec, None, self.now())?;
         Ok(self.handle(cell))
     }
 
@@ -184,7 +186,7 @@ impl AsyncToolManager {
     pub(crate) fn submit_below(&self, mut spec: TaskSpec, owner: &Arc<TaskCell>) -> Result<TaskHandle, SubmitError> {
         spec.parent = Some(owner.spec.task);
         spec.deadline = owner.spec.deadline;
-        let cell = self.inner.submit(spec, Some(owner))?;
+        let cell = self.inner.submit(spec, Some(owner), self.now())?;
         Ok(self.handle(cell))
     }
 

@@ -26,7 +26,7 @@ impl AsyncToolManager {
         let (cell, is_new) = self.inner.take_in(spec, owner)?;
         if let Some(Taken { runtime, .. }) = is_new {
             cell.defer();
-            let guard = RunGuard::new(&self.inner, &cell);
+            let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
             runtime.spawn(wait(guard, request));
         }
         Ok(self.handle(cell))
@@ -43,7 +43,7 @@ impl AsyncToolManager {
         let Some(Taken { path, runtime }) = is_new else {
             return Ok(cell.result.get().cloned());
         };
-        let guard = RunGuard::new(&self.inner, &cell);
+        let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
         match path.options.reconcile.clone() {
             Some(reconciler) => drop(runtime.spawn(reconcile(guard, path, reconciler))),
             None => guard.end(TaskOutcome::Unknown("nobody can find out what became of it".to_owned())),
@@ -187,7 +187,7 @@ async fn wait(guard: RunGuard, request: Option<InputRequest>) {
         cell.stop_asking(question);
         inner.asked(cell);
     }
-    guard.finish(result);
+    guard.finish(Some(result));
 }
 
 async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
@@ -203,7 +203,7 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
     let ended = if has_slot {
         let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
         let deadline = inner.executor.deadline(&cell.spec);
-        path.attempt.run(cell, Some(&host), call, deadline).await
+        path.attempt.run(cell, Some(host), call, deadline).await
     } else {
         Err(ToolError::new(ToolErrorKind::Cancelled, "it was told to stop"))
     };

@@ -1,8 +1,10 @@
 //! The way of one task from its acceptance to its end.
 
 use std::{
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
+    task::Poll,
 };
 
 use serde_json::Value;
@@ -16,7 +18,7 @@ use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     TaskEvent, TaskOutcome, Timestamp,
     backend::{Backend, outcome_of},
-    policy::{CANCELLED, Claim, Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
+    policy::{Begun, CANCELLED, Claim, Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
     task::{StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
@@ -52,17 +54,16 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
         span,
     } = task;
     // Made before the task is spawned: a runtime that is shut down drops the future without polling it.
-    let guard = RunGuard::new(inner, &cell);
+    let guard = RunGuard::new(inner, cell);
     match work {
         Work::Here(call) => {
             let run = run_here(guard, path, call);
             // A future is the smaller without a span that nobody looks at.
-            let spawned = if span.is_disabled() {
+            drop(if span.is_disabled() {
                 runtime.spawn(run)
             } else {
                 runtime.spawn(run.instrument(span))
-            };
-            cell.set_abort(spawned);
+            });
         }
         // Never aborted from outside: it has to tell the backend.
         Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend).instrument(span))),
@@ -86,18 +87,32 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     // Here, and not where the future is first polled, which may be in any order.
     let conflict = path.conflict.as_ref();
     let claim = conflict.and_then(|conflict| conflict.claim_early(&cell, || inner.above(&cell)));
-    let guard = RunGuard::new(inner, &cell);
-    let spawned = runtime.spawn(run_outer(guard, outer, call, claim).instrument(span));
-    if inner.backend.is_none() {
-        cell.set_abort(spawned);
-    }
+    let guard = RunGuard::new(inner, cell);
+    drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
 }
 
-async fn run_here(guard: RunGuard, path: Arc<Path>, call: BoundCall) {
-    let Some(guard) = guard.unless_over() else { return };
-    let host: Arc<dyn TaskHost> = Arc::clone(&guard.inner) as _;
-    let result = guard.inner.executor.run(&path, &guard.cell, Some(&host), call).await;
-    guard.finish(result);
+/// A block, because a future holds what an async function takes twice.
+fn run_here(guard: RunGuard, path: Arc<Path>, call: BoundCall) -> impl Future<Output = ()> + Send {
+    let mut call = Some(call);
+    async move {
+        if guard.is_over_already() {
+            return guard.finish(None);
+        }
+        let RunGuard { inner, cell, .. } = &guard;
+        let begun = poll_fn(|task_cx| {
+            let host = Arc::clone(inner) as _;
+            let begun = call
+                .take()
+                .map(|call| inner.executor.begin(&path, cell, Some(host), call, task_cx));
+            Poll::Ready(begun)
+        });
+        let result = match begun.await {
+            Some(Begun::Ended(result)) => Some(result),
+            Some(Begun::Waits(rest)) => cell.until_aborted(rest).await,
+            None => None,
+        };
+        guard.finish(result);
+    }
 }
 
 async fn run_outer(
@@ -120,13 +135,16 @@ async fn run_outer(
         }
         sleep(inner.executor.cancel_grace().saturating_add(GRACE_SLACK)).await;
     };
-    let result = tokio::select! {
-        biased;
-        result = outer.run(request) => result,
-        () = too_late => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
-        // A layer of the host's may wait for as long as it likes.
-        () = sleep_until_some(deadline), if !is_remote => Err(past_deadline()),
+    let run = async {
+        tokio::select! {
+            biased;
+            result = outer.run(request) => result,
+            () = too_late => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
+            // A layer of the host's may wait for as long as it likes.
+            () = sleep_until_some(deadline), if !is_remote => Err(past_deadline()),
+        }
     };
+    let result = cell.until_aborted(run).await;
     guard.finish(result);
 }
 
@@ -146,25 +164,33 @@ pub(super) struct RunGuard {
 }
 
 impl RunGuard {
-    pub(super) fn new(inner: &Arc<Inner>, cell: &Arc<TaskCell>) -> Self {
+    pub(super) fn new(inner: &Arc<Inner>, cell: Arc<TaskCell>) -> Self {
         Self {
             inner: Arc::clone(inner),
-            cell: Arc::clone(cell),
+            cell,
             is_over: false,
         }
     }
 
     /// `None` if the task was told to stop, or was completed from outside, between its slot and its start.
     pub(super) fn unless_over(self) -> Option<Self> {
-        if self.cell.cancel_reason().is_some() || self.cell.is_settled() {
-            self.end(TaskOutcome::Cancelled(String::new()));
+        if self.is_over_already() {
+            self.finish(None);
             return None;
         }
         Some(self)
     }
 
-    pub(super) fn finish(self, result: Result<Value, ToolError>) {
-        let outcome = outcome_of(self.cell.conclude(result), &self.cell);
+    fn is_over_already(&self) -> bool {
+        self.cell.cancel_reason().is_some() || self.cell.is_settled()
+    }
+
+    /// `None` if the task was aborted.
+    pub(super) fn finish(self, result: Option<Result<Value, ToolError>>) {
+        let outcome = match result {
+            Some(result) => outcome_of(self.cell.conclude(result), &self.cell),
+            None => TaskOutcome::Cancelled(String::new()),
+        };
         self.end(outcome);
     }
 
@@ -180,7 +206,7 @@ impl RunGuard {
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
-        self.cell.forget_abort();
+        self.cell.forget_waker();
         if self.is_over {
             return;
         }

@@ -1,8 +1,9 @@
 //! The tasks a manager knows.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::BuildHasherDefault,
+    borrow::Borrow,
+    collections::{HashSet, VecDeque},
+    hash::{BuildHasherDefault, Hash, Hasher},
     sync::Arc,
 };
 
@@ -10,12 +11,35 @@ use crate::{TaskId, hash::QuickHasher, task::TaskCell};
 
 /// All open tasks, and the last ones that have ended: a late question about a task is answered with what became of it.
 pub(super) struct TaskTable {
-    cells: HashMap<TaskId, Arc<TaskCell>, BuildHasherDefault<QuickHasher>>,
+    cells: HashSet<Known, BuildHasherDefault<QuickHasher>>,
     settled: VecDeque<TaskId>,
     retained: usize,
     /// Whether new tasks are refused. Here, because a count of open tasks says nothing while more can come.
     closing: bool,
 }
+
+/// A task that is found by its id. The table is the smaller for not having the id twice, and more of it stays in the cache.
+struct Known(Arc<TaskCell>);
+
+impl Borrow<TaskId> for Known {
+    fn borrow(&self) -> &TaskId {
+        &self.0.spec.task
+    }
+}
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.spec.task.hash(state);
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.spec.task == other.0.spec.task
+    }
+}
+
+impl Eq for Known {}
 
 /// What became of a task that was to be added.
 pub(super) enum Inserted {
@@ -28,7 +52,7 @@ pub(super) enum Inserted {
 impl TaskTable {
     pub(super) fn new(retained: usize) -> Self {
         Self {
-            cells: HashMap::default(),
+            cells: HashSet::default(),
             settled: VecDeque::new(),
             retained,
             closing: false,
@@ -36,16 +60,14 @@ impl TaskTable {
     }
 
     pub(super) fn insert(&mut self, cell: &Arc<TaskCell>) -> Inserted {
-        use std::collections::hash_map::Entry;
-        match self.cells.entry(cell.spec.task) {
-            Entry::Occupied(known) => Inserted::Known(Arc::clone(known.get())),
-            // What still drains may need others to end.
-            Entry::Vacant(_) if self.closing && cell.spec.parent.is_none() => Inserted::Closing,
-            Entry::Vacant(free) => {
-                free.insert(Arc::clone(cell));
-                Inserted::New
-            }
+        // What still drains may need others to end.
+        if self.closing && cell.spec.parent.is_none() {
+            return self.find(cell.spec.task).map_or(Inserted::Closing, Inserted::Known);
         }
+        if self.cells.insert(Known(Arc::clone(cell))) {
+            return Inserted::New;
+        }
+        self.find(cell.spec.task).map_or(Inserted::New, Inserted::Known)
     }
 
     /// Refuses new tasks from now on.
@@ -54,7 +76,7 @@ impl TaskTable {
     }
 
     pub(super) fn find(&self, task: TaskId) -> Option<Arc<TaskCell>> {
-        self.cells.get(&task).cloned()
+        self.cells.get(&task).map(|Known(cell)| Arc::clone(cell))
     }
 
     pub(super) fn forget(&mut self, task: TaskId) {
@@ -68,7 +90,8 @@ impl TaskTable {
         if self.settled.len() <= self.retained {
             return None;
         }
-        self.cells.remove(&self.settled.pop_front()?)
+        let Known(cell) = self.cells.take(&self.settled.pop_front()?)?;
+        Some(cell)
     }
 
     pub(super) fn open_count(&self) -> usize {
@@ -78,15 +101,15 @@ impl TaskTable {
     /// How many tasks have not ended: unlike [`open_count`](Self::open_count), without those that are just being taken out. Looks at
     /// every task.
     pub(super) fn unsettled_count(&self) -> usize {
-        self.cells.values().filter(|cell| !cell.is_settled()).count()
+        self.cells.iter().filter(|Known(cell)| !cell.is_settled()).count()
     }
 
     pub(super) fn open(&self) -> Vec<Arc<TaskCell>> {
         let mut open: Vec<_> = self
             .cells
-            .values()
-            .filter(|cell| !cell.result.initialized())
-            .cloned()
+            .iter()
+            .filter(|Known(cell)| !cell.is_settled())
+            .map(|Known(cell)| Arc::clone(cell))
             .collect();
         open.sort_by_key(|cell| cell.spec.task);
         open

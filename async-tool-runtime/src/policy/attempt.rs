@@ -72,7 +72,7 @@ impl Attempt {
                     None => attempt.bind(request.arguments())?,
                 };
                 attempt
-                    .run(request.cell(), request.host(), call, request.deadline())
+                    .run(request.cell(), request.host().cloned(), call, request.deadline())
                     .await
             }
         })
@@ -82,10 +82,22 @@ impl Attempt {
     pub(crate) async fn run(
         &self,
         cell: &Arc<TaskCell>,
-        host: Option<&Arc<dyn TaskHost>>,
+        host: Option<Arc<dyn TaskHost>>,
         call: BoundCall,
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
+        Begun::run(|task_cx| self.begin(cell, host, call, deadline, task_cx)).await
+    }
+
+    /// Begins a call that has been bound, and looks at its function once. Never waits.
+    pub(crate) fn begin(
+        &self,
+        cell: &Arc<TaskCell>,
+        host: Option<Arc<dyn TaskHost>>,
+        call: BoundCall,
+        deadline: Option<Instant>,
+        task_cx: &mut Context<'_>,
+    ) -> Begun {
         let timeout = self.0.timeout.and_then(|timeout| {
             let at = Instant::now().checked_add(timeout)?;
             let asked_before = cell.asked_so_far();
@@ -96,9 +108,9 @@ impl Attempt {
             })
         });
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return Err(past_deadline());
+            return Begun::Ended(Err(past_deadline()));
         }
-        let number = match host {
+        let number = match &host {
             Some(host) => host.begin(cell),
             None => cell.begin(cell.accepted).1,
         };
@@ -110,27 +122,31 @@ impl Attempt {
                 (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
             },
             states: Arc::clone(&self.0.states),
-            host: host.cloned(),
+            host,
             calls: 0.into(),
             token: OnceLock::new(),
         });
-        let mut work = self.perform(call, &cx)?;
+        let mut work = match self.perform(call, &cx) {
+            Ok(work) => work,
+            Err(error) => return Begun::Ended(Err(error)),
+        };
         // Many tools are done when they are first looked at. Only for others there is a timer, and a place among those who wait for
         // a cancellation.
-        match poll_fn(|task_cx| Poll::Ready(poll(&mut work, cell, task_cx))).await {
-            Poll::Ready(End::Returned(result)) => stopped(result, cell),
+        match poll(&mut work, cell, task_cx) {
+            Poll::Ready(End::Returned(result)) => Begun::Ended(stopped(result, cell)),
             Poll::Ready(End::Deferred) => {
                 drop_guarded(work);
-                Box::pin(wait_for_resolution(cell, deadline)).await
+                let cell = Arc::clone(cell);
+                Begun::Waits(Box::pin(async move { wait_for_resolution(&cell, deadline).await }))
             }
-            Poll::Pending => Box::pin(self.watch(work, cx, timeout, deadline)).await,
+            Poll::Pending => Begun::Waits(Box::pin(self.clone().watch(work, cx, timeout, deadline))),
         }
     }
 
     /// Waits for the function's end, or for something that ends it. What most tasks don't need is boxed, so that a task at work is
     /// small.
     async fn watch(
-        &self,
+        self,
         mut work: Work,
         cx: ToolContext,
         timeout: Option<Timeout>,
@@ -230,6 +246,25 @@ impl Attempt {
                     "the runtime was shut down before the function ran",
                 )),
             },
+        }
+    }
+}
+
+/// How far a call has come when its function has been looked at once.
+pub(crate) enum Begun {
+    Ended(Result<Value, ToolError>),
+    /// It goes on.
+    Waits(BoxFuture<'static, Result<Value, ToolError>>),
+}
+
+impl Begun {
+    /// Begins a call, and runs it to its end.
+    pub(crate) async fn run(begin: impl FnOnce(&mut Context<'_>) -> Self) -> Result<Value, ToolError> {
+        let mut begin = Some(begin);
+        let begun = poll_fn(|task_cx| begin.take().map_or(Poll::Pending, |begin| Poll::Ready(begin(task_cx))));
+        match begun.await {
+            Self::Ended(result) => result,
+            Self::Waits(rest) => rest.await,
         }
     }
 }

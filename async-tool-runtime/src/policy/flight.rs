@@ -183,8 +183,9 @@ impl Layer<ToolService> for FlightLayer {
                         let result = landing.flight.cell.conclude(result);
                         landing.land(result);
                     };
-                    let spawned = tokio::spawn(run.in_current_span());
-                    flight.cell.set_abort(spawned);
+                    let cell = Arc::clone(&flight.cell);
+                    let run = async move { cell.until_aborted(run).await };
+                    drop(tokio::spawn(run.in_current_span()));
                 } else {
                     host.count(Count::Shared);
                     // The run has a place of its own.

@@ -1,22 +1,24 @@
 //! The record of a task that lives in this process.
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Poll, Waker},
     time::Duration,
 };
 
 use serde_json::Value;
 use tokio::{
     sync::{Notify, SetOnce, oneshot},
-    task::JoinHandle,
     time::Instant,
 };
 
 use super::{
-    AsyncTaskResult, InputRequest, Mailbox, SendError, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
+    AsyncTaskResult, InputRequest, Mailbox, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
 };
 use crate::{
     Timestamp,
@@ -47,10 +49,9 @@ pub(crate) struct TaskCell {
 struct Run {
     started: Option<Timestamp>,
     attempts: u32,
-    /// While there is a future to be dropped.
-    abort: Option<JoinHandle<()>>,
+    /// What wakes the future, once it has something to wait for, so that it sees that it is to be dropped.
+    waker: Option<Waker>,
     abort_requested: bool,
-    has_returned: bool,
     /// Whether its end is known: what comes from outside now comes too late.
     is_over: bool,
     seat: Seat,
@@ -150,6 +151,17 @@ impl TaskCell {
         }
     }
 
+    pub(crate) fn ack(&self) -> TaskAck {
+        let TaskSpec { task, number, call, .. } = &self.spec;
+        TaskAck::new(
+            *task,
+            *number,
+            Arc::clone(&call.name),
+            call.arguments.clone(),
+            self.status(),
+        )
+    }
+
     pub(crate) fn snapshot(&self) -> TaskSnapshot {
         let started = self.run().started;
         TaskSnapshot {
@@ -233,37 +245,53 @@ impl TaskCell {
         is_due
     }
 
-    /// Keeps the means to drop the future, and uses it at once if that was asked for in the meantime.
-    pub(crate) fn set_abort(&self, abort: JoinHandle<()>) {
-        let mut run = self.run();
-        if run.abort_requested {
-            drop(run);
-            abort.abort();
-        } else if !run.has_returned {
-            run.abort = Some(abort);
+    /// Runs a future of the task's; drops it, and gives `None`, when the task is [aborted](Self::abort). One that follows a task on a backend
+    /// is never dropped: it has to tell the backend.
+    pub(crate) async fn until_aborted<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        if self.path.as_ref().is_some_and(|path| path.is_remote) {
+            return Some(future.await);
         }
+        poll_fn(|cx| {
+            if self.is_abort_requested() {
+                return Poll::Ready(None);
+            }
+            match future.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if self.keep_waker(cx.waker()) => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+            }
+        })
+        .await
+    }
+
+    /// False if the future is to be dropped.
+    fn keep_waker(&self, waker: &Waker) -> bool {
+        let mut run = self.run();
+        if !run.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            run.waker = Some(waker.clone());
+        }
+        !run.abort_requested
     }
 
     /// The future is at its end. What is remembered of the task is not to keep the future's memory.
-    pub(crate) fn forget_abort(&self) {
-        let mut run = self.run();
-        run.has_returned = true;
-        let abort = run.abort.take();
-        drop(run);
-        drop(abort);
+    pub(crate) fn forget_waker(&self) {
+        let waker = self.run().waker.take();
+        drop(waker);
     }
 
     pub(crate) fn is_abort_requested(&self) -> bool {
         self.run().abort_requested
     }
 
+    /// Has the task's future dropped where it next waits, or at once where it does.
     pub(crate) fn abort(&self) {
         let mut run = self.run();
         run.abort_requested = true;
-        let abort = run.abort.take();
+        let waker = run.waker.take();
         drop(run);
-        if let Some(abort) = abort {
-            abort.abort();
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 
@@ -554,22 +582,72 @@ mod tests {
     use super::*;
     use crate::{SessionId, ToolCall};
 
-    #[tokio::test]
-    async fn a_future_that_has_returned_before_it_could_be_kept_is_not_kept() {
+    fn cell() -> Arc<TaskCell> {
         let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
-        let cell = TaskCell::new(spec, Timestamp::default(), None, None);
-        let (held, dropped) = oneshot::channel::<()>();
-        let future = tokio::spawn(async {
+        Arc::new(TaskCell::new(spec, Timestamp::default(), None, None))
+    }
+
+    /// Something that waits, and what hears of its being dropped.
+    fn waiting() -> (impl Future<Output = ()>, oneshot::Receiver<()>) {
+        let (held, dropped) = oneshot::channel();
+        let future = async {
             let _held = held;
             std::future::pending().await
+        };
+        (future, dropped)
+    }
+
+    #[tokio::test]
+    async fn an_aborted_future_is_dropped_where_it_waits() {
+        let (cell, (future, dropped)) = (cell(), waiting());
+        let run = tokio::spawn({
+            let cell = Arc::clone(&cell);
+            async move { cell.until_aborted(future).await }
         });
-        let stop = future.abort_handle();
-        cell.forget_abort();
-        cell.set_abort(future);
-        cell.abort();
         tokio::task::yield_now().await;
-        assert!(!stop.is_finished());
-        stop.abort();
-        let _dropped = dropped.await;
+        cell.abort();
+        assert_eq!(run.await.unwrap(), None);
+        assert!(dropped.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_future_that_was_aborted_before_is_never_polled() {
+        let cell = cell();
+        cell.abort();
+        assert_eq!(
+            cell.until_aborted(poll_fn(|_| -> Poll<()> { unreachable!() })).await,
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn a_future_that_is_aborted_while_it_is_polled_is_dropped_when_it_waits() {
+        let cell = cell();
+        let stopped = cell.until_aborted(poll_fn(|_| {
+            cell.abort();
+            Poll::<()>::Pending
+        }));
+        assert_eq!(stopped.await, None);
+        // What it has done by then counts.
+        let other = super::tests::cell();
+        let ended = other.until_aborted(poll_fn(|_| {
+            other.abort();
+            Poll::Ready(1)
+        }));
+        assert_eq!(ended.await, Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_remembered_does_not_keep_its_future() {
+        let (cell, (future, dropped)) = (cell(), waiting());
+        let run = tokio::spawn({
+            let cell = Arc::clone(&cell);
+            async move { cell.until_aborted(future).await }
+        });
+        tokio::task::yield_now().await;
+        cell.forget_waker();
+        run.abort();
+        assert!(run.await.is_err());
+        assert!(dropped.await.is_err());
     }
 }

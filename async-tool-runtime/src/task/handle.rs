@@ -44,15 +44,7 @@ impl TaskHandle {
     /// What the model is told at once: no result, and where the task stands now.
     #[must_use]
     pub fn ack(&self) -> TaskAck {
-        let spec = &self.cell.spec;
-        let arguments = spec.call.arguments.clone();
-        TaskAck::new(
-            spec.task,
-            spec.number,
-            Arc::clone(&spec.call.name),
-            arguments,
-            self.status(),
-        )
+        self.cell.ack()
     }
 
     /// Tells the task to stop, for this reason. A task that waits for a slot ends at once; a running tool sees its token

@@ -2,38 +2,50 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     str::FromStr,
     sync::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize, de};
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// The name of a task for host and journal: a UUID of version 7, so ids sort by the time they were made.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TaskId(Uuid);
+
+impl Hash for TaskId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // An array would add its length.
+        state.write_u128(self.as_u128());
+    }
+}
 
 impl TaskId {
     /// A new id, different from every other. It is unique and not secret: who knows some ids may guess others.
     #[must_use]
     pub fn new() -> Self {
+        Self::at(Timestamp::of_system())
+    }
+
+    /// A new id that was made at this time: for whoever knows it already, because asking for the time takes longer than all the rest.
+    pub(crate) fn at(now: Timestamp) -> Self {
         // `Uuid::now_v7` asks the system for random bits every time, which took half of a submit. These are a counter that starts at a
         // number drawn at random for this process, and is mixed: no two processes count alike.
         static KEY: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0_u8));
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = since_epoch.as_secs().saturating_mul(1_000) + u64::from(since_epoch.subsec_millis());
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         let mixed = mix(KEY.wrapping_add(count));
         // The count is behind the time, so that ids of one millisecond sort as they were made, too. It has the 26 bits that are left of
         // four bytes: the version stands before its first twelve, and the variant before the others.
-        let [millis, first, rest, mixed] = [millis, (count >> 14) & 0xfff, count & 0x3fff, mixed >> 16].map(u128::from);
+        let [millis, first, rest, mixed] =
+            [now.as_millis(), (count >> 14) & 0xfff, count & 0x3fff, mixed >> 16].map(u128::from);
         Self::from_u128((millis << 80) | (7 << 76) | (first << 64) | (0b10 << 62) | (rest << 48) | mixed)
     }
 

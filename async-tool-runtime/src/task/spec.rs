@@ -39,8 +39,13 @@ impl TaskSpec {
     /// A first attempt at `call`, with a new id, without a number or a deadline.
     #[must_use]
     pub fn new(session: SessionId, call: ToolCall) -> Self {
+        Self::named(TaskId::new(), session, call)
+    }
+
+    /// A first attempt under this id: making one asks for the time.
+    pub(crate) const fn named(task: TaskId, session: SessionId, call: ToolCall) -> Self {
         Self {
-            task: TaskId::new(),
+            task,
             number: None,
             session,
             turn: None,

@@ -179,8 +179,7 @@ impl AgentMachine {
         self.waiting.remove(&number);
         match filled {
             Ok(call) => {
-                let spec = TaskSpec::new(self.session.clone(), call)
-                    .with_task(record.task)
+                let spec = TaskSpec::named(record.task, self.session.clone(), call)
                     .with_number(number)
                     .with_turn(record.turn)
                     .with_attempt(record.attempt);
@@ -246,9 +245,7 @@ impl AgentMachine {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return;
         };
-        let spec = TaskSpec::new(self.session.clone(), record.call.clone())
-            .with_task(record.task)
-            .with_number(number);
+        let spec = TaskSpec::named(record.task, self.session.clone(), record.call.clone()).with_number(number);
         let timing = Timing::new(record.accepted, None, self.now);
         self.settle(Arc::new(AsyncTaskResult::new(&spec, outcome, timing, 0)), settled);
     }
