@@ -78,7 +78,6 @@ impl Executor {
             Some(cancellation),
             Some(Arc::clone(&path)),
         );
-        let cell = Arc::new(cell);
         let result = Begun::run(|task_cx| self.begin(&path, &cell, None, call, task_cx)).await;
         outcome_of(result, &cell)
     }

@@ -99,7 +99,6 @@ impl Inner {
             spec.deadline.get_or_insert(now.after(timeout));
         }
         let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
-        let cell = Arc::new(cell);
         let inserted = self.tasks().insert(&cell);
         match inserted {
             Inserted::New => {}

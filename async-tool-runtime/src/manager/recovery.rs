@@ -115,7 +115,7 @@ impl Inner {
         {
             spec.deadline.get_or_insert(now.after(timeout));
         }
-        let cell = Arc::new(TaskCell::new(spec, now, None, Some(Arc::clone(&path))));
+        let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
         let inserted = self.tasks().insert(&cell);
         match inserted {
             Inserted::New => {}

@@ -53,7 +53,7 @@ impl FlightLayer {
             Some(flight) => (Arc::clone(flight), false),
             None => {
                 let flight = Arc::new(Flight {
-                    cell: Arc::new(TaskCell::new(
+                    cell: TaskCell::new(
                         TaskSpec {
                             deadline: None,
                             ..cell.spec.clone()
@@ -61,7 +61,7 @@ impl FlightLayer {
                         cell.accepted,
                         None,
                         cell.path.clone(),
-                    )),
+                    ),
                     result: SetOnce::new(),
                 });
                 flights.insert(key.clone(), Arc::clone(&flight));

@@ -124,13 +124,14 @@ pub(crate) type Answered = oneshot::Receiver<Result<Value, ToolError>>;
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 impl TaskCell {
+    #[inline]
     pub(crate) fn new(
         spec: TaskSpec,
         accepted: Timestamp,
         cancellation: Option<CancellationToken>,
         path: Option<Arc<Path>>,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             spec,
             accepted,
             cancellation: cancellation.map(OnceLock::from).unwrap_or_default(),
@@ -139,7 +140,7 @@ impl TaskCell {
             deferred: AtomicBool::new(false),
             run: Mutex::default(),
             more: OnceLock::new(),
-        }
+        })
     }
 
     pub(crate) fn status(&self) -> TaskStatus {
@@ -584,7 +585,7 @@ mod tests {
 
     fn cell() -> Arc<TaskCell> {
         let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
-        Arc::new(TaskCell::new(spec, Timestamp::default(), None, None))
+        TaskCell::new(spec, Timestamp::default(), None, None)
     }
 
     /// Something that waits, and what hears of its being dropped.

@@ -27,7 +27,7 @@ pub fn tool_context() -> ToolContext {
     let call = ToolCall::new("call_1", "test", serde_json::json!({}));
     let spec = TaskSpec::new(SessionId::new("test"), call).with_number(TaskNo::new(1));
     ToolContext::new(TaskContext {
-        cell: Arc::new(TaskCell::new(spec, Timestamp::default(), None, None)),
+        cell: TaskCell::new(spec, Timestamp::default(), None, None),
         attempt: 1,
         deadline: None,
         states: Arc::new(StateMap::default()),

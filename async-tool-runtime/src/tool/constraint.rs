@@ -25,7 +25,7 @@ pub(crate) struct Constraints {
 enum Flat {
     Text,
     Boolean,
-    Integer { min: i128, max: i128 },
+    Integer { min: i64, max: i64 },
     Number,
 }
 
@@ -75,7 +75,7 @@ impl Constraints {
                     true
                 }
                 (Flat::Integer { min, max }, Value::Number(number)) => {
-                    number.as_i128().is_some_and(|number| (min..=max).contains(&&number))
+                    number.as_i64().is_some_and(|number| (min..=max).contains(&&number))
                 }
                 _ => false,
             })
@@ -146,6 +146,12 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
             Some(_) => None,
             None => Some(None),
         };
+        // What is beyond an `i64` gets a second look; a limit on the other side leaves nothing for the first.
+        let within = |limit: Option<i128>, end: i64| match limit.map(i64::try_from) {
+            None => Some(end),
+            Some(Ok(limit)) => Some(limit),
+            Some(Err(_)) => (limit?.signum() == i128::from(end).signum()).then_some(end),
+        };
         let kind = property.get("type")?.as_str()?;
         let has_limits = kind == "integer";
         let is_known = |name: &str| SILENT.contains(&name) || (has_limits && matches!(name, "minimum" | "maximum"));
@@ -157,8 +163,8 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
             "boolean" => Flat::Boolean,
             "number" => Flat::Number,
             "integer" => Flat::Integer {
-                min: limit("minimum")?.unwrap_or(i128::MIN),
-                max: limit("maximum")?.unwrap_or(i128::MAX),
+                min: within(limit("minimum")?, i64::MIN)?,
+                max: within(limit("maximum")?, i64::MAX)?,
             },
             _ => return None,
         };
@@ -269,9 +275,8 @@ impl<'a> PlainText<'a> {
             }
             Flat::Number => serde_json::from_str(self.number()).ok().map(Leaf::Number),
             Flat::Integer { min, max } => {
-                let number = integer(self.number())?;
-                let is_within = (min..=max).contains(&&number.into());
-                is_within.then(|| Leaf::Number(number.into()))
+                let number = self.integer()?;
+                (min..=max).contains(&&number).then(|| Leaf::Number(number.into()))
             }
             Flat::Text => None,
         }
@@ -315,6 +320,31 @@ impl<'a> PlainText<'a> {
         Some((self.text.get(start..at)?, is_plain))
     }
 
+    /// The integer that begins here, if it has so few digits that it fits. Zero with a sign is a fraction to serde_json.
+    fn integer(&mut self) -> Option<i64> {
+        const MOST: usize = 18;
+        let left = self.text.as_bytes().get(self.at..)?;
+        let (is_negative, digits) = match left {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let mut number = 0;
+        let mut count = 0;
+        while let Some(digit @ b'0'..=b'9') = digits.get(count)
+            && count < MOST
+        {
+            number = number * 10 + i64::from(digit - b'0');
+            count += 1;
+        }
+        let is_plain = match digits.first()? {
+            b'0' => count == 1 && !is_negative,
+            _ => count > 0,
+        };
+        let goes_on = matches!(digits.get(count), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+        self.at += usize::from(is_negative) + count;
+        (is_plain && !goes_on).then_some(if is_negative { -number } else { number })
+    }
+
     /// The number that begins here, as it is written.
     fn number(&mut self) -> &'a str {
         let left = &self.text[self.at..];
@@ -336,17 +366,6 @@ const fn ordinary(word: u64) -> usize {
         | (quote.wrapping_sub(ONES) & !quote)
         | (backslash.wrapping_sub(ONES) & !backslash);
     (found & HIGH).trailing_zeros() as usize / 8
-}
-
-/// An integer as JSON writes it. Zero with a sign is a fraction to serde_json.
-fn integer(written: &str) -> Option<i64> {
-    let digits = written.strip_prefix('-').unwrap_or(written);
-    let is_plain = match digits.as_bytes() {
-        [b'0'] => digits.len() == written.len(),
-        [b'1'..=b'9', ..] => true,
-        _ => false,
-    };
-    if is_plain { written.parse().ok() } else { None }
 }
 
 /// A value that its schema refuses.
