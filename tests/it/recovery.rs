@@ -1084,6 +1084,53 @@ async fn what_finds_out_what_became_of_a_call_is_given_time_to_end_when_it_is_to
     check(&kept);
 }
 
+/// A session is taken up whose only call can be found not to have begun, as soon as it is told to stop; `stop` does that.
+async fn stop_what_is_found_out(stop: impl Fn(&AsyncToolManager, TaskId)) {
+    let (kept, seen) = (kept(), Seen::default());
+    let (_dead, tasks) = leave(&kept, &manager([stuck("pay", Effect::Once, &seen)]), &["pay"]).await;
+    let tool = stuck("pay", Effect::Once, &seen).reconcile(|lost: LostTask| async move {
+        lost.context().cancellation().cancelled().await;
+        Ok::<_, String>(Reconciled::<String>::NotStarted)
+    });
+    let manager = manager([tool]);
+    let model = listener();
+    let agent = resume(&kept, &manager, &model).await;
+    while manager.stats().running == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop(&manager, tasks[0]);
+    agent.run_until_idle().await.unwrap();
+    // What was told to stop has done so by then.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    agent.run_until_idle().await.unwrap();
+    assert_eq!(seen.of("pay").len(), 1, "it has run after it was cancelled");
+    let task = agent.tasks().await.unwrap()[0].clone();
+    assert_eq!(task.status, TaskStatus::Cancelled);
+    let told = told(model.requests().last().unwrap());
+    assert!(told.contains("the customer has left"), "{told}");
+    assert!(format!("{manager:?}").contains("open_tasks: 0"), "{manager:?}");
+    let stats = manager.stats();
+    assert_eq!((stats.running, stats.waiting, stats.cancelled), (0, 0, 1));
+    check(&kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_the_host_cancels_never_runs_even_if_it_is_then_found_not_to_have_begun() {
+    stop_what_is_found_out(|manager, task| {
+        manager.cancel(task, "the customer has left").unwrap();
+    })
+    .await;
+    stop_what_is_found_out(|manager, _| {
+        assert_eq!(manager.cancel_session(&SessionId::new("s"), "the customer has left"), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_aborted_while_it_is_found_out_what_became_of_it_is_counted_once() {
+    stop_what_is_found_out(|manager, task| manager.task(task).unwrap().abort("the customer has left")).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sub_agent_goes_on_in_its_last_session_also_if_an_earlier_attempt_had_failed() {
     let (kept, seen) = (kept(), Seen::default());

@@ -203,7 +203,11 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
     let ended = if has_slot {
         let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
         let deadline = inner.executor.deadline(&cell.spec);
-        path.attempt.run(cell, Some(host), call, deadline).await
+        let run = path.attempt.run(cell, Some(host), call, deadline);
+        let Some(ended) = cell.until_aborted(run).await else {
+            return guard.finish(None);
+        };
+        ended
     } else {
         Err(ToolError::new(ToolErrorKind::Cancelled, "it was told to stop"))
     };
@@ -237,24 +241,28 @@ fn fits(inner: &Inner, cell: &TaskCell, value: &serde_json::Value) -> Result<(),
 }
 
 impl RunGuard {
-    /// Takes a task out again that was never started: the session submits it.
+    /// Takes a task out again that was never started: the session submits it. One that was told to stop, or completed from outside, ends.
     fn withdraw(mut self) {
-        // Nothing from outside is taken from here on; what has come by now is the end.
-        if self.cell.close().is_some() {
-            return self.end(TaskOutcome::Unknown(String::new()));
+        if !self.cell.close_untouched() {
+            return self.end(TaskOutcome::Cancelled(String::new()));
         }
         self.is_over = true;
         let Self { inner, cell, .. } = &self;
         cell.seat(|seat| seat.is_over = true);
         let has_freed = inner.give_back(cell, inner.now());
-        inner.tasks().forget(cell.spec.task);
         // For whoever has found it by its id. The session is not told: its task goes on under this id.
         let why = "it had not begun before the restart, and is submitted again under the same id";
-        cell.settle(TaskOutcome::Cancelled(why.to_owned()), inner.now());
-        if cell.spec.is_of_session() {
-            inner.tell_session(&cell.spec.session, TaskNews::NotStarted(cell.spec.task));
+        let is_settled_here = cell
+            .settle(TaskOutcome::Cancelled(why.to_owned()), inner.now())
+            .is_some();
+        // Whoever has ended it in this moment has put it among those that have ended, and told the session.
+        if is_settled_here {
+            inner.tasks().forget(cell.spec.task);
+            if cell.spec.is_of_session() {
+                inner.tell_session(&cell.spec.session, TaskNews::NotStarted(cell.spec.task));
+            }
+            inner.open_tasks_changed();
         }
-        inner.open_tasks_changed();
         if has_freed {
             inner.dispatch();
         }

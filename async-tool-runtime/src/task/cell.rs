@@ -201,7 +201,11 @@ impl TaskCell {
 
     /// Sets the reason, the first one given, and fires the token.
     pub(crate) fn request_cancel(&self, reason: String) {
-        let _first_reason_stays = self.more().cancel_reason.set(reason);
+        let more = self.more();
+        // Under the lock, for whoever has to know whether it comes before the end.
+        let run = self.run();
+        let _first_reason_stays = more.cancel_reason.set(reason);
+        drop(run);
         self.cancellation().cancel();
     }
 
@@ -325,6 +329,17 @@ impl TaskCell {
             mailbox.tell();
         }
         self.resolved()
+    }
+
+    /// Like [`close`](Self::close), unless something has come by now: an end, or the word to stop. False then.
+    pub(crate) fn close_untouched(&self) -> bool {
+        let mut run = self.run();
+        if self.is_settled() || self.cancel_reason().is_some() || self.resolved().is_some() {
+            return false;
+        }
+        run.is_over = true;
+        drop(run);
+        self.close().is_none()
     }
 
     /// The end of the task whose way has come to `result`.

@@ -85,7 +85,7 @@ pub enum Reconciled<T = Value> {
     Completed(T),
     /// It was tried, and failed.
     Failed(ToolError),
-    /// It was never started: it runs now.
+    /// It was never started: it runs now, unless it has been told to stop meanwhile.
     NotStarted,
     /// Nobody can say, for this reason, which the model reads.
     Unknown(String),
