@@ -107,7 +107,8 @@ impl AsyncToolManagerBuilder {
 
     /// How many tasks may wait for a slot; further ones are refused as [`Overloaded`](crate::ToolErrorKind::Overloaded). With 0, tools
     /// that have something to do before they have a slot (a cache, a layer, approval, a rate, a resource) can't be called. Calls that share a run count until
-    /// it ends. Tasks that ask people or were deferred don't count, and nothing bounds them. Default: 16,384.
+    /// it ends. Tasks that ask people or were deferred don't count, and nothing bounds them; one whose call was approved counts again until
+    /// it has its slot, and is never refused. Default: 16,384.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = tasks;
         self

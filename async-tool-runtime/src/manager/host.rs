@@ -21,6 +21,20 @@ impl Inner {
         }
     }
 
+    /// Gives a task its place again, which it has left for a while: newcomers wait until there is one.
+    fn come_back(&self, cell: &TaskCell) {
+        let mut queue = self.queue();
+        // Under the lock of the queue: whoever ends the task meanwhile gives back what has been counted.
+        let is_back = cell.seat(|seat| {
+            let is_back = std::mem::take(&mut seat.has_left) && !seat.is_over && !seat.has_place && seat.slot.is_none();
+            seat.has_place |= is_back;
+            is_back
+        });
+        if is_back {
+            queue.take_place_regardless();
+        }
+    }
+
     /// Gives away the slot of a task that has begun to wait again while it was on its way: it would keep those from running that the
     /// task waits for.
     pub(super) fn lend_if_suspended(self: &Arc<Self>, cell: &TaskCell) {
@@ -147,12 +161,17 @@ impl TaskHost for Inner {
     }
 
     fn suspend(&self, cell: &Arc<TaskCell>) {
-        let slot = cell.seat(|seat| {
+        let (slot, had_place) = cell.seat(|seat| {
             seat.suspended += 1;
             let slot = seat.slot.take();
             seat.is_lent |= slot.is_some();
-            slot
+            let had_place = std::mem::take(&mut seat.has_place);
+            seat.has_left |= had_place;
+            (slot, had_place)
         });
+        if had_place {
+            self.queue().leave_place();
+        }
         if let Some(slot) = slot {
             self.queue().release(slot, self.now());
             if let Some(inner) = self.arc() {
@@ -172,10 +191,14 @@ impl TaskHost for Inner {
 
     fn resume(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let is_needed = cell.seat(|seat| {
+            let (has_left, is_needed) = cell.seat(|seat| {
                 seat.suspended -= 1;
-                seat.suspended == 0 && seat.is_lent && seat.slot.is_none()
+                let is_last = seat.suspended == 0;
+                (is_last && seat.has_left, is_last && seat.is_lent && seat.slot.is_none())
             });
+            if has_left {
+                self.come_back(&cell);
+            }
             if !is_needed {
                 return;
             }
@@ -185,7 +208,13 @@ impl TaskHost for Inner {
     }
 
     fn resume_now(&self, cell: &Arc<TaskCell>) {
-        cell.seat(|seat| seat.suspended -= 1);
+        let has_left = cell.seat(|seat| {
+            seat.suspended -= 1;
+            seat.suspended == 0 && seat.has_left
+        });
+        if has_left {
+            self.come_back(cell);
+        }
         self.resume_regardless(cell);
     }
 

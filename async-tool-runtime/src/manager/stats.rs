@@ -16,7 +16,8 @@ use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker, tool::Count};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ManagerStats {
-    /// Tasks that wait for their first slot, for a resource, for their rate or for their next attempt.
+    /// Tasks that wait for their first slot, for a resource, for their rate or for their next attempt. Those that ask people or were
+    /// deferred are not among them.
     pub waiting: usize,
     /// Those of them that wait for what another task reads or writes.
     pub waiting_for_resources: usize,

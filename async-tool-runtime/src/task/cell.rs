@@ -62,6 +62,8 @@ struct Run {
 pub(crate) struct Seat {
     /// Whether it counts among the tasks that have had no slot yet.
     pub(crate) has_place: bool,
+    /// Whether it has left its place for as long as it waits for something that holds up nobody.
+    pub(crate) has_left: bool,
     /// Where it waits for its first slot.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) slot: Option<Slot>,

@@ -1,7 +1,7 @@
 //! Who gets in, and who goes first.
 
 use async_tool_runtime::{
-    AsyncToolManager, BuildError, Effect, Priority, RateLimit, RetryPolicy, TaskSpec, TaskStatus, ToolError,
+    Approval, AsyncToolManager, BuildError, Effect, Priority, RateLimit, RetryPolicy, TaskSpec, TaskStatus, ToolError,
     ToolErrorKind, WhenFull, testing::Gates,
 };
 use serde_json::json;
@@ -37,6 +37,49 @@ async fn tasks_that_wait_for_a_rate_count_in_the_queue() {
     waiting[1].outcome().await;
     idle().await;
     is_at_rest(&manager, "after a full queue").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_consent_take_nobodys_place_and_are_let_in_again_when_they_have_it() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(quick())
+        .tool(quick().name("fires").approval(Approval::Always))
+        .concurrency(1)
+        .queue_capacity(2)
+        .build()
+        .unwrap();
+    let running = start_with(&manager, "gate", gate());
+    let mut asking = Vec::new();
+    for _ in 0..5 {
+        asking.push(start(&manager, "fires"));
+        idle().await;
+    }
+    assert!(asking.iter().all(|task| task.status() == TaskStatus::InputRequired));
+    assert_eq!(manager.stats().waiting, 0);
+    let waiting = [start(&manager, "quick"), start(&manager, "quick")];
+    assert_eq!(manager.stats().waiting, 2);
+
+    // What was let in before goes on, and newcomers wait until there is a place.
+    for task in &asking[..3] {
+        manager.approve(task.id()).unwrap();
+    }
+    manager.refuse(asking[3].id(), "not that one").unwrap();
+    asking[4].cancel("enough");
+    idle().await;
+    assert_eq!((manager.stats().waiting, manager.stats().open), (5, 6));
+    let refusal = manager.submit(&session(), call("quick", json!({}))).unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Overloaded);
+    asking[0].abort("enough");
+    assert_eq!(manager.stats().waiting, 4);
+
+    gates.open("a", json!(1));
+    running.outcome().await;
+    for task in asking[1..3].iter().chain(&waiting) {
+        assert_eq!(task.outcome().await.outcome.value(), Some(&json!("done")));
+    }
+    is_at_rest(&manager, "after the answers").await;
 }
 
 #[tokio::test(start_paused = true)]
