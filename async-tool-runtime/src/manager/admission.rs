@@ -99,13 +99,24 @@ impl Inner {
             spec.deadline.get_or_insert(now.after(timeout));
         }
         let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
-        let inserted = self.tasks().insert(&cell);
+        let inserted = self.tasks().insert(&cell, parent);
         match inserted {
             Inserted::New => {}
             Inserted::Known(known) => return Ok(known),
             Inserted::Closing => {
                 let error = ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down");
                 return refuse(cell.spec.call.clone(), error.with_retryable(false));
+            }
+        }
+        if let Some(parent) = parent {
+            // First among its children, and then the look: one that ends after the look stops this one, before it begins or later.
+            parent.add_child(&cell);
+            if parent.is_over() {
+                parent.release_child(&cell);
+                let error = ToolError::new(ToolErrorKind::Cancelled, "the task that submits it has ended");
+                let error = error.with_retryable(false).with_not_started();
+                self.withdraw(&cell, &error);
+                return refuse(cell.spec.call.clone(), error);
             }
         }
         let replaced = match self.enter(&cell, &path) {
@@ -165,13 +176,6 @@ impl Inner {
             self.replace(&earlier);
         }
         self.counters.accepted();
-        if let Some(parent) = parent {
-            parent.add_child(&cell);
-            // It may have ended, and stopped its children, before this one was among them.
-            if parent.is_settled() || parent.seat(|seat| seat.is_over) {
-                self.stop_children(parent);
-            }
-        }
         Ok(cell)
     }
 

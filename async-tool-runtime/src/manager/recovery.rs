@@ -116,7 +116,7 @@ impl Inner {
             spec.deadline.get_or_insert(now.after(timeout));
         }
         let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
-        let inserted = self.tasks().insert(&cell);
+        let inserted = self.tasks().insert(&cell, owner);
         match inserted {
             Inserted::New => {}
             Inserted::Known(known) => return Ok((known, None)),
@@ -129,7 +129,7 @@ impl Inner {
         self.counters.accepted();
         if let Some(owner) = owner {
             owner.add_child(&cell);
-            if owner.is_settled() || owner.seat(|seat| seat.is_over) {
+            if owner.is_over() {
                 self.stop_children(owner);
             }
         }

@@ -59,15 +59,22 @@ impl TaskTable {
         }
     }
 
-    pub(super) fn insert(&mut self, cell: &Arc<TaskCell>) -> Inserted {
+    /// Adds a task, which is below `owner` where there is one.
+    pub(super) fn insert(&mut self, cell: &Arc<TaskCell>, owner: Option<&Arc<TaskCell>>) -> Inserted {
         // What still drains may need others to end.
-        if self.closing && cell.spec.parent.is_none() {
+        if self.closing && owner.is_none() && !self.is_below_open(cell) {
             return self.find(cell.spec.task).map_or(Inserted::Closing, Inserted::Known);
         }
         if self.cells.insert(Known(Arc::clone(cell))) {
             return Inserted::New;
         }
         self.find(cell.spec.task).map_or(Inserted::New, Inserted::Known)
+    }
+
+    /// Whether a task is below one that has not ended. A host may write any id there.
+    fn is_below_open(&self, cell: &TaskCell) -> bool {
+        let parent = cell.spec.parent.and_then(|parent| self.cells.get(&parent));
+        parent.is_some_and(|Known(parent)| !parent.is_settled())
     }
 
     /// Refuses new tasks from now on.

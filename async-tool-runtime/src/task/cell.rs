@@ -191,6 +191,11 @@ impl TaskCell {
         self.result.initialized()
     }
 
+    /// Whether the task has ended, or is at its end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_settled() || self.run().seat.is_over
+    }
+
     /// The signal to stop.
     pub(crate) fn cancellation(&self) -> &CancellationToken {
         self.cancellation.get_or_init(CancellationToken::new)

@@ -163,7 +163,8 @@ impl ToolContext {
     ///
     /// # Errors
     ///
-    /// As for [`call_tool`](Self::call_tool), except the tool's own.
+    /// As for [`call_tool`](Self::call_tool), except the tool's own; [`ToolErrorKind::Cancelled`] if this task has ended: what has kept
+    /// its context can start nothing more.
     pub fn submit_tool(&self, name: &str, arguments: impl Serialize) -> Result<ChildTask, ToolError> {
         let host = self.host()?;
         let cell = &self.0.cell;

@@ -8,7 +8,7 @@ use async_tool_runtime::{
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::calls::{Crowd, Log, idle, is_at_rest, kind, quick, secs, start, start_with, tool, tool_of};
+use crate::calls::{Crowd, Log, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, tool_of};
 
 /// `depth` levels of calls, two at once on each; every function counts itself while it computes.
 fn tree(crowd: &Crowd) -> FunctionTool {
@@ -305,14 +305,19 @@ async fn a_wait_that_is_dropped_on_its_way_to_a_slot_leaves_it_to_those_the_task
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_has_ended_submits_nothing_that_lives() {
+async fn a_task_that_has_ended_submits_nothing_more_also_when_the_manager_shuts_down() {
     let kept = Arc::new(Mutex::new(None));
     let keeper = Arc::clone(&kept);
     let leaks = tool("leaks", move |cx| {
         *keeper.lock().unwrap() = Some(cx);
         async { Ok(json!(null)) }
     });
-    let hangs = tool("hangs", |_| std::future::pending());
+    let runs = Log::new();
+    let noted = runs.clone();
+    let below = tool("below", move |_| {
+        noted.note(());
+        async { Ok(json!(1)) }
+    });
     for shared in [false, true] {
         let leaks = if shared {
             leaks.clone().dedupe(async_tool_runtime::Dedupe::Share)
@@ -321,19 +326,30 @@ async fn a_task_that_has_ended_submits_nothing_that_lives() {
         };
         let manager = AsyncToolManager::builder()
             .tool(leaks)
-            .tool(hangs.clone())
+            .tool(below.clone())
             .tool(quick())
             .build()
             .unwrap();
-        start(&manager, "leaks").outcome().await;
+        let owner = start(&manager, "leaks");
+        owner.outcome().await;
         let cx = kept.lock().unwrap().take().unwrap();
-        let child = cx.submit_tool("hangs", json!({})).unwrap();
-        let outcome = tokio::time::timeout(secs(60), child.value::<Value>())
-            .await
-            .expect("it is stopped");
-        assert_eq!(outcome.unwrap_err().kind(), ToolErrorKind::Cancelled);
+        let refusal = cx.submit_tool("below", json!({})).unwrap_err();
+        assert_eq!(refusal.kind(), ToolErrorKind::Cancelled);
+        assert!(refusal.not_started());
         is_at_rest(&manager, "after a late child").await;
+
+        manager.shutdown(secs(1)).await;
+        let refusal = cx.submit_tool("below", json!({})).unwrap_err();
+        assert_eq!(refusal.kind(), ToolErrorKind::Cancelled);
+        // Nor does a host that names it.
+        let mut named = spec("below");
+        named.parent = Some(owner.id());
+        let refusal = manager.submit_task(named).unwrap_err();
+        assert_eq!(refusal.kind(), ToolErrorKind::Unavailable);
+        let stats = manager.stats();
+        assert_eq!((stats.accepted, stats.rejected, stats.open), (2, 3, 0));
     }
+    assert_eq!(runs.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
