@@ -240,6 +240,7 @@ impl TaskHost for Inner {
 
     fn ended(&self, cell: &Arc<TaskCell>) {
         cell.seat(|seat| seat.is_over = true);
+        self.let_go(cell);
         self.leave(cell);
         if let Some(inner) = self.arc() {
             inner.stop_children(cell);

@@ -178,16 +178,19 @@ async fn wait(guard: RunGuard, request: Option<InputRequest>) {
         }
     };
     let deadline = inner.executor.deadline(&cell.spec);
-    let result = tokio::select! {
-        biased;
-        result = wait_for_resolution(cell, deadline) => result,
-        refusal = refused => Err(refusal),
+    let ended = async {
+        tokio::select! {
+            biased;
+            result = wait_for_resolution(cell, deadline) => result,
+            refusal = refused => Err(refusal),
+        }
     };
+    let result = cell.until_aborted(ended).await;
     if let Some(question) = question {
         cell.stop_asking(question);
         inner.asked(cell);
     }
-    guard.finish(Some(result));
+    guard.finish(result);
 }
 
 async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {

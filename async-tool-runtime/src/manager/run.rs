@@ -206,10 +206,17 @@ impl RunGuard {
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
-        self.cell.forget_waker();
-        if self.is_over {
-            return;
+        if !self.is_over {
+            self.end_unfinished();
         }
+        // Last: from its end on, nobody gives the task up.
+        self.inner.let_go(&self.cell);
+    }
+}
+
+impl RunGuard {
+    /// The end of a task whose future was dropped on its way.
+    fn end_unfinished(&self) {
         let outcome = if std::thread::panicking() {
             let error = ToolError::new(ToolErrorKind::Panicked, "the tool panicked while it was dropped");
             TaskOutcome::Failed(
@@ -223,6 +230,13 @@ impl Drop for RunGuard {
 }
 
 impl Inner {
+    /// The future of a task is gone.
+    pub(super) fn let_go(&self, cell: &TaskCell) {
+        if cell.let_go() {
+            self.quarantine.leave();
+        }
+    }
+
     /// Ends a task: frees what it holds, settles it, and lets the next ones start.
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
@@ -323,6 +337,10 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
         inner.end(cell, TaskOutcome::Cancelled(reason()));
         discard(waiting);
     } else if abort {
+        // With a backend, nothing of it runs here.
+        if inner.backend.is_none() {
+            cell.give_up(&inner.quarantine);
+        }
         cell.abort();
         // A future that blocks its thread isn't dropped before it returns; its task ends now all the same.
         inner.end(cell, TaskOutcome::Cancelled(reason()));
@@ -347,11 +365,22 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
         if cell.seat(|seat| seat.is_over) {
             return;
         }
-        tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, "a task that was told to stop blocks its thread; it is given up");
-        cell.abort();
+        give_up(&inner, &cell);
         let reason = cell.cancel_reason().unwrap_or_default().to_owned();
         inner.end(&cell, TaskOutcome::Cancelled(reason));
     });
+}
+
+/// Has the future of a task dropped that was told to stop and hasn't; counts it as long as a thread is in it, and nobody can drop it.
+fn give_up(inner: &Inner, cell: &TaskCell) {
+    let (task, tool) = (cell.spec.task, &*cell.spec.call.name);
+    if cell.give_up(&inner.quarantine) {
+        let count = inner.quarantine.count();
+        tracing::warn!(%task, tool, count, "a task that was told to stop blocks its thread; it is given up, and its slot is given to others");
+    } else {
+        tracing::warn!(%task, tool, "a task that was told to stop goes on waiting; it is dropped");
+    }
+    cell.abort();
 }
 
 /// Takes the slot of a run that calls shared, if nobody wants it any more and it doesn't stop.
@@ -368,8 +397,9 @@ pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
         let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
             return;
         };
-        if !cell.seat(|seat| std::mem::replace(&mut seat.is_over, true)) {
-            cell.abort();
+        if !cell.seat(|seat| seat.is_over) {
+            give_up(&inner, &cell);
+            cell.seat(|seat| seat.is_over = true);
             inner.leave(&cell);
         }
     });

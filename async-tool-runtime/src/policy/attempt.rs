@@ -374,13 +374,8 @@ impl Quarantine {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enter(&self, tool: &str) {
-        let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::warn!(
-            tool,
-            count,
-            "code that was told to stop goes on and can't be dropped; its slot is given to others"
-        );
+    pub(crate) fn enter(&self) -> usize {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn leave(&self) {
@@ -454,7 +449,12 @@ impl Drop for WatchOnDrop {
             ThreadState::Waits => *state = ThreadState::Returned,
             ThreadState::Runs => {
                 *state = ThreadState::Quarantined;
-                self.thread.quarantine.enter(&self.tool);
+                let count = self.thread.quarantine.enter();
+                tracing::warn!(
+                    tool = &*self.tool,
+                    count,
+                    "code that was told to stop goes on and can't be dropped; its slot is given to others"
+                );
             }
             ThreadState::Quarantined | ThreadState::Returned => {}
         }

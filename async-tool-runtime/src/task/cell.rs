@@ -23,7 +23,7 @@ use super::{
 use crate::{
     Timestamp,
     manager::{Slot, Ticket},
-    policy::{Held, Path},
+    policy::{Held, Path, Quarantine},
     tool::{CancellationToken, ProgressReport, ToolError},
 };
 
@@ -52,6 +52,10 @@ struct Run {
     /// What wakes the future, once it has something to wait for, so that it sees that it is to be dropped.
     waker: Option<Waker>,
     abort_requested: bool,
+    /// Whether the future is being polled: a thread is in it, and it can't be dropped.
+    is_polled: bool,
+    /// Whether the task was ended while a thread was in its future, which goes on.
+    is_given_up: bool,
     /// Whether its end is known: what comes from outside now comes too late.
     is_over: bool,
     seat: Seat,
@@ -265,7 +269,7 @@ impl TaskCell {
             return Some(future.await);
         }
         poll_fn(|cx| {
-            if self.is_abort_requested() {
+            if !self.begin_poll() {
                 return Poll::Ready(None);
             }
             match future.as_mut().poll(cx) {
@@ -278,18 +282,45 @@ impl TaskCell {
     }
 
     /// False if the future is to be dropped.
+    fn begin_poll(&self) -> bool {
+        let mut run = self.run();
+        run.is_polled = !run.abort_requested;
+        run.is_polled
+    }
+
+    /// False if the future is to be dropped.
     fn keep_waker(&self, waker: &Waker) -> bool {
         let mut run = self.run();
+        run.is_polled = false;
         if !run.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             run.waker = Some(waker.clone());
         }
         !run.abort_requested
     }
 
-    /// The future is at its end. What is remembered of the task is not to keep the future's memory.
-    pub(crate) fn forget_waker(&self) {
-        let waker = self.run().waker.take();
+    /// The future is at its end. What is remembered of the task is not to keep the future's memory. True if the future was
+    /// [given up](Self::give_up), the first time.
+    pub(crate) fn let_go(&self) -> bool {
+        let mut run = self.run();
+        let waker = run.waker.take();
+        let was_given_up = std::mem::take(&mut run.is_given_up);
+        drop(run);
         drop(waker);
+        was_given_up
+    }
+
+    /// Puts the task into quarantine if a thread is in its future: it is ended, and that goes on. False if none is, or it was done before.
+    /// Whoever [lets go](Self::let_go) of the future takes it out.
+    pub(crate) fn give_up(&self, quarantine: &Quarantine) -> bool {
+        let mut run = self.run();
+        // When the future is first looked at, there is no waker yet.
+        let is_at_work = run.is_polled || (run.waker.is_none() && run.started.is_some());
+        let is_new = is_at_work && !run.seat.is_over && !run.is_given_up;
+        if is_new {
+            run.is_given_up = true;
+            quarantine.enter();
+        }
+        is_new
     }
 
     pub(crate) fn is_abort_requested(&self) -> bool {
@@ -661,6 +692,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_a_future_that_a_thread_is_in_is_given_up_and_once() {
+        let cell = cell();
+        let quarantine = Quarantine::default();
+        let give_up = || cell.give_up(&quarantine);
+        assert!(!give_up(), "it has not begun");
+        let looked_at = cell.until_aborted(poll_fn(|_| Poll::Ready((give_up(), give_up()))));
+        assert_eq!(looked_at.await, Some((true, false)));
+        assert_eq!(quarantine.count(), 1);
+        assert!(cell.let_go());
+        assert!(!cell.let_go());
+
+        let (cell, (future, _dropped)) = (super::tests::cell(), waiting());
+        let mut waits = pin!(cell.until_aborted(future));
+        poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await;
+        assert!(!cell.give_up(&quarantine), "it waits, and can be dropped");
+    }
+
+    #[tokio::test]
     async fn a_task_that_is_remembered_does_not_keep_its_future() {
         let (cell, (future, dropped)) = (cell(), waiting());
         let run = tokio::spawn({
@@ -668,7 +717,7 @@ mod tests {
             async move { cell.until_aborted(future).await }
         });
         tokio::task::yield_now().await;
-        cell.forget_waker();
+        assert!(!cell.let_go(), "nobody has given it up");
         run.abort();
         assert!(run.await.is_err());
         assert!(dropped.await.is_err());

@@ -95,7 +95,7 @@ async fn a_blocking_function_that_does_not_stop_is_in_quarantine_until_it_return
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn an_async_function_that_blocks_its_thread_is_given_up_and_its_slot_comes_back() {
+async fn an_async_function_that_blocks_its_thread_is_given_up_and_counted_and_its_slot_comes_back() {
     for dedupe in [Dedupe::Allow, Dedupe::Share] {
         let (release, released) = mpsc::channel::<()>();
         let released = Arc::new(Mutex::new(released));
@@ -126,7 +126,11 @@ async fn an_async_function_that_blocks_its_thread_is_given_up_and_its_slot_comes
         let next = tokio::time::timeout(secs(10), next.outcome()).await;
         assert!(next.is_ok(), "{dedupe:?}: the slot is not back");
         is_at_rest(&manager, "while the thread is blocked").await;
+        assert_eq!(manager.stats().quarantined, 1, "{dedupe:?}");
         release.send(()).unwrap();
+        while manager.stats().quarantined > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
