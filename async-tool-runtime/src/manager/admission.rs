@@ -1,12 +1,15 @@
 //! Lets tasks in, and hands slots to them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, MutexGuard},
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     Inner,
-    queue::{Class, Slot, Ticket},
+    queue::{Class, Queue, Slot, Ticket},
     run::{self, Task, Work},
     same::{Entered, key_of},
     table::Inserted,
@@ -43,16 +46,14 @@ pub(super) enum Waiting {
     Future(Arc<TaskCell>, oneshot::Sender<()>),
 }
 
-/// The verdict on a task.
-enum Verdict {
-    /// It has a slot.
-    Start(Task),
-    /// It waits for one.
-    Queued,
-    /// It has a way to go before it waits for one.
-    Outer(Task),
-    /// There is no room; it is given back, to be dropped outside of the lock.
-    Full(Task, Option<Duration>),
+/// There is no room for a task.
+fn full(retry_after: Option<Duration>) -> ToolError {
+    let message = "too many tasks are waiting; try again when some have ended";
+    let error = ToolError::new(ToolErrorKind::Overloaded, message).with_not_started();
+    match retry_after {
+        Some(retry_after) => error.with_retry_after(retry_after),
+        None => error,
+    }
 }
 
 impl Inner {
@@ -86,7 +87,7 @@ impl Inner {
         let bound = self
             .executor
             .path(&spec.call.name)
-            .and_then(|path| Ok((Arc::clone(path), path.attempt.bind(&spec.call.arguments)?)));
+            .and_then(|path| Ok((path, path.attempt.bind(&spec.call.arguments)?)));
         let (path, bound) = match bound {
             Ok(bound) => bound,
             Err(error) => return refuse(spec.call, error),
@@ -98,7 +99,7 @@ impl Inner {
         {
             spec.deadline.get_or_insert(now.after(timeout));
         }
-        let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
+        let cell = TaskCell::new(spec, now, None, Some(Arc::clone(path)));
         let inserted = self.tasks().insert(&cell, parent);
         match inserted {
             Inserted::New => {}
@@ -119,7 +120,7 @@ impl Inner {
                 return refuse(cell.spec.call.clone(), error);
             }
         }
-        let replaced = match self.enter(&cell, &path) {
+        let replaced = match self.enter(&cell, path) {
             Ok(replaced) => replaced,
             Err(error) => {
                 self.withdraw(&cell, &error);
@@ -140,37 +141,27 @@ impl Inner {
             "error.type" = tracing::field::Empty,
             task = %cell.spec.task,
         );
+        let at_once = self.seat_at_once(&cell, path);
         let task = Task {
             cell: Arc::clone(&cell),
-            path,
             work,
             runtime,
             span,
         };
-        match self.admit(&cell, task) {
-            Verdict::Start(task) => run::start(self, task),
-            Verdict::Outer(task) => run::start_outer(self, task),
-            // Whoever has found it by its id, and told it to stop before it had its place, has not found it in the queue.
-            Verdict::Queued if cell.cancel_reason().is_some() => run::stop_now(self, &cell, false),
-            Verdict::Queued => {}
-            Verdict::Full(task, retry_after) => {
-                run::discard(task);
-                let error = ToolError::new(
-                    ToolErrorKind::Overloaded,
-                    "too many tasks are waiting; try again when some have ended",
-                );
-                let error = match retry_after {
-                    Some(retry_after) => error.with_retry_after(retry_after),
-                    None => error,
-                };
-                let error = error.with_not_started();
-                self.withdraw(&cell, &error);
-                // What was to be replaced goes on: a call that is refused changes nothing.
-                if let Some((key, earlier)) = replaced.and_then(|earlier| Some((key_of(&earlier)?, earlier))) {
-                    self.same().restore(key, earlier);
-                }
-                return refuse(cell.spec.call.clone(), error);
+        let admitted = match at_once {
+            Ok(()) => {
+                run::start(self, task);
+                Ok(())
             }
+            Err(queue) => self.admit(queue, path, task),
+        };
+        if let Err(error) = admitted {
+            self.withdraw(&cell, &error);
+            // What was to be replaced goes on: a call that is refused changes nothing.
+            if let Some((key, earlier)) = replaced.and_then(|earlier| Some((key_of(&earlier)?, earlier))) {
+                self.same().restore(key, earlier);
+            }
+            return refuse(cell.spec.call.clone(), error);
         }
         if let Some(earlier) = replaced {
             self.replace(&earlier);
@@ -227,50 +218,70 @@ impl Inner {
         self.open_tasks_changed();
     }
 
-    fn admit(&self, cell: &Arc<TaskCell>, task: Task) -> Verdict {
-        let spec = &cell.spec;
-        let lane = task.path.lane;
-        let now = cell.accepted;
+    /// Gives a task its slot, if it needs nothing else first and there is one; otherwise the lock under which there was none.
+    fn seat_at_once(&self, cell: &Arc<TaskCell>, path: &Path) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
+        let session = &cell.spec.session;
         let mut queue = self.queue();
-        // It may have to wait for its rate as soon as it has a slot.
-        if task.path.options.rate.is_some() && !queue.has_place() {
-            return Verdict::Full(task, None);
+        // One with a rate may have to wait for that as soon as it has a slot.
+        if path.outer.is_some() || (path.options.rate.is_some() && !queue.has_place()) {
+            return Err(queue);
         }
-        let slot = match &task.path.outer {
-            Some(_) => None,
-            None => queue
-                .try_start(&spec.session, lane, now)
-                .or_else(|| queue.try_start_inline(&spec.session, lane, now)),
+        let slot = queue
+            .try_start(session, path.lane, cell.accepted)
+            .or_else(|| queue.try_start_inline(session, path.lane, cell.accepted));
+        let Some(slot) = slot else { return Err(queue) };
+        cell.seat(|seat| seat.slot = Some(slot));
+        self.publish(|| TaskEvent::Accepted(cell.snapshot()));
+        Ok(())
+    }
+
+    /// Lets a task in that has no slot at once, if there is room.
+    fn admit(
+        self: &Arc<Self>,
+        mut queue: MutexGuard<'_, Queue<Waiting>>,
+        path: &Path,
+        task: Task,
+    ) -> Result<(), ToolError> {
+        let cell = Arc::clone(&task.cell);
+        let spec = &cell.spec;
+        let is_full = |queue, task, retry_after| {
+            drop(queue);
+            run::discard(task);
+            Err(full(retry_after))
         };
-        if let Some(slot) = slot {
-            cell.seat(|seat| seat.slot = Some(slot));
-            self.publish(|| TaskEvent::Accepted(cell.snapshot()));
-            return Verdict::Start(task);
+        if path.options.rate.is_some() && !queue.has_place() {
+            return is_full(queue, task, None);
         }
         if let WhenFull::Reject { retry_after } = self.when_full
             && spec.parent.is_none()
-            && !(task.path.outer.is_some() && queue.has_slot(lane))
+            && !(path.outer.is_some() && queue.has_slot(path.lane))
         {
-            return Verdict::Full(task, Some(retry_after));
+            return is_full(queue, task, Some(retry_after));
         }
         if !queue.take_place() {
-            return Verdict::Full(task, None);
+            return is_full(queue, task, None);
         }
         cell.seat(|seat| seat.has_place = true);
         // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
-        if task.path.outer.is_some() {
-            return Verdict::Outer(task);
+        if path.outer.is_some() {
+            drop(queue);
+            run::start_outer(self, task);
+            return Ok(());
         }
-        let class = class_of(cell);
+        let (lane, class) = (path.lane, class_of(&cell));
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
         let ticket = queue.wait(&spec.session, lane, class, Waiting::Task(task));
         cell.seat(|seat| seat.ticket = Some(ticket));
         drop(queue);
-        if let (Some(runtime), Some(inner)) = (runtime, self.this.upgrade()) {
-            run::watch_deadline(&inner, cell, &runtime);
+        if let Some(runtime) = runtime {
+            run::watch_deadline(self, &cell, &runtime);
         }
-        Verdict::Queued
+        // Whoever has found it by its id, and told it to stop before it had its place, has not found it in the queue.
+        if cell.cancel_reason().is_some() {
+            run::stop_now(self, &cell, false);
+        }
+        Ok(())
     }
 
     /// Hands free slots to those who wait.

@@ -167,7 +167,8 @@ impl AsyncToolManager {
         let now = self.now();
         let spec = TaskSpec::named(TaskId::at(now), session.clone(), call);
         let cell = self.inner.submit(spec, None, now)?;
-        Ok(cell.ack())
+        // What may have become of it on another thread by now is no part of its acceptance.
+        Ok(cell.ack(TaskStatus::Queued))
     }
 
     /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first, as long as

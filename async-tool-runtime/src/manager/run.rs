@@ -18,7 +18,7 @@ use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     TaskEvent, TaskOutcome, Timestamp,
     backend::{Backend, outcome_of},
-    policy::{Begun, CANCELLED, Claim, Path, ToolRequest, ToolService, past_deadline, sleep_until_some},
+    policy::{Begun, CANCELLED, Claim, ToolRequest, ToolService, past_deadline, sleep_until_some},
     task::{StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
@@ -34,7 +34,6 @@ pub(super) enum Work {
 /// A task that has been accepted and not been started.
 pub(super) struct Task {
     pub(super) cell: Arc<TaskCell>,
-    pub(super) path: Arc<Path>,
     pub(super) work: Work,
     /// The runtime of the caller, where the task will run.
     pub(super) runtime: Handle,
@@ -48,7 +47,6 @@ pub(super) const GRACE_SLACK: Duration = Duration::from_millis(50);
 pub(super) fn start(inner: &Arc<Inner>, task: Task) {
     let Task {
         cell,
-        path,
         work,
         runtime,
         span,
@@ -57,7 +55,7 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
     let guard = RunGuard::new(inner, cell);
     match work {
         Work::Here(call) => {
-            let run = run_here(guard, path, call);
+            let run = run_here(guard, call);
             // A future is the smaller without a span that nobody looks at.
             drop(if span.is_disabled() {
                 runtime.spawn(run)
@@ -74,11 +72,12 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
 pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     let Task {
         cell,
-        path,
         work,
         runtime,
         span,
     } = task;
+    let guard = RunGuard::new(inner, Arc::clone(&cell));
+    let Some(path) = &cell.path else { return };
     let Some(outer) = path.outer.clone() else { return };
     let call = match work {
         Work::Here(call) => Some(call),
@@ -87,12 +86,11 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     // Here, and not where the future is first polled, which may be in any order.
     let conflict = path.conflict.as_ref();
     let claim = conflict.and_then(|conflict| conflict.claim_early(&cell, || inner.above(&cell)));
-    let guard = RunGuard::new(inner, cell);
     drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
 }
 
 /// A block, because a future holds what an async function takes twice.
-fn run_here(guard: RunGuard, path: Arc<Path>, call: BoundCall) -> impl Future<Output = ()> + Send {
+fn run_here(guard: RunGuard, call: BoundCall) -> impl Future<Output = ()> + Send {
     let mut call = Some(call);
     async move {
         if guard.is_over_already() {
@@ -101,10 +99,8 @@ fn run_here(guard: RunGuard, path: Arc<Path>, call: BoundCall) -> impl Future<Ou
         let RunGuard { inner, cell, .. } = &guard;
         let begun = poll_fn(|task_cx| {
             let host = Arc::clone(inner) as _;
-            let begun = call
-                .take()
-                .map(|call| inner.executor.begin(&path, cell, Some(host), call, task_cx));
-            Poll::Ready(begun)
+            let call = call.take().zip(cell.path.as_ref());
+            Poll::Ready(call.map(|(call, path)| inner.executor.begin(path, cell, Some(host), call, task_cx)))
         });
         let result = match begun.await {
             Some(Begun::Ended(result)) => Some(result),

@@ -158,15 +158,9 @@ impl TaskCell {
         }
     }
 
-    pub(crate) fn ack(&self) -> TaskAck {
+    pub(crate) fn ack(&self, status: TaskStatus) -> TaskAck {
         let TaskSpec { task, number, call, .. } = &self.spec;
-        TaskAck::new(
-            *task,
-            *number,
-            Arc::clone(&call.name),
-            call.arguments.clone(),
-            self.status(),
-        )
+        TaskAck::new(*task, *number, Arc::clone(&call.name), call.arguments.clone(), status)
     }
 
     pub(crate) fn snapshot(&self) -> TaskSnapshot {

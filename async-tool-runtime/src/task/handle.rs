@@ -44,7 +44,7 @@ impl TaskHandle {
     /// What the model is told at once: no result, and where the task stands now.
     #[must_use]
     pub fn ack(&self) -> TaskAck {
-        self.cell.ack()
+        self.cell.ack(self.status())
     }
 
     /// Tells the task to stop, for this reason. A task that waits for a slot ends at once; a running tool sees its token
