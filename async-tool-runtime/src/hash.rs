@@ -23,6 +23,12 @@ impl Hasher for QuickHasher {
         self.add(rest);
     }
 
+    /// An id, half of whose bits are mixed already.
+    #[expect(clippy::cast_possible_truncation, reason = "the other half was added to this one")]
+    fn write_u128(&mut self, id: u128) {
+        self.add((id ^ (id >> 64)) as u64);
+    }
+
     /// What ends a text when it is hashed.
     fn write_u8(&mut self, byte: u8) {
         self.add(byte.into());

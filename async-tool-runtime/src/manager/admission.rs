@@ -226,10 +226,13 @@ impl Inner {
         if path.outer.is_some() || (path.options.rate.is_some() && !queue.has_place()) {
             return Err(queue);
         }
-        let slot = queue
-            .try_start(session, path.lane, cell.accepted)
-            .or_else(|| queue.try_start_inline(session, path.lane, cell.accepted));
-        let Some(slot) = slot else { return Err(queue) };
+        let slot = match queue.try_start(session, path.lane, cell.accepted) {
+            Some(slot) => slot,
+            None => match queue.try_start_inline(session, path.lane, cell.accepted) {
+                Some(slot) => slot,
+                None => return Err(queue),
+            },
+        };
         cell.seat(|seat| seat.slot = Some(slot));
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
         Ok(())

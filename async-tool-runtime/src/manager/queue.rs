@@ -221,6 +221,7 @@ impl<T> Queue<T> {
     }
 
     /// A slot at once, if one is free for this and nobody who may start waits.
+    #[inline]
     pub(super) fn try_start(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
         let is_free = self.has_slot(lane) && (self.waiting == 0 || self.best().is_none());
         if !is_free {
@@ -367,6 +368,7 @@ impl<T> Queue<T> {
         slot
     }
 
+    #[inline]
     fn start(&mut self, share: usize, lane: LaneNo, now: Timestamp) -> Slot {
         self.running += 1;
         self.lanes[lane].running += 1;

@@ -1,6 +1,9 @@
 //! Tasks of a process that has ended, which are not submitted again.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    pin::pin,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::{runtime::Handle, sync::oneshot};
 
@@ -185,7 +188,7 @@ async fn wait(guard: RunGuard, request: Option<InputRequest>) {
             refusal = refused => Err(refusal),
         }
     };
-    let result = cell.until_aborted(ended).await;
+    let result = cell.until_aborted(pin!(ended)).await;
     if let Some(question) = question {
         cell.stop_asking(question);
         inner.asked(cell);
@@ -207,7 +210,7 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
         let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
         let deadline = inner.executor.deadline(&cell.spec);
         let run = path.attempt.run(cell, Some(host), call, deadline);
-        let Some(ended) = cell.until_aborted(run).await else {
+        let Some(ended) = cell.until_aborted(pin!(run)).await else {
             return guard.finish(None);
         };
         ended

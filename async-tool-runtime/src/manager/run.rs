@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{Arc, Weak},
     task::Poll,
 };
@@ -140,7 +141,7 @@ async fn run_outer(
             () = sleep_until_some(deadline), if !is_remote => Err(past_deadline()),
         }
     };
-    let result = cell.until_aborted(run).await;
+    let result = cell.until_aborted(pin!(run)).await;
     guard.finish(result);
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -184,7 +185,7 @@ impl Layer<ToolService> for FlightLayer {
                         landing.land(result);
                     };
                     let cell = Arc::clone(&flight.cell);
-                    let run = async move { cell.until_aborted(run).await };
+                    let run = async move { cell.until_aborted(pin!(run)).await };
                     drop(tokio::spawn(run.in_current_span()));
                 } else {
                     host.count(Count::Shared);

@@ -1,13 +1,12 @@
 //! The record of a task that lives in this process.
 
 use std::{
-    future::poll_fn,
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -255,24 +254,14 @@ impl TaskCell {
         is_due
     }
 
-    /// Runs a future of the task's; drops it, and gives `None`, when the task is [aborted](Self::abort). One that follows a task on a backend
-    /// is never dropped: it has to tell the backend.
-    pub(crate) async fn until_aborted<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let mut future = pin!(future);
-        if self.path.as_ref().is_some_and(|path| path.is_remote) {
-            return Some(future.await);
-        }
-        poll_fn(|cx| {
-            if !self.begin_poll() {
-                return Poll::Ready(None);
-            }
-            match future.as_mut().poll(cx) {
-                Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending if self.keep_waker(cx.waker()) => Poll::Pending,
-                Poll::Pending => Poll::Ready(None),
-            }
-        })
-        .await
+    /// Runs a future of the task's, and gives `None` once the task is [aborted](Self::abort): then the future is to be dropped. One that
+    /// follows a task on a backend goes on: it has to tell the backend.
+    pub(crate) const fn until_aborted<F: Future + Unpin>(&self, future: F) -> UntilAborted<'_, F> {
+        UntilAborted { cell: self, future }
+    }
+
+    fn is_remote(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.is_remote)
     }
 
     /// False if the future is to be dropped.
@@ -404,7 +393,7 @@ impl TaskCell {
         if self.is_settled() || self.is_deferred() {
             return Err(SendError::Ended);
         }
-        if self.path.as_ref().is_some_and(|path| path.is_remote) {
+        if self.is_remote() {
             return Err(SendError::Unsupported);
         }
         let mut rest = self.more().rest();
@@ -623,8 +612,33 @@ impl More {
     }
 }
 
+/// See [`TaskCell::until_aborted`]. A type with a name, because the future of an async function holds what it is given twice.
+pub(crate) struct UntilAborted<'a, F> {
+    cell: &'a TaskCell,
+    future: F,
+}
+
+impl<F: Future + Unpin> Future for UntilAborted<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { cell, future } = &mut *self;
+        let is_remote = cell.is_remote();
+        if !is_remote && !cell.begin_poll() {
+            return Poll::Ready(None);
+        }
+        match Pin::new(future).poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if is_remote || cell.keep_waker(cx.waker()) => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{future::poll_fn, pin::pin};
+
     use serde_json::json;
 
     use super::*;
@@ -650,7 +664,7 @@ mod tests {
         let (cell, (future, dropped)) = (cell(), waiting());
         let run = tokio::spawn({
             let cell = Arc::clone(&cell);
-            async move { cell.until_aborted(future).await }
+            async move { cell.until_aborted(pin!(future)).await }
         });
         tokio::task::yield_now().await;
         cell.abort();
@@ -698,8 +712,9 @@ mod tests {
         assert!(!cell.let_go());
 
         let (cell, (future, _dropped)) = (super::tests::cell(), waiting());
-        let mut waits = pin!(cell.until_aborted(future));
-        poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await;
+        let future = pin!(future);
+        let mut waits = cell.until_aborted(future);
+        poll_fn(|cx| Poll::Ready(Pin::new(&mut waits).poll(cx).is_pending())).await;
         assert!(!cell.give_up(&quarantine), "it waits, and can be dropped");
     }
 
@@ -708,7 +723,7 @@ mod tests {
         let (cell, (future, dropped)) = (cell(), waiting());
         let run = tokio::spawn({
             let cell = Arc::clone(&cell);
-            async move { cell.until_aborted(future).await }
+            async move { cell.until_aborted(pin!(future)).await }
         });
         tokio::task::yield_now().await;
         assert!(!cell.let_go(), "nobody has given it up");
