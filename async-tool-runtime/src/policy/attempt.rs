@@ -297,7 +297,7 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
                 _ => ToolError::new(ToolErrorKind::Cancelled, error.model_message()),
             })
         }
-        result => result,
+        result => result.map_err(ToolError::of_caller),
     }
 }
 

@@ -585,6 +585,10 @@ impl TaskCell {
             (run.started, run.attempts)
         };
         let timing = Timing::new(self.accepted, started, now);
+        let outcome = match outcome {
+            TaskOutcome::Failed(error) => TaskOutcome::Failed(error.of_call(&self.spec.call.name)),
+            outcome => outcome,
+        };
         // Earlier processes may have run it, too.
         let attempts = self.spec.attempt.max(1) - 1 + attempts;
         let result = AsyncTaskResult::new(&self.spec, outcome, timing, attempts);

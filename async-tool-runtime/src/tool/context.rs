@@ -151,6 +151,9 @@ impl ToolContext {
     ///
     /// The tool's error; also if there is no such tool, the arguments don't fit, the manager is full, or the task runs outside of a manager.
     ///
+    /// It says what became of the call, also whether that [was started](ToolError::not_started). A tool that returns it as its own error
+    /// doesn't say by that that it has itself done nothing; see [`ToolError::with_not_started`].
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future cancels the call.
@@ -177,7 +180,10 @@ impl ToolContext {
         let key = self.idempotency_key().below(ordinal, name, &canonical(&arguments));
         let call = ToolCall::new(self.call().clone(), name, arguments);
         let child = Arc::clone(host).submit_child(cell, call, key);
-        let child = child.map_err(|refused| refused.into_parts().1)?;
+        let child = child.map_err(|refused| {
+            let (call, error) = refused.into_parts();
+            error.of_call(&call.name)
+        })?;
         Ok(ChildTask::new(child, Arc::clone(cell), Arc::clone(host)))
     }
 

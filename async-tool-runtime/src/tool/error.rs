@@ -5,6 +5,9 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 /// What kind of failure it was.
+///
+/// "Nothing ran" speaks of the call that failed. A tool that made it has run: if it returns that error as its own, it fails as
+/// [`Failed`](Self::Failed), or [`Unavailable`](Self::Unavailable) where there was no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -103,6 +106,9 @@ struct Inner {
     not_started: bool,
     #[serde(skip)]
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// The tool whose call ended with this error, once it has.
+    #[serde(skip)]
+    call: Option<Arc<str>>,
 }
 
 impl ToolError {
@@ -118,6 +124,7 @@ impl ToolError {
             retry_after: None,
             not_started: false,
             source: None,
+            call: None,
         }))
     }
 
@@ -159,9 +166,13 @@ impl ToolError {
 
     /// The work was not even started, so that another try can't do it twice: a tool whose effect is
     /// [`Effect::Once`](crate::Effect::Once) is tried again only after such an error. The error is retryable.
+    ///
+    /// A tool that returns the error of a call it has [made](crate::ToolContext::call_tool) doesn't say so by that, whatever the error says of
+    /// the call: what was not started is the call, and not the tool. One that has really done nothing says it again.
     #[must_use]
     pub fn with_not_started(mut self) -> Self {
         self.0.not_started = true;
+        self.0.call = None;
         self.with_retryable(true)
     }
 
@@ -182,8 +193,43 @@ impl ToolError {
             message: reword(message),
             model_message: model_message.as_deref().map(&reword),
             source: None,
+            call: self.0.call.clone(),
             ..*self.0
         }))
+    }
+
+    /// The error of a call of `tool`, as it ended. It says what became of that call, also of what it says of not having started, to
+    /// whoever made it; if that is a tool which gives it on as its own, it says [something else](Self::of_caller).
+    pub(crate) fn of_call(mut self, tool: &Arc<str>) -> Self {
+        self.0.call = Some(Arc::clone(tool));
+        self
+    }
+
+    /// The error as that of the tool that has returned it. One whose call failed has itself begun, whatever became of the call.
+    pub(crate) fn of_caller(mut self) -> Self {
+        let Some(tool) = self.0.call.take() else { return self };
+        let kind = match self.0.kind {
+            ToolErrorKind::Overloaded => ToolErrorKind::Unavailable,
+            ToolErrorKind::InvalidArguments
+            | ToolErrorKind::UnknownTool
+            | ToolErrorKind::Duplicate
+            | ToolErrorKind::Refused => ToolErrorKind::Failed,
+            kind => kind,
+        };
+        if kind == self.0.kind && !self.0.not_started {
+            return self;
+        }
+        if self.0.kind == ToolErrorKind::Refused {
+            // An answer, and no sign of ill health.
+            self.0.retryable.get_or_insert(false);
+        }
+        self.0.kind = kind;
+        self.0.not_started = false;
+        // What it says is worded for whoever has called `tool` itself.
+        let reword = |said: &str| format!("its call of `{tool}` failed: {said}");
+        self.0.model_message = self.0.model_message.as_deref().map(reword);
+        self.0.message = reword(&self.0.message);
+        self
     }
 
     /// The kind of failure.
@@ -264,3 +310,64 @@ impl PartialEq for ToolError {
 }
 
 impl Eq for ToolError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call_of_ship(error: ToolError) -> ToolError {
+        error.of_call(&Arc::from("ship"))
+    }
+
+    #[test]
+    fn the_error_of_a_call_never_says_that_its_caller_did_not_run() {
+        use ToolErrorKind::{
+            Cancelled, Duplicate, Failed, Internal, InvalidArguments, Overloaded, Panicked, Refused, Timeout,
+            Unavailable, Unknown, UnknownTool,
+        };
+        for (kind, of_caller) in [
+            (Failed, Failed),
+            (InvalidArguments, Failed),
+            (UnknownTool, Failed),
+            (Timeout, Timeout),
+            (Panicked, Panicked),
+            (Unavailable, Unavailable),
+            (Overloaded, Unavailable),
+            (Duplicate, Failed),
+            (Refused, Failed),
+            (Cancelled, Cancelled),
+            (Unknown, Unknown),
+            (Internal, Internal),
+        ] {
+            let own = ToolError::new(kind, "words");
+            assert_eq!(own.clone().of_caller(), own, "{kind}: it is no error of a call");
+            let error = call_of_ship(own.clone());
+            assert_eq!(error, own, "{kind}: whoever made the call sees what became of it");
+            let returned = error.of_caller();
+            assert_eq!(returned.kind(), of_caller);
+            assert_eq!(returned.retryable(), own.retryable(), "{kind}");
+            assert_eq!(returned == own, kind == of_caller, "{kind}: {returned:?}");
+            assert_eq!(returned.is_definite(), kind == Refused, "{kind}");
+            let not_started = own.with_not_started().with_retry_after(Duration::from_secs(7));
+            let returned = call_of_ship(not_started).of_caller();
+            assert!(!returned.not_started() && returned.retryable(), "{kind}");
+            assert_eq!(returned.retry_after(), Some(Duration::from_secs(7)));
+        }
+    }
+
+    #[test]
+    fn a_tool_whose_call_failed_can_say_itself_that_it_has_done_nothing() {
+        let error = call_of_ship(ToolError::new(ToolErrorKind::Unavailable, "down"));
+        assert!(error.with_not_started().of_caller().not_started());
+    }
+
+    #[test]
+    fn the_error_of_a_call_says_whose_it_was_to_operators_and_models() {
+        let error = ToolError::from_error("disk full")
+            .with_kind(ToolErrorKind::Overloaded)
+            .with_model_message("no room");
+        let returned = call_of_ship(error).of_caller();
+        assert_eq!(returned.message(), "its call of `ship` failed: disk full");
+        assert_eq!(returned.model_message(), "its call of `ship` failed: no room");
+    }
+}

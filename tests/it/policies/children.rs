@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncToolManager, ChildTask, Effect, FunctionTool, RetryPolicy, TaskHandle, TaskOutcome, ToolError, ToolErrorKind,
+    AsyncToolManager, AsyncToolManagerBuilder, BreakerPolicy, ChildTask, Effect, FunctionTool, RetryPolicy, TaskHandle,
+    TaskOutcome, ToolError, ToolErrorKind,
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::calls::{Crowd, Log, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, tool_of};
+use crate::calls::{
+    Crowd, Log, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, tool_of, unavailable,
+};
 
 /// `depth` levels of calls, two at once on each; every function counts itself while it computes.
 fn tree(crowd: &Crowd) -> FunctionTool {
@@ -413,4 +416,87 @@ async fn a_call_below_has_the_same_idempotency_key_whenever_its_parent_is_tried_
         one.iter().all(|key| !other.contains(key)),
         "another order has other keys"
     );
+}
+
+/// Charges a card, and has it shipped.
+fn places_order(effect: Effect, charged: &Log<()>) -> FunctionTool {
+    let charged = charged.clone();
+    let places_order = tool("places_order", move |cx| {
+        charged.note(());
+        async move { cx.call_tool("ship", json!({})).await }
+    });
+    places_order.effect(effect).retry(RetryPolicy::new(3))
+}
+
+/// A manager whose `ship` can't be started, and says when that may be over.
+async fn with_an_open_breaker(order: FunctionTool) -> AsyncToolManager {
+    let ship = tool("ship", |_| async { Err(unavailable()) });
+    let manager = AsyncToolManager::builder()
+        .tool(ship.breaker(BreakerPolicy::new(1, secs(60))))
+        .tool(order)
+        .build()
+        .unwrap();
+    start(&manager, "ship").outcome().await;
+    manager
+}
+
+fn with_a_full_queue(order: FunctionTool) -> AsyncToolManager {
+    let full: AsyncToolManagerBuilder = AsyncToolManager::builder().concurrency(1).queue_capacity(0);
+    full.tool(order)
+        .tool(tool("ship", |_| async { Ok(json!("shipped")) }))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_below_did_not_start_does_not_run_what_is_above_it_twice() {
+    let charged = Log::new();
+    let order = || places_order(Effect::Once, &charged);
+    let managers = [with_an_open_breaker(order()).await, with_a_full_queue(order())];
+    for (manager, retry_after) in managers.iter().zip([Some(secs(60)), None]) {
+        let before = charged.len();
+        let result = start(manager, "places_order").outcome().await;
+        let error = result.outcome.error().unwrap();
+        assert_eq!(charged.len() - before, 1, "{error:?}");
+        assert_eq!(result.attempts, 1);
+        assert!(!error.not_started(), "the card is charged");
+        assert_eq!(
+            (error.kind(), error.retry_after()),
+            (ToolErrorKind::Unavailable, retry_after)
+        );
+        assert!(error.model_message().contains("`ship`"), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_repeated_is_tried_again_when_a_task_below_it_did_not_start() {
+    let charged = Log::new();
+    let manager = with_a_full_queue(places_order(Effect::Idempotent, &charged));
+    let result = start(&manager, "places_order").outcome().await;
+    assert_eq!((charged.len(), result.attempts), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_refused_below_is_no_refusal_of_what_is_above_it() {
+    let returns = tool("returns", |cx| async move { cx.call_tool("nobody", json!({})).await });
+    let copies = tool("copies", |cx| async move {
+        let result = cx.submit_tool("says_no", json!({}))?.outcome().await;
+        Err(result.outcome.error().unwrap().clone())
+    });
+    let says_no = tool("says_no", |_| async {
+        Err(ToolError::new(ToolErrorKind::InvalidArguments, "no such column").with_not_started())
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(returns)
+        .tool(copies)
+        .tool(says_no)
+        .build()
+        .unwrap();
+    for (name, said) in [("returns", "there is no tool named"), ("copies", "no such column")] {
+        let result = start(&manager, name).outcome().await;
+        let error = result.outcome.error().unwrap();
+        assert_eq!((error.kind(), result.attempts), (ToolErrorKind::Failed, 1), "{name}");
+        assert!(!error.not_started(), "{name}");
+        assert!(error.model_message().contains(said), "{error:?}");
+    }
 }

@@ -370,7 +370,7 @@ async fn families_that_would_wait_for_each_other_do_not() {
     assert!(one.outcome.is_completed());
     let error = other.outcome.error().unwrap();
     assert_eq!(error.kind(), ToolErrorKind::Unavailable);
-    assert!(error.retryable() && error.not_started());
+    assert!(error.retryable() && !error.not_started(), "the task above has begun");
     is_at_rest(&manager, "after a circle").await;
 }
 
