@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    policy::{Begun, Path, Paths, ToolRequest, past_deadline, sleep_until_some},
+    policy::{Begun, Path, Paths, ToolRequest, past_deadline, too_late},
     task::TaskCell,
     tool::{Arguments, BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
 };
@@ -97,12 +97,13 @@ impl Executor {
         };
         let request = ToolRequest::new(Arc::clone(cell), host, Some(call), deadline);
         let run = inner.run(request);
+        let (cell, cancel_grace) = (Arc::clone(cell), self.0.cancel_grace);
         Begun::Waits(Box::pin(async move {
             // A layer of the host's may wait for as long as it likes.
             tokio::select! {
                 biased;
                 result = run => result,
-                () = sleep_until_some(deadline) => Err(past_deadline()),
+                () = too_late(&cell, deadline, cancel_grace) => Err(past_deadline()),
             }
         }))
     }

@@ -218,7 +218,10 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How long a tool that was told to stop may take before it is dropped. Default: 1 second.
+    /// How long a tool that was told to stop may take before it is dropped. At its timeout or deadline, a tool that has taken its
+    /// [token](crate::ToolContext::cancellation) is told to stop and has this time too, also inside of policies and layers; what waits in a
+    /// layer, before the function or after it, ends at the deadline. One whose run is [shared](crate::Dedupe::Share) leaves the run at its own
+    /// deadline. Default: 1 second.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.cancel_grace = grace;
         self

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tokio::{
     runtime::Handle,
-    time::{Duration, sleep, sleep_until},
+    time::{sleep, sleep_until},
 };
 use tracing::{Instrument, Span};
 
@@ -19,7 +19,7 @@ use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     TaskEvent, TaskOutcome, Timestamp,
     backend::{Backend, outcome_of},
-    policy::{Begun, CANCELLED, Claim, ToolRequest, ToolService, past_deadline, sleep_until_some},
+    policy::{Begun, CANCELLED, Claim, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
     task::{StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
@@ -40,9 +40,6 @@ pub(super) struct Task {
     pub(super) runtime: Handle,
     pub(super) span: Span,
 }
-
-/// How long after its grace a task that was told to stop is given up: whatever drops it in time has done so by then.
-pub(super) const GRACE_SLACK: Duration = Duration::from_millis(50);
 
 /// Starts a task that has a slot.
 pub(super) fn start(inner: &Arc<Inner>, task: Task) {
@@ -124,21 +121,22 @@ async fn run_outer(
     let deadline = inner.executor.deadline(&cell.spec);
     let request = ToolRequest::new(Arc::clone(cell), Some(host), call, deadline).with_claim(claim);
     let is_remote = inner.backend.is_some();
-    let too_late = async {
+    let cancel_grace = inner.executor.cancel_grace();
+    let told_to_stop = async {
         cell.cancellation().cancelled().await;
         if is_remote {
             // It tells the backend, and ends by itself.
             return std::future::pending().await;
         }
-        sleep(inner.executor.cancel_grace().saturating_add(GRACE_SLACK)).await;
+        sleep(cancel_grace.saturating_add(GRACE_SLACK)).await;
     };
     let run = async {
         tokio::select! {
             biased;
             result = outer.run(request) => result,
-            () = too_late => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
+            () = told_to_stop => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
             // A layer of the host's may wait for as long as it likes.
-            () = sleep_until_some(deadline), if !is_remote => Err(past_deadline()),
+            () = too_late(cell, deadline, cancel_grace), if !is_remote => Err(past_deadline()),
         }
     };
     let result = cell.until_aborted(pin!(run)).await;

@@ -173,6 +173,7 @@ impl Attempt {
                 if !listens {
                     return Err(error);
                 }
+                let _in_grace = InGrace::begin(cell);
                 let grace = Box::pin(sleep(self.0.cancel_grace));
                 tokio::select! {
                     biased;
@@ -315,6 +316,22 @@ pub(crate) async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instan
         result = cell.resolution() => result,
         () = cell.cancellation().cancelled() => Err(cancelled()),
         () = sleep_until_some(deadline) => Err(past_deadline()),
+    }
+}
+
+/// A function whose time is up, and which tidies up. Whatever waits around it is to know.
+struct InGrace<'a>(&'a TaskCell);
+
+impl<'a> InGrace<'a> {
+    fn begin(cell: &'a TaskCell) -> Self {
+        cell.set_in_grace(true);
+        Self(cell)
+    }
+}
+
+impl Drop for InGrace<'_> {
+    fn drop(&mut self) {
+        self.0.set_in_grace(false);
     }
 }
 

@@ -45,4 +45,4 @@ pub(crate) use breaker::Breaker;
 pub(crate) use conflict::{Claim, Conflicts, Held};
 pub(crate) use key::{CallKey, canonical};
 pub(crate) use path::{Around, Path, Paths, paths};
-pub(crate) use service::{CANCELLED, HostLayer, past_deadline, sleep_until_some};
+pub(crate) use service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late};

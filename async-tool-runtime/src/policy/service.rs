@@ -5,10 +5,11 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -175,6 +176,22 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+/// How long after its grace a task that was told to stop is given up: whatever drops it in time has done so by then.
+pub(crate) const GRACE_SLACK: Duration = Duration::from_millis(50);
+
+/// Waits until nothing on the way of a call may go on after its deadline. What waits without a function, such as a layer of the host's,
+/// ends there; a function that has a grace keeps it.
+pub(crate) async fn too_late(cell: &TaskCell, deadline: Option<Instant>, cancel_grace: Duration) {
+    sleep_until_some(deadline).await;
+    if cell.started().is_some() {
+        // The function's own timer is for the same moment, and may be behind.
+        sleep(GRACE_SLACK).await;
+        if cell.is_in_grace() {
+            sleep(cancel_grace).await;
+        }
     }
 }
 

@@ -55,6 +55,8 @@ struct Run {
     is_polled: bool,
     /// Whether the task was ended while a thread was in its future, which goes on.
     is_given_up: bool,
+    /// Whether its function's time is up, and it tidies up.
+    is_in_grace: bool,
     /// Whether its end is known: what comes from outside now comes too late.
     is_over: bool,
     seat: Seat,
@@ -233,6 +235,15 @@ impl TaskCell {
 
     pub(crate) fn attempts(&self) -> u32 {
         self.run().attempts
+    }
+
+    /// Whether the function's time is up, and it tidies up.
+    pub(crate) fn is_in_grace(&self) -> bool {
+        self.run().is_in_grace
+    }
+
+    pub(crate) fn set_in_grace(&self, is_in_grace: bool) {
+        self.run().is_in_grace = is_in_grace;
     }
 
     /// Takes over how often somebody else has run the task.

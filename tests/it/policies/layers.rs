@@ -9,8 +9,8 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, CachePolicy, Effect, FunctionTool, RetryPolicy, TaskOutcome, ToolContext, ToolError,
-    ToolErrorKind, ToolRequest,
+    AsyncToolManager, AsyncToolManagerBuilder, BoxFuture, CachePolicy, Dedupe, Effect, FunctionTool, RetryPolicy,
+    TaskHandle, TaskOutcome, ToolContext, ToolError, ToolErrorKind, ToolRequest,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use tower::{
     ServiceBuilder,
     limit::{ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer},
     timeout::TimeoutLayer,
-    util::{MapRequestLayer, MapResponseLayer},
+    util::{MapFutureLayer, MapRequestLayer, MapResponseLayer},
 };
 
 use crate::calls::{
@@ -225,4 +225,115 @@ async fn the_error_of_a_foreign_layer_is_a_failure_and_that_of_the_tool_stays_wh
     assert_eq!(error.kind(), ToolErrorKind::Unavailable);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     is_at_rest(&manager, "after foreign errors").await;
+}
+
+/// Waits until it is told to stop, and takes a second then to tidy up.
+fn tidies(log: &Log<&'static str>) -> FunctionTool {
+    let log = log.clone();
+    let tidies = tool("tidies", move |cx| {
+        let log = log.clone();
+        async move {
+            cx.cancellation().cancelled().await;
+            tokio::time::sleep(secs(1)).await;
+            log.note("tidied up");
+            Ok(json!("half of it"))
+        }
+    });
+    tidies.effect(Effect::Read)
+}
+
+/// A task with five seconds' time.
+fn hurried(manager: &AsyncToolManager, tool: &str) -> TaskHandle {
+    let reference = start(manager, "quick");
+    manager
+        .submit_task(spec(tool).with_deadline(after(&reference, secs(5))))
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_its_deadline_a_tool_can_tidy_up_whatever_is_around_it() {
+    type Around = fn(AsyncToolManagerBuilder) -> AsyncToolManagerBuilder;
+    let log = Log::new();
+    let passes_by = || MapRequestLayer::new(|request: ToolRequest| request);
+    let bare: Around = |builder| builder;
+    let variants = [
+        (tidies(&log), bare),
+        (tidies(&log).retry(RetryPolicy::new(3)), bare),
+        (tidies(&log).cache(CachePolicy::new(secs(60))), bare),
+        (
+            tidies(&log)
+                .cache(CachePolicy::new(secs(60)))
+                .retry(RetryPolicy::new(3)),
+            bare,
+        ),
+    ];
+    let mut managers: Vec<_> = variants
+        .into_iter()
+        .map(|(tool, around)| around(AsyncToolManager::builder().tool(tool)))
+        .collect();
+    managers.push(AsyncToolManager::builder().tool(tidies(&log)).layer(passes_by()));
+    managers.push(AsyncToolManager::builder().tool(tidies(&log)).inner_layer(passes_by()));
+    for (at, builder) in managers.into_iter().enumerate() {
+        let manager = builder.tool(quick()).cancel_grace(secs(3)).build().unwrap();
+        let begin = Instant::now();
+        let result = hurried(&manager, "tidies").outcome().await;
+        assert_eq!(
+            result.outcome.value(),
+            Some(&json!("half of it")),
+            "{at}: {:?}",
+            result.outcome
+        );
+        assert_eq!((begin.elapsed(), log.len()), (secs(6), at + 1), "{at}");
+        is_at_rest(&manager, "after a grace").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_shares_a_run_leaves_it_at_the_deadline_and_the_run_can_tidy_up() {
+    let log = Log::new();
+    let manager = AsyncToolManager::builder()
+        .tool(tidies(&log).dedupe(Dedupe::Share))
+        .tool(quick())
+        .cancel_grace(secs(3))
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    let result = hurried(&manager, "tidies").outcome().await;
+    assert_eq!(kind(&result), Some(ToolErrorKind::Timeout));
+    assert_eq!(begin.elapsed(), secs(5));
+    tokio::time::sleep(secs(2)).await;
+    assert_eq!(log.all(), ["tidied up"]);
+    is_at_rest(&manager, "after a shared run").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_hangs_after_the_function_has_no_grace() {
+    type Rest = BoxFuture<'static, Result<Value, ToolError>>;
+    let hangs = MapFutureLayer::new(|rest: Rest| async move {
+        let _result = rest.await;
+        std::future::pending::<Result<Value, ToolError>>().await
+    });
+    let log = Log::new();
+    for (is_inner, tool) in [(false, "quick"), (true, "quick"), (false, "tidies"), (true, "tidies")] {
+        let builder = AsyncToolManager::builder().tool(tidies(&log)).tool(quick());
+        let builder = if is_inner {
+            builder.inner_layer(hangs.clone())
+        } else {
+            builder.layer(hangs.clone())
+        };
+        let manager = builder.cancel_grace(secs(3)).build().unwrap();
+        let begin = Instant::now();
+        let reference = manager.submit_task(spec("quick")).unwrap();
+        let late = spec(tool).with_deadline(after(&reference, secs(5)));
+        let late = manager.submit_task(late).unwrap();
+        let result = late.outcome().await;
+        assert_eq!(kind(&result), Some(ToolErrorKind::Timeout), "{tool}, inner: {is_inner}");
+        let longest = if tool == "quick" { secs(5) } else { secs(8) };
+        let took = begin.elapsed();
+        assert!(
+            took <= longest + Duration::from_millis(100),
+            "{tool}, inner: {is_inner}, {took:?}"
+        );
+        reference.abort("it hangs, too");
+    }
 }
