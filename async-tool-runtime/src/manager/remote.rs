@@ -27,7 +27,12 @@ pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> Tool
             let Settlement { outcome, attempts } = follow(&*backend, cancel_grace, cell).await;
             cell.set_attempts(attempts);
             match outcome {
-                TaskOutcome::Completed(value) => Ok(value),
+                TaskOutcome::Completed(value) => {
+                    if cell.is_cancelled() {
+                        cell.set_partial();
+                    }
+                    Ok(value)
+                }
                 TaskOutcome::Failed(error) => Err(error),
                 TaskOutcome::Cancelled(reason) => Err(ToolError::new(ToolErrorKind::Cancelled, reason)),
                 TaskOutcome::Unknown(why) => Err(ToolError::new(ToolErrorKind::Unknown, why)),

@@ -179,6 +179,10 @@ impl Attempt {
                     biased;
                     end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => match end {
                         End::Returned(Err(late)) if late.kind() != ToolErrorKind::Panicked => return Err(error),
+                        End::Returned(Ok(value)) => {
+                            cell.set_partial();
+                            return Ok(value);
+                        }
                         end => end,
                     },
                     () = grace => return Err(error),
@@ -298,7 +302,13 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
                 _ => ToolError::new(ToolErrorKind::Cancelled, error.model_message()),
             })
         }
-        result => result.map_err(ToolError::of_caller),
+        Ok(value) => {
+            if cell.is_cancelled() {
+                cell.set_partial();
+            }
+            Ok(value)
+        }
+        Err(error) => Err(error.of_caller()),
     }
 }
 

@@ -7,7 +7,8 @@ pub(crate) use store::CacheLayer;
 
 /// Which values of a tool are kept, and given again to calls with the same arguments.
 ///
-/// Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one, and only values are kept, never errors. The key is
+/// Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one, and only values are kept, never errors. What a function
+/// gives after it was told to stop, or when its time was up, may be a part of a value: its own task has it, and it is not kept. The key is
 /// the name of the tool and the arguments as JSON values, so the order of keys doesn't count; whose calls share values is the
 /// tool's [`Scope`](crate::Scope).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +107,12 @@ mod store {
                     if let Some(value) = found {
                         return Ok(value);
                     }
+                    let cell = Arc::clone(request.cell());
                     let value = inner.run(request).await?;
+                    // Others have more time, and nobody has told them to stop.
+                    if cell.is_partial() {
+                        return Ok(value);
+                    }
                     let kept = Kept {
                         value: Arc::new(value.clone()),
                         since: Instant::now(),

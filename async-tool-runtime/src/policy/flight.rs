@@ -193,7 +193,7 @@ impl Layer<ToolService> for FlightLayer {
                     drop(request.take_claim());
                 }
                 let result = request.wait_for(flight.result.wait()).await?.clone();
-                request.cell().set_attempts(flight.cell.attempts());
+                request.cell().follow(&flight.cell);
                 drop(passenger);
                 result
             }

@@ -41,7 +41,8 @@ const _: fn(&dyn Embedder) = |_| {};
 ///
 /// Only the named fields are compared by meaning: each must be a text, and as near as `threshold` to the one that is kept. All other
 /// arguments must be equal. Similarity never stands for a whole set of arguments: "flights from Rome to Oslo" and "from Oslo to Rome" are
-/// near. Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one.
+/// near. Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one. Which values are kept is as for a
+/// [`CachePolicy`](crate::CachePolicy).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SemanticCache {
@@ -233,7 +234,12 @@ impl Layer<ToolService> for SemanticLayer {
                 if let Some(value) = found {
                     return Ok(value);
                 }
+                let cell = Arc::clone(request.cell());
                 let value = inner.run(request).await?;
+                // Others have more time, and nobody has told them to stop.
+                if cell.is_partial() {
+                    return Ok(value);
+                }
                 let kept = Kept {
                     meanings,
                     value: Arc::new(value.clone()),

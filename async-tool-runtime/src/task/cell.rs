@@ -57,6 +57,8 @@ struct Run {
     is_given_up: bool,
     /// Whether its function's time is up, and it tidies up.
     is_in_grace: bool,
+    /// Whether its function was told to stop before it gave its value, which may then be a part of one.
+    is_partial: bool,
     /// Whether its end is known: what comes from outside now comes too late.
     is_over: bool,
     seat: Seat,
@@ -225,6 +227,7 @@ impl TaskCell {
         let is_first = run.started.is_none();
         run.started.get_or_insert(now);
         run.attempts += 1;
+        run.is_partial = false;
         (is_first, self.spec.attempt.max(1) - 1 + run.attempts)
     }
 
@@ -246,9 +249,29 @@ impl TaskCell {
         self.run().is_in_grace = is_in_grace;
     }
 
+    /// Whether the function was told to stop before it gave its value.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.run().is_partial
+    }
+
+    pub(crate) fn set_partial(&self) {
+        self.run().is_partial = true;
+    }
+
     /// Takes over how often somebody else has run the task.
     pub(crate) fn set_attempts(&self, attempts: u32) {
         self.run().attempts = attempts;
+    }
+
+    /// Takes over how a run went that this task shares.
+    pub(crate) fn follow(&self, flight: &Self) {
+        let (attempts, is_partial) = {
+            let run = flight.run();
+            (run.attempts, run.is_partial)
+        };
+        let mut run = self.run();
+        run.attempts = attempts;
+        run.is_partial = is_partial;
     }
 
     /// Keeps the latest report; says whether it is to go out.

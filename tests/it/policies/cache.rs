@@ -3,7 +3,7 @@
 use async_tool_runtime::{AsyncToolManager, CachePolicy, Dedupe, Effect, FunctionTool, Scope, ToolError};
 use serde_json::{Value, json};
 
-use crate::calls::{Log, is_at_rest, quick, secs, start_in, start_with, tool_of};
+use crate::calls::{Log, idle, is_at_rest, quick, secs, start, start_in, start_with, tool, tool_of};
 
 /// A tool that gives how often it has run; `{"fails": true}` fails.
 fn counts() -> (FunctionTool, Log<Value>) {
@@ -121,4 +121,45 @@ fn only_tools_that_read_can_have_a_cache() {
     let (counts, _) = counts();
     let without_room = counts.cache(CachePolicy::new(secs(60)).with_capacity(0));
     assert!(AsyncToolManager::builder().tool(without_room).build().is_err());
+}
+
+/// Gives what it has when its time is up or it is told to stop, and all of it from the third run on.
+fn searches() -> (FunctionTool, Log<()>) {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let searches = tool("searches", move |cx| {
+        noted.note(());
+        let run = noted.len();
+        async move {
+            if run < 3 {
+                cx.cancellation().cancelled().await;
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                return Ok(json!("a part"));
+            }
+            // What it stops itself is no reason to believe that it did not come to its end.
+            cx.cancellation().cancel();
+            Ok(json!("all"))
+        }
+    });
+    (searches.effect(Effect::Read).timeout(secs(5)), runs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_tool_has_when_it_is_stopped_is_not_kept() {
+    for dedupe in [Dedupe::Allow, Dedupe::Share] {
+        let (searches, runs) = searches();
+        let manager = manager(searches.cache(CachePolicy::new(secs(60))).dedupe(dedupe));
+        let timed_out = start(&manager, "searches").outcome().await;
+        assert_eq!(timed_out.outcome.value(), Some(&json!("a part")));
+        let cancelled = start(&manager, "searches");
+        idle().await;
+        cancelled.cancel("that will do");
+        cancelled.outcome().await;
+        for _ in 0..2 {
+            let whole = start(&manager, "searches").outcome().await;
+            assert_eq!(whole.outcome.value(), Some(&json!("all")), "{dedupe:?}");
+        }
+        assert_eq!(runs.len(), 3, "{dedupe:?}");
+        is_at_rest(&manager, "after parts").await;
+    }
 }

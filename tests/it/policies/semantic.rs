@@ -7,7 +7,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::calls::{Log, idle, is_at_rest, quick, secs, start_in, start_with, tool_of};
+use crate::calls::{Log, idle, is_at_rest, quick, secs, start_in, start_with, tool, tool_of};
 
 /// How many `a`, `b` and `c` there are in a text; `!` fails, `?` panics, `~` never answers.
 struct Letters;
@@ -156,4 +156,26 @@ fn a_semantic_cache_that_makes_no_sense_can_not_be_built() {
     let without_fields = SemanticCache::new(Letters, Vec::<String>::new(), 0.9, secs(60));
     assert!(built(counts().semantic_cache(without_fields)).is_err());
     assert!(built(counts().effect(Effect::Once).semantic_cache(cache(0.9))).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_tool_has_when_its_time_is_up_is_not_kept() {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let searches = tool("counts", move |cx| {
+        noted.note(());
+        async move {
+            cx.cancellation().cancelled().await;
+            Ok(json!(1))
+        }
+    });
+    let searches = searches
+        .effect(Effect::Read)
+        .timeout(secs(5))
+        .semantic_cache(cache(0.9));
+    let manager = AsyncToolManager::builder().tool(searches).build().unwrap();
+    for _ in 0..2 {
+        ask(&manager, "abc").await;
+    }
+    assert_eq!(runs.len(), 2);
 }
