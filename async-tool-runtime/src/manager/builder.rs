@@ -140,6 +140,10 @@ impl AsyncToolManagerBuilder {
     /// Any [`tower_layer::Layer`] whose service takes a [`ToolRequest`] and gives a JSON value; tower's own (timeouts, limits, `map_request`, …)
     /// are such layers. A service must be `Clone`, because each call is made on a clone: put a `Buffer` around one that isn't.
     ///
+    /// What a layer fails with is the task's error as it is where it is a [`ToolError`](crate::ToolError). Anything else is
+    /// [`Internal`](crate::ToolErrorKind::Internal): operators find it in the message and the source, and the model reads that something
+    /// failed, but not what, because what others' errors say (addresses, keys) is not theirs to tell.
+    ///
     /// ```
     /// use async_tool_runtime::{AsyncToolManager, ToolError, ToolErrorKind, ToolRequest, ToolService};
     /// use std::task::{Context, Poll};

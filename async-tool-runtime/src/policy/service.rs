@@ -256,11 +256,13 @@ where
     }
 }
 
-/// An error of a layer; where it only passes on the tool's own, that one.
+/// An error of a layer; where it only passes on the tool's own, or one that was made for a model to read, that one.
 fn into_tool_error(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ToolError {
     match error.into().downcast::<ToolError>() {
         Ok(error) => *error,
-        Err(error) => ToolError::from_error(error),
+        Err(error) => ToolError::from_error(error)
+            .with_kind(ToolErrorKind::Internal)
+            .with_model_message("something between the call and the tool failed; this is no fault of the call"),
     }
 }
 

@@ -20,7 +20,7 @@ use tower::{
     ServiceBuilder,
     limit::{ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer},
     timeout::TimeoutLayer,
-    util::{MapFutureLayer, MapRequestLayer, MapResponseLayer},
+    util::{MapErrLayer, MapFutureLayer, MapRequestLayer, MapResponseLayer},
 };
 
 use crate::calls::{
@@ -216,8 +216,8 @@ async fn the_error_of_a_foreign_layer_is_a_failure_and_that_of_the_tool_stays_wh
     let result = start(&manager, "hangs").outcome().await;
     let error = result.outcome.error().unwrap();
     assert_eq!(
-        (error.kind(), error.model_message()),
-        (ToolErrorKind::Failed, "request timed out")
+        (error.kind(), error.message()),
+        (ToolErrorKind::Internal, "request timed out")
     );
     assert_eq!(begin.elapsed(), secs(2));
     let result = start(&manager, "fails").outcome().await;
@@ -225,6 +225,35 @@ async fn the_error_of_a_foreign_layer_is_a_failure_and_that_of_the_tool_stays_wh
     assert_eq!(error.kind(), ToolErrorKind::Unavailable);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     is_at_rest(&manager, "after foreign errors").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_model_does_not_read_what_a_layer_says_unless_that_is_said_for_it() {
+    #[derive(Debug)]
+    struct Secret;
+    impl std::fmt::Display for Secret {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("error sending request for url (http://10.0.0.7/token?key=abc)")
+        }
+    }
+    impl std::error::Error for Secret {}
+    let fails = || tool("fails", |_| async { Err(ToolError::failed("no such city")) });
+    let foreign = MapErrLayer::new(|_: ToolError| Secret);
+    let own = MapErrLayer::new(|error: ToolError| -> Box<dyn std::error::Error + Send + Sync> { error.into() });
+    let managers = [
+        AsyncToolManager::builder().layer(foreign.clone()),
+        AsyncToolManager::builder().inner_layer(foreign),
+        AsyncToolManager::builder().layer(own),
+    ]
+    .map(|builder| builder.tool(fails()).build().unwrap());
+    for manager in &managers[..2] {
+        let result = start(manager, "fails").outcome().await;
+        let error = result.outcome.error().unwrap();
+        assert!(error.message().contains("10.0.0.7"), "for operators");
+        assert!(!error.model_message().contains("10.0.0.7"), "{}", error.model_message());
+    }
+    let result = start(&managers[2], "fails").outcome().await;
+    assert_eq!(result.outcome.error(), Some(&ToolError::failed("no such city")));
 }
 
 /// Waits until it is told to stop, and takes a second then to tidy up.
