@@ -15,7 +15,9 @@ use crate::{ToolError, ToolErrorKind, tool::Count};
 ///
 /// After `failures` failed calls in a row (closed), every call fails at once with
 /// [`ToolErrorKind::Unavailable`](crate::ToolErrorKind::Unavailable) and says when to come back (open). After `cooldown` one call
-/// is let through as a probe (half-open): if it succeeds the tool is called as before, otherwise the next cooldown begins.
+/// is let through as a probe (half-open): if it succeeds the tool is called as before, otherwise the next cooldown begins. A probe that
+/// takes longer than `cooldown`, because it waits for people or for a result from outside for instance, keeps nobody out: the next
+/// call after that is a probe too, and whichever of them ends first decides.
 ///
 /// An error that says that another try can't help ([`with_retryable(false)`](crate::ToolError::with_retryable)) is an answer: "no such city"
 /// is no sign of ill health. A call that was cancelled counts neither way, and so does one that never reached the function.
@@ -49,8 +51,10 @@ enum State {
     Open {
         until: Instant,
     },
-    /// A probe is on its way.
-    HalfOpen,
+    /// A probe is on its way. If it takes that long, there is another one at `next`.
+    HalfOpen {
+        next: Instant,
+    },
 }
 
 #[derive(Debug)]
@@ -81,12 +85,17 @@ impl Machine {
         match self.state {
             State::Closed { .. } => Ok(self.epoch),
             State::Open { until } if until <= now => {
-                self.change(State::HalfOpen);
+                let next = self.after_cooldown(now);
+                self.change(State::HalfOpen { next });
                 Ok(self.epoch)
             }
-            State::Open { until } => Err(until - now),
-            // The probe may fail at once or take its time; a cooldown from now is when one surely can try again.
-            State::HalfOpen => Err(self.policy.cooldown),
+            // Of the same epoch: where all probes are slow, the first that ends still counts.
+            State::HalfOpen { next } if next <= now => {
+                let next = self.after_cooldown(now);
+                self.state = State::HalfOpen { next };
+                Ok(self.epoch)
+            }
+            State::Open { until: next } | State::HalfOpen { next } => Err(next - now),
         }
     }
 
@@ -101,20 +110,24 @@ impl Machine {
                     self.open(now);
                 }
             }
-            (State::HalfOpen, Verdict::Failing) => self.open(now),
+            (State::HalfOpen { .. }, Verdict::Failing) => self.open(now),
             (State::Closed { failures }, Verdict::Healthy) => *failures = 0,
-            (State::HalfOpen, Verdict::Healthy) => self.change(State::Closed { failures: 0 }),
+            (State::HalfOpen { .. }, Verdict::Healthy) => self.change(State::Closed { failures: 0 }),
             // The next call is the next probe.
-            (State::HalfOpen, Verdict::Neither) => self.change(State::Open { until: now }),
+            (State::HalfOpen { next }, Verdict::Neither) => *next = now,
             (State::Closed { .. }, Verdict::Neither) | (State::Open { .. }, _) => {}
         }
     }
 
     fn open(&mut self, now: Instant) {
-        let until = now.checked_add(self.policy.cooldown);
-        // A cooldown without an end that can be said is one of a year.
-        let until = until.unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60));
+        let until = self.after_cooldown(now);
         self.change(State::Open { until });
+    }
+
+    fn after_cooldown(&self, now: Instant) -> Instant {
+        // A cooldown without an end that can be said is one of a year.
+        let end = now.checked_add(self.policy.cooldown);
+        end.unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60))
     }
 
     fn change(&mut self, state: State) {
@@ -244,40 +257,42 @@ mod tests {
         }
     }
 
-    /// A second account of the same rules, in other terms: from the whole history, not from a state.
-    #[derive(Default)]
+    /// A second account of the same rules, in other terms: when it last changed, and since when a call may go through.
     struct Model {
+        is_open: bool,
         in_a_row: u32,
-        opened: Option<Instant>,
-        probing: bool,
+        /// How often it has opened or closed. Only calls let through since then count.
+        changes: u32,
+        /// While it is open.
+        next_probe: Instant,
     }
 
     impl Model {
-        fn admits(&mut self, now: Instant) -> bool {
-            match self.opened {
-                None => true,
-                Some(opened) => {
-                    let lets_probe = !self.probing && now >= opened + COOLDOWN;
-                    self.probing |= lets_probe;
-                    lets_probe
+        fn admits(&mut self, now: Instant) -> Option<u32> {
+            if self.is_open {
+                if now < self.next_probe {
+                    return None;
                 }
+                self.next_probe = now + COOLDOWN;
             }
+            Some(self.changes)
         }
 
-        fn ended(&mut self, was_probe: bool, verdict: Verdict, now: Instant) {
-            match (self.opened.is_some(), was_probe, verdict) {
-                (true, true, Verdict::Healthy) => *self = Self::default(),
-                (true, true, Verdict::Failing) => (self.opened, self.probing) = (Some(now), false),
-                (true, true, Verdict::Neither) => self.probing = false,
-                (true, false, _) | (false, _, Verdict::Neither) => {}
-                (false, _, Verdict::Healthy) => self.in_a_row = 0,
-                (false, _, Verdict::Failing) => {
+        fn ended(&mut self, let_through: u32, verdict: Verdict, now: Instant) {
+            if let_through != self.changes {
+                return;
+            }
+            match verdict {
+                Verdict::Neither => self.next_probe = now,
+                Verdict::Healthy => {
+                    self.changes += u32::from(self.is_open);
+                    (self.is_open, self.in_a_row) = (false, 0);
+                }
+                Verdict::Failing => {
                     self.in_a_row += 1;
-                    if self.in_a_row == 3 {
-                        *self = Self {
-                            opened: Some(now),
-                            ..Self::default()
-                        };
+                    if self.is_open || self.in_a_row == 3 {
+                        self.changes += 1;
+                        (self.is_open, self.next_probe) = (true, now + COOLDOWN);
                     }
                 }
             }
@@ -293,42 +308,54 @@ mod tests {
                 .wrapping_add(1_442_695_040_888_963_407);
             (seed >> 33) % below
         };
-        let (mut opened, mut closed) = (0, 0);
+        let (mut opened, mut closed, mut side_by_side) = (0, 0, 0);
         for _ in 0..500 {
-            let (mut machine, mut model, mut now) = (machine(), Model::default(), Instant::now());
+            let mut now = Instant::now();
+            let mut machine = machine();
+            let mut model = Model {
+                is_open: false,
+                in_a_row: 0,
+                changes: 0,
+                next_probe: now,
+            };
+            let mut on_their_way = Vec::new();
             for _ in 0..200 {
                 now += Duration::from_secs(draw(20));
-                let was_probing = model.probing;
-                let admitted = machine.admit(now);
-                assert_eq!(admitted.is_ok(), model.admits(now));
-                let Ok(epoch) = admitted else { continue };
-                let is_probe = model.probing && !was_probing;
-                // Others come while this one is on its way.
-                let ends = now + Duration::from_secs(draw(10));
-                if is_probe {
-                    assert!(machine.admit(ends).is_err(), "one probe at a time");
+                let (mut ended, rest): (Vec<_>, Vec<_>) = on_their_way
+                    .into_iter()
+                    .partition(|(ends, ..): &(Instant, _, _)| *ends <= now);
+                on_their_way = rest;
+                ended.sort_by_key(|(ends, ..)| *ends);
+                for (ends, epoch, let_through) in ended {
+                    let verdict = match draw(5) {
+                        0 => Verdict::Healthy,
+                        1 => Verdict::Neither,
+                        _ => Verdict::Failing,
+                    };
+                    let was_open = machine.is_open();
+                    machine.record(epoch, verdict, ends);
+                    model.ended(let_through, verdict, ends);
+                    let is_open = machine.is_open();
+                    assert_eq!(is_open, model.is_open);
+                    opened += u32::from(!was_open && is_open);
+                    closed += u32::from(was_open && !is_open);
                 }
-                let verdict = [
-                    Verdict::Healthy,
-                    Verdict::Failing,
-                    Verdict::Failing,
-                    Verdict::Failing,
-                    Verdict::Neither,
-                ][draw(5) as usize];
-                let was_open = machine.is_open();
-                machine.record(epoch, verdict, ends);
-                model.ended(is_probe, verdict, ends);
-                // With `Neither`, the machine lets the next probe through at once, as the model does.
-                let is_open = machine.is_open();
-                opened += u32::from(!was_open && is_open);
-                closed += u32::from(was_open && !is_open);
-                assert_eq!(is_open, model.opened.is_some());
-                now = ends;
+                let admitted = machine.admit(now).ok();
+                let let_through = model.admits(now);
+                assert_eq!(admitted.is_some(), let_through.is_some());
+                let Some((epoch, let_through)) = admitted.zip(let_through) else {
+                    continue;
+                };
+                let is_one_of_many = |(_, _, other): &(Instant, _, _)| *other == let_through;
+                side_by_side += u32::from(model.is_open && on_their_way.iter().any(is_one_of_many));
+                // Many are quick, and some take longer than a cooldown.
+                let longest = if draw(3) == 0 { 90 } else { 10 };
+                on_their_way.push((now + Duration::from_secs(draw(longest)), epoch, let_through));
             }
         }
         assert!(
-            opened > 100 && closed > 100,
-            "opened {opened} times, closed {closed} times"
+            opened > 100 && closed > 100 && side_by_side > 100,
+            "opened {opened} times, closed {closed} times, {side_by_side} probes beside others"
         );
     }
 
@@ -353,10 +380,31 @@ mod tests {
             }
             let probe = machine.admit(now + COOLDOWN).unwrap();
             machine.record(old, verdict, now + COOLDOWN);
-            assert!(matches!(machine.state, State::HalfOpen), "{verdict:?}");
+            assert!(matches!(machine.state, State::HalfOpen { .. }), "{verdict:?}");
             assert!(machine.admit(now + COOLDOWN).is_err(), "one probe at a time");
             machine.record(probe, Verdict::Healthy, now + COOLDOWN);
             assert!(matches!(machine.state, State::Closed { failures: 0 }), "{verdict:?}");
         }
+    }
+
+    #[test]
+    fn a_probe_that_takes_its_time_is_not_waited_for_and_still_counts() {
+        let (mut machine, now) = (machine(), Instant::now());
+        for _ in 0..3 {
+            machine.record(0, Verdict::Failing, now);
+        }
+        let slow = machine.admit(now + COOLDOWN).unwrap();
+        let later = now + COOLDOWN + Duration::from_secs(10);
+        assert_eq!(machine.admit(later), Err(Duration::from_secs(20)));
+        let other = machine.admit(now + 2 * COOLDOWN).unwrap();
+        assert_eq!(
+            machine.admit(now + 2 * COOLDOWN),
+            Err(COOLDOWN),
+            "one for each cooldown"
+        );
+        machine.record(slow, Verdict::Healthy, now + 2 * COOLDOWN);
+        assert!(!machine.is_open());
+        machine.record(other, Verdict::Failing, now + 2 * COOLDOWN);
+        assert!(matches!(machine.state, State::Closed { failures: 0 }));
     }
 }

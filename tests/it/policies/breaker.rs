@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, BreakerPolicy, FunctionTool, ModelStream, RateLimit, ToolCall, ToolError,
+    AsyncAgent, AsyncToolManager, BreakerPolicy, FunctionTool, ModelStream, RateLimit, TaskHandle, ToolCall, ToolError,
     ToolErrorKind, testing::ScriptedModel,
 };
 use serde_json::json;
@@ -173,4 +173,87 @@ async fn the_model_reads_when_a_tool_can_be_called_again() {
     agent.send("go").await.unwrap();
     agent.run_until_idle().await.unwrap();
     model.verify();
+}
+
+/// A tool that fails three times, and then waits: for people if its name is `asks`, or for a result from outside. From `well` on it is well.
+fn waits(name: &'static str) -> (AsyncToolManager, Log<()>) {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let waits = tool(name, move |cx| {
+        noted.note(());
+        let run = noted.len();
+        async move {
+            match run {
+                1..=3 => Err(unavailable()),
+                4..=5 if name == "asks" => cx.request_input("how many?", json!({"type": "integer"})).await,
+                4..=5 => cx.defer().await,
+                _ => Ok(json!(run)),
+            }
+        }
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(waits.breaker(BreakerPolicy::new(3, secs(30))))
+        .tool(quick())
+        .build()
+        .unwrap();
+    (manager, runs)
+}
+
+fn ends(manager: &AsyncToolManager, task: &TaskHandle, with: Option<ToolError>) {
+    match (&*task.snapshot().tool, with) {
+        ("asks", None) => manager.answer(task.id(), json!(1)).unwrap(),
+        ("asks", Some(_)) => manager.refuse(task.id(), "no").unwrap(),
+        (_, None) => manager.resolve(task.id(), json!(1)).unwrap(),
+        (_, Some(error)) => manager.resolve_error(task.id(), error).unwrap(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_waits_for_people_or_the_outside_keeps_others_out_for_one_cooldown_only() {
+    for name in ["asks", "defers"] {
+        let (manager, runs) = waits(name);
+        for _ in 0..3 {
+            start(&manager, name).outcome().await;
+        }
+        tokio::time::sleep(secs(30)).await;
+        let probe = start(&manager, name);
+        tokio::time::sleep(secs(10)).await;
+        let refused = start(&manager, name).outcome().await;
+        let error = refused.outcome.error().unwrap();
+        let wait = error.retry_after().unwrap();
+        assert!(
+            wait <= secs(20),
+            "{name}: it is known when there will be another probe: {wait:?}"
+        );
+        tokio::time::sleep(wait).await;
+        let other = start(&manager, name);
+        idle().await;
+        assert_eq!(runs.len(), 5, "{name}: the next call probes");
+        assert!(start(&manager, name).outcome().await.outcome.error().is_some());
+        assert_eq!(runs.len(), 5, "{name}: one probe for each cooldown");
+        // Whichever of them ends first decides.
+        ends(&manager, &probe, None);
+        assert!(probe.outcome().await.outcome.is_completed());
+        assert!(manager.stats().open_breakers.is_empty(), "{name}");
+        ends(&manager, &other, Some(unavailable()));
+        other.outcome().await;
+        assert!(start(&manager, name).outcome().await.outcome.is_completed());
+        is_at_rest(&manager, name).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_fails_after_a_long_wait_begins_the_next_cooldown() {
+    let (manager, runs) = waits("defers");
+    for _ in 0..3 {
+        start(&manager, "defers").outcome().await;
+    }
+    tokio::time::sleep(secs(30)).await;
+    let probe = start(&manager, "defers");
+    tokio::time::sleep(secs(3_600)).await;
+    ends(&manager, &probe, Some(unavailable()));
+    probe.outcome().await;
+    let refused = start(&manager, "defers").outcome().await;
+    assert_eq!(refused.outcome.error().unwrap().retry_after(), Some(secs(30)));
+    assert_eq!(runs.len(), 4);
 }
