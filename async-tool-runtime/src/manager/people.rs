@@ -89,7 +89,7 @@ impl AsyncToolManager {
         check: impl FnOnce(&InputRequest) -> Result<Result<Value, ToolError>, ResolveError>,
     ) -> Result<(), ResolveError> {
         let cell = self.open_cell(task)?;
-        let asking = cell.flight().unwrap_or(&cell);
+        let asking = cell.at_work();
         let check = |request: &InputRequest| match check(request) {
             Ok(Ok(_)) if asking.is_deferred() => Err(ResolveError::Gone),
             checked => checked,
@@ -98,7 +98,14 @@ impl AsyncToolManager {
     }
 
     fn end_from_outside(&self, cell: &Arc<TaskCell>, end: Result<Value, ToolError>) -> Result<(), ResolveError> {
-        let runs = cell.flight().unwrap_or(cell);
+        let runs = cell.at_work();
+        // After that: of a run that is over, nobody ends what is left, and whoever was told that theirs counts is right.
+        if cell
+            .flight()
+            .is_some_and(|flight| !Arc::ptr_eq(&flight, &runs) && flight.resolved().is_some())
+        {
+            return Err(ResolveError::AlreadySettled(cell.status()));
+        }
         let has_begun = runs.started().is_some();
         // Of calls that share a run that has not begun, only this one ends.
         let is_first = if has_begun {

@@ -170,6 +170,10 @@ impl Layer<ToolService> for FlightLayer {
                 let Some(host) = request.host().cloned() else {
                     return inner.run(request).await;
                 };
+                // A layer that tries again can't undo an end that somebody was told counts.
+                if let Some(end) = request.cell().flight().and_then(|flight| flight.resolved()) {
+                    return end;
+                }
                 let (flight, passenger, is_new) = flights.board(&request, &host);
                 if is_new {
                     let landing = Landing {

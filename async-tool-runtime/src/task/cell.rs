@@ -87,8 +87,6 @@ struct More {
     cancel_reason: OnceLock<String>,
     /// What the task gets from outside in place of its function's result.
     resolution: SetOnce<Result<Value, ToolError>>,
-    /// The cell that runs in this one's place, where calls share one run.
-    flight: OnceLock<Arc<TaskCell>>,
     rest: Mutex<Rest>,
     /// Told when a question is open no more.
     asked: Notify,
@@ -96,6 +94,8 @@ struct More {
 
 #[derive(Default)]
 struct Rest {
+    /// The cell that runs in this one's place, where calls share one run: the last one, where a layer has tried again.
+    flight: Option<Arc<TaskCell>>,
     progress: Option<Reported>,
     request: Option<Pending>,
     last_question: Question,
@@ -407,16 +407,29 @@ impl TaskCell {
         self.more().resolution.wait().await.clone()
     }
 
-    /// The cell that runs in this one's place, if there is one.
-    pub(crate) fn flight(&self) -> Option<&Arc<Self>> {
-        self.more.get()?.flight.get()
+    /// The cell that runs in this one's place, or has done so, if there is one.
+    pub(crate) fn flight(&self) -> Option<Arc<Self>> {
+        self.more.get()?.rest().flight.clone()
+    }
+
+    /// The cell that runs in this one's place, while it does.
+    fn open_flight(rest: &Rest) -> Option<Arc<Self>> {
+        rest.flight.clone().filter(|flight| !flight.run().is_over)
+    }
+
+    /// The cell that does what there is to do: the run that this call shares, or this one, also where a layer around the shared run
+    /// goes on after it.
+    pub(crate) fn at_work(self: &Arc<Self>) -> Arc<Self> {
+        let flight = self.more.get().and_then(|more| Self::open_flight(&more.rest()));
+        flight.unwrap_or_else(|| Arc::clone(self))
     }
 
     pub(crate) fn set_flight(&self, flight: Arc<Self>) {
         let mut rest = self.more().rest();
-        let _one_flight_per_call = self.more().flight.set(Arc::clone(&flight));
+        let before = rest.flight.replace(Arc::clone(&flight));
         let sent_before = rest.mailbox.take();
         drop(rest);
+        drop(before);
         if let Some((sent_before, mailbox)) = sent_before.zip(flight.mailbox()) {
             mailbox.inherit(&sent_before);
         }
@@ -431,7 +444,7 @@ impl TaskCell {
             return Err(SendError::Unsupported);
         }
         let mut rest = self.more().rest();
-        if let Some(flight) = self.flight() {
+        if let Some(flight) = Self::open_flight(&rest) {
             drop(rest);
             return flight.send(message);
         }
@@ -480,10 +493,12 @@ impl TaskCell {
     /// What the task asks, if it waits for an answer.
     pub(crate) fn request(&self) -> Option<InputRequest> {
         let more = self.more.get()?;
-        if let Some(flight) = more.flight.get() {
+        let rest = more.rest();
+        if let Some(flight) = Self::open_flight(&rest) {
+            drop(rest);
             return flight.request();
         }
-        more.rest().request.as_ref().map(|pending| pending.request.clone())
+        rest.request.as_ref().map(|pending| pending.request.clone())
     }
 
     /// Asks; a question that was open is given up.

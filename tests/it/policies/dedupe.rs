@@ -6,10 +6,10 @@ use std::sync::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, Dedupe, Effect, FunctionTool, RetryPolicy, Scope, TaskNo, TaskOutcome, TaskSpec, TaskStatus,
-    ToolErrorKind, testing::Gates,
+    Approval, AsyncToolManager, BoxFuture, Dedupe, Effect, FunctionTool, InputRequest, RetryPolicy, Scope, TaskNo,
+    TaskOutcome, TaskSpec, TaskStatus, ToolError, ToolErrorKind, ToolRequest, ToolService, testing::Gates,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::calls::{
     Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, start, start_in, start_with, tool,
@@ -259,4 +259,140 @@ async fn the_same_id_is_the_same_task_and_no_duplicate() {
     assert_eq!(manager.submit_task(spec).unwrap().id(), first.id());
     first.cancel("enough");
     first.outcome().await;
+}
+
+/// Tries every call that fails once more.
+#[derive(Clone)]
+struct Again(ToolService);
+
+impl tower::Service<ToolRequest> for Again {
+    type Response = Value;
+    type Error = ToolError;
+    type Future = BoxFuture<'static, Result<Value, ToolError>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), ToolError>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: ToolRequest) -> Self::Future {
+        let mut inner = self.0.clone();
+        Box::pin(async move {
+            match inner.call(request.clone()).await {
+                Ok(value) => Ok(value),
+                Err(_) => inner.call(request).await,
+            }
+        })
+    }
+}
+
+/// A manager whose calls of `tool` share their runs, and are tried again from outside of that.
+fn tried_again(tool: FunctionTool) -> AsyncToolManager {
+    AsyncToolManager::builder()
+        .tool(tool.dedupe(Dedupe::Share))
+        .tool(quick())
+        .layer(tower::layer::layer_fn(Again))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_layer_tries_again_asks_and_is_answered_in_its_second_run() {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let asks = tool("asks", move |cx| {
+        noted.note(());
+        let run = noted.len();
+        async move {
+            let answer = cx.request_input(format!("question {run}"), json!({})).await?;
+            if run == 1 {
+                return Err(unavailable());
+            }
+            Ok(answer)
+        }
+    });
+    let manager = tried_again(asks);
+    let task = start(&manager, "asks");
+    for run in 1..=2 {
+        idle().await;
+        assert_eq!(task.status(), TaskStatus::InputRequired, "{run}");
+        let Some(InputRequest::Input { prompt, .. }) = task.snapshot().request else {
+            panic!("it asks")
+        };
+        assert_eq!(prompt, format!("question {run}"));
+        manager.answer(task.id(), json!(run)).unwrap();
+    }
+    assert_eq!(task.outcome().await.outcome.value(), Some(&json!(2)));
+    is_at_rest(&manager, "after two questions").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_layer_tries_again_is_resolved_and_told_things_in_its_second_run() {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let defers = tool("defers", move |cx| {
+        noted.note(());
+        let run = noted.len();
+        async move {
+            if run == 1 {
+                return Err(unavailable());
+            }
+            let mut messages = cx.messages();
+            messages.recv().await;
+            cx.defer().await
+        }
+    });
+    let manager = tried_again(defers);
+    let task = start(&manager, "defers");
+    idle().await;
+    assert!(!task.snapshot().deferred);
+    task.send("go on").unwrap();
+    idle().await;
+    assert!(task.snapshot().deferred);
+    manager.resolve(task.id(), json!("from outside")).unwrap();
+    assert_eq!(task.outcome().await.outcome.value(), Some(&json!("from outside")));
+    is_at_rest(&manager, "after a resolve").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_tries_again_does_not_undo_an_end_from_outside() {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let defers = tool("defers", move |cx| {
+        noted.note(());
+        async move { cx.defer().await }
+    });
+    let manager = tried_again(defers);
+    let task = start(&manager, "defers");
+    idle().await;
+    manager.resolve_error(task.id(), unavailable()).unwrap();
+    let result = tokio::time::timeout(secs(60), task.outcome())
+        .await
+        .expect("it has ended");
+    assert_eq!((kind(&result), runs.len()), (Some(ToolErrorKind::Unavailable), 1));
+    is_at_rest(&manager, "after an error from outside").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_layer_tries_again_can_need_consent_again() {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let flaky = tool("flaky", move |_| {
+        noted.note(());
+        let run = noted.len();
+        async move {
+            if run == 1 {
+                return Err(unavailable());
+            }
+            Ok(json!(run))
+        }
+    });
+    let manager = tried_again(flaky.approval(Approval::Always));
+    let task = start(&manager, "flaky");
+    for run in 1..=2 {
+        idle().await;
+        assert_eq!(task.status(), TaskStatus::InputRequired, "{run}");
+        manager.approve(task.id()).unwrap();
+    }
+    assert_eq!(task.outcome().await.outcome.value(), Some(&json!(2)));
+    is_at_rest(&manager, "after two consents").await;
 }
