@@ -29,6 +29,10 @@ pub enum WhenFull {
     #[default]
     Queue,
     /// It is refused as [`ToolErrorKind::Overloaded`], and whoever called is told when to come back. Tasks below other tasks wait.
+    ///
+    /// A call that may need no slot, because its tool has a cache or calls [share](crate::Dedupe::Share) their runs, is taken all the same. If it
+    /// needs one after all, its task fails with that error: it has not begun, and says so. A tool that needs consent or whose calls
+    /// [replace](crate::Dedupe::Replace) earlier ones is no such tool: nobody is asked, and nothing is stopped, for a call that is refused then.
     Reject {
         /// How long to wait before the next try.
         retry_after: Duration,
@@ -259,7 +263,10 @@ impl Inner {
             && spec.parent.is_none()
             && !(path.outer.is_some() && queue.has_slot(path.lane))
         {
-            return is_full(queue, task, Some(retry_after));
+            if !path.may_need_no_slot() {
+                return is_full(queue, task, Some(retry_after));
+            }
+            cell.seat(|seat| seat.is_refused_when_full = true);
         }
         if !queue.take_place() {
             return is_full(queue, task, None);
@@ -355,6 +362,36 @@ impl Inner {
         let Some(slot) = slot else { return false };
         queue.release(slot, now);
         true
+    }
+
+    /// How long not to come back, for a task that was let in although there was no slot, because it might need none.
+    fn refuses(&self, cell: &Arc<TaskCell>) -> Option<Duration> {
+        let WhenFull::Reject { retry_after } = self.when_full else {
+            return None;
+        };
+        // Of calls that share a run, one that may wait is enough.
+        let mut faces = cell.faces().into_iter();
+        faces
+            .all(|face| face.seat(|seat| seat.is_refused_when_full))
+            .then_some(retry_after)
+    }
+
+    /// Waits for the first slot of a task; an error if it may not wait.
+    pub(super) async fn wait_for_first_slot(self: Arc<Self>, cell: Arc<TaskCell>) -> Result<(), ToolError> {
+        if let Some(retry_after) = self.refuses(&cell) {
+            let mut queue = self.queue();
+            let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+            let Some(slot) = queue.try_start(&cell.spec.session, lane, self.now()) else {
+                drop(queue);
+                self.counters.rejected(&cell.spec.call.name);
+                return Err(full(Some(retry_after)));
+            };
+            self.seat(&mut queue, &cell, slot);
+            return Ok(());
+        }
+        let class = class_of(&cell);
+        self.wait_for_slot(cell, class).await;
+        Ok(())
     }
 
     /// Waits for a slot.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AsyncToolManager, Inner, TaskNews, admission::class_of, queue::Class, run};
+use super::{AsyncToolManager, Inner, TaskNews, queue::Class, run};
 use crate::{
     BoxFuture, IdempotencyKey, ProgressReport, SessionId, SubmitError, TaskEvent, TaskHandle, TaskId, TaskSpec,
     ToolCall, ToolError, ToolErrorKind,
@@ -233,9 +233,8 @@ impl TaskHost for Inner {
         std::iter::successors(cell.spec.parent, next).take(LEVELS).collect()
     }
 
-    fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
-        let class = class_of(&cell);
-        Box::pin(self.wait_for_slot(cell, class))
+    fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, Result<(), ToolError>> {
+        Box::pin(self.wait_for_first_slot(cell))
     }
 
     fn ended(&self, cell: &Arc<TaskCell>) {

@@ -44,6 +44,21 @@ pub(crate) struct Path {
     pub(crate) result_limit: Option<usize>,
 }
 
+impl Path {
+    /// Whether a call may have its result without a slot, and nobody is asked and nothing is stopped for it before it wants one.
+    pub(crate) fn may_need_no_slot(&self) -> bool {
+        let ToolOptions {
+            cache,
+            semantic_cache,
+            dedupe,
+            approval,
+            ..
+        } = &self.options;
+        let others_may_have_it = cache.is_some() || semantic_cache.is_some() || *dedupe == Dedupe::Share;
+        others_may_have_it && *dedupe != Dedupe::Replace && *approval == Approval::Never
+    }
+}
+
 impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Path")

@@ -30,7 +30,7 @@ impl Layer<ToolService> for SlotLayer {
                     return inner.run(request).await;
                 };
                 let held = Held(Arc::clone(&host), Arc::clone(request.cell()));
-                request.wait_for(host.acquire(Arc::clone(request.cell()))).await?;
+                request.wait_for(host.acquire(Arc::clone(request.cell()))).await??;
                 let result = inner.run(request).await;
                 drop(held);
                 result

@@ -78,6 +78,8 @@ pub(crate) struct Seat {
     pub(crate) suspended: u32,
     /// Whether it had a slot when the first of them began.
     pub(crate) is_lent: bool,
+    /// Whether it was let in although there was no slot, because it might need none; it doesn't wait for one.
+    pub(crate) is_refused_when_full: bool,
     /// Whether it has ended, and needs no slot any more. What it has left behind may still wait for one in its name.
     pub(crate) is_over: bool,
 }

@@ -47,7 +47,11 @@ pub(crate) trait TaskHost: Send + Sync {
     fn leave(&self, cell: &Arc<TaskCell>);
 
     /// Waits for the first slot of a task that has a place.
-    fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()>;
+    ///
+    /// # Errors
+    ///
+    /// There is none, and the task may not wait for it.
+    fn acquire(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, Result<(), ToolError>>;
 
     /// The tasks above this one, the nearest first.
     fn above(&self, cell: &TaskCell) -> Vec<TaskId>;

@@ -1,8 +1,8 @@
 //! Who gets in, and who goes first.
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, BuildError, Effect, Priority, RateLimit, RetryPolicy, TaskSpec, TaskStatus, ToolError,
-    ToolErrorKind, WhenFull, testing::Gates,
+    Approval, AsyncToolManager, BuildError, CachePolicy, Dedupe, Effect, Priority, RateLimit, RetryPolicy, TaskSpec,
+    TaskStatus, ToolError, ToolErrorKind, WhenFull, testing::Gates,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -437,4 +437,100 @@ async fn the_managers_limit_to_a_task_covers_its_waiting_and_all_its_attempts() 
         );
     }
     is_at_rest(&manager, "after the limit").await;
+}
+
+/// A manager with one slot that refuses, with what gives values again and `gate`.
+fn refusing(gates: &Gates, dedupe: Dedupe) -> AsyncToolManager {
+    let counts = Log::new();
+    let counts = crate::calls::tool_of("counts", move |_, _| {
+        counts.note(());
+        let run = counts.len();
+        async move { Ok(json!(run)) }
+    });
+    let kept = counts.effect(Effect::Read).cache(CachePolicy::new(secs(60)));
+    AsyncToolManager::builder()
+        .tool(kept.dedupe(dedupe))
+        .tool(gates.tool().dedupe(Dedupe::Share))
+        .tool(quick())
+        .concurrency(1)
+        .when_full(WhenFull::Reject { retry_after: secs(7) })
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_manager_that_rejects_takes_what_needs_no_slot() {
+    let gates = Gates::new();
+    let manager = refusing(&gates, Dedupe::Allow);
+    let kept = start(&manager, "counts").outcome().await;
+    let full = start_with(&manager, "gate", gate());
+    gates.arrived("a", 1).await;
+    let again = start(&manager, "counts").outcome().await;
+    assert_eq!(again.outcome.value(), kept.outcome.value(), "a value that is kept");
+    let shares = start_with(&manager, "gate", gate());
+    idle().await;
+    assert_eq!(shares.status(), TaskStatus::Running, "a run that others have begun");
+    gates.open("a", json!(1));
+    for task in [full, shares] {
+        assert_eq!(task.outcome().await.outcome.value(), Some(&json!(1)));
+    }
+    is_at_rest(&manager, "after calls without a slot").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_manager_that_rejects_fails_what_needs_a_slot_after_all() {
+    let gates = Gates::new();
+    let manager = refusing(&gates, Dedupe::Allow);
+    let full = start_with(&manager, "gate", gate());
+    gates.arrived("a", 1).await;
+    let others = [
+        start(&manager, "counts"),
+        start_with(&manager, "gate", json!({"name": "b"})),
+    ];
+    for task in others {
+        let result = tokio::time::timeout(secs(60), task.outcome())
+            .await
+            .expect("it does not wait");
+        let error = result.outcome.error().unwrap();
+        assert_eq!(
+            (error.kind(), error.retry_after()),
+            (ToolErrorKind::Overloaded, Some(secs(7)))
+        );
+        assert!(error.not_started() && result.timing.started.is_none());
+        assert_eq!(result.attempts, 0);
+    }
+    assert_eq!(manager.stats().rejected, 2);
+    gates.open("a", json!(1));
+    full.outcome().await;
+    assert_eq!(
+        start(&manager, "counts").outcome().await.outcome.value(),
+        Some(&json!(1)),
+        "it had not run"
+    );
+    is_at_rest(&manager, "after late refusals").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_would_take_the_place_of_another_is_refused_before_it_does() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(
+            gates
+                .tool()
+                .effect(Effect::Read)
+                .cache(CachePolicy::new(secs(60)))
+                .dedupe(Dedupe::Replace),
+        )
+        .tool(quick())
+        .concurrency(1)
+        .when_full(WhenFull::Reject { retry_after: secs(7) })
+        .build()
+        .unwrap();
+    let first = start_with(&manager, "gate", gate());
+    gates.arrived("a", 1).await;
+    let refusal = manager.submit(&session(), call("gate", gate())).unwrap_err();
+    assert_eq!(refusal.error().retry_after(), Some(secs(7)));
+    gates.open("a", json!(1));
+    assert_eq!(first.outcome().await.outcome.value(), Some(&json!(1)), "it goes on");
+    is_at_rest(&manager, "after a refusal").await;
 }
