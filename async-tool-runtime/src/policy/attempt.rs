@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 use tokio::{
     task::{JoinError, JoinHandle, spawn_blocking},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
@@ -153,19 +153,24 @@ impl Attempt {
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
         let cell = cx.cell();
-        let is_timed = timeout.is_some() || deadline.is_some();
-        let mut time = is_timed.then(|| Box::pin(time_is_up(cell, timeout, deadline)));
-        let time_is_up = async {
-            match &mut time {
-                Some(time) => time.await,
-                None => std::future::pending().await,
+        let event = {
+            let is_timed = timeout.is_some() || deadline.is_some();
+            let mut time = is_timed.then(|| Box::pin(time_is_up(cell, timeout, deadline)));
+            let time_is_up = poll_fn(|task_cx| match &mut time {
+                Some(time) => time.as_mut().poll(task_cx),
+                None => Poll::Pending,
+            });
+            tokio::select! {
+                // A result that is in counts, even where the deadline or a cancellation has come at the same time.
+                biased;
+                end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => Event::Ended(end),
+                error = time_is_up => Event::TimeIsUp(error),
+                () = cell.cancellation().cancelled() => Event::ToldToStop,
             }
         };
-        let end = tokio::select! {
-            // A result that is in counts, even where the deadline or a cancellation has come at the same time.
-            biased;
-            end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => end,
-            error = time_is_up => {
+        let end = match event {
+            Event::Ended(end) => end,
+            Event::TimeIsUp(error) => {
                 // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
                 // the token is the only way for it to hear of the timeout.
                 let listens = cx.is_listening();
@@ -174,31 +179,25 @@ impl Attempt {
                     return Err(error);
                 }
                 let _in_grace = InGrace::begin(cell);
-                let grace = Box::pin(sleep(self.0.cancel_grace));
-                tokio::select! {
-                    biased;
-                    end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => match end {
-                        End::Returned(Err(late)) if late.kind() != ToolErrorKind::Panicked => return Err(error),
-                        End::Returned(Ok(value)) => {
-                            cell.set_partial();
-                            return Ok(value);
-                        }
-                        end => end,
-                    },
-                    () = grace => return Err(error),
+                match self.tidied_up(&mut work, cell).await {
+                    Some(End::Returned(Err(late))) if late.kind() != ToolErrorKind::Panicked => return Err(error),
+                    Some(End::Returned(Ok(value))) => {
+                        cell.set_partial();
+                        return Ok(value);
+                    }
+                    Some(end) => end,
+                    None => return Err(error),
                 }
             }
-            () = cell.cancellation().cancelled() => {
+            Event::ToldToStop => {
                 // The end is there: nobody waits for a function any more, also not for one that blocks.
                 if let Some(result) = cell.resolved() {
                     drop_guarded(work);
                     return result;
                 }
-                let grace = Box::pin(sleep(self.0.cancel_grace));
-                tokio::select! {
-                    biased;
-                    end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => end,
-                    () = grace => return Err(cancelled()),
+                match self.tidied_up(&mut work, cell).await {
+                    Some(end) => end,
+                    None => return Err(cancelled()),
                 }
             }
         };
@@ -210,6 +209,17 @@ impl Attempt {
                 Box::pin(wait_for_resolution(cell, deadline)).await
             }
         }
+    }
+
+    /// The end of a function that was told to stop, if it comes within its grace.
+    fn tidied_up<'a>(&'a self, work: &'a mut Work, cell: &'a TaskCell) -> BoxFuture<'a, Option<End>> {
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                end = poll_fn(|task_cx| poll(work, cell, task_cx)) => Some(end),
+                () = sleep(self.0.cancel_grace) => None,
+            }
+        })
     }
 
     /// Begins the function, on the async threads or on the blocking pool.
@@ -352,6 +362,13 @@ enum End {
     Deferred,
 }
 
+/// What comes first while a function is at work.
+enum Event {
+    Ended(End),
+    TimeIsUp(ToolError),
+    ToldToStop,
+}
+
 #[derive(Clone, Copy)]
 struct Timeout {
     at: Instant,
@@ -362,33 +379,38 @@ struct Timeout {
 
 /// Waits for the end of the time a task has. The attempt's own timeout stands still while people are asked.
 async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
-    let timed_out = async {
+    let mut asked = Duration::ZERO;
+    loop {
+        let end = timeout.and_then(|timeout| timeout.at.checked_add(asked));
+        // One timer for both: there is one for every task at work.
+        sleep_until_some(end.into_iter().chain(deadline).min()).await;
+        if deadline.is_some_and(|deadline| end.is_none_or(|end| deadline <= end)) {
+            return past_deadline();
+        }
         let Some(Timeout {
-            at,
-            timeout,
-            asked_before,
+            timeout, asked_before, ..
         }) = timeout
         else {
-            return std::future::pending().await;
+            continue;
         };
-        let mut asked = Duration::ZERO;
-        loop {
-            let Some(end) = at.checked_add(asked) else {
-                return std::future::pending().await;
-            };
-            sleep_until(end).await;
-            match cell.asked_for().map(|all| all.saturating_sub(asked_before)) {
-                Some(all) if all <= asked => break,
-                Some(all) => asked = all,
-                None => cell.answered().await,
+        match cell.asked_for().map(|all| all.saturating_sub(asked_before)) {
+            Some(all) if all <= asked => {
+                return ToolError::new(ToolErrorKind::Timeout, format!("timed out after {timeout:?}"));
+            }
+            Some(all) => asked = all,
+            None => {
+                let answered = async {
+                    tokio::select! {
+                        biased;
+                        () = sleep_until_some(deadline) => true,
+                        () = cell.answered() => false,
+                    }
+                };
+                if Box::pin(answered).await {
+                    return past_deadline();
+                }
             }
         }
-        ToolError::new(ToolErrorKind::Timeout, format!("timed out after {timeout:?}"))
-    };
-    tokio::select! {
-        biased;
-        () = sleep_until_some(deadline) => past_deadline(),
-        error = timed_out => error,
     }
 }
 

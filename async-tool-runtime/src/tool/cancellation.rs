@@ -61,19 +61,22 @@ impl CancellationToken {
     ///
     /// This method is cancel safe.
     pub async fn cancelled(&self) {
-        let Some(parent) = &self.0.parent else {
-            self.0.fired.wait().await;
-            return;
-        };
-        tokio::select! {
-            _ = self.0.fired.wait() => {}
-            () = parent.boxed() => {}
+        match &self.0.parent {
+            Some(parent) => self.with(parent).await,
+            None => {
+                self.0.fired.wait().await;
+            }
         }
     }
 
-    /// A future of a type that isn't made of itself.
-    fn boxed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.cancelled())
+    /// Waits until one of both is cancelled. In a box: a future can't be of a type that is made of itself, and most tokens have no parent.
+    fn with<'a>(&'a self, parent: &'a Self) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            tokio::select! {
+                _ = self.0.fired.wait() => {}
+                () = parent.cancelled() => {}
+            }
+        })
     }
 
     /// Runs `work` unless the token is cancelled first; then it is dropped and `None` is returned.
