@@ -77,6 +77,31 @@ async fn check_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn check_says_the_latest_of_reports_that_came_fast() {
+    let build = tool("build", |cx: ToolContext| async move {
+        cx.progress().partial(json!(["log"]), "starting");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        cx.progress().report(0.9, "waiting for the build server");
+        tokio::time::sleep(secs(600)).await;
+        Ok(Value::Null)
+    });
+    let model = Mind::playing([
+        || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
+        || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
+        || task(json!({"action": "check", "tasks": ["t1"]})),
+    ]);
+    let mut stage = Stage::set(model, [usual(), build.background(Background::Always)], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage.said("waiting").await;
+    let check = answers(&stage.request(4)).remove(0);
+    assert_eq!(
+        check["tasks"][0]["progress"],
+        json!({"fraction": 0.9, "message": "waiting for the build server", "output": ["log"]}),
+        "{check}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn check_says_how_far_tasks_have_come() {
     let report = tool("report", |cx: ToolContext| async move {
         cx.progress().report(0.5, "half of it");

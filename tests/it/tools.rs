@@ -139,7 +139,7 @@ async fn progress_is_in_the_snapshot_at_once_and_goes_out_now_and_then() {
     let task = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "steps", json!({})));
     let task = manager.submit_task(task).unwrap();
     let mut went_out = Vec::new();
-    while went_out.len() < 2 {
+    while went_out.len() < 3 {
         if let Some(TaskEvent::Progressed(snapshot)) = events.next().await {
             went_out.push(snapshot.progress.unwrap().message);
         }
@@ -150,8 +150,8 @@ async fn progress_is_in_the_snapshot_at_once_and_goes_out_now_and_then() {
     }
     assert_eq!(
         went_out,
-        ["getting ready", "all but done"],
-        "what came too soon is only in the snapshot"
+        ["getting ready", "a quarter", "all but done"],
+        "what came too soon goes out a little later"
     );
     assert_eq!(
         task.snapshot().progress.unwrap().fraction,

@@ -1,12 +1,17 @@
 //! What tasks ask of their manager, through their contexts.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time::sleep};
 
 use super::{AsyncToolManager, Inner, TaskNews, queue::Class, run};
 use crate::{
     BoxFuture, IdempotencyKey, ProgressReport, SessionId, SubmitError, TaskEvent, TaskHandle, TaskId, TaskSpec,
     ToolCall, ToolError, ToolErrorKind,
-    task::TaskCell,
+    task::{Reporting, TaskCell},
     tool::{Count, TaskHost},
 };
 
@@ -97,19 +102,20 @@ impl TaskHost for Inner {
         if is_first {
             self.tell_started(cell);
         }
+        let latest = cell.flight().and_then(|flight| flight.progress());
+        if let Some(latest) = latest.filter(|_| cell.progress().is_none()) {
+            self.report_for(cell, latest);
+        }
     }
 
     fn report(&self, cell: &Arc<TaskCell>, report: ProgressReport) {
-        for face in cell.faces() {
-            if !face.is_settled() && face.report(report.clone(), self.now()) {
-                if face.spec.is_of_session() {
-                    self.tell_session(
-                        &face.spec.session,
-                        TaskNews::Progressed(face.spec.task, Box::new(report.clone())),
-                    );
-                }
-                self.publish(|| TaskEvent::Progressed(face.snapshot()));
-            }
+        let faces = cell.faces();
+        if !faces.iter().any(|face| Arc::ptr_eq(face, cell)) {
+            // For those who come aboard later.
+            cell.report(report.clone(), self.now());
+        }
+        for face in &faces {
+            self.report_for(face, report.clone());
         }
     }
 
@@ -278,6 +284,49 @@ impl TaskHost for Inner {
 }
 
 impl Inner {
+    /// Keeps a report of a task's, which goes out now or a little later, if no other goes out by then.
+    fn report_for(&self, cell: &Arc<TaskCell>, report: ProgressReport) {
+        if cell.is_settled() {
+            return;
+        }
+        match cell.report(report, self.now()) {
+            Reporting::Now => self.tell_progress(cell),
+            Reporting::In(pause) => self.report_later(cell, pause),
+            Reporting::Nothing => {}
+        }
+    }
+
+    fn report_later(&self, cell: &Arc<TaskCell>, mut pause: Duration) {
+        let Some(runtime) = Handle::try_current().ok().or_else(|| self.runtime.get().cloned()) else {
+            return;
+        };
+        // Neither keeps anything alive that has ended.
+        let (inner, cell) = (Weak::clone(&self.this), Arc::downgrade(cell));
+        runtime.spawn(async move {
+            loop {
+                sleep(pause).await;
+                let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
+                    return;
+                };
+                match cell.report_due(inner.now()) {
+                    Reporting::Now => return inner.tell_progress(&cell),
+                    Reporting::In(left) => pause = left,
+                    Reporting::Nothing => return,
+                }
+            }
+        });
+    }
+
+    fn tell_progress(&self, cell: &TaskCell) {
+        if cell.spec.is_of_session()
+            && let Some(report) = cell.progress()
+        {
+            let news = TaskNews::Progressed(cell.spec.task, Box::new(report));
+            self.tell_session(&cell.spec.session, news);
+        }
+        self.publish(|| TaskEvent::Progressed(cell.snapshot()));
+    }
+
     fn tell_started(&self, cell: &Arc<TaskCell>) {
         if cell.spec.is_of_session() {
             self.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));

@@ -115,6 +115,21 @@ struct Rest {
 struct Reported {
     report: ProgressReport,
     published: Timestamp,
+    /// Whether it came too soon after that, and is still to go out.
+    is_held: bool,
+    /// Whether a timer sees to that.
+    is_timed: bool,
+}
+
+/// What is to be done with the latest report of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reporting {
+    /// It goes out.
+    Now,
+    /// It came too soon after the last one that went out: it is due in this time, and whoever hears this sees to it.
+    In(Duration),
+    /// There is nothing to do, or somebody sees to it already.
+    Nothing,
 }
 
 /// A question that waits for its answer.
@@ -179,10 +194,7 @@ impl TaskCell {
             status: self.status(),
             accepted: self.accepted,
             started,
-            progress: self
-                .more
-                .get()
-                .and_then(|more| Some(more.rest().progress.as_ref()?.report.clone())),
+            progress: self.progress(),
             request: self.request(),
             deferred: self
                 .flight()
@@ -276,18 +288,47 @@ impl TaskCell {
         run.is_partial = is_partial;
     }
 
-    /// Keeps the latest report; says whether it is to go out.
-    pub(crate) fn report(&self, mut report: ProgressReport, now: Timestamp) -> bool {
+    /// The latest report.
+    pub(crate) fn progress(&self) -> Option<ProgressReport> {
+        Some(self.more.get()?.rest().progress.as_ref()?.report.clone())
+    }
+
+    /// Keeps the latest report; says what is to be done with it.
+    pub(crate) fn report(&self, mut report: ProgressReport, now: Timestamp) -> Reporting {
         let mut rest = self.more().rest();
-        let before = rest.progress.take();
-        if let Some(Reported { report: last, .. }) = &before {
-            report.output = report.output.or_else(|| last.output.clone());
+        let Some(known) = &mut rest.progress else {
+            rest.progress = Some(Reported {
+                report,
+                published: now,
+                is_held: false,
+                is_timed: false,
+            });
+            return Reporting::Now;
+        };
+        report.output = report.output.or_else(|| known.report.output.take());
+        known.report = report;
+        known.is_held = true;
+        match known.next(now) {
+            Reporting::In(_) if known.is_timed => Reporting::Nothing,
+            next => {
+                known.is_timed |= next != Reporting::Now;
+                next
+            }
         }
-        let last = before.map(|reported| reported.published);
-        let is_due = last.is_none_or(|last| now.since(last) >= PROGRESS_PAUSE);
-        let published = if is_due { now } else { last.unwrap_or(now) };
-        rest.progress = Some(Reported { report, published });
-        is_due
+    }
+
+    /// What the timer is to do that was set for a report that came too soon. After anything but [`Reporting::In`] it is over.
+    pub(crate) fn report_due(&self, now: Timestamp) -> Reporting {
+        let Some(more) = self.more.get() else {
+            return Reporting::Nothing;
+        };
+        let mut rest = more.rest();
+        let Some(known) = rest.progress.as_mut().filter(|_| !self.is_settled()) else {
+            return Reporting::Nothing;
+        };
+        let next = known.next(now);
+        known.is_timed = matches!(next, Reporting::In(_));
+        next
     }
 
     /// Runs a future of the task's, and gives `None` once the task is [aborted](Self::abort): then the future is to be dropped. One that
@@ -658,6 +699,21 @@ impl TaskCell {
 
     fn more(&self) -> &More {
         self.more.get_or_init(Box::default)
+    }
+}
+
+impl Reported {
+    fn next(&mut self, now: Timestamp) -> Reporting {
+        let left = PROGRESS_PAUSE.saturating_sub(now.since(self.published));
+        match (self.is_held, left) {
+            (false, _) => Reporting::Nothing,
+            (true, Duration::ZERO) => {
+                self.is_held = false;
+                self.published = now;
+                Reporting::Now
+            }
+            (true, left) => Reporting::In(left),
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use super::{FromToolContext, ToolContext, ToolError};
 
 /// Says how far a task has come: `#[inject] progress: Progress`.
 ///
-/// The latest report wins: it is in the task's [`TaskSnapshot`](crate::TaskSnapshot) at once, and goes out as an event at most ten times a
-/// second. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::Backend) go nowhere.
+/// The latest report wins: it is in the task's [`TaskSnapshot`](crate::TaskSnapshot) at once, and goes out as an event, at most ten times a
+/// second. Of reports that come faster, the last one goes out a tenth of a second after the one before, unless the task has ended by then.
+/// A call that joins another one's run begins with what that one reported last. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::Backend) go nowhere.
 #[derive(Clone, Default)]
 pub struct Progress(Option<ToolContext>);
 

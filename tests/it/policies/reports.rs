@@ -139,6 +139,82 @@ async fn progress_goes_out_ten_times_a_second_and_the_latest_is_in_the_snapshot(
     }
 }
 
+/// When reports went out, in milliseconds since `begin`, and what they said; until the task of each has ended.
+async fn went_out(events: &mut async_tool_runtime::EventStream, begin: Instant, tasks: usize) -> Vec<(u128, String)> {
+    let (mut out, mut ended) = (Vec::new(), 0);
+    while ended < tasks {
+        match events.next().await.unwrap() {
+            TaskEvent::Progressed(snapshot) => {
+                out.push((begin.elapsed().as_millis(), snapshot.progress.unwrap().message));
+            }
+            TaskEvent::Settled(_) => ended += 1,
+            _ => {}
+        }
+    }
+    out
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_came_too_soon_goes_out_once_a_little_later_and_never_after_the_end() {
+    let millis = std::time::Duration::from_millis;
+    let builds = tool("builds", move |cx| async move {
+        cx.progress().report(0.0, "starting");
+        for message in ["fetching", "waiting for the build server"] {
+            tokio::time::sleep(millis(20)).await;
+            cx.progress().message(message);
+        }
+        tokio::time::sleep(secs(600)).await;
+        cx.progress().message("linking");
+        tokio::time::sleep(millis(99)).await;
+        cx.progress().message("too late");
+        Ok(json!("done"))
+    });
+    let manager = AsyncToolManager::builder().tool(builds).build().unwrap();
+    let (mut events, begin) = (manager.events(), Instant::now());
+    let task = start(&manager, "builds");
+    let out = went_out(&mut events, begin, 1).await;
+    let expected = [
+        (0, "starting"),
+        (100, "waiting for the build server"),
+        (600_040, "linking"),
+    ];
+    assert_eq!(out, expected.map(|(at, message)| (at, message.to_owned())));
+    assert_eq!(
+        task.snapshot().progress.unwrap().message,
+        "too late",
+        "the snapshot has it"
+    );
+    let nothing = tokio::time::timeout(secs(60), events.next()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_joins_a_run_shows_what_that_has_reported_last() {
+    let builds = tool("builds", |cx| async move {
+        cx.progress().partial(json!(["log"]), "starting");
+        cx.progress().report(0.9, "waiting for the build server");
+        tokio::time::sleep(secs(600)).await;
+        Ok(json!("done"))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(builds.dedupe(Dedupe::Share))
+        .build()
+        .unwrap();
+    start(&manager, "builds");
+    tokio::time::sleep(secs(60)).await;
+    let (mut events, begin) = (manager.events(), Instant::now());
+    let joins = start(&manager, "builds");
+    idle().await;
+    let progress = joins.snapshot().progress.expect("the run has reported");
+    assert_eq!(
+        (progress.fraction, progress.output.as_deref()),
+        (Some(0.9), Some(&json!(["log"])))
+    );
+    let out = went_out(&mut events, begin, 2).await;
+    assert_eq!(out.len(), 1, "{out:?}");
+    assert_eq!(out[0].1, "waiting for the build server");
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_a_large_result_the_host_has_all_and_the_model_the_beginning() {
     let large = "x".repeat(100_000);
