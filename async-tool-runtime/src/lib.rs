@@ -59,11 +59,29 @@
 //! # Features
 //!
 //! - `cache`: tools keep their values, `cache(ttl = "5m")`. Off by default: three crates more.
-//! - `metrics`: counters and histograms of tasks through the [`metrics`](https://docs.rs/metrics) facade. Off by default.
+//! - `metrics`: numbers of tasks through the [`metrics`](https://docs.rs/metrics) facade; see [Metrics](#metrics). Off by default.
 //! - `inventory`: `collected_tools`, all tools of a program. Off by default: it runs code before `main`.
 //! - `tokenizer`: `BpeTokens`, which counts tokens with a tokenizer. Off by default: some fourteen crates more, and 5 MB of vocabulary in the program.
 //! - `testing`: the module `testing`, with what it takes to test an agent without a language model, in one order of events or in
 //!   thousands. Off by default, and for tests only: it turns on tokio's `test-util`, with which clocks can be stopped.
+//!
+//! # Metrics
+//!
+//! With the feature `metrics`, a manager tells these to the recorder that is installed. All have the label `tool`, which is empty for calls of tools
+//! that there are not. [`AsyncToolManager::stats`] has the counts without it.
+//!
+//! | name | kind | what |
+//! |---|---|---|
+//! | `async_tool.task.queued.seconds` | histogram | from when a task was accepted to its first attempt, or to its end if there was none |
+//! | `async_tool.task.running.seconds` | histogram | from its first attempt to its end |
+//! | `async_tool.task.attempts` | histogram | how many attempts it took |
+//! | `async_tool.tasks.settled` | counter | ends, also by `status`: `completed`, `failed` (or nobody can say), `cancelled` |
+//! | `async_tool.tasks.rejected` | counter | calls that were refused |
+//! | `async_tool.tasks.shared` | counter | calls that joined another one's run |
+//! | `async_tool.task.retries` | counter | attempts beyond the first |
+//! | `async_tool.breaker.open` | gauge | 1 from when a [breaker](BreakerPolicy) opens until a probe has succeeded, so also while it is half-open; then 0 |
+//! | `async_tool.breaker.refusals` | counter | calls that it turned away |
+//! | `async_tool.cache.hits`, `async_tool.cache.misses` | counter | calls that were given a kept value, and those for which there was none |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

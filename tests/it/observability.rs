@@ -1,11 +1,19 @@
 //! What operators see: spans and numbers.
 
-use std::{cell::RefCell, fmt, sync::Once};
+use std::{
+    cell::RefCell,
+    fmt,
+    sync::{
+        Arc, Once,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_tool_runtime::{
-    AsyncToolManager, SessionId, TaskSpec, ToolCall, ToolError, ToolErrorKind, async_tool, tools,
+    AsyncToolManager, BreakerPolicy, CachePolicy, Dedupe, Effect, SessionId, TaskSpec, ToolCall, ToolError,
+    ToolErrorKind, async_tool, tools,
 };
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use tracing::{
     Event, Subscriber,
@@ -13,6 +21,8 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt, registry::LookupSpan};
+
+use crate::calls::{quick, secs, start, tool, unavailable};
 
 /// Works at the second attempt.
 #[async_tool(effect = "read", retry(attempts = 3))]
@@ -135,20 +145,11 @@ async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_a
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_numbers_of_tasks_go_to_whoever_records_them() {
-    let recorder = DebuggingRecorder::new();
-    let numbers = recorder.snapshotter();
-    let _local = metrics::set_default_local_recorder(&recorder);
-    let manager = manager();
-    for tool in ["second_time", "never", "never"] {
-        run(&manager, tool).await;
-    }
-    let refused = manager.submit(&SessionId::new("s"), ToolCall::new("call_1", "made_up", json!({})));
-    assert!(refused.is_err());
-
-    let numbers = numbers.snapshot().into_vec();
-    let find = |name: &str, labels: &[(&str, &str)]| {
+/// The numbers that a recorder was given until now, by name and labels; of a histogram, the sum.
+fn numbers_of(recorder: &Snapshotter) -> impl Fn(&str, &[(&str, &str)]) -> f64 + use<> {
+    // Taking them sets them back.
+    let numbers = recorder.snapshot().into_vec();
+    move |name, labels| {
         let found = numbers.iter().find(|(key, ..)| {
             let is_labelled = |(name, value): &(&str, &str)| {
                 key.key()
@@ -162,7 +163,83 @@ async fn the_numbers_of_tasks_go_to_whoever_records_them() {
             DebugValue::Gauge(value) => value.0,
             DebugValue::Histogram(values) => values.iter().map(|value| value.0).sum(),
         }
-    };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_is_shown_as_open_until_a_probe_has_succeeded() {
+    for (probes, is_open) in [(&[][..], 1.0), (&[false], 1.0), (&[false, true], 0.0)] {
+        let recorder = DebuggingRecorder::new();
+        let _local = metrics::set_default_local_recorder(&recorder);
+        let is_well = Arc::new(AtomicBool::new(false));
+        let is_up = Arc::clone(&is_well);
+        let bank = tool("bank", move |_| {
+            let is_up = is_up.load(Ordering::SeqCst);
+            async move { if is_up { Ok(json!(1)) } else { Err(unavailable()) } }
+        });
+        let bank = bank.breaker(BreakerPolicy::new(2, secs(30)));
+        let manager = AsyncToolManager::builder().tool(bank).build().unwrap();
+        for _ in 0..3 {
+            run(&manager, "bank").await;
+        }
+        for probe in probes {
+            is_well.store(*probe, Ordering::SeqCst);
+            tokio::time::sleep(secs(30)).await;
+            run(&manager, "bank").await;
+        }
+        let find = numbers_of(&recorder.snapshotter());
+        let bank = [("tool", "bank")];
+        assert_eq!(find("async_tool.breaker.open", &bank), is_open, "{probes:?}");
+        assert_eq!(find("async_tool.breaker.refusals", &bank), 1.0, "{probes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policies_of_tools_are_counted() {
+    let recorder = DebuggingRecorder::new();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let slow = tool("slow", |_| async {
+        tokio::time::sleep(secs(2)).await;
+        Ok(json!(1))
+    });
+    let manager = AsyncToolManager::builder()
+        .tools(tools![second_time])
+        .tool(quick().effect(Effect::Read).cache(CachePolicy::new(secs(60))))
+        .tool(slow.dedupe(Dedupe::Share))
+        .build()
+        .unwrap();
+    for name in ["second_time", "quick", "quick", "quick"] {
+        run(&manager, name).await;
+    }
+    let both = [start(&manager, "slow"), start(&manager, "slow")];
+    for task in &both {
+        task.outcome().await;
+    }
+    let find = numbers_of(&recorder.snapshotter());
+    for (name, tool, expected) in [
+        ("async_tool.task.retries", "second_time", 1.0),
+        ("async_tool.cache.misses", "quick", 1.0),
+        ("async_tool.cache.hits", "quick", 2.0),
+        ("async_tool.tasks.shared", "slow", 1.0),
+        ("async_tool.task.running.seconds", "slow", 4.0),
+        ("async_tool.task.queued.seconds", "slow", 0.0),
+    ] {
+        assert_eq!(find(name, &[("tool", tool)]), expected, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_of_tasks_go_to_whoever_records_them() {
+    let recorder = DebuggingRecorder::new();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let manager = manager();
+    for tool in ["second_time", "never", "never"] {
+        run(&manager, tool).await;
+    }
+    let refused = manager.submit(&SessionId::new("s"), ToolCall::new("call_1", "made_up", json!({})));
+    assert!(refused.is_err());
+
+    let find = numbers_of(&recorder.snapshotter());
     assert_eq!(
         find(
             "async_tool.tasks.settled",

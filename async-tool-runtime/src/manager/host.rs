@@ -262,8 +262,8 @@ impl TaskHost for Inner {
         }
     }
 
-    fn count(&self, what: Count) {
-        self.counters.count(what);
+    fn count(&self, tool: &str, what: Count) {
+        self.counters.count(tool, what);
     }
 
     fn submit_child(

@@ -78,7 +78,8 @@ impl Counters {
         metrics::rejected(tool);
     }
 
-    pub(super) fn count(&self, what: Count) {
+    pub(super) fn count(&self, tool: &str, what: Count) {
+        metrics::counted(tool, what);
         add(match what {
             Count::CacheHit => &self.cache_hits,
             Count::CacheMiss => &self.cache_misses,
@@ -156,7 +157,18 @@ mod metrics {
     use metrics::{counter, histogram};
 
     use super::AsyncTaskResult;
-    use crate::TaskStatus;
+    use crate::{TaskStatus, tool::Count};
+
+    pub(super) fn counted(tool: &str, what: Count) {
+        let name = match what {
+            Count::CacheHit => "async_tool.cache.hits",
+            Count::CacheMiss => "async_tool.cache.misses",
+            Count::Shared => "async_tool.tasks.shared",
+            Count::Retry => "async_tool.task.retries",
+            Count::BreakerOpen => "async_tool.breaker.refusals",
+        };
+        counter!(name, "tool" => tool.to_owned()).increment(1);
+    }
 
     pub(super) fn rejected(tool: &str) {
         counter!("async_tool.tasks.rejected", "tool" => tool.to_owned()).increment(1);
@@ -175,6 +187,9 @@ mod metrics {
 #[cfg(not(feature = "metrics"))]
 mod metrics {
     use super::AsyncTaskResult;
+    use crate::tool::Count;
+
+    pub(super) fn counted(_: &str, _: Count) {}
 
     pub(super) fn rejected(_: &str) {}
 

@@ -202,10 +202,20 @@ impl Drop for OnItsWay<'_> {
         let is_open = machine.is_open();
         drop(machine);
         if was_open != is_open {
+            show(&self.breaker.tool, is_open);
             tracing::info!(tool = &*self.breaker.tool, is_open, "a circuit breaker changed");
         }
     }
 }
+
+/// Shows whether a breaker is open, to whoever has installed a recorder.
+#[cfg(feature = "metrics")]
+fn show(tool: &str, is_open: bool) {
+    metrics::gauge!("async_tool.breaker.open", "tool" => tool.to_owned()).set(f64::from(u8::from(is_open)));
+}
+
+#[cfg(not(feature = "metrics"))]
+fn show(_: &str, _: bool) {}
 
 impl Layer<ToolService> for Breaker {
     type Service = ToolService;
@@ -217,7 +227,7 @@ impl Layer<ToolService> for Breaker {
             async move {
                 let admitted = breaker.admit();
                 if let (Err(_), Some(host)) = (&admitted, request.host()) {
-                    host.count(Count::BreakerOpen);
+                    host.count(&breaker.tool, Count::BreakerOpen);
                 }
                 let mut call = admitted?;
                 let cell = Arc::clone(request.cell());

@@ -98,11 +98,12 @@ mod store {
                     let key = CallKey::new(request.tool(), request.session(), cache.scope, request.arguments());
                     let found = cache.find(&key);
                     if let Some(host) = request.host() {
-                        host.count(if found.is_some() {
+                        let what = if found.is_some() {
                             Count::CacheHit
                         } else {
                             Count::CacheMiss
-                        });
+                        };
+                        host.count(request.tool(), what);
                     }
                     if let Some(value) = found {
                         return Ok(value);

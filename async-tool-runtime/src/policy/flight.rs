@@ -192,7 +192,7 @@ impl Layer<ToolService> for FlightLayer {
                     let run = async move { cell.until_aborted(pin!(run)).await };
                     drop(tokio::spawn(run.in_current_span()));
                 } else {
-                    host.count(Count::Shared);
+                    host.count(request.tool(), Count::Shared);
                     // The run has a place of its own.
                     drop(request.take_claim());
                 }

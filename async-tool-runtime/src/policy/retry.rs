@@ -117,7 +117,7 @@ impl Layer<ToolService> for RetryLayer {
                     }
                     tracing::debug!(task = %request.task(), attempt, ?pause, kind = error.kind().as_str(), "an attempt failed; the next one follows");
                     if let Some(host) = request.host() {
-                        host.count(Count::Retry);
+                        host.count(request.tool(), Count::Retry);
                     }
                     let wait = request.pause();
                     request.wait_for(sleep(pause)).await?;

@@ -225,11 +225,12 @@ impl Layer<ToolService> for SemanticLayer {
                 );
                 let found = cache.find(&key, &meanings);
                 if let Some(host) = request.host() {
-                    host.count(if found.is_some() {
+                    let what = if found.is_some() {
                         Count::CacheHit
                     } else {
                         Count::CacheMiss
-                    });
+                    };
+                    host.count(request.tool(), what);
                 }
                 if let Some(value) = found {
                     return Ok(value);

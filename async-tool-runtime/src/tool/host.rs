@@ -65,8 +65,8 @@ pub(crate) trait TaskHost: Send + Sync {
     /// Nobody wants the run that calls shared any more; it has been told to stop.
     fn abandon(&self, cell: &Arc<TaskCell>);
 
-    /// Something happened that is counted.
-    fn count(&self, what: Count);
+    /// Something happened to a call of this tool that is counted.
+    fn count(&self, tool: &str, what: Count);
 
     /// The task submits a task of its own.
     fn submit_child(
