@@ -11,7 +11,7 @@ use std::{
 
 use async_tool_runtime::{
     AsyncToolManager, BreakerPolicy, CachePolicy, Dedupe, Effect, SessionId, TaskSpec, ToolCall, ToolError,
-    ToolErrorKind, async_tool, tools,
+    ToolErrorKind, async_tool, testing::Gates, tools,
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
@@ -22,7 +22,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt, registry::LookupSpan};
 
-use crate::calls::{quick, secs, start, tool, unavailable};
+use crate::calls::{after, blocking, idle, quick, secs, spec, start, start_with, tool, unavailable};
 
 /// Works at the second attempt.
 #[async_tool(effect = "read", retry(attempts = 3))]
@@ -132,17 +132,104 @@ async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_a
     let notes = NOTES.take();
     let find = |line: &str| notes.iter().any(|note| note.starts_with(line));
     for expected in [
-        "chat > execute_tool: begins gen_ai.operation.name=\"execute_tool\" gen_ai.tool.name=\"second_time\" \
-         gen_ai.tool.call.id=\"call_1\" gen_ai.conversation.id=\"s\"",
+        "chat > execute_tool: begins otel.name=execute_tool second_time gen_ai.operation.name=\"execute_tool\" \
+         gen_ai.tool.name=\"second_time\" gen_ai.tool.call.id=\"call_1\" gen_ai.conversation.id=\"s\" \
+         gen_ai.tool.type=\"function\" gen_ai.tool.description=\"Works at the second attempt.",
         "chat > execute_tool > execute_tool.attempt: begins attempt=1",
         "chat > execute_tool: event message=an attempt failed; the next one follows attempt=1",
         "chat > execute_tool > execute_tool.attempt: begins attempt=2",
         "chat > execute_tool: event message=the task has ended status=completed",
         "execute_tool: has error.type=\"failed\"",
+        "execute_tool: has otel.status_code=\"ERROR\"",
         "execute_tool: event message=the task has ended status=failed",
     ] {
         assert!(find(expected), "{expected}\n in {notes:#?}");
     }
+}
+
+/// What the spans of calls were told of their ends, each as `error.type` and then what follows it.
+fn errors() -> Vec<String> {
+    let notes = NOTES.take();
+    let errors = notes
+        .iter()
+        .filter_map(|note| note.strip_prefix("execute_tool: has error.type="));
+    errors.map(|error| error.trim_matches('"').to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_end_but_a_value_is_an_error_in_the_span_of_its_call() {
+    Notes::install();
+    let gates = Gates::new();
+    let lost = tool("lost", |_| async {
+        Err(ToolError::new(ToolErrorKind::Unknown, "it may have happened"))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(lost)
+        .tool(quick())
+        .concurrency(1)
+        .queue_capacity(3)
+        .cancel_grace(secs(0))
+        .build()
+        .unwrap();
+    run(&manager, "quick").await;
+    assert_eq!(errors(), [""; 0]);
+    run(&manager, "lost").await;
+    assert_eq!(errors(), ["unknown"]);
+
+    let running = start_with(&manager, "gate", json!({"name": "a"}));
+    idle().await;
+    let waiting = start(&manager, "quick");
+    let late = spec("quick").with_deadline(after(&waiting, secs(1)));
+    let late = manager.submit_task(late).unwrap();
+    let resolved = start(&manager, "quick");
+    manager
+        .submit(&SessionId::new("s"), ToolCall::new("c", "quick", json!({})))
+        .unwrap_err();
+    assert_eq!(errors(), ["overloaded"]);
+    waiting.cancel("enough");
+    assert_eq!(errors(), ["cancelled"], "in the queue");
+    late.outcome().await;
+    assert_eq!(errors(), ["timeout"], "in the queue");
+    manager.resolve(resolved.id(), json!(1)).unwrap();
+    assert_eq!(errors(), [""; 0]);
+    running.abort("enough");
+    assert_eq!(errors(), ["cancelled"], "by an abort");
+    let running = start_with(&manager, "gate", json!({"name": "a"}));
+    idle().await;
+    running.cancel("enough");
+    running.outcome().await;
+    assert_eq!(errors(), ["cancelled"]);
+}
+
+#[test]
+fn a_runtime_that_is_shut_down_is_an_error_in_the_spans_of_its_calls() {
+    Notes::install();
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        start_with(&manager, "gate", json!({"name": "a"}));
+        idle().await;
+    });
+    NOTES.take();
+    drop(runtime);
+    assert_eq!(errors(), ["cancelled"]);
+}
+
+#[tokio::test]
+async fn what_a_blocking_function_logs_is_in_the_span_of_its_call() {
+    Notes::install();
+    let span = |_| Ok(json!(tracing::Span::current().metadata().map(|span| span.name())));
+    let manager = AsyncToolManager::builder()
+        .tool(blocking("blocks", span))
+        .build()
+        .unwrap();
+    let result = start(&manager, "blocks").outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!("execute_tool")));
 }
 
 /// The numbers that a recorder was given until now, by name and labels; of a histogram, the sum.

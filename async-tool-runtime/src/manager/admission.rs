@@ -136,15 +136,23 @@ impl Inner {
             Some(backend) => Work::Remote(Arc::clone(backend)),
             None => Work::Here(bound),
         };
+        // Nothing of this is made where nobody looks at the span.
         let span = tracing::info_span!(
             "execute_tool",
+            "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
             "gen_ai.operation.name" = "execute_tool",
             "gen_ai.tool.name" = &*cell.spec.call.name,
             "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
             "gen_ai.conversation.id" = cell.spec.session.as_str(),
+            "gen_ai.tool.type" = "function",
+            "gen_ai.tool.description" = self.description_of(&cell.spec.call.name),
             "error.type" = tracing::field::Empty,
+            "otel.status_code" = tracing::field::Empty,
             task = %cell.spec.task,
         );
+        if !span.is_disabled() {
+            cell.set_span(span.clone());
+        }
         let at_once = self.seat_at_once(&cell, path);
         let task = Task {
             cell: Arc::clone(&cell),
@@ -211,15 +219,21 @@ impl Inner {
     /// Takes back a task that found no room.
     fn withdraw(self: &Arc<Self>, cell: &Arc<TaskCell>, error: &ToolError) {
         // Whoever has found the task by its id in the meantime learns that it is over.
-        let is_settled_here = cell.settle(TaskOutcome::Failed(error.clone()), self.now()).is_some();
+        let settled = cell.settle(TaskOutcome::Failed(error.clone()), self.now());
         if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
         }
         // Whoever has found it and ended it has put it among those that have ended.
-        if is_settled_here {
+        if let Some(settled) = settled {
+            run::end_span(cell, &settled.outcome);
             self.tasks().forget(cell.spec.task);
         }
         self.open_tasks_changed();
+    }
+
+    fn description_of(&self, tool: &str) -> Option<&str> {
+        let tool = self.executor.registry().find(tool)?;
+        Some(&*tool.definition().description)
     }
 
     /// Gives a task its slot, if it needs nothing else first and there is one; otherwise the lock under which there was none.

@@ -191,10 +191,6 @@ impl RunGuard {
 
     pub(super) fn end(mut self, outcome: TaskOutcome) {
         self.is_over = true;
-        if let TaskOutcome::Failed(error) = &outcome {
-            Span::current().record("error.type", error.kind().as_str());
-        }
-        tracing::debug!(status = %outcome.status(), "the task has ended");
         self.inner.end(&self.cell, outcome);
     }
 }
@@ -259,6 +255,7 @@ impl Inner {
         let Some(result) = cell.settle(outcome, now) else {
             return;
         };
+        end_span(cell, &result.outcome);
         self.counters.settled(&result);
         if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
@@ -294,6 +291,22 @@ impl Inner {
             }
         }
     }
+}
+
+/// Says how a task has ended in its span, wherever that was decided: in the queue, by whoever dropped its future, or on its way.
+pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) {
+    let span = cell.take_span().unwrap_or_else(Span::none);
+    let error = match outcome {
+        TaskOutcome::Completed(_) => None,
+        TaskOutcome::Failed(error) => Some(error.kind()),
+        TaskOutcome::Cancelled(_) => Some(ToolErrorKind::Cancelled),
+        TaskOutcome::Unknown(_) => Some(ToolErrorKind::Unknown),
+    };
+    if let Some(error) = error {
+        span.record("error.type", error.as_str());
+        span.record("otel.status_code", "ERROR");
+    }
+    span.in_scope(|| tracing::debug!(status = %outcome.status(), "the task has ended"));
 }
 
 /// Settles a task that has not begun, with the end that has come from outside.

@@ -18,6 +18,7 @@ use tokio::{
     task::{JoinError, JoinHandle, spawn_blocking},
     time::{Instant, sleep},
 };
+use tracing::Span;
 
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
@@ -241,8 +242,12 @@ impl Attempt {
             let thread = Arc::clone(&thread);
             // What the function uses is its own until it returns, whoever still waits for it.
             let held = cx.cell().held();
+            // What it logs belongs to its call.
+            let span = Span::current();
             move || {
-                let result = thread.run(|| run(cx)).unwrap_or_else(|| Err(cancelled()));
+                let result = thread
+                    .run(|| span.in_scope(|| run(cx)))
+                    .unwrap_or_else(|| Err(cancelled()));
                 drop(held);
                 result
             }

@@ -15,6 +15,7 @@ use tokio::{
     sync::{Notify, SetOnce, oneshot},
     time::Instant,
 };
+use tracing::Span;
 
 use super::{
     AsyncTaskResult, InputRequest, Mailbox, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
@@ -108,6 +109,8 @@ struct Rest {
     /// The calls that share this run, where it is one that calls share.
     passengers: Option<Vec<Weak<TaskCell>>>,
     mailbox: Option<Arc<Mailbox>>,
+    /// Where it is said how the task ends.
+    span: Option<Span>,
     held: Option<Arc<Held>>,
 }
 
@@ -365,6 +368,7 @@ impl TaskCell {
         let waker = run.waker.take();
         let was_given_up = std::mem::take(&mut run.is_given_up);
         drop(run);
+        drop(self.take_span());
         drop(waker);
         was_given_up
     }
@@ -634,6 +638,15 @@ impl TaskCell {
         let before = std::mem::replace(&mut self.more().rest().held, held);
         // Outside of the lock: others go on by it.
         drop(before);
+    }
+
+    /// The span of the task, until its end is said there. Kept only where somebody looks at it.
+    pub(crate) fn set_span(&self, span: Span) {
+        self.more().rest().span = Some(span);
+    }
+
+    pub(crate) fn take_span(&self) -> Option<Span> {
+        self.more.get()?.rest().span.take()
     }
 
     pub(crate) fn seat<T>(&self, change: impl FnOnce(&mut Seat) -> T) -> T {
