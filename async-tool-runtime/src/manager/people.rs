@@ -141,7 +141,8 @@ impl AsyncToolManager {
 pub enum ResolveError {
     /// The manager knows no such task.
     UnknownTask,
-    /// The task has already been settled, with this status.
+    /// The task has already been settled, with this status; or, where that is none of an end, the end that it was given from outside is on
+    /// its way.
     AlreadySettled(TaskStatus),
     /// The task doesn't ask for that.
     NotAsked,
@@ -158,6 +159,9 @@ impl fmt::Display for ResolveError {
         match self {
             Self::UnknownTask => {
                 f.write_str("there is no such task; ask the manager that runs it, before it forgets it")
+            }
+            Self::AlreadySettled(status) if !status.is_terminal() => {
+                f.write_str("the task was given its end before; ask for its outcome to see which")
             }
             Self::AlreadySettled(status) => write!(f, "the task is already settled: {status}"),
             Self::NotAsked => f.write_str("the task doesn't ask for that; its snapshot says what it asks for"),

@@ -27,7 +27,7 @@ pub struct ManagerStats {
     pub open: usize,
     /// Functions that were told to stop, go on all the same, and can't be dropped. Their slots are given to others.
     pub quarantined: usize,
-    /// The tools whose circuit breaker turns calls away.
+    /// The tools whose circuit breaker turns calls away now: not those whose cooldown has passed, whose next call is let through to try.
     pub open_breakers: Vec<Arc<str>>,
     /// Tasks accepted since the manager was built.
     pub accepted: u64,
@@ -123,7 +123,7 @@ impl AsyncToolManager {
         let open = self.inner.tasks().unsettled_count();
         let breakers = executor.paths().values().filter_map(|path| path.breaker.as_ref());
         let mut open_breakers: Vec<_> = breakers
-            .filter(|breaker| breaker.is_open())
+            .filter(|breaker| breaker.turns_away())
             .map(Breaker::tool)
             .cloned()
             .collect();

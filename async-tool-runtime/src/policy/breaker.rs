@@ -75,9 +75,17 @@ enum Verdict {
 }
 
 impl Machine {
-    /// Whether calls are turned away.
+    /// Whether the tool is left alone until a probe has succeeded.
     fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
+    }
+
+    /// Whether a call would be turned away now.
+    fn turns_away(&self, now: Instant) -> bool {
+        match self.state {
+            State::Closed { .. } => false,
+            State::Open { until: next } | State::HalfOpen { next } => now < next,
+        }
     }
 
     /// Whether a call may go on, and the epoch it belongs to; otherwise how long to wait before the next try.
@@ -160,9 +168,9 @@ impl Breaker {
         &self.tool
     }
 
-    /// Whether calls are turned away.
-    pub(crate) fn is_open(&self) -> bool {
-        self.machine().is_open()
+    /// Whether a call would be turned away now.
+    pub(crate) fn turns_away(&self) -> bool {
+        self.machine().turns_away(Instant::now())
     }
 
     fn admit(&self) -> Result<OnItsWay<'_>, ToolError> {
@@ -350,7 +358,9 @@ mod tests {
                     opened += u32::from(!was_open && is_open);
                     closed += u32::from(was_open && !is_open);
                 }
+                let is_turned_away = machine.turns_away(now);
                 let admitted = machine.admit(now).ok();
+                assert_eq!(is_turned_away, admitted.is_none());
                 let let_through = model.admits(now);
                 assert_eq!(admitted.is_some(), let_through.is_some());
                 let Some((epoch, let_through)) = admitted.zip(let_through) else {

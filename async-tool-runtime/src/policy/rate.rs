@@ -15,6 +15,8 @@ use super::service::{ToolRequest, ToolService};
 /// Every attempt counts, because whoever set the quota counts requests. The window slides: in no span of that length are there more starts,
 /// wherever it begins. What comes beyond that waits, without a slot, in the order in which it came; while it waits, it counts as one of
 /// those the [queue](crate::AsyncToolManagerBuilder::queue_capacity) has room for.
+///
+/// The starts of the last window are remembered, with 16 bytes each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
@@ -51,7 +53,7 @@ impl RateLimit {
 pub(crate) struct RateLimiter {
     per: Duration,
     calls: usize,
-    /// When the last attempts started, the oldest first; at most as many as the limit allows. The lock is held by the one whose turn
+    /// When attempts started within the last window, the oldest first; at most as many as the limit allows. The lock is held by the one whose turn
     /// it is: tokio's is fair, so attempts start in the order in which they came, and one that is given up holds up nobody.
     starts: Arc<Mutex<VecDeque<Instant>>>,
 }
@@ -100,10 +102,15 @@ impl RateLimiter {
     }
 
     fn count(&self, starts: &mut VecDeque<Instant>) {
-        if starts.len() == self.calls {
+        let now = Instant::now();
+        // What is older holds up nobody.
+        while starts.len() == self.calls || starts.front().is_some_and(|oldest| now - *oldest >= self.per) {
             starts.pop_front();
         }
-        starts.push_back(Instant::now());
+        starts.push_back(now);
+        if starts.capacity() > 64 && starts.len() < starts.capacity() / 4 {
+            starts.shrink_to(starts.len() * 2);
+        }
     }
 
     /// When one more may start, if not at any time.
@@ -210,6 +217,19 @@ mod tests {
         let starts = starts(&RateLimit::new(3, Duration::from_secs(60)), &[(0, None); 7]).await;
         let after: Vec<u64> = starts.iter().map(|start| (*start - begin).as_secs()).collect();
         assert_eq!(after, [0, 0, 0, 60, 60, 60, 120]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_starts_of_the_last_window_are_remembered() {
+        let limiter = RateLimiter::new(&RateLimit::new(1_000_000, Duration::from_secs(60)));
+        for _ in 0..10_000 {
+            assert!(limiter.start_at_once());
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(limiter.start_at_once());
+        let starts = limiter.starts.lock().await;
+        assert_eq!(starts.len(), 1);
+        assert!(starts.capacity() <= 64, "{}", starts.capacity());
     }
 
     #[tokio::test(start_paused = true)]

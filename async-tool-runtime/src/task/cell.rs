@@ -243,9 +243,14 @@ impl TaskCell {
         let mut run = self.run();
         let is_first = run.started.is_none();
         run.started.get_or_insert(now);
-        run.attempts += 1;
+        run.attempts = run.attempts.saturating_add(1);
         run.is_partial = false;
-        (is_first, self.spec.attempt.max(1) - 1 + run.attempts)
+        (is_first, self.with_earlier(run.attempts))
+    }
+
+    /// The attempts of this process and those of earlier ones. What a host or a backend says of them may be any number.
+    fn with_earlier(&self, attempts: u32) -> u32 {
+        (self.spec.attempt.max(1) - 1).saturating_add(attempts)
     }
 
     /// When the first attempt began.
@@ -694,8 +699,7 @@ impl TaskCell {
             TaskOutcome::Failed(error) => TaskOutcome::Failed(error.of_call(&self.spec.call.name)),
             outcome => outcome,
         };
-        // Earlier processes may have run it, too.
-        let attempts = self.spec.attempt.max(1) - 1 + attempts;
+        let attempts = self.with_earlier(attempts);
         let result = AsyncTaskResult::new(&self.spec, outcome, timing, attempts);
         let result = match self.path.as_ref().and_then(|path| path.result_limit) {
             Some(limit) => result.with_limit(limit),
@@ -781,6 +785,19 @@ mod tests {
             std::future::pending().await
         };
         (future, dropped)
+    }
+
+    #[test]
+    fn attempts_beyond_all_numbers_are_as_many_as_can_be_said() {
+        let mut spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
+        spec.attempt = u32::MAX;
+        let cell = TaskCell::new(spec, Timestamp::default(), None, None);
+        assert_eq!(cell.begin(Timestamp::default()), (true, u32::MAX));
+        assert_eq!(cell.begin(Timestamp::default()), (false, u32::MAX));
+        cell.set_attempts(u32::MAX);
+        cell.begin(Timestamp::default());
+        let settled = cell.settle(TaskOutcome::Completed(json!(1)), Timestamp::default());
+        assert_eq!(settled.unwrap().attempts, u32::MAX);
     }
 
     #[tokio::test]
