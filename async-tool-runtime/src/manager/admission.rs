@@ -11,12 +11,12 @@ use super::{
     Inner,
     queue::{Class, Queue, Slot, Ticket},
     run::{self, Task, Work},
-    same::{Entered, key_of},
+    same::{Entered, SameCalls, key_of},
     table::Inserted,
 };
 use crate::{
-    Dedupe, SubmitError, TaskEvent, TaskOutcome, TaskSpec, Timestamp, ToolCall,
-    policy::Path,
+    SubmitError, TaskEvent, TaskOutcome, TaskSpec, Timestamp, ToolCall,
+    policy::{CallKey, Path},
     task::TaskCell,
     tool::{ToolError, ToolErrorKind},
 };
@@ -57,6 +57,51 @@ fn full(retry_after: Option<Duration>) -> ToolError {
     match retry_after {
         Some(retry_after) => error.with_retry_after(retry_after),
         None => error,
+    }
+}
+
+/// The way in of a call that must not be open twice. Until it is known whether it is let in, nobody else gets past: a call that is then
+/// refused would be found in the place of one that goes on.
+#[derive(Default)]
+struct Entering<'a> {
+    same: Option<(MutexGuard<'a, SameCalls>, CallKey)>,
+    replaced: Option<Replaced>,
+}
+
+/// A call that is cancelled because the same was made again.
+struct Replaced {
+    earlier: Arc<TaskCell>,
+    /// What was taken out of the queue already.
+    waited: Option<Box<Waiting>>,
+}
+
+impl Entering<'_> {
+    /// Whether the call that is replaced waits in the queue for its first slot.
+    fn has_place(&self) -> bool {
+        let replaced = self.replaced.as_ref();
+        replaced.is_some_and(|replaced| replaced.earlier.seat(|seat| seat.ticket.is_some()))
+    }
+
+    /// Takes the call that is replaced out of the queue, and has its place; false if it doesn't wait there for its first slot.
+    fn take_place(&mut self, queue: &mut Queue<Waiting>) -> bool {
+        let Some(Replaced { earlier, waited }) = &mut self.replaced else {
+            return false;
+        };
+        let ticket = earlier.seat(|seat| seat.ticket.take());
+        *waited = ticket.and_then(|ticket| queue.remove(ticket)).map(Box::new);
+        waited.is_some() && earlier.seat(|seat| std::mem::take(&mut seat.has_place))
+    }
+
+    /// The call is let in; gives the one that it replaces.
+    fn let_in(self) -> Option<Replaced> {
+        self.replaced
+    }
+
+    /// The call is refused, and changes nothing.
+    fn turn_away(self) {
+        if let Some((mut same, key)) = self.same {
+            same.restore(key, self.replaced.map(|replaced| replaced.earlier));
+        }
     }
 }
 
@@ -124,13 +169,6 @@ impl Inner {
                 return refuse(cell.spec.call.clone(), error);
             }
         }
-        let replaced = match self.enter(&cell, path) {
-            Ok(replaced) => replaced,
-            Err(error) => {
-                self.withdraw(&cell, &error);
-                return refuse(cell.spec.call.clone(), error);
-            }
-        };
         let work = match &self.backend {
             // The worker binds again, where the tool is.
             Some(backend) => Work::Remote(Arc::clone(backend)),
@@ -153,7 +191,14 @@ impl Inner {
         if !span.is_disabled() {
             cell.set_span(span.clone());
         }
-        let at_once = self.seat_at_once(&cell, path);
+        let entering = match self.enter(&cell, path) {
+            Ok(entering) => entering,
+            Err(error) => {
+                self.withdraw(&cell, &error);
+                return refuse(cell.spec.call.clone(), error);
+            }
+        };
+        let at_once = self.seat_at_once(&cell, &entering, path);
         let task = Task {
             cell: Arc::clone(&cell),
             work,
@@ -162,58 +207,56 @@ impl Inner {
         };
         let admitted = match at_once {
             Ok(()) => {
+                let replaced = entering.let_in();
                 run::start(self, task);
-                Ok(())
+                Ok(replaced)
             }
-            Err(queue) => self.admit(queue, path, task),
+            Err(queue) => self.admit(queue, entering, path, task),
         };
-        if let Err(error) = admitted {
-            self.withdraw(&cell, &error);
-            // What was to be replaced goes on: a call that is refused changes nothing.
-            if let Some((key, earlier)) = replaced.and_then(|earlier| Some((key_of(&earlier)?, earlier))) {
-                self.same().restore(key, earlier);
+        match admitted {
+            Ok(Some(replaced)) => self.replace(replaced),
+            Ok(None) => {}
+            Err(error) => {
+                self.withdraw(&cell, &error);
+                return refuse(cell.spec.call.clone(), error);
             }
-            return refuse(cell.spec.call.clone(), error);
-        }
-        if let Some(earlier) = replaced {
-            self.replace(&earlier);
         }
         self.counters.accepted();
         Ok(cell)
     }
 
-    /// Looks whether the same call is open; gives the one that is to be cancelled once this one has been admitted.
-    fn enter(self: &Arc<Self>, cell: &Arc<TaskCell>, path: &Path) -> Result<Option<Arc<TaskCell>>, ToolError> {
-        let dedupe = path.options.dedupe;
-        if !matches!(dedupe, Dedupe::Reject | Dedupe::Replace) {
-            return Ok(None);
-        }
-        let Some(key) = key_of(cell) else { return Ok(None) };
-        let entered = self.same().enter(key, cell, dedupe);
-        match entered {
-            Entered::Alone => Ok(None),
+    /// Looks whether the same call is open. An error if it is, and stays.
+    fn enter(&self, cell: &Arc<TaskCell>, path: &Path) -> Result<Entering<'_>, ToolError> {
+        let Some(key) = key_of(cell) else {
+            return Ok(Entering::default());
+        };
+        let mut same = self.same();
+        let replaced = match same.enter(key.clone(), cell, path.options.dedupe) {
+            Entered::Alone => None,
+            Entered::Replaced(earlier) => Some(Replaced { earlier, waited: None }),
             Entered::Rejected(open) => {
                 let name = open
                     .spec
                     .number
                     .map_or_else(|| open.spec.task.to_string(), |number| number.to_string());
                 let message = format!("the same call is already running as {name}; wait for its result");
-                Err(ToolError::new(ToolErrorKind::Duplicate, message))
+                return Err(ToolError::new(ToolErrorKind::Duplicate, message));
             }
-            Entered::Replaced(earlier) => {
-                // One that waits makes room for this one.
-                if earlier.seat(|seat| seat.ticket.is_some()) {
-                    self.replace(&earlier);
-                    return Ok(None);
-                }
-                Ok(Some(earlier))
-            }
-        }
+        };
+        let same = Some((same, key));
+        Ok(Entering { same, replaced })
     }
 
-    fn replace(self: &Arc<Self>, earlier: &Arc<TaskCell>) {
-        earlier.request_cancel("the same call was made again and takes its place".to_owned());
-        run::stop_now(self, earlier, false);
+    fn replace(self: &Arc<Self>, Replaced { earlier, waited }: Replaced) {
+        let reason = "the same call was made again and takes its place";
+        earlier.request_cancel(reason.to_owned());
+        match waited {
+            Some(waited) => {
+                self.end(&earlier, TaskOutcome::Cancelled(reason.to_owned()));
+                run::discard(waited);
+            }
+            None => run::stop_now(self, &earlier, false),
+        }
     }
 
     /// Takes back a task that found no room.
@@ -237,11 +280,17 @@ impl Inner {
     }
 
     /// Gives a task its slot, if it needs nothing else first and there is one; otherwise the lock under which there was none.
-    fn seat_at_once(&self, cell: &Arc<TaskCell>, path: &Path) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
+    fn seat_at_once(
+        &self,
+        cell: &Arc<TaskCell>,
+        entering: &Entering<'_>,
+        path: &Path,
+    ) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
         let session = &cell.spec.session;
         let mut queue = self.queue();
         // One with a rate may have to wait for that as soon as it has a slot.
-        if path.outer.is_some() || (path.options.rate.is_some() && !queue.has_place()) {
+        let has_room = || path.options.rate.is_none() || queue.has_place() || entering.has_place();
+        if path.outer.is_some() || !has_room() {
             return Err(queue);
         }
         let slot = match queue.try_start(session, path.lane, cell.accepted) {
@@ -260,44 +309,46 @@ impl Inner {
     fn admit(
         self: &Arc<Self>,
         mut queue: MutexGuard<'_, Queue<Waiting>>,
+        mut entering: Entering<'_>,
         path: &Path,
         task: Task,
-    ) -> Result<(), ToolError> {
+    ) -> Result<Option<Replaced>, ToolError> {
         let cell = Arc::clone(&task.cell);
         let spec = &cell.spec;
-        let is_full = |queue, task, retry_after| {
+        let is_full = |queue, entering: Entering<'_>, task, retry_after| {
             drop(queue);
+            entering.turn_away();
             run::discard(task);
             Err(full(retry_after))
         };
-        if path.options.rate.is_some() && !queue.has_place() {
-            return is_full(queue, task, None);
-        }
         if let WhenFull::Reject { retry_after } = self.when_full
             && spec.parent.is_none()
             && !(path.outer.is_some() && queue.has_slot(path.lane))
         {
             if !path.may_need_no_slot() {
-                return is_full(queue, task, Some(retry_after));
+                return is_full(queue, entering, task, Some(retry_after));
             }
             cell.seat(|seat| seat.is_refused_when_full = true);
         }
-        if !queue.take_place() {
-            return is_full(queue, task, None);
+        // Where there is no other place, it has that of the call that it replaces.
+        if !queue.take_place() && !entering.take_place(&mut queue) {
+            return is_full(queue, entering, task, None);
         }
         cell.seat(|seat| seat.has_place = true);
         // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
         if path.outer.is_some() {
             drop(queue);
+            let replaced = entering.let_in();
             run::start_outer(self, task);
-            return Ok(());
+            return Ok(replaced);
         }
         let (lane, class) = (path.lane, class_of(&cell));
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
         let ticket = queue.wait(&spec.session, lane, class, Waiting::Task(task));
         cell.seat(|seat| seat.ticket = Some(ticket));
         drop(queue);
+        let replaced = entering.let_in();
         if let Some(runtime) = runtime {
             run::watch_deadline(self, &cell, &runtime);
         }
@@ -305,7 +356,7 @@ impl Inner {
         if cell.cancel_reason().is_some() {
             run::stop_now(self, &cell, false);
         }
-        Ok(())
+        Ok(replaced)
     }
 
     /// Hands free slots to those who wait.

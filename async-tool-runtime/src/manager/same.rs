@@ -39,11 +39,12 @@ impl SameCalls {
         }
     }
 
-    /// The call that was to take the place of this one was refused.
-    pub(super) fn restore(&mut self, key: CallKey, cell: Arc<TaskCell>) {
-        if !cell.is_settled() {
-            self.0.entry(key).or_insert(cell);
-        }
+    /// The call that has just entered was refused: what was open before is so again.
+    pub(super) fn restore(&mut self, key: CallKey, earlier: Option<Arc<TaskCell>>) {
+        match earlier.filter(|earlier| !earlier.is_settled()) {
+            Some(earlier) => self.0.insert(key, earlier),
+            None => self.0.remove(&key),
+        };
     }
 
     /// The call has ended.

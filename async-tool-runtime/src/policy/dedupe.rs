@@ -19,7 +19,8 @@ pub enum Dedupe {
     Share,
     /// The later call is refused with [`ToolErrorKind::Duplicate`](crate::ToolErrorKind::Duplicate).
     Reject,
-    /// The earlier call is cancelled.
+    /// The earlier call is cancelled once the later is let in, which has its place if the queue is full. A call that is refused cancels
+    /// nothing.
     Replace,
 }
 

@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, BoxFuture, Dedupe, Effect, FunctionTool, InputRequest, RetryPolicy, Scope, TaskNo,
-    TaskOutcome, TaskSpec, TaskStatus, ToolError, ToolErrorKind, ToolRequest, ToolService, testing::Gates,
+    Approval, AsyncToolManager, BoxFuture, Dedupe, Effect, FunctionTool, InputRequest, RateLimit, RetryPolicy, Scope,
+    TaskNo, TaskOutcome, TaskSpec, TaskStatus, ToolError, ToolErrorKind, ToolRequest, ToolService, WhenFull,
+    testing::Gates,
 };
 use serde_json::{Value, json};
 
@@ -248,6 +249,94 @@ async fn a_call_that_finds_no_room_replaces_nothing() {
     gates.open("a", json!("still here"));
     assert_eq!(first.outcome().await.outcome.value(), Some(&json!("still here")));
     is_at_rest(&manager, "after a refusal").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_full_queue_a_call_that_comes_again_has_the_place_of_the_earlier() {
+    let gates = Gates::new();
+    let limited = gates.tool().name("limited").rate(RateLimit::new(1, secs(60)));
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().dedupe(Dedupe::Replace))
+        .tool(limited.dedupe(Dedupe::Replace))
+        .tool(quick())
+        .concurrency(1)
+        .queue_capacity(1)
+        .build()
+        .unwrap();
+    for (round, name) in ["gate", "limited"].into_iter().enumerate() {
+        let running = start_with(&manager, "gate", json!({"name": round.to_string()}));
+        let tasks: Vec<_> = (0..3)
+            .map(|_| start_with(&manager, name, json!({"name": "a"})))
+            .collect();
+        for earlier in &tasks[..2] {
+            let result = earlier.result().expect("it has ended at once");
+            assert!(matches!(&result.outcome, TaskOutcome::Cancelled(reason) if reason.contains("made again")));
+        }
+        assert_eq!((manager.stats().waiting, manager.stats().open), (1, 2));
+        gates.open(&round.to_string(), json!(1));
+        running.outcome().await;
+        gates.open("a", json!("the last"));
+        assert_eq!(tasks[2].outcome().await.outcome.value(), Some(&json!("the last")));
+        is_at_rest(&manager, name).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_refused_leaves_the_earlier_one_that_waits() {
+    let gates = Gates::new();
+    let calls = tool("calls", |cx| async move {
+        let child = cx.submit_tool("gate", json!({"name": "a"}))?;
+        tokio::time::sleep(secs(1)).await;
+        child.value().await
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().dedupe(Dedupe::Replace))
+        .tool(calls)
+        .tool(quick())
+        .concurrency(1)
+        .when_full(WhenFull::Reject { retry_after: secs(5) })
+        .build()
+        .unwrap();
+    let calls = start(&manager, "calls");
+    idle().await;
+    let refusal = manager
+        .submit(&session(), call("gate", json!({"name": "a"})))
+        .unwrap_err();
+    assert_eq!(refusal.kind(), ToolErrorKind::Overloaded);
+    gates.open("a", json!("still here"));
+    assert_eq!(calls.outcome().await.outcome.value(), Some(&json!("still here")));
+    is_at_rest(&manager, "after a refusal").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_calls_that_replace_each_other_from_all_sides_one_is_left() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().dedupe(Dedupe::Replace))
+        .tool(quick())
+        .concurrency(1)
+        .queue_capacity(1)
+        .build()
+        .unwrap();
+    let running = start_with(&manager, "gate", json!({"name": "a"}));
+    let racing: Vec<_> = (0..4)
+        .map(|_| {
+            let manager = manager.clone();
+            tokio::spawn(async move {
+                for _ in 0..500 {
+                    let _refused_or_not = manager.submit(&session(), call("gate", json!({"name": "b"})));
+                }
+            })
+        })
+        .collect();
+    for racer in racing {
+        racer.await.unwrap();
+    }
+    assert_eq!((manager.stats().waiting, manager.stats().open), (1, 2));
+    gates.open("a", json!(1));
+    running.outcome().await;
+    gates.open("b", json!(1));
+    is_at_rest(&manager, "after a race").await;
 }
 
 #[tokio::test(start_paused = true)]
