@@ -65,6 +65,16 @@
 //! - `testing`: the module `testing`, with what it takes to test an agent without a language model, in one order of events or in
 //!   thousands. Off by default, and for tests only: it turns on tokio's `test-util`, with which clocks can be stopped.
 //!
+//! # Traces
+//!
+//! Each call is a span of [`tracing`](https://docs.rs/tracing) from when it is submitted to its end, inside of the span in which that was done, at level `info`.
+//! It has the name and the attributes that OpenTelemetry's
+//! [semantic conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai) give to `execute_tool`, and `task`, its id:
+//! `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.description`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`. Neither arguments
+//! nor results are in it. Of a call that ends with anything but a value, `error.type` is the [kind](ToolErrorKind) of its error (`cancelled` and `unknown` among
+//! them), and the status is an error, wherever it ended: in the queue, by an abort, or with its runtime. `otel.name` and `otel.status_code` say the same to
+//! `tracing-opentelemetry`. Tools that retry have a span for each attempt inside, and what a tool logs, on whatever thread it runs, is inside, too.
+//!
 //! # Metrics
 //!
 //! With the feature `metrics`, a manager tells these to the recorder that is installed. All have the label `tool`, which is empty for calls of tools
