@@ -14,8 +14,8 @@ pub enum Dedupe {
     #[default]
     Allow,
     /// The function runs once, and every call gets its outcome. It goes on as long as one of the calls still wants it, also if
-    /// the first was cancelled. A failure is everybody's failure, and what a run gives whose time is up is everybody's value. A tool that calls itself with the same arguments would wait for
-    /// itself.
+    /// the first was cancelled. A failure is everybody's failure, and what a run gives whose time is up is everybody's value. A tool
+    /// that calls itself with the same arguments would wait for itself.
     Share,
     /// The later call is refused with [`ToolErrorKind::Duplicate`](crate::ToolErrorKind::Duplicate).
     Reject,
