@@ -140,87 +140,105 @@ impl Attempt {
                 let cell = Arc::clone(cell);
                 Begun::Waits(Box::pin(async move { wait_for_resolution(&cell, deadline).await }))
             }
-            Poll::Pending => Begun::Waits(Box::pin(self.clone().watch(work, cx, timeout, deadline))),
+            Poll::Pending => {
+                let is_timed = timeout.is_some() || deadline.is_some();
+                let time =
+                    is_timed.then(|| Box::pin(time_is_up(Arc::clone(cell), timeout, deadline)) as BoxFuture<'_, _>);
+                Begun::Waits(Box::pin(self.clone().watch(work, cx, time, deadline)))
+            }
         }
     }
 
-    /// Waits for the function's end, or for something that ends it. What most tasks don't need is boxed, so that a task at work is
-    /// small.
-    async fn watch(
+    /// Waits for the function's end, or for something that ends it. So that a task at work is small, what most tasks don't need is boxed,
+    /// and this is no async function: the future of one holds what it is given twice.
+    #[expect(clippy::manual_async_fn, reason = "its future would be larger")]
+    fn watch(
         self,
         mut work: Work,
         cx: ToolContext,
-        timeout: Option<Timeout>,
+        mut time: Option<BoxFuture<'static, ToolError>>,
         deadline: Option<Instant>,
-    ) -> Result<Value, ToolError> {
-        let cell = cx.cell();
-        let event = {
-            let is_timed = timeout.is_some() || deadline.is_some();
-            let mut time = is_timed.then(|| Box::pin(time_is_up(cell, timeout, deadline)));
-            let time_is_up = poll_fn(|task_cx| match &mut time {
-                Some(time) => time.as_mut().poll(task_cx),
-                None => Poll::Pending,
-            });
-            tokio::select! {
+    ) -> impl Future<Output = Result<Value, ToolError>> + Send {
+        async move {
+            let cell = cx.cell();
+            let event = tokio::select! {
                 // A result that is in counts, even where the deadline or a cancellation has come at the same time.
                 biased;
                 end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => Event::Ended(end),
-                error = time_is_up => Event::TimeIsUp(error),
+                error = poll_fn(|task_cx| match &mut time {
+                    Some(time) => time.as_mut().poll(task_cx),
+                    None => Poll::Pending,
+                }) => Event::TimeIsUp(error),
                 () = cell.cancellation().cancelled() => Event::ToldToStop,
-            }
-        };
-        let end = match event {
-            Event::Ended(end) => end,
-            Event::TimeIsUp(error) => {
-                // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
-                // the token is the only way for it to hear of the timeout.
-                let listens = cx.is_listening();
-                cx.cancellation().cancel();
-                if !listens {
-                    return Err(error);
-                }
-                let _in_grace = InGrace::begin(cell);
-                match self.tidied_up(&mut work, cell).await {
-                    Some(End::Returned(Err(late))) if late.kind() != ToolErrorKind::Panicked => return Err(error),
-                    Some(End::Returned(Ok(value))) => {
-                        cell.set_partial();
-                        return Ok(value);
-                    }
-                    Some(end) => end,
-                    None => return Err(error),
-                }
-            }
-            Event::ToldToStop => {
-                // The end is there: nobody waits for a function any more, also not for one that blocks.
-                if let Some(result) = cell.resolved() {
-                    drop_guarded(work);
-                    return result;
-                }
-                match self.tidied_up(&mut work, cell).await {
-                    Some(end) => end,
-                    None => return Err(cancelled()),
-                }
-            }
-        };
-        match end {
-            End::Returned(result) => stopped(result, cell),
-            End::Deferred => {
-                // What it left open is somebody else's to end.
-                drop_guarded(work);
-                Box::pin(wait_for_resolution(cell, deadline)).await
+            };
+            match event {
+                Event::Ended(End::Returned(result)) => stopped(result, cell),
+                event => self.wind_up(event, work, &cx, deadline).await,
             }
         }
     }
 
-    /// The end of a function that was told to stop, if it comes within its grace.
-    fn tidied_up<'a>(&'a self, work: &'a mut Work, cell: &'a TaskCell) -> BoxFuture<'a, Option<End>> {
+    /// Ends a function that has not returned.
+    fn wind_up<'a>(
+        &'a self,
+        event: Event,
+        mut work: Work,
+        cx: &'a ToolContext,
+        deadline: Option<Instant>,
+    ) -> BoxFuture<'a, Result<Value, ToolError>> {
+        let cell = cx.cell();
         Box::pin(async move {
-            tokio::select! {
-                biased;
-                end = poll_fn(|task_cx| poll(work, cell, task_cx)) => Some(end),
-                () = sleep(self.0.cancel_grace) => None,
+            let end = match event {
+                Event::Ended(end) => end,
+                Event::TimeIsUp(error) => {
+                    // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
+                    // the token is the only way for it to hear of the timeout.
+                    let listens = cx.is_listening();
+                    cx.cancellation().cancel();
+                    if !listens {
+                        return Err(error);
+                    }
+                    let _in_grace = InGrace::begin(cell);
+                    match self.tidied_up(&mut work, cell).await {
+                        Some(End::Returned(Err(late))) if late.kind() != ToolErrorKind::Panicked => return Err(error),
+                        Some(End::Returned(Ok(value))) => {
+                            cell.set_partial();
+                            return Ok(value);
+                        }
+                        Some(end) => end,
+                        None => return Err(error),
+                    }
+                }
+                Event::ToldToStop => {
+                    // The end is there: nobody waits for a function any more, also not for one that blocks.
+                    if let Some(result) = cell.resolved() {
+                        drop_guarded(work);
+                        return result;
+                    }
+                    match self.tidied_up(&mut work, cell).await {
+                        Some(end) => end,
+                        None => return Err(cancelled()),
+                    }
+                }
+            };
+            match end {
+                End::Returned(result) => stopped(result, cell),
+                End::Deferred => {
+                    // What it left open is somebody else's to end.
+                    drop_guarded(work);
+                    wait_for_resolution(cell, deadline).await
+                }
             }
         })
+    }
+
+    /// The end of a function that was told to stop, if it comes within its grace.
+    async fn tidied_up(&self, work: &mut Work, cell: &TaskCell) -> Option<End> {
+        tokio::select! {
+            biased;
+            end = poll_fn(|task_cx| poll(work, cell, task_cx)) => Some(end),
+            () = sleep(self.0.cancel_grace) => None,
+        }
     }
 
     /// Begins the function, on the async threads or on the blocking pool.
@@ -383,7 +401,7 @@ struct Timeout {
 }
 
 /// Waits for the end of the time a task has. The attempt's own timeout stands still while people are asked.
-async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
+async fn time_is_up(cell: Arc<TaskCell>, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
     let mut asked = Duration::ZERO;
     loop {
         let end = timeout.and_then(|timeout| timeout.at.checked_add(asked));
