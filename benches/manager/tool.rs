@@ -52,6 +52,11 @@ pub(crate) fn manager_of_gated(gate: &Arc<Semaphore>, concurrency: usize) -> Asy
         .expect("one tool is no clash")
 }
 
+/// A call of the tool that does nothing, as it comes from a model.
+pub(crate) fn call_of_no_op(arguments: &str) -> ToolCall {
+    ToolCall::new("call_1", "no_op", async_tool_runtime::Arguments::from_text(arguments))
+}
+
 /// What the floor does, through the manager: the arguments come as text, and the caller goes on with a handle.
 pub(crate) fn dispatch(manager: &AsyncToolManager, session: &SessionId, arguments: &str) -> TaskHandle {
     call(manager, session, "no_op", arguments)

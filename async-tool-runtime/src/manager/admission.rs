@@ -17,7 +17,7 @@ use super::{
 use crate::{
     SubmitError, TaskEvent, TaskOutcome, TaskSpec, Timestamp, ToolCall,
     policy::{CallKey, Path},
-    task::TaskCell,
+    task::{Seat, TaskCell},
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -411,12 +411,22 @@ impl Inner {
         }
     }
 
-    /// Takes back what a task has of slots and places; says whether somebody else can start now.
+    /// Takes back what a task has of slots and places; says whether somebody waits for what is free now.
     pub(super) fn give_back(&self, cell: &TaskCell, now: Timestamp) -> bool {
-        let (slot, had_place) = cell.seat(|seat| {
-            seat.is_lent = false;
-            (seat.slot.take(), std::mem::take(&mut seat.has_place))
+        let held = cell.seat(Seat::give_back);
+        self.take_back(held, now)
+    }
+
+    /// The same for a task that has ended, and is given nothing any more.
+    pub(super) fn give_back_for_good(&self, cell: &TaskCell, now: Timestamp) -> bool {
+        let held = cell.seat(|seat| {
+            seat.is_over = true;
+            seat.give_back()
         });
+        self.take_back(held, now)
+    }
+
+    fn take_back(&self, (slot, had_place): (Option<Slot>, bool), now: Timestamp) -> bool {
         if slot.is_none() && !had_place {
             return false;
         }
@@ -426,7 +436,8 @@ impl Inner {
         }
         let Some(slot) = slot else { return false };
         queue.release(slot, now);
-        true
+        // Whoever comes to wait from here on has looked for a free slot first.
+        queue.is_waited_for()
     }
 
     /// How long not to come back, for a task that was let in although there was no slot, because it might need none.

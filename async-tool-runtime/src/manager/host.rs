@@ -86,7 +86,9 @@ impl TaskHost for Inner {
     fn begin(&self, cell: &Arc<TaskCell>) -> u32 {
         let now = self.now();
         let (is_first, attempt) = cell.begin(now);
-        if is_first {
+        if is_first && !cell.is_shared() {
+            self.tell_started(cell);
+        } else if is_first {
             for face in cell.faces() {
                 // One that has come aboard in this moment may have been told already.
                 if Arc::ptr_eq(&face, cell) || face.begin(now).0 {

@@ -280,6 +280,11 @@ impl<T> Queue<T> {
         Some(removed)
     }
 
+    /// Whether anybody waits for a slot.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// Becomes the one who hands out slots, unless there is one. Starting a task on a runtime that is shut down drops it on
     /// the spot, which frees its slot again: without the mark that would recurse once for every waiting task.
     pub(super) fn begin_dispatch(&mut self) -> bool {

@@ -254,8 +254,7 @@ impl RunGuard {
         }
         self.is_over = true;
         let Self { inner, cell, .. } = &self;
-        cell.seat(|seat| seat.is_over = true);
-        let has_freed = inner.give_back(cell, inner.now());
+        let is_waited_for = inner.give_back_for_good(cell, inner.now());
         // For whoever has found it by its id. The session is not told: its task goes on under this id.
         let why = "it had not begun before the restart, and is submitted again under the same id";
         let is_settled_here = cell
@@ -269,7 +268,7 @@ impl RunGuard {
             }
             inner.open_tasks_changed();
         }
-        if has_freed {
+        if is_waited_for {
             inner.dispatch();
         }
     }

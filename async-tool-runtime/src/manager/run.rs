@@ -231,9 +231,8 @@ impl Inner {
     /// Ends a task: frees what it holds, settles it, and lets the next ones start.
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
-        cell.seat(|seat| seat.is_over = true);
         let now = self.now();
-        let has_freed = self.give_back(cell, now);
+        let is_waited_for = self.give_back_for_good(cell, now);
         let from_outside = cell.close().or_else(|| cell.flight()?.resolved());
         let outcome = from_outside.map_or(outcome, |end| outcome_of(end, cell));
         let outcome = match (outcome, cell.cancel_reason()) {
@@ -245,7 +244,7 @@ impl Inner {
             (outcome, _) => outcome,
         };
         self.settle(cell, outcome, now);
-        if has_freed {
+        if is_waited_for {
             self.dispatch();
         }
     }

@@ -85,6 +85,14 @@ pub(crate) struct Seat {
     pub(crate) is_over: bool,
 }
 
+impl Seat {
+    /// Gives away its slot, and whether it had a place.
+    pub(crate) fn give_back(&mut self) -> (Option<Slot>, bool) {
+        self.is_lent = false;
+        (self.slot.take(), std::mem::take(&mut self.has_place))
+    }
+}
+
 #[derive(Default)]
 struct More {
     cancel_reason: OnceLock<String>,
@@ -531,6 +539,11 @@ impl TaskCell {
         let passengers = rest.passengers.get_or_insert_default();
         passengers.retain(|known| !known.ptr_eq(passenger));
         passengers.len()
+    }
+
+    /// Whether this is a run that calls share.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.more.get().is_some_and(|more| more.rest().passengers.is_some())
     }
 
     /// The tasks that are told what happens here: those that share this run, or the one that this is.
