@@ -339,8 +339,13 @@ impl Inner {
         open.iter().map(|cell| cell.snapshot()).collect()
     }
 
+    /// Whether any session is told of its tasks.
+    fn has_routes(&self) -> bool {
+        self.route_count.load(Ordering::Acquire) > 0
+    }
+
     fn tell_session(&self, session: &SessionId, news: TaskNews) {
-        if self.route_count.load(Ordering::Acquire) == 0 {
+        if !self.has_routes() {
             return;
         }
         let routes = self.routes();

@@ -260,7 +260,7 @@ impl Inner {
             self.same().leave(&key, cell);
         }
         // A result of a task below another goes there, and to no conversation.
-        if cell.spec.is_of_session() {
+        if self.has_routes() && cell.spec.is_of_session() {
             self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
         }
         self.publish(|| TaskEvent::Settled(Arc::clone(&result)));

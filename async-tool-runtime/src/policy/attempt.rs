@@ -56,6 +56,10 @@ impl Attempt {
         }))
     }
 
+    pub(crate) fn states(&self) -> &StateMap {
+        &self.0.states
+    }
+
     pub(crate) fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         let tool = &self.0.tool;
         // A binder is user code too where a tool was made by hand.
@@ -122,7 +126,6 @@ impl Attempt {
                 (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
                 (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
             },
-            states: Arc::clone(&self.0.states),
             host,
             calls: 0.into(),
             token: OnceLock::new(),

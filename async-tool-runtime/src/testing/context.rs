@@ -30,7 +30,6 @@ pub fn tool_context() -> ToolContext {
         cell: TaskCell::new(spec, Timestamp::default(), None, None),
         attempt: 1,
         deadline: None,
-        states: Arc::new(StateMap::default()),
         host: None,
         calls: 0.into(),
         token: OnceLock::new(),

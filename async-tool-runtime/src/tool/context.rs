@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    CancellationToken, IdempotencyKey, Messages, Progress, StateMap, ToolError, ToolErrorKind,
+    CancellationToken, IdempotencyKey, Messages, Progress, ToolError, ToolErrorKind,
     host::{Suspension, TaskHost},
 };
 use crate::{
@@ -35,7 +35,6 @@ pub(crate) struct TaskContext {
     pub(crate) cell: Arc<TaskCell>,
     pub(crate) attempt: u32,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) states: Arc<StateMap>,
     /// Who runs the task, where that is a manager.
     pub(crate) host: Option<Arc<dyn TaskHost>>,
     /// How many calls the attempt has made below it.
@@ -135,7 +134,7 @@ impl ToolContext {
     /// The host's value of type `T`, if one is registered.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.0.states.find()
+        self.0.cell.path.as_ref()?.attempt.states().find()
     }
 
     /// Calls another tool of the manager and waits for its value, read as a `T`; [`Value`] takes any. The call is a task of its own, below this one: it has the policies
