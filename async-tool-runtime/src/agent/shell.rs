@@ -204,7 +204,7 @@ impl Shell {
             (turn, event) = turn_event => {
                 let event = match event {
                     Some(Ok(ModelEvent::Text(text))) => TurnEvent::Text(text),
-                    Some(Ok(ModelEvent::ToolCall(call))) => TurnEvent::ToolCall(call, TaskId::new()),
+                    Some(Ok(ModelEvent::ToolCall(call))) => TurnEvent::ToolCall(call, TaskId::at(self.manager.now())),
                     Some(Ok(ModelEvent::Done(end))) => TurnEvent::Done(end),
                     Some(Err(error)) => TurnEvent::Failed(error),
                     None => TurnEvent::Failed(ModelError::truncated()),

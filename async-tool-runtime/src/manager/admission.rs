@@ -76,20 +76,24 @@ struct Replaced {
 }
 
 impl Entering<'_> {
-    /// Whether the call that is replaced waits in the queue for its first slot.
+    /// Whether the call that is replaced has a place among those that have had no slot yet.
     fn has_place(&self) -> bool {
         let replaced = self.replaced.as_ref();
-        replaced.is_some_and(|replaced| replaced.earlier.seat(|seat| seat.ticket.is_some()))
+        replaced.is_some_and(|replaced| replaced.earlier.seat(|seat| seat.has_place))
     }
 
-    /// Takes the call that is replaced out of the queue, and has its place; false if it doesn't wait there for its first slot.
+    /// Takes over the place of the call that is replaced, and takes it out of the queue if it waits there; false if it has none.
     fn take_place(&mut self, queue: &mut Queue<Waiting>) -> bool {
         let Some(Replaced { earlier, waited }) = &mut self.replaced else {
             return false;
         };
-        let ticket = earlier.seat(|seat| seat.ticket.take());
+        // In one step: whoever ends it takes the ticket first and then the place.
+        let (ticket, had_place) = earlier.seat(|seat| {
+            let had_place = std::mem::take(&mut seat.has_place);
+            (if had_place { seat.ticket.take() } else { None }, had_place)
+        });
         *waited = ticket.and_then(|ticket| queue.remove(ticket)).map(Box::new);
-        waited.is_some() && earlier.seat(|seat| std::mem::take(&mut seat.has_place))
+        had_place
     }
 
     /// The call is let in; gives the one that it replaces.
@@ -164,7 +168,7 @@ impl Inner {
             if parent.is_over() {
                 parent.release_child(&cell);
                 let error = ToolError::new(ToolErrorKind::Cancelled, "the task that submits it has ended");
-                let error = error.with_retryable(false).with_not_started();
+                let error = error.with_not_started().with_retryable(false);
                 self.withdraw(&cell, &error);
                 return refuse(cell.spec.call.clone(), error);
             }
@@ -231,6 +235,10 @@ impl Inner {
             return Ok(Entering::default());
         };
         let mut same = self.same();
+        // Whoever has ended it in the meantime has looked for it there already.
+        if cell.is_over() {
+            return Ok(Entering::default());
+        }
         let replaced = match same.enter(key.clone(), cell, path.options.dedupe) {
             Entered::Alone => None,
             Entered::Replaced(earlier) => Some(Replaced { earlier, waited: None }),
@@ -352,8 +360,8 @@ impl Inner {
         if let Some(runtime) = runtime {
             run::watch_deadline(self, &cell, &runtime);
         }
-        // Whoever has found it by its id, and told it to stop before it had its place, has not found it in the queue.
-        if cell.cancel_reason().is_some() {
+        // Whoever has found it by its id, and ended it or told it to stop before it had its place, has not found it in the queue.
+        if cell.cancel_reason().is_some() || cell.is_over() {
             run::stop_now(self, &cell, false);
         }
         Ok(replaced)

@@ -285,6 +285,17 @@ impl TaskHost for Inner {
     }
 }
 
+/// Sees to it that a timer whose runtime ends before it is not counted on: a tool may report from a runtime of its own.
+struct ReportTimer(Weak<TaskCell>);
+
+impl Drop for ReportTimer {
+    fn drop(&mut self) {
+        if let Some(cell) = self.0.upgrade() {
+            cell.forget_report_timer();
+        }
+    }
+}
+
 impl Inner {
     /// Keeps a report of a task's, which goes out now or a little later, if no other goes out by then.
     fn report_for(&self, cell: &Arc<TaskCell>, report: ProgressReport) {
@@ -299,21 +310,28 @@ impl Inner {
     }
 
     fn report_later(&self, cell: &Arc<TaskCell>, mut pause: Duration) {
-        let Some(runtime) = Handle::try_current().ok().or_else(|| self.runtime.get().cloned()) else {
+        // That of the manager first: one that a tool has made for itself may end before the report is due.
+        let Some(runtime) = self.runtime.get().cloned().or_else(|| Handle::try_current().ok()) else {
             return;
         };
         // Neither keeps anything alive that has ended.
-        let (inner, cell) = (Weak::clone(&self.this), Arc::downgrade(cell));
+        let (inner, mut timer) = (Weak::clone(&self.this), ReportTimer(Arc::downgrade(cell)));
         runtime.spawn(async move {
             loop {
                 sleep(pause).await;
-                let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
+                let cell = timer.0.upgrade();
+                let (Some(inner), Some(cell)) = (inner.upgrade(), cell) else {
                     return;
                 };
                 match cell.report_due(inner.now()) {
-                    Reporting::Now => return inner.tell_progress(&cell),
                     Reporting::In(left) => pause = left,
-                    Reporting::Nothing => return,
+                    done => {
+                        drop(std::mem::take(&mut timer.0));
+                        if done == Reporting::Now {
+                            inner.tell_progress(&cell);
+                        }
+                        return;
+                    }
                 }
             }
         });

@@ -218,6 +218,7 @@ impl Attempt {
                         drop_guarded(work);
                         return result;
                     }
+                    let _in_grace = InGrace::begin(cell);
                     match self.tidied_up(&mut work, cell).await {
                         Some(end) => end,
                         None => return Err(cancelled()),
@@ -365,7 +366,7 @@ pub(crate) async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instan
     }
 }
 
-/// A function whose time is up, and which tidies up. Whatever waits around it is to know.
+/// A function that was told to stop, and tidies up. Whatever waits around it is to know.
 struct InGrace<'a>(&'a TaskCell);
 
 impl<'a> InGrace<'a> {
@@ -519,19 +520,25 @@ struct WatchOnDrop {
 impl Drop for WatchOnDrop {
     fn drop(&mut self) {
         let mut state = self.thread.state();
-        match *state {
+        let count = match *state {
             // It is not called any more.
-            ThreadState::Waits => *state = ThreadState::Returned,
+            ThreadState::Waits => {
+                *state = ThreadState::Returned;
+                None
+            }
             ThreadState::Runs => {
                 *state = ThreadState::Quarantined;
-                let count = self.thread.quarantine.enter();
-                tracing::warn!(
-                    tool = &*self.tool,
-                    count,
-                    "code that was told to stop goes on and can't be dropped; its slot is given to others"
-                );
+                Some(self.thread.quarantine.enter())
             }
-            ThreadState::Quarantined | ThreadState::Returned => {}
+            ThreadState::Quarantined | ThreadState::Returned => None,
+        };
+        drop(state);
+        if let Some(count) = count {
+            tracing::warn!(
+                tool = &*self.tool,
+                count,
+                "code that was told to stop goes on and can't be dropped; its slot is given to others"
+            );
         }
     }
 }

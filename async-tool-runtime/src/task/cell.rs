@@ -56,7 +56,7 @@ struct Run {
     is_polled: bool,
     /// Whether the task was ended while a thread was in its future, which goes on.
     is_given_up: bool,
-    /// Whether its function's time is up, and it tidies up.
+    /// Whether its function was told to stop, and tidies up.
     is_in_grace: bool,
     /// Whether its function was told to stop before it gave its value, which may then be a part of one.
     is_partial: bool,
@@ -270,7 +270,7 @@ impl TaskCell {
         self.run().attempts
     }
 
-    /// Whether the function's time is up, and it tidies up.
+    /// Whether the function was told to stop, and tidies up.
     pub(crate) fn is_in_grace(&self) -> bool {
         self.run().is_in_grace
     }
@@ -347,6 +347,14 @@ impl TaskCell {
         next
     }
 
+    /// The timer is gone before its time: the next report sets another.
+    pub(crate) fn forget_report_timer(&self) {
+        let Some(more) = self.more.get() else { return };
+        if let Some(known) = &mut more.rest().progress {
+            known.is_timed = false;
+        }
+    }
+
     /// Runs a future of the task's, and gives `None` once the task is [aborted](Self::abort): then the future is to be dropped. One that
     /// follows a task on a backend goes on: it has to tell the backend.
     pub(crate) const fn until_aborted<F: Future + Unpin>(&self, future: F) -> UntilAborted<'_, F> {
@@ -392,7 +400,8 @@ impl TaskCell {
         let mut run = self.run();
         // When the future is first looked at, there is no waker yet.
         let is_at_work = run.is_polled || (run.waker.is_none() && run.started.is_some());
-        let is_new = is_at_work && !run.seat.is_over && !run.is_given_up;
+        // What follows a task on a backend waits, whatever the worker does.
+        let is_new = is_at_work && !run.seat.is_over && !run.is_given_up && !self.is_remote();
         if is_new {
             run.is_given_up = true;
             quarantine.enter();

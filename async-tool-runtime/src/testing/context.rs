@@ -1,12 +1,8 @@
 //! A context for a function that is called by a test.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use crate::{
-    SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext,
-    task::TaskCell,
-    tool::{StateMap, TaskContext},
-};
+use crate::{SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext, task::TaskCell, tool::TaskContext};
 
 /// A context as a tool gets it on the first attempt of `t1`, without a deadline and without states: to call the function of a
 /// tool in a unit test.

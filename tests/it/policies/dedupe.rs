@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, BoxFuture, Dedupe, Effect, FunctionTool, InputRequest, RateLimit, RetryPolicy, Scope,
-    TaskNo, TaskOutcome, TaskSpec, TaskStatus, ToolError, ToolErrorKind, ToolRequest, ToolService, WhenFull,
-    testing::Gates,
+    Approval, AsyncToolManager, BoxFuture, CachePolicy, Dedupe, Effect, FunctionTool, InputRequest, RateLimit,
+    RetryPolicy, Scope, TaskNo, TaskOutcome, TaskSpec, TaskStatus, ToolError, ToolErrorKind, ToolRequest, ToolService,
+    WhenFull, testing::Gates,
 };
 use serde_json::{Value, json};
 
@@ -279,6 +279,32 @@ async fn in_a_full_queue_a_call_that_comes_again_has_the_place_of_the_earlier() 
         assert_eq!(tasks[2].outcome().await.outcome.value(), Some(&json!("the last")));
         is_at_rest(&manager, name).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_full_queue_it_has_that_place_also_where_the_earlier_is_on_its_way_to_a_slot() {
+    let gates = Gates::new();
+    let cached = gates.tool().name("cached").effect(Effect::Read);
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .tool(cached.cache(CachePolicy::new(secs(60))).dedupe(Dedupe::Replace))
+        .tool(quick())
+        .concurrency(1)
+        .queue_capacity(1)
+        .build()
+        .unwrap();
+    let running = start_with(&manager, "gate", json!({"name": "first"}));
+    let earlier = start_with(&manager, "cached", json!({"name": "a"}));
+    idle().await;
+    let later = start_with(&manager, "cached", json!({"name": "a"}));
+    let result = earlier.outcome().await;
+    assert!(matches!(&result.outcome, TaskOutcome::Cancelled(reason) if reason.contains("made again")));
+    assert_eq!((manager.stats().waiting, manager.stats().open), (1, 2));
+    gates.open("first", json!(1));
+    running.outcome().await;
+    gates.open("a", json!("the last"));
+    assert_eq!(later.outcome().await.outcome.value(), Some(&json!("the last")));
+    is_at_rest(&manager, "after a replaced call").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -318,6 +318,34 @@ async fn at_its_deadline_a_tool_can_tidy_up_whatever_is_around_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tool_that_is_cancelled_shortly_before_its_deadline_keeps_its_grace_past_it() {
+    let log = Log::new();
+    for (at, tool) in [
+        tidies(&log),
+        tidies(&log).retry(RetryPolicy::new(3)),
+        tidies(&log).cache(CachePolicy::new(secs(60))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let builder = AsyncToolManager::builder().tool(tool).tool(quick());
+        let manager = builder.cancel_grace(secs(3)).build().unwrap();
+        let begin = Instant::now();
+        let task = hurried(&manager, "tidies");
+        tokio::time::sleep(Duration::from_millis(4_900)).await;
+        task.cancel("enough");
+        let result = task.outcome().await;
+        assert_eq!(
+            result.outcome.value(),
+            Some(&json!("half of it")),
+            "{at}: {:?}",
+            result.outcome
+        );
+        assert_eq!(begin.elapsed(), Duration::from_millis(5_900), "{at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_shares_a_run_leaves_it_at_the_deadline_and_the_run_can_tidy_up() {
     let log = Log::new();
     let manager = AsyncToolManager::builder()

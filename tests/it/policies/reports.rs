@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, Dedupe, FunctionTool, State, TaskEvent, TaskSpec, Timestamp, ToolContext, ToolError,
-    ToolErrorKind,
+    Approval, AsyncToolManager, BoundCall, Dedupe, FunctionTool, State, TaskEvent, TaskSpec, Timestamp, ToolContext,
+    ToolDefinition, ToolError, ToolErrorKind,
 };
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -186,6 +186,47 @@ async fn a_report_that_came_too_soon_goes_out_once_a_little_later_and_never_afte
     );
     let nothing = tokio::time::timeout(secs(60), events.next()).await;
     assert!(nothing.is_err(), "{nothing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_reported_from_a_runtime_that_a_tool_has_for_itself_goes_out_too() {
+    let (end, ends) = std::sync::mpsc::channel();
+    let ends = Mutex::new(ends);
+    let builds = FunctionTool::from_parts(ToolDefinition::new("builds", "Builds.", json!({"type": "object"})), {
+        let ends = Arc::new(ends);
+        move |_| {
+            let ends = Arc::clone(&ends);
+            Ok(BoundCall::blocking(move |cx| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(async {
+                    cx.progress().message("starting");
+                    cx.progress().message("building");
+                });
+                ends.lock().unwrap().recv().unwrap();
+                Ok(json!("done"))
+            }))
+        }
+    });
+    let manager = AsyncToolManager::builder().tool(builds).build().unwrap();
+    let mut events = manager.events();
+    let task = start(&manager, "builds");
+    // While a thread blocks, it doesn't by itself.
+    let time_goes_on = tokio::spawn(async {
+        loop {
+            tokio::time::advance(std::time::Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut said = Vec::new();
+    while said.len() < 2 {
+        if let TaskEvent::Progressed(snapshot) = events.next().await.unwrap() {
+            said.push(snapshot.progress.unwrap().message);
+        }
+    }
+    time_goes_on.abort();
+    assert_eq!(said, ["starting", "building"]);
+    end.send(()).unwrap();
+    task.outcome().await;
 }
 
 #[tokio::test(start_paused = true)]
