@@ -22,7 +22,7 @@ mod tool;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use async_tool_runtime::{AsyncToolManager, SessionId, TaskAck};
+use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall};
 use criterion::{Criterion, Throughput, criterion_group};
 use tokio::runtime::{Builder, Runtime};
 
@@ -87,55 +87,44 @@ fn submit_to_ack(c: &mut Criterion) {
     });
     let manager = manager_of_no_op();
     let manager = &manager;
+    let calls = |batch| (0..batch).map(|_| call_of_no_op(black_box(ARGUMENTS)));
     group.bench_function("manager", |b| {
-        b.to_async(&runtime).iter_custom(|dispatches| async move {
-            let session = SessionId::new("bench");
-            let mut elapsed = Duration::ZERO;
-            let mut left = dispatches;
-            let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
-            while left > 0 {
-                let batch = left.min(IN_FLIGHT);
-                left -= batch;
-                let calls: Vec<_> = (0..batch).map(|_| call_of_no_op(black_box(ARGUMENTS))).collect();
-                let start = Instant::now();
-                for call in calls {
-                    pending.push(manager.submit(&session, call).expect("there is room"));
-                }
-                elapsed += start.elapsed();
-                outcomes(manager, &mut pending).await;
-            }
-            elapsed
-        });
+        b.to_async(&runtime)
+            .iter_custom(|dispatches| acknowledged(manager, dispatches, move |batch| calls(batch).collect::<Vec<_>>()));
     });
     group.bench_function("manager_with_call", |b| {
-        b.to_async(&runtime).iter_custom(|dispatches| async move {
-            let session = SessionId::new("bench");
-            let mut elapsed = Duration::ZERO;
-            let mut left = dispatches;
-            let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
-            while left > 0 {
-                let batch = left.min(IN_FLIGHT);
-                left -= batch;
-                let start = Instant::now();
-                for _ in 0..batch {
-                    let call = call_of_no_op(black_box(ARGUMENTS));
-                    pending.push(manager.submit(&session, call).expect("there is room"));
-                }
-                elapsed += start.elapsed();
-                outcomes(manager, &mut pending).await;
-            }
-            elapsed
-        });
+        b.to_async(&runtime)
+            .iter_custom(|dispatches| acknowledged(manager, dispatches, calls));
     });
     group.finish();
 }
 
-/// Waits for the end of the tasks that were acknowledged.
-async fn outcomes(manager: &AsyncToolManager, acknowledged: &mut Vec<TaskAck>) {
-    for ack in acknowledged.drain(..) {
-        let task = manager.task(ack.task).expect("the last thousand are remembered");
-        black_box(task.outcome().await);
+/// The time it takes until calls are acknowledged. What `calls` gives is made before the clock starts if it is a list, and while it goes if
+/// it is an iterator that makes one at a time.
+async fn acknowledged<C: IntoIterator<Item = ToolCall>>(
+    manager: &AsyncToolManager,
+    dispatches: u64,
+    calls: impl Fn(u64) -> C,
+) -> Duration {
+    let session = SessionId::new("bench");
+    let mut elapsed = Duration::ZERO;
+    let mut left = dispatches;
+    let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
+    while left > 0 {
+        let batch = left.min(IN_FLIGHT);
+        left -= batch;
+        let calls = calls(batch);
+        let start = Instant::now();
+        for call in calls {
+            pending.push(manager.submit(&session, call).expect("there is room"));
+        }
+        elapsed += start.elapsed();
+        for ack in pending.drain(..) {
+            let task = manager.task(ack.task).expect("the last thousand are remembered");
+            black_box(task.outcome().await);
+        }
     }
+    elapsed
 }
 
 /// The whole way, on all threads: from the arguments' text to the outcome in the caller's hand.

@@ -54,7 +54,11 @@ pub(crate) fn manager_of_gated(gate: &Arc<Semaphore>, concurrency: usize) -> Asy
 
 /// A call of the tool that does nothing, as it comes from a model.
 pub(crate) fn call_of_no_op(arguments: &str) -> ToolCall {
-    ToolCall::new("call_1", "no_op", async_tool_runtime::Arguments::from_text(arguments))
+    call_of("no_op", arguments)
+}
+
+fn call_of(tool: &str, arguments: &str) -> ToolCall {
+    ToolCall::new("call_1", tool, async_tool_runtime::Arguments::from_text(arguments))
 }
 
 /// What the floor does, through the manager: the arguments come as text, and the caller goes on with a handle.
@@ -63,8 +67,7 @@ pub(crate) fn dispatch(manager: &AsyncToolManager, session: &SessionId, argument
 }
 
 pub(crate) fn call(manager: &AsyncToolManager, session: &SessionId, tool: &str, arguments: &str) -> TaskHandle {
-    let call = ToolCall::new("call_1", tool, async_tool_runtime::Arguments::from_text(arguments));
     manager
-        .submit_task(TaskSpec::new(session.clone(), call))
+        .submit_task(TaskSpec::new(session.clone(), call_of(tool, arguments)))
         .expect("there is room")
 }
