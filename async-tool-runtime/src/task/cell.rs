@@ -1,12 +1,14 @@
 //! The record of a task that lives in this process.
 
+mod abort;
+mod progress;
+
 use std::{
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::Waker,
     time::Duration,
 };
 
@@ -17,14 +19,17 @@ use tokio::{
 };
 use tracing::Span;
 
+use progress::Reported;
+pub(crate) use progress::Reporting;
+
 use super::{
     AsyncTaskResult, InputRequest, Mailbox, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
 };
 use crate::{
     Timestamp,
     manager::{Slot, Ticket},
-    policy::{Held, Path, Quarantine},
-    tool::{CancellationToken, ProgressReport, ToolError},
+    policy::{Held, Path},
+    tool::{CancellationToken, ToolError},
 };
 
 /// The one record of a task that lives in this process.
@@ -122,27 +127,6 @@ struct Rest {
     held: Option<Arc<Held>>,
 }
 
-/// The latest report, and when one last went out.
-struct Reported {
-    report: ProgressReport,
-    published: Timestamp,
-    /// Whether it came too soon after that, and is still to go out.
-    is_held: bool,
-    /// Whether a timer sees to that.
-    is_timed: bool,
-}
-
-/// What is to be done with the latest report of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reporting {
-    /// It goes out.
-    Now,
-    /// It came too soon after the last one that went out: it is due in this time, and whoever hears this sees to it.
-    In(Duration),
-    /// There is nothing to do, or somebody sees to it already.
-    Nothing,
-}
-
 /// A question that waits for its answer.
 struct Pending {
     question: Question,
@@ -156,9 +140,6 @@ pub(crate) struct Question(u32);
 
 /// What somebody answers to a question of a task.
 pub(crate) type Answered = oneshot::Receiver<Result<Value, ToolError>>;
-
-/// The least time between two reports that go out.
-const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 impl TaskCell {
     #[inline]
@@ -304,124 +285,8 @@ impl TaskCell {
         run.is_partial = is_partial;
     }
 
-    /// The latest report.
-    pub(crate) fn progress(&self) -> Option<ProgressReport> {
-        Some(self.more.get()?.rest().progress.as_ref()?.report.clone())
-    }
-
-    /// Keeps the latest report; says what is to be done with it.
-    pub(crate) fn report(&self, mut report: ProgressReport, now: Timestamp) -> Reporting {
-        let mut rest = self.more().rest();
-        let Some(known) = &mut rest.progress else {
-            rest.progress = Some(Reported {
-                report,
-                published: now,
-                is_held: false,
-                is_timed: false,
-            });
-            return Reporting::Now;
-        };
-        report.output = report.output.or_else(|| known.report.output.take());
-        known.report = report;
-        known.is_held = true;
-        match known.next(now) {
-            Reporting::In(_) if known.is_timed => Reporting::Nothing,
-            next => {
-                known.is_timed |= next != Reporting::Now;
-                next
-            }
-        }
-    }
-
-    /// What the timer is to do that was set for a report that came too soon. After anything but [`Reporting::In`] it is over.
-    pub(crate) fn report_due(&self, now: Timestamp) -> Reporting {
-        let Some(more) = self.more.get() else {
-            return Reporting::Nothing;
-        };
-        let mut rest = more.rest();
-        let Some(known) = rest.progress.as_mut().filter(|_| !self.is_settled()) else {
-            return Reporting::Nothing;
-        };
-        let next = known.next(now);
-        known.is_timed = matches!(next, Reporting::In(_));
-        next
-    }
-
-    /// The timer is gone before its time: the next report sets another.
-    pub(crate) fn forget_report_timer(&self) {
-        let Some(more) = self.more.get() else { return };
-        if let Some(known) = &mut more.rest().progress {
-            known.is_timed = false;
-        }
-    }
-
-    /// Runs a future of the task's, and gives `None` once the task is [aborted](Self::abort): then the future is to be dropped. One that
-    /// follows a task on a backend goes on: it has to tell the backend.
-    pub(crate) const fn until_aborted<F: Future + Unpin>(&self, future: F) -> UntilAborted<'_, F> {
-        UntilAborted { cell: self, future }
-    }
-
     fn is_remote(&self) -> bool {
         self.path.as_ref().is_some_and(|path| path.is_remote)
-    }
-
-    /// False if the future is to be dropped.
-    fn begin_poll(&self) -> bool {
-        let mut run = self.run();
-        run.is_polled = !run.abort_requested;
-        run.is_polled
-    }
-
-    /// False if the future is to be dropped.
-    fn keep_waker(&self, waker: &Waker) -> bool {
-        let mut run = self.run();
-        run.is_polled = false;
-        if !run.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            run.waker = Some(waker.clone());
-        }
-        !run.abort_requested
-    }
-
-    /// The future is at its end. What is remembered of the task is not to keep the future's memory. True if the future was
-    /// [given up](Self::give_up), the first time.
-    pub(crate) fn let_go(&self) -> bool {
-        let mut run = self.run();
-        let waker = run.waker.take();
-        let was_given_up = std::mem::take(&mut run.is_given_up);
-        drop(run);
-        drop(self.take_span());
-        drop(waker);
-        was_given_up
-    }
-
-    /// Puts the task into quarantine if a thread is in its future: it is ended, and that goes on. False if none is, or it was done before.
-    /// Whoever [lets go](Self::let_go) of the future takes it out.
-    pub(crate) fn give_up(&self, quarantine: &Quarantine) -> bool {
-        let mut run = self.run();
-        // When the future is first looked at, there is no waker yet.
-        let is_at_work = run.is_polled || (run.waker.is_none() && run.started.is_some());
-        // What follows a task on a backend waits, whatever the worker does.
-        let is_new = is_at_work && !run.seat.is_over && !run.is_given_up && !self.is_remote();
-        if is_new {
-            run.is_given_up = true;
-            quarantine.enter();
-        }
-        is_new
-    }
-
-    pub(crate) fn is_abort_requested(&self) -> bool {
-        self.run().abort_requested
-    }
-
-    /// Has the task's future dropped where it next waits, or at once where it does.
-    pub(crate) fn abort(&self) {
-        let mut run = self.run();
-        run.abort_requested = true;
-        let waker = run.waker.take();
-        drop(run);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
     }
 
     /// From now on the task is somebody else's to complete; what its function returns is no result.
@@ -741,73 +606,18 @@ impl TaskCell {
     }
 }
 
-impl Reported {
-    fn next(&mut self, now: Timestamp) -> Reporting {
-        let left = PROGRESS_PAUSE.saturating_sub(now.since(self.published));
-        match (self.is_held, left) {
-            (false, _) => Reporting::Nothing,
-            (true, Duration::ZERO) => {
-                self.is_held = false;
-                self.published = now;
-                Reporting::Now
-            }
-            (true, left) => Reporting::In(left),
-        }
-    }
-}
-
 impl More {
     fn rest(&self) -> MutexGuard<'_, Rest> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// See [`TaskCell::until_aborted`]. A type with a name, because the future of an async function holds what it is given twice.
-pub(crate) struct UntilAborted<'a, F> {
-    cell: &'a TaskCell,
-    future: F,
-}
-
-impl<F: Future + Unpin> Future for UntilAborted<'_, F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { cell, future } = &mut *self;
-        let is_remote = cell.is_remote();
-        if !is_remote && !cell.begin_poll() {
-            return Poll::Ready(None);
-        }
-        match Pin::new(future).poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if is_remote || cell.keep_waker(cx.waker()) => Poll::Pending,
-            Poll::Pending => Poll::Ready(None),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, pin::pin};
-
     use serde_json::json;
 
     use super::*;
     use crate::{SessionId, ToolCall};
-
-    fn cell() -> Arc<TaskCell> {
-        let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
-        TaskCell::new(spec, Timestamp::default(), None, None)
-    }
-
-    /// Something that waits, and what hears of its being dropped.
-    fn waiting() -> (impl Future<Output = ()>, oneshot::Receiver<()>) {
-        let (held, dropped) = oneshot::channel();
-        let future = async {
-            let _held = held;
-            std::future::pending().await
-        };
-        (future, dropped)
-    }
 
     #[test]
     fn attempts_beyond_all_numbers_are_as_many_as_can_be_said() {
@@ -820,78 +630,5 @@ mod tests {
         cell.begin(Timestamp::default());
         let settled = cell.settle(TaskOutcome::Completed(json!(1)), Timestamp::default());
         assert_eq!(settled.unwrap().attempts, u32::MAX);
-    }
-
-    #[tokio::test]
-    async fn an_aborted_future_is_dropped_where_it_waits() {
-        let (cell, (future, dropped)) = (cell(), waiting());
-        let run = tokio::spawn({
-            let cell = Arc::clone(&cell);
-            async move { cell.until_aborted(pin!(future)).await }
-        });
-        tokio::task::yield_now().await;
-        cell.abort();
-        assert_eq!(run.await.unwrap(), None);
-        assert!(dropped.await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_future_that_was_aborted_before_is_never_polled() {
-        let cell = cell();
-        cell.abort();
-        assert_eq!(
-            cell.until_aborted(poll_fn(|_| -> Poll<()> { unreachable!() })).await,
-            None
-        );
-    }
-
-    #[tokio::test]
-    async fn a_future_that_is_aborted_while_it_is_polled_is_dropped_when_it_waits() {
-        let cell = cell();
-        let stopped = cell.until_aborted(poll_fn(|_| {
-            cell.abort();
-            Poll::<()>::Pending
-        }));
-        assert_eq!(stopped.await, None);
-        // What it has done by then counts.
-        let other = super::tests::cell();
-        let ended = other.until_aborted(poll_fn(|_| {
-            other.abort();
-            Poll::Ready(1)
-        }));
-        assert_eq!(ended.await, Some(1));
-    }
-
-    #[tokio::test]
-    async fn only_a_future_that_a_thread_is_in_is_given_up_and_once() {
-        let cell = cell();
-        let quarantine = Quarantine::default();
-        let give_up = || cell.give_up(&quarantine);
-        assert!(!give_up(), "it has not begun");
-        let looked_at = cell.until_aborted(poll_fn(|_| Poll::Ready((give_up(), give_up()))));
-        assert_eq!(looked_at.await, Some((true, false)));
-        assert_eq!(quarantine.count(), 1);
-        assert!(cell.let_go());
-        assert!(!cell.let_go());
-
-        let (cell, (future, _dropped)) = (super::tests::cell(), waiting());
-        let future = pin!(future);
-        let mut waits = cell.until_aborted(future);
-        poll_fn(|cx| Poll::Ready(Pin::new(&mut waits).poll(cx).is_pending())).await;
-        assert!(!cell.give_up(&quarantine), "it waits, and can be dropped");
-    }
-
-    #[tokio::test]
-    async fn a_task_that_is_remembered_does_not_keep_its_future() {
-        let (cell, (future, dropped)) = (cell(), waiting());
-        let run = tokio::spawn({
-            let cell = Arc::clone(&cell);
-            async move { cell.until_aborted(pin!(future)).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!cell.let_go(), "nobody has given it up");
-        run.abort();
-        assert!(run.await.is_err());
-        assert!(dropped.await.is_err());
     }
 }
