@@ -338,7 +338,7 @@ async fn a_task_that_has_ended_submits_nothing_more_also_when_the_manager_shuts_
         let cx = kept.lock().unwrap().take().unwrap();
         let refusal = cx.submit_tool("below", json!({})).unwrap_err();
         assert_eq!(refusal.kind(), ToolErrorKind::Cancelled);
-        assert!(refusal.not_started());
+        assert!(refusal.not_started() && !refusal.retryable());
         is_at_rest(&manager, "after a late child").await;
 
         manager.shutdown(secs(1)).await;
