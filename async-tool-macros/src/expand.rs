@@ -322,11 +322,10 @@ fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
     let ident = &function.signature.ident;
     // What is wrong with the call as a whole, such as a future that isn't `Send`, is shown at the function's name.
     let span = ident.span().resolved_at(Span::mixed_site());
-    let cx = if parameters.iter().any(|parameter| parameter.argument().is_none()) {
-        Ident::new("cx", span)
-    } else {
-        Ident::new("_cx", span)
-    };
+    let cx = parameters
+        .iter()
+        .any(|parameter| parameter.argument().is_none())
+        .then(|| Ident::new("cx", span));
     let given = parameters.iter().filter_map(Parameter::given).collect::<TokenStream>();
     let state = has_state(function, home).then(|| quote_spanned!(span=> &state));
     let values = state.into_iter().chain(parameters.iter().map(Parameter::value));
@@ -347,14 +346,19 @@ fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
         }
     };
     if function.signature.asyncness.is_some() {
-        quote_spanned! {span=>
-            __private::BoundCall::future(move |#cx| async move {
+        let work = quote_spanned! {span=>
+            async move {
                 #given
                 let output = #path(#(#values),*).await;
                 #settle
-            })
+            }
+        };
+        match cx {
+            Some(cx) => quote_spanned!(span=> __private::BoundCall::future(move |#cx| #work)),
+            None => quote_spanned!(span=> __private::BoundCall::without_context(move || #work)),
         }
     } else {
+        let cx = cx.unwrap_or_else(|| Ident::new("_cx", span));
         quote_spanned! {span=>
             __private::BoundCall::blocking(move |#cx| {
                 #given

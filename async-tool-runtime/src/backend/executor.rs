@@ -87,7 +87,7 @@ impl Executor {
         &self,
         path: &Path,
         cell: &Arc<TaskCell>,
-        host: Option<Arc<dyn TaskHost>>,
+        host: Option<&dyn TaskHost>,
         call: BoundCall,
         task_cx: &mut Context<'_>,
     ) -> Begun {
@@ -95,6 +95,7 @@ impl Executor {
         let Some(inner) = &path.inner else {
             return path.attempt.begin(cell, host, call, deadline, task_cx);
         };
+        let host = host.and_then(TaskHost::shared);
         let request = ToolRequest::new(Arc::clone(cell), host, Some(call), deadline);
         let run = inner.run(request);
         let (cell, cancel_grace) = (Arc::clone(cell), self.0.cancel_grace);

@@ -83,6 +83,10 @@ impl Inner {
 }
 
 impl TaskHost for Inner {
+    fn shared(&self) -> Option<Arc<dyn TaskHost>> {
+        Some(self.arc()?)
+    }
+
     fn begin(&self, cell: &Arc<TaskCell>) -> u32 {
         let now = self.now();
         let (is_first, attempt) = cell.begin(now);

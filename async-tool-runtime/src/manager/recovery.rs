@@ -207,9 +207,8 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
         () = cell.cancellation().cancelled() => false,
     };
     let ended = if has_slot {
-        let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
         let deadline = inner.executor.deadline(&cell.spec);
-        let run = path.attempt.run(cell, Some(host), call, deadline);
+        let run = path.attempt.run(cell, Some(&**inner), call, deadline);
         let Some(ended) = cell.until_aborted(pin!(run)).await else {
             return guard.finish(None);
         };

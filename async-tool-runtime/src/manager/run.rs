@@ -96,9 +96,8 @@ fn run_here(guard: RunGuard, call: BoundCall) -> impl Future<Output = ()> + Send
         }
         let RunGuard { inner, cell, .. } = &guard;
         let begun = poll_fn(|task_cx| {
-            let host = Arc::clone(inner) as _;
             let call = call.take().zip(cell.path.as_ref());
-            Poll::Ready(call.map(|(call, path)| inner.executor.begin(path, cell, Some(host), call, task_cx)))
+            Poll::Ready(call.map(|(call, path)| inner.executor.begin(path, cell, Some(&**inner), call, task_cx)))
         });
         let result = match begun.await {
             Some(Begun::Ended(result)) => Some(result),

@@ -77,7 +77,7 @@ impl Attempt {
                     None => attempt.bind(request.arguments())?,
                 };
                 attempt
-                    .run(request.cell(), request.host().cloned(), call, request.deadline())
+                    .run(request.cell(), request.host().map(|host| &**host), call, request.deadline())
                     .await
             }
         })
@@ -87,7 +87,7 @@ impl Attempt {
     pub(crate) async fn run(
         &self,
         cell: &Arc<TaskCell>,
-        host: Option<Arc<dyn TaskHost>>,
+        host: Option<&dyn TaskHost>,
         call: BoundCall,
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
@@ -98,7 +98,7 @@ impl Attempt {
     pub(crate) fn begin(
         &self,
         cell: &Arc<TaskCell>,
-        host: Option<Arc<dyn TaskHost>>,
+        host: Option<&dyn TaskHost>,
         call: BoundCall,
         deadline: Option<Instant>,
         task_cx: &mut Context<'_>,
@@ -115,23 +115,25 @@ impl Attempt {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Begun::Ended(Err(past_deadline()));
         }
-        let number = match &host {
+        let number = match host {
             Some(host) => host.begin(cell),
             None => cell.begin(cell.accepted).1,
         };
-        let cx = ToolContext::new(TaskContext {
-            cell: Arc::clone(cell),
-            attempt: number,
-            deadline: match (timeout, deadline) {
-                (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
-                (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
-            },
-            host,
-            calls: 0.into(),
-            token: OnceLock::new(),
-        });
-        let mut work = match self.perform(call, &cx) {
-            Ok(work) => work,
+        let context = || {
+            ToolContext::new(TaskContext {
+                cell: Arc::clone(cell),
+                attempt: number,
+                deadline: match (timeout, deadline) {
+                    (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
+                    (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
+                },
+                host: host.and_then(TaskHost::shared),
+                calls: 0.into(),
+                token: OnceLock::new(),
+            })
+        };
+        let (mut work, cx) = match self.perform(call, context) {
+            Ok(begun) => begun,
             Err(error) => return Begun::Ended(Err(error)),
         };
         // Many tools are done when they are first looked at. Only for others there is a timer, and a place among those who wait for
@@ -147,7 +149,7 @@ impl Attempt {
                 let is_timed = timeout.is_some() || deadline.is_some();
                 let time =
                     is_timed.then(|| Box::pin(time_is_up(Arc::clone(cell), timeout, deadline)) as BoxFuture<'_, _>);
-                Begun::Waits(Box::pin(self.clone().watch(work, cx, time, deadline)))
+                Begun::Waits(Box::pin(self.clone().watch(work, Arc::clone(cell), cx, time, deadline)))
             }
         }
     }
@@ -158,16 +160,16 @@ impl Attempt {
     fn watch(
         self,
         mut work: Work,
-        cx: ToolContext,
+        cell: Arc<TaskCell>,
+        cx: Option<ToolContext>,
         mut time: Option<BoxFuture<'static, ToolError>>,
         deadline: Option<Instant>,
     ) -> impl Future<Output = Result<Value, ToolError>> + Send {
         async move {
-            let cell = cx.cell();
             let event = tokio::select! {
                 // A result that is in counts, even where the deadline or a cancellation has come at the same time.
                 biased;
-                end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => Event::Ended(end),
+                end = poll_fn(|task_cx| poll(&mut work, &cell, task_cx)) => Event::Ended(end),
                 error = poll_fn(|task_cx| match &mut time {
                     Some(time) => time.as_mut().poll(task_cx),
                     None => Poll::Pending,
@@ -175,8 +177,8 @@ impl Attempt {
                 () = cell.cancellation().cancelled() => Event::ToldToStop,
             };
             match event {
-                Event::Ended(End::Returned(result)) => stopped(result, cell),
-                event => self.wind_up(event, work, &cx, deadline).await,
+                Event::Ended(End::Returned(result)) => stopped(result, &cell),
+                event => self.wind_up(event, work, &cell, cx.as_ref(), deadline).await,
             }
         }
     }
@@ -186,18 +188,20 @@ impl Attempt {
         &'a self,
         event: Event,
         mut work: Work,
-        cx: &'a ToolContext,
+        cell: &'a TaskCell,
+        cx: Option<&'a ToolContext>,
         deadline: Option<Instant>,
     ) -> BoxFuture<'a, Result<Value, ToolError>> {
-        let cell = cx.cell();
         Box::pin(async move {
             let end = match event {
                 Event::Ended(end) => end,
                 Event::TimeIsUp(error) => {
                     // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
                     // the token is the only way for it to hear of the timeout.
-                    let listens = cx.is_listening();
-                    cx.cancellation().cancel();
+                    let listens = cx.is_some_and(ToolContext::is_listening);
+                    if let Some(cx) = cx {
+                        cx.cancellation().cancel();
+                    }
                     if !listens {
                         return Err(error);
                     }
@@ -245,12 +249,25 @@ impl Attempt {
         }
     }
 
-    /// Begins the function, on the async threads or on the blocking pool.
-    fn perform(&self, call: BoundCall, cx: &ToolContext) -> Result<Work, ToolError> {
+    /// Begins the function, on the async threads or on the blocking pool, with a context if it has a use for one.
+    fn perform(
+        &self,
+        call: BoundCall,
+        context: impl FnOnce() -> ToolContext,
+    ) -> Result<(Work, Option<ToolContext>), ToolError> {
         match call.0 {
-            // Making the future is user code as well as polling it.
-            Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx.clone()))).map_err(|panic| panicked(&*panic)),
-            Run::Blocking(run) => Ok(Box::pin(self.clone().perform_blocking(run, cx.clone()))),
+            Run::Async(run) => {
+                let cx = context();
+                // Making the future is user code as well as polling it.
+                let work = catch_unwind(AssertUnwindSafe(|| run(cx.clone()))).map_err(|panic| panicked(&*panic))?;
+                Ok((work, Some(cx)))
+            }
+            Run::Future(work) => Ok((work, None)),
+            Run::Blocking(run) => {
+                let cx = context();
+                let work = Box::pin(self.clone().perform_blocking(run, cx.clone()));
+                Ok((work, Some(cx)))
+            }
         }
     }
 

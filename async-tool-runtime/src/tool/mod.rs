@@ -101,6 +101,8 @@ pub struct BoundCall(pub(crate) Run);
 /// How a call runs: on the async threads, or on the blocking pool.
 pub(crate) enum Run {
     Async(Box<dyn FnOnce(ToolContext) -> BoxFuture<'static, Result<Value, ToolError>> + Send>),
+    /// The same for what needs no context. Nothing of it runs before it is polled.
+    Future(BoxFuture<'static, Result<Value, ToolError>>),
     Blocking(Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>),
 }
 
@@ -113,6 +115,23 @@ impl BoundCall {
         Fut: Future<Output = Result<Value, ToolError>> + Send + 'static,
     {
         Self(Run::Async(Box::new(|cx| Box::pin(run(cx)))))
+    }
+
+    /// The same for what needs nothing of its task. `make` may be called at once, and what it gives may wait in the manager's queue before it
+    /// is polled: write `|| async move { .. }`, of which nothing runs by then. Takes two allocations less than a [`future`](Self::future).
+    #[must_use]
+    pub fn without_context<F, Fut>(make: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Value, ToolError>> + Send + 'static,
+    {
+        // A large future would make a task large that only waits: what it is made of is smaller.
+        const LARGEST: usize = 128;
+        if const { size_of::<Fut>() <= LARGEST } {
+            Self(Run::Future(Box::pin(make())))
+        } else {
+            Self::future(|_| make())
+        }
     }
 
     /// A call that runs on tokio's blocking pool.
@@ -128,7 +147,7 @@ impl BoundCall {
 impl std::fmt::Debug for BoundCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
-            Run::Async(_) => "BoundCall::future(..)",
+            Run::Async(_) | Run::Future(_) => "BoundCall::future(..)",
             Run::Blocking(_) => "BoundCall::blocking(..)",
         })
     }
