@@ -272,6 +272,7 @@ impl AsyncToolManagerBuilder {
             .map(|backend| remote::service(backend, self.cancel_grace));
         let around = Around {
             states: Arc::new(self.states),
+            stop: Arc::default(),
             timeout: self.timeout,
             cancel_grace: self.cancel_grace,
             result_limit: self.result_limit,
@@ -313,8 +314,8 @@ impl AsyncToolManagerBuilder {
             has_listeners: false.into(),
             idle: Notify::new(),
         });
-        let stop = run::stop(&Arc::downgrade(&inner));
-        Ok(AsyncToolManager { inner, stop })
+        around.stop.get_or_init(|| run::stop(&inner));
+        Ok(AsyncToolManager { inner })
     }
 }
 

@@ -166,10 +166,7 @@ impl TaskHost for Inner {
     }
 
     fn manager(&self) -> Option<AsyncToolManager> {
-        Some(AsyncToolManager {
-            inner: self.arc()?,
-            stop: run::stop(&self.this),
-        })
+        Some(AsyncToolManager { inner: self.arc()? })
     }
 
     fn suspend(&self, cell: &Arc<TaskCell>) {
@@ -285,7 +282,7 @@ impl TaskHost for Inner {
         spec.turn = parent.spec.turn;
         spec.deadline = parent.spec.deadline;
         let child = self.submit(spec, Some(parent), now)?;
-        Ok(TaskHandle::new(child, run::stop(&Arc::downgrade(&self))))
+        Ok(TaskHandle::new(child))
     }
 }
 

@@ -56,8 +56,8 @@ use crate::{
     clock::Clock,
     policy::{Conflicts, Quarantine},
     task::{
-        EventStream, SendError, StopTask, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec,
-        TaskStatus, ToolCall,
+        EventStream, SendError, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec, TaskStatus,
+        ToolCall,
     },
 };
 use admission::Waiting;
@@ -96,8 +96,6 @@ use table::TaskTable;
 #[derive(Clone)]
 pub struct AsyncToolManager {
     inner: Arc<Inner>,
-    /// One closure shared by all handles.
-    stop: StopTask,
 }
 
 /// What a session is told of its tasks.
@@ -180,7 +178,7 @@ impl AsyncToolManager {
     /// As for [`submit`](Self::submit).
     pub fn submit_task(&self, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
         let cell = self.inner.submit(spec, None, self.now())?;
-        Ok(self.handle(cell))
+        Ok(TaskHandle::new(cell))
     }
 
     /// Accepts a task of the agent that works for a call: it ends with the call, and has its deadline.
@@ -188,7 +186,7 @@ impl AsyncToolManager {
         spec.parent = Some(owner.spec.task);
         spec.deadline = owner.spec.deadline;
         let cell = self.inner.submit(spec, Some(owner), self.now())?;
-        Ok(self.handle(cell))
+        Ok(TaskHandle::new(cell))
     }
 
     /// The names of the tools that a task and those above it are calls of, up to the top.
@@ -207,7 +205,7 @@ impl AsyncToolManager {
     #[must_use]
     pub fn task(&self, task: TaskId) -> Option<TaskHandle> {
         let cell = self.inner.tasks().find(task)?;
-        Some(self.handle(cell))
+        Some(TaskHandle::new(cell))
     }
 
     /// Tells a task to stop, for this reason. Returns its status at that moment, or `None` if the task isn't known.
@@ -246,7 +244,7 @@ impl AsyncToolManager {
         let meant = open
             .into_iter()
             .filter(|cell| cell.spec.is_of_session() && is_meant(&cell.spec));
-        meant.map(|cell| self.handle(cell).cancel(reason)).count()
+        meant.map(|cell| TaskHandle::new(cell).cancel(reason)).count()
     }
 
     /// What happens to tasks from now on; a snapshot of the open tasks comes first.
@@ -313,10 +311,6 @@ impl AsyncToolManager {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.now()
-    }
-
-    fn handle(&self, cell: Arc<TaskCell>) -> TaskHandle {
-        TaskHandle::new(cell, Arc::clone(&self.stop))
     }
 }
 

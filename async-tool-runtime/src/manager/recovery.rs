@@ -32,7 +32,7 @@ impl AsyncToolManager {
             let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
             runtime.spawn(wait(guard, request));
         }
-        Ok(self.handle(cell))
+        Ok(TaskHandle::new(cell))
     }
 
     /// Has the tool of a task find out what became of it. The session is told that it ended, or that it was never started. Gives the end

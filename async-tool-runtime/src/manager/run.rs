@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Weak},
+    sync::Arc,
     task::Poll,
 };
 
@@ -320,9 +320,9 @@ pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
 }
 
 /// What handles use to stop a task; the reason is already set and the token fired.
-pub(super) fn stop(inner: &Weak<Inner>) -> StopTask {
-    let inner = Weak::clone(inner);
-    Arc::new(move |cell, abort| {
+pub(super) fn stop(inner: &Arc<Inner>) -> StopTask {
+    let inner = Arc::downgrade(inner);
+    Box::new(move |cell, abort| {
         let Some(inner) = inner.upgrade() else { return };
         stop_now(&inner, cell, abort);
     })

@@ -53,7 +53,7 @@ impl AsyncToolManager {
         let open: Vec<Arc<TaskCell>> = self.inner.tasks().open();
         let count = open.len();
         for cell in open {
-            how(&self.handle(cell), "the manager was shut down".to_owned());
+            how(&TaskHandle::new(cell), "the manager was shut down".to_owned());
         }
         count
     }

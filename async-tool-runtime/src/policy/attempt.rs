@@ -77,7 +77,12 @@ impl Attempt {
                     None => attempt.bind(request.arguments())?,
                 };
                 attempt
-                    .run(request.cell(), request.host().map(|host| &**host), call, request.deadline())
+                    .run(
+                        request.cell(),
+                        request.host().map(|host| &**host),
+                        call,
+                        request.deadline(),
+                    )
                     .await
             }
         })

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     hash::BuildHasherDefault,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     hash::QuickHasher,
+    task::StopTask,
     tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry},
 };
 
@@ -27,6 +28,8 @@ use crate::{
 pub(crate) struct Path {
     pub(crate) options: ToolOptions,
     pub(crate) attempt: Attempt,
+    /// How the manager stops its tasks: here, because handles of tasks are many, and small.
+    pub(crate) stop: Arc<OnceLock<StopTask>>,
     /// What is done with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` where there is nothing but
     /// the attempt.
     pub(crate) inner: Option<ToolService>,
@@ -70,6 +73,8 @@ impl fmt::Debug for Path {
 /// What all paths have in common.
 pub(crate) struct Around {
     pub(crate) states: Arc<StateMap>,
+    /// Set when there is a manager.
+    pub(crate) stop: Arc<OnceLock<StopTask>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancel_grace: Duration,
     pub(crate) result_limit: Option<usize>,
@@ -190,6 +195,7 @@ fn path(
     }
     Path {
         attempt,
+        stop: Arc::clone(&around.stop),
         inner: inner.used(),
         outer: outer.used(),
         breaker,

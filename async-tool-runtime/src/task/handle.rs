@@ -8,15 +8,14 @@ use super::{AsyncTaskResult, SendError, TaskAck, TaskCell, TaskId, TaskSnapshot,
 #[derive(Clone)]
 pub struct TaskHandle {
     cell: Arc<TaskCell>,
-    stop: StopTask,
 }
 
-/// How a handle reaches back to the manager to stop a task that waits for a slot.
-pub(crate) type StopTask = Arc<dyn Fn(&Arc<TaskCell>, bool) + Send + Sync>;
+/// How a handle reaches back to the manager to stop a task, which may wait for a slot: at once, or with a grace time.
+pub(crate) type StopTask = Box<dyn Fn(&Arc<TaskCell>, bool) + Send + Sync>;
 
 impl TaskHandle {
-    pub(crate) fn new(cell: Arc<TaskCell>, stop: StopTask) -> Self {
-        Self { cell, stop }
+    pub(crate) const fn new(cell: Arc<TaskCell>) -> Self {
+        Self { cell }
     }
 
     /// The id of the task.
@@ -54,14 +53,21 @@ impl TaskHandle {
             return;
         }
         self.cell.request_cancel(reason.into());
-        (self.stop)(&self.cell, false);
+        self.stop(false);
     }
 
     /// Ends the task now, and drops its future without a grace time. A function that blocks its thread can't be dropped: it goes on
     /// until it returns, and what it returns is lost.
     pub fn abort(&self, reason: impl Into<String>) {
         self.cell.request_cancel(reason.into());
-        (self.stop)(&self.cell, true);
+        self.stop(true);
+    }
+
+    fn stop(&self, at_once: bool) {
+        let path = self.cell.path.as_ref();
+        if let Some(stop) = path.and_then(|path| path.stop.get()) {
+            stop(&self.cell, at_once);
+        }
     }
 
     /// Says something to the task's function, which reads it with [`Messages`](crate::Messages). Never waits. A task that waits in the
