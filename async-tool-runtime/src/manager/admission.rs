@@ -434,7 +434,8 @@ impl Inner {
         self.take_back(held, now)
     }
 
-    fn take_back(&self, (slot, had_place): (Option<Slot>, bool), now: Timestamp) -> bool {
+    /// The same for what a task has had.
+    pub(super) fn take_back(&self, (slot, had_place): (Option<Slot>, bool), now: Timestamp) -> bool {
         if slot.is_none() && !had_place {
             return false;
         }

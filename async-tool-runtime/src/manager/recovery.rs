@@ -253,6 +253,7 @@ impl RunGuard {
         }
         self.is_over = true;
         let Self { inner, cell, .. } = &self;
+        inner.let_go(cell);
         let is_waited_for = inner.give_back_for_good(cell, inner.now());
         // For whoever has found it by its id. The session is not told: its task goes on under this id.
         let why = "it had not begun before the restart, and is submitted again under the same id";

@@ -17,10 +17,10 @@ use tracing::{Instrument, Span};
 
 use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
-    TaskEvent, TaskOutcome, Timestamp,
+    AsyncTaskResult, TaskEvent, TaskOutcome,
     backend::{Backend, outcome_of},
     policy::{Begun, CANCELLED, Claim, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
-    task::{StopTask, TaskCell},
+    task::{Left, StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
 
@@ -182,7 +182,7 @@ impl RunGuard {
     /// `None` if the task was aborted.
     pub(super) fn finish(self, result: Option<Result<Value, ToolError>>) {
         let outcome = match result {
-            Some(result) => outcome_of(self.cell.conclude(result), &self.cell),
+            Some(result) => outcome_of(result, &self.cell),
             None => TaskOutcome::Cancelled(String::new()),
         };
         self.end(outcome);
@@ -190,7 +190,7 @@ impl RunGuard {
 
     pub(super) fn end(mut self, outcome: TaskOutcome) {
         self.is_over = true;
-        self.inner.end(&self.cell, outcome);
+        self.inner.end_gone(&self.cell, outcome);
     }
 }
 
@@ -199,8 +199,6 @@ impl Drop for RunGuard {
         if !self.is_over {
             self.end_unfinished();
         }
-        // Last: from its end on, nobody gives the task up.
-        self.inner.let_go(&self.cell);
     }
 }
 
@@ -215,7 +213,7 @@ impl RunGuard {
         } else {
             TaskOutcome::Cancelled("the runtime that ran the task was shut down".to_owned())
         };
-        self.inner.end(&self.cell, outcome);
+        self.inner.end_gone(&self.cell, outcome);
     }
 }
 
@@ -229,10 +227,23 @@ impl Inner {
 
     /// Ends a task: frees what it holds, settles it, and lets the next ones start.
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
+        self.end_left(cell, cell.end(false), outcome);
+    }
+
+    /// The same for a task whose future is gone.
+    fn end_gone(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
+        let left = cell.end(true);
+        if left.was_given_up {
+            self.quarantine.leave();
+        }
+        self.end_left(cell, left, outcome);
+    }
+
+    fn end_left(self: &Arc<Self>, cell: &Arc<TaskCell>, mut left: Left, outcome: TaskOutcome) {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
         let now = self.now();
-        let is_waited_for = self.give_back_for_good(cell, now);
-        let from_outside = cell.close().or_else(|| cell.flight()?.resolved());
+        let is_waited_for = self.take_back(std::mem::take(&mut left.held), now);
+        let from_outside = left.from_outside.take().or_else(|| cell.flight()?.resolved());
         let outcome = from_outside.map_or(outcome, |end| outcome_of(end, cell));
         let outcome = match (outcome, cell.cancel_reason()) {
             (TaskOutcome::Cancelled(said), Some(reason)) => TaskOutcome::Cancelled(match said.as_str() {
@@ -242,17 +253,17 @@ impl Inner {
             }),
             (outcome, _) => outcome,
         };
-        self.settle(cell, outcome, now);
+        // One that has been settled stays as it is.
+        if let Some(result) = cell.settle_ended(&left, outcome, now) {
+            self.tell_settled(cell, result);
+        }
         if is_waited_for {
             self.dispatch();
         }
     }
 
-    /// Settles a task and tells everybody who waits for it; does nothing if it has been settled.
-    pub(super) fn settle(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome, now: Timestamp) {
-        let Some(result) = cell.settle(outcome, now) else {
-            return;
-        };
+    /// Tells everybody who waits for a task that it is settled.
+    fn tell_settled(self: &Arc<Self>, cell: &Arc<TaskCell>, result: Arc<AsyncTaskResult>) {
         end_span(cell, &result.outcome);
         self.counters.settled(&result);
         if let Some(key) = key_of(cell) {

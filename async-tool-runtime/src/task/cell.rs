@@ -98,6 +98,33 @@ impl Seat {
     }
 }
 
+/// What a task leaves behind when it ends.
+pub(crate) struct Left {
+    /// Its slot, and whether it had a place.
+    pub(crate) held: (Option<Slot>, bool),
+    /// The end that has come from outside: whoever was told that theirs counts is right.
+    pub(crate) from_outside: Option<Result<Value, ToolError>>,
+    /// Whether a thread was in its future when it was ended, and has come out of it now.
+    pub(crate) was_given_up: bool,
+    course: Course,
+}
+
+/// When the first attempt began, and how many there were.
+#[derive(Clone, Copy)]
+struct Course {
+    started: Option<Timestamp>,
+    attempts: u32,
+}
+
+impl Run {
+    const fn course(&self) -> Course {
+        Course {
+            started: self.started,
+            attempts: self.attempts,
+        }
+    }
+}
+
 #[derive(Default)]
 struct More {
     cancel_reason: OnceLock<String>,
@@ -314,10 +341,35 @@ impl TaskCell {
     /// Takes nothing from outside any more; gives what has come: whoever was told that theirs counts is right.
     pub(crate) fn close(&self) -> Option<Result<Value, ToolError>> {
         self.run().is_over = true;
+        self.close_mailbox();
+        self.resolved()
+    }
+
+    fn close_mailbox(&self) {
         if let Some(mailbox) = self.more.get().and_then(|more| more.rest().mailbox.take()) {
             mailbox.tell();
         }
-        self.resolved()
+    }
+
+    /// Ends the task: it [takes](Self::close) nothing from outside any more and is given no slot. If its future is gone, it
+    /// [lets go](Self::let_go) of that, too. All at once, because a lock is not for nothing.
+    pub(crate) fn end(&self, is_future_gone: bool) -> Left {
+        let mut run = self.run();
+        run.is_over = true;
+        run.seat.is_over = true;
+        let held = run.seat.give_back();
+        let course = run.course();
+        let waker = if is_future_gone { run.waker.take() } else { None };
+        let was_given_up = is_future_gone && std::mem::take(&mut run.is_given_up);
+        drop(run);
+        drop(waker);
+        self.close_mailbox();
+        Left {
+            held,
+            from_outside: self.resolved(),
+            was_given_up,
+            course,
+        }
     }
 
     /// Like [`close`](Self::close), unless something has come by now: an end, or the word to stop. False then.
@@ -574,13 +626,25 @@ impl TaskCell {
 
     /// Settles the task; `None` if it had been settled before.
     pub(crate) fn settle(&self, outcome: TaskOutcome, now: Timestamp) -> Option<Arc<AsyncTaskResult>> {
+        let course = self.run().course();
+        self.settle_after(course, outcome, now)
+    }
+
+    /// The same for a task that has [ended](Self::end).
+    pub(crate) fn settle_ended(
+        &self,
+        left: &Left,
+        outcome: TaskOutcome,
+        now: Timestamp,
+    ) -> Option<Arc<AsyncTaskResult>> {
+        self.settle_after(left.course, outcome, now)
+    }
+
+    fn settle_after(&self, course: Course, outcome: TaskOutcome, now: Timestamp) -> Option<Arc<AsyncTaskResult>> {
         if self.is_settled() {
             return None;
         }
-        let (started, attempts) = {
-            let run = self.run();
-            (run.started, run.attempts)
-        };
+        let Course { started, attempts } = course;
         let timing = Timing::new(self.accepted, started, now);
         let outcome = match outcome {
             TaskOutcome::Failed(error) => TaskOutcome::Failed(error.of_call(&self.spec.call.name)),
