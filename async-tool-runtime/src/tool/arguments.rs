@@ -1,13 +1,10 @@
 //! The arguments of a call.
 
-use std::{
-    fmt,
-    ops::Deref,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, ops::Deref, sync::OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use triomphe::{Arc, HeaderSlice};
 
 /// The arguments of a call, as the model sent them: JSON that is read as a [`Value`] when somebody looks, and once.
 ///
@@ -27,52 +24,57 @@ use serde_json::Value;
 /// assert_eq!(arguments, Arguments::from(json!({"sources": 5, "topic": "terns"})));
 /// ```
 #[derive(Clone)]
-pub struct Arguments(Arc<Sent>);
+pub struct Arguments(Arc<HeaderSlice<Sent, str>>);
 
+/// What is known of the arguments. The text stands behind it, in one piece of memory.
 struct Sent {
-    /// None where a value came.
-    text: Option<Box<str>>,
-    value: OnceLock<Value>,
+    /// In a box: of most calls, nobody wants a value.
+    value: OnceLock<Box<Value>>,
+    /// Whether a value came, and there is no text.
+    is_value: bool,
 }
 
 impl Arguments {
     /// The arguments as a model wrote them. Text that isn't JSON is read as [`Value::String`]: binding refuses it with an error that
     /// the model can read, and nothing runs.
     #[must_use]
-    pub fn from_text(text: impl Into<Box<str>>) -> Self {
-        Self(Arc::new(Sent {
-            text: Some(text.into()),
+    pub fn from_text(text: impl AsRef<str>) -> Self {
+        let sent = Sent {
             value: OnceLock::new(),
-        }))
+            is_value: false,
+        };
+        Self(Arc::from_header_and_str(sent, text.as_ref()))
     }
 
     /// The arguments as a value. The first call reads the text, if it was text that came.
     #[must_use]
     pub fn value(&self) -> &Value {
-        self.0.value.get_or_init(|| {
-            let text = self.text().unwrap_or_default();
-            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+        self.0.header.value.get_or_init(|| {
+            let text = &self.0.slice;
+            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+            Box::new(value)
         })
     }
 
     /// What the model wrote, where that is known. It may be anything.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        self.0.text.as_deref()
+        (!self.0.header.is_value).then_some(&self.0.slice)
     }
 
     #[cfg(test)]
     fn is_read(&self) -> bool {
-        self.0.value.get().is_some()
+        self.0.header.value.get().is_some()
     }
 }
 
 impl From<Value> for Arguments {
     fn from(value: Value) -> Self {
-        Self(Arc::new(Sent {
-            text: None,
-            value: value.into(),
-        }))
+        let sent = Sent {
+            value: Box::new(value).into(),
+            is_value: true,
+        };
+        Self(Arc::from_header_and_str(sent, ""))
     }
 }
 
