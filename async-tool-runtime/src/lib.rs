@@ -109,6 +109,7 @@ mod policy;
 mod schema;
 mod session;
 mod task;
+mod text;
 mod tool;
 
 #[doc(hidden)]
