@@ -99,7 +99,15 @@ mod tests {
 
     #[test]
     fn a_text_of_any_length_comes_back_as_it_was() {
-        for text in ["", "call_1", "é", "日本語の名前です", &"a".repeat(30), &"a".repeat(31), &"é".repeat(1_000)] {
+        for text in [
+            "",
+            "call_1",
+            "é",
+            "日本語の名前です",
+            &"a".repeat(30),
+            &"a".repeat(31),
+            &"é".repeat(1_000),
+        ] {
             let short = ShortText::from(text);
             assert_eq!(short.as_str(), text);
             assert_eq!(matches!(short, ShortText::Short { .. }), text.len() <= 30);
