@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_tool_runtime::{AsyncToolManager, SessionId, State, TaskHandle, TaskSpec, ToolCall, async_tool, tools};
+use async_tool_runtime::{AsyncToolManager, SessionId, State, TaskHandle, ToolCall, async_tool, tools};
 use tokio::sync::Semaphore;
 
 use crate::floor::{Arguments, no_op};
@@ -68,6 +68,6 @@ pub(crate) fn dispatch(manager: &AsyncToolManager, session: &SessionId, argument
 
 pub(crate) fn call(manager: &AsyncToolManager, session: &SessionId, tool: &str, arguments: &str) -> TaskHandle {
     manager
-        .submit_task(TaskSpec::new(session.clone(), call_of(tool, arguments)))
+        .spawn(session, call_of(tool, arguments))
         .expect("there is room")
 }

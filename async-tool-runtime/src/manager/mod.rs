@@ -86,7 +86,7 @@ use table::TaskTable;
 /// let session = SessionId::new("example");
 ///
 /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
-/// let task = manager.submit_task(TaskSpec::new(session, call))?;
+/// let task = manager.spawn(&session, call)?;
 /// println!("{}", task.ack().to_model_json()); // no result yet
 /// let result = task.outcome().await;
 /// assert_eq!(result.outcome.value(), Some(&json!(5)));
@@ -162,11 +162,24 @@ impl AsyncToolManager {
     /// [`SubmitError`], which hands the call back: there is no such tool, the arguments don't fit, the queue is full, the
     /// manager is shutting down, or there is no tokio runtime. Nothing has run then.
     pub fn submit(&self, session: &SessionId, call: ToolCall) -> Result<TaskAck, SubmitError> {
-        let now = self.now();
-        let spec = TaskSpec::named(TaskId::at(now), session.clone(), call);
-        let cell = self.inner.submit(spec, None, now)?;
+        let cell = self.accept(session, call)?;
         // What may have become of it on another thread by now is no part of its acceptance.
         Ok(cell.ack(TaskStatus::Queued))
+    }
+
+    /// The same for a host that goes on with the task itself: gives control over it in place of what a model is told.
+    ///
+    /// # Errors
+    ///
+    /// As for [`submit`](Self::submit).
+    pub fn spawn(&self, session: &SessionId, call: ToolCall) -> Result<TaskHandle, SubmitError> {
+        self.accept(session, call).map(TaskHandle::new)
+    }
+
+    fn accept(&self, session: &SessionId, call: ToolCall) -> Result<Arc<TaskCell>, SubmitError> {
+        let now = self.now();
+        let spec = TaskSpec::named(TaskId::at(now), session.clone(), call);
+        self.inner.submit(spec, None, now)
     }
 
     /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first, as long as

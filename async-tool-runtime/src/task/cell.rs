@@ -651,12 +651,12 @@ impl TaskCell {
             outcome => outcome,
         };
         let attempts = self.with_earlier(attempts);
-        let result = AsyncTaskResult::new(&self.spec, outcome, timing, attempts);
-        let result = match self.path.as_ref().and_then(|path| path.result_limit) {
-            Some(limit) => result.with_limit(limit),
-            None => result,
-        };
-        let result = Arc::new(result);
+        let mut result = Arc::new(AsyncTaskResult::new(&self.spec, outcome, timing, attempts));
+        if let Some(limit) = self.path.as_ref().and_then(|path| path.result_limit)
+            && let Some(result) = Arc::get_mut(&mut result)
+        {
+            result.limit(limit);
+        }
         self.result.set(Arc::clone(&result)).is_ok().then_some(result)
     }
 

@@ -48,6 +48,7 @@ pub struct AsyncTaskResult {
 impl AsyncTaskResult {
     /// The record of a task that ended like this, for hosts that run tasks themselves.
     #[must_use]
+    #[inline]
     pub fn new(spec: &TaskSpec, outcome: TaskOutcome, timing: Timing, attempts: u32) -> Self {
         Self {
             task: spec.task,
@@ -86,6 +87,12 @@ impl AsyncTaskResult {
     /// ```
     #[must_use]
     pub fn with_limit(mut self, bytes: usize) -> Self {
+        self.limit(bytes);
+        self
+    }
+
+    /// See [`with_limit`](Self::with_limit).
+    pub(crate) fn limit(&mut self, bytes: usize) {
         let handle = || {
             self.number
                 .map_or_else(|| self.task.to_string(), |number| number.to_string())
@@ -96,7 +103,6 @@ impl AsyncTaskResult {
             TaskOutcome::Cancelled(text) | TaskOutcome::Unknown(text) => ResultPreview::of_text(text, bytes, handle),
         };
         self.preview = preview.map(Box::new);
-        self
     }
 
     /// The value of the outcome as the model is shown it.
