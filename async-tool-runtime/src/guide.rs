@@ -203,7 +203,7 @@
 //! `blocking_recv`.
 //!
 //! ```
-//! use async_tool_runtime::{AsyncToolManager, Messages, SessionId, TaskSpec, ToolCall, async_tool, tools};
+//! use async_tool_runtime::{AsyncToolManager, Messages, SessionId, ToolCall, async_tool, tools};
 //! use serde_json::json;
 //!
 //! /// Searches until it is told to stop.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// own, which one thread would take and another give back. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum ShortText {
-    Short { length: u8, bytes: [u8; ShortText::SHORT] },
+    Short { length: u8, bytes: [u8; Self::SHORT] },
     Long(Arc<str>),
 }
 

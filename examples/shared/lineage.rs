@@ -66,9 +66,7 @@ impl Lineage {
 
 #[cfg(test)]
 mod tests {
-    use async_tool_runtime::{
-        AsyncToolManager, SessionId, TaskSpec, ToolCall, ToolContext, ToolError, async_tool, tools,
-    };
+    use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolContext, ToolError, async_tool, tools};
     use serde_json::{Value, json};
 
     use super::*;

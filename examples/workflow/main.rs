@@ -19,8 +19,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, EventStream, SessionId, TaskEvent, TaskId, TaskOutcome, TaskSpec, ToolCall,
-    tools,
+    AsyncTaskResult, AsyncToolManager, EventStream, SessionId, TaskEvent, TaskId, TaskOutcome, ToolCall, tools,
 };
 use catalogue::{Catalogue, Line};
 use money::Cents;

@@ -550,9 +550,7 @@ fn a_blocking_function_that_still_waits_for_a_thread_is_not_called_once_its_task
     runtime.block_on(async {
         manager.submit(&session(), call("hog", json!({}))).unwrap();
         tokio::task::block_in_place(|| has_started.recv().unwrap());
-        let pay = manager
-            .submit_task(TaskSpec::new(session(), call("pay", json!({}))))
-            .unwrap();
+        let pay = manager.spawn(&session(), call("pay", json!({}))).unwrap();
         pay.cancel("too dear");
         assert_eq!(
             pay.outcome().await.outcome,

@@ -71,7 +71,7 @@ use table::TaskTable;
 /// Dropping the last handle stops nothing: tasks run to their end. [`shutdown`](Self::shutdown) stops them.
 ///
 /// ```
-/// use async_tool_runtime::{AsyncToolManager, SessionId, TaskSpec, ToolCall, async_tool, tools};
+/// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
 /// use serde_json::json;
 ///
 /// /// Adds two numbers.

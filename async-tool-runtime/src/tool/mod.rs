@@ -152,3 +152,42 @@ impl std::fmt::Debug for BoundCall {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+
+    /// A call that says that it has run, with so many bytes of its own, and whether it has.
+    fn call<const BYTES: usize>() -> (BoundCall, Arc<AtomicBool>) {
+        let has_run = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&has_run);
+        let own = [0_u8; BYTES];
+        let call = BoundCall::without_context(move || async move {
+            flag.store(true, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(own.len().into())
+        });
+        (call, has_run)
+    }
+
+    #[tokio::test]
+    async fn a_future_without_a_context_is_made_at_once_and_begins_when_it_is_polled() {
+        let (BoundCall(Run::Future(future)), has_run) = call::<8>() else {
+            panic!("it is small")
+        };
+        assert!(!has_run.load(Ordering::Relaxed));
+        assert_eq!(future.await.unwrap(), 8);
+        assert!(has_run.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_large_future_is_made_when_its_task_runs() {
+        let (call, _) = call::<4_096>();
+        assert!(matches!(call.0, Run::Async(_)));
+    }
+}
