@@ -88,8 +88,7 @@ impl Serialize for ShortText {
 
 impl<'de> Deserialize<'de> for ShortText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Ok(Self::from(&*text))
+        String::deserialize(deserializer).map(|text| Self::from(&*text))
     }
 }
 

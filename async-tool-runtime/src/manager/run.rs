@@ -227,7 +227,7 @@ impl Inner {
 
     /// Ends a task: frees what it holds, settles it, and lets the next ones start.
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
-        self.end_left(cell, cell.end(false), outcome);
+        self.end_with(cell, cell.end(false), outcome);
     }
 
     /// The same for a task whose future is gone.
@@ -236,10 +236,10 @@ impl Inner {
         if left.was_given_up {
             self.quarantine.leave();
         }
-        self.end_left(cell, left, outcome);
+        self.end_with(cell, left, outcome);
     }
 
-    fn end_left(self: &Arc<Self>, cell: &Arc<TaskCell>, mut left: Left, outcome: TaskOutcome) {
+    fn end_with(self: &Arc<Self>, cell: &Arc<TaskCell>, mut left: Left, outcome: TaskOutcome) {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
         let now = self.now();
         let is_waited_for = self.take_back(std::mem::take(&mut left.held), now);
@@ -253,9 +253,10 @@ impl Inner {
             }),
             (outcome, _) => outcome,
         };
-        // One that has been settled stays as it is.
-        if let Some(result) = cell.settle_ended(&left, outcome, now) {
-            self.tell_settled(cell, result);
+        match cell.settle_ended(&left, outcome, now) {
+            Some(result) => self.tell_settled(cell, result),
+            // It has been settled. If that was before it had its span, nobody has closed that.
+            None => drop(cell.take_span()),
         }
         if is_waited_for {
             self.dispatch();
