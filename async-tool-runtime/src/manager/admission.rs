@@ -425,16 +425,7 @@ impl Inner {
         self.take_back(held, now)
     }
 
-    /// The same for a task that has ended, and is given nothing any more.
-    pub(super) fn give_back_for_good(&self, cell: &TaskCell, now: Timestamp) -> bool {
-        let held = cell.seat(|seat| {
-            seat.is_over = true;
-            seat.give_back()
-        });
-        self.take_back(held, now)
-    }
-
-    /// The same for what a task has had.
+    /// The same for what a task has had that has ended.
     pub(super) fn take_back(&self, (slot, had_place): (Option<Slot>, bool), now: Timestamp) -> bool {
         if slot.is_none() && !had_place {
             return false;

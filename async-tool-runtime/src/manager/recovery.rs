@@ -253,12 +253,12 @@ impl RunGuard {
         }
         self.is_over = true;
         let Self { inner, cell, .. } = &self;
-        inner.let_go(cell);
-        let is_waited_for = inner.give_back_for_good(cell, inner.now());
+        let (now, left) = (inner.now(), inner.end_future(cell));
+        let is_waited_for = inner.take_back(left.held, now);
         // For whoever has found it by its id. The session is not told: its task goes on under this id.
         let why = "it had not begun before the restart, and is submitted again under the same id";
         let is_settled_here = cell
-            .settle(TaskOutcome::Cancelled(why.to_owned()), inner.now())
+            .settle_after(left.course, TaskOutcome::Cancelled(why.to_owned()), now)
             .is_some();
         // Whoever has ended it in this moment has put it among those that have ended, and told the session.
         if is_settled_here {

@@ -232,11 +232,16 @@ impl Inner {
 
     /// The same for a task whose future is gone.
     fn end_gone(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
+        self.end_with(cell, self.end_future(cell), outcome);
+    }
+
+    /// Takes back all that a task has whose future is gone.
+    pub(super) fn end_future(&self, cell: &TaskCell) -> Left {
         let left = cell.end(true);
         if left.was_given_up {
             self.quarantine.leave();
         }
-        self.end_with(cell, left, outcome);
+        left
     }
 
     fn end_with(self: &Arc<Self>, cell: &Arc<TaskCell>, mut left: Left, outcome: TaskOutcome) {
@@ -253,7 +258,7 @@ impl Inner {
             }),
             (outcome, _) => outcome,
         };
-        match cell.settle_ended(&left, outcome, now) {
+        match cell.settle_after(left.course, outcome, now) {
             Some(result) => self.tell_settled(cell, result),
             // It has been settled. If that was before it had its span, nobody has closed that.
             None => drop(cell.take_span()),

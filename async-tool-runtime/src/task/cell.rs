@@ -106,12 +106,13 @@ pub(crate) struct Left {
     pub(crate) from_outside: Option<Result<Value, ToolError>>,
     /// Whether a thread was in its future when it was ended, and has come out of it now.
     pub(crate) was_given_up: bool,
-    course: Course,
+    /// How it went, for [`TaskCell::settle_after`].
+    pub(crate) course: Course,
 }
 
 /// When the first attempt began, and how many there were.
 #[derive(Clone, Copy)]
-struct Course {
+pub(crate) struct Course {
     started: Option<Timestamp>,
     attempts: u32,
 }
@@ -631,16 +632,12 @@ impl TaskCell {
     }
 
     /// The same for a task that has [ended](Self::end).
-    pub(crate) fn settle_ended(
+    pub(crate) fn settle_after(
         &self,
-        left: &Left,
+        course: Course,
         outcome: TaskOutcome,
         now: Timestamp,
     ) -> Option<Arc<AsyncTaskResult>> {
-        self.settle_after(left.course, outcome, now)
-    }
-
-    fn settle_after(&self, course: Course, outcome: TaskOutcome, now: Timestamp) -> Option<Arc<AsyncTaskResult>> {
         if self.is_settled() {
             return None;
         }

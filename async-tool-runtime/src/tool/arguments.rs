@@ -36,7 +36,7 @@ struct Sent {
 
 impl Arguments {
     /// The arguments as a model wrote them. Text that isn't JSON is read as [`Value::String`]: binding refuses it with an error that
-    /// the model can read, and nothing runs.
+    /// the model can read, and nothing runs. The text is copied.
     #[must_use]
     pub fn from_text(text: impl AsRef<str>) -> Self {
         let sent = Sent {
