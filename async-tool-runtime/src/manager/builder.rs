@@ -309,6 +309,7 @@ impl AsyncToolManagerBuilder {
             callbacks: self.callbacks,
             clock,
             tasks: Mutex::new(TaskTable::new(self.retained)),
+            spares: Default::default(),
             routes: Mutex::new(HashMap::new()),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             has_listeners: false.into(),

@@ -24,6 +24,7 @@ mod remote;
 mod run;
 mod same;
 mod shutdown;
+mod spare;
 mod stats;
 mod table;
 
@@ -63,6 +64,7 @@ use crate::{
 use admission::Waiting;
 use queue::Queue;
 use same::SameCalls;
+use spare::Spares;
 use stats::Counters;
 use table::TaskTable;
 
@@ -132,6 +134,7 @@ pub(crate) struct Inner {
     task_timeout: Option<Duration>,
     queue: Mutex<Queue<Waiting>>,
     tasks: Mutex<TaskTable>,
+    spares: Spares,
     same: Mutex<SameCalls>,
     counters: Counters,
     quarantine: Arc<Quarantine>,

@@ -290,7 +290,9 @@ impl Inner {
             (tasks.retire(result.task), tasks.open_count() == 0)
         };
         // Outside of the lock: a result may be large.
-        drop(evicted);
+        if let Some(evicted) = evicted {
+            self.spares.keep(evicted);
+        }
         self.stop_children(cell);
         if is_idle {
             self.idle.notify_waiters();

@@ -177,7 +177,35 @@ impl TaskCell {
         cancellation: Option<CancellationToken>,
         path: Option<Arc<Path>>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::of(spec, accepted, cancellation, path))
+    }
+
+    /// The same in the place of a record that has been [cleared](Self::clear), unless somebody else has that.
+    #[inline]
+    pub(crate) fn renew(
+        spare: Option<Arc<Self>>,
+        spec: TaskSpec,
+        accepted: Timestamp,
+        path: Option<Arc<Path>>,
+    ) -> Arc<Self> {
+        if let Some(mut spare) = spare
+            && let Some(place) = Arc::get_mut(&mut spare)
+        {
+            *place = Self::of(spec, accepted, None, path);
+            return spare;
+        }
+        Self::new(spec, accepted, None, path)
+    }
+
+    // Always: what isn't made where it stays has to be copied there, which takes as long as several locks.
+    #[inline(always)]
+    fn of(
+        spec: TaskSpec,
+        accepted: Timestamp,
+        cancellation: Option<CancellationToken>,
+        path: Option<Arc<Path>>,
+    ) -> Self {
+        Self {
             spec,
             accepted,
             cancellation: cancellation.map(OnceLock::from).unwrap_or_default(),
@@ -186,7 +214,16 @@ impl TaskCell {
             deferred: AtomicBool::new(false),
             run: Mutex::default(),
             more: OnceLock::new(),
-        })
+        }
+    }
+
+    /// Drops what the task has come to, and keeps what it was to do; false if that is too much to be kept for the next one.
+    pub(crate) fn clear(&mut self) -> bool {
+        self.result = SetOnce::new();
+        self.cancellation = OnceLock::new();
+        self.run = Mutex::default();
+        self.more = OnceLock::new();
+        self.spec.call.arguments.is_short()
     }
 
     pub(crate) fn status(&self) -> TaskStatus {

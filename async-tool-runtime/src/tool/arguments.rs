@@ -62,6 +62,11 @@ impl Arguments {
         (!self.0.header.is_value).then_some(&self.0.slice)
     }
 
+    /// Whether they are known to take little memory: a value may be anything.
+    pub(crate) fn is_short(&self) -> bool {
+        self.text().is_some_and(|text| text.len() <= 512)
+    }
+
     #[cfg(test)]
     fn is_read(&self) -> bool {
         self.0.header.value.get().is_some()
