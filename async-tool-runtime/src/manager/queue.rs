@@ -49,8 +49,11 @@ impl Class {
     }
 }
 
-/// A lane of [`Queue::new`]; 0 is the lane without a limit.
+/// A lane of [`Queue::new`].
 pub(super) type LaneNo = usize;
+
+/// The lane without a limit. What runs there isn't counted: nobody asks, and threads would pass the count to and fro.
+const NO_LIMIT: LaneNo = 0;
 
 /// A slot that somebody holds, to be given back with [`Queue::release`].
 #[derive(Debug)]
@@ -196,7 +199,11 @@ impl<T> Queue<T> {
 
     /// Whether there is a slot for somebody whom the limit of sessions doesn't hold back.
     pub(super) fn has_slot(&self, lane: LaneNo) -> bool {
-        self.running < self.slots && self.lanes[lane].running < self.lanes[lane].limit
+        self.running < self.slots && self.has_lane(lane)
+    }
+
+    fn has_lane(&self, lane: LaneNo) -> bool {
+        lane == NO_LIMIT || self.lanes[lane].running < self.lanes[lane].limit
     }
 
     /// Whether there is room for one more that waits.
@@ -241,7 +248,7 @@ impl<T> Queue<T> {
         let Share {
             has_inline, running, ..
         } = self.shares[share];
-        if has_inline || running >= self.session_limit || self.lanes[lane].running >= self.lanes[lane].limit {
+        if has_inline || running >= self.session_limit || !self.has_lane(lane) {
             return None;
         }
         Some(self.start_inline(share, lane, now))
@@ -309,7 +316,9 @@ impl<T> Queue<T> {
     /// Gives a slot back.
     pub(super) fn release(&mut self, slot: Slot, now: Timestamp) {
         self.running -= 1;
-        self.lanes[slot.lane].running -= 1;
+        if slot.lane != NO_LIMIT {
+            self.lanes[slot.lane].running -= 1;
+        }
         // At least one, so that sessions with tasks of no length take turns.
         let held = u64::try_from(now.since(slot.since).as_millis())
             .unwrap_or(u64::MAX)
@@ -376,7 +385,9 @@ impl<T> Queue<T> {
     #[inline]
     fn start(&mut self, share: usize, lane: LaneNo, now: Timestamp) -> Slot {
         self.running += 1;
-        self.lanes[lane].running += 1;
+        if lane != NO_LIMIT {
+            self.lanes[lane].running += 1;
+        }
         self.update(share, |share| share.running += 1);
         Slot {
             share,
