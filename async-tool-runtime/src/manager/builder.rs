@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{
     AsyncToolManager, Callback, Inner, WhenFull,
+    apart::Apart,
     queue::{Queue, Weigh},
     remote, run,
     table::TaskTable,
@@ -298,7 +299,7 @@ impl AsyncToolManagerBuilder {
             executor: Executor::new(registry, paths, self.cancel_grace, clock),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
-            queue: Mutex::new(queue),
+            queue: Apart(Mutex::new(queue)),
             same: Mutex::default(),
             counters: Default::default(),
             quarantine,
@@ -308,7 +309,7 @@ impl AsyncToolManagerBuilder {
             backend: self.backend,
             callbacks: self.callbacks,
             clock,
-            tasks: Mutex::new(TaskTable::new(self.retained)),
+            tasks: Apart(Mutex::new(TaskTable::new(self.retained))),
             spares: Default::default(),
             routes: Mutex::new(HashMap::new()),
             events: broadcast::Sender::new(EVENT_BACKLOG),

@@ -14,6 +14,7 @@
 //! is told, and when, is decided in `agent/`.
 
 mod admission;
+mod apart;
 mod builder;
 mod error;
 mod host;
@@ -62,6 +63,7 @@ use crate::{
     },
 };
 use admission::Waiting;
+use apart::Apart;
 use queue::Queue;
 use same::SameCalls;
 use spare::Spares;
@@ -132,8 +134,8 @@ pub(crate) struct Inner {
     clock: Clock,
     when_full: WhenFull,
     task_timeout: Option<Duration>,
-    queue: Mutex<Queue<Waiting>>,
-    tasks: Mutex<TaskTable>,
+    queue: Apart<Mutex<Queue<Waiting>>>,
+    tasks: Apart<Mutex<TaskTable>>,
     spares: Spares,
     same: Mutex<SameCalls>,
     counters: Counters,

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::apart::Apart;
 use crate::task::TaskCell;
 
 /// As many as are submitted in a bunch, before the first of them has ended.
@@ -12,7 +13,13 @@ const MOST: usize = 64;
 
 /// Records that nobody has any more.
 #[derive(Default)]
-pub(super) struct Spares(Mutex<Vec<Arc<TaskCell>>>);
+pub(super) struct Spares {
+    kept: Apart<Mutex<Records>>,
+    /// What was kept before and is taken now: so who keeps and who takes meet once for many records.
+    taken: Apart<Mutex<Records>>,
+}
+
+type Records = Vec<Arc<TaskCell>>;
 
 impl Spares {
     /// Keeps the record of a task that is forgotten, unless somebody still has it.
@@ -21,19 +28,23 @@ impl Spares {
         if !Arc::get_mut(&mut cell).is_some_and(TaskCell::clear) {
             return;
         }
-        let mut spares = self.lock();
-        if spares.len() < MOST {
-            spares.push(cell);
+        let mut kept = lock(&self.kept);
+        if kept.len() < MOST {
+            kept.push(cell);
         }
     }
 
     pub(super) fn take(&self) -> Option<Arc<TaskCell>> {
-        self.lock().pop()
+        let mut taken = lock(&self.taken);
+        if taken.is_empty() {
+            std::mem::swap(&mut *taken, &mut *lock(&self.kept));
+        }
+        taken.pop()
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<TaskCell>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
+    records.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

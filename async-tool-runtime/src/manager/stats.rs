@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde::Serialize;
 
-use super::{AsyncToolManager, Inner};
+use super::{AsyncToolManager, Inner, apart::Apart};
 use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker, tool::Count};
 
 /// What a manager has done, and what it is doing.
@@ -53,15 +53,10 @@ pub struct ManagerStats {
     pub shared: u64,
 }
 
-/// A counter of those who submit, while the others are of those who run: side by side they would be in one line of the cache, for which the
-/// threads of both would wait. Two lines, because processors fetch them in pairs.
-#[derive(Default)]
-#[repr(align(128))]
-struct Apart(AtomicU64);
-
 #[derive(Default)]
 pub(super) struct Counters {
-    accepted: Apart,
+    /// Of those who submit; the others are of those who run.
+    accepted: Apart<AtomicU64>,
     rejected: AtomicU64,
     completed: AtomicU64,
     failed: AtomicU64,
@@ -76,7 +71,7 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn accepted(&self) {
-        add(&self.accepted.0);
+        add(&self.accepted);
     }
 
     pub(super) fn rejected(&self, tool: &str) {
@@ -142,7 +137,7 @@ impl AsyncToolManager {
             open,
             quarantined: quarantine.count(),
             open_breakers,
-            accepted: get(&counters.accepted.0),
+            accepted: get(&counters.accepted),
             rejected: get(&counters.rejected),
             completed: get(&counters.completed),
             failed: get(&counters.failed),
