@@ -1,0 +1,119 @@
+//! What is measured: dispatches on the floor, and through a manager.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    floor::floor,
+    tool::{ARGUMENTS, call_of_no_op, dispatch},
+};
+
+/// How many tasks are in flight before the clock stops and their outcomes are collected.
+///
+/// Enough to make the two clock readings vanish (some 50 ns in 64 dispatches), few enough that the tasks stay in the
+/// cache: with thousands in flight the allocator is measured instead.
+pub(crate) const IN_FLIGHT: u64 = 64;
+
+/// One thread, because a worker that steals the task while the caller still dispatches adds the noise of the scheduler to a path that
+/// takes less than a microsecond.
+pub(crate) fn one_thread() -> Runtime {
+    let runtime = Builder::new_current_thread().build();
+    runtime.expect("a runtime without drivers needs nothing from the system")
+}
+
+pub(crate) fn all_threads() -> Runtime {
+    Runtime::new().expect("the system has threads to give")
+}
+
+/// The time of the caller alone; the tasks run and are collected while the clock stands still.
+pub(crate) async fn dispatched_on_floor(dispatches: u64) -> Duration {
+    let mut elapsed = Duration::ZERO;
+    let mut left = dispatches;
+    let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
+    while left > 0 {
+        let batch = left.min(IN_FLIGHT);
+        left -= batch;
+        let start = Instant::now();
+        for _ in 0..batch {
+            pending.push(floor(black_box(ARGUMENTS)));
+        }
+        elapsed += start.elapsed();
+        for outcome in pending.drain(..) {
+            black_box(outcome.await.expect("the task sends before it ends"));
+        }
+    }
+    elapsed
+}
+
+/// The same until calls are acknowledged. What `calls` gives is made before the clock starts if it is a list, and while it goes if it is an
+/// iterator that makes one at a time.
+pub(crate) async fn acknowledged<C: IntoIterator<Item = ToolCall>>(
+    manager: &AsyncToolManager,
+    dispatches: u64,
+    calls: impl Fn(u64) -> C,
+) -> Duration {
+    let session = SessionId::new("bench");
+    let mut elapsed = Duration::ZERO;
+    let mut left = dispatches;
+    let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
+    while left > 0 {
+        let batch = left.min(IN_FLIGHT);
+        left -= batch;
+        let calls = calls(batch);
+        let start = Instant::now();
+        for call in calls {
+            pending.push(manager.submit(&session, call).expect("there is room"));
+        }
+        elapsed += start.elapsed();
+        for ack in pending.drain(..) {
+            let task = manager.task(ack.task).expect("the last thousand are remembered");
+            black_box(task.outcome().await);
+        }
+    }
+    elapsed
+}
+
+pub(crate) fn calls(batch: u64) -> impl Iterator<Item = ToolCall> {
+    (0..batch).map(|_| call_of_no_op(black_box(ARGUMENTS)))
+}
+
+/// The whole way, from the arguments' text to the outcome in the caller's hand, of [`IN_FLIGHT`] tasks at a time.
+///
+/// The caller is a tokio task, as an agent is: a thread outside the pool would hand every task over through the pool's shared queue, which
+/// costs more than the dispatch.
+pub(crate) async fn observed_on_floor(rounds: u64) -> Duration {
+    let caller = tokio::spawn(async move {
+        let start = Instant::now();
+        for _ in 0..rounds {
+            let pending: Vec<_> = (0..IN_FLIGHT).map(|_| floor(black_box(ARGUMENTS))).collect();
+            for outcome in pending {
+                black_box(outcome.await.expect("the task sends before it ends"));
+            }
+        }
+        start.elapsed()
+    });
+    caller.await.expect("the floor does not panic")
+}
+
+/// The same through a manager.
+pub(crate) async fn observed(manager: AsyncToolManager, rounds: u64) -> Duration {
+    let caller = tokio::spawn(async move {
+        let session = SessionId::new("bench");
+        let start = Instant::now();
+        for _ in 0..rounds {
+            let pending: Vec<_> = (0..IN_FLIGHT)
+                .map(|_| dispatch(&manager, &session, black_box(ARGUMENTS)))
+                .collect();
+            for task in pending {
+                black_box(task.outcome().await);
+            }
+        }
+        start.elapsed()
+    });
+    caller.await.expect("the manager does not panic")
+}
