@@ -179,7 +179,7 @@ impl Attempt {
                     Some(time) => time.as_mut().poll(task_cx),
                     None => Poll::Pending,
                 }) => Event::TimeIsUp(error),
-                () = cell.cancellation().cancelled() => Event::ToldToStop,
+                () = cell.told_to_stop() => Event::ToldToStop,
             };
             match event {
                 Event::Ended(End::Returned(result)) => stopped(result, &cell),

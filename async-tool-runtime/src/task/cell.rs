@@ -2,6 +2,7 @@
 
 mod abort;
 mod progress;
+mod stop;
 
 use std::{
     sync::{
@@ -56,6 +57,8 @@ struct Run {
     attempts: u32,
     /// What wakes the future, once it has something to wait for, so that it sees that it is to be dropped.
     waker: Option<Waker>,
+    /// What wakes the function's waiter once there is a token.
+    token_waker: Option<Waker>,
     abort_requested: bool,
     /// Whether the future is being polled: a thread is in it, and it can't be dropped.
     is_polled: bool,
@@ -270,7 +273,12 @@ impl TaskCell {
 
     /// The signal to stop.
     pub(crate) fn cancellation(&self) -> &CancellationToken {
-        self.cancellation.get_or_init(CancellationToken::new)
+        if let Some(token) = self.cancellation.get() {
+            return token;
+        }
+        let token = self.cancellation.get_or_init(CancellationToken::new);
+        self.wake_for_token();
+        token
     }
 
     /// Whether the task has been told to stop.
