@@ -1,7 +1,7 @@
 //! Floor and manager by turns.
 //!
-//! Criterion measures one and then the other, for seconds. Meanwhile a machine that others use as well becomes another one: where two cores
-//! share no cache, what goes from one to the other takes three times as long. In turns of milliseconds, both have the same machine.
+//! Criterion measures one and then the other, for seconds. Meanwhile a machine that others use as well may become another one: the same
+//! program takes up to three times as long there for some tenths of a second. In turns of milliseconds, both have the same machine.
 
 use std::time::Duration;
 

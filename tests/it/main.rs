@@ -25,6 +25,7 @@ mod model_based;
 mod observability;
 mod policies;
 mod pruning;
+mod records;
 mod recovery;
 mod replayed;
 mod runs;
