@@ -1,12 +1,16 @@
 //! The record of a task that lives in this process.
 
 mod abort;
+#[cfg(all(test, shuttle))]
+mod interleaved;
 mod progress;
 mod stop;
 
+#[cfg(not(all(test, shuttle)))]
+use std::sync::{Mutex, MutexGuard};
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -14,6 +18,8 @@ use std::{
 };
 
 use serde_json::Value;
+#[cfg(all(test, shuttle))]
+use shuttle::sync::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, SetOnce, oneshot},
     time::Instant,
