@@ -152,7 +152,7 @@ impl Inner {
         {
             spec.deadline.get_or_insert(now.after(timeout));
         }
-        let cell = TaskCell::renew(self.spares.take(), spec, now, Some(Arc::clone(path)));
+        let cell = TaskCell::renew(self.spares.take(), spec, now, Some(path));
         let inserted = self.tasks().insert(&cell, parent);
         match inserted {
             Inserted::New => {}

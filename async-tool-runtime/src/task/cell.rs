@@ -195,15 +195,20 @@ impl TaskCell {
         spare: Option<Arc<Self>>,
         spec: TaskSpec,
         accepted: Timestamp,
-        path: Option<Arc<Path>>,
+        path: Option<&Arc<Path>>,
     ) -> Arc<Self> {
         if let Some(mut spare) = spare
             && let Some(place) = Arc::get_mut(&mut spare)
         {
+            // Mostly it is the same, and counting its owners is not for nothing.
+            let path = match (place.path.take(), path) {
+                (Some(before), Some(path)) if Arc::ptr_eq(&before, path) => Some(before),
+                _ => path.cloned(),
+            };
             *place = Self::of(spec, accepted, None, path);
             return spare;
         }
-        Self::new(spec, accepted, None, path)
+        Self::new(spec, accepted, None, path.cloned())
     }
 
     // Always: what isn't made where it stays has to be copied there, which takes as long as several locks.
