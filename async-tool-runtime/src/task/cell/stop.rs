@@ -21,15 +21,16 @@ impl TaskCell {
         }
     }
 
-    /// Keeps a waker until there is a token. False if there is one, or another waker is kept: a layer may have begun a second attempt.
-    fn keep_for_token(&self, waker: &Waker) -> bool {
+    /// Keeps a waker until there is a token. False if there is one, or if a waker is kept that is another one or another attempt's (`is_kept`
+    /// says whose it is, because attempts in one future have the same): a layer may have begun a second attempt.
+    fn keep_for_token(&self, waker: &Waker, is_kept: bool) -> bool {
         let mut run = self.run();
         // Under the lock, which whoever makes a token takes after that.
         if self.cancellation.get().is_some() {
             return false;
         }
         match &run.token_waker {
-            Some(kept) => kept.will_wake(waker),
+            Some(kept) => is_kept && kept.will_wake(waker),
             None => {
                 run.token_waker = Some(waker.clone());
                 true
@@ -59,7 +60,7 @@ impl Future for ToldToStop<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let cell = self.cell;
-        if self.by_token.is_none() && cell.keep_for_token(cx.waker()) {
+        if self.by_token.is_none() && cell.keep_for_token(cx.waker(), self.is_kept) {
             self.is_kept = true;
             return Poll::Pending;
         }
@@ -146,6 +147,18 @@ mod tests {
         cell.request_cancel("enough".to_owned());
         assert_eq!((one.count(), other.count()), (2, 1));
         assert!(one.poll(&mut first).is_ready() && other.poll(&mut second).is_ready());
+    }
+
+    #[test]
+    fn of_two_attempts_in_one_future_the_one_that_is_left_hears_of_it() {
+        let (cell, wakes) = (cell(), Arc::new(Wakes::default()));
+        let (mut first, mut second) = (cell.told_to_stop(), cell.told_to_stop());
+        assert!(wakes.poll(&mut first).is_pending() && wakes.poll(&mut second).is_pending());
+        drop(first);
+        let before = wakes.count();
+        cell.request_cancel("enough".to_owned());
+        assert!(wakes.count() > before);
+        assert!(wakes.poll(&mut second).is_ready());
     }
 
     #[test]
