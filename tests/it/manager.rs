@@ -353,6 +353,26 @@ async fn a_task_that_is_submitted_twice_runs_once() {
     manager.shutdown(Duration::ZERO).await;
 }
 
+#[tokio::test]
+async fn a_call_that_becomes_no_task_keeps_no_slot_and_is_not_counted_as_accepted() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
+    let counted = || {
+        let stats = manager.stats();
+        (stats.running, stats.accepted, stats.rejected)
+    };
+    let spec = TaskSpec::new(session(), gate("a"));
+    let task = manager.submit_task(spec.clone()).unwrap();
+    assert_eq!(counted(), (1, 1, 0));
+    manager.submit_task(spec).unwrap();
+    assert_eq!(counted(), (1, 1, 0), "known");
+    gates.open("a", json!(1));
+    task.outcome().await;
+    manager.shutdown(Duration::ZERO).await;
+    manager.submit(&session(), gate("a")).unwrap_err();
+    assert_eq!(counted(), (0, 1, 1), "too late");
+}
+
 #[tokio::test(start_paused = true)]
 async fn shutdown_drains_then_cancels_and_takes_nothing_new() {
     let gates = Gates::new();

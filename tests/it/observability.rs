@@ -1,8 +1,9 @@
 //! What operators see: spans and numbers.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Once,
         atomic::{AtomicBool, Ordering},
@@ -44,6 +45,8 @@ pub(crate) struct Notes;
 
 thread_local! {
     static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Whether the next span makes it panic.
+    static FAILS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Fields as text.
@@ -83,6 +86,7 @@ impl Notes {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
+        assert!(!FAILS.take(), "a subscriber with a bug");
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         Self::note("begins", fields, Some(id), &cx);
@@ -102,6 +106,23 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
             Self::note("event", fields, current.as_ref(), &cx);
         }
     }
+}
+
+#[tokio::test]
+async fn a_subscriber_that_panics_costs_no_slot() {
+    Notes::install();
+    let manager = AsyncToolManager::builder()
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    FAILS.set(true);
+    let submitted = catch_unwind(AssertUnwindSafe(|| manager.submit_task(spec("quick"))));
+    assert!(submitted.is_err());
+    let stats = manager.stats();
+    assert_eq!((stats.running, stats.open, stats.failed), (0, 0, 1));
+    let result = manager.submit_task(spec("quick")).unwrap().outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!("done")));
 }
 
 fn manager() -> AsyncToolManager {

@@ -1,21 +1,22 @@
-//! Lets tasks in, and hands slots to them.
+//! Who is let in, and who gets a slot.
 
 use std::{
+    ops::{Deref, DerefMut},
     sync::{Arc, MutexGuard},
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     Inner,
     queue::{Class, Queue, Slot, Ticket},
-    run::{self, Task, Work},
+    run::{self, Task},
     same::{Entered, SameCalls, key_of},
-    table::Inserted,
+    spare::Records,
 };
 use crate::{
-    SubmitError, TaskEvent, TaskOutcome, TaskSpec, Timestamp, ToolCall,
+    TaskEvent, TaskOutcome, Timestamp,
     policy::{CallKey, Path},
     task::{Seat, TaskCell},
     tool::{ToolError, ToolErrorKind},
@@ -48,6 +49,34 @@ pub(super) enum Waiting {
     Task(Task),
     /// A future that goes on when it is told.
     Future(Arc<TaskCell>, oneshot::Sender<()>),
+}
+
+/// What everybody passes who comes in.
+pub(super) struct Gate {
+    queue: Queue<Waiting>,
+    /// Records for those who come: see `spare.rs`.
+    pub(super) spares: Records,
+}
+
+impl Gate {
+    pub(super) const fn new(queue: Queue<Waiting>) -> Self {
+        let spares = Records::new();
+        Self { queue, spares }
+    }
+}
+
+impl Deref for Gate {
+    type Target = Queue<Waiting>;
+
+    fn deref(&self) -> &Queue<Waiting> {
+        &self.queue
+    }
+}
+
+impl DerefMut for Gate {
+    fn deref_mut(&mut self) -> &mut Queue<Waiting> {
+        &mut self.queue
+    }
 }
 
 /// There is no room for a task.
@@ -110,123 +139,22 @@ impl Entering<'_> {
 }
 
 impl Inner {
-    /// Accepts a task, or finds the one that has its id.
-    pub(super) fn submit(
-        self: &Arc<Self>,
-        mut spec: TaskSpec,
-        parent: Option<&Arc<TaskCell>>,
-        now: Timestamp,
-    ) -> Result<Arc<TaskCell>, SubmitError> {
-        let refuse = |call: ToolCall, error: ToolError| {
-            // What a model makes up is no name to count by.
-            let is_known = error.kind() != ToolErrorKind::UnknownTool;
-            self.counters.rejected(if is_known { &call.name } else { "" });
-            Err(SubmitError::new(call, error))
-        };
-        if spec.call.redacted {
-            let error = ToolError::new(
-                ToolErrorKind::Refused,
-                "a part of its arguments was a secret that was not written down; call the tool again, with all of its arguments",
-            );
-            return refuse(spec.call, error.with_retryable(false));
-        }
-        let Ok(runtime) = Handle::try_current() else {
-            let error = ToolError::new(
-                ToolErrorKind::Internal,
-                "tasks must be submitted from within a tokio runtime",
-            );
-            return refuse(spec.call, error.with_model_message("the tool can't be run here"));
-        };
-        let bound = self
-            .executor
-            .path(&spec.call.name)
-            .and_then(|path| Ok((path, path.attempt.bind(&spec.call.arguments)?)));
-        let (path, bound) = match bound {
-            Ok(bound) => bound,
-            Err(error) => return refuse(spec.call, error),
-        };
-        self.runtime.get_or_init(|| runtime.clone());
-
-        if let Some(timeout) = self.task_timeout
-            && parent.is_none()
-        {
-            spec.deadline.get_or_insert(now.after(timeout));
-        }
-        let cell = TaskCell::renew(self.spares.take(), spec, now, Some(path));
-        let inserted = self.tasks().insert(&cell, parent);
-        match inserted {
-            Inserted::New => {}
-            Inserted::Known(known) => return Ok(known),
-            Inserted::Closing => {
-                let error = ToolError::new(ToolErrorKind::Unavailable, "the manager is shutting down");
-                return refuse(cell.spec.call.clone(), error.with_retryable(false));
-            }
-        }
-        if let Some(parent) = parent {
-            // First among its children, and then the look: one that ends after the look stops this one, before it begins or later.
-            parent.add_child(&cell);
-            if parent.is_over() {
-                parent.release_child(&cell);
-                let error = ToolError::new(ToolErrorKind::Cancelled, "the task that submits it has ended");
-                let error = error.with_not_started().with_retryable(false);
-                self.withdraw(&cell, &error);
-                return refuse(cell.spec.call.clone(), error);
-            }
-        }
-        let work = match &self.backend {
-            // The worker binds again, where the tool is.
-            Some(backend) => Work::Remote(Arc::clone(backend)),
-            None => Work::Here(bound),
-        };
-        // Nothing of this is made where nobody looks at the span.
-        let span = tracing::info_span!(
-            "execute_tool",
-            "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
-            "gen_ai.operation.name" = "execute_tool",
-            "gen_ai.tool.name" = &*cell.spec.call.name,
-            "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
-            "gen_ai.conversation.id" = cell.spec.session.as_str(),
-            "gen_ai.tool.type" = "function",
-            "gen_ai.tool.description" = self.description_of(&cell.spec.call.name),
-            "error.type" = tracing::field::Empty,
-            "otel.status_code" = tracing::field::Empty,
-            task = %cell.spec.task,
-        );
-        if !span.is_disabled() {
-            cell.set_span(span.clone());
-        }
-        let entering = match self.enter(&cell, path) {
-            Ok(entering) => entering,
-            Err(error) => {
-                self.withdraw(&cell, &error);
-                return refuse(cell.spec.call.clone(), error);
-            }
-        };
-        let at_once = self.seat_at_once(&cell, &entering, path);
-        let task = Task {
-            cell: Arc::clone(&cell),
-            work,
-            runtime,
-            span,
-        };
-        let admitted = match at_once {
+    /// Lets a task in that has no slot yet: it begins, or waits. An error if there is no room.
+    pub(super) fn let_in(self: &Arc<Self>, path: &Path, task: Task) -> Result<(), ToolError> {
+        let cell = Arc::clone(&task.cell);
+        let entering = self.enter(&cell, path)?;
+        let replaced = match self.seat_at_once(&cell, &entering, path) {
             Ok(()) => {
                 let replaced = entering.let_in();
                 run::start(self, task);
-                Ok(replaced)
+                replaced
             }
-            Err(queue) => self.admit(queue, entering, path, task),
+            Err(queue) => self.admit(queue, entering, path, task)?,
         };
-        match admitted {
-            Ok(Some(replaced)) => self.replace(replaced),
-            Ok(None) => {}
-            Err(error) => {
-                self.withdraw(&cell, &error);
-                return refuse(cell.spec.call.clone(), error);
-            }
+        if let Some(replaced) = replaced {
+            self.replace(replaced);
         }
-        self.counters.accepted();
-        Ok(cell)
+        Ok(())
     }
 
     /// Looks whether the same call is open. An error if it is, and stays.
@@ -267,33 +195,13 @@ impl Inner {
         }
     }
 
-    /// Takes back a task that found no room.
-    fn withdraw(self: &Arc<Self>, cell: &Arc<TaskCell>, error: &ToolError) {
-        // Whoever has found the task by its id in the meantime learns that it is over.
-        let settled = cell.settle(TaskOutcome::Failed(error.clone()), self.now());
-        if let Some(key) = key_of(cell) {
-            self.same().leave(&key, cell);
-        }
-        // Whoever has found it and ended it has put it among those that have ended.
-        if let Some(settled) = settled {
-            run::end_span(cell, &settled.outcome);
-            self.tasks().forget(cell.spec.task);
-        }
-        self.open_tasks_changed();
-    }
-
-    fn description_of(&self, tool: &str) -> Option<&str> {
-        let tool = self.executor.registry().find(tool)?;
-        Some(&*tool.definition().description)
-    }
-
     /// Gives a task its slot, if it needs nothing else first and there is one; otherwise the lock under which there was none.
     fn seat_at_once(
         &self,
         cell: &Arc<TaskCell>,
         entering: &Entering<'_>,
         path: &Path,
-    ) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
+    ) -> Result<(), MutexGuard<'_, Gate>> {
         let session = &cell.spec.session;
         let mut queue = self.queue();
         // One with a rate may have to wait for that as soon as it has a slot.
@@ -316,7 +224,7 @@ impl Inner {
     /// Lets a task in that has no slot at once, if there is room.
     fn admit(
         self: &Arc<Self>,
-        mut queue: MutexGuard<'_, Queue<Waiting>>,
+        mut queue: MutexGuard<'_, Gate>,
         mut entering: Entering<'_>,
         path: &Path,
         task: Task,
@@ -398,7 +306,7 @@ impl Inner {
     }
 
     /// Gives a task the slot it waited for.
-    pub(super) fn seat(&self, queue: &mut super::Queue<Waiting>, cell: &TaskCell, slot: Slot) {
+    pub(super) fn seat(&self, queue: &mut Queue<Waiting>, cell: &TaskCell, slot: Slot) {
         let is_deferred = cell.is_deferred();
         let (extra, had_place) = cell.seat(|seat| {
             seat.ticket = None;

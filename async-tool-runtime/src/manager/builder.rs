@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{
     AsyncToolManager, Callback, Inner, WhenFull,
+    admission::Gate,
     apart::Apart,
     queue::{Queue, Weigh},
     remote, run,
@@ -299,7 +300,7 @@ impl AsyncToolManagerBuilder {
             executor: Executor::new(registry, paths, self.cancel_grace, clock),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
-            queue: Apart(Mutex::new(queue)),
+            queue: Apart(Mutex::new(Gate::new(queue))),
             same: Mutex::default(),
             counters: Default::default(),
             quarantine,

@@ -281,7 +281,7 @@ impl TaskHost for Inner {
         spec.idempotency_key = Some(key);
         spec.turn = parent.spec.turn;
         spec.deadline = parent.spec.deadline;
-        let child = self.submit(spec, Some(parent), now)?;
+        let child = self.submit(spec, Some(parent), now, Arc::clone)?;
         Ok(TaskHandle::new(child))
     }
 }

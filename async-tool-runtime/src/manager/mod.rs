@@ -27,6 +27,7 @@ mod same;
 mod shutdown;
 mod spare;
 mod stats;
+mod submission;
 mod table;
 
 use std::{
@@ -62,9 +63,8 @@ use crate::{
         ToolCall,
     },
 };
-use admission::Waiting;
+use admission::Gate;
 use apart::Apart;
-use queue::Queue;
 use same::SameCalls;
 use spare::Spares;
 use stats::Counters;
@@ -134,7 +134,7 @@ pub(crate) struct Inner {
     clock: Clock,
     when_full: WhenFull,
     task_timeout: Option<Duration>,
-    queue: Apart<Mutex<Queue<Waiting>>>,
+    queue: Apart<Mutex<Gate>>,
     tasks: Apart<Mutex<TaskTable>>,
     spares: Spares,
     same: Mutex<SameCalls>,
@@ -167,9 +167,9 @@ impl AsyncToolManager {
     /// [`SubmitError`], which hands the call back: there is no such tool, the arguments don't fit, the queue is full, the
     /// manager is shutting down, or there is no tokio runtime. Nothing has run then.
     pub fn submit(&self, session: &SessionId, call: ToolCall) -> Result<TaskAck, SubmitError> {
-        let cell = self.accept(session, call)?;
-        // What may have become of it on another thread by now is no part of its acceptance.
-        Ok(cell.ack(TaskStatus::Queued))
+        // What may have become of it on another thread by then is no part of its acceptance.
+        self.inner
+            .submit_call(session, call, |cell| cell.ack(TaskStatus::Queued))
     }
 
     /// The same for a host that goes on with the task itself: gives control over it in place of what a model is told.
@@ -178,13 +178,8 @@ impl AsyncToolManager {
     ///
     /// As for [`submit`](Self::submit).
     pub fn spawn(&self, session: &SessionId, call: ToolCall) -> Result<TaskHandle, SubmitError> {
-        self.accept(session, call).map(TaskHandle::new)
-    }
-
-    fn accept(&self, session: &SessionId, call: ToolCall) -> Result<Arc<TaskCell>, SubmitError> {
-        let now = self.now();
-        let spec = TaskSpec::named(TaskId::at(now), session.clone(), call);
-        self.inner.submit(spec, None, now)
+        let cell = self.inner.submit_call(session, call, Arc::clone)?;
+        Ok(TaskHandle::new(cell))
     }
 
     /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first, as long as
@@ -195,7 +190,7 @@ impl AsyncToolManager {
     ///
     /// As for [`submit`](Self::submit).
     pub fn submit_task(&self, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
-        let cell = self.inner.submit(spec, None, self.now())?;
+        let cell = self.inner.submit(spec, None, self.now(), Arc::clone)?;
         Ok(TaskHandle::new(cell))
     }
 
@@ -203,7 +198,7 @@ impl AsyncToolManager {
     pub(crate) fn submit_below(&self, mut spec: TaskSpec, owner: &Arc<TaskCell>) -> Result<TaskHandle, SubmitError> {
         spec.parent = Some(owner.spec.task);
         spec.deadline = owner.spec.deadline;
-        let cell = self.inner.submit(spec, Some(owner), self.now())?;
+        let cell = self.inner.submit(spec, Some(owner), self.now(), Arc::clone)?;
         Ok(TaskHandle::new(cell))
     }
 
@@ -379,7 +374,7 @@ impl Inner {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue<Waiting>> {
+    fn queue(&self) -> MutexGuard<'_, Gate> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

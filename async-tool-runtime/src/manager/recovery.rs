@@ -129,7 +129,6 @@ impl Inner {
             }
         }
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
-        self.counters.accepted();
         if let Some(owner) = owner {
             owner.add_child(&cell);
             if owner.is_over() {
@@ -262,7 +261,7 @@ impl RunGuard {
             .is_some();
         // Whoever has ended it in this moment has put it among those that have ended, and told the session.
         if is_settled_here {
-            inner.tasks().forget(cell.spec.task);
+            inner.tasks().withdraw(cell.spec.task);
             if cell.spec.is_of_session() {
                 inner.tell_session(&cell.spec.session, TaskNews::NotStarted(cell.spec.task));
             }

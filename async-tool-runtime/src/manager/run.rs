@@ -49,8 +49,13 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
         runtime,
         span,
     } = task;
-    // Made before the task is spawned: a runtime that is shut down drops the future without polling it.
-    let guard = RunGuard::new(inner, cell);
+    start_guarded(RunGuard::new(inner, cell), work, &runtime, span);
+}
+
+/// The same with its guard, which is made before the task is spawned: a runtime that is shut down drops the future without polling it.
+// Always: what is taken apart where it was put together isn't copied in between.
+#[inline(always)]
+pub(super) fn start_guarded(guard: RunGuard, work: Work, runtime: &Handle, span: Span) {
     match work {
         Work::Here(call) => {
             let run = run_here(guard, call);

@@ -13,13 +13,9 @@ const MOST: usize = 64;
 
 /// Records that nobody has any more.
 #[derive(Default)]
-pub(super) struct Spares {
-    kept: Apart<Mutex<Records>>,
-    /// What was kept before and is taken now: so who keeps and who takes meet once for many records.
-    taken: Apart<Mutex<Records>>,
-}
+pub(super) struct Spares(Apart<Mutex<Records>>);
 
-type Records = Vec<Arc<TaskCell>>;
+pub(super) type Records = Vec<Arc<TaskCell>>;
 
 impl Spares {
     /// Keeps the record of a task that is forgotten, unless somebody still has it.
@@ -28,16 +24,17 @@ impl Spares {
         if !Arc::get_mut(&mut cell).is_some_and(TaskCell::clear) {
             return;
         }
-        let mut kept = lock(&self.kept);
+        let mut kept = lock(&self.0);
         if kept.len() < MOST {
             kept.push(cell);
         }
     }
 
-    pub(super) fn take(&self) -> Option<Arc<TaskCell>> {
-        let mut taken = lock(&self.taken);
+    /// Takes a record out of those that were `taken` together before: so whoever keeps and whoever takes meet once for many.
+    #[inline]
+    pub(super) fn take(&self, taken: &mut Records) -> Option<Arc<TaskCell>> {
         if taken.is_empty() {
-            std::mem::swap(&mut *taken, &mut *lock(&self.kept));
+            std::mem::swap(taken, &mut *lock(&self.0));
         }
         taken.pop()
     }
@@ -52,10 +49,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Arguments, SessionId, TaskOutcome, TaskSpec, TaskStatus, Timestamp, ToolCall};
+    use crate::{
+        Arguments, IdempotencyKey, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, ToolCall,
+        TurnNo, task::Beginning,
+    };
 
+    /// A task that has had all that a task can have.
     fn ended(arguments: Arguments) -> Arc<TaskCell> {
-        let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", arguments));
+        let call = ToolCall::new("call_1", "tool", arguments);
+        let spec = TaskSpec {
+            parent: Some(TaskId::new()),
+            idempotency_key: Some(IdempotencyKey::new(TaskId::new())),
+            ..TaskSpec::new(SessionId::new("s"), call)
+                .with_number(TaskNo::new(1))
+                .with_turn(TurnNo::new(1))
+                .with_attempt(2)
+                .with_deadline(Timestamp::from_millis(8))
+        };
         let cell = TaskCell::new(spec, Timestamp::default(), None, None);
         cell.begin(Timestamp::default());
         cell.request_cancel("enough".to_owned());
@@ -70,13 +80,25 @@ mod tests {
         Arguments::from_text("{}")
     }
 
-    #[test]
-    fn a_record_that_is_used_again_knows_nothing_of_the_task_before() {
+    fn take(spares: &Spares) -> Option<Arc<TaskCell>> {
+        spares.take(&mut Records::new())
+    }
+
+    fn beginning(spare: Option<Arc<TaskCell>>) -> Beginning<'static> {
+        Beginning {
+            accepted: Timestamp::from_millis(7),
+            path: None,
+            slot: None,
+            spare,
+        }
+    }
+
+    /// A record that has been used, with what there was to do taken by `renew`.
+    fn used_again(renew: impl FnOnce(Beginning<'_>) -> Arc<TaskCell>) {
         let (spares, before) = (Spares::default(), ended(short()));
         let (place, id) = (Arc::as_ptr(&before), before.spec.task);
         spares.keep(before);
-        let spec = TaskSpec::new(SessionId::new("t"), ToolCall::new("call_2", "other", json!({})));
-        let cell = TaskCell::renew(spares.take(), spec, Timestamp::from_millis(7), None);
+        let cell = renew(beginning(take(&spares)));
         assert_eq!(Arc::as_ptr(&cell), place);
         let snapshot = cell.snapshot();
         assert_ne!(snapshot.task, id);
@@ -85,18 +107,47 @@ mod tests {
         assert_eq!(snapshot.accepted, Timestamp::from_millis(7));
         assert!(!snapshot.deferred && !cell.is_over() && !cell.is_cancelled());
         assert_eq!((cell.cancel_reason(), cell.attempts()), (None, 0));
-        assert!(spares.take().is_none());
+        assert!(take(&spares).is_none());
+    }
+
+    fn other() -> (SessionId, ToolCall) {
+        (SessionId::new("t"), ToolCall::new("call_2", "other", json!({})))
+    }
+
+    #[test]
+    fn a_record_that_is_used_again_knows_nothing_of_the_task_before() {
+        let (session, call) = other();
+        used_again(|beginning| TaskCell::renew(beginning, TaskSpec::new(session, call)));
+    }
+
+    #[test]
+    fn a_record_that_is_used_again_for_a_call_has_what_a_new_one_has() {
+        let (session, call) = other();
+        let deadline = Some(Timestamp::from_millis(9));
+        used_again(|beginning| {
+            let cell = TaskCell::renew_for(beginning, &session, call.clone(), deadline);
+            let new = TaskCell::renew_for(super::tests::beginning(None), &session, call.clone(), deadline);
+            assert_eq!(cell.spec, new.spec.clone().with_task(cell.spec.task));
+            assert_eq!(
+                cell.spec,
+                TaskSpec {
+                    deadline,
+                    ..TaskSpec::named(cell.spec.task, session, call)
+                }
+            );
+            cell
+        });
     }
 
     #[test]
     fn a_record_that_somebody_has_is_left_to_them() {
         let (spares, cell) = (Spares::default(), ended(short()));
         spares.keep(Arc::clone(&cell));
-        assert!(spares.take().is_none());
+        assert!(take(&spares).is_none());
         assert_eq!(cell.status(), TaskStatus::Completed);
         let child = Arc::downgrade(&cell);
         spares.keep(cell);
-        assert!(spares.take().is_none());
+        assert!(take(&spares).is_none());
         assert!(child.upgrade().is_none());
     }
 
@@ -106,10 +157,11 @@ mod tests {
         spares.keep(ended(Arguments::from_text(json!("a".repeat(1_000)).to_string())));
         // A value may be anything.
         spares.keep(ended(json!({}).into()));
-        assert!(spares.take().is_none());
+        assert!(take(&spares).is_none());
         for _ in 0..2 * MOST {
             spares.keep(ended(short()));
         }
-        assert_eq!(std::iter::from_fn(|| spares.take()).count(), MOST);
+        let mut taken = Records::new();
+        assert_eq!(std::iter::from_fn(|| spares.take(&mut taken)).count(), MOST);
     }
 }

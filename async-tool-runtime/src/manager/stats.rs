@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde::Serialize;
 
-use super::{AsyncToolManager, Inner, apart::Apart};
+use super::{AsyncToolManager, Inner};
 use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker, tool::Count};
 
 /// What a manager has done, and what it is doing.
@@ -55,8 +55,6 @@ pub struct ManagerStats {
 
 #[derive(Default)]
 pub(super) struct Counters {
-    /// Of those who submit; the others are of those who run.
-    accepted: Apart<AtomicU64>,
     rejected: AtomicU64,
     completed: AtomicU64,
     failed: AtomicU64,
@@ -70,10 +68,6 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn accepted(&self) {
-        add(&self.accepted);
-    }
-
     pub(super) fn rejected(&self, tool: &str) {
         add(&self.rejected);
         metrics::rejected(tool);
@@ -121,7 +115,10 @@ impl AsyncToolManager {
             let queue = self.inner.queue();
             (queue.places(), queue.running())
         };
-        let open = self.inner.tasks().unsettled_count();
+        let (open, accepted) = {
+            let tasks = self.inner.tasks();
+            (tasks.unsettled_count(), tasks.accepted())
+        };
         let breakers = executor.paths().values().filter_map(|path| path.breaker.as_ref());
         let mut open_breakers: Vec<_> = breakers
             .filter(|breaker| breaker.turns_away())
@@ -137,7 +134,7 @@ impl AsyncToolManager {
             open,
             quarantined: quarantine.count(),
             open_breakers,
-            accepted: get(&counters.accepted),
+            accepted,
             rejected: get(&counters.rejected),
             completed: get(&counters.completed),
             failed: get(&counters.failed),

@@ -14,6 +14,8 @@ pub(super) struct TaskTable {
     cells: HashSet<Known, BuildHasherDefault<QuickHasher>>,
     settled: VecDeque<TaskId>,
     retained: usize,
+    /// How many tasks were accepted: those that are here, and those that have been.
+    accepted: u64,
     /// Whether new tasks are refused. Here, because a count of open tasks says nothing while more can come.
     closing: bool,
 }
@@ -55,6 +57,7 @@ impl TaskTable {
             cells: HashSet::default(),
             settled: VecDeque::new(),
             retained,
+            accepted: 0,
             closing: false,
         }
     }
@@ -66,6 +69,7 @@ impl TaskTable {
             return self.find(cell.spec.task).map_or(Inserted::Closing, Inserted::Known);
         }
         if self.cells.insert(Known(Arc::clone(cell))) {
+            self.accepted += 1;
             return Inserted::New;
         }
         self.find(cell.spec.task).map_or(Inserted::New, Inserted::Known)
@@ -86,8 +90,15 @@ impl TaskTable {
         self.cells.get(&task).map(|Known(cell)| Arc::clone(cell))
     }
 
-    pub(super) fn forget(&mut self, task: TaskId) {
-        self.cells.remove(&task);
+    /// Takes back a task that was added and is not accepted.
+    pub(super) fn withdraw(&mut self, task: TaskId) {
+        if self.cells.remove(&task) {
+            self.accepted -= 1;
+        }
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted
     }
 
     /// Notes that a task has ended, and gives back the one that ended longest ago if there are too many.

@@ -43,6 +43,8 @@ pub(crate) struct Path {
     pub(crate) is_remote: bool,
     /// The queue's lane; see `manager/queue.rs`.
     pub(crate) lane: usize,
+    /// Whether a call that finds a free slot begins at once: it looks for nothing before, and waits for nothing behind it.
+    pub(crate) needs_only_a_slot: bool,
     /// How many bytes of a result the model is given.
     pub(crate) result_limit: Option<usize>,
 }
@@ -193,6 +195,8 @@ fn path(
     for layer in around.outer.iter().rev() {
         outer.add(layer);
     }
+    let is_alone = matches!(options.dedupe, Dedupe::Allow | Dedupe::Share);
+    let needs_only_a_slot = outer.is_bare && options.rate.is_none() && is_alone;
     Path {
         attempt,
         stop: Arc::clone(&around.stop),
@@ -202,6 +206,7 @@ fn path(
         conflict,
         is_remote: around.remote.is_some(),
         lane,
+        needs_only_a_slot,
         result_limit: options.result_limit.or(around.result_limit),
         options,
     }

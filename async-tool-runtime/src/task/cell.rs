@@ -1,6 +1,7 @@
 //! The record of a task that lives in this process.
 
 mod abort;
+mod beginning;
 #[cfg(all(test, shuttle))]
 mod interleaved;
 mod progress;
@@ -26,6 +27,7 @@ use tokio::{
 };
 use tracing::Span;
 
+pub(crate) use beginning::Beginning;
 use progress::Reported;
 pub(crate) use progress::Reporting;
 
@@ -179,67 +181,6 @@ pub(crate) struct Question(u32);
 pub(crate) type Answered = oneshot::Receiver<Result<Value, ToolError>>;
 
 impl TaskCell {
-    #[inline]
-    pub(crate) fn new(
-        spec: TaskSpec,
-        accepted: Timestamp,
-        cancellation: Option<CancellationToken>,
-        path: Option<Arc<Path>>,
-    ) -> Arc<Self> {
-        Arc::new(Self::of(spec, accepted, cancellation, path))
-    }
-
-    /// The same in the place of a record that has been [cleared](Self::clear), unless somebody else has that.
-    #[inline]
-    pub(crate) fn renew(
-        spare: Option<Arc<Self>>,
-        spec: TaskSpec,
-        accepted: Timestamp,
-        path: Option<&Arc<Path>>,
-    ) -> Arc<Self> {
-        if let Some(mut spare) = spare
-            && let Some(place) = Arc::get_mut(&mut spare)
-        {
-            // Mostly it is the same, and counting its owners is not for nothing.
-            let path = match (place.path.take(), path) {
-                (Some(before), Some(path)) if Arc::ptr_eq(&before, path) => Some(before),
-                _ => path.cloned(),
-            };
-            *place = Self::of(spec, accepted, None, path);
-            return spare;
-        }
-        Self::new(spec, accepted, None, path.cloned())
-    }
-
-    // Always: what isn't made where it stays has to be copied there, which takes as long as several locks.
-    #[inline(always)]
-    fn of(
-        spec: TaskSpec,
-        accepted: Timestamp,
-        cancellation: Option<CancellationToken>,
-        path: Option<Arc<Path>>,
-    ) -> Self {
-        Self {
-            spec,
-            accepted,
-            cancellation: cancellation.map(OnceLock::from).unwrap_or_default(),
-            path,
-            result: SetOnce::new(),
-            deferred: AtomicBool::new(false),
-            run: Mutex::default(),
-            more: OnceLock::new(),
-        }
-    }
-
-    /// Drops what the task has come to, and keeps what it was to do; false if that is too much to be kept for the next one.
-    pub(crate) fn clear(&mut self) -> bool {
-        self.result = SetOnce::new();
-        self.cancellation = OnceLock::new();
-        self.run = Mutex::default();
-        self.more = OnceLock::new();
-        self.spec.call.arguments.is_short()
-    }
-
     pub(crate) fn status(&self) -> TaskStatus {
         match self.result.get() {
             Some(result) => result.status(),

@@ -41,6 +41,6 @@ pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
 
-pub(crate) use cell::{Left, Question, Reporting, Seat, TaskCell};
+pub(crate) use cell::{Beginning, Left, Question, Reporting, Seat, TaskCell};
 pub(crate) use handle::StopTask;
 pub(crate) use mailbox::Mailbox;
