@@ -109,20 +109,37 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_panics_costs_no_slot() {
+async fn a_subscriber_that_panics_costs_no_slot_and_leaves_no_task_open() {
     Notes::install();
+    let gates = Gates::new();
     let manager = AsyncToolManager::builder()
-        .tool(quick())
+        .tool(gates.tool())
         .concurrency(1)
         .build()
         .unwrap();
-    FAILS.set(true);
-    let submitted = catch_unwind(AssertUnwindSafe(|| manager.submit_task(spec("quick"))));
-    assert!(submitted.is_err());
-    let stats = manager.stats();
-    assert_eq!((stats.running, stats.open, stats.failed), (0, 0, 1));
-    let result = manager.submit_task(spec("quick")).unwrap().outcome().await;
-    assert_eq!(result.outcome.value(), Some(&json!("done")));
+    let gate = || {
+        TaskSpec::new(
+            SessionId::new("s"),
+            ToolCall::new("call_1", "gate", json!({"name": "a"})),
+        )
+    };
+    let submit_with_a_bug = || {
+        FAILS.set(true);
+        let submitted = catch_unwind(AssertUnwindSafe(|| manager.submit_task(gate())));
+        assert!(submitted.is_err());
+    };
+    let counted = || {
+        let stats = manager.stats();
+        (stats.running, stats.waiting, stats.open, stats.failed)
+    };
+    submit_with_a_bug();
+    assert_eq!(counted(), (0, 0, 0, 1), "with a slot");
+    let task = manager.submit_task(gate()).unwrap();
+    submit_with_a_bug();
+    assert_eq!(counted(), (1, 0, 1, 2), "without one");
+    gates.open("a", json!(1));
+    assert_eq!(task.outcome().await.outcome.value(), Some(&json!(1)));
+    assert_eq!(counted(), (0, 0, 0, 2));
 }
 
 fn manager() -> AsyncToolManager {

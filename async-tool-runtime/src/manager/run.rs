@@ -171,6 +171,12 @@ impl RunGuard {
         }
     }
 
+    /// The task isn't to be ended from here.
+    pub(super) fn disarm(mut self) -> Arc<TaskCell> {
+        self.is_over = true;
+        Arc::clone(&self.cell)
+    }
+
     /// `None` if the task was told to stop, or was completed from outside, between its slot and its start.
     pub(super) fn unless_over(self) -> Option<Self> {
         if self.is_over_already() {

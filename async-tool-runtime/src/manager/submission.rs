@@ -67,6 +67,8 @@ impl Inner {
     }
 
     /// Finds all that a call needs.
+    // Always, as all that most tasks go through here: what is put together in one function and taken apart in another is copied in between,
+    // which takes as long as several locks.
     #[inline(always)]
     fn prepare(&self, call: &ToolCall) -> Result<Ready<'_>, ToolError> {
         if call.redacted {
@@ -146,8 +148,8 @@ impl Inner {
             Some(backend) => Work::Remote(Arc::clone(backend)),
             None => Work::Here(bound),
         };
+        // First a guard, and then the span: those who look at spans may panic.
         if has_slot {
-            // First of all: what is said to those who look on may panic.
             let guard = RunGuard::new(self, cell);
             let span = self.span_of(&guard.cell);
             self.publish(|| TaskEvent::Accepted(guard.cell.snapshot()));
@@ -180,11 +182,13 @@ impl Inner {
                 return Err(error.with_not_started().with_retryable(false));
             }
         }
+        let guard = RunGuard::new(self, Arc::clone(cell));
+        let span = self.span_of(cell);
         let task = Task {
-            cell: Arc::clone(cell),
+            cell: guard.disarm(),
             work,
             runtime,
-            span: self.span_of(cell),
+            span,
         };
         self.let_in(path, task)
     }
