@@ -30,7 +30,8 @@ impl Spares {
         }
     }
 
-    /// Takes a record out of those that were `taken` together before: so whoever keeps and whoever takes meet once for many.
+    /// Takes a record out of those that were `taken` together before: so whoever keeps and whoever takes meet once for many. Its lock comes after
+    /// that of whoever has those.
     #[inline]
     pub(super) fn take(&self, taken: &mut Records) -> Option<Arc<TaskCell>> {
         if taken.is_empty() {
