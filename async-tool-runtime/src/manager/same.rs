@@ -59,6 +59,6 @@ impl SameCalls {
 pub(super) fn key_of(cell: &TaskCell) -> Option<CallKey> {
     let options = &cell.path.as_ref()?.options;
     let call = &cell.spec.call;
-    matches!(options.dedupe, Dedupe::Reject | Dedupe::Replace)
-        .then(|| CallKey::new(&call.name, &cell.spec.session, options.scope, &call.arguments))
+    let key = || CallKey::new(&call.name, &cell.spec.session, options.scope, &call.arguments);
+    options.dedupe.is_exclusive().then(key)
 }

@@ -24,6 +24,16 @@ pub enum Dedupe {
     Replace,
 }
 
+impl Dedupe {
+    /// Whether a call is open once at a time, so that it has to be known which are.
+    pub(crate) const fn is_exclusive(self) -> bool {
+        match self {
+            Self::Allow | Self::Share => false,
+            Self::Reject | Self::Replace => true,
+        }
+    }
+}
+
 /// Between whose calls cached values and running calls are shared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

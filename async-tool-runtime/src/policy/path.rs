@@ -195,8 +195,7 @@ fn path(
     for layer in around.outer.iter().rev() {
         outer.add(layer);
     }
-    let is_alone = matches!(options.dedupe, Dedupe::Allow | Dedupe::Share);
-    let needs_only_a_slot = outer.is_bare && options.rate.is_none() && is_alone;
+    let needs_only_a_slot = outer.is_bare && options.rate.is_none() && !options.dedupe.is_exclusive();
     Path {
         attempt,
         stop: Arc::clone(&around.stop),

@@ -58,6 +58,7 @@ impl TaskSpec {
     }
 
     /// Becomes another task: what [`named`](Self::named) gives, with a deadline.
+    // Always: what is made elsewhere and then moved here is copied more than once.
     #[inline(always)]
     pub(crate) fn rename(&mut self, task: TaskId, session: &SessionId, call: ToolCall, deadline: Option<Timestamp>) {
         // Each field by itself, with none left out.
