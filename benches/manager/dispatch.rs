@@ -32,22 +32,19 @@ pub(crate) fn all_threads() -> Runtime {
 
 /// The time of the caller alone; the tasks run and are collected while the clock stands still.
 pub(crate) async fn dispatched_on_floor(dispatches: u64) -> Duration {
-    let mut elapsed = Duration::ZERO;
-    let mut left = dispatches;
     let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
-    while left > 0 {
-        let batch = left.min(IN_FLIGHT);
-        left -= batch;
+    in_batches(dispatches, async |batch| {
         let start = Instant::now();
         for _ in 0..batch {
             pending.push(floor(black_box(ARGUMENTS)));
         }
-        elapsed += start.elapsed();
+        let elapsed = start.elapsed();
         for outcome in pending.drain(..) {
             black_box(outcome.await.expect("the task sends before it ends"));
         }
-    }
-    elapsed
+        elapsed
+    })
+    .await
 }
 
 /// The same until calls are acknowledged. What `calls` gives is made before the clock starts if it is a list, and while it goes if it is an
@@ -58,22 +55,31 @@ pub(crate) async fn acknowledged<C: IntoIterator<Item = ToolCall>>(
     calls: impl Fn(u64) -> C,
 ) -> Duration {
     let session = SessionId::new("bench");
-    let mut elapsed = Duration::ZERO;
-    let mut left = dispatches;
     let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
-    while left > 0 {
-        let batch = left.min(IN_FLIGHT);
-        left -= batch;
+    in_batches(dispatches, async |batch| {
         let calls = calls(batch);
         let start = Instant::now();
         for call in calls {
             pending.push(manager.submit(&session, call).expect("there is room"));
         }
-        elapsed += start.elapsed();
+        let elapsed = start.elapsed();
         for ack in pending.drain(..) {
             let task = manager.task(ack.task).expect("the last thousand are remembered");
             black_box(task.outcome().await);
         }
+        elapsed
+    })
+    .await
+}
+
+/// The sum of what `run` measures, with at most [`IN_FLIGHT`] dispatches at a time.
+async fn in_batches(dispatches: u64, mut run: impl AsyncFnMut(u64) -> Duration) -> Duration {
+    let mut elapsed = Duration::ZERO;
+    let mut left = dispatches;
+    while left > 0 {
+        let batch = left.min(IN_FLIGHT);
+        left -= batch;
+        elapsed += run(batch).await;
     }
     elapsed
 }
