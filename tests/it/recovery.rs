@@ -498,13 +498,15 @@ async fn a_tool_finds_out_what_became_of_its_call() {
             );
             finds()
         });
-        let model = listener();
-        let agent = resume(&kept, &manager([tool]), &model).await;
+        let (model, second) = (listener(), manager([tool]));
+        let agent = resume(&kept, &second, &model).await;
         assert_eq!(agent.resumption().unwrap().reconciled, numbers(&[1]));
         agent.run_until_idle().await.unwrap();
         let told = told(model.requests().last().unwrap());
         assert!(told.contains(expected), "{expected}: {told}");
         assert_eq!(seen.of("pay").len(), runs, "{expected}");
+        let stats = second.stats();
+        assert_eq!((stats.accepted, stats.open), (1, 0), "{expected}: {stats:?}");
         check(&kept);
     }
 }
