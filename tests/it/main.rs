@@ -5,6 +5,7 @@
 mod agent;
 mod binding;
 mod calls;
+mod carriers;
 mod chains;
 mod closing;
 mod costs;

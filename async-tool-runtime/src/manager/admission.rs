@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 
 use super::{
     Inner,
+    carrier::Idle,
     queue::{Class, Queue, Slot, Ticket},
     run::{self, Task},
     same::{Entered, SameCalls, key_of},
-    spare::Records,
 };
 use crate::{
     TaskEvent, TaskOutcome, Timestamp,
@@ -55,13 +55,18 @@ pub(super) enum Waiting {
 pub(super) struct Gate {
     queue: Queue<Waiting>,
     /// Records for those who come: see `spare.rs`.
-    pub(super) spares: Records,
+    pub(super) spares: Vec<Arc<TaskCell>>,
+    /// Tokio tasks for those who begin: see `carrier.rs`.
+    pub(super) carriers: Vec<Idle>,
 }
 
 impl Gate {
     pub(super) const fn new(queue: Queue<Waiting>) -> Self {
-        let spares = Records::new();
-        Self { queue, spares }
+        Self {
+            queue,
+            spares: Vec::new(),
+            carriers: Vec::new(),
+        }
     }
 }
 
@@ -143,10 +148,10 @@ impl Inner {
     pub(super) fn let_in(self: &Arc<Self>, path: &Path, task: Task) -> Result<(), ToolError> {
         let cell = Arc::clone(&task.cell);
         let entering = self.enter(&cell, path)?;
-        let replaced = match self.seat_at_once(&cell, &entering, path) {
-            Ok(()) => {
+        let replaced = match self.seat_at_once(&task, &entering, path) {
+            Ok(carrier) => {
                 let replaced = entering.let_in();
-                run::start(self, task);
+                run::start(self, task, carrier);
                 replaced
             }
             Err(queue) => self.admit(queue, entering, path, task)?,
@@ -195,13 +200,14 @@ impl Inner {
         }
     }
 
-    /// Gives a task its slot, if it needs nothing else first and there is one; otherwise the lock under which there was none.
+    /// Gives a task its slot, if it needs nothing else first and there is one, and looks for somebody to carry it out; otherwise the lock under
+    /// which there was no slot.
     fn seat_at_once(
         &self,
-        cell: &Arc<TaskCell>,
+        Task { cell, runtime, .. }: &Task,
         entering: &Entering<'_>,
         path: &Path,
-    ) -> Result<(), MutexGuard<'_, Gate>> {
+    ) -> Result<Option<Idle>, MutexGuard<'_, Gate>> {
         let session = &cell.spec.session;
         let mut queue = self.queue();
         // One with a rate may have to wait for that as soon as it has a slot.
@@ -217,8 +223,9 @@ impl Inner {
             },
         };
         cell.seat(|seat| seat.slot = Some(slot));
+        let carrier = self.idle_carrier(&mut queue, runtime);
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
-        Ok(())
+        Ok(carrier)
     }
 
     /// Lets a task in that has no slot at once, if there is room.
@@ -291,15 +298,19 @@ impl Inner {
                         Waiting::Future(cell, _) => cell,
                     };
                     self.seat(&mut queue, cell, slot);
-                    Some(waiting)
+                    let carrier = match &waiting {
+                        Waiting::Task(task) => self.idle_carrier(&mut queue, &task.runtime),
+                        Waiting::Future(..) => None,
+                    };
+                    Some((waiting, carrier))
                 } else {
                     None
                 }
             };
             match next {
-                Some(Waiting::Task(task)) => run::start(self, task),
+                Some((Waiting::Task(task), carrier)) => run::start(self, task, carrier),
                 // If it is gone, its guard gives the slot back.
-                Some(Waiting::Future(_, wake)) => drop(wake.send(())),
+                Some((Waiting::Future(_, wake), _)) => drop(wake.send(())),
                 None => return,
             }
         }

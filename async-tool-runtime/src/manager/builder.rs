@@ -312,6 +312,7 @@ impl AsyncToolManagerBuilder {
             clock,
             tasks: Apart(Mutex::new(TaskTable::new(self.retained))),
             spares: Default::default(),
+            carriers: Default::default(),
             routes: Mutex::new(HashMap::new()),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             has_listeners: false.into(),

@@ -16,7 +16,9 @@
 mod admission;
 mod apart;
 mod builder;
+mod carrier;
 mod error;
+mod handover;
 mod host;
 mod people;
 mod queue;
@@ -24,6 +26,7 @@ mod recovery;
 mod remote;
 mod run;
 mod same;
+mod shelf;
 mod shutdown;
 mod spare;
 mod stats;
@@ -65,6 +68,7 @@ use crate::{
 };
 use admission::Gate;
 use apart::Apart;
+use carrier::Carriers;
 use same::SameCalls;
 use spare::Spares;
 use stats::Counters;
@@ -73,6 +77,10 @@ use table::TaskTable;
 /// Runs tools in the background. A cheap handle: clones are the same manager.
 ///
 /// Dropping the last handle stops nothing: tasks run to their end. [`shutdown`](Self::shutdown) stops them.
+///
+/// A task runs on the tokio runtime of whoever submits it. There, a tokio task may carry out one task after the other: up to 128 of them wait for the
+/// next ones, on the first runtime that was used, until the manager is shut down or gone. So what a tool finds in its tokio task (such as
+/// [`tokio::task::id`]) says nothing about its call; use [`ToolContext`](crate::ToolContext).
 ///
 /// ```
 /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
@@ -137,6 +145,7 @@ pub(crate) struct Inner {
     queue: Apart<Mutex<Gate>>,
     tasks: Apart<Mutex<TaskTable>>,
     spares: Spares,
+    carriers: Carriers,
     same: Mutex<SameCalls>,
     counters: Counters,
     quarantine: Arc<Quarantine>,

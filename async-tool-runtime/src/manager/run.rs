@@ -1,11 +1,10 @@
 //! The way of one task from its acceptance to its end.
 
 use std::{
-    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
-    task::Poll,
+    task::Context,
 };
 
 use serde_json::Value;
@@ -15,7 +14,12 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::{Inner, TaskNews, remote, same::key_of};
+use super::{
+    Inner, TaskNews,
+    carrier::{Carrier, Idle, Load},
+    remote,
+    same::key_of,
+};
 use crate::{
     AsyncTaskResult, TaskEvent, TaskOutcome,
     backend::{Backend, outcome_of},
@@ -42,29 +46,35 @@ pub(super) struct Task {
 }
 
 /// Starts a task that has a slot.
-pub(super) fn start(inner: &Arc<Inner>, task: Task) {
+pub(super) fn start(inner: &Arc<Inner>, task: Task, carrier: Option<Idle>) {
     let Task {
         cell,
         work,
         runtime,
         span,
     } = task;
-    start_guarded(RunGuard::new(inner, cell), work, &runtime, span);
+    start_guarded(RunGuard::new(inner, cell), work, &runtime, span, carrier);
 }
 
 /// The same with its guard, which is made before the task is spawned: a runtime that is shut down drops the future without polling it.
 // Always: what is taken apart where it was put together isn't copied in between.
 #[inline(always)]
-pub(super) fn start_guarded(guard: RunGuard, work: Work, runtime: &Handle, span: Span) {
+pub(super) fn start_guarded(guard: RunGuard, work: Work, runtime: &Handle, span: Span, carrier: Option<Idle>) {
     match work {
         Work::Here(call) => {
-            let run = run_here(guard, call);
-            // A future is the smaller without a span that nobody looks at.
-            drop(if span.is_disabled() {
-                runtime.spawn(run)
-            } else {
-                runtime.spawn(run.instrument(span))
-            });
+            let stays = guard.inner.keeps_carriers(runtime);
+            let load = Load { call, guard };
+            // Where nobody looks at spans, one future is as good as any other.
+            if !span.is_disabled() {
+                return drop(runtime.spawn(Carrier::new(load, false).instrument(span)));
+            }
+            let left = match carrier {
+                Some(carrier) => carrier.give(load).err(),
+                None => Some(load),
+            };
+            if let Some(load) = left {
+                drop(runtime.spawn(Carrier::new(load, stays)));
+            }
         }
         // Never aborted from outside: it has to tell the backend.
         Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend).instrument(span))),
@@ -90,27 +100,6 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     let conflict = path.conflict.as_ref();
     let claim = conflict.and_then(|conflict| conflict.claim_early(&cell, || inner.above(&cell)));
     drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
-}
-
-/// A block, because a future holds what an async function takes twice.
-fn run_here(guard: RunGuard, call: BoundCall) -> impl Future<Output = ()> + Send {
-    let mut call = Some(call);
-    async move {
-        if guard.is_over_already() {
-            return guard.finish(None);
-        }
-        let RunGuard { inner, cell, .. } = &guard;
-        let begun = poll_fn(|task_cx| {
-            let call = call.take().zip(cell.path.as_ref());
-            Poll::Ready(call.map(|(call, path)| inner.executor.begin(path, cell, Some(&**inner), call, task_cx)))
-        });
-        let result = match begun.await {
-            Some(Begun::Ended(result)) => Some(result),
-            Some(Begun::Waits(rest)) => cell.until_aborted(rest).await,
-            None => None,
-        };
-        guard.finish(result);
-    }
 }
 
 async fn run_outer(
@@ -184,6 +173,17 @@ impl RunGuard {
             return None;
         }
         Some(self)
+    }
+
+    /// Begins the task's call, and looks at its function once; `None` if the task is over.
+    #[inline]
+    pub(super) fn begin(&self, call: BoundCall, task_cx: &mut Context<'_>) -> Option<Begun> {
+        if self.is_over_already() {
+            return None;
+        }
+        let Self { inner, cell, .. } = self;
+        let path = cell.path.as_ref()?;
+        Some(inner.executor.begin(path, cell, Some(&**inner), call, task_cx))
     }
 
     fn is_over_already(&self) -> bool {

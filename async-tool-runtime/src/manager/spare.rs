@@ -3,53 +3,36 @@
 //! A record is made by the thread that submits, and mostly forgotten by another one. If it went back to the allocator, both would
 //! need the lock of the same part of that for every task, and wait for each other.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::apart::Apart;
+use super::shelf::Shelf;
 use crate::task::TaskCell;
-
-/// As many as are submitted in a bunch, before the first of them has ended.
-const MOST: usize = 64;
 
 /// Records that nobody has any more.
 #[derive(Default)]
-pub(super) struct Spares(Apart<Mutex<Records>>);
-
-pub(super) type Records = Vec<Arc<TaskCell>>;
+pub(super) struct Spares(Shelf<Arc<TaskCell>>);
 
 impl Spares {
     /// Keeps the record of a task that is forgotten, unless somebody still has it.
     pub(super) fn keep(&self, mut cell: Arc<TaskCell>) {
         // What the task has left behind is dropped here, and only then is the lock taken.
-        if !Arc::get_mut(&mut cell).is_some_and(TaskCell::clear) {
-            return;
-        }
-        let mut kept = lock(&self.0);
-        if kept.len() < MOST {
-            kept.push(cell);
+        if Arc::get_mut(&mut cell).is_some_and(TaskCell::clear) {
+            drop(self.0.keep(cell));
         }
     }
 
-    /// Takes a record out of those that were `taken` together before: so whoever keeps and whoever takes meet once for many. Its lock comes after
-    /// that of whoever has those.
+    /// Takes a record, as [`Shelf::take`] does.
     #[inline]
-    pub(super) fn take(&self, taken: &mut Records) -> Option<Arc<TaskCell>> {
-        if taken.is_empty() {
-            std::mem::swap(taken, &mut *lock(&self.0));
-        }
-        taken.pop()
+    pub(super) fn take(&self, taken: &mut Vec<Arc<TaskCell>>) -> Option<Arc<TaskCell>> {
+        self.0.take(taken)
     }
-}
-
-fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
-    records.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::shelf::MOST, *};
     use crate::{
         Arguments, IdempotencyKey, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, ToolCall,
         TurnNo, task::Beginning,
@@ -82,7 +65,7 @@ mod tests {
     }
 
     fn take(spares: &Spares) -> Option<Arc<TaskCell>> {
-        spares.take(&mut Records::new())
+        spares.take(&mut Vec::new())
     }
 
     fn beginning(spare: Option<Arc<TaskCell>>) -> Beginning<'static> {
@@ -162,7 +145,7 @@ mod tests {
         for _ in 0..2 * MOST {
             spares.keep(ended(short()));
         }
-        let mut taken = Records::new();
+        let mut taken = Vec::new();
         assert_eq!(std::iter::from_fn(|| spares.take(&mut taken)).count(), MOST);
     }
 }

@@ -7,6 +7,7 @@ use tracing::Span;
 
 use super::{
     Inner,
+    carrier::Idle,
     run::{self, RunGuard, Task, Work},
     same::key_of,
     table::Inserted,
@@ -42,10 +43,10 @@ impl Inner {
         if parent.is_none() {
             spec.deadline = spec.deadline.or_else(|| self.deadline_after(now));
         }
-        let beginning = self.beginning(&spec.session, ready.path, parent.is_some(), now);
+        let (beginning, carrier) = self.beginning(&spec.session, &ready, parent.is_some(), now);
         let has_slot = beginning.slot.is_some();
         let cell = TaskCell::renew(beginning, spec);
-        self.accept(cell, has_slot, ready, parent, give)
+        self.accept(cell, has_slot, carrier, ready, parent, give)
     }
 
     /// The same for a call of a host's. Its task is made where it stays: moved there, it would be copied.
@@ -60,10 +61,10 @@ impl Inner {
             Ok(ready) => ready,
             Err(error) => return Err(self.refuse(call, error)),
         };
-        let beginning = self.beginning(session, ready.path, false, now);
+        let (beginning, carrier) = self.beginning(session, &ready, false, now);
         let has_slot = beginning.slot.is_some();
         let cell = TaskCell::renew_for(beginning, session, call, self.deadline_after(now));
-        self.accept(cell, has_slot, ready, None, give)
+        self.accept(cell, has_slot, carrier, ready, None, give)
     }
 
     /// Finds all that a call needs.
@@ -100,10 +101,10 @@ impl Inner {
     fn beginning<'a>(
         &self,
         session: &SessionId,
-        path: &'a Arc<Path>,
+        Ready { path, runtime, .. }: &Ready<'a>,
         has_parent: bool,
         accepted: Timestamp,
-    ) -> Beginning<'a> {
+    ) -> (Beginning<'a>, Option<Idle>) {
         let mut gate = self.queue();
         let slot = if path.needs_only_a_slot && !has_parent {
             gate.try_start(session, path.lane, accepted)
@@ -111,12 +112,18 @@ impl Inner {
             None
         };
         let spare = self.spares.take(&mut gate.spares);
-        Beginning {
+        let carrier = if slot.is_some() {
+            self.idle_carrier(&mut gate, runtime)
+        } else {
+            None
+        };
+        let beginning = Beginning {
             accepted,
             path: Some(path),
             slot,
             spare,
-        }
+        };
+        (beginning, carrier)
     }
 
     /// Lets a task in, unless there is no room.
@@ -125,6 +132,7 @@ impl Inner {
         self: &Arc<Self>,
         cell: Arc<TaskCell>,
         has_slot: bool,
+        carrier: Option<Idle>,
         Ready { path, bound, runtime }: Ready<'_>,
         parent: Option<&Arc<TaskCell>>,
         give: impl FnOnce(&Arc<TaskCell>) -> T,
@@ -153,7 +161,7 @@ impl Inner {
             let guard = RunGuard::new(self, cell);
             let span = self.span_of(&guard.cell);
             self.publish(|| TaskEvent::Accepted(guard.cell.snapshot()));
-            run::start_guarded(guard, work, &runtime, span);
+            run::start_guarded(guard, work, &runtime, span, carrier);
             return Ok(given);
         }
         match self.accept_without_slot(&cell, path, work, runtime, parent) {
