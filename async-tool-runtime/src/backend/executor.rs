@@ -140,7 +140,7 @@ pub(crate) fn outcome_of(result: Result<Value, ToolError>, cell: &TaskCell) -> T
         Ok(value) => TaskOutcome::Completed(value),
         Err(error) => match error.kind() {
             // What a tool says of itself is no cancellation of its task.
-            ToolErrorKind::Cancelled if cell.is_cancelled() => TaskOutcome::Cancelled(error.message().to_owned()),
+            ToolErrorKind::Cancelled if cell.is_cancelled() => TaskOutcome::Cancelled(error.model_message().to_owned()),
             ToolErrorKind::Unknown => TaskOutcome::Unknown(error.model_message().to_owned()),
             _ => TaskOutcome::Failed(error),
         },

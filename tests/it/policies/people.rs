@@ -155,6 +155,18 @@ async fn a_resolve_that_comes_while_the_function_runs_drops_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_only_operators_are_to_read_of_a_cancellation_from_outside_is_told_to_no_model() {
+    let manager = one_slot([tool("hangs", |_| std::future::pending())]);
+    let task = start(&manager, "hangs");
+    idle().await;
+    let error = ToolError::new(ToolErrorKind::Cancelled, "postgres://ada:hunter2@db is going down");
+    let error = error.with_model_message("the database is going down");
+    manager.resolve_error(task.id(), error).unwrap();
+    let outcome = settled(&task).await;
+    assert_eq!(outcome, TaskOutcome::Cancelled("the database is going down".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_resolve_that_was_accepted_counts_whatever_ends_the_task_after_it() {
     let manager = one_slot([
         tool("hangs", |_| std::future::pending()),
