@@ -17,9 +17,10 @@ use async_tool_runtime::{
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use tracing::{
-    Event, Subscriber,
+    Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
+    subscriber::Interest,
 };
 use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt, registry::LookupSpan};
 
@@ -45,6 +46,8 @@ pub(crate) struct Notes;
 
 thread_local! {
     static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Whether anybody on this thread wants to know.
+    static LISTENS: Cell<bool> = const { Cell::new(false) };
     /// Whether the next span makes it panic.
     static FAILS: Cell<bool> = const { Cell::new(false) };
 }
@@ -62,13 +65,16 @@ impl Visit for Fields {
 }
 
 impl Notes {
-    /// One subscriber for all threads: whether a span is wanted is remembered for the whole process, so subscribers of single threads
-    /// are in each other's way.
-    pub(crate) fn install() {
+    /// Writes down what happens on this thread until what it gives is dropped. There is one subscriber for all threads: whether a span may be wanted is
+    /// remembered for the whole process, so subscribers of single threads are in each other's way.
+    #[must_use = "nothing is written down once it is dropped"]
+    pub(crate) fn listen() -> Listening {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
             tracing::subscriber::set_global_default(Registry::default().with(Self)).unwrap();
         });
+        LISTENS.set(true);
+        Listening
     }
 
     /// What was written down on this thread since it was last asked for.
@@ -84,7 +90,23 @@ impl Notes {
     }
 }
 
+pub(crate) struct Listening;
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        LISTENS.set(false);
+    }
+}
+
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        LISTENS.get()
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
         assert!(!FAILS.take(), "a subscriber with a bug");
         let mut fields = Fields::default();
@@ -110,7 +132,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
 
 #[tokio::test]
 async fn a_subscriber_that_panics_costs_no_slot_and_leaves_no_task_open() {
-    Notes::install();
+    let _listening = Notes::listen();
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
         .tool(gates.tool())
@@ -157,7 +179,7 @@ async fn run(manager: &AsyncToolManager, tool: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_and_end() {
-    Notes::install();
+    let _listening = Notes::listen();
     let manager = manager();
     let turn = tracing::info_span!("chat");
     let inside = turn.enter();
@@ -196,7 +218,7 @@ fn errors() -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn every_end_but_a_value_is_an_error_in_the_span_of_its_call() {
-    Notes::install();
+    let _listening = Notes::listen();
     let gates = Gates::new();
     let lost = tool("lost", |_| async {
         Err(ToolError::new(ToolErrorKind::Unknown, "it may have happened"))
@@ -242,7 +264,7 @@ async fn every_end_but_a_value_is_an_error_in_the_span_of_its_call() {
 
 #[test]
 fn a_runtime_that_is_shut_down_is_an_error_in_the_spans_of_its_calls() {
-    Notes::install();
+    let _listening = Notes::listen();
     let gates = Gates::new();
     let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -260,7 +282,7 @@ fn a_runtime_that_is_shut_down_is_an_error_in_the_spans_of_its_calls() {
 
 #[tokio::test]
 async fn what_a_blocking_function_logs_is_in_the_span_of_its_call() {
-    Notes::install();
+    let _listening = Notes::listen();
     let span = |_| Ok(json!(tracing::Span::current().metadata().map(|span| span.name())));
     let manager = AsyncToolManager::builder()
         .tool(blocking("blocks", span))

@@ -451,7 +451,7 @@ proptest! {
         turns in proptest::collection::vec(proptest::collection::vec(one_call(), 1..6), 1..6),
         has_hook in any::<bool>(),
     ) {
-        Notes::install();
+        let _listening = Notes::listen();
         Notes::taken();
         // Without a call that marks it first, it is text that nobody knows.
         let first = turn([("log_in", json!({"user": "ada", "password": SECRET})), ("vault", json!({}))]);
