@@ -9,7 +9,8 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, SessionId, State, TaskHandle, TaskOutcome, ToolCall, async_tool, testing::Gates, tools,
+    AsyncToolManager, SessionId, State, TaskHandle, TaskOutcome, ToolCall, ToolContext, ToolError, async_tool,
+    testing::Gates, tools,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -18,10 +19,18 @@ use tokio::{
     time::timeout,
 };
 
+use crate::observability::Notes;
+
 /// Says in which tokio task of which runtime it runs.
 #[async_tool(effect = "read")]
 async fn whereabouts() -> (String, String) {
     (tokio::task::id().to_string(), Handle::current().id().to_string())
+}
+
+/// Says where a task below it runs.
+#[async_tool(effect = "read")]
+async fn have_found(#[inject] cx: ToolContext) -> Result<Value, ToolError> {
+    cx.call_tool("whereabouts", json!({})).await
 }
 
 /// Crashes.
@@ -32,7 +41,8 @@ async fn crash() {
 
 fn manager() -> (AsyncToolManager, Gates) {
     let gates = Gates::new();
-    let builder = AsyncToolManager::builder().tools(tools![whereabouts, crash]);
+    let builder = AsyncToolManager::builder().concurrency(100);
+    let builder = builder.tools(tools![whereabouts, have_found, crash]);
     (builder.tool(gates.tool()).build().unwrap(), gates)
 }
 
@@ -41,10 +51,14 @@ fn start(manager: &AsyncToolManager, tool: &str, arguments: Value) -> TaskHandle
     manager.spawn(&SessionId::new("s"), call).unwrap()
 }
 
-/// The tokio task and the runtime of a call.
-async fn place(manager: &AsyncToolManager) -> (String, String) {
-    let result = start(manager, "whereabouts", json!({})).outcome().await;
+/// The tokio task and the runtime that a call found.
+async fn found(task: TaskHandle) -> (String, String) {
+    let result = task.outcome().await;
     serde_json::from_value(result.outcome.value().unwrap().clone()).unwrap()
+}
+
+async fn place(manager: &AsyncToolManager) -> (String, String) {
+    found(start(manager, "whereabouts", json!({}))).await
 }
 
 async fn tokio_task(manager: &AsyncToolManager) -> String {
@@ -93,10 +107,49 @@ async fn tasks_that_run_at_once_have_a_tokio_task_each() {
         let tasks = [(); 8].map(|()| start(&manager, "whereabouts", json!({})));
         let mut places = HashSet::new();
         for task in tasks {
-            places.insert(task.outcome().await.outcome.value().unwrap().to_string());
+            places.insert(found(task).await);
         }
         assert_eq!(places.len(), 8);
     }
+}
+
+#[tokio::test]
+async fn tasks_that_have_waited_take_turns_in_two() {
+    let builder = AsyncToolManager::builder().concurrency(1);
+    let manager = builder.tools(tools![whereabouts]).build().unwrap();
+    let tasks = [(); 20].map(|()| start(&manager, "whereabouts", json!({})));
+    let mut places = HashSet::new();
+    for task in tasks {
+        places.insert(found(task).await);
+    }
+    // The next one starts while the last one ends.
+    assert_eq!(places.len(), 2);
+}
+
+#[tokio::test]
+async fn a_task_below_another_takes_what_is_there_too() {
+    let (manager, _) = manager();
+    let both = [(); 2].map(|()| start(&manager, "whereabouts", json!({})));
+    let mut places = HashSet::new();
+    for task in both {
+        places.insert(found(task).await);
+    }
+    let below = found(start(&manager, "have_found", json!({}))).await;
+    assert!(places.contains(&below));
+}
+
+#[tokio::test]
+async fn a_task_in_whose_span_somebody_looks_has_one_of_its_own() {
+    let (manager, _) = manager();
+    let first = tokio_task(&manager).await;
+    let listening = Notes::listen();
+    let second = tokio_task(&manager).await;
+    assert_ne!(second, first);
+    assert_ne!(tokio_task(&manager).await, second);
+    settle_down().await;
+    assert_eq!(alive(), 0);
+    drop(listening);
+    assert_eq!(tokio_task(&manager).await, tokio_task(&manager).await);
 }
 
 #[tokio::test]
@@ -108,6 +161,7 @@ async fn what_a_task_has_left_behind_does_nothing_to_the_next_one() {
     first.outcome().await;
     stash.wake();
     settle_down().await;
+    assert_eq!(alive(), 1);
     let second = start(&manager, "gate", json!({"name": "a"}));
     gates.arrived("a", 1).await;
     stash.wake();
@@ -192,7 +246,7 @@ async fn one_that_comes_back_after_the_shutdown_is_not_kept() {
     let manager = builder.build().unwrap();
     start(&manager, "block", json!({}));
     begun.notified().await;
-    assert_eq!(manager.shutdown(Duration::ZERO).await.aborted, 1);
+    assert_eq!(manager.shutdown(Duration::ZERO).await.drained, 0);
     release.send(()).unwrap();
     let all_gone = async {
         while alive() > 0 {
@@ -238,15 +292,22 @@ fn a_task_that_was_given_to_a_runtime_that_ends_is_settled() {
         start(&manager, "gate", json!({"name": "a"}))
     });
     assert_eq!(gone.metrics().num_alive_tasks(), 1);
+    let handle = gone.handle().clone();
     drop(gone);
-    let other = runtime();
-    other.block_on(async {
-        let TaskOutcome::Cancelled(reason) = &task.outcome().await.outcome else {
-            panic!("{task:?}");
-        };
-        assert_eq!(reason, "the runtime that ran the task was shut down");
+    // Nobody is there to take this one.
+    let late = {
+        let _entered = handle.enter();
+        start(&manager, "whereabouts", json!({}))
+    };
+    runtime().block_on(async {
+        for task in [task, late] {
+            let TaskOutcome::Cancelled(reason) = &task.outcome().await.outcome else {
+                panic!("{task:?}");
+            };
+            assert_eq!(reason, "the runtime that ran the task was shut down");
+        }
         place(&manager).await;
     });
-    assert_eq!(manager.stats().running, 0);
+    assert_eq!((manager.stats().running, manager.stats().open), (0, 0));
     drop(gates);
 }

@@ -25,7 +25,7 @@ use crate::{
     tool::{BoundCall, ToolError},
 };
 
-/// A task that has its slot, with its call: first what is user code, and then what says how it has ended.
+/// A task that has its slot, with its call. They are dropped in this order: first what is user code, and then what says how the task has ended.
 pub(super) struct Load {
     pub(super) call: BoundCall,
     pub(super) guard: RunGuard,
@@ -40,7 +40,7 @@ pub(super) type Carriers = Shelf<Idle>;
 pub(super) struct Carrier {
     /// None while it waits for a load.
     doing: Option<Doing>,
-    /// Where it is given the next load. None while it is at work for longer: a task at work is to be small.
+    /// Where it is given the next load. None once its task has had to wait: a task at work is to be small.
     handover: Option<Arc<Handover<Load>>>,
     /// Whether it waits for the next one.
     stays: bool,
@@ -52,7 +52,7 @@ enum Doing {
 }
 
 /// A task that comes to its end; without a result if it was told to stop before it began, or aborted.
-type Ended = (RunGuard, Option<Result<Value, ToolError>>);
+type End = (RunGuard, Option<Result<Value, ToolError>>);
 
 impl Carrier {
     pub(super) const fn new(load: Load, stays: bool) -> Self {
@@ -71,7 +71,7 @@ impl Carrier {
         }
     }
 
-    fn poll_task(&mut self, doing: Doing, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll_task(&mut self, doing: Doing, cx: &mut Context<'_>) -> Poll<End> {
         let (guard, mut rest) = match doing {
             Doing::Begins(Load { call, guard }) => match guard.begin(call, cx) {
                 Some(Begun::Waits(rest)) => (guard, rest),
@@ -91,7 +91,7 @@ impl Carrier {
         Poll::Pending
     }
 
-    fn end(&mut self, (guard, result): Ended) {
+    fn end(&mut self, (guard, result): End) {
         let inner = self.stays.then(|| Arc::clone(&guard.inner));
         guard.finish(result);
         if let Some(inner) = inner {
@@ -113,8 +113,8 @@ impl Future for Carrier {
                 None => return Poll::Ready(()),
             },
         };
-        let ended = ready!(self.poll_task(doing, cx));
-        self.end(ended);
+        let end = ready!(self.poll_task(doing, cx));
+        self.end(end);
         if let Some(load) = ready!(self.poll_load(cx)) {
             // Others have their turn first, however fast the next one has come.
             self.doing = Some(Doing::Begins(load));
@@ -134,7 +134,7 @@ impl Drop for Carrier {
 }
 
 impl Inner {
-    /// Whether carriers wait on a runtime: on one only, because each has to be looked for where it is of use.
+    /// Whether carriers of this runtime wait for more. Those of one runtime only: all that wait are alike then, and the first one will do.
     #[inline]
     pub(super) fn keeps_carriers(&self, runtime: &Handle) -> bool {
         self.backend.is_none() && self.runtime.get().is_some_and(|home| home.id() == runtime.id())
@@ -151,9 +151,11 @@ impl Inner {
 
     /// From now on none waits.
     pub(super) fn dismiss_carriers(&self) {
+        // First the shelf: whoever comes to the gate meanwhile takes along what is there.
+        let kept = self.carriers.close();
         let taken = std::mem::take(&mut self.queue().carriers);
         // Outside of the locks: they are woken.
-        drop((taken, self.carriers.close()));
+        drop((kept, taken));
     }
 }
 
@@ -213,7 +215,7 @@ mod tests {
         let (calls, woken) = (Arc::default(), Arc::new(Woken::default()));
         let manager = manager(&calls);
         let mut carrier = Carrier::new(load(&manager), true);
-        // The second load is there as soon as the first one is done.
+        // The second load is there as soon as the first one is done. By hand: the giver for it is made only then.
         let handover = carrier.handover.insert(Arc::default());
         assert!(Giver::new(Arc::clone(handover)).give(load(&manager)).is_ok());
 

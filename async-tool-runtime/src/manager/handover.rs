@@ -10,7 +10,7 @@ use std::{
 #[cfg(all(test, shuttle))]
 use shuttle::sync::{Mutex, MutexGuard};
 
-/// Where one gives something, and the other one takes it. Each time, one [`Giver`] is made of it.
+/// Where one gives something, and the other one takes it. The one who waits makes a [`Giver`], and the next one only when that was used.
 pub(super) struct Handover<T>(Mutex<Place<T>>);
 
 enum Place<T> {
@@ -22,7 +22,7 @@ enum Place<T> {
 }
 
 /// What was given and not taken, or what wakes the one who waits.
-type Left<T> = (Option<T>, Option<Waker>);
+type Remains<T> = (Option<T>, Option<Waker>);
 
 impl<T> Default for Handover<T> {
     fn default() -> Self {
@@ -34,24 +34,27 @@ impl<T> Handover<T> {
     /// Takes what was given; `None` if nothing will be.
     pub(super) fn poll_taken(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let mut place = self.place();
-        match &mut *place {
-            Place::Empty(Some(known)) if known.will_wake(cx.waker()) => Poll::Pending,
-            Place::Empty(known) => {
-                let before = known.replace(cx.waker().clone());
-                drop(place);
-                drop(before);
-                Poll::Pending
+        let known = match std::mem::replace(&mut *place, Place::Empty(None)) {
+            Place::Empty(known) => known,
+            Place::Full(thing) => return Poll::Ready(Some(thing)),
+            Place::Closed => {
+                *place = Place::Closed;
+                return Poll::Ready(None);
             }
-            Place::Full(_) => match std::mem::replace(&mut *place, Place::Empty(None)) {
-                Place::Full(thing) => Poll::Ready(Some(thing)),
-                _ => Poll::Pending,
-            },
-            Place::Closed => Poll::Ready(None),
-        }
+        };
+        let (waker, other) = match known {
+            Some(known) if known.will_wake(cx.waker()) => (known, None),
+            other => (cx.waker().clone(), other),
+        };
+        *place = Place::Empty(Some(waker));
+        drop(place);
+        // Outside of the lock: a waker may hold what others have put into it.
+        drop(other);
+        Poll::Pending
     }
 
     /// Ends it; gives what is left there.
-    fn close(&self) -> Left<T> {
+    fn close(&self) -> Remains<T> {
         match std::mem::replace(&mut *self.place(), Place::Closed) {
             Place::Empty(waker) => (None, waker),
             Place::Full(thing) => (Some(thing), None),
@@ -69,7 +72,7 @@ impl<T> Handover<T> {
     }
 }
 
-/// Who waits, for the one who gives. Dropped, it tells them that nothing will come.
+/// The end that gives, once. Dropped before, it tells the one who waits that nothing will come.
 pub(super) struct Giver<T>(Option<Arc<Handover<T>>>);
 
 impl<T> Giver<T> {

@@ -79,7 +79,7 @@ use table::TaskTable;
 /// Dropping the last handle stops nothing: tasks run to their end. [`shutdown`](Self::shutdown) stops them.
 ///
 /// A task runs on the tokio runtime of whoever submits it. There, a tokio task may carry out one task after the other: up to 128 of them wait for the
-/// next ones, on the first runtime that was used, until the manager is shut down or gone. So what a tool finds in its tokio task (such as
+/// next ones, on the first runtime that was used and where no subscriber of [`tracing`] looks at the tasks' spans, until the manager is shut down or gone. So what a tool finds in its tokio task (such as
 /// [`tokio::task::id`]) says nothing about its call; use [`ToolContext`](crate::ToolContext).
 ///
 /// ```
@@ -150,7 +150,7 @@ pub(crate) struct Inner {
     counters: Counters,
     quarantine: Arc<Quarantine>,
     conflicts: Conflicts,
-    /// Where tasks run: that of the first one who submitted.
+    /// That of the first one who submitted: for what has no caller of its own, and where tokio tasks are [kept](carrier).
     runtime: OnceLock<Handle>,
     /// Where results of a session go, registered before its first task.
     routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,

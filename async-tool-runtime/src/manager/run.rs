@@ -64,7 +64,7 @@ pub(super) fn start_guarded(guard: RunGuard, work: Work, runtime: &Handle, span:
         Work::Here(call) => {
             let stays = guard.inner.keeps_carriers(runtime);
             let load = Load { call, guard };
-            // Where nobody looks at spans, one future is as good as any other.
+            // A tokio task in a span has that for good, and can't carry out anything else.
             if !span.is_disabled() {
                 return drop(runtime.spawn(Carrier::new(load, false).instrument(span)));
             }
@@ -179,6 +179,7 @@ impl RunGuard {
     #[inline]
     pub(super) fn begin(&self, call: BoundCall, task_cx: &mut Context<'_>) -> Option<Begun> {
         if self.is_over_already() {
+            discard(call);
             return None;
         }
         let Self { inner, cell, .. } = self;

@@ -96,7 +96,7 @@ impl Inner {
         self.task_timeout.map(|timeout| now.after(timeout))
     }
 
-    /// What a task's record is made of: under one lock, because most tasks need nothing but a slot, and there is one.
+    /// What a task's record is made of, and who carries it out: under one lock, because most tasks need nothing but a slot, and there is one.
     #[inline(always)]
     fn beginning<'a>(
         &self,

@@ -216,6 +216,12 @@ async fn arguments_that_panic_when_they_are_dropped_harm_only_their_task() {
     assert_eq!(result.outcome, TaskOutcome::Cancelled("enough".to_owned()));
     hangs.abort("enough");
     idle().await;
+    let has_slot = start(&manager, "armed");
+    has_slot.cancel("enough");
+    assert_eq!(
+        has_slot.outcome().await.outcome,
+        TaskOutcome::Cancelled("enough".to_owned())
+    );
     is_at_rest(&manager, "after the bombs").await;
 }
 
