@@ -16,7 +16,7 @@ use super::{
     same::{Entered, SameCalls, key_of},
 };
 use crate::{
-    TaskEvent, TaskOutcome, Timestamp,
+    Priority, TaskEvent, TaskOutcome, Timestamp,
     policy::{CallKey, Path},
     task::{Seat, TaskCell},
     tool::{ToolError, ToolErrorKind},
@@ -147,6 +147,7 @@ impl Inner {
     /// Lets a task in that has no slot yet: it begins, or waits. An error if there is no room.
     pub(super) fn let_in(self: &Arc<Self>, path: &Path, task: Task) -> Result<(), ToolError> {
         let cell = Arc::clone(&task.cell);
+        let class = self.class_of(&cell);
         let entering = self.enter(&cell, path)?;
         let replaced = match self.seat_at_once(&task, &entering, path) {
             Ok(carrier) => {
@@ -154,7 +155,7 @@ impl Inner {
                 run::start(self, task, carrier);
                 replaced
             }
-            Err(queue) => self.admit(queue, entering, path, task)?,
+            Err(queue) => self.admit(queue, entering, path, class, task)?,
         };
         if let Some(replaced) = replaced {
             self.replace(replaced);
@@ -234,6 +235,7 @@ impl Inner {
         mut queue: MutexGuard<'_, Gate>,
         mut entering: Entering<'_>,
         path: &Path,
+        class: Class,
         task: Task,
     ) -> Result<Option<Replaced>, ToolError> {
         let cell = Arc::clone(&task.cell);
@@ -266,9 +268,8 @@ impl Inner {
             run::start_outer(self, task);
             return Ok(replaced);
         }
-        let (lane, class) = (path.lane, class_of(&cell));
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
-        let ticket = queue.wait(&spec.session, lane, class, Waiting::Task(task));
+        let ticket = queue.wait(&spec.session, path.lane, class, Waiting::Task(task));
         cell.seat(|seat| seat.ticket = Some(ticket));
         drop(queue);
         let replaced = entering.let_in();
@@ -384,9 +385,23 @@ impl Inner {
             self.seat(&mut queue, &cell, slot);
             return Ok(());
         }
-        let class = class_of(&cell);
+        let class = self.class_of(&cell);
         self.wait_for_slot(cell, class).await;
         Ok(())
+    }
+
+    /// What a task is that waits for its first slot. Not under the lock of the queue: it looks for those above.
+    pub(super) fn class_of(&self, cell: &TaskCell) -> Class {
+        let priority_of = |cell: &TaskCell| {
+            let path = cell.path.as_ref();
+            path.map(|path| path.options.priority).unwrap_or_default()
+        };
+        let own = priority_of(cell);
+        if cell.spec.parent.is_none() {
+            return Class::New(own);
+        }
+        let line = self.line_of(cell);
+        Class::Child(line.iter().map(|above| priority_of(above)).fold(own, Priority::max))
     }
 
     /// Waits for a slot.
@@ -441,12 +456,5 @@ impl Drop for Waiter<'_> {
                 }
             }
         }
-    }
-}
-
-pub(super) fn class_of(cell: &TaskCell) -> Class {
-    match (&cell.spec.parent, &cell.path) {
-        (Some(_), _) => Class::Child,
-        (None, path) => Class::New(path.as_ref().map(|path| path.options.priority).unwrap_or_default()),
     }
 }

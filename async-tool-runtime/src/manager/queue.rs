@@ -5,12 +5,13 @@
 //!
 //! # Who is next
 //!
-//! 1. The highest [`Class`] of which somebody can start.
+//! 1. The highest class of which somebody can start: what goes on, and then by priority.
 //! 2. In it, the session that holds the fewest slots for its weight. So sessions get equal shares, however long their tasks take.
 //! 3. Between equals, the session whose tasks have held slots for the least time, for its weight: where there are fewer slots
 //!    than sessions, time is what is shared. A session that comes new, or comes back, starts with the time of the last one served,
 //!    so that nobody saves up for a rush.
-//! 4. In a session, the task that came first.
+//! 4. In a session, what another task waits for, and then the task that came first. That another task waits is no reason to take the slots of
+//!    other sessions: one task may wait for a thousand.
 //!
 //! A tool with a limit of its own has a lane: when that is full, its tasks stay and nobody behind them waits.
 //!
@@ -29,22 +30,34 @@ use crate::{Priority, SessionId, Timestamp};
 pub(super) enum Class {
     /// A task that gave its slot away for a while and goes on: what has begun is finished first.
     Resumed,
-    /// A task that another task waits for: it lets two go on.
-    Child,
+    /// A task that another task waits for, with the highest priority of those two and all above: in its session it comes before those that
+    /// are new.
+    Child(Priority),
     /// Everything else.
     New(Priority),
 }
 
 impl Class {
-    const COUNT: usize = 5;
+    const COUNT: usize = 4;
 
     const fn index(self) -> usize {
         match self {
             Self::Resumed => 0,
-            Self::Child => 1,
-            Self::New(Priority::High) => 2,
-            Self::New(Priority::Normal) => 3,
-            Self::New(Priority::Low) => 4,
+            Self::Child(priority) | Self::New(priority) => match priority {
+                Priority::High => 1,
+                Priority::Normal => 2,
+                Priority::Low => 3,
+            },
+        }
+    }
+
+    /// The place of what came as number `number` among those of its class and session.
+    const fn place(self, number: u64) -> u64 {
+        /// Behind all children that there can be.
+        const NEW: u64 = 1 << 63;
+        match self {
+            Self::Resumed | Self::Child(_) => number,
+            Self::New(_) => number | NEW,
         }
     }
 }
@@ -135,7 +148,7 @@ struct Share<T> {
 struct Bucket<T> {
     lane: LaneNo,
     class: usize,
-    /// By number, so that what is cancelled is taken out at once, wherever it stands.
+    /// By [place](Class::place), so that what is cancelled is taken out at once, wherever it stands.
     waiting: BTreeMap<u64, T>,
 }
 
@@ -263,7 +276,7 @@ impl<T> Queue<T> {
     /// Waits for a slot.
     pub(super) fn wait(&mut self, session: &SessionId, lane: LaneNo, class: Class, what: T) -> Ticket {
         let share = self.share_of(session);
-        let number = self.next_number;
+        let number = class.place(self.next_number);
         self.next_number += 1;
         let ticket = Ticket {
             share,

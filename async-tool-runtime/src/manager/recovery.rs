@@ -7,9 +7,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{
-    AsyncToolManager, Inner, ResolveError, TaskNews, admission::class_of, people::check, run::RunGuard, table::Inserted,
-};
+use super::{AsyncToolManager, Inner, ResolveError, TaskNews, people::check, run::RunGuard, table::Inserted};
 use crate::{
     AsyncTaskResult, InputRequest, Reconciled, SessionId, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec,
     ToolCall,
@@ -200,9 +198,10 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
     let RunGuard { inner, cell, .. } = &guard;
     let found = Arc::new(OnceLock::new());
     let call = reconciler.bind(cell.spec.call.arguments.clone(), Arc::clone(&found));
+    let class = inner.class_of(cell);
     let has_slot = tokio::select! {
         biased;
-        () = Arc::clone(inner).wait_for_slot(Arc::clone(cell), class_of(cell)) => true,
+        () = Arc::clone(inner).wait_for_slot(Arc::clone(cell), class) => true,
         () = cell.cancellation().cancelled() => false,
     };
     let ended = if has_slot {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncToolManager, AsyncToolManagerBuilder, BreakerPolicy, ChildTask, Effect, FunctionTool, RetryPolicy, TaskHandle,
-    TaskOutcome, ToolError, ToolErrorKind,
+    AsyncToolManager, AsyncToolManagerBuilder, BreakerPolicy, ChildTask, Effect, FunctionTool, Priority, RetryPolicy,
+    TaskHandle, TaskOutcome, ToolError, ToolErrorKind,
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -60,6 +60,35 @@ async fn many_trees_of_tasks_run_in_few_slots_and_never_in_more() {
         assert_eq!(crowd.most(), slots, "{slots} slots");
         is_at_rest(&manager, "after the trees").await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_below_another_has_the_higher_priority_of_the_two() {
+    let log = Log::new();
+    let noting = |name: &'static str, priority| {
+        let log = log.clone();
+        let noting = tool(name, move |_| {
+            log.note(name);
+            async { Ok(json!(null)) }
+        });
+        noting.priority(priority)
+    };
+    let urgent = tool("urgent", |cx| async move { cx.call_tool("low", json!({})).await });
+    let manager = AsyncToolManager::builder()
+        .tool(urgent.priority(Priority::High))
+        .tool(noting("low", Priority::Low))
+        .tool(noting("normal", Priority::Normal))
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let tasks = ["normal", "low", "normal", "urgent"].map(|tool| start(&manager, tool));
+    for task in tasks {
+        task.outcome().await;
+    }
+    // The first one has the slot. Then the urgent one has it, and what that waits for.
+    assert_eq!(log.all(), ["normal", "low", "normal", "low"]);
+    is_at_rest(&manager, "after the urgent one").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

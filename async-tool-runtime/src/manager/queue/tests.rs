@@ -133,24 +133,42 @@ fn a_session_that_was_away_has_not_saved_up_for_a_rush() {
 }
 
 #[test]
-fn what_was_begun_goes_first_then_children_then_by_priority() {
+fn what_was_begun_goes_first_then_by_priority_and_children_before_those_that_are_new() {
     let mut queue = queue(1);
     let session = SessionId::new("s");
     let low = Class::New(Priority::Low);
     for (task, class) in [
-        (5, low),
+        (6, low),
         (4, NORMAL),
-        (2, Class::Child),
-        (3, Class::New(Priority::High)),
+        (5, Class::Child(Priority::Low)),
+        (3, Class::Child(Priority::Normal)),
+        (2, Class::New(Priority::High)),
         (1, Class::Resumed),
     ] {
         queue.wait(&session, 0, class, task);
     }
-    for expected in 1..=5 {
+    for expected in 1..=6 {
         let (task, slot) = next(&mut queue, 0).unwrap();
         assert_eq!(task, expected);
         queue.release(slot, at(1));
     }
+}
+
+#[test]
+fn a_task_that_waits_for_many_leaves_other_sessions_their_share() {
+    let mut queue = queue(1);
+    let (family, other) = (SessionId::new("family"), SessionId::new("other"));
+    for _ in 0..1000 {
+        queue.wait(&family, 0, Class::Child(Priority::Normal), 1);
+        queue.wait(&other, 0, NORMAL, 2);
+    }
+    let mut of_other = 0;
+    for now in 0..100 {
+        let (who, slot) = next(&mut queue, now * 10).unwrap();
+        of_other += u64::from(who == 2);
+        queue.release(slot, at(now * 10 + 10));
+    }
+    assert_eq!(of_other, 50);
 }
 
 #[test]
@@ -201,8 +219,13 @@ fn limits_hold_nothing_is_lost_and_no_free_slot_is_left_over_random_histories() 
             let (session, lane) = (draw.below(4) as usize, draw.below(3) as usize);
             match draw.below(6) {
                 0..=2 => {
-                    let class =
-                        [NORMAL, Class::Child, Class::New(Priority::High), Class::Resumed][draw.below(4) as usize];
+                    let classes = [
+                        NORMAL,
+                        Class::Child(Priority::Normal),
+                        Class::New(Priority::High),
+                        Class::Resumed,
+                    ];
+                    let class = classes[draw.below(4) as usize];
                     if let Some(slot) = queue.try_start(&sessions[session], lane, at(step)) {
                         running.push((slot, session, lane));
                         seen += 1;
