@@ -77,6 +77,35 @@ async fn check_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn check_shows_the_beginning_of_a_large_report() {
+    let build = tool("build", |cx: ToolContext| async move {
+        cx.progress()
+            .partial("a log ".repeat(100_000), "starting ".repeat(100_000));
+        tokio::time::sleep(secs(600)).await;
+        Ok(Value::Null)
+    });
+    let model = Mind::playing([
+        || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
+        || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
+        || task(json!({"action": "check", "tasks": ["t1"]})),
+    ]);
+    let mut stage = Stage::set(model, [usual(), build.background(Background::Always)], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage.said("waiting").await;
+    let check = answers(&stage.request(4)).remove(0);
+    let progress = &check["tasks"][0]["progress"];
+    assert!(check.to_string().len() < 2_000, "{} bytes", check.to_string().len());
+    assert!(progress["message"].as_str().unwrap().starts_with("starting starting"));
+    assert!(
+        progress["output"]["preview"]
+            .as_str()
+            .unwrap()
+            .starts_with("a log a log")
+    );
+    assert_eq!(progress["output"]["bytes"], json!(600_002));
+}
+
+#[tokio::test(start_paused = true)]
 async fn check_says_the_latest_of_reports_that_came_fast() {
     let build = tool("build", |cx: ToolContext| async move {
         cx.progress().partial(json!(["log"]), "starting");

@@ -24,7 +24,7 @@ impl ResultPreview {
          Do not guess or invent the rest.";
 
     /// The beginning of `value`, if its JSON has more than `limit` bytes.
-    pub(super) fn of_value(value: &Value, limit: usize, handle: impl FnOnce() -> String) -> Option<Self> {
+    pub(crate) fn of_value(value: &Value, limit: usize, handle: impl FnOnce() -> String) -> Option<Self> {
         if let Value::String(text) = value {
             return Self::of_text(text, limit, handle);
         }

@@ -6,16 +6,23 @@ use serde_json::{Map, Value, json};
 
 use super::AgentMachine;
 use crate::{
-    Given, TaskNo, Timestamp, ToolError, ToolErrorKind,
+    Given, ProgressReport, ResultPreview, TaskNo, Timestamp, ToolError, ToolErrorKind,
     agent::{
         AgentAction, frames,
         ledger::Told,
         task_tool::{self, Control, Named},
     },
+    tool::shorten,
 };
 
 /// How many tasks one answer names.
 const LISTED: usize = 50;
+
+/// How many characters of a task's report are shown.
+const MESSAGE: usize = 256;
+
+/// How many bytes of what there is of its result.
+const OUTPUT: usize = 1024;
 
 impl AgentMachine {
     /// Does what the calls of the `task` tool in a turn that has ended ask to be done. The turn is answered after that, by whoever calls
@@ -246,7 +253,7 @@ impl AgentMachine {
         row.insert("status".into(), json!(self.status(number)));
         row.insert("elapsed_ms".into(), frames::millis(elapsed));
         if let Some(progress) = self.progress.get(&number) {
-            row.insert("progress".into(), json!(progress));
+            row.insert("progress".into(), shown(progress));
         }
         if self.waiting.contains(&number) {
             let sources: Vec<TaskNo> = record.awaits.iter().map(|awaited| awaited.task).collect();
@@ -291,6 +298,26 @@ impl AgentMachine {
 }
 
 /// What is said of the first of the tasks, and how many more there are.
+/// A report as it stands among those of other tasks: the model gets it anew with every look.
+fn shown(
+    ProgressReport {
+        fraction,
+        message,
+        output,
+    }: &ProgressReport,
+) -> Value {
+    let mut shown = json!({"fraction": fraction, "message": shorten(message, MESSAGE)});
+    if let Some(output) = output {
+        shown["output"] = match ResultPreview::of_value(output, OUTPUT, String::new) {
+            None => (**output).clone(),
+            Some(ResultPreview { text, bytes, .. }) => {
+                json!({"preview": text, "bytes": bytes, "note": "this is only the beginning of what there is so far"})
+            }
+        };
+    }
+    shown
+}
+
 fn listed(tasks: Vec<TaskNo>, mut row: impl FnMut(TaskNo) -> Value) -> Value {
     let more = tasks.len().saturating_sub(LISTED);
     let rows: Vec<Value> = tasks.into_iter().take(LISTED).map(&mut row).collect();
