@@ -156,7 +156,11 @@ fn path(
         .filter(|policy| policy.attempts > 1 || policy.total.is_some())
     {
         let effect = options.effect;
-        inner.add(&RetryLayer { policy, effect });
+        inner.add(&RetryLayer {
+            policy,
+            effect,
+            cancel_grace: around.cancel_grace,
+        });
     }
     if let Some(breaker) = &breaker {
         inner.add(breaker);

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tower_layer::Layer;
 use tracing::Instrument;
 
-use super::service::{ToolRequest, ToolService};
+use super::service::{ToolRequest, ToolService, past_deadline, too_late};
 use crate::tool::{Count, Effect, ToolError};
 
 /// Whether and when a call that failed is tried again.
@@ -83,13 +83,18 @@ impl RetryPolicy {
 pub(crate) struct RetryLayer {
     pub(crate) policy: RetryPolicy,
     pub(crate) effect: Effect,
+    pub(crate) cancel_grace: Duration,
 }
 
 impl Layer<ToolService> for RetryLayer {
     type Service = ToolService;
 
     fn layer(&self, inner: ToolService) -> ToolService {
-        let Self { policy, effect } = *self;
+        let Self {
+            policy,
+            effect,
+            cancel_grace,
+        } = *self;
         ToolService::new(move |mut request: ToolRequest| {
             let inner = inner.clone();
             async move {
@@ -99,7 +104,14 @@ impl Layer<ToolService> for RetryLayer {
                 let mut attempt = 1;
                 loop {
                     let span = tracing::info_span!("execute_tool.attempt", attempt);
-                    let error = match inner.run(request.clone()).instrument(span).await {
+                    let run = inner.run(request.clone()).instrument(span);
+                    let ended = tokio::select! {
+                        biased;
+                        ended = run => ended,
+                        // A layer of the host's may wait for as long as it likes.
+                        () = too_late(request.cell(), request.deadline(), cancel_grace), if policy.total.is_some() => Err(past_deadline()),
+                    };
+                    let error = match ended {
                         Ok(value) => return Ok(value),
                         Err(error) => error,
                     };

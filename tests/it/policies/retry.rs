@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_tool_runtime::{
     AsyncToolManager, Effect, FunctionTool, IdempotencyKey, RetryPolicy, TaskHandle, TaskOutcome, ToolError,
-    ToolErrorKind,
+    ToolErrorKind, testing::Gates,
 };
 use serde_json::json;
 use tokio::time::Instant;
+use tower::limit::GlobalConcurrencyLimitLayer;
 
-use crate::calls::{Log, after, idle, is_at_rest, kind, quick, secs, spec, start, tool, unavailable};
+use crate::calls::{Log, after, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, unavailable};
 
 type Attempts = Log<(u32, IdempotencyKey)>;
 
@@ -150,6 +151,29 @@ async fn the_total_bounds_all_attempts_and_their_pauses() {
     let result = start(&manager, "slow").outcome().await;
     assert_eq!(kind(&result), Some(ToolErrorKind::Timeout));
     assert_eq!((begin.elapsed(), result.attempts), (secs(5), 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_total_bounds_what_waits_in_a_layer_of_the_host() {
+    let gates = Gates::new();
+    let retry = RetryPolicy::new(100).with_total(secs(5));
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().effect(Effect::Read).retry(retry))
+        .inner_layer(GlobalConcurrencyLimitLayer::new(1))
+        .tool(quick())
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    let tasks = ["a", "b"].map(|name| start_with(&manager, "gate", json!({"name": name})));
+    for (task, attempts) in tasks.iter().zip([1, 0]) {
+        let result = task.outcome().await;
+        assert_eq!(
+            (kind(&result), result.attempts),
+            (Some(ToolErrorKind::Timeout), attempts)
+        );
+        assert_eq!(begin.elapsed(), secs(5));
+    }
+    is_at_rest(&manager, "after the total").await;
 }
 
 #[tokio::test(start_paused = true)]
