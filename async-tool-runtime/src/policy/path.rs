@@ -262,8 +262,16 @@ fn check_arguments(options: &ToolOptions, schema: &Value) -> Result<(), String> 
     let reads = options.reads.iter().map(|argument| ("reads", argument));
     let mut resources = reads.chain(options.writes.iter().map(|argument| ("writes", argument)));
     resources.try_for_each(|(key, argument)| argument.check(key, schema))?;
-    let mut sensitive = options.sensitive_arguments.iter();
-    sensitive.try_for_each(|argument| check_argument("sensitive_arguments", argument, schema))
+    let named = |key, arguments: &[Arc<str>]| {
+        let mut arguments = arguments.iter();
+        arguments.try_for_each(|argument| check_argument(key, argument, schema))
+    };
+    named("sensitive_arguments", &options.sensitive_arguments)?;
+    match &options.semantic_cache {
+        // A schema that names no arguments doesn't say what there is.
+        Some(cache) if schema.get("properties").is_some() => named("semantic_cache", &cache.fields),
+        _ => Ok(()),
+    }
 }
 
 /// What is wrong with a tool's options.

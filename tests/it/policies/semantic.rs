@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncToolManager, BoxFuture, Effect, Embedder, FunctionTool, Scope, SemanticCache, TaskOutcome,
+    AsyncToolManager, BoxFuture, Effect, Embedder, FunctionTool, Scope, SemanticCache, TaskOutcome, async_tool,
 };
 use serde_json::{Value, json};
 
@@ -156,6 +156,25 @@ fn a_semantic_cache_that_makes_no_sense_can_not_be_built() {
     let without_fields = SemanticCache::new(Letters, Vec::<String>::new(), 0.9, secs(60));
     assert!(built(counts().semantic_cache(without_fields)).is_err());
     assert!(built(counts().effect(Effect::Once).semantic_cache(cache(0.9))).is_err());
+}
+
+/// Answers a question.
+#[async_tool(effect = "read")]
+fn translated(question: String, language: String) -> String {
+    format!("{question} ({language})")
+}
+
+#[test]
+fn a_semantic_cache_names_arguments_of_its_tool() {
+    let with = |field| translated::tool().semantic_cache(SemanticCache::new(Letters, [field], 0.9, secs(60)));
+    let built = |field| AsyncToolManager::builder().tool(with(field)).build();
+    assert!(built("question").is_ok());
+    let error = built("qestion").unwrap_err().to_string();
+    assert!(
+        error.contains("`semantic_cache` must name arguments of the tool"),
+        "{error}"
+    );
+    assert!(error.contains("write `question`"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
