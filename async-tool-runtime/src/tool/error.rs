@@ -267,6 +267,13 @@ impl ToolError {
         self.0.not_started
     }
 
+    /// What it was made [from](Self::from_error), for a host that looks for an error of a certain type. Unlike
+    /// [`source`](Error::source), which leaves out what the message already says. None once the error has been written down and read again.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.0.source.as_deref()
+    }
+
     /// How long to wait before another try, if the error says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -317,6 +324,28 @@ mod tests {
 
     fn call_of_ship(error: ToolError) -> ToolError {
         error.of_call(&Arc::from("ship"))
+    }
+
+    #[test]
+    fn a_host_finds_the_error_it_was_made_from_and_what_lies_below_that() {
+        #[derive(Debug)]
+        struct Outer(std::num::ParseIntError);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("no number")
+            }
+        }
+        impl Error for Outer {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let below = "x".parse::<u8>().unwrap_err();
+        let error = ToolError::from_error(Outer(below.clone()));
+        assert_eq!(error.message(), "no number");
+        assert!(error.cause().is_some_and(|cause| cause.is::<Outer>()));
+        assert_eq!(error.source().and_then(|below| below.downcast_ref()), Some(&below));
+        assert!(ToolError::failed("no").cause().is_none());
     }
 
     #[test]
