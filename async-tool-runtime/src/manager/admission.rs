@@ -39,7 +39,8 @@ pub enum WhenFull {
         retry_after: Duration,
     },
     /// It runs beyond the limit, one such task at a time for each session, and further ones wait: so however full the manager is, no
-    /// session stands still. There are at most as many more tasks as there are sessions.
+    /// session stands still. There are at most as many more tasks as there are sessions. A tool with something that acts before its calls have a
+    /// slot (a cache, consent, resources, a layer of the host's) or with a rate waits for that in the queue, and is refused where that is full.
     RunInline,
 }
 
@@ -248,12 +249,13 @@ impl Inner {
         };
         if let WhenFull::Reject { retry_after } = self.when_full
             && spec.parent.is_none()
-            && !(path.outer.is_some() && queue.has_slot(path.lane))
         {
-            if !path.may_need_no_slot() {
+            if path.may_need_no_slot() {
+                // Whether there is a slot is known when it needs one.
+                cell.seat(|seat| seat.is_refused_when_full = true);
+            } else if path.outer.is_none() || !queue.has_slot(path.lane) {
                 return is_full(queue, entering, task, Some(retry_after));
             }
-            cell.seat(|seat| seat.is_refused_when_full = true);
         }
         // Where there is no other place, it has that of the call that it replaces.
         if !queue.take_place() && !entering.take_place(&mut queue) {

@@ -101,7 +101,8 @@ impl AsyncToolManagerBuilder {
     ///
     /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns; its slot is given
     /// to the next task, and [`ManagerStats::quarantined`](crate::ManagerStats::quarantined) counts it. A task that waits for a task below
-    /// it, for people, or for its next attempt has no slot.
+    /// it, for people, or for its next attempt has no slot. One that breaks off such a wait (a timeout of its own drops the future) goes on at once:
+    /// it has a slot again also where that is one more than this, or than its tool or session may have.
     pub fn concurrency(mut self, tasks: usize) -> Self {
         self.concurrency = tasks;
         self
@@ -137,7 +138,8 @@ impl AsyncToolManagerBuilder {
     }
 
     /// Puts a layer around the calls of all tools, outside of everything else: it sees a call before a cache is asked and before it
-    /// waits for anything, and the result that the task will have. The first layer added is the outermost.
+    /// waits for anything, and the result that the task will have. The first layer added is the outermost. What a task is given from outside
+    /// ([`resolve`](AsyncToolManager::resolve)) stands as it was given, whatever a layer makes of it.
     ///
     /// Any [`tower_layer::Layer`] whose service takes a [`ToolRequest`] and gives a JSON value; tower's own (timeouts, limits, `map_request`, …)
     /// are such layers. A service must be `Clone`, because each call is made on a clone: put a `Buffer` around one that isn't.

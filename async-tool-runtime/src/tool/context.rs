@@ -155,7 +155,7 @@ impl ToolContext {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels the call.
+    /// Dropping the future cancels the call, and this task goes on at once, [whether there is a slot or not](crate::AsyncToolManagerBuilder::concurrency).
     pub async fn call_tool<T: DeserializeOwned>(&self, name: &str, arguments: impl Serialize) -> Result<T, ToolError> {
         self.submit_tool(name, arguments)?.value().await
     }

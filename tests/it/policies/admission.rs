@@ -513,6 +513,24 @@ async fn a_full_manager_that_rejects_fails_what_needs_a_slot_after_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_calls_that_come_at_once_a_manager_that_rejects_lets_none_wait() {
+    let gates = Gates::new();
+    let manager = refusing(&gates, Dedupe::Allow);
+    // Nobody has the slot yet when they are submitted.
+    let tasks = ["a", "b", "c"].map(|name| start_with(&manager, "gate", json!({"name": name})));
+    gates.arrived("a", 1).await;
+    idle().await;
+    assert_eq!(
+        tasks.each_ref().map(|task| task.status()),
+        [TaskStatus::Running, TaskStatus::Failed, TaskStatus::Failed]
+    );
+    assert_eq!(manager.stats().rejected, 2);
+    gates.open("a", json!(1));
+    tasks[0].outcome().await;
+    is_at_rest(&manager, "after calls that came at once").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_would_take_the_place_of_another_is_refused_before_it_does() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
