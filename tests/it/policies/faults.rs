@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     mem::ManuallyDrop,
     sync::{Arc, Mutex, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_tool_runtime::{
@@ -23,7 +23,11 @@ enum Stop {
     ByItself,
     Cancel,
     Abort,
+    /// With all others, by shutting down the manager.
+    Shutdown,
 }
+
+const STOPS: [Stop; 3] = [Stop::Cancel, Stop::Abort, Stop::Shutdown];
 
 /// Where a layer panics.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,7 +111,9 @@ fn sweep(hostile: &FunctionTool, stop: Stop, layer: Layer, count: usize, release
                 }
             });
             assert!(rest.await.is_ok(), "{policy}: {:?}", manager.stats());
-            is_at_rest(&manager, policy).await;
+            if stop != Stop::Shutdown {
+                is_at_rest(&manager, policy).await;
+            }
             let report = timeout(secs(5), manager.shutdown(secs(1))).await;
             assert!(report.is_ok(), "{policy}: the shutdown does not end");
             let ends = ends.lock().unwrap();
@@ -150,6 +156,14 @@ async fn end(manager: &AsyncToolManager, task: &TaskHandle, stop: Stop) {
         Stop::ByItself => {}
         Stop::Cancel => task.cancel("enough"),
         Stop::Abort => task.abort("enough"),
+        Stop::Shutdown => {
+            let begin = Instant::now();
+            let limit = Duration::from_millis(5);
+            manager.shutdown(limit).await;
+            // Its limit, the cancel grace, and what a busy machine takes.
+            assert!(begin.elapsed() < secs(5), "the shutdown takes {:?}", begin.elapsed());
+            assert!(task.status().is_terminal(), "the shutdown leaves a task open");
+        }
     }
     task.outcome().await;
 }
@@ -159,7 +173,7 @@ fn by_itself(hostile: &FunctionTool) {
 }
 
 fn stopped(hostile: &FunctionTool) {
-    for stop in [Stop::Cancel, Stop::Abort] {
+    for stop in STOPS {
         sweep(hostile, stop, Layer::Nowhere, 4, || ());
     }
 }
@@ -230,7 +244,7 @@ fn blocks() -> (impl Fn() -> Output + Clone + Send + Sync + 'static, impl Fn()) 
 
 #[test]
 fn an_async_function_that_blocks_its_thread_wedges_nothing() {
-    for stop in [Stop::Cancel, Stop::Abort] {
+    for stop in STOPS {
         let (block, release) = blocks();
         let rude = tool("rude", move |_| {
             let block = block.clone();
@@ -243,7 +257,7 @@ fn an_async_function_that_blocks_its_thread_wedges_nothing() {
 
 #[test]
 fn a_blocking_function_that_hangs_wedges_nothing() {
-    for stop in [Stop::Cancel, Stop::Abort] {
+    for stop in STOPS {
         let (block, release) = blocks();
         sweep(&blocking("blocks", move |_| block()), stop, Layer::Nowhere, 4, release);
     }
