@@ -11,8 +11,8 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, BreakerPolicy, CachePolicy, Dedupe, Effect, SessionId, TaskSpec, ToolCall, ToolError,
-    ToolErrorKind, async_tool, testing::Gates, tools,
+    AsyncToolManager, BreakerPolicy, CachePolicy, Dedupe, Effect, RetryPolicy, SessionId, TaskSpec, ToolCall,
+    ToolError, ToolErrorKind, async_tool, testing::Gates, tools,
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
@@ -118,6 +118,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
         let mut fields = Fields::default();
         record.record(&mut fields);
         Self::note("has", fields, Some(id), &cx);
+    }
+
+    fn on_follows_from(&self, id: &Id, followed: &Id, cx: Context<'_, S>) {
+        let followed = cx.span(followed).map_or("nothing", |span| span.name());
+        Self::note("follows", Fields(format!(" {followed}")), Some(id), &cx);
     }
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
@@ -290,6 +295,27 @@ async fn what_a_blocking_function_logs_is_in_the_span_of_its_call() {
         .unwrap();
     let result = start(&manager, "blocks").outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!("execute_tool")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_call_that_shares_a_run_leads_to_the_span_with_its_attempts() {
+    let _listening = Notes::listen();
+    let shared = tool("shared", |_| async {
+        tokio::time::sleep(secs(1)).await;
+        Ok(json!(1))
+    });
+    let retry = RetryPolicy::new(2);
+    let shared = shared.dedupe(Dedupe::Share).effect(Effect::Read).retry(retry);
+    let manager = AsyncToolManager::builder().tool(shared).build().unwrap();
+    let tasks = [start(&manager, "shared"), start(&manager, "shared")];
+    for task in tasks {
+        task.outcome().await;
+    }
+    let notes = Notes::taken();
+    let count = |what: &str| notes.iter().filter(|note| note.starts_with(what)).count();
+    assert_eq!(count("execute_tool: begins"), 2, "{notes:#?}");
+    assert_eq!(count("execute_tool > execute_tool.attempt: begins"), 1, "{notes:#?}");
+    assert_eq!(count("execute_tool: follows execute_tool"), 1, "{notes:#?}");
 }
 
 /// The numbers that a recorder was given until now, by name and labels; of a histogram, the sum.

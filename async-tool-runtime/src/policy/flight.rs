@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tokio::sync::SetOnce;
 use tower_layer::Layer;
-use tracing::Instrument;
+use tracing::{Instrument, Span, span};
 
 use super::{
     Scope,
@@ -34,6 +34,8 @@ pub(crate) struct FlightLayer {
 
 struct Flight {
     cell: Arc<TaskCell>,
+    /// The span of the call that has begun it.
+    span: Option<span::Id>,
     result: SetOnce<Result<Value, ToolError>>,
 }
 
@@ -63,6 +65,7 @@ impl FlightLayer {
                         None,
                         cell.path.clone(),
                     ),
+                    span: Span::current().id(),
                     result: SetOnce::new(),
                 });
                 flights.insert(key.clone(), Arc::clone(&flight));
@@ -193,6 +196,8 @@ impl Layer<ToolService> for FlightLayer {
                     drop(tokio::spawn(run.in_current_span()));
                 } else {
                     host.count(request.tool(), Count::Shared);
+                    // Its attempts are there.
+                    Span::current().follows_from(flight.span.clone());
                     // The run has a place of its own.
                     drop(request.take_claim());
                 }
