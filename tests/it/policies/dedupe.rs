@@ -103,6 +103,65 @@ async fn a_shared_run_goes_on_for_those_who_still_want_it_and_ends_when_nobody_d
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shared_run_that_waits_for_a_slot_goes_on_without_the_first_that_wanted_it() {
+    for abort in [false, true] {
+        let gates = Gates::new();
+        let manager = manager(gates.tool().dedupe(Dedupe::Share));
+        let full = start_with(&manager, "gate", json!({"name": "full"}));
+        gates.arrived("full", 1).await;
+        let [first, second, third] = [(); 3].map(|()| start_with(&manager, "gate", json!({"name": "a"})));
+        idle().await;
+        match abort {
+            true => first.abort("changed my mind"),
+            false => first.cancel("changed my mind"),
+        }
+        let result = first.outcome().await;
+        assert_eq!(result.outcome, TaskOutcome::Cancelled("changed my mind".to_owned()));
+        assert_eq!((result.attempts, result.timing.started), (0, None));
+        gates.open("full", json!(1));
+        full.outcome().await;
+        gates.open("a", json!("once"));
+        for task in [second, third] {
+            let result = task.outcome().await;
+            assert_eq!((result.outcome.value(), result.attempts), (Some(&json!("once")), 1));
+        }
+        is_at_rest(&manager, "after the first had gone").await;
+    }
+}
+
+#[test]
+fn calls_of_another_runtime_hear_of_the_end_of_the_one_that_a_shared_run_is_on() {
+    let gates = Gates::new();
+    let manager = manager(gates.tool().dedupe(Dedupe::Share));
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let gate = || start_with(&manager, "gate", json!({"name": "a"}));
+    let (one, other) = (runtime(), runtime());
+    let first = one.block_on(async {
+        let first = gate();
+        gates.arrived("a", 1).await;
+        first
+    });
+    let second = other.block_on(async {
+        let second = gate();
+        tokio::task::yield_now().await;
+        second
+    });
+    assert_eq!(manager.stats().shared, 1);
+    drop(one);
+    other.block_on(async {
+        assert!(matches!(first.outcome().await.outcome, TaskOutcome::Cancelled(_)));
+        let result = second.outcome().await;
+        assert!(matches!(result.outcome, TaskOutcome::Unknown(_)), "{result:?}");
+        is_at_rest(&manager, "after the runtime had gone").await;
+    });
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shared_run_does_not_end_with_the_deadline_of_the_first() {
     let gates = Gates::new();
     let manager = manager(gates.tool().dedupe(Dedupe::Share));
