@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, Background, DeliveryPolicy, FunctionTool, Message, ModelRequest,
-    ModelStream, TaskNo, TaskStatus, ToolContext,
+    ModelStream, SessionId, SessionReplay, TaskNo, TaskStatus, ToolContext,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -78,31 +78,44 @@ async fn check_is_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn check_shows_the_beginning_of_a_large_report() {
-    let build = tool("build", |cx: ToolContext| async move {
-        cx.progress()
-            .partial("a log ".repeat(100_000), "starting ".repeat(100_000));
-        tokio::time::sleep(secs(600)).await;
-        Ok(Value::Null)
-    });
-    let model = Mind::playing([
-        || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
-        || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
-        || task(json!({"action": "check", "tasks": ["t1"]})),
-    ]);
-    let mut stage = Stage::set(model, [usual(), build.background(Background::Always)], |agent| agent).await;
-    stage.agent.send("go").await.unwrap();
-    stage.said("waiting").await;
-    let check = answers(&stage.request(4)).remove(0);
-    let progress = &check["tasks"][0]["progress"];
-    assert!(check.to_string().len() < 2_000, "{} bytes", check.to_string().len());
-    assert!(progress["message"].as_str().unwrap().starts_with("starting starting"));
-    assert!(
-        progress["output"]["preview"]
-            .as_str()
-            .unwrap()
-            .starts_with("a log a log")
-    );
-    assert_eq!(progress["output"]["bytes"], json!(600_002));
+    for (output, begins, bytes) in [
+        (json!("a log ".repeat(100_000)), "a log a log", 600_002),
+        (
+            json!(vec![r#"a "log""#; 100_000]),
+            r#"["a \"log\"","a \"log\"""#,
+            1_200_001,
+        ),
+    ] {
+        let build = tool("build", move |cx: ToolContext| {
+            let output = output.clone();
+            async move {
+                cx.progress().partial(output, "starting ".repeat(100_000));
+                tokio::time::sleep(secs(600)).await;
+                Ok(Value::Null)
+            }
+        });
+        let model = Mind::playing([
+            || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
+            || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
+            || task(json!({"action": "check", "tasks": ["t1"]})),
+        ]);
+        let mut stage = Stage::set(model, [usual(), build.background(Background::Always)], |agent| agent).await;
+        stage.agent.send("go").await.unwrap();
+        stage.said("waiting").await;
+        let check = answers(&stage.request(4)).remove(0);
+        let progress = &check["tasks"][0]["progress"];
+        assert!(check.to_string().len() < 3_000, "{} bytes", check.to_string().len());
+        assert!(progress["message"].as_str().unwrap().starts_with("starting starting"));
+        assert!(
+            progress["output"]["preview"].as_str().unwrap().starts_with(begins),
+            "{check}"
+        );
+        assert_eq!(progress["output"]["bytes"], json!(bytes));
+        // What was shown is in the journal, and is what is shown when the session is played again.
+        let written = stage.entries();
+        let played = SessionReplay::guessed(SessionId::new("s"), &written).check(&written);
+        assert_eq!(played.map(|played| played.entries()).unwrap(), written.len());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -253,7 +253,12 @@ impl AgentMachine {
         row.insert("status".into(), json!(self.status(number)));
         row.insert("elapsed_ms".into(), frames::millis(elapsed));
         if let Some(progress) = self.progress.get(&number) {
-            row.insert("progress".into(), shown(progress));
+            let progress = if self.has_shown_reports {
+                json!(progress)
+            } else {
+                shown(progress)
+            };
+            row.insert("progress".into(), progress);
         }
         if self.waiting.contains(&number) {
             let sources: Vec<TaskNo> = record.awaits.iter().map(|awaited| awaited.task).collect();
@@ -297,7 +302,6 @@ impl AgentMachine {
     }
 }
 
-/// What is said of the first of the tasks, and how many more there are.
 /// A report as it stands among those of other tasks: the model gets it anew with every look.
 fn shown(
     ProgressReport {
@@ -318,6 +322,7 @@ fn shown(
     shown
 }
 
+/// What is said of the first of the tasks, and how many more there are.
 fn listed(tasks: Vec<TaskNo>, mut row: impl FnMut(TaskNo) -> Value) -> Value {
     let more = tasks.len().saturating_sub(LISTED);
     let rows: Vec<Value> = tasks.into_iter().take(LISTED).map(&mut row).collect();

@@ -39,6 +39,11 @@ impl AgentMachine {
         (self.policy.wake.quiet, self.policy.wake.cap) = (quiet, Duration::MAX);
     }
 
+    /// Reports come as the model was shown them, and are not to be cut once more.
+    pub(in crate::agent) fn give_shown_reports(&mut self) {
+        self.has_shown_reports = true;
+    }
+
     /// What waits to wake the model has waited until now.
     pub(in crate::agent) fn wake_is_due(&mut self, now: Timestamp) {
         self.wake = Some(Wake { first: now, at: now });

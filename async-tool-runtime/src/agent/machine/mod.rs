@@ -48,6 +48,8 @@ pub struct AgentMachine {
     running: BTreeSet<TaskNo>,
     /// What tasks last said of their progress. Only for what is said of them.
     progress: BTreeMap<TaskNo, ProgressReport>,
+    /// Whether reports come as the model was shown them.
+    has_shown_reports: bool,
     /// Tasks whose arguments wait for results of others; nobody runs them yet.
     waiting: BTreeSet<TaskNo>,
     /// Tasks that an earlier process has accepted.
@@ -127,6 +129,7 @@ impl AgentMachine {
             turn: turn::RunningTurn::default(),
             running: BTreeSet::new(),
             progress: BTreeMap::new(),
+            has_shown_reports: false,
             waiting: BTreeSet::new(),
             survivors: BTreeSet::new(),
             resumption: None,

@@ -32,6 +32,7 @@ impl Moment {
 
     pub(super) fn prepare(&self, machine: &mut AgentMachine) {
         machine.wake_at_once(self.at_once);
+        machine.give_shown_reports();
         if let Some((text, cuts)) = &self.text {
             machine.give_text(text, *cuts);
         }
