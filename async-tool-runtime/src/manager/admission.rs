@@ -16,7 +16,7 @@ use super::{
     same::{Entered, SameCalls, key_of},
 };
 use crate::{
-    Priority, TaskEvent, TaskOutcome, Timestamp,
+    TaskEvent, TaskOutcome, Timestamp,
     policy::{CallKey, Path},
     task::{Seat, TaskCell},
     tool::{ToolError, ToolErrorKind},
@@ -34,13 +34,16 @@ pub enum WhenFull {
     /// A call that may need no slot, because its tool has a cache or calls [share](crate::Dedupe::Share) their runs, is taken all the same. If it
     /// needs one after all, its task fails with that error: it has not begun, and says so. A tool that needs consent or whose calls
     /// [replace](crate::Dedupe::Replace) earlier ones is no such tool: nobody is asked, and nothing is stopped, for a call that is refused then.
+    ///
+    /// Any other call is refused when it comes, and only then. One that has something to wait for before it has a slot (consent, resources, a layer
+    /// of the host's) waits for that too, if others have taken the slots by then.
     Reject {
         /// How long to wait before the next try.
         retry_after: Duration,
     },
     /// It runs beyond the limit, one such task at a time for each session, and further ones wait: so however full the manager is, no
     /// session stands still. There are at most as many more tasks as there are sessions. A tool with something that acts before its calls have a
-    /// slot (a cache, consent, resources, a layer of the host's) or with a rate waits for that in the queue, and is refused where that is full.
+    /// slot (a cache, a shared run, consent, resources, a layer of the host's) or with a rate waits for that in the queue, and is refused where that is full.
     RunInline,
 }
 
@@ -362,7 +365,8 @@ impl Inner {
         queue.is_waited_for()
     }
 
-    /// How long not to come back, for a task that was let in although there was no slot, because it might need none.
+    /// How long not to come back, for a task that was let in although there was no slot, because it might need none. One that has begun is no such
+    /// task: a layer of the host's tries it again.
     fn refuses(&self, cell: &Arc<TaskCell>) -> Option<Duration> {
         let WhenFull::Reject { retry_after } = self.when_full else {
             return None;
@@ -370,7 +374,7 @@ impl Inner {
         // Of calls that share a run, one that may wait is enough.
         let mut faces = cell.faces().into_iter();
         faces
-            .all(|face| face.seat(|seat| seat.is_refused_when_full))
+            .all(|face| face.started().is_none() && face.seat(|seat| seat.is_refused_when_full))
             .then_some(retry_after)
     }
 
@@ -399,11 +403,17 @@ impl Inner {
             path.map(|path| path.options.priority).unwrap_or_default()
         };
         let own = priority_of(cell);
-        if cell.spec.parent.is_none() {
-            return Class::New(own);
+        let above = |cell: &TaskCell| {
+            let line = self.line_of(cell);
+            line.iter().map(|above| priority_of(above)).max()
+        };
+        // Of calls that share a run, the one that is most urgent decides.
+        let shared = cell.passengers().iter().filter_map(|call| above(call)).max();
+        let priority = own.max(above(cell).max(shared).unwrap_or(own));
+        match cell.spec.parent {
+            Some(_) => Class::Child(priority),
+            None => Class::New(priority),
         }
-        let line = self.line_of(cell);
-        Class::Child(line.iter().map(|above| priority_of(above)).fold(own, Priority::max))
     }
 
     /// Waits for a slot.

@@ -10,7 +10,7 @@
 //! 3. Between equals, the session whose tasks have held slots for the least time, for its weight: where there are fewer slots
 //!    than sessions, time is what is shared. A session that comes new, or comes back, starts with the time of the last one served,
 //!    so that nobody saves up for a rush.
-//! 4. In a session, what another task waits for, and then the task that came first. That another task waits is no reason to take the slots of
+//! 4. In a session, tasks below others, and then the task that came first. That another task waits for it is no reason to take the slots of
 //!    other sessions: one task may wait for a thousand.
 //!
 //! A tool with a limit of its own has a lane: when that is full, its tasks stay and nobody behind them waits.
@@ -30,8 +30,8 @@ use crate::{Priority, SessionId, Timestamp};
 pub(super) enum Class {
     /// A task that gave its slot away for a while and goes on: what has begun is finished first.
     Resumed,
-    /// A task that another task waits for, with the highest priority of those two and all above: in its session it comes before those that
-    /// are new.
+    /// A task below another, which mostly waits for it, with the highest priority of its own and of all above: in its session it comes before
+    /// those that are new.
     Child(Priority),
     /// Everything else.
     New(Priority),
@@ -349,24 +349,22 @@ impl<T> Queue<T> {
             return None;
         }
         (0..Class::COUNT).find_map(|class| {
-            let open = self
-                .lanes
-                .iter()
-                .enumerate()
-                .filter(|(_, lane)| lane.running < lane.limit);
-            let (rank, lane) = open
-                .filter_map(|(number, lane)| Some((*lane.ranks[class].first()?, number)))
-                .min()?;
-            let buckets = &self.shares[rank.share].buckets;
-            let bucket = buckets
-                .iter()
-                .find(|bucket| (bucket.lane, bucket.class) == (lane, class))?;
-            let (number, _) = bucket.waiting.first_key_value()?;
+            let ranks = || {
+                let open = self.lanes.iter().enumerate();
+                let open = open.filter(|(_, lane)| lane.running < lane.limit);
+                open.filter_map(|(number, lane)| Some((*lane.ranks[class].first()?, number)))
+            };
+            let (rank, _) = ranks().min()?;
+            let share = rank.share;
+            // Something of the same session may wait in other lanes.
+            let lanes = ranks().filter(|(other, _)| *other == rank);
+            let firsts = lanes.filter_map(|(_, lane)| Some((self.shares[share].first(lane, class)?, lane)));
+            let (number, lane) = firsts.min()?;
             Some(Ticket {
-                share: rank.share,
+                share,
                 lane,
                 class,
-                number: *number,
+                number,
             })
         })
     }
@@ -533,6 +531,13 @@ impl<T> Share<T> {
             used: self.used,
             share,
         }
+    }
+
+    /// The first one that waits there.
+    fn first(&self, lane: LaneNo, class: usize) -> Option<u64> {
+        let mut buckets = self.buckets.iter();
+        let bucket = buckets.find(|bucket| (bucket.lane, bucket.class) == (lane, class))?;
+        bucket.waiting.first_key_value().map(|(&number, _)| number)
     }
 
     fn bucket(&mut self, ticket: Ticket) -> &mut Bucket<T> {

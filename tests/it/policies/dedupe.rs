@@ -500,6 +500,45 @@ async fn a_call_that_a_layer_tries_again_asks_and_is_answered_in_its_second_run(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_a_layer_tries_again_is_not_refused_for_want_of_a_slot_when_it_has_run() {
+    let runs = Log::new();
+    let noted = runs.clone();
+    let flaky = tool("flaky", move |_| {
+        noted.note(());
+        let run = noted.len();
+        async move {
+            tokio::time::sleep(secs(5)).await;
+            if run == 1 { Err(unavailable()) } else { Ok(json!(run)) }
+        }
+    });
+    let asks = tool("asks", |cx| async move {
+        cx.request_input("when?", json!({})).await?;
+        tokio::time::sleep(secs(10)).await;
+        Ok(json!("done"))
+    });
+    let flaky = flaky.effect(Effect::Read).cache(CachePolicy::new(secs(60)));
+    let manager = AsyncToolManager::builder()
+        .tool(flaky)
+        .tool(asks)
+        .tool(quick())
+        .layer(tower::layer::layer_fn(Again))
+        .concurrency(1)
+        .when_full(WhenFull::Reject { retry_after: secs(5) })
+        .build()
+        .unwrap();
+    let asks = start(&manager, "asks");
+    idle().await;
+    let flaky = start(&manager, "flaky");
+    idle().await;
+    assert_eq!(flaky.status(), TaskStatus::Running);
+    // It waits for the slot, and has it while the other one comes back.
+    manager.answer(asks.id(), json!("now")).unwrap();
+    assert_eq!(flaky.outcome().await.outcome.value(), Some(&json!(2)));
+    assert!(asks.outcome().await.outcome.is_completed());
+    is_at_rest(&manager, "after the second run").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_a_layer_tries_again_is_resolved_and_told_things_in_its_second_run() {
     let runs = Log::new();
     let noted = runs.clone();

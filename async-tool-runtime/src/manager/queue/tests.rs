@@ -189,6 +189,21 @@ fn a_tool_at_its_limit_holds_nobody_else_up() {
 }
 
 #[test]
+fn in_a_session_who_came_first_goes_first_whichever_tools_have_a_limit() {
+    let mut queue = Queue::new(1, usize::MAX, usize::MAX, None, [5, 5]);
+    let session = SessionId::new("s");
+    let child = Class::Child(Priority::Normal);
+    for (task, lane, class) in [(2, 2, NORMAL), (3, 0, NORMAL), (4, 1, NORMAL), (1, 1, child)] {
+        queue.wait(&session, lane, class, task);
+    }
+    for expected in 1..=4 {
+        let (task, slot) = next(&mut queue, 0).unwrap();
+        assert_eq!(task, expected);
+        queue.release(slot, at(1));
+    }
+}
+
+#[test]
 fn a_session_at_its_limit_waits_and_others_go_on() {
     let mut queue = Queue::new(10, usize::MAX, 2, None, []);
     let (one, other) = (SessionId::new("one"), SessionId::new("other"));
