@@ -268,8 +268,10 @@ fn check_arguments(options: &ToolOptions, schema: &Value) -> Result<(), String> 
     };
     named("sensitive_arguments", &options.sensitive_arguments)?;
     match &options.semantic_cache {
-        // A schema that names no arguments doesn't say what there is.
-        Some(cache) if schema.get("properties").is_some() => named("semantic_cache", &cache.fields),
+        // A schema that takes any others doesn't say what there is.
+        Some(cache) if schema.get("additionalProperties") == Some(&Value::Bool(false)) => {
+            named("semantic_cache", &cache.fields)
+        }
         _ => Ok(()),
     }
 }

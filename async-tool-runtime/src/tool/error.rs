@@ -134,7 +134,7 @@ impl ToolError {
         Self::new(ToolErrorKind::Failed, message)
     }
 
-    /// An error of kind [`ToolErrorKind::Failed`] that keeps `error` as its source and shows the model what it displays.
+    /// An error of kind [`ToolErrorKind::Failed`] that keeps `error` as its [original](Self::original) and shows the model what it displays.
     #[must_use]
     pub fn from_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
@@ -267,10 +267,11 @@ impl ToolError {
         self.0.not_started
     }
 
-    /// What it was made [from](Self::from_error), for a host that looks for an error of a certain type. Unlike
-    /// [`source`](Error::source), which leaves out what the message already says. None once the error has been written down and read again.
+    /// What it was made [from](Self::from_error), for a host that looks for an error of a certain type;
+    /// [`source`](Error::source) gives what lies below that, because the message already says what the original displays. None once the error has been written down and read
+    /// again.
     #[must_use]
-    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+    pub fn original(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.0.source.as_deref()
     }
 
@@ -343,9 +344,9 @@ mod tests {
         let below = "x".parse::<u8>().unwrap_err();
         let error = ToolError::from_error(Outer(below.clone()));
         assert_eq!(error.message(), "no number");
-        assert!(error.cause().is_some_and(|cause| cause.is::<Outer>()));
+        assert!(error.original().is_some_and(|original| original.is::<Outer>()));
         assert_eq!(error.source().and_then(|below| below.downcast_ref()), Some(&below));
-        assert!(ToolError::failed("no").cause().is_none());
+        assert!(ToolError::failed("no").original().is_none());
     }
 
     #[test]
