@@ -73,6 +73,7 @@ impl Notes {
         INSTALLED.call_once(|| {
             tracing::subscriber::set_global_default(Registry::default().with(Self)).unwrap();
         });
+        NOTES.take();
         LISTENS.set(true);
         Listening
     }
