@@ -284,7 +284,7 @@ fn a_task_runs_on_the_runtime_of_its_caller_whichever_has_tokio_tasks_that_wait(
 
 #[test]
 fn a_task_that_was_given_to_a_runtime_that_ends_is_settled() {
-    let (manager, gates) = manager();
+    let (manager, _gates) = manager();
     let gone = runtime();
     let task = gone.block_on(async {
         place(&manager).await;
@@ -309,5 +309,4 @@ fn a_task_that_was_given_to_a_runtime_that_ends_is_settled() {
         place(&manager).await;
     });
     assert_eq!((manager.stats().running, manager.stats().open), (0, 0));
-    drop(gates);
 }

@@ -169,7 +169,7 @@ fn a_semantic_cache_names_arguments_of_its_tool() {
     let with = |field| translated::tool().semantic_cache(SemanticCache::new(Letters, [field], 0.9, secs(60)));
     let built = |field| AsyncToolManager::builder().tool(with(field)).build();
     assert!(built("question").is_ok());
-    let error = built("qestion").unwrap_err().to_string();
+    let error = built("questions").unwrap_err().to_string();
     assert!(
         error.contains("`semantic_cache` must name arguments of the tool"),
         "{error}"
