@@ -16,7 +16,7 @@ use super::{
     same::{Entered, SameCalls, key_of},
 };
 use crate::{
-    TaskEvent, TaskOutcome, Timestamp,
+    Priority, TaskEvent, TaskOutcome, Timestamp,
     policy::{CallKey, Path},
     task::{Seat, TaskCell},
     tool::{ToolError, ToolErrorKind},
@@ -403,17 +403,11 @@ impl Inner {
             path.map(|path| path.options.priority).unwrap_or_default()
         };
         let own = priority_of(cell);
-        let above = |cell: &TaskCell| {
-            let line = self.line_of(cell);
-            line.iter().map(|above| priority_of(above)).max()
-        };
-        // Of calls that share a run, the one that is most urgent decides.
-        let shared = cell.passengers().iter().filter_map(|call| above(call)).max();
-        let priority = own.max(above(cell).max(shared).unwrap_or(own));
-        match cell.spec.parent {
-            Some(_) => Class::Child(priority),
-            None => Class::New(priority),
+        if cell.spec.parent.is_none() {
+            return Class::New(own);
         }
+        let line = self.line_of(cell);
+        Class::Child(line.iter().map(|above| priority_of(above)).fold(own, Priority::max))
     }
 
     /// Waits for a slot.

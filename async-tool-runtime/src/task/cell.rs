@@ -470,18 +470,13 @@ impl TaskCell {
         self.more.get().is_some_and(|more| more.rest().passengers.is_some())
     }
 
-    /// The calls that share this run, where it is one that calls share.
-    pub(crate) fn passengers(&self) -> Vec<Arc<Self>> {
-        let passengers = self.more.get().and_then(|more| more.rest().passengers.clone());
-        passengers.iter().flatten().filter_map(Weak::upgrade).collect()
-    }
-
     /// The tasks that are told what happens here: those that share this run, or the one that this is.
     pub(crate) fn faces(self: &Arc<Self>) -> Vec<Arc<Self>> {
-        if self.is_shared() {
-            return self.passengers();
+        let passengers = self.more.get().and_then(|more| more.rest().passengers.clone());
+        match passengers {
+            Some(passengers) => passengers.iter().filter_map(Weak::upgrade).collect(),
+            None => vec![Arc::clone(self)],
         }
-        vec![Arc::clone(self)]
     }
 
     /// What the task asks, if it waits for an answer.
