@@ -76,6 +76,20 @@ async fn check_is_bounded() {
     assert!(wait.to_string().len() < 20_000, "{} bytes", wait.to_string().len());
 }
 
+/// What a check says of the tool `build` after five seconds.
+async fn checked(build: FunctionTool) -> (Stage, Value) {
+    let model = Mind::playing([
+        || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
+        || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
+        || task(json!({"action": "check", "tasks": ["t1"]})),
+    ]);
+    let mut stage = Stage::set(model, [usual(), build.background(Background::Always)], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage.said("waiting").await;
+    let check = answers(&stage.request(4)).remove(0);
+    (stage, check)
+}
+
 #[tokio::test(start_paused = true)]
 async fn check_shows_the_beginning_of_a_large_report() {
     for (output, begins, bytes) in [
@@ -94,15 +108,7 @@ async fn check_shows_the_beginning_of_a_large_report() {
                 Ok(Value::Null)
             }
         });
-        let model = Mind::playing([
-            || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
-            || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
-            || task(json!({"action": "check", "tasks": ["t1"]})),
-        ]);
-        let mut stage = Stage::set(model, [usual(), build.background(Background::Always)], |agent| agent).await;
-        stage.agent.send("go").await.unwrap();
-        stage.said("waiting").await;
-        let check = answers(&stage.request(4)).remove(0);
+        let (stage, check) = checked(build).await;
         let progress = &check["tasks"][0]["progress"];
         assert!(check.to_string().len() < 3_000, "{} bytes", check.to_string().len());
         assert!(progress["message"].as_str().unwrap().starts_with("starting starting"));
@@ -127,15 +133,7 @@ async fn check_says_the_latest_of_reports_that_came_fast() {
         tokio::time::sleep(secs(600)).await;
         Ok(Value::Null)
     });
-    let model = Mind::playing([
-        || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
-        || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
-        || task(json!({"action": "check", "tasks": ["t1"]})),
-    ]);
-    let mut stage = Stage::set(model, [usual(), build.background(Background::Always)], |agent| agent).await;
-    stage.agent.send("go").await.unwrap();
-    stage.said("waiting").await;
-    let check = answers(&stage.request(4)).remove(0);
+    let (_stage, check) = checked(build).await;
     assert_eq!(
         check["tasks"][0]["progress"],
         json!({"fraction": 0.9, "message": "waiting for the build server", "output": ["log"]}),
