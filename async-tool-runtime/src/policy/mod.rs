@@ -40,7 +40,7 @@ pub use retry::RetryPolicy;
 pub use semantic::{Embedder, SemanticCache};
 pub use service::{ToolRequest, ToolService};
 
-pub(crate) use attempt::{Attempt, Begun, Quarantine, wait_for_resolution};
+pub(crate) use attempt::{Attempt, Quarantine, wait_for_resolution};
 pub(crate) use breaker::Breaker;
 pub(crate) use conflict::{Claim, Conflicts, Held};
 pub(crate) use key::{CallKey, canonical};

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    hash::BuildHasherDefault,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -19,7 +18,6 @@ use super::{
     retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
 };
 use crate::{
-    hash::QuickHasher,
     task::StopTask,
     tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry},
 };
@@ -43,8 +41,6 @@ pub(crate) struct Path {
     pub(crate) is_remote: bool,
     /// The queue's lane; see `manager/queue.rs`.
     pub(crate) lane: usize,
-    /// Whether a call that finds a free slot begins at once: it looks for nothing before, and waits for nothing behind it.
-    pub(crate) needs_only_a_slot: bool,
     /// How many bytes of a result the model is given.
     pub(crate) result_limit: Option<usize>,
 }
@@ -90,7 +86,7 @@ pub(crate) struct Around {
 }
 
 /// The paths of all tools by name, and the limits of the lanes.
-pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>, BuildHasherDefault<QuickHasher>>;
+pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>>;
 
 /// Puts the paths together.
 pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, Vec<usize>), RegistryError> {
@@ -199,7 +195,6 @@ fn path(
     for layer in around.outer.iter().rev() {
         outer.add(layer);
     }
-    let needs_only_a_slot = outer.is_bare && options.rate.is_none() && !options.dedupe.is_exclusive();
     Path {
         attempt,
         stop: Arc::clone(&around.stop),
@@ -209,7 +204,6 @@ fn path(
         conflict,
         is_remote: around.remote.is_some(),
         lane,
-        needs_only_a_slot,
         result_limit: options.result_limit.or(around.result_limit),
         options,
     }

@@ -75,7 +75,6 @@ impl Tool for SimTool {
             }
             let result = match call.0 {
                 Run::Async(run) => run(cx).await,
-                Run::Future(run) => run.await,
                 Run::Blocking(run) => at_once(run, cx).await,
             };
             sim.wait(after).await;
