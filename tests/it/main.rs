@@ -28,7 +28,6 @@ mod policies;
 mod pruning;
 mod records;
 mod recovery;
-mod replayed;
 mod runs;
 mod schema_agreement;
 mod secrets;

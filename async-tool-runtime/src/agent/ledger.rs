@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DeliveryPolicy, FrameGuard, RunTotals, TurnNo, group::TaskGroup};
+use super::{AgentState, DeliveryPolicy, FrameGuard, RunTotals, TurnNo, group::TaskGroup};
 use crate::{
     AsyncTaskResult, InputRequest, TaskAck, TaskId, TaskNo, Timestamp, ToolCall,
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
@@ -668,6 +668,25 @@ impl Ledger {
         self.tasks
             .get_mut(&number)
             .ok_or_else(|| FoldError::new(entry, "the task was never accepted"))
+    }
+
+    /// State of the agent after the last entry. The pause after a turn that failed counts as idle.
+    #[must_use]
+    pub fn state(&self) -> AgentState {
+        match (self.life, &self.open_turn) {
+            (Life::Closed, _) => AgentState::Closed,
+            (Life::Closing, _) => AgentState::Closing,
+            (Life::Open, _) if self.draining.is_some() => AgentState::Closing,
+            (Life::Open, Some(open)) if open.ended => AgentState::Answering,
+            (Life::Open, Some(_)) => AgentState::Thinking,
+            (Life::Open, None) => AgentState::Idle,
+        }
+    }
+
+    /// Number of the turn that runs, or whose calls have no answers yet.
+    #[must_use]
+    pub fn turn(&self) -> Option<TurnNo> {
+        self.open_turn.as_ref().map(|open| open.turn)
     }
 
     /// The conversation as the model is shown it.

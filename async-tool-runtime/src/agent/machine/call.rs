@@ -40,7 +40,7 @@ impl AgentMachine {
     }
 
     /// Whether a call of a running turn is accepted when the turn has ended, and not before.
-    pub(in crate::agent) fn holds(&self, call: &ToolCall) -> bool {
+    fn holds(&self, call: &ToolCall) -> bool {
         // What names other calls of the turn waits until all of them are known.
         let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
         names_others || !self.policy.starts_early(&call.name)

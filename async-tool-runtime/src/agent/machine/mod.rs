@@ -5,7 +5,6 @@ mod call;
 mod close;
 mod control;
 mod delivery;
-mod given;
 mod recovery;
 mod turn;
 mod unkept;
@@ -48,8 +47,6 @@ pub struct AgentMachine {
     running: BTreeSet<TaskNo>,
     /// What tasks last said of their progress. Only for what is said of them.
     progress: BTreeMap<TaskNo, ProgressReport>,
-    /// Whether reports come as the model was shown them.
-    has_shown_reports: bool,
     /// Tasks whose arguments wait for results of others; nobody runs them yet.
     waiting: BTreeSet<TaskNo>,
     /// Tasks that an earlier process has accepted.
@@ -129,7 +126,6 @@ impl AgentMachine {
             turn: turn::RunningTurn::default(),
             running: BTreeSet::new(),
             progress: BTreeMap::new(),
-            has_shown_reports: false,
             waiting: BTreeSet::new(),
             survivors: BTreeSet::new(),
             resumption: None,
@@ -200,17 +196,10 @@ impl AgentMachine {
         &self.ledger
     }
 
-    /// What the agent is doing.
+    /// State of the agent; the pause after a turn that failed counts as idle.
     #[must_use]
     pub fn state(&self) -> AgentState {
-        match (self.ledger.life(), self.phase) {
-            (Life::Closed, _) => AgentState::Closed,
-            (Life::Closing, _) => AgentState::Closing,
-            (Life::Open, _) if self.ledger.draining().is_some() => AgentState::Closing,
-            (Life::Open, Phase::Thinking(_)) => AgentState::Thinking,
-            (Life::Open, Phase::Answering(_)) => AgentState::Answering,
-            (Life::Open, Phase::Idle | Phase::Backoff(_)) => AgentState::Idle,
-        }
+        self.ledger.state()
     }
 
     /// Whether nothing will happen any more without the host: no turn runs or is going to, no task runs, no result waits but such
