@@ -130,10 +130,9 @@ pub mod crates {
 pub use agent::{
     AckPolicy, Agent, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
     AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, DeliveryPolicy,
-    Divergence, FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, REDACTED, Recovery, Redact, Replayed,
-    Resumption, RunError, RunLimit, RunLimits, RunSummary, RunTotals, SessionReplay, Stall, StartError, Timer,
-    Transactional, TurnContext, TurnEvent, TurnInput, TurnItem, TurnNo, TurnOver, TurnReply, Unrecovered, WakePolicy,
-    WholeAgent,
+    FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, REDACTED, Recovery, Redact, Resumption, RunError,
+    RunLimit, RunLimits, RunSummary, RunTotals, Stall, StartError, Timer, Transactional, TurnContext, TurnEvent,
+    TurnInput, TurnItem, TurnNo, TurnOver, TurnReply, Unrecovered, WakePolicy, WholeAgent,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};

@@ -26,7 +26,6 @@ mod observability;
 mod policies;
 mod pruning;
 mod recovery;
-mod replayed;
 mod runs;
 mod schema_agreement;
 mod secrets;

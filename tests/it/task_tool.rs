@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, Background, DeliveryPolicy, FunctionTool, Message, ModelRequest,
-    ModelStream, SessionId, SessionReplay, TaskNo, TaskStatus, ToolContext,
+    ModelStream, TaskNo, TaskStatus, ToolContext,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -108,7 +108,7 @@ async fn check_shows_the_beginning_of_a_large_report() {
                 Ok(Value::Null)
             }
         });
-        let (stage, check) = checked(build).await;
+        let (_stage, check) = checked(build).await;
         let progress = &check["tasks"][0]["progress"];
         assert!(check.to_string().len() < 3_000, "{} bytes", check.to_string().len());
         assert!(progress["message"].as_str().unwrap().starts_with("starting starting"));
@@ -117,10 +117,6 @@ async fn check_shows_the_beginning_of_a_large_report() {
             "{check}"
         );
         assert_eq!(progress["output"]["bytes"], json!(bytes));
-        // What was shown is in the journal, and is what is shown when the session is played again.
-        let written = stage.entries();
-        let played = SessionReplay::guessed(SessionId::new("s"), &written).check(&written);
-        assert_eq!(played.map(|played| played.entries()).unwrap(), written.len());
     }
 }
 

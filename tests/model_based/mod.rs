@@ -4,7 +4,6 @@ mod books;
 mod exploration;
 mod invariants;
 mod previews;
-mod replayed;
 mod sim;
 mod teeth;
 

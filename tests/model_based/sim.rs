@@ -11,9 +11,9 @@ use std::{
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
     Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, InputRequest, Join, Ledger,
-    Message, ModelError, ModelRequest, Reconciled, RunLimits, Seq, SessionId, SessionReplay, StopReason, TaskId,
-    TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry,
-    TurnEnd, TurnEvent, TurnNo, pruned_view,
+    Message, ModelError, ModelRequest, Reconciled, RunLimits, Seq, SessionId, StopReason, TaskId, TaskNo, TaskOutcome,
+    TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent,
+    TurnNo, pruned_view,
 };
 use serde_json::{Value, json};
 
@@ -227,12 +227,6 @@ impl World {
     }
 
     /// All that can happen next.
-    /// Plays the session again, with what the machine had.
-    pub(super) fn replay(&self) -> SessionReplay {
-        let definitions = Arc::clone(registry(None).definitions());
-        SessionReplay::new(SessionId::new("s"), self.policy.clone()).prompt(None, definitions)
-    }
-
     pub(super) fn moves(&self) -> Vec<Move> {
         let mut moves = Vec::new();
         let is_closing = self.is_closing();

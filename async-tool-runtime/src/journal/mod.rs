@@ -13,145 +13,17 @@
 mod check;
 mod entry;
 mod error;
+mod filter;
+mod log;
 mod memory;
+mod seq;
 mod snapshot;
 
 pub use check::{Violation, check_journal};
 pub use entry::{Awaited, Entry, Given};
 pub use error::{AppendError, ReadError};
+pub use filter::SessionFilter;
+pub use log::Journal;
 pub use memory::MemoryJournal;
+pub use seq::Seq;
 pub use snapshot::Snapshot;
-
-use std::num::NonZeroU64;
-
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    SessionId,
-    future::{BoxFuture, BoxStream},
-};
-
-/// The place of an entry in its session: the first is 1, and 0 is "before the first".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Seq(u64);
-
-impl Seq {
-    /// Before the first entry.
-    pub const START: Self = Self(0);
-
-    /// The place with this number.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
-/// Keeps the entries of sessions.
-///
-/// Whoever implements it has a test of five lines for all of the rules, `testing::JournalSuite` (feature `testing`).
-pub trait Journal: Send + Sync + 'static {
-    /// Adds entries after `after`, and gives the place of the last of them. When this returns `Ok`, the entries MUST be as
-    /// durable as the journal promises. With no entries, it MUST only check the fence.
-    ///
-    /// # Errors
-    ///
-    /// [`AppendError::Conflict`] if `after` is not the last entry of the session; nothing has changed then.
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>>;
-
-    /// The entries of a session after `after`, in order. A session nobody wrote to is empty.
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>>;
-
-    /// The sessions that have entries, in no particular order.
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
-
-    /// After how many entries another snapshot is of use. Default: none is, and none is made.
-    fn snapshot_every(&self) -> Option<NonZeroU64> {
-        None
-    }
-
-    /// Keeps what a session was after an entry that is in the journal, so that the entries up to there need not be read again. It takes
-    /// the place of an earlier snapshot. A journal MAY keep none: the entries are what counts.
-    ///
-    /// # Errors
-    ///
-    /// [`AppendError`]; the session goes on without.
-    fn keep_snapshot<'a>(
-        &'a self,
-        session: &'a SessionId,
-        snapshot: Snapshot,
-    ) -> BoxFuture<'a, Result<(), AppendError>> {
-        let _ = (session, snapshot);
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    /// The last snapshot that was kept of a session.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError`] if the store can't be read.
-    fn snapshot<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
-        let _ = session;
-        Box::pin(std::future::ready(Ok(None)))
-    }
-}
-
-/// Which sessions of a journal are meant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SessionFilter {
-    /// Those that are not closed: their last entry is not [`Entry::Closed`].
-    Open,
-    /// All. The default.
-    #[default]
-    All,
-}
-
-// `dyn Journal` must stay possible: an agent holds one of any kind.
-const _: fn(&dyn Journal) = |_| {};
-
-impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        (**self).append(session, after, entries)
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        (**self).read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        (**self).sessions(filter)
-    }
-
-    fn snapshot_every(&self) -> Option<NonZeroU64> {
-        (**self).snapshot_every()
-    }
-
-    fn keep_snapshot<'a>(
-        &'a self,
-        session: &'a SessionId,
-        snapshot: Snapshot,
-    ) -> BoxFuture<'a, Result<(), AppendError>> {
-        (**self).keep_snapshot(session, snapshot)
-    }
-
-    fn snapshot<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
-        (**self).snapshot(session)
-    }
-}

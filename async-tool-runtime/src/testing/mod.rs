@@ -8,7 +8,7 @@
 //! | without waiting | [`run_paused`], or `#[tokio::test(start_paused = true)]` |
 //! | that something happens | [`until`], and [`assert_told_once`], [`answers_of`], [`deliveries_of`] for what the model was told |
 //! | that it holds in whatever order things happen | [`explore`] |
-//! | what happened | [`Replay`], [`Recorder`], [`check_journal`], [`SessionReplay`](crate::SessionReplay) |
+//! | what happened | [`Replay`], [`Recorder`], [`check_journal`] |
 //! | a journal of your own | [`JournalSuite`] |
 //!
 //! # One order
@@ -196,6 +196,7 @@
 
 mod context;
 mod dice;
+mod divergence;
 mod explore;
 mod failure;
 mod faults;
@@ -210,10 +211,10 @@ mod sim;
 mod timeline;
 mod told;
 
-pub use crate::Divergence;
 pub use crate::{Violation, check_journal};
 pub use context::tool_context;
 pub(crate) use dice::drawn;
+pub use divergence::DivergenceError;
 pub use explore::{Explore, Explored, explore};
 pub use failure::Failure;
 pub use faults::Faults;

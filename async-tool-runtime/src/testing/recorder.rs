@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{AgentAction, AgentInput, AgentMachine, Divergence, Entry, Seq, SessionId, Timestamp};
+use super::DivergenceError;
+use crate::{AgentAction, AgentInput, AgentMachine, Entry, Seq, SessionId, Timestamp};
 
 /// Records what goes into the machines of agents, so that their sessions can be played again, entry by entry.
 ///
@@ -113,13 +114,13 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`Divergence`] at the first entry that differs.
-    pub fn check(&self, journal: &[Entry]) -> Result<(), Divergence> {
+    /// [`DivergenceError`] at the first entry that differs.
+    pub fn check(&self, journal: &[Entry]) -> Result<(), DivergenceError> {
         let mut played = self.play().into_iter();
         for (place, entry) in journal.iter().enumerate() {
             let played = played.next();
             if played.as_ref() != Some(entry) {
-                return Err(Divergence::new(Seq::new(place as u64 + 1), Some(entry.clone()), played));
+                return Err(DivergenceError::new(Seq::new(place as u64 + 1), entry.clone(), played));
             }
         }
         Ok(())

@@ -71,29 +71,10 @@ impl Replay {
         self.ledger_at(seq).transcript().clone()
     }
 
-    /// What the agent was doing after this entry. The pause after a turn that failed counts as idle.
+    /// State of the agent after this entry.
     #[must_use]
     pub fn state_at(&self, seq: Seq) -> AgentState {
-        let mut state = AgentState::Idle;
-        for entry in self.up_to(seq) {
-            state = match (entry, state) {
-                (Entry::Closed { .. }, _) => AgentState::Closed,
-                (Entry::Draining { .. } | Entry::Closing { .. }, _) | (_, AgentState::Closing) => AgentState::Closing,
-                (Entry::TurnStarted { .. }, _) => AgentState::Thinking,
-                (Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. }, _) if !calls.is_empty() => {
-                    AgentState::Answering
-                }
-                (
-                    Entry::TurnEnded { .. }
-                    | Entry::TurnInterrupted { .. }
-                    | Entry::TurnFailed { .. }
-                    | Entry::Answered { .. },
-                    _,
-                ) => AgentState::Idle,
-                (_, state) => state,
-            };
-        }
-        state
+        self.ledger_at(seq).state()
     }
 
     /// The messages that the model was shown in this turn, pruned as they were then; `None` if there was no such turn.

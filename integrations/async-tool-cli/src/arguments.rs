@@ -66,10 +66,16 @@ pub(crate) enum JournalCommand {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
-    /// Folds sessions, checks the promises, and plays them against the machine again
+    /// Folds sessions: shows the state after an entry, checks every promise, compares the snapshot
     Replay {
         #[command(flatten)]
         which: Which,
+        /// Shows the state after this entry; without it, after the last one
+        #[arg(long, value_name = "SEQ")]
+        at: Option<u64>,
+        /// Cut nothing, however long it is
+        #[arg(long)]
+        all: bool,
         /// One JSON object a line
         #[arg(long)]
         json: bool,

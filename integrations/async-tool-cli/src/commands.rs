@@ -15,7 +15,7 @@ pub(crate) async fn run(command: JournalCommand) -> Result<bool, Failure> {
         JournalCommand::Show { which, all, json } => show::run(&which, all, json).await,
         JournalCommand::Verify { which, head, json } => verify::run(&which, head, json).await,
         JournalCommand::Export { which, output } => export::run(&which, output.as_deref()).await,
-        JournalCommand::Replay { which, json } => replay::run(&which, json).await,
+        JournalCommand::Replay { which, at, all, json } => replay::run(&which, at, all, json).await,
         JournalCommand::Compact { file } => compact::run(&file).await,
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a turn: how long its calls are waited for, and what they are answered with.
 
-use super::{AgentMachine, Phase};
+use super::{AgentMachine, phase::Phase};
 use crate::{
     Entry, Given, TaskNo, Timestamp,
     agent::{AckPolicy, AgentEventKind, Timer, policy::Grace},

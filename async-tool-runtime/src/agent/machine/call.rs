@@ -2,11 +2,11 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{AgentMachine, Phase, turn::TurnCall};
+use super::{AgentMachine, phase::Phase, streamed_turn::TurnCall};
 use crate::{
     AsyncTaskResult, Awaited, Entry, TaskId, TaskNo, TaskOutcome, TaskSpec, Timing, ToolCall, ToolError, ToolErrorKind,
     agent::{
-        AgentAction, AgentEventKind, Join, RunLimit, TurnNo,
+        AgentAction, AgentEventKind, RunLimit, TurnNo,
         ledger::{Life, Told},
         redaction::without,
     },
@@ -40,7 +40,7 @@ impl AgentMachine {
     }
 
     /// Whether a call of a running turn is accepted when the turn has ended, and not before.
-    pub(in crate::agent) fn holds(&self, call: &ToolCall) -> bool {
+    fn holds(&self, call: &ToolCall) -> bool {
         // What names other calls of the turn waits until all of them are known.
         let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
         names_others || !self.policy.starts_early(&call.name)
@@ -281,18 +281,6 @@ impl AgentMachine {
         }
         if is_completed {
             self.stop_others(number, settled);
-        }
-    }
-
-    /// Where one success is enough, the other tasks of a group are stopped.
-    pub(super) fn stop_others(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
-        let Some(group) = self.group_of(number).filter(|group| group.join == Join::FirstOk) else {
-            return;
-        };
-        for other in group.tasks {
-            if other != number && self.ledger.is_open(other) {
-                self.cancel(other, format!("{number}, of the same group, came first"), settled);
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! How the machine ends a session.
 
-use super::{AgentMachine, Phase};
+use super::{AgentMachine, phase::Phase};
 use crate::{
     Entry, TaskNo,
     agent::{AgentAction, AgentEventKind, CloseMode, Timer, ledger::Life},

@@ -253,12 +253,7 @@ impl AgentMachine {
         row.insert("status".into(), json!(self.status(number)));
         row.insert("elapsed_ms".into(), frames::millis(elapsed));
         if let Some(progress) = self.progress.get(&number) {
-            let progress = if self.has_shown_reports {
-                json!(progress)
-            } else {
-                shown(progress)
-            };
-            row.insert("progress".into(), progress);
+            row.insert("progress".into(), shown(progress));
         }
         if self.waiting.contains(&number) {
             let sources: Vec<TaskNo> = record.awaits.iter().map(|awaited| awaited.task).collect();

@@ -2,20 +2,43 @@
 
 use std::collections::BTreeSet;
 
-use super::{AgentMachine, Phase, Wake};
+use super::{
+    AgentMachine,
+    phase::{Phase, Wake},
+};
 use crate::{
-    AsyncTaskResult, Entry, TaskNo, Timestamp,
-    agent::{AgentEventKind, DeliveryPolicy, Join, Timer, TurnNo, frames, group::Standing, ledger::TaskRecord},
+    Entry, TaskNo,
+    agent::{
+        AgentEventKind, DeliveryPolicy, Join, Timer, frames,
+        ledger::{Life, TaskRecord},
+    },
 };
 
-/// Tasks whose results wake the model together.
-pub(super) struct Group {
-    pub(super) tasks: Vec<TaskNo>,
-    pub(super) join: Join,
-    until: Option<Timestamp>,
-}
-
 impl AgentMachine {
+    pub(super) fn on_set_delivery(&mut self, number: TaskNo, policy: DeliveryPolicy) {
+        let Some(record) = self.ledger.tasks().get(&number).filter(|record| !record.own) else {
+            return;
+        };
+        let is_open = self.ledger.life() == Life::Open && record.is_owed();
+        if !is_open || record.delivery == Some(policy) {
+            return;
+        }
+        let before = self.delivery_of(number);
+        let entry = Entry::DeliverySet {
+            task: number,
+            policy,
+            at: self.now,
+        };
+        self.record(entry);
+        self.emit(AgentEventKind::DeliverySet(number, policy));
+        let waits = self.ledger.inbox().any(|(waiting, _)| waiting == number);
+        if waits && before != policy {
+            self.forget_wake();
+            self.on_late(number);
+            self.reconsider();
+        }
+    }
+
     /// Whether a result waits for which the model is woken.
     pub(super) fn has_news(&self) -> bool {
         self.ledger.inbox().any(|(number, _)| self.is_news(number))
@@ -80,70 +103,6 @@ impl AgentMachine {
             }
         }
         false
-    }
-
-    /// The group that somebody put the task in, else its turn's.
-    pub(super) fn group_of(&self, number: TaskNo) -> Option<Group> {
-        if let Some(group) = self.ledger.group_of(number) {
-            return Some(Group {
-                tasks: group.tasks.clone(),
-                join: group.join,
-                until: group.until,
-            });
-        }
-        let policy = self.policy.wake;
-        if policy.join == Join::Any {
-            return None;
-        }
-        let record = self.ledger.tasks().get(&number)?;
-        let is_running = self
-            .ledger
-            .open_turn()
-            .is_some_and(|open| open.turn == record.turn && !open.ended);
-        if is_running {
-            // Not all of its calls are known.
-            return None;
-        }
-        let answered = record.answered;
-        Some(Group {
-            tasks: self.calls_of(number, record.turn),
-            join: policy.join,
-            until: policy
-                .deadline
-                .zip(answered)
-                .map(|(limit, answered)| answered.after(limit)),
-        })
-    }
-
-    /// The tasks of the turn that made this one, but such as are in a group of their own. The calls of a turn are numbered one after
-    /// the other.
-    fn calls_of(&self, number: TaskNo, turn: TurnNo) -> Vec<TaskNo> {
-        let tasks = self.ledger.tasks();
-        let before = tasks
-            .range(..number)
-            .rev()
-            .take_while(|(_, record)| record.turn == turn);
-        let after = tasks.range(number..).take_while(|(_, record)| record.turn == turn);
-        let mut calls: Vec<TaskNo> = before
-            .chain(after)
-            .filter(|(number, record)| !record.own && self.ledger.group_of(**number).is_none())
-            .map(|(number, _)| *number)
-            .collect();
-        calls.sort_unstable();
-        calls
-    }
-
-    fn standing(&self, tasks: &[TaskNo]) -> Standing {
-        let mut standing = Standing::default();
-        for number in tasks {
-            if self.ledger.is_open(*number) {
-                standing.open += 1;
-            } else {
-                standing.ended += 1;
-                standing.completed += u32::from(self.has_completed(*number));
-            }
-        }
-        standing
     }
 
     /// A result waits for delivery: decides when the model is asked.
@@ -261,10 +220,5 @@ impl AgentMachine {
             at: self.now,
         });
         self.emit(AgentEventKind::Dropped(tasks, reason.to_owned()));
-    }
-
-    /// The result of a task, if it has ended.
-    pub(super) fn result_of(&self, number: TaskNo) -> Option<&AsyncTaskResult> {
-        self.ledger.tasks().get(&number)?.result.as_deref()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AgentMachine, Phase};
+use super::{AgentMachine, phase::Phase};
 use crate::{
     Entry, InputRequest, TaskId, TaskNo, TaskOutcome, ToolError, ToolErrorKind,
     agent::{

@@ -7,10 +7,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::{AgentMachine, Phase, Stall};
+use super::{AgentMachine, Stall, phase::Phase, streamed_turn::StreamedTurn};
 use crate::{
-    Entry, ModelError, ModelRequest, RunningTask, StatusLimit, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
-    TurnEnd,
+    Entry, ModelError, ModelRequest, RunningTask, StatusLimit, TaskNo, TaskStatus, TurnEnd,
     agent::{
         AgentAction, AgentEventKind, FrameGuard, Timer, TurnEvent, TurnNo, frames,
         ledger::{TaskRecord, Told},
@@ -20,26 +19,6 @@ use crate::{
 
 /// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
-
-/// The part of a turn that has streamed.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RunningTurn {
-    pub(super) text: String,
-    pub(super) calls: Vec<TurnCall>,
-    /// Reads along; there is none before the first text.
-    pub(super) guard: Option<Box<FrameGuard>>,
-    /// When something last came of it.
-    pub(super) heard: Timestamp,
-}
-
-/// A call of the running turn.
-#[derive(Clone, Debug)]
-pub(super) enum TurnCall {
-    /// Accepted, and at work already.
-    Accepted(TaskNo),
-    /// Has effects that must not happen twice: a broken stream is asked again, so it waits for the end of the turn.
-    Held(ToolCall, TaskId),
-}
 
 impl AgentMachine {
     pub(super) fn on_turn(&mut self, turn: TurnNo, event: TurnEvent) {
@@ -208,7 +187,7 @@ impl AgentMachine {
 
     /// Takes back the running turn: nothing of it is kept, and what it had started is stopped.
     pub(super) fn undo_turn(&mut self, turn: TurnNo, reason: &str, error: &str) {
-        self.turn = RunningTurn::default();
+        self.turn = StreamedTurn::default();
         let mut started = self
             .ledger
             .open_turn()
@@ -257,9 +236,9 @@ impl AgentMachine {
         self.record(Entry::TurnStarted { turn, at: self.now });
         self.phase = Phase::Thinking(self.now);
         self.stalled = None;
-        self.turn = RunningTurn {
+        self.turn = StreamedTurn {
             heard: self.now,
-            ..RunningTurn::default()
+            ..StreamedTurn::default()
         };
         let messages = self
             .window

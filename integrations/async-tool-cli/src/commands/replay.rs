@@ -1,114 +1,225 @@
 //! `async-tool journal replay`
 
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 
-use async_tool_runtime::{Divergence, Entry, Ledger, Replayed, SessionId, SessionReplay, check_journal};
-use serde_json::json;
+use async_tool_runtime::{Entry, Journal as _, Ledger, SessionId, check_journal};
+use async_tool_sqlite::SqliteJournal;
+use serde_json::{Value, json};
 
 use crate::{
     arguments::Which,
     failure::Failure,
     plain::{Plain, Short},
     source,
+    view::SessionView,
 };
 
-/// How many characters of an entry are shown.
+/// Longest text of an entry in a report, in characters.
 const SHOWN: usize = 600;
 
-/// What came of a session.
-enum Verdict {
-    Unsound(String),
-    Broken(String),
-    Differs(Box<Divergence>),
-    Same(Replayed),
+/// Outcome of folding one session.
+struct Verdict<'a> {
+    session: SessionId,
+    entries: &'a [Entry],
+    /// First entry that breaks a rule, and the rule.
+    broken: Option<(usize, String)>,
+    snapshot: SnapshotVerdict,
 }
 
-pub(super) async fn run(which: &Which, json: bool) -> Result<bool, Failure> {
+/// Comparison of the stored snapshot with the fold.
+enum SnapshotVerdict {
+    Absent,
+    Same(u64),
+    /// Position, and the parts that differ.
+    Differs(u64, Vec<&'static str>),
+    /// Written by another version of the library.
+    Unreadable(u64),
+    /// The entries up to its position can't be folded.
+    OutOfReach(u64),
+}
+
+pub(super) async fn run(which: &Which, at: Option<u64>, all: bool, json: bool) -> Result<bool, Failure> {
     let journal = source::open(&which.file)?;
+    let shows_state = which.session.is_some() || at.is_some();
+    let sessions = if shows_state {
+        vec![source::the_session(&journal, which).await?]
+    } else {
+        source::the_sessions(&journal, which).await?
+    };
     let mut is_well = true;
-    let mut out = anstream::stdout().lock();
-    for session in source::the_sessions(&journal, which).await? {
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    for session in sessions {
         let entries = source::entries(&journal, &session).await?;
-        let verdict = judge(&session, &entries);
-        is_well &= matches!(verdict, Verdict::Same(_));
+        let at = position(at, &entries, &session)?;
+        let verdict = judge(&journal, session, &entries).await?;
+        let view = shows_state.then(|| SessionView::new(&verdict.session, &entries, at, verdict.sound(), all));
+        is_well &= verdict.is_well();
         if json {
-            writeln!(out, "{}", line(&session, &verdict))?;
+            let mut line = verdict.to_json();
+            if let Some(view) = &view {
+                line["state"] = view.to_json();
+            }
+            writeln!(out, "{line}")?;
         } else {
-            writeln!(out, "{}", sentence(&session, &verdict))?;
+            if let Some(view) = &view {
+                view.write(&mut out)?;
+                writeln!(out)?;
+            }
+            writeln!(out, "{}", verdict.sentence())?;
         }
     }
     out.flush()?;
     Ok(is_well)
 }
 
-fn judge(session: &SessionId, entries: &[Entry]) -> Verdict {
-    if let Err(error) = Ledger::fold(entries) {
-        return Verdict::Unsound(error.to_string());
+/// The entry that is asked for, else the last one.
+fn position(at: Option<u64>, entries: &[Entry], session: &SessionId) -> Result<usize, Failure> {
+    let Some(at) = at else { return Ok(entries.len()) };
+    let position = usize::try_from(at).ok().filter(|at| (1..=entries.len()).contains(at));
+    position.ok_or_else(|| {
+        Failure::new(format!(
+            "session `{}` has no entry {at}; `--at` takes a number from 1 to {}",
+            Plain(session.as_str()),
+            entries.len()
+        ))
+    })
+}
+
+async fn judge<'a>(journal: &SqliteJournal, session: SessionId, entries: &'a [Entry]) -> Result<Verdict<'a>, Failure> {
+    let snapshot = journal.snapshot(&session).await.map_err(Failure::of)?;
+    let mut ledger = Ledger::new();
+    let mut at_snapshot = None;
+    let mut broken = None;
+    for (place, entry) in entries.iter().enumerate() {
+        if let Err(error) = ledger.apply(entry) {
+            broken = Some((place + 1, error.rule().to_owned()));
+            break;
+        }
+        if snapshot
+            .as_ref()
+            .is_some_and(|kept| kept.seq.as_u64() == place as u64 + 1)
+        {
+            at_snapshot = Some(ledger.clone());
+        }
     }
     if let Err(violation) = check_journal(entries) {
-        return Verdict::Broken(violation.to_string());
-    }
-    match SessionReplay::guessed(session.clone(), entries).check(entries) {
-        Ok(replayed) => Verdict::Same(replayed),
-        Err(divergence) => Verdict::Differs(Box::new(divergence)),
-    }
-}
-
-fn sentence(session: &SessionId, verdict: &Verdict) -> String {
-    let session = Short::new(session.as_str(), 60);
-    match verdict {
-        Verdict::Unsound(error) => format!(
-            "{session}: WRONG, no agent has written this: {}",
-            Short::new(error, SHOWN)
-        ),
-        Verdict::Broken(violation) => format!(
-            "{session}: WRONG, a promise is broken: {}",
-            Short::new(violation, SHOWN)
-        ),
-        Verdict::Differs(divergence) => format!(
-            "{session}: DIFFERS at entry {}\n  there: {}\n  again: {}\nThe tools and the policy are guessed from the journal. To be sure, play it with the agent's own: \
-             `SessionReplay::new` in async-tool-runtime.",
-            divergence.seq().as_u64(),
-            shown(divergence.entry()),
-            shown(divergence.played()),
-        ),
-        Verdict::Same(replayed) => format!(
-            "{session}: {} entries written again to the letter: {} turns, {} restarts; promises kept",
-            replayed.entries(),
-            replayed.turns(),
-            replayed.restarts()
-        ),
-    }
-}
-
-fn shown(entry: Option<&Entry>) -> String {
-    let text = entry.map(serde_json::to_string);
-    match text {
-        Some(Ok(text)) => Short::new(&text, SHOWN).to_string(),
-        _ => "nothing".to_owned(),
-    }
-}
-
-fn line(session: &SessionId, verdict: &Verdict) -> serde_json::Value {
-    match verdict {
-        Verdict::Unsound(error) => {
-            json!({"session": session, "verdict": "unsound", "problem": Plain(error).to_string()})
+        let place = usize::try_from(violation.seq().as_u64()).unwrap_or(usize::MAX);
+        if broken.as_ref().is_none_or(|(known, _)| place < *known) {
+            broken = Some((place, violation.promise().to_owned()));
         }
-        Verdict::Broken(error) => json!({"session": session, "verdict": "broken", "problem": Plain(error).to_string()}),
-        Verdict::Differs(divergence) => json!({
-            "session": session,
-            "verdict": "differs",
-            "seq": divergence.seq(),
-            "entry": divergence.entry(),
-            "again": divergence.played(),
-        }),
-        Verdict::Same(replayed) => json!({
-            "session": session,
-            "verdict": "same",
-            "entries": replayed.entries(),
-            "turns": replayed.turns(),
-            "restarts": replayed.restarts(),
-            "promotions": replayed.promotions(),
-        }),
+    }
+    let snapshot = match snapshot {
+        None => SnapshotVerdict::Absent,
+        Some(kept) => {
+            let seq = kept.seq.as_u64();
+            match (Ledger::from_snapshot(&kept), at_snapshot) {
+                (None, _) => SnapshotVerdict::Unreadable(seq),
+                (Some(_), None) => SnapshotVerdict::OutOfReach(seq),
+                (Some(kept), Some(folded)) if kept == folded => SnapshotVerdict::Same(seq),
+                (Some(kept), Some(folded)) => SnapshotVerdict::Differs(seq, differences(&kept, &folded)),
+            }
+        }
+    };
+    Ok(Verdict {
+        session,
+        entries,
+        broken,
+        snapshot,
+    })
+}
+
+/// Names of the parts in which a snapshot and the fold differ.
+fn differences(kept: &Ledger, folded: &Ledger) -> Vec<&'static str> {
+    let parts = [
+        ("state", kept.state() != folded.state()),
+        ("turn", kept.turn() != folded.turn()),
+        ("open tasks", kept.open_tasks().ne(folded.open_tasks())),
+        ("inbox", kept.inbox().ne(folded.inbox())),
+        ("transcript", kept.transcript() != folded.transcript()),
+        ("pruning", kept.pruned() != folded.pruned()),
+        ("totals", kept.run() != folded.run()),
+    ];
+    let names: Vec<_> = parts
+        .into_iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| name)
+        .collect();
+    if names.is_empty() { vec!["records"] } else { names }
+}
+
+impl Verdict<'_> {
+    /// Number of entries before the first that breaks a rule.
+    fn sound(&self) -> usize {
+        self.broken.as_ref().map_or(self.entries.len(), |(place, _)| place - 1)
+    }
+
+    fn is_well(&self) -> bool {
+        self.broken.is_none() && !matches!(self.snapshot, SnapshotVerdict::Differs(..))
+    }
+
+    fn sentence(&self) -> String {
+        let session = Short::new(self.session.as_str(), 60);
+        let snapshot = self.snapshot.phrase();
+        match &self.broken {
+            Some((place, rule)) => format!(
+                "{session}: WRONG at entry {place}: {}: {}; {snapshot}",
+                Short::new(rule, SHOWN),
+                self.text_of(*place)
+            ),
+            None if self.is_well() => format!(
+                "{session}: {} entries, every promise kept; {snapshot}",
+                self.entries.len()
+            ),
+            None => format!("{session}: WRONG, {snapshot}; the entries keep every promise"),
+        }
+    }
+
+    fn text_of(&self, place: usize) -> String {
+        let entry = self.entries.get(place - 1).map(serde_json::to_string);
+        entry
+            .and_then(Result::ok)
+            .map_or_else(String::new, |text| Short::new(&text, SHOWN).to_string())
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "session": self.session,
+            "entries": self.entries.len(),
+            "verdict": match (&self.broken, self.is_well()) {
+                (Some(_), _) => "broken",
+                (None, true) => "sound",
+                (None, false) => "snapshot_differs",
+            },
+            "seq": self.broken.as_ref().map(|(place, _)| place),
+            "problem": self.broken.as_ref().map(|(_, rule)| Plain(rule).to_string()),
+            "snapshot": self.snapshot.to_json(),
+        })
+    }
+}
+
+impl SnapshotVerdict {
+    fn phrase(&self) -> String {
+        match self {
+            Self::Absent => "no snapshot".to_owned(),
+            Self::Same(seq) => format!("the snapshot at entry {seq} equals the fold"),
+            Self::Differs(seq, parts) => {
+                format!(
+                    "the snapshot at entry {seq} differs from the fold: {}",
+                    parts.join(", ")
+                )
+            }
+            Self::Unreadable(seq) => format!("the snapshot at entry {seq} is of another version and was not compared"),
+            Self::OutOfReach(seq) => format!("the snapshot at entry {seq} was not compared"),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Absent => Value::Null,
+            Self::Same(seq) => json!({"seq": seq, "verdict": "same"}),
+            Self::Differs(seq, parts) => json!({"seq": seq, "verdict": "differs", "parts": parts}),
+            Self::Unreadable(seq) => json!({"seq": seq, "verdict": "unreadable"}),
+            Self::OutOfReach(seq) => json!({"seq": seq, "verdict": "not_compared"}),
+        }
     }
 }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncTaskResult, AsyncToolManager, Entry, Given, Journal as _, ModelStream, Seq, SessionId, StopReason,
-    TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, TurnEnd, TurnNo, async_tool,
-    testing::ScriptedModel, tools,
+    AsyncAgent, AsyncTaskResult, AsyncToolManager, Entry, Given, Journal as _, Ledger, ModelStream, Seq, SessionId,
+    StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, TurnEnd, TurnNo,
+    async_tool, testing::ScriptedModel, tools,
 };
 use async_tool_sqlite::SqliteJournal;
 use expect_test::expect;
@@ -162,6 +162,9 @@ async fn nothing_of_others_drives_the_terminal() {
         &["verify"],
         &["replay"],
         &["replay", "--json"],
+        &["replay", "--at", "7"],
+        &["replay", "--at", "7", "--all"],
+        &["replay", "--at", "7", "--json"],
         &["export"],
     ] {
         let all: Vec<_> = ["journal", arguments[0], path]
@@ -337,7 +340,7 @@ async fn look_up(topic: String) -> String {
 }
 
 #[tokio::test]
-async fn a_session_of_an_agent_is_played_again_and_a_changed_one_differs() {
+async fn a_session_of_an_agent_keeps_every_promise() {
     let (_directory, path) = place();
     let journal = SqliteJournal::open(&path).unwrap();
     let model = ScriptedModel::new()
@@ -356,41 +359,134 @@ async fn a_session_of_an_agent_is_played_again_and_a_changed_one_differs() {
     drop(agent);
     journal.close().await;
 
-    let file = path.to_str().unwrap();
-    let played = run(&["journal", "replay", file]);
-    assert_eq!((played.code, played.error.as_str()), (0, ""), "{}", played.out);
+    let replayed = run(&["journal", "replay", path.to_str().unwrap()]);
+    assert_eq!((replayed.code, replayed.error.as_str()), (0, ""), "{}", replayed.out);
     assert!(
-        played
-            .out
-            .contains("written again to the letter: 2 turns, 0 restarts; promises kept"),
+        replayed.out.contains("every promise kept; no snapshot"),
         "{}",
-        played.out
+        replayed.out
+    );
+}
+
+#[tokio::test]
+async fn replay_shows_the_state_at_an_entry_in_the_middle() {
+    let (_directory, path) = place();
+    write(&path, "s", &session(), false).await;
+    let path = path.to_str().unwrap();
+    let shown = run(&["journal", "replay", path, "s", "--at", "5"]);
+    assert_eq!((shown.code, shown.error.as_str()), (0, ""));
+    expect![[r#"
+        s after entry 5 of 11, 0.020 s after its start
+        state       answering, turn 1
+        open tasks  t1 = look_up({"topic":"bees\u001b[2J"}), since 0.020 s
+        inbox       nothing
+        transcript  user    what of\nbees?\u{202e}
+                    model   I look. [calls look_up]
+
+        s: 11 entries, every promise kept; no snapshot
+    "#]]
+    .assert_eq(&shown.out);
+
+    let line = run(&["journal", "replay", path, "--at", "7", "--json"]);
+    let line: Value = serde_json::from_str(&line.out).unwrap();
+    let state = &line["state"];
+    assert_eq!((&line["verdict"], &line["entries"]), (&json!("sound"), &json!(11)));
+    assert_eq!(
+        (&state["seq"], &state["state"], &state["turn"], &state["open"]),
+        (&json!(7), &json!("idle"), &Value::Null, &json!([]))
+    );
+    assert_eq!(state["transcript"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn replay_reports_the_entry_that_breaks_a_promise() {
+    let (_directory, path) = place();
+    let mut entries = session();
+    entries[6] = Entry::Answered {
+        turn: TurnNo::new(1),
+        answers: vec![Given::Ack(TaskNo::new(1), TaskStatus::Queued)],
+        eager: true,
+        at: at(121),
+    };
+    write(&path, "s", &entries, false).await;
+    let path = path.to_str().unwrap();
+    let found = run(&["journal", "replay", path]);
+    assert_eq!(found.code, 1, "{}", found.out);
+    assert!(
+        found
+            .out
+            .starts_with("s: WRONG at entry 7: a call whose result is in is answered with it: {\"entry\":\"answered\""),
+        "{}",
+        found.out
+    );
+    // The state is that before the entry.
+    let shown = run(&["journal", "replay", path, "--at", "9", "--json"]);
+    let line: Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(
+        (shown.code, &line["verdict"], &line["seq"]),
+        (1, &json!("broken"), &json!(7))
+    );
+    assert_eq!(
+        (&line["state"]["seq"], &line["state"]["state"]),
+        (&json!(6), &json!("answering"))
+    );
+}
+
+#[tokio::test]
+async fn replay_reports_a_snapshot_that_is_not_the_fold() {
+    let (_directory, path) = place();
+    // No snapshot is kept of a closed session.
+    let entries = session()[..9].to_vec();
+    write(&path, "s", &entries, false).await;
+    let snapshot_of = |entries: &[Entry]| Ledger::fold(entries).unwrap().to_snapshot(Seq::new(5)).unwrap();
+    let keep = async |snapshot| {
+        let journal = SqliteJournal::open(&path).unwrap();
+        journal.keep_snapshot(&SessionId::new("s"), snapshot).await.unwrap();
+        journal.close().await;
+    };
+    keep(snapshot_of(&entries[..5])).await;
+    let file = path.to_str().unwrap();
+    let same = run(&["journal", "replay", file]);
+    assert_eq!(same.code, 0, "{}", same.out);
+    assert_eq!(
+        same.out,
+        "s: 9 entries, every promise kept; the snapshot at entry 5 equals the fold\n"
     );
 
-    let mut entries: Vec<Entry> = run(&["journal", "export", file])
-        .out
-        .lines()
-        .map(|line| {
-            serde_json::from_str(line).unwrap_or_else(|_| {
-                let line: Value = serde_json::from_str(line).unwrap();
-                serde_json::from_value(line["entry"].clone()).unwrap()
-            })
-        })
-        .collect();
-    for entry in &mut entries {
-        if let Entry::Answered { answers, .. } = entry {
-            *answers = vec![Given::Ack(TaskNo::new(1), TaskStatus::Queued)];
-        }
-    }
-    let (_directory, path) = place();
-    write(&path, "s", &entries, false).await;
-    let changed = run(&["journal", "replay", path.to_str().unwrap()]);
-    assert_eq!(changed.code, 1, "{}", changed.out);
-    assert!(
-        changed.out.contains("WRONG") || changed.out.contains("DIFFERS"),
-        "{}",
-        changed.out
+    let mut other = entries.clone();
+    other[1] = Entry::UserMessage {
+        text: "what of wasps?".to_owned(),
+        at: at(5),
+    };
+    keep(snapshot_of(&other[..5])).await;
+    let differs = run(&["journal", "replay", file]);
+    assert_eq!(differs.code, 1, "{}", differs.out);
+    assert_eq!(
+        differs.out,
+        "s: WRONG, the snapshot at entry 5 differs from the fold: transcript; the entries keep every promise\n"
     );
+    let line: Value = serde_json::from_str(&run(&["journal", "replay", file, "--json"]).out).unwrap();
+    assert_eq!(line["verdict"], "snapshot_differs");
+    assert_eq!(
+        line["snapshot"],
+        json!({"seq": 5, "verdict": "differs", "parts": ["transcript"]})
+    );
+}
+
+#[tokio::test]
+async fn replay_refuses_an_entry_that_is_not_there() {
+    let (_directory, path) = place();
+    write(&path, "s", &session(), false).await;
+    let path = path.to_str().unwrap();
+    for at in ["0", "12"] {
+        let refused = run(&["journal", "replay", path, "--at", at]);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""));
+        assert_eq!(
+            refused.error,
+            format!("error: session `s` has no entry {at}; `--at` takes a number from 1 to 11\n")
+        );
+    }
+    assert_eq!(run(&["journal", "replay", path, "--at", "five"]).code, 2);
 }
 
 #[tokio::test]

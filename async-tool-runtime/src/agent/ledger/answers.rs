@@ -1,0 +1,110 @@
+//! The entry that answers the calls of a turn.
+
+use std::sync::Arc;
+
+use super::{FoldError, Ledger, Told, error::require};
+use crate::{
+    Entry, TaskAck, TaskNo, Timestamp,
+    agent::TurnNo,
+    context::{Answer, AnswerContent, Message},
+    journal::Given,
+};
+
+impl Ledger {
+    pub(super) fn apply_answers(
+        &mut self,
+        entry: &Entry,
+        turn: TurnNo,
+        answers: &[Given],
+        eager: bool,
+        at: Timestamp,
+    ) -> Result<(), FoldError> {
+        let open = self.open_turn.as_ref().filter(|open| open.turn == turn && open.ended);
+        let open = open.ok_or_else(|| FoldError::new(entry, "the turn doesn't wait for answers"))?;
+        let answered: Vec<TaskNo> = answers.iter().map(Given::number).collect();
+        require(
+            entry,
+            answered == open.calls,
+            "every call of a turn gets exactly one answer",
+        )?;
+
+        let mut message = Vec::with_capacity(answers.len());
+        let mut reported = Vec::new();
+        for given in answers {
+            let record = self.record_mut(given.number(), entry)?;
+            let is_report = matches!(given, Given::Report { .. });
+            require(
+                entry,
+                record.own == is_report,
+                "a report answers a call of the `task` tool, and nothing else does",
+            )?;
+            let content = match given {
+                Given::Ack(number, status) => {
+                    require(
+                        entry,
+                        record.result.is_none(),
+                        "a call whose result is in is answered with it",
+                    )?;
+                    let arguments = record.call.arguments.clone();
+                    AnswerContent::Ack(TaskAck::new(
+                        record.task,
+                        Some(*number),
+                        Arc::clone(&record.call.name),
+                        arguments,
+                        *status,
+                    ))
+                }
+                Given::Result(_) => {
+                    let result = record.result.clone();
+                    AnswerContent::Result(result.ok_or_else(|| FoldError::new(entry, "the task is not settled"))?)
+                }
+                Given::Report { content, tasks, .. } => {
+                    reported.extend_from_slice(tasks);
+                    AnswerContent::Report(content.clone())
+                }
+            };
+            message.push(Answer::new(
+                record.call.id.clone(),
+                Arc::clone(&record.call.name),
+                content,
+            ));
+        }
+        for (place, number) in reported.iter().enumerate() {
+            let waits = self.inbox.contains(number) && !reported[..place].contains(number);
+            require(entry, waits, "only results in the inbox are handed over, and once")?;
+        }
+        let mut acknowledged = Vec::new();
+        for given in answers {
+            let record = self.record_mut(given.number(), entry)?;
+            record.answered = Some(at);
+            record.told = match given {
+                Given::Ack(number, _) => {
+                    acknowledged.push(*number);
+                    Told::Ack
+                }
+                Given::Result(_) | Given::Report { .. } => Told::Result,
+            };
+        }
+        for number in &reported {
+            self.record_mut(*number, entry)?.told = Told::Result;
+        }
+        self.inbox.retain(|number| !reported.contains(number));
+        let has_result = acknowledged.len() < answers.len();
+        let has_report = answers.iter().any(|given| matches!(given, Given::Report { .. }));
+        self.unseen = Some((self.transcript.messages().len(), acknowledged));
+        self.transcript.push(Message::Answers(message));
+        // After a turn that was broken off, what it was to answer is still there.
+        self.unanswered |= eager || has_result;
+        self.pressing |= eager || has_report;
+        self.close_turn();
+        Ok(())
+    }
+}
+
+impl Given {
+    const fn number(&self) -> TaskNo {
+        match self {
+            Self::Ack(number, _) | Self::Result(number) | Self::Report { number, .. } => *number,
+        }
+    }
+}

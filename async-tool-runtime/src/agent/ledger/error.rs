@@ -1,0 +1,56 @@
+//! Refusal of an entry.
+
+use std::fmt;
+
+use crate::Entry;
+
+/// Refuses the entry unless the rule holds.
+pub(super) fn require(entry: &Entry, holds: bool, rule: &'static str) -> Result<(), FoldError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(FoldError::new(entry, rule))
+    }
+}
+
+/// An entry that can't follow those before it, and the rule it breaks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldError {
+    entry: Box<Entry>,
+    rule: &'static str,
+}
+
+impl FoldError {
+    pub(super) fn new(entry: &Entry, rule: &'static str) -> Self {
+        Self {
+            entry: Box::new(entry.clone()),
+            rule,
+        }
+    }
+
+    /// Refuses an entry that was handed to the wrong function of the fold.
+    pub(super) fn of_another_family(entry: &Entry) -> Self {
+        Self::new(entry, "the entry is of another family")
+    }
+
+    /// Entry that was refused.
+    #[must_use]
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Rule that the entry would break.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        self.rule
+    }
+}
+
+impl fmt::Display for FoldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not what the entry says: this goes to logs, and it may be a secret.
+        write!(f, "{}: {}", self.rule, self.entry.kind())
+    }
+}
+
+impl std::error::Error for FoldError {}

@@ -1,0 +1,67 @@
+//! One task, as far as its session knows it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AsyncTaskResult, InputRequest, TaskId, TaskNo, Timestamp, ToolCall,
+    agent::{DeliveryPolicy, TurnNo},
+    journal::Awaited,
+};
+
+/// State of a task in its session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TaskRecord {
+    pub(crate) task: TaskId,
+    pub(crate) turn: TurnNo,
+    pub(crate) call: ToolCall,
+    pub(crate) awaits: Vec<Awaited>,
+    /// The tasks whose arguments need its result.
+    pub(crate) awaited_by: Vec<TaskNo>,
+    /// A call of the `task` tool, which the agent answers itself.
+    pub(crate) own: bool,
+    /// How many times it was submitted, at the last by another process.
+    pub(crate) attempt: u32,
+    pub(crate) accepted: Timestamp,
+    /// When its call was answered.
+    pub(crate) answered: Option<Timestamp>,
+    pub(crate) told: Told,
+    pub(crate) result: Option<Arc<AsyncTaskResult>>,
+    pub(crate) cancel: Option<String>,
+    pub(crate) waits: Waits,
+    /// What the host said of its delivery; `None` means what the tool says.
+    pub(crate) delivery: Option<DeliveryPolicy>,
+}
+
+/// What a task waits for that comes from outside, and that outlives the process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Waits {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Somebody completes it; its function has ended.
+    Completion,
+    /// People are asked.
+    Answer(InputRequest),
+}
+
+/// What the model has been told of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Told {
+    /// Nothing yet.
+    Nothing,
+    /// That it goes on in the background.
+    Ack,
+    /// Its result: as the answer to its call, or in a delivery.
+    Result,
+    /// Nothing, ever.
+    Dropped,
+}
+
+impl TaskRecord {
+    /// Whether the model has been promised a result that it hasn't been given.
+    pub(crate) fn is_owed(&self) -> bool {
+        matches!(self.told, Told::Nothing | Told::Ack)
+    }
+}

@@ -1,0 +1,69 @@
+//! Entries of the session itself: its beginning, what the user says, pruning, its end.
+
+use super::{FoldError, Ledger, error::require, phase::Life};
+use crate::{Entry, Message, agent::RunTotals};
+
+impl Ledger {
+    pub(super) fn apply_session(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        match entry {
+            Entry::Opened { nonce, works_for, .. } => {
+                require(entry, !self.opened, "the session is open already")?;
+                self.opened = true;
+                self.nonce.clone_from(nonce);
+                self.works_for = *works_for;
+            }
+            Entry::Resumed { .. } => {
+                self.is_restart_untold |= !self.open_tasks.is_empty() || !self.inbox.is_empty();
+            }
+            Entry::UserMessage { text, .. } => {
+                let is_draining = self.draining.is_some();
+                require(entry, !is_draining, "a session that is draining takes no messages")?;
+                self.run = RunTotals::default();
+                self.forging = 0;
+                if self.open_turn.is_some() {
+                    self.held_messages.push(text.clone());
+                } else {
+                    self.push_user(text.clone());
+                }
+            }
+            Entry::Pruned { pruned, .. } => {
+                let goes_on = self.pruned.allows(pruned, self.transcript.messages());
+                require(entry, goes_on, "whole turns are pruned, and what is pruned stays so")?;
+                self.pruned = pruned.clone();
+            }
+            Entry::Draining { until, .. } => {
+                require(entry, self.life == Life::Open, "the session is closing already")?;
+                self.draining = Some(*until);
+            }
+            Entry::Closing { .. } => {
+                require(entry, self.life == Life::Open, "the session is closing already")?;
+                self.life = Life::Closing;
+            }
+            Entry::Closed { .. } => {
+                let has_ended = self.open_tasks.is_empty();
+                require(entry, has_ended, "a session is closed when its tasks have ended")?;
+                let is_told = self.inbox.is_empty();
+                require(
+                    entry,
+                    is_told,
+                    "what is not delivered is dropped before the session is closed",
+                )?;
+                require(entry, self.open_turn.is_none(), "a turn is open")?;
+                self.life = Life::Closed;
+            }
+            other => return Err(FoldError::of_another_family(other)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_user(&mut self, text: String) {
+        self.transcript.push(Message::User { text });
+        self.press();
+    }
+
+    /// Notes something that the model has to answer at once.
+    pub(super) fn press(&mut self) {
+        self.unanswered = true;
+        self.pressing = true;
+    }
+}

@@ -1,0 +1,139 @@
+//! Entries of turns: how one begins, ends, is broken off or fails.
+
+use serde_json::Value;
+
+use super::{FoldError, Ledger, OpenTurn, Told, error::require};
+use crate::{
+    Entry, Message, TaskNo,
+    agent::{FrameGuard, TurnNo},
+};
+
+/// Most turns, for one message of the user's, after which the model is asked again only because it wrote results itself.
+const CORRECTIONS: u32 = 2;
+
+impl Ledger {
+    pub(super) fn apply_turn(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        match entry {
+            Entry::TurnStarted { turn, .. } => self.start_turn(entry, *turn)?,
+            Entry::TurnEnded {
+                turn,
+                text,
+                calls,
+                end,
+                cuts,
+                ..
+            } => {
+                self.check_calls(entry, *turn, calls)?;
+                self.unanswered = false;
+                self.pressing = false;
+                self.run.usage = self.run.usage.plus(end.usage);
+                self.note_cuts(*cuts);
+                self.end_turn(*turn, text, calls, end.provider.as_ref());
+            }
+            Entry::TurnInterrupted {
+                turn,
+                text,
+                calls,
+                by,
+                cuts,
+                ..
+            } => {
+                self.check_calls(entry, *turn, calls)?;
+                let waits = self.inbox.contains(by);
+                require(entry, waits, "a turn is broken off only for a result that waits")?;
+                self.interrupter = Some(*by);
+                // What the turn was to answer stays unanswered: it was not finished.
+                self.note_cuts(*cuts);
+                self.end_turn(*turn, text, calls, None);
+            }
+            Entry::TurnFailed { turn, .. } => {
+                let open = self.running_turn(*turn);
+                let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
+                let dropped = open.calls.iter().all(|number| self.tasks[number].told == Told::Dropped);
+                require(entry, dropped, "the calls of a failed turn are dropped first")?;
+                self.close_turn();
+            }
+            other => return Err(FoldError::of_another_family(other)),
+        }
+        Ok(())
+    }
+
+    fn start_turn(&mut self, entry: &Entry, turn: TurnNo) -> Result<(), FoldError> {
+        require(entry, self.open_turn.is_none(), "a turn is open already")?;
+        require(entry, turn == self.last_turn.next(), "turns are numbered without gaps")?;
+        let is_told = self.interrupter.is_none_or(|number| !self.inbox.contains(&number));
+        require(
+            entry,
+            is_told,
+            "a turn that was broken off for a result is followed by it",
+        )?;
+        self.interrupter = None;
+        self.last_turn = turn;
+        self.unseen = None;
+        self.run.turns = self.run.turns.saturating_add(1);
+        self.open_turn = Some(OpenTurn {
+            turn,
+            calls: Vec::new(),
+            ended: false,
+        });
+        Ok(())
+    }
+
+    fn running_turn(&self, turn: TurnNo) -> Option<&OpenTurn> {
+        self.open_turn.as_ref().filter(|open| open.turn == turn && !open.ended)
+    }
+
+    /// Checks that a turn which ends is the running one, with the calls that were accepted in it.
+    fn check_calls(&self, entry: &Entry, turn: TurnNo, calls: &[TaskNo]) -> Result<(), FoldError> {
+        let open = self.running_turn(turn);
+        let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
+        let mut accepted = calls.to_vec();
+        accepted.sort_unstable();
+        let are_all = accepted == open.calls;
+        require(entry, are_all, "a turn ends with the calls that were accepted")
+    }
+
+    /// Keeps what the model said and called; its calls wait for their answers.
+    fn end_turn(&mut self, turn: TurnNo, text: &str, calls: &[TaskNo], provider: Option<&Value>) {
+        if !text.is_empty() || !calls.is_empty() || provider.is_some() {
+            self.transcript.push(Message::Assistant {
+                text: text.to_owned(),
+                calls: calls.iter().map(|number| self.tasks[number].call.clone()).collect(),
+                provider: provider.cloned(),
+            });
+        }
+        if calls.is_empty() {
+            self.close_turn();
+        } else {
+            self.open_turn = Some(OpenTurn {
+                turn,
+                calls: calls.to_vec(),
+                ended: true,
+            });
+        }
+    }
+
+    fn note_cuts(&mut self, cuts: u32) {
+        if cuts > 0 {
+            self.forged = self.forged.saturating_add(cuts);
+            self.forging = self.forging.saturating_add(1);
+            self.is_to_be_corrected = true;
+        }
+    }
+
+    pub(super) fn close_turn(&mut self) {
+        self.open_turn = None;
+        if std::mem::take(&mut self.is_to_be_corrected) {
+            self.transcript.push(Message::Note {
+                text: FrameGuard::NOTICE.to_owned(),
+            });
+            // A model that goes on like this isn't asked for ever.
+            if self.forging <= CORRECTIONS {
+                self.press();
+            }
+        }
+        for text in std::mem::take(&mut self.held_messages) {
+            self.push_user(text);
+        }
+    }
+}

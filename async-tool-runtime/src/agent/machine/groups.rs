@@ -1,0 +1,138 @@
+//! Groups of tasks whose results wake the model together.
+
+use std::{sync::Arc, time::Duration};
+
+use super::AgentMachine;
+use crate::{
+    Entry, TaskNo, Timestamp,
+    agent::{AgentEventKind, Join, TurnNo, group::Standing, ledger::Life},
+};
+
+/// Tasks whose results wake the model together.
+pub(super) struct Group {
+    pub(super) tasks: Vec<TaskNo>,
+    pub(super) join: Join,
+    pub(super) until: Option<Timestamp>,
+}
+
+impl AgentMachine {
+    pub(super) fn on_group(&mut self, name: Arc<str>, tasks: Vec<TaskNo>, join: Join, limit: Option<Duration>) {
+        if self.ledger.life() != Life::Open {
+            return;
+        }
+        let settled = self.join(name, tasks, join, limit);
+        self.after_settling(&settled);
+        self.forget_wake();
+        self.reconsider();
+    }
+
+    /// Joins tasks to a group; gives those that ended by it.
+    pub(super) fn join(
+        &mut self,
+        name: Arc<str>,
+        mut tasks: Vec<TaskNo>,
+        join: Join,
+        limit: Option<Duration>,
+    ) -> Vec<TaskNo> {
+        let mut settled = Vec::new();
+        tasks.retain(|number| self.ledger.tasks().get(number).is_some_and(|record| !record.own));
+        tasks.sort_unstable();
+        tasks.dedup();
+        if tasks.is_empty() {
+            return settled;
+        }
+        let entry = Entry::Grouped {
+            group: Arc::clone(&name),
+            tasks: tasks.clone(),
+            join,
+            until: limit.map(|limit| self.now.after(limit)),
+            at: self.now,
+        };
+        self.record(entry);
+        self.emit(AgentEventKind::Grouped {
+            name,
+            tasks: tasks.clone(),
+            join,
+        });
+        if let Some(number) = tasks.into_iter().find(|number| self.has_completed(*number)) {
+            self.stop_others(number, &mut settled);
+        }
+        settled
+    }
+
+    /// The group that somebody put the task in, else its turn's.
+    pub(super) fn group_of(&self, number: TaskNo) -> Option<Group> {
+        if let Some(group) = self.ledger.group_of(number) {
+            return Some(Group {
+                tasks: group.tasks.clone(),
+                join: group.join,
+                until: group.until,
+            });
+        }
+        let policy = self.policy.wake;
+        if policy.join == Join::Any {
+            return None;
+        }
+        let record = self.ledger.tasks().get(&number)?;
+        let is_running = self
+            .ledger
+            .open_turn()
+            .is_some_and(|open| open.turn == record.turn && !open.ended);
+        if is_running {
+            // Not all of its calls are known.
+            return None;
+        }
+        let answered = record.answered;
+        Some(Group {
+            tasks: self.calls_of(number, record.turn),
+            join: policy.join,
+            until: policy
+                .deadline
+                .zip(answered)
+                .map(|(limit, answered)| answered.after(limit)),
+        })
+    }
+
+    /// The tasks of the turn that made this one, but such as are in a group of their own. The calls of a turn are numbered one after
+    /// the other.
+    fn calls_of(&self, number: TaskNo, turn: TurnNo) -> Vec<TaskNo> {
+        let tasks = self.ledger.tasks();
+        let before = tasks
+            .range(..number)
+            .rev()
+            .take_while(|(_, record)| record.turn == turn);
+        let after = tasks.range(number..).take_while(|(_, record)| record.turn == turn);
+        let mut calls: Vec<TaskNo> = before
+            .chain(after)
+            .filter(|(number, record)| !record.own && self.ledger.group_of(**number).is_none())
+            .map(|(number, _)| *number)
+            .collect();
+        calls.sort_unstable();
+        calls
+    }
+
+    pub(super) fn standing(&self, tasks: &[TaskNo]) -> Standing {
+        let mut standing = Standing::default();
+        for number in tasks {
+            if self.ledger.is_open(*number) {
+                standing.open += 1;
+            } else {
+                standing.ended += 1;
+                standing.completed += u32::from(self.has_completed(*number));
+            }
+        }
+        standing
+    }
+
+    /// Where one success is enough, the other tasks of a group are stopped.
+    pub(super) fn stop_others(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
+        let Some(group) = self.group_of(number).filter(|group| group.join == Join::FirstOk) else {
+            return;
+        };
+        for other in group.tasks {
+            if other != number && self.ledger.is_open(other) {
+                self.cancel(other, format!("{number}, of the same group, came first"), settled);
+            }
+        }
+    }
+}

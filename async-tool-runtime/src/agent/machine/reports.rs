@@ -1,0 +1,59 @@
+//! What running tasks report: that they have started, how far they are, and what they wait for.
+
+use super::AgentMachine;
+use crate::{
+    Entry, InputRequest, ProgressReport, TaskId,
+    agent::{AgentEventKind, ledger::Waits},
+};
+
+impl AgentMachine {
+    pub(super) fn on_started(&mut self, task: TaskId) {
+        let Some(number) = self.open(task) else { return };
+        if self.running.insert(number) {
+            self.emit(AgentEventKind::Started(number));
+        }
+    }
+
+    pub(super) fn on_progressed(&mut self, task: TaskId, report: ProgressReport) {
+        let Some(number) = self.open(task) else { return };
+        if self.running.contains(&number) {
+            self.progress.insert(number, report.clone());
+            self.emit(AgentEventKind::Progressed(number, report));
+        }
+    }
+
+    pub(super) fn on_asked(&mut self, task: TaskId, asking: TaskId, request: Option<InputRequest>) {
+        let Some(number) = self.open(task) else { return };
+        // What a task below asks is lost with the function above it. So is consent that a function asks for once it runs, for an agent on another
+        // manager: it says nothing of whether this call may begin.
+        let is_passed_on = matches!(request, Some(InputRequest::Approval { .. })) && self.running.contains(&number);
+        if task == asking && !is_passed_on {
+            let waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
+            let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
+            if known.is_some_and(|known| *known != waits && *known != Waits::Completion) {
+                self.record(Entry::Asked {
+                    task: number,
+                    request: request.clone(),
+                    at: self.now,
+                });
+            }
+        }
+        self.emit(AgentEventKind::InputRequired {
+            number,
+            asking,
+            request,
+        });
+    }
+
+    pub(super) fn on_deferred(&mut self, task: TaskId) {
+        let Some(number) = self.open(task) else { return };
+        let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
+        if known.is_some_and(|known| *known != Waits::Completion) {
+            self.record(Entry::Deferred {
+                task: number,
+                at: self.now,
+            });
+            self.emit(AgentEventKind::Deferred(number));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Messages of the user's.
+
+use super::{AgentMachine, phase::Phase};
+use crate::{
+    Entry,
+    agent::{AgentEventKind, AgentState, ledger::Life},
+};
+
+impl AgentMachine {
+    pub(super) fn on_user(&mut self, text: String, batch: bool) {
+        if self.state() == AgentState::Closing || self.ledger.life() != Life::Open {
+            return;
+        }
+        self.batch = batch;
+        self.record(Entry::UserMessage {
+            text: text.clone(),
+            at: self.now,
+        });
+        self.emit(AgentEventKind::UserMessage(text));
+        self.failures = 0;
+        self.is_halved = false;
+        match self.phase {
+            Phase::Idle | Phase::Backoff(_) => self.begin_turn(),
+            // The user doesn't wait for results: what isn't in by now goes on in the background.
+            Phase::Answering(_) => {
+                self.answer();
+                self.carry_on();
+            }
+            Phase::Thinking(_) => {}
+        }
+    }
+}
