@@ -37,7 +37,7 @@ use super::{
 use crate::{
     Timestamp,
     manager::{Slot, Ticket},
-    policy::{Held, Path},
+    policy::Path,
     tool::{CancellationToken, ToolError},
 };
 
@@ -163,7 +163,6 @@ struct Rest {
     mailbox: Option<Arc<Mailbox>>,
     /// Where it is said how the task ends.
     span: Option<Span>,
-    held: Option<Arc<Held>>,
 }
 
 /// A question that waits for its answer.
@@ -569,17 +568,6 @@ impl TaskCell {
             }
             asked.await;
         }
-    }
-
-    /// The resources that the task holds, or wants.
-    pub(crate) fn held(&self) -> Option<Arc<Held>> {
-        self.more.get()?.rest().held.clone()
-    }
-
-    pub(crate) fn set_held(&self, held: Option<Arc<Held>>) {
-        let before = std::mem::replace(&mut self.more().rest().held, held);
-        // Outside of the lock: others go on by it.
-        drop(before);
     }
 
     /// The span of the task, until its end is said there. Kept only where somebody looks at it.
