@@ -83,8 +83,8 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
         Work::Remote(_) => None,
     };
     // Here, and not where the future is first polled, which may be in any order.
-    let conflict = path.conflict.as_ref();
-    let claim = conflict.and_then(|conflict| conflict.claim_early(&cell, || inner.above(&cell)));
+    let conflict = path.early_claims.as_ref();
+    let claim = conflict.and_then(|layer| layer.claim(&cell, &cell.spec.call.arguments, || inner.above(&cell)));
     drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
 }
 

@@ -20,6 +20,7 @@ use tokio::{
 };
 use tracing::Span;
 
+use super::claim::Held;
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
     BoxFuture,
@@ -76,6 +77,7 @@ impl Attempt {
                     Some(call) => call,
                     None => attempt.bind(request.arguments())?,
                 };
+                let call = keep(call, request.held());
                 let host = request.host().cloned();
                 attempt.run(request.cell(), host, call, request.deadline()).await
             }
@@ -211,16 +213,12 @@ impl Attempt {
         let thread = Arc::new(Thread::new(Arc::clone(&self.0.quarantine)));
         let running = spawn_blocking({
             let thread = Arc::clone(&thread);
-            // What the function uses is its own until it returns, whoever still waits for it.
-            let held = cx.cell().held();
             // What it logs belongs to its call.
             let span = Span::current();
             move || {
-                let result = thread
+                thread
                     .run(|| span.in_scope(|| run(cx)))
-                    .unwrap_or_else(|| Err(cancelled()));
-                drop(held);
-                result
+                    .unwrap_or_else(|| Err(cancelled()))
             }
         });
         let _watched = WatchOnDrop {
@@ -238,6 +236,17 @@ impl Attempt {
                 )),
             },
         }
+    }
+}
+
+/// Keeps the resources of a blocking function until it returns: it may go on to write after its task has ended.
+fn keep(call: BoundCall, held: Option<Arc<Held>>) -> BoundCall {
+    match call.0 {
+        Run::Blocking(run) => BoundCall::blocking(move |cx| {
+            let _held = held;
+            run(cx)
+        }),
+        _ => call,
     }
 }
 

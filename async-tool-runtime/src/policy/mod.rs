@@ -16,6 +16,7 @@ mod approval;
 mod attempt;
 mod breaker;
 mod cache;
+mod claim;
 mod conflict;
 mod dedupe;
 mod flight;
@@ -42,7 +43,7 @@ pub use service::{ToolRequest, ToolService};
 
 pub(crate) use attempt::{Attempt, Quarantine, wait_for_resolution};
 pub(crate) use breaker::Breaker;
-pub(crate) use conflict::{Claim, Conflicts, Held};
+pub(crate) use claim::{Claim, Conflicts};
 pub(crate) use key::{CallKey, canonical};
 pub(crate) use path::{Around, Path, Paths, paths};
 pub(crate) use service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late};

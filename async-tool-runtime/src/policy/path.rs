@@ -13,9 +13,9 @@ use tower_layer::Layer;
 #[cfg(feature = "cache")]
 use super::cache::CacheLayer;
 use super::{
-    Approval, Attempt, Breaker, Conflicts, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
-    attempt::Quarantine, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter, resource::check_argument,
-    retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
+    Approval, Attempt, Breaker, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
+    attempt::Quarantine, claim::Conflicts, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter,
+    resource::check_argument, retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
 };
 use crate::{
     task::StopTask,
@@ -35,8 +35,8 @@ pub(crate) struct Path {
     /// a future.
     pub(crate) outer: Option<ToolService>,
     pub(crate) breaker: Option<Breaker>,
-    /// What its calls read and write; a part of `outer`.
-    pub(crate) conflict: Option<ConflictLayer>,
+    /// Layer of `outer` that claims resources, where a call claims them when it is submitted.
+    pub(crate) early_claims: Option<ConflictLayer>,
     /// Whether the function runs elsewhere.
     pub(crate) is_remote: bool,
     /// The queue's lane; see `manager/queue.rs`.
@@ -169,13 +169,7 @@ fn path(
         (Some(remote), Some(limiter)) => limiter.layer(remote.clone()),
     };
     let mut outer = Stack::new(SlotLayer.layer(core));
-    let conflict = (!options.reads.is_empty() || !options.writes.is_empty()).then(|| {
-        // Caches and flights take no time of their own; people, embedders and the host's layers may take any.
-        let is_early =
-            options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty();
-        let schema = &tool.definition().input_schema;
-        ConflictLayer::new(&around.conflicts, &options.reads, &options.writes, schema, is_early)
-    });
+    let conflict = ConflictLayer::new(&around.conflicts, &options, &tool.definition().input_schema);
     if let Some(conflict) = &conflict {
         outer.add(conflict);
     }
@@ -197,11 +191,14 @@ fn path(
     }
     Path {
         attempt,
+        // Caches and flights take no time of their own. People, embedders and the host's layers may take any, in which others can go on.
+        early_claims: conflict.filter(|_| {
+            options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty()
+        }),
         stop: Arc::clone(&around.stop),
         inner: inner.used(),
         outer: outer.used(),
         breaker,
-        conflict,
         is_remote: around.remote.is_some(),
         lane,
         result_limit: options.result_limit.or(around.result_limit),

@@ -35,7 +35,7 @@ use question::Questions;
 use super::{AsyncTaskResult, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing};
 use crate::{
     Timestamp,
-    policy::{Held, Path},
+    policy::Path,
     tool::{CancellationToken, ToolError},
 };
 
@@ -113,8 +113,6 @@ struct Extras {
     messages: VecDeque<String>,
     /// Span that records how the task ends.
     span: Option<Span>,
-    /// Resources that the task holds, or waits for.
-    held: Option<Arc<Held>>,
 }
 
 /// Things that an ended task gives back.
@@ -430,16 +428,6 @@ impl TaskCell {
             state.extras.as_mut()?.messages.pop_front().map(Some)
         })
         .await
-    }
-
-    pub(crate) fn held(&self) -> Option<Arc<Held>> {
-        self.state().extras.as_ref()?.held.clone()
-    }
-
-    pub(crate) fn set_held(&self, held: Option<Arc<Held>>) {
-        let before = std::mem::replace(&mut self.state().extras().held, held);
-        // Not under the lock: this wakes the tasks that wait for the resources.
-        drop(before);
     }
 
     /// Keeps the span that records how the task ends.
