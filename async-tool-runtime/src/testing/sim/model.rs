@@ -10,13 +10,13 @@ use std::{
 
 use futures_core::Stream;
 
-use super::Sim;
+use super::world::World;
 use crate::{BoxFuture, Message, Model, ModelError, ModelEvent, ModelRequest, ModelStream, SessionId};
 
 /// How many turns in a row fail at most.
 const FAILURES: u32 = 2;
 
-/// A model that takes its time, and fails if it is told to: from [`Sim::model`].
+/// A model that takes its time, and fails if it is told to: from [`Sim::model`](super::Sim::model).
 ///
 /// The model behind it is asked once for each different request: a turn that is made to fail is played again when the same is asked
 /// again. So a script needs no turns for failures.
@@ -24,7 +24,7 @@ const FAILURES: u32 = 2;
 pub struct SimModel(Arc<Inner>);
 
 struct Inner {
-    sim: Sim,
+    world: Arc<World>,
     model: Arc<dyn Model>,
     sessions: Mutex<HashMap<SessionId, Standing>>,
 }
@@ -50,9 +50,9 @@ enum Fault {
 }
 
 impl SimModel {
-    pub(super) fn new(sim: Sim, model: Arc<dyn Model>) -> Self {
+    pub(super) fn new(world: Arc<World>, model: Arc<dyn Model>) -> Self {
         Self(Arc::new(Inner {
-            sim,
+            world,
             model,
             sessions: Mutex::default(),
         }))
@@ -64,15 +64,18 @@ impl SimModel {
 
     /// Which fault the turn has, and after how many events.
     fn fault(&self, failures: u32) -> Option<(Fault, u64)> {
-        let (sim, faults) = (&self.0.sim, self.0.sim.world().faults);
-        let (fails, is_truncated) = (sim.chance(faults.model_failures), sim.chance(faults.truncated_turns));
+        let (world, faults) = (&self.0.world, self.0.world.faults);
+        let (fails, is_truncated) = (
+            world.chance(faults.model_failures),
+            world.chance(faults.truncated_turns),
+        );
         let fault = match (fails, is_truncated) {
             _ if failures >= FAILURES => return None,
             (true, _) => Fault::Fails,
             (false, true) => Fault::IsTruncated,
             (false, false) => return None,
         };
-        Some((fault, sim.world().dice.below(4)))
+        Some((fault, world.dice.below(4)))
     }
 }
 
@@ -149,7 +152,7 @@ impl Stream for SimTurn {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            let sim = this.model.0.sim.clone();
+            let world = Arc::clone(&this.model.0.world);
             if let Some(pause) = &mut this.pause {
                 ready!(pause.as_mut().poll(cx));
                 this.pause = None;
@@ -173,8 +176,8 @@ impl Stream for SimTurn {
             };
             if let Some(Ok(ModelEvent::Text(text))) = &mut next {
                 let places: Vec<usize> = text.char_indices().skip(1).map(|(place, _)| place).collect();
-                if !places.is_empty() && sim.chance(0.5) {
-                    let rest = text.split_off(places[sim.pick(places.len())]);
+                if !places.is_empty() && world.chance(0.5) {
+                    let rest = text.split_off(places[world.pick(places.len())]);
                     turn.known.push_front(ModelEvent::Text(rest));
                 }
             }
@@ -183,7 +186,7 @@ impl Stream for SimTurn {
                 return Poll::Ready(None);
             }
             this.next = next;
-            this.pause = Some(Box::pin(async move { sim.pause(sim.world().model_takes).await }));
+            this.pause = Some(Box::pin(async move { world.pause(world.model_takes).await }));
         }
     }
 }
