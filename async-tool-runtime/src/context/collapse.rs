@@ -5,7 +5,10 @@ use std::{borrow::Cow, io, sync::Arc};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, AnswerContent, Message};
-use crate::{AsyncTaskResult, ResultPreview, TaskOutcome, agent::frames};
+use crate::{
+    context::frames,
+    task::{AsyncTaskResult, ResultPreview, TaskOutcome},
+};
 
 /// How many bytes of arguments stay in the line of a delivery. Its call may be out of sight, and the number alone says little.
 const ARGUMENT_BYTES: usize = 120;

@@ -20,6 +20,7 @@
 //! Absent on purpose: summaries by a model. They cost a turn, and what is wrong in them can't be told from what was said.
 
 mod collapse;
+pub(crate) mod frames;
 mod prune;
 mod status;
 #[cfg(feature = "tokenizer")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{AsyncTaskResult, CallId, TaskAck, TaskNo, TaskOutcome, ToolCall};
+use crate::task::{AsyncTaskResult, CallId, TaskAck, TaskNo, TaskOutcome, ToolCall};
 
 /// A message of the conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -25,6 +25,7 @@ mod result;
 mod spec;
 mod status;
 mod timing;
+mod turn;
 
 pub use ack::TaskAck;
 pub use call::{CallId, ToolCall};
@@ -40,6 +41,7 @@ pub use result::AsyncTaskResult;
 pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
+pub use turn::TurnNo;
 
 pub(crate) use cell::{Beginning, Left, Question, Reporting, Seat, TaskCell};
 pub(crate) use handle::StopTask;

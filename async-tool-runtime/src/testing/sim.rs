@@ -20,8 +20,10 @@ pub use model::SimModel;
 
 use super::{Faults, Recorder, dice::Dice};
 use crate::{
-    AgentError, AgentEvent, AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder, AsyncToolManager, Model,
-    Tool,
+    agent::{AgentError, AgentEvent, AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder},
+    manager::AsyncToolManager,
+    model::Model,
+    tool::Tool,
 };
 
 /// How long [`Sim::until`] waits, in virtual time.

@@ -7,7 +7,9 @@ use std::{
 
 use super::Sim;
 use crate::{
-    AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter, SessionId,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter},
+    session::SessionId,
     testing::Replay,
 };
 
