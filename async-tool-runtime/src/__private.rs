@@ -18,8 +18,8 @@ pub use ::serde_json::Value;
 pub use ::std::sync::{Arc, OnceLock};
 pub use ::std::vec::Vec;
 
-pub use crate::agent::DeliveryPolicy;
 pub use crate::policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
+pub use crate::tool::DeliveryPolicy;
 pub use crate::tool::output::{OutputSchema, Probe, probe, probe_of};
 use crate::tool::{Arguments, Constraints};
 pub use crate::tool::{

@@ -37,7 +37,7 @@
 //! - **Tools made of tools**: [`ToolContext::call_tool`]; **people and the outside**: [`ToolContext::request_input`], [`Approval`],
 //!   [`ToolContext::defer`], [`AsyncToolManager::resolve`].
 //! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
-//! - **When the model is asked**: [`DeliveryPolicy`], [`WakePolicy`], [`Join`], [`AckPolicy`], [`LearnedGrace`]; **and how often**: [`RunLimits`].
+//! - **When the model is asked**: [`DeliveryPolicy`], [`WakePolicy`], [`JoinPolicy`], [`AckPolicy`], [`LearnedGrace`]; **and how often**: [`RunLimits`].
 //! - **Agents with a loop of their own**: [`Agent`], [`AsyncAgent::wrap`]; **agents as tools**: [`AsyncAgent::as_tool`].
 //! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
 //! - **Conversations longer than a model's context**: [`PrunePolicy`], [`ContextWindow`], [`TokenEstimator`].
@@ -104,6 +104,7 @@ mod future;
 mod journal;
 mod manager;
 mod model;
+mod planner;
 mod policy;
 mod schema;
 mod session;
@@ -129,10 +130,10 @@ pub mod crates {
 
 pub use agent::{
     AckPolicy, Agent, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
-    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, DeliveryPolicy,
-    FoldError, FrameCut, FrameGuard, Join, LearnedGrace, Ledger, REDACTED, Recovery, Redact, Resumption, RunError,
-    RunLimit, RunLimits, RunSummary, RunTotals, Stall, StartError, Timer, Transactional, TurnContext, TurnEvent,
-    TurnInput, TurnItem, TurnNo, TurnOver, TurnReply, Unrecovered, WakePolicy, WholeAgent,
+    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, FoldError, FrameCut,
+    FrameGuard, LearnedGrace, Ledger, REDACTED, Recovery, Redact, Resumption, RunError, RunLimit, RunLimits,
+    RunSummary, RunTotals, Stall, StartError, Timer, Transactional, TurnContext, TurnEvent, TurnInput, TurnItem,
+    TurnOverError, TurnReply, Unrecovered, WakePolicy, WholeAgent,
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
@@ -146,16 +147,15 @@ pub use context::{
 };
 pub use future::{BoxFuture, BoxStream};
 pub use journal::{
-    AppendError, Awaited, Entry, Given, Journal, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot, Violation,
-    check_journal,
+    AppendError, Awaited, CallAnswer, Entry, JoinPolicy, Journal, MemoryJournal, PromiseError, ReadError, Seq,
+    SessionFilter, Snapshot, check_journal,
 };
 pub use manager::{
     AsyncToolManager, AsyncToolManagerBuilder, BuildError, ManagerStats, ResolveError, ShutdownReport, SubmitError,
     WhenFull,
 };
-pub use model::{
-    Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage,
-};
+pub use model::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd, Usage};
+pub use planner::RulePlanner;
 pub use policy::{
     Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
     SemanticCache, ToolRequest, ToolService,
@@ -165,16 +165,16 @@ pub use session::SessionId;
 pub use task::{
     AsyncTaskResult, CallId, ChildTask, EventStream, InputRequest, ParseTaskIdError, ParseTaskNoError, ResultPreview,
     SendError, TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
-    ToolCall,
+    ToolCall, TurnNo,
 };
 #[cfg(feature = "inventory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
 pub use tool::collected_tools;
 pub use tool::{
-    Arguments, Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, FutureArgument,
-    IdempotencyKey, LostTask, Messages, Progress, ProgressReport, Reconciled, Reconciler, RegistryError, Requirement,
-    State, TaskRef, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput,
-    ToolRegistry,
+    Arguments, Background, BoundCall, CancellationToken, DeliveryPolicy, Effect, FromToolContext, FunctionTool,
+    FutureArgument, IdempotencyKey, LostTask, Messages, Progress, ProgressReport, Reconciled, Reconciler,
+    RegistryError, Requirement, State, TaskRef, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

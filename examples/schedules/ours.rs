@@ -12,9 +12,9 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AckPolicy, AgentEventKind, Arguments, AsyncAgent, AsyncToolManager, Background, BoundCall, FunctionTool, Join,
-    Message, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, Tool, ToolCall, ToolDefinition,
-    TurnEnd, WakePolicy,
+    AckPolicy, AgentEventKind, Arguments, AsyncAgent, AsyncToolManager, Background, BoundCall, FunctionTool,
+    JoinPolicy, Message, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, Tool, ToolCall,
+    ToolDefinition, TurnEnd, WakePolicy,
 };
 use futures_core::Stream;
 use serde_json::json;
@@ -61,7 +61,7 @@ pub(crate) async fn run(trace: &Arc<Trace>, setting: Setting) -> anyhow::Result<
         builder = builder.ack_policy(AckPolicy::Deferred);
     }
     if setting.join {
-        builder = builder.wake_policy(WakePolicy::default().with_join(Join::All));
+        builder = builder.wake_policy(WakePolicy::default().with_join(JoinPolicy::All));
     }
     let agent = builder.start().await?;
     if setting.learned {

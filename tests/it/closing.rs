@@ -119,7 +119,7 @@ async fn a_session_that_drains_takes_no_messages_but_its_tasks_are_still_looked_
     stage.agent.set_delivery(t(3), DeliveryPolicy::Interrupt).await.unwrap();
     stage
         .agent
-        .group("g", [t(1), t(3)], async_tool_runtime::Join::All, None)
+        .group("g", [t(1), t(3)], async_tool_runtime::JoinPolicy::All, None)
         .await
         .unwrap();
     assert_eq!(stage.agent.cancel(t(2), "not needed").await, Ok(TaskStatus::Running));

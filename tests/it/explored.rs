@@ -11,7 +11,7 @@ use std::{
 
 use async_tool_runtime::{
     AckPolicy, AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoundCall, BoxFuture, BoxStream, CloseMode,
-    Entry, FunctionTool, Join, Journal, Ledger, Message, ModelRequest, ModelStream, PrunePolicy, ReadError, Seq,
+    Entry, FunctionTool, JoinPolicy, Journal, Ledger, Message, ModelRequest, ModelStream, PrunePolicy, ReadError, Seq,
     SessionFilter, SessionId, TaskNo, TaskOutcome, Tool, ToolCall, ToolDefinition, ToolError, ToolErrorKind,
     async_tool,
     testing::{Explore, Faults, Replay, ScriptedModel, Sim, SimJournal, check_journal},
@@ -279,7 +279,7 @@ fn a_race_is_told_its_winner_and_the_others_are_stopped() {
             matches!(
                 kind,
                 AgentEventKind::Grouped {
-                    join: Join::FirstOk,
+                    join: JoinPolicy::FirstOk,
                     ..
                 }
             )

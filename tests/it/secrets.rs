@@ -8,11 +8,11 @@ use std::{
 
 use async_tool_runtime::{
     AgentAction, AgentError, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AppendError, Approval, AsyncAgent,
-    AsyncAgentBuilder, AsyncToolManager, Background, BoundCall, BoxFuture, BoxStream, Effect, Entry, FunctionTool,
-    Given, InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelEvent, ModelStream, PrunePolicy,
-    REDACTED, ReadError, Reconciled, Seq, SessionFilter, SessionId, Snapshot, StartError, StopReason, TaskId,
-    TaskOutcome, Timestamp, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, TurnEnd, async_tool,
-    testing::check_journal,
+    AsyncAgentBuilder, AsyncToolManager, Background, BoundCall, BoxFuture, BoxStream, CallAnswer, Effect, Entry,
+    FunctionTool, InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelEvent, ModelStream,
+    PrunePolicy, REDACTED, ReadError, Reconciled, Seq, SessionFilter, SessionId, Snapshot, StartError, StopReason,
+    TaskId, TaskOutcome, Timestamp, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, TurnEnd,
+    async_tool, testing::check_journal,
 };
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::{Value, json};
@@ -346,7 +346,7 @@ async fn a_secret_is_gone_from_every_place_of_a_session() {
     );
     let reports = kinds(&|entry| {
         matches!(entry, Entry::Answered { answers, .. } if answers.iter().any(|given| {
-            matches!(given, Given::Report { content, .. } if content.to_string().contains(REDACTED))
+            matches!(given, CallAnswer::Report { content, .. } if content.to_string().contains(REDACTED))
         }))
     });
     assert!(reports >= 2, "{reports}");

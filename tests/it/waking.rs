@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_tool_runtime::{AgentEventKind, DeliveryPolicy, Join, TaskNo, TaskStatus, WakePolicy};
+use async_tool_runtime::{AgentEventKind, DeliveryPolicy, JoinPolicy, TaskNo, TaskStatus, WakePolicy};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ const fn t(number: u32) -> TaskNo {
 }
 
 /// A stage whose model makes calls, says that it waits, and is told what comes.
-async fn joined(model: Mind, join: Join, deadline: Option<Duration>) -> Stage {
+async fn joined(model: Mind, join: JoinPolicy, deadline: Option<Duration>) -> Stage {
     let mut wake = WakePolicy::default().with_join(join);
     wake.deadline = deadline;
     let tool = timed("work").background(async_tool_runtime::Background::Always);
@@ -29,7 +29,7 @@ async fn joined(model: Mind, join: Join, deadline: Option<Duration>) -> Stage {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_join_every_result_wakes_the_model() {
-    let stage = joined(Mind::playing([|| work([1_000, 2_000, 3_000])]), Join::Any, None).await;
+    let stage = joined(Mind::playing([|| work([1_000, 2_000, 3_000])]), JoinPolicy::Any, None).await;
     stage.talk("go").await.unwrap();
     assert_eq!(delivered(&stage.request(5)), [["t1"], ["t2"], ["t3"]]);
     assert_eq!(stage.asked(), 5);
@@ -37,7 +37,7 @@ async fn without_a_join_every_result_wakes_the_model() {
 
 #[tokio::test(start_paused = true)]
 async fn a_join_of_all_wakes_the_model_once_with_every_result_of_the_turn() {
-    let stage = joined(Mind::playing([|| work([3_000, 1_000, 2_000])]), Join::All, None).await;
+    let stage = joined(Mind::playing([|| work([3_000, 1_000, 2_000])]), JoinPolicy::All, None).await;
     let began = Instant::now();
     stage.talk("go").await.unwrap();
     assert_eq!(delivered(&stage.request(3)), [["t2", "t3", "t1"]]);
@@ -48,7 +48,7 @@ async fn a_join_of_all_wakes_the_model_once_with_every_result_of_the_turn() {
 #[tokio::test(start_paused = true)]
 async fn turns_are_joined_each_for_itself() {
     let model = Mind::playing([|| work([1_000, 9_000]), || work([2_000, 3_000])]);
-    let stage = joined(model, Join::All, None).await;
+    let stage = joined(model, JoinPolicy::All, None).await;
     stage.talk("go").await.unwrap();
     // What wakes the model takes along what waits for others.
     assert_eq!(delivered(&stage.request(4)), [["t1", "t3", "t4"]]);
@@ -65,7 +65,7 @@ async fn the_first_success_wakes_the_model_and_stops_the_others_which_wake_nobod
             ("work", json!({"ms": 600_000, "value": "too late"})),
         ])
     }]);
-    let stage = joined(model, Join::FirstOk, None).await;
+    let stage = joined(model, JoinPolicy::FirstOk, None).await;
     let began = Instant::now();
     stage.talk("go").await.unwrap();
     assert!(
@@ -87,7 +87,7 @@ async fn the_first_success_wakes_the_model_and_stops_the_others_which_wake_nobod
 #[tokio::test(start_paused = true)]
 async fn where_none_succeeds_the_model_is_told_of_all_failures_at_once() {
     let model = Mind::playing([|| calls([1_000, 2_000, 3_000].map(|ms| ("work", json!({"ms": ms, "fail": "no"}))))]);
-    let stage = joined(model, Join::FirstOk, None).await;
+    let stage = joined(model, JoinPolicy::FirstOk, None).await;
     stage.talk("go").await.unwrap();
     assert_eq!(delivered(&stage.request(3)), [["t1", "t2", "t3"]]);
     assert_eq!(stage.asked(), 3);
@@ -96,7 +96,7 @@ async fn where_none_succeeds_the_model_is_told_of_all_failures_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_success_that_answers_its_call_stops_the_others_of_its_turn() {
     let model = Mind::playing([|| work([10, 600_000, 600_000])]);
-    let wake = WakePolicy::default().with_join(Join::FirstOk);
+    let wake = WakePolicy::default().with_join(JoinPolicy::FirstOk);
     let stage = Stage::set(model, [timed("work")], |agent| agent.wake_policy(wake)).await;
     let began = Instant::now();
     stage.talk("go").await.unwrap();
@@ -125,7 +125,7 @@ async fn a_quorum_wakes_the_model_when_it_is_there_and_what_comes_later_wakes_it
             ("work", json!({"ms": 60_000})),
         ])
     }]);
-    let stage = joined(model, Join::Quorum(2), None).await;
+    let stage = joined(model, JoinPolicy::Quorum(2), None).await;
     stage.talk("go").await.unwrap();
     assert_eq!(delivered(&stage.request(3)), [["t1", "t2", "t3"]]);
     assert_eq!(delivered(&stage.request(4)), [vec!["t1", "t2", "t3"], vec!["t4"]]);
@@ -141,7 +141,7 @@ async fn a_quorum_that_can_no_longer_be_had_wakes_the_model_at_once() {
             ("work", json!({"ms": 60_000})),
         ])
     }]);
-    let mut stage = joined(model, Join::Quorum(3), None).await;
+    let mut stage = joined(model, JoinPolicy::Quorum(3), None).await;
     let began = Instant::now();
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
@@ -153,7 +153,7 @@ async fn a_quorum_that_can_no_longer_be_had_wakes_the_model_at_once() {
 #[tokio::test(start_paused = true)]
 async fn at_the_deadline_the_model_is_woken_with_what_there_is() {
     let model = Mind::playing([|| work([1_000, 2_000, 60_000])]);
-    let mut stage = joined(model, Join::All, Some(secs(5))).await;
+    let mut stage = joined(model, JoinPolicy::All, Some(secs(5))).await;
     let began = Instant::now();
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
@@ -170,7 +170,7 @@ async fn at_the_deadline_the_model_is_woken_with_what_there_is() {
 #[tokio::test(start_paused = true)]
 async fn a_result_that_is_silent_no_longer_wakes_the_model_at_the_deadline() {
     let model = Mind::playing([|| calls([("quiet", json!({"ms": 1_000})), ("work", json!({"ms": 600_000}))])]);
-    let wake = WakePolicy::default().with_join(Join::All).with_deadline(secs(5));
+    let wake = WakePolicy::default().with_join(JoinPolicy::All).with_deadline(secs(5));
     let tools = [timed("work"), timed("quiet").delivery(DeliveryPolicy::Silent)];
     let mut stage = Stage::set(model, tools, |agent| agent.wake_policy(wake)).await;
     let began = Instant::now();
@@ -184,10 +184,14 @@ async fn a_result_that_is_silent_no_longer_wakes_the_model_at_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn the_host_joins_tasks_of_several_turns() {
     let model = Mind::playing([|| work([1_000, 20_000]), || work([10_000])]);
-    let mut stage = joined(model, Join::Any, None).await;
+    let mut stage = joined(model, JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
-    stage.agent.group("trip", [t(1), t(3)], Join::All, None).await.unwrap();
+    stage
+        .agent
+        .group("trip", [t(1), t(3)], JoinPolicy::All, None)
+        .await
+        .unwrap();
     stage.rest().await.unwrap();
     assert_eq!(delivered(&stage.request(4)), [["t1", "t3"]]);
     assert_eq!(delivered(&stage.request(5)), [vec!["t1", "t3"], vec!["t2"]]);
@@ -196,13 +200,13 @@ async fn the_host_joins_tasks_of_several_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_with_a_limit_wakes_the_model_with_what_there_is_by_then() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 60_000])]), Join::Any, None).await;
+    let mut stage = joined(Mind::playing([|| work([1_000, 60_000])]), JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
     let began = Instant::now();
     stage
         .agent
-        .group("trip", [t(1), t(2)], Join::All, Some(secs(10)))
+        .group("trip", [t(1), t(2)], JoinPolicy::All, Some(secs(10)))
         .await
         .unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
@@ -217,11 +221,11 @@ async fn a_group_with_a_limit_wakes_the_model_with_what_there_is_by_then() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_is_made_of_results_that_wait_wakes_nobody_until_it_is_there() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 60_000])]), Join::All, None).await;
+    let mut stage = joined(Mind::playing([|| work([1_000, 60_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
     // Alone in a group, it waits for nobody.
-    stage.agent.group("alone", [t(1)], Join::All, None).await.unwrap();
+    stage.agent.group("alone", [t(1)], JoinPolicy::All, None).await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
     stage.rest().await.unwrap();
     assert_eq!(delivered(&stage.request(4)), [["t1"], ["t2"]]);
@@ -229,13 +233,13 @@ async fn a_group_that_is_made_of_results_that_wait_wakes_nobody_until_it_is_ther
 
 #[tokio::test(start_paused = true)]
 async fn a_group_of_the_first_success_that_has_one_stops_the_others_at_once() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 600_000])]), Join::All, None).await;
+    let mut stage = joined(Mind::playing([|| work([1_000, 600_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
     let began = Instant::now();
     stage
         .agent
-        .group("race", [t(1), t(2)], Join::FirstOk, None)
+        .group("race", [t(1), t(2)], JoinPolicy::FirstOk, None)
         .await
         .unwrap();
     stage.rest().await.unwrap();
@@ -245,10 +249,10 @@ async fn a_group_of_the_first_success_that_has_one_stops_the_others_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_needs_tasks_that_are_there() {
-    let mut stage = joined(Mind::playing([|| work([1_000])]), Join::Any, None).await;
+    let mut stage = joined(Mind::playing([|| work([1_000])]), JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
-    let error = stage.agent.group("trip", [t(1), t(9)], Join::All, None).await;
+    let error = stage.agent.group("trip", [t(1), t(9)], JoinPolicy::All, None).await;
     assert_eq!(error, Err(async_tool_runtime::AgentError::UnknownTask(t(9))));
     stage.rest().await.unwrap();
     assert_eq!(stage.asked(), 3, "nothing was joined");
@@ -267,7 +271,7 @@ async fn the_model_joins_the_calls_of_its_turn() {
             ),
         ])
     }]);
-    let stage = joined(model, Join::Any, None).await;
+    let stage = joined(model, JoinPolicy::Any, None).await;
     stage.talk("go").await.unwrap();
     let all = stage.request(4);
     // The third isn't in the group: it wakes the model, and takes along what waits.
@@ -291,7 +295,7 @@ async fn the_model_lets_the_first_success_stop_the_others() {
             ),
         ])
     }]);
-    let stage = joined(model, Join::Any, None).await;
+    let stage = joined(model, JoinPolicy::Any, None).await;
     let began = Instant::now();
     stage.talk("go").await.unwrap();
     assert!(began.elapsed() < secs(60), "{:?}", began.elapsed());
@@ -300,7 +304,7 @@ async fn the_model_lets_the_first_success_stop_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_takes_along_what_is_joined_and_the_rest_still_comes_together() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 20_000, 30_000])]), Join::All, None).await;
+    let mut stage = joined(Mind::playing([|| work([1_000, 20_000, 30_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
     stage.agent.send("how far are you?").await.unwrap();
@@ -313,7 +317,7 @@ async fn a_message_takes_along_what_is_joined_and_the_rest_still_comes_together(
 #[tokio::test(start_paused = true)]
 async fn many_results_in_one_moment_cost_one_model_call() {
     let model = Mind::playing([|| work([5_000; 100])]);
-    let stage = joined(model, Join::Any, None).await;
+    let stage = joined(model, JoinPolicy::Any, None).await;
     stage.talk("go").await.unwrap();
     assert_eq!(stage.asked(), 3);
     assert_eq!(delivered(&stage.request(3))[0].len(), 100);
@@ -323,7 +327,7 @@ async fn many_results_in_one_moment_cost_one_model_call() {
 async fn results_that_never_cease_to_come_wake_the_model_at_the_cap() {
     // One every 10 ms: there is never a quiet moment of 20 ms.
     let model = Mind::playing([|| work(std::array::from_fn::<u64, 100, _>(|at| 1_000 + 10 * at as u64))]);
-    let mut stage = joined(model, Join::Any, None).await;
+    let mut stage = joined(model, JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
     let first = Instant::now();

@@ -10,7 +10,7 @@ use std::{
 use async_tool_runtime::{
     AckPolicy, Agent, AgentEventKind, AgentState, AsyncAgent, AsyncToolManager, BoxFuture, DeliveryPolicy, Effect,
     FunctionTool, MemoryJournal, Message, ModelError, RunError, SessionId, StopReason, TaskNo, TaskOutcome,
-    Transactional, TurnContext, TurnInput, TurnItem, TurnOver, TurnReply, WholeAgent, testing::Gates,
+    Transactional, TurnContext, TurnInput, TurnItem, TurnOverError, TurnReply, WholeAgent, testing::Gates,
 };
 use async_tool_runtime::{Entry, Journal, Ledger, Model, ModelEvent, ModelRequest, Seq};
 use futures_core::Stream;
@@ -361,7 +361,7 @@ async fn closing_drops_the_turn_in_the_middle_and_its_calls_never_run() {
     cx.over().await;
     assert_eq!(
         cx.call("pays", json!({})),
-        Err(TurnOver),
+        Err(TurnOverError),
         "nothing is called in the name of a turn that is over"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use async_tool_runtime::{Entry, Given, TaskNo};
+use async_tool_runtime::{CallAnswer, Entry, TaskNo};
 
 /// What a journal says of each task, checked at every entry.
 #[derive(Clone, Debug, Default)]
@@ -55,11 +55,11 @@ impl Books {
             Entry::Answered { answers, .. } => {
                 for given in answers {
                     match given {
-                        Given::Result(number) => self.tell(*number),
-                        Given::Ack(number, _) => {
+                        CallAnswer::Result(number) => self.tell(*number),
+                        CallAnswer::Ack(number, _) => {
                             self.promised.insert(*number);
                         }
-                        Given::Report { number, tasks, .. } => {
+                        CallAnswer::Report { number, tasks, .. } => {
                             self.end(*number);
                             self.interrupter.take_if(|by| tasks.contains(by));
                             for number in tasks {

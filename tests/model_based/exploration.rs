@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use async_tool_runtime::{AckPolicy, AgentPolicy, Join, PrunePolicy, WakePolicy};
+use async_tool_runtime::{AckPolicy, AgentPolicy, JoinPolicy, PrunePolicy, WakePolicy};
 
 use super::{
     sim::{Budget, EVERYTHING, World},
@@ -241,12 +241,14 @@ fn every_order_of_events_under_every_join_loses_nothing_and_doubles_nothing() {
     explore_all(
         &worlds,
         &[
-            ("all", |policy| policy.wake = policy.wake.with_join(Join::All)),
-            ("first ok", |policy| policy.wake = policy.wake.with_join(Join::FirstOk)),
+            ("all", |policy| policy.wake = policy.wake.with_join(JoinPolicy::All)),
+            ("first ok", |policy| {
+                policy.wake = policy.wake.with_join(JoinPolicy::FirstOk)
+            }),
             ("quorum, deadline", |policy| {
                 policy.wake = policy
                     .wake
-                    .with_join(Join::Quorum(2))
+                    .with_join(JoinPolicy::Quorum(2))
                     .with_deadline(Duration::from_secs(1));
                 policy.ack = AckPolicy::Deferred;
             }),
@@ -479,7 +481,13 @@ pub(super) fn random_world(seed: u64, random: &mut Random, fault: Option<Fault>)
         if seed.is_multiple_of(2) {
             policy.ack = AckPolicy::Deferred;
         }
-        let join = [Join::Any, Join::All, Join::FirstOk, Join::Quorum(2), Join::Any][random.below(5)];
+        let join = [
+            JoinPolicy::Any,
+            JoinPolicy::All,
+            JoinPolicy::FirstOk,
+            JoinPolicy::Quorum(2),
+            JoinPolicy::Any,
+        ][random.below(5)];
         policy.wake = policy.wake.with_join(join);
         if random.below(3) == 0 {
             policy.wake = policy.wake.with_deadline(Duration::from_millis(700));

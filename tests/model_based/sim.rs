@@ -10,10 +10,10 @@ use std::{
 
 use async_tool_runtime::{
     AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
-    Background, BoundCall, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, Given, InputRequest, Join, Ledger,
-    Message, ModelError, ModelRequest, Reconciled, RunLimits, Seq, SessionId, StopReason, TaskId, TaskNo, TaskOutcome,
-    TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry, TurnEnd, TurnEvent,
-    TurnNo, pruned_view,
+    Background, BoundCall, CallAnswer, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, InputRequest,
+    JoinPolicy, Ledger, Message, ModelError, ModelRequest, Reconciled, RunLimits, Seq, SessionId, StopReason, TaskId,
+    TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry,
+    TurnEnd, TurnEvent, TurnNo, pruned_view,
 };
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub(super) enum Move {
     Cancel(TaskNo),
     SetDelivery(TaskNo, DeliveryPolicy),
     Promote(TaskNo),
-    Group(Join),
+    Group(JoinPolicy),
     Sent,
     Defer(TaskId),
     Ask(TaskId),
@@ -110,7 +110,7 @@ const CLOSINGS: [CloseMode; 3] = [
     },
 ];
 
-const JOINS: [Join; 3] = [Join::All, Join::FirstOk, Join::Quorum(2)];
+const JOINS: [JoinPolicy; 3] = [JoinPolicy::All, JoinPolicy::FirstOk, JoinPolicy::Quorum(2)];
 
 const POLICIES: [DeliveryPolicy; 3] = [
     DeliveryPolicy::WhenIdle,
@@ -735,7 +735,7 @@ impl World {
                     self.folded.transcript().messages().last().map(|message| &**message),
                     Some(Message::Note { .. } | Message::User { .. })
                 );
-                let has_report = answers.iter().any(|given| matches!(given, Given::Report { .. }));
+                let has_report = answers.iter().any(|given| matches!(given, CallAnswer::Report { .. }));
                 self.is_patient = self.is_batch && !eager && !has_report && !is_corrected && !was_unanswered;
             }
             Entry::UserMessage { .. } | Entry::TurnStarted { .. } => self.is_patient = false,
@@ -852,7 +852,7 @@ impl World {
 
     /// Where results wake the model together, one of those that did has all the others of its turn with it.
     fn check_join(&self, given: &[TaskNo], ledger: &Ledger) {
-        if self.policy.wake.join != Join::All || self.policy.wake.deadline.is_some() || self.is_batch {
+        if self.policy.wake.join != JoinPolicy::All || self.policy.wake.deadline.is_some() || self.is_batch {
             return;
         }
         let is_grouped = self.journal.iter().any(|entry| matches!(entry, Entry::Grouped { .. }));

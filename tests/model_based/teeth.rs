@@ -10,8 +10,8 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentAction, AgentInput, AgentPolicy, Answer, AnswerContent, DeliveryPolicy, Entry, Given, Join, Ledger, Message,
-    ModelRequest, TaskNo, Timer, TurnEvent,
+    AgentAction, AgentInput, AgentPolicy, Answer, AnswerContent, CallAnswer, DeliveryPolicy, Entry, JoinPolicy, Ledger,
+    Message, ModelRequest, TaskNo, Timer, TurnEvent,
 };
 use serde_json::json;
 
@@ -264,7 +264,7 @@ impl Fault {
                 }
                 Entry::Answered { answers, .. } if self == Self::HandsOverTwice => {
                     for given in answers {
-                        if let Given::Report { tasks, .. } = given {
+                        if let CallAnswer::Report { tasks, .. } = given {
                             tasks.extend(tasks.clone());
                         }
                     }
@@ -311,7 +311,7 @@ impl Fault {
     /// What the machine decides by.
     pub(super) fn decide(self, policy: &mut AgentPolicy) {
         if self == Self::JoinsNothing {
-            policy.wake.join = Join::Any;
+            policy.wake.join = JoinPolicy::Any;
         }
     }
 
@@ -518,7 +518,7 @@ fn a_result_is_told_once_also_in_one_entry() {
 #[test]
 fn a_join_that_joins_nothing_is_noticed() {
     let play = |fault| {
-        let all = |policy: &mut AgentPolicy| policy.wake = policy.wake.with_join(Join::All);
+        let all = |policy: &mut AgentPolicy| policy.wake = policy.wake.with_join(JoinPolicy::All);
         let mut world = World::with_fault(PLENTY, all, fault);
         world.user();
         world.play(&Move::Call("always"));

@@ -1,7 +1,12 @@
 //! What an agent wants done.
 
-use super::{AgentEvent, TurnNo};
-use crate::{Entry, InputRequest, ModelRequest, TaskId, TaskNo, TaskSpec, Timestamp};
+use super::AgentEvent;
+use crate::{
+    clock::Timestamp,
+    journal::Entry,
+    model::ModelRequest,
+    task::{InputRequest, TaskId, TaskNo, TaskSpec, TurnNo},
+};
 
 /// Something an agent wants done.
 ///

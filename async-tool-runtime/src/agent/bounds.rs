@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{StartError, task_tool};
 use crate::{
-    AsyncToolManager, Background, SubmitError, TaskHandle, TaskId, TaskSpec, ToolDefinition, ToolError, ToolErrorKind,
-    ToolRegistry, task::TaskCell,
+    manager::{AsyncToolManager, SubmitError},
+    task::{TaskCell, TaskHandle, TaskId, TaskSpec},
+    tool::{Background, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
 };
 
 /// What an agent may reach of its manager: by default all tools, with tasks that are below no other.
@@ -27,8 +28,8 @@ impl Bounds {
         task_tool: bool,
     ) -> Result<Arc<[ToolDefinition]>, StartError> {
         let Some(tools) = &self.tools else {
-            let all = if task_tool {
-                registry.offered()
+            let all = if task_tool && registry.runs_in_background() {
+                registry.definitions_with(task_tool::definition)
             } else {
                 registry.definitions()
             };

@@ -1,19 +1,26 @@
 //! Starts an agent.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
 
+#[cfg(any(test, feature = "testing"))]
+use super::Tap;
 use super::{
-    AckPolicy, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, DeliveryPolicy, FoldError, LearnedGrace, Ledger,
-    Redact, RunLimits, WakePolicy,
+    AckPolicy, Agent, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, LearnedGrace, Ledger, Redact, RunLimits,
+    StartError, WakePolicy, WholeAgent,
     bounds::Bounds,
     redaction::Redactor,
     shell::{self, Shell},
 };
 use crate::{
-    AppendError, AsyncToolManager, Journal, MemoryJournal, Model, PrunePolicy, ReadError, SchemaError, Seq, SessionId,
-    TokenEstimator, ToolDefinition, broadcast::next,
+    broadcast::next,
+    context::{PrunePolicy, TokenEstimator},
+    journal::{Journal, MemoryJournal, Seq},
+    manager::AsyncToolManager,
+    model::Model,
+    session::SessionId,
+    tool::{DeliveryPolicy, ToolDefinition},
 };
 
 /// Builds an [`AsyncAgent`].
@@ -33,7 +40,20 @@ pub struct AsyncAgentBuilder {
     ack: Option<AckPolicy>,
     bounds: Bounds,
     #[cfg(any(test, feature = "testing"))]
-    recorder: Option<crate::testing::Recorder>,
+    tap: Option<Tap>,
+}
+
+impl AsyncAgent {
+    /// Starts to build an agent that asks `model` and runs its tools with `manager`. Many agents can share a manager.
+    pub fn builder(model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
+        AsyncAgentBuilder::new(Arc::new(model), manager)
+    }
+
+    /// Starts to build an agent of something that has a loop of its own; see [`Agent`] for what holds then. Acknowledgements start
+    /// no turn of it, unless [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
+    pub fn wrap(agent: impl Agent, manager: AsyncToolManager) -> AsyncAgentBuilder {
+        Self::builder(WholeAgent::new(agent), manager).ack_policy(AckPolicy::Deferred)
+    }
 }
 
 impl AsyncAgentBuilder {
@@ -49,7 +69,7 @@ impl AsyncAgentBuilder {
             ack: None,
             bounds: Bounds::default(),
             #[cfg(any(test, feature = "testing"))]
-            recorder: None,
+            tap: None,
         }
     }
 
@@ -78,11 +98,10 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Records what goes into the machine of the agent, for tests that play it again.
+    /// Calls the tap with each input of the machine, before the machine takes it in.
     #[cfg(any(test, feature = "testing"))]
-    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
-    pub fn record(mut self, recorder: &crate::testing::Recorder) -> Self {
-        self.recorder = Some(recorder.clone());
+    pub(crate) fn tap(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
         self
     }
 
@@ -373,7 +392,7 @@ impl Start {
         shell.redactor = redactor;
         #[cfg(any(test, feature = "testing"))]
         {
-            shell.recorder = builder.recorder;
+            shell.tap = builder.tap;
         }
         shell.open(input).await.map_err(StartError::Journal)?;
         agent.resumption = shell.resumption();
@@ -388,94 +407,5 @@ impl fmt::Debug for AsyncAgentBuilder {
             .field("session", &self.session)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
-    }
-}
-
-/// An agent can't be started.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// Another agent of the same manager has this session.
-    SessionTaken {
-        /// The session.
-        session: SessionId,
-    },
-    /// The session could not be written down; with [`AppendError::Conflict`], it has entries already, or another process has it.
-    Journal(AppendError),
-    /// The session could not be read.
-    Read(ReadError),
-    /// What the journal has of the session can't be: it was not written by an agent, or by a version that this one doesn't know.
-    Fold {
-        /// The first entry that is wrong.
-        seq: Seq,
-        /// What is wrong with it.
-        error: FoldError,
-    },
-    /// The journal has no such session.
-    UnknownSession {
-        /// The session.
-        session: SessionId,
-    },
-    /// The session is closed: nothing follows.
-    SessionClosed {
-        /// The session.
-        session: SessionId,
-    },
-    /// The agent was to be offered a tool that its manager doesn't have.
-    UnknownTool {
-        /// The name.
-        tool: Arc<str>,
-    },
-    /// The schema of a tool can't be said in the dialect of the model's provider.
-    Schema {
-        /// The tool's name.
-        tool: Arc<str>,
-        /// Where, why, and what to do about it.
-        error: SchemaError,
-    },
-    /// Agents must be started within a tokio runtime.
-    NoRuntime,
-}
-
-impl StartError {
-    /// Whether somebody else has the session: another agent of this manager, or another process. Nothing has been run here.
-    #[must_use]
-    pub const fn is_conflict(&self) -> bool {
-        matches!(
-            self,
-            Self::SessionTaken { .. } | Self::Journal(AppendError::Conflict { .. })
-        )
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SessionTaken { session } => write!(f, "session `{session}` has an agent already"),
-            Self::Journal(_) => f.write_str("the session can't be opened"),
-            Self::Read(_) => f.write_str("the session can't be read"),
-            Self::Fold { seq, .. } => write!(f, "the session's journal is wrong at entry {}", seq.as_u64()),
-            Self::UnknownSession { session } => write!(f, "the journal has no session `{session}`"),
-            Self::SessionClosed { session } => write!(f, "session `{session}` is closed; start another one"),
-            Self::UnknownTool { tool } => write!(f, "the manager has no tool `{tool}`"),
-            Self::Schema { tool, .. } => write!(f, "the model can't be offered `{tool}`"),
-            Self::NoRuntime => f.write_str("agents must be started within a tokio runtime"),
-        }
-    }
-}
-
-impl Error for StartError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Journal(error) => Some(error),
-            Self::Read(error) => Some(error),
-            Self::Fold { error, .. } => Some(error),
-            Self::Schema { error, .. } => Some(error),
-            Self::SessionTaken { .. }
-            | Self::UnknownSession { .. }
-            | Self::SessionClosed { .. }
-            | Self::UnknownTool { .. }
-            | Self::NoRuntime => None,
-        }
     }
 }

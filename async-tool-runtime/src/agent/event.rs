@@ -9,10 +9,15 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::broadcast::{Receiver, Sender};
 
-use super::{DeliveryPolicy, Join, Resumption, RunLimit, TurnNo};
+use super::{Resumption, RunLimit};
 use crate::{
-    AsyncTaskResult, InputRequest, ModelError, ProgressReport, Pruned, TaskId, TaskNo, Timestamp, ToolCall, Usage,
     broadcast::{BroadcastStream, Received, next},
+    clock::Timestamp,
+    context::Pruned,
+    journal::JoinPolicy,
+    model::{ModelError, Usage},
+    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
+    tool::{DeliveryPolicy, ProgressReport},
 };
 
 /// Something an agent did, and when.
@@ -121,7 +126,7 @@ pub enum AgentEventKind {
         /// Its tasks.
         tasks: Vec<TaskNo>,
         /// How many of the results make one wake-up.
-        join: Join,
+        join: JoinPolicy,
     },
     /// The model had written this many tool results itself. They were cut out before anybody saw them, and the model is told.
     Corrected {

@@ -3,28 +3,18 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use self::{
+    cut::Found,
     likeness::seen,
     nonce::{Digits, Nonce},
     tag::Tag,
 };
 
+mod cut;
 mod likeness;
 mod nonce;
 mod tag;
 
-pub(super) use likeness::is_deceptive;
-
-/// Kind of text that a [`FrameGuard`] has cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FrameCut {
-    /// A frame, to its end or to the end of the turn.
-    Frame,
-    /// The end of a frame, without a beginning.
-    FrameEnd,
-    /// The session's nonce.
-    Nonce,
-}
+pub use cut::FrameCut;
 
 /// Streaming filter for a model's text: cuts what looks like a frame of tool results.
 ///
@@ -107,14 +97,6 @@ impl FrameGuard {
             inside: Tag::default(),
             cuts: 0,
             last_cut: None,
-        }
-    }
-
-    /// A guard that has made this many cuts.
-    pub(crate) fn with_cuts(nonce: &str, cuts: u64) -> Self {
-        Self {
-            cuts,
-            ..Self::new(nonce)
         }
     }
 
@@ -228,13 +210,6 @@ impl fmt::Debug for FrameGuard {
 struct State {
     tag: Tag,
     digits: Digits,
-}
-
-/// A frame, its end or a nonce; places in bytes, counted backwards from the last character read.
-struct Found {
-    kind: FrameCut,
-    start: usize,
-    end: usize,
 }
 
 impl State {

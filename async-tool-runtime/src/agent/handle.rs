@@ -5,13 +5,15 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    AckPolicy, Agent, AgentEventStream, AgentState, AsyncAgentBuilder, CloseMode, DeliveryPolicy, Join, Resumption,
-    RunLimit, RunTotals, Stall, WholeAgent, event::Events,
-};
+use super::{AgentEventStream, AgentState, CloseMode, Resumption, RunLimit, RunTotals, Stall, event::Events};
 use crate::{
-    AsyncToolManager, Message, Model, ModelError, ProgressReport, SessionId, TaskId, TaskNo, TaskStatus, Timestamp,
-    ToolCall,
+    clock::Timestamp,
+    context::Message,
+    journal::JoinPolicy,
+    model::ModelError,
+    session::SessionId,
+    task::{TaskId, TaskNo, TaskStatus, ToolCall},
+    tool::{DeliveryPolicy, ProgressReport},
 };
 
 /// An agent that goes on working while its tools run.
@@ -45,7 +47,7 @@ pub struct AsyncAgent {
     pub(super) session: SessionId,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) events: Events,
-    pub(super) status: watch::Receiver<Status>,
+    pub(super) status: watch::Receiver<AgentStatus>,
     pub(super) resumption: Option<Arc<Resumption>>,
 }
 
@@ -56,7 +58,7 @@ pub(super) enum Command {
     Send(String, oneshot::Sender<Result<(), AgentError>>),
     Batch(String, oneshot::Sender<Result<(), AgentError>>),
     Promote(TaskNo, oneshot::Sender<Result<TaskStatus, AgentError>>),
-    Group(Box<Group>, oneshot::Sender<Result<(), AgentError>>),
+    Group(Box<GroupRequest>, oneshot::Sender<Result<(), AgentError>>),
     Summary(oneshot::Sender<RunSummary>),
     Cancel(TaskNo, String, oneshot::Sender<Result<TaskStatus, AgentError>>),
     SetDelivery(TaskNo, DeliveryPolicy, oneshot::Sender<Result<(), AgentError>>),
@@ -68,16 +70,16 @@ pub(super) enum Command {
 
 /// Tasks that the host joins to a group.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct GroupRequest {
     pub(super) name: Arc<str>,
     pub(super) tasks: Vec<TaskNo>,
-    pub(super) join: Join,
+    pub(super) join: JoinPolicy,
     pub(super) limit: Option<Duration>,
 }
 
 /// What the shell shows of itself after every step.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Status {
+pub(super) struct AgentStatus {
     pub(super) state: AgentState,
     pub(super) is_quiescent: bool,
     pub(super) stalled: Option<Stall>,
@@ -85,25 +87,14 @@ pub(super) struct Status {
 }
 
 impl AsyncAgent {
-    /// Starts to build an agent that asks `model` and runs its tools with `manager`. Many agents can share a manager.
-    pub fn builder(model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
-        AsyncAgentBuilder::new(Arc::new(model), manager)
-    }
-
-    /// Starts to build an agent of something that has a loop of its own; see [`Agent`] for what holds then. Acknowledgements start
-    /// no turn of it, unless [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
-    pub fn wrap(agent: impl Agent, manager: AsyncToolManager) -> AsyncAgentBuilder {
-        Self::builder(WholeAgent::new(agent), manager).ack_policy(AckPolicy::Deferred)
-    }
-
     /// The session.
     #[must_use]
     pub fn session(&self) -> &SessionId {
         &self.session
     }
 
-    /// What became of the session's tasks when it was [taken up again](AsyncAgentBuilder::resume); `None` if it was
-    /// [started](AsyncAgentBuilder::start).
+    /// What became of the session's tasks when it was [taken up again](super::AsyncAgentBuilder::resume); `None` if it was
+    /// [started](super::AsyncAgentBuilder::start).
     #[must_use]
     pub fn resumption(&self) -> Option<&Resumption> {
         self.resumption.as_deref()
@@ -191,10 +182,10 @@ impl AsyncAgent {
         &self,
         name: impl Into<Arc<str>>,
         tasks: impl IntoIterator<Item = TaskNo>,
-        join: Join,
+        join: JoinPolicy,
         limit: Option<Duration>,
     ) -> Result<(), AgentError> {
-        let group = Group {
+        let group = GroupRequest {
             name: name.into(),
             tasks: tasks.into_iter().collect(),
             join,
@@ -313,7 +304,7 @@ impl AsyncAgent {
 
     /// Lets go of the session without ending it: for a process that is about to end, and is started again. Nothing more is written, and what
     /// runs here is told to stop, unless it is on a [`Backend`](crate::Backend) that keeps it; returns when it has. The session stays open in its
-    /// journal, and goes on where it is [taken up again](AsyncAgentBuilder::resume), as if this process had been killed now. Without a
+    /// journal, and goes on where it is [taken up again](super::AsyncAgentBuilder::resume), as if this process had been killed now. Without a
     /// journal that outlives the process, it is lost.
     ///
     /// The agent does nothing from then on, and dropping it closes nothing.

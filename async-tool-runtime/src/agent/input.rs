@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CloseMode, DeliveryPolicy, Join, Timer, TurnNo};
-use crate::{AsyncTaskResult, InputRequest, ModelError, ProgressReport, TaskId, TaskNo, ToolCall, TurnEnd};
+use super::{CloseMode, Timer};
+use crate::{
+    journal::JoinPolicy,
+    model::{ModelError, TurnEnd},
+    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
+    tool::{DeliveryPolicy, ProgressReport},
+};
 
 /// Something that happened to an agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +66,7 @@ pub enum AgentInput {
         /// The tasks; those that aren't there are left out.
         tasks: Vec<TaskNo>,
         /// How many of the results make one wake-up.
-        join: Join,
+        join: JoinPolicy,
         /// How long they are joined; `None`: without end.
         limit: Option<Duration>,
     },

@@ -21,10 +21,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{AgentState, RunTotals, TurnNo, group::TaskGroup};
+use super::{AgentState, RunTotals, group::TaskGroup};
 use crate::{
-    AsyncTaskResult, TaskId, TaskNo, Timestamp,
+    clock::Timestamp,
     context::{Pruned, Transcript},
+    task::{AsyncTaskResult, TaskId, TaskNo, TurnNo},
 };
 
 /// State of a session: the fold of its journal. [`apply`](Self::apply) is the only way to change it, and it refuses

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use std::fmt;
 
-use crate::Usage;
+use crate::model::Usage;
 
 /// How much an agent does for one message of the user's. A model that calls tools in a circle, or answers itself for ever,
 /// comes to an end here.

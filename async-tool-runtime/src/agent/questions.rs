@@ -5,8 +5,11 @@ use std::{collections::BTreeMap, convert::Infallible, future::pending};
 use serde_json::Value;
 
 use crate::{
-    AsyncToolManager, BoxFuture, EventStream, InputRequest, SessionId, TaskEvent, TaskId, TaskSnapshot, ToolContext,
-    ToolError, tool::ask,
+    future::BoxFuture,
+    manager::AsyncToolManager,
+    session::SessionId,
+    task::{EventStream, InputRequest, TaskEvent, TaskId, TaskSnapshot},
+    tool::{ToolContext, ToolError, ask},
 };
 
 /// The question that is put to the host now.

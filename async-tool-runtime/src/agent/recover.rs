@@ -5,7 +5,12 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{AsyncAgent, AsyncAgentBuilder, StartError, handle::Command};
-use crate::{AsyncToolManager, Journal, ReadError, SessionFilter, SessionId, broadcast::next};
+use crate::{
+    broadcast::next,
+    journal::{Journal, ReadError, SessionFilter},
+    manager::AsyncToolManager,
+    session::SessionId,
+};
 
 /// What [`AsyncToolManager::recover`] came to.
 #[derive(Debug, Default)]

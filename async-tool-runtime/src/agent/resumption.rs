@@ -1,6 +1,6 @@
 //! What became of a session's tasks when it was taken up again.
 
-use crate::TaskNo;
+use crate::task::TaskNo;
 
 /// What became of a session's tasks when it was taken up again, because the process that had it has ended.
 ///

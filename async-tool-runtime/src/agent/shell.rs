@@ -18,18 +18,25 @@ use tokio::{
     time::sleep,
 };
 
+#[cfg(any(test, feature = "testing"))]
+use super::Tap;
 use super::{
     AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
-    CloseMode, Ledger, Resumption, RunSummary, Timer, TurnEvent, TurnNo,
+    CloseMode, Ledger, Resumption, RunSummary, Timer, TurnEvent,
     bounds::Bounds,
     event::Events,
-    handle::{Command, Group, Status},
+    handle::{AgentStatus, Command, GroupRequest},
     redaction::Redactor,
 };
 use crate::{
-    AppendError, AsyncTaskResult, AsyncToolManager, Entry, Journal, Message, Model, ModelError, ModelEvent,
-    ModelRequest, ModelStream, Seq, SessionId, SubmitError, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus,
-    Timestamp, Timing, broadcast::next, manager::TaskNews,
+    broadcast::next,
+    clock::Timestamp,
+    context::Message,
+    journal::{AppendError, Entry, Journal, Seq},
+    manager::{AsyncToolManager, SubmitError, TaskNews},
+    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
+    session::SessionId,
+    task::{AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
 };
 
 /// How many commands may wait; the host waits beyond that.
@@ -48,7 +55,7 @@ pub(super) struct Shell {
     manager: AsyncToolManager,
     pub(super) bounds: Bounds,
     #[cfg(any(test, feature = "testing"))]
-    pub(super) recorder: Option<crate::testing::Recorder>,
+    pub(super) tap: Option<Tap>,
     journal: Arc<dyn Journal>,
     /// Stands before the journal where anything is to be kept from it.
     pub(super) redactor: Option<Box<Redactor>>,
@@ -64,7 +71,7 @@ pub(super) struct Shell {
     timers: BTreeMap<Timer, Timestamp>,
 
     events: Events,
-    status: watch::Sender<Status>,
+    status: watch::Sender<AgentStatus>,
     closers: Vec<oneshot::Sender<Result<(), AgentError>>>,
     stopped: Option<String>,
 }
@@ -86,7 +93,7 @@ impl Shell {
     ) -> (AsyncAgent, Self, mpsc::Receiver<Command>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_BACKLOG);
         let events = Events::default();
-        let (status, status_reader) = watch::channel(Status::default());
+        let (status, status_reader) = watch::channel(AgentStatus::default());
         let agent = AsyncAgent {
             session: session.clone(),
             commands,
@@ -101,7 +108,7 @@ impl Shell {
             manager,
             bounds: Bounds::default(),
             #[cfg(any(test, feature = "testing"))]
-            recorder: None,
+            tap: None,
             journal,
             redactor: None,
             seq: Seq::START,
@@ -240,7 +247,7 @@ impl Shell {
                 let answer = match unknown {
                     Some(task) => self.is_alive().and(Err(AgentError::UnknownTask(*task))),
                     None => {
-                        let Group {
+                        let GroupRequest {
                             name,
                             tasks,
                             join,
@@ -365,8 +372,8 @@ impl Shell {
     fn decide(&mut self, input: AgentInput) -> Vec<AgentAction> {
         let now = self.manager.now();
         #[cfg(any(test, feature = "testing"))]
-        if let Some(recorder) = &self.recorder {
-            recorder.note(&self.session, &self.machine, now, &input);
+        if let Some(tap) = &self.tap {
+            tap(&self.session, &self.machine, now, &input);
         }
         self.machine.step(now, input)
     }
@@ -547,7 +554,7 @@ impl Shell {
             );
             let is_new = shown != (state, is_quiescent, stalled, stopped);
             if is_new {
-                *status = Status {
+                *status = AgentStatus {
                     state,
                     is_quiescent,
                     stalled: stalled.cloned(),

@@ -10,26 +10,28 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ledger, RunTotals, TurnNo,
+    Ledger, RunTotals,
     group::TaskGroup,
     ledger::{Life, OpenTurn, TaskRecord},
 };
 use crate::{
-    Answer, AnswerContent, CallId, Message, Pruned, Seq, Snapshot, TaskAck, TaskId, TaskNo, TaskStatus, Timestamp,
-    Transcript,
+    clock::Timestamp,
+    context::{Answer, AnswerContent, Message, Pruned, Transcript},
+    journal::{Seq, Snapshot},
+    task::{CallId, TaskAck, TaskId, TaskNo, TaskStatus, TurnNo},
 };
 
 /// The form that is written. One with another number is not read: the entries are.
 const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct State {
+struct StoredLedger {
     format: u32,
     opened: bool,
     nonce: String,
     works_for: Option<TaskId>,
     is_restart_untold: bool,
-    transcript: Vec<Kept>,
+    transcript: Vec<StoredMessage>,
     pruned: Pruned,
     held_messages: Vec<String>,
     tasks: BTreeMap<TaskNo, TaskRecord>,
@@ -52,21 +54,21 @@ struct State {
 
 /// A message without the results in it.
 #[derive(Serialize, Deserialize)]
-enum Kept {
-    Answers(Vec<KeptAnswer>),
+enum StoredMessage {
+    Answers(Vec<StoredAnswer>),
     Delivery { tasks: Vec<TaskNo>, text: String },
     Other(Arc<Message>),
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptAnswer {
+struct StoredAnswer {
     call: CallId,
     tool: Arc<str>,
-    content: KeptContent,
+    content: StoredContent,
 }
 
 #[derive(Serialize, Deserialize)]
-enum KeptContent {
+enum StoredContent {
     Ack(TaskNo, TaskStatus),
     Result(TaskNo),
     Other(AnswerContent),
@@ -103,7 +105,7 @@ impl Ledger {
             draining,
             life,
         } = self.clone();
-        let state = State {
+        let state = StoredLedger {
             format: FORMAT,
             opened,
             nonce,
@@ -148,7 +150,7 @@ impl Ledger {
         if format != FORMAT {
             return None;
         }
-        let state: State = serde_json::from_slice(&snapshot.state).ok()?;
+        let state: StoredLedger = serde_json::from_slice(&snapshot.state).ok()?;
         let mut transcript = Transcript::default();
         for kept in state.transcript {
             transcript.push_shared(restore(kept, &state.tasks)?);
@@ -185,54 +187,56 @@ impl Ledger {
         })
     }
 
-    fn keep(&self, message: &Arc<Message>) -> Option<Kept> {
+    fn keep(&self, message: &Arc<Message>) -> Option<StoredMessage> {
         Some(match &**message {
             Message::Answers(answers) => {
                 let kept = answers.iter().map(|answer| {
                     let content = match &answer.content {
-                        AnswerContent::Ack(ack) => KeptContent::Ack(self.number(ack.task)?, ack.status),
-                        AnswerContent::Result(result) => KeptContent::Result(self.number(result.task)?),
+                        AnswerContent::Ack(ack) => StoredContent::Ack(self.number(ack.task)?, ack.status),
+                        AnswerContent::Result(result) => StoredContent::Result(self.number(result.task)?),
                         other @ (AnswerContent::Report(_) | AnswerContent::Collapsed(_)) => {
-                            KeptContent::Other(other.clone())
+                            StoredContent::Other(other.clone())
                         }
                     };
-                    Some(KeptAnswer {
+                    Some(StoredAnswer {
                         call: answer.call.clone(),
                         tool: Arc::clone(&answer.tool),
                         content,
                     })
                 });
-                Kept::Answers(kept.collect::<Option<_>>()?)
+                StoredMessage::Answers(kept.collect::<Option<_>>()?)
             }
-            Message::Delivery { tasks, text, .. } => Kept::Delivery {
+            Message::Delivery { tasks, text, .. } => StoredMessage::Delivery {
                 tasks: tasks.clone(),
                 text: text.clone(),
             },
-            Message::User { .. } | Message::Assistant { .. } | Message::Note { .. } => Kept::Other(Arc::clone(message)),
+            Message::User { .. } | Message::Assistant { .. } | Message::Note { .. } => {
+                StoredMessage::Other(Arc::clone(message))
+            }
         })
     }
 }
 
-fn restore(kept: Kept, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<Arc<Message>> {
+fn restore(kept: StoredMessage, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<Arc<Message>> {
     let result_of = |number: &TaskNo| tasks.get(number)?.result.clone();
     Some(Arc::new(match kept {
-        Kept::Other(message) => return Some(message),
-        Kept::Delivery { tasks: told, text } => Message::Delivery {
+        StoredMessage::Other(message) => return Some(message),
+        StoredMessage::Delivery { tasks: told, text } => Message::Delivery {
             results: told.iter().map(result_of).collect::<Option<_>>()?,
             tasks: told,
             text,
         },
-        Kept::Answers(answers) => {
-            let answers = answers.into_iter().map(|KeptAnswer { call, tool, content }| {
+        StoredMessage::Answers(answers) => {
+            let answers = answers.into_iter().map(|StoredAnswer { call, tool, content }| {
                 let content = match content {
-                    KeptContent::Result(number) => AnswerContent::Result(result_of(&number)?),
-                    KeptContent::Ack(number, status) => {
+                    StoredContent::Result(number) => AnswerContent::Result(result_of(&number)?),
+                    StoredContent::Ack(number, status) => {
                         let record = tasks.get(&number)?;
                         let arguments = record.call.arguments.clone();
                         let name = Arc::clone(&record.call.name);
                         AnswerContent::Ack(TaskAck::new(record.task, Some(number), name, arguments, status))
                     }
-                    KeptContent::Other(content) => content,
+                    StoredContent::Other(content) => content,
                 };
                 Some(Answer::new(call, tool, content))
             });

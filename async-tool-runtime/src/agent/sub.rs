@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, RunError, StartError, questions};
 use crate::{
-    AsyncToolManager, FunctionTool, LostTask, Message, Messages, Reconciled, SessionId, ToolContext, ToolError,
-    ToolErrorKind,
-    tool::{Suspension, shorten},
+    context::Message,
+    manager::AsyncToolManager,
+    session::SessionId,
+    tool::{FunctionTool, LostTask, Messages, Reconciled, Suspension, ToolContext, ToolError, ToolErrorKind, shorten},
 };
 
 /// How many letters of what a sub-agent says are shown as its progress.

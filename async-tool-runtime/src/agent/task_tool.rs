@@ -1,7 +1,7 @@
 //! The one tool with which a model looks after its tasks.
 //!
 //! It is a tool of the agent's own: its calls become no tasks of the manager, and are answered when the turn is answered. What
-//! an answer hands over of a result is thereby delivered, in the same entry (`Given::Report`).
+//! an answer hands over of a result is thereby delivered, in the same entry (`CallAnswer::Report`).
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -9,14 +9,14 @@ use regex_lite::Regex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Join;
 use crate::{
-    AsyncTaskResult, TaskNo, TaskOutcome, ToolCall, ToolDefinition, ToolError, ToolErrorKind,
-    tool::{Constraints, bind},
+    journal::JoinPolicy,
+    task::{AsyncTaskResult, TaskNo, TaskOutcome, ToolCall},
+    tool::{Constraints, TASK_TOOL, ToolDefinition, ToolError, ToolErrorKind, bind},
 };
 
-/// The name of the tool.
-pub(crate) const NAME: &str = "task";
+/// Name of the tool.
+pub(crate) const NAME: &str = TASK_TOOL;
 /// How much of a result one answer holds, in bytes of text.
 const PIECE: usize = 16 * 1024;
 /// How many matching lines one answer holds.
@@ -59,7 +59,7 @@ pub(crate) enum Control {
     Group {
         name: String,
         tasks: Vec<Named>,
-        join: Join,
+        join: JoinPolicy,
         limit: Option<Duration>,
     },
 }
@@ -213,10 +213,10 @@ pub(crate) fn read(call: &ToolCall) -> Result<Control, ToolError> {
             tasks: some("group")?,
             name: arguments.name.unwrap_or_else(|| call.id.to_string()),
             join: match (arguments.mode, arguments.count) {
-                (None | Some(Mode::All), _) => Join::All,
-                (Some(Mode::Any), _) => Join::Any,
-                (Some(Mode::FirstOk), _) => Join::FirstOk,
-                (Some(Mode::Quorum), Some(count)) => Join::Quorum(count),
+                (None | Some(Mode::All), _) => JoinPolicy::All,
+                (Some(Mode::Any), _) => JoinPolicy::Any,
+                (Some(Mode::FirstOk), _) => JoinPolicy::FirstOk,
+                (Some(Mode::Quorum), Some(count)) => JoinPolicy::Quorum(count),
                 (Some(Mode::Quorum), None) => return Err(refuse("mode \"quorum\" needs `count`".to_owned())),
             },
             limit,
@@ -370,7 +370,11 @@ fn grep(value: &Value, pattern: &str) -> Result<Value, ToolError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SessionId, TaskSpec, Timestamp, Timing};
+    use crate::{
+        clock::Timestamp,
+        session::SessionId,
+        task::{TaskSpec, Timing},
+    };
 
     fn call(arguments: Value) -> ToolCall {
         ToolCall::new("c1", NAME, arguments)
@@ -419,7 +423,7 @@ mod tests {
                 Control::Group {
                     name: "g".to_owned(),
                     tasks: vec![t(1), t(2)],
-                    join: Join::Quorum(1),
+                    join: JoinPolicy::Quorum(1),
                     limit: None,
                 },
             ),

@@ -5,7 +5,11 @@ use std::{collections::VecDeque, error::Error, fmt, sync::Arc};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::{Arguments, CallId, ModelEvent, StopReason, TaskAck, ToolCall, TurnEnd, Usage};
+use crate::{
+    model::{ModelEvent, StopReason, TurnEnd, Usage},
+    task::{CallId, TaskAck, ToolCall},
+    tool::Arguments,
+};
 
 /// What an [`Agent`](super::Agent) can do during a turn. Cheap to clone.
 #[derive(Clone)]
@@ -33,8 +37,12 @@ impl TurnContext {
     ///
     /// # Errors
     ///
-    /// [`TurnOver`], where the context was kept longer than the turn.
-    pub fn call(&self, tool: impl Into<Arc<str>>, arguments: impl Into<Arguments>) -> Result<CallReceipt, TurnOver> {
+    /// [`TurnOverError`], where the context was kept longer than the turn.
+    pub fn call(
+        &self,
+        tool: impl Into<Arc<str>>,
+        arguments: impl Into<Arguments>,
+    ) -> Result<CallReceipt, TurnOverError> {
         let receipt = CallReceipt {
             call: CallId::new(format!("call_{}", uuid::Uuid::new_v4().simple())),
             tool: tool.into(),
@@ -45,7 +53,9 @@ impl TurnContext {
             Arc::clone(&receipt.tool),
             receipt.arguments.clone(),
         );
-        self.events.send(ModelEvent::ToolCall(call)).map_err(|_| TurnOver)?;
+        self.events
+            .send(ModelEvent::ToolCall(call))
+            .map_err(|_| TurnOverError)?;
         Ok(receipt)
     }
 
@@ -101,18 +111,18 @@ impl CallReceipt {
 
 /// The turn is over, and nothing can be called in its name any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TurnOver;
+pub struct TurnOverError;
 
-impl fmt::Display for TurnOver {
+impl fmt::Display for TurnOverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the turn is over; calls are made while it runs")
     }
 }
 
-impl Error for TurnOver {}
+impl Error for TurnOverError {}
 
-impl From<TurnOver> for crate::ModelError {
-    fn from(error: TurnOver) -> Self {
+impl From<TurnOverError> for crate::ModelError {
+    fn from(error: TurnOverError) -> Self {
         Self::permanent(error.to_string()).with_source(error)
     }
 }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{frames, whole::mark_of};
+use super::turn_mark::mark_of;
 use crate::{
-    AnswerContent, AsyncTaskResult, CallId, Message, ModelRequest, SessionId, TaskAck, TaskNo, Timestamp, ToolCall,
-    ToolDefinition,
+    clock::Timestamp,
+    context::{AnswerContent, Message, frames},
+    model::ModelRequest,
+    session::SessionId,
+    task::{AsyncTaskResult, CallId, TaskAck, TaskNo, ToolCall},
+    tool::ToolDefinition,
 };
 
 /// What an [`Agent`](super::Agent) is told at the begin of a turn: all that is new since its last completed one.

@@ -12,16 +12,18 @@ use std::{
 };
 
 use futures_core::Stream;
-use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{TurnContext, TurnInput, TurnReply};
-use crate::{
-    BoxFuture, Message, Model, ModelError, ModelEvent, ModelRequest, ModelStream, SessionId, StopReason, TurnEnd,
+use super::{
+    TurnContext, TurnInput, TurnReply,
+    turn_mark::{mark, mark_of},
 };
-
-/// The name under which a turn's number stands in the provider's part of its message.
-const MARK: &str = "agent_turn";
+use crate::{
+    context::Message,
+    future::BoxFuture,
+    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd},
+    session::SessionId,
+};
 
 /// Something that owns its loop, such as another framework's agent: it is given what is new, and works until it has something to
 /// say. [`AsyncAgent::wrap`](super::AsyncAgent::wrap) makes it asynchronous.
@@ -191,7 +193,7 @@ impl<A: Agent> Model for WholeAgent<A> {
         let (sender, events) = mpsc::unbounded_channel();
         let cx = TurnContext::new(sender);
         let member = Arc::clone(&self.0);
-        ModelStream::new(Turn {
+        ModelStream::new(TurnAtWork {
             events,
             work: Some(Box::pin(async move { member.lock().await.turn(request, cx).await })),
             has_calls: false,
@@ -235,18 +237,6 @@ fn last_completed(messages: &[Arc<Message>]) -> u64 {
     messages.iter().rev().find_map(|message| mark_of(message)).unwrap_or(0)
 }
 
-/// The number of the turn that a message is the end of. One that was broken off has none.
-pub(super) fn mark_of(message: &Message) -> Option<u64> {
-    match message {
-        Message::Assistant { provider, .. } => provider.as_ref()?.get(MARK)?.as_u64(),
-        Message::User { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Note { .. } => None,
-    }
-}
-
-fn mark(ordinal: u64) -> Value {
-    json!({MARK: ordinal})
-}
-
 fn into_model_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
     match error.into().downcast::<ModelError>() {
         Ok(error) => *error,
@@ -258,8 +248,8 @@ fn panicked() -> ModelError {
     ModelError::permanent("the agent panicked")
 }
 
-/// A turn at work, as the events that it gives.
-struct Turn {
+/// Turn of a whole agent, as a stream of its events.
+struct TurnAtWork {
     events: mpsc::UnboundedReceiver<ModelEvent>,
     work: Option<BoxFuture<'static, Result<(u64, TurnReply), ModelError>>>,
     has_calls: bool,
@@ -267,7 +257,7 @@ struct Turn {
     rest: VecDeque<ModelEvent>,
 }
 
-impl Stream for Turn {
+impl Stream for TurnAtWork {
     type Item = Result<ModelEvent, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -300,7 +290,7 @@ impl Stream for Turn {
     }
 }
 
-impl Turn {
+impl TurnAtWork {
     fn next_of_rest(&mut self) -> Option<Result<ModelEvent, ModelError>> {
         let mut event = self.rest.pop_front()?;
         if let ModelEvent::Done(TurnEnd { stop, .. }) = &mut event

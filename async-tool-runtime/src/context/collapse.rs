@@ -1,41 +1,19 @@
 //! One line in place of a result.
 
-use std::{borrow::Cow, io, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, AnswerContent, Message};
-use crate::{AsyncTaskResult, ResultPreview, TaskOutcome, agent::frames};
+use super::{
+    Answer, AnswerContent, Message,
+    stand_in::{StandIn, size},
+};
+use crate::{context::frames, task::ResultPreview};
 
 /// How many bytes of arguments stay in the line of a delivery. Its call may be out of sight, and the number alone says little.
 const ARGUMENT_BYTES: usize = 120;
 /// A handle is a task's number or id. What is longer is the work of a tool that imitates a preview.
 const HANDLE_BYTES: usize = 64;
-
-/// What stands where a result stood. The way back is the `task` tool, which reads the record.
-#[derive(Clone, Copy)]
-struct StandIn<'a> {
-    task: &'a str,
-    bytes: usize,
-    /// The name of the whole, where the model had been shown a part and told another name than the task's.
-    handle: Option<&'a str>,
-}
-
-impl StandIn<'_> {
-    fn write(self, object: &mut Map<String, Value>, prefix: &str) {
-        let Self { task, bytes, .. } = self;
-        object.insert("task".into(), json!(task));
-        object.insert(
-            "collapsed".into(),
-            json!(format!(
-                "{prefix}{bytes} bytes; the tool `task` shows them again as {task}"
-            )),
-        );
-        if let Some(handle) = self.handle.filter(|handle| *handle != task) {
-            object.insert("handle".into(), json!(handle));
-        }
-    }
-}
 
 /// The message with one line in place of each result that is longer than that. It is the same message where nothing is.
 pub(super) fn collapse(message: &Arc<Message>) -> Arc<Message> {
@@ -100,24 +78,6 @@ fn shorten_report(report: &Value) -> Value {
     json!({"tasks": tasks, "collapsed": format!("{bytes} bytes; ask `task` again for more")})
 }
 
-/// The answer that stands for a result.
-pub(super) fn stand_in(result: &AsyncTaskResult) -> Value {
-    let task = result
-        .number
-        .map_or_else(|| result.task.to_string(), |number| number.to_string());
-    let preview = result.preview.as_deref();
-    let bytes = preview.map_or_else(|| size_of(&result.outcome), |preview| preview.bytes);
-    let status = status_of(&result.outcome);
-    let mut object = Map::new();
-    let stand_in = StandIn {
-        task: &task,
-        bytes,
-        handle: preview.map(|preview| preview.handle.as_str()),
-    };
-    stand_in.write(&mut object, &format!("{status}, "));
-    Value::Object(object)
-}
-
 /// A line of a delivery that holds a result, without the result. Input: `{"task":"t3","tool":"search","status":"completed","result":…}`.
 /// Output: `{"task":"t3","tool":"search","status":"completed","collapsed":"12345 bytes; …"}`.
 fn collapse_line(line: &str) -> Option<String> {
@@ -156,41 +116,4 @@ fn collapse_line(line: &str) -> Option<String> {
 /// A small result is worth more to the model than what is saved on it.
 const fn is_worth_it(collapsed: usize, shown: usize) -> bool {
     collapsed * 2 < shown
-}
-
-const fn status_of(outcome: &TaskOutcome) -> &'static str {
-    match outcome {
-        TaskOutcome::Completed(_) => "completed",
-        TaskOutcome::Failed(_) => "failed",
-        TaskOutcome::Cancelled(_) => "cancelled",
-        TaskOutcome::Unknown(_) => "unknown",
-    }
-}
-
-fn size_of(outcome: &TaskOutcome) -> usize {
-    match outcome {
-        TaskOutcome::Completed(value) => size(value),
-        TaskOutcome::Failed(error) => error.model_message().len(),
-        TaskOutcome::Cancelled(text) | TaskOutcome::Unknown(text) => text.len(),
-    }
-}
-
-/// How many bytes of JSON a value is.
-pub(super) fn size(value: &Value) -> usize {
-    struct Size(usize);
-
-    impl io::Write for Size {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let mut size = Size(0);
-    let _never_fails = serde_json::to_writer(&mut size, value);
-    size.0
 }

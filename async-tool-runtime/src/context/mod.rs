@@ -20,7 +20,9 @@
 //! Absent on purpose: summaries by a model. They cost a turn, and what is wrong in them can't be told from what was said.
 
 mod collapse;
+pub(crate) mod frames;
 mod prune;
+mod stand_in;
 mod status;
 #[cfg(feature = "tokenizer")]
 mod tokenizer;

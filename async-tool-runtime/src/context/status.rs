@@ -4,7 +4,10 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde_json::Value;
 
-use crate::{TaskNo, TaskStatus, agent::frames};
+use crate::{
+    context::frames,
+    task::{TaskNo, TaskStatus},
+};
 
 /// How many bytes of a tool's name are shown. Names come from the model, also such as no tool has.
 const NAME_BYTES: usize = 64;

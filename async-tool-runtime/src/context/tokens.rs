@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Answer, AnswerContent, Message, collapse::size};
-use crate::TaskOutcome;
+use super::{Answer, AnswerContent, Message, stand_in::size};
+use crate::task::TaskOutcome;
 
 /// What a provider puts around a message: its role and its ends. OpenAI documents 3.
 const AROUND_MESSAGE: usize = 4;
@@ -195,7 +195,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{TaskAck, TaskId, TaskNo, TaskStatus};
+    use crate::task::{TaskAck, TaskId, TaskNo, TaskStatus};
 
     #[test]
     fn an_acknowledgement_counts_for_what_the_model_reads() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{AsyncTaskResult, CallId, TaskAck, TaskNo, TaskOutcome, ToolCall};
+use crate::task::{AsyncTaskResult, CallId, TaskAck, TaskNo, TaskOutcome, ToolCall};
 
 /// A message of the conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ impl Answer {
         match &self.content {
             AnswerContent::Ack(ack) => ack.to_model_json(),
             AnswerContent::Report(report) => report.clone(),
-            AnswerContent::Collapsed(result) => super::collapse::stand_in(result),
+            AnswerContent::Collapsed(result) => super::stand_in::stand_in(result),
             AnswerContent::Result(result) => match &result.outcome {
                 TaskOutcome::Completed(value) => result.shown_value(value).into_owned(),
                 TaskOutcome::Failed(error) => {

@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{AsyncTaskResult, CallId, Entry, Given, Seq, TaskId, TaskNo, TurnNo};
+use crate::{
+    journal::{CallAnswer, Entry, Seq},
+    task::{AsyncTaskResult, CallId, TaskId, TaskNo, TurnNo},
+};
 
 /// Checks that a journal keeps the promises of a session. The journal may end anywhere; if it ends with [`Entry::Closed`], nothing may
 /// be left open.
@@ -28,7 +31,7 @@ use crate::{AsyncTaskResult, CallId, Entry, Given, Seq, TaskId, TaskNo, TurnNo};
 ///
 /// # Errors
 ///
-/// [`Violation`]: the first entry that breaks a promise.
+/// [`PromiseError`]: the first entry that breaks a promise.
 ///
 /// ```
 /// use async_tool_runtime::{Entry, Timestamp, TurnNo, testing::check_journal};
@@ -41,12 +44,12 @@ use crate::{AsyncTaskResult, CallId, Entry, Given, Seq, TaskId, TaskNo, TurnNo};
 /// let violation = check_journal(&journal).unwrap_err();
 /// assert_eq!(violation.seq().as_u64(), 3);
 /// assert!(violation.to_string().contains("turn 1 has not come to its end"));
-/// # Ok::<(), async_tool_runtime::testing::Violation>(())
+/// # Ok::<(), async_tool_runtime::testing::PromiseError>(())
 /// ```
-pub fn check_journal(journal: &[Entry]) -> Result<(), Violation> {
+pub fn check_journal(journal: &[Entry]) -> Result<(), PromiseError> {
     let mut books = Books::default();
     for (place, entry) in journal.iter().enumerate() {
-        books.enter(entry).map_err(|promise| Violation {
+        books.enter(entry).map_err(|promise| PromiseError {
             seq: Seq::new(place as u64 + 1),
             promise,
             entry: Box::new(entry.clone()),
@@ -57,13 +60,13 @@ pub fn check_journal(journal: &[Entry]) -> Result<(), Violation> {
 
 /// An entry of a journal breaks a promise.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Violation {
+pub struct PromiseError {
     seq: Seq,
     promise: String,
     entry: Box<Entry>,
 }
 
-impl Violation {
+impl PromiseError {
     /// The place of the entry.
     #[must_use]
     pub const fn seq(&self) -> Seq {
@@ -83,22 +86,22 @@ impl Violation {
     }
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for PromiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "entry {}: {}: {:?}", self.seq.as_u64(), self.promise, self.entry)
     }
 }
 
-impl Error for Violation {}
+impl Error for PromiseError {}
 
 /// What a journal says of each task.
 #[derive(Default)]
 struct Books {
     nonce: Option<String>,
-    tasks: BTreeMap<TaskNo, Account>,
+    tasks: BTreeMap<TaskNo, TaskAccount>,
     ids: BTreeMap<TaskId, TaskNo>,
     last_turn: u32,
-    turn: Turn,
+    turn: TurnAccount,
     /// Of its calls so far.
     call_ids: BTreeSet<CallId>,
     /// Acknowledged in the last answers, and no turn has started since.
@@ -113,7 +116,7 @@ struct Books {
 }
 
 #[derive(Default)]
-struct Account {
+struct TaskAccount {
     own: bool,
     attempt: u32,
     result: Option<Arc<AsyncTaskResult>>,
@@ -127,7 +130,7 @@ struct Account {
 }
 
 #[derive(Default)]
-enum Turn {
+enum TurnAccount {
     #[default]
     None,
     Runs(TurnNo, Vec<TaskNo>),
@@ -189,7 +192,7 @@ impl Books {
                 self.interrupter = Some(*by);
             }
             Entry::TurnFailed { turn, .. } => {
-                let Turn::Runs(running, calls) = std::mem::take(&mut self.turn) else {
+                let TurnAccount::Runs(running, calls) = std::mem::take(&mut self.turn) else {
                     return Err(format!("{turn} fails, and doesn't run"));
                 };
                 ensure(running == *turn, || format!("{turn} fails while {running} runs"))?;
@@ -211,7 +214,7 @@ impl Books {
                 }
             }
             Entry::Delivered { tasks, text, .. } => {
-                ensure(matches!(self.turn, Turn::None), || {
+                ensure(matches!(self.turn, TurnAccount::None), || {
                     "a delivery comes between a call and its answer".to_owned()
                 })?;
                 ensure(!self.is_closing && !tasks.is_empty(), || {
@@ -272,7 +275,7 @@ impl Books {
             }
             Entry::Closing { .. } => {
                 ensure(!self.is_closing, || "a session closes twice".to_owned())?;
-                ensure(matches!(self.turn, Turn::None), || {
+                ensure(matches!(self.turn, TurnAccount::None), || {
                     "a session closes in the middle of a turn".to_owned()
                 })?;
                 self.is_closing = true;
@@ -284,9 +287,9 @@ impl Books {
 
     fn start(&mut self, turn: TurnNo) -> Promise {
         match &self.turn {
-            Turn::None => {}
-            Turn::Runs(open, _) => return Err(format!("{turn} starts, and {open} has not come to its end")),
-            Turn::Ended(open, _) => return Err(format!("{turn} starts, and calls of {open} have no answer")),
+            TurnAccount::None => {}
+            TurnAccount::Runs(open, _) => return Err(format!("{turn} starts, and {open} has not come to its end")),
+            TurnAccount::Ended(open, _) => return Err(format!("{turn} starts, and calls of {open} have no answer")),
         }
         ensure(!self.is_closing, || format!("{turn} starts after the end"))?;
         ensure(turn.as_u32() == self.last_turn + 1, || {
@@ -297,7 +300,7 @@ impl Books {
         }
         self.last_turn = turn.as_u32();
         self.call_ids.clear();
-        self.turn = Turn::Runs(turn, Vec::new());
+        self.turn = TurnAccount::Runs(turn, Vec::new());
         self.unseen.clear();
         Ok(())
     }
@@ -325,7 +328,7 @@ impl Books {
             format!("{number} is the number of task {}", self.tasks.len() + 1)
         })?;
         match &mut self.turn {
-            Turn::Runs(running, calls) if running == turn => {
+            TurnAccount::Runs(running, calls) if running == turn => {
                 ensure(self.call_ids.insert(call.id.clone()), || {
                     format!("two calls of {turn} have the id {}", call.id)
                 })?;
@@ -336,10 +339,10 @@ impl Books {
         ensure(self.ids.insert(*task, *number).is_none(), || {
             format!("{number} has the id of another task")
         })?;
-        let account = Account {
+        let account = TaskAccount {
             own: *own,
             attempt: 1,
-            ..Account::default()
+            ..TaskAccount::default()
         };
         ensure(self.tasks.insert(*number, account).is_none(), || {
             format!("there are two tasks {number}")
@@ -347,7 +350,7 @@ impl Books {
     }
 
     fn end(&mut self, turn: TurnNo, calls: &[TaskNo]) -> Promise {
-        let Turn::Runs(running, accepted) = std::mem::take(&mut self.turn) else {
+        let TurnAccount::Runs(running, accepted) = std::mem::take(&mut self.turn) else {
             return Err(format!("{turn} ends, and doesn't run"));
         };
         let ended: BTreeSet<TaskNo> = calls.iter().copied().collect();
@@ -357,7 +360,7 @@ impl Books {
             format!("{turn} ends with other calls than were accepted in it")
         })?;
         if !calls.is_empty() {
-            self.turn = Turn::Ended(turn, calls.to_vec());
+            self.turn = TurnAccount::Ended(turn, calls.to_vec());
         }
         Ok(())
     }
@@ -378,14 +381,14 @@ impl Books {
         Ok(())
     }
 
-    fn answer(&mut self, turn: TurnNo, answers: &[Given]) -> Promise {
-        let Turn::Ended(ended, calls) = std::mem::take(&mut self.turn) else {
+    fn answer(&mut self, turn: TurnNo, answers: &[CallAnswer]) -> Promise {
+        let TurnAccount::Ended(ended, calls) = std::mem::take(&mut self.turn) else {
             return Err(format!("calls of {turn} are answered, and it waits for no answers"));
         };
         let answered: Vec<TaskNo> = answers
             .iter()
             .map(|given| match given {
-                Given::Ack(number, _) | Given::Result(number) | Given::Report { number, .. } => *number,
+                CallAnswer::Ack(number, _) | CallAnswer::Result(number) | CallAnswer::Report { number, .. } => *number,
             })
             .collect();
         ensure(ended == turn && answered == calls, || {
@@ -394,7 +397,7 @@ impl Books {
         self.unseen.clear();
         for given in answers {
             match given {
-                Given::Ack(number, status) => {
+                CallAnswer::Ack(number, status) => {
                     let account = self.account(*number)?;
                     ensure(
                         !account.own && account.result.is_none() && !status.is_terminal(),
@@ -403,8 +406,8 @@ impl Books {
                     account.is_promised = true;
                     self.unseen.insert(*number);
                 }
-                Given::Result(number) => self.tell(*number, "told as the answer to its call")?,
-                Given::Report { number, tasks, .. } => {
+                CallAnswer::Result(number) => self.tell(*number, "told as the answer to its call")?,
+                CallAnswer::Report { number, tasks, .. } => {
                     let is_own = self.account(*number)?.own;
                     ensure(is_own, || format!("{number} is answered with a report, and is a task"))?;
                     self.close_account(*number, "answered")?;
@@ -490,7 +493,7 @@ impl Books {
         Ok(())
     }
 
-    fn account(&mut self, number: TaskNo) -> Result<&mut Account, String> {
+    fn account(&mut self, number: TaskNo) -> Result<&mut TaskAccount, String> {
         self.tasks
             .get_mut(&number)
             .ok_or_else(|| format!("nobody has accepted {number}"))

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::{Awaited, CallAnswer, JoinPolicy};
 use crate::{
-    AsyncTaskResult, DeliveryPolicy, InputRequest, Join, Pruned, TaskId, TaskNo, TaskStatus, Timestamp, ToolCall,
-    TurnEnd, TurnNo,
+    clock::Timestamp,
+    context::Pruned,
+    model::TurnEnd,
+    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
+    tool::DeliveryPolicy,
 };
 
 /// A fact about a session. A session is the fold of its entries.
@@ -143,7 +146,7 @@ pub enum Entry {
         /// The turn.
         turn: TurnNo,
         /// One answer for each call, in order.
-        answers: Vec<Given>,
+        answers: Vec<CallAnswer>,
         /// Whether the model is asked again even if all answers are acknowledgements.
         eager: bool,
         /// When.
@@ -201,7 +204,7 @@ pub enum Entry {
         /// Its tasks. A task is in one group: it leaves any other.
         tasks: Vec<TaskNo>,
         /// How many of the results make one wake-up.
-        join: Join,
+        join: JoinPolicy,
         /// When the model is woken with what there is by then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -307,48 +310,4 @@ impl Entry {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// A result that an argument waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Awaited {
-    /// Where the value goes: a JSON pointer into the arguments.
-    pub position: String,
-    /// The task whose result it is; its number is lower than that of the task that waits.
-    pub task: TaskNo,
-    /// Which part of the result: a JSON pointer into it, empty for all of it.
-    pub pointer: String,
-}
-
-impl Awaited {
-    /// The part of `task`'s result at `pointer`, for the argument at `position`.
-    #[must_use]
-    pub fn new(position: impl Into<String>, task: TaskNo, pointer: impl Into<String>) -> Self {
-        Self {
-            position: position.into(),
-            task,
-            pointer: pointer.into(),
-        }
-    }
-}
-
-/// What one call was answered with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Given {
-    /// An acknowledgement, with the status the task had then.
-    Ack(TaskNo, TaskStatus),
-    /// The result.
-    Result(TaskNo),
-    /// What the `task` tool says.
-    Report {
-        /// The number of the call.
-        number: TaskNo,
-        /// What it says, as the model reads it.
-        content: Value,
-        /// The tasks whose results it holds: this is their delivery.
-        tasks: Vec<TaskNo>,
-    },
 }

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 use super::Seq;
-use crate::Timestamp;
+use crate::clock::Timestamp;
 
 /// Entries could not be added. Nothing has changed, unless the error is [`Unavailable`](AppendError::Unavailable) and the
 /// store itself can't say.

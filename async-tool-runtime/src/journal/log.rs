@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 
 use super::{AppendError, Entry, ReadError, Seq, SessionFilter, Snapshot};
 use crate::{
-    SessionId,
     future::{BoxFuture, BoxStream},
+    session::SessionId,
 };
 
 /// Keeps the entries of sessions.

@@ -11,8 +11,8 @@ use futures_core::Stream;
 
 use super::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter};
 use crate::{
-    SessionId,
     future::{BoxFuture, BoxStream},
+    session::SessionId,
 };
 
 /// Keeps entries as long as the process runs: the default, and the reference that other journals are compared with.

@@ -10,19 +10,25 @@
 //! 3. Entries are never changed or taken out.
 //! 4. What tools mark as secret is taken out before an entry gets here (`agent/redaction/`). A journal needs no redaction of its own.
 
+mod answer;
+mod awaited;
 mod check;
 mod entry;
 mod error;
 mod filter;
+mod join;
 mod log;
 mod memory;
 mod seq;
 mod snapshot;
 
-pub use check::{Violation, check_journal};
-pub use entry::{Awaited, Entry, Given};
+pub use answer::CallAnswer;
+pub use awaited::Awaited;
+pub use check::{PromiseError, check_journal};
+pub use entry::Entry;
 pub use error::{AppendError, ReadError};
 pub use filter::SessionFilter;
+pub use join::JoinPolicy;
 pub use log::Journal;
 pub use memory::MemoryJournal;
 pub use seq::Seq;

@@ -1,6 +1,6 @@
 //! What an adapter says of its provider.
 
-use crate::Dialect;
+use crate::schema::Dialect;
 
 /// What a model's provider can do, as far as the agent has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,38 +12,11 @@
 mod capabilities;
 mod error;
 mod event;
-mod planner;
+mod language_model;
 mod request;
 
 pub use capabilities::Capabilities;
 pub use error::ModelError;
 pub use event::{ModelEvent, ModelStream, StopReason, TurnEnd, Usage};
-pub use planner::RulePlanner;
+pub use language_model::Model;
 pub use request::ModelRequest;
-
-/// A language model, or anything that can act as one.
-///
-/// An implementation MUST end its stream with [`ModelEvent::Done`] or an error, MUST give a call only when it is complete,
-/// and SHOULD give text as it comes. Dropping the stream aborts the turn.
-pub trait Model: Send + Sync + 'static {
-    /// Starts one turn.
-    fn generate(&self, request: ModelRequest) -> ModelStream;
-
-    /// What the agent has to know of the provider. It is asked when an agent starts, and the answer must stay the same.
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-    }
-}
-
-// `dyn Model` must stay possible: an agent holds one of any kind.
-const _: fn(&dyn Model) = |_| {};
-
-impl<M: Model + ?Sized> Model for std::sync::Arc<M> {
-    fn generate(&self, request: ModelRequest) -> ModelStream {
-        (**self).generate(request)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        (**self).capabilities()
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{SessionId, ToolDefinition, context::Message};
+use crate::{context::Message, session::SessionId, tool::ToolDefinition};
 
 /// What a model is shown for one turn.
 ///

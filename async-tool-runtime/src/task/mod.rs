@@ -25,6 +25,7 @@ mod send;
 mod spec;
 mod status;
 mod timing;
+mod turn;
 
 pub use ack::TaskAck;
 pub use call::{CallId, ToolCall};
@@ -40,6 +41,7 @@ pub use send::SendError;
 pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
+pub use turn::TurnNo;
 
 pub(crate) use cell::{Holding, Question, Released, Reporting, TaskCell};
 pub(crate) use handle::StopTask;

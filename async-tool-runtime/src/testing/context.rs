@@ -2,7 +2,12 @@
 
 use std::sync::OnceLock;
 
-use crate::{SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext, task::TaskCell, tool::TaskContext};
+use crate::{
+    clock::Timestamp,
+    session::SessionId,
+    task::{TaskCell, TaskNo, TaskSpec, ToolCall},
+    tool::{TaskContext, ToolContext},
+};
 
 /// A context as a tool gets it on the first attempt of `t1`, without a deadline and without states: to call the function of a
 /// tool in a unit test.

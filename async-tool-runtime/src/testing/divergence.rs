@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::{Entry, Seq};
+use crate::journal::{Entry, Seq};
 
 /// A journal holds another entry than the machine writes when its recording is played.
 #[derive(Clone, Debug, PartialEq)]

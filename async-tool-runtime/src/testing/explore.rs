@@ -22,7 +22,7 @@ use super::{
     sim::World,
     timeline,
 };
-use crate::{Entry, SessionId};
+use crate::{journal::Entry, session::SessionId};
 
 /// How long one seed may take in real time before somebody is told.
 const STUCK: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::{BoundCall, FunctionTool, ToolContext, ToolDefinition, ToolError, ToolErrorKind};
+use crate::tool::{BoundCall, FunctionTool, ToolContext, ToolDefinition, ToolError, ToolErrorKind};
 
 /// A tool whose calls end when the test says so, and with what it says. A call of the tool `gate` with `{"name": "a"}` waits until the test
 /// opens the gate `a`. Clones have the same gates.

@@ -211,7 +211,7 @@ mod sim;
 mod timeline;
 mod told;
 
-pub use crate::{Violation, check_journal};
+pub use crate::journal::{PromiseError, check_journal};
 pub use context::tool_context;
 pub(crate) use dice::drawn;
 pub use divergence::DivergenceError;

@@ -3,7 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::DivergenceError;
-use crate::{AgentAction, AgentInput, AgentMachine, Entry, Seq, SessionId, Timestamp};
+use crate::{
+    agent::{AgentAction, AgentInput, AgentMachine, AsyncAgentBuilder},
+    clock::Timestamp,
+    journal::{Entry, Seq},
+    session::SessionId,
+};
 
 /// Records what goes into the machines of agents, so that their sessions can be played again, entry by entry.
 ///
@@ -49,7 +54,7 @@ impl Recorder {
     }
 
     /// Notes what a machine is about to take in.
-    pub(crate) fn note(&self, session: &SessionId, machine: &AgentMachine, now: Timestamp, input: &AgentInput) {
+    fn note(&self, session: &SessionId, machine: &AgentMachine, now: Timestamp, input: &AgentInput) {
         let mut recordings = self.all();
         let place = recordings.iter().position(|known| known.session == *session);
         let place = place.unwrap_or_else(|| {
@@ -70,6 +75,17 @@ impl Recorder {
 
     fn all(&self) -> MutexGuard<'_, Vec<Recording>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncAgentBuilder {
+    /// Records what goes into the machine of the agent, for tests that play it again.
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn record(self, recorder: &Recorder) -> Self {
+        let recorder = recorder.clone();
+        self.tap(Arc::new(move |session, machine, now, input| {
+            recorder.note(session, machine, now, input);
+        }))
     }
 }
 

@@ -3,7 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use super::{check_journal, timeline};
-use crate::{AgentState, Entry, FoldError, Ledger, Message, Seq, Transcript, TurnNo, pruned_view};
+use crate::{
+    agent::{AgentState, FoldError, Ledger},
+    context::{Message, Transcript, pruned_view},
+    journal::{Entry, Seq},
+    task::TurnNo,
+};
 
 /// A session, read again from its journal, as it stood at every entry. To find out what a model saw, and why.
 ///
@@ -90,8 +95,8 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`Violation`](super::Violation): the first entry that breaks a promise.
-    pub fn check(&self) -> Result<(), super::Violation> {
+    /// [`PromiseError`](super::PromiseError): the first entry that breaks a promise.
+    pub fn check(&self) -> Result<(), super::PromiseError> {
         check_journal(&self.entries)
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::timeline;
-use crate::{Model, ModelError, ModelRequest, ModelStream};
+use crate::model::{Model, ModelError, ModelRequest, ModelStream};
 
 type Turn = Box<dyn FnOnce(&ModelRequest) -> ModelStream + Send>;
 type Otherwise = Arc<dyn Fn(&ModelRequest) -> ModelStream + Send + Sync>;
@@ -161,7 +161,7 @@ impl fmt::Debug for ScriptedModel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AsyncAgent, AsyncToolManager};
+    use crate::{agent::AsyncAgent, manager::AsyncToolManager};
 
     #[tokio::test(start_paused = true)]
     #[should_panic(expected = "beyond the end of its script")]

@@ -11,7 +11,11 @@ use futures_core::Stream;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::{BoxFuture, CallId, ModelError, ModelEvent, ModelStream, StopReason, ToolCall, TurnEnd};
+use crate::{
+    future::BoxFuture,
+    model::{ModelError, ModelEvent, ModelStream, StopReason, TurnEnd},
+    task::{CallId, ToolCall},
+};
 
 /// A turn of a model, piece by piece, with pauses between them and an end of choice.
 ///

@@ -17,8 +17,10 @@ pub(super) use world::World;
 
 use super::told::until;
 use crate::{
-    AgentError, AgentEvent, AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder, AsyncToolManager, Model,
-    Tool,
+    agent::{AgentError, AgentEvent, AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder},
+    manager::AsyncToolManager,
+    model::Model,
+    tool::Tool,
 };
 
 /// How long [`Sim::until`] waits, in virtual time.

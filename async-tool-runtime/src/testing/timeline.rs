@@ -2,7 +2,12 @@
 
 use std::fmt::{self, Write};
 
-use crate::{Answer, Entry, Given, InputRequest, Message, ModelRequest, TaskNo, TaskOutcome};
+use crate::{
+    context::{Answer, Message},
+    journal::{CallAnswer, Entry},
+    model::ModelRequest,
+    task::{InputRequest, TaskNo, TaskOutcome},
+};
 
 /// How much of a text is shown, in characters.
 const SHOWN: usize = 160;
@@ -25,11 +30,11 @@ pub(super) fn write_order(f: &mut impl Write, entries: &[Entry]) -> fmt::Result 
     Ok(())
 }
 
-fn shape(given: &Given) -> (TaskNo, &'static str, &[TaskNo]) {
+fn shape(given: &CallAnswer) -> (TaskNo, &'static str, &[TaskNo]) {
     match given {
-        Given::Ack(number, status) => (*number, status.as_str(), &[]),
-        Given::Result(number) => (*number, "result", &[]),
-        Given::Report { number, tasks, .. } => (*number, "report", tasks),
+        CallAnswer::Ack(number, status) => (*number, status.as_str(), &[]),
+        CallAnswer::Result(number) => (*number, "result", &[]),
+        CallAnswer::Report { number, tasks, .. } => (*number, "report", tasks),
     }
 }
 
@@ -139,10 +144,10 @@ fn describe(entry: &Entry) -> String {
         Entry::TurnFailed { turn, error, .. } => format!("{turn} fails: {}", Short(error)),
         Entry::Settled { result } => outcome(&result.outcome),
         Entry::Answered { turn, answers, .. } => {
-            let answer = |given: &Given| match given {
-                Given::Ack(number, status) => format!(" {number} acknowledged ({status:?})"),
-                Given::Result(number) => format!(" {number} with its result"),
-                Given::Report { number, content, tasks } => format!(
+            let answer = |given: &CallAnswer| match given {
+                CallAnswer::Ack(number, status) => format!(" {number} acknowledged ({status:?})"),
+                CallAnswer::Result(number) => format!(" {number} with its result"),
+                CallAnswer::Report { number, content, tasks } => format!(
                     " {number} with a report that hands over {} {}",
                     list(tasks),
                     Short(&content.to_string())

@@ -6,7 +6,11 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::timeline;
-use crate::{AgentEvent, AgentEventKind, AgentEventStream, Answer, AnswerContent, Message, TaskNo};
+use crate::{
+    agent::{AgentEvent, AgentEventKind, AgentEventStream},
+    context::{Answer, AnswerContent, Message},
+    task::TaskNo,
+};
 
 /// Reads events up to the first that is the one, and gives it.
 ///

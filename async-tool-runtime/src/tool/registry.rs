@@ -1,9 +1,15 @@
 //! The tools of a manager, by name.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use super::{Background, StateMap, Tool, ToolDefinition};
-use crate::agent::task_tool;
+
+/// Name that no registered tool may have: that of the tool with which a model looks after its tasks.
+pub(crate) const TASK_TOOL: &str = "task";
 
 /// The tools of a manager, by name. Cheap to clone. It never changes after it was built: definitions are part of a provider's prompt
 /// cache.
@@ -11,8 +17,8 @@ use crate::agent::task_tool;
 pub struct ToolRegistry {
     tools: Arc<BTreeMap<Arc<str>, Arc<dyn Tool>>>,
     definitions: Arc<[ToolDefinition]>,
-    /// What an agent's model is told of: the definitions, and the `task` tool where it is of use.
-    offered: Arc<[ToolDefinition]>,
+    /// The definitions and one more; made once, and shared by all who ask for it.
+    extended: Arc<OnceLock<Arc<[ToolDefinition]>>>,
 }
 
 /// No tools.
@@ -21,7 +27,7 @@ impl Default for ToolRegistry {
         Self {
             tools: Arc::default(),
             definitions: Arc::from([]),
-            offered: Arc::from([]),
+            extended: Arc::default(),
         }
     }
 }
@@ -36,33 +42,25 @@ impl ToolRegistry {
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let mut by_name = BTreeMap::new();
         let mut definitions = Vec::new();
-        let mut runs_in_background = false;
         for tool in tools {
             let definition = tool.definition().clone();
             let name = Arc::clone(&definition.name);
             if let Err(rule) = ToolDefinition::check_name(&name) {
                 return Err(RegistryError::new(&name, rule.to_owned()));
             }
-            if &*name == task_tool::NAME {
+            if &*name == TASK_TOOL {
                 let rule = "the name is taken by the tool with which a model looks after its tasks; choose another";
                 return Err(RegistryError::new(&name, rule.to_owned()));
             }
-            runs_in_background |= tool.options().background != Background::Never;
             if by_name.insert(Arc::clone(&name), tool).is_some() {
                 return Err(RegistryError::new(&name, "two tools have this name".to_owned()));
             }
             definitions.push(definition);
         }
-        let definitions: Arc<[ToolDefinition]> = definitions.into();
-        let offered = if runs_in_background {
-            definitions.iter().cloned().chain([task_tool::definition()]).collect()
-        } else {
-            Arc::clone(&definitions)
-        };
         Ok(Self {
             tools: Arc::new(by_name),
-            definitions,
-            offered,
+            definitions: definitions.into(),
+            extended: Arc::default(),
         })
     }
 
@@ -78,8 +76,16 @@ impl ToolRegistry {
         &self.definitions
     }
 
-    pub(crate) fn offered(&self) -> &Arc<[ToolDefinition]> {
-        &self.offered
+    /// The definitions with one more at their end. Every call has to give the same one.
+    pub(crate) fn definitions_with(&self, more: impl FnOnce() -> ToolDefinition) -> &Arc<[ToolDefinition]> {
+        self.extended
+            .get_or_init(|| self.definitions.iter().cloned().chain([more()]).collect())
+    }
+
+    /// True if a call of any tool can outlive its turn.
+    pub(crate) fn runs_in_background(&self) -> bool {
+        let mut tools = self.tools.values();
+        tools.any(|tool| tool.options().background != Background::Never)
     }
 
     /// The name nearest to `name`, if one is near enough to be a slip of the pen.

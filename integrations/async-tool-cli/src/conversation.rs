@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use async_tool_runtime::{Entry, Given, InputRequest, TaskNo, TaskOutcome, Timestamp};
+use async_tool_runtime::{CallAnswer, Entry, InputRequest, TaskNo, TaskOutcome, Timestamp};
 
 use crate::{plain::Short, table::Table};
 
@@ -84,9 +84,11 @@ impl<'a> Conversation<'a> {
             }
             Entry::Answered { answers, .. } => {
                 let answers = answers.iter().map(|given| match given {
-                    Given::Ack(number, status) => format!("{number} acknowledged ({status})"),
-                    Given::Result(number) => format!("{number} with its result"),
-                    Given::Report { number, content, .. } => format!("{number}: {}", self.short(&content.to_string())),
+                    CallAnswer::Ack(number, status) => format!("{number} acknowledged ({status})"),
+                    CallAnswer::Result(number) => format!("{number} with its result"),
+                    CallAnswer::Report { number, content, .. } => {
+                        format!("{number}: {}", self.short(&content.to_string()))
+                    }
                     _ => "an answer that this version doesn't know".to_owned(),
                 });
                 ("answer", answers.collect::<Vec<_>>().join(", "))
@@ -202,9 +204,9 @@ impl<'a> Conversation<'a> {
         let told = self.entries.iter().enumerate().find_map(|(place, entry)| {
             let how = match entry {
                 Entry::Answered { answers, .. } => answers.iter().find_map(|given| match given {
-                    Given::Result(number) if *number == wanted => Some("answer"),
-                    Given::Report { number, .. } if *number == wanted => Some("report"),
-                    Given::Report { tasks, .. } if has(tasks) => Some("report"),
+                    CallAnswer::Result(number) if *number == wanted => Some("answer"),
+                    CallAnswer::Report { number, .. } if *number == wanted => Some("report"),
+                    CallAnswer::Report { tasks, .. } if has(tasks) => Some("report"),
                     _ => None,
                 }),
                 Entry::Replaced { tasks, .. } if has(tasks) => Some("answer"),

@@ -59,13 +59,6 @@ fn is_unseen(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// True if the character looks like a bracket of a tag, or hides or turns around its neighbours.
-pub(in crate::agent) fn is_deceptive(c: char) -> bool {
-    let hides = matches!(c, '\u{85}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    hides || (!c.is_ascii() && matches!(seen(c), '<' | '>'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The session's nonce, in plain text.
 
 use super::{
-    Found, FrameCut,
+    cut::{Found, FrameCut},
     likeness::{STRANGE, UNSEEN},
 };
 

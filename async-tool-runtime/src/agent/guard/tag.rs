@@ -1,7 +1,7 @@
 //! The tag of a frame, in plain text.
 
 use super::{
-    Found, FrameCut,
+    cut::{Found, FrameCut},
     likeness::{STRANGE, UNSEEN},
 };
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{FoldError, Ledger, Told, error::require};
 use crate::{
-    Entry, TaskAck, TaskNo, Timestamp,
-    agent::TurnNo,
+    clock::Timestamp,
     context::{Answer, AnswerContent, Message},
-    journal::Given,
+    journal::{CallAnswer, Entry},
+    task::{TaskAck, TaskNo, TurnNo},
 };
 
 impl Ledger {
@@ -15,13 +15,13 @@ impl Ledger {
         &mut self,
         entry: &Entry,
         turn: TurnNo,
-        answers: &[Given],
+        answers: &[CallAnswer],
         eager: bool,
         at: Timestamp,
     ) -> Result<(), FoldError> {
         let open = self.open_turn.as_ref().filter(|open| open.turn == turn && open.ended);
         let open = open.ok_or_else(|| FoldError::new(entry, "the turn doesn't wait for answers"))?;
-        let answered: Vec<TaskNo> = answers.iter().map(Given::number).collect();
+        let answered: Vec<TaskNo> = answers.iter().map(CallAnswer::number).collect();
         require(
             entry,
             answered == open.calls,
@@ -32,14 +32,14 @@ impl Ledger {
         let mut reported = Vec::new();
         for given in answers {
             let record = self.record_mut(given.number(), entry)?;
-            let is_report = matches!(given, Given::Report { .. });
+            let is_report = matches!(given, CallAnswer::Report { .. });
             require(
                 entry,
                 record.own == is_report,
                 "a report answers a call of the `task` tool, and nothing else does",
             )?;
             let content = match given {
-                Given::Ack(number, status) => {
+                CallAnswer::Ack(number, status) => {
                     require(
                         entry,
                         record.result.is_none(),
@@ -54,11 +54,11 @@ impl Ledger {
                         *status,
                     ))
                 }
-                Given::Result(_) => {
+                CallAnswer::Result(_) => {
                     let result = record.result.clone();
                     AnswerContent::Result(result.ok_or_else(|| FoldError::new(entry, "the task is not settled"))?)
                 }
-                Given::Report { content, tasks, .. } => {
+                CallAnswer::Report { content, tasks, .. } => {
                     reported.extend_from_slice(tasks);
                     AnswerContent::Report(content.clone())
                 }
@@ -78,11 +78,11 @@ impl Ledger {
             let record = self.record_mut(given.number(), entry)?;
             record.answered = Some(at);
             record.told = match given {
-                Given::Ack(number, _) => {
+                CallAnswer::Ack(number, _) => {
                     acknowledged.push(*number);
                     Told::Ack
                 }
-                Given::Result(_) | Given::Report { .. } => Told::Result,
+                CallAnswer::Result(_) | CallAnswer::Report { .. } => Told::Result,
             };
         }
         for number in &reported {
@@ -90,7 +90,7 @@ impl Ledger {
         }
         self.inbox.retain(|number| !reported.contains(number));
         let has_result = acknowledged.len() < answers.len();
-        let has_report = answers.iter().any(|given| matches!(given, Given::Report { .. }));
+        let has_report = answers.iter().any(|given| matches!(given, CallAnswer::Report { .. }));
         self.unseen = Some((self.transcript.messages().len(), acknowledged));
         self.transcript.push(Message::Answers(message));
         // After a turn that was broken off, what it was to answer is still there.
@@ -98,13 +98,5 @@ impl Ledger {
         self.pressing |= eager || has_report;
         self.close_turn();
         Ok(())
-    }
-}
-
-impl Given {
-    const fn number(&self) -> TaskNo {
-        match self {
-            Self::Ack(number, _) | Self::Result(number) | Self::Report { number, .. } => *number,
-        }
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{FoldError, Ledger, Told, error::require};
 use crate::{
-    Entry, TaskNo,
     context::{AnswerContent, Message},
+    journal::Entry,
+    task::TaskNo,
 };
 
 impl Ledger {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Entry;
+use crate::journal::Entry;
 
 /// Refuses the entry unless the rule holds.
 pub(super) fn require(entry: &Entry, holds: bool, rule: &'static str) -> Result<(), FoldError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FoldError, Ledger, TaskRecord, error::require, phase::Life};
-use crate::{Entry, TaskNo};
+use crate::{journal::Entry, task::TaskNo};
 
 impl Ledger {
     /// Folds entries, from the first of the session.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{TaskNo, agent::TurnNo};
+use crate::task::{TaskNo, TurnNo};
 
 /// The turn that runs, or whose calls have no answers yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AsyncTaskResult, InputRequest, TaskId, TaskNo, Timestamp, ToolCall,
-    agent::{DeliveryPolicy, TurnNo},
+    clock::Timestamp,
     journal::Awaited,
+    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
+    tool::DeliveryPolicy,
 };
 
 /// State of a task in its session.

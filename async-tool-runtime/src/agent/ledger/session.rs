@@ -1,7 +1,7 @@
 //! Entries of the session itself: its beginning, what the user says, pruning, its end.
 
 use super::{FoldError, Ledger, error::require, phase::Life};
-use crate::{Entry, Message, agent::RunTotals};
+use crate::{agent::RunTotals, context::Message, journal::Entry};
 
 impl Ledger {
     pub(super) fn apply_session(&mut self, entry: &Entry) -> Result<(), FoldError> {

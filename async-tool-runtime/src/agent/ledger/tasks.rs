@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::{FoldError, Ledger, TaskRecord, Told, Waits, error::require, phase::Life};
-use crate::{AsyncTaskResult, Entry, TaskNo, agent::group::TaskGroup, journal::Awaited};
+use crate::{
+    agent::group::TaskGroup,
+    journal::{Awaited, Entry},
+    task::{AsyncTaskResult, TaskNo},
+};
 
 impl Ledger {
     pub(super) fn apply_task(&mut self, entry: &Entry) -> Result<(), FoldError> {

@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use super::{FoldError, Ledger, OpenTurn, Told, error::require};
 use crate::{
-    Entry, Message, TaskNo,
-    agent::{FrameGuard, TurnNo},
+    agent::FrameGuard,
+    context::Message,
+    journal::Entry,
+    task::{TaskNo, TurnNo},
 };
 
 /// Most turns, for one message of the user's, after which the model is asked again only because it wrote results itself.

@@ -12,11 +12,16 @@ use super::{
     streamed_turn::StreamedTurn,
 };
 use crate::{
-    ContextWindow, Entry, ProgressReport, SessionId, TaskNo, Timestamp, ToolDefinition,
     agent::{
         AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, Ledger, Resumption, Timer,
         grace::Latencies, ledger::Life,
     },
+    clock::Timestamp,
+    context::ContextWindow,
+    journal::Entry,
+    session::SessionId,
+    task::TaskNo,
+    tool::{ProgressReport, ToolDefinition},
 };
 
 /// Decides what an agent does. Sans-IO: inputs go in with the time, actions come out.

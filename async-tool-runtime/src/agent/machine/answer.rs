@@ -2,8 +2,10 @@
 
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    Entry, Given, TaskNo, Timestamp,
     agent::{AckPolicy, AgentEventKind, Timer, policy::Grace},
+    clock::Timestamp,
+    journal::{CallAnswer, Entry},
+    task::TaskNo,
 };
 
 /// Until when a call is waited for.
@@ -72,12 +74,12 @@ impl AgentMachine {
         let Some(open) = self.ledger.open_turn() else { return };
         let (turn, calls) = (open.turn, open.calls.clone());
         let mut handed_over = Vec::new();
-        let answers: Vec<Given> = calls
+        let answers: Vec<CallAnswer> = calls
             .iter()
             .map(|number| match self.status(*number) {
                 None => self.report(*number, &calls, &mut handed_over),
-                Some(status) if !status.is_terminal() => Given::Ack(*number, status),
-                Some(_) => Given::Result(*number),
+                Some(status) if !status.is_terminal() => CallAnswer::Ack(*number, status),
+                Some(_) => CallAnswer::Result(*number),
             })
             .collect();
         self.record(Entry::Answered {
@@ -88,9 +90,9 @@ impl AgentMachine {
         });
         for given in answers {
             let kind = match given {
-                Given::Ack(number, _) => AgentEventKind::Acknowledged(number),
-                Given::Result(number) => AgentEventKind::Answered(number),
-                Given::Report { number, tasks, .. } => {
+                CallAnswer::Ack(number, _) => AgentEventKind::Acknowledged(number),
+                CallAnswer::Result(number) => AgentEventKind::Answered(number),
+                CallAnswer::Report { number, tasks, .. } => {
                     if !tasks.is_empty() {
                         self.emit(AgentEventKind::Delivered(tasks));
                     }

@@ -4,13 +4,14 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{AgentMachine, phase::Phase, streamed_turn::TurnCall};
 use crate::{
-    AsyncTaskResult, Awaited, Entry, TaskId, TaskNo, TaskOutcome, TaskSpec, Timing, ToolCall, ToolError, ToolErrorKind,
     agent::{
-        AgentAction, AgentEventKind, RunLimit, TurnNo,
+        AgentAction, AgentEventKind, RunLimit,
         ledger::{Life, Told},
         redaction::without,
     },
-    tool::{FutureArgument, TaskRef},
+    journal::{Awaited, Entry},
+    task::{AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskSpec, Timing, ToolCall, TurnNo},
+    tool::{FutureArgument, TaskRef, ToolError, ToolErrorKind},
 };
 
 /// How many characters of a failure are passed on to the calls that needed the result.

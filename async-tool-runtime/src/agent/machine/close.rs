@@ -2,8 +2,9 @@
 
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    Entry, TaskNo,
     agent::{AgentAction, AgentEventKind, CloseMode, Timer, ledger::Life},
+    journal::Entry,
+    task::TaskNo,
 };
 
 const REASON: &str = "the session was closed";

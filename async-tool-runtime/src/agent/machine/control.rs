@@ -6,13 +6,16 @@ use serde_json::{Map, Value, json};
 
 use super::AgentMachine;
 use crate::{
-    Given, ProgressReport, ResultPreview, TaskNo, Timestamp, ToolError, ToolErrorKind,
     agent::{
-        AgentAction, frames,
+        AgentAction,
         ledger::Told,
         task_tool::{self, Control, Named},
     },
-    tool::shorten,
+    clock::Timestamp,
+    context::frames,
+    journal::CallAnswer,
+    task::{ResultPreview, TaskNo},
+    tool::{ProgressReport, ToolError, ToolErrorKind, shorten},
 };
 
 /// How many tasks one answer names.
@@ -141,12 +144,12 @@ impl AgentMachine {
     }
 
     /// The answer to a call of the `task` tool. The results that it hands over are added to `handed_over`: each is handed over once.
-    pub(super) fn report(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Given {
+    pub(super) fn report(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> CallAnswer {
         let before = handed_over.len();
         let content = self
             .content(call, calls, handed_over)
             .unwrap_or_else(|error| json!({"error": {"kind": error.kind(), "message": error.model_message()}}));
-        Given::Report {
+        CallAnswer::Report {
             number: call,
             content,
             tasks: handed_over[before..].to_vec(),

@@ -7,11 +7,14 @@ use super::{
     phase::{Phase, Wake},
 };
 use crate::{
-    Entry, TaskNo,
     agent::{
-        AgentEventKind, DeliveryPolicy, Join, Timer, frames,
+        AgentEventKind, Timer,
         ledger::{Life, TaskRecord},
     },
+    context::frames,
+    journal::{Entry, JoinPolicy},
+    task::TaskNo,
+    tool::DeliveryPolicy,
 };
 
 impl AgentMachine {
@@ -84,8 +87,8 @@ impl AgentMachine {
             return false;
         };
         let standing = self.standing(&group.tasks);
-        let is_loser = group.join == Join::FirstOk && standing.completed > 0 && !self.has_completed(number);
-        let is_due = group.join.is_fulfilled(standing) || group.until.is_some_and(|until| until <= self.now);
+        let is_loser = group.join == JoinPolicy::FirstOk && standing.completed > 0 && !self.has_completed(number);
+        let is_due = standing.fulfils(group.join) || group.until.is_some_and(|until| until <= self.now);
         is_loser || !is_due
     }
 

@@ -4,19 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use super::AgentMachine;
 use crate::{
-    Entry, TaskNo, Timestamp,
-    agent::{AgentEventKind, Join, TurnNo, group::Standing, ledger::Life},
+    agent::{AgentEventKind, group::Standing, ledger::Life},
+    clock::Timestamp,
+    journal::{Entry, JoinPolicy},
+    task::{TaskNo, TurnNo},
 };
 
 /// Tasks whose results wake the model together.
 pub(super) struct Group {
     pub(super) tasks: Vec<TaskNo>,
-    pub(super) join: Join,
+    pub(super) join: JoinPolicy,
     pub(super) until: Option<Timestamp>,
 }
 
 impl AgentMachine {
-    pub(super) fn on_group(&mut self, name: Arc<str>, tasks: Vec<TaskNo>, join: Join, limit: Option<Duration>) {
+    pub(super) fn on_group(&mut self, name: Arc<str>, tasks: Vec<TaskNo>, join: JoinPolicy, limit: Option<Duration>) {
         if self.ledger.life() != Life::Open {
             return;
         }
@@ -31,7 +33,7 @@ impl AgentMachine {
         &mut self,
         name: Arc<str>,
         mut tasks: Vec<TaskNo>,
-        join: Join,
+        join: JoinPolicy,
         limit: Option<Duration>,
     ) -> Vec<TaskNo> {
         let mut settled = Vec::new();
@@ -70,7 +72,7 @@ impl AgentMachine {
             });
         }
         let policy = self.policy.wake;
-        if policy.join == Join::Any {
+        if policy.join == JoinPolicy::Any {
             return None;
         }
         let record = self.ledger.tasks().get(&number)?;
@@ -126,7 +128,7 @@ impl AgentMachine {
 
     /// Where one success is enough, the other tasks of a group are stopped.
     pub(super) fn stop_others(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
-        let Some(group) = self.group_of(number).filter(|group| group.join == Join::FirstOk) else {
+        let Some(group) = self.group_of(number).filter(|group| group.join == JoinPolicy::FirstOk) else {
             return;
         };
         for other in group.tasks {

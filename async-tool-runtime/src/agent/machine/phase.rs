@@ -1,6 +1,6 @@
 //! Phases of the machine, and the moment at which it wakes.
 
-use crate::Timestamp;
+use crate::clock::Timestamp;
 
 /// What the machine is doing between two inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

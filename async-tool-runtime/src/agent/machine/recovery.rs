@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    Entry, InputRequest, TaskId, TaskNo, TaskOutcome, ToolError, ToolErrorKind,
     agent::{
         AgentAction, AgentEventKind, Resumption, Timer,
         ledger::{Life, TaskRecord, Waits},
     },
+    journal::Entry,
+    task::{InputRequest, TaskId, TaskNo, TaskOutcome},
+    tool::{ToolError, ToolErrorKind},
 };
 
 const LOST: &str = "the process that ran it has ended";

@@ -2,8 +2,10 @@
 
 use super::AgentMachine;
 use crate::{
-    Entry, InputRequest, ProgressReport, TaskId,
     agent::{AgentEventKind, ledger::Waits},
+    journal::Entry,
+    task::{InputRequest, TaskId},
+    tool::ProgressReport,
 };
 
 impl AgentMachine {

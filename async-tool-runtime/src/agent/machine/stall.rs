@@ -1,6 +1,6 @@
 //! Why an agent at rest doesn't ask its model.
 
-use crate::{ModelError, agent::RunLimit};
+use crate::{agent::RunLimit, model::ModelError};
 
 /// Why the model is not asked although it has something to answer. Whatever comes next finds everything as it was.
 #[derive(Clone, Debug, PartialEq)]

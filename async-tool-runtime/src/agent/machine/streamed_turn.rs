@@ -1,6 +1,10 @@
 //! The part of the running turn that has streamed.
 
-use crate::{TaskId, TaskNo, Timestamp, ToolCall, agent::FrameGuard};
+use crate::{
+    agent::FrameGuard,
+    clock::Timestamp,
+    task::{TaskId, TaskNo, ToolCall},
+};
 
 /// The part of a turn that has streamed.
 #[derive(Clone, Debug, Default)]

@@ -2,8 +2,9 @@
 
 use super::AgentMachine;
 use crate::{
-    AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskStatus,
-    agent::{DeliveryPolicy, ledger::Told},
+    agent::ledger::Told,
+    task::{AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskStatus},
+    tool::DeliveryPolicy,
 };
 
 impl AgentMachine {

@@ -9,12 +9,14 @@ use serde_json::Value;
 
 use super::{AgentMachine, Stall, phase::Phase, streamed_turn::StreamedTurn};
 use crate::{
-    Entry, ModelError, ModelRequest, RunningTask, StatusLimit, TaskNo, TaskStatus, TurnEnd,
     agent::{
-        AgentAction, AgentEventKind, FrameGuard, Timer, TurnEvent, TurnNo, frames,
+        AgentAction, AgentEventKind, FrameGuard, Timer, TurnEvent,
         ledger::{TaskRecord, Told},
     },
-    status_block,
+    context::{RunningTask, StatusLimit, frames, status_block},
+    journal::Entry,
+    model::{ModelError, ModelRequest, TurnEnd},
+    task::{TaskNo, TaskStatus, TurnNo},
 };
 
 /// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.

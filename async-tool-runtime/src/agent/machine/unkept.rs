@@ -2,8 +2,9 @@
 
 use super::AgentMachine;
 use crate::{
-    Effect, InputRequest, TaskNo, TaskOutcome, ToolError,
     agent::ledger::{TaskRecord, Waits},
+    task::{InputRequest, TaskNo, TaskOutcome},
+    tool::{Effect, ToolError},
 };
 
 impl AgentMachine {

@@ -2,8 +2,8 @@
 
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    Entry,
     agent::{AgentEventKind, AgentState, ledger::Life},
+    journal::Entry,
 };
 
 impl AgentMachine {

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::REDACTED;
-use crate::{AsyncTaskResult, Entry, Given, InputRequest, ToolCall, agent::frames};
+use crate::{
+    context::frames,
+    journal::{CallAnswer, Entry},
+    task::{AsyncTaskResult, InputRequest, ToolCall},
+};
 
 /// What a hook made of an entry, if it changed nothing that it must not.
 pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &'static str> {
@@ -66,7 +70,7 @@ pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &
         ) => prompt.clone_from(new),
         (Entry::Answered { answers, .. }, Entry::Answered { answers: new, .. }) => {
             for (given, new) in answers.iter_mut().zip(new) {
-                if let (Given::Report { content, .. }, Given::Report { content: new, .. }) = (given, new) {
+                if let (CallAnswer::Report { content, .. }, CallAnswer::Report { content: new, .. }) = (given, new) {
                     content.clone_from(new);
                 }
             }

@@ -1,6 +1,6 @@
 //! What a host takes out of the entries of a session.
 
-use crate::{Entry, SessionId};
+use crate::{journal::Entry, session::SessionId};
 
 /// What stands in the place of a secret, always.
 pub const REDACTED: &str = "[redacted]";

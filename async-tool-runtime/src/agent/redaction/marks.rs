@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::REDACTED;
-use crate::ToolRegistry;
+use crate::tool::ToolRegistry;
 
 /// What the tools of a manager say of their secrets.
 pub(super) struct Marks {

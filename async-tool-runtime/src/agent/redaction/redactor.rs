@@ -14,14 +14,15 @@ use super::{
     secrets::Secrets,
 };
 use crate::{
-    AppendError, Arguments, AsyncTaskResult, Entry, Given, InputRequest, SessionId, TaskNo, TaskOutcome, ToolCall,
-    ToolErrorKind, ToolRegistry,
     agent::{
-        frames,
         ledger::{Ledger, TaskRecord},
         task_tool::{self, Control},
     },
-    context::redescribe,
+    context::{frames, redescribe},
+    journal::{AppendError, CallAnswer, Entry},
+    session::SessionId,
+    task::{AsyncTaskResult, InputRequest, TaskNo, TaskOutcome, ToolCall},
+    tool::{Arguments, ToolErrorKind, ToolRegistry},
 };
 
 /// What the `task` tool says of a task whose result is a secret.
@@ -177,7 +178,7 @@ impl Redactor {
             }
             Entry::Answered { answers, .. } => {
                 for given in answers {
-                    if let Given::Report { number, content, .. } = given {
+                    if let CallAnswer::Report { number, content, .. } = given {
                         self.report(*number, content);
                     }
                 }

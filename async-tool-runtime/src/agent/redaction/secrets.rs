@@ -227,7 +227,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::agent::frames;
+    use crate::context::frames;
 
     fn secrets(values: &[Value]) -> Secrets {
         let mut secrets = Secrets::default();

@@ -10,7 +10,7 @@ use super::{
     stage::{Checked, Stage, append, at_once, equal, reading, said},
     store::JournalStore,
 };
-use crate::{Entry, SessionId, Timestamp};
+use crate::{clock::Timestamp, journal::Entry, session::SessionId};
 
 const SIZES: [usize; 8] = [1, 2, 1, 7, 100, 1, 33, 1_000];
 

@@ -7,7 +7,7 @@ use super::{
     stage::{Checked, Stage},
     store::JournalStore,
 };
-use crate::{Entry, SessionId, Timestamp, testing::dice::Dice};
+use crate::{clock::Timestamp, journal::Entry, session::SessionId, testing::dice::Dice};
 
 pub(super) async fn all_kept<S: JournalStore>(stage: Stage<S>, entries: Vec<Entry>) -> Checked {
     let session = SessionId::new("s");

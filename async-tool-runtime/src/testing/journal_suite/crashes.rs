@@ -11,7 +11,10 @@ use super::{
     stage::{Checked, Stage, append, equal, said},
     store::JournalStore,
 };
-use crate::{Entry, Journal, Seq, SessionFilter, SessionId};
+use crate::{
+    journal::{Entry, Journal, Seq, SessionFilter},
+    session::SessionId,
+};
 
 /// How many entries the session has, and how many the append that is broken off.
 const BEFORE: usize = 3;

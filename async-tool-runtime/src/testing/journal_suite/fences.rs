@@ -5,7 +5,10 @@ use super::{
     stage::{Checked, Stage, append, at_once, equal, in_turns, said},
     store::JournalStore,
 };
-use crate::{Entry, SessionFilter, SessionId};
+use crate::{
+    journal::{Entry, SessionFilter},
+    session::SessionId,
+};
 
 /// Places far from any that a session gets to. A store may have smaller numbers than these.
 const FAR: [u64; 3] = [i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX];

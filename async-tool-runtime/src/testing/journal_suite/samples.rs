@@ -5,9 +5,15 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    Arguments, AsyncTaskResult, Awaited, DeliveryPolicy, Entry, Given, InputRequest, Join, Pruned, SessionId,
-    StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, ToolError,
-    ToolErrorKind, TurnEnd, TurnNo, Usage,
+    clock::Timestamp,
+    context::Pruned,
+    journal::{Awaited, CallAnswer, Entry, JoinPolicy},
+    model::{StopReason, TurnEnd, Usage},
+    session::SessionId,
+    task::{
+        AsyncTaskResult, InputRequest, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolCall, TurnNo,
+    },
+    tool::{Arguments, DeliveryPolicy, ToolError, ToolErrorKind},
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_123);
@@ -152,11 +158,11 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         at: AT,
     }));
     let joins = [
-        Join::Any,
-        Join::All,
-        Join::FirstOk,
-        Join::Quorum(0),
-        Join::Quorum(u32::MAX),
+        JoinPolicy::Any,
+        JoinPolicy::All,
+        JoinPolicy::FirstOk,
+        JoinPolicy::Quorum(0),
+        JoinPolicy::Quorum(u32::MAX),
     ];
     entries.extend(joins.into_iter().flat_map(|join| {
         [None, Some(NEVER)].map(|until| Entry::Grouped {
@@ -188,7 +194,7 @@ fn turn_ends() -> impl Iterator<Item = Entry> {
     })
 }
 
-fn answers() -> Vec<Given> {
+fn answers() -> Vec<CallAnswer> {
     let statuses = [
         TaskStatus::Queued,
         TaskStatus::Running,
@@ -197,10 +203,10 @@ fn answers() -> Vec<Given> {
         TaskStatus::Failed,
         TaskStatus::Cancelled,
     ];
-    let mut answers: Vec<_> = statuses.map(|status| Given::Ack(FIRST, status)).into();
-    answers.push(Given::Result(LAST));
+    let mut answers: Vec<_> = statuses.map(|status| CallAnswer::Ack(FIRST, status)).into();
+    answers.push(CallAnswer::Result(LAST));
     answers.extend(
-        [(value(), vec![FIRST, LAST]), (json!(null), Vec::new())].map(|(content, tasks)| Given::Report {
+        [(value(), vec![FIRST, LAST]), (json!(null), Vec::new())].map(|(content, tasks)| CallAnswer::Report {
             number: FIRST,
             content,
             tasks,

@@ -4,7 +4,11 @@ use super::{
     stage::{Checked, Stage, at_once, equal, in_turns, said},
     store::JournalStore,
 };
-use crate::{Entry, SessionFilter, SessionId, Timestamp};
+use crate::{
+    clock::Timestamp,
+    journal::{Entry, SessionFilter},
+    session::SessionId,
+};
 
 const CLOSED: Entry = Entry::Closed {
     at: Timestamp::from_millis(9),

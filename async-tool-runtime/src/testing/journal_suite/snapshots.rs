@@ -5,7 +5,10 @@ use super::{
     stage::{Checked, Stage, said},
     store::JournalStore,
 };
-use crate::{Journal, Seq, SessionFilter, SessionId, Snapshot};
+use crate::{
+    journal::{Journal, Seq, SessionFilter, Snapshot},
+    session::SessionId,
+};
 
 pub(super) async fn of_the_session<S: JournalStore>(stage: Stage<S>) -> Checked {
     let mut sessions = Vec::new();

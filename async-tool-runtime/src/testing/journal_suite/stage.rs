@@ -12,7 +12,12 @@ use serde_json::Value;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{JournalStore, failure::Wrong};
-use crate::{AppendError, BoxStream, Entry, Journal, ReadError, Seq, SessionFilter, SessionId, Timestamp};
+use crate::{
+    clock::Timestamp,
+    future::BoxStream,
+    journal::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter},
+    session::SessionId,
+};
 
 pub(super) type Checked<T = ()> = Result<T, Wrong>;
 

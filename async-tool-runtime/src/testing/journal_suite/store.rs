@@ -2,7 +2,7 @@
 
 use std::{error::Error, future::Future, sync::Arc};
 
-use crate::Journal;
+use crate::journal::Journal;
 
 /// A place where a journal keeps its entries, for [`JournalSuite`](super::JournalSuite): a directory, a database, a schema in one. It is empty
 /// at first.

@@ -10,7 +10,7 @@ use super::{
     fences, sessions, snapshots,
     stage::{Checked, Stage},
 };
-use crate::BoxFuture;
+use crate::future::BoxFuture;
 
 /// Checks that a journal keeps the rules of [`Journal`](crate::Journal): those that its documentation states, and those on which the agent's
 /// promises rest. For whoever writes one.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::world::{Kept, World};
 use crate::{
-    AppendError, BoxFuture, BoxStream, Entry, Journal, ReadError, Seq, SessionFilter, SessionId, testing::Replay,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter},
+    session::SessionId,
+    testing::Replay,
 };
 
 /// How many appends in a row fail at most.

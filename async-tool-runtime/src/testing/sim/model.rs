@@ -11,7 +11,12 @@ use std::{
 use futures_core::Stream;
 
 use super::world::World;
-use crate::{BoxFuture, Message, Model, ModelError, ModelEvent, ModelRequest, ModelStream, SessionId};
+use crate::{
+    context::Message,
+    future::BoxFuture,
+    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
+    session::SessionId,
+};
 
 /// How many turns in a row fail at most.
 const FAILURES: u32 = 2;

@@ -10,9 +10,8 @@ use serde_json::Value;
 use tokio::{task::spawn_blocking, time::sleep};
 
 use super::world::World;
-use crate::{
-    Arguments, Requirement, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolOptions,
-    tool::{BoundCall, Run},
+use crate::tool::{
+    Arguments, BoundCall, Requirement, Run, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolOptions,
 };
 
 /// How long a tool hangs, in virtual time.

@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncTaskResult, AsyncToolManager, Entry, Given, Journal as _, Ledger, ModelStream, Seq, SessionId,
-    StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, TurnEnd, TurnNo,
-    async_tool, testing::ScriptedModel, tools,
+    AsyncAgent, AsyncTaskResult, AsyncToolManager, CallAnswer, Entry, Journal as _, Ledger, ModelStream, Seq,
+    SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, TurnEnd,
+    TurnNo, async_tool, testing::ScriptedModel, tools,
 };
 use async_tool_sqlite::SqliteJournal;
 use expect_test::expect;
@@ -103,7 +103,7 @@ fn session() -> Vec<Entry> {
         },
         Entry::Answered {
             turn: TurnNo::new(1),
-            answers: vec![Given::Result(TaskNo::new(1))],
+            answers: vec![CallAnswer::Result(TaskNo::new(1))],
             eager: true,
             at: at(121),
         },
@@ -404,7 +404,7 @@ async fn replay_reports_the_entry_that_breaks_a_promise() {
     let mut entries = session();
     entries[6] = Entry::Answered {
         turn: TurnNo::new(1),
-        answers: vec![Given::Ack(TaskNo::new(1), TaskStatus::Queued)],
+        answers: vec![CallAnswer::Ack(TaskNo::new(1), TaskStatus::Queued)],
         eager: true,
         at: at(121),
     };

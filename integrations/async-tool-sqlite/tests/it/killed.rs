@@ -326,7 +326,7 @@ impl Tally {
                 }
                 Entry::Answered { answers, .. } => {
                     for given in answers {
-                        if let async_tool_runtime::Given::Result(number) = given {
+                        if let async_tool_runtime::CallAnswer::Result(number) = given {
                             *told.entry(*number).or_default() += 1;
                         }
                     }

@@ -2,7 +2,11 @@ use proptest::prelude::*;
 use serde_json::{Map, Number};
 
 use super::*;
-use crate::{SessionId, TaskSpec, Timing, ToolCall, ToolError, ToolErrorKind};
+use crate::{
+    session::SessionId,
+    task::{TaskSpec, Timing, ToolCall},
+    tool::{ToolError, ToolErrorKind},
+};
 
 #[test]
 fn what_looks_like_a_bracket_or_turns_the_text_around_is_escaped_and_means_the_same() {

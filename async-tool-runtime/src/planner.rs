@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{Model, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd};
 use crate::{
-    TaskNo, ToolCall, ToolDefinition,
     context::{Answer, AnswerContent, Message},
+    task::{TaskNo, ToolCall},
+    tool::ToolDefinition,
 };
 
 /// The built-in rule planner, not a language model: it maps commands in the user's text to tool calls, and reports results
@@ -397,7 +398,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::SessionId;
+    use crate::session::SessionId;
 
     fn ask(planner: &RulePlanner, text: &str) -> (String, Vec<ToolCall>) {
         let schema = json!({

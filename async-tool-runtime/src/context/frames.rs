@@ -6,7 +6,7 @@
 //! 2. Tool text is JSON with `<`, `>`, `&` and what looks like them escaped as well, so it can neither open nor close an element,
 //!    whatever it guesses.
 //! 3. Answers to calls stand in the provider's own blocks, as JSON. They can't hold a frame of the session, because no tool knows the
-//!    nonce; what a model writes can't either, see `guard.rs`.
+//!    nonce; what a model writes can't either, see `agent/guard.rs`.
 //! 4. The text says that it is the output of tools and nobody's instruction.
 
 use std::{borrow::Cow, time::Duration};
@@ -14,8 +14,10 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::guard::is_deceptive;
-use crate::{AsyncTaskResult, TaskNo, TaskOutcome, Timestamp};
+use crate::{
+    clock::Timestamp,
+    task::{AsyncTaskResult, TaskNo, TaskOutcome},
+};
 
 /// What a model is told whose turn was broken off: it would take its half sentence for an end otherwise.
 pub(crate) const INTERRUPTED: &str =
@@ -206,6 +208,16 @@ pub(crate) fn escape(json: String) -> String {
         }
     }
     text
+}
+
+/// True if the character looks like a bracket of a tag, or hides or turns around its neighbours.
+fn is_deceptive(c: char) -> bool {
+    const BRACKETS: &str = "˂ᐸᚲ‹≮≺⋖❬❮❰⟨⦑⧼ⵦ〈﹤＜𐌭𖫬𝈶˃ᐳ›≯≻⋗❭❯❱⟩⦒⧽〉﹥＞𖼿𝈷";
+    match c {
+        '\u{85}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => true,
+        '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => true,
+        _ => BRACKETS.contains(c),
+    }
 }
 
 #[cfg(test)]

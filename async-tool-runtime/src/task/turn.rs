@@ -1,22 +1,22 @@
-//! The name of one model call.
+//! Number of one model call.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The number of a turn in its session; the first is 1.
+/// Number of a turn in its session; the first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TurnNo(u32);
 
 impl TurnNo {
-    /// The turn with this number.
+    /// Turn with this number.
     #[must_use]
     pub const fn new(number: u32) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Number as an integer.
     #[must_use]
     pub const fn as_u32(self) -> u32 {
         self.0

@@ -1,0 +1,29 @@
+//! A result that an argument waits for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::task::TaskNo;
+
+/// A result that an argument waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Awaited {
+    /// Where the value goes: a JSON pointer into the arguments.
+    pub position: String,
+    /// The task whose result it is; its number is lower than that of the task that waits.
+    pub task: TaskNo,
+    /// Which part of the result: a JSON pointer into it, empty for all of it.
+    pub pointer: String,
+}
+
+impl Awaited {
+    /// The part of `task`'s result at `pointer`, for the argument at `position`.
+    #[must_use]
+    pub fn new(position: impl Into<String>, task: TaskNo, pointer: impl Into<String>) -> Self {
+        Self {
+            position: position.into(),
+            task,
+            pointer: pointer.into(),
+        }
+    }
+}
