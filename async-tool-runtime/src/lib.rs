@@ -129,11 +129,14 @@ pub mod crates {
 }
 
 pub use agent::{
-    AckPolicy, Agent, AgentAction, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentInput, AgentMachine,
-    AgentPolicy, AgentState, AgentTask, AsyncAgent, AsyncAgentBuilder, CallReceipt, CloseMode, FoldError, FrameCut,
-    FrameGuard, LearnedGrace, Ledger, REDACTED, Recovery, Redact, Resumption, RunError, RunLimit, RunLimits,
-    RunSummary, RunTotals, Stall, StartError, Timer, Transactional, TurnContext, TurnEvent, TurnInput, TurnItem,
-    TurnOverError, TurnReply, Unrecovered, WakePolicy, WholeAgent,
+    AckPolicy, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentPolicy, AgentState, AgentTask,
+    AsyncAgent, AsyncAgentBuilder, CloseMode, FoldError, FrameCut, FrameGuard, LearnedGrace, Ledger, REDACTED,
+    Recovery, Redact, Resumption, RunError, RunLimit, RunLimits, RunSummary, RunTotals, StartError, Unrecovered,
+    WakePolicy,
+    custom::{
+        Agent, CallReceipt, Transactional, TurnContext, TurnInput, TurnItem, TurnOverError, TurnReply, WholeAgent,
+    },
+    machine::{AgentAction, AgentInput, AgentMachine, Stall, Timer, TurnEvent},
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};

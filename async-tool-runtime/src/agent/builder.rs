@@ -7,9 +7,10 @@ use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AckPolicy, Agent, AgentInput, AgentMachine, AgentPolicy, AsyncAgent, LearnedGrace, Ledger, Redact, RunLimits,
-    StartError, WakePolicy, WholeAgent,
+    AckPolicy, AgentPolicy, AsyncAgent, LearnedGrace, Ledger, Redact, RunLimits, StartError, WakePolicy,
     bounds::Bounds,
+    custom::{Agent, WholeAgent},
+    machine::{AgentInput, AgentMachine},
     redaction::Redactor,
     shell::{self, Shell},
 };

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{AgentEventStream, AgentState, CloseMode, Resumption, RunLimit, RunTotals, Stall, event::Events};
+use super::{AgentEventStream, AgentState, CloseMode, Resumption, RunLimit, RunTotals, event::Events, machine::Stall};
 use crate::{
     clock::Timestamp,
     context::Message,

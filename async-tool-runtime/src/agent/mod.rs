@@ -31,19 +31,18 @@
 //!
 //! Absent on purpose: policy in the shell. It decides nothing but when to try a journal again.
 
-mod action;
 mod bounds;
 mod builder;
 mod closing;
+pub mod custom;
 mod event;
 mod grace;
 mod group;
 mod guard;
 mod handle;
-mod input;
 mod ledger;
 mod limits;
-mod machine;
+pub mod machine;
 mod policy;
 mod questions;
 mod recover;
@@ -57,22 +56,15 @@ mod sub;
 #[cfg(any(test, feature = "testing"))]
 mod tap;
 pub(crate) mod task_tool;
-mod turn_context;
-mod turn_input;
-mod turn_mark;
-mod whole;
 
-pub use action::{AgentAction, Timer};
 pub use builder::AsyncAgentBuilder;
 pub use closing::CloseMode;
 pub use event::{AgentEvent, AgentEventKind, AgentEventStream};
 pub use grace::LearnedGrace;
 pub use guard::{FrameCut, FrameGuard};
 pub use handle::{AgentError, AgentTask, AsyncAgent, RunError, RunSummary};
-pub use input::{AgentInput, TurnEvent};
 pub use ledger::{FoldError, Ledger};
 pub use limits::{RunLimit, RunLimits, RunTotals};
-pub use machine::{AgentMachine, Stall};
 pub use policy::{AckPolicy, AgentPolicy, WakePolicy};
 pub use recover::{Recovery, Unrecovered};
 pub use redaction::{REDACTED, Redact};
@@ -81,6 +73,3 @@ pub use start_error::StartError;
 pub use state::AgentState;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use tap::Tap;
-pub use turn_context::{CallReceipt, TurnContext, TurnOverError, TurnReply};
-pub use turn_input::{TurnInput, TurnItem};
-pub use whole::{Agent, Transactional, WholeAgent};

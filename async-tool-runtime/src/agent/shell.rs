@@ -21,11 +21,12 @@ use tokio::{
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AgentAction, AgentError, AgentEvent, AgentEventKind, AgentInput, AgentMachine, AgentState, AgentTask, AsyncAgent,
-    CloseMode, Ledger, Resumption, RunSummary, Timer, TurnEvent,
+    AgentError, AgentEvent, AgentEventKind, AgentState, AgentTask, AsyncAgent, CloseMode, Ledger, Resumption,
+    RunSummary,
     bounds::Bounds,
     event::Events,
     handle::{AgentStatus, Command, GroupRequest},
+    machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
     redaction::Redactor,
 };
 use crate::{

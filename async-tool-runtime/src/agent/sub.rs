@@ -112,7 +112,7 @@ impl AsyncAgent {
 impl AsyncAgentBuilder {
     /// Makes a tool of the agent, whose calls run on the builder's manager, each in a session of its own: every call starts a clone of
     /// this builder. To use the manager that runs the call, and where the model has a memory as a
-    /// [`WholeAgent`](super::WholeAgent) has, take [`AsyncAgent::as_tool`]; what holds is said there.
+    /// [`WholeAgent`](super::custom::WholeAgent) has, take [`AsyncAgent::as_tool`]; what holds is said there.
     pub fn as_tool(self, name: impl Into<Arc<str>>, description: impl Into<Arc<str>>) -> FunctionTool {
         AsyncAgent::as_tool(name, description, move |_| self.clone())
     }

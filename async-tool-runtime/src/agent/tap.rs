@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AgentInput, AgentMachine};
+use super::machine::{AgentInput, AgentMachine};
 use crate::{clock::Timestamp, session::SessionId};
 
 /// Function that is called with each input before the machine takes it in.

@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::DivergenceError;
 use crate::{
-    agent::{AgentAction, AgentInput, AgentMachine, AsyncAgentBuilder},
+    agent::{
+        AsyncAgentBuilder,
+        machine::{AgentAction, AgentInput, AgentMachine},
+    },
     clock::Timestamp,
     journal::{Entry, Seq},
     session::SessionId,

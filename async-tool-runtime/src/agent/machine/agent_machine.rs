@@ -6,16 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use super::{AgentAction, AgentInput, Timer};
 use super::{
     Stall,
     phase::{Phase, Wake},
     streamed_turn::StreamedTurn,
 };
 use crate::{
-    agent::{
-        AgentAction, AgentEvent, AgentEventKind, AgentInput, AgentPolicy, AgentState, Ledger, Resumption, Timer,
-        grace::Latencies, ledger::Life,
-    },
+    agent::{AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, grace::Latencies, ledger::Life},
     clock::Timestamp,
     context::ContextWindow,
     journal::Entry,

@@ -1,8 +1,9 @@
 //! The end of a turn: how long its calls are waited for, and what they are answered with.
 
+use super::Timer;
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AckPolicy, AgentEventKind, Timer, policy::Grace},
+    agent::{AckPolicy, AgentEventKind, policy::Grace},
     clock::Timestamp,
     journal::{CallAnswer, Entry},
     task::TaskNo,

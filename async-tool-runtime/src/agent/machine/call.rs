@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use super::AgentAction;
 use super::{AgentMachine, phase::Phase, streamed_turn::TurnCall};
 use crate::{
     agent::{
-        AgentAction, AgentEventKind, RunLimit,
+        AgentEventKind, RunLimit,
         ledger::{Life, Told},
         redaction::without,
     },

@@ -1,8 +1,9 @@
 //! How the machine ends a session.
 
+use super::{AgentAction, Timer};
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AgentAction, AgentEventKind, CloseMode, Timer, ledger::Life},
+    agent::{AgentEventKind, CloseMode, ledger::Life},
     journal::Entry,
     task::TaskNo,
 };

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::AgentAction;
 use super::AgentMachine;
 use crate::{
     agent::{
-        AgentAction,
         ledger::Told,
         task_tool::{self, Control, Named},
     },

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::Timer;
 use super::{
     AgentMachine,
     phase::{Phase, Wake},
 };
 use crate::{
     agent::{
-        AgentEventKind, Timer,
+        AgentEventKind,
         ledger::{Life, TaskRecord},
     },
     context::frames,

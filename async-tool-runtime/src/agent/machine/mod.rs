@@ -10,6 +10,7 @@
 //! 2. The ledger changes only by entries that are appended (`AgentMachine::record`), so the fold of the journal is the ledger.
 //! 3. All entries of a step are one append, before every other action: nothing is carried out that isn't durable.
 
+mod action;
 mod agent_machine;
 mod answer;
 mod call;
@@ -17,6 +18,7 @@ mod close;
 mod control;
 mod delivery;
 mod groups;
+mod input;
 mod phase;
 mod recovery;
 mod reports;
@@ -28,5 +30,7 @@ mod turn;
 mod unkept;
 mod user;
 
+pub use action::{AgentAction, Timer};
 pub use agent_machine::AgentMachine;
+pub use input::{AgentInput, TurnEvent};
 pub use stall::Stall;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::{AgentAction, Timer};
 use super::{AgentMachine, phase::Phase};
 use crate::{
     agent::{
-        AgentAction, AgentEventKind, Resumption, Timer,
+        AgentEventKind, Resumption,
         ledger::{Life, TaskRecord, Waits},
     },
     journal::Entry,

@@ -1,7 +1,8 @@
 //! Timers that went off.
 
+use super::Timer;
 use super::{AgentMachine, phase::Phase};
-use crate::agent::{Timer, ledger::Life};
+use crate::agent::ledger::Life;
 
 impl AgentMachine {
     pub(super) fn on_timer(&mut self, timer: Timer) {

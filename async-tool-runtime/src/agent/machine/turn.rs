@@ -7,10 +7,11 @@ use std::{
 
 use serde_json::Value;
 
+use super::{AgentAction, Timer, TurnEvent};
 use super::{AgentMachine, Stall, phase::Phase, streamed_turn::StreamedTurn};
 use crate::{
     agent::{
-        AgentAction, AgentEventKind, FrameGuard, Timer, TurnEvent,
+        AgentEventKind, FrameGuard,
         ledger::{TaskRecord, Told},
     },
     context::{RunningTask, StatusLimit, frames, status_block},

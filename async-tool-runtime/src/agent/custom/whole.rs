@@ -161,7 +161,7 @@ impl<A: Agent + Clone> Agent for Transactional<A> {
 /// Acts as the [`Model`] of one session: every request is a turn of an [`Agent`].
 ///
 /// [`AsyncAgent::wrap`](super::AsyncAgent::wrap) makes one; by itself it is for hosts that drive an
-/// [`AgentMachine`](super::AgentMachine) with a loop of their own. The agent belongs to the first session that asks it; a request of
+/// [`AgentMachine`](super::machine::AgentMachine) with a loop of their own. The agent belongs to the first session that asks it; a request of
 /// another fails, because the memory of two conversations would be mixed up.
 pub struct WholeAgent<A>(Arc<Mutex<Member<A>>>);
 

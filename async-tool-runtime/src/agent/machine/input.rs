@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CloseMode, Timer};
+use super::Timer;
+use crate::agent::CloseMode;
 use crate::{
     journal::JoinPolicy,
     model::{ModelError, TurnEnd},

@@ -1,6 +1,6 @@
 //! What an agent wants done.
 
-use super::AgentEvent;
+use crate::agent::AgentEvent;
 use crate::{
     clock::Timestamp,
     journal::Entry,
