@@ -5,6 +5,17 @@ use std::fmt;
 /// How a provider wants the schema of a tool's arguments, for [`ToolDefinition::for_dialect`](crate::ToolDefinition::for_dialect).
 ///
 /// No dialect loses anything: a keyword that it doesn't have goes into the description in words, or is a [`SchemaError`](crate::SchemaError).
+///
+/// ```
+/// use async_tool_runtime::{Dialect, ToolDefinition};
+/// use serde_json::json;
+///
+/// let input = json!({"type": "object", "properties": {"limit": {"type": "integer", "minimum": 1}}});
+/// let definition = ToolDefinition::new("search", "Searches.", input);
+/// let strict = definition.for_dialect(Dialect::AnthropicStrict)?;
+/// assert_eq!(strict["properties"]["limit"], json!({"type": "integer", "description": "At least 1."}));
+/// # Ok::<_, async_tool_runtime::SchemaError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
@@ -29,6 +40,16 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Dialect, ToolDefinition};
+    ///
+    /// // A test that no provider refuses a tool.
+    /// let definition = ToolDefinition::new("now", "Tells the time.", serde_json::json!({"type": "object"}));
+    /// for dialect in Dialect::ALL {
+    ///     assert!(definition.for_dialect(*dialect).is_ok(), "{dialect}");
+    /// }
+    /// ```
     pub const ALL: &'static [Self] = &[
         Self::Plain,
         Self::OpenAiStrict,

@@ -8,6 +8,19 @@ use super::{dialect::Dialect, refusal::Refusal};
 ///
 /// Nothing is left out of a schema in silence: what a dialect has no words for either goes into the description, or is this
 /// error, when the schema is first asked for.
+///
+/// ```
+/// use async_tool_runtime::{Dialect, ToolDefinition};
+/// use serde_json::json;
+///
+/// let counts = json!({"type": "object", "additionalProperties": {"type": "integer"}});
+/// let definition = ToolDefinition::new("store", "Stores.", json!({"type": "object", "properties": {"counts": counts}}));
+/// let error = definition.for_dialect(Dialect::OpenAiStrict).unwrap_err();
+/// assert_eq!(error.path(), "#/properties/counts");
+/// assert_eq!(error.keyword(), "additionalProperties");
+/// assert_eq!(error.dialect(), Dialect::OpenAiStrict);
+/// assert_eq!(error.hint(), "take a list of structs, each with a key and a value");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError {
     dialect: Dialect,

@@ -73,6 +73,19 @@ where
 /// - the decisions of one of the world's agents, played again, are not what its journal says.
 ///
 /// The environment has a say: `ASYNC_TOOL_SEED=17` runs this seed alone, `ASYNC_TOOL_SCHEDULES=100000` that many.
+///
+/// ```
+/// use async_tool_runtime::testing::{Explore, Faults};
+/// use std::time::Duration;
+///
+/// let explored = Explore::new()
+///     .seeds(0..20)
+///     .limit(Duration::from_secs(3600))
+///     .tools_take(Duration::from_secs(30))
+///     .faults(Faults::some())
+///     .run(async |sim| sim.pause(Duration::from_secs(60)).await);
+/// assert_eq!(explored.schedules, 20);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "an exploration does nothing until `run` is called"]
 pub struct Explore {
@@ -176,6 +189,14 @@ impl Explore {
     }
 
     /// As [`run`](Self::run), but gives the failure instead of panicking with it, and prints nothing.
+    ///
+    /// ```
+    /// use async_tool_runtime::testing::Explore;
+    /// use std::time::Duration;
+    ///
+    /// let failure = Explore::new().limit(Duration::from_secs(1)).try_run(async |_| std::future::pending().await).unwrap_err();
+    /// assert!(failure.problem().contains("1s"), "{failure}");
+    /// ```
     ///
     /// # Errors
     ///
@@ -360,6 +381,15 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// How many schedules were explored.
+///
+/// ```
+/// use async_tool_runtime::testing::Explore;
+/// use std::time::Duration;
+///
+/// let explored = Explore::new().seeds(0..3).run(async |_| tokio::time::sleep(Duration::from_secs(5)).await);
+/// assert_eq!((explored.schedules, explored.different), (3, 1));
+/// assert_eq!(explored.virtual_time, Duration::from_secs(15));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explored {

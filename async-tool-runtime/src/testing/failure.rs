@@ -3,6 +3,17 @@
 use std::{fmt, thread};
 
 /// A seed whose run fails. It displays itself with all that helps to find out why.
+///
+/// ```
+/// use async_tool_runtime::testing::Explore;
+///
+/// let failure = Explore::new().try_run(async |sim| assert!(sim.pick(10) < 9, "the last one")).unwrap_err();
+/// assert_eq!(failure.problem(), "it panicked: the last one");
+/// assert!(failure.is_repeatable());
+/// // Runs this seed alone, for a debugger.
+/// let again = Explore::new().seed(failure.seed());
+/// # drop(again);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub(super) seed: u64,

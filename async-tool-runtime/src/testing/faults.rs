@@ -26,6 +26,14 @@ impl Faults {
 
     /// Everything goes wrong now and then, but nothing hangs: an attempt of a tool fails (1 in 10) or panics (1 in 20), a turn of the model
     /// fails (1 in 10) or is truncated (1 in 20), the journal fails (1 in 20).
+    ///
+    /// ```
+    /// use async_tool_runtime::testing::Faults;
+    ///
+    /// // All of them, and tools that hang as well: for a scenario whose tools have timeouts.
+    /// let faults = Faults::some().tool_hangs(0.05);
+    /// # let _ = faults;
+    /// ```
     pub fn some() -> Self {
         Self {
             tool_failures: 0.1,

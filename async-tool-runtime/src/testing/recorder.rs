@@ -93,6 +93,25 @@ impl AsyncAgentBuilder {
 }
 
 /// What went into the machine of one session, from its beginning.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, RulePlanner, SessionId, testing::Recorder};
+/// # use std::sync::Arc;
+/// # async_tool_runtime::testing::run_paused(async {
+/// # let (recorder, journal) = (Recorder::new(), Arc::new(MemoryJournal::new()));
+/// # let manager = AsyncToolManager::builder().build()?;
+/// # let builder = AsyncAgent::builder(RulePlanner::new(), manager).journal(Arc::clone(&journal)).session("s");
+/// let agent = builder.record(&recorder).start().await?;
+/// agent.send("hello").await?;
+/// agent.run_until_idle().await?;
+///
+/// let recording = &recorder.recordings()[0];
+/// assert_eq!(recording.session(), agent.session());
+/// assert_eq!(recording.play(), journal.entries(agent.session()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Recording {
     session: SessionId,

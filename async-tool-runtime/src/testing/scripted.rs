@@ -70,6 +70,17 @@ impl ScriptedModel {
     }
 
     /// What it does when the script is at its end, any number of times.
+    ///
+    /// ```
+    /// use async_tool_runtime::testing::ScriptedModel;
+    /// use async_tool_runtime::{Message, ModelStream};
+    ///
+    /// let model = ScriptedModel::new().otherwise(|request| match request.messages.last().map(|last| &**last) {
+    ///     Some(Message::Delivery { .. }) => ModelStream::text("There it is."),
+    ///     _ => ModelStream::text("I'll see."),
+    /// });
+    /// # drop(model);
+    /// ```
     #[must_use]
     pub fn otherwise(self, turn: impl Fn(&ModelRequest) -> ModelStream + Send + Sync + 'static) -> Self {
         self.script().otherwise = Some(Arc::new(turn));
@@ -77,6 +88,22 @@ impl ScriptedModel {
     }
 
     /// The requests so far.
+    ///
+    /// ```
+    /// use async_tool_runtime::testing::{ScriptedModel, run_paused};
+    /// use async_tool_runtime::{AsyncAgent, AsyncToolManager};
+    ///
+    /// # run_paused(async {
+    /// let model = ScriptedModel::new().text("hello yourself");
+    /// let manager = AsyncToolManager::builder().build()?;
+    /// let agent = AsyncAgent::builder(model.clone(), manager).start().await?;
+    /// agent.send("hello").await?;
+    /// agent.run_until_idle().await?;
+    /// assert_eq!(model.requests()[0].last_user_text(), Some("hello"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn requests(&self) -> Vec<ModelRequest> {
         self.script().requests.clone()

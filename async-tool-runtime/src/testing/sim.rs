@@ -31,6 +31,23 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// What passes through it is slowed down, reordered and, on [request](super::Explore::faults), broken. Times are drawn so that every order
 /// of magnitude comes as often as any other, and some are zero: much happens at nearly the same time.
+///
+/// ```
+/// use async_tool_runtime::testing::{Explore, ScriptedModel, Sim};
+/// use async_tool_runtime::{AgentEventKind, AsyncToolManager, ModelStream};
+/// use std::time::Duration;
+///
+/// async fn a_question_is_answered(sim: Sim) {
+///     let manager = AsyncToolManager::builder().build().unwrap();
+///     let model = ScriptedModel::new().otherwise(|_| ModelStream::text("yes"));
+///     let agent = sim.agent(model, manager).start().await.unwrap();
+///     let mut events = agent.events();
+///     // Between the question and what comes of it, anything may happen.
+///     sim.user(&agent, Duration::from_secs(5), ["is it so?"]).await.unwrap();
+///     sim.until(&mut events, |event| matches!(event, AgentEventKind::TurnEnded { .. })).await;
+/// }
+/// Explore::new().seeds(0..20).run(a_question_is_answered);
+/// ```
 #[derive(Clone)]
 pub struct Sim(Arc<World>);
 

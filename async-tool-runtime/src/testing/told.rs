@@ -14,6 +14,22 @@ use crate::{
 
 /// Reads events up to the first that is the one, and gives it.
 ///
+/// ```
+/// use async_tool_runtime::testing::{ScriptedModel, run_paused, until};
+/// use async_tool_runtime::{AgentEventKind, AsyncAgent, AsyncToolManager};
+/// use std::time::Duration;
+///
+/// # run_paused(async {
+/// let manager = AsyncToolManager::builder().build()?;
+/// let agent = AsyncAgent::builder(ScriptedModel::new().text("hello yourself"), manager).start().await?;
+/// let mut events = agent.events();
+/// agent.send("hello").await?;
+/// until(&mut events, Duration::from_secs(5), |event| matches!(event, AgentEventKind::TurnEnded { .. })).await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Panics
 ///
 /// If it doesn't come within `limit` (virtual time where time is paused), or the session ends before: the message has the last
@@ -45,6 +61,34 @@ pub async fn until(
 }
 
 /// The answers to the call of a task: its acknowledgement, or its result. One, in any conversation that an agent leads.
+///
+/// ```
+/// use async_tool_runtime::testing::{Gates, ScriptedModel, answers_of, run_paused};
+/// use async_tool_runtime::{AnswerContent, AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall};
+/// # use serde_json::json;
+/// # use std::time::Duration;
+///
+/// # run_paused(async {
+/// # let gates = Gates::new();
+/// # let model = ScriptedModel::new()
+/// #     .turn(|_| ModelStream::calls([ToolCall::new("call_1", "gate", json!({"name": "a"}))]))
+/// #     .text("I wait.")
+/// #     .text("There it is.");
+/// # let manager = AsyncToolManager::builder().tool(gates.tool()).build()?;
+/// # let agent = AsyncAgent::builder(model, manager).start().await?;
+/// agent.send("go").await?; // The model calls a tool.
+/// gates.arrived("a", 1).await;
+/// tokio::time::sleep(Duration::from_secs(1)).await; // Its call is acknowledged meanwhile.
+/// gates.open("a", 42);
+/// agent.run_until_idle().await?;
+///
+/// let transcript = agent.transcript().await?;
+/// let answers = answers_of(&transcript, TaskNo::new(1));
+/// assert!(matches!(answers[..], [answer] if matches!(answer.content, AnswerContent::Ack(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn answers_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&Answer> {
     let answers = messages.iter().filter_map(|message| match &**message {
@@ -60,6 +104,34 @@ pub fn answers_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&Answer> {
 }
 
 /// The texts of the deliveries that hold the result of a task. At most one, in any conversation that an agent leads.
+///
+/// ```
+/// use async_tool_runtime::testing::{Gates, ScriptedModel, deliveries_of, run_paused};
+/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall};
+/// # use serde_json::json;
+/// # use std::time::Duration;
+///
+/// # run_paused(async {
+/// # let gates = Gates::new();
+/// # let model = ScriptedModel::new()
+/// #     .turn(|_| ModelStream::calls([ToolCall::new("call_1", "gate", json!({"name": "a"}))]))
+/// #     .text("I wait.")
+/// #     .text("There it is.");
+/// # let manager = AsyncToolManager::builder().tool(gates.tool()).build()?;
+/// # let agent = AsyncAgent::builder(model, manager).start().await?;
+/// agent.send("go").await?; // The model calls a tool.
+/// gates.arrived("a", 1).await;
+/// tokio::time::sleep(Duration::from_secs(1)).await; // Its call is acknowledged meanwhile.
+/// gates.open("a", 42);
+/// agent.run_until_idle().await?;
+///
+/// let transcript = agent.transcript().await?;
+/// let deliveries = deliveries_of(&transcript, TaskNo::new(1));
+/// assert!(matches!(deliveries[..], [text] if text.contains("42")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn deliveries_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&str> {
     let deliveries = messages.iter().filter_map(|message| match &**message {
@@ -71,6 +143,32 @@ pub fn deliveries_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&str> {
 
 /// Checks that the model was told the result of a task, and once: as the answer to its call, in a delivery, or in an answer of the `task`
 /// tool.
+///
+/// ```
+/// use async_tool_runtime::testing::{Gates, ScriptedModel, assert_told_once, run_paused};
+/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall};
+/// # use serde_json::json;
+/// # use std::time::Duration;
+///
+/// # run_paused(async {
+/// # let gates = Gates::new();
+/// # let model = ScriptedModel::new()
+/// #     .turn(|_| ModelStream::calls([ToolCall::new("call_1", "gate", json!({"name": "a"}))]))
+/// #     .text("I wait.")
+/// #     .text("There it is.");
+/// # let manager = AsyncToolManager::builder().tool(gates.tool()).build()?;
+/// # let agent = AsyncAgent::builder(model, manager).start().await?;
+/// agent.send("go").await?; // The model calls a tool.
+/// gates.arrived("a", 1).await;
+/// tokio::time::sleep(Duration::from_secs(1)).await; // Its call is acknowledged meanwhile.
+/// gates.open("a", 42);
+/// agent.run_until_idle().await?;
+///
+/// assert_told_once(&agent.transcript().await?, TaskNo::new(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Panics
 ///

@@ -10,6 +10,30 @@ const SHOWN: usize = 240;
 const LEAD: usize = 60;
 
 /// A rule that a journal broke.
+///
+/// ```
+/// # use async_tool_runtime::{MemoryJournal, testing::JournalStore};
+/// use async_tool_runtime::testing::{JournalRule, JournalSuite};
+/// # use std::{error::Error, sync::Arc};
+///
+/// /// Opened again, it is empty.
+/// struct Forgetful;
+/// # impl JournalStore for Forgetful {
+/// #     type Journal = Arc<MemoryJournal>;
+/// #     async fn open(&self) -> Result<Self::Journal, Box<dyn Error + Send + Sync>> {
+/// #         Ok(Arc::new(MemoryJournal::new()))
+/// #     }
+/// # }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let suite = JournalSuite::new(|| Forgetful).rules([JournalRule::Reopening]);
+/// let failure = suite.run().await.unwrap_err();
+/// let broken = &failure.broken()[0];
+/// assert_eq!(broken.rule(), JournalRule::Reopening);
+/// println!("{}: expected {}, found {}", broken.doing(), broken.expected(), broken.found());
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenRule {
     rule: JournalRule,
@@ -57,6 +81,29 @@ impl fmt::Display for BrokenRule {
 }
 
 /// The rules that a journal broke, one at least.
+///
+/// ```
+/// # use async_tool_runtime::{MemoryJournal, testing::JournalStore};
+/// use async_tool_runtime::testing::{JournalRule, JournalSuite};
+/// # use std::{error::Error, sync::Arc};
+///
+/// /// Opened again, it is empty.
+/// struct Forgetful;
+/// # impl JournalStore for Forgetful {
+/// #     type Journal = Arc<MemoryJournal>;
+/// #     async fn open(&self) -> Result<Self::Journal, Box<dyn Error + Send + Sync>> {
+/// #         Ok(Arc::new(MemoryJournal::new()))
+/// #     }
+/// # }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let suite = JournalSuite::new(|| Forgetful).rules([JournalRule::Reopening]);
+/// let failure = suite.run().await.unwrap_err();
+/// assert!(failure.to_string().starts_with("the journal breaks 1 of 1 rules"));
+/// assert_eq!(failure.broken().len(), 1);
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct JournalFailure {
     pub(super) broken: Vec<BrokenRule>,

@@ -4,7 +4,16 @@ use std::fmt;
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident = $name:literal, $text:literal;)*) => {
-        /// What a journal promises. It displays itself as a sentence.
+        /// A promise of a journal. It displays itself as a sentence.
+        ///
+        /// ```
+        /// use async_tool_runtime::testing::JournalRule;
+        ///
+        /// // A table of the rules, for the documentation of a journal.
+        /// for rule in JournalRule::ALL {
+        ///     println!("| {} | {rule} |", rule.name());
+        /// }
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum JournalRule {

@@ -6,6 +6,22 @@ use crate::journal::Journal;
 
 /// A place where a journal keeps its entries, for [`JournalSuite`](super::JournalSuite): a directory, a database, a schema in one. It is empty
 /// at first.
+///
+/// ```
+/// use async_tool_runtime::{MemoryJournal, testing::JournalStore};
+/// use std::{error::Error, sync::Arc};
+///
+/// /// Stands for a directory: its entries are there when it is opened again.
+/// struct Directory(Arc<MemoryJournal>);
+///
+/// impl JournalStore for Directory {
+///     type Journal = Arc<MemoryJournal>;
+///
+///     async fn open(&self) -> Result<Self::Journal, Box<dyn Error + Send + Sync>> {
+///         Ok(Arc::clone(&self.0))
+///     }
+/// }
+/// ```
 pub trait JournalStore: Send + Sync + 'static {
     /// The journal that is checked.
     type Journal: Journal;

@@ -90,6 +90,20 @@ where
     }
 
     /// Checks these rules only, to work on one of them.
+    ///
+    /// ```
+    /// use async_tool_runtime::MemoryJournal;
+    /// use async_tool_runtime::testing::{JournalRule, JournalSuite};
+    /// use std::sync::Arc;
+    ///
+    /// let suite = JournalSuite::new(|| Arc::new(MemoryJournal::new())).rules([JournalRule::StaleFence, JournalRule::FutureFence]);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    /// # runtime.block_on(async {
+    /// suite.run().await?;
+    /// # Ok::<(), async_tool_runtime::testing::JournalFailure>(())
+    /// # })?;
+    /// # Ok::<(), async_tool_runtime::testing::JournalFailure>(())
+    /// ```
     pub fn rules(mut self, rules: impl IntoIterator<Item = JournalRule>) -> Self {
         self.rules = rules.into_iter().collect();
         self

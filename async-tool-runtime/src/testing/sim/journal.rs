@@ -14,6 +14,24 @@ use crate::{
 const FAILURES: u32 = 2;
 
 /// The journal of a [`Sim`](super::Sim), in memory: it takes its time, and fails if it is told to. From [`Sim::journal`](super::Sim::journal); clones are the same.
+///
+/// ```
+/// use async_tool_runtime::testing::{Explore, ScriptedModel};
+/// use async_tool_runtime::{AsyncToolManager, Entry};
+///
+/// Explore::new().seeds(0..5).run(async |sim| {
+///     let manager = AsyncToolManager::builder().build().unwrap();
+///     let agent = sim.agent(ScriptedModel::new().text("yes?"), manager).start().await.unwrap();
+///     agent.send("hello").await.unwrap();
+///     agent.run_until_idle().await.unwrap();
+///
+///     let journal = sim.journal();
+///     assert_eq!(journal.session_ids(), [agent.session().clone()]);
+///     let entries = journal.entries(agent.session());
+///     assert!(matches!(entries[0], Entry::Opened { .. }));
+///     journal.replay(agent.session()).unwrap().check().unwrap();
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct SimJournal {
     world: Arc<World>,

@@ -25,6 +25,22 @@ const FAILURES: u32 = 2;
 ///
 /// The model behind it is asked once for each different request: a turn that is made to fail is played again when the same is asked
 /// again. So a script needs no turns for failures.
+///
+/// ```
+/// use async_tool_runtime::testing::{Explore, Faults, ScriptedModel};
+/// use async_tool_runtime::{AsyncAgent, AsyncToolManager};
+///
+/// let faults = Faults::new().model_failures(0.3);
+/// Explore::new().seeds(0..5).faults(faults).run(async |sim| {
+///     let script = ScriptedModel::new().text("yes?");
+///     let manager = AsyncToolManager::builder().build().unwrap();
+///     let agent = AsyncAgent::builder(sim.model(script.clone()), manager).start().await.unwrap();
+///     agent.send("hello").await.unwrap();
+///     agent.run_until_idle().await.unwrap();
+///     // The script has one turn, however often it failed.
+///     script.verify();
+/// });
+/// ```
 #[derive(Clone)]
 pub struct SimModel(Arc<Inner>);
 
