@@ -20,6 +20,14 @@ lint:
 test:
     .ci/run test
 
+# Imports between the layers of the runtime crate.
+layers:
+    .ci/run layers
+
+# Writes the list of public paths anew; read the diff before you commit it.
+api:
+    WRITE=1 .ci/run api
+
 # The API documentation, warnings are errors.
 doc:
     .ci/run doc

@@ -345,20 +345,16 @@ fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
             __private::Result::Err(error) => __private::Result::Err(__private::probe(&error).failure(error)),
         }
     };
+    let cx = cx.unwrap_or_else(|| Ident::new("_cx", span));
     if function.signature.asyncness.is_some() {
-        let work = quote_spanned! {span=>
-            async move {
+        quote_spanned! {span=>
+            __private::BoundCall::future(move |#cx| async move {
                 #given
                 let output = #path(#(#values),*).await;
                 #settle
-            }
-        };
-        match cx {
-            Some(cx) => quote_spanned!(span=> __private::BoundCall::future(move |#cx| #work)),
-            None => quote_spanned!(span=> __private::BoundCall::without_context(move || #work)),
+            })
         }
     } else {
-        let cx = cx.unwrap_or_else(|| Ident::new("_cx", span));
         quote_spanned! {span=>
             __private::BoundCall::blocking(move |#cx| {
                 #given

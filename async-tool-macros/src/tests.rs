@@ -103,20 +103,6 @@ fn no_argument_and_no_result() {
 }
 
 #[test]
-fn an_async_function_that_needs_nothing_of_its_task() {
-    check(
-        quote!(),
-        quote! {
-            /// Waits.
-            async fn rest(seconds: u64) {
-                sleep(seconds).await;
-            }
-        },
-        &expect_file!["../../tests/expand/without_context.rs"],
-    );
-}
-
-#[test]
 fn errors_come_together_and_the_items_are_there() {
     check(
         quote!(timeuot = "5s", effect = "write"),

@@ -101,7 +101,6 @@ mod broadcast;
 mod clock;
 mod context;
 mod future;
-mod hash;
 mod journal;
 mod manager;
 mod model;
@@ -110,7 +109,6 @@ mod policy;
 mod schema;
 mod session;
 mod task;
-mod text;
 mod tool;
 
 #[doc(hidden)]

@@ -18,11 +18,6 @@ impl SessionId {
         Self(name.into())
     }
 
-    /// Whether this is a clone of the other.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// A session with a random name (UUID v4).
     #[must_use]
     pub fn random() -> Self {

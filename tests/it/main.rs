@@ -5,7 +5,6 @@
 mod agent;
 mod binding;
 mod calls;
-mod carriers;
 mod chains;
 mod closing;
 mod costs;
@@ -26,7 +25,6 @@ mod model_based;
 mod observability;
 mod policies;
 mod pruning;
-mod records;
 mod recovery;
 mod runs;
 mod schema_agreement;

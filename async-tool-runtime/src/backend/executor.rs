@@ -1,6 +1,6 @@
 //! Carries out tasks.
 
-use std::{sync::Arc, task::Context, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    policy::{Begun, Path, Paths, ToolRequest, past_deadline, too_late},
+    policy::{Path, Paths, ToolRequest, past_deadline, too_late},
     task::TaskCell,
     tool::{Arguments, BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
 };
@@ -78,35 +78,29 @@ impl Executor {
             Some(cancellation),
             Some(Arc::clone(&path)),
         );
-        let result = Begun::run(|task_cx| self.begin(&path, &cell, None, call, task_cx)).await;
+        let result = self.run(&path, &cell, None, call).await;
         outcome_of(result, &cell)
     }
 
-    /// Begins a call that has been bound and has a slot. Never waits.
-    pub(crate) fn begin(
+    /// Runs a bound call that has a slot.
+    pub(crate) async fn run(
         &self,
         path: &Path,
         cell: &Arc<TaskCell>,
-        host: Option<&dyn TaskHost>,
+        host: Option<Arc<dyn TaskHost>>,
         call: BoundCall,
-        task_cx: &mut Context<'_>,
-    ) -> Begun {
+    ) -> Result<Value, ToolError> {
         let deadline = self.deadline(&cell.spec);
         let Some(inner) = &path.inner else {
-            return path.attempt.begin(cell, host, call, deadline, task_cx);
+            return path.attempt.run(cell, host, call, deadline).await;
         };
-        let host = host.and_then(TaskHost::shared);
         let request = ToolRequest::new(Arc::clone(cell), host, Some(call), deadline);
-        let run = inner.run(request);
-        let (cell, cancel_grace) = (Arc::clone(cell), self.0.cancel_grace);
-        Begun::Waits(Box::pin(async move {
-            // A layer of the host's may wait for as long as it likes.
-            tokio::select! {
-                biased;
-                result = run => result,
-                () = too_late(&cell, deadline, cancel_grace) => Err(past_deadline()),
-            }
-        }))
+        tokio::select! {
+            biased;
+            result = inner.run(request) => result,
+            // A layer of the host's may wait without end.
+            () = too_late(cell, deadline, self.0.cancel_grace) => Err(past_deadline()),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> Result<&Arc<Path>, ToolError> {

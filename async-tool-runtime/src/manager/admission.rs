@@ -1,7 +1,6 @@
 //! Who is let in, and who gets a slot.
 
 use std::{
-    ops::{Deref, DerefMut},
     sync::{Arc, MutexGuard},
     time::Duration,
 };
@@ -10,7 +9,6 @@ use tokio::sync::oneshot;
 
 use super::{
     Inner,
-    carrier::Idle,
     queue::{Class, Queue, Slot, Ticket},
     run::{self, Task},
     same::{Entered, SameCalls, key_of},
@@ -18,7 +16,7 @@ use super::{
 use crate::{
     Priority, TaskEvent, TaskOutcome, Timestamp,
     policy::{CallKey, Path},
-    task::{Seat, TaskCell},
+    task::{Holding, TaskCell},
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -55,39 +53,6 @@ pub(super) enum Waiting {
     Future(Arc<TaskCell>, oneshot::Sender<()>),
 }
 
-/// What everybody passes who comes in.
-pub(super) struct Gate {
-    queue: Queue<Waiting>,
-    /// Records for those who come: see `spare.rs`.
-    pub(super) spares: Vec<Arc<TaskCell>>,
-    /// Tokio tasks for those who begin: see `carrier.rs`.
-    pub(super) carriers: Vec<Idle>,
-}
-
-impl Gate {
-    pub(super) const fn new(queue: Queue<Waiting>) -> Self {
-        Self {
-            queue,
-            spares: Vec::new(),
-            carriers: Vec::new(),
-        }
-    }
-}
-
-impl Deref for Gate {
-    type Target = Queue<Waiting>;
-
-    fn deref(&self) -> &Queue<Waiting> {
-        &self.queue
-    }
-}
-
-impl DerefMut for Gate {
-    fn deref_mut(&mut self) -> &mut Queue<Waiting> {
-        &mut self.queue
-    }
-}
-
 /// There is no room for a task.
 fn full(retry_after: Option<Duration>) -> ToolError {
     let message = "too many tasks are waiting; try again when some have ended";
@@ -114,24 +79,23 @@ struct Replaced {
 }
 
 impl Entering<'_> {
-    /// Whether the call that is replaced has a place among those that have had no slot yet.
-    fn has_place(&self) -> bool {
-        let replaced = self.replaced.as_ref();
-        replaced.is_some_and(|replaced| replaced.earlier.seat(|seat| seat.has_place))
+    /// True if the replaced call has a queue position.
+    fn has_position(&self) -> bool {
+        self.replaced
+            .as_ref()
+            .is_some_and(|replaced| replaced.earlier.has_position())
     }
 
-    /// Takes over the place of the call that is replaced, and takes it out of the queue if it waits there; false if it has none.
-    fn take_place(&mut self, queue: &mut Queue<Waiting>) -> bool {
+    /// Takes over the queue position of the replaced call, and takes the call out of the queue if it waits there; false if it has none.
+    fn take_position(&mut self, queue: &mut Queue<Waiting>) -> bool {
         let Some(Replaced { earlier, waited }) = &mut self.replaced else {
             return false;
         };
-        // In one step: whoever ends it takes the ticket first and then the place.
-        let (ticket, had_place) = earlier.seat(|seat| {
-            let had_place = std::mem::take(&mut seat.has_place);
-            (if had_place { seat.ticket.take() } else { None }, had_place)
-        });
+        let Some(ticket) = earlier.take_position() else {
+            return false;
+        };
         *waited = ticket.and_then(|ticket| queue.remove(ticket)).map(Box::new);
-        had_place
+        true
     }
 
     /// The call is let in; gives the one that it replaces.
@@ -148,18 +112,18 @@ impl Entering<'_> {
 }
 
 impl Inner {
-    /// Lets a task in that has no slot yet: it begins, or waits. An error if there is no room.
-    pub(super) fn let_in(self: &Arc<Self>, path: &Path, task: Task) -> Result<(), ToolError> {
+    /// Lets a task in: it begins, or waits. An error if there is no room.
+    pub(super) fn admit(self: &Arc<Self>, path: &Path, task: Task) -> Result<(), ToolError> {
         let cell = Arc::clone(&task.cell);
         let class = self.class_of(&cell);
         let entering = self.enter(&cell, path)?;
-        let replaced = match self.seat_at_once(&task, &entering, path) {
-            Ok(carrier) => {
+        let replaced = match self.try_start(&cell, &entering, path) {
+            Ok(()) => {
                 let replaced = entering.let_in();
-                run::start(self, task, carrier);
+                run::start(self, task);
                 replaced
             }
-            Err(queue) => self.admit(queue, entering, path, class, task)?,
+            Err(queue) => self.admit_waiting(queue, entering, path, class, task)?,
         };
         if let Some(replaced) = replaced {
             self.replace(replaced);
@@ -174,7 +138,7 @@ impl Inner {
         };
         let mut same = self.same();
         // Whoever has ended it in the meantime has looked for it there already.
-        if cell.is_over() {
+        if cell.has_ended() {
             return Ok(Entering::default());
         }
         let replaced = match same.enter(key.clone(), cell, path.options.dedupe) {
@@ -205,18 +169,17 @@ impl Inner {
         }
     }
 
-    /// Gives a task its slot, if it needs nothing else first and there is one, and looks for somebody to carry it out; otherwise the lock under
-    /// which there was no slot.
-    fn seat_at_once(
+    /// Gives a task its slot, if it needs nothing else first and one is free. The error is the lock under which none was.
+    fn try_start(
         &self,
-        Task { cell, runtime, .. }: &Task,
+        cell: &TaskCell,
         entering: &Entering<'_>,
         path: &Path,
-    ) -> Result<Option<Idle>, MutexGuard<'_, Gate>> {
+    ) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
         let session = &cell.spec.session;
         let mut queue = self.queue();
         // One with a rate may have to wait for that as soon as it has a slot.
-        let has_room = || path.options.rate.is_none() || queue.has_place() || entering.has_place();
+        let has_room = || path.options.rate.is_none() || queue.has_place() || entering.has_position();
         if path.outer.is_some() || !has_room() {
             return Err(queue);
         }
@@ -227,16 +190,15 @@ impl Inner {
                 None => return Err(queue),
             },
         };
-        cell.seat(|seat| seat.slot = Some(slot));
-        let carrier = self.idle_carrier(&mut queue, runtime);
+        self.give_slot(&mut queue, cell, slot);
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
-        Ok(carrier)
+        Ok(())
     }
 
     /// Lets a task in that has no slot at once, if there is room.
-    fn admit(
+    fn admit_waiting(
         self: &Arc<Self>,
-        mut queue: MutexGuard<'_, Gate>,
+        mut queue: MutexGuard<'_, Queue<Waiting>>,
         mut entering: Entering<'_>,
         path: &Path,
         class: Class,
@@ -255,16 +217,16 @@ impl Inner {
         {
             if path.may_need_no_slot() {
                 // Whether there is a slot is known when it needs one.
-                cell.seat(|seat| seat.is_refused_when_full = true);
+                cell.refuse_when_full();
             } else if path.outer.is_none() || !queue.has_slot(path.lane) {
                 return is_full(queue, entering, task, Some(retry_after));
             }
         }
         // Where there is no other place, it has that of the call that it replaces.
-        if !queue.take_place() && !entering.take_place(&mut queue) {
+        if !queue.take_place() && !entering.take_position(&mut queue) {
             return is_full(queue, entering, task, None);
         }
-        cell.seat(|seat| seat.has_place = true);
+        cell.set_position();
         // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
         if path.outer.is_some() {
@@ -275,14 +237,20 @@ impl Inner {
         }
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
         let ticket = queue.wait(&spec.session, path.lane, class, Waiting::Task(task));
-        cell.seat(|seat| seat.ticket = Some(ticket));
+        // Ended meanwhile, it must not wait there until its turn.
+        let ended = if cell.set_ticket(ticket) {
+            None
+        } else {
+            queue.remove(ticket)
+        };
         drop(queue);
+        run::discard(ended);
         let replaced = entering.let_in();
         if let Some(runtime) = runtime {
             run::watch_deadline(self, &cell, &runtime);
         }
         // Whoever has found it by its id, and ended it or told it to stop before it had its place, has not found it in the queue.
-        if cell.cancel_reason().is_some() || cell.is_over() {
+        if cell.cancel_reason().is_some() || cell.has_ended() {
             run::stop_now(self, &cell, false);
         }
         Ok(replaced)
@@ -298,71 +266,62 @@ impl Inner {
             let next = {
                 let mut queue = self.queue();
                 let next = queue.dispatch(self.now());
-                if let Some((waiting, slot)) = next {
+                next.map(|(waiting, slot)| {
                     let cell = match &waiting {
                         Waiting::Task(task) => &task.cell,
                         Waiting::Future(cell, _) => cell,
                     };
-                    self.seat(&mut queue, cell, slot);
-                    let carrier = match &waiting {
-                        Waiting::Task(task) => self.idle_carrier(&mut queue, &task.runtime),
-                        Waiting::Future(..) => None,
-                    };
-                    Some((waiting, carrier))
-                } else {
-                    None
-                }
+                    self.give_slot(&mut queue, cell, slot);
+                    waiting
+                })
             };
             match next {
-                Some((Waiting::Task(task), carrier)) => run::start(self, task, carrier),
+                Some(Waiting::Task(task)) => run::start(self, task),
                 // If it is gone, its guard gives the slot back.
-                Some((Waiting::Future(_, wake), _)) => drop(wake.send(())),
+                Some(Waiting::Future(_, wake)) => drop(wake.send(())),
                 None => return,
             }
         }
     }
 
-    /// Gives a task the slot it waited for.
-    pub(super) fn seat(&self, queue: &mut Queue<Waiting>, cell: &TaskCell, slot: Slot) {
-        let is_deferred = cell.is_deferred();
-        let (extra, had_place) = cell.seat(|seat| {
-            seat.ticket = None;
-            seat.is_lent = false;
-            let had_place = std::mem::take(&mut seat.has_place);
-            let extra = if seat.is_over || is_deferred {
-                Some(slot)
-            } else {
-                seat.slot.replace(slot)
-            };
-            (extra, had_place)
-        });
-        if had_place {
-            queue.leave_place();
-        }
-        if let Some(extra) = extra {
-            queue.release(extra, self.now());
+    /// Gives a task a slot, or back to the queue if it needs none any more.
+    pub(super) fn give_slot(&self, queue: &mut Queue<Waiting>, cell: &TaskCell, slot: Slot) {
+        let (before, unneeded) = cell.set_slot(slot);
+        let extra = match before {
+            Holding::Position(_) => {
+                queue.leave_place();
+                None
+            }
+            Holding::Slot(extra) => Some(extra),
+            Holding::Nothing => None,
+        };
+        for slot in extra.into_iter().chain(unneeded) {
+            queue.release(slot, self.now());
         }
     }
 
-    /// Takes back what a task has of slots and places; says whether somebody waits for what is free now.
-    pub(super) fn give_back(&self, cell: &TaskCell, now: Timestamp) -> bool {
-        let held = cell.seat(Seat::give_back);
-        self.take_back(held, now)
+    /// Gives a task's slot or queue position back to the queue. True if others wait for what is free now.
+    pub(super) fn take_back(&self, holding: Holding, now: Timestamp) -> bool {
+        match holding {
+            Holding::Nothing => false,
+            Holding::Position(_) => {
+                self.queue().leave_place();
+                false
+            }
+            Holding::Slot(slot) => {
+                let mut queue = self.queue();
+                queue.release(slot, now);
+                // A task that comes to wait after this has looked for a free slot first.
+                queue.is_waited_for()
+            }
+        }
     }
 
-    /// The same for what a task has had that has ended.
-    pub(super) fn take_back(&self, (slot, had_place): (Option<Slot>, bool), now: Timestamp) -> bool {
-        if slot.is_none() && !had_place {
-            return false;
+    /// Gives back what a task holds, and starts those that waited for it.
+    pub(super) fn release(self: &Arc<Self>, cell: &TaskCell) {
+        if self.take_back(cell.give_back(), self.now()) {
+            self.dispatch();
         }
-        let mut queue = self.queue();
-        if had_place {
-            queue.leave_place();
-        }
-        let Some(slot) = slot else { return false };
-        queue.release(slot, now);
-        // Whoever comes to wait from here on has looked for a free slot first.
-        queue.is_waited_for()
     }
 
     /// How long not to come back, for a task that was let in although there was no slot, because it might need none. One that has begun is no such
@@ -372,9 +331,9 @@ impl Inner {
             return None;
         };
         // Of calls that share a run, one that may wait is enough.
-        let mut faces = cell.faces().into_iter();
-        faces
-            .all(|face| face.started().is_none() && face.seat(|seat| seat.is_refused_when_full))
+        let mut calls = cell.served().into_iter();
+        calls
+            .all(|call| call.started().is_none() && call.is_refused_when_full())
             .then_some(retry_after)
     }
 
@@ -388,7 +347,7 @@ impl Inner {
                 self.counters.rejected(&cell.spec.call.name);
                 return Err(full(Some(retry_after)));
             };
-            self.seat(&mut queue, &cell, slot);
+            self.give_slot(&mut queue, &cell, slot);
             return Ok(());
         }
         let class = self.class_of(&cell);
@@ -422,7 +381,7 @@ impl Inner {
                 .try_start(session, lane, now)
                 .or_else(|| queue.try_start_inline(session, lane, now));
             if let Some(slot) = slot {
-                self.seat(&mut queue, &cell, slot);
+                self.give_slot(&mut queue, &cell, slot);
                 return;
             }
             queue.wait(session, lane, class, Waiting::Future(Arc::clone(&cell), wake))
@@ -455,12 +414,8 @@ impl Drop for Waiter<'_> {
             // The task goes on, whatever became of this wait.
             (Some(_), true) => self.inner.resume_regardless(self.cell),
             (Some(_), false) => {}
-            (None, true) => self.inner.lend_if_suspended(self.cell),
-            (None, false) => {
-                if self.inner.give_back(self.cell, self.inner.now()) {
-                    self.inner.dispatch();
-                }
-            }
+            (None, true) => self.inner.lend_if_waiting(self.cell),
+            (None, false) => self.inner.release(self.cell),
         }
     }
 }

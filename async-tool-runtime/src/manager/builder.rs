@@ -11,8 +11,6 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{
     AsyncToolManager, Callback, Inner, WhenFull,
-    admission::Gate,
-    apart::Apart,
     queue::{Queue, Weigh},
     remote, run,
     table::TaskTable,
@@ -302,22 +300,18 @@ impl AsyncToolManagerBuilder {
             executor: Executor::new(registry, paths, self.cancel_grace, clock),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
-            queue: Apart(Mutex::new(Gate::new(queue))),
+            queue: Mutex::new(queue),
             same: Mutex::default(),
             counters: Default::default(),
             quarantine,
             conflicts,
             runtime: Default::default(),
-            route_count: 0.into(),
             backend: self.backend,
             callbacks: self.callbacks,
             clock,
-            tasks: Apart(Mutex::new(TaskTable::new(self.retained))),
-            spares: Default::default(),
-            carriers: Default::default(),
+            tasks: Mutex::new(TaskTable::new(self.retained)),
             routes: Mutex::new(HashMap::new()),
             events: broadcast::Sender::new(EVENT_BACKLOG),
-            has_listeners: false.into(),
             idle: Notify::new(),
         });
         around.stop.get_or_init(|| run::stop(&inner));

@@ -16,39 +16,28 @@ use crate::{
 };
 
 impl Inner {
+    /// Gives a task that goes on its slot again, also beyond the limit.
     pub(super) fn resume_regardless(&self, cell: &TaskCell) {
-        let is_needed = cell.seat(|seat| seat.suspended == 0 && seat.is_lent && seat.slot.is_none());
-        if is_needed && !cell.is_settled() {
+        if cell.needs_slot() {
             let lane = cell.path.as_ref().map_or(0, |path| path.lane);
             let mut queue = self.queue();
             let slot = queue.start_regardless(&cell.spec.session, lane, self.now());
-            self.seat(&mut queue, cell, slot);
+            self.give_slot(&mut queue, cell, slot);
         }
     }
 
-    /// Gives a task its place again, which it has left for a while: newcomers wait until there is one.
-    fn come_back(&self, cell: &TaskCell) {
+    /// Gives a task its queue position again, also beyond the limit: newcomers are refused until there is room.
+    fn retake_position(&self, cell: &TaskCell) {
+        // Under the lock of the queue: a caller that ends the task meanwhile gives back what has been counted.
         let mut queue = self.queue();
-        // Under the lock of the queue: whoever ends the task meanwhile gives back what has been counted.
-        let is_back = cell.seat(|seat| {
-            let is_back = std::mem::take(&mut seat.has_left) && !seat.is_over && !seat.has_place && seat.slot.is_none();
-            seat.has_place |= is_back;
-            is_back
-        });
-        if is_back {
+        if cell.retake_position() {
             queue.take_place_regardless();
         }
     }
 
-    /// Gives away the slot of a task that has begun to wait again while it was on its way: it would keep those from running that the
-    /// task waits for.
-    pub(super) fn lend_if_suspended(self: &Arc<Self>, cell: &TaskCell) {
-        let unneeded = cell.seat(|seat| {
-            let slot = if seat.suspended > 0 { seat.slot.take() } else { None };
-            seat.is_lent |= slot.is_some();
-            slot
-        });
-        if let Some(slot) = unneeded {
+    /// Takes the slot of a task that began to wait again before it got it: the tasks that it waits for may need it.
+    pub(super) fn lend_if_waiting(self: &Arc<Self>, cell: &TaskCell) {
+        if let Some(slot) = cell.lend_if_waiting() {
             self.queue().release(slot, self.now());
             self.dispatch();
         }
@@ -83,20 +72,14 @@ impl Inner {
 }
 
 impl TaskHost for Inner {
-    fn shared(&self) -> Option<Arc<dyn TaskHost>> {
-        Some(self.arc()?)
-    }
-
     fn begin(&self, cell: &Arc<TaskCell>) -> u32 {
         let now = self.now();
         let (is_first, attempt) = cell.begin(now);
-        if is_first && !cell.is_shared() {
-            self.tell_started(cell);
-        } else if is_first {
-            for face in cell.faces() {
-                // One that has come aboard in this moment may have been told already.
-                if Arc::ptr_eq(&face, cell) || face.begin(now).0 {
-                    self.tell_started(&face);
+        if is_first {
+            for call in cell.served() {
+                // One that joined the run in this moment may have been told already.
+                if Arc::ptr_eq(&call, cell) || call.begin(now).0 {
+                    self.tell_started(&call);
                 }
             }
         }
@@ -115,47 +98,47 @@ impl TaskHost for Inner {
     }
 
     fn report(&self, cell: &Arc<TaskCell>, report: ProgressReport) {
-        let faces = cell.faces();
-        if !faces.iter().any(|face| Arc::ptr_eq(face, cell)) {
-            // For those who come aboard later.
+        let calls = cell.served();
+        if !calls.iter().any(|call| Arc::ptr_eq(call, cell)) {
+            // For calls that join later.
             cell.report(report.clone(), self.now());
         }
-        for face in &faces {
-            self.report_for(face, report.clone());
+        for call in &calls {
+            self.report_for(call, report.clone());
         }
     }
 
     fn asked(&self, cell: &Arc<TaskCell>) {
-        for face in cell.faces() {
+        for call in cell.served() {
             // That it asks no more is also said of one that has ended meanwhile.
-            if !face.is_settled() || face.request().is_none() {
-                let (root, session) = self.root_of(&face);
-                self.tell_session(&session, TaskNews::Asked(root, Box::new(face.snapshot())));
+            if !call.is_settled() || call.request().is_none() {
+                let (root, session) = self.root_of(&call);
+                self.tell_session(&session, TaskNews::Asked(root, Box::new(call.snapshot())));
                 // A sub-agent's session goes on with its own tasks after a restart.
-                if face.spec.is_of_session() && face.spec.task != root {
-                    let asked = TaskNews::Asked(face.spec.task, Box::new(face.snapshot()));
-                    self.tell_session(&face.spec.session, asked);
+                if call.spec.is_of_session() && call.spec.task != root {
+                    let asked = TaskNews::Asked(call.spec.task, Box::new(call.snapshot()));
+                    self.tell_session(&call.spec.session, asked);
                 }
-                self.publish(|| TaskEvent::InputRequired(face.snapshot()));
+                self.publish(|| TaskEvent::InputRequired(call.snapshot()));
             }
         }
     }
 
     fn deferred(&self, cell: &Arc<TaskCell>) {
-        for face in cell.faces() {
-            if !face.is_settled() && face.spec.is_of_session() {
-                self.tell_session(&face.spec.session, TaskNews::Deferred(face.spec.task));
+        for call in cell.served() {
+            if !call.is_settled() && call.spec.is_of_session() {
+                self.tell_session(&call.spec.session, TaskNews::Deferred(call.spec.task));
             }
         }
     }
 
     fn written(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, Result<(), ToolError>> {
         Box::pin(async move {
-            for face in cell.faces() {
+            for call in cell.served() {
                 // The sub-agent's own session, where it is one of its tasks: that is where the question stands.
-                let session = match face.spec.is_of_session() {
-                    true => face.spec.session.clone(),
-                    false => self.root_of(&face).1,
+                let session = match call.spec.is_of_session() {
+                    true => call.spec.session.clone(),
+                    false => self.root_of(&call).1,
                 };
                 if self.flush(&session).await.is_err() {
                     return Err(ToolError::new(ToolErrorKind::Cancelled, "the session has stopped"));
@@ -170,68 +153,43 @@ impl TaskHost for Inner {
     }
 
     fn suspend(&self, cell: &Arc<TaskCell>) {
-        let (slot, had_place) = cell.seat(|seat| {
-            seat.suspended += 1;
-            let slot = seat.slot.take();
-            seat.is_lent |= slot.is_some();
-            let had_place = std::mem::take(&mut seat.has_place);
-            seat.has_left |= had_place;
-            (slot, had_place)
-        });
-        if had_place {
-            self.queue().leave_place();
-        }
-        if let Some(slot) = slot {
-            self.queue().release(slot, self.now());
-            if let Some(inner) = self.arc() {
-                inner.dispatch();
-            }
+        if self.take_back(cell.begin_wait(), self.now())
+            && let Some(inner) = self.arc()
+        {
+            inner.dispatch();
         }
     }
 
     fn enlist(&self, cell: &Arc<TaskCell>) {
         let mut queue = self.queue();
-        let is_new =
-            cell.seat(|seat| seat.is_lent && seat.slot.is_none() && !std::mem::replace(&mut seat.has_place, true));
-        if is_new {
+        if cell.enlist() {
             queue.take_place_regardless();
         }
     }
 
     fn resume(self: Arc<Self>, cell: Arc<TaskCell>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let (has_left, is_needed) = cell.seat(|seat| {
-                seat.suspended -= 1;
-                let is_last = seat.suspended == 0;
-                (is_last && seat.has_left, is_last && seat.is_lent && seat.slot.is_none())
-            });
-            if has_left {
-                self.come_back(&cell);
+            let needs = cell.end_wait();
+            if needs.position {
+                self.retake_position(&cell);
             }
-            if !is_needed {
-                return;
+            if needs.slot {
+                Arc::clone(&self).wait_for_slot(Arc::clone(&cell), Class::Resumed).await;
+                self.lend_if_waiting(&cell);
             }
-            Arc::clone(&self).wait_for_slot(Arc::clone(&cell), Class::Resumed).await;
-            self.lend_if_suspended(&cell);
         })
     }
 
     fn resume_now(&self, cell: &Arc<TaskCell>) {
-        let has_left = cell.seat(|seat| {
-            seat.suspended -= 1;
-            seat.suspended == 0 && seat.has_left
-        });
-        if has_left {
-            self.come_back(cell);
+        if cell.end_wait().position {
+            self.retake_position(cell);
         }
         self.resume_regardless(cell);
     }
 
     fn leave(&self, cell: &Arc<TaskCell>) {
-        if self.give_back(cell, self.now())
-            && let Some(inner) = self.arc()
-        {
-            inner.dispatch();
+        if let Some(inner) = self.arc() {
+            inner.release(cell);
         }
     }
 
@@ -247,10 +205,11 @@ impl TaskHost for Inner {
     }
 
     fn ended(&self, cell: &Arc<TaskCell>) {
-        cell.seat(|seat| seat.is_over = true);
-        self.let_go(cell);
-        self.leave(cell);
+        let released = self.end_future(cell);
         if let Some(inner) = self.arc() {
+            if inner.take_back(released.holding, inner.now()) {
+                inner.dispatch();
+            }
             inner.stop_children(cell);
         }
     }
@@ -281,7 +240,7 @@ impl TaskHost for Inner {
         spec.idempotency_key = Some(key);
         spec.turn = parent.spec.turn;
         spec.deadline = parent.spec.deadline;
-        let child = self.submit(spec, Some(parent), now, Arc::clone)?;
+        let child = self.submit(spec, Some(parent), now)?;
         Ok(TaskHandle::new(child))
     }
 }

@@ -14,11 +14,8 @@
 //! is told, and when, is decided in `agent/`.
 
 mod admission;
-mod apart;
 mod builder;
-mod carrier;
 mod error;
-mod handover;
 mod host;
 mod people;
 mod queue;
@@ -26,9 +23,7 @@ mod recovery;
 mod remote;
 mod run;
 mod same;
-mod shelf;
 mod shutdown;
-mod spare;
 mod stats;
 mod submission;
 mod table;
@@ -36,10 +31,7 @@ mod table;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -66,11 +58,9 @@ use crate::{
         ToolCall,
     },
 };
-use admission::Gate;
-use apart::Apart;
-use carrier::Carriers;
+use admission::Waiting;
+use queue::Queue;
 use same::SameCalls;
-use spare::Spares;
 use stats::Counters;
 use table::TaskTable;
 
@@ -78,9 +68,7 @@ use table::TaskTable;
 ///
 /// Dropping the last handle stops nothing: tasks run to their end. [`shutdown`](Self::shutdown) stops them.
 ///
-/// A task runs on the tokio runtime of whoever submits it. There, a tokio task may carry out one task after the other: up to 128 of them wait for the
-/// next ones, on the first runtime that was used and where no subscriber of [`tracing`] looks at the tasks' spans, until the manager is shut down or gone. So what a tool finds in its tokio task (such as
-/// [`tokio::task::id`]) says nothing about its call; use [`ToolContext`](crate::ToolContext).
+/// A task is one tokio task, on the runtime of its caller.
 ///
 /// ```
 /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
@@ -142,23 +130,17 @@ pub(crate) struct Inner {
     clock: Clock,
     when_full: WhenFull,
     task_timeout: Option<Duration>,
-    queue: Apart<Mutex<Gate>>,
-    tasks: Apart<Mutex<TaskTable>>,
-    spares: Spares,
-    carriers: Carriers,
+    queue: Mutex<Queue<Waiting>>,
+    tasks: Mutex<TaskTable>,
     same: Mutex<SameCalls>,
     counters: Counters,
     quarantine: Arc<Quarantine>,
     conflicts: Conflicts,
-    /// That of the first one who submitted: for what has no caller of its own, and where tokio tasks are [kept](carrier).
+    /// Runtime of the first caller; used for work without a caller.
     runtime: OnceLock<Handle>,
     /// Where results of a session go, registered before its first task.
     routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
-    /// How many routes there are: without any, nobody looks for one.
-    route_count: AtomicUsize,
     events: broadcast::Sender<TaskEvent>,
-    /// Whether anybody has ever asked for events: looking at the channel takes its lock.
-    has_listeners: AtomicBool,
     /// Told whenever the last open task has been settled.
     idle: Notify,
 }
@@ -176,9 +158,9 @@ impl AsyncToolManager {
     /// [`SubmitError`], which hands the call back: there is no such tool, the arguments don't fit, the queue is full, the
     /// manager is shutting down, or there is no tokio runtime. Nothing has run then.
     pub fn submit(&self, session: &SessionId, call: ToolCall) -> Result<TaskAck, SubmitError> {
-        // What may have become of it on another thread by then is no part of its acceptance.
-        self.inner
-            .submit_call(session, call, |cell| cell.ack(TaskStatus::Queued))
+        let cell = self.inner.submit_call(session, call)?;
+        // The task may have ended on another thread by now; its acknowledgement promises no more than that it was accepted.
+        Ok(cell.ack(TaskStatus::Queued))
     }
 
     /// The same for a host that goes on with the task itself: gives control over it in place of what a model is told.
@@ -187,7 +169,7 @@ impl AsyncToolManager {
     ///
     /// As for [`submit`](Self::submit).
     pub fn spawn(&self, session: &SessionId, call: ToolCall) -> Result<TaskHandle, SubmitError> {
-        let cell = self.inner.submit_call(session, call, Arc::clone)?;
+        let cell = self.inner.submit_call(session, call)?;
         Ok(TaskHandle::new(cell))
     }
 
@@ -199,7 +181,7 @@ impl AsyncToolManager {
     ///
     /// As for [`submit`](Self::submit).
     pub fn submit_task(&self, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
-        let cell = self.inner.submit(spec, None, self.now(), Arc::clone)?;
+        let cell = self.inner.submit(spec, None, self.now())?;
         Ok(TaskHandle::new(cell))
     }
 
@@ -207,7 +189,7 @@ impl AsyncToolManager {
     pub(crate) fn submit_below(&self, mut spec: TaskSpec, owner: &Arc<TaskCell>) -> Result<TaskHandle, SubmitError> {
         spec.parent = Some(owner.spec.task);
         spec.deadline = owner.spec.deadline;
-        let cell = self.inner.submit(spec, Some(owner), self.now(), Arc::clone)?;
+        let cell = self.inner.submit(spec, Some(owner), self.now())?;
         Ok(TaskHandle::new(cell))
     }
 
@@ -272,7 +254,6 @@ impl AsyncToolManager {
     /// What happens to tasks from now on; a snapshot of the open tasks comes first.
     pub fn events(&self) -> EventStream {
         let receiver = self.inner.events.subscribe();
-        self.inner.has_listeners.store(true, Ordering::Release);
         let inner = Arc::downgrade(&self.inner);
         EventStream::new(receiver, move || {
             inner.upgrade().map(|inner| inner.open_snapshots()).unwrap_or_default()
@@ -295,7 +276,7 @@ impl AsyncToolManager {
     pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<TaskNews>) -> Result<(), SessionId> {
         use std::collections::hash_map::Entry;
         let mut routes = self.inner.routes();
-        let routed = match routes.entry(session) {
+        match routes.entry(session) {
             Entry::Occupied(taken) if !taken.get().is_closed() => Err(taken.key().clone()),
             Entry::Occupied(mut stale) => {
                 stale.insert(sender);
@@ -305,9 +286,7 @@ impl AsyncToolManager {
                 free.insert(sender);
                 Ok(())
             }
-        };
-        self.inner.route_count.store(routes.len(), Ordering::Release);
-        routed
+        }
     }
 
     /// Takes the route of a session away, if nobody listens there.
@@ -316,7 +295,6 @@ impl AsyncToolManager {
         if routes.get(session).is_some_and(mpsc::UnboundedSender::is_closed) {
             routes.remove(session);
         }
-        self.inner.route_count.store(routes.len(), Ordering::Release);
     }
 
     /// Whether a session has an agent of this manager's.
@@ -355,25 +333,17 @@ impl Inner {
         open.iter().map(|cell| cell.snapshot()).collect()
     }
 
-    /// Whether any session is told of its tasks.
-    fn has_routes(&self) -> bool {
-        self.route_count.load(Ordering::Acquire) > 0
-    }
-
     fn tell_session(&self, session: &SessionId, news: TaskNews) {
-        if !self.has_routes() {
-            return;
-        }
         let routes = self.routes();
         if let Some(route) = routes.get(session) {
             let _the_agent_is_gone = route.send(news);
         }
     }
 
-    /// Costs nothing where nobody listens.
+    /// Makes and sends an event, if there is a subscriber.
     fn publish(&self, event: impl FnOnce() -> TaskEvent) {
-        if self.has_listeners.load(Ordering::Acquire) {
-            let _nobody_listens_any_more = self.events.send(event());
+        if self.events.receiver_count() > 0 {
+            let _no_subscriber_any_more = self.events.send(event());
         }
     }
 
@@ -383,7 +353,7 @@ impl Inner {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Gate> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Waiting>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -89,7 +89,7 @@ impl AsyncToolManager {
         check: impl FnOnce(&InputRequest) -> Result<Result<Value, ToolError>, ResolveError>,
     ) -> Result<(), ResolveError> {
         let cell = self.open_cell(task)?;
-        let asking = cell.at_work();
+        let asking = cell.working();
         let check = |request: &InputRequest| match check(request) {
             Ok(Ok(_)) if asking.is_deferred() => Err(ResolveError::Gone),
             checked => checked,
@@ -98,7 +98,7 @@ impl AsyncToolManager {
     }
 
     fn end_from_outside(&self, cell: &Arc<TaskCell>, end: Result<Value, ToolError>) -> Result<(), ResolveError> {
-        let runs = cell.at_work();
+        let runs = cell.working();
         // After that: of a run that is over, nobody ends what is left, and whoever was told that theirs counts is right.
         if cell
             .flight()

@@ -65,9 +65,6 @@ impl Class {
 /// A lane of [`Queue::new`].
 pub(super) type LaneNo = usize;
 
-/// The lane without a limit. What runs there isn't counted: nobody asks, and threads would pass the count to and fro.
-const NO_LIMIT: LaneNo = 0;
-
 /// A slot that somebody holds, to be given back with [`Queue::release`].
 #[derive(Debug)]
 #[must_use = "a slot that isn't given back is lost"]
@@ -100,8 +97,6 @@ pub(super) struct Queue<T> {
     lanes: Vec<Lane>,
     shares: Vec<Share<T>>,
     by_session: HashMap<SessionId, usize>,
-    /// The session that was looked up last.
-    last: Option<(SessionId, usize)>,
     /// Shares that nobody has.
     free: Vec<usize>,
     active: usize,
@@ -185,7 +180,6 @@ impl<T> Queue<T> {
                 .collect(),
             shares: Vec::new(),
             by_session: HashMap::new(),
-            last: None,
             free: Vec::new(),
             active: 0,
             floor: 0,
@@ -216,7 +210,7 @@ impl<T> Queue<T> {
     }
 
     fn has_lane(&self, lane: LaneNo) -> bool {
-        lane == NO_LIMIT || self.lanes[lane].running < self.lanes[lane].limit
+        self.lanes[lane].running < self.lanes[lane].limit
     }
 
     /// Whether there is room for one more that waits.
@@ -241,7 +235,6 @@ impl<T> Queue<T> {
     }
 
     /// A slot at once, if one is free for this and nobody who may start waits.
-    #[inline]
     pub(super) fn try_start(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
         let is_free = self.has_slot(lane) && (self.waiting == 0 || self.best().is_none());
         if !is_free {
@@ -329,9 +322,7 @@ impl<T> Queue<T> {
     /// Gives a slot back.
     pub(super) fn release(&mut self, slot: Slot, now: Timestamp) {
         self.running -= 1;
-        if slot.lane != NO_LIMIT {
-            self.lanes[slot.lane].running -= 1;
-        }
+        self.lanes[slot.lane].running -= 1;
         // At least one, so that sessions with tasks of no length take turns.
         let held = u64::try_from(now.since(slot.since).as_millis())
             .unwrap_or(u64::MAX)
@@ -393,12 +384,9 @@ impl<T> Queue<T> {
         slot
     }
 
-    #[inline]
     fn start(&mut self, share: usize, lane: LaneNo, now: Timestamp) -> Slot {
         self.running += 1;
-        if lane != NO_LIMIT {
-            self.lanes[lane].running += 1;
-        }
+        self.lanes[lane].running += 1;
         self.update(share, |share| share.running += 1);
         Slot {
             share,
@@ -420,7 +408,6 @@ impl<T> Queue<T> {
     /// Changes a share, and puts it where it then belongs in the order.
     fn update(&mut self, index: usize, change: impl FnOnce(&mut Share<T>)) {
         let share = &mut self.shares[index];
-        // Where nothing waits, there is no rank to be found, which takes a division.
         if share.waiting > 0 && share.running < self.session_limit {
             let rank = share.rank(index);
             for bucket in share.buckets.iter().filter(|bucket| !bucket.waiting.is_empty()) {
@@ -450,18 +437,10 @@ impl<T> Queue<T> {
     }
 
     fn share_of(&mut self, session: &SessionId) -> usize {
-        // Calls come in bunches, and a name takes longer to hash than to compare.
-        let last = self.last.as_ref().filter(|(last, _)| last == session);
-        if let Some(index) = last
-            .map(|(_, index)| *index)
-            .or_else(|| self.by_session.get(session).copied())
-        {
-            if self.last.as_ref().is_none_or(|(_, last)| *last != index) {
-                self.last = Some((session.clone(), index));
-            }
-            let floor = self.floor;
-            if !self.shares[index].is_active() {
-                self.shares[index].used = self.shares[index].used.max(floor);
+        if let Some(&index) = self.by_session.get(session) {
+            let share = &mut self.shares[index];
+            if !share.is_active() {
+                share.used = share.used.max(self.floor);
             }
             return index;
         }
@@ -492,7 +471,6 @@ impl<T> Queue<T> {
 
     /// Forgets the sessions of which nothing runs or waits; after as many new ones as it looks at here.
     fn forget_idle(&mut self) {
-        self.last = None;
         let Self {
             by_session,
             shares,

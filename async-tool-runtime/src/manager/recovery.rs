@@ -42,7 +42,7 @@ impl AsyncToolManager {
     ) -> Result<Option<Arc<AsyncTaskResult>>, SubmitError> {
         let (cell, is_new) = self.inner.take_in(spec, owner)?;
         let Some(Taken { path, runtime }) = is_new else {
-            return Ok(cell.result.get().cloned());
+            return Ok(cell.result());
         };
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
         match path.options.reconcile.clone() {
@@ -129,7 +129,7 @@ impl Inner {
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
         if let Some(owner) = owner {
             owner.add_child(&cell);
-            if owner.is_over() {
+            if owner.has_ended() {
                 self.stop_children(owner);
             }
         }
@@ -206,7 +206,7 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
     };
     let ended = if has_slot {
         let deadline = inner.executor.deadline(&cell.spec);
-        let run = path.attempt.run(cell, Some(&**inner), call, deadline);
+        let run = path.attempt.run(cell, Some(Arc::clone(inner) as _), call, deadline);
         let Some(ended) = cell.until_aborted(pin!(run)).await else {
             return guard.finish(None);
         };
@@ -246,18 +246,16 @@ fn fits(inner: &Inner, cell: &TaskCell, value: &serde_json::Value) -> Result<(),
 impl RunGuard {
     /// Takes a task out again that was never started: the session submits it. One that was told to stop, or completed from outside, ends.
     fn withdraw(mut self) {
-        if !self.cell.close_untouched() {
+        if !self.cell.end_untouched() {
             return self.end(TaskOutcome::Cancelled(String::new()));
         }
         self.is_over = true;
         let Self { inner, cell, .. } = &self;
-        let (now, left) = (inner.now(), inner.end_future(cell));
-        let is_waited_for = inner.take_back(left.held, now);
+        let (now, released) = (inner.now(), inner.end_future(cell));
+        let is_waited_for = inner.take_back(released.holding, now);
         // For whoever has found it by its id. The session is not told: its task goes on under this id.
         let why = "it had not begun before the restart, and is submitted again under the same id";
-        let is_settled_here = cell
-            .settle_after(left.course, TaskOutcome::Cancelled(why.to_owned()), now)
-            .is_some();
+        let is_settled_here = cell.settle(TaskOutcome::Cancelled(why.to_owned()), now).is_some();
         // Whoever has ended it in this moment has put it among those that have ended, and told the session.
         if is_settled_here {
             inner.tasks().withdraw(cell.spec.task);

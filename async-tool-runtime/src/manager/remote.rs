@@ -69,7 +69,7 @@ pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: 
     if let Some(settlement) = cell.cancellation().run_until_cancelled(&mut outcome).await {
         return settlement;
     }
-    let modes: &[CancelMode] = if cell.is_abort_requested() {
+    let modes: &[CancelMode] = if cell.is_aborted() {
         &[CancelMode::Abort]
     } else {
         &[CancelMode::Cancel, CancelMode::Abort]

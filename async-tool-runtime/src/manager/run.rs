@@ -1,10 +1,9 @@
-//! The way of one task from its acceptance to its end.
+//! One task from its admission to its end.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
-    task::Context,
 };
 
 use serde_json::Value;
@@ -14,71 +13,58 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::{
-    Inner, TaskNews,
-    carrier::{Carrier, Idle, Load},
-    remote,
-    same::key_of,
-};
+use super::{Inner, TaskNews, remote, same::key_of};
 use crate::{
     AsyncTaskResult, TaskEvent, TaskOutcome,
     backend::{Backend, outcome_of},
-    policy::{Begun, CANCELLED, Claim, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
-    task::{Left, StopTask, TaskCell},
+    policy::{CANCELLED, Claim, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
+    task::{Released, StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };
 
-/// What there is to do.
+/// Where a task runs.
 pub(super) enum Work {
-    /// Run a bound call in this process.
+    /// In this process.
     Here(BoundCall),
-    /// Have a backend run it.
     Remote(Arc<dyn Backend>),
 }
 
-/// A task that has been accepted and not been started.
+/// An accepted task that has not been started.
 pub(super) struct Task {
     pub(super) cell: Arc<TaskCell>,
     pub(super) work: Work,
-    /// The runtime of the caller, where the task will run.
+    /// Runtime of the caller, which runs the task.
     pub(super) runtime: Handle,
     pub(super) span: Span,
 }
 
 /// Starts a task that has a slot.
-pub(super) fn start(inner: &Arc<Inner>, task: Task, carrier: Option<Idle>) {
+pub(super) fn start(inner: &Arc<Inner>, task: Task) {
     let Task {
         cell,
         work,
         runtime,
         span,
     } = task;
-    start_guarded(RunGuard::new(inner, cell), work, &runtime, span, carrier);
-}
-
-/// The same with its guard, which is made before the task is spawned: a runtime that is shut down drops the future without polling it.
-// Always: what is taken apart where it was put together isn't copied in between.
-#[inline(always)]
-pub(super) fn start_guarded(guard: RunGuard, work: Work, runtime: &Handle, span: Span, carrier: Option<Idle>) {
+    // Made before the task is spawned: a runtime that is shut down drops the future without polling it.
+    let guard = RunGuard::new(inner, cell);
     match work {
-        Work::Here(call) => {
-            let stays = guard.inner.keeps_carriers(runtime);
-            let load = Load { call, guard };
-            // A tokio task in a span has that for good, and can't carry out anything else.
-            if !span.is_disabled() {
-                return drop(runtime.spawn(Carrier::new(load, false).instrument(span)));
-            }
-            let left = match carrier {
-                Some(carrier) => carrier.give(load).err(),
-                None => Some(load),
-            };
-            if let Some(load) = left {
-                drop(runtime.spawn(Carrier::new(load, stays)));
-            }
-        }
-        // Never aborted from outside: it has to tell the backend.
+        Work::Here(call) => drop(runtime.spawn(run_here(call, guard).instrument(span))),
         Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend).instrument(span))),
     }
+}
+
+// The guard comes last, so that it is dropped last: a task that is over has dropped its arguments.
+async fn run_here(call: BoundCall, guard: RunGuard) {
+    if guard.is_over_already() {
+        discard(call);
+        return guard.finish(None);
+    }
+    let RunGuard { inner, cell, .. } = &guard;
+    let Some(path) = &cell.path else { return };
+    let run = inner.executor.run(path, cell, Some(Arc::clone(inner) as _), call);
+    let result = cell.until_aborted(pin!(run)).await;
+    guard.finish(result);
 }
 
 /// Starts a task on a way that begins before it has a slot.
@@ -97,8 +83,8 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
         Work::Remote(_) => None,
     };
     // Here, and not where the future is first polled, which may be in any order.
-    let conflict = path.conflict.as_ref();
-    let claim = conflict.and_then(|conflict| conflict.claim_early(&cell, || inner.above(&cell)));
+    let conflict = path.early_claims.as_ref();
+    let claim = conflict.and_then(|layer| layer.claim(&cell, &cell.spec.call.arguments, || inner.above(&cell)));
     drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
 }
 
@@ -175,20 +161,8 @@ impl RunGuard {
         Some(self)
     }
 
-    /// Begins the task's call, and looks at its function once; `None` if the task is over.
-    #[inline]
-    pub(super) fn begin(&self, call: BoundCall, task_cx: &mut Context<'_>) -> Option<Begun> {
-        if self.is_over_already() {
-            discard(call);
-            return None;
-        }
-        let Self { inner, cell, .. } = self;
-        let path = cell.path.as_ref()?;
-        Some(inner.executor.begin(path, cell, Some(&**inner), call, task_cx))
-    }
-
     fn is_over_already(&self) -> bool {
-        self.cell.cancel_reason().is_some() || self.cell.is_settled()
+        self.cell.cancel_reason().is_some() || self.cell.has_ended()
     }
 
     /// `None` if the task was aborted.
@@ -230,13 +204,6 @@ impl RunGuard {
 }
 
 impl Inner {
-    /// The future of a task is gone.
-    pub(super) fn let_go(&self, cell: &TaskCell) {
-        if cell.let_go() {
-            self.quarantine.leave();
-        }
-    }
-
     /// Ends a task: frees what it holds, settles it, and lets the next ones start.
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         self.end_with(cell, cell.end(false), outcome);
@@ -248,29 +215,29 @@ impl Inner {
     }
 
     /// Takes back all that a task has whose future is gone.
-    pub(super) fn end_future(&self, cell: &TaskCell) -> Left {
-        let left = cell.end(true);
-        if left.was_given_up {
+    pub(super) fn end_future(&self, cell: &TaskCell) -> Released {
+        let released = cell.end(true);
+        if released.was_given_up {
             self.quarantine.leave();
         }
-        left
+        released
     }
 
-    fn end_with(self: &Arc<Self>, cell: &Arc<TaskCell>, mut left: Left, outcome: TaskOutcome) {
+    fn end_with(self: &Arc<Self>, cell: &Arc<TaskCell>, released: Released, outcome: TaskOutcome) {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
         let now = self.now();
-        let is_waited_for = self.take_back(std::mem::take(&mut left.held), now);
-        let from_outside = left.from_outside.take().or_else(|| cell.flight()?.resolved());
+        let is_waited_for = self.take_back(released.holding, now);
+        let from_outside = released.resolution.or_else(|| cell.flight()?.resolved());
         let outcome = from_outside.map_or(outcome, |end| outcome_of(end, cell));
         let outcome = match (outcome, cell.cancel_reason()) {
             (TaskOutcome::Cancelled(said), Some(reason)) => TaskOutcome::Cancelled(match said.as_str() {
-                "" | CANCELLED => reason.to_owned(),
-                said if said == reason => reason.to_owned(),
+                "" | CANCELLED => reason.to_string(),
+                said if said == &*reason => reason.to_string(),
                 said => format!("{reason}; the tool said: {said}"),
             }),
             (outcome, _) => outcome,
         };
-        match cell.settle_after(left.course, outcome, now) {
+        match cell.settle(outcome, now) {
             Some(result) => self.tell_settled(cell, result),
             // It has been settled. If that was before it had its span, nobody has closed that.
             None => drop(cell.take_span()),
@@ -288,7 +255,7 @@ impl Inner {
             self.same().leave(&key, cell);
         }
         // A result of a task below another goes there, and to no conversation.
-        if self.has_routes() && cell.spec.is_of_session() {
+        if cell.spec.is_of_session() {
             self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
         }
         self.publish(|| TaskEvent::Settled(Arc::clone(&result)));
@@ -301,10 +268,8 @@ impl Inner {
             let mut tasks = self.tasks();
             (tasks.retire(result.task), tasks.open_count() == 0)
         };
-        // Outside of the lock: a result may be large.
-        if let Some(evicted) = evicted {
-            self.spares.keep(evicted);
-        }
+        // Not under the lock: a result may be large.
+        drop(evicted);
         self.stop_children(cell);
         if is_idle {
             self.idle.notify_waiters();
@@ -341,9 +306,7 @@ pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) {
 /// Settles a task that has not begun, with the end that has come from outside.
 pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(end) = cell.resolved() else { return };
-    let waiting = cell
-        .seat(|seat| seat.ticket.take())
-        .and_then(|ticket| inner.queue().remove(ticket));
+    let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
     inner.end(cell, outcome_of(end, cell));
     discard(waiting);
     // What is on its way to a slot ends when it looks; it is settled already.
@@ -367,9 +330,8 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
             stop_now(inner, &child, false);
         }
     }
-    let reason = || cell.cancel_reason().unwrap_or_default().to_owned();
-    let ticket = cell.seat(|seat| seat.ticket.take());
-    let waiting = ticket.and_then(|ticket| inner.queue().remove(ticket));
+    let reason = || cell.cancel_reason().unwrap_or_default().to_string();
+    let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
     if let Some(waiting) = waiting {
         inner.end(cell, TaskOutcome::Cancelled(reason()));
         discard(waiting);
@@ -399,11 +361,11 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
-        if cell.seat(|seat| seat.is_over) {
+        if cell.has_ended() {
             return;
         }
         give_up(&inner, &cell);
-        let reason = cell.cancel_reason().unwrap_or_default().to_owned();
+        let reason = cell.cancel_reason().unwrap_or_default().to_string();
         inner.end(&cell, TaskOutcome::Cancelled(reason));
     });
 }
@@ -434,10 +396,12 @@ pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
         let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
             return;
         };
-        if !cell.seat(|seat| seat.is_over) {
+        if !cell.has_ended() {
             give_up(&inner, &cell);
-            cell.seat(|seat| seat.is_over = true);
-            inner.leave(&cell);
+            let released = cell.end(false);
+            if inner.take_back(released.holding, inner.now()) {
+                inner.dispatch();
+            }
         }
     });
 }
@@ -453,8 +417,7 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
-        let ticket = cell.seat(|seat| seat.ticket.take());
-        let waiting = ticket.and_then(|ticket| inner.queue().remove(ticket));
+        let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
         if waiting.is_some() {
             let error = ToolError::new(ToolErrorKind::Timeout, "the task's deadline has passed");
             inner.end(&cell, TaskOutcome::Failed(error));
@@ -467,7 +430,7 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
 async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool {
     tokio::select! {
         biased;
-        _ = cell.result.wait() => false,
+        _ = cell.settled() => false,
         () = time => true,
     }
 }

@@ -42,7 +42,6 @@ impl AsyncToolManager {
         inner.all_settled_within(grace).await;
 
         let dropped = self.stop_open(TaskHandle::abort);
-        inner.dismiss_carriers();
         ShutdownReport {
             drained: before.saturating_sub(stubborn),
             cancelled: stubborn.saturating_sub(dropped),

@@ -1,17 +1,15 @@
 //! The tasks a manager knows.
 
 use std::{
-    borrow::Borrow,
-    collections::{HashSet, VecDeque},
-    hash::{BuildHasherDefault, Hash, Hasher},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
-use crate::{TaskId, hash::QuickHasher, task::TaskCell};
+use crate::{TaskId, task::TaskCell};
 
 /// All open tasks, and the last ones that have ended: a late question about a task is answered with what became of it.
 pub(super) struct TaskTable {
-    cells: HashSet<Known, BuildHasherDefault<QuickHasher>>,
+    cells: HashMap<TaskId, Arc<TaskCell>>,
     settled: VecDeque<TaskId>,
     retained: usize,
     /// How many tasks were accepted: those that are here, and those that have been.
@@ -19,29 +17,6 @@ pub(super) struct TaskTable {
     /// Whether new tasks are refused. Here, because a count of open tasks says nothing while more can come.
     closing: bool,
 }
-
-/// A task that is found by its id. The table is the smaller for not having the id twice, and more of it stays in the cache.
-struct Known(Arc<TaskCell>);
-
-impl Borrow<TaskId> for Known {
-    fn borrow(&self) -> &TaskId {
-        &self.0.spec.task
-    }
-}
-
-impl Hash for Known {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.spec.task.hash(state);
-    }
-}
-
-impl PartialEq for Known {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.spec.task == other.0.spec.task
-    }
-}
-
-impl Eq for Known {}
 
 /// What became of a task that was to be added.
 pub(super) enum Inserted {
@@ -54,7 +29,7 @@ pub(super) enum Inserted {
 impl TaskTable {
     pub(super) fn new(retained: usize) -> Self {
         Self {
-            cells: HashSet::default(),
+            cells: HashMap::new(),
             settled: VecDeque::new(),
             retained,
             accepted: 0,
@@ -68,17 +43,20 @@ impl TaskTable {
         if self.closing && owner.is_none() && !self.is_below_open(cell) {
             return self.find(cell.spec.task).map_or(Inserted::Closing, Inserted::Known);
         }
-        if self.cells.insert(Known(Arc::clone(cell))) {
-            self.accepted += 1;
-            return Inserted::New;
+        match self.cells.entry(cell.spec.task) {
+            Entry::Occupied(known) => Inserted::Known(Arc::clone(known.get())),
+            Entry::Vacant(free) => {
+                free.insert(Arc::clone(cell));
+                self.accepted += 1;
+                Inserted::New
+            }
         }
-        self.find(cell.spec.task).map_or(Inserted::New, Inserted::Known)
     }
 
     /// Whether a task is below one that has not ended. A host may write any id there.
     fn is_below_open(&self, cell: &TaskCell) -> bool {
         let parent = cell.spec.parent.and_then(|parent| self.cells.get(&parent));
-        parent.is_some_and(|Known(parent)| !parent.is_settled())
+        parent.is_some_and(|parent| !parent.is_settled())
     }
 
     /// Refuses new tasks from now on.
@@ -87,12 +65,12 @@ impl TaskTable {
     }
 
     pub(super) fn find(&self, task: TaskId) -> Option<Arc<TaskCell>> {
-        self.cells.get(&task).map(|Known(cell)| Arc::clone(cell))
+        self.cells.get(&task).cloned()
     }
 
     /// Takes back a task that was added and is not accepted.
     pub(super) fn withdraw(&mut self, task: TaskId) {
-        if self.cells.remove(&task) {
+        if self.cells.remove(&task).is_some() {
             self.accepted -= 1;
         }
     }
@@ -108,8 +86,7 @@ impl TaskTable {
         if self.settled.len() <= self.retained {
             return None;
         }
-        let Known(cell) = self.cells.take(&self.settled.pop_front()?)?;
-        Some(cell)
+        self.cells.remove(&self.settled.pop_front()?)
     }
 
     pub(super) fn open_count(&self) -> usize {
@@ -119,16 +96,11 @@ impl TaskTable {
     /// How many tasks have not ended: unlike [`open_count`](Self::open_count), without those that are just being taken out. Looks at
     /// every task.
     pub(super) fn unsettled_count(&self) -> usize {
-        self.cells.iter().filter(|Known(cell)| !cell.is_settled()).count()
+        self.cells.values().filter(|cell| !cell.is_settled()).count()
     }
 
     pub(super) fn open(&self) -> Vec<Arc<TaskCell>> {
-        let mut open: Vec<_> = self
-            .cells
-            .iter()
-            .filter(|Known(cell)| !cell.is_settled())
-            .map(|Known(cell)| Arc::clone(cell))
-            .collect();
+        let mut open: Vec<_> = self.cells.values().filter(|cell| !cell.is_settled()).cloned().collect();
         open.sort_by_key(|cell| cell.spec.task);
         open
     }

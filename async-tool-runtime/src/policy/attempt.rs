@@ -20,6 +20,7 @@ use tokio::{
 };
 use tracing::Span;
 
+use super::claim::Held;
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
     BoxFuture,
@@ -76,38 +77,21 @@ impl Attempt {
                     Some(call) => call,
                     None => attempt.bind(request.arguments())?,
                 };
-                attempt
-                    .run(
-                        request.cell(),
-                        request.host().map(|host| &**host),
-                        call,
-                        request.deadline(),
-                    )
-                    .await
+                let call = keep(call, request.held());
+                let host = request.host().cloned();
+                attempt.run(request.cell(), host, call, request.deadline()).await
             }
         })
     }
 
-    /// Runs a call that has been bound.
+    /// Runs a bound call.
     pub(crate) async fn run(
         &self,
         cell: &Arc<TaskCell>,
-        host: Option<&dyn TaskHost>,
+        host: Option<Arc<dyn TaskHost>>,
         call: BoundCall,
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
-        Begun::run(|task_cx| self.begin(cell, host, call, deadline, task_cx)).await
-    }
-
-    /// Begins a call that has been bound, and looks at its function once. Never waits.
-    pub(crate) fn begin(
-        &self,
-        cell: &Arc<TaskCell>,
-        host: Option<&dyn TaskHost>,
-        call: BoundCall,
-        deadline: Option<Instant>,
-        task_cx: &mut Context<'_>,
-    ) -> Begun {
         let timeout = self.0.timeout.and_then(|timeout| {
             let at = Instant::now().checked_add(timeout)?;
             let asked_before = cell.asked_so_far();
@@ -118,131 +102,89 @@ impl Attempt {
             })
         });
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return Begun::Ended(Err(past_deadline()));
+            return Err(past_deadline());
         }
-        let number = match host {
+        let attempt = match &host {
             Some(host) => host.begin(cell),
             None => cell.begin(cell.accepted).1,
         };
-        let context = || {
-            ToolContext::new(TaskContext {
-                cell: Arc::clone(cell),
-                attempt: number,
-                deadline: match (timeout, deadline) {
-                    (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
-                    (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
-                },
-                host: host.and_then(TaskHost::shared),
-                calls: 0.into(),
-                token: OnceLock::new(),
-            })
+        let cx = ToolContext::new(TaskContext {
+            cell: Arc::clone(cell),
+            attempt,
+            deadline: match (timeout, deadline) {
+                (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
+                (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
+            },
+            host,
+            calls: 0.into(),
+            token: OnceLock::new(),
+        });
+        let mut work = self.perform(call, cx.clone())?;
+        let event = tokio::select! {
+            // A result that is in counts, even where the deadline or a cancellation has come at the same time.
+            biased;
+            end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => Event::Ended(end),
+            error = time_is_up(cell, timeout, deadline) => Event::TimeIsUp(error),
+            () = cell.cancellation().cancelled() => Event::ToldToStop,
         };
-        let (mut work, cx) = match self.perform(call, context) {
-            Ok(begun) => begun,
-            Err(error) => return Begun::Ended(Err(error)),
-        };
-        // Many tools are done when they are first looked at. Only for others there is a timer, and a place among those who wait for
-        // a cancellation.
-        match poll(&mut work, cell, task_cx) {
-            Poll::Ready(End::Returned(result)) => Begun::Ended(stopped(result, cell)),
-            Poll::Ready(End::Deferred) => {
-                drop_guarded(work);
-                let cell = Arc::clone(cell);
-                Begun::Waits(Box::pin(async move { wait_for_resolution(&cell, deadline).await }))
-            }
-            Poll::Pending => {
-                let is_timed = timeout.is_some() || deadline.is_some();
-                let time =
-                    is_timed.then(|| Box::pin(time_is_up(Arc::clone(cell), timeout, deadline)) as BoxFuture<'_, _>);
-                Begun::Waits(Box::pin(self.clone().watch(work, Arc::clone(cell), cx, time, deadline)))
-            }
-        }
-    }
-
-    /// Waits for the function's end, or for something that ends it. So that a task at work is small, what most tasks don't need is boxed,
-    /// and this is no async function: the future of one holds what it is given twice.
-    #[expect(clippy::manual_async_fn, reason = "its future would be larger")]
-    fn watch(
-        self,
-        mut work: Work,
-        cell: Arc<TaskCell>,
-        cx: Option<ToolContext>,
-        mut time: Option<BoxFuture<'static, ToolError>>,
-        deadline: Option<Instant>,
-    ) -> impl Future<Output = Result<Value, ToolError>> + Send {
-        async move {
-            let event = tokio::select! {
-                // A result that is in counts, even where the deadline or a cancellation has come at the same time.
-                biased;
-                end = poll_fn(|task_cx| poll(&mut work, &cell, task_cx)) => Event::Ended(end),
-                error = poll_fn(|task_cx| match &mut time {
-                    Some(time) => time.as_mut().poll(task_cx),
-                    None => Poll::Pending,
-                }) => Event::TimeIsUp(error),
-                () = cell.told_to_stop() => Event::ToldToStop,
-            };
-            match event {
-                Event::Ended(End::Returned(result)) => stopped(result, &cell),
-                event => self.wind_up(event, work, &cell, cx.as_ref(), deadline).await,
-            }
+        match event {
+            Event::Ended(End::Returned(result)) => stopped(result, cell),
+            // Boxed: few tasks need it, and a task at work is to be small.
+            event => Box::pin(self.wind_up(event, work, cell, &cx, deadline)).await,
         }
     }
 
     /// Ends a function that has not returned.
-    fn wind_up<'a>(
-        &'a self,
+    async fn wind_up(
+        &self,
         event: Event,
         mut work: Work,
-        cell: &'a TaskCell,
-        cx: Option<&'a ToolContext>,
+        cell: &TaskCell,
+        cx: &ToolContext,
         deadline: Option<Instant>,
-    ) -> BoxFuture<'a, Result<Value, ToolError>> {
-        Box::pin(async move {
-            let end = match event {
-                Event::Ended(end) => end,
-                Event::TimeIsUp(error) => {
-                    // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
-                    // the token is the only way for it to hear of the timeout.
-                    let listens = cx.is_some_and(ToolContext::is_listening);
-                    if let Some(cx) = cx {
-                        cx.cancellation().cancel();
-                    }
-                    if !listens {
-                        return Err(error);
-                    }
-                    let _in_grace = InGrace::begin(cell);
-                    match self.tidied_up(&mut work, cell).await {
-                        Some(End::Returned(Err(late))) if late.kind() != ToolErrorKind::Panicked => return Err(error),
-                        Some(End::Returned(Ok(value))) => {
-                            cell.set_partial();
-                            return Ok(value);
-                        }
-                        Some(end) => end,
-                        None => return Err(error),
-                    }
+    ) -> Result<Value, ToolError> {
+        let end = match event {
+            Event::Ended(end) => end,
+            Event::TimeIsUp(error) => {
+                // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
+                // the token is the only way for it to hear of the timeout.
+                let listens = cx.is_listening();
+                cx.cancellation().cancel();
+                if !listens {
+                    return Err(error);
                 }
-                Event::ToldToStop => {
-                    // The end is there: nobody waits for a function any more, also not for one that blocks.
-                    if let Some(result) = cell.resolved() {
-                        drop_guarded(work);
-                        return result;
+                let _in_grace = InGrace::begin(cell);
+                match self.tidied_up(&mut work, cell).await {
+                    Some(End::Returned(Err(late))) if late.kind() != ToolErrorKind::Panicked => return Err(error),
+                    Some(End::Returned(Ok(value))) => {
+                        cell.set_partial();
+                        return Ok(value);
                     }
-                    let _in_grace = InGrace::begin(cell);
-                    match self.tidied_up(&mut work, cell).await {
-                        Some(end) => end,
-                        None => return Err(cancelled()),
-                    }
-                }
-            };
-            match end {
-                End::Returned(result) => stopped(result, cell),
-                End::Deferred => {
-                    // What it left open is somebody else's to end.
-                    drop_guarded(work);
-                    wait_for_resolution(cell, deadline).await
+                    Some(end) => end,
+                    None => return Err(error),
                 }
             }
-        })
+            Event::ToldToStop => {
+                // The end is there: nothing waits for the function any more, also not for one that blocks.
+                if let Some(result) = cell.resolved() {
+                    drop_guarded(work);
+                    return result;
+                }
+                let _in_grace = InGrace::begin(cell);
+                match self.tidied_up(&mut work, cell).await {
+                    Some(end) => end,
+                    None => return Err(cancelled()),
+                }
+            }
+        };
+        match end {
+            End::Returned(result) => stopped(result, cell),
+            End::Deferred => {
+                // What it left open is to be ended from outside.
+                drop_guarded(work);
+                wait_for_resolution(cell, deadline).await
+            }
+        }
     }
 
     /// The end of a function that was told to stop, if it comes within its grace.
@@ -254,25 +196,12 @@ impl Attempt {
         }
     }
 
-    /// Begins the function, on the async threads or on the blocking pool, with a context if it has a use for one.
-    fn perform(
-        &self,
-        call: BoundCall,
-        context: impl FnOnce() -> ToolContext,
-    ) -> Result<(Work, Option<ToolContext>), ToolError> {
+    /// Begins the function, on the async threads or on the blocking pool.
+    fn perform(&self, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
         match call.0 {
-            Run::Async(run) => {
-                let cx = context();
-                // Making the future is user code as well as polling it.
-                let work = catch_unwind(AssertUnwindSafe(|| run(cx.clone()))).map_err(|panic| panicked(&*panic))?;
-                Ok((work, Some(cx)))
-            }
-            Run::Future(work) => Ok((work, None)),
-            Run::Blocking(run) => {
-                let cx = context();
-                let work = Box::pin(self.clone().perform_blocking(run, cx.clone()));
-                Ok((work, Some(cx)))
-            }
+            // Making the future is user code as well as polling it.
+            Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx))).map_err(|panic| panicked(&*panic)),
+            Run::Blocking(run) => Ok(Box::pin(self.clone().perform_blocking(run, cx))),
         }
     }
 
@@ -284,16 +213,12 @@ impl Attempt {
         let thread = Arc::new(Thread::new(Arc::clone(&self.0.quarantine)));
         let running = spawn_blocking({
             let thread = Arc::clone(&thread);
-            // What the function uses is its own until it returns, whoever still waits for it.
-            let held = cx.cell().held();
             // What it logs belongs to its call.
             let span = Span::current();
             move || {
-                let result = thread
+                thread
                     .run(|| span.in_scope(|| run(cx)))
-                    .unwrap_or_else(|| Err(cancelled()));
-                drop(held);
-                result
+                    .unwrap_or_else(|| Err(cancelled()))
             }
         });
         let _watched = WatchOnDrop {
@@ -314,22 +239,14 @@ impl Attempt {
     }
 }
 
-/// How far a call has come when its function has been looked at once.
-pub(crate) enum Begun {
-    Ended(Result<Value, ToolError>),
-    /// It goes on.
-    Waits(BoxFuture<'static, Result<Value, ToolError>>),
-}
-
-impl Begun {
-    /// Begins a call, and runs it to its end.
-    pub(crate) async fn run(begin: impl FnOnce(&mut Context<'_>) -> Self) -> Result<Value, ToolError> {
-        let mut begin = Some(begin);
-        let begun = poll_fn(|task_cx| begin.take().map_or(Poll::Pending, |begin| Poll::Ready(begin(task_cx))));
-        match begun.await {
-            Self::Ended(result) => result,
-            Self::Waits(rest) => rest.await,
-        }
+/// Keeps the resources of a blocking function until it returns: it may go on to write after its task has ended.
+fn keep(call: BoundCall, held: Option<Arc<Held>>) -> BoundCall {
+    match call.0 {
+        Run::Blocking(run) => BoundCall::blocking(move |cx| {
+            let _held = held;
+            run(cx)
+        }),
+        _ => call,
     }
 }
 
@@ -393,14 +310,14 @@ struct InGrace<'a>(&'a TaskCell);
 
 impl<'a> InGrace<'a> {
     fn begin(cell: &'a TaskCell) -> Self {
-        cell.set_in_grace(true);
+        cell.begin_grace();
         Self(cell)
     }
 }
 
 impl Drop for InGrace<'_> {
     fn drop(&mut self) {
-        self.0.set_in_grace(false);
+        self.0.end_grace();
     }
 }
 
@@ -427,7 +344,7 @@ struct Timeout {
 }
 
 /// Waits for the end of the time a task has. The attempt's own timeout stands still while people are asked.
-async fn time_is_up(cell: Arc<TaskCell>, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
+async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
     let mut asked = Duration::ZERO;
     loop {
         let end = timeout.and_then(|timeout| timeout.at.checked_add(asked));

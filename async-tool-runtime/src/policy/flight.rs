@@ -73,7 +73,7 @@ impl FlightLayer {
             }
         };
         // Under the lock: the last passenger to leave takes the flight out.
-        flight.cell.add_passenger(cell);
+        flight.cell.add_participant(cell);
         drop(flights);
         cell.set_flight(Arc::clone(&flight.cell));
         if flight.cell.started().is_some() {
@@ -115,7 +115,7 @@ impl Drop for Passenger {
     fn drop(&mut self) {
         let Some(flight) = self.flight.upgrade() else { return };
         let mut flights = self.flights.flights();
-        if flight.cell.remove_passenger(&self.cell) > 0 {
+        if flight.cell.remove_participant(&self.cell) > 0 {
             return;
         }
         if flights.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &flight)) {
@@ -126,7 +126,7 @@ impl Drop for Passenger {
             return;
         }
         flight.cell.cancellation().cancel();
-        if self.cell.upgrade().is_some_and(|cell| cell.is_abort_requested()) {
+        if self.cell.upgrade().is_some_and(|cell| cell.is_aborted()) {
             flight.cell.abort();
         }
         self.host.abandon(&flight.cell);

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    hash::BuildHasherDefault,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -14,12 +13,11 @@ use tower_layer::Layer;
 #[cfg(feature = "cache")]
 use super::cache::CacheLayer;
 use super::{
-    Approval, Attempt, Breaker, Conflicts, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
-    attempt::Quarantine, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter, resource::check_argument,
-    retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
+    Approval, Attempt, Breaker, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
+    attempt::Quarantine, claim::Conflicts, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter,
+    resource::check_argument, retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
 };
 use crate::{
-    hash::QuickHasher,
     task::StopTask,
     tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry},
 };
@@ -37,14 +35,12 @@ pub(crate) struct Path {
     /// a future.
     pub(crate) outer: Option<ToolService>,
     pub(crate) breaker: Option<Breaker>,
-    /// What its calls read and write; a part of `outer`.
-    pub(crate) conflict: Option<ConflictLayer>,
+    /// Layer of `outer` that claims resources, where a call claims them when it is submitted.
+    pub(crate) early_claims: Option<ConflictLayer>,
     /// Whether the function runs elsewhere.
     pub(crate) is_remote: bool,
     /// The queue's lane; see `manager/queue.rs`.
     pub(crate) lane: usize,
-    /// Whether a call that finds a free slot begins at once: it looks for nothing before, and waits for nothing behind it.
-    pub(crate) needs_only_a_slot: bool,
     /// How many bytes of a result the model is given.
     pub(crate) result_limit: Option<usize>,
 }
@@ -90,7 +86,7 @@ pub(crate) struct Around {
 }
 
 /// The paths of all tools by name, and the limits of the lanes.
-pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>, BuildHasherDefault<QuickHasher>>;
+pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>>;
 
 /// Puts the paths together.
 pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, Vec<usize>), RegistryError> {
@@ -173,13 +169,7 @@ fn path(
         (Some(remote), Some(limiter)) => limiter.layer(remote.clone()),
     };
     let mut outer = Stack::new(SlotLayer.layer(core));
-    let conflict = (!options.reads.is_empty() || !options.writes.is_empty()).then(|| {
-        // Caches and flights take no time of their own; people, embedders and the host's layers may take any.
-        let is_early =
-            options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty();
-        let schema = &tool.definition().input_schema;
-        ConflictLayer::new(&around.conflicts, &options.reads, &options.writes, schema, is_early)
-    });
+    let conflict = ConflictLayer::new(&around.conflicts, &options, &tool.definition().input_schema);
     if let Some(conflict) = &conflict {
         outer.add(conflict);
     }
@@ -199,17 +189,18 @@ fn path(
     for layer in around.outer.iter().rev() {
         outer.add(layer);
     }
-    let needs_only_a_slot = outer.is_bare && options.rate.is_none() && !options.dedupe.is_exclusive();
     Path {
         attempt,
+        // Caches and flights take no time of their own. People, embedders and the host's layers may take any, in which others can go on.
+        early_claims: conflict.filter(|_| {
+            options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty()
+        }),
         stop: Arc::clone(&around.stop),
         inner: inner.used(),
         outer: outer.used(),
         breaker,
-        conflict,
         is_remote: around.remote.is_some(),
         lane,
-        needs_only_a_slot,
         result_limit: options.result_limit.or(around.result_limit),
         options,
     }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::poll_fn,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::conflict::Claim;
+use super::claim::{Claim, Held};
 use crate::{
     BoxFuture, CallId, SessionId, TaskId, TaskNo,
     task::TaskCell,
@@ -33,6 +33,8 @@ pub struct ToolRequest {
     deadline: Option<Instant>,
     /// The place of a task among those that want the same, where it has had one since it was submitted.
     claim: Option<Arc<Mutex<EarlyClaim>>>,
+    /// Resources that the call holds. A layer of the host's may keep a request for longer.
+    held: Weak<Held>,
 }
 
 type EarlyClaim = Option<Result<Claim, ToolError>>;
@@ -51,6 +53,7 @@ impl ToolRequest {
             bound: Arc::new(Mutex::new(bound)),
             deadline,
             claim: None,
+            held: Weak::new(),
         }
     }
 
@@ -63,6 +66,21 @@ impl ToolRequest {
     pub(crate) fn take_claim(&self) -> EarlyClaim {
         let claim = self.claim.as_ref()?;
         claim.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn with_held(mut self, held: &Arc<Held>) -> Self {
+        self.held = Arc::downgrade(held);
+        self
+    }
+
+    /// The call as it was bound at its submission, once.
+    pub(crate) fn take_bound(&self) -> Option<BoundCall> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Resources that the call holds.
+    pub(crate) fn held(&self) -> Option<Arc<Held>> {
+        self.held.upgrade()
     }
 
     /// The task that the call is.
@@ -139,10 +157,6 @@ impl ToolRequest {
         self.cell = cell;
         self.deadline = None;
         self
-    }
-
-    pub(crate) fn take_bound(&self) -> Option<BoundCall> {
-        self.bound.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits for something that isn't the function: ends at once where the task is told to stop, or its deadline comes.

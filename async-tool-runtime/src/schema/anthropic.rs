@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use super::{
     array::uniform_tuple,
     document::{Document, Inline},
-    error::Refusal,
     object::{check_root_without_alternatives, close, is_object},
     plain::clean,
+    refusal::Refusal,
     union::{constants_to_enum, flatten_any_of, join_null, merge_compositions, name_type, one_of_to_any_of},
     vocabulary::{Fate, refuse, refuse_any, refuse_recursion, restrict},
 };

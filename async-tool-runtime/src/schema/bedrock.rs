@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{document::Document, error::Refusal, object::check_root_without_alternatives, plain::clean};
+use super::{document::Document, object::check_root_without_alternatives, plain::clean, refusal::Refusal};
 
 /// The schema for Converse.
 pub(super) fn render(source: &Value) -> Result<Value, Refusal> {

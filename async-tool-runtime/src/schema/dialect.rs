@@ -2,13 +2,9 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
-use super::{SchemaError, anthropic, bedrock, gemini, openai, plain};
-
 /// How a provider wants the schema of a tool's arguments, for [`ToolDefinition::for_dialect`](crate::ToolDefinition::for_dialect).
 ///
-/// No dialect loses anything: a keyword that it doesn't have goes into the description in words, or is a [`SchemaError`].
+/// No dialect loses anything: a keyword that it doesn't have goes into the description in words, or is a [`SchemaError`](crate::SchemaError).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
@@ -42,26 +38,6 @@ impl Dialect {
         Self::GeminiJsonSchema,
         Self::Bedrock,
     ];
-
-    /// The schema of a tool's arguments in this dialect.
-    pub(crate) fn render(self, schema: &Value) -> Result<Value, SchemaError> {
-        // A feature of serde_json, which any crate in the program can turn on, keeps the order in which keys came. What a provider is sent,
-        // and caches by its bytes, is the same with it and without it.
-        let mut schema = schema.clone();
-        schema.sort_all_objects();
-        let rendered = match self {
-            Self::Plain => plain::render(&schema),
-            Self::OpenAiStrict => openai::render_strict(&schema),
-            Self::Anthropic => anthropic::render(&schema),
-            Self::AnthropicStrict => anthropic::render_strict(&schema),
-            Self::Gemini => gemini::render(&schema),
-            Self::GeminiJsonSchema => gemini::render_json_schema(&schema),
-            Self::Bedrock => bedrock::render(&schema),
-        };
-        let mut rendered = rendered.map_err(|refusal| SchemaError::new(self, refusal))?;
-        rendered.sort_all_objects();
-        Ok(rendered)
-    }
 }
 
 impl fmt::Display for Dialect {

@@ -8,8 +8,8 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    error::Refusal,
     reference::{detach, name_of, name_targets, reference, references},
+    refusal::Refusal,
     union::merge,
     walk::{each_child, walk},
 };

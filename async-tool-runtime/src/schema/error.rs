@@ -1,8 +1,8 @@
 //! Why a schema can't be said in a dialect.
 
-use std::{borrow::Cow, error::Error, fmt};
+use std::{error::Error, fmt};
 
-use super::Dialect;
+use super::{dialect::Dialect, refusal::Refusal};
 
 /// A tool's arguments have a schema that a dialect can't say.
 ///
@@ -60,30 +60,3 @@ impl fmt::Display for SchemaError {
 }
 
 impl Error for SchemaError {}
-
-/// A [`SchemaError`] that doesn't know its dialect yet: what the steps that dialects share give back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) path: String,
-    pub(super) keyword: Cow<'static, str>,
-    /// The rule, to be read after the name of the dialect: `has no maps`.
-    pub(super) rule: Cow<'static, str>,
-    /// The fix, as an imperative.
-    pub(super) hint: Cow<'static, str>,
-}
-
-impl Refusal {
-    pub(super) fn new(
-        path: &str,
-        keyword: impl Into<Cow<'static, str>>,
-        rule: impl Into<Cow<'static, str>>,
-        hint: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self {
-            path: path.to_owned(),
-            keyword: keyword.into(),
-            rule: rule.into(),
-            hint: hint.into(),
-        }
-    }
-}

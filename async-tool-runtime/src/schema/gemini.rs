@@ -13,13 +13,13 @@ use serde_json::{Map, Value};
 
 use super::{
     array::uniform_tuple,
+    description::describe_as,
     document::{Document, Inline},
-    error::Refusal,
-    limit::describe_as,
     object::{check_root_without_alternatives, has_no_properties, write_order},
     openai::wrap_reference,
     openapi::shape,
     plain::clean,
+    refusal::Refusal,
     union::{
         const_to_enum, constants_to_enum, flatten_any_of, join_null, merge_compositions, name_type, one_of_to_any_of,
     },

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::union::code;
+use super::description::{code, describe_as};
 
 /// The keywords that words can stand for.
 const KEYWORDS: [&str; 20] = [
@@ -46,17 +46,6 @@ pub(super) fn describe(object: &mut Map<String, Value>, is_moved: impl Fn(&str, 
     if !words.is_empty() {
         describe_as(object, &words.join(" "));
     }
-}
-
-/// Adds a paragraph to the description.
-pub(super) fn describe_as(object: &mut Map<String, Value>, paragraph: &str) {
-    let text = match object.get("description") {
-        // What is said twice, as of a place and of its type, is read once.
-        Some(Value::String(text)) if text == paragraph => return,
-        Some(Value::String(text)) if !text.is_empty() => format!("{text}\n\n{paragraph}"),
-        _ => paragraph.to_owned(),
-    };
-    object.insert("description".to_owned(), Value::String(text));
 }
 
 fn words(taken: &Map<String, Value>) -> Vec<String> {

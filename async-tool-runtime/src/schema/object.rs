@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use serde_json::{Map, Value, json};
 
-use super::{document::Document, error::Refusal, union::types_of, walk::each_child};
+use super::{document::Document, refusal::Refusal, union::types_of, walk::each_child};
 
 const COMPOSITIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 

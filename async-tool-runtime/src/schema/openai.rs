@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use super::{
     array::uniform_tuple,
     document::{Document, Inline},
-    error::Refusal,
     object::{check_root_without_alternatives, is_object, order},
     plain::clean,
+    refusal::Refusal,
     union::{
         constants_to_enum, flatten_any_of, join_null, make_nullable, merge_compositions, name_type, one_of_to_any_of,
     },

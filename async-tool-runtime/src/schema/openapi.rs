@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    error::Refusal,
-    limit::{describe, describe_as},
+    description::describe_as,
+    limit::describe,
     object::{has_no_properties, write_order},
+    refusal::Refusal,
     union::{kind_of, merge, types_of},
     vocabulary::{refuse, refuse_any},
 };

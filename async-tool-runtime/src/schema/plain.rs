@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use serde_json::{Map, Value, json};
 
 use super::{
+    description::join_paragraphs,
     document::{Document, Inline},
-    error::Refusal,
     limit::describe,
     object::{check_root, close},
+    refusal::Refusal,
     union::{flatten_any_of, make_nullable, merge_compositions, one_of_to_any_of},
     walk::{each_child, walk},
 };
@@ -146,81 +147,4 @@ fn numeric_format(format: &str) -> Option<Option<(Value, Value)>> {
         _ => return None,
     };
     Some(bounds)
-}
-
-/// Doc comments are broken for the width of the source: lines of a paragraph are joined, paragraphs and list items kept.
-pub(crate) fn join_paragraphs(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut in_code = false;
-    for line in text.lines() {
-        let trimmed = line.trim_end();
-        let fence = trimmed.trim_start().starts_with("```");
-        let starts_item = trimmed.trim_start().starts_with(['-', '*', '#', '|', '>'])
-            || trimmed
-                .trim_start()
-                .split_once(['.', ')'])
-                .is_some_and(|(number, rest)| {
-                    rest.starts_with(' ') && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-                });
-        let joins =
-            !in_code && !fence && !starts_item && !trimmed.is_empty() && !out.is_empty() && !out.ends_with('\n');
-        if joins {
-            out.push(' ');
-            out.push_str(trimmed.trim_start());
-        } else {
-            if !out.is_empty() {
-                if trimmed.is_empty() {
-                    if !out.ends_with("\n\n") {
-                        let missing = if out.ends_with('\n') { "\n" } else { "\n\n" };
-                        out.push_str(missing);
-                    }
-                } else if !out.ends_with('\n') {
-                    out.push('\n');
-                }
-            }
-            out.push_str(trimmed);
-            // The line after a fence stands alone.
-            if fence {
-                out.push('\n');
-            }
-        }
-        in_code ^= fence;
-    }
-    out.trim().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use schemars::JsonSchema;
-    use serde_json::json;
-
-    /// A first line
-    /// that goes on.
-    ///
-    /// - an item
-    /// - another
-    #[derive(JsonSchema)]
-    #[expect(dead_code, reason = "only the schema is tested")]
-    struct Sample {
-        /// The width
-        /// in points.
-        title: u32,
-        ratio: Option<f64>,
-    }
-
-    #[test]
-    fn a_plain_schema_has_bounds_instead_of_formats_and_no_type_names() {
-        assert_eq!(
-            crate::schema::of_input::<Sample>(),
-            json!({
-                "type": "object",
-                "description": "A first line that goes on.\n\n- an item\n- another",
-                "properties": {
-                    "title": {"type": "integer", "description": "The width in points.", "minimum": 0, "maximum": u32::MAX},
-                    "ratio": {"type": ["number", "null"]},
-                },
-                "required": ["title"],
-            })
-        );
-    }
 }

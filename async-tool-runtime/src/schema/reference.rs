@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    error::Refusal,
+    refusal::Refusal,
     walk::{escape, walk},
 };
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Dialect, SchemaError};
+use super::{anthropic, bedrock, dialect::Dialect, error::SchemaError, gemini, openai, plain};
 
 /// The renderings of a definition's schema. Clones share them.
 ///
@@ -49,7 +49,7 @@ impl Rendered {
     }
 
     fn render(&self, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
-        let build = || dialect.render(&self.source).map(Arc::new);
+        let build = || render(&self.source, dialect).map(Arc::new);
         let slot = Dialect::ALL.iter().position(|known| *known == dialect);
         match slot.and_then(|slot| self.by_dialect.get(slot)) {
             Some(slot) => slot.get_or_init(build).clone(),
@@ -76,4 +76,23 @@ impl fmt::Debug for Renderings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Renderings(..)")
     }
+}
+
+fn render(schema: &Value, dialect: Dialect) -> Result<Value, SchemaError> {
+    // A feature of serde_json, which any crate in the program can turn on, keeps the order in which keys came. What a provider is sent,
+    // and caches by its bytes, is the same with it and without it.
+    let mut schema = schema.clone();
+    schema.sort_all_objects();
+    let rendered = match dialect {
+        Dialect::Plain => plain::render(&schema),
+        Dialect::OpenAiStrict => openai::render_strict(&schema),
+        Dialect::Anthropic => anthropic::render(&schema),
+        Dialect::AnthropicStrict => anthropic::render_strict(&schema),
+        Dialect::Gemini => gemini::render(&schema),
+        Dialect::GeminiJsonSchema => gemini::render_json_schema(&schema),
+        Dialect::Bedrock => bedrock::render(&schema),
+    };
+    let mut rendered = rendered.map_err(|refusal| SchemaError::new(dialect, refusal))?;
+    rendered.sort_all_objects();
+    Ok(rendered)
 }

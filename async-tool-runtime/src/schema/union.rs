@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::limit::describe_as;
+use super::description::{code, describe_as};
 
 /// `oneOf` → `anyOf`: the variants of an enum exclude each other anyway, and most dialects have only the latter.
 pub(super) fn one_of_to_any_of(object: &mut Map<String, Value>) {
@@ -359,13 +359,5 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    }
-}
-
-/// A value in backticks, a string without its quotes.
-pub(super) fn code(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("`{text}`"),
-        other => format!("`{other}`"),
     }
 }

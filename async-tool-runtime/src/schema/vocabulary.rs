@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{document::Document, error::Refusal, limit, object::unknown_requirement};
+use super::{document::Document, limit, object::unknown_requirement, refusal::Refusal};
 
 /// What becomes of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arguments, text::ShortText};
+use crate::Arguments;
 
 /// The provider's name for a call, repeated in its answer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct CallId(ShortText);
+pub struct CallId(Arc<str>);
 
 impl CallId {
     /// The id as the provider wrote it.
@@ -21,7 +21,7 @@ impl CallId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
     }
 }
 

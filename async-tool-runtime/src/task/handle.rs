@@ -89,13 +89,13 @@ impl TaskHandle {
     ///
     /// This method is cancel safe: the outcome stays with the task, and dropping the future does not stop the task.
     pub async fn outcome(&self) -> Arc<AsyncTaskResult> {
-        Arc::clone(self.cell.result.wait().await)
+        self.cell.settled().await
     }
 
     /// The record of the task, if it has ended.
     #[must_use]
     pub fn result(&self) -> Option<Arc<AsyncTaskResult>> {
-        self.cell.result.get().cloned()
+        self.cell.result()
     }
 }
 

@@ -48,7 +48,6 @@ pub struct AsyncTaskResult {
 impl AsyncTaskResult {
     /// The record of a task that ended like this, for hosts that run tasks themselves.
     #[must_use]
-    #[inline]
     pub fn new(spec: &TaskSpec, outcome: TaskOutcome, timing: Timing, attempts: u32) -> Self {
         Self {
             task: spec.task,

@@ -57,36 +57,6 @@ impl TaskSpec {
         }
     }
 
-    /// Becomes another task: what [`named`](Self::named) gives, with a deadline.
-    // Always: what is made elsewhere and then moved here is copied more than once.
-    #[inline(always)]
-    pub(crate) fn rename(&mut self, task: TaskId, session: &SessionId, call: ToolCall, deadline: Option<Timestamp>) {
-        // Each field by itself, with none left out.
-        let Self {
-            task: task_before,
-            number,
-            session: session_before,
-            turn,
-            parent,
-            idempotency_key,
-            call: call_before,
-            attempt,
-            deadline: deadline_before,
-        } = self;
-        *task_before = task;
-        *number = None;
-        // Mostly it is the same, and counting its owners is not for nothing.
-        if !session_before.is_same(session) {
-            *session_before = session.clone();
-        }
-        *turn = None;
-        *parent = None;
-        *idempotency_key = None;
-        *call_before = call;
-        *attempt = 1;
-        *deadline_before = deadline;
-    }
-
     /// Whether the session hears of it: a task below another reports to that, unless it is one of the session's own.
     pub(crate) const fn is_of_session(&self) -> bool {
         self.parent.is_none() || self.number.is_some()

@@ -3,22 +3,19 @@
 mod journal;
 mod model;
 mod tool;
+mod world;
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::{task::yield_now, time::sleep};
-
 pub use journal::SimJournal;
 pub use model::SimModel;
+pub(super) use world::World;
 
-use super::{Faults, Recorder, dice::Dice};
+use super::told::until;
 use crate::{
     agent::{AgentError, AgentEvent, AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder},
     manager::AsyncToolManager,
@@ -36,18 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// of magnitude comes as often as any other, and some are zero: much happens at nearly the same time.
 #[derive(Clone)]
 pub struct Sim(Arc<World>);
-
-pub(super) struct World {
-    pub(super) seed: u64,
-    pub(super) dice: Arc<Dice>,
-    pub(super) tools_take: Duration,
-    pub(super) model_takes: Duration,
-    pub(super) journal_takes: Duration,
-    pub(super) faults: Faults,
-    pub(super) recorder: Recorder,
-    pub(super) journal: Arc<journal::Kept>,
-    pub(super) agents: AtomicU32,
-}
 
 impl Sim {
     pub(super) fn new(world: World) -> Self {
@@ -76,32 +61,31 @@ impl Sim {
     ///
     /// A blocking function holds up everything else until it returns, for a second of real time at most, so that threads decide no order.
     pub fn tools(&self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
-        let slow = |tool| Arc::new(tool::SimTool::new(self.clone(), tool)) as Arc<dyn Tool>;
+        let slow = |tool| Arc::new(tool::SimTool::new(Arc::clone(&self.0), tool)) as Arc<dyn Tool>;
         tools.into_iter().map(slow).collect()
     }
 
     /// A model that takes its time: before each event, and in the middle of its text.
     pub fn model(&self, model: impl Model) -> SimModel {
-        SimModel::new(self.clone(), Arc::new(model))
+        SimModel::new(Arc::clone(&self.0), Arc::new(model))
     }
 
     /// The journal of this world. All its sessions are checked when the scenario is over.
     #[must_use]
     pub fn journal(&self) -> SimJournal {
-        SimJournal::new(self.clone())
+        SimJournal::new(Arc::clone(&self.0))
     }
 
     /// A number from 0 to below `end`; 0 if `end` is 0.
     #[must_use]
     pub fn pick(&self, end: usize) -> usize {
-        self.0.dice.below(end as u64) as usize
+        self.0.pick(end)
     }
 
     /// Whether something happens that has this chance, from 0 to 1.
     #[must_use]
     pub fn chance(&self, chance: f64) -> bool {
-        // Nothing is drawn for what never happens: a fault that is added changes the rest of the world, one that is not doesn't.
-        chance > 0.0 && self.0.dice.fraction() < chance
+        self.0.chance(chance)
     }
 
     /// Waits for a random virtual time, `longest` at most. Often that is nothing, and others only get their turn.
@@ -110,8 +94,7 @@ impl Sim {
     ///
     /// This method is cancel safe.
     pub async fn pause(&self, longest: Duration) {
-        let pause = self.some_time(longest);
-        self.wait(pause).await;
+        self.0.pause(longest).await;
     }
 
     /// A user who says these things, each after a random pause of up to `pause`.
@@ -138,30 +121,7 @@ impl Sim {
     ///
     /// If it doesn't come; the message has the events that came.
     pub async fn until(&self, events: &mut AgentEventStream, is_it: impl FnMut(&AgentEventKind) -> bool) -> AgentEvent {
-        super::until(events, PATIENCE, is_it).await
-    }
-
-    fn some_time(&self, longest: Duration) -> Duration {
-        let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-        let magnitudes = u64::from(u64::BITS - longest.leading_zeros());
-        // One in three is nothing at all, which is what tests with real clocks never see.
-        if longest == 0 || self.0.dice.below(3) == 0 {
-            return Duration::ZERO;
-        }
-        let below = 1_u64
-            .checked_shl(self.0.dice.below(magnitudes + 1) as u32)
-            .unwrap_or(u64::MAX);
-        Duration::from_millis(self.0.dice.below(below.saturating_add(1)).min(longest))
-    }
-
-    async fn wait(&self, pause: Duration) {
-        if pause.is_zero() {
-            for _ in 0..self.0.dice.below(4) {
-                yield_now().await;
-            }
-        } else {
-            sleep(pause).await;
-        }
+        until(events, PATIENCE, is_it).await
     }
 
     pub(super) fn world(&self) -> &World {

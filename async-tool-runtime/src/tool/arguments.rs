@@ -1,10 +1,13 @@
 //! The arguments of a call.
 
-use std::{fmt, ops::Deref, sync::OnceLock};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use triomphe::{Arc, HeaderSlice};
 
 /// The arguments of a call, as the model sent them: JSON that is read as a [`Value`] when somebody looks, and once.
 ///
@@ -24,14 +27,13 @@ use triomphe::{Arc, HeaderSlice};
 /// assert_eq!(arguments, Arguments::from(json!({"sources": 5, "topic": "terns"})));
 /// ```
 #[derive(Clone)]
-pub struct Arguments(Arc<HeaderSlice<Sent, str>>);
+pub struct Arguments(Arc<Sent>);
 
-/// What is known of the arguments. The text stands behind it, in one piece of memory.
+/// Text, value, or both once the text was read; never neither.
 struct Sent {
-    /// In a box: of most calls, nobody wants a value.
-    value: OnceLock<Box<Value>>,
-    /// Whether a value came, and there is no text.
-    is_value: bool,
+    /// The model's text; `None` if a value came.
+    text: Option<Box<str>>,
+    value: OnceLock<Value>,
 }
 
 impl Arguments {
@@ -39,47 +41,39 @@ impl Arguments {
     /// the model can read, and nothing runs. The text is copied.
     #[must_use]
     pub fn from_text(text: impl AsRef<str>) -> Self {
-        let sent = Sent {
+        Self(Arc::new(Sent {
+            text: Some(text.as_ref().into()),
             value: OnceLock::new(),
-            is_value: false,
-        };
-        Self(Arc::from_header_and_str(sent, text.as_ref()))
+        }))
     }
 
     /// The arguments as a value. The first call reads the text, if it was text that came.
     #[must_use]
     pub fn value(&self) -> &Value {
-        self.0.header.value.get_or_init(|| {
-            let text = &self.0.slice;
-            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-            Box::new(value)
+        self.0.value.get_or_init(|| {
+            let text = self.text().unwrap_or_default();
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
         })
     }
 
-    /// What the model wrote, where that is known. It may be anything.
+    /// The model's own text, where text came. It may be anything.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        (!self.0.header.is_value).then_some(&self.0.slice)
-    }
-
-    /// Whether they are known to take little memory: a value may be anything.
-    pub(crate) fn is_short(&self) -> bool {
-        self.text().is_some_and(|text| text.len() <= 512)
+        self.0.text.as_deref()
     }
 
     #[cfg(test)]
     fn is_read(&self) -> bool {
-        self.0.header.value.get().is_some()
+        self.0.value.get().is_some()
     }
 }
 
 impl From<Value> for Arguments {
     fn from(value: Value) -> Self {
-        let sent = Sent {
-            value: Box::new(value).into(),
-            is_value: true,
-        };
-        Self(Arc::from_header_and_str(sent, ""))
+        Self(Arc::new(Sent {
+            text: None,
+            value: value.into(),
+        }))
     }
 }
 

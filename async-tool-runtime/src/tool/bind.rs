@@ -15,7 +15,6 @@ use super::{
 /// `schema` is the tool's input schema, with its `constraints`; it names the fields a slip of the pen may have meant. A
 /// call without any arguments is read as an empty object: some models send `null` or `""` for it. What doesn't fit is
 /// repaired where nothing is lost by it (see `repair.rs`), and read again.
-#[inline]
 pub(crate) fn bind<A: DeserializeOwned>(
     schema: &Value,
     constraints: &Constraints,

@@ -9,9 +9,6 @@ use crate::{
 
 /// What a task's context can ask of whoever runs the task.
 pub(crate) trait TaskHost: Send + Sync {
-    /// Itself, for a context to keep; `None` if it is just going away.
-    fn shared(&self) -> Option<Arc<dyn TaskHost>>;
-
     /// An attempt begins; gives its number.
     fn begin(&self, cell: &Arc<TaskCell>) -> u32;
 

@@ -1,11 +1,10 @@
 //! What the host says to a task while it runs.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use tokio::runtime::Handle;
 
 use super::{FromToolContext, ToolContext, ToolError};
-use crate::task::Mailbox;
 
 /// Reads what is said to a task while it runs: `#[inject] mut messages: Messages`, or [`ToolContext::messages`].
 ///
@@ -49,32 +48,18 @@ impl Messages {
     ///
     /// This method is cancel safe: a future that is dropped has taken no message.
     pub async fn recv(&mut self) -> Option<String> {
-        let cx = &self.0;
-        loop {
-            let mailbox = self.mailbox()?;
-            let mut changed = std::pin::pin!(mailbox.changed());
-            changed.as_mut().enable();
-            if cx.is_cancelled() {
-                return None;
-            }
-            if let Some(message) = mailbox.take() {
-                return Some(message);
-            }
-            // It may have been closed before it was listened to.
-            let is_open = self.mailbox().is_some_and(|now| Arc::ptr_eq(&now, &mailbox));
-            if is_open {
-                tokio::select! {
-                    biased;
-                    () = cx.cancellation().cancelled() => return None,
-                    () = changed => {}
-                }
-            }
+        self.0.find_host()?;
+        tokio::select! {
+            biased;
+            () = self.0.cancellation().cancelled() => None,
+            message = self.0.cell().next_message() => message,
         }
     }
 
     /// The next message, if one is there.
     pub fn try_recv(&mut self) -> Option<String> {
-        self.mailbox()?.take()
+        self.0.find_host()?;
+        self.0.cell().take_message()
     }
 
     /// Like [`recv`](Self::recv), for functions that aren't async: blocks the thread, which is one of the blocking pool, until a message
@@ -87,11 +72,6 @@ impl Messages {
         // Nobody can send without a runtime: a unit test calls the function like this.
         let runtime = Handle::try_current().ok()?;
         runtime.block_on(self.recv())
-    }
-
-    fn mailbox(&self) -> Option<Arc<Mailbox>> {
-        self.0.find_host()?;
-        self.0.cell().mailbox()
     }
 }
 

@@ -1,82 +1,69 @@
-//! What a reader takes a character for.
+//! Characters that look alike, and those that have no width.
 
-use std::sync::LazyLock;
+/// Stands for a character without width.
+pub(super) const UNSEEN: char = '\0';
 
-/// What a reader, human or model, takes a character for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// An ASCII character, in lower case.
-    Ascii(u8),
-    /// This letter or nothing: characters that only models see, and escapes that can be read in two ways.
-    Perhaps(u8),
-    /// White space within a line.
-    Space,
-    /// The end of a line.
-    Line,
-    /// Something without width.
-    Invisible,
-    /// Anything else.
-    Other,
-}
+/// Stands for a character that looks like none of [`ALIKE`].
+pub(super) const STRANGE: char = char::REPLACEMENT_CHARACTER;
 
-/// The characters of `likeness.txt`, by code point: from, to, and what they are taken for.
-static TABLE: LazyLock<Vec<(u32, u32, Sign)>> = LazyLock::new(|| {
-    let mut table: Vec<_> = include_str!("likeness.txt").lines().flat_map(entries).collect();
-    table.sort_unstable_by_key(|(from, ..)| *from);
-    table
-});
+/// Characters of the tag and the nonce, each with its doubles in lower case.
+const ALIKE: [(char, &str); 17] = [
+    ('<', "‹〈⟨❬❮❰˂ᐸᚲ≮≺⋖⦑⧼ⵦ﹤"),
+    ('>', "›〉⟩❭❯❱˃ᐳ≯≻⋗⦒⧽﹥"),
+    ('/', "⁄∕╱⟋⧸"),
+    ('_', "ˍ‗‿⁔﹍﹎﹏"),
+    ('-', "‐‑‒–—―⁃−﹘﹣"),
+    ('t', "тτᴛᵗţťŧț"),
+    ('o', "оοσօᴏᵒòóôõöøōŏő"),
+    ('l', "ӏιіıᴌʟˡĺļľŀł"),
+    ('r', "гʀʳŕŗř"),
+    ('e', "еєεᴇᵉèéêëēĕėęě"),
+    ('s', "ѕꜱˢśŝşšș"),
+    ('u', "υᴜᵘùúûüũūŭůűų"),
+    ('a', "аαᴀᵃàáâãäåāăą"),
+    ('b', "вьʙᵇ"),
+    ('c', "сϲᴄᶜçćĉċč"),
+    ('d', "ԁᴅᵈďđ"),
+    ('f', "ꜰᶠ"),
+];
 
-/// What the character is taken for.
-pub(super) fn sign_of(c: char) -> Sign {
-    match c {
-        '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => Sign::Line,
-        ' ' | '\t' | '\u{b}' | '\u{c}' => Sign::Space,
-        _ if c.is_ascii_control() => Sign::Invisible,
-        _ if c.is_ascii() => Sign::Ascii(c.to_ascii_lowercase() as u8),
-        // Tag characters: ASCII that is drawn by nobody and read by models.
-        '\u{e0020}'..='\u{e007e}' => Sign::Perhaps((c as u32 - 0xe0000) as u8).lower(),
-        _ => look_up(c),
-    }
-}
-
-fn look_up(c: char) -> Sign {
+/// Reads a character: as an ASCII character in lower case, a blank, a line break, [`UNSEEN`] or [`STRANGE`].
+pub(super) fn seen(c: char) -> char {
     let code = c as u32;
-    let index = TABLE.partition_point(|(_, to, _)| *to < code);
-    match TABLE.get(index) {
-        Some((from, _, sign)) if *from <= code => *sign,
-        _ if c.is_whitespace() => Sign::Space,
-        _ => Sign::Other,
-    }
-}
-
-/// `a 251 FF41` and `invisible AD 300-36F`.
-fn entries(line: &str) -> impl Iterator<Item = (u32, u32, Sign)> {
-    let (name, codes) = line.split_once(' ').unwrap_or_default();
-    let sign = match name.as_bytes() {
-        [b'#'] => None,
-        [letter] => Some(Sign::Ascii(*letter)),
-        _ => Some(Sign::Invisible),
-    };
-    let codes = sign.map(|sign| codes.split(' ').filter_map(move |range| entry(range, sign)));
-    codes.into_iter().flatten()
-}
-
-fn entry(range: &str, sign: Sign) -> Option<(u32, u32, Sign)> {
-    let (from, to) = range.split_once('-').unwrap_or((range, range));
-    Some((
-        u32::from_str_radix(from, 16).ok()?,
-        u32::from_str_radix(to, 16).ok()?,
-        sign,
-    ))
-}
-
-impl Sign {
-    fn lower(self) -> Self {
-        match self {
-            Self::Perhaps(letter) => Self::Perhaps(letter.to_ascii_lowercase()),
-            other => other,
+    let counted =
+        |first: char, from: u32, of: u32| char::from_u32(first as u32 + (code - from) % of).unwrap_or(STRANGE);
+    match c {
+        '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
+        _ if is_unseen(c) => UNSEEN,
+        _ if c.is_whitespace() => ' ',
+        _ if c.is_control() => UNSEEN,
+        _ if c.is_ascii() => c.to_ascii_lowercase(),
+        '\u{ff01}'..='\u{ff5e}' => counted('!', 0xff01, 94).to_ascii_lowercase(),
+        '\u{249c}'..='\u{24b5}' => counted('a', 0x249c, 26),
+        '\u{24b6}'..='\u{24e9}' => counted('a', 0x24b6, 26),
+        '\u{1d400}'..='\u{1d6a3}' => counted('a', 0x1d400, 26),
+        '\u{1d7ce}'..='\u{1d7ff}' => counted('0', 0x1d7ce, 10),
+        _ => {
+            let small = c.to_lowercase().next().unwrap_or(c);
+            let double = ALIKE.iter().find(|(_, doubles)| doubles.contains(small));
+            double.map_or(STRANGE, |(letter, _)| *letter)
         }
     }
+}
+
+/// True if the character has no width.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{20d0}'..='\u{20f0}'
+        | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// True if the character looks like a bracket of a tag, or hides or turns around its neighbours.
+pub(in crate::agent) fn is_deceptive(c: char) -> bool {
+    let hides = matches!(c, '\u{85}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    hides || (!c.is_ascii() && matches!(seen(c), '<' | '>'))
 }
 
 #[cfg(test)]
@@ -84,38 +71,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_entry_of_the_table_is_read_and_none_is_there_twice() {
-        let words = include_str!("likeness.txt")
-            .lines()
-            .filter(|line| !line.starts_with("# "))
-            .map(|line| line.split(' ').count() - 1)
-            .sum::<usize>();
-        assert_eq!(TABLE.len(), words);
-        for pair in TABLE.windows(2) {
-            assert!(pair[0].0 <= pair[0].1 && pair[0].1 < pair[1].0, "{pair:x?}");
-        }
-    }
-
-    #[test]
-    fn a_likeness_is_taken_for_what_they_look_like() {
+    fn a_double_is_read_as_its_letter() {
         for (text, letter) in [
-            ("＜﹤‹⟨ᐸ", b'<'),
-            ("ТτⓉ𝐭", b't'),
-            ("оοｏ𝟎", b'o'),
-            ("＿﹏", b'_'),
-            ("ｅеé𝖾", b'e'),
+            ("＜﹤‹⟨ᐸ", '<'),
+            ("ТτⓉ𝐭", 't'),
+            ("оοｏ𝟎", 'o'),
+            ("＿﹏", '_'),
+            ("ｅеé𝖾", 'e'),
         ] {
             for c in text.chars() {
-                let sign = sign_of(c);
-                let is_zero = letter == b'o' && sign == Sign::Ascii(b'0');
-                assert!(sign == Sign::Ascii(letter) || is_zero, "{c}: {sign:?}");
+                let is_zero = letter == 'o' && seen(c) == '0';
+                assert!(seen(c) == letter || is_zero, "{c}: {:?}", seen(c));
             }
         }
         for c in "\u{200b}\u{200d}\u{202e}\u{301}\u{fe0f}\u{ad}".chars() {
-            assert_eq!(sign_of(c), Sign::Invisible, "{c:?}");
+            assert_eq!(seen(c), UNSEEN, "{c:?}");
         }
-        for c in "日語жñ🎉→".chars().filter(|c| *c != 'ñ') {
-            assert_eq!(sign_of(c), Sign::Other, "{c}");
+        for c in "日語ж🎉→".chars() {
+            assert_eq!(seen(c), STRANGE, "{c}");
         }
     }
 }

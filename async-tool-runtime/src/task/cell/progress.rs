@@ -1,45 +1,46 @@
-//! The progress of a task: the latest report, and when it goes out.
+//! Progress of a task: its latest report, and when that is published.
 
 use std::time::Duration;
 
-use super::TaskCell;
+use super::{Phase, TaskCell};
 use crate::{Timestamp, tool::ProgressReport};
 
-/// The latest report, and when one last went out.
+/// The latest report.
 pub(super) struct Reported {
     report: ProgressReport,
+    /// When a report was last published.
     published: Timestamp,
-    /// Whether it came too soon after that, and is still to go out.
+    /// True if this one came too soon after that, and is still to be published.
     is_held: bool,
-    /// Whether a timer sees to that.
+    /// True if a timer is set for it.
     is_timed: bool,
 }
 
-/// What is to be done with the latest report of a task.
+/// What the caller must do with the latest report of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reporting {
-    /// It goes out.
+    /// Publish it.
     Now,
-    /// It came too soon after the last one that went out: it is due in this time, and whoever hears this sees to it.
+    /// Set a timer of this length, and ask again.
     In(Duration),
-    /// There is nothing to do, or somebody sees to it already.
     Nothing,
 }
 
-/// The least time between two reports that go out.
+/// Least time between two published reports.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 impl TaskCell {
     /// The latest report.
     pub(crate) fn progress(&self) -> Option<ProgressReport> {
-        Some(self.more.get()?.rest().progress.as_ref()?.report.clone())
+        Some(self.state().extras.as_ref()?.progress.as_ref()?.report.clone())
     }
 
-    /// Keeps the latest report; says what is to be done with it.
+    /// Keeps a report as the latest one.
     pub(crate) fn report(&self, mut report: ProgressReport, now: Timestamp) -> Reporting {
-        let mut rest = self.more().rest();
-        let Some(known) = &mut rest.progress else {
-            rest.progress = Some(Reported {
+        let mut state = self.state();
+        let progress = &mut state.extras().progress;
+        let Some(known) = progress else {
+            *progress = Some(Reported {
                 report,
                 published: now,
                 is_held: false,
@@ -59,24 +60,25 @@ impl TaskCell {
         }
     }
 
-    /// What the timer is to do that was set for a report that came too soon. After anything but [`Reporting::In`] it is over.
+    /// Asks when a timer is due. It ends after anything but [`Reporting::In`].
     pub(crate) fn report_due(&self, now: Timestamp) -> Reporting {
-        let Some(more) = self.more.get() else {
+        let mut state = self.state();
+        let is_settled = matches!(state.phase, Phase::Settled(_));
+        let Some(known) = state.extras.as_mut().and_then(|extras| extras.progress.as_mut()) else {
             return Reporting::Nothing;
         };
-        let mut rest = more.rest();
-        let Some(known) = rest.progress.as_mut().filter(|_| !self.is_settled()) else {
+        if is_settled {
             return Reporting::Nothing;
-        };
+        }
         let next = known.next(now);
         known.is_timed = matches!(next, Reporting::In(_));
         next
     }
 
-    /// The timer is gone before its time: the next report sets another.
+    /// Forgets a timer that ended before it was due: the next report sets another.
     pub(crate) fn forget_report_timer(&self) {
-        let Some(more) = self.more.get() else { return };
-        if let Some(known) = &mut more.rest().progress {
+        let mut state = self.state();
+        if let Some(known) = state.extras.as_mut().and_then(|extras| extras.progress.as_mut()) {
             known.is_timed = false;
         }
     }

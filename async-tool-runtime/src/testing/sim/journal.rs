@@ -1,14 +1,11 @@
 //! A journal that takes its time.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
-use super::Sim;
+use super::world::{Kept, World};
 use crate::{
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter},
     session::SessionId,
     testing::Replay,
 };
@@ -16,29 +13,15 @@ use crate::{
 /// How many appends in a row fail at most.
 const FAILURES: u32 = 2;
 
-/// The journal of a [`Sim`], in memory: it takes its time, and fails if it is told to. From [`Sim::journal`]; clones are the same.
+/// The journal of a [`Sim`](super::Sim), in memory: it takes its time, and fails if it is told to. From [`Sim::journal`](super::Sim::journal); clones are the same.
 #[derive(Clone, Debug)]
 pub struct SimJournal {
-    sim: Sim,
-}
-
-/// What is kept of it.
-#[derive(Default)]
-pub(in crate::testing) struct Kept {
-    journal: MemoryJournal,
-    sessions: Mutex<Sessions>,
-}
-
-#[derive(Default)]
-struct Sessions {
-    /// In the order in which they began: the same in every run, whatever their names.
-    names: Vec<SessionId>,
-    failures: HashMap<SessionId, u32>,
+    world: Arc<World>,
 }
 
 impl SimJournal {
-    pub(super) fn new(sim: Sim) -> Self {
-        Self { sim }
+    pub(super) fn new(world: Arc<World>) -> Self {
+        Self { world }
     }
 
     /// The entries of a session so far.
@@ -63,23 +46,17 @@ impl SimJournal {
     }
 
     fn kept(&self) -> &Kept {
-        &self.sim.world().journal
+        &self.world.journal
     }
 
     /// Whether this append is to fail.
     fn fails(&self, session: &SessionId) -> bool {
-        let fails = self.sim.chance(self.sim.world().faults.journal_failures);
+        let fails = self.world.chance(self.world.faults.journal_failures);
         let mut sessions = self.kept().sessions();
         let failures = sessions.failures.entry(session.clone()).or_default();
         let fails = fails && *failures < FAILURES;
         *failures = if fails { *failures + 1 } else { 0 };
         fails
-    }
-}
-
-impl Kept {
-    fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,8 +68,8 @@ impl Journal for SimJournal {
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         Box::pin(async move {
-            self.sim.pause(self.sim.world().journal_takes).await;
-            let (fails, is_written) = (self.fails(session), self.sim.chance(0.5));
+            self.world.pause(self.world.journal_takes).await;
+            let (fails, is_written) = (self.fails(session), self.world.chance(0.5));
             let down = || Err(AppendError::Unavailable("down, says the simulation".into()));
             if fails && !is_written {
                 return down();

@@ -10,7 +10,7 @@ use std::{
 
 use futures_core::Stream;
 
-use super::Sim;
+use super::world::World;
 use crate::{
     context::Message,
     future::BoxFuture,
@@ -21,7 +21,7 @@ use crate::{
 /// How many turns in a row fail at most.
 const FAILURES: u32 = 2;
 
-/// A model that takes its time, and fails if it is told to: from [`Sim::model`].
+/// A model that takes its time, and fails if it is told to: from [`Sim::model`](super::Sim::model).
 ///
 /// The model behind it is asked once for each different request: a turn that is made to fail is played again when the same is asked
 /// again. So a script needs no turns for failures.
@@ -29,7 +29,7 @@ const FAILURES: u32 = 2;
 pub struct SimModel(Arc<Inner>);
 
 struct Inner {
-    sim: Sim,
+    world: Arc<World>,
     model: Arc<dyn Model>,
     sessions: Mutex<HashMap<SessionId, Standing>>,
 }
@@ -55,9 +55,9 @@ enum Fault {
 }
 
 impl SimModel {
-    pub(super) fn new(sim: Sim, model: Arc<dyn Model>) -> Self {
+    pub(super) fn new(world: Arc<World>, model: Arc<dyn Model>) -> Self {
         Self(Arc::new(Inner {
-            sim,
+            world,
             model,
             sessions: Mutex::default(),
         }))
@@ -69,15 +69,18 @@ impl SimModel {
 
     /// Which fault the turn has, and after how many events.
     fn fault(&self, failures: u32) -> Option<(Fault, u64)> {
-        let (sim, faults) = (&self.0.sim, self.0.sim.world().faults);
-        let (fails, is_truncated) = (sim.chance(faults.model_failures), sim.chance(faults.truncated_turns));
+        let (world, faults) = (&self.0.world, self.0.world.faults);
+        let (fails, is_truncated) = (
+            world.chance(faults.model_failures),
+            world.chance(faults.truncated_turns),
+        );
         let fault = match (fails, is_truncated) {
             _ if failures >= FAILURES => return None,
             (true, _) => Fault::Fails,
             (false, true) => Fault::IsTruncated,
             (false, false) => return None,
         };
-        Some((fault, sim.world().dice.below(4)))
+        Some((fault, world.dice.below(4)))
     }
 }
 
@@ -154,7 +157,7 @@ impl Stream for SimTurn {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            let sim = this.model.0.sim.clone();
+            let world = Arc::clone(&this.model.0.world);
             if let Some(pause) = &mut this.pause {
                 ready!(pause.as_mut().poll(cx));
                 this.pause = None;
@@ -178,8 +181,8 @@ impl Stream for SimTurn {
             };
             if let Some(Ok(ModelEvent::Text(text))) = &mut next {
                 let places: Vec<usize> = text.char_indices().skip(1).map(|(place, _)| place).collect();
-                if !places.is_empty() && sim.chance(0.5) {
-                    let rest = text.split_off(places[sim.pick(places.len())]);
+                if !places.is_empty() && world.chance(0.5) {
+                    let rest = text.split_off(places[world.pick(places.len())]);
                     turn.known.push_front(ModelEvent::Text(rest));
                 }
             }
@@ -188,7 +191,7 @@ impl Stream for SimTurn {
                 return Poll::Ready(None);
             }
             this.next = next;
-            this.pause = Some(Box::pin(async move { sim.pause(sim.world().model_takes).await }));
+            this.pause = Some(Box::pin(async move { world.pause(world.model_takes).await }));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tokio::{task::spawn_blocking, time::sleep};
 
-use super::Sim;
+use super::world::World;
 use crate::tool::{
     Arguments, BoundCall, Requirement, Run, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolOptions,
 };
@@ -22,13 +22,13 @@ const BLOCKS: Duration = Duration::from_secs(1);
 type Blocking = Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>;
 
 pub(super) struct SimTool {
-    sim: Sim,
+    world: Arc<World>,
     tool: Arc<dyn Tool>,
 }
 
 impl SimTool {
-    pub(super) fn new(sim: Sim, tool: Arc<dyn Tool>) -> Self {
-        Self { sim, tool }
+    pub(super) fn new(world: Arc<World>, tool: Arc<dyn Tool>) -> Self {
+        Self { world, tool }
     }
 }
 
@@ -47,18 +47,18 @@ impl Tool for SimTool {
 
     fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         let call = self.tool.bind(arguments)?;
-        let sim = self.sim.clone();
+        let world = self.world.clone();
         Ok(BoundCall::future(move |cx| async move {
-            let longest = sim.world().tools_take;
+            let longest = world.tools_take;
             // Drawn at once, so that what a blocking function does meanwhile can't change who draws what.
-            let (before, after) = (sim.some_time(longest), sim.some_time(longest));
-            let faults = sim.world().faults;
+            let (before, after) = (world.some_time(longest), world.some_time(longest));
+            let faults = world.faults;
             let (hangs, fails, panics) = (
-                sim.chance(faults.tool_hangs),
-                sim.chance(faults.tool_failures),
-                sim.chance(faults.tool_panics),
+                world.chance(faults.tool_hangs),
+                world.chance(faults.tool_failures),
+                world.chance(faults.tool_panics),
             );
-            sim.wait(before).await;
+            world.wait(before).await;
             if hangs {
                 sleep(HANGS).await;
             }
@@ -74,10 +74,9 @@ impl Tool for SimTool {
             }
             let result = match call.0 {
                 Run::Async(run) => run(cx).await,
-                Run::Future(run) => run.await,
                 Run::Blocking(run) => at_once(run, cx).await,
             };
-            sim.wait(after).await;
+            world.wait(after).await;
             result
         }))
     }

@@ -1,4 +1,4 @@
-//! The future of a task: how it is dropped before its end, and what is known of one that can't be.
+//! The future of a task: how it is aborted, and what is known of one that can't be dropped.
 
 use std::{
     pin::Pin,
@@ -8,81 +8,89 @@ use std::{
 use super::TaskCell;
 use crate::policy::Quarantine;
 
+/// Use of a task's future at this moment.
+pub(super) enum Polling {
+    /// No thread is in it. The waker is of its last poll.
+    Idle(Option<Waker>),
+    /// A thread is in it, so it can't be dropped.
+    Polled,
+    /// The same, and the task was ended meanwhile.
+    GivenUp,
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self::Idle(None)
+    }
+}
+
+impl Polling {
+    pub(super) const fn is_given_up(&self) -> bool {
+        matches!(self, Self::GivenUp)
+    }
+}
+
 impl TaskCell {
-    /// Runs a future of the task's, and gives `None` once the task is [aborted](Self::abort): then the future is to be dropped. One that
-    /// follows a task on a backend goes on: it has to tell the backend.
+    /// Runs a future of the task's; `None` once the task is [aborted](Self::abort), and the future must be dropped. A future that follows a
+    /// task on a backend goes on: it has to tell the backend.
     pub(crate) const fn until_aborted<F: Future + Unpin>(&self, future: F) -> UntilAborted<'_, F> {
         UntilAborted { cell: self, future }
     }
 
-    /// False if the future is to be dropped.
+    /// False if the future must be dropped.
     fn begin_poll(&self) -> bool {
-        let mut run = self.run();
-        run.is_polled = !run.abort_requested;
-        run.is_polled
-    }
-
-    /// False if the future is to be dropped.
-    fn keep_waker(&self, waker: &Waker) -> bool {
-        let mut run = self.run();
-        run.is_polled = false;
-        let goes_on = !run.abort_requested;
-        let is_known = run.waker.as_ref().is_some_and(|known| known.will_wake(waker));
-        let before = if is_known {
-            None
-        } else {
-            run.waker.replace(waker.clone())
-        };
-        drop(run);
-        // Outside of the lock: a waker may hold what others have put into it.
+        let mut state = self.state();
+        if state.is_aborted {
+            return false;
+        }
+        let before = std::mem::replace(&mut state.polling, Polling::Polled);
+        drop(state);
         drop(before);
-        goes_on
+        true
     }
 
-    /// The future is at its end. What is remembered of the task is not to keep the future's memory. True if the future was
-    /// [given up](Self::give_up), the first time.
-    pub(crate) fn let_go(&self) -> bool {
-        let mut run = self.run();
-        let waker = run.waker.take();
-        let was_given_up = std::mem::take(&mut run.is_given_up);
-        drop(run);
-        drop(self.take_span());
-        drop(waker);
-        was_given_up
+    /// False if the future must be dropped.
+    fn end_poll(&self, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let mut state = self.state();
+        if !state.polling.is_given_up() {
+            state.polling = Polling::Idle(Some(waker));
+        }
+        !state.is_aborted
     }
 
-    /// Puts the task into quarantine if a thread is in its future: it is ended, and that goes on. False if none is, or it was done before.
-    /// Whoever [lets go](Self::let_go) of the future takes it out.
+    /// Puts the task into quarantine if a thread is in its future; false if none is, or it was done before. The caller of
+    /// [`end`](Self::end) takes it out when the future is gone.
     pub(crate) fn give_up(&self, quarantine: &Quarantine) -> bool {
-        let mut run = self.run();
-        // When the future is first looked at, there is no waker yet.
-        let is_at_work = run.is_polled || (run.waker.is_none() && run.started.is_some());
-        // What follows a task on a backend waits, whatever the worker does.
-        let is_new = is_at_work && !run.seat.is_over && !run.is_given_up && !self.is_remote();
-        if is_new {
-            run.is_given_up = true;
+        let mut state = self.state();
+        let is_polled = matches!(state.polling, Polling::Polled) && state.is_open();
+        if is_polled {
+            state.polling = Polling::GivenUp;
             quarantine.enter();
         }
-        is_new
+        is_polled
     }
 
-    pub(crate) fn is_abort_requested(&self) -> bool {
-        self.run().abort_requested
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.state().is_aborted
     }
 
-    /// Has the task's future dropped where it next waits, or at once where it does.
+    /// Has the task's future dropped where it next waits: at once, unless a thread is in it.
     pub(crate) fn abort(&self) {
-        let mut run = self.run();
-        run.abort_requested = true;
-        let waker = run.waker.take();
-        drop(run);
+        let mut state = self.state();
+        state.is_aborted = true;
+        let waker = match &mut state.polling {
+            Polling::Idle(waker) => waker.take(),
+            Polling::Polled | Polling::GivenUp => None,
+        };
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-/// See [`TaskCell::until_aborted`]. A type with a name, because the future of an async function holds what it is given twice.
+/// See [`TaskCell::until_aborted`].
 pub(crate) struct UntilAborted<'a, F> {
     cell: &'a TaskCell,
     future: F,
@@ -99,7 +107,7 @@ impl<F: Future + Unpin> Future for UntilAborted<'_, F> {
         }
         match Pin::new(future).poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if is_remote || cell.keep_waker(cx.waker()) => Poll::Pending,
+            Poll::Pending if is_remote || cell.end_poll(cx.waker()) => Poll::Pending,
             Poll::Pending => Poll::Ready(None),
         }
     }
@@ -179,8 +187,8 @@ mod tests {
         let looked_at = cell.until_aborted(poll_fn(|_| Poll::Ready((give_up(), give_up()))));
         assert_eq!(looked_at.await, Some((true, false)));
         assert_eq!(quarantine.count(), 1);
-        assert!(cell.let_go());
-        assert!(!cell.let_go());
+        assert!(cell.end(true).was_given_up);
+        assert!(!cell.end(true).was_given_up);
 
         let (cell, (future, _dropped)) = (super::tests::cell(), waiting());
         let future = pin!(future);
@@ -197,7 +205,7 @@ mod tests {
             async move { cell.until_aborted(pin!(future)).await }
         });
         tokio::task::yield_now().await;
-        assert!(!cell.let_go(), "nobody has given it up");
+        assert!(!cell.end(true).was_given_up);
         run.abort();
         assert!(run.await.is_err());
         assert!(dropped.await.is_err());

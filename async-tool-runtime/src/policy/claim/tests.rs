@@ -1,4 +1,6 @@
-//! The table of resources, compared with the rule it stands for.
+//! The table of claims, compared with the rule it stands for.
+
+use std::collections::HashMap;
 
 use super::*;
 
@@ -12,6 +14,20 @@ impl Draw {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
+    }
+}
+
+impl Table {
+    fn is_granted(&self, id: ClaimId) -> bool {
+        self.claims.get(&id).is_some_and(|entry| entry.blocked == 0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.claims.is_empty() && self.queues.is_empty()
+    }
+
+    fn waiting(&self) -> usize {
+        self.claims.values().filter(|entry| entry.blocked > 0).count()
     }
 }
 
@@ -37,6 +53,8 @@ fn wants(list: &[(u64, Mode)]) -> Wants {
 struct Known {
     task: usize,
     above: Vec<usize>,
+    /// True if it has ended and stays on the resources that claims below it use.
+    is_over: bool,
     /// How each resource is used, and its key: whoever has the lesser key goes first.
     wants: BTreeMap<Resource, (Mode, Vec<usize>)>,
 }
@@ -46,11 +64,15 @@ struct Rule(Vec<Known>);
 
 impl Rule {
     fn is_in_the_way(before: &Known, known: &Known) -> bool {
-        !known.above.contains(&before.task)
-            && known.wants.iter().any(|(resource, (mode, key))| {
-                let other = before.wants.get(resource);
-                other.is_some_and(|(other, before)| before < key && (*mode == Mode::Write || *other == Mode::Write))
+        known.wants.iter().any(|(resource, (mode, key))| {
+            before.wants.get(resource).is_some_and(|(other, before_key)| {
+                let is_above = match before.is_over {
+                    true => key.starts_with(before_key),
+                    false => known.above.contains(&before.task),
+                };
+                !is_above && before_key < key && (*mode == Mode::Write || *other == Mode::Write)
             })
+        })
     }
 
     fn is_granted(&self, known: &Known) -> bool {
@@ -62,7 +84,7 @@ impl Rule {
         for (resource, mode) in wants {
             let holders = above
                 .iter()
-                .filter_map(|task| self.0.iter().find(|known| known.task == *task));
+                .filter_map(|task| self.0.iter().find(|known| known.task == *task && !known.is_over));
             let nearest = holders
                 .filter(|known| self.is_granted(known))
                 .find_map(|known| known.wants.get(resource));
@@ -78,6 +100,7 @@ impl Rule {
         let known = Known {
             task,
             above: above.to_vec(),
+            is_over: false,
             wants: keyed,
         };
         let mut with = Self(self.0.clone());
@@ -92,15 +115,35 @@ impl Rule {
     /// Whether some would never end, if all go on until those below them have ended.
     fn is_stuck(&self) -> bool {
         let mut rest = Self(self.0.clone());
-        while !rest.0.is_empty() {
-            let can_end =
-                |known: &Known| rest.is_granted(known) && !rest.0.iter().any(|other| other.above.contains(&known.task));
+        while rest.0.iter().any(|known| !known.is_over) {
+            let has_below = |task| rest.0.iter().any(|other| !other.is_over && other.above.contains(&task));
+            let can_end = |known: &Known| !known.is_over && rest.is_granted(known) && !has_below(known.task);
             match rest.0.iter().position(can_end) {
-                Some(at) => drop(rest.0.remove(at)),
+                Some(at) => rest.end(at),
                 None => return true,
             }
         }
         false
+    }
+
+    fn end(&mut self, at: usize) {
+        self.0[at].is_over = true;
+        // From the last: those below came later.
+        for at in (0..self.0.len())
+            .rev()
+            .filter(|at| self.0[*at].is_over)
+            .collect::<Vec<_>>()
+        {
+            let mut known = self.0.remove(at);
+            let is_used = |resource: &Resource, key: &Vec<usize>| {
+                let mut others = self.0.iter().filter_map(|other| other.wants.get(resource));
+                others.any(|(_, below)| below.len() > key.len() && below.starts_with(key))
+            };
+            known.wants.retain(|resource, (_, key)| is_used(resource, key));
+            if !known.wants.is_empty() {
+                self.0.insert(at, known);
+            }
+        }
     }
 }
 
@@ -119,7 +162,7 @@ fn every_history_goes_as_the_rule_says() {
                 let number = families.len();
                 // Only who runs has tasks below.
                 let runs = |parent: usize| match rule.0.iter().find(|known| known.task == parent) {
-                    Some(known) => rule.is_granted(known),
+                    Some(known) => !known.is_over && rule.is_granted(known),
                     None => !ids.contains_key(&parent),
                 };
                 let parent = draw.below(number as u64) as usize;
@@ -152,22 +195,29 @@ fn every_history_goes_as_the_rule_says() {
                     }
                     (entered, expected) => panic!("{what}: {entered:?}, not {:?}", expected.map(|_| ())),
                 }
-            } else if !rule.0.is_empty() {
-                // Whoever: also one that waits, and one with others below it.
-                let at = draw.below(rule.0.len() as u64) as usize;
-                let gone = rule.0.remove(at);
-                let before = rule.0.iter().filter(|known| table.is_granted(ids[&known.task])).count();
-                let granted = table.leave(ids[&gone.task]).len();
-                let after = rule.0.iter().filter(|known| table.is_granted(ids[&known.task])).count();
+            } else if rule.0.iter().any(|known| !known.is_over) {
+                // Any: also one that waits, and one with others below it.
+                let live: Vec<_> = (0..rule.0.len()).filter(|at| !rule.0[*at].is_over).collect();
+                let at = live[draw.below(live.len() as u64) as usize];
+                let gone = rule.0[at].task;
+                rule.end(at);
+                let others: Vec<_> = rule.0.iter().filter(|known| !known.is_over).collect();
+                let before = others.iter().filter(|known| table.is_granted(ids[&known.task])).count();
+                let granted = table.leave(ids[&gone]).len();
+                let after = others.iter().filter(|known| table.is_granted(ids[&known.task])).count();
                 assert_eq!(before + granted, after, "{what}");
             }
-            for known in &rule.0 {
+            for known in rule.0.iter().filter(|known| !known.is_over) {
                 assert_eq!(table.is_granted(ids[&known.task]), rule.is_granted(known), "{what}");
             }
-            let waiting = rule.0.iter().filter(|known| !rule.is_granted(known)).count();
+            let waiting = rule
+                .0
+                .iter()
+                .filter(|known| !known.is_over && !rule.is_granted(known))
+                .count();
             assert_eq!(table.waiting(), waiting, "{what}");
         }
-        for known in rule.0 {
+        for known in rule.0.iter().filter(|known| !known.is_over) {
             table.leave(ids[&known.task]);
         }
         assert!(table.is_empty(), "seed {seed}: {table:?}");

@@ -1,0 +1,262 @@
+//! Claims on resources: one lock per resource, shared by readers and taken alone by a writer, in order of submission.
+//!
+//! A task takes its positions in the queues of all its locks in one step, so a claim waits for earlier claims only, and never in a circle.
+//! Taking the locks one by one would let a later call pass an earlier one that still waits for its first lock.
+//!
+//! A task keeps its locks while it waits for the tasks below it. So a held lock has a lock of its own for the tasks below, and its position
+//! stays until they have left it. A claim of a task below that would wait, also through others, for a task above it is refused.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::SetOnce;
+
+use crate::TaskId;
+
+/// Name of something that calls read and write.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Resource {
+    pub(super) kind: Arc<str>,
+    pub(super) value: Arc<str>,
+}
+
+/// Access to a resource. The greater one includes the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mode {
+    Read,
+    Write,
+}
+
+/// Resources of one task, each once.
+pub(super) type Wants = BTreeMap<Resource, Mode>;
+
+/// Reason why a task gets no claim.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// A task above reads what this one would write.
+    OnlyRead(Resource),
+    /// It would wait for a task that waits for one above it.
+    Circle,
+}
+
+/// Locks of all resources, over all tools and sessions of a manager.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conflicts(Arc<Mutex<Table>>);
+
+impl Conflicts {
+    /// Number of tasks that wait for a resource.
+    pub(crate) fn waiting(&self) -> usize {
+        self.table().claims.values().filter(|entry| entry.blocked > 0).count()
+    }
+
+    /// Claims all resources of a task. `above` are the tasks above it, the nearest first.
+    pub(super) fn claim(&self, task: TaskId, above: Vec<TaskId>, wants: Wants) -> Result<Claim, Refusal> {
+        let (id, granted) = self.table().enter(task, above, wants)?;
+        let held = Arc::new(Held(self.clone(), id));
+        Ok(Claim { held, granted })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Positions of a task in the queues of its locks.
+pub(crate) struct Claim {
+    pub(super) held: Arc<Held>,
+    pub(super) granted: Granted,
+}
+
+/// Set when a claim has all its locks.
+type Granted = Arc<SetOnce<()>>;
+
+/// Guard of a claim. The call shares it with the thread of a blocking function, which may go on to write after its task has ended.
+pub(crate) struct Held(Conflicts, ClaimId);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let granted = self.0.table().leave(self.1);
+        // Without the mutex: a waker is code of others.
+        for granted in granted {
+            let _set_once = granted.set(());
+        }
+    }
+}
+
+type ClaimId = u64;
+
+#[derive(Debug, Default)]
+struct Table {
+    last: ClaimId,
+    claims: BTreeMap<ClaimId, Entry>,
+    queues: BTreeMap<Lock, VecDeque<(ClaimId, Mode)>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    task: TaskId,
+    above: Vec<TaskId>,
+    locks: Vec<(Lock, Mode)>,
+    /// Number of locks that the claim waits for.
+    blocked: usize,
+    granted: Granted,
+}
+
+/// Lock of a resource, or of the tasks below one that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Lock {
+    resource: Resource,
+    /// Claims above that hold the resource, the outermost first.
+    path: Vec<ClaimId>,
+}
+
+impl Lock {
+    fn below(&self, holder: ClaimId) -> Self {
+        let path = self.path.iter().copied().chain([holder]).collect();
+        let resource = self.resource.clone();
+        Self { resource, path }
+    }
+}
+
+impl Table {
+    fn enter(&mut self, task: TaskId, above: Vec<TaskId>, wants: Wants) -> Result<(ClaimId, Granted), Refusal> {
+        let mut locks = Vec::with_capacity(wants.len());
+        for (resource, mode) in wants {
+            let lock = match self.nearest(&above, &resource) {
+                Some((_, (_, Mode::Read))) if mode == Mode::Write => return Err(Refusal::OnlyRead(resource)),
+                Some((holder, (lock, _))) => lock.below(holder),
+                None => Lock {
+                    resource,
+                    path: Vec::new(),
+                },
+            };
+            locks.push((lock, mode));
+        }
+        self.last += 1;
+        let (id, granted) = (self.last, Granted::default());
+        let mut blocked = 0;
+        for (lock, mode) in &locks {
+            let queue = self.queues.entry(lock.clone()).or_default();
+            queue.push_back((id, *mode));
+            blocked += usize::from(holders(queue) < queue.len());
+        }
+        let entry = Entry {
+            task,
+            above,
+            locks,
+            blocked,
+            granted: Arc::clone(&granted),
+        };
+        self.claims.insert(id, entry);
+        if blocked == 0 {
+            let _set_once = granted.set(());
+        } else if self.would_wait_for_above(id) {
+            // Nothing waits behind the newest claim.
+            let _none = self.leave(id);
+            return Err(Refusal::Circle);
+        }
+        Ok((id, granted))
+    }
+
+    /// Claim of the nearest task above that holds the resource.
+    fn nearest(&self, above: &[TaskId], resource: &Resource) -> Option<(ClaimId, &(Lock, Mode))> {
+        above.iter().find_map(|task| {
+            let mut entries = self.claims.iter();
+            let (id, entry) = entries.find(|(_, entry)| entry.task == *task && entry.blocked == 0)?;
+            let lock = entry.locks.iter().find(|(lock, _)| lock.resource == *resource)?;
+            Some((*id, lock))
+        })
+    }
+
+    /// Ends a claim, granted or not; returns the claims that are granted by it.
+    fn leave(&mut self, id: ClaimId) -> Vec<Granted> {
+        let locks = self.claims.remove(&id).map(|entry| entry.locks);
+        let mut granted = Vec::new();
+        for (lock, _) in locks.into_iter().flatten() {
+            self.release(id, lock, &mut granted);
+        }
+        granted
+    }
+
+    /// Takes a claim that has ended out of a queue when no claim below uses its lock, and then those above that stayed for it.
+    fn release(&mut self, mut id: ClaimId, mut lock: Lock, granted: &mut Vec<Granted>) {
+        while !self.claims.contains_key(&id)
+            && !self.queues.contains_key(&lock.below(id))
+            && let Some(queue) = self.queues.get_mut(&lock)
+            && let Some(at) = queue.iter().position(|(claim, _)| *claim == id)
+        {
+            let before = holders(queue);
+            queue.remove(at);
+            for (next, _) in queue.range(before - usize::from(at < before)..holders(queue)) {
+                if let Some(entry) = self.claims.get_mut(next) {
+                    entry.blocked -= 1;
+                    granted.extend((entry.blocked == 0).then(|| Arc::clone(&entry.granted)));
+                }
+            }
+            if !queue.is_empty() {
+                return;
+            }
+            self.queues.remove(&lock);
+            let Some(holder) = lock.path.pop() else { return };
+            id = holder;
+        }
+    }
+
+    /// True if a claim would wait, also through others, for a task above it. Only the newest claim can close a circle: no claim waits for
+    /// more than when it came.
+    fn would_wait_for_above(&self, id: ClaimId) -> bool {
+        let above = self.claims.get(&id).map_or(&[][..], |entry| &entry.above);
+        if !self.claims.values().any(|entry| above.contains(&entry.task)) {
+            return false;
+        }
+        let (mut seen, mut open) = (BTreeSet::new(), self.blockers(id));
+        while let Some(next) = open.pop() {
+            if !seen.insert(next) {
+                continue;
+            }
+            let task = self.claims.get(&next).map(|entry| entry.task);
+            if task.is_some_and(|task| above.contains(&task)) {
+                return true;
+            }
+            open.extend(self.blockers(next));
+            // It ends, or leaves its lock, after the claims below it.
+            let is_below = |entry: &Entry| {
+                task.is_some_and(|task| entry.above.contains(&task))
+                    || entry.locks.iter().any(|(lock, _)| lock.path.contains(&next))
+            };
+            open.extend(
+                self.claims
+                    .iter()
+                    .filter(|(_, entry)| is_below(entry))
+                    .map(|(id, _)| *id),
+            );
+        }
+        false
+    }
+
+    /// Claims that one waits for itself.
+    fn blockers(&self, id: ClaimId) -> Vec<ClaimId> {
+        let mut found = Vec::new();
+        for (lock, mode) in self.claims.get(&id).into_iter().flat_map(|entry| &entry.locks) {
+            let queue = self.queues.get(lock).into_iter().flatten();
+            let before = queue.take_while(|(claim, _)| *claim != id);
+            found.extend(
+                before
+                    .filter(|(_, other)| *other.max(mode) == Mode::Write)
+                    .map(|(claim, _)| *claim),
+            );
+        }
+        found
+    }
+}
+
+/// Number of claims that hold a lock: the first writer, or all readers before it.
+fn holders(queue: &VecDeque<(ClaimId, Mode)>) -> usize {
+    let readers = queue.iter().take_while(|(_, mode)| *mode == Mode::Read).count();
+    readers.max(1).min(queue.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Part of a schema that a dialect can't say.
+
+use std::borrow::Cow;
+
+/// Rule that a schema breaks and the fix, from a step that several dialects share and that doesn't know which one asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) path: String,
+    pub(super) keyword: Cow<'static, str>,
+    /// The rule, to be read after the name of the dialect: `has no maps`.
+    pub(super) rule: Cow<'static, str>,
+    /// The fix, as an imperative.
+    pub(super) hint: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        path: &str,
+        keyword: impl Into<Cow<'static, str>>,
+        rule: impl Into<Cow<'static, str>>,
+        hint: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            keyword: keyword.into(),
+            rule: rule.into(),
+            hint: hint.into(),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Questions of a task, and the time it has waited for answers.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{State, TaskCell};
+use crate::{task::InputRequest, tool::ToolError};
+
+/// Number of a question among those of its task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Question(u32);
+
+/// Receives the answer to a question.
+pub(crate) type Answered = oneshot::Receiver<Result<Value, ToolError>>;
+
+#[derive(Default)]
+pub(super) struct Questions {
+    open: Option<Pending>,
+    last: Question,
+    asking_since: Option<Instant>,
+    /// Time that all earlier questions were open.
+    asked_for: Duration,
+}
+
+struct Pending {
+    question: Question,
+    request: InputRequest,
+    answer: oneshot::Sender<Result<Value, ToolError>>,
+}
+
+impl TaskCell {
+    /// The open question of the task, or of the run that it shares.
+    pub(crate) fn request(&self) -> Option<InputRequest> {
+        let state = self.state();
+        if let Some(flight) = state.open_flight() {
+            drop(state);
+            return flight.request();
+        }
+        Some(state.extras.as_ref()?.questions.open.as_ref()?.request.clone())
+    }
+
+    /// Asks a question. One that is open is replaced.
+    pub(crate) fn ask(&self, request: InputRequest) -> (Question, Answered) {
+        let (answer, answered) = oneshot::channel();
+        let mut state = self.state();
+        let questions = &mut state.extras().questions;
+        questions.last.0 = questions.last.0.wrapping_add(1);
+        let question = questions.last;
+        let replaced = questions.open.replace(Pending {
+            question,
+            request,
+            answer,
+        });
+        questions.asking_since.get_or_insert_with(Instant::now);
+        drop(state);
+        drop(replaced);
+        (question, answered)
+    }
+
+    /// Answers the open question if `check` accepts the answer; `None` if no question is open.
+    pub(crate) fn answer<E>(
+        &self,
+        check: impl FnOnce(&InputRequest) -> Result<Result<Value, ToolError>, E>,
+    ) -> Option<Result<(), E>> {
+        let (question, request) = {
+            let state = self.state();
+            let open = state.extras.as_ref()?.questions.open.as_ref()?;
+            (open.question, open.request.clone())
+        };
+        let answer = match check(&request) {
+            Ok(answer) => answer,
+            Err(error) => return Some(Err(error)),
+        };
+        let pending = {
+            let mut state = self.state();
+            let open = &mut state.extras.as_mut()?.questions.open;
+            open.take_if(|open| open.question == question)?
+        };
+        // The function that asked may be gone by now.
+        pending.answer.send(answer).ok().map(Ok)
+    }
+
+    /// Closes a question, answered or not. One that replaced it stays open.
+    pub(crate) fn stop_asking(&self, question: Question) {
+        let mut state = self.state();
+        let questions = &mut state.extras().questions;
+        if questions.open.as_ref().is_some_and(|open| open.question != question) {
+            return;
+        }
+        let closed = questions.open.take();
+        if let Some(since) = questions.asking_since.take() {
+            questions.asked_for += since.elapsed();
+        }
+        drop(state);
+        drop(closed);
+        self.changed.notify_waiters();
+    }
+
+    /// Time that the task has waited for answers, until now.
+    pub(crate) fn asked_so_far(&self) -> Duration {
+        let state = self.state();
+        let Some(extras) = &state.extras else {
+            return Duration::ZERO;
+        };
+        let questions = &extras.questions;
+        questions.asked_for + questions.asking_since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    /// Time that the task has waited for answers; `None` while a question is open.
+    pub(crate) fn asked_for(&self) -> Option<Duration> {
+        let state = self.state();
+        match &state.extras {
+            Some(_) if state.is_asking() => None,
+            Some(extras) => Some(extras.questions.asked_for),
+            None => Some(Duration::ZERO),
+        }
+    }
+
+    /// Waits until no question is open. Cancel safe.
+    pub(crate) async fn answered(&self) {
+        self.wait_for(|state| (!state.is_asking()).then_some(())).await;
+    }
+}
+
+impl State {
+    fn is_asking(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|extras| extras.questions.asking_since.is_some())
+    }
+}
