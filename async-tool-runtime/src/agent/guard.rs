@@ -2,29 +2,18 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use self::{
-    likeness::seen,
-    nonce::{Digits, Nonce},
-    tag::Tag,
-};
-
-mod likeness;
+mod cut;
 mod nonce;
 mod tag;
 
-pub(super) use likeness::is_deceptive;
+pub use self::cut::FrameCut;
 
-/// Kind of text that a [`FrameGuard`] has cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FrameCut {
-    /// A frame, to its end or to the end of the turn.
-    Frame,
-    /// The end of a frame, without a beginning.
-    FrameEnd,
-    /// The session's nonce.
-    Nonce,
-}
+use self::{
+    cut::Found,
+    nonce::{Digits, Nonce},
+    tag::Tag,
+};
+use crate::context::likeness::seen;
 
 /// Streaming filter for a model's text: cuts what looks like a frame of tool results.
 ///
@@ -76,9 +65,9 @@ pub struct FrameGuard {
     /// Text that has been read and is neither given out nor cut.
     held: String,
     /// State before `held`.
-    before: State,
+    before: ReaderState,
     /// State at the end of `held`.
-    now: State,
+    now: ReaderState,
     /// Frames that are open; all that is read within them is cut.
     depth: u32,
     /// Tag that is being read within a frame.
@@ -101,20 +90,12 @@ impl FrameGuard {
         Self {
             nonce: Arc::new(Nonce::new(nonce)),
             held: String::new(),
-            before: State::default(),
-            now: State::default(),
+            before: ReaderState::default(),
+            now: ReaderState::default(),
             depth: 0,
             inside: Tag::default(),
             cuts: 0,
             last_cut: None,
-        }
-    }
-
-    /// A guard that has made this many cuts.
-    pub(crate) fn with_cuts(nonce: &str, cuts: u64) -> Self {
-        Self {
-            cuts,
-            ..Self::new(nonce)
         }
     }
 
@@ -144,7 +125,7 @@ impl FrameGuard {
             }
         }
         out.push_str(&std::mem::take(&mut self.held));
-        (self.before, self.now) = (State::default(), State::default());
+        (self.before, self.now) = (ReaderState::default(), ReaderState::default());
         out
     }
 
@@ -225,19 +206,12 @@ impl fmt::Debug for FrameGuard {
 
 /// Tag and nonce that the text read so far may become.
 #[derive(Clone, Default)]
-struct State {
+struct ReaderState {
     tag: Tag,
     digits: Digits,
 }
 
-/// A frame, its end or a nonce; places in bytes, counted backwards from the last character read.
-struct Found {
-    kind: FrameCut,
-    start: usize,
-    end: usize,
-}
-
-impl State {
+impl ReaderState {
     /// Bytes that may still become something.
     fn len(&self) -> usize {
         self.tag.len.max(self.digits.len)
