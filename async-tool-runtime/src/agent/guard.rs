@@ -2,19 +2,18 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use self::{
-    cut::Found,
-    likeness::seen,
-    nonce::{Digits, Nonce},
-    tag::Tag,
-};
-
 mod cut;
-mod likeness;
 mod nonce;
 mod tag;
 
-pub use cut::FrameCut;
+pub use self::cut::FrameCut;
+
+use self::{
+    cut::Found,
+    nonce::{Digits, Nonce},
+    tag::Tag,
+};
+use crate::context::likeness::seen;
 
 /// Streaming filter for a model's text: cuts what looks like a frame of tool results.
 ///
@@ -66,9 +65,9 @@ pub struct FrameGuard {
     /// Text that has been read and is neither given out nor cut.
     held: String,
     /// State before `held`.
-    before: State,
+    before: ReaderState,
     /// State at the end of `held`.
-    now: State,
+    now: ReaderState,
     /// Frames that are open; all that is read within them is cut.
     depth: u32,
     /// Tag that is being read within a frame.
@@ -91,8 +90,8 @@ impl FrameGuard {
         Self {
             nonce: Arc::new(Nonce::new(nonce)),
             held: String::new(),
-            before: State::default(),
-            now: State::default(),
+            before: ReaderState::default(),
+            now: ReaderState::default(),
             depth: 0,
             inside: Tag::default(),
             cuts: 0,
@@ -126,7 +125,7 @@ impl FrameGuard {
             }
         }
         out.push_str(&std::mem::take(&mut self.held));
-        (self.before, self.now) = (State::default(), State::default());
+        (self.before, self.now) = (ReaderState::default(), ReaderState::default());
         out
     }
 
@@ -207,12 +206,12 @@ impl fmt::Debug for FrameGuard {
 
 /// Tag and nonce that the text read so far may become.
 #[derive(Clone, Default)]
-struct State {
+struct ReaderState {
     tag: Tag,
     digits: Digits,
 }
 
-impl State {
+impl ReaderState {
     /// Bytes that may still become something.
     fn len(&self) -> usize {
         self.tag.len.max(self.digits.len)

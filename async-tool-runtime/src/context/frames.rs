@@ -14,6 +14,7 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::likeness::is_deceptive;
 use crate::{
     clock::Timestamp,
     task::{AsyncTaskResult, TaskNo, TaskOutcome},
@@ -208,16 +209,6 @@ pub(crate) fn escape(json: String) -> String {
         }
     }
     text
-}
-
-/// True if the character looks like a bracket of a tag, or hides or turns around its neighbours.
-fn is_deceptive(c: char) -> bool {
-    const BRACKETS: &str = "˂ᐸᚲ‹≮≺⋖❬❮❰⟨⦑⧼ⵦ〈﹤＜𐌭𖫬𝈶˃ᐳ›≯≻⋗❭❯❱⟩⦒⧽〉﹥＞𖼿𝈷";
-    match c {
-        '\u{85}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => true,
-        '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => true,
-        _ => BRACKETS.contains(c),
-    }
 }
 
 #[cfg(test)]

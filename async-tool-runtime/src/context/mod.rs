@@ -21,6 +21,7 @@
 
 mod collapse;
 pub(crate) mod frames;
+pub(crate) mod likeness;
 mod prune;
 mod stand_in;
 mod status;

@@ -1,6 +1,6 @@
-//! Places in a model's text that are cut.
+//! Text to be cut.
 
-/// Kind of text that a [`FrameGuard`](super::FrameGuard) has cut.
+/// Kind of text that a [`FrameGuard`](crate::FrameGuard) has cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FrameCut {

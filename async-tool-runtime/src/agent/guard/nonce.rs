@@ -1,9 +1,7 @@
 //! The session's nonce, in plain text.
 
-use super::{
-    cut::{Found, FrameCut},
-    likeness::{STRANGE, UNSEEN},
-};
+use super::cut::{Found, FrameCut};
+use crate::context::likeness::{STRANGE, UNSEEN};
 
 /// So many digits of the nonce give it away.
 const TELLING: usize = 16;

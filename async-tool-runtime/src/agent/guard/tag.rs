@@ -1,9 +1,7 @@
 //! The tag of a frame, in plain text.
 
-use super::{
-    cut::{Found, FrameCut},
-    likeness::{STRANGE, UNSEEN},
-};
+use super::cut::{Found, FrameCut};
+use crate::context::likeness::{STRANGE, UNSEEN};
 
 const NAME: &str = "tool_results";
 const WHOLE: u16 = 1 << NAME.len();

@@ -10,7 +10,8 @@ use std::{
 use tokio::{task::yield_now, time::sleep};
 
 use crate::{
-    MemoryJournal, SessionId,
+    journal::MemoryJournal,
+    session::SessionId,
     testing::{dice::Dice, faults::Faults, recorder::Recorder},
 };
 

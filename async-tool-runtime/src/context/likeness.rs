@@ -1,10 +1,10 @@
 //! Characters that look alike, and those that have no width.
 
 /// Stands for a character without width.
-pub(super) const UNSEEN: char = '\0';
+pub(crate) const UNSEEN: char = '\0';
 
 /// Stands for a character that looks like none of [`ALIKE`].
-pub(super) const STRANGE: char = char::REPLACEMENT_CHARACTER;
+pub(crate) const STRANGE: char = char::REPLACEMENT_CHARACTER;
 
 /// Characters of the tag and the nonce, each with its doubles in lower case.
 const ALIKE: [(char, &str); 17] = [
@@ -28,7 +28,7 @@ const ALIKE: [(char, &str); 17] = [
 ];
 
 /// Reads a character: as an ASCII character in lower case, a blank, a line break, [`UNSEEN`] or [`STRANGE`].
-pub(super) fn seen(c: char) -> char {
+pub(crate) fn seen(c: char) -> char {
     let code = c as u32;
     let counted =
         |first: char, from: u32, of: u32| char::from_u32(first as u32 + (code - from) % of).unwrap_or(STRANGE);
@@ -57,6 +57,13 @@ fn is_unseen(c: char) -> bool {
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{20d0}'..='\u{20f0}'
         | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// True if the character looks like a bracket of a tag, or hides or turns around its neighbours.
+pub(crate) fn is_deceptive(c: char) -> bool {
+    let hides = matches!(c, '\u{85}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    hides || (!c.is_ascii() && matches!(seen(c), '<' | '>'))
 }
 
 #[cfg(test)]
