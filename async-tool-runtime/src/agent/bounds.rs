@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{StartError, task_tool};
 use crate::{
     AsyncToolManager, Background, SubmitError, TaskHandle, TaskId, TaskSpec, ToolDefinition, ToolError, ToolErrorKind,
-    ToolRegistry, task::TaskCell,
+    ToolRegistry, manager::TaskCell,
 };
 
 /// What an agent may reach of its manager: by default all tools, with tasks that are below no other.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     AsyncToolManager, BoxFuture, EventStream, InputRequest, SessionId, TaskEvent, TaskId, TaskSnapshot, ToolContext,
-    ToolError, tool::ask,
+    ToolError, manager::record_of,
 };
 
 /// The question that is put to the host now.
@@ -66,7 +66,7 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
 }
 
 fn put(cx: ToolContext, request: InputRequest) -> BoxFuture<'static, Result<Value, ToolError>> {
-    Box::pin(async move { ask(cx.host()?, cx.cell(), request).await })
+    Box::pin(async move { record_of(&cx)?.put_question(request).await })
 }
 
 /// Hands the answer to the task that asked. It may have ended meanwhile, or been answered by somebody else.

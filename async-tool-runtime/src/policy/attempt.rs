@@ -20,11 +20,16 @@ use tokio::{
 };
 use tracing::Span;
 
-use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
+use super::{
+    Held,
+    service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some},
+};
 use crate::{
     BoxFuture,
-    task::TaskCell,
-    tool::{Arguments, BoundCall, Run, StateMap, TaskContext, TaskHost, Tool, ToolContext, ToolError, ToolErrorKind},
+    manager::TaskCell,
+    tool::{
+        Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
+    },
 };
 
 /// Runs a tool's function once. Cheap to clone.
@@ -56,10 +61,6 @@ impl Attempt {
         }))
     }
 
-    pub(crate) fn states(&self) -> &StateMap {
-        &self.0.states
-    }
-
     pub(crate) fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         let tool = &self.0.tool;
         // A binder is user code too where a tool was made by hand.
@@ -76,8 +77,7 @@ impl Attempt {
                     Some(call) => call,
                     None => attempt.bind(request.arguments())?,
                 };
-                let host = request.host().cloned();
-                attempt.run(request.cell(), host, call, request.deadline()).await
+                attempt.run(request.cell(), call, request.deadline()).await
             }
         })
     }
@@ -86,7 +86,6 @@ impl Attempt {
     pub(crate) async fn run(
         &self,
         cell: &Arc<TaskCell>,
-        host: Option<Arc<dyn TaskHost>>,
         call: BoundCall,
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
@@ -102,22 +101,28 @@ impl Attempt {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(past_deadline());
         }
-        let attempt = match &host {
+        let attempt = match cell.manager() {
             Some(host) => host.begin(cell),
             None => cell.begin(cell.accepted).1,
         };
         let cx = ToolContext::new(TaskContext {
-            cell: Arc::clone(cell),
+            task: cell.spec.task,
+            number: cell.spec.number,
+            session: cell.spec.session.clone(),
+            call: cell.spec.call.id.clone(),
+            idempotency_key: cell.spec.idempotency_key.unwrap_or(IdempotencyKey::new(cell.spec.task)),
             attempt,
             deadline: match (timeout, deadline) {
                 (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
                 (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
             },
-            host,
-            calls: 0.into(),
+            states: Arc::clone(&self.0.states),
+            cancellation: cell.cancellation().clone(),
             token: OnceLock::new(),
+            calls: 0.into(),
+            host: Some(Arc::clone(cell) as _),
         });
-        let mut work = self.perform(call, cx.clone())?;
+        let mut work = self.perform(cell, call, cx.clone())?;
         let event = tokio::select! {
             // A result that is in counts, even where the deadline or a cancellation has come at the same time.
             biased;
@@ -195,11 +200,11 @@ impl Attempt {
     }
 
     /// Begins the function, on the async threads or on the blocking pool.
-    fn perform(&self, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
+    fn perform(&self, cell: &TaskCell, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
         match call.0 {
             // Making the future is user code as well as polling it.
             Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx))).map_err(|panic| panicked(&*panic)),
-            Run::Blocking(run) => Ok(Box::pin(self.clone().perform_blocking(run, cx))),
+            Run::Blocking(run) => Ok(Box::pin(self.clone().perform_blocking(run, cx, cell.held()))),
         }
     }
 
@@ -207,18 +212,18 @@ impl Attempt {
         self,
         run: Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>,
         cx: ToolContext,
+        held: Option<Arc<Held>>,
     ) -> Result<Value, ToolError> {
         let thread = Arc::new(Thread::new(Arc::clone(&self.0.quarantine)));
         let running = spawn_blocking({
             let thread = Arc::clone(&thread);
-            // What the function uses is its own until it returns, whoever still waits for it.
-            let held = cx.cell().held();
             // What it logs belongs to its call.
             let span = Span::current();
             move || {
                 let result = thread
                     .run(|| span.in_scope(|| run(cx)))
                     .unwrap_or_else(|| Err(cancelled()));
+                // The function keeps its resources until it returns, also if its task was given up.
                 drop(held);
                 result
             }

@@ -15,7 +15,7 @@ use super::{
     key::canonical,
     service::{ToolRequest, ToolService},
 };
-use crate::{TaskId, ToolError, ToolErrorKind, task::TaskCell};
+use crate::{TaskId, ToolError, ToolErrorKind, manager::TaskCell};
 use table::{ClaimId, Granted, Mode, Refusal, Resource, Table, Wants};
 
 /// Who uses which resource, over all tools and sessions of a manager.

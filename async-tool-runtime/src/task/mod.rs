@@ -12,10 +12,7 @@
 
 mod ack;
 mod call;
-mod cell;
-mod child;
 mod event;
-mod handle;
 mod id;
 mod outcome;
 mod preview;
@@ -28,9 +25,7 @@ mod timing;
 
 pub use ack::TaskAck;
 pub use call::{CallId, ToolCall};
-pub use child::ChildTask;
 pub use event::{EventStream, TaskEvent, TaskSnapshot};
-pub use handle::TaskHandle;
 pub use id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo};
 pub use outcome::TaskOutcome;
 pub use preview::ResultPreview;
@@ -40,6 +35,3 @@ pub use send::SendError;
 pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
-
-pub(crate) use cell::{Holding, Question, Released, Reporting, TaskCell};
-pub(crate) use handle::StopTask;

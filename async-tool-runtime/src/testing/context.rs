@@ -1,8 +1,6 @@
 //! A context for a function that is called by a test.
 
-use std::sync::OnceLock;
-
-use crate::{SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext, task::TaskCell, tool::TaskContext};
+use crate::{CallId, CancellationToken, IdempotencyKey, SessionId, TaskId, TaskNo, ToolContext, tool::TaskContext};
 
 /// A context as a tool gets it on the first attempt of `t1`, without a deadline and without states: to call the function of a
 /// tool in a unit test.
@@ -20,14 +18,19 @@ use crate::{SessionId, TaskNo, TaskSpec, Timestamp, ToolCall, ToolContext, task:
 /// ```
 #[must_use]
 pub fn tool_context() -> ToolContext {
-    let call = ToolCall::new("call_1", "test", serde_json::json!({}));
-    let spec = TaskSpec::new(SessionId::new("test"), call).with_number(TaskNo::new(1));
+    let task = TaskId::new();
     ToolContext::new(TaskContext {
-        cell: TaskCell::new(spec, Timestamp::default(), None, None),
+        task,
+        number: Some(TaskNo::new(1)),
+        session: SessionId::new("test"),
+        call: CallId::new("call_1"),
+        idempotency_key: IdempotencyKey::new(task),
         attempt: 1,
         deadline: None,
+        states: Default::default(),
+        cancellation: CancellationToken::new(),
+        token: Default::default(),
+        calls: Default::default(),
         host: None,
-        calls: 0.into(),
-        token: OnceLock::new(),
     })
 }
