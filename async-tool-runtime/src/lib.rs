@@ -139,7 +139,7 @@ pub use agent::{
     machine::{AgentAction, AgentInput, AgentMachine, Stall, Timer, TurnEvent},
 };
 pub use async_tool_macros::{async_tool, async_tools};
-pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Executor, Settlement};
+pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Settlement};
 pub use clock::Timestamp;
 #[cfg(feature = "tokenizer")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokenizer")))]
@@ -154,8 +154,8 @@ pub use journal::{
     SessionFilter, Snapshot, check_journal,
 };
 pub use manager::{
-    AsyncToolManager, AsyncToolManagerBuilder, BuildError, ManagerStats, ResolveError, ShutdownReport, SubmitError,
-    WhenFull,
+    AsyncToolManager, AsyncToolManagerBuilder, BuildError, ChildTask, Executor, ManagerStats, ResolveError,
+    ShutdownReport, SubmitError, TaskHandle, WhenFull,
 };
 pub use model::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd, Usage};
 pub use planner::RulePlanner;
@@ -166,9 +166,8 @@ pub use policy::{
 pub use schema::{Dialect, SchemaError, strip_invented_nulls};
 pub use session::SessionId;
 pub use task::{
-    AsyncTaskResult, CallId, ChildTask, EventStream, InputRequest, ParseTaskIdError, ParseTaskNoError, ResultPreview,
-    SendError, TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
-    ToolCall, TurnNo,
+    AsyncTaskResult, CallId, EventStream, InputRequest, ParseTaskIdError, ParseTaskNoError, ResultPreview, SendError,
+    TaskAck, TaskEvent, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall, TurnNo,
 };
 #[cfg(feature = "inventory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{StartError, task_tool};
 use crate::{
-    manager::{AsyncToolManager, SubmitError},
-    task::{TaskCell, TaskHandle, TaskId, TaskSpec},
+    manager::{AsyncToolManager, SubmitError, TaskCell, TaskHandle},
+    task::{TaskId, TaskSpec},
     tool::{Background, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
 };
 

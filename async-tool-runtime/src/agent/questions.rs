@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::{
     future::BoxFuture,
-    manager::AsyncToolManager,
+    manager::{AsyncToolManager, record_of},
     session::SessionId,
     task::{EventStream, InputRequest, TaskEvent, TaskId, TaskSnapshot},
-    tool::{ToolContext, ToolError, ask},
+    tool::{ToolContext, ToolError},
 };
 
 /// The question that is put to the host now.
@@ -69,7 +69,7 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
 }
 
 fn put(cx: ToolContext, request: InputRequest) -> BoxFuture<'static, Result<Value, ToolError>> {
-    Box::pin(async move { ask(cx.host()?, cx.cell(), request).await })
+    Box::pin(async move { record_of(&cx)?.put_question(request).await })
 }
 
 /// Hands the answer to the task that asked. It may have ended meanwhile, or been answered by somebody else.

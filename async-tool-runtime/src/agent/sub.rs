@@ -8,9 +8,12 @@ use serde::Deserialize;
 use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, RunError, StartError, questions};
 use crate::{
     context::Message,
-    manager::AsyncToolManager,
+    manager::{AsyncToolManager, TaskCell, record_of},
     session::SessionId,
-    tool::{FunctionTool, LostTask, Messages, Reconciled, Suspension, ToolContext, ToolError, ToolErrorKind, shorten},
+    tool::{
+        FunctionTool, LostTask, Messages, Reconciled, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager,
+        shorten,
+    },
 };
 
 /// How many letters of what a sub-agent says are shown as its progress.
@@ -90,20 +93,23 @@ impl AsyncAgent {
         FunctionTool::new(name, description, move |arguments: Arguments, cx: ToolContext| {
             let build = Arc::clone(&build);
             async move {
-                let host = Arc::clone(cx.host()?);
-                let manager = manager_of(&cx)?;
-                let builder = place(build(manager.clone()), &manager, &cx);
-                let suspension = Suspension::begin(host, Arc::clone(cx.cell()));
+                let task = record_of(&cx)?;
+                let manager = manager_of(&task)?;
+                let builder = place(build(manager.clone()), &manager, &cx, &task);
+                let suspension = task.suspend();
                 let said = converse(builder, &manager, arguments.message, &cx).await;
-                suspension.end().await;
+                if let Some(suspension) = suspension {
+                    suspension.end().await;
+                }
                 said
             }
         })
         .reconcile(move |call: LostTask| {
             let build = Arc::clone(&lost);
             async move {
-                let builder = build(manager_of(call.context())?);
-                look_after(&builder, call.context()).await
+                let task = record_of(call.context())?;
+                let builder = build(manager_of(&task)?);
+                look_after(&builder, call.context(), task.spec.call.redacted).await
             }
         })
     }
@@ -118,9 +124,8 @@ impl AsyncAgentBuilder {
     }
 }
 
-fn manager_of(cx: &ToolContext) -> Result<AsyncToolManager, ToolError> {
-    let manager = cx.host()?.manager();
-    manager.ok_or_else(|| broken("the manager of the call is gone"))
+fn manager_of(task: &TaskCell) -> Result<AsyncToolManager, ToolError> {
+    AsyncToolManager::of(task).ok_or_else(outside_of_a_manager)
 }
 
 /// The session of a call's attempt.
@@ -132,7 +137,11 @@ fn session_of(cx: &ToolContext, attempt: u32) -> SessionId {
 }
 
 /// Finds out whether a call may go on whose process has ended. Where its session is in a journal it may: that knows what must not happen twice.
-async fn look_after(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Reconciled<()>, ToolError> {
+async fn look_after(
+    builder: &AsyncAgentBuilder,
+    cx: &ToolContext,
+    is_redacted: bool,
+) -> Result<Reconciled<()>, ToolError> {
     if !builder.has_journal() {
         return Ok(Reconciled::Unknown(
             "the process that ran the agent has ended, and nobody has written down how far it had come".to_owned(),
@@ -143,7 +152,7 @@ async fn look_after(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Rec
             "the agent had come to its end; the process ended before it could tell".to_owned(),
         )),
         // To go on, it would be called again, with what stands in place of a secret.
-        Some((_, false)) if cx.cell().spec.call.redacted => Ok(Reconciled::Unknown(
+        Some((_, false)) if is_redacted => Ok(Reconciled::Unknown(
             "the agent had begun, and can't go on: a secret in its message was not written down".to_owned(),
         )),
         Some((_, false)) | None => Ok(Reconciled::NotStarted),
@@ -187,14 +196,19 @@ async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent
 }
 
 /// Puts a sub-agent below its call.
-fn place(builder: AsyncAgentBuilder, manager: &AsyncToolManager, cx: &ToolContext) -> AsyncAgentBuilder {
+fn place(
+    builder: AsyncAgentBuilder,
+    manager: &AsyncToolManager,
+    cx: &ToolContext,
+    task: &Arc<TaskCell>,
+) -> AsyncAgentBuilder {
     let mut builder = builder.for_call(session_of(cx, cx.attempt()));
     builder.bounds_mut().works_for = Some(cx.task());
     if builder.manager().is_same(manager) {
         let bounds = builder.bounds_mut();
-        bounds.owner = Some(Arc::clone(cx.cell()));
+        bounds.owner = Some(Arc::clone(task));
         bounds.tools.get_or_insert_with(|| {
-            let above = manager.tools_above(cx.cell());
+            let above = manager.tools_above(task);
             let names = manager
                 .registry()
                 .definitions()

@@ -2,7 +2,7 @@
 //!
 //! The manager runs tasks in its own process unless it is given a [`Backend`]: an engine that keeps tasks and has workers
 //! of its own. On the agent's side a backend takes tasks and gives outcomes back; on the worker's side it drives an
-//! [`Executor`], because engines call handlers and have no "claim" that we could make.
+//! [`Executor`](crate::Executor), because engines call handlers and have no "claim" that we could make.
 //!
 //! # Invariants
 //!
@@ -11,11 +11,6 @@
 //! 2. The task id is the idempotency key: submitting a task twice is the same as once, so a submit that may have failed is
 //!    tried again without harm.
 //! 3. Delivery to a worker is at least once, and the outcome is stored before the task is acknowledged to the engine.
-
-mod executor;
-
-pub use executor::Executor;
-pub(crate) use executor::outcome_of;
 
 use std::fmt;
 

@@ -12,11 +12,11 @@ use super::{
     queue::{Class, Queue, Slot, Ticket},
     run::{self, Task},
     same::{Entered, SameCalls, key_of},
+    task::{Holding, TaskCell},
 };
 use crate::{
     Priority, TaskEvent, TaskOutcome, Timestamp,
     policy::{CallKey, Path},
-    task::{Holding, TaskCell},
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -318,7 +318,7 @@ impl Inner {
     }
 
     /// Gives back what a task holds, and starts those that waited for it.
-    pub(super) fn release(self: &Arc<Self>, cell: &TaskCell) {
+    pub(crate) fn release(self: &Arc<Self>, cell: &TaskCell) {
         if self.take_back(cell.give_back(), self.now()) {
             self.dispatch();
         }
@@ -337,9 +337,13 @@ impl Inner {
             .then_some(retry_after)
     }
 
-    /// Waits for the first slot of a task; an error if it may not wait.
-    pub(super) async fn wait_for_first_slot(self: Arc<Self>, cell: Arc<TaskCell>) -> Result<(), ToolError> {
-        if let Some(retry_after) = self.refuses(&cell) {
+    /// Waits for the first slot of a task that has a queue position.
+    ///
+    /// # Errors
+    ///
+    /// None is free, and the task may not wait.
+    pub(crate) async fn acquire(self: &Arc<Self>, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
+        if let Some(retry_after) = self.refuses(cell) {
             let mut queue = self.queue();
             let lane = cell.path.as_ref().map_or(0, |path| path.lane);
             let Some(slot) = queue.try_start(&cell.spec.session, lane, self.now()) else {
@@ -347,10 +351,10 @@ impl Inner {
                 self.counters.rejected(&cell.spec.call.name);
                 return Err(full(Some(retry_after)));
             };
-            self.give_slot(&mut queue, &cell, slot);
+            self.give_slot(&mut queue, cell, slot);
             return Ok(());
         }
-        let class = self.class_of(&cell);
+        let class = self.class_of(cell);
         self.wait_for_slot(cell, class).await;
         Ok(())
     }
@@ -365,12 +369,12 @@ impl Inner {
         if cell.spec.parent.is_none() {
             return Class::New(own);
         }
-        let line = self.line_of(cell);
+        let line = self.ancestors(cell);
         Class::Child(line.iter().map(|above| priority_of(above)).fold(own, Priority::max))
     }
 
     /// Waits for a slot.
-    pub(super) async fn wait_for_slot(self: Arc<Self>, cell: Arc<TaskCell>, class: Class) {
+    pub(super) async fn wait_for_slot(self: &Arc<Self>, cell: &Arc<TaskCell>, class: Class) {
         let lane = cell.path.as_ref().map_or(0, |path| path.lane);
         let session = &cell.spec.session;
         let (wake, woken) = oneshot::channel();
@@ -381,14 +385,14 @@ impl Inner {
                 .try_start(session, lane, now)
                 .or_else(|| queue.try_start_inline(session, lane, now));
             if let Some(slot) = slot {
-                self.give_slot(&mut queue, &cell, slot);
+                self.give_slot(&mut queue, cell, slot);
                 return;
             }
-            queue.wait(session, lane, class, Waiting::Future(Arc::clone(&cell), wake))
+            queue.wait(session, lane, class, Waiting::Future(Arc::clone(cell), wake))
         };
         let mut waiter = Waiter {
-            inner: &self,
-            cell: &cell,
+            inner: self,
+            cell,
             ticket: Some(ticket),
             is_resumed: class == Class::Resumed,
         };

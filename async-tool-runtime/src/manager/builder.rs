@@ -10,13 +10,13 @@ use std::{
 use tokio::sync::{Notify, broadcast};
 
 use super::{
-    AsyncToolManager, Callback, Inner, WhenFull,
+    AsyncToolManager, Callback, Executor, Inner, WhenFull,
     queue::{Queue, Weigh},
-    remote, run,
+    remote,
     table::TaskTable,
 };
 use crate::{
-    AsyncTaskResult, Executor, SessionId,
+    AsyncTaskResult, SessionId,
     backend::Backend,
     clock::Clock,
     policy::{Around, Conflicts, HostLayer, Quarantine, ToolRequest, ToolService, paths},
@@ -274,7 +274,6 @@ impl AsyncToolManagerBuilder {
             .map(|backend| remote::service(backend, self.cancel_grace));
         let around = Around {
             states: Arc::new(self.states),
-            stop: Arc::default(),
             timeout: self.timeout,
             cancel_grace: self.cancel_grace,
             result_limit: self.result_limit,
@@ -295,8 +294,7 @@ impl AsyncToolManagerBuilder {
         if self.when_full == WhenFull::RunInline {
             queue = queue.beyond_the_limit();
         }
-        let inner = Arc::new_cyclic(|this| Inner {
-            this: this.clone(),
+        let inner = Arc::new(Inner {
             executor: Executor::new(registry, paths, self.cancel_grace, clock),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
@@ -314,7 +312,6 @@ impl AsyncToolManagerBuilder {
             events: broadcast::Sender::new(EVENT_BACKLOG),
             idle: Notify::new(),
         });
-        around.stop.get_or_init(|| run::stop(&inner));
         Ok(AsyncToolManager { inner })
     }
 }

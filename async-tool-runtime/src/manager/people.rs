@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{AsyncToolManager, run};
-use crate::{InputRequest, TaskId, TaskStatus, ToolError, ToolErrorKind, task::TaskCell, tool::Constraints};
+use super::{AsyncToolManager, TaskCell, run};
+use crate::{InputRequest, TaskId, TaskStatus, ToolError, ToolErrorKind, tool::Constraints};
 
 impl AsyncToolManager {
     /// Completes a task from outside: one whose function has [deferred](crate::ToolContext::defer) it, or will. The value must fit the

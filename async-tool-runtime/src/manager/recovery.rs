@@ -5,15 +5,16 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::runtime::Handle;
 
-use super::{AsyncToolManager, Inner, ResolveError, TaskNews, people::check, run::RunGuard, table::Inserted};
+use super::{
+    AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, people::check, run::RunGuard,
+    table::Inserted,
+};
 use crate::{
-    AsyncTaskResult, InputRequest, Reconciled, SessionId, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec,
-    ToolCall,
+    AsyncTaskResult, InputRequest, Reconciled, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec, ToolCall,
     policy::{Path, wait_for_resolution},
-    task::{TaskCell, TaskHandle},
-    tool::{Reconciler, TaskHost, ToolError, ToolErrorKind},
+    tool::{Reconciler, ToolError, ToolErrorKind},
 };
 
 impl AsyncToolManager {
@@ -116,7 +117,7 @@ impl Inner {
         {
             spec.deadline.get_or_insert(now.after(timeout));
         }
-        let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
+        let cell = TaskCell::new(spec, now, Some(Arc::clone(&path)), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, owner);
         match inserted {
             Inserted::New => {}
@@ -134,27 +135,6 @@ impl Inner {
             }
         }
         Ok((cell, Some(Taken { path, runtime })))
-    }
-
-    /// Waits until all that a session has been told so far is written down.
-    ///
-    /// # Errors
-    ///
-    /// The session has stopped.
-    pub(super) async fn flush(&self, session: &SessionId) -> Result<(), oneshot::error::RecvError> {
-        let (done, written) = oneshot::channel();
-        let is_told = {
-            let routes = self.routes();
-            routes
-                .get(session)
-                .map(|route| route.send(TaskNews::Barrier(done)).is_ok())
-        };
-        match is_told {
-            // Nobody writes anything down for it.
-            None => Ok(()),
-            // Where it was not taken, it is gone by now, and there is nothing to wait for.
-            Some(_) => written.await,
-        }
     }
 }
 
@@ -201,12 +181,12 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
     let class = inner.class_of(cell);
     let has_slot = tokio::select! {
         biased;
-        () = Arc::clone(inner).wait_for_slot(Arc::clone(cell), class) => true,
+        () = inner.wait_for_slot(cell, class) => true,
         () = cell.cancellation().cancelled() => false,
     };
     let ended = if has_slot {
         let deadline = inner.executor.deadline(&cell.spec);
-        let run = path.attempt.run(cell, Some(Arc::clone(inner) as _), call, deadline);
+        let run = path.attempt.run(cell, call, deadline);
         let Some(ended) = cell.until_aborted(pin!(run)).await else {
             return guard.finish(None);
         };

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
+use super::TaskCell;
 use crate::{
     TaskOutcome,
     backend::{Backend, BackendError, CancelMode, Settlement},
     policy::{ToolRequest, ToolService},
-    task::TaskCell,
     tool::{Effect, ToolError, ToolErrorKind},
 };
 
@@ -21,7 +21,7 @@ pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> Tool
         let backend = Arc::clone(&backend);
         async move {
             let cell = request.cell();
-            if let Some(host) = request.host() {
+            if let Some(host) = cell.manager() {
                 host.begin(cell);
             }
             let Settlement { outcome, attempts } = follow(&*backend, cancel_grace, cell).await;

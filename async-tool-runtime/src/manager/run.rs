@@ -13,13 +13,16 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::{Inner, TaskNews, remote, same::key_of};
+use super::{
+    Inner, TaskNews, outcome_of, remote,
+    same::key_of,
+    task::{Released, TaskCell},
+};
 use crate::{
     AsyncTaskResult, TaskEvent, TaskOutcome,
-    backend::{Backend, outcome_of},
+    backend::Backend,
     policy::{CANCELLED, Claim, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
-    task::{Released, StopTask, TaskCell},
-    tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
+    tool::{BoundCall, ToolError, ToolErrorKind},
 };
 
 /// Where a task runs.
@@ -62,7 +65,7 @@ async fn run_here(call: BoundCall, guard: RunGuard) {
     }
     let RunGuard { inner, cell, .. } = &guard;
     let Some(path) = &cell.path else { return };
-    let run = inner.executor.run(path, cell, Some(Arc::clone(inner) as _), call);
+    let run = inner.executor.run(path, cell, call);
     let result = cell.until_aborted(pin!(run)).await;
     guard.finish(result);
 }
@@ -96,9 +99,8 @@ async fn run_outer(
 ) {
     let Some(guard) = guard.unless_over() else { return };
     let RunGuard { inner, cell, .. } = &guard;
-    let host: Arc<dyn TaskHost> = Arc::clone(inner) as _;
     let deadline = inner.executor.deadline(&cell.spec);
-    let request = ToolRequest::new(Arc::clone(cell), Some(host), call, deadline).with_claim(claim);
+    let request = ToolRequest::new(Arc::clone(cell), call, deadline).with_claim(claim);
     let is_remote = inner.backend.is_some();
     let cancel_grace = inner.executor.cancel_grace();
     let told_to_stop = async {
@@ -276,6 +278,24 @@ impl Inner {
         }
     }
 
+    /// Ends the run that calls shared; its future is gone.
+    pub(crate) fn end_flight(self: &Arc<Self>, flight: &Arc<TaskCell>) {
+        let released = self.end_future(flight);
+        if self.take_back(released.holding, self.now()) {
+            self.dispatch();
+        }
+        self.stop_children(flight);
+    }
+
+    /// Gives up the run that calls shared: the last of them has left it, and it was told to stop.
+    pub(crate) fn abandon_flight(self: &Arc<Self>, flight: &Arc<TaskCell>) {
+        for child in flight.take_children() {
+            child.request_cancel("the task that had submitted it was told to stop".to_owned());
+            stop_now(self, &child, false);
+        }
+        release_later(self, flight);
+    }
+
     /// Nothing outlives its owner.
     pub(super) fn stop_children(self: &Arc<Self>, cell: &TaskCell) {
         for child in cell.take_children() {
@@ -313,15 +333,7 @@ pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     cell.cancellation().cancel();
 }
 
-/// What handles use to stop a task; the reason is already set and the token fired.
-pub(super) fn stop(inner: &Arc<Inner>) -> StopTask {
-    let inner = Arc::downgrade(inner);
-    Box::new(move |cell, abort| {
-        let Some(inner) = inner.upgrade() else { return };
-        stop_now(&inner, cell, abort);
-    })
-}
-
+/// Stops a task that was told to stop: at once where it waits for a slot or `abort` is set, and else within its grace.
 pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
     // All below at once: one grace after the other would let them live as many times as long as they are deep.
     for child in cell.children() {

@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{Dedupe, policy::CallKey, task::TaskCell};
+use super::TaskCell;
+use crate::{Dedupe, policy::CallKey};
 
 /// The open calls of tools with `dedupe = "reject"` or `"replace"`.
 #[derive(Default)]

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{AsyncToolManager, Inner};
-use crate::{TaskHandle, policy::GRACE_SLACK, task::TaskCell};
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle};
+use crate::policy::GRACE_SLACK;
 
 /// What a shutdown found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

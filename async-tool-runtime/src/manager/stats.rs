@@ -8,7 +8,7 @@ use std::sync::{
 use serde::Serialize;
 
 use super::{AsyncToolManager, Inner};
-use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker, tool::Count};
+use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker};
 
 /// What a manager has done, and what it is doing.
 ///
@@ -53,8 +53,18 @@ pub struct ManagerStats {
     pub shared: u64,
 }
 
+/// Counted event on the way of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    CacheHit,
+    CacheMiss,
+    Shared,
+    Retry,
+    BreakerOpen,
+}
+
 #[derive(Default)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     rejected: AtomicU64,
     completed: AtomicU64,
     failed: AtomicU64,
@@ -97,6 +107,13 @@ impl Counters {
 
 fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Inner {
+    /// Counts an event of a call of this tool.
+    pub(crate) fn count(&self, tool: &str, what: Count) {
+        self.counters.count(tool, what);
+    }
 }
 
 impl AsyncToolManager {
@@ -154,8 +171,8 @@ impl AsyncToolManager {
 mod metrics {
     use metrics::{counter, histogram};
 
-    use super::AsyncTaskResult;
-    use crate::{TaskStatus, tool::Count};
+    use super::{AsyncTaskResult, Count};
+    use crate::TaskStatus;
 
     pub(super) fn counted(tool: &str, what: Count) {
         let name = match what {
@@ -184,8 +201,7 @@ mod metrics {
 
 #[cfg(not(feature = "metrics"))]
 mod metrics {
-    use super::AsyncTaskResult;
-    use crate::tool::Count;
+    use super::{AsyncTaskResult, Count};
 
     pub(super) fn counted(_: &str, _: Count) {}
 

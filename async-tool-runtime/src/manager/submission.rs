@@ -6,15 +6,14 @@ use tokio::runtime::Handle;
 use tracing::Span;
 
 use super::{
-    Inner,
+    Inner, TaskCell,
     run::{self, RunGuard, Task, Work},
     same::key_of,
     table::Inserted,
 };
 use crate::{
-    SessionId, SubmitError, TaskId, TaskOutcome, TaskSpec, Timestamp, ToolCall,
+    IdempotencyKey, SessionId, SubmitError, TaskId, TaskOutcome, TaskSpec, Timestamp, ToolCall,
     policy::Path,
-    task::TaskCell,
     tool::{BoundCall, ToolError, ToolErrorKind},
 };
 
@@ -42,7 +41,7 @@ impl Inner {
             let timeout = self.task_timeout.map(|timeout| now.after(timeout));
             spec.deadline = spec.deadline.or(timeout);
         }
-        let cell = TaskCell::new(spec, now, None, Some(Arc::clone(&path)));
+        let cell = TaskCell::new(spec, now, Some(Arc::clone(&path)), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, parent);
         match inserted {
             Inserted::New => {}
@@ -74,6 +73,22 @@ impl Inner {
     ) -> Result<Arc<TaskCell>, SubmitError> {
         let now = self.now();
         self.submit(TaskSpec::named(TaskId::at(now), session.clone(), call), None, now)
+    }
+
+    /// Accepts a call of a task's as a task below it.
+    pub(super) fn submit_child(
+        self: &Arc<Self>,
+        parent: &Arc<TaskCell>,
+        call: ToolCall,
+        key: IdempotencyKey,
+    ) -> Result<Arc<TaskCell>, SubmitError> {
+        let now = self.now();
+        let mut spec = TaskSpec::named(TaskId::at(now), parent.spec.session.clone(), call);
+        spec.parent = Some(parent.spec.task);
+        spec.idempotency_key = Some(key);
+        spec.turn = parent.spec.turn;
+        spec.deadline = parent.spec.deadline;
+        self.submit(spec, Some(parent), now)
     }
 
     fn prepare(&self, call: &ToolCall) -> Result<Prepared, ToolError> {

@@ -5,7 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use crate::{TaskId, task::TaskCell};
+use super::TaskCell;
+use crate::TaskId;
 
 /// All open tasks, and the last ones that have ended: a late question about a task is answered with what became of it.
 pub(super) struct TaskTable {

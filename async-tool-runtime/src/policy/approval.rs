@@ -10,7 +10,7 @@ use serde_json::Value;
 use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
-use crate::{InputRequest, ToolError, ToolErrorKind, tool::ask};
+use crate::{InputRequest, ToolError, ToolErrorKind};
 
 /// Which calls of a tool the host must approve before they run.
 #[derive(Clone, Default)]
@@ -75,16 +75,16 @@ impl Layer<ToolService> for ApprovalLayer {
             let (approval, inner) = (approval.clone(), inner.clone());
             async move {
                 if approval.is_needed(request.arguments()) {
-                    let Some(host) = request.host() else {
+                    if request.host().is_none() {
                         return Err(ToolError::new(
                             ToolErrorKind::Refused,
                             "there is nobody to approve the call",
                         ));
-                    };
+                    }
                     let question = InputRequest::Approval {
                         arguments: request.arguments().clone(),
                     };
-                    request.wait_for(ask(host, request.cell(), question)).await??;
+                    request.wait_for(request.cell().put_question(question)).await??;
                 }
                 inner.run(request).await
             }

@@ -24,8 +24,10 @@ use super::claim::Held;
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
     BoxFuture,
-    task::TaskCell,
-    tool::{Arguments, BoundCall, Run, StateMap, TaskContext, TaskHost, Tool, ToolContext, ToolError, ToolErrorKind},
+    manager::TaskCell,
+    tool::{
+        Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
+    },
 };
 
 /// Runs a tool's function once. Cheap to clone.
@@ -57,10 +59,6 @@ impl Attempt {
         }))
     }
 
-    pub(crate) fn states(&self) -> &StateMap {
-        &self.0.states
-    }
-
     pub(crate) fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         let tool = &self.0.tool;
         // A binder is user code too where a tool was made by hand.
@@ -78,8 +76,7 @@ impl Attempt {
                     None => attempt.bind(request.arguments())?,
                 };
                 let call = keep(call, request.held());
-                let host = request.host().cloned();
-                attempt.run(request.cell(), host, call, request.deadline()).await
+                attempt.run(request.cell(), call, request.deadline()).await
             }
         })
     }
@@ -88,7 +85,6 @@ impl Attempt {
     pub(crate) async fn run(
         &self,
         cell: &Arc<TaskCell>,
-        host: Option<Arc<dyn TaskHost>>,
         call: BoundCall,
         deadline: Option<Instant>,
     ) -> Result<Value, ToolError> {
@@ -104,22 +100,28 @@ impl Attempt {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(past_deadline());
         }
-        let attempt = match &host {
+        let attempt = match cell.manager() {
             Some(host) => host.begin(cell),
             None => cell.begin(cell.accepted).1,
         };
         let cx = ToolContext::new(TaskContext {
-            cell: Arc::clone(cell),
+            task: cell.spec.task,
+            number: cell.spec.number,
+            session: cell.spec.session.clone(),
+            call: cell.spec.call.id.clone(),
+            idempotency_key: cell.spec.idempotency_key.unwrap_or(IdempotencyKey::new(cell.spec.task)),
             attempt,
             deadline: match (timeout, deadline) {
                 (Some(timeout), Some(deadline)) => Some(deadline.min(timeout.at)),
                 (timeout, deadline) => timeout.map(|timeout| timeout.at).or(deadline),
             },
-            host,
-            calls: 0.into(),
+            states: Arc::clone(&self.0.states),
+            cancellation: cell.cancellation().clone(),
             token: OnceLock::new(),
+            calls: 0.into(),
+            host: Some(Arc::clone(cell) as _),
         });
-        let mut work = self.perform(call, cx.clone())?;
+        let mut work = self.perform(cell, call, cx.clone())?;
         let event = tokio::select! {
             // A result that is in counts, even where the deadline or a cancellation has come at the same time.
             biased;
@@ -197,7 +199,7 @@ impl Attempt {
     }
 
     /// Begins the function, on the async threads or on the blocking pool.
-    fn perform(&self, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
+    fn perform(&self, cell: &TaskCell, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
         match call.0 {
             // Making the future is user code as well as polling it.
             Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx))).map_err(|panic| panicked(&*panic)),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
-use crate::{ToolError, ToolErrorKind, tool::Count};
+use crate::{ToolError, ToolErrorKind, manager::Count};
 
 /// When a tool that fails is left alone for a while.
 ///

@@ -47,11 +47,11 @@ mod store {
     use super::CachePolicy;
     use crate::{
         Scope,
+        manager::Count,
         policy::{
             key::CallKey,
             service::{ToolRequest, ToolService},
         },
-        tool::Count,
     };
 
     /// Gives values again to calls that are the same.

@@ -12,8 +12,8 @@ use super::{
     service::{ToolRequest, ToolService},
 };
 use crate::{
-    TaskId,
-    task::TaskCell,
+    manager::TaskCell,
+    task::TaskId,
     tool::{ToolError, ToolErrorKind, ToolOptions},
 };
 

@@ -17,9 +17,8 @@ use super::{
     service::{ToolRequest, ToolService},
 };
 use crate::{
-    TaskSpec,
-    task::TaskCell,
-    tool::{Count, TaskHost, ToolError, ToolErrorKind},
+    manager::{Count, Inner, TaskCell},
+    tool::{ToolError, ToolErrorKind},
 };
 
 /// Lets calls that are the same share one run: `dedupe = "share"`.
@@ -48,7 +47,7 @@ impl FlightLayer {
     }
 
     /// Gets the request aboard the flight of its key, or of a new one.
-    fn board(&self, request: &ToolRequest, host: &Arc<dyn TaskHost>) -> (Arc<Flight>, Passenger, bool) {
+    fn board(&self, request: &ToolRequest, host: &Arc<Inner>) -> (Arc<Flight>, Passenger, bool) {
         let cell = request.cell();
         let key = CallKey::new(request.tool(), request.session(), self.scope, request.arguments());
         let mut flights = self.flights();
@@ -56,15 +55,7 @@ impl FlightLayer {
             Some(flight) => (Arc::clone(flight), false),
             None => {
                 let flight = Arc::new(Flight {
-                    cell: TaskCell::new(
-                        TaskSpec {
-                            deadline: None,
-                            ..cell.spec.clone()
-                        },
-                        cell.accepted,
-                        None,
-                        cell.path.clone(),
-                    ),
+                    cell: cell.new_flight(),
                     span: Span::current().id(),
                     result: SetOnce::new(),
                 });
@@ -108,7 +99,7 @@ struct Passenger {
     key: CallKey,
     flight: Weak<Flight>,
     cell: Weak<TaskCell>,
-    host: Arc<dyn TaskHost>,
+    host: Arc<Inner>,
 }
 
 impl Drop for Passenger {
@@ -129,7 +120,7 @@ impl Drop for Passenger {
         if self.cell.upgrade().is_some_and(|cell| cell.is_aborted()) {
             flight.cell.abort();
         }
-        self.host.abandon(&flight.cell);
+        self.host.abandon_flight(&flight.cell);
     }
 }
 
@@ -138,7 +129,7 @@ struct Landing {
     flights: FlightLayer,
     key: CallKey,
     flight: Arc<Flight>,
-    host: Arc<dyn TaskHost>,
+    host: Arc<Inner>,
 }
 
 impl Landing {
@@ -151,7 +142,7 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.host.ended(&self.flight.cell);
+        self.host.end_flight(&self.flight.cell);
         let (kind, message) = if std::thread::panicking() {
             (ToolErrorKind::Panicked, "a layer around the tool panicked")
         } else {
@@ -170,7 +161,7 @@ impl Layer<ToolService> for FlightLayer {
         ToolService::new(move |request: ToolRequest| {
             let (flights, inner) = (flights.clone(), inner.clone());
             async move {
-                let Some(host) = request.host().cloned() else {
+                let Some(host) = request.host() else {
                     return inner.run(request).await;
                 };
                 // A layer that tries again can't undo an end that somebody was told counts.

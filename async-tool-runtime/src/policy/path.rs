@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,17 +17,12 @@ use super::{
     attempt::Quarantine, claim::Conflicts, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter,
     resource::check_argument, retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
 };
-use crate::{
-    task::StopTask,
-    tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry},
-};
+use crate::tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry};
 
 /// The way of the calls of one tool.
 pub(crate) struct Path {
     pub(crate) options: ToolOptions,
     pub(crate) attempt: Attempt,
-    /// How the manager stops its tasks: here, because handles of tasks are many, and small.
-    pub(crate) stop: Arc<OnceLock<StopTask>>,
     /// What is done with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` where there is nothing but
     /// the attempt.
     pub(crate) inner: Option<ToolService>,
@@ -71,8 +66,6 @@ impl fmt::Debug for Path {
 /// What all paths have in common.
 pub(crate) struct Around {
     pub(crate) states: Arc<StateMap>,
-    /// Set when there is a manager.
-    pub(crate) stop: Arc<OnceLock<StopTask>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancel_grace: Duration,
     pub(crate) result_limit: Option<usize>,
@@ -195,7 +188,6 @@ fn path(
         early_claims: conflict.filter(|_| {
             options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty()
         }),
-        stop: Arc::clone(&around.stop),
         inner: inner.used(),
         outer: outer.used(),
         breaker,

@@ -10,7 +10,10 @@ use tower_layer::Layer;
 use tracing::Instrument;
 
 use super::service::{ToolRequest, ToolService, past_deadline, too_late};
-use crate::tool::{Count, Effect, ToolError};
+use crate::{
+    manager::Count,
+    tool::{Effect, ToolError},
+};
 
 /// Whether and when a call that failed is tried again.
 ///

@@ -16,7 +16,7 @@ use super::{
     key::CallKey,
     service::{ToolRequest, ToolService},
 };
-use crate::{BoxFuture, tool::Count};
+use crate::{BoxFuture, manager::Count};
 
 /// Turns texts into vectors, so that texts that mean nearly the same lie in nearly the same direction.
 pub trait Embedder: Send + Sync + 'static {

@@ -16,8 +16,8 @@ use tower_service::Service;
 use super::claim::{Claim, Held};
 use crate::{
     BoxFuture, CallId, SessionId, TaskId, TaskNo,
-    task::TaskCell,
-    tool::{Arguments, BoundCall, CancellationToken, Suspension, TaskHost, ToolError, ToolErrorKind},
+    manager::{Inner, Suspension, TaskCell},
+    tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind},
 };
 
 /// A call on its way to the function: what a layer of the host's sees and may change.
@@ -26,7 +26,6 @@ use crate::{
 #[derive(Clone)]
 pub struct ToolRequest {
     cell: Arc<TaskCell>,
-    host: Option<Arc<dyn TaskHost>>,
     arguments: Arguments,
     /// The call as it was bound when it was submitted, for the first attempt with these arguments.
     bound: Arc<Mutex<Option<BoundCall>>>,
@@ -40,16 +39,10 @@ pub struct ToolRequest {
 type EarlyClaim = Option<Result<Claim, ToolError>>;
 
 impl ToolRequest {
-    pub(crate) fn new(
-        cell: Arc<TaskCell>,
-        host: Option<Arc<dyn TaskHost>>,
-        bound: Option<BoundCall>,
-        deadline: Option<Instant>,
-    ) -> Self {
+    pub(crate) fn new(cell: Arc<TaskCell>, bound: Option<BoundCall>, deadline: Option<Instant>) -> Self {
         Self {
             arguments: cell.spec.call.arguments.clone(),
             cell,
-            host,
             bound: Arc::new(Mutex::new(bound)),
             deadline,
             claim: None,
@@ -148,8 +141,9 @@ impl ToolRequest {
         &self.cell
     }
 
-    pub(crate) fn host(&self) -> Option<&Arc<dyn TaskHost>> {
-        self.host.as_ref()
+    /// The manager that runs the task; `None` on a worker.
+    pub(crate) fn host(&self) -> Option<Arc<Inner>> {
+        self.cell.manager()
     }
 
     /// The same call as the work of a cell that others share. It has no deadline: each of them has its own, and gets off then.
@@ -171,9 +165,8 @@ impl ToolRequest {
 
     /// Gives the slot away for a while; the task counts among those that wait.
     pub(crate) fn pause(&self) -> Option<Suspension> {
-        let host = self.host.clone()?;
-        let suspension = Suspension::begin(Arc::clone(&host), Arc::clone(&self.cell));
-        host.enlist(&self.cell);
+        let suspension = self.cell.suspend()?;
+        self.host()?.enlist(&self.cell);
         Some(suspension)
     }
 

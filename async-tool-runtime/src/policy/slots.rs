@@ -5,17 +5,17 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
-use crate::{task::TaskCell, tool::TaskHost};
+use crate::manager::{Inner, TaskCell};
 
 /// Waits for a slot, and gives it back when the call has ended. Who gets one is decided in `manager/queue.rs`.
 pub(crate) struct SlotLayer;
 
 /// Gives the slot back, also where the call is dropped.
-struct Held(Arc<dyn TaskHost>, Arc<TaskCell>);
+struct Held(Arc<Inner>, Arc<TaskCell>);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.leave(&self.1);
+        self.0.release(&self.1);
     }
 }
 
@@ -26,11 +26,11 @@ impl Layer<ToolService> for SlotLayer {
         ToolService::new(move |request: ToolRequest| {
             let inner = inner.clone();
             async move {
-                let Some(host) = request.host().cloned() else {
+                let Some(host) = request.host() else {
                     return inner.run(request).await;
                 };
                 let held = Held(Arc::clone(&host), Arc::clone(request.cell()));
-                request.wait_for(host.acquire(Arc::clone(request.cell()))).await??;
+                request.wait_for(host.acquire(request.cell())).await??;
                 let result = inner.run(request).await;
                 drop(held);
                 result

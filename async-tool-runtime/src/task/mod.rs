@@ -12,10 +12,7 @@
 
 mod ack;
 mod call;
-mod cell;
-mod child;
 mod event;
-mod handle;
 mod id;
 mod outcome;
 mod preview;
@@ -29,9 +26,7 @@ mod turn;
 
 pub use ack::TaskAck;
 pub use call::{CallId, ToolCall};
-pub use child::ChildTask;
 pub use event::{EventStream, TaskEvent, TaskSnapshot};
-pub use handle::TaskHandle;
 pub use id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo};
 pub use outcome::TaskOutcome;
 pub use preview::ResultPreview;
@@ -42,6 +37,3 @@ pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
 pub use turn::TurnNo;
-
-pub(crate) use cell::{Holding, Question, Released, Reporting, TaskCell};
-pub(crate) use handle::StopTask;

@@ -1,12 +1,9 @@
 //! A context for a function that is called by a test.
 
-use std::sync::OnceLock;
-
 use crate::{
-    clock::Timestamp,
     session::SessionId,
-    task::{TaskCell, TaskNo, TaskSpec, ToolCall},
-    tool::{TaskContext, ToolContext},
+    task::{CallId, TaskId, TaskNo},
+    tool::{CancellationToken, IdempotencyKey, TaskContext, ToolContext},
 };
 
 /// A context as a tool gets it on the first attempt of `t1`, without a deadline and without states: to call the function of a
@@ -25,14 +22,19 @@ use crate::{
 /// ```
 #[must_use]
 pub fn tool_context() -> ToolContext {
-    let call = ToolCall::new("call_1", "test", serde_json::json!({}));
-    let spec = TaskSpec::new(SessionId::new("test"), call).with_number(TaskNo::new(1));
+    let task = TaskId::new();
     ToolContext::new(TaskContext {
-        cell: TaskCell::new(spec, Timestamp::default(), None, None),
+        task,
+        number: Some(TaskNo::new(1)),
+        session: SessionId::new("test"),
+        call: CallId::new("call_1"),
+        idempotency_key: IdempotencyKey::new(task),
         attempt: 1,
         deadline: None,
+        states: Default::default(),
+        cancellation: CancellationToken::new(),
+        token: Default::default(),
+        calls: Default::default(),
         host: None,
-        calls: 0.into(),
-        token: OnceLock::new(),
     })
 }

@@ -1,6 +1,7 @@
-//! What a tool knows of the task it carries out.
+//! Handle of a tool to its running task.
 
 use std::{
+    any::Any,
     fmt,
     sync::{
         Arc, OnceLock,
@@ -10,38 +11,71 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    CancellationToken, IdempotencyKey, Messages, Progress, ToolError, ToolErrorKind,
-    host::{Suspension, TaskHost},
+    CancellationToken, IdempotencyKey, Messages, Progress, ProgressReport, StateMap, ToolError, ToolErrorKind,
 };
-use crate::{
-    CallId, ChildTask, InputRequest, SessionId, TaskId, TaskNo, ToolCall,
-    policy::canonical,
-    task::{Question, TaskCell},
-};
+use crate::{BoxFuture, CallId, SessionId, TaskId, TaskNo};
 
-/// What a tool knows of the task it carries out, and what it can ask for: `#[inject] cx: ToolContext`.
+/// Handle to the running task: ids, deadline, cancellation, progress, messages, questions, nested calls. Taken with
+/// `#[inject] cx: ToolContext`.
 ///
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct ToolContext(Arc<TaskContext>);
 
-/// The parts of a context, filled in by whoever runs the task.
+/// Facts of one attempt, and the task's way to its manager.
 pub(crate) struct TaskContext {
-    pub(crate) cell: Arc<TaskCell>,
+    pub(crate) task: TaskId,
+    pub(crate) number: Option<TaskNo>,
+    pub(crate) session: SessionId,
+    pub(crate) call: CallId,
+    pub(crate) idempotency_key: IdempotencyKey,
     pub(crate) attempt: u32,
     pub(crate) deadline: Option<Instant>,
-    /// Who runs the task, where that is a manager.
-    pub(crate) host: Option<Arc<dyn TaskHost>>,
-    /// How many calls the attempt has made below it.
-    pub(crate) calls: AtomicU32,
-    /// The tool's own token, made when it is asked for: what the tool cancels for its helpers' sake is no cancellation of the
-    /// task.
+    pub(crate) states: Arc<StateMap>,
+    /// The task's signal to stop.
+    pub(crate) cancellation: CancellationToken,
+    /// The tool's own token, a child of it, made when the tool asks: a tool may stop its helpers without cancelling its task.
     pub(crate) token: OnceLock<CancellationToken>,
+    /// Nested calls that the attempt has made.
+    pub(crate) calls: AtomicU32,
+    /// The running task; `None` in a unit test.
+    pub(crate) host: Option<Arc<dyn ContextHost>>,
+}
+
+/// What a tool asks of its running task. Implemented by the manager's record, so that tools can be used without a manager.
+pub(crate) trait ContextHost: Send + Sync {
+    /// Publishes progress.
+    fn report(self: Arc<Self>, report: ProgressReport);
+
+    /// The next message, if one is there.
+    fn take_message(&self) -> Option<String>;
+
+    /// Waits for the next message; `None` if none can come any more.
+    fn next_message(&self) -> BoxFuture<'_, Option<String>>;
+
+    /// Asks people, and waits for the answer.
+    fn request_input(
+        self: Arc<Self>,
+        prompt: String,
+        schema: Arc<Value>,
+    ) -> BoxFuture<'static, Result<Value, ToolError>>;
+
+    /// Leaves the task to be completed from outside.
+    fn defer(self: Arc<Self>);
+
+    /// The implementor, for layers above that know its type.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+/// The error of what only a manager can do.
+pub(crate) fn outside_of_a_manager() -> ToolError {
+    ToolError::new(ToolErrorKind::Internal, "the task runs outside of a manager")
+        .with_model_message("the tool can't do that here")
 }
 
 impl ToolContext {
@@ -52,25 +86,25 @@ impl ToolContext {
     /// The task that is being carried out. Where calls share one run, it is the first one's.
     #[must_use]
     pub fn task(&self) -> TaskId {
-        self.0.cell.spec.task
+        self.0.task
     }
 
     /// The number of the task in its session, where it has one.
     #[must_use]
     pub fn number(&self) -> Option<TaskNo> {
-        self.0.cell.spec.number
+        self.0.number
     }
 
     /// The conversation that asked.
     #[must_use]
     pub fn session(&self) -> &SessionId {
-        &self.0.cell.spec.session
+        &self.0.session
     }
 
     /// The provider's name for the call.
     #[must_use]
     pub fn call(&self) -> &CallId {
-        &self.0.cell.spec.call.id
+        &self.0.call
     }
 
     /// Which attempt this is; the first is 1.
@@ -83,14 +117,13 @@ impl ToolContext {
     /// that one.
     #[must_use]
     pub fn idempotency_key(&self) -> IdempotencyKey {
-        let spec = &self.0.cell.spec;
-        spec.idempotency_key.unwrap_or(IdempotencyKey::new(spec.task))
+        self.0.idempotency_key
     }
 
     /// The signal to stop.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        self.0.token.get_or_init(|| self.0.cell.cancellation().child())
+        self.0.token.get_or_init(|| self.0.cancellation.child())
     }
 
     /// Whether the task has been told to stop. Blocking tools ask this between steps.
@@ -99,7 +132,7 @@ impl ToolContext {
         self.cancellation().is_cancelled()
     }
 
-    /// Whether anybody has ever looked for the signal to stop.
+    /// True if the tool has ever asked for its signal to stop.
     pub(crate) fn is_listening(&self) -> bool {
         self.0.token.get().is_some()
     }
@@ -134,56 +167,7 @@ impl ToolContext {
     /// The host's value of type `T`, if one is registered.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.0.cell.path.as_ref()?.attempt.states().find()
-    }
-
-    /// Calls another tool of the manager and waits for its value, read as a `T`; [`Value`] takes any. The call is a task of its own, below this one: it has the policies
-    /// of its tool, and its result comes here and not to the model.
-    ///
-    /// If this task is tried again, a call that it makes again (as the same of its calls, with the same arguments) has the same
-    /// [idempotency key](Self::idempotency_key) again.
-    ///
-    /// While this waits, the task gives its slot away, so that tasks that wait for each other can't fill the manager. Run calls side by
-    /// side with `tokio::join!`.
-    ///
-    /// # Errors
-    ///
-    /// The tool's error; also if there is no such tool, the arguments don't fit, the manager is full, or the task runs outside of a manager.
-    ///
-    /// It says what became of the call, also whether that [was started](ToolError::not_started). A tool that returns it as its own error
-    /// doesn't say by that that it has itself done nothing; see [`ToolError::with_not_started`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future cancels the call, and this task goes on at once, [whether there is a slot or not](crate::AsyncToolManagerBuilder::concurrency).
-    pub async fn call_tool<T: DeserializeOwned>(&self, name: &str, arguments: impl Serialize) -> Result<T, ToolError> {
-        self.submit_tool(name, arguments)?.value().await
-    }
-
-    /// Submits a call of another tool, and goes on. The task below ends with this one at the latest: when the [`ChildTask`] is dropped or
-    /// this task ends, it is cancelled, unless it has been [detached](ChildTask::detach).
-    ///
-    /// # Errors
-    ///
-    /// As for [`call_tool`](Self::call_tool), except the tool's own; [`ToolErrorKind::Cancelled`] if this task has ended: what has kept
-    /// its context can start nothing more.
-    pub fn submit_tool(&self, name: &str, arguments: impl Serialize) -> Result<ChildTask, ToolError> {
-        let host = self.host()?;
-        let cell = &self.0.cell;
-        let arguments = serde_json::to_value(arguments).map_err(|error| {
-            ToolError::from_error(error)
-                .with_kind(ToolErrorKind::Internal)
-                .with_model_message("the arguments of a call below can't be written as JSON")
-        })?;
-        let ordinal = self.0.calls.fetch_add(1, Ordering::Relaxed);
-        let key = self.idempotency_key().below(ordinal, name, &canonical(&arguments));
-        let call = ToolCall::new(self.call().clone(), name, arguments);
-        let child = Arc::clone(host).submit_child(cell, call, key);
-        let child = child.map_err(|refused| {
-            let (call, error) = refused.into_parts();
-            error.of_call(&call.name)
-        })?;
-        Ok(ChildTask::new(child, Arc::clone(cell), Arc::clone(host)))
+        self.0.states.find()
     }
 
     /// Asks people, through the host, and waits for the answer: a value that fits `schema`, a JSON Schema. The task is in
@@ -203,11 +187,8 @@ impl ToolContext {
         prompt: impl Into<String>,
         schema: impl Into<Arc<Value>>,
     ) -> Result<Value, ToolError> {
-        let request = InputRequest::Input {
-            prompt: prompt.into(),
-            schema: schema.into(),
-        };
-        ask(self.host()?, &self.0.cell, request).await
+        let host = self.host().cloned().ok_or_else(outside_of_a_manager)?;
+        host.request_input(prompt.into(), schema.into()).await
     }
 
     /// Like [`request_input`](Self::request_input), with the schema of a type, and the answer as a value of it.
@@ -247,61 +228,19 @@ impl ToolContext {
     }
 
     fn set_deferred(&self) {
-        let cell = &self.0.cell;
-        cell.defer();
-        if let Some(host) = &self.0.host {
-            host.deferred(cell);
-            host.leave(cell);
+        if let Some(host) = self.host() {
+            Arc::clone(host).defer();
         }
     }
 
-    pub(crate) fn cell(&self) -> &Arc<TaskCell> {
-        &self.0.cell
-    }
-
-    pub(crate) fn find_host(&self) -> Option<&Arc<dyn TaskHost>> {
+    pub(crate) fn host(&self) -> Option<&Arc<dyn ContextHost>> {
         self.0.host.as_ref()
     }
 
-    pub(crate) fn host(&self) -> Result<&Arc<dyn TaskHost>, ToolError> {
-        self.0.host.as_ref().ok_or_else(|| {
-            ToolError::new(ToolErrorKind::Internal, "the task runs outside of a manager")
-                .with_model_message("the tool can't do that here")
-        })
+    /// Number of the next nested call.
+    pub(crate) fn next_ordinal(&self) -> u32 {
+        self.0.calls.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-/// Asks, and waits without a slot for the answer.
-pub(crate) async fn ask(
-    host: &Arc<dyn TaskHost>,
-    cell: &Arc<TaskCell>,
-    request: InputRequest,
-) -> Result<Value, ToolError> {
-    /// Withdraws the question when the one who asked is gone.
-    struct Asking<'a>(&'a Arc<dyn TaskHost>, &'a Arc<TaskCell>, Question);
-
-    impl Drop for Asking<'_> {
-        fn drop(&mut self) {
-            self.1.stop_asking(self.2);
-            self.0.asked(self.1);
-        }
-    }
-
-    let suspension = Suspension::begin(Arc::clone(host), Arc::clone(cell));
-    let (question, answered) = cell.ask(request);
-    let asking = Asking(host, cell, question);
-    host.asked(cell);
-    let answer = answered.await;
-    drop(asking);
-    // Otherwise a process that takes over would find it asking, and believe that it has done nothing since.
-    Arc::clone(host).written(Arc::clone(cell)).await?;
-    suspension.end().await;
-    answer.unwrap_or_else(|_| {
-        Err(ToolError::new(
-            ToolErrorKind::Refused,
-            "another question has taken the place of this one",
-        ))
-    })
 }
 
 impl fmt::Debug for ToolContext {

@@ -48,18 +48,17 @@ impl Messages {
     ///
     /// This method is cancel safe: a future that is dropped has taken no message.
     pub async fn recv(&mut self) -> Option<String> {
-        self.0.find_host()?;
+        let host = self.0.host()?;
         tokio::select! {
             biased;
             () = self.0.cancellation().cancelled() => None,
-            message = self.0.cell().next_message() => message,
+            message = host.next_message() => message,
         }
     }
 
     /// The next message, if one is there.
     pub fn try_recv(&mut self) -> Option<String> {
-        self.0.find_host()?;
-        self.0.cell().take_message()
+        self.0.host()?.take_message()
     }
 
     /// Like [`recv`](Self::recv), for functions that aren't async: blocks the thread, which is one of the blocking pool, until a message

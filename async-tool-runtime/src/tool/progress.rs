@@ -57,14 +57,14 @@ impl Progress {
 
     fn send(&self, fraction: Option<f64>, message: String, output: Option<Arc<Value>>) {
         if let Some(cx) = &self.0
-            && let Some(host) = cx.find_host()
+            && let Some(host) = cx.host()
         {
             let report = ProgressReport {
                 fraction,
                 message,
                 output,
             };
-            host.report(cx.cell(), report);
+            Arc::clone(host).report(report);
         }
     }
 }

@@ -32,10 +32,11 @@ pub(crate) use progress::Reporting;
 pub(crate) use question::Question;
 use question::Questions;
 
-use super::{AsyncTaskResult, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing};
 use crate::{
-    Timestamp,
+    clock::Timestamp,
+    manager::Inner,
     policy::Path,
+    task::{AsyncTaskResult, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
     tool::{CancellationToken, ToolError},
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct TaskCell {
     pub(crate) accepted: Timestamp,
     /// Policies of its tool.
     pub(crate) path: Option<Arc<Path>>,
+    /// Manager that runs the task; never alive on a worker.
+    manager: Weak<Inner>,
     cancellation: CancellationToken,
     state: Mutex<State>,
     /// Notified after each change that [`wait_for`](Self::wait_for) can wait for.
@@ -125,20 +128,40 @@ pub(crate) struct Released {
 }
 
 impl TaskCell {
-    pub(crate) fn new(
+    pub(crate) fn new(spec: TaskSpec, accepted: Timestamp, path: Option<Arc<Path>>, manager: Weak<Inner>) -> Arc<Self> {
+        Self::with_cancellation(spec, accepted, path, manager, CancellationToken::new())
+    }
+
+    /// A task that an engine stops with its own signal.
+    pub(crate) fn with_cancellation(
         spec: TaskSpec,
         accepted: Timestamp,
-        cancellation: Option<CancellationToken>,
         path: Option<Arc<Path>>,
+        manager: Weak<Inner>,
+        cancellation: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             spec,
             accepted,
             path,
-            cancellation: cancellation.unwrap_or_default(),
+            manager,
+            cancellation,
             state: Mutex::default(),
             changed: Notify::new(),
         })
+    }
+
+    /// A record for the shared run of this call and others like it. It has no deadline: each call leaves the run at its own.
+    pub(crate) fn new_flight(&self) -> Arc<Self> {
+        let spec = TaskSpec {
+            deadline: None,
+            ..self.spec.clone()
+        };
+        Self::new(spec, self.accepted, self.path.clone(), Weak::clone(&self.manager))
+    }
+
+    pub(crate) fn manager(&self) -> Option<Arc<Inner>> {
+        self.manager.upgrade()
     }
 
     pub(crate) fn status(&self) -> TaskStatus {
@@ -530,7 +553,7 @@ mod tests {
     fn attempts_beyond_all_numbers_are_as_many_as_can_be_said() {
         let mut spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
         spec.attempt = u32::MAX;
-        let cell = TaskCell::new(spec, Timestamp::default(), None, None);
+        let cell = TaskCell::new(spec, Timestamp::default(), None, Weak::new());
         assert_eq!(cell.begin(Timestamp::default()), (true, u32::MAX));
         assert_eq!(cell.begin(Timestamp::default()), (false, u32::MAX));
         cell.set_attempts(u32::MAX);

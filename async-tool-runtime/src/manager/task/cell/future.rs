@@ -125,7 +125,7 @@ mod tests {
 
     fn cell() -> Arc<TaskCell> {
         let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
-        TaskCell::new(spec, Timestamp::default(), None, None)
+        TaskCell::new(spec, Timestamp::default(), None, std::sync::Weak::new())
     }
 
     /// Something that waits, and what hears of its being dropped.

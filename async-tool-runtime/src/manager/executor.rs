@@ -1,22 +1,25 @@
 //! Carries out tasks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::TaskCell;
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
     policy::{Path, Paths, ToolRequest, past_deadline, too_late},
-    task::TaskCell,
-    tool::{Arguments, BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
+    tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind, shorten},
 };
 
 /// Carries out tasks: finds the tool by name, binds the arguments, runs the function with the policies that belong to it (breaker,
 /// retries, timeout), and turns whatever happens into an outcome.
 ///
-/// The manager uses one for tasks in its own process; a worker of a [`Backend`](super::Backend) gets the same one from
+/// The manager uses one for tasks in its own process; a worker of a [`Backend`](crate::Backend) gets the same one from
 /// [`AsyncToolManager::executor`](crate::AsyncToolManager::executor). Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Executor(Arc<Parts>);
@@ -72,29 +75,25 @@ impl Executor {
             Ok(bound) => bound,
             Err(error) => return TaskOutcome::Failed(error),
         };
-        let cell = TaskCell::new(
+        let accepted = self.0.clock.now();
+        let cell = TaskCell::with_cancellation(
             task.clone(),
-            self.0.clock.now(),
-            Some(cancellation),
+            accepted,
             Some(Arc::clone(&path)),
+            Weak::new(),
+            cancellation,
         );
-        let result = self.run(&path, &cell, None, call).await;
+        let result = self.run(&path, &cell, call).await;
         outcome_of(result, &cell)
     }
 
     /// Runs a bound call that has a slot.
-    pub(crate) async fn run(
-        &self,
-        path: &Path,
-        cell: &Arc<TaskCell>,
-        host: Option<Arc<dyn TaskHost>>,
-        call: BoundCall,
-    ) -> Result<Value, ToolError> {
+    pub(crate) async fn run(&self, path: &Path, cell: &Arc<TaskCell>, call: BoundCall) -> Result<Value, ToolError> {
         let deadline = self.deadline(&cell.spec);
         let Some(inner) = &path.inner else {
-            return path.attempt.run(cell, host, call, deadline).await;
+            return path.attempt.run(cell, call, deadline).await;
         };
-        let request = ToolRequest::new(Arc::clone(cell), host, Some(call), deadline);
+        let request = ToolRequest::new(Arc::clone(cell), Some(call), deadline);
         tokio::select! {
             biased;
             result = inner.run(request) => result,

@@ -2,16 +2,17 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{AsyncTaskResult, SendError, TaskAck, TaskCell, TaskId, TaskSnapshot, TaskStatus};
+use super::TaskCell;
+use crate::{
+    manager::run,
+    task::{AsyncTaskResult, SendError, TaskAck, TaskId, TaskSnapshot, TaskStatus},
+};
 
 /// Control over one task, for the host. Cheap to clone; dropping it does nothing to the task.
 #[derive(Clone)]
 pub struct TaskHandle {
     cell: Arc<TaskCell>,
 }
-
-/// How a handle reaches back to the manager to stop a task, which may wait for a slot: at once, or with a grace time.
-pub(crate) type StopTask = Box<dyn Fn(&Arc<TaskCell>, bool) + Send + Sync>;
 
 impl TaskHandle {
     pub(crate) const fn new(cell: Arc<TaskCell>) -> Self {
@@ -64,9 +65,8 @@ impl TaskHandle {
     }
 
     fn stop(&self, at_once: bool) {
-        let path = self.cell.path.as_ref();
-        if let Some(stop) = path.and_then(|path| path.stop.get()) {
-            stop(&self.cell, at_once);
+        if let Some(manager) = self.cell.manager() {
+            run::stop_now(&manager, &self.cell, at_once);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A task's share of the manager's queue: its position, its slot, and the waits in which it holds neither.
 
 use super::TaskCell;
-use crate::manager::{Slot, Ticket};
+use crate::manager::queue::{Slot, Ticket};
 
 /// What a task holds of the queue.
 #[derive(Default)]

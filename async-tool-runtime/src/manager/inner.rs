@@ -1,0 +1,81 @@
+//! State that all handles of a manager share.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, broadcast, mpsc},
+};
+
+use super::{
+    Executor, TaskNews, WhenFull, admission::Waiting, queue::Queue, same::SameCalls, stats::Counters, table::TaskTable,
+};
+use crate::{
+    AsyncTaskResult, SessionId, Timestamp,
+    backend::Backend,
+    clock::Clock,
+    policy::{Conflicts, Quarantine},
+    task::{TaskEvent, TaskSnapshot},
+};
+
+/// Callback of `on_complete`.
+pub(crate) type Callback = Box<dyn Fn(&Arc<AsyncTaskResult>) + Send + Sync>;
+
+pub(crate) struct Inner {
+    pub(super) executor: Executor,
+    pub(super) backend: Option<Arc<dyn Backend>>,
+    pub(super) callbacks: Vec<Callback>,
+    pub(super) clock: Clock,
+    pub(super) when_full: WhenFull,
+    pub(super) task_timeout: Option<Duration>,
+    pub(super) queue: Mutex<Queue<Waiting>>,
+    pub(super) tasks: Mutex<TaskTable>,
+    pub(super) same: Mutex<SameCalls>,
+    pub(super) counters: Counters,
+    pub(super) quarantine: Arc<Quarantine>,
+    pub(super) conflicts: Conflicts,
+    /// Runtime of the first caller; used for work without a caller.
+    pub(super) runtime: OnceLock<Handle>,
+    /// Where results of a session go, registered before its first task.
+    pub(super) routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
+    pub(super) events: broadcast::Sender<TaskEvent>,
+    /// Told whenever the last open task has been settled.
+    pub(super) idle: Notify,
+}
+
+impl Inner {
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn open_snapshots(&self) -> Vec<TaskSnapshot> {
+        let open = self.tasks().open();
+        open.iter().map(|cell| cell.snapshot()).collect()
+    }
+
+    pub(super) fn open_tasks_changed(&self) {
+        if self.tasks().open_count() == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue<Waiting>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn same(&self) -> MutexGuard<'_, SameCalls> {
+        self.same.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tasks(&self) -> MutexGuard<'_, TaskTable> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn routes(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

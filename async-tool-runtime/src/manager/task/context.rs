@@ -1,0 +1,95 @@
+//! The task behind a tool's context.
+
+use std::{any::Any, sync::Arc};
+
+use serde_json::Value;
+
+use super::{TaskCell, cell::Question};
+use crate::{
+    BoxFuture, InputRequest, ProgressReport, ToolContext, ToolError, ToolErrorKind,
+    manager::Inner,
+    tool::{ContextHost, outside_of_a_manager},
+};
+
+/// The record of the task that a context belongs to.
+///
+/// # Errors
+///
+/// The context was made for a unit test.
+pub(crate) fn record_of(cx: &ToolContext) -> Result<Arc<TaskCell>, ToolError> {
+    let host = cx.host().cloned().ok_or_else(outside_of_a_manager)?;
+    host.into_any().downcast().map_err(|_| outside_of_a_manager())
+}
+
+impl ContextHost for TaskCell {
+    fn report(self: Arc<Self>, report: ProgressReport) {
+        if let Some(manager) = self.manager() {
+            manager.report(&self, report);
+        }
+    }
+
+    fn take_message(&self) -> Option<String> {
+        self.manager()?;
+        Self::take_message(self)
+    }
+
+    fn next_message(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async {
+            self.manager()?;
+            Self::next_message(self).await
+        })
+    }
+
+    fn request_input(
+        self: Arc<Self>,
+        prompt: String,
+        schema: Arc<Value>,
+    ) -> BoxFuture<'static, Result<Value, ToolError>> {
+        Box::pin(async move { self.put_question(InputRequest::Input { prompt, schema }).await })
+    }
+
+    fn defer(self: Arc<Self>) {
+        Self::defer(&self);
+        if let Some(manager) = self.manager() {
+            manager.deferred(&self);
+            manager.release(&self);
+        }
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl TaskCell {
+    /// Asks people through the host, and waits without a slot for the answer.
+    pub(crate) async fn put_question(self: &Arc<Self>, request: InputRequest) -> Result<Value, ToolError> {
+        /// Withdraws the question if the future is dropped.
+        struct Asking<'a>(&'a Arc<Inner>, &'a Arc<TaskCell>, Question);
+
+        impl Drop for Asking<'_> {
+            fn drop(&mut self) {
+                self.1.stop_asking(self.2);
+                self.0.asked(self.1);
+            }
+        }
+
+        let (Some(manager), Some(suspension)) = (self.manager(), self.suspend()) else {
+            return Err(outside_of_a_manager());
+        };
+        let (question, answered) = self.ask(request);
+        let asking = Asking(&manager, self, question);
+        manager.asked(self);
+        let answer = answered.await;
+        drop(asking);
+        // Otherwise a process that takes over would find it asking, and believe that it has done nothing since.
+        manager.written(self).await?;
+        suspension.end().await;
+        answer.unwrap_or_else(|_| {
+            Err(ToolError::new(
+                ToolErrorKind::Refused,
+                "another question has taken the place of this one",
+            ))
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! The running task: its record, and what hosts, tools and other tasks do with it.
+
+mod cell;
+mod child;
+mod context;
+mod handle;
+mod suspension;
+
+pub(super) use cell::Holding;
+pub(crate) use cell::TaskCell;
+pub(super) use cell::{Released, Reporting};
+pub use child::ChildTask;
+pub(crate) use context::record_of;
+pub use handle::TaskHandle;
+pub(crate) use suspension::Suspension;

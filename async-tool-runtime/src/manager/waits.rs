@@ -1,0 +1,69 @@
+//! Waits of a task at work: it gives its slot away, and gets one again.
+
+use std::sync::Arc;
+
+use super::{Inner, queue::Class, task::TaskCell};
+
+impl Inner {
+    /// Begins a wait: the task gives its slot or queue position away.
+    pub(super) fn suspend(self: &Arc<Self>, cell: &TaskCell) {
+        if self.take_back(cell.begin_wait(), self.now()) {
+            self.dispatch();
+        }
+    }
+
+    /// Counts a suspended task among those that wait, until it has its slot again.
+    pub(crate) fn enlist(&self, cell: &TaskCell) {
+        let mut queue = self.queue();
+        if cell.enlist() {
+            queue.take_place_regardless();
+        }
+    }
+
+    /// Ends a wait: waits for a slot, if the task had one.
+    pub(super) async fn resume(self: &Arc<Self>, cell: &Arc<TaskCell>) {
+        let needs = cell.end_wait();
+        if needs.position {
+            self.retake_position(cell);
+        }
+        if needs.slot {
+            self.wait_for_slot(cell, Class::Resumed).await;
+            self.lend_if_waiting(cell);
+        }
+    }
+
+    /// Ends a wait that was broken off: the task goes on, whether there is a slot or not.
+    pub(super) fn resume_now(&self, cell: &TaskCell) {
+        if cell.end_wait().position {
+            self.retake_position(cell);
+        }
+        self.resume_regardless(cell);
+    }
+
+    /// Gives a task that goes on its slot again, also beyond the limit.
+    pub(super) fn resume_regardless(&self, cell: &TaskCell) {
+        if cell.needs_slot() {
+            let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+            let mut queue = self.queue();
+            let slot = queue.start_regardless(&cell.spec.session, lane, self.now());
+            self.give_slot(&mut queue, cell, slot);
+        }
+    }
+
+    /// Gives a task its queue position again, also beyond the limit: newcomers are refused until there is room.
+    fn retake_position(&self, cell: &TaskCell) {
+        // Under the lock of the queue: a caller that ends the task meanwhile gives back what has been counted.
+        let mut queue = self.queue();
+        if cell.retake_position() {
+            queue.take_place_regardless();
+        }
+    }
+
+    /// Takes the slot of a task that began to wait again before it got it: the tasks that it waits for may need it.
+    pub(super) fn lend_if_waiting(self: &Arc<Self>, cell: &TaskCell) {
+        if let Some(slot) = cell.lend_if_waiting() {
+            self.queue().release(slot, self.now());
+            self.dispatch();
+        }
+    }
+}
