@@ -10,12 +10,12 @@ use crate::{
     task::{AsyncTaskResult, ResultPreview, TaskOutcome},
 };
 
-/// How many bytes of arguments stay in the line of a delivery. Its call may be out of sight, and the number alone says little.
+/// Longest text of arguments in the line of a delivery, in bytes. Its call may be out of sight, and the number alone says little.
 const ARGUMENT_BYTES: usize = 120;
 /// A handle is a task's number or id. What is longer is the work of a tool that imitates a preview.
 const HANDLE_BYTES: usize = 64;
 
-/// What stands where a result stood. The way back is the `task` tool, which reads the record.
+/// Replacement of a collapsed result. The way back is the `task` tool, which reads the record.
 #[derive(Clone, Copy)]
 struct StandIn<'a> {
     task: &'a str,
@@ -85,7 +85,7 @@ fn collapse_answer(answer: &Answer) -> Option<Answer> {
     is_worth_it(size(&collapsed.to_model_json()), size(&answer.to_model_json())).then_some(collapsed)
 }
 
-/// What the `task` tool has said, with the names of the tasks and without their results.
+/// Report of the `task` tool, with the names of the tasks and without their results.
 fn shorten_report(report: &Value) -> Value {
     let name = |row: &Value| -> Option<Value> {
         let keys = ["task", "tool", "status"];
@@ -178,7 +178,7 @@ fn size_of(outcome: &TaskOutcome) -> usize {
     }
 }
 
-/// How many bytes of JSON a value is.
+/// Size of a value, in bytes of JSON.
 pub(super) fn size(value: &Value) -> usize {
     struct Size(usize);
 

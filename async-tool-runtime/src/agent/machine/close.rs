@@ -1,4 +1,4 @@
-//! How the machine ends a session.
+//! End of a session.
 
 use super::{AgentMachine, phase::Phase};
 use crate::{

@@ -126,7 +126,7 @@ impl AgentMachine {
         standing
     }
 
-    /// Where one success is enough, the other tasks of a group are stopped.
+    /// Stops the other tasks of a group where one success is enough.
     pub(super) fn stop_others(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
         let Some(group) = self.group_of(number).filter(|group| group.join == JoinPolicy::FirstOk) else {
             return;
