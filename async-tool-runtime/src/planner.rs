@@ -30,7 +30,7 @@ pub struct RulePlanner {
 }
 
 impl RulePlanner {
-    /// What it says of itself at the start of every conversation.
+    /// Label at the start of every conversation.
     pub const LABEL: &'static str = "[built-in rule planner, not a language model]";
 
     /// A planner that knows the tools by their names.
@@ -248,7 +248,7 @@ fn find<'a>(request: &'a ModelRequest, name: &str) -> Option<&'a ToolDefinition>
     request.tools.iter().find(|tool| &*tool.name == name)
 }
 
-/// What can't be read is passed on as text: the tool's answer says what is wrong with it.
+/// Passes unreadable arguments on as text: the tool's answer says what is wrong with them.
 fn read_arguments(tool: &ToolDefinition, text: &str) -> Value {
     let text = text.trim();
     if text.starts_with('{') {

@@ -15,13 +15,13 @@ use std::{
 use async_tool_runtime::{
     AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter, SessionId,
     Snapshot, TaskOutcome,
-    testing::{JournalFailure, JournalRule, JournalStore, JournalSuite},
+    testing::{JournalRule, JournalStore, JournalSuite, JournalSuiteError},
 };
 use serde_json::{Value, json};
 use tokio::task::yield_now;
 
 #[tokio::test]
-async fn the_journal_in_memory_keeps_all_rules() -> Result<(), JournalFailure> {
+async fn the_journal_in_memory_keeps_all_rules() -> Result<(), JournalSuiteError> {
     JournalSuite::new(|| Arc::new(MemoryJournal::new()))
         .volatile()
         .run()
@@ -29,7 +29,7 @@ async fn the_journal_in_memory_keeps_all_rules() -> Result<(), JournalFailure> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_journal_in_memory_keeps_all_rules_on_many_threads() -> Result<(), JournalFailure> {
+async fn the_journal_in_memory_keeps_all_rules_on_many_threads() -> Result<(), JournalSuiteError> {
     JournalSuite::new(|| Arc::new(MemoryJournal::new()))
         .volatile()
         .run()
@@ -37,7 +37,7 @@ async fn the_journal_in_memory_keeps_all_rules_on_many_threads() -> Result<(), J
 }
 
 #[tokio::test]
-async fn a_journal_without_a_flaw_keeps_all_rules() -> Result<(), JournalFailure> {
+async fn a_journal_without_a_flaw_keeps_all_rules() -> Result<(), JournalSuiteError> {
     JournalSuite::new(|| Disk::new(None)).run().await
 }
 
@@ -112,7 +112,7 @@ async fn a_volatile_journal_is_not_opened_again() {
     suite.run().await.unwrap_err();
 }
 
-async fn broken_by(flaw: Flaw, rules: &[JournalRule]) -> JournalFailure {
+async fn broken_by(flaw: Flaw, rules: &[JournalRule]) -> JournalSuiteError {
     let suite = JournalSuite::new(move || Disk::new(Some(flaw))).rules(rules.iter().copied());
     suite.run().await.expect_err(&format!("{flaw:?} breaks a rule"))
 }

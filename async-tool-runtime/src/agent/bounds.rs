@@ -1,4 +1,4 @@
-//! What an agent may reach of its manager.
+//! Part of its manager that an agent may use.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     tool::{Background, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
 };
 
-/// What an agent may reach of its manager: by default all tools, with tasks that are below no other.
+/// Part of its manager that an agent may use: by default all tools, with tasks that are below no other.
 #[derive(Clone, Default)]
 pub(super) struct Bounds {
     /// The names of the tools that it is offered; `None`: all.

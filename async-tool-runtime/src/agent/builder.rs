@@ -86,13 +86,13 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Where the session is written down. Default: a [`MemoryJournal`] of its own.
+    /// Journal of the session. Default: a [`MemoryJournal`] of its own.
     pub fn journal(mut self, journal: impl Journal) -> Self {
         self.journal = Some(Arc::new(journal));
         self
     }
 
-    /// What is taken out of the entries of the session before they are written down, beside what tools mark as secret: see [`Redact`]. Default:
+    /// Hook that redacts the entries of the session before they are written, beside what tools mark as secret: see [`Redact`]. Default:
     /// nothing.
     pub fn redact(mut self, hook: impl Redact) -> Self {
         self.redact = Some(Arc::new(hook));
@@ -106,7 +106,7 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// How long the end of a turn waits for results before it acknowledges calls, whatever has been learned of their tools. Default:
+    /// Fixed grace: how long a turn's end waits for results before it acknowledges calls. Disables learned grace. Default:
     /// 250 ms, until it is known what is better ([`learned_grace`](Self::learned_grace)).
     pub fn grace(mut self, grace: Duration) -> Self {
         self.policy.grace = grace;
@@ -114,45 +114,45 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// How long the end of a turn waits for tools whose latencies are known. Default: [`LearnedGrace::default`].
+    /// Grace time of tools whose latencies are known. Default: [`LearnedGrace::default`].
     pub fn learned_grace(mut self, learned: LearnedGrace) -> Self {
         self.policy.learned_grace = Some(learned);
         self
     }
 
-    /// How much of a long conversation the model is shown. Default: 100,000 tokens, and 60 % of that after a pruning.
+    /// Pruning of long conversations. Default: 100,000 tokens, and 60 % of that after a pruning.
     pub fn prune(mut self, policy: PrunePolicy) -> Self {
         self.policy.prune = policy;
         self
     }
 
-    /// How tokens are estimated. Default: [`ApproximateTokens`](crate::ApproximateTokens).
+    /// Estimator of tokens. Default: [`ApproximateTokens`](crate::ApproximateTokens).
     pub fn tokens(mut self, estimator: impl TokenEstimator + 'static) -> Self {
         self.policy.tokens = Arc::new(estimator);
         self
     }
 
-    /// How much the agent does for one message of the user's. Default: 100 model calls, 1,000 tool calls, any number of tokens.
+    /// Limits of the work for one message of the user's. Default: 100 model calls, 1,000 tool calls, any number of tokens.
     pub fn limits(mut self, limits: RunLimits) -> Self {
         self.policy.limits = limits;
         self
     }
 
-    /// Whether the model has the `task` tool, with which it looks after tools that run in the background. Default: yes, where any tool
+    /// True if the model has the `task` tool, with which it looks after tools that run in the background. Default: yes, where any tool
     /// can.
     pub fn task_tool(mut self, is_offered: bool) -> Self {
         self.policy.task_tool = is_offered;
         self
     }
 
-    /// How long a model may say nothing before its turn has failed; a turn that failed this way is tried again like others. Default:
+    /// Longest silence of a model; then its turn has failed, and is tried again like others. Default:
     /// 5 minutes.
     pub fn model_timeout(mut self, limit: Duration) -> Self {
         self.policy.model_timeout = Some(limit);
         self
     }
 
-    /// When the model is asked again after acknowledgements. Default: [`AckPolicy::Eager`]; for agents that are tools or have
+    /// Policy of asking the model again after acknowledgements. Default: [`AckPolicy::Eager`]; for agents that are tools or have
     /// a loop of their own [`AckPolicy::Deferred`].
     pub fn ack_policy(mut self, policy: AckPolicy) -> Self {
         self.ack = Some(policy);
@@ -166,19 +166,19 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// When waiting results wake the agent. Default: 20 ms after the last, at most 250 ms after the first.
+    /// Wake policy of waiting results. Default: 20 ms after the last, at most 250 ms after the first.
     pub fn wake_policy(mut self, policy: WakePolicy) -> Self {
         self.policy.wake = policy;
         self
     }
 
-    /// When late results enter the conversation, for tools that say nothing themselves. Default: [`DeliveryPolicy::WhenIdle`].
+    /// Delivery policy of tools that set none themselves. Default: [`DeliveryPolicy::WhenIdle`].
     pub fn delivery(mut self, policy: DeliveryPolicy) -> Self {
         self.policy.delivery = policy;
         self
     }
 
-    /// How many times a turn that failed in passing is tried again, and the pause before the first retry, which doubles with
+    /// Retries of a turn that failed in passing, and the pause before the first retry, which doubles with
     /// each. Default: 2 times, 500 ms.
     pub fn model_retries(mut self, retries: u32, backoff: Duration) -> Self {
         self.policy.model_retries = retries;
@@ -197,7 +197,7 @@ impl AsyncAgentBuilder {
         self.journal.is_some()
     }
 
-    /// Whether the session of the journal is closed.
+    /// True if the session of the journal is closed.
     pub(super) async fn finds_closed(self) -> Result<bool, StartError> {
         match self.prepare()?.read().await {
             Ok(_) => Ok(false),

@@ -1,8 +1,8 @@
-//! How a session ends.
+//! Ways to end a session.
 
 use std::time::Duration;
 
-/// How a session ends. It takes no more messages, whichever it is.
+/// Way to end a session. The session takes no more messages in any of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseMode {
@@ -12,7 +12,7 @@ pub enum CloseMode {
     /// The agent goes on until it is at rest: tasks end, their results are delivered, the model answers. What hasn't come to
     /// its end after `limit` is cancelled.
     Drain {
-        /// How long this may take.
+        /// Limit of the time this takes.
         limit: Duration,
     },
     /// Tasks go on without their session, which is over at once. Their results reach whoever asks the manager, and not the

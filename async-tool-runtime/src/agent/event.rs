@@ -1,4 +1,4 @@
-//! What an agent tells whoever listens.
+//! Events of an agent, for observers.
 
 use std::{
     pin::Pin,
@@ -20,13 +20,13 @@ use crate::{
     tool::{DeliveryPolicy, ProgressReport},
 };
 
-/// Something an agent did, and when.
+/// Event of an agent, and its time.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AgentEvent {
-    /// When.
+    /// Time of the entry.
     pub at: Timestamp,
-    /// What.
+    /// Kind of the event, with its details.
     pub kind: AgentEventKind,
 }
 
@@ -36,7 +36,7 @@ impl AgentEvent {
     }
 }
 
-/// What an agent did.
+/// Kind of an agent's event.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AgentEventKind {
@@ -66,7 +66,7 @@ pub enum AgentEventKind {
         turn: TurnNo,
         /// All it said.
         text: String,
-        /// What it cost.
+        /// Cost of the turn.
         usage: Usage,
     },
     /// The model's turn was broken off for a result that could not wait. What it had said is kept, and so are its calls.
@@ -82,9 +82,9 @@ pub enum AgentEventKind {
     TurnFailed {
         /// The turn.
         turn: TurnNo,
-        /// What went wrong.
+        /// Error of the turn.
         error: ModelError,
-        /// When it is tried again.
+        /// Time of the next try.
         retry_at: Option<Timestamp>,
     },
     /// A call was answered with an acknowledgement: its task goes on in the background.
@@ -102,7 +102,7 @@ pub enum AgentEventKind {
         /// The task that asks, to be answered with [`AsyncToolManager::answer`](crate::AsyncToolManager::answer),
         /// [`approve`](crate::AsyncToolManager::approve) or [`refuse`](crate::AsyncToolManager::refuse).
         asking: TaskId,
-        /// What it asks for; `None`: that is answered or withdrawn.
+        /// Request; `None`: it is answered or withdrawn.
         request: Option<InputRequest>,
     },
     /// The function of a task has left it to be completed from outside, with [`AsyncToolManager::resolve`](crate::AsyncToolManager::resolve).
@@ -125,17 +125,17 @@ pub enum AgentEventKind {
         name: Arc<str>,
         /// Its tasks.
         tasks: Vec<TaskNo>,
-        /// How many of the results make one wake-up.
+        /// Number of results that make one wake-up.
         join: JoinPolicy,
     },
     /// The model had written this many tool results itself. They were cut out before anybody saw them, and the model is told.
     Corrected {
         /// The turn.
         turn: TurnNo,
-        /// How many were cut.
+        /// Number of results that were cut.
         cuts: u32,
     },
-    /// What the model is shown of the conversation was cut down this far. The conversation itself is kept.
+    /// The model's view of the conversation was pruned this far. The conversation itself is kept.
     Pruned(Pruned),
     /// The agent asks its model no more before the next message: it has done as much as it may for the last.
     LimitReached(RunLimit),
@@ -155,10 +155,10 @@ pub enum AgentEventKind {
     Missed(u64),
 }
 
-/// How many events a slow listener may be behind.
+/// Events that are kept for a slow listener.
 const BACKLOG: usize = 1024;
 
-/// Where an agent's events go.
+/// Channel of an agent's events.
 ///
 /// The channel has room for its whole backlog from the beginning, which is more than all else of a session that does little. So it is made
 /// when somebody wants to listen: most sessions of a server never have a listener.

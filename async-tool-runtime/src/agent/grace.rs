@@ -1,4 +1,4 @@
-//! How long the end of a turn is worth waiting for.
+//! Grace times learned from latencies.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-/// How many of the last latencies of a tool are remembered.
+/// Latencies that are remembered of a tool.
 const REMEMBERED: usize = 32;
-/// How many make a rule.
+/// Latencies from which a rule is made.
 const ENOUGH: usize = 5;
 
-/// How long the end of a turn waits for a tool whose latencies are known.
+/// Grace time of a tool whose latencies are known.
 ///
 /// Waiting has a price, and so has not waiting: a result that comes after its call was acknowledged costs a model call more. The
 /// time is chosen that would have cost least for the last latencies of the tool, where waiting costs its time, and a
@@ -25,7 +25,7 @@ const ENOUGH: usize = 5;
 pub struct LearnedGrace {
     /// The longest wait. Default: 2 s.
     pub bound: Duration,
-    /// What a further model call is worth in waiting. Default: 2 s.
+    /// Worth of a further model call, in time of waiting. Default: 2 s.
     pub turn_cost: Duration,
 }
 
@@ -36,7 +36,7 @@ impl LearnedGrace {
         Self { bound, turn_cost }
     }
 
-    /// How long to wait now for a call that has run for `age`, if enough is known.
+    /// Grace time of a call that has run for `age`, if enough is known.
     pub(crate) fn wait(&self, latencies: &Latencies, tool: &str, age: Duration) -> Option<Duration> {
         let known = latencies.0.get(tool).filter(|known| known.len() >= ENOUGH)?;
         let rest: Vec<Duration> = known
@@ -72,7 +72,7 @@ impl Default for LearnedGrace {
     }
 }
 
-/// How long the last calls of each tool took.
+/// Latencies of the last calls of each tool.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Latencies(BTreeMap<Arc<str>, VecDeque<Duration>>);
 

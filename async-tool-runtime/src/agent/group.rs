@@ -1,4 +1,4 @@
-//! Which results wake the model together.
+//! Groups of tasks whose results wake the model together.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{clock::Timestamp, journal::JoinPolicy, task::TaskNo};
 
-/// How the members of a group stand.
+/// Count of a group's members by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) open: u32,

@@ -51,7 +51,7 @@ pub struct AsyncAgent {
     pub(super) resumption: Option<Arc<Resumption>>,
 }
 
-/// What the host asks of the shell.
+/// Command of the host to the shell.
 #[derive(Debug)]
 // As small as can be: a channel has room for dozens of them from the beginning, in every session.
 pub(super) enum Command {
@@ -77,7 +77,7 @@ pub(super) struct GroupRequest {
     pub(super) limit: Option<Duration>,
 }
 
-/// What the shell shows of itself after every step.
+/// Status that the shell publishes after every step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AgentStatus {
     pub(super) state: AgentState,
@@ -93,14 +93,14 @@ impl AsyncAgent {
         &self.session
     }
 
-    /// What became of the session's tasks when it was [taken up again](super::AsyncAgentBuilder::resume); `None` if it was
+    /// Fates of the session's tasks when it was [taken up again](super::AsyncAgentBuilder::resume); `None` if it was
     /// [started](super::AsyncAgentBuilder::start).
     #[must_use]
     pub fn resumption(&self) -> Option<&Resumption> {
         self.resumption.as_deref()
     }
 
-    /// What the agent is doing now.
+    /// State of the agent now.
     #[must_use]
     pub fn state(&self) -> AgentState {
         self.status.borrow().state
@@ -220,7 +220,7 @@ impl AsyncAgent {
         self.ask(Command::Transcript).await
     }
 
-    /// What the agent does from now on. The stream ends after [`AgentEventKind::Closed`](super::AgentEventKind::Closed) or
+    /// Events of the agent from now on. The stream ends after [`AgentEventKind::Closed`](super::AgentEventKind::Closed) or
     /// [`AgentEventKind::JournalFailed`](super::AgentEventKind::JournalFailed).
     pub fn events(&self) -> AgentEventStream {
         self.events.subscribe()
@@ -340,24 +340,24 @@ pub struct AgentTask {
     pub task: TaskId,
     /// The call that it carries out.
     pub call: ToolCall,
-    /// Where it stands.
+    /// Status of the task.
     pub status: TaskStatus,
-    /// When it was accepted.
+    /// Time at which it was accepted.
     pub accepted: Timestamp,
-    /// When its result enters the conversation, if it comes late.
+    /// Delivery policy of its result, if it comes late.
     pub delivery: DeliveryPolicy,
-    /// What its tool last said of its progress, while the manager remembers the task.
+    /// Last progress of its tool, while the manager remembers the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,
 }
 
-/// What an agent has done for one message of the user's.
+/// Summary of the work for one message of the user's.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RunSummary {
-    /// What the model said last; empty if it said nothing.
+    /// Last text of the model; empty if there is none.
     pub text: String,
-    /// What it took.
+    /// Totals of the run.
     pub totals: RunTotals,
 }
 

@@ -38,7 +38,7 @@ pub struct Ledger {
     /// The session was taken up again with something undone, and the model has not been told so.
     pub(super) is_restart_untold: bool,
     pub(super) transcript: Transcript,
-    /// How far what the model is shown of it is pruned.
+    /// Extent to which the transcript is pruned for the model.
     pub(super) pruned: Pruned,
     /// User messages that came while a turn was open: they follow its answers.
     pub(super) held_messages: Vec<String>,
@@ -59,7 +59,7 @@ pub struct Ledger {
     pub(super) pressing: bool,
     pub(super) groups: Vec<TaskGroup>,
     pub(super) run: RunTotals,
-    /// How many results the model has written itself, in all; and in how many turns since the user's last message.
+    /// Number of results that the model has written itself, in all.
     pub(super) forged: u32,
     pub(super) forging: u32,
     /// The model is to be told so when the turn is closed.
@@ -100,19 +100,19 @@ impl Ledger {
         &self.transcript
     }
 
-    /// How far what the model is shown of the transcript is pruned.
+    /// Extent to which the transcript is pruned for the model.
     #[must_use]
     pub fn pruned(&self) -> &Pruned {
         &self.pruned
     }
 
-    /// Whether something stands in the transcript that the model has not answered.
+    /// True if something stands in the transcript that the model has not answered.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.unanswered
     }
 
-    /// Whether what the model has not answered is more than the results of its own calls.
+    /// True if what the model has not answered is more than the results of its own calls.
     pub(crate) fn is_pressing(&self) -> bool {
         self.pressing
     }
@@ -139,19 +139,19 @@ impl Ledger {
         self.numbers.get(&task).copied()
     }
 
-    /// How many tool results the model has written itself in this session; they were cut out.
+    /// Number of tool results that the model has written itself in this session; they were cut out.
     #[must_use]
     pub fn forged(&self) -> u32 {
         self.forged
     }
 
-    /// What the agent has done since the user's last message.
+    /// Totals since the user's last message.
     #[must_use]
     pub fn run(&self) -> &RunTotals {
         &self.run
     }
 
-    /// Whether the acknowledgement of a task is the last answer to its call, and no turn has seen it.
+    /// True if the acknowledgement of a task is the last answer to its call, and no turn has seen it.
     pub(crate) fn is_unseen(&self, number: TaskNo) -> bool {
         matches!(&self.unseen, Some((_, acknowledged)) if acknowledged.contains(&number))
     }
@@ -167,13 +167,13 @@ impl Ledger {
         self.works_for
     }
 
-    /// Whether the session has been closed: nothing follows.
+    /// True if the session has been closed: nothing follows.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.life == Life::Closed
     }
 
-    /// Whether the model is to be told with the next results that the session was taken up again.
+    /// True if the model is to be told with the next results that the session was taken up again.
     pub(crate) fn is_restart_untold(&self) -> bool {
         self.is_restart_untold
     }

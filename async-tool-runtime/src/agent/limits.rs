@@ -1,4 +1,4 @@
-//! How much an agent does before somebody looks at it.
+//! Limits of one run of an agent.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::model::Usage;
 
-/// How much an agent does for one message of the user's. A model that calls tools in a circle, or answers itself for ever,
+/// Limits of the work for one message of the user's. A model that calls tools in a circle, or answers itself for ever,
 /// comes to an end here.
 ///
 /// A run begins with each message of the user's. At a limit the agent asks its model no more and says so
@@ -76,7 +76,7 @@ impl RunLimits {
     }
 }
 
-/// What an agent has done since the user's last message.
+/// Totals of an agent since the user's last message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunTotals {
@@ -84,7 +84,7 @@ pub struct RunTotals {
     pub turns: u32,
     /// Tool calls, those of the `task` tool included.
     pub tool_calls: u32,
-    /// What the turns that came to their end have used.
+    /// Usage of the turns that came to their end.
     pub usage: Usage,
 }
 
@@ -92,11 +92,11 @@ pub struct RunTotals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunLimit {
-    /// So many model calls.
+    /// Limit of model calls.
     Turns(u32),
-    /// So many tool calls.
+    /// Limit of tool calls.
     ToolCalls(u32),
-    /// So many tokens.
+    /// Limit of tokens.
     Tokens(u64),
 }
 

@@ -4,7 +4,7 @@
 //! the input. What it knows is a [`Ledger`], the fold of the journal; what it decides are [`AgentAction`]s. The shell
 //! (`shell.rs`) is one tokio task per session that owns the machine and carries actions out in order.
 //!
-//! What a model writes passes a [`FrameGuard`] first: a result that it wrote itself is cut out before the user, the journal or a tool sees it, and
+//! A model's text passes a [`FrameGuard`] first: a result that the model wrote itself is cut out before the user, the journal or a tool sees it, and
 //! the model is told. The `task` tool (`task_tool.rs`) is answered by the machine, from the ledger.
 //!
 //! # Invariants

@@ -1,4 +1,4 @@
-//! How an agent decides.
+//! Policies of an agent.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     tool::{Background, DeliveryPolicy, Effect, ToolOptions, ToolRegistry},
 };
 
-/// When the model is asked again after its calls have been acknowledged.
+/// Policy of asking the model again after its calls have been acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AckPolicy {
@@ -20,18 +20,18 @@ pub enum AckPolicy {
     Deferred,
 }
 
-/// When results that wait wake an idle agent, unless their [`DeliveryPolicy`] says otherwise.
+/// Policy by which waiting results wake an idle agent, unless their [`DeliveryPolicy`] says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WakePolicy {
-    /// How long no further result must have come; also how long a turn runs before a result can break it off. Default: 20 ms.
+    /// Pause without a further result; also the time a turn runs before a result can break it off. Default: 20 ms.
     pub quiet: Duration,
-    /// How long the first result waits at most. Default: 250 ms.
+    /// Longest wait of the first result. Default: 250 ms.
     pub cap: Duration,
-    /// How many of a turn's calls make one wake-up, unless the task is in a group of its own
+    /// Join of a turn's calls, unless the task is in a group of its own
     /// ([`AsyncAgent::group`](super::AsyncAgent::group)). Default: [`JoinPolicy::Any`].
     pub join: JoinPolicy,
-    /// How long after its answers a turn's results are joined: what is there by then wakes the model. Default: without end.
+    /// Time after its answers for which a turn's results are joined; those that are in by then wake the model. Default: without end.
     pub deadline: Option<Duration>,
 }
 
@@ -68,50 +68,50 @@ impl Default for WakePolicy {
     }
 }
 
-/// How an agent decides; the same for all of a session.
+/// Policy of an agent; the same for all of a session.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AgentPolicy {
-    /// How long the end of a turn waits for results before it acknowledges calls, for tools that say nothing themselves and of
+    /// Grace time: how long the end of a turn waits for results before it acknowledges calls. It is that of tools that set none themselves and of
     /// which nothing is known yet. Default: 250 ms.
     pub grace: Duration,
-    /// How long the end of a turn waits for tools whose latencies are known; `None`: always as long as `grace`. Default:
+    /// Grace time of tools whose latencies are known; `None`: always `grace`. Default:
     /// [`LearnedGrace::default`].
     pub learned_grace: Option<LearnedGrace>,
-    /// When the model is asked again after acknowledgements.
+    /// Policy of asking the model again after acknowledgements.
     pub ack: AckPolicy,
-    /// When results wake an idle agent.
+    /// Wake policy of results at an idle agent.
     pub wake: WakePolicy,
-    /// When late results enter the conversation, for tools that say nothing themselves. Default: [`DeliveryPolicy::WhenIdle`].
+    /// Delivery policy of tools that set none themselves. Default: [`DeliveryPolicy::WhenIdle`].
     pub delivery: DeliveryPolicy,
-    /// How much of the conversation the model is shown. Default: [`PrunePolicy::default`].
+    /// Pruning of the conversation. Default: [`PrunePolicy::default`].
     pub prune: PrunePolicy,
-    /// How the tokens of the conversation are estimated. Default: [`ApproximateTokens`].
+    /// Estimator of the conversation's tokens. Default: [`ApproximateTokens`].
     pub tokens: Arc<dyn TokenEstimator>,
-    /// How much the agent does for one message of the user's.
+    /// Limits of the work for one message of the user's.
     pub limits: RunLimits,
-    /// Whether the model has the `task` tool, where any tool can run in the background. Default: yes.
+    /// True if the model has the `task` tool, where any tool can run in the background. Default: yes.
     pub task_tool: bool,
-    /// How long the `task` tool waits at most, whatever the model says. Default: 60 s.
+    /// Longest wait of the `task` tool, whatever the model says. Default: 60 s.
     pub wait_limit: Duration,
-    /// How long a model may say nothing before its turn has failed. Default: 5 minutes.
+    /// Longest silence of a model; then its turn has failed. Default: 5 minutes.
     pub model_timeout: Option<Duration>,
-    /// How many times a turn that failed in passing is tried again. Default: 2.
+    /// Retries of a turn that failed in passing. Default: 2.
     pub model_retries: u32,
     /// The longest pause before the first retry; it doubles with each, and the pause is drawn between zero and it, but is never shorter than
     /// the provider asks for. Default: 500 ms.
     pub model_backoff: Duration,
-    /// How many times a task is submitted in all, if the processes that run it end before it does. Default: 3. Then nobody knows
+    /// Most submissions of a task whose processes end before it does. Default: 3. Then its end is unknown:
     /// how it ended: it may be what ends them.
     pub attempts: u32,
-    /// Whether tasks outlive the process: they run on a [`Backend`](crate::Backend) that keeps them, and are found again by their ids.
+    /// True if tasks outlive the process: they run on a [`Backend`](crate::Backend) that keeps them, and are found again by their ids.
     /// Default: no.
     pub is_attached: bool,
-    /// What the machine has to know of each tool.
+    /// Tools, for their options.
     tools: ToolRegistry,
 }
 
-/// How long the end of a turn waits for a call.
+/// Grace time of a call at the end of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grace {
     Fixed(Duration),
@@ -148,44 +148,44 @@ impl AgentPolicy {
         self.tools.find(tool).map(|tool| tool.options())
     }
 
-    /// Whether there is such a tool.
+    /// True if there is such a tool.
     pub(crate) fn has_tool(&self, tool: &str) -> bool {
         self.options(tool).is_some()
     }
 
-    /// Whether this tool can find out what became of a call whose process has ended.
+    /// True if this tool can find out what became of a call whose process has ended.
     pub(crate) fn reconciles(&self, tool: &str) -> bool {
         self.options(tool).is_some_and(|options| options.reconcile.is_some())
     }
 
-    /// What a call of this tool does to the world.
+    /// Effect of this tool's calls.
     pub(crate) fn effect_of(&self, tool: &str) -> Effect {
         self.options(tool).map_or(Effect::Once, |options| options.effect)
     }
 
-    /// Whether the agent answers calls of this tool itself.
+    /// True if the agent answers calls of this tool itself.
     pub(crate) fn is_own(&self, tool: &str) -> bool {
         self.task_tool && tool == task_tool::NAME
     }
 
-    /// Whether arguments of this tool may be results of other tasks.
+    /// True if arguments of this tool may be results of other tasks.
     pub(crate) fn takes_futures(&self, tool: &str) -> bool {
         self.options(tool).is_some_and(|options| options.futures)
     }
 
-    /// Whether a call may run before its turn is complete: only if it changes nothing. A turn that breaks off is asked again, and
+    /// True if a call may run before its turn is complete: only if it changes nothing. A turn that breaks off is asked again, and
     /// its calls come back as new tasks, with new idempotency keys. A call of an unknown tool may: it only gets an error.
     pub(crate) fn starts_early(&self, tool: &str) -> bool {
         self.options(tool).is_none_or(|options| options.effect == Effect::Read)
     }
 
-    /// When late results of this tool enter the conversation.
+    /// Delivery policy of this tool.
     pub(crate) fn delivery_of(&self, tool: &str) -> DeliveryPolicy {
         let own = self.options(tool).and_then(|options| options.delivery);
         own.unwrap_or(self.delivery)
     }
 
-    /// How long the end of a turn waits for this tool.
+    /// Grace time of this tool.
     pub(crate) fn grace_of(&self, tool: &str) -> Grace {
         let background = self
             .options(tool)

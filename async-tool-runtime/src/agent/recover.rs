@@ -12,7 +12,7 @@ use crate::{
     session::SessionId,
 };
 
-/// What [`AsyncToolManager::recover`] came to.
+/// Outcome of [`AsyncToolManager::recover`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 #[must_use = "an agent whose last handle is dropped is closed"]
@@ -29,7 +29,7 @@ pub struct Recovery {
 pub struct Unrecovered {
     /// The session.
     pub session: SessionId,
-    /// Why.
+    /// Reason.
     pub error: StartError,
 }
 

@@ -1,8 +1,8 @@
-//! What became of a session's tasks when it was taken up again.
+//! Fates of the tasks of a session that was taken up again.
 
 use crate::task::TaskNo;
 
-/// What became of a session's tasks when it was taken up again, because the process that had it has ended.
+/// Fates of a session's tasks when it was taken up again after its process had ended.
 ///
 /// Tasks that wait for the result of another are in none of the lists: they have never been submitted, and go on waiting for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,6 @@ pub struct Resumption {
     pub ended: Vec<TaskNo>,
     /// Those that had ended before, whose results the model had not been told.
     pub undelivered: Vec<TaskNo>,
-    /// Whether a turn had begun whose end nobody has seen: the model is asked again.
+    /// True if a turn had begun whose end nobody has seen: the model is asked again.
     pub repeats_turn: bool,
 }

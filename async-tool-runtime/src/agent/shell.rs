@@ -40,7 +40,7 @@ use crate::{
     task::{AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
 };
 
-/// How many commands may wait; the host waits beyond that.
+/// Capacity of the command channel; beyond it the host waits.
 const COMMAND_BACKLOG: usize = 16;
 /// The pauses before a journal that can't be written is tried again.
 const JOURNAL_PAUSES: [Duration; 3] = [
@@ -66,7 +66,7 @@ pub(super) struct Shell {
     pub(super) snapshot: Seq,
 
     news: mpsc::UnboundedReceiver<TaskNews>,
-    /// What came of carrying out an action: tasks that the manager didn't take settle like any other.
+    /// Inputs that come of carrying out actions: tasks that the manager didn't take settle like any other.
     inputs: VecDeque<AgentInput>,
     turn: Option<(TurnNo, ModelStream)>,
     timers: BTreeMap<Timer, Timestamp>,
@@ -77,7 +77,7 @@ pub(super) struct Shell {
     stopped: Option<String>,
 }
 
-/// What woke the shell.
+/// Event that woke the shell.
 enum Woken {
     Command(Option<Command>),
     Input(AgentInput),
@@ -578,7 +578,7 @@ impl Shell {
             .collect()
     }
 
-    /// Whether the session still takes in anything: one that comes to its end takes no messages, but the host may look after its
+    /// True if the session still takes in anything: one that comes to its end takes no messages, but the host may look after its
     /// tasks.
     fn is_alive(&self) -> Result<(), AgentError> {
         let ledger = self.machine.ledger();
@@ -610,7 +610,7 @@ impl Drop for Shell {
     }
 }
 
-/// Whether another snapshot is of use. The longer the session, the more it costs, and the rarer it is: so snapshots cost in all as much as
+/// True if another snapshot is of use. The longer the session, the more it costs, and the rarer it is: so snapshots cost in all as much as
 /// a few foldings.
 pub(super) fn is_due(journal: &dyn Journal, seq: Seq, last: Seq) -> bool {
     let since = seq.as_u64() - last.as_u64();
@@ -650,7 +650,7 @@ async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput
     }
 }
 
-/// Whether exactly these entries stand after the last one that is known to be durable.
+/// True if exactly these entries stand after the last one that is known to be durable.
 async fn has_written(journal: &dyn Journal, session: &SessionId, known: Seq, entries: &[Entry], last: Seq) -> bool {
     if last.as_u64() != known.as_u64() + entries.len() as u64 {
         return false;

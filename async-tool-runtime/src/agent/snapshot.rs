@@ -1,6 +1,6 @@
 //! A ledger as bytes, and back.
 //!
-//! What stands in a session more than once (a result is in its task's record, and in the message that told it) is written once.
+//! Each result is written once, although it is in its task's record and in the message that told it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -75,7 +75,7 @@ enum StoredContent {
 }
 
 impl Ledger {
-    /// What the session is after the entry at `seq`, which is the last that was applied, for a journal to keep.
+    /// Snapshot of the session after the entry at `seq`, which is the last that was applied, for a journal to keep.
     #[must_use]
     pub fn to_snapshot(&self, seq: Seq) -> Option<Snapshot> {
         // All fields by name, so that none that is added is forgotten. The numbers are in the records.

@@ -1,4 +1,4 @@
-//! Why an agent can't be started.
+//! Errors of starting an agent.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -22,11 +22,11 @@ pub enum StartError {
     Journal(AppendError),
     /// The session could not be read.
     Read(ReadError),
-    /// What the journal has of the session can't be: it was not written by an agent, or by a version that this one doesn't know.
+    /// The entries of the session can't follow each other: no agent has written them, or a version that this one doesn't know.
     Fold {
         /// The first entry that is wrong.
         seq: Seq,
-        /// What is wrong with it.
+        /// Reason of the refusal.
         error: FoldError,
     },
     /// The journal has no such session.
@@ -48,7 +48,7 @@ pub enum StartError {
     Schema {
         /// The tool's name.
         tool: Arc<str>,
-        /// Where, why, and what to do about it.
+        /// Position, reason and remedy.
         error: SchemaError,
     },
     /// Agents must be started within a tokio runtime.
@@ -56,7 +56,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether somebody else has the session: another agent of this manager, or another process. Nothing has been run here.
+    /// True if somebody else has the session: another agent of this manager, or another process. Nothing has been run here.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
         matches!(

@@ -1,8 +1,8 @@
-//! What an agent is doing.
+//! State of an agent.
 
 use serde::Serialize;
 
-/// What an agent is doing.
+/// State of an agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// How many letters of what a sub-agent says are shown as its progress.
+/// Longest text of a sub-agent's progress, in letters.
 const SHOWN: usize = 200;
 
 #[derive(Deserialize, JsonSchema)]
@@ -269,7 +269,7 @@ async fn steer(agent: &AsyncAgent, messages: &mut Messages) -> Result<(), ToolEr
     }
 }
 
-/// What the agent said last.
+/// Last text of the agent.
 fn last_words(messages: &[Arc<Message>]) -> String {
     let texts = messages.iter().rev().filter_map(|message| match &**message {
         Message::Assistant { text, .. } if !text.is_empty() => Some(text.clone()),

@@ -17,11 +17,11 @@ use crate::{
 
 /// Name of the tool.
 pub(crate) const NAME: &str = TASK_TOOL;
-/// How much of a result one answer holds, in bytes of text.
+/// Largest piece of a result in one answer, in bytes of text.
 const PIECE: usize = 16 * 1024;
-/// How many matching lines one answer holds.
+/// Most matching lines in one answer.
 const MATCHES: usize = 100;
-/// How much of one matching line is shown, in characters.
+/// Longest text of one matching line, in characters.
 const LINE: usize = 400;
 /// The longest wait when the model doesn't say.
 const WAIT: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ const DESCRIPTION: &str = "Looks after tools that run in the background. Results
      `send` gives `text` to a running task that reads messages. `cancel` stops `tasks`. \
      `group` joins `tasks` under `name`, so that you are told once: when all, any, the first that succeeds (`mode` \"first_ok\", the others are stopped) or `count` of them (`mode` \"quorum\") have ended, or after `seconds`.";
 
-/// What a call of the tool asks for.
+/// Request of a call of the tool.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Control {
     List,
@@ -72,7 +72,7 @@ pub(crate) enum Named {
     Call(usize),
 }
 
-/// Which part of a result.
+/// Part of a result.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Part {
     Range { offset: usize, limit: Option<usize> },
@@ -156,7 +156,7 @@ static DEFINITION: LazyLock<(ToolDefinition, Constraints)> = LazyLock::new(|| {
     (definition, constraints)
 });
 
-/// What a call asks for.
+/// Reads the request of a call.
 pub(crate) fn read(call: &ToolCall) -> Result<Control, ToolError> {
     let (definition, constraints) = &*DEFINITION;
     let arguments: Arguments = bind(&definition.input_schema, constraints, &call.arguments)?;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{context::frames, task::ResultPreview};
 
-/// How many bytes of arguments stay in the line of a delivery. Its call may be out of sight, and the number alone says little.
+/// Longest text of arguments in the line of a delivery, in bytes. Its call may be out of sight, and the number alone says little.
 const ARGUMENT_BYTES: usize = 120;
 /// A handle is a task's number or id. What is longer is the work of a tool that imitates a preview.
 const HANDLE_BYTES: usize = 64;
@@ -60,7 +60,7 @@ fn collapse_answer(answer: &Answer) -> Option<Answer> {
     is_worth_it(size(&collapsed.to_model_json()), size(&answer.to_model_json())).then_some(collapsed)
 }
 
-/// What the `task` tool has said, with the names of the tasks and without their results.
+/// Report of the `task` tool, with the names of the tasks and without their results.
 fn shorten_report(report: &Value) -> Value {
     let name = |row: &Value| -> Option<Value> {
         let keys = ["task", "tool", "status"];

@@ -20,14 +20,14 @@ use crate::{
     task::{AsyncTaskResult, TaskNo, TaskOutcome},
 };
 
-/// What a model is told whose turn was broken off: it would take its half sentence for an end otherwise.
+/// Notice after a turn that was broken off: the model would take its half sentence for an end otherwise.
 pub(crate) const INTERRUPTED: &str =
     "Your last turn was broken off for this. What you had said by then and the calls that you had completed stand.";
 
-/// What a model is told whose session was taken up again: results may be late, come from a second run, or be missing.
+/// Notice after a restart: results may be late, come from a second run, or be missing.
 pub(crate) const RESTARTED: &str = "The program that runs the tools was restarted in the meantime. Tools that may be repeated were run again; where that must not be, it is said what is known.";
 
-/// What goes with a result of which the journal has only a part.
+/// Note for a result of which the journal has only a part.
 pub(crate) const REDACTED_NOTE: &str =
     "what stands as [redacted] was kept secret and can't be shown again; if you need it, call the tool again";
 
@@ -78,7 +78,7 @@ fn write_frame<'a>(
     text.extend(["</tool_results_", nonce, ">"]);
 }
 
-/// What stands before the frame of a delivery, and the lines in it; `None` if the text isn't one of the session.
+/// Head of a delivery before its frame, and the lines in the frame; `None` if the text isn't one of the session.
 pub(crate) fn parts<'a>(text: &'a str, nonce: &str) -> Option<(&'a str, &'a str)> {
     let (head, rest) = text.split_once(&format!("\n<tool_results_{nonce}>\n"))?;
     let lines = rest.strip_suffix(&format!("</tool_results_{nonce}>"))?;
@@ -90,7 +90,7 @@ pub(crate) fn describe(number: TaskNo, result: &AsyncTaskResult, arguments: &Val
     serde_json::to_value(Shown::new(number, result, arguments, now)).unwrap_or_default()
 }
 
-/// What the model is shown of a result: a field for each of the [`NAMES`], in their order.
+/// Result as the model is shown it: a field for each of the [`NAMES`], in their order.
 struct Shown<'a>([Option<Field<'a>>; NAMES.len()]);
 
 const NAMES: [&str; 10] = [

@@ -1,4 +1,4 @@
-//! What the model is shown.
+//! The conversation, as the model is shown it.
 //!
 //! # Invariants
 //!

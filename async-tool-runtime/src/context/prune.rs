@@ -1,4 +1,4 @@
-//! When a conversation is pruned, and what is pruned of it.
+//! Pruning of a conversation.
 
 use std::{ops::Range, sync::Arc};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Message, collapse::collapse};
 
-/// When a conversation is pruned, and how far.
+/// Policy of pruning: its budget, and its extent.
 ///
 /// ```
 /// use async_tool_runtime::PrunePolicy;
@@ -19,14 +19,14 @@ use super::{Message, collapse::collapse};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrunePolicy {
-    /// How many tokens a request may have, with the system prompt and the tools: the model's context, less the room for what it is to
+    /// Budget of a request in tokens, with the system prompt and the tools: the model's context, less the room for what it is to
     /// say. Default: 100,000, which leaves a fifth of a context of 128,000.
     pub budget: usize,
-    /// How many tokens it is pruned down to. Default: 60 % of the budget.
+    /// Size after a pruning, in tokens. Default: 60 % of the budget.
     ///
     /// Every pruning costs the provider's prompt cache. The further it goes, the longer the next one is off.
     pub target: usize,
-    /// How many turns at the end stay as they are. Default: 4. What the model has not answered yet always does.
+    /// Turns at the end that stay as they are. Default: 4. Unanswered messages always stay.
     pub keep_recent: usize,
 }
 
@@ -62,7 +62,7 @@ impl Default for PrunePolicy {
     }
 }
 
-/// How far a conversation has been pruned: with the transcript, all that is needed to show the model the same again.
+/// Extent to which a conversation has been pruned. With the transcript, it is enough to show the model the same again.
 ///
 /// The two numbers are places in [`Transcript::messages`](super::Transcript::messages), each the end of a turn: the model's message, with
 /// the answers to its calls if it made any.
@@ -73,19 +73,19 @@ pub struct Pruned {
     pub collapsed: usize,
     /// The messages before this one are left out, but for those of the user that the rest builds on.
     pub dropped: usize,
-    /// What ran in the background when it was pruned. It stays as it was written: a text that changed would cost the prompt cache of all
+    /// Status of the background tasks when it was pruned. It stays as it was written: a text that changed would cost the prompt cache of all
     /// that stands behind it.
     pub status: String,
 }
 
 impl Pruned {
-    /// Whether nothing has been pruned.
+    /// True if nothing has been pruned.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
         self.collapsed == 0 && self.dropped == 0
     }
 
-    /// Whether a conversation that is pruned this far can be pruned as far as `next`: to the ends of turns, and never back.
+    /// True if a conversation that is pruned this far can be pruned as far as `next`: to the ends of turns, and never back.
     #[must_use]
     pub fn allows(&self, next: &Self, messages: &[Arc<Message>]) -> bool {
         self.collapsed <= next.collapsed
@@ -95,7 +95,7 @@ impl Pruned {
             && is_boundary(messages, next.dropped)
     }
 
-    /// What is shown in place of the messages before [`collapsed`](Self::collapsed), and where the others go on.
+    /// Messages in place of those before [`collapsed`](Self::collapsed), and the position where the others go on.
     ///
     /// A marker that isn't one of this transcript's is taken for the nearest one before it, so that no call is parted from its answer.
     pub(super) fn lead(&self, messages: &[Arc<Message>]) -> (Vec<Arc<Message>>, usize) {
@@ -117,7 +117,7 @@ impl Pruned {
     }
 }
 
-/// What the model is shown of a conversation that has been pruned this far.
+/// View of a conversation that has been pruned this far.
 ///
 /// The messages of the transcript from [`Pruned::collapsed`] on are shown as they are, so that until the next pruning a view only grows
 /// at its end. Before them stand
@@ -162,7 +162,7 @@ pub(super) fn note(left_out: usize, status: &str) -> Message {
     Message::Note { text }
 }
 
-/// Whether a turn ends before this place, or nothing stands before it.
+/// True if a turn ends before this place, or nothing stands before it.
 pub(super) fn is_boundary(messages: &[Arc<Message>], place: usize) -> bool {
     match place.checked_sub(1) {
         None => true,
@@ -214,7 +214,7 @@ impl Request {
         }
     }
 
-    /// What of it stays if the messages before `dropped` are left out: all, if the message there goes on with it.
+    /// Part of it that stays if the messages before `dropped` are left out: all, if the message there goes on with it.
     pub(super) fn kept(&self, messages: &[Arc<Message>], dropped: usize) -> Range<usize> {
         let goes_on = messages.get(dropped).is_some_and(|message| !is_user(message));
         if goes_on {

@@ -1,4 +1,4 @@
-//! What runs in the background, in a few lines.
+//! Status of running tasks, in a few lines.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     task::{TaskNo, TaskStatus},
 };
 
-/// How many bytes of a tool's name are shown. Names come from the model, also such as no tool has.
+/// Longest name of a tool that is shown, in bytes. Names come from the model, also such as no tool has.
 const NAME_BYTES: usize = 64;
 
 /// A task of which the model knows that it runs, and not how it ended.
@@ -22,9 +22,9 @@ pub struct RunningTask<'a> {
     pub tool: &'a str,
     /// The arguments as the model sent them.
     pub arguments: &'a Value,
-    /// Where it stands.
+    /// Status of the task.
     pub status: TaskStatus,
-    /// How long ago it was accepted.
+    /// Time since the task was accepted.
     pub elapsed: Duration,
 }
 
@@ -48,15 +48,15 @@ impl<'a> RunningTask<'a> {
     }
 }
 
-/// How large a [`status_block`] may be.
+/// Limits of a [`status_block`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StatusLimit {
-    /// How many tasks are listed. Default: 20.
+    /// Most tasks that are listed. Default: 20.
     pub tasks: usize,
-    /// How many bytes the block has at most, whatever the tasks; a block without any task named takes some 200. Default: 4 KiB.
+    /// Largest size of the block, in bytes; a block without any task named takes some 200. Default: 4 KiB.
     pub bytes: usize,
-    /// How many bytes of a task's arguments are shown. Default: 120.
+    /// Longest text of a task's arguments, in bytes. Default: 120.
     pub argument_bytes: usize,
 }
 
@@ -78,10 +78,10 @@ impl Default for StatusLimit {
     }
 }
 
-/// What runs in the background, for [`ContextWindow::plan`](super::ContextWindow::plan): one line for each task, in the order in which
+/// Status of running tasks, for [`ContextWindow::plan`](super::ContextWindow::plan): one line for each task, in the order in which
 /// they come, and how many more there are.
 ///
-/// What comes from a model or a tool is JSON with `<`, `>` and `&` escaped, as in a delivery, so it can neither begin a line nor
+/// Text of a model or a tool is JSON with `<`, `>` and `&` escaped, as in a delivery, so it can neither begin a line nor
 /// open a frame.
 ///
 /// ```

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::TokenEstimator;
 
-/// How many bytes are counted at once. The expression that finds words gives up, and `tiktoken-rs` with it, on a few MB of spaces; and
+/// Bytes that are counted at once. The expression that finds words gives up, and `tiktoken-rs` with it, on a few MB of spaces; and
 /// the time for one long word grows with its square. A cut costs a token at most.
 const PIECE: usize = 4 * 1_024;
 

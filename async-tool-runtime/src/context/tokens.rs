@@ -1,4 +1,4 @@
-//! How many tokens the model is shown.
+//! Estimates of the tokens of a conversation.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::{Answer, AnswerContent, Message, stand_in::size};
 use crate::task::TaskOutcome;
 
-/// What a provider puts around a message: its role and its ends. OpenAI documents 3.
+/// Tokens around a message: its role and its ends. OpenAI documents 3.
 const AROUND_MESSAGE: usize = 4;
-/// What goes with a call or an answer beside its own text: the provider's id of it, and the names of its fields.
+/// Tokens of a call or an answer beside its own text: the provider's id of it, and the names of its fields.
 const AROUND_CALL: usize = 16;
-/// What an acknowledgement says beside the call's own name and arguments. It is the same in all of them; the tests count it.
+/// Tokens of an acknowledgement beside the call's own name and arguments. It is the same in all of them; the tests count it.
 const IN_ACK: usize = 96;
 
 /// Says how many tokens a text has, so that a conversation can be kept within a budget.
@@ -36,7 +36,7 @@ pub trait TokenEstimator: fmt::Debug + Send + Sync {
         measure(message, &count, &|value| self.count_text(&value.to_string()))
     }
 
-    /// Whether no text has more tokens than bytes, as with any byte-pair tokenizer, and [`count_message`](Self::count_message) is left as
+    /// True if no text has more tokens than bytes, as with any byte-pair tokenizer, and [`count_message`](Self::count_message) is left as
     /// it is. Nothing is counted then as long as a token for each byte would fit into the budget: most conversations never come that far.
     /// Default: no.
     fn is_bounded_by_bytes(&self) -> bool {
@@ -49,7 +49,7 @@ pub(super) fn most_tokens(message: &Message) -> usize {
     measure(message, &str::len, &size)
 }
 
-/// How large a message is, where that is said of its texts and of its values.
+/// Size of a message, from the sizes of its texts and of its values.
 fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value) -> usize) -> usize {
     let inside = match message {
         Message::User { text: said } | Message::Delivery { text: said, .. } | Message::Note { text: said } => {

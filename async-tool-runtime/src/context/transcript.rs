@@ -12,7 +12,7 @@ use crate::task::{AsyncTaskResult, CallId, TaskAck, TaskNo, TaskOutcome, ToolCal
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Message {
-    /// What the user said.
+    /// Message of the user's.
     User {
         /// The text.
         text: String,
@@ -54,7 +54,7 @@ pub struct Answer {
     pub call: CallId,
     /// The name of the tool.
     pub tool: Arc<str>,
-    /// What the model is told.
+    /// Content for the model.
     pub content: AnswerContent,
 }
 
@@ -92,7 +92,7 @@ impl Answer {
         }
     }
 
-    /// Whether the answer is to be flagged as an error, on providers that have a flag for it.
+    /// True if the answer is to be flagged as an error, on providers that have a flag for it.
     #[must_use]
     pub fn is_error(&self) -> bool {
         match &self.content {
@@ -103,7 +103,7 @@ impl Answer {
     }
 }
 
-/// What an answer holds.
+/// Content of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -112,7 +112,7 @@ pub enum AnswerContent {
     Ack(TaskAck),
     /// The task has ended.
     Result(Arc<AsyncTaskResult>),
-    /// What the `task` tool says.
+    /// Report of the `task` tool.
     Report(Value),
     /// The task has ended, and the model is shown in one line that it has seen the result: how it ended, how large the result is, and the
     /// name by which the `task` tool shows it again. Never in a transcript: only in what is shown of one that was pruned.

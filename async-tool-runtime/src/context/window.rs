@@ -1,4 +1,4 @@
-//! What fits into the model's context.
+//! Window that keeps a conversation within the model's context.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ pub struct ContextWindow {
     lead: Lead,
 }
 
-/// What is shown in place of the messages that were pruned.
+/// Messages in place of those that were pruned.
 #[derive(Clone, Debug, Default)]
 struct Lead {
     pruned: Pruned,
     messages: Vec<Arc<Message>>,
     tokens: usize,
-    /// Where the transcript goes on.
+    /// Position where the transcript goes on.
     next: usize,
 }
 
@@ -63,7 +63,7 @@ impl ContextWindow {
         self
     }
 
-    /// How tokens are estimated.
+    /// Estimator of tokens.
     #[must_use]
     pub fn estimator(&self) -> &dyn TokenEstimator {
         &*self.estimator
@@ -75,14 +75,14 @@ impl ContextWindow {
         &self.policy
     }
 
-    /// How many tokens the model is shown of a transcript that has been pruned this far.
+    /// Estimated tokens of a transcript that has been pruned this far.
     pub fn tokens(&mut self, messages: &[Arc<Message>], pruned: &Pruned) -> usize {
         self.lead_to(messages, pruned);
         self.count(messages);
         self.lead.tokens + self.sums[messages.len()] - self.sums[self.lead.next]
     }
 
-    /// What the model is shown of a transcript that has been pruned this far: the same as [`pruned_view`](super::pruned_view).
+    /// View of a transcript that has been pruned this far: the same as [`pruned_view`](super::pruned_view).
     pub fn view(&mut self, messages: &[Arc<Message>], pruned: &Pruned) -> Vec<Arc<Message>> {
         self.lead_to(messages, pruned);
         let rest = &messages[self.lead.next..];
@@ -102,7 +102,7 @@ impl ContextWindow {
     /// 2. when all of them are, whole turns are left out, the oldest first: what led to the turn, what the model said, its
     ///    calls and their answers.
     ///
-    /// What is said of the tasks that run is written anew with each pruning.
+    /// The status of the running tasks is written anew with each pruning.
     ///
     /// The last turns ([`PrunePolicy::keep_recent`]) and what the model has not answered stay. So a request can be larger than its
     /// budget: if those are, with the first message and the request that is worked on.
@@ -264,7 +264,7 @@ impl ContextWindow {
         place
     }
 
-    /// Whether a request is within the budget although nobody has counted what is new: also with a token for each of its bytes.
+    /// True if a request is within the budget although nobody has counted what is new: also with a token for each of its bytes.
     fn surely_fits(&mut self, budget: usize, messages: &[Arc<Message>], pruned: &Pruned, overhead: usize) -> bool {
         if !self.estimator.is_bounded_by_bytes() {
             return false;

@@ -14,11 +14,11 @@ pub enum CallAnswer {
     Ack(TaskNo, TaskStatus),
     /// The result.
     Result(TaskNo),
-    /// What the `task` tool says.
+    /// Report of the `task` tool.
     Report {
         /// The number of the call.
         number: TaskNo,
-        /// What it says, as the model reads it.
+        /// Content, as the model reads it.
         content: Value,
         /// The tasks whose results it holds: this is their delivery.
         tasks: Vec<TaskNo>,

@@ -8,11 +8,11 @@ use crate::task::TaskNo;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Awaited {
-    /// Where the value goes: a JSON pointer into the arguments.
+    /// Position of the value: a JSON pointer into the arguments.
     pub position: String,
     /// The task whose result it is; its number is lower than that of the task that waits.
     pub task: TaskNo,
-    /// Which part of the result: a JSON pointer into it, empty for all of it.
+    /// Part of the result: a JSON pointer into it, empty for all of it.
     pub pointer: String,
 }
 

@@ -73,7 +73,7 @@ impl PromiseError {
         self.seq
     }
 
-    /// What is wrong with it.
+    /// Promise that the entry breaks.
     #[must_use]
     pub fn promise(&self) -> &str {
         &self.promise
@@ -94,7 +94,7 @@ impl fmt::Display for PromiseError {
 
 impl Error for PromiseError {}
 
-/// What a journal says of each task.
+/// State of the session, as the journal tells it.
 #[derive(Default)]
 struct Books {
     nonce: Option<String>,
@@ -108,7 +108,7 @@ struct Books {
     unseen: BTreeSet<TaskNo>,
     /// A turn was broken off for this result, and it has not been told.
     interrupter: Option<TaskNo>,
-    /// How many messages are collapsed, and how many dropped.
+    /// Number of collapsed and of dropped messages.
     pruned: (usize, usize),
     is_draining: bool,
     is_closing: bool,

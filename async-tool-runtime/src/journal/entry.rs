@@ -1,4 +1,4 @@
-//! What is written down.
+//! Entries of a journal.
 
 use std::sync::Arc;
 
@@ -25,29 +25,29 @@ pub enum Entry {
         /// The call that the session works for, where it is that of an agent that is a tool: whoever carries out the call takes it up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         works_for: Option<TaskId>,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The session was taken up by another process than the one that wrote the entries before, or by the same one again. Nobody runs
     /// any more what ran then.
     Resumed {
-        /// Who took it up: a random name, so that no two that do so in the same moment write the same.
+        /// Random name of the process that took it up, so that no two that do so in the same moment write the same.
         by: String,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The user said something.
     UserMessage {
         /// The text.
         text: String,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The model was asked.
     TurnStarted {
         /// The turn.
         turn: TurnNo,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The model made a call, and it became a task. Written before the task is submitted.
@@ -63,58 +63,58 @@ pub enum Entry {
         /// The results that its arguments wait for; the task is submitted when all of them are in.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         awaits: Vec<Awaited>,
-        /// Whether it is a call of the agent's own `task` tool: the agent answers it itself, and nothing is submitted.
+        /// True if it is a call of the agent's own `task` tool: the agent answers it itself, and nothing is submitted.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         own: bool,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// A task was submitted again, because the process that ran it has ended. It may be repeated, and its id is the same.
     Resubmitted {
         /// The task.
         task: TaskNo,
-        /// Which attempt this is; the first was 1.
+        /// Number of the attempt; the first was 1.
         attempt: u32,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The function of a task has left it to be completed from outside. It goes on waiting for that, whatever becomes of the process.
     Deferred {
         /// The task.
         task: TaskNo,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// A task asks people for something, or does so no longer: it does nothing between the two.
     Asked {
         /// The task.
         task: TaskNo,
-        /// What it asks for; `None`: that is answered or withdrawn.
+        /// Request; `None`: it is answered or withdrawn.
         request: Option<InputRequest>,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The model's turn is complete.
     TurnEnded {
         /// The turn.
         turn: TurnNo,
-        /// What the model said.
+        /// Text of the model.
         text: String,
         /// Its calls, in order; each has been accepted.
         calls: Vec<TaskNo>,
-        /// How it ended.
+        /// End of the turn.
         end: TurnEnd,
-        /// How many tool results it had written itself; they were cut out, and the model is told so.
+        /// Number of tool results that the model had written itself; they were cut out, and the model is told so.
         #[serde(default, skip_serializing_if = "is_zero")]
         cuts: u32,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The turn was broken off for a result that could not wait; what was finished of it is kept. It is not asked again.
     TurnInterrupted {
         /// The turn.
         turn: TurnNo,
-        /// What the model had said by then.
+        /// Text of the model by then.
         text: String,
         /// The calls that were complete, in order; each has been accepted.
         calls: Vec<TaskNo>,
@@ -123,16 +123,16 @@ pub enum Entry {
         /// As in [`TurnEnded`](Self::TurnEnded).
         #[serde(default, skip_serializing_if = "is_zero")]
         cuts: u32,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The turn failed; nothing of it is kept.
     TurnFailed {
         /// The turn.
         turn: TurnNo,
-        /// What went wrong, for operators.
+        /// Error, for operators.
         error: String,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// A task ended.
@@ -147,9 +147,9 @@ pub enum Entry {
         turn: TurnNo,
         /// One answer for each call, in order.
         answers: Vec<CallAnswer>,
-        /// Whether the model is asked again even if all answers are acknowledgements.
+        /// True if the model is asked again even if all answers are acknowledgements.
         eager: bool,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// Results came before the model had been shown the acknowledgements of their calls, and take their places. This is the
@@ -157,7 +157,7 @@ pub enum Entry {
     Replaced {
         /// The tasks whose results these are.
         tasks: Vec<TaskNo>,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// Results were put before the model. The message and the fact that it was delivered are one entry: that is the
@@ -167,34 +167,34 @@ pub enum Entry {
         tasks: Vec<TaskNo>,
         /// The text as the model reads it.
         text: String,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// Results will never be put before the model.
     Dropped {
         /// The tasks.
         tasks: Vec<TaskNo>,
-        /// Why.
+        /// Reason.
         reason: String,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// A task was told to stop.
     CancelRequested {
         /// The task.
         task: TaskNo,
-        /// Why.
+        /// Reason.
         reason: String,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The host said when the result of a task is to enter the conversation.
     DeliverySet {
         /// The task.
         task: TaskNo,
-        /// When its result is to be delivered.
+        /// Delivery policy of its result.
         policy: DeliveryPolicy,
-        /// When this was said.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// Tasks were joined to a group: their results wake the model together.
@@ -203,49 +203,49 @@ pub enum Entry {
         group: Arc<str>,
         /// Its tasks. A task is in one group: it leaves any other.
         tasks: Vec<TaskNo>,
-        /// How many of the results make one wake-up.
+        /// Number of results that make one wake-up.
         join: JoinPolicy,
-        /// When the model is woken with what there is by then.
+        /// Time at which the model is woken with the results that are in by then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
-        /// When this was said.
+        /// Time of the entry.
         at: Timestamp,
     },
-    /// What the model is shown of the conversation was cut down. The conversation itself is kept.
+    /// The model's view of the conversation was pruned. The conversation itself is kept.
     Pruned {
-        /// How far, from here on.
+        /// Extent of the pruning, from here on.
         pruned: Pruned,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The session takes no more messages, and goes on with what it has.
     Draining {
-        /// When what still runs is stopped.
+        /// Time at which running tasks are stopped.
         until: Timestamp,
-        /// When this was said.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The session ends without these tasks: they go on, and the model is not told their results.
     Detached {
         /// The tasks.
         tasks: Vec<TaskNo>,
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The session takes no more messages.
     Closing {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
     /// The session is over; nothing follows.
     Closed {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
 }
 
 impl Entry {
-    /// When it was written; of the end of a task, when the task ended, which is a little earlier.
+    /// Time of the entry; of the end of a task, the time at which the task ended, which is a little earlier.
     #[must_use]
     pub fn at(&self) -> Timestamp {
         match self {
@@ -276,7 +276,7 @@ impl Entry {
         }
     }
 
-    /// What kind of fact it is, as it is serialised: `user_message`.
+    /// Kind of the entry, as it is serialised: `user_message`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",

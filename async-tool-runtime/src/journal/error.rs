@@ -1,4 +1,4 @@
-//! Why a journal could not be written or read.
+//! Errors of a journal.
 
 use std::{error::Error, fmt};
 
@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// Somebody else owns the session now: it has entries that the writer doesn't know of, or it is held.
+    /// Another writer owns the session now: it has entries that this one doesn't know of, or holds it.
     Conflict {
         /// The last entry of the session.
         last: Seq,
@@ -22,7 +22,7 @@ pub enum AppendError {
     /// The agent has not given the entries to its journal, because what must not be written could not be taken out of them; see
     /// [`Redact`](crate::Redact). No journal fails like this.
     Unredacted {
-        /// Why, in words that hold nothing of the entries.
+        /// Reason, in words that hold nothing of the entries.
         reason: String,
     },
 }

@@ -1,8 +1,8 @@
-//! How many results of a group wake the model.
+//! Number of results of a group that wake the model.
 
 use serde::{Deserialize, Serialize};
 
-/// How many results of a group make one wake-up.
+/// Number of results of a group that make one wake-up.
 ///
 /// A join decides when the model is asked, and never what it is told: a turn that starts for another reason takes along all
 /// results that wait. Once a join is fulfilled it stays so, and what comes later wakes the model as if there were no group.

@@ -1,8 +1,8 @@
-//! What a session was after some entry, so that opening a long one doesn't begin with its first.
+//! State of a session after an entry, so that a long session is opened without its first entries.
 
 use super::Seq;
 
-/// What a session was after an entry: [`Ledger::to_snapshot`](crate::Ledger::to_snapshot) makes one. For a journal it is a place and
+/// State of a session after an entry: [`Ledger::to_snapshot`](crate::Ledger::to_snapshot) makes one. For a journal it is a position and
 /// bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

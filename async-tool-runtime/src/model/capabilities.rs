@@ -1,15 +1,15 @@
-//! What an adapter says of its provider.
+//! Capabilities of a model's provider.
 
 use crate::schema::Dialect;
 
-/// What a model's provider can do, as far as the agent has to know.
+/// Capabilities of a model's provider, as far as the agent uses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// How the provider wants the schemas of tools. An agent doesn't start with a tool whose schema can't be said so. Default:
+    /// Dialect of the provider's tool schemas. An agent doesn't start with a tool whose schema can't be said in it. Default:
     /// [`Dialect::Plain`].
     pub dialect: Dialect,
-    /// Whether calls may stay open while the conversation goes on, and be answered late and in their own place. Such a model is shown no
+    /// True if calls may stay open while the conversation goes on, and be answered late and in their own place. Such a model is shown no
     /// acknowledgements, so there is no use in asking it again for them: an agent without an
     /// [`ack_policy`](crate::AsyncAgentBuilder::ack_policy) of its own has [`AckPolicy::Deferred`](crate::AckPolicy::Deferred) then. Default: no.
     pub native_async: bool,

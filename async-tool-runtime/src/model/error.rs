@@ -1,4 +1,4 @@
-//! Why a turn failed.
+//! Failure of a turn.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -69,19 +69,19 @@ impl ModelError {
         self
     }
 
-    /// Whether another try can help.
+    /// True if another try can help.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         self.retryable
     }
 
-    /// Whether the conversation was longer than the model can read.
+    /// True if the conversation was longer than the model can read.
     #[must_use]
     pub const fn is_too_long(&self) -> bool {
         self.too_long
     }
 
-    /// How long to wait before another try, if the provider says so.
+    /// Pause before another try, if the provider asks for one.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after

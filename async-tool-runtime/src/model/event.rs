@@ -26,13 +26,13 @@ pub enum ModelEvent {
     Done(TurnEnd),
 }
 
-/// How a turn ended.
+/// End of a turn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TurnEnd {
-    /// Why the model stopped.
+    /// Reason for which the model stopped.
     pub stop: StopReason,
-    /// What the turn cost, where the provider says so.
+    /// Cost of the turn, where the provider tells it.
     #[serde(default)]
     pub usage: Usage,
     /// The provider's own blocks of this turn, to be sent back unchanged.
@@ -65,7 +65,7 @@ impl TurnEnd {
     }
 }
 
-/// Why a model stopped.
+/// Reason for which a model stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -81,7 +81,7 @@ pub enum StopReason {
     Refused,
 }
 
-/// What a turn cost, in tokens.
+/// Cost of a turn, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {

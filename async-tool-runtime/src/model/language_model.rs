@@ -10,7 +10,7 @@ pub trait Model: Send + Sync + 'static {
     /// Starts one turn.
     fn generate(&self, request: ModelRequest) -> ModelStream;
 
-    /// What the agent has to know of the provider. It is asked when an agent starts, and the answer must stay the same.
+    /// Capabilities of the provider. An agent asks for them when it starts, and they must stay the same.
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }

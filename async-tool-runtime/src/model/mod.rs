@@ -1,4 +1,4 @@
-//! What the agent asks of a language model.
+//! Language models, as the agent uses them.
 //!
 //! One method: a request goes in, a stream of events comes out. The runtime crate has no HTTP and knows no provider;
 //! adapters are crates of their own.

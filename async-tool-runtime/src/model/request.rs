@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{context::Message, session::SessionId, tool::ToolDefinition};
 
-/// What a model is shown for one turn.
+/// Request of one turn.
 ///
 /// Tools and system prompt are the same bytes in every turn of a session, and messages are only added, but for the few times when the
 /// conversation is pruned; so a provider's prompt cache stays warm.
@@ -17,7 +17,7 @@ pub struct ModelRequest {
     pub system: Option<Arc<str>>,
     /// The conversation so far. Every call in it has exactly one answer, directly after the message that made it.
     pub messages: Vec<Arc<Message>>,
-    /// What the model can call.
+    /// Tools that the model can call.
     pub tools: Arc<[ToolDefinition]>,
 }
 

@@ -16,7 +16,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Failure, Faults, Recorder, Sim, check_journal,
+    ExploreError, Faults, Recorder, Sim, check_journal,
     dice::{AtHand, Dice},
     paused::paused_runtime,
     sim::World,
@@ -200,12 +200,12 @@ impl Explore {
     ///
     /// # Errors
     ///
-    /// [`Failure`]: the first seed that fails.
+    /// [`ExploreError`]: the first seed that fails.
     ///
     /// # Panics
     ///
     /// If it is called within a tokio runtime, or `ASYNC_TOOL_SEED` or `ASYNC_TOOL_SCHEDULES` is no number.
-    pub fn try_run<F, Fut>(&self, scenario: F) -> Result<Explored, Failure>
+    pub fn try_run<F, Fut>(&self, scenario: F) -> Result<Explored, ExploreError>
     where
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
@@ -224,7 +224,7 @@ impl Explore {
                 continue;
             };
             let again = self.play(seed, &scenario);
-            return Err(Failure {
+            return Err(ExploreError {
                 seed,
                 is_repeatable: again.problem.is_some() && again.timeline == run.timeline,
                 problem,

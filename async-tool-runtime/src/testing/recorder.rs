@@ -1,4 +1,4 @@
-//! What went into an agent's machine, and what came of it.
+//! Recordings of the inputs of agents' machines.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -50,7 +50,7 @@ impl Recorder {
         Self::default()
     }
 
-    /// What was recorded so far, one recording a session, in the order in which they began.
+    /// Recordings so far, one a session, in the order in which they began.
     #[must_use]
     pub fn recordings(&self) -> Vec<Recording> {
         self.all().clone()
@@ -92,7 +92,7 @@ impl AsyncAgentBuilder {
     }
 }
 
-/// What went into the machine of one session, from its beginning.
+/// Inputs of the machine of one session, from its beginning.
 ///
 /// ```
 /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, RulePlanner, SessionId, testing::Recorder};
@@ -126,7 +126,7 @@ impl Recording {
         &self.session
     }
 
-    /// What went in, and when.
+    /// Inputs, each with its time.
     #[must_use]
     pub fn inputs(&self) -> &[(Timestamp, AgentInput)] {
         &self.inputs

@@ -63,7 +63,7 @@ impl Replay {
         &self.entries
     }
 
-    /// What the session was after this entry; after all of them, if there are fewer. Takes time in proportion to the journal's length.
+    /// Ledger after this entry; after all of them, if there are fewer. Takes time in proportion to the journal's length.
     #[must_use]
     pub fn ledger_at(&self, seq: Seq) -> Ledger {
         // `new` has folded all of them.
@@ -91,7 +91,7 @@ impl Replay {
         Some(pruned_view(ledger.transcript().messages(), ledger.pruned()))
     }
 
-    /// Whether the promises were kept; see [`check_journal`].
+    /// True if the promises were kept; see [`check_journal`].
     ///
     /// # Errors
     ///

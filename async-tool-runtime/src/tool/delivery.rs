@@ -1,8 +1,8 @@
-//! When late results enter the conversation.
+//! Delivery policies of late results.
 
 use serde::{Deserialize, Serialize};
 
-/// When a late result, one that comes after its call was acknowledged, enters the conversation. Gemini's three words.
+/// Time at which a late result, one that comes after its call was acknowledged, enters the conversation. Gemini's three words.
 ///
 /// The policy says when the model is asked, and never what it is told: whatever starts a turn, all results that wait go with it. A
 /// result that is in before its call is answered is the answer, under every policy. A user's message goes first, and ends every
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DeliveryPolicy {
-    /// When no turn runs; an idle agent is woken. The default.
+    /// Delivers when no turn runs; an idle agent is woken. The default.
     #[default]
     WhenIdle,
     /// At once.

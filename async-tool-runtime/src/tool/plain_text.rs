@@ -111,7 +111,7 @@ impl<'a> PlainText<'a> {
         Ok((name, leaf))
     }
 
-    /// Whether all has been read.
+    /// True if all has been read.
     pub(super) fn is_read(&mut self) -> bool {
         matches!(self.position, Position::End) && self.peek().is_none()
     }
@@ -217,7 +217,7 @@ impl<'a> PlainText<'a> {
     }
 }
 
-/// How many of eight bytes come before the first quote, backslash or control.
+/// Number of bytes, of eight, before the first quote, backslash or control.
 const fn ordinary(word: u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

@@ -1,4 +1,4 @@
-//! What the command does. Each gives whether all is well with the journal.
+//! Commands. Each returns true if all is well with the journal.
 
 mod compact;
 mod export;

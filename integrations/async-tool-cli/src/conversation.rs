@@ -7,7 +7,7 @@ use async_tool_runtime::{CallAnswer, Entry, InputRequest, TaskNo, TaskOutcome, T
 
 use crate::{plain::Short, table::Table};
 
-/// How many characters of a text are shown, unless all are.
+/// Longest text that is shown, in characters, unless all is shown.
 const SHOWN: usize = 200;
 
 /// Writes a session: who said what and when, and a table of its tasks.
@@ -43,7 +43,7 @@ impl<'a> Conversation<'a> {
         Short::new(text, self.limit).to_string()
     }
 
-    /// Who acts, and what is done.
+    /// Actor and deed of an entry.
     fn line(&self, entry: &Entry) -> (&'static str, String) {
         match entry {
             Entry::Opened { .. } => ("session", "opened".to_owned()),
@@ -153,7 +153,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// What became of each task.
+    /// Table of the tasks and their ends.
     fn tasks(&self, to: &mut impl Write) -> io::Result<()> {
         let mut table = Table::new(&["task", "tool", "status", "attempts", "took", "told"]);
         let mut is_empty = true;
@@ -198,7 +198,7 @@ impl<'a> Conversation<'a> {
         table.write(to)
     }
 
-    /// How the model learned the result.
+    /// Way in which the model learned the result.
     fn told(&self, wanted: TaskNo) -> String {
         let has = |tasks: &[TaskNo]| tasks.contains(&wanted);
         let told = self.entries.iter().enumerate().find_map(|(place, entry)| {

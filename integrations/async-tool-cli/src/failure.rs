@@ -1,10 +1,10 @@
-//! Why a command could not be carried out.
+//! Failure of a command.
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
 use crate::plain::Plain;
 
-/// What could not be done, why, and what to do.
+/// Failure of a command, its reason and its remedy.
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
@@ -33,7 +33,7 @@ impl Failure {
         }
     }
 
-    /// Whether nobody reads any more, which is no failure: `async-tool journal show … | head`.
+    /// True if the reader has gone, which is no failure: `async-tool journal show … | head`.
     fn is_broken_pipe(&self) -> bool {
         let source = self
             .source

@@ -1,4 +1,4 @@
-//! What is read from a journal.
+//! Journals, sessions and entries that are read.
 
 use std::{future::poll_fn, path::Path};
 

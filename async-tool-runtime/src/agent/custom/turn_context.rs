@@ -1,4 +1,4 @@
-//! What an agent with its own loop can do during a turn, and how it ends it.
+//! Turn of an agent with its own loop: its calls and its reply.
 
 use std::{collections::VecDeque, error::Error, fmt, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     tool::Arguments,
 };
 
-/// What an [`Agent`](super::Agent) can do during a turn. Cheap to clone.
+/// Handle of an [`Agent`](super::Agent) to its running turn. Cheap to clone.
 #[derive(Clone)]
 pub struct TurnContext {
     events: mpsc::UnboundedSender<ModelEvent>,
@@ -59,7 +59,7 @@ impl TurnContext {
         Ok(receipt)
     }
 
-    /// Whether the turn is over, or was dropped: for what the agent has spawned.
+    /// True if the turn is over, or was dropped: for what the agent has spawned.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.events.is_closed()
@@ -81,7 +81,7 @@ impl fmt::Debug for TurnContext {
     }
 }
 
-/// What an agent gets at once for a call in the background. It counts when its turn is completed.
+/// Receipt for a call in the background. It counts when its turn is completed.
 ///
 /// The task has no number before its call is accepted; the [acknowledgement](super::TurnItem::Acknowledged) in the next input has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +96,7 @@ pub struct CallReceipt {
 }
 
 impl CallReceipt {
-    /// What a model in the agent's own loop is told as the tool's answer: a JSON object with `call`, `tool`, `status` and
+    /// Answer for a model in the agent's own loop: a JSON object with `call`, `tool`, `status` and
     /// [`TaskAck::INSTRUCTION`].
     #[must_use]
     pub fn to_model_json(&self) -> Value {
@@ -127,7 +127,7 @@ impl From<TurnOverError> for crate::ModelError {
     }
 }
 
-/// How an agent ends a turn: what is left to say, and what the turn cost. By default nothing.
+/// End of an agent's turn: the rest of its text, and the cost of the turn. By default nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a reply is what `turn` returns"]
 pub struct TurnReply {

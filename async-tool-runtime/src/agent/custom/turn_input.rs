@@ -1,4 +1,4 @@
-//! What an agent with its own loop is told at the begin of a turn.
+//! Input of an agent with its own loop, at the begin of a turn.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     tool::ToolDefinition,
 };
 
-/// What an [`Agent`](super::Agent) is told at the begin of a turn: all that is new since its last completed one.
+/// Input of an [`Agent`](super::Agent) for a turn: everything new since its last completed one.
 #[derive(Clone, Debug)]
 pub struct TurnInput {
     request: ModelRequest,
@@ -23,7 +23,7 @@ pub struct TurnInput {
     items: Vec<TurnItem>,
 }
 
-/// Something new.
+/// Item of an input.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TurnItem {
@@ -50,7 +50,7 @@ pub enum TurnItem {
     Report {
         /// The call, as its [receipt](super::CallReceipt) names it.
         call: CallId,
-        /// What it says.
+        /// Content of the answer.
         content: Value,
     },
     /// A word of the library's own, such as that a turn was corrected.
@@ -60,7 +60,7 @@ pub enum TurnItem {
     },
     /// The last turn was broken off for a result, which follows. This much of it stands; what was before it comes again.
     Interrupted {
-        /// What it had said by then, which the user has read.
+        /// Text of the turn by then, which the user has read.
         text: String,
         /// The calls that were taken and run. They are not to be made again.
         calls: Vec<ToolCall>,
@@ -92,19 +92,19 @@ impl TurnInput {
         self.ordinal
     }
 
-    /// Whether this agent has begun the turn before, and it was not completed.
+    /// True if this agent has begun the turn before, and it was not completed.
     #[must_use]
     pub const fn is_repeated(&self) -> bool {
         self.is_repeated
     }
 
-    /// What is new, oldest first.
+    /// New items, oldest first.
     #[must_use]
     pub fn items(&self) -> &[TurnItem] {
         &self.items
     }
 
-    /// What the user has said: the messages, with an empty line between them. Empty if there is none.
+    /// Messages of the user's, with an empty line between them. Empty if there is none.
     #[must_use]
     pub fn user_text(&self) -> String {
         let texts = self.items.iter().filter_map(|item| match item {
@@ -122,7 +122,7 @@ impl TurnInput {
         })
     }
 
-    /// All that is new as one text, for an agent that takes nothing else. Acknowledgements are left out: a receipt says the same.
+    /// Everything new as one text, for an agent that takes nothing else. Acknowledgements are left out: a receipt says the same.
     ///
     /// Messages of the user's stand as they are, and results in their frames: hand it on whole, as what comes from the user.
     #[must_use]
@@ -143,7 +143,7 @@ impl TurnInput {
         self.request.system.as_deref()
     }
 
-    /// What can be called in the background.
+    /// Tools that can be called in the background.
     #[must_use]
     pub fn tools(&self) -> &Arc<[ToolDefinition]> {
         &self.request.tools

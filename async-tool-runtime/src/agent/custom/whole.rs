@@ -25,10 +25,10 @@ use crate::{
     session::SessionId,
 };
 
-/// Something that owns its loop, such as another framework's agent: it is given what is new, and works until it has something to
+/// Agent that owns its loop, such as another framework's: it is given what is new, and works until it has something to
 /// say. [`AsyncAgent::wrap`](super::AsyncAgent::wrap) makes it asynchronous.
 ///
-/// What it can leave to the background it calls with [`TurnContext::call`]: it gets a receipt at once, goes on or ends its turn, and
+/// It calls tools in the background with [`TurnContext::call`]: it gets a receipt at once, goes on or ends its turn, and
 /// finds the result in the input of a later turn. Tools of its own, which it runs inside of its turn, are its own business.
 ///
 /// # What holds at the level of turns
@@ -99,7 +99,7 @@ use crate::{
 /// # }
 /// ```
 pub trait Agent: Send + 'static {
-    /// Why a turn fails.
+    /// Error of a turn.
     ///
     /// A [`ModelError`] says itself whether the turn is tried again after a pause: [`ModelError::transient`]. After any other error the turn
     /// is not tried again by itself, and the next message or result brings its input again.
@@ -128,7 +128,7 @@ pub trait Agent: Send + 'static {
 
 /// An agent whose turns happen entirely or not at all: each begins with a copy, and one that isn't completed is undone by it.
 ///
-/// What the agent holds by reference (an `Arc`, a connection, files) is not copied, and so not undone.
+/// State that the agent holds by reference (an `Arc`, a connection, files) is not copied, and so not undone.
 #[derive(Clone, Debug)]
 pub struct Transactional<A> {
     agent: A,
@@ -253,7 +253,7 @@ struct TurnAtWork {
     events: mpsc::UnboundedReceiver<ModelEvent>,
     work: Option<BoxFuture<'static, Result<(u64, TurnReply), ModelError>>>,
     has_calls: bool,
-    /// What comes when the work is done and its events are read.
+    /// Events that come after the work is done and its own events are read.
     rest: VecDeque<ModelEvent>,
 }
 

@@ -22,37 +22,37 @@ pub(crate) struct TaskRecord {
     pub(crate) awaited_by: Vec<TaskNo>,
     /// A call of the `task` tool, which the agent answers itself.
     pub(crate) own: bool,
-    /// How many times it was submitted, at the last by another process.
+    /// Number of submissions so far.
     pub(crate) attempt: u32,
     pub(crate) accepted: Timestamp,
-    /// When its call was answered.
+    /// Time at which its call was answered.
     pub(crate) answered: Option<Timestamp>,
     pub(crate) told: Told,
     pub(crate) result: Option<Arc<AsyncTaskResult>>,
     pub(crate) cancel: Option<String>,
     pub(crate) waits: Waits,
-    /// What the host said of its delivery; `None` means what the tool says.
+    /// Delivery policy that the host set; `None`: that of the tool.
     pub(crate) delivery: Option<DeliveryPolicy>,
 }
 
-/// What a task waits for that comes from outside, and that outlives the process.
+/// Wait of a task for something from outside that outlives the process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Waits {
     /// Nothing.
     #[default]
     Nothing,
-    /// Somebody completes it; its function has ended.
+    /// Completion from outside; its function has ended.
     Completion,
     /// People are asked.
     Answer(InputRequest),
 }
 
-/// What the model has been told of a task.
+/// Last message that the model has of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
     /// Nothing yet.
     Nothing,
-    /// That it goes on in the background.
+    /// Acknowledgement: the task goes on in the background.
     Ack,
     /// Its result: as the answer to its call, or in a delivery.
     Result,
@@ -61,7 +61,7 @@ pub(crate) enum Told {
 }
 
 impl TaskRecord {
-    /// Whether the model has been promised a result that it hasn't been given.
+    /// True if the model has been promised a result that it hasn't been given.
     pub(crate) fn is_owed(&self) -> bool {
         matches!(self.told, Told::Nothing | Told::Ack)
     }

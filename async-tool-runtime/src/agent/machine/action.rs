@@ -1,4 +1,4 @@
-//! What an agent wants done.
+//! Actions that the machine asks of its shell.
 
 use crate::agent::AgentEvent;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     task::{InputRequest, TaskId, TaskNo, TaskSpec, TurnNo},
 };
 
-/// Something an agent wants done.
+/// Action that the machine asks of its shell.
 ///
 /// # Order
 ///
@@ -47,7 +47,7 @@ pub enum AgentAction {
     Emit(AgentEvent),
 }
 
-/// What is waited for.
+/// Timer of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timer {

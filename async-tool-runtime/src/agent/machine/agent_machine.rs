@@ -40,7 +40,7 @@ pub struct AgentMachine {
     pub(super) turn: StreamedTurn,
     /// Tasks that have a slot. Only for what is said of them.
     pub(super) running: BTreeSet<TaskNo>,
-    /// What tasks last said of their progress. Only for what is said of them.
+    /// Last progress of each task, for reports only.
     pub(super) progress: BTreeMap<TaskNo, ProgressReport>,
     /// Tasks whose arguments wait for results of others; nobody runs them yet.
     pub(super) waiting: BTreeSet<TaskNo>,
@@ -49,7 +49,7 @@ pub struct AgentMachine {
     pub(super) resumption: Option<Arc<Resumption>>,
     /// Tasks that the end of a turn waits for no longer.
     pub(super) promoted: BTreeSet<TaskNo>,
-    /// What became of the messages that the model has sent to tasks: why they were not taken, by the number of the call.
+    /// Outcome of each `send`, by call number; `Some(reason)` if refused.
     pub(super) sent: BTreeMap<TaskNo, Option<String>>,
     pub(super) latencies: Latencies,
     /// Follows the transcript; knows nothing that isn't in the ledger.
@@ -157,7 +157,7 @@ impl AgentMachine {
         actions
     }
 
-    /// What the session is: the fold of all entries that were appended.
+    /// State of the session: the fold of all entries that were appended.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -169,7 +169,7 @@ impl AgentMachine {
         self.ledger.state()
     }
 
-    /// Whether nothing will happen any more without the host: no turn runs or is going to, no task runs, no result waits but such
+    /// True if nothing will happen any more without the host: no turn runs or is going to, no task runs, no result waits but such
     /// as wake nobody.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
@@ -183,13 +183,13 @@ impl AgentMachine {
             && (self.stalled.is_some() || (!self.ledger.is_unanswered() && !self.has_news()))
     }
 
-    /// Why the model was not asked again; `None` once it has been.
+    /// Reason for which the model was not asked again; `None` once it has been.
     #[must_use]
     pub fn stalled(&self) -> Option<&Stall> {
         self.stalled.as_ref()
     }
 
-    /// What became of the session's tasks when [`AgentInput::Recover`] took it up; `None` if it was opened.
+    /// Fates of the session's tasks when [`AgentInput::Recover`] took it up; `None` if it was opened.
     #[must_use]
     pub fn resumption(&self) -> Option<&Arc<Resumption>> {
         self.resumption.as_ref()
@@ -220,7 +220,7 @@ impl AgentMachine {
     }
 }
 
-/// All that changes.
+/// Fields that change.
 impl fmt::Debug for AgentMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentMachine")

@@ -15,7 +15,7 @@ use crate::{
     tool::{FutureArgument, TaskRef, ToolError, ToolErrorKind},
 };
 
-/// How many characters of a failure are passed on to the calls that needed the result.
+/// Longest text of a failure that is passed on to the calls that needed the result, in characters.
 const PASSED_ON: usize = 500;
 
 impl AgentMachine {
@@ -41,7 +41,7 @@ impl AgentMachine {
         }
     }
 
-    /// Whether a call of a running turn is accepted when the turn has ended, and not before.
+    /// True if a call of a running turn is accepted when the turn has ended, and not before.
     fn holds(&self, call: &ToolCall) -> bool {
         // What names other calls of the turn waits until all of them are known.
         let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
@@ -110,7 +110,7 @@ impl AgentMachine {
         number
     }
 
-    /// Whether the arguments tell a tool the secret part of the tag that frames deliveries.
+    /// True if the arguments tell a tool the secret part of the tag that frames deliveries.
     fn names_frames(&self, call: &ToolCall) -> bool {
         /// Fewer letters stand anywhere, and no nonce has so few.
         const SHORTEST: usize = 16;
@@ -124,7 +124,7 @@ impl AgentMachine {
         }
     }
 
-    /// Which tasks the futures among a call's arguments are.
+    /// Tasks that the futures among a call's arguments name.
     fn awaited(&self, futures: Vec<FutureArgument>, before: &[TaskNo]) -> Result<Vec<Awaited>, ToolError> {
         let refuse = |position: &str, problem: String| {
             let message = format!("invalid arguments: at \"{position}\": {problem}");

@@ -1,4 +1,4 @@
-//! How the machine ends a session.
+//! End of a session.
 
 use super::{AgentAction, Timer};
 use super::{AgentMachine, phase::Phase};

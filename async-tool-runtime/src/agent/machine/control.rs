@@ -1,4 +1,4 @@
-//! What the machine does for calls of the `task` tool.
+//! Calls of the `task` tool.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::{
     tool::{ProgressReport, ToolError, ToolErrorKind, shorten},
 };
 
-/// How many tasks one answer names.
+/// Most tasks in one answer.
 const LISTED: usize = 50;
 
-/// How many characters of a task's report are shown.
+/// Longest text of a task's report, in characters.
 const MESSAGE: usize = 256;
 
-/// How many bytes of what there is of its result.
+/// Longest text of a partial result, in bytes.
 const OUTPUT: usize = 1024;
 
 impl AgentMachine {
@@ -80,7 +80,7 @@ impl AgentMachine {
         self.answer_if_due();
     }
 
-    /// When a call of the `task` tool in a turn that ended at `ended` can be answered.
+    /// Time at which a call of the `task` tool can be answered, in a turn that ended at `ended`.
     pub(super) fn report_at(&self, call: TaskNo, ended: Timestamp, calls: &[TaskNo]) -> Timestamp {
         let Some(record) = self.ledger.tasks().get(&call) else {
             return ended;
@@ -102,7 +102,7 @@ impl AgentMachine {
         }
     }
 
-    /// Whether what was waited for has come. No tasks are all that run.
+    /// True if what was waited for has come. No tasks are all that run.
     fn is_over(&self, tasks: &[TaskNo], any: bool) -> bool {
         let ended = |number: &TaskNo| !self.ledger.is_open(*number);
         match (tasks, any) {
@@ -113,7 +113,7 @@ impl AgentMachine {
         }
     }
 
-    /// Whether somebody runs the task.
+    /// True if somebody runs the task.
     fn is_submitted(&self, number: TaskNo) -> bool {
         self.ledger.is_open(number) && !self.waiting.contains(&number)
     }
@@ -243,7 +243,7 @@ impl AgentMachine {
         })
     }
 
-    /// What is said of a task without its result.
+    /// Row of a task, without its result.
     fn row(&self, number: TaskNo) -> Value {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return Value::Null;
@@ -290,7 +290,7 @@ impl AgentMachine {
         row
     }
 
-    /// Whether a result is news, which it is once.
+    /// True if a result is news, which it is once.
     fn hand_over(&self, number: TaskNo, handed_over: &mut Vec<TaskNo>) -> bool {
         let is_news = self.told(number) == Some(Told::Ack) && !handed_over.contains(&number);
         if is_news {
@@ -320,7 +320,7 @@ fn shown(
     shown
 }
 
-/// What is said of the first of the tasks, and how many more there are.
+/// Rows of the first tasks, and the number of the others.
 fn listed(tasks: Vec<TaskNo>, mut row: impl FnMut(TaskNo) -> Value) -> Value {
     let more = tasks.len().saturating_sub(LISTED);
     let rows: Vec<Value> = tasks.into_iter().take(LISTED).map(&mut row).collect();

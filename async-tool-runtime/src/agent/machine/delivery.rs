@@ -1,4 +1,4 @@
-//! When late results enter the conversation, and which of them wake the model.
+//! Delivery of late results, and the results that wake the model.
 
 use std::collections::BTreeSet;
 
@@ -43,19 +43,19 @@ impl AgentMachine {
         }
     }
 
-    /// Whether a result waits for which the model is woken.
+    /// True if a result waits for which the model is woken.
     pub(super) fn has_news(&self) -> bool {
         self.ledger.inbox().any(|(number, _)| self.is_news(number))
     }
 
-    /// Whether the model has something to answer, and is not to wait for more of it: in a batch, what has come of its calls waits for
+    /// True if the model has something to answer, and is not to wait for more of it: in a batch, what has come of its calls waits for
     /// those that still run.
     pub(super) fn has_to_ask(&self) -> bool {
         let waits = self.batch && !self.ledger.is_pressing() && self.ledger.open_tasks().next().is_some();
         self.ledger.is_unanswered() && !waits
     }
 
-    /// Whether an agent at rest is to wake up.
+    /// True if an agent at rest is to wake up.
     pub(super) fn wants_turn(&self) -> bool {
         self.has_news() || (self.stalled.is_none() && self.has_to_ask())
     }
@@ -75,7 +75,7 @@ impl AgentMachine {
         waiting.find(|number| self.delivery_of(*number) == DeliveryPolicy::Interrupt)
     }
 
-    /// Whether a result that waits is nothing to wake the model for, because others that go with it are still to come.
+    /// True if a result that waits is nothing to wake the model for, because others that go with it are still to come.
     fn is_held(&self, number: TaskNo) -> bool {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return false;
@@ -93,7 +93,7 @@ impl AgentMachine {
         is_loser || !is_due
     }
 
-    /// Whether a task has not ended whose arguments come from this one: at once, or by way of others, as in a chain.
+    /// True if a task has not ended whose arguments come from this one: at once, or by way of others, as in a chain.
     fn feeds_open(&self, record: &TaskRecord) -> bool {
         // Each is looked at once: in a net of futures there are more ways than tasks.
         let mut seen = BTreeSet::new();
@@ -134,7 +134,7 @@ impl AgentMachine {
         }
     }
 
-    /// Something has changed that results may have waited for: wakes the agent if one of them waits no longer.
+    /// Wakes the agent if a result waits no longer, after a change that it may have waited for.
     pub(super) fn reconsider(&mut self) {
         if self.phase != Phase::Idle {
             return;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Tasks whose results wake the model together.
-pub(super) struct Group {
+pub(super) struct WakeGroup {
     pub(super) tasks: Vec<TaskNo>,
     pub(super) join: JoinPolicy,
     pub(super) until: Option<Timestamp>,
@@ -63,9 +63,9 @@ impl AgentMachine {
     }
 
     /// The group that somebody put the task in, else its turn's.
-    pub(super) fn group_of(&self, number: TaskNo) -> Option<Group> {
+    pub(super) fn group_of(&self, number: TaskNo) -> Option<WakeGroup> {
         if let Some(group) = self.ledger.group_of(number) {
-            return Some(Group {
+            return Some(WakeGroup {
                 tasks: group.tasks.clone(),
                 join: group.join,
                 until: group.until,
@@ -85,7 +85,7 @@ impl AgentMachine {
             return None;
         }
         let answered = record.answered;
-        Some(Group {
+        Some(WakeGroup {
             tasks: self.calls_of(number, record.turn),
             join: policy.join,
             until: policy
@@ -126,7 +126,7 @@ impl AgentMachine {
         standing
     }
 
-    /// Where one success is enough, the other tasks of a group are stopped.
+    /// Stops the other tasks of a group where one success is enough.
     pub(super) fn stop_others(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
         let Some(group) = self.group_of(number).filter(|group| group.join == JoinPolicy::FirstOk) else {
             return;

@@ -1,4 +1,4 @@
-//! What happens to an agent.
+//! Inputs of the machine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     tool::{DeliveryPolicy, ProgressReport},
 };
 
-/// Something that happened to an agent.
+/// Input of the machine.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AgentInput {
@@ -24,7 +24,7 @@ pub enum AgentInput {
     },
     /// The session goes on, of which nobody runs anything any more.
     Recover {
-        /// Who takes it up: a random name.
+        /// Random name of the process that takes it up.
         by: String,
     },
     /// The user said something.
@@ -43,7 +43,7 @@ pub enum AgentInput {
         task: TaskId,
         /// The task that asks: the same, or one below it.
         asking: TaskId,
-        /// What it asks for; `None`: that is answered or withdrawn.
+        /// Request; `None`: it is answered or withdrawn.
         request: Option<InputRequest>,
     },
     /// The function of a task has left it to be completed from outside.
@@ -66,16 +66,16 @@ pub enum AgentInput {
         name: Arc<str>,
         /// The tasks; those that aren't there are left out.
         tasks: Vec<TaskNo>,
-        /// How many of the results make one wake-up.
+        /// Number of results that make one wake-up.
         join: JoinPolicy,
-        /// How long they are joined; `None`: without end.
+        /// Time for which they are joined; `None`: without end.
         limit: Option<Duration>,
     },
     /// A message to a task was taken, or was not, for this reason.
     Sent {
         /// The call of the `task` tool.
         call: TaskNo,
-        /// Why the message was not taken.
+        /// Reason for which the message was refused.
         refusal: Option<String>,
     },
     /// The host ends the session.

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 
-/// What the machine is doing between two inputs.
+/// Phase of the machine between two inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Idle,

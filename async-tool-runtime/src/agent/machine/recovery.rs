@@ -1,4 +1,4 @@
-//! How a session goes on whose process has ended.
+//! Recovery: the session of a process that has ended goes on.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
 
 const LOST: &str = "the process that ran it has ended";
 
-/// What becomes of a task that nobody runs any more.
+/// Fate of a task whose process has ended.
 enum Fate {
     /// It is submitted, as the attempt that it was: nothing of it has run, or it runs elsewhere and is found again.
     Submit,
@@ -86,7 +86,7 @@ impl AgentMachine {
         }
     }
 
-    /// Whether a task waits for the result of another that has not ended.
+    /// True if a task waits for the result of another that has not ended.
     fn is_unready(&self, number: TaskNo) -> bool {
         let tasks = self.ledger.tasks();
         let is_open = |source: &TaskNo| tasks.get(source).is_some_and(|source| source.result.is_none());

@@ -1,4 +1,4 @@
-//! What running tasks report: that they have started, how far they are, and what they wait for.
+//! Reports of running tasks: their start, their progress, and what they wait for.
 
 use super::AgentMachine;
 use crate::{

@@ -1,8 +1,8 @@
-//! Why an agent at rest doesn't ask its model.
+//! Reason for which an agent at rest doesn't ask its model.
 
 use crate::{agent::RunLimit, model::ModelError};
 
-/// Why the model is not asked although it has something to answer. Whatever comes next finds everything as it was.
+/// Reason for which the model is not asked although it has something to answer. The next input finds everything as it was.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Stall {

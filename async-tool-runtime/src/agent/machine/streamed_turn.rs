@@ -13,7 +13,7 @@ pub(super) struct StreamedTurn {
     pub(super) calls: Vec<TurnCall>,
     /// Reads along; there is none before the first text.
     pub(super) guard: Option<Box<FrameGuard>>,
-    /// When something last came of it.
+    /// Time of the last event of it.
     pub(super) heard: Timestamp,
 }
 

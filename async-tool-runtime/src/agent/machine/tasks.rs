@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl AgentMachine {
-    /// Where a task stands; `None` if the session has no such task.
+    /// Status of a task; `None` if the session has no such task.
     pub(crate) fn status(&self, number: TaskNo) -> Option<TaskStatus> {
         let record = self.ledger.tasks().get(&number).filter(|record| !record.own)?;
         Some(match &record.result {
@@ -18,7 +18,7 @@ impl AgentMachine {
         })
     }
 
-    /// When the result of a task enters the conversation.
+    /// Delivery policy of a task.
     pub(crate) fn delivery_of(&self, number: TaskNo) -> DeliveryPolicy {
         let record = self.ledger.tasks().get(&number);
         record.map_or(self.policy.delivery, |record| {

@@ -64,7 +64,7 @@ impl AgentMachine {
         (std::mem::take(&mut self.turn.text), cuts)
     }
 
-    /// Whether a provider's own blocks hold what was cut out of the text.
+    /// True if a provider's own blocks hold what was cut out of the text.
     fn has_frames(&self, blocks: &Value) -> bool {
         let mut guard = FrameGuard::new(self.ledger.nonce());
         let _passed = guard.push(&blocks.to_string());

@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl AgentMachine {
-    /// How a task ends that would be submitted again, in a session that is taken up, and whose arguments the journal doesn't have; `None` if it
+    /// End of a task that would be submitted again in a session that is taken up, and whose arguments the journal doesn't have; `None` if it
     /// has them. What stands in their place is never run.
     pub(super) fn end_of_unkept(&self, record: &TaskRecord) -> Option<TaskOutcome> {
         let error = self.refusal_of_unkept(record)?;
@@ -21,7 +21,7 @@ impl AgentMachine {
         Some(TaskOutcome::Unknown(why.to_owned()))
     }
 
-    /// Why a task that has not begun is not run, because the journal doesn't have its arguments; `None` if it has them.
+    /// Refusal of a task that has not begun and whose arguments the journal doesn't have; `None` if it has them.
     pub(super) fn refusal_of_unkept(&self, record: &TaskRecord) -> Option<ToolError> {
         let message = if record.call.redacted {
             "not started: a secret in its arguments was not written down before the program was restarted; call the tool again, with all of its \
@@ -38,7 +38,7 @@ impl AgentMachine {
         Some(ToolError::failed(message))
     }
 
-    /// Whether the journal has something else in place of the value of a task.
+    /// True if the journal has something else in place of the value of a task.
     pub(super) fn is_unkept(&self, number: TaskNo) -> bool {
         let result = self
             .ledger

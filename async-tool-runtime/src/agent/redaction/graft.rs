@@ -1,4 +1,4 @@
-//! What a hook may change of an entry.
+//! Parts of an entry that a hook may change.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     task::{AsyncTaskResult, InputRequest, ToolCall},
 };
 
-/// What a hook made of an entry, if it changed nothing that it must not.
+/// Entry as the hook returned it, if the hook changed only what it may.
 pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &'static str> {
     let mut grafted = entry.clone();
     match (&mut grafted, &hooked) {

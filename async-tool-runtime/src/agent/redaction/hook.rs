@@ -1,8 +1,8 @@
-//! What a host takes out of the entries of a session.
+//! Hook with which a host redacts the entries of a session.
 
 use crate::{journal::Entry, session::SessionId};
 
-/// What stands in the place of a secret, always.
+/// Replacement of every secret.
 pub const REDACTED: &str = "[redacted]";
 
 /// Takes out of entries what is not to be written down. [`AsyncAgentBuilder::redact`](crate::AsyncAgentBuilder::redact) sets it; closures

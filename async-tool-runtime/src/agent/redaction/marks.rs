@@ -1,4 +1,4 @@
-//! Which arguments and results of tools are secrets.
+//! Secrets in arguments and results, as tools mark them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::REDACTED;
 use crate::tool::ToolRegistry;
 
-/// What the tools of a manager say of their secrets.
+/// Secrets of the tools of a manager.
 pub(super) struct Marks {
     of_tools: HashMap<Arc<str>, Mark>,
     /// For calls of tools that there aren't: an argument that is secret to one of those that there are.
@@ -18,7 +18,7 @@ pub(super) struct Marks {
     registry: ToolRegistry,
 }
 
-/// What one tool says of its secrets.
+/// Secrets of one tool.
 #[derive(Default)]
 pub(super) struct Mark {
     secret: BTreeSet<Arc<str>>,
@@ -59,13 +59,13 @@ impl Marks {
         self.of_tools.is_empty()
     }
 
-    /// What may be said of arguments that people are asked about: they are those of the tool, or of another that it has called.
+    /// Arguments for people who are asked: those of the tool, or of another that it has called.
     pub(super) fn of_asker(&self, tool: Option<&str>) -> impl Iterator<Item = &Mark> {
         let own = tool.and_then(|tool| self.of_tools.get(tool));
         own.into_iter().chain([&self.of_unknown])
     }
 
-    /// What is said of the tool of this name.
+    /// Secrets of the tool of this name.
     pub(super) fn find(&self, tool: &str) -> Option<&Mark> {
         match self.of_tools.get(tool) {
             None if self.registry.find(tool).is_none() => Some(&self.of_unknown),

@@ -1,4 +1,4 @@
-//! What a journal is not given: secrets.
+//! Redaction: secrets stay out of the journal.
 //!
 //! Tools say which of their arguments and results are secrets ([`marks`]), and the host may have a hook that looks at every entry
 //! ([`Redact`]). Both work on copies, in the shell, just before an append.

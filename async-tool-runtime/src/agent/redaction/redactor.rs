@@ -25,7 +25,7 @@ use crate::{
     tool::{Arguments, ToolErrorKind, ToolRegistry},
 };
 
-/// What the `task` tool says of a task whose result is a secret.
+/// Report of the `task` tool on a task whose result is a secret.
 const HARMLESS: [&str; 9] = [
     "task",
     "tool",
@@ -69,7 +69,7 @@ impl Redactor {
         &self.written
     }
 
-    /// What is to be written in place of these entries, which are the next ones.
+    /// Redacts these entries, which are the next ones.
     ///
     /// # Errors
     ///
@@ -315,7 +315,7 @@ impl Redactor {
         (*redacted != *result).then_some(redacted)
     }
 
-    /// What a task asks, without secrets.
+    /// Request of a task, without secrets.
     fn request(&self, number: TaskNo, request: &mut InputRequest) {
         match request {
             InputRequest::Approval { arguments } => {
@@ -341,7 +341,7 @@ impl Redactor {
         }
     }
 
-    /// Where in the arguments of a task secret results were put.
+    /// Positions of secret results in the arguments of a task.
     fn secret_positions<'a>(&self, record: Option<&'a TaskRecord>) -> Vec<&'a str> {
         let awaits = record.map_or(&[][..], |record| &record.awaits);
         let is_secret = |source: TaskNo| self.is_secret(source);
@@ -349,7 +349,7 @@ impl Redactor {
         secret.map(|awaited| awaited.position.as_str()).collect()
     }
 
-    /// Whether the result of a task, which may still run, is a secret.
+    /// True if the result of a task, which may still run, is a secret.
     fn is_secret(&self, number: TaskNo) -> bool {
         self.record(number).is_some_and(|record| {
             let is_redacted = record.result.as_ref().is_some_and(|result| result.redacted);
@@ -357,7 +357,7 @@ impl Redactor {
         })
     }
 
-    /// What the `task` tool said, without secrets.
+    /// Report of the `task` tool, without secrets.
     fn report(&self, call: TaskNo, content: &mut Value) {
         self.clean_report(content);
         // Where it couldn't read a result, it says what is there.
@@ -386,7 +386,7 @@ impl Redactor {
         }
     }
 
-    /// What is said of one task.
+    /// Status of one task.
     fn clean_row(&self, number: TaskNo, fields: &mut Map<String, Value>) {
         let is_secret = self.is_secret(number);
         let record = self.record(number);

@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 
 use super::REDACTED;
 
-/// How many characters a text has at least that is known again. What is shorter stands anywhere.
+/// Shortest text that is recognised, in characters. A shorter one stands anywhere.
 const SHORTEST: usize = 6;
 /// By how many units of their outlines secrets are looked for first.
 const HEAD: usize = 4;
-/// What stands where a text was cut off.
+/// Mark where a text was cut off.
 const CUTS: [&str; 3] = ["…", " […]", "[…]"];
 
 /// The secrets of a session that can be known again in a text.
@@ -80,7 +80,7 @@ impl Secrets {
         Some(cleaned)
     }
 
-    /// Where there are secrets, from left to right; those that overlap are one.
+    /// Ranges of secrets, from left to right; those that overlap are one.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let Outline { units, places } = Outline::of(text);
         let mut found: Vec<Range<usize>> = Vec::new();
@@ -152,7 +152,7 @@ impl Secrets {
 struct Outline {
     /// UTF-16, which is what escapes are.
     units: Vec<u16>,
-    /// Where in the text each of them is.
+    /// Position of each of them in the text.
     places: Vec<Range<usize>>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{
-    failure::Wrong,
+    error::Wrong,
     stage::{Checked, Stage, append, at_once, equal, reading, said},
     store::JournalStore,
 };

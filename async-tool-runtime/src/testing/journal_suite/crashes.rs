@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    failure::Wrong,
+    error::Wrong,
     stage::{Checked, Stage, append, equal, said},
     store::JournalStore,
 };

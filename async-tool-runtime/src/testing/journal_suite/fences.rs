@@ -1,7 +1,7 @@
 //! Appends after other places than the last.
 
 use super::{
-    failure::Wrong,
+    error::Wrong,
     stage::{Checked, Stage, append, at_once, equal, in_turns, said},
     store::JournalStore,
 };

@@ -8,7 +8,7 @@
 mod batches;
 mod contents;
 mod crashes;
-mod failure;
+mod error;
 mod fences;
 mod rule;
 mod samples;
@@ -18,7 +18,7 @@ mod stage;
 mod store;
 mod suite;
 
-pub use failure::{BrokenRule, JournalFailure};
+pub use error::{BrokenRule, JournalSuiteError};
 pub use rule::JournalRule;
 pub use store::JournalStore;
 pub use suite::JournalSuite;

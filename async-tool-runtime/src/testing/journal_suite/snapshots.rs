@@ -1,7 +1,7 @@
 //! Snapshots, which a journal may keep.
 
 use super::{
-    failure::Wrong,
+    error::Wrong,
     stage::{Checked, Stage, said},
     store::JournalStore,
 };

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-use super::{JournalStore, failure::Wrong};
+use super::{JournalStore, error::Wrong};
 use crate::{
     clock::Timestamp,
     future::BoxStream,

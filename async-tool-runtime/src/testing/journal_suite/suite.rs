@@ -5,8 +5,8 @@ use std::{sync::mpsc, thread, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    BrokenRule, JournalFailure, JournalRule, JournalStore, batches, contents, crashes,
-    failure::Wrong,
+    BrokenRule, JournalRule, JournalStore, JournalSuiteError, batches, contents, crashes,
+    error::Wrong,
     fences, sessions, snapshots,
     stage::{Checked, Stage},
 };
@@ -19,7 +19,7 @@ use crate::future::BoxFuture;
 /// seconds with a store that is fast.
 ///
 /// ```
-/// use async_tool_runtime::testing::{JournalFailure, JournalStore, JournalSuite};
+/// use async_tool_runtime::testing::{JournalSuiteError, JournalStore, JournalSuite};
 /// use async_tool_runtime::{AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter, SessionId};
 /// use std::{error::Error, sync::Arc};
 ///
@@ -35,18 +35,18 @@ use crate::future::BoxFuture;
 /// }
 ///
 /// // #[tokio::test]
-/// async fn the_journal_keeps_the_rules() -> Result<(), JournalFailure> {
+/// async fn the_journal_keeps_the_rules() -> Result<(), JournalSuiteError> {
 ///     JournalSuite::new(|| Directory(Arc::new(MemoryJournal::new()))).run().await
 /// }
 ///
 /// // A journal in memory needs no store of its own, and can't be opened again.
 /// // #[tokio::test]
-/// async fn the_journal_in_memory_keeps_the_rules() -> Result<(), JournalFailure> {
+/// async fn the_journal_in_memory_keeps_the_rules() -> Result<(), JournalSuiteError> {
 ///     JournalSuite::new(|| Arc::new(MemoryJournal::new())).volatile().run().await
 /// }
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 /// # runtime.block_on(async { the_journal_keeps_the_rules().await?; the_journal_in_memory_keeps_the_rules().await })?;
-/// # Ok::<(), JournalFailure>(())
+/// # Ok::<(), JournalSuiteError>(())
 /// ```
 ///
 /// A failure names the rule, and what was expected and found:
@@ -119,7 +119,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`JournalFailure`] with all rules that are broken. A rule during which the journal panics, fails or takes too long is broken.
+    /// [`JournalSuiteError`] with all rules that are broken. A rule during which the journal panics, fails or takes too long is broken.
     ///
     /// # Panics
     ///
@@ -128,7 +128,7 @@ where
     /// # Cancel safety
     ///
     /// This method is cancel safe: what was begun of a rule goes on in the background and tells nobody.
-    pub async fn run(&self) -> Result<(), JournalFailure> {
+    pub async fn run(&self) -> Result<(), JournalSuiteError> {
         let (mut broken, mut kept) = (Vec::new(), 0);
         for rule in &self.rules {
             if self.is_volatile && rule.is_of_reopening() {
@@ -142,7 +142,7 @@ where
         if broken.is_empty() {
             Ok(())
         } else {
-            Err(JournalFailure { broken, kept })
+            Err(JournalSuiteError { broken, kept })
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use async_tool_runtime::testing::{JournalFailure, JournalStore, JournalSuite};
+use async_tool_runtime::testing::{JournalStore, JournalSuite, JournalSuiteError};
 use async_tool_sqlite::SqliteJournal;
 
 use crate::fixture::Place;
@@ -23,11 +23,11 @@ impl JournalStore for Store {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_journal_keeps_the_rules() -> Result<(), JournalFailure> {
+async fn the_journal_keeps_the_rules() -> Result<(), JournalSuiteError> {
     JournalSuite::new(|| Store(Place::new(), false)).run().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_journal_keeps_the_rules_also_where_sessions_are_chained() -> Result<(), JournalFailure> {
+async fn the_journal_keeps_the_rules_also_where_sessions_are_chained() -> Result<(), JournalSuiteError> {
     JournalSuite::new(|| Store(Place::new(), true)).run().await
 }

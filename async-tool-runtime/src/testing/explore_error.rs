@@ -15,14 +15,14 @@ use std::{fmt, thread};
 /// # drop(again);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct ExploreError {
     pub(super) seed: u64,
     pub(super) problem: String,
     pub(super) timeline: String,
     pub(super) is_repeatable: bool,
 }
 
-impl Failure {
+impl ExploreError {
     /// The seed.
     #[must_use]
     pub const fn seed(&self) -> u64 {
@@ -42,7 +42,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ExploreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             seed,
@@ -69,4 +69,4 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for ExploreError {}

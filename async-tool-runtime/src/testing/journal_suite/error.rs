@@ -105,12 +105,12 @@ impl fmt::Display for BrokenRule {
 /// # });
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct JournalFailure {
+pub struct JournalSuiteError {
     pub(super) broken: Vec<BrokenRule>,
     pub(super) kept: usize,
 }
 
-impl JournalFailure {
+impl JournalSuiteError {
     /// The rules that were broken, in the order of [`JournalRule::ALL`].
     #[must_use]
     pub fn broken(&self) -> &[BrokenRule] {
@@ -118,7 +118,7 @@ impl JournalFailure {
     }
 }
 
-impl fmt::Display for JournalFailure {
+impl fmt::Display for JournalSuiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (broken, kept) = (self.broken.len(), self.kept);
         write!(f, "the journal breaks {broken} of {} rules", broken + kept)?;
@@ -130,13 +130,13 @@ impl fmt::Display for JournalFailure {
 }
 
 /// As it displays itself: a test that returns it is reported with this.
-impl fmt::Debug for JournalFailure {
+impl fmt::Debug for JournalSuiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Error for JournalFailure {}
+impl Error for JournalSuiteError {}
 
 /// What was wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
