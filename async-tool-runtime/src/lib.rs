@@ -154,30 +154,29 @@ pub use journal::{
 };
 pub use manager::{
     AsyncToolManager, AsyncToolManagerBuilder, BuildError, ManagerStats, ResolveError, ShutdownReport, SubmitError,
-    WhenFull,
+    ToolRequest, ToolService, WhenFull,
 };
 pub use model::{
     Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, RulePlanner, StopReason, TurnEnd, Usage,
 };
 pub use policy::{
     Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
-    SemanticCache, ToolRequest, ToolService,
+    SemanticCache,
 };
 pub use schema::{Dialect, SchemaError, strip_invented_nulls};
 pub use session::SessionId;
 pub use task::{
-    AsyncTaskResult, CallId, ChildTask, EventStream, InputRequest, ParseTaskIdError, ParseTaskNoError, ResultPreview,
-    SendError, TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing,
-    ToolCall,
+    AsyncTaskResult, CallId, ChildTask, EventStream, FutureArgument, IdempotencyKey, InputRequest, ParseTaskIdError,
+    ParseTaskNoError, ResultPreview, SendError, TaskAck, TaskEvent, TaskHandle, TaskId, TaskNo, TaskOutcome, TaskRef,
+    TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall,
 };
 #[cfg(feature = "inventory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
 pub use tool::collected_tools;
 pub use tool::{
-    Arguments, Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, FutureArgument,
-    IdempotencyKey, LostTask, Messages, Progress, ProgressReport, Reconciled, Reconciler, RegistryError, Requirement,
-    State, TaskRef, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput,
-    ToolRegistry,
+    Arguments, Background, BoundCall, CancellationToken, Effect, FromToolContext, FunctionTool, LostTask, Messages,
+    Progress, ProgressReport, Reconciled, Reconciler, RegistryError, Requirement, State, Tool, ToolContext,
+    ToolDefinition, ToolError, ToolErrorKind, ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

@@ -28,7 +28,7 @@ impl Bounds {
     ) -> Result<Arc<[ToolDefinition]>, StartError> {
         let Some(tools) = &self.tools else {
             let all = if task_tool {
-                registry.offered()
+                registry.with_task_tool(task_tool::definition)
             } else {
                 registry.definitions()
             };

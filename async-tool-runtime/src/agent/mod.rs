@@ -61,6 +61,7 @@ mod turn_context;
 mod turn_input;
 mod whole;
 
+pub use crate::tool::DeliveryPolicy;
 pub use action::{AgentAction, Timer};
 pub use builder::{AsyncAgentBuilder, StartError};
 pub use closing::CloseMode;
@@ -73,7 +74,7 @@ pub use input::{AgentInput, TurnEvent};
 pub use ledger::{FoldError, Ledger};
 pub use limits::{RunLimit, RunLimits, RunTotals};
 pub use machine::{AgentMachine, Stall};
-pub use policy::{AckPolicy, AgentPolicy, DeliveryPolicy, WakePolicy};
+pub use policy::{AckPolicy, AgentPolicy, WakePolicy};
 pub use recover::{Recovery, Unrecovered};
 pub use redaction::{REDACTED, Redact};
 pub use replay::{Divergence, Replayed, SessionReplay};

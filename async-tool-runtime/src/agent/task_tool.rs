@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The name of the tool.
-pub(crate) const NAME: &str = "task";
+pub(crate) const NAME: &str = crate::tool::TASK_TOOL;
 /// How much of a result one answer holds, in bytes of text.
 const PIECE: usize = 16 * 1024;
 /// How many matching lines one answer holds.

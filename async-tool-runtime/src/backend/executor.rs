@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    policy::{Begun, Path, Paths, ToolRequest, past_deadline, too_late},
+    manager::{Begun, Path, Paths, ToolRequest, past_deadline, too_late},
     task::TaskCell,
     tool::{Arguments, BoundCall, CancellationToken, TaskHost, ToolError, ToolErrorKind, shorten},
 };

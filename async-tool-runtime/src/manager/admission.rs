@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     Priority, TaskEvent, TaskOutcome, Timestamp,
-    policy::{CallKey, Path},
+    manager::path::Path,
+    policy::CallKey,
     task::{Seat, TaskCell},
     tool::{ToolError, ToolErrorKind},
 };

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     future::BoxFuture,
-    policy::Begun,
+    manager::path::Begun,
     tool::{BoundCall, ToolError},
 };
 

@@ -20,6 +20,7 @@ mod carrier;
 mod error;
 mod handover;
 mod host;
+mod path;
 mod people;
 mod queue;
 mod recovery;
@@ -60,7 +61,7 @@ use crate::{
     AsyncTaskResult, Executor, ProgressReport, SessionId, Timestamp, ToolRegistry, TurnNo,
     backend::Backend,
     clock::Clock,
-    policy::{Conflicts, Quarantine},
+    policy::Conflicts,
     task::{
         EventStream, SendError, TaskAck, TaskCell, TaskEvent, TaskHandle, TaskId, TaskSnapshot, TaskSpec, TaskStatus,
         ToolCall,
@@ -69,6 +70,8 @@ use crate::{
 use admission::Gate;
 use apart::Apart;
 use carrier::Carriers;
+pub(crate) use path::{Begun, Path, Paths, Quarantine, past_deadline, too_late};
+pub use path::{ToolRequest, ToolService};
 use same::SameCalls;
 use spare::Spares;
 use stats::Counters;

@@ -11,7 +11,7 @@ use super::{AsyncToolManager, Inner, ResolveError, TaskNews, people::check, run:
 use crate::{
     AsyncTaskResult, InputRequest, Reconciled, SessionId, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec,
     ToolCall,
-    policy::{Path, wait_for_resolution},
+    manager::path::{Path, wait_for_resolution},
     task::{TaskCell, TaskHandle},
     tool::{Reconciler, TaskHost, ToolError, ToolErrorKind},
 };

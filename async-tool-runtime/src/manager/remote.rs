@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::{
     TaskOutcome,
     backend::{Backend, BackendError, CancelMode, Settlement},
-    policy::{ToolRequest, ToolService},
+    manager::path::{ToolRequest, ToolService},
     task::TaskCell,
     tool::{Effect, ToolError, ToolErrorKind},
 };

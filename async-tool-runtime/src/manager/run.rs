@@ -23,7 +23,8 @@ use super::{
 use crate::{
     AsyncTaskResult, TaskEvent, TaskOutcome,
     backend::{Backend, outcome_of},
-    policy::{Begun, CANCELLED, Claim, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
+    manager::path::{Begun, CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
+    policy::Claim,
     task::{Left, StopTask, TaskCell},
     tool::{BoundCall, TaskHost, ToolError, ToolErrorKind},
 };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::{AsyncToolManager, Inner};
-use crate::{TaskHandle, policy::GRACE_SLACK, task::TaskCell};
+use crate::{TaskHandle, manager::path::GRACE_SLACK, task::TaskCell};
 
 /// What a shutdown found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     SessionId, SubmitError, TaskEvent, TaskOutcome, TaskSpec, Timestamp, ToolCall,
-    policy::Path,
+    manager::path::Path,
     task::{Beginning, TaskCell},
     tool::{BoundCall, ToolError, ToolErrorKind},
 };

@@ -36,8 +36,8 @@ use super::{
 };
 use crate::{
     Timestamp,
+    manager::Path,
     manager::{Slot, Ticket},
-    policy::Path,
     tool::{CancellationToken, ToolError},
 };
 

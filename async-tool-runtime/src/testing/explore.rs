@@ -15,14 +15,8 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{
-    Failure, Faults, Recorder, Sim, check_journal,
-    dice::{AtHand, Dice},
-    paused::paused_runtime,
-    sim::World,
-    timeline,
-};
-use crate::{Entry, SessionId};
+use super::{Failure, Faults, Recorder, Sim, check_journal, dice::Dice, paused::paused_runtime, sim::World, timeline};
+use crate::{Entry, SessionId, policy::Replaced};
 
 /// How long one seed may take in real time before somebody is told.
 const STUCK: Duration = Duration::from_secs(30);
@@ -237,7 +231,8 @@ impl Explore {
         Fut: Future<Output = ()>,
     {
         let dice = Arc::new(Dice::new(seed));
-        let _at_hand = AtHand::take(Arc::clone(&dice));
+        let drawn = Arc::clone(&dice);
+        let _replaced = Replaced::by(move || drawn.fraction());
         let sim = Sim::new(World {
             seed,
             dice,

@@ -213,7 +213,6 @@ mod told;
 pub use crate::Divergence;
 pub use crate::{Violation, check_journal};
 pub use context::tool_context;
-pub(crate) use dice::drawn;
 pub use explore::{Explore, Explored, explore};
 pub use failure::Failure;
 pub use faults::Faults;

@@ -4,12 +4,16 @@
 //! Without a check, a model could send what its schema forbids, and the function would get it. Left to serde are the names
 //! of fields and variants: an alias is read, though no schema shows it.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 
-use super::{ToolError, reader::Leaf};
+use super::{
+    error::ToolError,
+    plain_text::{Flat, PlainText},
+    refusal::{describe, refuse, shorten},
+};
 
 /// The constraints of a schema, with its patterns compiled.
 #[derive(Debug, Default)]
@@ -18,15 +22,6 @@ pub(crate) struct Constraints {
     /// All there is to check, where that is little: most tools take a few numbers and texts, and looking their limits up in the
     /// schema at every call takes longer than reading the arguments.
     flat: Option<Vec<(Box<str>, Flat)>>,
-}
-
-/// A property without anything inside.
-#[derive(Debug)]
-enum Flat {
-    Text,
-    Boolean,
-    Integer { min: i64, max: i64 },
-    Number,
 }
 
 impl Constraints {
@@ -60,7 +55,7 @@ impl Constraints {
             is_strict: false,
         };
         walk.value(schema, arguments, &Path::Root)
-            .map_err(|violation| super::bind::refuse(violation.to_string()))
+            .map_err(|violation| refuse(violation.to_string()))
     }
 
     /// Whether no constraint is violated, as far as a quick look can tell.
@@ -84,16 +79,7 @@ impl Constraints {
 
     /// The text as something to be read and checked at once, where there is little to check.
     pub(super) fn plain<'a>(&'a self, text: &'a str) -> Option<PlainText<'a>> {
-        let mut text = PlainText {
-            flat: self.flat.as_deref().filter(|flat| flat.len() <= 64)?,
-            text,
-            at: 0,
-            place: Place::Begin,
-            seen: 0,
-        };
-        let is_object = text.peek() == Some(b'{');
-        text.at += 1;
-        is_object.then_some(text)
+        PlainText::new(self.flat.as_deref()?, text)
     }
 
     fn collect(&mut self, schema: &Value) {
@@ -173,201 +159,6 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
     flat.collect()
 }
 
-/// The text of an object that is read field by field, and checked on the way.
-///
-/// It gives up at everything that needs a second look: what isn't JSON, names a field that isn't known or names one twice, or has a
-/// value of another type or beyond a limit. What it reads to the [end](Self::is_read) is what serde_json would read, and violates no constraint.
-pub(super) struct PlainText<'a> {
-    flat: &'a [(Box<str>, Flat)],
-    text: &'a str,
-    at: usize,
-    place: Place,
-    /// The fields that have come, a bit for each.
-    seen: u64,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Begin,
-    /// Behind the name of this field.
-    Named(usize),
-    /// Behind the value of a field.
-    Between,
-    End,
-}
-
-/// A second look is needed.
-#[derive(Debug)]
-pub(super) struct GivesUp;
-
-impl std::fmt::Display for GivesUp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the text needs a second look")
-    }
-}
-
-impl<'a> PlainText<'a> {
-    /// The name of the next field.
-    pub(super) fn next_name(&mut self) -> Result<Option<&'a str>, GivesUp> {
-        let first = match (self.peek(), self.place) {
-            (Some(b'}'), Place::Begin | Place::Between) => {
-                self.at += 1;
-                self.place = Place::End;
-                return Ok(None);
-            }
-            (Some(b','), Place::Between) => {
-                self.at += 1;
-                self.peek()
-            }
-            (first, Place::Begin) => first,
-            _ => None,
-        };
-        if first != Some(b'"') {
-            return Err(GivesUp);
-        }
-        let (name, _) = self.string().ok_or(GivesUp)?;
-        let index = self.flat.iter().position(|(known, _)| **known == *name);
-        let index = index.ok_or(GivesUp)?;
-        let bit = 1 << index;
-        if self.seen & bit != 0 || self.peek() != Some(b':') {
-            return Err(GivesUp);
-        }
-        self.at += 1;
-        self.seen |= bit;
-        self.place = Place::Named(index);
-        Ok(Some(name))
-    }
-
-    /// The value of the field whose name has been read, with the name.
-    pub(super) fn next_leaf(&mut self) -> Result<(&'a str, Leaf<'a>), GivesUp> {
-        let Place::Named(index) = self.place else {
-            return Err(GivesUp);
-        };
-        let (name, flat) = &self.flat[index];
-        let leaf = self.leaf(flat).ok_or(GivesUp)?;
-        self.place = Place::Between;
-        Ok((name, leaf))
-    }
-
-    /// Whether all has been read.
-    pub(super) fn is_read(&mut self) -> bool {
-        matches!(self.place, Place::End) && self.peek().is_none()
-    }
-
-    fn leaf(&mut self, flat: &Flat) -> Option<Leaf<'a>> {
-        let first = self.peek()?;
-        match flat {
-            Flat::Text if first == b'"' => {
-                let start = self.at;
-                let (inside, is_plain) = self.string()?;
-                Some(Leaf::Text(if is_plain {
-                    Cow::Borrowed(inside)
-                } else {
-                    Cow::Owned(serde_json::from_str(&self.text[start..self.at]).ok()?)
-                }))
-            }
-            Flat::Boolean => {
-                let flag = first == b't';
-                let word = if flag { "true" } else { "false" };
-                let is_said = self.text[self.at..].starts_with(word);
-                self.at += word.len();
-                is_said.then_some(Leaf::Boolean(flag))
-            }
-            Flat::Number => serde_json::from_str(self.number()).ok().map(Leaf::Number),
-            Flat::Integer { min, max } => {
-                let number = self.integer()?;
-                (min..=max).contains(&&number).then(|| Leaf::Number(number.into()))
-            }
-            Flat::Text => None,
-        }
-    }
-
-    /// The next byte that is no space.
-    fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.text.as_bytes().get(self.at) {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                byte => return byte.copied(),
-            }
-        }
-    }
-
-    /// The inside of the string that begins here, as it is written, and whether it has no escapes.
-    fn string(&mut self) -> Option<(&'a str, bool)> {
-        let bytes = self.text.as_bytes();
-        let start = self.at + 1;
-        let mut at = start;
-        let mut is_plain = true;
-        loop {
-            while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-                let ordinary = ordinary(u64::from_le_bytes(*word));
-                at += ordinary;
-                if ordinary < 8 {
-                    break;
-                }
-            }
-            match bytes.get(at)? {
-                b'"' => break,
-                b'\\' => {
-                    is_plain = false;
-                    at += 2;
-                }
-                0..b' ' => return None,
-                _ => at += 1,
-            }
-        }
-        self.at = at + 1;
-        Some((self.text.get(start..at)?, is_plain))
-    }
-
-    /// The integer that begins here, if it has so few digits that it fits. Zero with a sign is a fraction to serde_json.
-    fn integer(&mut self) -> Option<i64> {
-        const MOST: usize = 18;
-        let left = self.text.as_bytes().get(self.at..)?;
-        let (is_negative, digits) = match left {
-            [b'-', digits @ ..] => (true, digits),
-            digits => (false, digits),
-        };
-        let mut number = 0;
-        let mut count = 0;
-        while let Some(digit @ b'0'..=b'9') = digits.get(count)
-            && count < MOST
-        {
-            number = number * 10 + i64::from(digit - b'0');
-            count += 1;
-        }
-        let is_plain = match digits.first()? {
-            b'0' => count == 1 && !is_negative,
-            _ => count > 0,
-        };
-        let goes_on = matches!(digits.get(count), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
-        self.at += usize::from(is_negative) + count;
-        (is_plain && !goes_on).then_some(if is_negative { -number } else { number })
-    }
-
-    /// The number that begins here, as it is written.
-    fn number(&mut self) -> &'a str {
-        let left = &self.text[self.at..];
-        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        let length = left.bytes().take_while(is_part).count();
-        self.at += length;
-        &left[..length]
-    }
-}
-
-/// How many of eight bytes come before the first quote, backslash or control.
-const fn ordinary(word: u64) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    // A borrow goes to higher bytes only: the lowest byte that is found is one.
-    let found = (word.wrapping_sub(ONES * 0x20) & !word)
-        | (quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash);
-    (found & HIGH).trailing_zeros() as usize / 8
-}
-
 /// A value that its schema refuses.
 struct Violation {
     path: String,
@@ -378,11 +169,7 @@ struct Violation {
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, expected, got } = self;
-        write!(
-            f,
-            "at `{path}`: expected {expected}, got {}",
-            super::bind::describe(got)
-        )
+        write!(f, "at `{path}`: expected {expected}, got {}", describe(got))
     }
 }
 
@@ -570,7 +357,7 @@ fn misnamed(schema: &Map<String, Value>, value: &Value) -> Option<String> {
         && !values.contains(value)
     {
         let values: Vec<_> = values.iter().map(Value::to_string).collect();
-        return Some(super::bind::shorten(&format!("one of {}", values.join(", ")), 200));
+        return Some(shorten(&format!("one of {}", values.join(", ")), 200));
     }
     let fields = value.as_object()?;
     let mut required = list(schema, "required").iter().filter_map(Value::as_str);

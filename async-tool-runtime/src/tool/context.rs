@@ -15,11 +15,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    CancellationToken, IdempotencyKey, Messages, Progress, ToolError, ToolErrorKind,
+    CancellationToken, Messages, Progress, ToolError, ToolErrorKind,
     host::{Suspension, TaskHost},
 };
 use crate::{
-    CallId, ChildTask, InputRequest, SessionId, TaskId, TaskNo, ToolCall,
+    CallId, ChildTask, IdempotencyKey, InputRequest, SessionId, TaskId, TaskNo, ToolCall,
     policy::canonical,
     task::{Question, TaskCell},
 };

@@ -13,7 +13,7 @@ use serde::de::{
 };
 use serde_json::{Number, Value, map};
 
-use super::constraint::PlainText;
+use super::plain_text::{Leaf, PlainText};
 
 /// A value to be read, or part of one.
 pub(super) enum Reader<'de, 'a> {
@@ -22,13 +22,6 @@ pub(super) enum Reader<'de, 'a> {
     Plain(&'a mut PlainText<'de>),
     /// What is in such an object.
     Leaf(Leaf<'de>),
-}
-
-/// A value without anything inside.
-pub(super) enum Leaf<'de> {
-    Text(Cow<'de, str>),
-    Boolean(bool),
-    Number(Number),
 }
 
 /// Why something can't be read, and where.

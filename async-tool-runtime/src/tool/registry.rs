@@ -1,9 +1,15 @@
 //! The tools of a manager, by name.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use super::{Background, StateMap, Tool, ToolDefinition};
-use crate::agent::task_tool;
+use super::{definition::ToolDefinition, effect::Background, nearest::nearest, state::StateMap, tool::Tool};
+
+/// Name of the tool with which a model looks after its tasks. An agent supplies it, so no other tool can have the name.
+pub(crate) const TASK_TOOL: &str = "task";
 
 /// The tools of a manager, by name. Cheap to clone. It never changes after it was built: definitions are part of a provider's prompt
 /// cache.
@@ -11,8 +17,9 @@ use crate::agent::task_tool;
 pub struct ToolRegistry {
     tools: Arc<BTreeMap<Arc<str>, Arc<dyn Tool>>>,
     definitions: Arc<[ToolDefinition]>,
-    /// What an agent's model is told of: the definitions, and the `task` tool where it is of use.
-    offered: Arc<[ToolDefinition]>,
+    runs_in_background: bool,
+    /// The definitions with the `task` tool, made once for all agents.
+    with_task_tool: Arc<OnceLock<Arc<[ToolDefinition]>>>,
 }
 
 /// No tools.
@@ -21,7 +28,8 @@ impl Default for ToolRegistry {
         Self {
             tools: Arc::default(),
             definitions: Arc::from([]),
-            offered: Arc::from([]),
+            runs_in_background: false,
+            with_task_tool: Arc::default(),
         }
     }
 }
@@ -43,7 +51,7 @@ impl ToolRegistry {
             if let Err(rule) = ToolDefinition::check_name(&name) {
                 return Err(RegistryError::new(&name, rule.to_owned()));
             }
-            if &*name == task_tool::NAME {
+            if &*name == TASK_TOOL {
                 let rule = "the name is taken by the tool with which a model looks after its tasks; choose another";
                 return Err(RegistryError::new(&name, rule.to_owned()));
             }
@@ -53,16 +61,11 @@ impl ToolRegistry {
             }
             definitions.push(definition);
         }
-        let definitions: Arc<[ToolDefinition]> = definitions.into();
-        let offered = if runs_in_background {
-            definitions.iter().cloned().chain([task_tool::definition()]).collect()
-        } else {
-            Arc::clone(&definitions)
-        };
         Ok(Self {
             tools: Arc::new(by_name),
-            definitions,
-            offered,
+            definitions: definitions.into(),
+            runs_in_background,
+            with_task_tool: Arc::default(),
         })
     }
 
@@ -78,8 +81,13 @@ impl ToolRegistry {
         &self.definitions
     }
 
-    pub(crate) fn offered(&self) -> &Arc<[ToolDefinition]> {
-        &self.offered
+    /// The definitions, and the `task` tool if any tool can run in the background.
+    pub(crate) fn with_task_tool(&self, definition: impl FnOnce() -> ToolDefinition) -> &Arc<[ToolDefinition]> {
+        if !self.runs_in_background {
+            return &self.definitions;
+        }
+        self.with_task_tool
+            .get_or_init(|| self.definitions.iter().cloned().chain([definition()]).collect())
     }
 
     /// The name nearest to `name`, if one is near enough to be a slip of the pen.
@@ -139,17 +147,3 @@ impl fmt::Display for RegistryError {
 }
 
 impl std::error::Error for RegistryError {}
-
-/// The candidate nearest to `word`, if at most a third of its letters differ.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Names are at most 64 letters; the comparison takes the square of the length.
-    if word.len() > 64 {
-        return None;
-    }
-    let limit = word.chars().count().div_ceil(3);
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}

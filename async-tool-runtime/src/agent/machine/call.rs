@@ -10,7 +10,7 @@ use crate::{
         ledger::{Life, Told},
         redaction::without,
     },
-    tool::{FutureArgument, TaskRef},
+    task::{FutureArgument, TaskRef},
 };
 
 /// How many characters of a failure are passed on to the calls that needed the result.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::TaskCell;
-use crate::policy::Quarantine;
+use crate::manager::Quarantine;
 
 impl TaskCell {
     /// Runs a future of the task's, and gives `None` once the task is [aborted](Self::abort): then the future is to be dropped. One that

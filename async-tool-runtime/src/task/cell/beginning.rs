@@ -5,7 +5,11 @@ use std::sync::{Arc, OnceLock, PoisonError, atomic::AtomicBool};
 use tokio::sync::SetOnce;
 
 use super::{Mutex, TaskCell};
-use crate::{SessionId, TaskId, TaskSpec, Timestamp, ToolCall, manager::Slot, policy::Path, tool::CancellationToken};
+use crate::{
+    SessionId, TaskId, TaskSpec, Timestamp, ToolCall,
+    manager::{Path, Slot},
+    tool::CancellationToken,
+};
 
 /// What a record has from the beginning, besides what there is to do.
 pub(crate) struct Beginning<'a> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shuttle::{check_random, future::block_on, thread};
 
 use super::TaskCell;
-use crate::{SessionId, TaskOutcome, TaskSpec, Timestamp, ToolCall, policy::Quarantine};
+use crate::{SessionId, TaskOutcome, TaskSpec, Timestamp, ToolCall, manager::Quarantine};
 
 const SCHEDULES: usize = 20_000;
 

@@ -13,11 +13,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::claim::{Claim, Held};
 use crate::{
-    BoxFuture, CallId, SessionId, TaskId, TaskNo,
-    task::TaskCell,
-    tool::{Arguments, BoundCall, CancellationToken, Suspension, TaskHost, ToolError, ToolErrorKind},
+    future::BoxFuture,
+    policy::{Claim, Held},
+    session::SessionId,
+    task::{CallId, TaskCell, TaskId, TaskNo},
+    tool::{Arguments, BoundCall, CancellationToken, Count, Suspension, TaskHost, ToolError, ToolErrorKind},
 };
 
 /// A call on its way to the function: what a layer of the host's sees and may change.
@@ -150,6 +151,13 @@ impl ToolRequest {
 
     pub(crate) fn host(&self) -> Option<&Arc<dyn TaskHost>> {
         self.host.as_ref()
+    }
+
+    /// Counts a look into a cache.
+    pub(crate) fn count_look_up(&self, is_hit: bool) {
+        if let Some(host) = &self.host {
+            host.count(self.tool(), if is_hit { Count::CacheHit } else { Count::CacheMiss });
+        }
     }
 
     /// The same call as the work of a cell that others share. It has no deadline: each of them has its own, and gets off then.

@@ -20,10 +20,10 @@ use tokio::{
 };
 use tracing::Span;
 
-use super::claim::Held;
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
-    BoxFuture,
+    future::BoxFuture,
+    policy::Held,
     task::TaskCell,
     tool::{Arguments, BoundCall, Run, StateMap, TaskContext, TaskHost, Tool, ToolContext, ToolError, ToolErrorKind},
 };

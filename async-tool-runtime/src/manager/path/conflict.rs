@@ -5,16 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use tower_layer::Layer;
 
-use super::{
-    claim::{Claim, Conflicts, Mode, Refusal, Resource, Wants},
-    key::canonical,
-    resource::ResourceArgument,
-    service::{ToolRequest, ToolService},
-};
+use super::service::{ToolRequest, ToolService};
 use crate::{
-    TaskId,
-    task::TaskCell,
-    tool::{ToolError, ToolErrorKind, ToolOptions},
+    policy::{Claim, Conflicts, Mode, Refusal, Resource, Wants, canonical},
+    task::{TaskCell, TaskId},
+    tool::{ResourceArgument, ToolError, ToolErrorKind, ToolOptions},
 };
 
 /// Lets calls that conflict run one after the other.
