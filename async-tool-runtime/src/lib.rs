@@ -101,6 +101,7 @@ mod broadcast;
 mod clock;
 mod context;
 mod future;
+mod id;
 mod journal;
 mod manager;
 mod model;
@@ -140,7 +141,6 @@ pub use agent::{
 };
 pub use async_tool_macros::{async_tool, async_tools};
 pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Settlement};
-pub use clock::Timestamp;
 #[cfg(feature = "tokenizer")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokenizer")))]
 pub use context::BpeTokens;
@@ -155,28 +155,28 @@ pub use journal::{
 };
 pub use manager::{
     AsyncToolManager, AsyncToolManagerBuilder, BuildError, ChildTask, Executor, ManagerStats, ResolveError,
-    ShutdownReport, SubmitError, TaskHandle, WhenFull,
+    ShutdownReport, SubmitError, TaskHandle, ToolRequest, ToolService, WhenFull,
 };
 pub use model::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd, Usage};
 pub use planner::RulePlanner;
 pub use policy::{
     Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
-    SemanticCache, ToolRequest, ToolService,
+    SemanticCache,
 };
 pub use schema::{Dialect, SchemaError, strip_invented_nulls};
-pub use session::SessionId;
 pub use task::{
-    AsyncTaskResult, CallId, EventStream, InputRequest, ParseTaskIdError, ParseTaskNoError, ResultPreview, SendError,
-    TaskAck, TaskEvent, TaskId, TaskNo, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing, ToolCall, TurnNo,
+    AsyncTaskResult, EventStream, FutureArgument, ParseTaskIdError, ParseTaskNoError, ResultPreview, SendError,
+    SessionId, TaskAck, TaskEvent, TaskId, TaskNo, TaskOutcome, TaskRef, TaskSnapshot, TaskSpec, TaskStatus, Timestamp,
+    Timing, TurnNo,
 };
 #[cfg(feature = "inventory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
 pub use tool::collected_tools;
 pub use tool::{
-    Arguments, Background, BoundCall, CancellationToken, DeliveryPolicy, Effect, FromToolContext, FunctionTool,
-    FutureArgument, IdempotencyKey, LostTask, Messages, Progress, ProgressReport, Reconciled, Reconciler,
-    RegistryError, Requirement, State, TaskRef, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
-    ToolFailure, ToolOptions, ToolOutput, ToolRegistry,
+    Arguments, Background, BoundCall, CallId, CancellationToken, DeliveryPolicy, Effect, FromToolContext, FunctionTool,
+    IdempotencyKey, InputRequest, LostTask, Messages, Progress, ProgressReport, Reconciled, Reconciler, RegistryError,
+    Requirement, State, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure,
+    ToolOptions, ToolOutput, ToolRegistry,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::{Model, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd};
 use crate::{
     context::{Answer, AnswerContent, Message},
-    task::{TaskNo, ToolCall},
-    tool::ToolDefinition,
+    id::TaskNo,
+    tool::{ToolCall, ToolDefinition},
 };
 
 /// The built-in rule planner, not a language model: it maps commands in the user's text to tool calls, and reports results

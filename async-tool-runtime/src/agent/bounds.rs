@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{StartError, task_tool};
 use crate::{
+    id::TaskId,
     manager::{AsyncToolManager, SubmitError, TaskCell, TaskHandle},
-    task::{TaskId, TaskSpec},
+    task::TaskSpec,
     tool::{Background, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
 };
 
@@ -28,8 +29,8 @@ impl Bounds {
         task_tool: bool,
     ) -> Result<Arc<[ToolDefinition]>, StartError> {
         let Some(tools) = &self.tools else {
-            let all = if task_tool && registry.runs_in_background() {
-                registry.definitions_with(task_tool::definition)
+            let all = if task_tool {
+                registry.with_task_tool(task_tool::definition)
             } else {
                 registry.definitions()
             };

@@ -14,10 +14,11 @@ use crate::{
     broadcast::{BroadcastStream, Received, next},
     clock::Timestamp,
     context::Pruned,
+    id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, Usage},
-    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
-    tool::{DeliveryPolicy, ProgressReport},
+    task::{AsyncTaskResult, TurnNo},
+    tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
 };
 
 /// Event of an agent, and its time.

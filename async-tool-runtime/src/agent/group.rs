@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, journal::JoinPolicy, task::TaskNo};
+use crate::{clock::Timestamp, id::TaskNo, journal::JoinPolicy};
 
 /// Count of a group's members by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

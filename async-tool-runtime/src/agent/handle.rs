@@ -9,11 +9,12 @@ use super::{AgentEventStream, AgentState, CloseMode, Resumption, RunLimit, RunTo
 use crate::{
     clock::Timestamp,
     context::Message,
+    id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::ModelError,
     session::SessionId,
-    task::{TaskId, TaskNo, TaskStatus, ToolCall},
-    tool::{DeliveryPolicy, ProgressReport},
+    task::TaskStatus,
+    tool::{DeliveryPolicy, ProgressReport, ToolCall},
 };
 
 /// An agent that goes on working while its tools run.

@@ -25,7 +25,8 @@ use super::{AgentState, RunTotals, group::TaskGroup};
 use crate::{
     clock::Timestamp,
     context::{Pruned, Transcript},
-    task::{AsyncTaskResult, TaskId, TaskNo, TurnNo},
+    id::{TaskId, TaskNo},
+    task::{AsyncTaskResult, TurnNo},
 };
 
 /// State of a session: the fold of its journal. [`apply`](Self::apply) is the only way to change it, and it refuses

@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::{
     future::BoxFuture,
+    id::TaskId,
     manager::{AsyncToolManager, record_of},
     session::SessionId,
-    task::{EventStream, InputRequest, TaskEvent, TaskId, TaskSnapshot},
-    tool::{ToolContext, ToolError},
+    task::{EventStream, TaskEvent, TaskSnapshot},
+    tool::{InputRequest, ToolContext, ToolError},
 };
 
 /// The question that is put to the host now.

@@ -1,6 +1,6 @@
 //! Fates of the tasks of a session that was taken up again.
 
-use crate::task::TaskNo;
+use crate::id::TaskNo;
 
 /// Fates of a session's tasks when it was taken up again after its process had ended.
 ///

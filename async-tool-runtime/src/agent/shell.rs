@@ -33,11 +33,12 @@ use crate::{
     broadcast::next,
     clock::Timestamp,
     context::Message,
+    id::{TaskId, TaskNo},
     journal::{AppendError, Entry, Journal, Seq},
     manager::{AsyncToolManager, SubmitError, TaskNews},
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
     session::SessionId,
-    task::{AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
+    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
 };
 
 /// Capacity of the command channel; beyond it the host waits.

@@ -17,8 +17,10 @@ use super::{
 use crate::{
     clock::Timestamp,
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
+    id::{TaskId, TaskNo},
     journal::{Seq, Snapshot},
-    task::{CallId, TaskAck, TaskId, TaskNo, TaskStatus, TurnNo},
+    task::{TaskAck, TaskStatus, TurnNo},
+    tool::CallId,
 };
 
 /// The form that is written. One with another number is not read: the entries are.

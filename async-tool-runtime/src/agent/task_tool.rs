@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    id::TaskNo,
     journal::JoinPolicy,
-    task::{AsyncTaskResult, TaskNo, TaskOutcome, ToolCall},
-    tool::{Constraints, TASK_TOOL, ToolDefinition, ToolError, ToolErrorKind, bind},
+    task::{AsyncTaskResult, TaskOutcome},
+    tool::{Constraints, TASK_TOOL, ToolCall, ToolDefinition, ToolError, ToolErrorKind, bind},
 };
 
 /// Name of the tool.

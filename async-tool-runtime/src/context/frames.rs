@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use super::likeness::is_deceptive;
 use crate::{
     clock::Timestamp,
-    task::{AsyncTaskResult, TaskNo, TaskOutcome},
+    id::TaskNo,
+    task::{AsyncTaskResult, TaskOutcome},
 };
 
 /// Notice after a turn that was broken off: the model would take its half sentence for an end otherwise.

@@ -4,10 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde_json::Value;
 
-use crate::{
-    context::frames,
-    task::{TaskNo, TaskStatus},
-};
+use crate::{context::frames, id::TaskNo, task::TaskStatus};
 
 /// Longest name of a tool that is shown, in bytes. Names come from the model, also such as no tool has.
 const NAME_BYTES: usize = 64;

@@ -195,7 +195,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::task::{TaskAck, TaskId, TaskNo, TaskStatus};
+    use crate::{
+        id::{TaskId, TaskNo},
+        task::{TaskAck, TaskStatus},
+    };
 
     #[test]
     fn an_acknowledgement_counts_for_what_the_model_reads() {

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::task::{AsyncTaskResult, CallId, TaskAck, TaskNo, TaskOutcome, ToolCall};
+use crate::{
+    id::TaskNo,
+    task::{AsyncTaskResult, TaskAck, TaskOutcome},
+    tool::{CallId, ToolCall},
+};
 
 /// A message of the conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::task::{TaskNo, TaskStatus};
+use crate::{id::TaskNo, task::TaskStatus};
 
 /// Answer that a call of a turn was given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

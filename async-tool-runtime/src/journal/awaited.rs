@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::TaskNo;
+use crate::id::TaskNo;
 
 /// A result that an argument waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

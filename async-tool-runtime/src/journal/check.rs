@@ -10,8 +10,10 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    id::{TaskId, TaskNo},
     journal::{CallAnswer, Entry, Seq},
-    task::{AsyncTaskResult, CallId, TaskId, TaskNo, TurnNo},
+    task::{AsyncTaskResult, TurnNo},
+    tool::CallId,
 };
 
 /// Checks that a journal keeps the promises of a session. The journal may end anywhere; if it ends with [`Entry::Closed`], nothing may

@@ -8,9 +8,10 @@ use super::{Awaited, CallAnswer, JoinPolicy};
 use crate::{
     clock::Timestamp,
     context::Pruned,
+    id::{TaskId, TaskNo},
     model::TurnEnd,
-    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
-    tool::DeliveryPolicy,
+    task::{AsyncTaskResult, TurnNo},
+    tool::{DeliveryPolicy, InputRequest, ToolCall},
 };
 
 /// A fact about a session. A session is the fold of its entries.

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     Priority, TaskEvent, TaskOutcome, Timestamp,
-    policy::{CallKey, Path},
+    manager::path::Path,
+    policy::CallKey,
     tool::{ToolError, ToolErrorKind},
 };
 

@@ -19,7 +19,8 @@ use crate::{
     AsyncTaskResult, SessionId,
     backend::Backend,
     clock::Clock,
-    policy::{Around, Conflicts, HostLayer, Quarantine, ToolRequest, ToolService, paths},
+    manager::path::{Around, HostLayer, Quarantine, ToolRequest, ToolService, paths},
+    policy::Conflicts,
     tool::{RegistryError, StateMap, Tool, ToolRegistry},
 };
 

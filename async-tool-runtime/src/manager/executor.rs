@@ -12,7 +12,7 @@ use super::TaskCell;
 use crate::{
     TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
-    policy::{Path, Paths, ToolRequest, past_deadline, too_late},
+    manager::path::{Path, Paths, ToolRequest, past_deadline, too_late},
     tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind, shorten},
 };
 

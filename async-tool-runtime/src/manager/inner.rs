@@ -18,7 +18,8 @@ use crate::{
     AsyncTaskResult, SessionId, Timestamp,
     backend::Backend,
     clock::Clock,
-    policy::{Conflicts, Quarantine},
+    manager::path::Quarantine,
+    policy::Conflicts,
     task::{TaskEvent, TaskSnapshot},
 };
 

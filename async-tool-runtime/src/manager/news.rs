@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{AsyncToolManager, Inner, task::TaskCell};
 use crate::{
     AsyncTaskResult, ProgressReport, SessionId, ToolError, ToolErrorKind,
-    task::{TaskEvent, TaskId, TaskSnapshot},
+    id::TaskId,
+    task::{TaskEvent, TaskSnapshot},
 };
 
 /// Message to a session about one of its tasks.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     AsyncTaskResult, InputRequest, Reconciled, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec, ToolCall,
-    policy::{Path, wait_for_resolution},
+    manager::path::{Path, wait_for_resolution},
     tool::{Reconciler, ToolError, ToolErrorKind},
 };
 

@@ -8,7 +8,7 @@ use super::TaskCell;
 use crate::{
     TaskOutcome,
     backend::{Backend, BackendError, CancelMode, Settlement},
-    policy::{ToolRequest, ToolService},
+    manager::path::{ToolRequest, ToolService},
     tool::{Effect, ToolError, ToolErrorKind},
 };
 

@@ -21,7 +21,8 @@ use super::{
 use crate::{
     AsyncTaskResult, TaskEvent, TaskOutcome,
     backend::Backend,
-    policy::{CANCELLED, Claim, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
+    manager::path::{CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
+    policy::Claim,
     tool::{BoundCall, ToolError, ToolErrorKind},
 };
 

@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{AsyncToolManager, Inner, TaskCell, TaskHandle};
-use crate::policy::GRACE_SLACK;
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, path::GRACE_SLACK};
 
 /// What a shutdown found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use super::{
     table::Inserted,
 };
 use crate::{
-    IdempotencyKey, SessionId, SubmitError, TaskId, TaskOutcome, TaskSpec, Timestamp, ToolCall,
-    policy::Path,
-    tool::{BoundCall, ToolError, ToolErrorKind},
+    SessionId, SubmitError, TaskId, TaskOutcome, TaskSpec, Timestamp, ToolCall,
+    manager::path::Path,
+    tool::{BoundCall, IdempotencyKey, ToolError, ToolErrorKind},
 };
 
 /// Everything that a call needs to run.

@@ -5,7 +5,9 @@ use std::{fmt, sync::Arc};
 use super::{AsyncToolManagerBuilder, Executor, Inner, SubmitError, TaskHandle, task::TaskCell};
 use crate::{
     SessionId, Timestamp, ToolRegistry, TurnNo,
-    task::{EventStream, SendError, TaskAck, TaskId, TaskSpec, TaskStatus, ToolCall},
+    id::TaskId,
+    task::{EventStream, SendError, TaskAck, TaskSpec, TaskStatus},
+    tool::ToolCall,
 };
 
 /// Runs tools in the background. A cheap handle: clones are the same manager.

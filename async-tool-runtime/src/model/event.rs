@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ModelError;
-use crate::{future::BoxStream, task::ToolCall};
+use crate::{future::BoxStream, tool::ToolCall};
 
 /// A part of a turn.
 #[derive(Clone, Debug, PartialEq)]

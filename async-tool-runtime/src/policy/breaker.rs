@@ -6,37 +6,8 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tower_layer::Layer;
 
-use super::service::{ToolRequest, ToolService};
-use crate::{ToolError, ToolErrorKind, manager::Count};
-
-/// When a tool that fails is left alone for a while.
-///
-/// After `failures` failed calls in a row (closed), every call fails at once with
-/// [`ToolErrorKind::Unavailable`](crate::ToolErrorKind::Unavailable) and says when to come back (open). After `cooldown` one call
-/// is let through as a probe (half-open): if it succeeds the tool is called as before, otherwise the next cooldown begins. A probe that
-/// takes longer than `cooldown`, because it waits for people or for a result from outside for instance, keeps nobody out: the next
-/// call after that is a probe too, and whichever of them ends first decides.
-///
-/// An error that says that another try can't help ([`with_retryable(false)`](crate::ToolError::with_retryable)) is an answer: "no such city"
-/// is no sign of ill health. A call that was cancelled counts neither way, and so does one that never reached the function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BreakerPolicy {
-    /// How many calls in a row must fail; 0 is the same as 1.
-    pub failures: u32,
-    /// How long no call is let through.
-    pub cooldown: Duration,
-}
-
-impl BreakerPolicy {
-    /// Opens after this many failures in a row, for this long.
-    #[must_use]
-    pub const fn new(failures: u32, cooldown: Duration) -> Self {
-        Self { failures, cooldown }
-    }
-}
+use crate::tool::{BreakerPolicy, ToolError, ToolErrorKind};
 
 /// Where a breaker stands. Sans-IO: the time comes in.
 ///
@@ -173,7 +144,8 @@ impl Breaker {
         self.machine().turns_away(Instant::now())
     }
 
-    fn admit(&self) -> Result<OnItsWay<'_>, ToolError> {
+    /// Lets a call through, or says when to come back.
+    pub(crate) fn admit(&self) -> Result<OnItsWay<'_>, ToolError> {
         let epoch = self.machine().admit(Instant::now()).map_err(|retry_after| {
             ToolError::new(
                 ToolErrorKind::Unavailable,
@@ -196,10 +168,28 @@ impl Breaker {
 }
 
 /// A call that has been let through. Records how it ended, also where it is dropped.
-struct OnItsWay<'a> {
+pub(crate) struct OnItsWay<'a> {
     breaker: &'a Breaker,
     epoch: u64,
     verdict: Verdict,
+}
+
+impl OnItsWay<'_> {
+    /// Takes the outcome of a call that reached its function as a sign of health or of its lack.
+    pub(crate) fn judge<T>(&mut self, result: &Result<T, ToolError>) {
+        self.verdict = match result {
+            Ok(_) => Verdict::Healthy,
+            Err(error) => match error.kind() {
+                ToolErrorKind::Cancelled
+                | ToolErrorKind::InvalidArguments
+                | ToolErrorKind::Overloaded
+                | ToolErrorKind::Duplicate
+                | ToolErrorKind::Refused => Verdict::Neither,
+                _ if error.is_definite() => Verdict::Healthy,
+                _ => Verdict::Failing,
+            },
+        };
+    }
 }
 
 impl Drop for OnItsWay<'_> {
@@ -224,42 +214,6 @@ fn show(tool: &str, is_open: bool) {
 
 #[cfg(not(feature = "metrics"))]
 fn show(_: &str, _: bool) {}
-
-impl Layer<ToolService> for Breaker {
-    type Service = ToolService;
-
-    fn layer(&self, inner: ToolService) -> ToolService {
-        let breaker = self.clone();
-        ToolService::new(move |request: ToolRequest| {
-            let (breaker, inner) = (breaker.clone(), inner.clone());
-            async move {
-                let admitted = breaker.admit();
-                if let (Err(_), Some(host)) = (&admitted, request.host()) {
-                    host.count(&breaker.tool, Count::BreakerOpen);
-                }
-                let mut call = admitted?;
-                let cell = Arc::clone(request.cell());
-                let attempts_before = cell.attempts();
-                let result = inner.run(request).await;
-                call.verdict = match &result {
-                    Ok(_) => Verdict::Healthy,
-                    // It never reached the function: its deadline came while it waited for its rate, for instance.
-                    Err(_) if cell.attempts() == attempts_before => Verdict::Neither,
-                    Err(error) => match error.kind() {
-                        ToolErrorKind::Cancelled
-                        | ToolErrorKind::InvalidArguments
-                        | ToolErrorKind::Overloaded
-                        | ToolErrorKind::Duplicate
-                        | ToolErrorKind::Refused => Verdict::Neither,
-                        _ if error.is_definite() => Verdict::Healthy,
-                        _ => Verdict::Failing,
-                    },
-                };
-                result
-            }
-        })
-    }
-}
 
 #[cfg(test)]
 mod tests {

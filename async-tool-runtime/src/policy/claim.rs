@@ -13,28 +13,28 @@ use std::{
 
 use tokio::sync::SetOnce;
 
-use crate::TaskId;
+use crate::id::TaskId;
 
 /// Name of something that calls read and write.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Resource {
-    pub(super) kind: Arc<str>,
-    pub(super) value: Arc<str>,
+pub(crate) struct Resource {
+    pub(crate) kind: Arc<str>,
+    pub(crate) value: Arc<str>,
 }
 
 /// Access to a resource. The greater one includes the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     Read,
     Write,
 }
 
 /// Resources of one task, each once.
-pub(super) type Wants = BTreeMap<Resource, Mode>;
+pub(crate) type Wants = BTreeMap<Resource, Mode>;
 
 /// Reason why a task gets no claim.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// A task above reads what this one would write.
     OnlyRead(Resource),
     /// It would wait for a task that waits for one above it.
@@ -52,7 +52,7 @@ impl Conflicts {
     }
 
     /// Claims all resources of a task. `above` are the tasks above it, the nearest first.
-    pub(super) fn claim(&self, task: TaskId, above: Vec<TaskId>, wants: Wants) -> Result<Claim, Refusal> {
+    pub(crate) fn claim(&self, task: TaskId, above: Vec<TaskId>, wants: Wants) -> Result<Claim, Refusal> {
         let (id, granted) = self.table().enter(task, above, wants)?;
         let held = Arc::new(Held(self.clone(), id));
         Ok(Claim { held, granted })
@@ -65,8 +65,8 @@ impl Conflicts {
 
 /// Positions of a task in the queues of its locks.
 pub(crate) struct Claim {
-    pub(super) held: Arc<Held>,
-    pub(super) granted: Granted,
+    pub(crate) held: Arc<Held>,
+    pub(crate) granted: Granted,
 }
 
 /// Set when a claim has all its locks.

@@ -4,8 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use serde_json::{Map, Number, Value};
 
-use super::Scope;
-use crate::SessionId;
+use crate::{session::SessionId, tool::Scope};
 
 /// The tool and the arguments of a call, and whose it is where that matters. Two calls with equal keys are the same call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,49 +1,37 @@
-//! What stands between a call and its function: one file per policy.
+//! What decides over the calls of a tool: one file per policy.
 //!
-//! The path of a call is a [`tower_service::Service`] over [`ToolRequest`]; a policy is a [`tower_layer::Layer`] around it.
-//! Outermost first: approval, caches, single flight, conflicts, slots (`manager/queue.rs`), breaker, retry, rate, and the attempt itself with
-//! its timeout and panic guard (`attempt.rs`).
+//! A policy is state and rules. It is told of calls and of the time, and says whether a call may go on, when, and with which value. The settings
+//! are the tool's; the layers that ask a policy on the way of a call are the manager's (`manager/path/`).
 //!
 //! # Invariants
 //!
-//! 1. A policy that a tool doesn't have is not in its path.
-//! 2. A call that waits (for a rate, a resource, another call, a pause between attempts) holds no slot.
-//! 3. Dropping a call at any point leaves no policy with a count, a flight or a probe that nobody ends.
+//! 1. No policy knows how a task runs: the same rules hold wherever its function is.
+//! 2. Whatever a policy counts or keeps for a call is given back where its guard is dropped, so a call may be dropped at any point.
 //!
 //! Absent on purpose: who gets a slot (`manager/queue.rs`), and what a model is told (`agent/`).
 
-mod approval;
-mod attempt;
 mod breaker;
+#[cfg(feature = "cache")]
 mod cache;
 mod claim;
-mod conflict;
-mod dedupe;
-mod flight;
 mod key;
-mod path;
-mod priority;
+mod random;
 mod rate;
-mod resource;
 mod retry;
 mod semantic;
-mod service;
-mod slots;
 
-pub use approval::Approval;
-pub use breaker::BreakerPolicy;
-pub use cache::CachePolicy;
-pub use dedupe::{Dedupe, Scope};
-pub use priority::Priority;
-pub use rate::RateLimit;
-pub use resource::ResourceArgument;
-pub use retry::RetryPolicy;
-pub use semantic::{Embedder, SemanticCache};
-pub use service::{ToolRequest, ToolService};
+pub use crate::tool::{
+    Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
+    SemanticCache,
+};
 
-pub(crate) use attempt::{Attempt, Quarantine, wait_for_resolution};
 pub(crate) use breaker::Breaker;
-pub(crate) use claim::{Claim, Conflicts};
+#[cfg(feature = "cache")]
+pub(crate) use cache::ValueCache;
+pub(crate) use claim::{Claim, Conflicts, Held, Mode, Refusal, Resource, Wants};
 pub(crate) use key::{CallKey, canonical};
-pub(crate) use path::{Around, Path, Paths, paths};
-pub(crate) use service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use random::Replaced;
+pub(crate) use random::random;
+pub(crate) use rate::RateLimiter;
+pub(crate) use semantic::MeaningCache;

@@ -1,48 +1,13 @@
-//! How many attempts may start in a span of time.
+//! Sliding-window limit of the attempts that start.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
-use tower_layer::Layer;
 
-use super::service::{ToolRequest, ToolService};
-
-/// How many times a tool may be started within any span of time of a given length.
-///
-/// Every attempt counts, because whoever set the quota counts requests. The window slides: in no span of that length are there more starts,
-/// wherever it begins. What comes beyond that waits, without a slot, in the order in which it came; while it waits, it counts as one of
-/// those the [queue](crate::AsyncToolManagerBuilder::queue_capacity) has room for.
-///
-/// The starts of the last window are remembered, with 16 bytes each.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RateLimit {
-    /// How many calls.
-    pub calls: u32,
-    /// The length of the window.
-    pub per: Duration,
-    /// The name under which tools share the limit; `None` if it is the tool's own.
-    pub key: Option<Arc<str>>,
-}
-
-impl RateLimit {
-    /// At most this many calls in any window of this length.
-    #[must_use]
-    pub const fn new(calls: u32, per: Duration) -> Self {
-        Self { calls, per, key: None }
-    }
-
-    /// The same limit, shared by all tools that name this key: calls of one use up what is left for the others. Tools that share
-    /// a key must have the same limit.
-    #[must_use]
-    pub fn shared(mut self, key: impl Into<Arc<str>>) -> Self {
-        self.key = Some(key.into());
-        self
-    }
-}
+use crate::tool::RateLimit;
 
 /// Lets attempts start as their limit allows.
 ///
@@ -58,12 +23,8 @@ pub(crate) struct RateLimiter {
     starts: Arc<Mutex<VecDeque<Instant>>>,
 }
 
-/// How long one whose turn it is may wait for a slot while others wait for their turn. After that they go first: the slot may be long in
-/// coming, to a session at its limit for instance, and the others' sessions have nothing to do with that.
-const PATIENCE: Duration = Duration::from_millis(50);
-
 /// The next start is this one's.
-struct Turn<'a>(MutexGuard<'a, VecDeque<Instant>>);
+pub(crate) struct Turn<'a>(MutexGuard<'a, VecDeque<Instant>>);
 
 impl RateLimiter {
     pub(crate) fn new(limit: &RateLimit) -> Self {
@@ -75,7 +36,7 @@ impl RateLimiter {
     }
 
     /// Counts a start, unless it has to wait.
-    fn start_at_once(&self) -> bool {
+    pub(crate) fn start_at_once(&self) -> bool {
         // Somebody who waits has the lock.
         let Ok(mut starts) = self.starts.try_lock() else {
             return false;
@@ -88,7 +49,7 @@ impl RateLimiter {
     }
 
     /// Waits for its turn, and until one more may start. What it then waits for holds up those behind it.
-    async fn turn(&self) -> Turn<'_> {
+    pub(crate) async fn turn(&self) -> Turn<'_> {
         let starts = self.starts.lock().await;
         if let Some(free) = self.free_at(&starts) {
             sleep_until(free).await;
@@ -97,7 +58,7 @@ impl RateLimiter {
     }
 
     /// Counts the start for which a turn was waited for.
-    fn start(&self, mut turn: Turn<'_>) {
+    pub(crate) fn start(&self, mut turn: Turn<'_>) {
         self.count(&mut turn.0);
     }
 
@@ -119,37 +80,6 @@ impl RateLimiter {
         // A window without an end that can be said is one of a year.
         let far = || *oldest + Duration::from_secs(365 * 24 * 60 * 60);
         Some(oldest.checked_add(self.per).unwrap_or_else(far))
-    }
-}
-
-impl Layer<ToolService> for RateLimiter {
-    type Service = ToolService;
-
-    fn layer(&self, inner: ToolService) -> ToolService {
-        let limiter = self.clone();
-        ToolService::new(move |request: ToolRequest| {
-            let (limiter, inner) = (limiter.clone(), inner.clone());
-            async move {
-                while !limiter.start_at_once() {
-                    let pause = request.pause();
-                    let turn = request.wait_for(limiter.turn()).await?;
-                    // The start is counted when there is a slot: a crowd that had waited for slots would otherwise start all at once.
-                    let mut slot = pin!(request.go_on(pause));
-                    match timeout(PATIENCE, &mut slot).await {
-                        Ok(has_slot) => {
-                            has_slot?;
-                            limiter.start(turn);
-                            break;
-                        }
-                        Err(_) => {
-                            drop(turn);
-                            slot.await?;
-                        }
-                    }
-                }
-                inner.run(request).await
-            }
-        })
     }
 }
 

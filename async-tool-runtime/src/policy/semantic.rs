@@ -1,122 +1,20 @@
-//! Values that are given again to calls that mean the same.
+//! Values that are kept by what the free text of their calls means.
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use serde_json::Value;
 use tokio::time::Instant;
-use tower_layer::Layer;
 
-use super::{
-    Scope,
-    key::CallKey,
-    service::{ToolRequest, ToolService},
-};
-use crate::{BoxFuture, manager::Count};
+use super::key::CallKey;
+use crate::tool::SemanticCache;
 
-/// Turns texts into vectors, so that texts that mean nearly the same lie in nearly the same direction.
-pub trait Embedder: Send + Sync + 'static {
-    /// The vector of a text. All vectors of an embedder MUST have the same length.
-    ///
-    /// # Errors
-    ///
-    /// Whatever stands in the way. The call goes on as if nothing were kept.
-    fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>>;
-}
-
-impl<E: Embedder + ?Sized> Embedder for Arc<E> {
-    fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>> {
-        (**self).embed(text)
-    }
-}
-
-// `dyn Embedder` must stay possible: a cache holds one of any kind.
-const _: fn(&dyn Embedder) = |_| {};
-
-/// Which values of a tool are given again to calls whose free text means the same.
-///
-/// Only the named fields are compared by meaning: each must be a text, and as near as `threshold` to the one that is kept. All other
-/// arguments must be equal. Similarity never stands for a whole set of arguments: "flights from Rome to Oslo" and "from Oslo to Rome" are
-/// near. Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one. Which values are kept is as for a
-/// [`CachePolicy`](crate::CachePolicy).
+/// Values of one tool. Cheap to clone.
 #[derive(Clone)]
-#[non_exhaustive]
-pub struct SemanticCache {
-    /// Makes vectors of texts.
-    pub embedder: Arc<dyn Embedder>,
-    /// The arguments that are compared by meaning.
-    pub fields: Vec<Arc<str>>,
-    /// How near two texts must be: the least cosine of the angle between their vectors, up to 1.
-    pub threshold: f32,
-    /// How long a value is given again, from when it came.
-    pub ttl: Duration,
-    /// How many values are kept at most; the oldest goes first. Default: 256. Looking for a value takes time that grows with it.
-    pub capacity: usize,
-}
-
-impl SemanticCache {
-    /// Compares these arguments by meaning.
-    #[must_use]
-    pub fn new<F: Into<Arc<str>>>(
-        embedder: impl Embedder,
-        fields: impl IntoIterator<Item = F>,
-        threshold: f32,
-        ttl: Duration,
-    ) -> Self {
-        Self {
-            embedder: Arc::new(embedder),
-            fields: fields.into_iter().map(Into::into).collect(),
-            threshold,
-            ttl,
-            capacity: 256,
-        }
-    }
-
-    /// How many values are kept at most.
-    #[must_use]
-    pub const fn with_capacity(mut self, values: usize) -> Self {
-        self.capacity = values;
-        self
-    }
-}
-
-impl fmt::Debug for SemanticCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SemanticCache")
-            .field("fields", &self.fields)
-            .field("threshold", &self.threshold)
-            .field("ttl", &self.ttl)
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Equal where the settings are, and the embedder is the same one.
-impl PartialEq for SemanticCache {
-    fn eq(&self, other: &Self) -> bool {
-        let key = |cache: &Self| {
-            (
-                cache.fields.clone(),
-                cache.threshold.to_bits(),
-                cache.ttl,
-                cache.capacity,
-            )
-        };
-        Arc::ptr_eq(&self.embedder, &other.embedder) && key(self) == key(other)
-    }
-}
-
-impl Eq for SemanticCache {}
-
-/// Gives values again to calls that mean the same.
-#[derive(Clone)]
-pub(crate) struct SemanticLayer {
+pub(crate) struct MeaningCache {
     policy: SemanticCache,
-    scope: Scope,
     /// The newest last.
     kept: Arc<Mutex<Store>>,
 }
@@ -128,31 +26,37 @@ struct Store {
     order: VecDeque<CallKey>,
 }
 
+/// Vectors of length 1, one for each field.
+pub(crate) type Meanings = Vec<Vec<f32>>;
+
 struct Kept {
-    /// One for each field, of length 1.
-    meanings: Vec<Vec<f32>>,
+    meanings: Meanings,
     value: Arc<Value>,
     since: Instant,
 }
 
-impl SemanticLayer {
-    pub(crate) fn new(policy: SemanticCache, scope: Scope) -> Self {
+impl MeaningCache {
+    pub(crate) fn new(policy: SemanticCache) -> Self {
         Self {
             policy,
-            scope,
             kept: Arc::default(),
         }
     }
 
+    /// The arguments that are compared by meaning.
+    pub(crate) fn fields(&self) -> &[Arc<str>] {
+        &self.policy.fields
+    }
+
     /// What the free text of a call means; `None` if it can't be said.
-    async fn meanings(&self, request: &ToolRequest) -> Option<Vec<Vec<f32>>> {
+    pub(crate) async fn meanings(&self, tool: &str, arguments: &Value) -> Option<Meanings> {
         let mut meanings = Vec::with_capacity(self.policy.fields.len());
         for field in &self.policy.fields {
-            let text = request.arguments().get(&**field)?.as_str()?;
+            let text = arguments.get(&**field)?.as_str()?;
             match self.policy.embedder.embed(text).await {
                 Ok(vector) => meanings.push(normalised(vector)?),
                 Err(error) => {
-                    tracing::warn!(tool = &**request.tool(), %error, "no value can be looked for by meaning");
+                    tracing::warn!(tool, %error, "no value can be looked for by meaning");
                     return None;
                 }
             }
@@ -160,7 +64,7 @@ impl SemanticLayer {
         Some(meanings)
     }
 
-    fn find(&self, key: &CallKey, meanings: &[Vec<f32>]) -> Option<Value> {
+    pub(crate) fn find(&self, key: &CallKey, meanings: &Meanings) -> Option<Value> {
         let store = self.store();
         let fresh = store
             .by_exact
@@ -181,7 +85,12 @@ impl SemanticLayer {
         Some((*nearest.value).clone())
     }
 
-    fn keep(&self, key: CallKey, kept: Kept) {
+    pub(crate) fn keep(&self, key: CallKey, meanings: Meanings, value: &Value) {
+        let kept = Kept {
+            meanings,
+            value: Arc::new(value.clone()),
+            since: Instant::now(),
+        };
         if self.policy.capacity == 0 {
             return;
         }
@@ -201,55 +110,6 @@ impl SemanticLayer {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Layer<ToolService> for SemanticLayer {
-    type Service = ToolService;
-
-    fn layer(&self, inner: ToolService) -> ToolService {
-        let cache = self.clone();
-        ToolService::new(move |request: ToolRequest| {
-            let (cache, inner) = (cache.clone(), inner.clone());
-            async move {
-                let Some(meanings) = request.wait_for(cache.meanings(&request)).await? else {
-                    return inner.run(request).await;
-                };
-                let fields = &cache.policy.fields;
-                let key = CallKey::without(
-                    request.tool(),
-                    request.session(),
-                    cache.scope,
-                    request.arguments(),
-                    fields,
-                );
-                let found = cache.find(&key, &meanings);
-                if let Some(host) = request.host() {
-                    let what = if found.is_some() {
-                        Count::CacheHit
-                    } else {
-                        Count::CacheMiss
-                    };
-                    host.count(request.tool(), what);
-                }
-                if let Some(value) = found {
-                    return Ok(value);
-                }
-                let cell = Arc::clone(request.cell());
-                let value = inner.run(request).await?;
-                // Others have more time, and nobody has told them to stop.
-                if cell.is_partial() {
-                    return Ok(value);
-                }
-                let kept = Kept {
-                    meanings,
-                    value: Arc::new(value.clone()),
-                    since: Instant::now(),
-                };
-                cache.keep(key, kept);
-                Ok(value)
-            }
-        })
     }
 }
 

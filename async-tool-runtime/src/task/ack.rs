@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{TaskId, TaskNo, TaskStatus};
+use super::TaskStatus;
 use crate::Arguments;
+use crate::id::{TaskId, TaskNo};
 
 /// What the model is told at once when its call goes on in the background.
 ///

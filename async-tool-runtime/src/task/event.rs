@@ -10,10 +10,14 @@ use futures_core::Stream;
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 
-use super::{AsyncTaskResult, InputRequest, TaskId, TaskNo, TaskStatus};
+use super::{AsyncTaskResult, TaskStatus};
 use crate::{
     ProgressReport, SessionId, Timestamp,
     broadcast::{BroadcastStream, Received, next},
+};
+use crate::{
+    id::{TaskId, TaskNo},
+    tool::InputRequest,
 };
 
 /// What can be said of a task at one moment.

@@ -11,12 +11,10 @@
 //! Absent on purpose: the code that runs tasks (`manager/`), and anything about who reads the result (`agent/`).
 
 mod ack;
-mod call;
 mod event;
-mod id;
+mod future_argument;
 mod outcome;
 mod preview;
-mod request;
 mod result;
 mod send;
 mod spec;
@@ -24,13 +22,16 @@ mod status;
 mod timing;
 mod turn;
 
+pub use crate::{
+    clock::Timestamp,
+    id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo},
+    session::SessionId,
+};
 pub use ack::TaskAck;
-pub use call::{CallId, ToolCall};
 pub use event::{EventStream, TaskEvent, TaskSnapshot};
-pub use id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo};
+pub use future_argument::{FutureArgument, TaskRef};
 pub use outcome::TaskOutcome;
 pub use preview::ResultPreview;
-pub use request::InputRequest;
 pub use result::AsyncTaskResult;
 pub use send::SendError;
 pub use spec::TaskSpec;

@@ -5,8 +5,12 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{CallId, ResultPreview, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing};
+use super::{ResultPreview, TaskOutcome, TaskSpec, TaskStatus, Timing};
 use crate::{Arguments, SessionId, ToolError};
+use crate::{
+    id::{TaskId, TaskNo},
+    tool::CallId,
+};
 
 /// The record of a task that has ended: what was asked, how it ended, and when.
 ///

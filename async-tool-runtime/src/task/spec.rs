@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{TaskId, TaskNo, ToolCall};
 use crate::{IdempotencyKey, SessionId, Timestamp, TurnNo};
+use crate::{
+    id::{TaskId, TaskNo},
+    tool::ToolCall,
+};
 
 /// A task as data: all that another process needs to run it and to send the outcome home.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

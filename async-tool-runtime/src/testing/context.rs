@@ -1,9 +1,9 @@
 //! A context for a function that is called by a test.
 
 use crate::{
+    id::{TaskId, TaskNo},
     session::SessionId,
-    task::{CallId, TaskId, TaskNo},
-    tool::{CancellationToken, IdempotencyKey, TaskContext, ToolContext},
+    tool::{CallId, CancellationToken, IdempotencyKey, TaskContext, ToolContext},
 };
 
 /// A context as a tool gets it on the first attempt of `t1`, without a deadline and without states: to call the function of a

@@ -1,12 +1,6 @@
 //! Numbers that look random and are the same for the same seed.
 
-use std::{
-    cell::RefCell,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// SplitMix64. It passes BigCrush, and its state is one number. Source:
 /// [Fast Splittable Pseudorandom Number Generators](https://doi.org/10.1145/2660193.2660195), OOPSLA 2014.
@@ -39,29 +33,4 @@ impl Dice {
     pub(crate) fn fraction(&self) -> f64 {
         (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
     }
-}
-
-thread_local! {
-    static AT_HAND: RefCell<Option<Arc<Dice>>> = const { RefCell::new(None) };
-}
-
-/// What the library itself draws on this thread comes from these dice, as long as this lives.
-pub(super) struct AtHand(());
-
-impl AtHand {
-    pub(super) fn take(dice: Arc<Dice>) -> Self {
-        AT_HAND.with_borrow_mut(|at_hand| *at_hand = Some(dice));
-        Self(())
-    }
-}
-
-impl Drop for AtHand {
-    fn drop(&mut self) {
-        AT_HAND.with_borrow_mut(|at_hand| *at_hand = None);
-    }
-}
-
-/// A number from 0 to below 1, where a simulation runs on this thread.
-pub(crate) fn drawn() -> Option<f64> {
-    AT_HAND.with_borrow(|at_hand| at_hand.as_ref().map(|dice| dice.fraction()))
 }

@@ -16,13 +16,9 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    ExploreError, Faults, Recorder, Sim, check_journal,
-    dice::{AtHand, Dice},
-    paused::paused_runtime,
-    sim::World,
-    timeline,
+    ExploreError, Faults, Recorder, Sim, check_journal, dice::Dice, paused::paused_runtime, sim::World, timeline,
 };
-use crate::{journal::Entry, session::SessionId};
+use crate::{journal::Entry, policy::Replaced, session::SessionId};
 
 /// How long one seed may take in real time before somebody is told.
 const STUCK: Duration = Duration::from_secs(30);
@@ -258,7 +254,8 @@ impl Explore {
         Fut: Future<Output = ()>,
     {
         let dice = Arc::new(Dice::new(seed));
-        let _at_hand = AtHand::take(Arc::clone(&dice));
+        let drawn = Arc::clone(&dice);
+        let _replaced = Replaced::by(move || drawn.fraction());
         let sim = Sim::new(World {
             seed,
             dice,

@@ -213,7 +213,6 @@ mod told;
 
 pub use crate::journal::{PromiseError, check_journal};
 pub use context::tool_context;
-pub(crate) use dice::drawn;
 pub use divergence::DivergenceError;
 pub use explore::{Explore, Explored, explore};
 pub use explore_error::ExploreError;

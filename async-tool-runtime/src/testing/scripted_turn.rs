@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::{
     future::BoxFuture,
     model::{ModelError, ModelEvent, ModelStream, StopReason, TurnEnd},
-    task::{CallId, ToolCall},
+    tool::{CallId, ToolCall},
 };
 
 /// A turn of a model, piece by piece, with pauses between them and an end of choice.

@@ -4,9 +4,11 @@ use std::fmt::{self, Write};
 
 use crate::{
     context::{Answer, Message},
+    id::TaskNo,
     journal::{CallAnswer, Entry},
     model::ModelRequest,
-    task::{InputRequest, TaskNo, TaskOutcome},
+    task::TaskOutcome,
+    tool::InputRequest,
 };
 
 /// How much of a text is shown, in characters.

@@ -9,7 +9,7 @@ use super::timeline;
 use crate::{
     agent::{AgentEvent, AgentEventKind, AgentEventStream},
     context::{Answer, AnswerContent, Message},
-    task::TaskNo,
+    id::TaskNo,
 };
 
 /// Reads events up to the first that is the one, and gives it.

@@ -4,9 +4,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Arguments, Constraints, ToolError, ToolErrorKind,
+    arguments::Arguments,
+    constraint::Constraints,
+    error::ToolError,
+    nearest::nearest,
     reader::{Reader, Refusal},
-    registry::nearest,
+    refusal::{describe, refuse, shorten},
     repair::{Repair, repair},
 };
 
@@ -91,32 +94,6 @@ fn read_checked(schema: &Value, constraints: &Constraints, value: &Value, read: 
     Err(refuse(message))
 }
 
-pub(super) fn refuse(problem: String) -> ToolError {
-    ToolError::new(ToolErrorKind::InvalidArguments, format!("invalid arguments {problem}"))
-}
-
-/// What a model sent, short enough to be read back to it.
-pub(super) fn describe(value: &Value) -> String {
-    const SHOWN: usize = 60;
-    let kind = match value {
-        Value::Null => return "null".to_owned(),
-        Value::Bool(_) => "the boolean",
-        Value::Number(_) => "the number",
-        Value::String(_) => "the string",
-        Value::Array(_) => "the array",
-        Value::Object(_) => "the object",
-    };
-    format!("{kind} {}", shorten(&value.to_string(), SHOWN))
-}
-
-/// The first letters of a text: a model may send any amount, and reads its error again in every turn.
-pub(crate) fn shorten(text: &str, letters: usize) -> String {
-    match text.char_indices().nth(letters) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// A field that the schema doesn't know, with the field it was probably meant to be.
 fn misspelt<'a>(schema: &'a Value, arguments: &'a Value) -> Option<(&'a str, &'a str)> {
     let known = schema.get("properties")?.as_object()?;
@@ -132,7 +109,7 @@ mod tests {
     use serde::Deserialize;
     use serde_json::json;
 
-    use super::*;
+    use super::{super::error::ToolErrorKind, *};
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::SetOnce;
 
-use crate::BoxFuture;
+use crate::future::BoxFuture;
 
 /// Tells a tool to stop. Cancelling is cooperative: a tool that doesn't look is dropped after a grace time.
 ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Tool;
+use super::tool::Tool;
 
 /// A tool that `#[async_tool]` made of a function somewhere in the program.
 #[derive(Debug)]

@@ -10,8 +10,9 @@ use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 
 use super::{
-    ToolError,
+    error::ToolError,
     plain_text::{Flat, PlainText},
+    refusal::{describe, refuse, shorten},
 };
 
 /// The constraints of a schema, with its patterns compiled.
@@ -54,7 +55,7 @@ impl Constraints {
             is_strict: false,
         };
         walk.value(schema, arguments, &Path::Root)
-            .map_err(|violation| super::bind::refuse(violation.to_string()))
+            .map_err(|violation| refuse(violation.to_string()))
     }
 
     /// Whether no constraint is violated, as far as a quick look can tell.
@@ -168,11 +169,7 @@ struct Violation {
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, expected, got } = self;
-        write!(
-            f,
-            "at `{path}`: expected {expected}, got {}",
-            super::bind::describe(got)
-        )
+        write!(f, "at `{path}`: expected {expected}, got {}", describe(got))
     }
 }
 
@@ -360,7 +357,7 @@ fn misnamed(schema: &Map<String, Value>, value: &Value) -> Option<String> {
         && !values.contains(value)
     {
         let values: Vec<_> = values.iter().map(Value::to_string).collect();
-        return Some(super::bind::shorten(&format!("one of {}", values.join(", ")), 200));
+        return Some(shorten(&format!("one of {}", values.join(", ")), 200));
     }
     let fields = value.as_object()?;
     let mut required = list(schema, "required").iter().filter_map(Value::as_str);

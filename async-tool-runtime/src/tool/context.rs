@@ -16,9 +16,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    CancellationToken, IdempotencyKey, Messages, Progress, ProgressReport, StateMap, ToolError, ToolErrorKind,
+    CallId, CancellationToken, IdempotencyKey, Messages, Progress, ProgressReport, StateMap, ToolError, ToolErrorKind,
 };
-use crate::{BoxFuture, CallId, SessionId, TaskId, TaskNo};
+use crate::{
+    future::BoxFuture,
+    id::{TaskId, TaskNo},
+    session::SessionId,
+};
 
 /// Handle to the running task: ids, deadline, cancellation, progress, messages, questions, nested calls. Taken with
 /// `#[inject] cx: ToolContext`.

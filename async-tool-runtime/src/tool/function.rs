@@ -6,15 +6,23 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{
-    Approval, BreakerPolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
-    SemanticCache,
-};
-
 use super::{
-    Arguments, Background, BoundCall, Constraints, Effect, FromToolContext, LostTask, Reconciled, Reconciler,
-    Requirement, Tool, ToolContext, ToolDefinition, ToolError, ToolOptions, bind,
+    arguments::Arguments,
+    bind::bind,
+    bound::BoundCall,
+    constraint::Constraints,
+    context::ToolContext,
+    definition::ToolDefinition,
+    effect::{Background, Effect},
+    error::ToolError,
+    inject::{FromToolContext, Requirement},
+    options::{
+        Approval, BreakerPolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
+        SemanticCache, ToolOptions,
+    },
     output::{ToolFailure, ToolOutput},
+    reconcile::{LostTask, Reconciled, Reconciler},
+    tool::Tool,
 };
 
 type Binder = Arc<dyn Fn(&Arguments) -> Result<BoundCall, ToolError> + Send + Sync>;
@@ -176,7 +184,7 @@ impl FunctionTool {
     /// Which values are given again without running the function. Default: none.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
-    pub fn cache(mut self, cache: crate::CachePolicy) -> Self {
+    pub fn cache(mut self, cache: super::options::CachePolicy) -> Self {
         self.options.cache = Some(cache);
         self
     }

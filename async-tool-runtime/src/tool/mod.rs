@@ -14,123 +14,69 @@
 
 mod arguments;
 mod bind;
+mod bound;
+mod call;
 mod cancellation;
 #[cfg(feature = "inventory")]
 mod collected;
 mod constraint;
 mod context;
 mod definition;
-mod delivery;
 mod effect;
 mod error;
 mod function;
-mod future;
+mod idempotency_key;
 mod inject;
 mod messages;
+mod nearest;
 mod options;
 pub(crate) mod output;
 mod plain_text;
 mod progress;
 mod reader;
 mod reconcile;
+mod refusal;
 mod registry;
 mod repair;
+mod report;
+mod request;
 mod state;
-
-use crate::future::BoxFuture;
-use serde_json::Value;
+#[expect(clippy::module_inception, reason = "it is the folder's own noun")]
+mod tool;
 
 pub use arguments::Arguments;
-pub(crate) use bind::{bind, shorten};
+pub use bound::BoundCall;
+pub use call::{CallId, ToolCall};
 pub use cancellation::CancellationToken;
 #[cfg(feature = "inventory")]
 pub use collected::{Collected, collected_tools};
-pub(crate) use constraint::Constraints;
 pub use context::ToolContext;
 pub(crate) use context::{ContextHost, TaskContext, outside_of_a_manager};
 pub use definition::ToolDefinition;
-pub use delivery::DeliveryPolicy;
 pub use effect::{Background, Effect};
 pub use error::{ToolError, ToolErrorKind};
 pub use function::FunctionTool;
-pub use future::{FutureArgument, TaskRef};
-pub use inject::{FromToolContext, IdempotencyKey, Requirement};
+pub use idempotency_key::IdempotencyKey;
+pub use inject::{FromToolContext, Requirement};
 pub use messages::Messages;
-pub use options::ToolOptions;
+pub use options::{
+    Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Embedder, Priority, RateLimit, ResourceArgument,
+    RetryPolicy, Scope, SemanticCache, ToolOptions,
+};
 pub use output::{ToolFailure, ToolOutput};
-pub use progress::{Progress, ProgressReport};
+pub use progress::Progress;
 pub use reconcile::{LostTask, Reconciled, Reconciler};
 pub use registry::{RegistryError, ToolRegistry};
-pub(crate) use registry::{TASK_TOOL, nearest};
+pub use report::ProgressReport;
+pub use request::InputRequest;
 pub use state::State;
+pub use tool::Tool;
+
+pub(crate) use bind::bind;
+pub(crate) use bound::Run;
+pub(crate) use constraint::Constraints;
+pub(crate) use nearest::nearest;
+pub(crate) use options::check_argument;
+pub(crate) use refusal::{describe, refuse, shorten};
+pub(crate) use registry::TASK_TOOL;
 pub(crate) use state::StateMap;
-
-/// Something a model can call.
-///
-/// [`#[async_tool]`](crate::async_tool) makes one of a function; [`FunctionTool`] makes one of a closure. Implement the
-/// trait where neither fits: for tools whose names are known only at run time, or that live in another process.
-///
-/// An implementation MUST return the same definition every time, and MUST NOT do the work in `bind`.
-pub trait Tool: Send + Sync + 'static {
-    /// The name, description and schemas of the tool.
-    fn definition(&self) -> &ToolDefinition;
-
-    /// How its calls are to be run.
-    fn options(&self) -> &ToolOptions {
-        ToolOptions::DEFAULT
-    }
-
-    /// What the host must have registered for the tool to work; checked when the manager is built.
-    fn requirements(&self) -> &[Requirement] {
-        &[]
-    }
-
-    /// Checks the arguments and gives back the call, ready to run. Called again for every attempt.
-    ///
-    /// # Errors
-    ///
-    /// [`ToolErrorKind::InvalidArguments`], with a message that says where, what was expected and what came.
-    fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError>;
-}
-
-// `dyn Tool` must stay possible: the registry holds tools of many types.
-const _: fn(&dyn Tool) = |_| {};
-
-/// A call whose arguments have been checked, ready to run once.
-pub struct BoundCall(pub(crate) Run);
-
-/// How a call runs: on the async threads, or on the blocking pool.
-pub(crate) enum Run {
-    Async(Box<dyn FnOnce(ToolContext) -> BoxFuture<'static, Result<Value, ToolError>> + Send>),
-    Blocking(Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>),
-}
-
-impl BoundCall {
-    /// A call that runs on the async threads. It must not block: use [`BoundCall::blocking`] for what does.
-    #[must_use]
-    pub fn future<F, Fut>(run: F) -> Self
-    where
-        F: FnOnce(ToolContext) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Value, ToolError>> + Send + 'static,
-    {
-        Self(Run::Async(Box::new(|cx| Box::pin(run(cx)))))
-    }
-
-    /// A call that runs on tokio's blocking pool.
-    #[must_use]
-    pub fn blocking<F>(run: F) -> Self
-    where
-        F: FnOnce(ToolContext) -> Result<Value, ToolError> + Send + 'static,
-    {
-        Self(Run::Blocking(Box::new(run)))
-    }
-}
-
-impl std::fmt::Debug for BoundCall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self.0 {
-            Run::Async(_) => "BoundCall::future(..)",
-            Run::Blocking(_) => "BoundCall::blocking(..)",
-        })
-    }
-}

@@ -1,11 +1,34 @@
 //! How the calls of a tool are to be run.
 
+mod approval;
+mod breaker;
+mod cache;
+mod dedupe;
+mod delivery;
+mod priority;
+mod rate;
+mod resource;
+mod retry;
+mod semantic;
+
 use std::{sync::Arc, time::Duration};
 
-use super::{Background, Effect, Reconciler};
-use crate::{
-    Approval, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, ResourceArgument, RetryPolicy,
-    Scope, SemanticCache,
+pub(crate) use self::resource::check_argument;
+pub use self::{
+    approval::Approval,
+    breaker::BreakerPolicy,
+    cache::CachePolicy,
+    dedupe::{Dedupe, Scope},
+    delivery::DeliveryPolicy,
+    priority::Priority,
+    rate::RateLimit,
+    resource::ResourceArgument,
+    retry::RetryPolicy,
+    semantic::{Embedder, SemanticCache},
+};
+use super::{
+    effect::{Background, Effect},
+    reconcile::Reconciler,
 };
 
 /// How the calls of a tool are to be run. Everything has a default; `None` means the manager's or agent's.

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ToolError, ToolErrorKind};
+use super::error::{ToolError, ToolErrorKind};
 
 /// An error type that a tool may return: anything that displays itself.
 ///

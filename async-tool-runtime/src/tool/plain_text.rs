@@ -1,24 +1,8 @@
-//! Arguments that are read and checked in one pass over their text.
+//! Arguments that are read and checked from their text, without a value in between.
 
 use std::borrow::Cow;
 
 use serde_json::Number;
-
-/// Property without anything inside.
-#[derive(Debug)]
-pub(super) enum Flat {
-    Text,
-    Boolean,
-    Integer { min: i64, max: i64 },
-    Number,
-}
-
-/// Value without anything inside.
-pub(super) enum Leaf<'de> {
-    Text(Cow<'de, str>),
-    Boolean(bool),
-    Number(Number),
-}
 
 /// The text of an object that is read field by field, and checked on the way.
 ///
@@ -28,13 +12,13 @@ pub(super) struct PlainText<'a> {
     flat: &'a [(Box<str>, Flat)],
     text: &'a str,
     at: usize,
-    position: Position,
+    place: Place,
     /// The fields that have come, a bit for each.
     seen: u64,
 }
 
 #[derive(Clone, Copy)]
-enum Position {
+enum Place {
     Begin,
     /// Behind the name of this field.
     Named(usize),
@@ -54,34 +38,33 @@ impl std::fmt::Display for GivesUp {
 }
 
 impl<'a> PlainText<'a> {
-    /// Reader of an object with these fields; `None` if the text is none, or there are too many fields.
+    /// Text of an object with these properties, at most 64.
     pub(super) fn new(flat: &'a [(Box<str>, Flat)], text: &'a str) -> Option<Self> {
         let mut text = Self {
             flat,
             text,
             at: 0,
-            position: Position::Begin,
+            place: Place::Begin,
             seen: 0,
         };
         let is_object = text.peek() == Some(b'{');
         text.at += 1;
-        // A bit for each field.
         (is_object && flat.len() <= 64).then_some(text)
     }
 
     /// The name of the next field.
     pub(super) fn next_name(&mut self) -> Result<Option<&'a str>, GivesUp> {
-        let first = match (self.peek(), self.position) {
-            (Some(b'}'), Position::Begin | Position::Between) => {
+        let first = match (self.peek(), self.place) {
+            (Some(b'}'), Place::Begin | Place::Between) => {
                 self.at += 1;
-                self.position = Position::End;
+                self.place = Place::End;
                 return Ok(None);
             }
-            (Some(b','), Position::Between) => {
+            (Some(b','), Place::Between) => {
                 self.at += 1;
                 self.peek()
             }
-            (first, Position::Begin) => first,
+            (first, Place::Begin) => first,
             _ => None,
         };
         if first != Some(b'"') {
@@ -96,24 +79,24 @@ impl<'a> PlainText<'a> {
         }
         self.at += 1;
         self.seen |= bit;
-        self.position = Position::Named(index);
+        self.place = Place::Named(index);
         Ok(Some(name))
     }
 
     /// The value of the field whose name has been read, with the name.
     pub(super) fn next_leaf(&mut self) -> Result<(&'a str, Leaf<'a>), GivesUp> {
-        let Position::Named(index) = self.position else {
+        let Place::Named(index) = self.place else {
             return Err(GivesUp);
         };
         let (name, flat) = &self.flat[index];
         let leaf = self.leaf(flat).ok_or(GivesUp)?;
-        self.position = Position::Between;
+        self.place = Place::Between;
         Ok((name, leaf))
     }
 
-    /// True if all has been read.
+    /// Whether all has been read.
     pub(super) fn is_read(&mut self) -> bool {
-        matches!(self.position, Position::End) && self.peek().is_none()
+        matches!(self.place, Place::End) && self.peek().is_none()
     }
 
     fn leaf(&mut self, flat: &Flat) -> Option<Leaf<'a>> {
@@ -217,7 +200,23 @@ impl<'a> PlainText<'a> {
     }
 }
 
-/// Number of bytes, of eight, before the first quote, backslash or control.
+/// A property without anything inside.
+#[derive(Debug)]
+pub(super) enum Flat {
+    Text,
+    Boolean,
+    Integer { min: i64, max: i64 },
+    Number,
+}
+
+/// A value without anything inside.
+pub(super) enum Leaf<'de> {
+    Text(Cow<'de, str>),
+    Boolean(bool),
+    Number(Number),
+}
+
+/// How many of eight bytes come before the first quote, backslash or control.
 const fn ordinary(word: u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

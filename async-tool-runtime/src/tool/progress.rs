@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{FromToolContext, ToolContext, ToolError};
+use super::{context::ToolContext, error::ToolError, inject::FromToolContext, report::ProgressReport};
 
 /// Says how far a task has come: `#[inject] progress: Progress`.
 ///
@@ -14,19 +14,6 @@ use super::{FromToolContext, ToolContext, ToolError};
 /// A call that joins another one's run begins with what that one reported last. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::Backend) go nowhere.
 #[derive(Clone, Default)]
 pub struct Progress(Option<ToolContext>);
-
-/// What a tool says of its progress.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ProgressReport {
-    /// How much is done, from 0 to 1; `None` if nobody can say.
-    pub fraction: Option<f64>,
-    /// What it is doing.
-    pub message: String,
-    /// What there is of the result so far. A report that has none leaves the last one standing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<Arc<Value>>,
-}
 
 impl Progress {
     pub(crate) fn new(cx: ToolContext) -> Self {

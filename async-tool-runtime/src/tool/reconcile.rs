@@ -8,8 +8,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Arguments, BoundCall, IdempotencyKey, ToolContext, ToolError, ToolErrorKind, output::ToolFailure};
-use crate::{TaskId, future::BoxFuture};
+use super::{Arguments, BoundCall, ToolContext, ToolError, ToolErrorKind, output::ToolFailure};
+use crate::{IdempotencyKey, TaskId, future::BoxFuture};
 
 /// A call whose process has ended, and of which nobody knows whether it was carried out.
 ///

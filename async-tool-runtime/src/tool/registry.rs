@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{Background, StateMap, Tool, ToolDefinition};
+use super::{definition::ToolDefinition, effect::Background, nearest::nearest, state::StateMap, tool::Tool};
 
-/// Name that no registered tool may have: that of the tool with which a model looks after its tasks.
+/// Name of the tool with which a model looks after its tasks. An agent supplies it, so no other tool can have the name.
 pub(crate) const TASK_TOOL: &str = "task";
 
 /// The tools of a manager, by name. Cheap to clone. It never changes after it was built: definitions are part of a provider's prompt
@@ -17,8 +17,9 @@ pub(crate) const TASK_TOOL: &str = "task";
 pub struct ToolRegistry {
     tools: Arc<BTreeMap<Arc<str>, Arc<dyn Tool>>>,
     definitions: Arc<[ToolDefinition]>,
-    /// The definitions and one more; made once, and shared by all who ask for it.
-    extended: Arc<OnceLock<Arc<[ToolDefinition]>>>,
+    runs_in_background: bool,
+    /// The definitions with the `task` tool, made once for all agents.
+    with_task_tool: Arc<OnceLock<Arc<[ToolDefinition]>>>,
 }
 
 /// No tools.
@@ -27,7 +28,8 @@ impl Default for ToolRegistry {
         Self {
             tools: Arc::default(),
             definitions: Arc::from([]),
-            extended: Arc::default(),
+            runs_in_background: false,
+            with_task_tool: Arc::default(),
         }
     }
 }
@@ -57,10 +59,14 @@ impl ToolRegistry {
             }
             definitions.push(definition);
         }
+        let runs_in_background = by_name
+            .values()
+            .any(|tool| tool.options().background != Background::Never);
         Ok(Self {
             tools: Arc::new(by_name),
             definitions: definitions.into(),
-            extended: Arc::default(),
+            runs_in_background,
+            with_task_tool: Arc::default(),
         })
     }
 
@@ -76,16 +82,13 @@ impl ToolRegistry {
         &self.definitions
     }
 
-    /// The definitions with one more at their end. Every call has to give the same one.
-    pub(crate) fn definitions_with(&self, more: impl FnOnce() -> ToolDefinition) -> &Arc<[ToolDefinition]> {
-        self.extended
-            .get_or_init(|| self.definitions.iter().cloned().chain([more()]).collect())
-    }
-
-    /// True if a call of any tool can outlive its turn.
-    pub(crate) fn runs_in_background(&self) -> bool {
-        let mut tools = self.tools.values();
-        tools.any(|tool| tool.options().background != Background::Never)
+    /// The definitions, and the `task` tool if any tool can run in the background.
+    pub(crate) fn with_task_tool(&self, definition: impl FnOnce() -> ToolDefinition) -> &Arc<[ToolDefinition]> {
+        if !self.runs_in_background {
+            return &self.definitions;
+        }
+        self.with_task_tool
+            .get_or_init(|| self.definitions.iter().cloned().chain([definition()]).collect())
     }
 
     /// The name nearest to `name`, if one is near enough to be a slip of the pen.
@@ -145,17 +148,3 @@ impl fmt::Display for RegistryError {
 }
 
 impl std::error::Error for RegistryError {}
-
-/// The candidate nearest to `word`, if at most a third of its letters differ.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Names are at most 64 letters; the comparison takes the square of the length.
-    if word.len() > 64 {
-        return None;
-    }
-    let limit = word.chars().count().div_ceil(3);
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}

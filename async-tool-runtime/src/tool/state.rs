@@ -8,7 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{FromToolContext, Requirement, ToolContext, ToolError, ToolErrorKind};
+use super::{
+    context::ToolContext,
+    error::{ToolError, ToolErrorKind},
+    inject::{FromToolContext, Requirement},
+};
 
 /// A value of the host's, shared by all tools that ask for it: `#[inject] db: State<Database>`.
 ///

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::{
     model::{ModelEvent, StopReason, TurnEnd, Usage},
-    task::{CallId, TaskAck, ToolCall},
-    tool::Arguments,
+    task::TaskAck,
+    tool::{Arguments, CallId, ToolCall},
 };
 
 /// Handle of an [`Agent`](super::Agent) to its running turn. Cheap to clone.

@@ -8,10 +8,11 @@ use super::turn_mark::mark_of;
 use crate::{
     clock::Timestamp,
     context::{AnswerContent, Message, frames},
+    id::TaskNo,
     model::ModelRequest,
     session::SessionId,
-    task::{AsyncTaskResult, CallId, TaskAck, TaskNo, ToolCall},
-    tool::ToolDefinition,
+    task::{AsyncTaskResult, TaskAck},
+    tool::{CallId, ToolCall, ToolDefinition},
 };
 
 /// Input of an [`Agent`](super::Agent) for a turn: everything new since its last completed one.

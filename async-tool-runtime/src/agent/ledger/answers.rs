@@ -6,8 +6,9 @@ use super::{FoldError, Ledger, Told, error::require};
 use crate::{
     clock::Timestamp,
     context::{Answer, AnswerContent, Message},
+    id::TaskNo,
     journal::{CallAnswer, Entry},
-    task::{TaskAck, TaskNo, TurnNo},
+    task::{TaskAck, TurnNo},
 };
 
 impl Ledger {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{FoldError, Ledger, Told, error::require};
 use crate::{
     context::{AnswerContent, Message},
+    id::TaskNo,
     journal::Entry,
-    task::TaskNo,
 };
 
 impl Ledger {

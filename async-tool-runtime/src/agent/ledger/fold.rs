@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FoldError, Ledger, TaskRecord, error::require, phase::Life};
-use crate::{journal::Entry, task::TaskNo};
+use crate::{id::TaskNo, journal::Entry};
 
 impl Ledger {
     /// Folds entries, from the first of the session.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::{TaskNo, TurnNo};
+use crate::{id::TaskNo, task::TurnNo};
 
 /// The turn that runs, or whose calls have no answers yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    id::{TaskId, TaskNo},
     journal::Awaited,
-    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
-    tool::DeliveryPolicy,
+    task::{AsyncTaskResult, TurnNo},
+    tool::{DeliveryPolicy, InputRequest, ToolCall},
 };
 
 /// State of a task in its session.

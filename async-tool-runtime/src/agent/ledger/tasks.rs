@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{FoldError, Ledger, TaskRecord, Told, Waits, error::require, phase::Life};
 use crate::{
     agent::group::TaskGroup,
+    id::TaskNo,
     journal::{Awaited, Entry},
-    task::{AsyncTaskResult, TaskNo},
+    task::AsyncTaskResult,
 };
 
 impl Ledger {

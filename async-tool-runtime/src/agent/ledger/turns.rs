@@ -3,12 +3,7 @@
 use serde_json::Value;
 
 use super::{FoldError, Ledger, OpenTurn, Told, error::require};
-use crate::{
-    agent::FrameGuard,
-    context::Message,
-    journal::Entry,
-    task::{TaskNo, TurnNo},
-};
+use crate::{agent::FrameGuard, context::Message, id::TaskNo, journal::Entry, task::TurnNo};
 
 /// Most turns, for one message of the user's, after which the model is asked again only because it wrote results itself.
 const CORRECTIONS: u32 = 2;

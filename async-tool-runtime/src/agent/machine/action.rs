@@ -3,9 +3,11 @@
 use crate::agent::AgentEvent;
 use crate::{
     clock::Timestamp,
+    id::{TaskId, TaskNo},
     journal::Entry,
     model::ModelRequest,
-    task::{InputRequest, TaskId, TaskNo, TaskSpec, TurnNo},
+    task::{TaskSpec, TurnNo},
+    tool::InputRequest,
 };
 
 /// Action that the machine asks of its shell.

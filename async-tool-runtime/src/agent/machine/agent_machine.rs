@@ -16,9 +16,9 @@ use crate::{
     agent::{AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, grace::Latencies, ledger::Life},
     clock::Timestamp,
     context::ContextWindow,
+    id::TaskNo,
     journal::Entry,
     session::SessionId,
-    task::TaskNo,
     tool::{ProgressReport, ToolDefinition},
 };
 

@@ -5,8 +5,8 @@ use super::{AgentMachine, phase::Phase};
 use crate::{
     agent::{AckPolicy, AgentEventKind, policy::Grace},
     clock::Timestamp,
+    id::TaskNo,
     journal::{CallAnswer, Entry},
-    task::TaskNo,
 };
 
 /// Until when a call is waited for.

@@ -10,9 +10,10 @@ use crate::{
         ledger::{Life, Told},
         redaction::without,
     },
+    id::{TaskId, TaskNo},
     journal::{Awaited, Entry},
-    task::{AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskSpec, Timing, ToolCall, TurnNo},
-    tool::{FutureArgument, TaskRef, ToolError, ToolErrorKind},
+    task::{AsyncTaskResult, FutureArgument, TaskOutcome, TaskRef, TaskSpec, Timing, TurnNo},
+    tool::{ToolCall, ToolError, ToolErrorKind},
 };
 
 /// Longest text of a failure that is passed on to the calls that needed the result, in characters.

@@ -4,8 +4,8 @@ use super::{AgentAction, Timer};
 use super::{AgentMachine, phase::Phase};
 use crate::{
     agent::{AgentEventKind, CloseMode, ledger::Life},
+    id::TaskNo,
     journal::Entry,
-    task::TaskNo,
 };
 
 const REASON: &str = "the session was closed";

@@ -13,8 +13,9 @@ use crate::{
     },
     clock::Timestamp,
     context::frames,
+    id::TaskNo,
     journal::CallAnswer,
-    task::{ResultPreview, TaskNo},
+    task::ResultPreview,
     tool::{ProgressReport, ToolError, ToolErrorKind, shorten},
 };
 

@@ -13,8 +13,8 @@ use crate::{
         ledger::{Life, TaskRecord},
     },
     context::frames,
+    id::TaskNo,
     journal::{Entry, JoinPolicy},
-    task::TaskNo,
     tool::DeliveryPolicy,
 };
 

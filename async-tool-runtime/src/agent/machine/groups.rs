@@ -6,8 +6,9 @@ use super::AgentMachine;
 use crate::{
     agent::{AgentEventKind, group::Standing, ledger::Life},
     clock::Timestamp,
+    id::TaskNo,
     journal::{Entry, JoinPolicy},
-    task::{TaskNo, TurnNo},
+    task::TurnNo,
 };
 
 /// Tasks whose results wake the model together.

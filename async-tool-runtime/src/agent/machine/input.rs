@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use super::Timer;
 use crate::agent::CloseMode;
 use crate::{
+    id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, TurnEnd},
-    task::{AsyncTaskResult, InputRequest, TaskId, TaskNo, ToolCall, TurnNo},
-    tool::{DeliveryPolicy, ProgressReport},
+    task::{AsyncTaskResult, TurnNo},
+    tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
 };
 
 /// Input of the machine.

@@ -9,9 +9,10 @@ use crate::{
         AgentEventKind, Resumption,
         ledger::{Life, TaskRecord, Waits},
     },
+    id::{TaskId, TaskNo},
     journal::Entry,
-    task::{InputRequest, TaskId, TaskNo, TaskOutcome},
-    tool::{ToolError, ToolErrorKind},
+    task::TaskOutcome,
+    tool::{InputRequest, ToolError, ToolErrorKind},
 };
 
 const LOST: &str = "the process that ran it has ended";

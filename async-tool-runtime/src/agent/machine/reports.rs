@@ -3,9 +3,9 @@
 use super::AgentMachine;
 use crate::{
     agent::{AgentEventKind, ledger::Waits},
+    id::TaskId,
     journal::Entry,
-    task::{InputRequest, TaskId},
-    tool::ProgressReport,
+    tool::{InputRequest, ProgressReport},
 };
 
 impl AgentMachine {

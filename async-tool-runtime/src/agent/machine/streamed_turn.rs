@@ -3,7 +3,8 @@
 use crate::{
     agent::FrameGuard,
     clock::Timestamp,
-    task::{TaskId, TaskNo, ToolCall},
+    id::{TaskId, TaskNo},
+    tool::ToolCall,
 };
 
 /// The part of a turn that has streamed.

@@ -3,7 +3,8 @@
 use super::AgentMachine;
 use crate::{
     agent::ledger::Told,
-    task::{AsyncTaskResult, TaskId, TaskNo, TaskOutcome, TaskStatus},
+    id::{TaskId, TaskNo},
+    task::{AsyncTaskResult, TaskOutcome, TaskStatus},
     tool::DeliveryPolicy,
 };
 

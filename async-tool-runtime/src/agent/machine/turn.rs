@@ -15,9 +15,10 @@ use crate::{
         ledger::{TaskRecord, Told},
     },
     context::{RunningTask, StatusLimit, frames, status_block},
+    id::TaskNo,
     journal::Entry,
     model::{ModelError, ModelRequest, TurnEnd},
-    task::{TaskNo, TaskStatus, TurnNo},
+    task::{TaskStatus, TurnNo},
 };
 
 /// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.

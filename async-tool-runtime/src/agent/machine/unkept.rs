@@ -3,8 +3,9 @@
 use super::AgentMachine;
 use crate::{
     agent::ledger::{TaskRecord, Waits},
-    task::{InputRequest, TaskNo, TaskOutcome},
-    tool::{Effect, ToolError},
+    id::TaskNo,
+    task::TaskOutcome,
+    tool::{Effect, InputRequest, ToolError},
 };
 
 impl AgentMachine {

@@ -8,7 +8,8 @@ use super::REDACTED;
 use crate::{
     context::frames,
     journal::{CallAnswer, Entry},
-    task::{AsyncTaskResult, InputRequest, ToolCall},
+    task::AsyncTaskResult,
+    tool::{InputRequest, ToolCall},
 };
 
 /// Entry as the hook returned it, if the hook changed only what it may.

@@ -19,10 +19,11 @@ use crate::{
         task_tool::{self, Control},
     },
     context::{frames, redescribe},
+    id::TaskNo,
     journal::{AppendError, CallAnswer, Entry},
     session::SessionId,
-    task::{AsyncTaskResult, InputRequest, TaskNo, TaskOutcome, ToolCall},
-    tool::{Arguments, ToolErrorKind, ToolRegistry},
+    task::{AsyncTaskResult, TaskOutcome},
+    tool::{Arguments, InputRequest, ToolCall, ToolErrorKind, ToolRegistry},
 };
 
 /// Report of the `task` tool on a task whose result is a secret.

@@ -4,8 +4,8 @@ use serde_json::{Map, Number};
 use super::*;
 use crate::{
     session::SessionId,
-    task::{TaskSpec, Timing, ToolCall},
-    tool::{ToolError, ToolErrorKind},
+    task::{TaskSpec, Timing},
+    tool::{ToolCall, ToolError, ToolErrorKind},
 };
 
 #[test]

@@ -34,8 +34,7 @@ use question::Questions;
 
 use crate::{
     clock::Timestamp,
-    manager::Inner,
-    policy::Path,
+    manager::{Inner, path::Path},
     task::{AsyncTaskResult, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
     tool::{CancellationToken, ToolError},
 };

@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc};
 
 use super::TaskCell;
 use crate::{
+    id::TaskId,
     manager::run,
-    task::{AsyncTaskResult, SendError, TaskAck, TaskId, TaskSnapshot, TaskStatus},
+    task::{AsyncTaskResult, SendError, TaskAck, TaskSnapshot, TaskStatus},
 };
 
 /// Control over one task, for the host. Cheap to clone; dropping it does nothing to the task.

@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 use crate::{
     clock::Timestamp,
     context::Pruned,
+    id::{TaskId, TaskNo},
     journal::{Awaited, CallAnswer, Entry, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
-    task::{
-        AsyncTaskResult, InputRequest, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolCall, TurnNo,
-    },
-    tool::{Arguments, DeliveryPolicy, ToolError, ToolErrorKind},
+    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
+    tool::{Arguments, DeliveryPolicy, InputRequest, ToolCall, ToolError, ToolErrorKind},
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_123);

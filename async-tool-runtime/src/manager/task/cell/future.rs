@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::TaskCell;
-use crate::policy::Quarantine;
+use crate::manager::path::Quarantine;
 
 /// Use of a task's future at this moment.
 pub(super) enum Polling {

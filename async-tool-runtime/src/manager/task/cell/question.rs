@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{State, TaskCell};
-use crate::{task::InputRequest, tool::ToolError};
+use crate::tool::{InputRequest, ToolError};
 
 /// Number of a question among those of its task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

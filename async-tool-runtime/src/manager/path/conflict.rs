@@ -5,16 +5,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use tower_layer::Layer;
 
-use super::{
-    claim::{Claim, Conflicts, Mode, Refusal, Resource, Wants},
-    key::canonical,
-    resource::ResourceArgument,
-    service::{ToolRequest, ToolService},
-};
+use super::service::{ToolRequest, ToolService};
 use crate::{
+    id::TaskId,
     manager::TaskCell,
-    task::TaskId,
-    tool::{ToolError, ToolErrorKind, ToolOptions},
+    policy::{Claim, Conflicts, Mode, Refusal, Resource, Wants, canonical},
+    tool::{ResourceArgument, ToolError, ToolErrorKind, ToolOptions},
 };
 
 /// Lets calls that conflict run one after the other.

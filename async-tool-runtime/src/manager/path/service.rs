@@ -13,11 +13,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::claim::{Claim, Held};
 use crate::{
-    BoxFuture, CallId, SessionId, TaskId, TaskNo,
-    manager::{Inner, Suspension, TaskCell},
-    tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind},
+    future::BoxFuture,
+    id::{TaskId, TaskNo},
+    manager::{Count, Inner, Suspension, TaskCell},
+    policy::{Claim, Held},
+    session::SessionId,
+    tool::{Arguments, BoundCall, CallId, CancellationToken, ToolError, ToolErrorKind},
 };
 
 /// A call on its way to the function: what a layer of the host's sees and may change.
@@ -144,6 +146,13 @@ impl ToolRequest {
     /// The manager that runs the task; `None` on a worker.
     pub(crate) fn host(&self) -> Option<Arc<Inner>> {
         self.cell.manager()
+    }
+
+    /// Counts a look into a cache.
+    pub(crate) fn count_look_up(&self, is_hit: bool) {
+        if let Some(host) = self.host() {
+            host.count(self.tool(), if is_hit { Count::CacheHit } else { Count::CacheMiss });
+        }
     }
 
     /// The same call as the work of a cell that others share. It has no deadline: each of them has its own, and gets off then.

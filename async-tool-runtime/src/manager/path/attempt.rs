@@ -20,11 +20,11 @@ use tokio::{
 };
 use tracing::Span;
 
-use super::claim::Held;
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
-    BoxFuture,
+    future::BoxFuture,
     manager::TaskCell,
+    policy::Held,
     tool::{
         Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
     },
@@ -121,7 +121,7 @@ impl Attempt {
             calls: 0.into(),
             host: Some(Arc::clone(cell) as _),
         });
-        let mut work = self.perform(cell, call, cx.clone())?;
+        let mut work = self.perform(call, cx.clone())?;
         let event = tokio::select! {
             // A result that is in counts, even where the deadline or a cancellation has come at the same time.
             biased;
@@ -199,7 +199,7 @@ impl Attempt {
     }
 
     /// Begins the function, on the async threads or on the blocking pool.
-    fn perform(&self, cell: &TaskCell, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
+    fn perform(&self, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
         match call.0 {
             // Making the future is user code as well as polling it.
             Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx))).map_err(|panic| panicked(&*panic)),

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde_json::Value;
 
-use crate::tool::nearest;
+use crate::tool::nearest::nearest;
 
 /// An argument whose value names a resource: `reads = "path"`, `writes = "path:destination"`.
 ///

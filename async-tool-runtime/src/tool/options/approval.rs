@@ -7,10 +7,6 @@ use std::{
 };
 
 use serde_json::Value;
-use tower_layer::Layer;
-
-use super::service::{ToolRequest, ToolService};
-use crate::{InputRequest, ToolError, ToolErrorKind};
 
 /// Which calls of a tool the host must approve before they run.
 #[derive(Clone, Default)]
@@ -31,7 +27,8 @@ impl Approval {
         Self::When(Arc::new(needs_approval))
     }
 
-    fn is_needed(&self, arguments: &Value) -> bool {
+    /// True if a call with these arguments needs consent.
+    pub(crate) fn is_needed(&self, arguments: &Value) -> bool {
         match self {
             Self::Never => false,
             Self::Always => true,
@@ -62,32 +59,3 @@ impl PartialEq for Approval {
 }
 
 impl Eq for Approval {}
-
-/// Asks the host before a call runs.
-pub(crate) struct ApprovalLayer(pub(crate) Approval);
-
-impl Layer<ToolService> for ApprovalLayer {
-    type Service = ToolService;
-
-    fn layer(&self, inner: ToolService) -> ToolService {
-        let approval = self.0.clone();
-        ToolService::new(move |request: ToolRequest| {
-            let (approval, inner) = (approval.clone(), inner.clone());
-            async move {
-                if approval.is_needed(request.arguments()) {
-                    if request.host().is_none() {
-                        return Err(ToolError::new(
-                            ToolErrorKind::Refused,
-                            "there is nobody to approve the call",
-                        ));
-                    }
-                    let question = InputRequest::Approval {
-                        arguments: request.arguments().clone(),
-                    };
-                    request.wait_for(request.cell().put_question(question)).await??;
-                }
-                inner.run(request).await
-            }
-        })
-    }
-}

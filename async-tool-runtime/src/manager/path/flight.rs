@@ -11,14 +11,11 @@ use tokio::sync::SetOnce;
 use tower_layer::Layer;
 use tracing::{Instrument, Span, span};
 
-use super::{
-    Scope,
-    key::CallKey,
-    service::{ToolRequest, ToolService},
-};
+use super::service::{ToolRequest, ToolService};
 use crate::{
     manager::{Count, Inner, TaskCell},
-    tool::{ToolError, ToolErrorKind},
+    policy::CallKey,
+    tool::{Scope, ToolError, ToolErrorKind},
 };
 
 /// Lets calls that are the same share one run: `dedupe = "share"`.
@@ -26,7 +23,7 @@ use crate::{
 /// The run is nobody's: it has a cell and a slot of its own, and goes on as long as one of its passengers wants it. So
 /// cancelling the call that happened to come first harms no other.
 #[derive(Clone)]
-pub(crate) struct FlightLayer {
+pub(super) struct FlightLayer {
     scope: Scope,
     flights: Arc<Mutex<HashMap<CallKey, Arc<Flight>>>>,
 }
@@ -39,7 +36,7 @@ struct Flight {
 }
 
 impl FlightLayer {
-    pub(crate) fn new(scope: Scope) -> Self {
+    pub(super) fn new(scope: Scope) -> Self {
         Self {
             scope,
             flights: Arc::default(),

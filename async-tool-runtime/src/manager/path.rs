@@ -1,4 +1,27 @@
-//! The policies of a tool, put together.
+//! The path of a call: what stands between it and its function, put together for each tool.
+//!
+//! A path is a [`tower_service::Service`] over [`ToolRequest`]; each file of `path/` is a [`tower_layer::Layer`] around it that asks a policy.
+//! Outermost first: approval, caches, single flight, conflicts, slots (`manager/queue.rs`), breaker, retry, rate, and the attempt itself with
+//! its timeout and panic guard (`attempt.rs`).
+//!
+//! # Invariants
+//!
+//! 1. A policy that a tool doesn't have is not in its path.
+//! 2. A call that waits (for a rate, a resource, another call, a pause between attempts) holds no slot.
+//! 3. Dropping a call at any point leaves no policy with a count, a flight or a probe without an end.
+
+mod approval;
+mod attempt;
+mod breaker;
+#[cfg(feature = "cache")]
+mod cache;
+mod conflict;
+mod flight;
+mod rate;
+mod retry;
+mod semantic;
+mod service;
+mod slots;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,13 +34,22 @@ use serde_json::Value;
 use tower_layer::Layer;
 
 #[cfg(feature = "cache")]
-use super::cache::CacheLayer;
-use super::{
-    Approval, Attempt, Breaker, Dedupe, HostLayer, RateLimit, ToolService, approval::ApprovalLayer,
-    attempt::Quarantine, claim::Conflicts, conflict::ConflictLayer, flight::FlightLayer, rate::RateLimiter,
-    resource::check_argument, retry::RetryLayer, semantic::SemanticLayer, slots::SlotLayer,
+use self::cache::CacheLayer;
+pub use self::service::{ToolRequest, ToolService};
+use self::{
+    approval::ApprovalLayer, conflict::ConflictLayer, flight::FlightLayer, retry::RetryLayer, semantic::SemanticLayer,
+    slots::SlotLayer,
 };
-use crate::tool::{Effect, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry};
+pub(crate) use self::{
+    attempt::{Attempt, Quarantine, wait_for_resolution},
+    service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late},
+};
+use crate::{
+    policy::{Breaker, Conflicts, RateLimiter},
+    tool::{
+        Approval, Dedupe, Effect, RateLimit, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry, check_argument,
+    },
+};
 
 /// The way of the calls of one tool.
 pub(crate) struct Path {

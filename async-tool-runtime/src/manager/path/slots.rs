@@ -8,7 +8,7 @@ use super::service::{ToolRequest, ToolService};
 use crate::manager::{Inner, TaskCell};
 
 /// Waits for a slot, and gives it back when the call has ended. Who gets one is decided in `manager/queue.rs`.
-pub(crate) struct SlotLayer;
+pub(super) struct SlotLayer;
 
 /// Gives the slot back, also where the call is dropped.
 struct Held(Arc<Inner>, Arc<TaskCell>);

@@ -4,12 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{
-    ToolError,
-    bind::{describe, refuse, shorten},
-    registry::nearest,
-};
-use crate::TaskNo;
+use crate::id::TaskNo;
+use crate::tool::{ToolError, describe, nearest, refuse, shorten};
 
 /// The key that makes an object a future.
 const TASK: &str = "$task";

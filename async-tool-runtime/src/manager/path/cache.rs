@@ -1,0 +1,51 @@
+//! Values are given again to calls that are the same.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::service::{ToolRequest, ToolService};
+use crate::{
+    policy::{CallKey, ValueCache},
+    tool::{CachePolicy, Scope},
+};
+
+/// Gives values again to calls that are the same.
+#[derive(Clone)]
+pub(super) struct CacheLayer {
+    scope: Scope,
+    values: ValueCache,
+}
+
+impl CacheLayer {
+    pub(super) fn new(policy: &CachePolicy, scope: Scope) -> Self {
+        let values = ValueCache::new(policy);
+        Self { scope, values }
+    }
+}
+
+impl Layer<ToolService> for CacheLayer {
+    type Service = ToolService;
+
+    fn layer(&self, inner: ToolService) -> ToolService {
+        let cache = self.clone();
+        ToolService::new(move |request: ToolRequest| {
+            let (cache, inner) = (cache.clone(), inner.clone());
+            async move {
+                let key = CallKey::new(request.tool(), request.session(), cache.scope, request.arguments());
+                let found = cache.values.find(&key);
+                request.count_look_up(found.is_some());
+                if let Some(value) = found {
+                    return Ok(value);
+                }
+                let cell = Arc::clone(request.cell());
+                let value = inner.run(request).await?;
+                // Others have more time, and nobody has told them to stop.
+                if !cell.is_partial() {
+                    cache.values.keep(key, &value);
+                }
+                Ok(value)
+            }
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Calls that failed are tried again.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tower_layer::Layer;
+use tracing::Instrument;
+
+use super::service::{ToolRequest, ToolService, past_deadline, too_late};
+use crate::{
+    manager::Count,
+    policy::random,
+    tool::{Effect, RetryPolicy},
+};
+
+/// Tries again what may be tried again.
+pub(super) struct RetryLayer {
+    pub(super) policy: RetryPolicy,
+    pub(super) effect: Effect,
+    pub(super) cancel_grace: Duration,
+}
+
+impl Layer<ToolService> for RetryLayer {
+    type Service = ToolService;
+
+    fn layer(&self, inner: ToolService) -> ToolService {
+        let Self {
+            policy,
+            effect,
+            cancel_grace,
+        } = *self;
+        ToolService::new(move |mut request: ToolRequest| {
+            let inner = inner.clone();
+            async move {
+                if let Some(end) = policy.total.and_then(|total| Instant::now().checked_add(total)) {
+                    request.end_by(end);
+                }
+                let mut attempt = 1;
+                loop {
+                    let span = tracing::info_span!("execute_tool.attempt", attempt);
+                    let run = inner.run(request.clone()).instrument(span);
+                    let ended = tokio::select! {
+                        biased;
+                        ended = run => ended,
+                        // A layer of the host's may wait for as long as it likes.
+                        () = too_late(request.cell(), request.deadline(), cancel_grace), if policy.total.is_some() => Err(past_deadline()),
+                    };
+                    let error = match ended {
+                        Ok(value) => return Ok(value),
+                        Err(error) => error,
+                    };
+                    // Somebody else has ended it, and another attempt could change nothing.
+                    if request.cell().is_deferred() {
+                        return Err(error);
+                    }
+                    let Some(pause) = policy.pause(attempt, &error, effect, random()) else {
+                        return Err(error);
+                    };
+                    // An attempt that could only begin when its time is up would hide the error that there is.
+                    let is_in_time = |end| Instant::now().checked_add(pause).is_some_and(|next| next < end);
+                    if request.cancellation().is_cancelled() || !request.deadline().is_none_or(is_in_time) {
+                        return Err(error);
+                    }
+                    tracing::debug!(task = %request.task(), attempt, ?pause, kind = error.kind().as_str(), "an attempt failed; the next one follows");
+                    if let Some(host) = request.host() {
+                        host.count(request.tool(), Count::Retry);
+                    }
+                    let wait = request.pause();
+                    request.wait_for(sleep(pause)).await?;
+                    request.go_on(wait).await?;
+                    attempt += 1;
+                }
+            }
+        })
+    }
+}
