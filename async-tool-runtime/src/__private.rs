@@ -47,7 +47,7 @@ pub mod scope {
     }
 }
 
-/// Adds a tool to those that [`collected_tools`](crate::collected_tools) gives.
+/// Adds a tool to those that [`collected_tools`](crate::tool::collected_tools) gives.
 #[cfg(feature = "inventory")]
 #[doc(hidden)]
 #[macro_export]

@@ -10,7 +10,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::BoxFuture;
+use crate::future::BoxFuture;
 
 /// What a reader of a broadcast gets.
 pub(crate) enum Received<T> {

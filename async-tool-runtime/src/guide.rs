@@ -90,7 +90,7 @@
 //!
 //! Return a `Result` with any error that displays itself, through any alias: the model reads what it displays, and sees that
 //! it is an error. To say more, such as when to try again, or to keep detail from the model, return a
-//! [`ToolError`](crate::ToolError).
+//! [`ToolError`](crate::tool::ToolError).
 //!
 //! ```
 //! use async_tool_runtime::{ToolError, ToolErrorKind, async_tool};
@@ -115,13 +115,13 @@
 //!
 //! # What the host supplies
 //!
-//! A parameter marked `#[inject]` comes from the host, and the model never sees it: the [`ToolContext`](crate::ToolContext), its
-//! [`CancellationToken`](crate::CancellationToken), [`IdempotencyKey`](crate::IdempotencyKey), [`Progress`](crate::Progress) or [`Messages`](crate::Messages), a value that you registered as
-//! [`State`](crate::State), or a type of your own with [`FromToolContext`](crate::FromToolContext). A state that nobody registered is
+//! A parameter marked `#[inject]` comes from the host, and the model never sees it: the [`ToolContext`](crate::tool::ToolContext), its
+//! [`CancellationToken`](crate::tool::CancellationToken), [`IdempotencyKey`](crate::tool::IdempotencyKey), [`Progress`](crate::tool::Progress) or [`Messages`](crate::tool::Messages), a value that you registered as
+//! [`State`](crate::tool::State), or a type of your own with [`FromToolContext`](crate::tool::FromToolContext). A state that nobody registered is
 //! an error when the manager is built.
 //!
 //! ```
-//! use async_tool_runtime::{AsyncToolManager, State, ToolContext, async_tool, tools};
+//! use async_tool_runtime::{async_tool, tool::State, tools, AsyncToolManager, ToolContext};
 //!
 //! struct Mailer;
 //!
@@ -143,7 +143,7 @@
 //!     mailer.send(to, cx.idempotency_key().to_string()).await;
 //! }
 //!
-//! # fn main() -> Result<(), async_tool_runtime::BuildError> {
+//! # fn main() -> Result<(), async_tool_runtime::manager::BuildError> {
 //! let manager = AsyncToolManager::builder().tools(tools![send_report]).state(Mailer).build()?;
 //! # Ok(())
 //! # }
@@ -179,11 +179,11 @@
 //!
 //! # Progress
 //!
-//! [`Progress`](crate::Progress) says how far a task has come. Whoever watches the manager or the agent sees it; reporting is cheap and never
+//! [`Progress`](crate::tool::Progress) says how far a task has come. Whoever watches the manager or the agent sees it; reporting is cheap and never
 //! waits, so report as often as you like.
 //!
 //! ```
-//! use async_tool_runtime::{Progress, async_tool};
+//! use async_tool_runtime::{async_tool, tool::Progress};
 //!
 //! /// Reads files into the index.
 //! #[async_tool(effect = "idempotent")]
@@ -197,13 +197,13 @@
 //!
 //! # Steering
 //!
-//! A tool that runs for long can be told more on its way: it takes [`Messages`](crate::Messages), and the host sends with
-//! [`TaskHandle::send`](crate::TaskHandle::send) or [`AsyncToolManager::send`](crate::AsyncToolManager::send). What is sent before the tool
+//! A tool that runs for long can be told more on its way: it takes [`Messages`](crate::tool::Messages), and the host sends with
+//! [`TaskHandle::send`](crate::manager::TaskHandle::send) or [`AsyncToolManager::send`](crate::manager::AsyncToolManager::send). What is sent before the tool
 //! looks is kept; what it never reads is dropped when it ends. A blocking tool asks with `try_recv` between steps, or waits with
 //! `blocking_recv`.
 //!
 //! ```
-//! use async_tool_runtime::{AsyncToolManager, Messages, SessionId, ToolCall, async_tool, tools};
+//! use async_tool_runtime::{async_tool, tool::Messages, tools, AsyncToolManager, SessionId, ToolCall};
 //! use serde_json::json;
 //!
 //! /// Searches until it is told to stop.
@@ -244,7 +244,7 @@
 //! `background = "always"` acknowledges at once; `grace` sets the time. Each of these can be set again on the value:
 //!
 //! ```
-//! use async_tool_runtime::{Background, async_tool};
+//! use async_tool_runtime::{async_tool, tool::Background};
 //! use std::time::Duration;
 //!
 //! /// Says what day it is.
@@ -260,11 +260,11 @@
 //!
 //! A result that comes after its call was acknowledged waits until the model's turn ends, and wakes an idle agent. A tool whose results
 //! can't wait, such as an alarm, breaks off the turn; one whose results nobody waits for, such as an upload, wakes nobody and is
-//! told with the next message. [`DeliveryPolicy`](crate::DeliveryPolicy) says exactly what happens;
-//! [`AsyncAgent::set_delivery`](crate::AsyncAgent::set_delivery) sets it for one task.
+//! told with the next message. [`DeliveryPolicy`](crate::tool::DeliveryPolicy) says exactly what happens;
+//! [`AsyncAgent::set_delivery`](crate::agent::AsyncAgent::set_delivery) sets it for one task.
 //!
 //! ```
-//! use async_tool_runtime::{DeliveryPolicy, async_tool};
+//! use async_tool_runtime::{async_tool, tool::DeliveryPolicy};
 //!
 //! /// Waits until the build is broken.
 //! #[async_tool(effect = "read", delivery = "interrupt")]
@@ -317,8 +317,8 @@
 //! }
 //! ```
 //!
-//! Only errors that are [`retryable`](crate::ToolError::retryable) are tried again, and a tool that is `"once"` only where the error
-//! says that [nothing was started](crate::ToolError::with_not_started). A call that the model makes twice can be shared, refused, or replaced
+//! Only errors that are [`retryable`](crate::tool::ToolError::retryable) are tried again, and a tool that is `"once"` only where the error
+//! says that [nothing was started](crate::tool::ToolError::with_not_started). A call that the model makes twice can be shared, refused, or replaced
 //! (`dedupe`), and a tool that only reads can keep its values (`cache`, with the feature of that name). Neither looks beyond the session,
 //! unless `scope = "shared"` says that what the tool gives doesn't depend on who asks:
 //!
@@ -366,13 +366,13 @@
 //! ```
 //!
 //! This holds for all sessions of one manager. A tool that calls others keeps what it has, and those below it may use it;
-//! [`FunctionTool::reads`](crate::FunctionTool::reads) has the details.
+//! [`FunctionTool::reads`](crate::tool::FunctionTool::reads) has the details.
 //!
 //! # Arguments that other tasks give
 //!
 //! `futures` lets the model write `{"$task": "t3", "pointer": "/items/0/id"}` where a value is wanted: what the task `t3` gives there. `#1` is
 //! the first call of the same turn. So a chain of calls needs one turn instead of one for each. Schema and description tell the model of it.
-//! What is put in is checked as if the model had written it; [`FutureArgument`](crate::FutureArgument) has the details.
+//! What is put in is checked as if the model had written it; [`FutureArgument`](crate::task::FutureArgument) has the details.
 //!
 //! ```
 //! use async_tool_runtime::async_tool;
@@ -418,8 +418,8 @@
 //!
 //! # People and the outside
 //!
-//! `approval = "always"` has the host asked before a call runs ([`approve`](crate::AsyncToolManager::approve),
-//! [`refuse`](crate::AsyncToolManager::refuse)); [`Approval::when`](crate::Approval::when) asks for some calls only. A tool can ask something
+//! `approval = "always"` has the host asked before a call runs ([`approve`](crate::manager::AsyncToolManager::approve),
+//! [`refuse`](crate::manager::AsyncToolManager::refuse)); [`Approval::when`](crate::policy::Approval::when) asks for some calls only. A tool can ask something
 //! itself, and it can leave its task to be completed by somebody else, such as a webhook:
 //!
 //! ```
@@ -442,13 +442,13 @@
 //!
 //! # When the process ends
 //!
-//! A session that has a journal on disk is [taken up again](crate::AsyncAgentBuilder::resume) by the next process. What becomes of a call that
+//! A session that has a journal on disk is [taken up again](crate::agent::AsyncAgentBuilder::resume) by the next process. What becomes of a call that
 //! ran then depends on the effect that its tool says it has: calls of `"read"` and `"idempotent"` tools run again, with the same
-//! [idempotency key](crate::IdempotencyKey); of a `"once"` tool's the model is told that nobody knows how it ended. A tool that can ask the
+//! [idempotency key](crate::tool::IdempotencyKey); of a `"once"` tool's the model is told that nobody knows how it ended. A tool that can ask the
 //! service says so, and is asked instead:
 //!
 //! ```
-//! use async_tool_runtime::{IdempotencyKey, LostTask, Reconciled, async_tool};
+//! use async_tool_runtime::{async_tool, tool::{IdempotencyKey, LostTask, Reconciled}};
 //!
 //! # async fn receipt_for(key: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
 //! /// What the bank knows of the key.
@@ -467,7 +467,7 @@
 //! ```
 //!
 //! Calls that wait for consent ask again; tasks that were left to be completed from outside go on waiting. Whoever brings the result, such as
-//! a webhook, is best told that it was taken when [`resolve_durably`](crate::AsyncToolManager::resolve_durably) returns.
+//! a webhook, is best told that it was taken when [`resolve_durably`](crate::manager::AsyncToolManager::resolve_durably) returns.
 //!
 //! # Secrets
 //!
@@ -476,7 +476,10 @@
 //! value is gone: a call with a secret argument is not run again, and the model is told to call once more.
 //!
 //! ```
-//! use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, REDACTED, RulePlanner, SessionId, async_tool, tools};
+//! use async_tool_runtime::{
+//!     agent::REDACTED, async_tool, journal::MemoryJournal, tools, AsyncAgent, AsyncToolManager, RulePlanner,
+//!     SessionId,
+//! };
 //! use std::sync::Arc;
 //!
 //! /// Logs in, and gives a token.
@@ -502,7 +505,7 @@
 //! ```
 //!
 //! The first two entries were left out here: the second is the user's message, with the password. What people and models say before anything marks it
-//! is text, and text is what a hook is for, set with [`AsyncAgentBuilder::redact`](crate::AsyncAgentBuilder::redact). [`Redact`](crate::Redact) says what
+//! is text, and text is what a hook is for, set with [`AsyncAgentBuilder::redact`](crate::agent::AsyncAgentBuilder::redact). [`Redact`](crate::agent::Redact) says what
 //! the marks cover, and what a hook may do.
 //!
 //! # Methods with state
@@ -536,7 +539,7 @@
 //!     }
 //! }
 //!
-//! # fn main() -> Result<(), async_tool_runtime::BuildError> {
+//! # fn main() -> Result<(), async_tool_runtime::manager::BuildError> {
 //! let notebook = Arc::new(Notebook::default());
 //! let manager = AsyncToolManager::builder().tools(notebook.tools()).build()?;
 //! # Ok(())
@@ -558,6 +561,6 @@
 //!
 //! # Without the macro
 //!
-//! [`FunctionTool::new`](crate::FunctionTool::new) makes a tool of a closure, and
-//! [`FunctionTool::from_parts`](crate::FunctionTool::from_parts) one whose schema comes from elsewhere.
-//! [`Tool`](crate::Tool) is the trait behind all of them.
+//! [`FunctionTool::new`](crate::tool::FunctionTool::new) makes a tool of a closure, and
+//! [`FunctionTool::from_parts`](crate::tool::FunctionTool::from_parts) one whose schema comes from elsewhere.
+//! [`Tool`](crate::tool::Tool) is the trait behind all of them.

@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize, de};
 use uuid::Uuid;
 
-use crate::Timestamp;
+use crate::clock::Timestamp;
 
 /// The name of a task for host and journal: a UUID of version 7, so ids sort by the time they were made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

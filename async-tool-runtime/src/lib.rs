@@ -95,22 +95,22 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod agent;
-mod backend;
+pub mod agent;
+pub mod backend;
 mod broadcast;
 mod clock;
-mod context;
-mod future;
+pub mod context;
+pub mod future;
 mod id;
-mod journal;
-mod manager;
-mod model;
+pub mod journal;
+pub mod manager;
+pub mod model;
 mod planner;
-mod policy;
-mod schema;
+pub mod policy;
+pub mod schema;
 mod session;
-mod task;
-mod tool;
+pub mod task;
+pub mod tool;
 
 #[doc(hidden)]
 pub mod __private;
@@ -129,54 +129,16 @@ pub mod crates {
     pub use {schemars, serde, serde_json};
 }
 
-pub use agent::{
-    AckPolicy, AgentError, AgentEvent, AgentEventKind, AgentEventStream, AgentPolicy, AgentState, AgentTask,
-    AsyncAgent, AsyncAgentBuilder, CloseMode, FoldError, FrameCut, FrameGuard, LearnedGrace, Ledger, REDACTED,
-    Recovery, Redact, Resumption, RunError, RunLimit, RunLimits, RunSummary, RunTotals, StartError, Unrecovered,
-    WakePolicy,
-    custom::{
-        Agent, CallReceipt, Transactional, TurnContext, TurnInput, TurnItem, TurnOverError, TurnReply, WholeAgent,
-    },
-    machine::{AgentAction, AgentInput, AgentMachine, Stall, Timer, TurnEvent},
-};
+pub use agent::{AgentEvent, AgentEventKind, AsyncAgent};
 pub use async_tool_macros::{async_tool, async_tools};
-pub use backend::{Backend, BackendCapabilities, BackendError, CancelMode, Settlement};
-#[cfg(feature = "tokenizer")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tokenizer")))]
-pub use context::BpeTokens;
-pub use context::{
-    Answer, AnswerContent, ApproximateTokens, ContextWindow, Message, PrunePolicy, Pruned, RunningTask, StatusLimit,
-    TokenEstimator, Transcript, pruned_view, status_block,
-};
-pub use future::{BoxFuture, BoxStream};
-pub use journal::{
-    AppendError, Awaited, CallAnswer, Entry, JoinPolicy, Journal, MemoryJournal, PromiseError, ReadError, Seq,
-    SessionFilter, Snapshot, check_journal,
-};
-pub use manager::{
-    AsyncToolManager, AsyncToolManagerBuilder, BuildError, ChildTask, Executor, ManagerStats, ResolveError,
-    ShutdownReport, SubmitError, TaskHandle, ToolRequest, ToolService, WhenFull,
-};
-pub use model::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd, Usage};
+pub use context::Message;
+pub use journal::Journal;
+pub use manager::{AsyncToolManager, TaskHandle};
+pub use model::Model;
 pub use planner::RulePlanner;
-pub use policy::{
-    Approval, BreakerPolicy, CachePolicy, Dedupe, Embedder, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
-    SemanticCache,
-};
-pub use schema::{Dialect, SchemaError, strip_invented_nulls};
-pub use task::{
-    AsyncTaskResult, EventStream, FutureArgument, ParseTaskIdError, ParseTaskNoError, ResultPreview, SendError,
-    SessionId, TaskAck, TaskEvent, TaskId, TaskNo, TaskOutcome, TaskRef, TaskSnapshot, TaskSpec, TaskStatus, Timestamp,
-    Timing, TurnNo,
-};
-#[cfg(feature = "inventory")]
-#[cfg_attr(docsrs, doc(cfg(feature = "inventory")))]
-pub use tool::collected_tools;
+pub use task::{AsyncTaskResult, SessionId, TaskEvent, TaskId, TaskNo, TaskOutcome, TaskStatus};
 pub use tool::{
-    Arguments, Background, BoundCall, CallId, CancellationToken, DeliveryPolicy, Effect, FromToolContext, FunctionTool,
-    IdempotencyKey, InputRequest, LostTask, Messages, Progress, ProgressReport, Reconciled, Reconciler, RegistryError,
-    Requirement, State, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolFailure,
-    ToolOptions, ToolOutput, ToolRegistry,
+    CancellationToken, Effect, FunctionTool, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
 };
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.

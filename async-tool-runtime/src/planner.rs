@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::{Model, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd};
+use crate::model::{Model, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd};
 use crate::{
     context::{Answer, AnswerContent, Message},
     id::TaskNo,

@@ -9,8 +9,13 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AnswerContent, AsyncAgent, AsyncTaskResult, AsyncToolManager, Message, Model, ModelRequest, ModelStream, State,
-    TaskOutcome, ToolCall, WakePolicy, async_tool, tools,
+    AsyncAgent, AsyncTaskResult, AsyncToolManager, Message, Model, TaskOutcome, ToolCall,
+    agent::WakePolicy,
+    async_tool,
+    context::AnswerContent,
+    model::{ModelRequest, ModelStream},
+    tool::State,
+    tools,
 };
 use memory_stats::memory_stats;
 use serde_json::json;

@@ -1,6 +1,10 @@
 //! What a session weighs that does nothing.
 
-use async_tool_runtime::{AsyncAgent, AsyncToolManager, Model, ModelRequest, ModelStream, async_tool, tools};
+use async_tool_runtime::{
+    AsyncAgent, AsyncToolManager, Model, async_tool,
+    model::{ModelRequest, ModelStream},
+    tools,
+};
 use memory_stats::memory_stats;
 use tokio::{runtime::Builder, sync::mpsc};
 

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use async_tool_runtime::{Journal, MemoryJournal, Seq, SessionId};
+use async_tool_runtime::{
+    Journal, SessionId,
+    journal::{MemoryJournal, Seq},
+};
 use tokio::runtime::Builder;
 
 use crate::{floor::remember, quantile::Samples, quantile::show, session::appends};

@@ -7,9 +7,15 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentAction, AgentInput, AgentMachine, AgentPolicy, Arguments, AsyncTaskResult, BoundCall, CloseMode, Effect,
-    Entry, FunctionTool, Ledger, ModelRequest, SessionId, StopReason, TaskId, TaskOutcome, TaskSpec, Timer, Timestamp,
-    Timing, Tool, ToolCall, ToolDefinition, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
+    AsyncTaskResult, Effect, FunctionTool, SessionId, TaskId, TaskOutcome, Tool, ToolCall, ToolDefinition,
+    agent::{
+        AgentPolicy, CloseMode, Ledger,
+        machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
+    },
+    journal::Entry,
+    model::{ModelRequest, StopReason, TurnEnd},
+    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    tool::{Arguments, BoundCall, ToolRegistry},
 };
 use serde_json::{Value, json};
 

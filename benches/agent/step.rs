@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use async_tool_runtime::{AgentAction, AgentInput, TurnEvent};
+use async_tool_runtime::agent::machine::{AgentAction, AgentInput, TurnEvent};
 
 use crate::{
     floor::remember,

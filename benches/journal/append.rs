@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_tool_runtime::{Journal as _, Seq, SessionId};
+use async_tool_runtime::{Journal as _, SessionId, journal::Seq};
 use async_tool_sqlite::{Durability, SqliteJournal};
 use rusqlite::Connection;
 use tokio::runtime::Builder;

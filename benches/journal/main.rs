@@ -15,7 +15,7 @@ mod open;
 mod read;
 mod resume;
 
-use async_tool_runtime::{Entry, Timestamp};
+use async_tool_runtime::{journal::Entry, task::Timestamp};
 
 fn main() {
     // `cargo test --benches` asks only whether it starts.

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_tool_runtime::{Entry, Journal as _, Seq, SessionId};
+use async_tool_runtime::{
+    Journal as _, SessionId,
+    journal::{Entry, Seq},
+};
 use async_tool_sqlite::{Durability, OpenCheck, SqliteJournal};
 use rusqlite::Connection;
 use tokio::runtime::Builder;

@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
-use async_tool_runtime::{Entry, Journal as _, Seq, SessionId, Timestamp};
+use async_tool_runtime::{
+    Journal as _, SessionId,
+    journal::{Entry, Seq},
+    task::Timestamp,
+};
 use async_tool_sqlite::SqliteJournal;
 use futures_util::StreamExt as _;
 use rusqlite::Connection;

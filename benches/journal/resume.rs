@@ -3,8 +3,12 @@
 use std::time::{Duration, Instant};
 
 use async_tool_runtime::{
-    AppendError, AsyncAgent, AsyncToolManager, BoxFuture, BoxStream, Entry, Journal, Ledger, ReadError, RulePlanner,
-    Seq, SessionFilter, SessionId, async_tool, tools,
+    AsyncAgent, AsyncToolManager, Journal, RulePlanner, SessionId,
+    agent::Ledger,
+    async_tool,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, ReadError, Seq, SessionFilter},
+    tools,
 };
 use async_tool_sqlite::{Durability, SqliteJournal};
 use futures_util::StreamExt as _;

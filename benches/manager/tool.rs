@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_tool_runtime::{AsyncToolManager, SessionId, State, TaskHandle, ToolCall, async_tool, tools};
+use async_tool_runtime::{AsyncToolManager, SessionId, TaskHandle, ToolCall, async_tool, tool::State, tools};
 use tokio::sync::Semaphore;
 
 use crate::floor::{Arguments, no_op};
@@ -58,7 +58,11 @@ pub(crate) fn call_of_no_op(arguments: &str) -> ToolCall {
 }
 
 fn call_of(tool: &str, arguments: &str) -> ToolCall {
-    ToolCall::new("call_1", tool, async_tool_runtime::Arguments::from_text(arguments))
+    ToolCall::new(
+        "call_1",
+        tool,
+        async_tool_runtime::tool::Arguments::from_text(arguments),
+    )
 }
 
 /// What the floor does, through the manager: the arguments come as text, and the caller goes on with a handle.

@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
-use async_tool_runtime::{AckPolicy, TaskNo};
+use async_tool_runtime::{TaskNo, agent::AckPolicy};
 use clap::{Parser, ValueEnum};
 
 use crate::tools::Delays;

@@ -4,7 +4,10 @@ use std::{cell::Cell, future::ready};
 
 use anyhow::{Context as _, bail};
 use async_tool_runtime::{
-    AgentError, AgentEventStream, AsyncAgent, AsyncToolManager, PrunePolicy, RunError, RunLimits, TaskNo, tools,
+    AsyncAgent, AsyncToolManager, TaskNo,
+    agent::{AgentError, AgentEventStream, RunError, RunLimits},
+    context::PrunePolicy,
+    tools,
 };
 use serde_json::Value;
 use shared::model::{ModelName, Wanted, Wire, connect, is_set};

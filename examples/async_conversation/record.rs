@@ -32,7 +32,7 @@
 use std::collections::HashMap;
 
 use async_tool_runtime::{
-    AgentEvent, AgentEventKind, AsyncTaskResult, TaskNo, TaskOutcome, Timestamp, ToolCall, Usage,
+    AgentEvent, AgentEventKind, AsyncTaskResult, TaskNo, TaskOutcome, ToolCall, model::Usage, task::Timestamp,
 };
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use async_tool_runtime::{State, async_tool};
+use async_tool_runtime::{async_tool, tool::State};
 use serde::Serialize;
 use tokio::time::sleep;
 

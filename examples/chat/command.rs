@@ -1,6 +1,6 @@
 //! What a line of the user's means.
 
-use async_tool_runtime::{AgentError, AsyncAgent, TaskNo};
+use async_tool_runtime::{AsyncAgent, TaskNo, agent::AgentError};
 use shared::console::say;
 
 /// What a line of the user's means.

@@ -15,7 +15,7 @@ mod input;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use async_tool_runtime::{AgentEventStream, AsyncAgent};
+use async_tool_runtime::{AsyncAgent, agent::AgentEventStream};
 use clap::Parser;
 use command::Command;
 use input::{Input, Said};

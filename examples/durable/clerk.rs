@@ -1,7 +1,9 @@
 //! A model that is no model: it runs the errands, and says what it hears. All it knows is in the conversation, so it is the same in every process.
 
 use async_tool_runtime::{
-    AnswerContent, AsyncTaskResult, Message, Model, ModelRequest, ModelStream, TaskOutcome, ToolCall,
+    AsyncTaskResult, Message, Model, TaskOutcome, ToolCall,
+    context::AnswerContent,
+    model::{ModelRequest, ModelStream},
 };
 use serde_json::json;
 

@@ -4,7 +4,10 @@
 
 use std::{io, time::Duration};
 
-use async_tool_runtime::{IdempotencyKey, LostTask, Reconciled, State, ToolContext, async_tool};
+use async_tool_runtime::{
+    ToolContext, async_tool,
+    tool::{IdempotencyKey, LostTask, Reconciled, State},
+};
 use tokio::time::sleep;
 
 use crate::world::World;

@@ -17,7 +17,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncToolManager, Journal, SessionFilter, SessionId, TaskStatus, tools,
+    AgentEventKind, AsyncAgent, AsyncToolManager, Journal, SessionId, TaskStatus, journal::SessionFilter, tools,
 };
 use async_tool_sqlite::SqliteJournal;
 use clap::Parser;

@@ -3,8 +3,11 @@
 use std::{future::poll_fn, sync::Arc};
 
 use async_tool_runtime::{
-    AgentEventKind, AgentEventStream, AgentTask, AnswerContent, AsyncTaskResult, BoxStream, Message, ReadError,
-    Resumption, SessionId, TaskNo, TaskOutcome,
+    AgentEventKind, AsyncTaskResult, Message, SessionId, TaskNo, TaskOutcome,
+    agent::{AgentEventStream, AgentTask, Resumption},
+    context::AnswerContent,
+    future::BoxStream,
+    journal::ReadError,
 };
 use shared::console::say;
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use async_tool_runtime::{State, ToolError, ToolErrorKind, async_tool};
+use async_tool_runtime::{ToolError, ToolErrorKind, async_tool, tool::State};
 
 use crate::{http, index::Package};
 

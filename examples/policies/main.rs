@@ -19,7 +19,7 @@ mod window;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use async_tool_runtime::{AsyncToolManager, ManagerStats, Tool, ToolOptions, tools};
+use async_tool_runtime::{AsyncToolManager, Tool, manager::ManagerStats, tool::ToolOptions, tools};
 use index::Index;
 use lookup::{IndexAddress, look_up};
 use server::{HICCUP, Log, OUTAGE, QUOTA, SPAN, Server};

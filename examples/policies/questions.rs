@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use async_tool_runtime::{AsyncToolManager, FunctionTool, SemanticCache, SessionId, ToolCall, async_tool};
+use async_tool_runtime::{AsyncToolManager, FunctionTool, SessionId, ToolCall, async_tool, policy::SemanticCache};
 use serde_json::json;
 use shared::{console::say, embedder::WordHasher};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_tool_runtime::{AsyncTaskResult, AsyncToolManager, SessionId, TaskOutcome, Timestamp, ToolCall};
+use async_tool_runtime::{AsyncTaskResult, AsyncToolManager, SessionId, TaskOutcome, ToolCall, task::Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 use shared::console::say;

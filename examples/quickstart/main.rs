@@ -14,7 +14,7 @@ mod script;
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use async_tool_runtime::AgentEventStream;
+use async_tool_runtime::agent::AgentEventStream;
 use clap::Parser;
 use screen::Screen;
 use shared::{

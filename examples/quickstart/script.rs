@@ -2,7 +2,10 @@
 
 use std::{future::ready, time::Duration};
 
-use async_tool_runtime::{AgentEventKind, AgentEventStream, AsyncAgent, RunError, TaskNo};
+use async_tool_runtime::{
+    AgentEventKind, AsyncAgent, TaskNo,
+    agent::{AgentEventStream, RunError},
+};
 use tokio::time::sleep;
 
 /// How long a watch goes on before the host has seen enough.

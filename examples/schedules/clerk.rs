@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_tool_runtime::{AnswerContent, Message, ToolCall};
+use async_tool_runtime::{Message, ToolCall, context::AnswerContent};
 use serde_json::{Value, json};
 
 use crate::{tokens, trace::Trace};

@@ -20,7 +20,7 @@ mod trace;
 use std::sync::Arc;
 
 use anyhow::ensure;
-use async_tool_runtime::{Background, Message};
+use async_tool_runtime::{Message, tool::Background};
 use bill::Bill;
 use blocking::Order;
 use bounds::Bounds;

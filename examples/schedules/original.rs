@@ -6,7 +6,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_tool_runtime::{Answer, AnswerContent, Message, ToolDefinition};
+use async_tool_runtime::{
+    Message, ToolDefinition,
+    context::{Answer, AnswerContent},
+};
 use serde_json::json;
 
 use crate::{

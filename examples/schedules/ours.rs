@@ -12,9 +12,11 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AckPolicy, AgentEventKind, Arguments, AsyncAgent, AsyncToolManager, Background, BoundCall, FunctionTool,
-    JoinPolicy, Message, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, Tool, ToolCall,
-    ToolDefinition, TurnEnd, WakePolicy,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Message, Model, Tool, ToolCall, ToolDefinition,
+    agent::{AckPolicy, WakePolicy},
+    journal::JoinPolicy,
+    model::{ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd},
+    tool::{Arguments, Background, BoundCall},
 };
 use futures_core::Stream;
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_tool_runtime::Timestamp;
+use async_tool_runtime::task::Timestamp;
 
 /// Where nothing is drawn.
 pub(crate) const BLANK: char = ' ';

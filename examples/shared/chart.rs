@@ -119,7 +119,10 @@ fn remark(task: &TaskRow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use async_tool_runtime::{TaskNo, Timestamp, Timing, TurnNo};
+    use async_tool_runtime::{
+        TaskNo,
+        task::{Timestamp, Timing, TurnNo},
+    };
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, future::ready};
 
-use async_tool_runtime::{BoxFuture, Embedder};
+use async_tool_runtime::{future::BoxFuture, policy::Embedder};
 
 /// How long the vectors are. A short text has some dozens of features, so that few of them share a place.
 const DIMENSIONS: usize = 512;

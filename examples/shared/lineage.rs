@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use async_tool_runtime::{AsyncTaskResult, TaskEvent, TaskId, TaskSnapshot, Timestamp};
+use async_tool_runtime::{
+    AsyncTaskResult, TaskEvent, TaskId,
+    task::{TaskSnapshot, Timestamp},
+};
 
 /// Tasks that have ended, each below the one that submitted it.
 ///

@@ -128,8 +128,9 @@ mod tests {
     use std::sync::Arc;
 
     use async_tool_runtime::{
-        AsyncToolManager, SessionId, TaskEvent, TaskOutcome, TaskSpec, Timestamp, Timing, ToolCall, ToolContext,
-        async_tool, tools,
+        AsyncToolManager, SessionId, TaskEvent, TaskOutcome, ToolCall, ToolContext, async_tool,
+        task::{TaskSpec, Timestamp, Timing},
+        tools,
     };
     use serde_json::{Value, json};
 

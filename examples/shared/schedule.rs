@@ -82,7 +82,10 @@ impl fmt::Display for Comparison {
 
 #[cfg(test)]
 mod tests {
-    use async_tool_runtime::{TaskNo, TaskStatus, Timestamp, Timing, TurnNo};
+    use async_tool_runtime::{
+        TaskNo, TaskStatus,
+        task::{Timestamp, Timing, TurnNo},
+    };
 
     use super::*;
     use crate::timeline::{TaskRow, TurnRow};

@@ -1,6 +1,6 @@
 //! Tells a person what an agent does, line by line.
 
-use async_tool_runtime::{AgentEvent, AgentEventKind, AsyncTaskResult, TaskNo, TaskOutcome, Timestamp};
+use async_tool_runtime::{AgentEvent, AgentEventKind, AsyncTaskResult, TaskNo, TaskOutcome, task::Timestamp};
 
 /// Turns events into lines with the time since the first event.
 #[derive(Debug, Default)]

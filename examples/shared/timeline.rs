@@ -1,6 +1,9 @@
 //! The record of a session, made of the agent's events.
 
-use async_tool_runtime::{AgentEvent, AgentEventKind, TaskNo, TaskStatus, Timestamp, Timing, TurnNo};
+use async_tool_runtime::{
+    AgentEvent, AgentEventKind, TaskNo, TaskStatus,
+    task::{Timestamp, Timing, TurnNo},
+};
 
 /// What a session did, and when.
 #[derive(Debug, Default)]

@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, EventStream, SessionId, TaskEvent, TaskId, TaskOutcome, ToolCall, tools,
+    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, TaskEventStream, TaskId, TaskOutcome, ToolCall, tools,
 };
 use catalogue::{Catalogue, Line};
 use money::Cents;
@@ -111,7 +111,7 @@ fn orders() -> [(&'static str, Vec<Line>, &'static str); 5] {
 /// Records what happens until all orders have ended. Calls off the order `unwanted` as soon as its card is being charged.
 async fn watch(
     manager: &AsyncToolManager,
-    mut events: EventStream,
+    mut events: TaskEventStream,
     orders: usize,
     unwanted: Option<TaskId>,
 ) -> anyhow::Result<Lineage> {

@@ -124,7 +124,7 @@ impl Order {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use async_tool_runtime::{AsyncToolManager, SessionId, TaskOutcome, TaskSpec, ToolCall, tools};
+    use async_tool_runtime::{AsyncToolManager, SessionId, TaskOutcome, ToolCall, task::TaskSpec, tools};
     use serde_json::Value;
 
     use super::*;

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_tool_runtime::{State, Tool, ToolContext, async_tool, tools};
+use async_tool_runtime::{Tool, ToolContext, async_tool, tool::State, tools};
 use tokio::time::sleep;
 
 use crate::{

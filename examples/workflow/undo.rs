@@ -77,7 +77,7 @@ pub(crate) async fn call<T: DeserializeOwned>(cx: &ToolContext, Call(name, argum
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use async_tool_runtime::{AsyncToolManager, SessionId, State, ToolCall, async_tool, tools};
+    use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tool::State, tools};
     use serde_json::json;
     use tokio::{sync::Mutex, time::sleep};
 

@@ -9,10 +9,14 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AckPolicy, AgentError, AgentEventKind, AgentState, AnswerContent, AppendError, AsyncAgent, AsyncToolManager,
-    BoxFuture, BoxStream, Capabilities, Dialect, Entry, FunctionTool, Journal, Ledger, MemoryJournal, Message, Model,
-    ModelError, ModelRequest, ModelStream, ReadError, RulePlanner, RunError, Seq, SessionFilter, SessionId, StartError,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Journal, Message, Model, RulePlanner, SessionId,
     TaskNo, TaskStatus, ToolCall, ToolDefinition,
+    agent::{AckPolicy, AgentError, AgentState, Ledger, RunError, StartError},
+    context::AnswerContent,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+    model::{Capabilities, ModelError, ModelRequest, ModelStream},
+    schema::Dialect,
     testing::{Gates, ScriptedModel},
 };
 use serde_json::json;
@@ -342,7 +346,7 @@ async fn a_session_that_somebody_else_writes_to_is_left_to_them() {
         .unwrap();
     let foreign = Entry::UserMessage {
         text: "from another process".to_owned(),
-        at: async_tool_runtime::Timestamp::from_millis(1),
+        at: async_tool_runtime::task::Timestamp::from_millis(1),
     };
     journal.inner.append(&session, Seq::new(1), &[foreign]).await.unwrap();
     let error = agent.send("mine").await.unwrap_err();
@@ -358,7 +362,7 @@ async fn a_session_that_somebody_else_writes_to_is_left_to_them() {
 async fn a_model_that_panics_fails_its_turn_and_not_the_session() {
     struct Broken;
     impl async_tool_runtime::Model for Broken {
-        fn generate(&self, _: async_tool_runtime::ModelRequest) -> ModelStream {
+        fn generate(&self, _: async_tool_runtime::model::ModelRequest) -> ModelStream {
             panic!("an adapter with a bug")
         }
     }
@@ -392,7 +396,7 @@ async fn an_agent_does_not_come_to_rest_while_a_result_is_about_to_wake_it() {
     let gates = Gates::new();
     let model = ScriptedModel::new()
         .turn(|_| call("a"))
-        .turn(|_| ModelStream::failed(async_tool_runtime::ModelError::permanent("no credit")))
+        .turn(|_| ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")))
         .text("there it is");
     let agent = AsyncAgent::builder(model.clone(), manager(&gates))
         .start()
@@ -411,7 +415,7 @@ async fn a_model_that_never_waits_leaves_the_thread_to_others() {
     /// Calls a tool that doesn't exist, again and again.
     struct Obsessed(AtomicU32);
     impl async_tool_runtime::Model for Obsessed {
-        fn generate(&self, _: async_tool_runtime::ModelRequest) -> ModelStream {
+        fn generate(&self, _: async_tool_runtime::model::ModelRequest) -> ModelStream {
             let call = self.0.fetch_add(1, Ordering::SeqCst);
             ModelStream::calls([ToolCall::new(call.to_string(), "nothing", json!({}))])
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_tool_runtime::{
-    Arguments, AsyncToolManager, SessionId, TaskOutcome, Tool, ToolCall, ToolErrorKind, async_tool, tools,
+    AsyncToolManager, SessionId, TaskOutcome, Tool, ToolCall, ToolErrorKind, async_tool, tool::Arguments, tools,
 };
 use proptest::{
     collection::{btree_map, vec},

@@ -9,8 +9,10 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, BoundCall, FunctionTool, SessionId, TaskHandle, TaskSpec, Timestamp, ToolCall,
-    ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    AsyncTaskResult, AsyncToolManager, FunctionTool, SessionId, TaskHandle, ToolCall, ToolContext, ToolDefinition,
+    ToolError, ToolErrorKind,
+    task::{TaskSpec, Timestamp},
+    tool::BoundCall,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;

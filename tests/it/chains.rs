@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, Background, Effect, Entry, FunctionTool, Message, ModelStream, TaskNo, TaskOutcome, TaskStatus,
+    AgentEventKind, Effect, FunctionTool, Message, TaskNo, TaskOutcome, TaskStatus, journal::Entry, model::ModelStream,
+    tool::Background,
 };
 use serde_json::{Value, json};
 
@@ -353,12 +354,12 @@ async fn a_chain_of_calls_with_effects_does_each_once() {
 async fn a_chain_of_calls_whose_turn_breaks_off_starts_nothing() {
     let model = Mind::new(|_, asked| match asked {
         1 => ModelStream::from_events([
-            async_tool_runtime::ModelEvent::ToolCall(async_tool_runtime::ToolCall::new(
+            async_tool_runtime::model::ModelEvent::ToolCall(async_tool_runtime::ToolCall::new(
                 "a",
                 "look",
                 json!({"value": 1}),
             )),
-            async_tool_runtime::ModelEvent::ToolCall(async_tool_runtime::ToolCall::new(
+            async_tool_runtime::model::ModelEvent::ToolCall(async_tool_runtime::ToolCall::new(
                 "b",
                 "chain",
                 json!({"value": {"$task": "#1"}}),

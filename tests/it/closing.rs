@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentError, AgentEventKind, AgentState, Background, CloseMode, DeliveryPolicy, Entry, ModelStream, TaskNo,
-    TaskStatus,
+    AgentEventKind, TaskNo, TaskStatus,
+    agent::{AgentError, AgentState, CloseMode},
+    journal::Entry,
+    model::ModelStream,
+    tool::{Background, DeliveryPolicy},
 };
 use serde_json::json;
 use tokio::{task::JoinHandle, time::Instant};
@@ -119,7 +122,7 @@ async fn a_session_that_drains_takes_no_messages_but_its_tasks_are_still_looked_
     stage.agent.set_delivery(t(3), DeliveryPolicy::Interrupt).await.unwrap();
     stage
         .agent
-        .group("g", [t(1), t(3)], async_tool_runtime::JoinPolicy::All, None)
+        .group("g", [t(1), t(3)], async_tool_runtime::journal::JoinPolicy::All, None)
         .await
         .unwrap();
     assert_eq!(stage.agent.cancel(t(2), "not needed").await, Ok(TaskStatus::Running));
@@ -150,10 +153,12 @@ async fn a_session_that_drains_while_its_model_thinks_lets_it_finish() {
     };
     crate::watch::until(&mut events, |kind| matches!(kind, AgentEventKind::Draining(_))).await;
     let call = async_tool_runtime::ToolCall::new("c1", "work", json!({"ms": 1, "value": 1}));
-    first.send(async_tool_runtime::ModelEvent::ToolCall(call)).unwrap();
     first
-        .send(async_tool_runtime::ModelEvent::Done(
-            async_tool_runtime::TurnEnd::default(),
+        .send(async_tool_runtime::model::ModelEvent::ToolCall(call))
+        .unwrap();
+    first
+        .send(async_tool_runtime::model::ModelEvent::Done(
+            async_tool_runtime::model::TurnEnd::default(),
         ))
         .unwrap();
     crate::held::say(&second, "bye");
@@ -194,7 +199,7 @@ async fn a_session_that_drains_is_not_held_up_by_a_model_that_was_given_up_on() 
     let model = Mind::new(|_, asked| match asked {
         1 => work([10_000]),
         2 => ModelStream::text("waiting"),
-        _ => ModelStream::failed(async_tool_runtime::ModelError::permanent("no credit")),
+        _ => ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")),
     });
     let mut stage = Stage::set(model, [timed("work")], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
@@ -229,7 +234,7 @@ async fn closing_cancels_tasks_and_aborts_the_turn() {
         .unwrap();
     agent.send("go").await.unwrap();
     first
-        .send(async_tool_runtime::ModelEvent::Text("I am in the m".to_owned()))
+        .send(async_tool_runtime::model::ModelEvent::Text("I am in the m".to_owned()))
         .unwrap();
     agent.close_with(CloseMode::Cancel).await.unwrap();
     assert!(first.is_closed(), "nobody listens to the model");
@@ -321,15 +326,15 @@ async fn a_session_whose_turn_runs_lets_go_of_earlier_tasks_and_stops_those_of_t
     agent.send("go").await.unwrap();
     let call = |tool: &str| async_tool_runtime::ToolCall::new(tool, tool, json!({"ms": 60_000}));
     first
-        .send(async_tool_runtime::ModelEvent::ToolCall(call("work")))
+        .send(async_tool_runtime::model::ModelEvent::ToolCall(call("work")))
         .unwrap();
     first
-        .send(async_tool_runtime::ModelEvent::Done(
-            async_tool_runtime::TurnEnd::default(),
+        .send(async_tool_runtime::model::ModelEvent::Done(
+            async_tool_runtime::model::TurnEnd::default(),
         ))
         .unwrap();
     second
-        .send(async_tool_runtime::ModelEvent::ToolCall(call("look")))
+        .send(async_tool_runtime::model::ModelEvent::ToolCall(call("look")))
         .unwrap();
     for _ in 0..2 {
         crate::watch::until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, BoundCall, Effect, FunctionTool, Message, ModelRequest, ModelStream, ToolCall,
-    ToolDefinition, testing::ScriptedModel,
+    AsyncAgent, AsyncToolManager, Effect, FunctionTool, Message, ToolCall, ToolDefinition,
+    model::{ModelRequest, ModelStream},
+    testing::ScriptedModel,
+    tool::BoundCall,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

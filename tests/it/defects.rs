@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncToolManager, FunctionTool, Message, ModelError,
-    ModelEvent, ModelStream, RunError, SessionId, TaskOutcome, ToolCall, ToolContext, ToolError, ToolErrorKind,
-    TurnEnd,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Message, SessionId, TaskOutcome, ToolCall, ToolContext,
+    ToolError, ToolErrorKind,
+    agent::{AgentEventStream, RunError},
+    context::AnswerContent,
+    model::{ModelError, ModelEvent, ModelStream, TurnEnd},
     testing::{Gates, ScriptedModel},
 };
 use serde_json::{Value, json};

@@ -3,9 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    AckPolicy, AgentError, AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncAgentBuilder,
-    AsyncToolManager, Background, DeliveryPolicy, Effect, Entry, FunctionTool, Ledger, MemoryJournal, Message,
-    ModelEvent, SessionId, TaskNo, TaskStatus, ToolCall, TurnEnd, testing::Gates,
+    AgentEventKind, AsyncAgent, AsyncToolManager, Effect, FunctionTool, Message, SessionId, TaskNo, TaskStatus,
+    ToolCall,
+    agent::{AckPolicy, AgentError, AgentEventStream, AsyncAgentBuilder, Ledger},
+    context::AnswerContent,
+    journal::{Entry, MemoryJournal},
+    model::{ModelEvent, TurnEnd},
+    testing::Gates,
+    tool::{Background, DeliveryPolicy},
 };
 use serde_json::json;
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};

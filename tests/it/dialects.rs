@@ -8,7 +8,8 @@ use std::{
 };
 
 use async_tool_runtime::{
-    Dialect, FunctionTool, SchemaError, Tool, ToolContext, ToolDefinition, ToolError, strip_invented_nulls,
+    FunctionTool, Tool, ToolContext, ToolDefinition, ToolError,
+    schema::{Dialect, SchemaError, strip_invented_nulls},
 };
 use expect_test::{ExpectFile, expect_file};
 use schemars::JsonSchema;

@@ -10,11 +10,16 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AckPolicy, AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoundCall, BoxFuture, BoxStream, CloseMode,
-    Entry, FunctionTool, JoinPolicy, Journal, Ledger, Message, ModelRequest, ModelStream, PrunePolicy, ReadError, Seq,
-    SessionFilter, SessionId, TaskNo, TaskOutcome, Tool, ToolCall, ToolDefinition, ToolError, ToolErrorKind,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Journal, Message, SessionId, TaskNo, TaskOutcome, Tool,
+    ToolCall, ToolDefinition, ToolError, ToolErrorKind,
+    agent::{AckPolicy, CloseMode, Ledger},
     async_tool,
+    context::PrunePolicy,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, JoinPolicy, ReadError, Seq, SessionFilter},
+    model::{ModelRequest, ModelStream},
     testing::{Explore, Faults, Replay, ScriptedModel, Sim, SimJournal, check_journal},
+    tool::BoundCall,
     tools,
 };
 use serde_json::{Value, json};
@@ -510,7 +515,7 @@ fn a_session_is_read_again_as_it_stood() {
         replay.check().unwrap();
         // The model behind the world's is asked once for each turn, because nothing fails here.
         for (place, request) in model.requests().iter().enumerate() {
-            let turn = async_tool_runtime::TurnNo::new(place as u32 + 1);
+            let turn = async_tool_runtime::task::TurnNo::new(place as u32 + 1);
             assert_eq!(replay.shown_in(turn).as_ref(), Some(&request.messages));
         }
         let last = Seq::new(replay.entries().len() as u64);

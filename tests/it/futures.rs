@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use async_tool_runtime::{FunctionTool, FutureArgument, Tool, ToolDefinition, async_tool};
+use async_tool_runtime::{FunctionTool, Tool, ToolDefinition, async_tool, task::FutureArgument};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

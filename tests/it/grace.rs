@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AckPolicy, AgentEventKind, Background, LearnedGrace, Message, ModelStream, TaskNo, TaskStatus, WakePolicy,
+    AgentEventKind, Message, TaskNo, TaskStatus,
+    agent::{AckPolicy, LearnedGrace, WakePolicy},
+    model::ModelStream,
+    tool::Background,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -168,13 +171,15 @@ async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
     let mut events = agent.events();
     agent.send("go").await.unwrap();
     let call = async_tool_runtime::ToolCall::new("c1", "work", json!({"ms": 60_000}));
-    first.send(async_tool_runtime::ModelEvent::ToolCall(call)).unwrap();
+    first
+        .send(async_tool_runtime::model::ModelEvent::ToolCall(call))
+        .unwrap();
     crate::watch::until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
     let began = Instant::now();
     agent.promote(TaskNo::new(1)).await.unwrap();
     first
-        .send(async_tool_runtime::ModelEvent::Done(
-            async_tool_runtime::TurnEnd::default(),
+        .send(async_tool_runtime::model::ModelEvent::Done(
+            async_tool_runtime::model::TurnEnd::default(),
         ))
         .unwrap();
     crate::held::say(&second, "waiting");
@@ -254,7 +259,7 @@ async fn a_message_finds_the_results_that_are_in_in_their_places() {
 async fn a_turn_that_failed_may_have_shown_the_acknowledgements_which_stay_then() {
     let model = Mind::new(|_, asked| match asked {
         1 => calls([("work", json!({"ms": 60_000, "value": "v"}))]),
-        2 => ModelStream::failed(async_tool_runtime::ModelError::permanent("no credit")),
+        2 => ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")),
         _ => ModelStream::text("well"),
     });
     let stage = deferred(model).await;

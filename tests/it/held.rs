@@ -10,7 +10,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use async_tool_runtime::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, TurnEnd};
+use async_tool_runtime::{
+    Model,
+    model::{ModelError, ModelEvent, ModelRequest, ModelStream, TurnEnd},
+};
 use futures_core::Stream;
 use tokio::sync::mpsc;
 

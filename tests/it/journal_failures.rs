@@ -10,9 +10,12 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentError, AgentState, AppendError, AsyncAgent, AsyncToolManager, Background, BoxFuture, BoxStream, CloseMode,
-    DeliveryPolicy, Effect, Entry, FunctionTool, Journal, Ledger, MemoryJournal, Message, ModelStream, ReadError, Seq,
-    SessionFilter, SessionId, TaskId, ToolContext,
+    AsyncAgent, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId, TaskId, ToolContext,
+    agent::{AgentError, AgentState, CloseMode, Ledger},
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+    model::ModelStream,
+    tool::{Background, DeliveryPolicy},
 };
 use serde_json::{Value, json};
 
@@ -175,7 +178,7 @@ async fn play(at: usize, failure: Failure) -> Outcome {
                     ("work", json!({"ms": 600_000})),
                     ("work", json!({"ms": 30_000, "value": "last"})),
                 ]),
-                4 => ModelStream::failed(async_tool_runtime::ModelError::transient("overloaded")),
+                4 => ModelStream::failed(async_tool_runtime::model::ModelError::transient("overloaded")),
                 _ => ModelStream::text("well"),
             }
         })

@@ -13,8 +13,9 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter, SessionId,
-    Snapshot, TaskOutcome,
+    Journal, SessionId, TaskOutcome,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
     testing::{JournalRule, JournalStore, JournalSuite, JournalSuiteError},
 };
 use serde_json::{Value, json};
@@ -490,7 +491,7 @@ impl Flawed {
             key,
             after,
             &[Entry::Closed {
-                at: async_tool_runtime::Timestamp::from_millis(0),
+                at: async_tool_runtime::task::Timestamp::from_millis(0),
             }],
         )?;
         Ok(self.add(key, entries))

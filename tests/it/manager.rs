@@ -9,9 +9,14 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, Backend, BackendCapabilities, BackendError, BoundCall, BoxFuture, BuildError, CancelMode,
-    CancellationToken, Executor, FunctionTool, SessionId, Settlement, State, TaskEvent, TaskId, TaskOutcome, TaskSpec,
-    TaskStatus, Timestamp, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, testing::Gates,
+    AsyncToolManager, CancellationToken, FunctionTool, SessionId, TaskEvent, TaskId, TaskOutcome, TaskStatus, ToolCall,
+    ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    backend::{Backend, BackendCapabilities, BackendError, CancelMode, Settlement},
+    future::BoxFuture,
+    manager::{BuildError, Executor},
+    task::{TaskSpec, Timestamp},
+    testing::Gates,
+    tool::{BoundCall, State},
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -408,7 +413,8 @@ fn a_submit_outside_of_a_runtime_is_an_error_and_no_panic() {
 
 #[test]
 fn what_is_wrong_with_tools_is_said_when_the_manager_is_built() {
-    let error = |builder: async_tool_runtime::AsyncToolManagerBuilder| builder.build().unwrap_err().to_string();
+    let error =
+        |builder: async_tool_runtime::manager::AsyncToolManagerBuilder| builder.build().unwrap_err().to_string();
     let plain = || tool("plain", |_| std::future::pending());
 
     let twice = AsyncToolManager::builder().tool(plain()).tool(plain());

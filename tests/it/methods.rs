@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use async_tool_runtime::{AsyncToolManager, Effect, IdempotencyKey, SessionId, TaskOutcome, ToolCall, async_tools};
+use async_tool_runtime::{
+    AsyncToolManager, Effect, SessionId, TaskOutcome, ToolCall, async_tools, tool::IdempotencyKey,
+};
 use serde_json::{Value, json};
 
 struct Counter<S> {

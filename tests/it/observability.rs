@@ -11,8 +11,11 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, BreakerPolicy, CachePolicy, Dedupe, Effect, RetryPolicy, SessionId, TaskSpec, ToolCall,
-    ToolError, ToolErrorKind, async_tool, testing::Gates, tools,
+    AsyncToolManager, Effect, SessionId, ToolCall, ToolError, ToolErrorKind, async_tool,
+    policy::{BreakerPolicy, CachePolicy, Dedupe, RetryPolicy},
+    task::TaskSpec,
+    testing::Gates,
+    tools,
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;

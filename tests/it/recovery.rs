@@ -10,11 +10,17 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentEventKind, AppendError, AsyncAgent, AsyncToolManager, BoxFuture, BoxStream, Effect, Entry, FunctionTool,
-    InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelError, ModelRequest, ModelStream, ReadError,
-    Reconciled, ResolveError, RetryPolicy, Seq, SessionFilter, SessionId, Snapshot, StartError, TaskId, TaskNo,
-    TaskStatus, Timestamp, ToolCall, ToolContext, ToolError,
+    AgentEventKind, AsyncAgent, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId, TaskId, TaskNo,
+    TaskStatus, ToolCall, ToolContext, ToolError,
+    agent::{Ledger, StartError},
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
+    manager::ResolveError,
+    model::{ModelError, ModelRequest, ModelStream},
+    policy::RetryPolicy,
+    task::Timestamp,
     testing::{Replay, ScriptedModel},
+    tool::{InputRequest, LostTask, Reconciled},
 };
 use serde_json::{Value, json};
 
@@ -278,10 +284,11 @@ async fn a_turn_whose_end_nobody_has_seen_is_asked_again() {
 }
 
 fn futures_pending()
--> impl futures_core::Stream<Item = Result<async_tool_runtime::ModelEvent, async_tool_runtime::ModelError>> + Send {
+-> impl futures_core::Stream<Item = Result<async_tool_runtime::model::ModelEvent, async_tool_runtime::model::ModelError>>
++ Send {
     struct Never;
     impl futures_core::Stream for Never {
-        type Item = Result<async_tool_runtime::ModelEvent, async_tool_runtime::ModelError>;
+        type Item = Result<async_tool_runtime::model::ModelEvent, async_tool_runtime::model::ModelError>;
         fn poll_next(
             self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
@@ -429,7 +436,7 @@ fn consented(runs: &Arc<AtomicUsize>) -> FunctionTool {
         runs.fetch_add(1, Ordering::SeqCst);
         async { Ok::<_, ToolError>("fired") }
     })
-    .approval(async_tool_runtime::Approval::Always)
+    .approval(async_tool_runtime::policy::Approval::Always)
     .grace(Duration::ZERO)
 }
 
@@ -1014,7 +1021,10 @@ async fn what_a_closed_session_let_go_of_can_be_approved_and_completed() {
     agent.send("go on").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let tasks = agent.tasks().await.unwrap();
-    agent.close_with(async_tool_runtime::CloseMode::Detach).await.unwrap();
+    agent
+        .close_with(async_tool_runtime::agent::CloseMode::Detach)
+        .await
+        .unwrap();
     let limit = Duration::from_secs(60);
     manager.approve(tasks[0].task).unwrap();
     let fired = manager.task(tasks[0].task).unwrap();

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentError, AgentEventKind, Background, DeliveryPolicy, Message, Model, ModelError, ModelEvent, ModelRequest,
-    ModelStream, RunError, RunLimit, RunLimits, StopReason, ToolCall, TurnEnd, Usage,
+    AgentEventKind, Message, Model, ToolCall,
+    agent::{AgentError, RunError, RunLimit, RunLimits},
+    model::{ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd, Usage},
+    tool::{Background, DeliveryPolicy},
 };
 use serde_json::json;
 use tokio::time::Instant;

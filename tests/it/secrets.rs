@@ -7,12 +7,21 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentAction, AgentError, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AppendError, Approval, AsyncAgent,
-    AsyncAgentBuilder, AsyncToolManager, Background, BoundCall, BoxFuture, BoxStream, CallAnswer, Effect, Entry,
-    FunctionTool, InputRequest, Journal, Ledger, LostTask, MemoryJournal, Message, ModelEvent, ModelStream,
-    PrunePolicy, REDACTED, ReadError, Reconciled, Seq, SessionFilter, SessionId, Snapshot, StartError, StopReason,
-    TaskId, TaskOutcome, Timestamp, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, TurnEnd,
-    async_tool, testing::check_journal,
+    AgentEventKind, AsyncAgent, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId, TaskId,
+    TaskOutcome, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    agent::{
+        AgentError, AgentPolicy, AsyncAgentBuilder, Ledger, REDACTED, StartError,
+        machine::{AgentAction, AgentInput, AgentMachine},
+    },
+    async_tool,
+    context::PrunePolicy,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, CallAnswer, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
+    model::{ModelEvent, ModelStream, StopReason, TurnEnd},
+    policy::Approval,
+    task::Timestamp,
+    testing::check_journal,
+    tool::{Background, BoundCall, InputRequest, LostTask, Reconciled},
 };
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::{Value, json};
@@ -168,7 +177,7 @@ async fn play(
             .unwrap_or_default();
         let calls = turn.iter().enumerate().map(|(at, (tool, arguments))| {
             let arguments = arguments.to_string();
-            let arguments = async_tool_runtime::Arguments::from_text(arguments);
+            let arguments = async_tool_runtime::tool::Arguments::from_text(arguments);
             ModelEvent::ToolCall(ToolCall::new(format!("c{asked}-{at}"), tool.as_str(), arguments))
         });
         let blocks = json!({"blocks": turn.iter().map(|(_, arguments)| arguments.to_string()).collect::<Vec<_>>()});
@@ -751,13 +760,13 @@ async fn a_future_of_a_secret_from_before_a_restart_says_so() {
     let event = |event| AgentInput::Turn(turn.unwrap(), event);
     let _held = machine.step(
         now,
-        event(async_tool_runtime::TurnEvent::ToolCall(
+        event(async_tool_runtime::agent::machine::TurnEvent::ToolCall(
             call,
             async_tool_runtime::TaskId::new(),
         )),
     );
     let done = TurnEnd::new(StopReason::ToolCalls);
-    let (ends, submitted) = ends(&machine.step(now, event(async_tool_runtime::TurnEvent::Done(done))));
+    let (ends, submitted) = ends(&machine.step(now, event(async_tool_runtime::agent::machine::TurnEvent::Done(done))));
     assert_eq!(submitted, [""; 0]);
     let error = ends[0].1.error().unwrap();
     assert_eq!(
@@ -775,7 +784,7 @@ async fn a_manager_refuses_a_call_that_lacks_a_secret() {
         .unwrap();
     let call = json!({"id": "c", "name": "log_in", "arguments": {"password": REDACTED}, "redacted": true});
     let call: ToolCall = serde_json::from_value(call).unwrap();
-    let spec = async_tool_runtime::TaskSpec::new(SessionId::new("s"), call);
+    let spec = async_tool_runtime::task::TaskSpec::new(SessionId::new("s"), call);
     let (_, error) = manager.submit_task(spec).unwrap_err().into_parts();
     assert_eq!((error.kind(), error.retryable()), (ToolErrorKind::Refused, false));
 }

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, AsyncToolManagerBuilder, Background, BoundCall, Effect, FunctionTool, ToolDefinition,
-    ToolError,
+    AsyncAgent, AsyncToolManager, Effect, FunctionTool, ToolDefinition, ToolError,
+    manager::AsyncToolManagerBuilder,
+    tool::{Background, BoundCall},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -54,7 +55,7 @@ fn files(crowd: &Arc<Crowd>) -> AsyncToolManagerBuilder {
 async fn agent(manager: &AsyncToolManager, tool: &'static str, path: &'static str) -> (AsyncAgent, Mind) {
     let model = Mind::new(move |_, asked| match asked {
         1 => calls([(tool, json!({"path": path}))]),
-        _ => async_tool_runtime::ModelStream::text("waiting"),
+        _ => async_tool_runtime::model::ModelStream::text("waiting"),
     });
     let agent = AsyncAgent::builder(model.clone(), manager.clone())
         .start()

@@ -6,8 +6,11 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentEventKind, AgentEventStream, Answer, AsyncAgent, AsyncAgentBuilder, AsyncToolManager, Entry, FunctionTool,
-    Ledger, MemoryJournal, Message, Model, ModelRequest, ModelStream, RunError, SessionId, ToolCall, ToolError,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Message, Model, SessionId, ToolCall, ToolError,
+    agent::{AgentEventStream, AsyncAgentBuilder, Ledger, RunError},
+    context::Answer,
+    journal::{Entry, MemoryJournal},
+    model::{ModelRequest, ModelStream},
 };
 use serde_json::{Value, json};
 

@@ -3,9 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncToolManager, Backend, BackendCapabilities, BackendError, BoxFuture, CancelMode, CancellationToken, Dedupe,
-    Effect, Messages, RetryPolicy, SendError, SessionId, Settlement, TaskId, TaskSpec, ToolContext, async_tool,
-    testing::Gates, tools,
+    AsyncToolManager, CancellationToken, Effect, SessionId, TaskId, ToolContext, async_tool,
+    backend::{Backend, BackendCapabilities, BackendError, CancelMode, Settlement},
+    future::BoxFuture,
+    policy::{Dedupe, RetryPolicy},
+    task::{SendError, TaskSpec},
+    testing::Gates,
+    tool::Messages,
+    tools,
 };
 use serde_json::{Value, json};
 use tokio::{runtime, time::timeout};

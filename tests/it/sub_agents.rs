@@ -9,11 +9,19 @@ use std::{
 };
 
 use async_tool_runtime::{
-    Agent, AgentEventKind, AgentEventStream, AnswerContent, AsyncAgent, AsyncTaskResult, AsyncToolManager, BoxStream,
-    Effect, Entry, FunctionTool, InputRequest, Journal, Ledger, MemoryJournal, Message, Model, ModelError,
-    ModelRequest, ModelStream, ReadError, RetryPolicy, Seq, SessionId, TaskEvent, TaskId, TaskNo, TaskOutcome,
-    TaskStatus, ToolCall, ToolErrorKind, TurnContext, TurnInput, TurnReply,
+    AgentEventKind, AsyncAgent, AsyncTaskResult, AsyncToolManager, Effect, FunctionTool, Journal, Message, Model,
+    SessionId, TaskEvent, TaskId, TaskNo, TaskOutcome, TaskStatus, ToolCall, ToolErrorKind,
+    agent::{
+        AgentEventStream, Ledger,
+        custom::{Agent, TurnContext, TurnInput, TurnReply},
+    },
+    context::AnswerContent,
+    future::BoxStream,
+    journal::{Entry, MemoryJournal, ReadError, Seq},
+    model::{ModelError, ModelRequest, ModelStream},
+    policy::RetryPolicy,
     testing::{Gates, ScriptedModel},
+    tool::InputRequest,
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -245,7 +253,8 @@ async fn a_question_on_another_manager_is_passed_on_as_the_calls_own_one_at_a_ti
         let prompt = arguments["prompt"].as_str().unwrap().to_owned();
         cx.request_input(prompt, json!({"type": "integer"})).await
     });
-    let consents = tool("consents", |_| async { Ok(json!("ran")) }).approval(async_tool_runtime::Approval::Always);
+    let consents =
+        tool("consents", |_| async { Ok(json!("ran")) }).approval(async_tool_runtime::policy::Approval::Always);
     let others = manager(
         1,
         [asks, consents, clerk("deputy", "asks", json!({"prompt": "deep?"}), 1)],

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncToolManager, Background, DeliveryPolicy, FunctionTool, Message, ModelRequest,
-    ModelStream, TaskNo, TaskStatus, ToolContext,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Message, TaskNo, TaskStatus, ToolContext,
+    model::{ModelRequest, ModelStream},
+    tool::{Background, DeliveryPolicy},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -769,5 +770,8 @@ async fn calls_of_the_tool_are_not_tasks_of_the_hosts() {
     let tasks = stage.agent.tasks().await.unwrap();
     assert_eq!(tasks.iter().map(|task| task.number.as_u32()).collect::<Vec<_>>(), [1]);
     let error = stage.agent.cancel(TaskNo::new(2), "no").await;
-    assert_eq!(error, Err(async_tool_runtime::AgentError::UnknownTask(TaskNo::new(2))));
+    assert_eq!(
+        error,
+        Err(async_tool_runtime::agent::AgentError::UnknownTask(TaskNo::new(2)))
+    );
 }

@@ -6,13 +6,22 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentEventKind, AnswerContent, AsyncAgent, AsyncToolManager, CancellationToken, FunctionTool, IdempotencyKey,
-    Message, ModelEvent, ModelRequest, ModelStream, Progress, SessionId, State, TaskEvent, TaskOutcome, TaskSpec, Tool,
-    ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, async_tool, testing::ScriptedModel, tools,
+    AgentEventKind, AsyncAgent, AsyncToolManager, CancellationToken, FunctionTool, Message, SessionId, TaskEvent,
+    TaskOutcome, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind, async_tool,
+    context::AnswerContent,
+    model::{ModelEvent, ModelRequest, ModelStream},
+    task::TaskSpec,
+    testing::ScriptedModel,
+    tool::{IdempotencyKey, Progress, State},
+    tools,
 };
 use serde_json::{Value, json};
 
-async fn outcome(builder: async_tool_runtime::AsyncToolManagerBuilder, name: &str, arguments: Value) -> TaskOutcome {
+async fn outcome(
+    builder: async_tool_runtime::manager::AsyncToolManagerBuilder,
+    name: &str,
+    arguments: Value,
+) -> TaskOutcome {
     let manager = builder.build().unwrap();
     let ack = manager
         .submit(&SessionId::new("s"), ToolCall::new("call_1", name, arguments))

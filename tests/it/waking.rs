@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use async_tool_runtime::{AgentEventKind, DeliveryPolicy, JoinPolicy, TaskNo, TaskStatus, WakePolicy};
+use async_tool_runtime::{
+    AgentEventKind, TaskNo, TaskStatus, agent::WakePolicy, journal::JoinPolicy, tool::DeliveryPolicy,
+};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -23,7 +25,7 @@ const fn t(number: u32) -> TaskNo {
 async fn joined(model: Mind, join: JoinPolicy, deadline: Option<Duration>) -> Stage {
     let mut wake = WakePolicy::default().with_join(join);
     wake.deadline = deadline;
-    let tool = timed("work").background(async_tool_runtime::Background::Always);
+    let tool = timed("work").background(async_tool_runtime::tool::Background::Always);
     Stage::set(model, [tool], |agent| agent.wake_policy(wake)).await
 }
 
@@ -253,7 +255,7 @@ async fn a_group_needs_tasks_that_are_there() {
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
     let error = stage.agent.group("trip", [t(1), t(9)], JoinPolicy::All, None).await;
-    assert_eq!(error, Err(async_tool_runtime::AgentError::UnknownTask(t(9))));
+    assert_eq!(error, Err(async_tool_runtime::agent::AgentError::UnknownTask(t(9))));
     stage.rest().await.unwrap();
     assert_eq!(stage.asked(), 3, "nothing was joined");
 }

@@ -1,6 +1,6 @@
 //! Watches what an agent does, and what its model is shown.
 
-use async_tool_runtime::{AgentEventKind, AgentEventStream, Message, ModelRequest};
+use async_tool_runtime::{AgentEventKind, Message, agent::AgentEventStream, model::ModelRequest};
 
 /// Reads events up to the first that is the one.
 pub(crate) async fn until(events: &mut AgentEventStream, is_it: impl Fn(&AgentEventKind) -> bool) {

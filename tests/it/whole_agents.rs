@@ -8,11 +8,23 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AckPolicy, Agent, AgentEventKind, AgentState, AsyncAgent, AsyncToolManager, BoxFuture, DeliveryPolicy, Effect,
-    FunctionTool, MemoryJournal, Message, ModelError, RunError, SessionId, StopReason, TaskNo, TaskOutcome,
-    Transactional, TurnContext, TurnInput, TurnItem, TurnOverError, TurnReply, WholeAgent, testing::Gates,
+    AgentEventKind, AsyncAgent, AsyncToolManager, Effect, FunctionTool, Message, SessionId, TaskNo, TaskOutcome,
+    agent::{
+        AckPolicy, AgentState, RunError,
+        custom::{Agent, Transactional, TurnContext, TurnInput, TurnItem, TurnOverError, TurnReply, WholeAgent},
+    },
+    future::BoxFuture,
+    journal::MemoryJournal,
+    model::{ModelError, StopReason},
+    testing::Gates,
+    tool::DeliveryPolicy,
 };
-use async_tool_runtime::{Entry, Journal, Ledger, Model, ModelEvent, ModelRequest, Seq};
+use async_tool_runtime::{
+    Journal, Model,
+    agent::Ledger,
+    journal::{Entry, Seq},
+    model::{ModelEvent, ModelRequest},
+};
 use futures_core::Stream;
 use serde_json::{Value, json};
 use tokio::time::sleep;

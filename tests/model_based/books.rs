@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use async_tool_runtime::{CallAnswer, Entry, TaskNo};
+use async_tool_runtime::{
+    TaskNo,
+    journal::{CallAnswer, Entry},
+};
 
 /// What a journal says of each task, checked at every entry.
 #[derive(Clone, Debug, Default)]

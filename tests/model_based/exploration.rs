@@ -2,7 +2,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use async_tool_runtime::{AckPolicy, AgentPolicy, JoinPolicy, PrunePolicy, WakePolicy};
+use async_tool_runtime::{
+    agent::{AckPolicy, AgentPolicy, WakePolicy},
+    context::PrunePolicy,
+    journal::JoinPolicy,
+};
 
 use super::{
     sim::{Budget, EVERYTHING, World},

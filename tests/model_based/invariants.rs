@@ -2,7 +2,13 @@
 //! situations in which each is in danger.
 
 use async_tool_runtime::{
-    AgentInput, CloseMode, Entry, Ledger, Message, ModelError, StopReason, TaskId, TaskOutcome, TurnEnd, TurnEvent,
+    Message, TaskId, TaskOutcome,
+    agent::{
+        CloseMode, Ledger,
+        machine::{AgentInput, TurnEvent},
+    },
+    journal::Entry,
+    model::{ModelError, StopReason, TurnEnd},
 };
 
 use super::sim::{Budget, Move, TOOLS, World};

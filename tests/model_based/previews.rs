@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_tool_runtime::{
-    AgentInput, AsyncTaskResult, Entry, Message, ResultPreview, TaskOutcome, Timing, ToolError, ToolErrorKind,
+    AsyncTaskResult, Message, TaskOutcome, ToolError, ToolErrorKind,
+    agent::machine::AgentInput,
+    journal::Entry,
+    task::{ResultPreview, Timing},
 };
 use serde_json::{Value, json};
 

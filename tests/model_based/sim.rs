@@ -9,11 +9,17 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentAction, AgentEventKind, AgentInput, AgentMachine, AgentPolicy, AgentState, AnswerContent, AsyncTaskResult,
-    Background, BoundCall, CallAnswer, CloseMode, DeliveryPolicy, Effect, Entry, FunctionTool, InputRequest,
-    JoinPolicy, Ledger, Message, ModelError, ModelRequest, Reconciled, RunLimits, Seq, SessionId, StopReason, TaskId,
-    TaskNo, TaskOutcome, TaskSpec, Timer, Timestamp, Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolRegistry,
-    TurnEnd, TurnEvent, TurnNo, pruned_view,
+    AgentEventKind, AsyncTaskResult, Effect, FunctionTool, Message, SessionId, TaskId, TaskNo, TaskOutcome, Tool,
+    ToolCall, ToolDefinition, ToolError,
+    agent::{
+        AgentPolicy, AgentState, CloseMode, Ledger, RunLimits,
+        machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
+    },
+    context::{AnswerContent, pruned_view},
+    journal::{CallAnswer, Entry, JoinPolicy, Seq},
+    model::{ModelError, ModelRequest, StopReason, TurnEnd},
+    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    tool::{Background, BoundCall, DeliveryPolicy, InputRequest, Reconciled, ToolRegistry},
 };
 use serde_json::{Value, json};
 

@@ -10,8 +10,15 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentAction, AgentInput, AgentPolicy, Answer, AnswerContent, CallAnswer, DeliveryPolicy, Entry, JoinPolicy, Ledger,
-    Message, ModelRequest, TaskNo, Timer, TurnEvent,
+    Message, TaskNo,
+    agent::{
+        AgentPolicy, Ledger,
+        machine::{AgentAction, AgentInput, Timer, TurnEvent},
+    },
+    context::{Answer, AnswerContent},
+    journal::{CallAnswer, Entry, JoinPolicy},
+    model::ModelRequest,
+    tool::DeliveryPolicy,
 };
 use serde_json::json;
 

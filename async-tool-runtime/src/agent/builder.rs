@@ -126,7 +126,7 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Estimator of tokens. Default: [`ApproximateTokens`](crate::ApproximateTokens).
+    /// Estimator of tokens. Default: [`ApproximateTokens`](crate::context::ApproximateTokens).
     pub fn tokens(mut self, estimator: impl TokenEstimator + 'static) -> Self {
         self.policy.tokens = Arc::new(estimator);
         self
@@ -219,7 +219,7 @@ impl AsyncAgentBuilder {
     /// # Errors
     ///
     /// [`StartError`]: the session is open in this process or has entries already, the journal can't be written, the manager has
-    /// no tool of a name in [`tools`](Self::tools), the schema of a tool can't be said in the [dialect](crate::Capabilities::dialect) of the
+    /// no tool of a name in [`tools`](Self::tools), the schema of a tool can't be said in the [dialect](crate::model::Capabilities::dialect) of the
     /// model's provider, or there is no tokio runtime.
     ///
     /// # Cancel safety
@@ -242,16 +242,16 @@ impl AsyncAgentBuilder {
     /// 1. Nothing is done before the journal says that the session is this process's: of two that take it up at once, one gets
     ///    [`AppendError::Conflict`], and has run nothing. Whoever had it before can't write to it any more, and stops when it tries.
     /// 2. Results that were in the journal and that the model had not been told are delivered, once.
-    /// 3. Tasks that may be repeated ([`Effect::Read`](crate::Effect::Read), [`Effect::Idempotent`](crate::Effect::Idempotent)) are submitted again under
+    /// 3. Tasks that may be repeated ([`Effect::Read`](crate::tool::Effect::Read), [`Effect::Idempotent`](crate::tool::Effect::Idempotent)) are submitted again under
     ///    the same id, so with the same idempotency key, as the next attempt; at most [`AgentPolicy::attempts`] times in all.
-    /// 4. Tasks that must not happen twice end as [`Unknown`](crate::TaskOutcome::Unknown), or as what their tool's
-    ///    [`reconcile`](crate::FunctionTool::reconcile) function finds out. They are never run again, unless it says that they had not begun.
-    /// 5. Tasks whose call waits for consent ask for it again. Tasks that were [deferred](crate::ToolContext::defer) go on waiting, and so do those
-    ///    whose function had [asked](crate::ToolContext::request_input) and must not run twice: complete them with
+    /// 4. Tasks that must not happen twice end as [`Unknown`](crate::task::TaskOutcome::Unknown), or as what their tool's
+    ///    [`reconcile`](crate::tool::FunctionTool::reconcile) function finds out. They are never run again, unless it says that they had not begun.
+    /// 5. Tasks whose call waits for consent ask for it again. Tasks that were [deferred](crate::tool::ToolContext::defer) go on waiting, and so do those
+    ///    whose function had [asked](crate::tool::ToolContext::request_input) and must not run twice: complete them with
     ///    [`AsyncToolManager::resolve`]. Of a function that may run twice, the question comes again.
     /// 6. Tasks whose tool is not registered any more fail, and the error says so.
     /// 7. A turn whose end is not in the journal is asked again. The model is told with the next results that the program was restarted.
-    /// 8. On a [`Backend`](crate::Backend) that keeps tasks, they go on there and are found again by their ids.
+    /// 8. On a [`Backend`](crate::backend::Backend) that keeps tasks, they go on there and are found again by their ids.
     ///
     /// # Errors
     ///

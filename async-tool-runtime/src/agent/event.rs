@@ -100,13 +100,13 @@ pub enum AgentEventKind {
     InputRequired {
         /// The task of the session's.
         number: TaskNo,
-        /// The task that asks, to be answered with [`AsyncToolManager::answer`](crate::AsyncToolManager::answer),
-        /// [`approve`](crate::AsyncToolManager::approve) or [`refuse`](crate::AsyncToolManager::refuse).
+        /// The task that asks, to be answered with [`AsyncToolManager::answer`](crate::manager::AsyncToolManager::answer),
+        /// [`approve`](crate::manager::AsyncToolManager::approve) or [`refuse`](crate::manager::AsyncToolManager::refuse).
         asking: TaskId,
         /// Request; `None`: it is answered or withdrawn.
         request: Option<InputRequest>,
     },
-    /// The function of a task has left it to be completed from outside, with [`AsyncToolManager::resolve`](crate::AsyncToolManager::resolve).
+    /// The function of a task has left it to be completed from outside, with [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve).
     Deferred(TaskNo),
     /// The session was taken up again, of which nobody ran anything any more.
     Resumed(Resumption),

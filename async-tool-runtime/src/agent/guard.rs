@@ -49,7 +49,7 @@ use crate::context::likeness::seen;
 /// # Example
 ///
 /// ```
-/// use async_tool_runtime::FrameGuard;
+/// use async_tool_runtime::agent::FrameGuard;
 ///
 /// let mut guard = FrameGuard::new("0f9a2c46d1e84b7fa35c60e2918b7d4c");
 /// let mut shown = guard.push("The price: <tool_").into_owned();

@@ -304,7 +304,7 @@ impl AsyncAgent {
     }
 
     /// Lets go of the session without ending it: for a process that is about to end, and is started again. Nothing more is written, and what
-    /// runs here is told to stop, unless it is on a [`Backend`](crate::Backend) that keeps it; returns when it has. The session stays open in its
+    /// runs here is told to stop, unless it is on a [`Backend`](crate::backend::Backend) that keeps it; returns when it has. The session stays open in its
     /// journal, and goes on where it is [taken up again](super::AsyncAgentBuilder::resume), as if this process had been killed now. Without a
     /// journal that outlives the process, it is lost.
     ///

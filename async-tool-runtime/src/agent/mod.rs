@@ -25,7 +25,7 @@
 //! The ledger enforces 2 to 6 by refusing entries that would break them; an entry that is refused is a defect, is never
 //! written, and is reported.
 //!
-//! An agent that has a loop of its own ([`Agent`]) is a [`Model`](crate::Model) to the machine (`whole.rs`), so all of this holds for it,
+//! An agent that has a loop of its own ([`Agent`]) is a [`Model`](crate::model::Model) to the machine (`whole.rs`), so all of this holds for it,
 //! turn by turn. An agent that is a tool (`sub.rs`) is an agent like any other, in a session of its own; `bounds.rs` says what
 //! it may reach of the manager.
 //!
@@ -66,7 +66,7 @@ pub use handle::{AgentError, AgentTask, AsyncAgent, RunError, RunSummary};
 pub use ledger::{FoldError, Ledger};
 pub use limits::{RunLimit, RunLimits, RunTotals};
 pub use policy::{AckPolicy, AgentPolicy, WakePolicy};
-pub use recover::{Recovery, Unrecovered};
+pub use recover::{RecoverError, Recovery};
 pub use redaction::{REDACTED, Redact};
 pub use resumption::Resumption;
 pub use start_error::StartError;

@@ -104,7 +104,7 @@ pub struct AgentPolicy {
     /// Most submissions of a task whose processes end before it does. Default: 3. Then its end is unknown:
     /// how it ended: it may be what ends them.
     pub attempts: u32,
-    /// True if tasks outlive the process: they run on a [`Backend`](crate::Backend) that keeps them, and are found again by their ids.
+    /// True if tasks outlive the process: they run on a [`Backend`](crate::backend::Backend) that keeps them, and are found again by their ids.
     /// Default: no.
     pub is_attached: bool,
     /// Tools, for their options.

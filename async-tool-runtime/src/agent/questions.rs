@@ -9,7 +9,7 @@ use crate::{
     id::TaskId,
     manager::{AsyncToolManager, record_of},
     session::SessionId,
-    task::{EventStream, TaskEvent, TaskSnapshot},
+    task::{TaskEvent, TaskEventStream, TaskSnapshot},
     tool::{InputRequest, ToolContext, ToolError},
 };
 
@@ -27,7 +27,7 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
         |snapshot: &TaskSnapshot| snapshot.session == *session || snapshot.session.as_str().starts_with(&below);
     let mut open = BTreeMap::new();
     let mut asked: Option<Asked> = None;
-    let mut events: EventStream = others.events();
+    let mut events: TaskEventStream = others.events();
     loop {
         // A question that is open no more, or has changed, is taken back: dropping the wait withdraws it.
         asked.take_if(|(task, request, _)| open.get(task) != Some(request));

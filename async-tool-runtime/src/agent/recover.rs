@@ -20,13 +20,13 @@ pub struct Recovery {
     /// The sessions that were taken up.
     pub agents: Vec<AsyncAgent>,
     /// Those that could not be. Nothing of them is lost: they can be tried again.
-    pub failed: Vec<Unrecovered>,
+    pub failed: Vec<RecoverError>,
 }
 
 /// A session that could not be taken up.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Unrecovered {
+pub struct RecoverError {
     /// The session.
     pub session: SessionId,
     /// Reason.
@@ -40,7 +40,9 @@ impl AsyncToolManager {
     /// and journal are set here. Sessions of agents that are tools are left to the calls that they work for.
     ///
     /// ```
-    /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, Journal, MemoryJournal, RulePlanner, async_tool, tools};
+    /// use async_tool_runtime::{
+    ///     async_tool, journal::MemoryJournal, tools, AsyncAgent, AsyncToolManager, Journal, RulePlanner,
+    /// };
     /// use std::sync::Arc;
     ///
     /// /// Adds two numbers.
@@ -91,7 +93,7 @@ impl AsyncToolManager {
             let builder = builder.session(session.clone()).journal(Arc::clone(journal));
             match builder.resume_top().await {
                 Ok(agent) => taken_up.0.extend(agent),
-                Err(error) => recovery.failed.push(Unrecovered { session, error }),
+                Err(error) => recovery.failed.push(RecoverError { session, error }),
             }
         }
         recovery.agents = std::mem::take(&mut taken_up.0);

@@ -59,7 +59,7 @@ impl AsyncAgent {
     ///
     /// 1. The sub-agent's tasks are children of the call. Whatever ends the call (its end, a cancellation, its timeout) ends them and
     ///    closes the session; a call that is cancelled waits for that, as long as the manager's
-    ///    [cancel grace](crate::AsyncToolManagerBuilder::cancel_grace).
+    ///    [cancel grace](crate::manager::AsyncToolManagerBuilder::cancel_grace).
     /// 2. While the sub-agent works, the call holds no slot: however many there are, and however deep, they can't fill the manager.
     ///    So [`concurrency`](FunctionTool::concurrency) bounds how many are begun at once, and not how many are at work.
     /// 3. A question of one of its tasks reaches the parent as [`AgentEventKind::InputRequired`] of the call. It is answered with the
@@ -68,7 +68,7 @@ impl AsyncAgent {
     ///    failed; the error is retryable where the model's is. Before its end, the call reports what the sub-agent says as progress.
     /// 5. A sub-agent without [`tools`](AsyncAgentBuilder::tools) of its own is offered all tools of the call's manager but those that the
     ///    call stands below, itself among them: agents that call each other come to an end. Name them to allow it.
-    /// 6. What is said to the call ([`TaskHandle::send`](crate::TaskHandle::send), or `send` of the parent's `task` tool) is a message to the
+    /// 6. What is said to the call ([`TaskHandle::send`](crate::manager::TaskHandle::send), or `send` of the parent's `task` tool) is a message to the
     ///    sub-agent, like one of its user.
     /// 7. If the process ends, and the sub-agent has a journal that outlives it, the call goes on when its session is
     ///    [taken up](AsyncAgentBuilder::resume): as its next attempt, in the session that it had. Without a journal, nobody knows how it ended.
@@ -82,8 +82,8 @@ impl AsyncAgent {
     /// end with it all the same; one question at a time is passed on, as the call's own, and answered as such.
     ///
     /// The tool is one like any other, to be given a timeout, an effect, or retries. By default it has
-    /// [`Effect::Once`](crate::Effect::Once), because nobody knows what a sub-agent does. It needs a manager that runs its calls: on a
-    /// [`Backend`](crate::Backend) it fails.
+    /// [`Effect::Once`](crate::tool::Effect::Once), because nobody knows what a sub-agent does. It needs a manager that runs its calls: on a
+    /// [`Backend`](crate::backend::Backend) it fails.
     pub fn as_tool<F>(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, build: F) -> FunctionTool
     where
         F: Fn(AsyncToolManager) -> AsyncAgentBuilder + Send + Sync + 'static,

@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn every_provider_has_words_for_the_schema() {
-        for dialect in crate::Dialect::ALL {
+        for dialect in crate::schema::Dialect::ALL {
             definition().for_dialect(*dialect).unwrap();
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The manager runs tasks in its own process unless it is given a [`Backend`]: an engine that keeps tasks and has workers
 //! of its own. On the agent's side a backend takes tasks and gives outcomes back; on the worker's side it drives an
-//! [`Executor`](crate::Executor), because engines call handlers and have no "claim" that we could make.
+//! [`Executor`](crate::manager::Executor), because engines call handlers and have no "claim" that we could make.
 //!
 //! # Invariants
 //!
@@ -14,7 +14,12 @@
 
 use std::fmt;
 
-use crate::{SessionId, TaskId, TaskOutcome, TaskSpec, future::BoxFuture};
+use crate::{
+    future::BoxFuture,
+    id::TaskId,
+    session::SessionId,
+    task::{TaskOutcome, TaskSpec},
+};
 
 /// An engine that keeps tasks and runs them elsewhere: the agent's side of it.
 pub trait Backend: Send + Sync + 'static {

@@ -9,7 +9,7 @@ use super::{Message, collapse::collapse};
 /// Policy of pruning: its budget, and its extent.
 ///
 /// ```
-/// use async_tool_runtime::PrunePolicy;
+/// use async_tool_runtime::context::PrunePolicy;
 ///
 /// let policy = PrunePolicy::new(60_000);
 /// assert_eq!((policy.target, policy.keep_recent), (36_000, 4));

@@ -83,7 +83,7 @@ impl Default for StatusLimit {
 ///
 /// ```
 /// use std::time::Duration;
-/// use async_tool_runtime::{RunningTask, StatusLimit, TaskNo, TaskStatus, status_block};
+/// use async_tool_runtime::{context::{status_block, RunningTask, StatusLimit}, TaskNo, TaskStatus};
 /// use serde_json::json;
 ///
 /// let arguments = json!({"q": "<b>"});

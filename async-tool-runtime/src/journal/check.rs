@@ -29,14 +29,14 @@ use crate::{
 /// - A turn that is broken off for a result is followed by one that has the result.
 /// - A session that closes takes in nothing new, and is closed when all its tasks have ended and are told, dropped or let go of.
 ///
-/// It shares no code with [`Ledger`](crate::Ledger), which keeps the same rules for the live agent: a mistake would have to be made twice.
+/// It shares no code with [`Ledger`](crate::agent::Ledger), which keeps the same rules for the live agent: a mistake would have to be made twice.
 ///
 /// # Errors
 ///
 /// [`PromiseError`]: the first entry that breaks a promise.
 ///
 /// ```
-/// use async_tool_runtime::{Entry, Timestamp, TurnNo, testing::check_journal};
+/// use async_tool_runtime::{journal::Entry, task::{Timestamp, TurnNo}, testing::check_journal};
 ///
 /// let at = Timestamp::from_millis(0);
 /// let mut journal = vec![Entry::Opened { nonce: "n".into(), works_for: None, at }, Entry::TurnStarted { turn: TurnNo::new(1), at }];

@@ -20,7 +20,7 @@ pub enum AppendError {
     /// The store can't be written to now; another try may work.
     Unavailable(Box<dyn Error + Send + Sync>),
     /// The agent has not given the entries to its journal, because what must not be written could not be taken out of them; see
-    /// [`Redact`](crate::Redact). No journal fails like this.
+    /// [`Redact`](crate::agent::Redact). No journal fails like this.
     Unredacted {
         /// Reason, in words that hold nothing of the entries.
         reason: String,

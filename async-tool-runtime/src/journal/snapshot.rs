@@ -2,7 +2,7 @@
 
 use super::Seq;
 
-/// State of a session after an entry: [`Ledger::to_snapshot`](crate::Ledger::to_snapshot) makes one. For a journal it is a position and
+/// State of a session after an entry: [`Ledger::to_snapshot`](crate::agent::Ledger::to_snapshot) makes one. For a journal it is a position and
 /// bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -15,9 +15,10 @@ use super::{
     task::{Holding, TaskCell},
 };
 use crate::{
-    Priority, TaskEvent, TaskOutcome, Timestamp,
+    clock::Timestamp,
     manager::path::Path,
-    policy::CallKey,
+    policy::{CallKey, Priority},
+    task::{TaskEvent, TaskOutcome},
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -25,14 +26,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It waits for one, unless as many wait as the [queue holds](crate::AsyncToolManagerBuilder::queue_capacity). The default.
+    /// It waits for one, unless as many wait as the [queue holds](crate::manager::AsyncToolManagerBuilder::queue_capacity). The default.
     #[default]
     Queue,
     /// It is refused as [`ToolErrorKind::Overloaded`], and whoever called is told when to come back. Tasks below other tasks wait.
     ///
-    /// A call that may need no slot, because its tool has a cache or calls [share](crate::Dedupe::Share) their runs, is taken all the same. If it
+    /// A call that may need no slot, because its tool has a cache or calls [share](crate::policy::Dedupe::Share) their runs, is taken all the same. If it
     /// needs one after all, its task fails with that error: it has not begun, and says so. A tool that needs consent or whose calls
-    /// [replace](crate::Dedupe::Replace) earlier ones is no such tool: nobody is asked, and nothing is stopped, for a call that is refused then.
+    /// [replace](crate::policy::Dedupe::Replace) earlier ones is no such tool: nobody is asked, and nothing is stopped, for a call that is refused then.
     ///
     /// Any other call is refused when it comes, and only then. One that has something to wait for before it has a slot (consent, resources, a layer
     /// of the host's) waits for that too, if others have taken the slots by then.

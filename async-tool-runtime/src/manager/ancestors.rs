@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Inner, task::TaskCell};
-use crate::{SessionId, TaskId};
+use crate::{id::TaskId, session::SessionId};
 
 /// Limit of a line: a host may write any parent into a task, also the task itself.
 const LEVELS: usize = 64;

@@ -16,11 +16,12 @@ use super::{
     table::TaskTable,
 };
 use crate::{
-    AsyncTaskResult, SessionId,
     backend::Backend,
     clock::Clock,
     manager::path::{Around, HostLayer, Quarantine, ToolRequest, ToolService, paths},
     policy::Conflicts,
+    session::SessionId,
+    task::AsyncTaskResult,
     tool::{RegistryError, StateMap, Tool, ToolRegistry},
 };
 
@@ -84,7 +85,7 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Shares a value with the tools that ask for [`State<T>`](crate::State). A second value of the same type replaces the
+    /// Shares a value with the tools that ask for [`State<T>`](crate::tool::State). A second value of the same type replaces the
     /// first.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.shared_state(Arc::new(value))
@@ -99,7 +100,7 @@ impl AsyncToolManagerBuilder {
     /// How many tasks run at once. Default: 64.
     ///
     /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns; its slot is given
-    /// to the next task, and [`ManagerStats::quarantined`](crate::ManagerStats::quarantined) counts it. A task that waits for a task below
+    /// to the next task, and [`ManagerStats::quarantined`](crate::manager::ManagerStats::quarantined) counts it. A task that waits for a task below
     /// it, for people, or for its next attempt has no slot. One that breaks off such a wait (a timeout of its own drops the future) goes on at once:
     /// it has a slot again also where that is one more than this, or than its tool or session may have.
     pub fn concurrency(mut self, tasks: usize) -> Self {
@@ -107,7 +108,7 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How many tasks may wait for a slot; further ones are refused as [`Overloaded`](crate::ToolErrorKind::Overloaded). With 0, tools
+    /// How many tasks may wait for a slot; further ones are refused as [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). With 0, tools
     /// that have something to do before they have a slot (a cache, a layer, approval, a rate, a resource) can't be called. Calls that share a run count until
     /// it ends. Tasks that ask people or were deferred don't count, and nothing bounds them; one whose call was approved counts again until
     /// it has its slot, and is never refused. Default: 16,384.
@@ -143,12 +144,12 @@ impl AsyncToolManagerBuilder {
     /// Any [`tower_layer::Layer`] whose service takes a [`ToolRequest`] and gives a JSON value; tower's own (timeouts, limits, `map_request`, …)
     /// are such layers. A service must be `Clone`, because each call is made on a clone: put a `Buffer` around one that isn't.
     ///
-    /// What a layer fails with is the task's error as it is where it is a [`ToolError`](crate::ToolError). Anything else is
-    /// [`Internal`](crate::ToolErrorKind::Internal): operators find it in the message and the source, and the model reads that something
+    /// What a layer fails with is the task's error as it is where it is a [`ToolError`](crate::tool::ToolError). Anything else is
+    /// [`Internal`](crate::tool::ToolErrorKind::Internal): operators find it in the message and the source, and the model reads that something
     /// failed, but not what, because what others' errors say (addresses, keys) is not theirs to tell.
     ///
     /// ```
-    /// use async_tool_runtime::{AsyncToolManager, ToolError, ToolErrorKind, ToolRequest, ToolService};
+    /// use async_tool_runtime::{manager::{ToolRequest, ToolService}, AsyncToolManager, ToolError, ToolErrorKind};
     /// use std::task::{Context, Poll};
     ///
     /// /// Lets no session call anything that is named in its list.
@@ -179,7 +180,7 @@ impl AsyncToolManagerBuilder {
     /// let manager = AsyncToolManager::builder()
     ///     .layer(tower_layer::layer_fn(|inner: ToolService| Forbid(inner)))
     ///     .build()?;
-    /// # Ok::<(), async_tool_runtime::BuildError>(())
+    /// # Ok::<(), async_tool_runtime::manager::BuildError>(())
     /// ```
     pub fn layer<L>(mut self, layer: L) -> Self
     where
@@ -212,7 +213,7 @@ impl AsyncToolManagerBuilder {
     }
 
     /// How long a task may take in all, from when it is accepted: waiting, every attempt, and the pauses between them. Tasks that bring a
-    /// [deadline](crate::TaskSpec::deadline) keep it, and tasks below others have theirs. Where a session is taken up again, the time of its tasks
+    /// [deadline](crate::task::TaskSpec::deadline) keep it, and tasks below others have theirs. Where a session is taken up again, the time of its tasks
     /// begins anew. Default: without limit.
     pub fn task_timeout(mut self, timeout: Duration) -> Self {
         self.task_timeout = Some(timeout);
@@ -226,8 +227,8 @@ impl AsyncToolManagerBuilder {
     }
 
     /// How long a tool that was told to stop may take before it is dropped. At its timeout or deadline, a tool that has taken its
-    /// [token](crate::ToolContext::cancellation) is told to stop and has this time too, also inside of policies and layers; what waits in a
-    /// layer, before the function or after it, ends at the deadline. One whose run is [shared](crate::Dedupe::Share) leaves the run at its own
+    /// [token](crate::tool::ToolContext::cancellation) is told to stop and has this time too, also inside of policies and layers; what waits in a
+    /// layer, before the function or after it, ends at the deadline. One whose run is [shared](crate::policy::Dedupe::Share) leaves the run at its own
     /// deadline. Default: 1 second.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.cancel_grace = grace;

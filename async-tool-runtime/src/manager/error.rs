@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ToolCall, ToolError, ToolErrorKind};
+use crate::tool::{ToolCall, ToolError, ToolErrorKind};
 
 /// A call was not accepted; nothing has run. The call is handed back.
 #[derive(Debug)]

@@ -10,17 +10,17 @@ use tokio::time::Instant;
 
 use super::TaskCell;
 use crate::{
-    TaskOutcome, TaskSpec, ToolRegistry,
     clock::Clock,
     manager::path::{Path, Paths, ToolRequest, past_deadline, too_late},
-    tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind, shorten},
+    task::{TaskOutcome, TaskSpec},
+    tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind, ToolRegistry, shorten},
 };
 
 /// Carries out tasks: finds the tool by name, binds the arguments, runs the function with the policies that belong to it (breaker,
 /// retries, timeout), and turns whatever happens into an outcome.
 ///
-/// The manager uses one for tasks in its own process; a worker of a [`Backend`](crate::Backend) gets the same one from
-/// [`AsyncToolManager::executor`](crate::AsyncToolManager::executor). Cheap to clone.
+/// The manager uses one for tasks in its own process; a worker of a [`Backend`](crate::backend::Backend) gets the same one from
+/// [`AsyncToolManager::executor`](crate::manager::AsyncToolManager::executor). Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Executor(Arc<Parts>);
 

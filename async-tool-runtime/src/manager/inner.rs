@@ -15,12 +15,12 @@ use super::{
     Executor, TaskNews, WhenFull, admission::Waiting, queue::Queue, same::SameCalls, stats::Counters, table::TaskTable,
 };
 use crate::{
-    AsyncTaskResult, SessionId, Timestamp,
     backend::Backend,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     manager::path::Quarantine,
     policy::Conflicts,
-    task::{TaskEvent, TaskSnapshot},
+    session::SessionId,
+    task::{AsyncTaskResult, TaskEvent, TaskSnapshot},
 };
 
 /// Callback of `on_complete`.

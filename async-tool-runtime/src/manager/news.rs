@@ -6,9 +6,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{AsyncToolManager, Inner, task::TaskCell};
 use crate::{
-    AsyncTaskResult, ProgressReport, SessionId, ToolError, ToolErrorKind,
     id::TaskId,
-    task::{TaskEvent, TaskSnapshot},
+    session::SessionId,
+    task::{AsyncTaskResult, TaskEvent, TaskSnapshot},
+    tool::{ProgressReport, ToolError, ToolErrorKind},
 };
 
 /// Message to a session about one of its tasks.

@@ -6,10 +6,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{AsyncToolManager, TaskCell, run};
-use crate::{InputRequest, TaskId, TaskStatus, ToolError, ToolErrorKind, tool::Constraints};
+use crate::{
+    id::TaskId,
+    task::TaskStatus,
+    tool::{Constraints, InputRequest, ToolError, ToolErrorKind},
+};
 
 impl AsyncToolManager {
-    /// Completes a task from outside: one whose function has [deferred](crate::ToolContext::defer) it, or will. The value must fit the
+    /// Completes a task from outside: one whose function has [deferred](crate::tool::ToolContext::defer) it, or will. The value must fit the
     /// tool's output schema, if it has one. A task that waits for a slot is completed without having run; one that runs is
     /// completed and its function dropped.
     ///
@@ -36,7 +40,7 @@ impl AsyncToolManager {
         self.end_from_outside(&cell, Err(error))
     }
 
-    /// Answers the question of a task in [`TaskStatus::InputRequired`](crate::TaskStatus::InputRequired). The answer must fit the
+    /// Answers the question of a task in [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired). The answer must fit the
     /// schema of the question.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use crate::{Priority, SessionId, Timestamp};
+use crate::{clock::Timestamp, policy::Priority, session::SessionId};
 
 /// What is waited for: who is to be served before whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

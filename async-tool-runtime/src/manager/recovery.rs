@@ -12,9 +12,13 @@ use super::{
     table::Inserted,
 };
 use crate::{
-    AsyncTaskResult, InputRequest, Reconciled, SubmitError, TaskEvent, TaskId, TaskOutcome, TaskSpec, ToolCall,
-    manager::path::{Path, wait_for_resolution},
-    tool::{Reconciler, ToolError, ToolErrorKind},
+    id::TaskId,
+    manager::{
+        SubmitError,
+        path::{Path, wait_for_resolution},
+    },
+    task::{AsyncTaskResult, TaskEvent, TaskOutcome, TaskSpec},
+    tool::{InputRequest, Reconciled, Reconciler, ToolCall, ToolError, ToolErrorKind},
 };
 
 impl AsyncToolManager {

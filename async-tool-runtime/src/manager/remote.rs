@@ -6,9 +6,9 @@ use tokio::time::sleep;
 
 use super::TaskCell;
 use crate::{
-    TaskOutcome,
     backend::{Backend, BackendError, CancelMode, Settlement},
     manager::path::{ToolRequest, ToolService},
+    task::TaskOutcome,
     tool::{Effect, ToolError, ToolErrorKind},
 };
 

@@ -11,7 +11,7 @@ use super::{
     Inner, TaskNews,
     task::{Reporting, TaskCell},
 };
-use crate::{ProgressReport, TaskEvent};
+use crate::{task::TaskEvent, tool::ProgressReport};
 
 /// Lets the next report set a timer if this one's runtime ends before it is due: a tool may report from a runtime of its own.
 struct ReportTimer(Weak<TaskCell>);

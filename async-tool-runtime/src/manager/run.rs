@@ -19,10 +19,10 @@ use super::{
     task::{Released, TaskCell},
 };
 use crate::{
-    AsyncTaskResult, TaskEvent, TaskOutcome,
     backend::Backend,
     manager::path::{CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
     policy::Claim,
+    task::{AsyncTaskResult, TaskEvent, TaskOutcome},
     tool::{BoundCall, ToolError, ToolErrorKind},
 };
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::TaskCell;
-use crate::{Dedupe, policy::CallKey};
+use crate::policy::{CallKey, Dedupe};
 
 /// The open calls of tools with `dedupe = "reject"` or `"replace"`.
 #[derive(Default)]

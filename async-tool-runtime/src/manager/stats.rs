@@ -8,7 +8,10 @@ use std::sync::{
 use serde::Serialize;
 
 use super::{AsyncToolManager, Inner};
-use crate::{AsyncTaskResult, TaskOutcome, policy::Breaker};
+use crate::{
+    policy::Breaker,
+    task::{AsyncTaskResult, TaskOutcome},
+};
 
 /// What a manager has done, and what it is doing.
 ///
@@ -172,7 +175,7 @@ mod metrics {
     use metrics::{counter, histogram};
 
     use super::{AsyncTaskResult, Count};
-    use crate::TaskStatus;
+    use crate::task::TaskStatus;
 
     pub(super) fn counted(tool: &str, what: Count) {
         let name = match what {

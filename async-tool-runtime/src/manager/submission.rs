@@ -12,9 +12,12 @@ use super::{
     table::Inserted,
 };
 use crate::{
-    SessionId, SubmitError, TaskId, TaskOutcome, TaskSpec, Timestamp, ToolCall,
-    manager::path::Path,
-    tool::{BoundCall, IdempotencyKey, ToolError, ToolErrorKind},
+    clock::Timestamp,
+    id::TaskId,
+    manager::{SubmitError, path::Path},
+    session::SessionId,
+    task::{TaskOutcome, TaskSpec},
+    tool::{BoundCall, IdempotencyKey, ToolCall, ToolError, ToolErrorKind},
 };
 
 /// Everything that a call needs to run.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::TaskCell;
-use crate::TaskId;
+use crate::id::TaskId;
 
 /// All open tasks, and the last ones that have ended: a late question about a task is answered with what became of it.
 pub(super) struct TaskTable {

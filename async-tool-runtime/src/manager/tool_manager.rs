@@ -4,10 +4,11 @@ use std::{fmt, sync::Arc};
 
 use super::{AsyncToolManagerBuilder, Executor, Inner, SubmitError, TaskHandle, task::TaskCell};
 use crate::{
-    SessionId, Timestamp, ToolRegistry, TurnNo,
+    clock::Timestamp,
     id::TaskId,
-    task::{EventStream, SendError, TaskAck, TaskSpec, TaskStatus},
-    tool::ToolCall,
+    session::SessionId,
+    task::{SendError, TaskAck, TaskEventStream, TaskSpec, TaskStatus, TurnNo},
+    tool::{ToolCall, ToolRegistry},
 };
 
 /// Runs tools in the background. A cheap handle: clones are the same manager.
@@ -156,10 +157,10 @@ impl AsyncToolManager {
     }
 
     /// What happens to tasks from now on; a snapshot of the open tasks comes first.
-    pub fn events(&self) -> EventStream {
+    pub fn events(&self) -> TaskEventStream {
         let receiver = self.inner.events.subscribe();
         let inner = Arc::downgrade(&self.inner);
-        EventStream::new(receiver, move || {
+        TaskEventStream::new(receiver, move || {
             inner.upgrade().map(|inner| inner.open_snapshots()).unwrap_or_default()
         })
     }

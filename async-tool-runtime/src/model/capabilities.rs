@@ -11,7 +11,7 @@ pub struct Capabilities {
     pub dialect: Dialect,
     /// True if calls may stay open while the conversation goes on, and be answered late and in their own place. Such a model is shown no
     /// acknowledgements, so there is no use in asking it again for them: an agent without an
-    /// [`ack_policy`](crate::AsyncAgentBuilder::ack_policy) of its own has [`AckPolicy::Deferred`](crate::AckPolicy::Deferred) then. Default: no.
+    /// [`ack_policy`](crate::agent::AsyncAgentBuilder::ack_policy) of its own has [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred) then. Default: no.
     pub native_async: bool,
 }
 

@@ -23,7 +23,7 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::{super::random::random, *};
-    use crate::ToolErrorKind;
+    use crate::tool::ToolErrorKind;
 
     fn unavailable() -> ToolError {
         ToolError::new(ToolErrorKind::Unavailable, "down")

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-/// How a provider wants the schema of a tool's arguments, for [`ToolDefinition::for_dialect`](crate::ToolDefinition::for_dialect).
+/// How a provider wants the schema of a tool's arguments, for [`ToolDefinition::for_dialect`](crate::tool::ToolDefinition::for_dialect).
 ///
-/// No dialect loses anything: a keyword that it doesn't have goes into the description in words, or is a [`SchemaError`](crate::SchemaError).
+/// No dialect loses anything: a keyword that it doesn't have goes into the description in words, or is a [`SchemaError`](crate::schema::SchemaError).
 ///
 /// ```
-/// use async_tool_runtime::{Dialect, ToolDefinition};
+/// use async_tool_runtime::{schema::Dialect, ToolDefinition};
 /// use serde_json::json;
 ///
 /// let input = json!({"type": "object", "properties": {"limit": {"type": "integer", "minimum": 1}}});
 /// let definition = ToolDefinition::new("search", "Searches.", input);
 /// let strict = definition.for_dialect(Dialect::AnthropicStrict)?;
 /// assert_eq!(strict["properties"]["limit"], json!({"type": "integer", "description": "At least 1."}));
-/// # Ok::<_, async_tool_runtime::SchemaError>(())
+/// # Ok::<_, async_tool_runtime::schema::SchemaError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub enum Dialect {
     /// JSON Schema 2020-12 in the form that most readers understand, and what MCP takes.
     Plain,
     /// OpenAI's function calling with `strict: true`. What may be left out becomes nullable and required: pass the arguments
-    /// through [`strip_invented_nulls`](crate::strip_invented_nulls) before they are bound.
+    /// through [`strip_invented_nulls`](crate::schema::strip_invented_nulls) before they are bound.
     OpenAiStrict,
     /// Anthropic's `input_schema`.
     Anthropic,
@@ -42,7 +42,7 @@ impl Dialect {
     /// Every dialect.
     ///
     /// ```
-    /// use async_tool_runtime::{Dialect, ToolDefinition};
+    /// use async_tool_runtime::{schema::Dialect, ToolDefinition};
     ///
     /// // A test that no provider refuses a tool.
     /// let definition = ToolDefinition::new("now", "Tells the time.", serde_json::json!({"type": "object"}));

@@ -10,7 +10,7 @@ use super::{dialect::Dialect, refusal::Refusal};
 /// error, when the schema is first asked for.
 ///
 /// ```
-/// use async_tool_runtime::{Dialect, ToolDefinition};
+/// use async_tool_runtime::{schema::Dialect, ToolDefinition};
 /// use serde_json::json;
 ///
 /// let counts = json!({"type": "object", "additionalProperties": {"type": "integer"}});

@@ -8,13 +8,13 @@ use super::union::{kind_of, types_of};
 
 /// Takes out of `arguments` every null that stands for "left out".
 ///
-/// In [`Dialect::OpenAiStrict`](crate::Dialect::OpenAiStrict) every property is required, so a model writes null for what it
-/// would leave out. `schema` is the tool's own [`input_schema`](crate::ToolDefinition::input_schema), not the one that was sent:
+/// In [`Dialect::OpenAiStrict`](crate::schema::Dialect::OpenAiStrict) every property is required, so a model writes null for what it
+/// would leave out. `schema` is the tool's own [`input_schema`](crate::tool::ToolDefinition::input_schema), not the one that was sent:
 /// where it neither requires a property nor accepts null for it, a null is taken out. A null that the schema accepts stays,
 /// and so does one in place of a property that is required, which is an error to be reported.
 ///
 /// ```
-/// use async_tool_runtime::strip_invented_nulls;
+/// use async_tool_runtime::schema::strip_invented_nulls;
 /// use serde_json::json;
 ///
 /// let schema = json!({

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::TaskStatus;
-use crate::Arguments;
 use crate::id::{TaskId, TaskNo};
+use crate::tool::Arguments;
 
 /// What the model is told at once when its call goes on in the background.
 ///

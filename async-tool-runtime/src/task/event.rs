@@ -12,8 +12,10 @@ use tokio::sync::broadcast::Receiver;
 
 use super::{AsyncTaskResult, TaskStatus};
 use crate::{
-    ProgressReport, SessionId, Timestamp,
     broadcast::{BroadcastStream, Received, next},
+    clock::Timestamp,
+    session::SessionId,
+    tool::ProgressReport,
 };
 use crate::{
     id::{TaskId, TaskNo},
@@ -75,13 +77,13 @@ pub enum TaskEvent {
 /// What happens while the snapshot is taken may be in the snapshot and follow as an event too. The stream ends with its
 /// manager.
 #[must_use = "a stream does nothing until it is read"]
-pub struct EventStream {
+pub struct TaskEventStream {
     take_snapshot: Box<dyn Fn() -> Vec<TaskSnapshot> + Send + Sync>,
     snapshot_is_due: bool,
     events: BroadcastStream<TaskEvent>,
 }
 
-impl EventStream {
+impl TaskEventStream {
     pub(crate) fn new(
         receiver: Receiver<TaskEvent>,
         take_snapshot: impl Fn() -> Vec<TaskSnapshot> + Send + Sync + 'static,
@@ -103,7 +105,7 @@ impl EventStream {
     }
 }
 
-impl Stream for EventStream {
+impl Stream for TaskEventStream {
     type Item = TaskEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<TaskEvent>> {
@@ -120,8 +122,8 @@ impl Stream for EventStream {
     }
 }
 
-impl std::fmt::Debug for EventStream {
+impl std::fmt::Debug for TaskEventStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("EventStream(..)")
+        f.write_str("TaskEventStream(..)")
     }
 }

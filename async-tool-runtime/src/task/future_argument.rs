@@ -13,7 +13,7 @@ const POINTER: &str = "pointer";
 
 /// An argument that stands for what another task gives: `{"$task": "t3", "pointer": "/items/0/id"}`.
 ///
-/// Tools with [`futures`](crate::ToolOptions::futures) take one in place of any value inside of their arguments, also of an item of a list
+/// Tools with [`futures`](crate::tool::ToolOptions::futures) take one in place of any value inside of their arguments, also of an item of a list
 /// and of a field of an object. `$task` is a task of the session by its number, `t3`, or a call of the same turn by its place, `#1`
 /// being the first. `pointer` is a JSON pointer (RFC 6901) into the result; without one, or with `null`, it is all of it. To a tool without
 /// the option such an object is data like any other.
@@ -22,7 +22,7 @@ const POINTER: &str = "pointer";
 /// host with a loop of its own does the same:
 ///
 /// ```
-/// use async_tool_runtime::{FutureArgument, TaskNo, TaskRef};
+/// use async_tool_runtime::{task::{FutureArgument, TaskRef}, TaskNo};
 /// use serde_json::json;
 ///
 /// let arguments = json!({"order": {"$task": "t3", "pointer": "/orders/0/id"}, "express": true});
@@ -61,7 +61,7 @@ impl FutureArgument {
     ///
     /// # Errors
     ///
-    /// [`ToolErrorKind::InvalidArguments`](crate::ToolErrorKind::InvalidArguments): an object with the key `$task` isn't a future, or stands for the
+    /// [`ToolErrorKind::InvalidArguments`](crate::tool::ToolErrorKind::InvalidArguments): an object with the key `$task` isn't a future, or stands for the
     /// arguments as a whole. The message says where, what was expected and what came.
     pub fn find(arguments: &Value) -> Result<Vec<Self>, ToolError> {
         let mut found = Vec::new();
@@ -79,7 +79,7 @@ impl FutureArgument {
     /// # Errors
     ///
     /// As for [`find`](Self::find), whatever `values` gives, and
-    /// [`ToolErrorKind::InvalidArguments`](crate::ToolErrorKind::InvalidArguments) where there is nothing at the pointer: the message names
+    /// [`ToolErrorKind::InvalidArguments`](crate::tool::ToolErrorKind::InvalidArguments) where there is nothing at the pointer: the message names
     /// the task and the pointer, and says what is there.
     pub fn fill<'a>(
         arguments: &Value,

@@ -28,7 +28,7 @@ pub use crate::{
     session::SessionId,
 };
 pub use ack::TaskAck;
-pub use event::{EventStream, TaskEvent, TaskSnapshot};
+pub use event::{TaskEvent, TaskEventStream, TaskSnapshot};
 pub use future_argument::{FutureArgument, TaskRef};
 pub use outcome::TaskOutcome;
 pub use preview::ResultPreview;

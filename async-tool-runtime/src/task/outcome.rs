@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::TaskStatus;
 use crate::tool::ToolError;
 
-/// How a task ended. A timeout is `Failed` with [`ToolErrorKind::Timeout`](crate::ToolErrorKind::Timeout).
+/// How a task ended. A timeout is `Failed` with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status", content = "value")]
 #[non_exhaustive]

@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{ResultPreview, TaskOutcome, TaskSpec, TaskStatus, Timing};
-use crate::{Arguments, SessionId, ToolError};
 use crate::{
     id::{TaskId, TaskNo},
     tool::CallId,
+};
+use crate::{
+    session::SessionId,
+    tool::{Arguments, ToolError},
 };
 
 /// The record of a task that has ended: what was asked, how it ended, and when.
@@ -75,7 +78,10 @@ impl AsyncTaskResult {
     /// What counts is the value alone; what goes with it (the call, the arguments, the times) is not in the limit.
     ///
     /// ```
-    /// use async_tool_runtime::{AsyncTaskResult, SessionId, TaskOutcome, TaskSpec, Timestamp, Timing, ToolCall};
+    /// use async_tool_runtime::{
+    ///     task::{TaskSpec, Timestamp, Timing},
+    ///     AsyncTaskResult, SessionId, TaskOutcome, ToolCall,
+    /// };
     /// use serde_json::json;
     ///
     /// let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "read_log", json!({})));

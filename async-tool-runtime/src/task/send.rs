@@ -11,11 +11,11 @@ use std::fmt;
 pub enum SendError {
     /// The manager knows no such task.
     NotFound,
-    /// The function has ended: the task is settled, or waits to be completed [from outside](crate::ToolContext::defer).
+    /// The function has ended: the task is settled, or waits to be completed [from outside](crate::tool::ToolContext::defer).
     Ended,
     /// 64 messages wait that the tool hasn't read.
     Full,
-    /// The task runs on a [`Backend`](crate::Backend), where no message reaches it.
+    /// The task runs on a [`Backend`](crate::backend::Backend), where no message reaches it.
     Unsupported,
 }
 

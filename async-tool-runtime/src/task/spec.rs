@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IdempotencyKey, SessionId, Timestamp, TurnNo};
+use crate::{clock::Timestamp, session::SessionId, task::TurnNo, tool::IdempotencyKey};
 use crate::{
     id::{TaskId, TaskNo},
     tool::ToolCall,
@@ -93,7 +93,7 @@ impl TaskSpec {
         self
     }
 
-    /// The same task with a deadline: past it, the task fails with [`ToolErrorKind::Timeout`](crate::ToolErrorKind::Timeout).
+    /// The same task with a deadline: past it, the task fails with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
     #[must_use]
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);

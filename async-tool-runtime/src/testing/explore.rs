@@ -28,7 +28,7 @@ const STUCK: Duration = Duration::from_secs(30);
 ///
 /// ```
 /// use async_tool_runtime::testing::{ScriptedModel, explore};
-/// use async_tool_runtime::{AsyncToolManager, Message, ModelStream};
+/// use async_tool_runtime::{model::ModelStream, AsyncToolManager, Message};
 /// use std::time::Duration;
 ///
 /// // #[test]

@@ -45,7 +45,7 @@ impl Faults {
         }
     }
 
-    /// An attempt of a tool fails with [`ToolErrorKind::Unavailable`](crate::ToolErrorKind::Unavailable), before the function is called.
+    /// An attempt of a tool fails with [`ToolErrorKind::Unavailable`](crate::tool::ToolErrorKind::Unavailable), before the function is called.
     pub fn tool_failures(mut self, chance: f64) -> Self {
         self.tool_failures = chance;
         self
@@ -64,7 +64,7 @@ impl Faults {
     }
 
     /// A turn of the model fails in passing, at once or in the middle. At most two in a row for a session, which is what an agent
-    /// [gets over](crate::AsyncAgentBuilder::model_retries) by default.
+    /// [gets over](crate::agent::AsyncAgentBuilder::model_retries) by default.
     pub fn model_failures(mut self, chance: f64) -> Self {
         self.model_failures = chance;
         self

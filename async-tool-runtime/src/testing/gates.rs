@@ -16,7 +16,7 @@ use crate::tool::{BoundCall, FunctionTool, ToolContext, ToolDefinition, ToolErro
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, run_paused};
-/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream, ToolCall};
+/// use async_tool_runtime::{model::ModelStream, AsyncAgent, AsyncToolManager, ToolCall};
 /// use serde_json::json;
 /// use std::time::Duration;
 ///

@@ -17,7 +17,7 @@
 //!
 //! ```
 //! use async_tool_runtime::testing::{ScriptedModel, assert_told_once};
-//! use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall, async_tool, tools};
+//! use async_tool_runtime::{async_tool, model::ModelStream, tools, AsyncAgent, AsyncToolManager, TaskNo, ToolCall};
 //! use serde_json::json;
 //! use std::time::Duration;
 //!
@@ -57,7 +57,7 @@
 //!
 //! ```
 //! use async_tool_runtime::testing::{Explore, Faults, ScriptedModel, Sim, assert_told_once};
-//! use async_tool_runtime::{AsyncToolManager, Message, ModelStream, ToolCall, async_tool, tools};
+//! use async_tool_runtime::{async_tool, model::ModelStream, tools, AsyncToolManager, Message, ToolCall};
 //! use serde_json::json;
 //! use std::time::Duration;
 //!
@@ -114,7 +114,9 @@
 //!
 //! ```
 //! use async_tool_runtime::testing::{Explore, ScriptedModel, Sim};
-//! use async_tool_runtime::{AsyncToolManager, Entry, ModelStream, TaskNo, ToolCall, async_tool, tools};
+//! use async_tool_runtime::{
+//!     async_tool, journal::Entry, model::ModelStream, tools, AsyncToolManager, TaskNo, ToolCall,
+//! };
 //! use serde_json::json;
 //! #
 //! # /// Finds flights to a city.

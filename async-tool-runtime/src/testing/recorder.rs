@@ -19,7 +19,9 @@ use crate::{
 /// So a session whose decisions are to be played again needs this beside its journal. Clones record into the same place.
 ///
 /// ```
-/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, RulePlanner, SessionId, testing::Recorder};
+/// use async_tool_runtime::{
+///     journal::MemoryJournal, testing::Recorder, AsyncAgent, AsyncToolManager, RulePlanner, SessionId,
+/// };
 /// use std::sync::Arc;
 ///
 /// # async_tool_runtime::testing::run_paused(async {
@@ -95,7 +97,9 @@ impl AsyncAgentBuilder {
 /// Inputs of the machine of one session, from its beginning.
 ///
 /// ```
-/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, RulePlanner, SessionId, testing::Recorder};
+/// # use async_tool_runtime::{
+/// #     journal::MemoryJournal, testing::Recorder, AsyncAgent, AsyncToolManager, RulePlanner, SessionId,
+/// # };
 /// # use std::sync::Arc;
 /// # async_tool_runtime::testing::run_paused(async {
 /// # let (recorder, journal) = (Recorder::new(), Arc::new(MemoryJournal::new()));

@@ -16,7 +16,10 @@ use crate::{
 /// holds nothing that differs between two runs which did the same: no ids, no nonce, no time of day.
 ///
 /// ```
-/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, MemoryJournal, RulePlanner, SessionId, TurnNo, async_tool, testing::Replay, tools};
+/// use async_tool_runtime::{
+///     async_tool, journal::MemoryJournal, task::TurnNo, testing::Replay, tools, AsyncAgent, AsyncToolManager,
+///     RulePlanner, SessionId,
+/// };
 /// use std::sync::Arc;
 ///
 /// /// Adds two numbers.

@@ -21,7 +21,7 @@ type Otherwise = Arc<dyn Fn(&ModelRequest) -> ModelStream + Send + Sync>;
 ///
 /// ```
 /// use async_tool_runtime::testing::ScriptedModel;
-/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream};
+/// use async_tool_runtime::{model::ModelStream, AsyncAgent, AsyncToolManager};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -73,7 +73,7 @@ impl ScriptedModel {
     ///
     /// ```
     /// use async_tool_runtime::testing::ScriptedModel;
-    /// use async_tool_runtime::{Message, ModelStream};
+    /// use async_tool_runtime::{model::ModelStream, Message};
     ///
     /// let model = ScriptedModel::new().otherwise(|request| match request.messages.last().map(|last| &**last) {
     ///     Some(Message::Delivery { .. }) => ModelStream::text("There it is."),

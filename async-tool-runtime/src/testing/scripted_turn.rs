@@ -21,7 +21,7 @@ use crate::{
 ///
 /// ```
 /// use async_tool_runtime::testing::{ScriptedModel, ScriptedTurn};
-/// use async_tool_runtime::ModelError;
+/// use async_tool_runtime::model::ModelError;
 /// use serde_json::json;
 /// use std::time::Duration;
 ///

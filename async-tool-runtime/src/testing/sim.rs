@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// ```
 /// use async_tool_runtime::testing::{Explore, ScriptedModel, Sim};
-/// use async_tool_runtime::{AgentEventKind, AsyncToolManager, ModelStream};
+/// use async_tool_runtime::{model::ModelStream, AgentEventKind, AsyncToolManager};
 /// use std::time::Duration;
 ///
 /// async fn a_question_is_answered(sim: Sim) {
@@ -74,7 +74,7 @@ impl Sim {
     }
 
     /// Tools that take their time: each attempt waits before and after its function. For
-    /// [`AsyncToolManagerBuilder::tools`](crate::AsyncToolManagerBuilder::tools).
+    /// [`AsyncToolManagerBuilder::tools`](crate::manager::AsyncToolManagerBuilder::tools).
     ///
     /// A blocking function holds up everything else until it returns, for a second of real time at most, so that threads decide no order.
     pub fn tools(&self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {

@@ -64,7 +64,9 @@ pub async fn until(
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, answers_of, run_paused};
-/// use async_tool_runtime::{AnswerContent, AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall};
+/// use async_tool_runtime::{
+///     context::AnswerContent, model::ModelStream, AsyncAgent, AsyncToolManager, TaskNo, ToolCall,
+/// };
 /// # use serde_json::json;
 /// # use std::time::Duration;
 ///
@@ -107,7 +109,7 @@ pub fn answers_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&Answer> {
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, deliveries_of, run_paused};
-/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall};
+/// use async_tool_runtime::{model::ModelStream, AsyncAgent, AsyncToolManager, TaskNo, ToolCall};
 /// # use serde_json::json;
 /// # use std::time::Duration;
 ///
@@ -146,7 +148,7 @@ pub fn deliveries_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&str> {
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, assert_told_once, run_paused};
-/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, ModelStream, TaskNo, ToolCall};
+/// use async_tool_runtime::{model::ModelStream, AsyncAgent, AsyncToolManager, TaskNo, ToolCall};
 /// # use serde_json::json;
 /// # use std::time::Duration;
 ///

@@ -19,7 +19,7 @@ use serde_json::Value;
 /// serde like it. Clones are the same arguments. Cheap to clone.
 ///
 /// ```
-/// use async_tool_runtime::Arguments;
+/// use async_tool_runtime::tool::Arguments;
 /// use serde_json::json;
 ///
 /// let arguments = Arguments::from_text(r#"{"topic": "terns", "sources": 5}"#);

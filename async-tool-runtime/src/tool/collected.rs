@@ -16,7 +16,7 @@ inventory::collect!(Collected);
 /// linked, and so its tools are missing: name it once, with `use the_crate as _;`.
 ///
 /// ```standalone_crate
-/// use async_tool_runtime::{AsyncToolManager, async_tool, collected_tools};
+/// use async_tool_runtime::{async_tool, tool::collected_tools, AsyncToolManager};
 ///
 /// /// Adds one.
 /// #[async_tool(effect = "read")]

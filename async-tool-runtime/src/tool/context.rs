@@ -175,7 +175,7 @@ impl ToolContext {
     }
 
     /// Asks people, through the host, and waits for the answer: a value that fits `schema`, a JSON Schema. The task is in
-    /// [`TaskStatus::InputRequired`](crate::TaskStatus::InputRequired) until then and holds no slot; the timeout of its tool stands still.
+    /// [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired) until then and holds no slot; the timeout of its tool stands still.
     /// One question at a time: a second one, asked while the first is open, takes its place.
     ///
     /// # Errors
@@ -213,9 +213,9 @@ impl ToolContext {
         })
     }
 
-    /// Leaves the task to be completed later, by [`AsyncToolManager::resolve`](crate::AsyncToolManager::resolve): from a webhook, by
+    /// Leaves the task to be completed later, by [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve): from a webhook, by
     /// a person, by another process. Never returns: the function is dropped, the task gives its slot away and stays open, without a
-    /// timeout but the task's own deadline and the [`total`](crate::RetryPolicy::total) of its retries.
+    /// timeout but the task's own deadline and the [`total`](crate::policy::RetryPolicy::total) of its retries.
     ///
     /// Nothing bounds how many tasks wait like this: they hold no slot, and no place in the queue. Hand the [task's id](Self::task) to whoever will complete it before. A resolve that comes first is kept.
     pub async fn defer<T>(&self) -> T {

@@ -32,7 +32,7 @@ impl ToolDefinition {
     pub const NOTICE: &'static str = "This tool can run in the background: if it takes long, the call is acknowledged with a task id, you go on with \
          other work, and the result is given to you when it is ready. Never make up or guess a result that has not been given to you.";
 
-    /// What is appended to the description of a tool whose arguments may be [futures](crate::FutureArgument). How one is written, the schema says.
+    /// What is appended to the description of a tool whose arguments may be [futures](crate::task::FutureArgument). How one is written, the schema says.
     pub const FUTURES: &'static str =
         "An argument can stand for what another task will give: the call then starts when that task has ended.";
 
@@ -67,7 +67,7 @@ impl ToolDefinition {
     /// comes every time, so one call per tool before the first request finds them all.
     ///
     /// ```
-    /// use async_tool_runtime::{Dialect, ToolDefinition};
+    /// use async_tool_runtime::{schema::Dialect, ToolDefinition};
     /// use serde_json::json;
     ///
     /// let definition = ToolDefinition::new("search", "Searches.", json!({
@@ -78,7 +78,7 @@ impl ToolDefinition {
     /// let strict = definition.for_dialect(Dialect::OpenAiStrict)?;
     /// assert_eq!(strict["required"], json!(["query", "limit"]));
     /// assert_eq!(strict["properties"]["limit"], json!({"type": ["integer", "null"], "description": "Default: `10`."}));
-    /// # Ok::<_, async_tool_runtime::SchemaError>(())
+    /// # Ok::<_, async_tool_runtime::schema::SchemaError>(())
     /// ```
     pub fn for_dialect(&self, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
         self.renderings.render(&self.input_schema, dialect)

@@ -165,9 +165,9 @@ impl ToolError {
     }
 
     /// The work was not even started, so that another try can't do it twice: a tool whose effect is
-    /// [`Effect::Once`](crate::Effect::Once) is tried again only after such an error. The error is retryable.
+    /// [`Effect::Once`](crate::tool::Effect::Once) is tried again only after such an error. The error is retryable.
     ///
-    /// A tool that returns the error of a call it has [made](crate::ToolContext::call_tool) doesn't say so by that, whatever the error says of
+    /// A tool that returns the error of a call it has [made](crate::tool::ToolContext::call_tool) doesn't say so by that, whatever the error says of
     /// the call: what was not started is the call, and not the tool. One that has really done nothing says it again.
     #[must_use]
     pub fn with_not_started(mut self) -> Self {

@@ -216,11 +216,11 @@ impl FunctionTool {
     /// write what it reads or writes, or read what it writes, in whatever session. It then keeps its resources to its end, also
     /// while it waits for its next attempt, for people, or to be completed from outside; and if it is a blocking function that goes on
     /// after it was told to stop, until that returns. A call that needs consent, asks a semantic cache, or passes a
-    /// [layer](crate::AsyncToolManagerBuilder::layer) of the host's takes its turn when it has. One that is given a kept value, or shares a run, waits for nothing.
+    /// [layer](crate::manager::AsyncToolManagerBuilder::layer) of the host's takes its turn when it has. One that is given a kept value, or shares a run, waits for nothing.
     ///
     /// A task below another passes it: it may read what that one reads or writes, and write what that one writes. Where the one above
     /// only reads, a call that writes fails; and where tasks above and below each other would wait in a circle, the
-    /// call that would close it fails as [`Unavailable`](crate::ToolErrorKind::Unavailable).
+    /// call that would close it fails as [`Unavailable`](crate::tool::ToolErrorKind::Unavailable).
     ///
     /// That the arguments exist is checked when the manager is built.
     pub fn reads(mut self, arguments: &str) -> Self {
@@ -234,7 +234,7 @@ impl FunctionTool {
         self
     }
 
-    /// Whether the value of an argument may be a [future](crate::FutureArgument), which stands for what another task will give: the schema
+    /// Whether the value of an argument may be a [future](crate::task::FutureArgument), which stands for what another task will give: the schema
     /// then says so for every value inside of the arguments, and the description in a sentence. Default: no.
     pub fn futures(mut self, futures: bool) -> Self {
         self.options.futures = futures;
@@ -249,7 +249,7 @@ impl FunctionTool {
     /// Which arguments hold secrets, by the names that the model writes. Takes the place of what was said before. Default: none.
     ///
     /// The function, the model and the events of the agent have the values as ever; the session's journal is given
-    /// [`REDACTED`](crate::REDACTED) in their place. See [`Redact`](crate::Redact) for what that covers and what becomes of such a call when the process
+    /// [`REDACTED`](crate::agent::REDACTED) in their place. See [`Redact`](crate::agent::Redact) for what that covers and what becomes of such a call when the process
     /// ends. That the arguments exist is checked when the manager is built.
     pub fn sensitive_arguments<N: Into<Arc<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.options.sensitive_arguments = names.into_iter().map(Into::into).collect();
@@ -257,7 +257,7 @@ impl FunctionTool {
     }
 
     /// Whether what the tool gives is a secret, which the session's journal is not given: neither a value nor the message of a failure. See
-    /// [`Redact`](crate::Redact). Default: no.
+    /// [`Redact`](crate::agent::Redact). Default: no.
     pub fn sensitive_result(mut self, is_sensitive: bool) -> Self {
         self.options.sensitive_result = is_sensitive;
         self
@@ -271,7 +271,7 @@ impl FunctionTool {
 
     /// How the tool finds out what became of a call that must not happen twice ([`Effect::Once`]), if the process that ran it has ended:
     /// an async function that is given the [`LostTask`] and says what it found, or that it could not find out, by an error. It
-    /// runs with a slot, and has the timeout of the tool's function. Default: the task ends as [`Unknown`](crate::TaskOutcome::Unknown).
+    /// runs with a slot, and has the timeout of the tool's function. Default: the task ends as [`Unknown`](crate::task::TaskOutcome::Unknown).
     pub fn reconcile<F, Fut, T, E>(mut self, function: F) -> Self
     where
         F: Fn(LostTask) -> Fut + Send + Sync + 'static,

@@ -13,7 +13,7 @@ use crate::tool::IdempotencyKey;
 /// Implement it for your own types to build them from what a [`ToolContext`] offers:
 ///
 /// ```
-/// use async_tool_runtime::{FromToolContext, ToolContext, ToolError};
+/// use async_tool_runtime::{tool::FromToolContext, ToolContext, ToolError};
 ///
 /// struct Attempt(u32);
 ///

@@ -8,7 +8,7 @@ use super::{FromToolContext, ToolContext, ToolError};
 
 /// Reads what is said to a task while it runs: `#[inject] mut messages: Messages`, or [`ToolContext::messages`].
 ///
-/// Messages come from [`TaskHandle::send`](crate::TaskHandle::send) and [`AsyncToolManager::send`](crate::AsyncToolManager::send), in the
+/// Messages come from [`TaskHandle::send`](crate::manager::TaskHandle::send) and [`AsyncToolManager::send`](crate::manager::AsyncToolManager::send), in the
 /// order in which they were sent. Those that were sent before the tool asks, also while the task waited in the queue, are kept; so
 /// are those that an attempt has not read, for the next one. What is never read is dropped when the task ends. Each message is
 /// given once: of several `Messages` of one task, whichever asks first gets it. Where calls share one run, what is sent to any of them
@@ -17,7 +17,7 @@ use super::{FromToolContext, ToolContext, ToolError};
 /// A task that waits for a message keeps its slot, and its timeout goes on.
 ///
 /// ```
-/// use async_tool_runtime::{Messages, async_tool};
+/// use async_tool_runtime::{async_tool, tool::Messages};
 ///
 /// /// Explores a topic until it is told that it is enough.
 /// #[async_tool(effect = "read")]
@@ -41,7 +41,7 @@ impl Messages {
 
     /// Waits for the next message. `None` means that none will be given any more: the attempt was told to stop (by a cancellation, or
     /// because its time was up), the task has ended, or nobody can send to it, as outside of a manager and on a
-    /// [`Backend`](crate::Backend). Ask [`ToolContext::is_cancelled`] where that makes a difference. A tool that has waited here when its
+    /// [`Backend`](crate::backend::Backend). Ask [`ToolContext::is_cancelled`] where that makes a difference. A tool that has waited here when its
     /// time is up may tidy up, as one that has taken its [token](ToolContext::cancellation).
     ///
     /// # Cancel safety

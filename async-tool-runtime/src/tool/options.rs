@@ -42,7 +42,7 @@ pub struct ToolOptions {
     /// How long the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
     pub grace: Option<Duration>,
     /// How long an attempt may run, from its start. Default: the manager's. A tool that has taken its
-    /// [token](crate::ToolContext::cancellation) has the manager's cancel grace on top, in which it may tidy up, and a value
+    /// [token](crate::tool::ToolContext::cancellation) has the manager's cancel grace on top, in which it may tidy up, and a value
     /// that it gives then still counts. An async function that blocks its thread can't be timed out before it returns.
     pub timeout: Option<Duration>,
     /// Whether and when a call that failed is tried again. Default: never.
@@ -68,15 +68,15 @@ pub struct ToolOptions {
     pub reads: Vec<ResourceArgument>,
     /// Which arguments name what a call writes; see [`reads`](Self::reads). Default: none.
     pub writes: Vec<ResourceArgument>,
-    /// Whether the value of an argument may be a [future](crate::FutureArgument), which stands for what another task will give. Default: no.
+    /// Whether the value of an argument may be a [future](crate::task::FutureArgument), which stands for what another task will give. Default: no.
     pub futures: bool,
     /// Which calls the host must approve. Default: none.
     pub approval: Approval,
     /// How the tool finds out what became of a call that must not happen twice, if the process that ran it has ended. Default: it
     /// doesn't, and the model is told that nobody knows.
     pub reconcile: Option<Reconciler>,
-    /// Which arguments hold secrets, by the names that the model writes. The session's journal is given [`REDACTED`](crate::REDACTED) in their
-    /// place; see [`Redact`](crate::Redact) for what that covers. Default: none.
+    /// Which arguments hold secrets, by the names that the model writes. The session's journal is given [`REDACTED`](crate::agent::REDACTED) in their
+    /// place; see [`Redact`](crate::agent::Redact) for what that covers. Default: none.
     pub sensitive_arguments: Vec<Arc<str>>,
     /// Whether what the tool gives is a secret, which the session's journal is not given. Default: no.
     pub sensitive_result: bool,

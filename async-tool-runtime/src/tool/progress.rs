@@ -9,9 +9,9 @@ use super::{context::ToolContext, error::ToolError, inject::FromToolContext, rep
 
 /// Says how far a task has come: `#[inject] progress: Progress`.
 ///
-/// The latest report wins: it is in the task's [`TaskSnapshot`](crate::TaskSnapshot) at once, and goes out as an event, at most ten times a
+/// The latest report wins: it is in the task's [`TaskSnapshot`](crate::task::TaskSnapshot) at once, and goes out as an event, at most ten times a
 /// second. Of reports that come faster, the last one goes out a tenth of a second after the one before, unless the task has ended by then.
-/// A call that joins another one's run begins with what that one reported last. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::Backend) go nowhere.
+/// A call that joins another one's run begins with what that one reported last. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::backend::Backend) go nowhere.
 #[derive(Clone, Default)]
 pub struct Progress(Option<ToolContext>);
 

@@ -9,12 +9,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Arguments, BoundCall, ToolContext, ToolError, ToolErrorKind, output::ToolFailure};
-use crate::{IdempotencyKey, TaskId, future::BoxFuture};
+use crate::{future::BoxFuture, id::TaskId, tool::IdempotencyKey};
 
 /// A call whose process has ended, and of which nobody knows whether it was carried out.
 ///
 /// ```
-/// use async_tool_runtime::{LostTask, Reconciled, ToolError, async_tool};
+/// use async_tool_runtime::{async_tool, tool::{LostTask, Reconciled}, ToolError};
 ///
 /// # async fn find_payment(key: &str) -> Result<Option<String>, String> { Ok(Some(format!("receipt for {key}"))) }
 /// /// Looks the payment up under the key it was made with.
@@ -50,7 +50,7 @@ impl LostTask {
         self.context.idempotency_key()
     }
 
-    /// The arguments as they were sent. Where one was a secret, [`REDACTED`](crate::REDACTED) stands in its place: the journal doesn't have it.
+    /// The arguments as they were sent. Where one was a secret, [`REDACTED`](crate::agent::REDACTED) stands in its place: the journal doesn't have it.
     #[must_use]
     pub fn arguments(&self) -> &Value {
         &self.arguments

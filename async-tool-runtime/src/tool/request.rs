@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Arguments;
+use crate::tool::Arguments;
 
-/// What a task in [`TaskStatus::InputRequired`](crate::TaskStatus::InputRequired) waits for.
+/// What a task in [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired) waits for.
 ///
-/// The host answers with [`answer`](crate::AsyncToolManager::answer), [`approve`](crate::AsyncToolManager::approve) or
-/// [`refuse`](crate::AsyncToolManager::refuse).
+/// The host answers with [`answer`](crate::manager::AsyncToolManager::answer), [`approve`](crate::manager::AsyncToolManager::approve) or
+/// [`refuse`](crate::manager::AsyncToolManager::refuse).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]

@@ -16,7 +16,7 @@ use super::{
 
 /// A value of the host's, shared by all tools that ask for it: `#[inject] db: State<Database>`.
 ///
-/// Registered with [`AsyncToolManagerBuilder::state`](crate::AsyncToolManagerBuilder::state); a tool that asks for a
+/// Registered with [`AsyncToolManagerBuilder::state`](crate::manager::AsyncToolManagerBuilder::state); a tool that asks for a
 /// state nobody registered is an error when the manager is built.
 pub struct State<T>(Arc<T>);
 

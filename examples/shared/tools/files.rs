@@ -1,7 +1,7 @@
 //! Quick tools: they answer within the turn, as any tool would.
 
 use anyhow::anyhow;
-use async_tool_runtime::{State, async_tool};
+use async_tool_runtime::{async_tool, tool::State};
 use serde::Serialize;
 
 use crate::tree::Tree;

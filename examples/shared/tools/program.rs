@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Stdio};
 
 use anyhow::{anyhow, bail};
-use async_tool_runtime::{CancellationToken, State, async_tool};
+use async_tool_runtime::{CancellationToken, async_tool, tool::State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::process::Command;

@@ -1,7 +1,7 @@
 //! A search over every file of a tree.
 
 use anyhow::anyhow;
-use async_tool_runtime::{State, ToolContext, async_tool};
+use async_tool_runtime::{ToolContext, async_tool, tool::State};
 use regex::bytes::Regex;
 use serde::Serialize;
 

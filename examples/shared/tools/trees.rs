@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use async_tool_runtime::{State, ToolContext, async_tool};
+use async_tool_runtime::{ToolContext, async_tool, tool::State};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::bail;
-use async_tool_runtime::{State, ToolContext, async_tool};
+use async_tool_runtime::{ToolContext, async_tool, tool::State};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

@@ -3,7 +3,12 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use async_tool_runtime::{CallAnswer, Entry, InputRequest, TaskNo, TaskOutcome, Timestamp};
+use async_tool_runtime::{
+    TaskNo, TaskOutcome,
+    journal::{CallAnswer, Entry},
+    task::Timestamp,
+    tool::InputRequest,
+};
 
 use crate::{plain::Short, table::Table};
 

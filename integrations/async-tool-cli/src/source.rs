@@ -2,7 +2,11 @@
 
 use std::{future::poll_fn, path::Path};
 
-use async_tool_runtime::{BoxStream, Entry, Journal as _, ReadError, Seq, SessionFilter, SessionId};
+use async_tool_runtime::{
+    Journal as _, SessionId,
+    future::BoxStream,
+    journal::{Entry, ReadError, Seq, SessionFilter},
+};
 use async_tool_sqlite::{SessionSummary, SqliteJournal};
 
 use crate::{arguments::Which, failure::Failure, plain::Plain};

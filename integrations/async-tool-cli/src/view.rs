@@ -6,7 +6,13 @@ use std::{
 };
 
 use anstyle::Style;
-use async_tool_runtime::{Answer, AnswerContent, Entry, Ledger, Message, SessionId, TaskNo, Timestamp, ToolCall};
+use async_tool_runtime::{
+    Message, SessionId, TaskNo, ToolCall,
+    agent::Ledger,
+    context::{Answer, AnswerContent},
+    journal::Entry,
+    task::Timestamp,
+};
 use serde_json::{Value, json};
 
 use crate::plain::Short;

@@ -10,8 +10,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_tool_runtime::{
-    Arguments, CallId, Message, ModelError, ModelEvent, ModelRequest, StopReason, ToolCall, ToolDefinition, TurnEnd,
-    Usage, strip_invented_nulls,
+    Message, ToolCall, ToolDefinition,
+    model::{ModelError, ModelEvent, ModelRequest, StopReason, TurnEnd, Usage},
+    schema::strip_invented_nulls,
+    tool::{Arguments, CallId},
 };
 use genai::chat::{self, MessageContent};
 use serde::de::IgnoredAny;

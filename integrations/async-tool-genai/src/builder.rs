@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use async_tool_runtime::Capabilities;
+use async_tool_runtime::model::Capabilities;
 use genai::{
     ModelIden, ServiceTarget,
     resolver::{AuthData, Endpoint},
@@ -134,7 +134,7 @@ impl GenaiModelBuilder {
             .map_err(|error| BuildError::Http(key.redact(&error.to_string())))?;
         let dialect = match self.tool_mode {
             ToolMode::Native => provider.dialect(self.strict),
-            ToolMode::Json => async_tool_runtime::Dialect::Plain,
+            ToolMode::Json => async_tool_runtime::schema::Dialect::Plain,
         };
         let endpoint = base_url.as_ref().map(|url| Endpoint::from_owned(url.as_str()));
         Ok(GenaiModel(Arc::new(Inner {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_tool_runtime::ModelError;
+use async_tool_runtime::model::ModelError;
 use genai::webc::StreamTimeout;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;

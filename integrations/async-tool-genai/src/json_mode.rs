@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use async_tool_runtime::{Dialect, Message, ModelError, ModelEvent, ModelRequest};
+use async_tool_runtime::{
+    Message,
+    model::{ModelError, ModelEvent, ModelRequest},
+    schema::Dialect,
+};
 use genai::chat::{
     self, ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat, ContentPart, JsonSpec, MessageContent,
 };

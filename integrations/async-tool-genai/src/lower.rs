@@ -9,7 +9,12 @@
 //! 3. No text is empty.
 //! 4. What is appended to a conversation changes nothing of what was sent before: prompt caches work by prefixes.
 
-use async_tool_runtime::{Answer, Dialect, Message, ModelError, ModelRequest, ToolCall, ToolDefinition};
+use async_tool_runtime::{
+    Message, ToolCall, ToolDefinition,
+    context::Answer,
+    model::{ModelError, ModelRequest},
+    schema::Dialect,
+};
 use genai::{
     ModelIden,
     chat::{CacheControl, ChatMessage, ChatRequest, ContentPart, CustomPart, MessageContent, Tool, ToolResponse},

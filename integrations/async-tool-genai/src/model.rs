@@ -8,7 +8,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use async_tool_runtime::{BoxFuture, Capabilities, Dialect, Model, ModelError, ModelEvent, ModelRequest, ModelStream};
+use async_tool_runtime::{
+    Model,
+    future::BoxFuture,
+    model::{Capabilities, ModelError, ModelEvent, ModelRequest, ModelStream},
+    schema::Dialect,
+};
 use futures_core::Stream;
 use genai::{
     ModelIden,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use async_tool_runtime::Dialect;
+use async_tool_runtime::schema::Dialect;
 use genai::adapter::AdapterKind;
 
 /// Who runs the model, and so which wire format is spoken.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_openai::error::OpenAIError;
-use async_tool_runtime::ModelError;
+use async_tool_runtime::model::ModelError;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 

@@ -9,7 +9,11 @@ use std::{
 };
 
 use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
-use async_tool_runtime::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Timestamp};
+use async_tool_runtime::{
+    Model,
+    model::{Capabilities, ModelError, ModelEvent, ModelRequest, ModelStream},
+    task::Timestamp,
+};
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;

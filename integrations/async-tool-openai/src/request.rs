@@ -1,6 +1,10 @@
 //! The body of a request.
 
-use async_tool_runtime::{Dialect, ModelRequest, SchemaError, ToolDefinition};
+use async_tool_runtime::{
+    ToolDefinition,
+    model::ModelRequest,
+    schema::{Dialect, SchemaError},
+};
 use serde_json::{Map, Value, json};
 
 use crate::lowering::{Rules, TASK_TOOL, lower};

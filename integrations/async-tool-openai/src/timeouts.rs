@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How long a turn may take, and its parts. What takes longer has failed, and may be tried again.
 ///
 /// An agent has a limit of its own: it gives up a turn of which nothing has come for
-/// [`model_timeout`](async_tool_runtime::AsyncAgentBuilder::model_timeout), 5 minutes by default. An answer that comes in one piece is silent until its end.
+/// [`model_timeout`](async_tool_runtime::agent::AsyncAgentBuilder::model_timeout), 5 minutes by default. An answer that comes in one piece is silent until its end.
 ///
 /// ```
 /// use std::time::Duration;

@@ -18,7 +18,10 @@ use std::{
 };
 
 use async_tool_runtime::{
-    Arguments, ModelError, ModelEvent, StopReason, ToolCall, ToolDefinition, TurnEnd, Usage, strip_invented_nulls,
+    ToolCall, ToolDefinition,
+    model::{ModelError, ModelEvent, StopReason, TurnEnd, Usage},
+    schema::strip_invented_nulls,
+    tool::Arguments,
 };
 use serde_json::Value;
 

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use async_tool_runtime::{AppendError, Entry, Seq, SessionId, Timestamp};
+use async_tool_runtime::{
+    SessionId,
+    journal::{AppendError, Entry, Seq},
+    task::Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use async_tool_runtime::Timestamp;
+use async_tool_runtime::task::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::{
@@ -127,7 +127,7 @@ impl SqliteJournalBuilder {
         self
     }
 
-    /// How long to wait while another process writes. Then an append is [`Unavailable`](async_tool_runtime::AppendError::Unavailable), and may be tried again.
+    /// How long to wait while another process writes. Then an append is [`Unavailable`](async_tool_runtime::journal::AppendError::Unavailable), and may be tried again.
     /// Default: 5 s.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;

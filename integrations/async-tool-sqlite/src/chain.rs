@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt, str::FromStr};
 
-use async_tool_runtime::{Seq, SessionId};
+use async_tool_runtime::{SessionId, journal::Seq};
 use sha2::{Digest as _, Sha256};
 
 const TAG: &[u8] = b"async-tool-sqlite link 1\0";

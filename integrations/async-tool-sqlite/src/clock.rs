@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use async_tool_runtime::Timestamp;
+use async_tool_runtime::task::Timestamp;
 
 /// The system's clock, which all processes of a machine share; or a test's.
 #[derive(Clone, Default)]

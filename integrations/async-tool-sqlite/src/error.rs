@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use async_tool_runtime::{AppendError, ReadError, Seq, SessionId};
+use async_tool_runtime::{
+    SessionId,
+    journal::{AppendError, ReadError, Seq},
+};
 use rusqlite::ErrorCode;
 
 /// A journal could not be opened. A file that was there before is as it was.

@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use async_tool_runtime::{BoxStream, ReadError, Seq, SessionId};
+use async_tool_runtime::{
+    SessionId,
+    future::BoxStream,
+    journal::{ReadError, Seq},
+};
 use serde::de::IgnoredAny;
 
 use crate::{

@@ -8,7 +8,9 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AppendError, BoxFuture, BoxStream, Entry, Journal, ReadError, Seq, SessionFilter, SessionId, Snapshot,
+    Journal, SessionId,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, ReadError, Seq, SessionFilter, Snapshot},
 };
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;

@@ -3,7 +3,7 @@
 //! [`SqliteJournal`] is a [`Journal`](async_tool_runtime::Journal). Give it to an agent, and its sessions outlive the process:
 //!
 //! ```
-//! use async_tool_runtime::{Journal as _, Seq, SessionFilter, SessionId};
+//! use async_tool_runtime::{journal::{Seq, SessionFilter}, Journal as _, SessionId};
 //! use async_tool_sqlite::SqliteJournal;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@
 //! 1. **An append is there as a whole or not at all**, whatever happens to future, process or machine. When it returns `Ok` it is on the disk
 //!    ([`Durability::Full`], the default), so it survives `kill -9` and the loss of power.
 //! 2. **A session has one writer.** An append is made only after the entry that its writer knows as the last. Of two that know the same entry one goes on,
-//!    and the other gets a [`Conflict`](async_tool_runtime::AppendError::Conflict).
+//!    and the other gets a [`Conflict`](async_tool_runtime::journal::AppendError::Conflict).
 //! 3. **A live owner keeps its sessions.** Each open journal is an owner. Its first append to a session, also one without entries, claims it. Others get
 //!    a `Conflict` that says until when the session is held. The session is free at once if its owner has closed the journal, if its process
 //!    is dead (also by `kill -9`: the system gives up a dead process's lock), or if it hasn't been heard of for a whole lease (30 s by

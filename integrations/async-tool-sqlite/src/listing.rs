@@ -1,6 +1,11 @@
 //! What a journal holds, for tools that show it.
 
-use async_tool_runtime::{BoxStream, ReadError, SessionFilter, SessionId, Timestamp};
+use async_tool_runtime::{
+    SessionId,
+    future::BoxStream,
+    journal::{ReadError, SessionFilter},
+    task::Timestamp,
+};
 use rusqlite::{Connection, Row, params};
 
 use crate::{

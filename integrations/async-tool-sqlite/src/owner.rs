@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use async_tool_runtime::Timestamp;
+use async_tool_runtime::task::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 

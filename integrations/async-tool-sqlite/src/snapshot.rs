@@ -1,6 +1,9 @@
 //! Snapshots: one for each session.
 
-use async_tool_runtime::{AppendError, Seq, SessionId, Snapshot};
+use async_tool_runtime::{
+    SessionId,
+    journal::{AppendError, Seq, Snapshot},
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use async_tool_runtime::ReadError;
+use async_tool_runtime::journal::ReadError;
 use futures_core::Stream;
 use rusqlite::Connection;
 use tokio::sync::oneshot;

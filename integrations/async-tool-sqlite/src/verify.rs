@@ -1,6 +1,10 @@
 //! Whether what is stored is what was written.
 
-use async_tool_runtime::{BoxStream, ReadError, Seq, SessionId};
+use async_tool_runtime::{
+    SessionId,
+    future::BoxStream,
+    journal::{ReadError, Seq},
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::de::IgnoredAny;
 

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_tool_runtime::Seq;
+use async_tool_runtime::journal::Seq;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::{

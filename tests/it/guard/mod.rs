@@ -6,7 +6,7 @@ mod ordinary;
 
 use std::borrow::Cow;
 
-use async_tool_runtime::{FrameCut, FrameGuard};
+use async_tool_runtime::agent::{FrameCut, FrameGuard};
 use proptest::prelude::*;
 
 use self::attacks::{attacks, frame, spellings};

@@ -1,8 +1,11 @@
 //! Who gets in, and who goes first.
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, BuildError, CachePolicy, Dedupe, Effect, Priority, RateLimit, RetryPolicy, TaskSpec,
-    TaskStatus, ToolError, ToolErrorKind, WhenFull, testing::Gates,
+    AsyncToolManager, Effect, TaskStatus, ToolError, ToolErrorKind,
+    manager::{BuildError, WhenFull},
+    policy::{Approval, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy},
+    task::TaskSpec,
+    testing::Gates,
 };
 use serde_json::json;
 use tokio::time::Instant;

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, BreakerPolicy, FunctionTool, ModelStream, RateLimit, TaskHandle, ToolCall, ToolError,
-    ToolErrorKind, testing::ScriptedModel,
+    AsyncAgent, AsyncToolManager, FunctionTool, TaskHandle, ToolCall, ToolError, ToolErrorKind,
+    model::ModelStream,
+    policy::{BreakerPolicy, RateLimit},
+    testing::ScriptedModel,
 };
 use serde_json::json;
 

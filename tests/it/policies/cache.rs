@@ -1,6 +1,9 @@
 //! Values that are given again.
 
-use async_tool_runtime::{AsyncToolManager, CachePolicy, Dedupe, Effect, FunctionTool, Scope, ToolError};
+use async_tool_runtime::{
+    AsyncToolManager, Effect, FunctionTool, ToolError,
+    policy::{CachePolicy, Dedupe, Scope},
+};
 use serde_json::{Value, json};
 
 use crate::calls::{Log, idle, is_at_rest, quick, secs, start, start_in, start_with, tool, tool_of};

@@ -3,8 +3,11 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use async_tool_runtime::{
-    AsyncToolManager, BoundCall, CachePolicy, Dedupe, Effect, FunctionTool, SessionId, TaskOutcome, TaskSpec,
-    ToolDefinition, ToolError, TurnNo, testing::Gates,
+    AsyncToolManager, Effect, FunctionTool, SessionId, TaskOutcome, ToolDefinition, ToolError,
+    policy::{CachePolicy, Dedupe},
+    task::{TaskSpec, TurnNo},
+    testing::Gates,
+    tool::BoundCall,
 };
 use serde_json::json;
 

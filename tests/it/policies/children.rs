@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncToolManager, AsyncToolManagerBuilder, BreakerPolicy, ChildTask, Effect, FunctionTool, Priority, RetryPolicy,
-    TaskHandle, TaskOutcome, ToolError, ToolErrorKind,
+    AsyncToolManager, Effect, FunctionTool, TaskHandle, TaskOutcome, ToolError, ToolErrorKind,
+    manager::{AsyncToolManagerBuilder, ChildTask},
+    policy::{BreakerPolicy, Priority, RetryPolicy},
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -352,7 +353,7 @@ async fn a_task_that_has_ended_submits_nothing_more_also_when_the_manager_shuts_
     });
     for shared in [false, true] {
         let leaks = if shared {
-            leaks.clone().dedupe(async_tool_runtime::Dedupe::Share)
+            leaks.clone().dedupe(async_tool_runtime::policy::Dedupe::Share)
         } else {
             leaks.clone()
         };

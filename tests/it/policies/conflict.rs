@@ -7,9 +7,12 @@ use std::{
 };
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, AsyncToolManagerBuilder, BoundCall, CachePolicy, Dedupe, Effect, FunctionTool,
-    RetryPolicy, SessionId, TaskHandle, TaskSpec, TaskStatus, Tool, ToolContext, ToolDefinition, ToolError,
-    ToolErrorKind, async_tool,
+    AsyncToolManager, Effect, FunctionTool, SessionId, TaskHandle, TaskStatus, Tool, ToolContext, ToolDefinition,
+    ToolError, ToolErrorKind, async_tool,
+    manager::AsyncToolManagerBuilder,
+    policy::{Approval, CachePolicy, Dedupe, RetryPolicy},
+    task::TaskSpec,
+    tool::BoundCall,
 };
 use serde_json::{Value, json};
 use tokio::{

@@ -6,9 +6,13 @@ use std::sync::{
 };
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, BoxFuture, CachePolicy, Dedupe, Effect, FunctionTool, InputRequest, RateLimit,
-    RetryPolicy, Scope, TaskNo, TaskOutcome, TaskSpec, TaskStatus, ToolError, ToolErrorKind, ToolRequest, ToolService,
-    WhenFull, testing::Gates,
+    AsyncToolManager, Effect, FunctionTool, TaskNo, TaskOutcome, TaskStatus, ToolError, ToolErrorKind,
+    future::BoxFuture,
+    manager::{ToolRequest, ToolService, WhenFull},
+    policy::{Approval, CachePolicy, Dedupe, RateLimit, RetryPolicy, Scope},
+    task::TaskSpec,
+    testing::Gates,
+    tool::InputRequest,
 };
 use serde_json::{Value, json};
 

@@ -8,8 +8,10 @@ use std::{
 };
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, BoundCall, BreakerPolicy, CachePolicy, Dedupe, Effect, FunctionTool, InputRequest,
-    RateLimit, RetryPolicy, TaskHandle, TaskId, TaskStatus, ToolDefinition, ToolRequest,
+    AsyncToolManager, Effect, FunctionTool, TaskHandle, TaskId, TaskStatus, ToolDefinition,
+    manager::ToolRequest,
+    policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, RateLimit, RetryPolicy},
+    tool::{BoundCall, InputRequest},
 };
 use serde_json::json;
 use tokio::{runtime::Runtime, time::timeout};

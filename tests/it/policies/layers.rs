@@ -9,8 +9,10 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, AsyncToolManagerBuilder, BoxFuture, CachePolicy, Dedupe, Effect, FunctionTool, RetryPolicy,
-    TaskHandle, TaskOutcome, ToolContext, ToolError, ToolErrorKind, ToolRequest,
+    AsyncToolManager, Effect, FunctionTool, TaskHandle, TaskOutcome, ToolContext, ToolError, ToolErrorKind,
+    future::BoxFuture,
+    manager::{AsyncToolManagerBuilder, ToolRequest},
+    policy::{CachePolicy, Dedupe, RetryPolicy},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

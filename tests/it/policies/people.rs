@@ -7,10 +7,13 @@ use std::sync::{
 };
 
 use async_tool_runtime::{
-    AgentEventKind, Approval, AsyncAgent, AsyncToolManager, BoundCall, Dedupe, Effect, FunctionTool, InputRequest,
-    ModelStream, ResolveError, RetryPolicy, TaskEvent, TaskHandle, TaskId, TaskOutcome, TaskStatus, ToolCall,
-    ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    AgentEventKind, AsyncAgent, AsyncToolManager, Effect, FunctionTool, TaskEvent, TaskHandle, TaskId, TaskOutcome,
+    TaskStatus, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    manager::ResolveError,
+    model::ModelStream,
+    policy::{Approval, Dedupe, RetryPolicy},
     testing::{Gates, ScriptedModel},
+    tool::{BoundCall, InputRequest},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

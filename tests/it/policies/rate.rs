@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AsyncToolManager, Effect, FunctionTool, RateLimit, RetryPolicy, TaskOutcome, ToolError, ToolErrorKind,
+    AsyncToolManager, Effect, FunctionTool, TaskOutcome, ToolError, ToolErrorKind,
+    policy::{RateLimit, RetryPolicy},
 };
 use serde_json::json;
 use tokio::time::Instant;

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    Approval, AsyncToolManager, BoundCall, Dedupe, FunctionTool, State, TaskEvent, TaskSpec, Timestamp, ToolContext,
-    ToolDefinition, ToolError, ToolErrorKind,
+    AsyncToolManager, FunctionTool, TaskEvent, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
+    policy::{Approval, Dedupe},
+    task::{TaskSpec, Timestamp},
+    tool::{BoundCall, State},
 };
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -28,7 +30,7 @@ struct Empty {}
 
 #[tokio::test(start_paused = true)]
 async fn no_error_that_the_library_makes_shows_the_model_what_is_for_operators() {
-    let in_layer = tower::util::MapRequestLayer::new(|request: async_tool_runtime::ToolRequest| {
+    let in_layer = tower::util::MapRequestLayer::new(|request: async_tool_runtime::manager::ToolRequest| {
         assert_ne!(&**request.tool(), "layered", "{SECRET}");
         request
     });
@@ -88,7 +90,7 @@ async fn no_error_that_the_library_makes_shows_the_model_what_is_for_operators()
 async fn what_only_operators_can_mend_is_said_without_their_words() {
     struct Database;
     let needs = tool("needs", |cx| async move {
-        let _database: State<Database> = async_tool_runtime::FromToolContext::from_tool_context(&cx)?;
+        let _database: State<Database> = async_tool_runtime::tool::FromToolContext::from_tool_context(&cx)?;
         Ok(json!(1))
     });
     let manager = AsyncToolManager::builder().tool(needs).build().unwrap();
@@ -140,7 +142,11 @@ async fn progress_goes_out_ten_times_a_second_and_the_latest_is_in_the_snapshot(
 }
 
 /// When reports went out, in milliseconds since `begin`, and what they said; until the task of each has ended.
-async fn went_out(events: &mut async_tool_runtime::EventStream, begin: Instant, tasks: usize) -> Vec<(u128, String)> {
+async fn went_out(
+    events: &mut async_tool_runtime::TaskEventStream,
+    begin: Instant,
+    tasks: usize,
+) -> Vec<(u128, String)> {
     let (mut out, mut ended) = (Vec::new(), 0);
     while ended < tasks {
         match events.next().await.unwrap() {

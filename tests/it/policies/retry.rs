@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AsyncToolManager, Effect, FunctionTool, IdempotencyKey, RetryPolicy, TaskHandle, TaskOutcome, ToolError,
-    ToolErrorKind, testing::Gates,
+    AsyncToolManager, Effect, FunctionTool, TaskHandle, TaskOutcome, ToolError, ToolErrorKind, policy::RetryPolicy,
+    testing::Gates, tool::IdempotencyKey,
 };
 use serde_json::json;
 use tokio::time::Instant;

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncToolManager, BoxFuture, Effect, Embedder, FunctionTool, Scope, SemanticCache, TaskOutcome, async_tool,
+    AsyncToolManager, Effect, FunctionTool, TaskOutcome, async_tool,
+    future::BoxFuture,
+    policy::{Embedder, Scope, SemanticCache},
 };
 use serde_json::{Value, json};
 

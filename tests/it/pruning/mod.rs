@@ -12,8 +12,11 @@ use std::{
 };
 
 use async_tool_runtime::{
-    Answer, AnswerContent, ApproximateTokens, ContextWindow, Message, PrunePolicy, Pruned, RunningTask, StatusLimit,
-    TaskNo, TaskStatus, TokenEstimator, pruned_view, status_block,
+    Message, TaskNo, TaskStatus,
+    context::{
+        Answer, AnswerContent, ApproximateTokens, ContextWindow, PrunePolicy, Pruned, RunningTask, StatusLimit,
+        TokenEstimator, pruned_view, status_block,
+    },
 };
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::json;

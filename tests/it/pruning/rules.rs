@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use async_tool_runtime::{AnswerContent, Message, TaskNo, ToolCall};
+use async_tool_runtime::{Message, TaskNo, ToolCall, context::AnswerContent};
 use serde_json::Value;
 
 type Broken = Result<(), String>;

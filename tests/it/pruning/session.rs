@@ -3,9 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    AgentAction, AgentInput, AgentMachine, AgentPolicy, AsyncTaskResult, Background, BoundCall, DeliveryPolicy, Effect,
-    FunctionTool, Ledger, Message, ModelError, SessionId, StopReason, TaskId, TaskOutcome, TaskSpec, Timer, Timestamp,
-    Timing, Tool, ToolCall, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry, TurnEnd, TurnEvent, TurnNo,
+    AsyncTaskResult, Effect, FunctionTool, Message, SessionId, TaskId, TaskOutcome, Tool, ToolCall, ToolDefinition,
+    ToolError, ToolErrorKind,
+    agent::{
+        AgentPolicy, Ledger,
+        machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
+    },
+    model::{ModelError, StopReason, TurnEnd},
+    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    tool::{Background, BoundCall, DeliveryPolicy, ToolRegistry},
 };
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,8 +1,6 @@
 //! Injected parameters stand anywhere, come through aliases and references, and never show in the schema.
 
-use async_tool_runtime::{
-    CancellationToken, FromToolContext, IdempotencyKey, State, Tool, ToolContext, ToolError, async_tool,
-};
+use async_tool_runtime::{async_tool, tool::{FromToolContext, IdempotencyKey, State}, CancellationToken, Tool, ToolContext, ToolError};
 use serde_json::json;
 
 struct Attempt(u32);

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use async_tool_runtime::{FromToolContext, Tool, ToolContext, async_tools};
+use async_tool_runtime::{async_tools, tool::FromToolContext, Tool, ToolContext};
 use serde_json::json;
 
 /// Counts.

@@ -68,6 +68,6 @@ fn main() {
     ::core::assert_eq!(&*names::add::tool().definition().name, "add");
     let service = ::std::sync::Arc::new(names::Service(5));
     ::core::assert_eq!(service.tools().len(), 1);
-    let arguments = ::async_tool_runtime::Arguments::from_text("null");
+    let arguments = ::async_tool_runtime::tool::Arguments::from_text("null");
     ::core::assert!(names::later::tool().bind(&arguments).is_err());
 }

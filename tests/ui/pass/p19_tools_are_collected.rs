@@ -1,6 +1,6 @@
 //! `tools!` collects tools by path; two of one name are refused.
 
-use async_tool_runtime::{ToolRegistry, async_tool, tools};
+use async_tool_runtime::{async_tool, tool::ToolRegistry, tools};
 
 /// Adds.
 #[async_tool]

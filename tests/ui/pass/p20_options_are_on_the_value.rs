@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_tool_runtime::{
-    Approval, Background, BreakerPolicy, CachePolicy, Dedupe, DeliveryPolicy, Effect, LostTask, Priority, RateLimit, Reconciled, ResourceArgument, RetryPolicy,
-    Scope, Tool, ToolDefinition, ToolOptions, async_tool,
-};
+use async_tool_runtime::{async_tool, policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope}, tool::{Background, DeliveryPolicy, LostTask, Reconciled, ToolOptions}, Effect, Tool, ToolDefinition};
 
 /// Plain.
 #[async_tool]

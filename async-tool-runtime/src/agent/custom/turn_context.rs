@@ -87,7 +87,7 @@ impl fmt::Debug for TurnContext {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CallReceipt {
-    /// The name of the call, by which its result can be told: [`AsyncTaskResult::call`](crate::AsyncTaskResult::call).
+    /// The name of the call, by which its result can be told: [`AsyncTaskResult::call`](crate::task::AsyncTaskResult::call).
     pub call: CallId,
     /// The name of the tool.
     pub tool: Arc<str>,
@@ -121,7 +121,7 @@ impl fmt::Display for TurnOverError {
 
 impl Error for TurnOverError {}
 
-impl From<TurnOverError> for crate::ModelError {
+impl From<TurnOverError> for crate::model::ModelError {
     fn from(error: TurnOverError) -> Self {
         Self::permanent(error.to_string()).with_source(error)
     }

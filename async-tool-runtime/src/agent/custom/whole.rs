@@ -37,7 +37,7 @@ use crate::{
 /// 2. Every message of the user's and every result is in the input of one completed turn, exactly one. A turn is completed when it
 ///    returned `Ok` and its end is in the journal.
 /// 3. A turn that wasn't completed (it failed, panicked, or was dropped in the middle because its session was closed or a result
-///    [interrupted](crate::DeliveryPolicy::Interrupt) it) leaves nothing behind. Its input comes again, with what is new since;
+///    [interrupted](crate::tool::DeliveryPolicy::Interrupt) it) leaves nothing behind. Its input comes again, with what is new since;
 ///    [`rollback`](Self::rollback) is called before, and [`TurnInput::ordinal`] is the same. A call made by it doesn't run, or is
 ///    stopped where it only reads and ran already; its result is given to nobody.
 /// 4. There is one exception, which the input tells: of a turn that was interrupted, the conversation keeps what it had said and called
@@ -50,7 +50,8 @@ use crate::{
 ///
 /// ```
 /// use async_tool_runtime::{
-///     Agent, AsyncAgent, AsyncToolManager, ModelError, Transactional, TurnContext, TurnInput, TurnReply, async_tool, tools,
+///     agent::custom::{Agent, Transactional, TurnContext, TurnInput, TurnReply},
+///     async_tool, model::ModelError, tools, AsyncAgent, AsyncToolManager,
 /// };
 /// use serde_json::json;
 ///

@@ -1,6 +1,6 @@
 //! Text to be cut.
 
-/// Kind of text that a [`FrameGuard`](crate::FrameGuard) has cut.
+/// Kind of text that a [`FrameGuard`](crate::agent::FrameGuard) has cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FrameCut {

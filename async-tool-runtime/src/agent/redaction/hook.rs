@@ -5,20 +5,20 @@ use crate::{journal::Entry, session::SessionId};
 /// Replacement of every secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// Takes out of entries what is not to be written down. [`AsyncAgentBuilder::redact`](crate::AsyncAgentBuilder::redact) sets it; closures
+/// Takes out of entries what is not to be written down. [`AsyncAgentBuilder::redact`](crate::agent::AsyncAgentBuilder::redact) sets it; closures
 /// implement it.
 ///
 /// # What needs no hook
 ///
-/// Arguments that are marked with `#[arg(sensitive)]` ([`FunctionTool::sensitive_arguments`](crate::FunctionTool::sensitive_arguments)), and the
-/// results of tools with `sensitive = "result"` ([`FunctionTool::sensitive_result`](crate::FunctionTool::sensitive_result)). The journal is given
+/// Arguments that are marked with `#[arg(sensitive)]` ([`FunctionTool::sensitive_arguments`](crate::tool::FunctionTool::sensitive_arguments)), and the
+/// results of tools with `sensitive = "result"` ([`FunctionTool::sensitive_result`](crate::tool::FunctionTool::sensitive_result)). The journal is given
 /// [`REDACTED`] in their place wherever they stand:
 ///
 /// - in the call, the record of the task, and what people are asked to approve. Arguments that the tool doesn't know are taken out
 ///   too, since a secret may stand under a misspelt name, and so are arguments as a whole if they are no object.
 /// - in what the model was told: deliveries and the answers of the `task` tool.
-/// - in calls whose arguments are [futures](crate::FutureArgument) of such a result.
-/// - in [snapshots](crate::Snapshot) of the session.
+/// - in calls whose arguments are [futures](crate::task::FutureArgument) of such a result.
+/// - in [snapshots](crate::journal::Snapshot) of the session.
 /// - in the provider's own blocks of a turn that made such a call. They are left out as a whole, since they may be signed; a session that is taken up
 ///   again sends the text and the calls of that turn instead.
 /// - in errors. Of a tool whose result is a secret the message of a failure is taken out; of one with a secret argument, the message that
@@ -33,14 +33,14 @@ pub const REDACTED: &str = "[redacted]";
 ///
 /// # What doesn't change
 ///
-/// The live session. The tool, the model, the user and the agent's [events](crate::AsyncAgent::events) have the true values; so do a
-/// [`Backend`](crate::Backend), to which tasks are sent, and a task's snapshots. A sub-agent has a session, and a builder, of its own: what is
+/// The live session. The tool, the model, the user and the agent's [events](crate::agent::AsyncAgent::events) have the true values; so do a
+/// [`Backend`](crate::backend::Backend), to which tasks are sent, and a task's snapshots. A sub-agent has a session, and a builder, of its own: what is
 /// remembered in one session is not known in the other.
 ///
 /// # After a restart
 ///
 /// The true values are gone. The model is shown [`REDACTED`], and a task whose arguments, or a result that they wait for, were replaced is not run
-/// again: it fails where it can't have changed anything, and ends as [`TaskOutcome::Unknown`](crate::TaskOutcome::Unknown) otherwise.
+/// again: it fails where it can't have changed anything, and ends as [`TaskOutcome::Unknown`](crate::task::TaskOutcome::Unknown) otherwise.
 ///
 /// # What a hook does
 ///
@@ -53,13 +53,15 @@ pub const REDACTED: &str = "[redacted]";
 ///
 /// Texts that it empties are [`REDACTED`] then. It must not change anything else: ids, numbers, times, kinds of entries. An entry that it
 /// changed so, and one at which it panicked, is not written: the session stops, as it does when its journal fails, with
-/// [`AppendError::Unredacted`](crate::AppendError::Unredacted).
+/// [`AppendError::Unredacted`](crate::journal::AppendError::Unredacted).
 ///
 /// It MUST NOT block: it runs on the thread of the agent, before each append. With a hook or a marked tool an agent keeps a second
-/// [`Ledger`](crate::Ledger), of what it wrote; without either, nothing of this costs anything.
+/// [`Ledger`](crate::agent::Ledger), of what it wrote; without either, nothing of this costs anything.
 ///
 /// ```
-/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, Entry, REDACTED, RulePlanner, SessionId, async_tool, tools};
+/// use async_tool_runtime::{
+///     agent::REDACTED, async_tool, journal::Entry, tools, AsyncAgent, AsyncToolManager, RulePlanner, SessionId,
+/// };
 ///
 /// /// Logs in.
 /// #[async_tool]

@@ -10,7 +10,7 @@
 //!    touch the ledger of the machine.
 //! 3. What is written folds. The [`Redactor`] keeps the fold of it beside the machine's, so an entry that would make the session one that nobody
 //!    can take up again is found before it is written.
-//! 4. What was replaced is marked ([`ToolCall::redacted`](crate::ToolCall::redacted), [`AsyncTaskResult::redacted`](crate::AsyncTaskResult::redacted)),
+//! 4. What was replaced is marked ([`ToolCall::redacted`](crate::tool::ToolCall::redacted), [`AsyncTaskResult::redacted`](crate::task::AsyncTaskResult::redacted)),
 //!    so that nothing is ever carried out with what stands in its place. A guess from the text would be the model's to make.
 //! 5. The text of a delivery is made anew of what was written, never edited: it says what the journal's results say.
 //!

@@ -546,7 +546,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{SessionId, ToolCall};
+    use crate::{session::SessionId, tool::ToolCall};
 
     #[test]
     fn attempts_beyond_all_numbers_are_as_many_as_can_be_said() {

@@ -6,11 +6,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{TaskCell, TaskHandle, record_of};
 use crate::{
-    AsyncTaskResult, TaskId, TaskOutcome, ToolCall, ToolContext, ToolError, ToolErrorKind, policy::canonical,
-    tool::outside_of_a_manager,
+    id::TaskId,
+    policy::canonical,
+    task::{AsyncTaskResult, TaskOutcome},
+    tool::{ToolCall, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager},
 };
 
-/// A task that another task has submitted, with [`ToolContext::submit_tool`](crate::ToolContext::submit_tool).
+/// A task that another task has submitted, with [`ToolContext::submit_tool`](crate::tool::ToolContext::submit_tool).
 ///
 /// It lives no longer than its owner: dropping this cancels it.
 #[must_use = "dropping a child task cancels it"]
@@ -102,7 +104,7 @@ impl ToolContext {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels the call, and this task goes on at once, [whether there is a slot or not](crate::AsyncToolManagerBuilder::concurrency).
+    /// Dropping the future cancels the call, and this task goes on at once, [whether there is a slot or not](crate::manager::AsyncToolManagerBuilder::concurrency).
     pub async fn call_tool<T: DeserializeOwned>(&self, name: &str, arguments: impl Serialize) -> Result<T, ToolError> {
         self.submit_tool(name, arguments)?.value().await
     }

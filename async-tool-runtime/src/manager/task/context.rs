@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{TaskCell, cell::Question};
 use crate::{
-    BoxFuture, InputRequest, ProgressReport, ToolContext, ToolError, ToolErrorKind,
+    future::BoxFuture,
     manager::Inner,
-    tool::{ContextHost, outside_of_a_manager},
+    tool::{ContextHost, InputRequest, ProgressReport, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager},
 };
 
 /// The record of the task that a context belongs to.

@@ -71,7 +71,7 @@ impl TaskHandle {
         }
     }
 
-    /// Says something to the task's function, which reads it with [`Messages`](crate::Messages). Never waits. A task that waits in the
+    /// Says something to the task's function, which reads it with [`Messages`](crate::tool::Messages). Never waits. A task that waits in the
     /// queue keeps what is sent to it; where calls share one run, that run gets it. At most 64 messages wait to be read.
     ///
     /// `Ok` says that the message was kept, and not that it will be read: a tool may not look, or may end before. Messages that weren't

@@ -34,7 +34,7 @@ pub(super) async fn reopening<S: JournalStore>(mut stage: Stage<S>) -> Checked {
     let (session, mut entries) = stage.session("s", 0).await?;
     let (closed, mut closed_entries) = stage.session("closed", 2).await?;
     closed_entries.push(Entry::Closed {
-        at: crate::Timestamp::from_millis(1),
+        at: crate::clock::Timestamp::from_millis(1),
     });
     stage.appended(&closed, 2, &closed_entries[2..]).await?;
     for round in 0..8 {

@@ -12,7 +12,7 @@ const LEAD: usize = 60;
 /// A rule that a journal broke.
 ///
 /// ```
-/// # use async_tool_runtime::{MemoryJournal, testing::JournalStore};
+/// # use async_tool_runtime::{journal::MemoryJournal, testing::JournalStore};
 /// use async_tool_runtime::testing::{JournalRule, JournalSuite};
 /// # use std::{error::Error, sync::Arc};
 ///
@@ -83,7 +83,7 @@ impl fmt::Display for BrokenRule {
 /// The rules that a journal broke, one at least.
 ///
 /// ```
-/// # use async_tool_runtime::{MemoryJournal, testing::JournalStore};
+/// # use async_tool_runtime::{journal::MemoryJournal, testing::JournalStore};
 /// use async_tool_runtime::testing::{JournalRule, JournalSuite};
 /// # use std::{error::Error, sync::Arc};
 ///

@@ -8,7 +8,7 @@ use crate::journal::Journal;
 /// at first.
 ///
 /// ```
-/// use async_tool_runtime::{MemoryJournal, testing::JournalStore};
+/// use async_tool_runtime::{journal::MemoryJournal, testing::JournalStore};
 /// use std::{error::Error, sync::Arc};
 ///
 /// /// Stands for a directory: its entries are there when it is opened again.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::future::BoxFuture;
 
-/// Checks that a journal keeps the rules of [`Journal`](crate::Journal): those that its documentation states, and those on which the agent's
+/// Checks that a journal keeps the rules of [`Journal`](crate::journal::Journal): those that its documentation states, and those on which the agent's
 /// promises rest. For whoever writes one.
 ///
 /// Each of the [rules](JournalRule) gets a new store. The suite needs tokio's clock to run, so it is not for tests with paused time; it takes a few
@@ -20,7 +20,11 @@ use crate::future::BoxFuture;
 ///
 /// ```
 /// use async_tool_runtime::testing::{JournalSuiteError, JournalStore, JournalSuite};
-/// use async_tool_runtime::{AppendError, BoxFuture, BoxStream, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter, SessionId};
+/// use async_tool_runtime::{
+///     future::{BoxFuture, BoxStream},
+///     journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+///     Journal, SessionId,
+/// };
 /// use std::{error::Error, sync::Arc};
 ///
 /// /// Stands for a directory: what is in it is there when it is opened again.
@@ -92,7 +96,7 @@ where
     /// Checks these rules only, to work on one of them.
     ///
     /// ```
-    /// use async_tool_runtime::MemoryJournal;
+    /// use async_tool_runtime::journal::MemoryJournal;
     /// use async_tool_runtime::testing::{JournalRule, JournalSuite};
     /// use std::sync::Arc;
     ///

@@ -17,7 +17,7 @@ const FAILURES: u32 = 2;
 ///
 /// ```
 /// use async_tool_runtime::testing::{Explore, ScriptedModel};
-/// use async_tool_runtime::{AsyncToolManager, Entry};
+/// use async_tool_runtime::{journal::Entry, AsyncToolManager};
 ///
 /// Explore::new().seeds(0..5).run(async |sim| {
 ///     let manager = AsyncToolManager::builder().build().unwrap();
@@ -58,8 +58,8 @@ impl SimJournal {
     ///
     /// # Errors
     ///
-    /// [`FoldError`](crate::FoldError) at the first entry that can't follow those before it.
-    pub fn replay(&self, session: &SessionId) -> Result<Replay, crate::FoldError> {
+    /// [`FoldError`](crate::agent::FoldError) at the first entry that can't follow those before it.
+    pub fn replay(&self, session: &SessionId) -> Result<Replay, crate::agent::FoldError> {
         Replay::new(self.entries(session))
     }
 

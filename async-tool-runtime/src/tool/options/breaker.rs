@@ -5,12 +5,12 @@ use std::time::Duration;
 /// When a tool that fails is left alone for a while.
 ///
 /// After `failures` failed calls in a row (closed), every call fails at once with
-/// [`ToolErrorKind::Unavailable`](crate::ToolErrorKind::Unavailable) and says when to come back (open). After `cooldown` one call
+/// [`ToolErrorKind::Unavailable`](crate::tool::ToolErrorKind::Unavailable) and says when to come back (open). After `cooldown` one call
 /// is let through as a probe (half-open): if it succeeds the tool is called as before, otherwise the next cooldown begins. A probe that
 /// takes longer than `cooldown`, because it waits for people or for a result from outside for instance, keeps nobody out: the next
 /// call after that is a probe too, and whichever of them ends first decides.
 ///
-/// An error that says that another try can't help ([`with_retryable(false)`](crate::ToolError::with_retryable)) is an answer: "no such city"
+/// An error that says that another try can't help ([`with_retryable(false)`](crate::tool::ToolError::with_retryable)) is an answer: "no such city"
 /// is no sign of ill health. A call that was cancelled counts neither way, and so does one that never reached the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// Which values of a tool are kept, and given again to calls with the same arguments.
 ///
-/// Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one, and only values are kept, never errors. What a function
+/// Only tools whose effect is [`Effect::Read`](crate::tool::Effect::Read) can have one, and only values are kept, never errors. What a function
 /// gives after it was told to stop, or when its time was up, may be a part of a value: its own task has it, and it is not kept. The key is
 /// the name of the tool and the arguments as JSON values, so the order of keys doesn't count; whose calls share values is the
-/// tool's [`Scope`](crate::Scope).
+/// tool's [`Scope`](crate::policy::Scope).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CachePolicy {

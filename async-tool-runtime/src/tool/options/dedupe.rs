@@ -17,7 +17,7 @@ pub enum Dedupe {
     /// the first was cancelled. A failure is everybody's failure, and what a run gives whose time is up is everybody's value. A tool
     /// that calls itself with the same arguments would wait for itself.
     Share,
-    /// The later call is refused with [`ToolErrorKind::Duplicate`](crate::ToolErrorKind::Duplicate).
+    /// The later call is refused with [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate).
     Reject,
     /// The earlier call is cancelled once the later is let in, which has its place if the queue is full. A call that is refused cancels
     /// nothing.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// result that is in before its call is answered is the answer, under every policy. A user's message goes first, and ends every
 /// waiting, under every policy.
 ///
-/// A task has the policy that the host set for it with [`AsyncAgent::set_delivery`](crate::AsyncAgent::set_delivery), else its
+/// A task has the policy that the host set for it with [`AsyncAgent::set_delivery`](crate::agent::AsyncAgent::set_delivery), else its
 /// tool's, else the agent's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,13 +27,13 @@ pub enum DeliveryPolicy {
     /// - An idle agent is woken without a pause.
     /// - Only a turn that failed is asked again when the provider wants it, and not sooner; the result goes with it.
     ///
-    /// A turn is not broken off in its first moments ([`WakePolicy::quiet`](crate::WakePolicy::quiet)), so that results that come together cost two
+    /// A turn is not broken off in its first moments ([`WakePolicy::quiet`](crate::agent::WakePolicy::quiet)), so that results that come together cost two
     /// turns at most. Each result can break off one turn, and is delivered by the next; so the agent always gets on.
     Interrupt,
     /// With the next turn, whatever starts it: a user's message, or the result of another tool. Nobody is woken.
     ///
-    /// An agent that has nothing but such results is at rest, and [`run_until_idle`](crate::AsyncAgent::run_until_idle) returns.
-    /// With [`AckPolicy::Deferred`](crate::AckPolicy::Deferred), where acknowledgements start no turn either, a model that made only silent calls is not
+    /// An agent that has nothing but such results is at rest, and [`run_until_idle`](crate::agent::AsyncAgent::run_until_idle) returns.
+    /// With [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred), where acknowledgements start no turn either, a model that made only silent calls is not
     /// asked again before somebody says something: a batch must not end with them. Results that are still silent when the session
     /// is closed are dropped, and the journal says so.
     Silent,

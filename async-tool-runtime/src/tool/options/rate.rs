@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 ///
 /// Every attempt counts, because whoever set the quota counts requests. The window slides: in no span of that length are there more starts,
 /// wherever it begins. What comes beyond that waits, without a slot, in the order in which it came; while it waits, it counts as one of
-/// those the [queue](crate::AsyncToolManagerBuilder::queue_capacity) has room for.
+/// those the [queue](crate::manager::AsyncToolManagerBuilder::queue_capacity) has room for.
 ///
 /// The starts of the last window are remembered, with 16 bytes each.
 #[derive(Clone, Debug, PartialEq, Eq)]

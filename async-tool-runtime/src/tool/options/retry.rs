@@ -4,12 +4,12 @@ use std::time::Duration;
 
 /// Whether and when a call that failed is tried again.
 ///
-/// Only errors that are [`retryable`](crate::ToolError::retryable) are tried again, and only for tools whose effect
-/// [is repeatable](crate::Effect::is_repeatable), unless the error says that
-/// [the work was not started](crate::ToolError::with_not_started). Every attempt has the same idempotency key.
+/// Only errors that are [`retryable`](crate::tool::ToolError::retryable) are tried again, and only for tools whose effect
+/// [is repeatable](crate::tool::Effect::is_repeatable), unless the error says that
+/// [the work was not started](crate::tool::ToolError::with_not_started). Every attempt has the same idempotency key.
 ///
 /// The pause before attempt *n* + 1 is drawn evenly from zero to `min(longest, first × 2ⁿ⁻¹)` ("full jitter"), and is at least what
-/// the error's [`retry_after`](crate::ToolError::retry_after) asks for. Source:
+/// the error's [`retry_after`](crate::tool::ToolError::retry_after) asks for. Source:
 /// [Exponential Backoff and Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), AWS Architecture Blog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -27,8 +27,8 @@ const _: fn(&dyn Embedder) = |_| {};
 ///
 /// Only the named fields are compared by meaning: each must be a text, and as near as `threshold` to the one that is kept. All other
 /// arguments must be equal. Similarity never stands for a whole set of arguments: "flights from Rome to Oslo" and "from Oslo to Rome" are
-/// near. Only tools whose effect is [`Effect::Read`](crate::Effect::Read) can have one. Which values are kept is as for a
-/// [`CachePolicy`](crate::CachePolicy).
+/// near. Only tools whose effect is [`Effect::Read`](crate::tool::Effect::Read) can have one. Which values are kept is as for a
+/// [`CachePolicy`](crate::policy::CachePolicy).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SemanticCache {

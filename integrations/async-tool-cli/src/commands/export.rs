@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use async_tool_runtime::BoxStream;
+use async_tool_runtime::future::BoxStream;
 
 use crate::{arguments::Which, failure::Failure, source};
 
@@ -27,7 +27,7 @@ pub(super) async fn run(which: &Which, output: Option<&Path>) -> Result<bool, Fa
 }
 
 async fn write(
-    mut lines: BoxStream<'_, Result<String, async_tool_runtime::ReadError>>,
+    mut lines: BoxStream<'_, Result<String, async_tool_runtime::journal::ReadError>>,
     to: impl Write,
 ) -> Result<(), Failure> {
     let mut to = BufWriter::new(to);

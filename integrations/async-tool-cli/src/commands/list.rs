@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, path::Path};
 
-use async_tool_runtime::SessionFilter;
+use async_tool_runtime::journal::SessionFilter;
 use async_tool_sqlite::{Ownership, SessionSummary};
 use serde_json::json;
 

@@ -2,7 +2,11 @@
 
 use std::io::{BufWriter, Write as _};
 
-use async_tool_runtime::{Entry, Journal as _, Ledger, SessionId, check_journal};
+use async_tool_runtime::{
+    Journal as _, SessionId,
+    agent::Ledger,
+    journal::{Entry, check_journal},
+};
 use async_tool_sqlite::SqliteJournal;
 use serde_json::{Value, json};
 

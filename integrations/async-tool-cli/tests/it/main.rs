@@ -9,9 +9,15 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncTaskResult, AsyncToolManager, CallAnswer, Entry, Journal as _, Ledger, ModelStream, Seq,
-    SessionId, StopReason, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timestamp, Timing, ToolCall, TurnEnd,
-    TurnNo, async_tool, testing::ScriptedModel, tools,
+    AsyncAgent, AsyncTaskResult, AsyncToolManager, Journal as _, SessionId, TaskId, TaskNo, TaskOutcome, TaskStatus,
+    ToolCall,
+    agent::Ledger,
+    async_tool,
+    journal::{CallAnswer, Entry, Seq},
+    model::{ModelStream, StopReason, TurnEnd},
+    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    testing::ScriptedModel,
+    tools,
 };
 use async_tool_sqlite::SqliteJournal;
 use expect_test::expect;

@@ -1,7 +1,10 @@
 //! Prompt caches work by prefixes: what was sent once is sent the same again, with more behind it.
 
 use async_tool_genai::Provider;
-use async_tool_runtime::{Answer, AnswerContent, Message, TaskNo, ToolCall};
+use async_tool_runtime::{
+    Message, TaskNo, ToolCall,
+    context::{Answer, AnswerContent},
+};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,7 +1,11 @@
 //! Calls that are not as they should be.
 
 use async_tool_genai::Provider;
-use async_tool_runtime::{Answer, AnswerContent, Message, ModelEvent, StopReason};
+use async_tool_runtime::{
+    Message,
+    context::{Answer, AnswerContent},
+    model::{ModelEvent, StopReason},
+};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,7 +1,11 @@
 //! Tools for models that can't call them.
 
 use async_tool_genai::{Provider, ToolMode};
-use async_tool_runtime::{Answer, AnswerContent, Message, ModelEvent, StopReason};
+use async_tool_runtime::{
+    Message,
+    context::{Answer, AnswerContent},
+    model::{ModelEvent, StopReason},
+};
 use serde_json::json;
 
 use crate::{

@@ -1,7 +1,12 @@
 //! Whatever a conversation was, its requests keep the rules of their provider.
 
 use async_tool_genai::{GenaiModel, Provider};
-use async_tool_runtime::{Answer, AnswerContent, Arguments, Message, TaskAck, TaskId, TaskNo, TaskStatus, ToolCall};
+use async_tool_runtime::{
+    Message, TaskId, TaskNo, TaskStatus, ToolCall,
+    context::{Answer, AnswerContent},
+    task::TaskAck,
+    tool::Arguments,
+};
 use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::{Value, json};
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use async_tool_genai::{GenaiModel, GenaiModelBuilder, Provider};
-use async_tool_runtime::{Message, Model, ModelError, ModelEvent, ModelRequest, SessionId, ToolDefinition};
+use async_tool_runtime::{
+    Message, Model, SessionId, ToolDefinition,
+    model::{ModelError, ModelEvent, ModelRequest},
+};
 use futures_core::Stream;
 use serde_json::{Value, json};
 use tokio::{

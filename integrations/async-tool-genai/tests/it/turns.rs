@@ -1,7 +1,11 @@
 //! Turns as they come: text, calls, their end, and what goes back.
 
 use async_tool_genai::Provider;
-use async_tool_runtime::{Answer, AnswerContent, Message, ModelEvent, StopReason, ToolCall, Usage};
+use async_tool_runtime::{
+    Message, ToolCall,
+    context::{Answer, AnswerContent},
+    model::{ModelEvent, StopReason, Usage},
+};
 use serde_json::{Value, json};
 
 use crate::{

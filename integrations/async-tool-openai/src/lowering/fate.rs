@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use async_tool_runtime::{AnswerContent, Arguments, Message, TaskId, TaskNo, Timestamp};
+use async_tool_runtime::{Message, TaskId, TaskNo, context::AnswerContent, task::Timestamp, tool::Arguments};
 
 use super::{Rules, items, report};
 

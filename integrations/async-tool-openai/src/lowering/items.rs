@@ -1,6 +1,6 @@
 //! The items of one turn.
 
-use async_tool_runtime::{CallId, ToolCall};
+use async_tool_runtime::{ToolCall, tool::CallId};
 use serde_json::{Map, Value, json};
 
 /// The tool with which a model looks after its tasks. The runtime answers it within the turn, so it is an ordinary function.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use async_tool_runtime::{Answer, AnswerContent, AsyncTaskResult, TaskNo};
+use async_tool_runtime::{
+    AsyncTaskResult, TaskNo,
+    context::{Answer, AnswerContent},
+};
 use serde_json::Value;
 
 /// The words that a delivery always begins with end so. What stands behind them on the line is for this delivery alone.

@@ -23,7 +23,11 @@ mod tests;
 
 use std::time::Duration;
 
-use async_tool_runtime::{Answer, AnswerContent, Message, TaskAck, Timestamp};
+use async_tool_runtime::{
+    Message,
+    context::{Answer, AnswerContent},
+    task::{TaskAck, Timestamp},
+};
 use serde_json::{Value, json};
 
 pub(crate) use self::items::{Kept, TASK_TOOL};

@@ -4,7 +4,10 @@ mod history;
 
 use std::sync::Arc;
 
-use async_tool_runtime::{Pruned, TaskId, TaskNo, TaskStatus, ToolCall, pruned_view};
+use async_tool_runtime::{
+    TaskId, TaskNo, TaskStatus, ToolCall,
+    context::{Pruned, pruned_view},
+};
 use proptest::prelude::*;
 
 use self::history::{Call, History, Provider, Step, step};

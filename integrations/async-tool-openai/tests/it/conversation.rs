@@ -4,8 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use async_tool_openai::{OpenAiModel, OpenAiModelBuilder};
 use async_tool_runtime::{
-    AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder, AsyncToolManager, DeliveryPolicy, Message,
-    Model as _, ModelRequest, PrunePolicy, SessionId, TaskNo, testing::Gates,
+    AgentEventKind, AsyncAgent, AsyncToolManager, Message, Model as _, SessionId, TaskNo,
+    agent::{AgentEventStream, AsyncAgentBuilder},
+    context::PrunePolicy,
+    model::ModelRequest,
+    testing::Gates,
+    tool::DeliveryPolicy,
 };
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_tool_openai::{OpenAiModel, Timeouts};
-use async_tool_runtime::{ModelError, ModelEvent};
+use async_tool_runtime::model::{ModelError, ModelEvent};
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tracing::Level;

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_tool_openai::{OpenAiModel, OpenAiModelBuilder};
 use async_tool_runtime::{
-    Dialect, Message, Model as _, ModelError, ModelEvent, ModelRequest, SessionId, StopReason, ToolDefinition, TurnEnd,
-    Usage,
+    Message, Model as _, SessionId, ToolDefinition,
+    model::{ModelError, ModelEvent, ModelRequest, StopReason, TurnEnd, Usage},
+    schema::Dialect,
 };
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_tool_runtime::Timestamp;
+use async_tool_runtime::task::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use async_tool_runtime::{BoxStream, ReadError, SessionId, Timestamp};
+use async_tool_runtime::{SessionId, future::BoxStream, journal::ReadError, task::Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
@@ -58,7 +58,7 @@ type ScopeOf = Arc<dyn Fn(&SessionId) -> String + Send + Sync>;
 ///
 /// # Secrets
 ///
-/// Notes are what a model chose to write. [`Redact`](async_tool_runtime::Redact) and sensitive arguments are about journals of sessions, and know nothing of notes; use
+/// Notes are what a model chose to write. [`Redact`](async_tool_runtime::agent::Redact) and sensitive arguments are about journals of sessions, and know nothing of notes; use
 /// [`with_filter`](Self::with_filter). A note that is [forgotten](Self::forget) is found by nobody from then on; its bytes are in the file until something else
 /// is written in their place.
 #[derive(Clone)]

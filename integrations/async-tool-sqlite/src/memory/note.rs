@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, str::FromStr, sync::Arc};
 
-use async_tool_runtime::Timestamp;
+use async_tool_runtime::task::Timestamp;
 
 /// What is after each tag where they are stored; tags are in one line.
 pub(crate) const TAG_END: char = '\n';

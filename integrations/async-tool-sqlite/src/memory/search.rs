@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_tool_runtime::{BoxStream, ReadError, Timestamp};
+use async_tool_runtime::{future::BoxStream, journal::ReadError, task::Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Note, NoteId, Recalled, note::TAG_END, query::Query};

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    Background, DeliveryPolicy, Effect, FunctionTool, RetryPolicy, Timestamp, Tool, ToolContext, ToolError,
+    Effect, FunctionTool, Tool, ToolContext, ToolError,
+    policy::RetryPolicy,
+    task::Timestamp,
+    tool::{Background, DeliveryPolicy},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,8 +99,8 @@ impl Memory {
     /// `remember`: keeps a note, in the background.
     ///
     /// The call is acknowledged when the turn ends, and nobody waits for the disk. What became of it is [told silently](DeliveryPolicy::Silent), with whatever
-    /// turn comes next: a note wakes no model. (With [`AckPolicy::Eager`](async_tool_runtime::AckPolicy::Eager) the model goes on after its calls have been
-    /// acknowledged, as after all calls; with [`Deferred`](async_tool_runtime::AckPolicy::Deferred) a turn that ends with notes is the last one. A batch,
+    /// turn comes next: a note wakes no model. (With [`AckPolicy::Eager`](async_tool_runtime::agent::AckPolicy::Eager) the model goes on after its calls have been
+    /// acknowledged, as after all calls; with [`Deferred`](async_tool_runtime::agent::AckPolicy::Deferred) a turn that ends with notes is the last one. A batch,
     /// [`run_to_completion`](async_tool_runtime::AsyncAgent::run_to_completion), ends with nothing untold, so it tells the model.) The effect is idempotent,
     /// and the key of the note is that of the task: a call that is repeated after a failure or a crash writes one note.
     pub fn remember_tool(&self) -> FunctionTool {

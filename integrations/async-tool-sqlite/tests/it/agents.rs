@@ -1,7 +1,7 @@
 //! An agent whose session is in the file.
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, RulePlanner, SessionFilter, async_tool, testing::check_journal, tools,
+    AsyncAgent, AsyncToolManager, RulePlanner, async_tool, journal::SessionFilter, testing::check_journal, tools,
 };
 
 use crate::fixture::{Place, names, read};

@@ -1,6 +1,9 @@
 //! What every journal does.
 
-use async_tool_runtime::{AppendError, Journal as _, Seq, SessionFilter, Snapshot};
+use async_tool_runtime::{
+    Journal as _,
+    journal::{AppendError, Seq, SessionFilter, Snapshot},
+};
 use async_tool_sqlite::SqliteJournal;
 
 use crate::fixture::{Place, closed, messages, names, read, read_after, session, write};

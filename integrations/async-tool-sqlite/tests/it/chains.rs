@@ -1,6 +1,6 @@
 //! What somebody who edits the file can't hide.
 
-use async_tool_runtime::{Journal as _, Seq};
+use async_tool_runtime::{Journal as _, journal::Seq};
 use async_tool_sqlite::{Head, SqliteJournal, Tampering};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use rusqlite::Connection;

@@ -1,6 +1,10 @@
 //! Closed sessions, packed.
 
-use async_tool_runtime::{Entry, Journal as _, Seq, SessionFilter, Snapshot, Timestamp};
+use async_tool_runtime::{
+    Journal as _,
+    journal::{Entry, Seq, SessionFilter, Snapshot},
+    task::Timestamp,
+};
 use futures_util::{TryStreamExt as _, future::join_all};
 
 use crate::fixture::{Place, closed, messages, names, read, read_after, session, write};

@@ -2,7 +2,10 @@
 
 use std::task::{Context, Waker};
 
-use async_tool_runtime::{AppendError, Journal as _, Seq};
+use async_tool_runtime::{
+    Journal as _,
+    journal::{AppendError, Seq},
+};
 use futures_util::future::join_all;
 
 use crate::fixture::{Place, messages, read, session, why, write};

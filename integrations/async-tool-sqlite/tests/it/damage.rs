@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use async_tool_runtime::{Journal as _, Seq, SessionFilter};
+use async_tool_runtime::{
+    Journal as _,
+    journal::{Seq, SessionFilter},
+};
 use async_tool_sqlite::SqliteJournal;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;

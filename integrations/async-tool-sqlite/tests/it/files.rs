@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use async_tool_runtime::{AppendError, SessionFilter};
+use async_tool_runtime::journal::{AppendError, SessionFilter};
 use async_tool_sqlite::{Durability, OpenCheck, OpenError, SqliteJournal};
 
 use crate::fixture::{Place, messages, names, read, read_after, why, write};

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use async_tool_runtime::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter, SessionId, Timestamp};
+use async_tool_runtime::{
+    Journal, SessionId,
+    journal::{AppendError, Entry, ReadError, Seq, SessionFilter},
+    task::Timestamp,
+};
 use async_tool_sqlite::SqliteJournal;
 use futures_util::StreamExt as _;
 use tempfile::TempDir;

@@ -20,10 +20,15 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AppendError, Approval, AsyncAgent, AsyncToolManager, BoxFuture, BoxStream, Effect, Entry, FunctionTool, Journal,
-    LostTask, Message, ModelStream, ReadError, Reconciled, Seq, SessionFilter, SessionId, StartError, TaskOutcome,
-    ToolCall, ToolContext, ToolError,
+    AsyncAgent, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId, TaskOutcome, ToolCall,
+    ToolContext, ToolError,
+    agent::StartError,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, ReadError, Seq, SessionFilter},
+    model::ModelStream,
+    policy::Approval,
     testing::{Replay, ScriptedModel},
+    tool::{LostTask, Reconciled},
 };
 use async_tool_sqlite::{Durability, SqliteJournal};
 use futures_util::StreamExt as _;
@@ -326,7 +331,7 @@ impl Tally {
                 }
                 Entry::Answered { answers, .. } => {
                     for given in answers {
-                        if let async_tool_runtime::CallAnswer::Result(number) = given {
+                        if let async_tool_runtime::journal::CallAnswer::Result(number) = given {
                             *told.entry(*number).or_default() += 1;
                         }
                     }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use async_tool_runtime::Timestamp;
+use async_tool_runtime::task::Timestamp;
 use async_tool_sqlite::{Memory, MemoryError, NewNote, Note, NoteId, OpenCheck, SqliteJournal, StoreError};
 use futures_util::{StreamExt as _, future::join_all};
 

@@ -1,9 +1,13 @@
 //! A model that remembers.
 
 use async_tool_runtime::{
-    AckPolicy, AsyncAgent, AsyncToolManager, Background, CancellationToken, Dialect, Effect, ModelRequest, StartError,
-    TaskOutcome, TaskSpec, Tool as _, ToolCall,
+    AsyncAgent, AsyncToolManager, CancellationToken, Effect, TaskOutcome, Tool as _, ToolCall,
+    agent::{AckPolicy, StartError},
+    model::ModelRequest,
+    schema::Dialect,
+    task::TaskSpec,
     testing::{ScriptedModel, ScriptedTurn, check_journal},
+    tool::Background,
 };
 use async_tool_sqlite::{Memory, SqliteJournal};
 use futures_util::StreamExt as _;

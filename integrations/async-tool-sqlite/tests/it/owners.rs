@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use async_tool_runtime::{AppendError, Journal as _, Seq, Snapshot, Timestamp};
+use async_tool_runtime::{
+    Journal as _,
+    journal::{AppendError, Seq, Snapshot},
+    task::Timestamp,
+};
 use async_tool_sqlite::{Ownership, SqliteJournal};
 
 use crate::fixture::{Place, closed, messages, read, session, write};

@@ -9,7 +9,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use async_tool_runtime::AppendError;
+use async_tool_runtime::journal::AppendError;
 use async_tool_sqlite::{Durability, SqliteJournal};
 
 use crate::fixture::{Place, messages, read, why, write};

@@ -1,6 +1,10 @@
 //! What tools are shown.
 
-use async_tool_runtime::{Journal as _, Seq, SessionFilter, Timestamp};
+use async_tool_runtime::{
+    Journal as _,
+    journal::{Seq, SessionFilter},
+    task::Timestamp,
+};
 use async_tool_sqlite::{Ownership, SqliteJournal};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;

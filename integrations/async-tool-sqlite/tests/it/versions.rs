@@ -1,6 +1,6 @@
 //! Files of earlier versions.
 
-use async_tool_runtime::SessionFilter;
+use async_tool_runtime::journal::SessionFilter;
 use async_tool_sqlite::SqliteJournal;
 use futures_util::StreamExt as _;
 

@@ -1,6 +1,6 @@
 //! What finds out is named, and takes a lost task.
 
-use async_tool_runtime::{LostTask, Reconciled, async_tool};
+use async_tool_runtime::{async_tool, tool::{LostTask, Reconciled}};
 
 async fn takes_nothing() -> Result<Reconciled<()>, String> {
     Ok(Reconciled::NotStarted)

@@ -121,7 +121,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{SessionId, TaskSpec, Timestamp, ToolCall};
+    use crate::{clock::Timestamp, session::SessionId, task::TaskSpec, tool::ToolCall};
 
     fn cell() -> Arc<TaskCell> {
         let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Phase, TaskCell};
-use crate::{Timestamp, tool::ProgressReport};
+use crate::{clock::Timestamp, tool::ProgressReport};
 
 /// The latest report.
 pub(super) struct Reported {

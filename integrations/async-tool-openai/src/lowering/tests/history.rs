@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_tool_runtime::{
-    AsyncTaskResult, SessionId, TaskId, TaskNo, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolCall,
+    AsyncTaskResult, SessionId, TaskId, TaskNo, TaskOutcome, TaskStatus, ToolCall,
+    task::{TaskSpec, Timing},
 };
 use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_tool_runtime::{AsyncToolManager, Tool, async_tool, collected_tools, tools};
+use async_tool_runtime::{async_tool, tool::collected_tools, tools, AsyncToolManager, Tool};
 use word_tools::Words;
 
 /// Counts in the program itself.
