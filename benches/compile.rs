@@ -84,7 +84,7 @@ fn hand_tool(number: usize) -> String {
         r#"
         pub mod tool_{number} {{
             use std::sync::OnceLock;
-            use async_tool_runtime::{tool::{Arguments as Sent, BoundCall}, Tool, ToolDefinition, ToolError, ToolErrorKind};
+            use async_tool_runtime::{{Tool, ToolDefinition, ToolError, ToolErrorKind, tool::{{Arguments as Sent, BoundCall}}}};
             use serde_json::Value;
 
             #[derive(serde::Deserialize, schemars::JsonSchema)]

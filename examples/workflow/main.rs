@@ -19,7 +19,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, TaskEventStream, TaskId, TaskOutcome, ToolCall, tools,
+    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, TaskId, TaskOutcome, ToolCall, task::TaskEventStream,
+    tools,
 };
 use catalogue::{Catalogue, Line};
 use money::Cents;

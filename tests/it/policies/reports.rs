@@ -143,7 +143,7 @@ async fn progress_goes_out_ten_times_a_second_and_the_latest_is_in_the_snapshot(
 
 /// When reports went out, in milliseconds since `begin`, and what they said; until the task of each has ended.
 async fn went_out(
-    events: &mut async_tool_runtime::TaskEventStream,
+    events: &mut async_tool_runtime::task::TaskEventStream,
     begin: Instant,
     tasks: usize,
 ) -> Vec<(u128, String)> {
