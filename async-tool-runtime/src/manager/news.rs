@@ -1,4 +1,4 @@
-//! What sessions and subscribers are told of tasks.
+//! News of tasks, for sessions and subscribers.
 
 use std::sync::Arc;
 
@@ -28,12 +28,12 @@ pub(crate) enum TaskNews {
     NotStarted(TaskId),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
-    /// Somebody waits until all news before this is written down.
+    /// Asks for a reply once all news before this is written down.
     Barrier(oneshot::Sender<()>),
 }
 
 impl AsyncToolManager {
-    /// Sends the news of a session's tasks to `sender`, until the session is unrouted.
+    /// Sends the news of a session's tasks to `sender`, until the session is unrouted. The error is a session that has an agent.
     pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<TaskNews>) -> Result<(), SessionId> {
         use std::collections::hash_map::Entry;
         let mut routes = self.inner.routes();
@@ -50,7 +50,7 @@ impl AsyncToolManager {
         }
     }
 
-    /// Takes the route of a session away, if nobody listens there.
+    /// Removes the route of a session that has stopped.
     pub(crate) fn unroute(&self, session: &SessionId) {
         let mut routes = self.inner.routes();
         if routes.get(session).is_some_and(mpsc::UnboundedSender::is_closed) {
@@ -58,7 +58,7 @@ impl AsyncToolManager {
         }
     }
 
-    /// Whether a session has an agent of this manager's.
+    /// True if a session has an agent of this manager's.
     pub(crate) fn is_routed(&self, session: &SessionId) -> bool {
         let routes = self.inner.routes();
         routes.get(session).is_some_and(|route| !route.is_closed())
@@ -152,7 +152,7 @@ impl Inner {
                 .map(|route| route.send(TaskNews::Barrier(done)).is_ok())
         };
         match is_told {
-            // Nobody writes anything down for it.
+            // No session, and so no journal.
             None => Ok(()),
             // Where it was not taken, it is gone by now, and there is nothing to wait for.
             Some(_) => written.await,

@@ -1,4 +1,4 @@
-//! What a manager counts.
+//! Counts of a manager.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use crate::{
     task::{AsyncTaskResult, TaskOutcome},
 };
 
-/// What a manager has done, and what it is doing.
+/// Counts of a manager: of what it has done, and of what is open now.
 ///
 /// The counts are taken one after the other while tasks go on, so they may not add up to the last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,7 +22,7 @@ pub struct ManagerStats {
     /// Tasks that wait for their first slot, for a resource, for their rate or for their next attempt. Those that ask people or were
     /// deferred are not among them.
     pub waiting: usize,
-    /// Those of them that wait for what another task reads or writes.
+    /// The waiting tasks that need a resource which another task reads or writes.
     pub waiting_for_resources: usize,
     /// Slots that are taken.
     pub running: usize,
@@ -120,7 +120,7 @@ impl Inner {
 }
 
 impl AsyncToolManager {
-    /// What the manager has done, and what it is doing. Takes time that grows with the number of tasks the manager remembers: to be
+    /// Counts of the manager. Takes time that grows with the number of tasks the manager remembers: to be
     /// asked now and then, and not for every call.
     #[must_use]
     pub fn stats(&self) -> ManagerStats {
@@ -169,7 +169,7 @@ impl AsyncToolManager {
     }
 }
 
-/// The same through the `metrics` facade, for whoever has installed a recorder.
+/// The counts through the `metrics` facade, for a recorder that is installed.
 #[cfg(feature = "metrics")]
 mod metrics {
     use metrics::{counter, histogram};

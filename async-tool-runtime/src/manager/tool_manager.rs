@@ -63,7 +63,7 @@ impl AsyncToolManager {
         Ok(cell.ack(TaskStatus::Queued))
     }
 
-    /// The same for a host that goes on with the task itself: gives control over it in place of what a model is told.
+    /// As [`submit`](Self::submit), for a host that works with the task itself: returns a handle in place of an acknowledgement.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl AsyncToolManager {
         Some(Self { inner: task.manager()? })
     }
 
-    /// Whether both are handles of one manager.
+    /// True if both are handles of one manager.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
@@ -127,7 +127,7 @@ impl AsyncToolManager {
         Some(status)
     }
 
-    /// Says something to a task's function; see [`TaskHandle::send`].
+    /// Sends a message to a task's function; see [`TaskHandle::send`].
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl AsyncToolManager {
         meant.map(|cell| TaskHandle::new(cell).cancel(reason)).count()
     }
 
-    /// What happens to tasks from now on; a snapshot of the open tasks comes first.
+    /// Stream of task events, from now on; a snapshot of the open tasks comes first.
     pub fn events(&self) -> TaskEventStream {
         let receiver = self.inner.events.subscribe();
         let inner = Arc::downgrade(&self.inner);
@@ -171,13 +171,13 @@ impl AsyncToolManager {
         self.inner.executor.registry()
     }
 
-    /// What carries out tasks: for the worker's side of a [`Backend`].
+    /// The executor of this manager's tools, for the worker's side of a [`Backend`].
     #[must_use]
     pub fn executor(&self) -> &Executor {
         &self.inner.executor
     }
 
-    /// Whether tasks outlive this process.
+    /// True if tasks outlive this process.
     pub(crate) fn keeps_tasks(&self) -> bool {
         let backend = self.inner.backend.as_ref();
         backend.is_some_and(|backend| backend.capabilities().durable)

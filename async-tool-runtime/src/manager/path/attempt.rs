@@ -266,7 +266,7 @@ fn poll(work: &mut Work, cell: &TaskCell, task_cx: &mut Context<'_>) -> Poll<End
     }
 }
 
-/// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
+/// Result of a function. A value counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
 fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, ToolError> {
     match result {
         Err(error) if cell.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
@@ -323,14 +323,14 @@ impl Drop for InGrace<'_> {
     }
 }
 
-/// How a function ended.
+/// End of a function.
 enum End {
     Returned(Result<Value, ToolError>),
     /// The task waits for its end from outside.
     Deferred,
 }
 
-/// What comes first while a function is at work.
+/// First event while a function is at work.
 enum Event {
     Ended(End),
     TimeIsUp(ToolError),
@@ -341,7 +341,7 @@ enum Event {
 struct Timeout {
     at: Instant,
     timeout: Duration,
-    /// How long people had been asked before the attempt began: for consent, or in an earlier attempt.
+    /// Time that people had been asked before the attempt began: for consent, or in an earlier attempt.
     asked_before: Duration,
 }
 

@@ -3,7 +3,7 @@
 use super::TaskCell;
 use crate::manager::queue::{Slot, Ticket};
 
-/// What a task holds of the queue.
+/// A task's hold on the queue.
 #[derive(Default)]
 pub(crate) enum Holding {
     #[default]
@@ -41,7 +41,7 @@ impl Admission {
     }
 }
 
-/// What a task needs when one of its waits is over.
+/// Needs of a task when one of its waits is over.
 pub(crate) struct Needs {
     /// Its queue position, with [`retake_position`](TaskCell::retake_position).
     pub(crate) position: bool,
