@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{
     AsyncToolManager, Callback, Executor, Inner, WhenFull,
+    quarantine::Quarantine,
     queue::{Queue, Weigh},
     remote,
     table::TaskTable,
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     backend::Backend,
     clock::Clock,
-    manager::path::{Around, HostLayer, Quarantine, ToolRequest, ToolService, paths},
+    manager::path::{Around, HostLayer, ToolRequest, ToolService, paths},
     policy::Conflicts,
     session::SessionId,
     task::AsyncTaskResult,
@@ -47,6 +48,13 @@ pub struct AsyncToolManagerBuilder {
     result_limit: Option<usize>,
     cancel_grace: Duration,
     retained: usize,
+}
+
+impl AsyncToolManager {
+    /// Starts to build a manager.
+    pub fn builder() -> AsyncToolManagerBuilder {
+        AsyncToolManagerBuilder::default()
+    }
 }
 
 impl Default for AsyncToolManagerBuilder {

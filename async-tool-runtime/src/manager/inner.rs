@@ -12,12 +12,12 @@ use tokio::{
 };
 
 use super::{
-    Executor, TaskNews, WhenFull, admission::Waiting, queue::Queue, same::SameCalls, stats::Counters, table::TaskTable,
+    Executor, TaskNews, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, same::SameCalls,
+    table::TaskTable, waiting::Waiting,
 };
 use crate::{
     backend::Backend,
     clock::{Clock, Timestamp},
-    manager::path::Quarantine,
     policy::Conflicts,
     session::SessionId,
     task::{AsyncTaskResult, TaskEvent, TaskSnapshot},

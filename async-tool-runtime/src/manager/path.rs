@@ -41,9 +41,10 @@ use self::{
     slots::SlotLayer,
 };
 pub(crate) use self::{
-    attempt::{Attempt, Quarantine, wait_for_resolution},
+    attempt::{Attempt, wait_for_resolution},
     service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late},
 };
+use super::quarantine::Quarantine;
 use crate::{
     policy::{Breaker, Conflicts, RateLimiter},
     tool::{

@@ -17,6 +17,7 @@ use super::{
     Inner, TaskNews, outcome_of, remote,
     same::key_of,
     task::{Released, TaskCell},
+    waiting::{Task, Work},
 };
 use crate::{
     backend::Backend,
@@ -25,22 +26,6 @@ use crate::{
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
     tool::{BoundCall, ToolError, ToolErrorKind},
 };
-
-/// Work of a task, by the place where it runs.
-pub(super) enum Work {
-    /// In this process.
-    Here(BoundCall),
-    Remote(Arc<dyn Backend>),
-}
-
-/// An accepted task that has not been started.
-pub(super) struct Task {
-    pub(super) cell: Arc<TaskCell>,
-    pub(super) work: Work,
-    /// Runtime of the caller, which runs the task.
-    pub(super) runtime: Handle,
-    pub(super) span: Span,
-}
 
 /// Starts a task that has a slot.
 pub(super) fn start(inner: &Arc<Inner>, task: Task) {

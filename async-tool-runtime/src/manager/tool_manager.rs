@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{AsyncToolManagerBuilder, Executor, Inner, SubmitError, TaskHandle, task::TaskCell};
+use super::{Executor, Inner, SubmitError, TaskHandle, task::TaskCell};
 use crate::{
     clock::Timestamp,
     id::TaskId,
@@ -46,11 +46,6 @@ pub struct AsyncToolManager {
 }
 
 impl AsyncToolManager {
-    /// Starts to build a manager.
-    pub fn builder() -> AsyncToolManagerBuilder {
-        AsyncToolManagerBuilder::default()
-    }
-
     /// Accepts a call and answers at once; the tool runs in the background. The task gets a new id.
     ///
     /// # Errors
@@ -75,7 +70,7 @@ impl AsyncToolManager {
 
     /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first, as long as
     /// the manager remembers it: until it has ended, and then for the next
-    /// [`retained_tasks`](AsyncToolManagerBuilder::retained_tasks) ends.
+    /// [`retained_tasks`](crate::manager::AsyncToolManagerBuilder::retained_tasks) ends.
     ///
     /// # Errors
     ///

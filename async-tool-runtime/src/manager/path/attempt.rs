@@ -5,10 +5,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,7 +20,7 @@ use tracing::Span;
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
     future::BoxFuture,
-    manager::TaskCell,
+    manager::{TaskCell, quarantine::Quarantine},
     policy::Held,
     tool::{
         Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
@@ -379,24 +376,6 @@ async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<
                 }
             }
         }
-    }
-}
-
-/// Code that was told to stop and goes on, counted until it returns.
-#[derive(Debug, Default)]
-pub(crate) struct Quarantine(AtomicUsize);
-
-impl Quarantine {
-    pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn enter(&self) -> usize {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(crate) fn leave(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
