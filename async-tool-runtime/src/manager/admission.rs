@@ -62,11 +62,9 @@ impl Entering<'_> {
         let Some(Replaced { earlier, waited }) = &mut self.replaced else {
             return false;
         };
-        let Some(ticket) = earlier.take_position() else {
-            return false;
-        };
+        let (had_position, ticket) = earlier.take_position();
         *waited = ticket.and_then(|ticket| queue.remove(ticket)).map(Box::new);
-        true
+        had_position
     }
 
     /// The call is let in; gives the one that it replaces.

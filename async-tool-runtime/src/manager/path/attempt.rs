@@ -245,7 +245,7 @@ fn keep(call: BoundCall, held: Option<Arc<Held>>) -> BoundCall {
             let _held = held;
             run(cx)
         }),
-        _ => call,
+        Run::Async(_) => call,
     }
 }
 

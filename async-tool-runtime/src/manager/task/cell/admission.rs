@@ -62,14 +62,14 @@ impl TaskCell {
         matches!(self.state().admission.holding, Holding::Position(_))
     }
 
-    /// Gives up the queue position, with its ticket; `None` if there is none.
-    pub(crate) fn take_position(&self) -> Option<Option<Ticket>> {
+    /// Gives up the queue position: returns whether there was one, and its ticket.
+    pub(crate) fn take_position(&self) -> (bool, Option<Ticket>) {
         let mut state = self.state();
         match std::mem::take(&mut state.admission.holding) {
-            Holding::Position(ticket) => Some(ticket),
+            Holding::Position(ticket) => (true, ticket),
             other => {
                 state.admission.holding = other;
-                None
+                (false, None)
             }
         }
     }
