@@ -1,4 +1,4 @@
-//! Where tasks run.
+//! Engines elsewhere that run tasks.
 //!
 //! The manager runs tasks in its own process unless it is given a [`Backend`]: an engine that keeps tasks and has workers
 //! of its own. On the agent's side a backend takes tasks and gives outcomes back; on the worker's side it drives an
@@ -36,20 +36,20 @@ pub trait Backend: Send + Sync + 'static {
     /// The tasks of the session that have not ended.
     fn open_tasks<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Vec<TaskId>, BackendError>>;
 
-    /// What the engine can do.
+    /// Capabilities of the engine.
     fn capabilities(&self) -> BackendCapabilities;
 }
 
 // `dyn Backend` must stay possible: the manager holds one of any kind.
 const _: fn(&dyn Backend) = |_| {};
 
-/// How a task ended on a backend.
+/// End of a task on a backend.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Settlement {
-    /// How it ended.
+    /// Its outcome.
     pub outcome: TaskOutcome,
-    /// How many times it was started.
+    /// Starts of its function.
     pub attempts: u32,
 }
 
@@ -61,7 +61,7 @@ impl Settlement {
     }
 }
 
-/// How a task is told to stop.
+/// Way to stop a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CancelMode {
@@ -71,16 +71,16 @@ pub enum CancelMode {
     Abort,
 }
 
-/// What an engine can do.
+/// Capabilities of an engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackendCapabilities {
-    /// Whether tasks survive the process that submitted them.
+    /// True if tasks survive the process that submitted them.
     pub durable: bool,
 }
 
 impl BackendCapabilities {
-    /// Whether tasks survive the process that submitted them.
+    /// Sets whether tasks survive the process that submitted them.
     #[must_use]
     pub const fn with_durable(mut self, durable: bool) -> Self {
         self.durable = durable;

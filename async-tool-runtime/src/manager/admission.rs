@@ -1,4 +1,4 @@
-//! Who is let in, and who gets a slot.
+//! Admission of tasks, and the slots they get.
 
 use std::{
     sync::{Arc, MutexGuard},
@@ -10,9 +10,11 @@ use tokio::sync::oneshot;
 use super::{
     Inner,
     queue::{Class, Queue, Slot, Ticket},
-    run::{self, Task},
+    run,
     same::{Entered, SameCalls, key_of},
     task::{Holding, TaskCell},
+    waiting::{Task, Waiting},
+    when_full::WhenFull,
 };
 use crate::{
     clock::Timestamp,
@@ -21,39 +23,6 @@ use crate::{
     task::{TaskEvent, TaskOutcome},
     tool::{ToolError, ToolErrorKind},
 };
-
-/// What happens to a task for which there is no slot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// It waits for one, unless as many wait as the [queue holds](crate::manager::AsyncToolManagerBuilder::queue_capacity). The default.
-    #[default]
-    Queue,
-    /// It is refused as [`ToolErrorKind::Overloaded`], and whoever called is told when to come back. Tasks below other tasks wait.
-    ///
-    /// A call that may need no slot, because its tool has a cache or calls [share](crate::policy::Dedupe::Share) their runs, is taken all the same. If it
-    /// needs one after all, its task fails with that error: it has not begun, and says so. A tool that needs consent or whose calls
-    /// [replace](crate::policy::Dedupe::Replace) earlier ones is no such tool: nobody is asked, and nothing is stopped, for a call that is refused then.
-    ///
-    /// Any other call is refused when it comes, and only then. One that has something to wait for before it has a slot (consent, resources, a layer
-    /// of the host's) waits for that too, if others have taken the slots by then.
-    Reject {
-        /// How long to wait before the next try.
-        retry_after: Duration,
-    },
-    /// It runs beyond the limit, one such task at a time for each session, and further ones wait: so however full the manager is, no
-    /// session stands still. There are at most as many more tasks as there are sessions. A tool with something that acts before its calls have a
-    /// slot (a cache, a shared run, consent, resources, a layer of the host's) or with a rate waits for that in the queue, and is refused where that is full.
-    RunInline,
-}
-
-/// What waits for a slot.
-pub(super) enum Waiting {
-    /// A task that is data as yet.
-    Task(Task),
-    /// A future that goes on when it is told.
-    Future(Arc<TaskCell>, oneshot::Sender<()>),
-}
 
 /// There is no room for a task.
 fn full(retry_after: Option<Duration>) -> ToolError {
@@ -65,8 +34,8 @@ fn full(retry_after: Option<Duration>) -> ToolError {
     }
 }
 
-/// The way in of a call that must not be open twice. Until it is known whether it is let in, nobody else gets past: a call that is then
-/// refused would be found in the place of one that goes on.
+/// Admission of a call that must not be open twice. It holds the lock until the call is let in or refused: otherwise a call that is then
+/// refused could be found in the place of one that goes on.
 #[derive(Default)]
 struct Entering<'a> {
     same: Option<(MutexGuard<'a, SameCalls>, CallKey)>,
@@ -76,7 +45,7 @@ struct Entering<'a> {
 /// A call that is cancelled because the same was made again.
 struct Replaced {
     earlier: Arc<TaskCell>,
-    /// What was taken out of the queue already.
+    /// The call, if it was taken out of the queue already.
     waited: Option<Box<Waiting>>,
 }
 
@@ -93,11 +62,9 @@ impl Entering<'_> {
         let Some(Replaced { earlier, waited }) = &mut self.replaced else {
             return false;
         };
-        let Some(ticket) = earlier.take_position() else {
-            return false;
-        };
+        let (had_position, ticket) = earlier.take_position();
         *waited = ticket.and_then(|ticket| queue.remove(ticket)).map(Box::new);
-        true
+        had_position
     }
 
     /// The call is let in; gives the one that it replaces.
@@ -133,7 +100,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Looks whether the same call is open. An error if it is, and stays.
+    /// Looks for an equal open call. An error if there is one, and it stays.
     fn enter(&self, cell: &Arc<TaskCell>, path: &Path) -> Result<Entering<'_>, ToolError> {
         let Some(key) = key_of(cell) else {
             return Ok(Entering::default());
@@ -326,8 +293,8 @@ impl Inner {
         }
     }
 
-    /// How long not to come back, for a task that was let in although there was no slot, because it might need none. One that has begun is no such
-    /// task: a layer of the host's tries it again.
+    /// Pause to tell the caller, for a task that was let in without a slot because it might need none. A task that has begun, and is tried again
+    /// by a layer, is no such task.
     fn refuses(&self, cell: &Arc<TaskCell>) -> Option<Duration> {
         let WhenFull::Reject { retry_after } = self.when_full else {
             return None;
@@ -361,7 +328,7 @@ impl Inner {
         Ok(())
     }
 
-    /// What a task is that waits for its first slot. Not under the lock of the queue: it looks for those above.
+    /// Class of a task that waits for its first slot. Not to be asked under the lock of the queue: it looks for the tasks above.
     pub(super) fn class_of(&self, cell: &TaskCell) -> Class {
         let priority_of = |cell: &TaskCell| {
             let path = cell.path.as_ref();

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{
     AsyncToolManager, Callback, Executor, Inner, WhenFull,
+    quarantine::Quarantine,
     queue::{Queue, Weigh},
     remote,
     table::TaskTable,
@@ -18,14 +19,14 @@ use super::{
 use crate::{
     backend::Backend,
     clock::Clock,
-    manager::path::{Around, HostLayer, Quarantine, ToolRequest, ToolService, paths},
+    manager::path::{Around, HostLayer, ToolRequest, ToolService, paths},
     policy::Conflicts,
     session::SessionId,
     task::AsyncTaskResult,
     tool::{RegistryError, StateMap, Tool, ToolRegistry},
 };
 
-/// How many events a slow reader may be behind before it gets a new snapshot instead.
+/// Events that a slow reader may be behind before it gets a new snapshot instead.
 const EVENT_BACKLOG: usize = 1024;
 
 /// Builds an [`AsyncToolManager`].
@@ -47,6 +48,13 @@ pub struct AsyncToolManagerBuilder {
     result_limit: Option<usize>,
     cancel_grace: Duration,
     retained: usize,
+}
+
+impl AsyncToolManager {
+    /// Starts to build a manager.
+    pub fn builder() -> AsyncToolManagerBuilder {
+        AsyncToolManagerBuilder::default()
+    }
 }
 
 impl Default for AsyncToolManagerBuilder {
@@ -97,7 +105,7 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How many tasks run at once. Default: 64.
+    /// Limit of tasks that run at once. Default: 64.
     ///
     /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns; its slot is given
     /// to the next task, and [`ManagerStats::quarantined`](crate::manager::ManagerStats::quarantined) counts it. A task that waits for a task below
@@ -108,7 +116,7 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How many tasks may wait for a slot; further ones are refused as [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). With 0, tools
+    /// Limit of tasks that wait for a slot; further ones are refused as [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). With 0, tools
     /// that have something to do before they have a slot (a cache, a layer, approval, a rate, a resource) can't be called. Calls that share a run count until
     /// it ends. Tasks that ask people or were deferred don't count, and nothing bounds them; one whose call was approved counts again until
     /// it has its slot, and is never refused. Default: 16,384.
@@ -117,19 +125,19 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// What happens to a task for which there is no slot. Default: [`WhenFull::Queue`].
+    /// Treatment of a task for which there is no slot. Default: [`WhenFull::Queue`].
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
         self
     }
 
-    /// How many tasks of one session run at once. Default: as many as the manager runs.
+    /// Limit of tasks of one session that run at once. Default: as many as the manager runs.
     pub fn session_concurrency(mut self, tasks: usize) -> Self {
         self.session_concurrency = tasks;
         self
     }
 
-    /// How many shares of the slots a session has, when several wait for them; 0 counts as 1. Asked when a session comes, and again
+    /// Weight of a session, when several wait for slots; 0 counts as 1. Asked when a session comes, and again
     /// after it has had no task for a while, while the queue stands still: it must be quick, and not call the manager. One that panics
     /// counts as 1. Default: 1 for each.
     pub fn session_weight(mut self, weigh: impl Fn(&SessionId) -> u32 + Send + Sync + 'static) -> Self {
@@ -144,7 +152,7 @@ impl AsyncToolManagerBuilder {
     /// Any [`tower_layer::Layer`] whose service takes a [`ToolRequest`] and gives a JSON value; tower's own (timeouts, limits, `map_request`, …)
     /// are such layers. A service must be `Clone`, because each call is made on a clone: put a `Buffer` around one that isn't.
     ///
-    /// What a layer fails with is the task's error as it is where it is a [`ToolError`](crate::tool::ToolError). Anything else is
+    /// An error of a layer is the task's error as it is where it is a [`ToolError`](crate::tool::ToolError). Anything else is
     /// [`Internal`](crate::tool::ToolErrorKind::Internal): operators find it in the message and the source, and the model reads that something
     /// failed, but not what, because what others' errors say (addresses, keys) is not theirs to tell.
     ///
@@ -206,13 +214,13 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How many bytes of a result's JSON the model is given, for tools that say nothing themselves. Default: all.
+    /// Bytes of a result's JSON that the model is given, for tools that say nothing themselves. Default: all.
     pub fn result_limit(mut self, bytes: usize) -> Self {
         self.result_limit = Some(bytes);
         self
     }
 
-    /// How long a task may take in all, from when it is accepted: waiting, every attempt, and the pauses between them. Tasks that bring a
+    /// Time that a task may take in all, from when it is accepted: waiting, every attempt, and the pauses between them. Tasks that bring a
     /// [deadline](crate::task::TaskSpec::deadline) keep it, and tasks below others have theirs. Where a session is taken up again, the time of its tasks
     /// begins anew. Default: without limit.
     pub fn task_timeout(mut self, timeout: Duration) -> Self {
@@ -220,13 +228,13 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How long an attempt may run, for tools that say nothing themselves. Default: without limit.
+    /// Timeout of an attempt, for tools that say nothing themselves. Default: without limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// How long a tool that was told to stop may take before it is dropped. At its timeout or deadline, a tool that has taken its
+    /// Grace of a tool that was told to stop, before it is dropped. At its timeout or deadline, a tool that has taken its
     /// [token](crate::tool::ToolContext::cancellation) is told to stop and has this time too, also inside of policies and layers; what waits in a
     /// layer, before the function or after it, ends at the deadline. One whose run is [shared](crate::policy::Dedupe::Share) leaves the run at its own
     /// deadline. Default: 1 second.
@@ -235,13 +243,13 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// How many ended tasks, with their results, [`task`](AsyncToolManager::task) still finds. Default: 1,024.
+    /// Ended tasks, with their results, that [`task`](AsyncToolManager::task) still finds. Default: 1,024.
     pub fn retained_tasks(mut self, tasks: usize) -> Self {
         self.retained = tasks;
         self
     }
 
-    /// Calls `callback` once with the result of every task, whoever submitted it, on the thread where the task ended. It must
+    /// Calls `callback` once with the result of every task, on the thread where the task ended. It must
     /// not block. A callback that panics is logged, and harms no task.
     pub fn on_complete(mut self, callback: impl Fn(&Arc<AsyncTaskResult>) + Send + Sync + 'static) -> Self {
         self.callbacks.push(Box::new(callback));

@@ -13,7 +13,7 @@ impl SubmitError {
         Self(Box::new((call, error)))
     }
 
-    /// What kind of refusal it was: [`UnknownTool`](ToolErrorKind::UnknownTool),
+    /// Kind of the refusal: [`UnknownTool`](ToolErrorKind::UnknownTool),
     /// [`InvalidArguments`](ToolErrorKind::InvalidArguments), [`Overloaded`](ToolErrorKind::Overloaded),
     /// [`Unavailable`](ToolErrorKind::Unavailable) while the manager shuts down, or
     /// [`Internal`](ToolErrorKind::Internal) outside of a tokio runtime.

@@ -1,4 +1,4 @@
-//! Carries out tasks.
+//! Execution of tasks on this machine.
 
 use std::{
     sync::{Arc, Weak},
@@ -52,7 +52,7 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// What the model has to do differently.
+    /// [`ToolErrorKind::UnknownTool`] or [`ToolErrorKind::InvalidArguments`], with a message that the model can act on.
     pub fn bind(&self, name: &str, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         self.path(name)?.attempt.bind(arguments)
     }
@@ -120,14 +120,14 @@ impl Executor {
         self.0.cancel_grace
     }
 
-    /// When the caller stops waiting, if it does.
+    /// Deadline of a task, if it has one.
     pub(crate) fn deadline(&self, task: &TaskSpec) -> Option<Instant> {
         let left = task.deadline?.since(self.0.clock.now());
         Instant::now().checked_add(left)
     }
 }
 
-/// The outcome of a task whose path has come to this end.
+/// Outcome of a task from the result of its call.
 pub(crate) fn outcome_of(result: Result<Value, ToolError>, cell: &TaskCell) -> TaskOutcome {
     match result {
         Ok(value) => TaskOutcome::Completed(value),

@@ -12,12 +12,12 @@ use tokio::{
 };
 
 use super::{
-    Executor, TaskNews, WhenFull, admission::Waiting, queue::Queue, same::SameCalls, stats::Counters, table::TaskTable,
+    Executor, TaskNews, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, same::SameCalls,
+    table::TaskTable, waiting::Waiting,
 };
 use crate::{
     backend::Backend,
     clock::{Clock, Timestamp},
-    manager::path::Quarantine,
     policy::Conflicts,
     session::SessionId,
     task::{AsyncTaskResult, TaskEvent, TaskSnapshot},
@@ -41,10 +41,10 @@ pub(crate) struct Inner {
     pub(super) conflicts: Conflicts,
     /// Runtime of the first caller; used for work without a caller.
     pub(super) runtime: OnceLock<Handle>,
-    /// Where results of a session go, registered before its first task.
+    /// Channels of sessions, registered before their first tasks.
     pub(super) routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
     pub(super) events: broadcast::Sender<TaskEvent>,
-    /// Told whenever the last open task has been settled.
+    /// Notified whenever the last open task has been settled.
     pub(super) idle: Notify,
 }
 

@@ -1,15 +1,13 @@
-//! What sessions and subscribers are told of tasks.
+//! Messages to sessions about their tasks.
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::{AsyncToolManager, Inner, task::TaskCell};
 use crate::{
     id::TaskId,
-    session::SessionId,
-    task::{AsyncTaskResult, TaskEvent, TaskSnapshot},
-    tool::{ProgressReport, ToolError, ToolErrorKind},
+    task::{AsyncTaskResult, TaskSnapshot},
+    tool::ProgressReport,
 };
 
 /// Message to a session about one of its tasks.
@@ -28,156 +26,6 @@ pub(crate) enum TaskNews {
     NotStarted(TaskId),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
-    /// Somebody waits until all news before this is written down.
+    /// Asks for a reply once all news before this is written down.
     Barrier(oneshot::Sender<()>),
-}
-
-impl AsyncToolManager {
-    /// Sends the news of a session's tasks to `sender`, until the session is unrouted.
-    pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<TaskNews>) -> Result<(), SessionId> {
-        use std::collections::hash_map::Entry;
-        let mut routes = self.inner.routes();
-        match routes.entry(session) {
-            Entry::Occupied(taken) if !taken.get().is_closed() => Err(taken.key().clone()),
-            Entry::Occupied(mut stale) => {
-                stale.insert(sender);
-                Ok(())
-            }
-            Entry::Vacant(free) => {
-                free.insert(sender);
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes the route of a session away, if nobody listens there.
-    pub(crate) fn unroute(&self, session: &SessionId) {
-        let mut routes = self.inner.routes();
-        if routes.get(session).is_some_and(mpsc::UnboundedSender::is_closed) {
-            routes.remove(session);
-        }
-    }
-
-    /// Whether a session has an agent of this manager's.
-    pub(crate) fn is_routed(&self, session: &SessionId) -> bool {
-        let routes = self.inner.routes();
-        routes.get(session).is_some_and(|route| !route.is_closed())
-    }
-}
-
-impl Inner {
-    /// Counts an attempt that begins, and returns its number. All calls that share it are told of the first one.
-    pub(crate) fn begin(&self, cell: &Arc<TaskCell>) -> u32 {
-        let now = self.now();
-        let (is_first, attempt) = cell.begin(now);
-        if is_first {
-            for call in cell.served() {
-                // One that joined the run in this moment may have been told already.
-                if Arc::ptr_eq(&call, cell) || call.begin(now).0 {
-                    self.tell_started(&call);
-                }
-            }
-        }
-        attempt
-    }
-
-    /// Lets a call share a run that has begun.
-    pub(crate) fn join(self: &Arc<Self>, cell: &Arc<TaskCell>) {
-        let (is_first, _) = cell.begin(self.now());
-        if is_first {
-            self.tell_started(cell);
-        }
-        let latest = cell.flight().and_then(|flight| flight.progress());
-        if let Some(latest) = latest.filter(|_| cell.progress().is_none()) {
-            self.report_for(cell, latest);
-        }
-    }
-
-    /// Tells that a question was asked, or is open no more.
-    pub(super) fn asked(&self, cell: &Arc<TaskCell>) {
-        for call in cell.served() {
-            // That it asks no more is also said of one that has ended meanwhile.
-            if !call.is_settled() || call.request().is_none() {
-                let (root, session) = self.root_of(&call);
-                self.tell_session(&session, TaskNews::Asked(root, Box::new(call.snapshot())));
-                // A sub-agent's session goes on with its own tasks after a restart.
-                if call.spec.is_of_session() && call.spec.task != root {
-                    let asked = TaskNews::Asked(call.spec.task, Box::new(call.snapshot()));
-                    self.tell_session(&call.spec.session, asked);
-                }
-                self.publish(|| TaskEvent::InputRequired(call.snapshot()));
-            }
-        }
-    }
-
-    /// Tells that a function left its task to be completed from outside.
-    pub(super) fn deferred(&self, cell: &Arc<TaskCell>) {
-        for call in cell.served() {
-            if !call.is_settled() && call.spec.is_of_session() {
-                self.tell_session(&call.spec.session, TaskNews::Deferred(call.spec.task));
-            }
-        }
-    }
-
-    /// Waits until all that was told of the task is written down, where a session does so.
-    ///
-    /// # Errors
-    ///
-    /// It never will be: the session has stopped.
-    pub(super) async fn written(&self, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
-        for call in cell.served() {
-            // A sub-agent's own session, where the task is one of its: the question stands there.
-            let session = match call.spec.is_of_session() {
-                true => call.spec.session.clone(),
-                false => self.root_of(&call).1,
-            };
-            if self.flush(&session).await.is_err() {
-                return Err(ToolError::new(ToolErrorKind::Cancelled, "the session has stopped"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until all that a session has been told so far is written down.
-    ///
-    /// # Errors
-    ///
-    /// The session has stopped.
-    pub(super) async fn flush(&self, session: &SessionId) -> Result<(), oneshot::error::RecvError> {
-        let (done, written) = oneshot::channel();
-        let is_told = {
-            let routes = self.routes();
-            routes
-                .get(session)
-                .map(|route| route.send(TaskNews::Barrier(done)).is_ok())
-        };
-        match is_told {
-            // Nobody writes anything down for it.
-            None => Ok(()),
-            // Where it was not taken, it is gone by now, and there is nothing to wait for.
-            Some(_) => written.await,
-        }
-    }
-
-    /// Tells that a task got its slot.
-    fn tell_started(&self, cell: &Arc<TaskCell>) {
-        if cell.spec.is_of_session() {
-            self.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));
-        }
-        self.publish(|| TaskEvent::Started(cell.snapshot()));
-    }
-
-    pub(super) fn tell_session(&self, session: &SessionId, news: TaskNews) {
-        let routes = self.routes();
-        if let Some(route) = routes.get(session) {
-            let _the_agent_is_gone = route.send(news);
-        }
-    }
-
-    /// Makes and sends an event, if there is a subscriber.
-    pub(super) fn publish(&self, event: impl FnOnce() -> TaskEvent) {
-        if self.events.receiver_count() > 0 {
-            let _no_subscriber_any_more = self.events.send(event());
-        }
-    }
 }

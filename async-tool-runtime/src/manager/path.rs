@@ -41,9 +41,10 @@ use self::{
     slots::SlotLayer,
 };
 pub(crate) use self::{
-    attempt::{Attempt, Quarantine, wait_for_resolution},
+    attempt::{Attempt, wait_for_resolution},
     service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late},
 };
+use super::quarantine::Quarantine;
 use crate::{
     policy::{Breaker, Conflicts, RateLimiter},
     tool::{
@@ -55,25 +56,25 @@ use crate::{
 pub(crate) struct Path {
     pub(crate) options: ToolOptions,
     pub(crate) attempt: Attempt,
-    /// What is done with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` where there is nothing but
+    /// Services that run with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` where there is nothing but
     /// the attempt.
     pub(crate) inner: Option<ToolService>,
-    /// What is done before there is a slot, around all of it. `None` where there is nothing: then a task that waits is data, and not
+    /// Services that run before there is a slot, around all of it. `None` where there is nothing: then a task that waits is data, and not
     /// a future.
     pub(crate) outer: Option<ToolService>,
     pub(crate) breaker: Option<Breaker>,
     /// Layer of `outer` that claims resources, where a call claims them when it is submitted.
     pub(crate) early_claims: Option<ConflictLayer>,
-    /// Whether the function runs elsewhere.
+    /// True if the function runs on a backend.
     pub(crate) is_remote: bool,
     /// The queue's lane; see `manager/queue.rs`.
     pub(crate) lane: usize,
-    /// How many bytes of a result the model is given.
+    /// Bytes of a result that the model is given.
     pub(crate) result_limit: Option<usize>,
 }
 
 impl Path {
-    /// Whether a call may have its result without a slot, and nobody is asked and nothing is stopped for it before it wants one.
+    /// True if a call may have its result without a slot, and before it wants one, no people are asked and no call is stopped for it.
     pub(crate) fn may_need_no_slot(&self) -> bool {
         let ToolOptions {
             cache,
@@ -95,7 +96,7 @@ impl fmt::Debug for Path {
     }
 }
 
-/// What all paths have in common.
+/// Settings that all paths share.
 pub(crate) struct Around {
     pub(crate) states: Arc<StateMap>,
     pub(crate) timeout: Option<Duration>,
@@ -106,7 +107,7 @@ pub(crate) struct Around {
     /// The host's layers, outermost first.
     pub(crate) outer: Vec<HostLayer>,
     pub(crate) inner: Vec<HostLayer>,
-    /// What runs a call elsewhere, where the manager has a backend.
+    /// Service that runs calls on a backend, where the manager has one.
     pub(crate) remote: Option<ToolService>,
 }
 
@@ -291,7 +292,7 @@ fn check_arguments(options: &ToolOptions, schema: &Value) -> Result<(), String> 
     }
 }
 
-/// What is wrong with a tool's options.
+/// Describes a contradiction in a tool's options.
 fn check(options: &ToolOptions) -> Result<(), String> {
     let problem = match options {
         ToolOptions {

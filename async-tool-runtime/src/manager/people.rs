@@ -1,4 +1,4 @@
-//! What comes to tasks from outside: answers, consent, and results.
+//! Answers, consent and results from outside.
 
 use std::{fmt, sync::Arc};
 
@@ -139,7 +139,7 @@ impl AsyncToolManager {
     }
 }
 
-/// Something from outside did not reach a task.
+/// An answer or a result from outside did not reach its task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResolveError {

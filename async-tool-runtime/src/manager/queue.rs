@@ -1,22 +1,22 @@
-//! Who gets a slot, and who waits.
+//! Slots, and the tasks that wait for one.
 //!
-//! Sans-IO: no clock and no lock of its own, and it doesn't know what waits in it. Time comes in with the calls, in
+//! Sans-IO: it has no clock and no lock of its own, and doesn't know what waits in it. Time comes in with the calls, in
 //! milliseconds.
 //!
-//! # Who is next
+//! # Order
 //!
-//! 1. The highest class of which somebody can start: what goes on, and then by priority.
+//! 1. The highest class that has a task which can start: resumed tasks first, and then by priority.
 //! 2. In it, the session that holds the fewest slots for its weight. So sessions get equal shares, however long their tasks take.
 //! 3. Between equals, the session whose tasks have held slots for the least time, for its weight: where there are fewer slots
 //!    than sessions, time is what is shared. A session that comes new, or comes back, starts with the time of the last one served,
-//!    so that nobody saves up for a rush.
+//!    so that no session saves up for a rush.
 //! 4. In a session, tasks below others, and then the task that came first. That another task waits for it is no reason to take the slots of
 //!    other sessions: one task may wait for a thousand.
 //!
-//! A tool with a limit of its own has a lane: when that is full, its tasks stay and nobody behind them waits.
+//! A tool with a limit of its own has a lane: when that is full, its tasks stay, and tasks behind them pass.
 //!
-//! Where sessions may have a slot [beyond the limit](Queue::beyond_the_limit), one that waits and has none of that kind gets it, whoever
-//! else waits: it holds up nobody.
+//! With slots [beyond the limit](Queue::beyond_the_limit), a session that waits and has none of that kind gets one at once: it takes
+//! nothing from the others.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -25,7 +25,7 @@ use std::{
 
 use crate::{clock::Timestamp, policy::Priority, session::SessionId};
 
-/// What is waited for: who is to be served before whom.
+/// Class of a waiting task; higher ones are served first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// A task that gave its slot away for a while and goes on: what has begun is finished first.
@@ -33,7 +33,7 @@ pub(super) enum Class {
     /// A task below another, which mostly waits for it, with the highest priority of its own and of all above: in its session it comes before
     /// those that are new.
     Child(Priority),
-    /// Everything else.
+    /// Any other task.
     New(Priority),
 }
 
@@ -65,7 +65,7 @@ impl Class {
 /// A lane of [`Queue::new`].
 pub(super) type LaneNo = usize;
 
-/// A slot that somebody holds, to be given back with [`Queue::release`].
+/// A slot that is taken, to be given back with [`Queue::release`].
 #[derive(Debug)]
 #[must_use = "a slot that isn't given back is lost"]
 pub(crate) struct Slot {
@@ -75,7 +75,7 @@ pub(crate) struct Slot {
     is_inline: bool,
 }
 
-/// Where something waits.
+/// Key of a waiting task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     share: usize,
@@ -89,7 +89,7 @@ pub(super) struct Queue<T> {
     slots: usize,
     running: usize,
     waiting: usize,
-    /// How many tasks wait for their first slot, for their rate or for their next attempt.
+    /// Tasks that wait for their first slot, for their rate or for their next attempt.
     places: usize,
     capacity: usize,
     session_limit: usize,
@@ -104,7 +104,7 @@ pub(super) struct Queue<T> {
     floor: u64,
     next_number: u64,
     dispatching: bool,
-    /// Whether each session may have one slot beyond the general limit.
+    /// True if each session may have one slot beyond the general limit.
     goes_beyond: bool,
     /// The sessions that wait and have no slot beyond the general limit, where they may have one.
     standing: BTreeSet<usize>,
@@ -128,7 +128,7 @@ struct Rank {
     share: usize,
 }
 
-/// What one session has of the slots.
+/// Share of one session in the slots.
 struct Share<T> {
     weight: u64,
     running: usize,
@@ -150,7 +150,7 @@ struct Bucket<T> {
 /// Weights divide numbers of this order, so that a weight of a million still makes a difference.
 const SCALE: u64 = 1 << 20;
 
-/// How many sessions of which nothing runs or waits are remembered, beyond as many as are active.
+/// Idle sessions that are remembered, beyond as many as are active.
 const REMEMBERED: usize = 1024;
 
 impl<T> Queue<T> {
@@ -204,7 +204,7 @@ impl<T> Queue<T> {
         self.places
     }
 
-    /// Whether there is a slot for somebody whom the limit of sessions doesn't hold back.
+    /// True if a slot is free for a session that is below its own limit.
     pub(super) fn has_slot(&self, lane: LaneNo) -> bool {
         self.running < self.slots && self.has_lane(lane)
     }
@@ -213,7 +213,7 @@ impl<T> Queue<T> {
         self.lanes[lane].running < self.lanes[lane].limit
     }
 
-    /// Whether there is room for one more that waits.
+    /// True if one more task may wait.
     pub(super) fn has_place(&self) -> bool {
         self.places < self.capacity
     }
@@ -234,7 +234,7 @@ impl<T> Queue<T> {
         self.places -= 1;
     }
 
-    /// A slot at once, if one is free for this and nobody who may start waits.
+    /// Takes a slot, if one is free and no waiting task could have it.
     pub(super) fn try_start(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
         let is_free = self.has_slot(lane) && (self.waiting == 0 || self.best().is_none());
         if !is_free {
@@ -293,18 +293,18 @@ impl<T> Queue<T> {
         Some(removed)
     }
 
-    /// Whether anybody waits for a slot.
+    /// True if a task waits for a slot.
     pub(super) fn is_waited_for(&self) -> bool {
         self.waiting > 0
     }
 
-    /// Becomes the one who hands out slots, unless there is one. Starting a task on a runtime that is shut down drops it on
+    /// Begins to hand out slots; false if another thread does, or no task waits. Starting a task on a runtime that is shut down drops it on
     /// the spot, which frees its slot again: without the mark that would recurse once for every waiting task.
     pub(super) fn begin_dispatch(&mut self) -> bool {
         self.waiting > 0 && !std::mem::replace(&mut self.dispatching, true)
     }
 
-    /// The next one who gets a slot; `None` ends the handing out.
+    /// The next task that gets a slot; `None` ends the handing out.
     pub(super) fn dispatch(&mut self, now: Timestamp) -> Option<(T, Slot)> {
         if let Some(ticket) = self.best() {
             let what = self.remove(ticket)?;
@@ -334,7 +334,7 @@ impl<T> Queue<T> {
         });
     }
 
-    /// The one who is next.
+    /// The waiting task that is next.
     fn best(&self) -> Option<Ticket> {
         if self.waiting == 0 || self.running >= self.slots {
             return None;
@@ -488,7 +488,7 @@ impl<T> Queue<T> {
     }
 }
 
-/// A task is not lost because nobody can say what its session weighs.
+/// Weight of a session. A callback that panics must not lose a task.
 fn weight(weigh: &Weigh, session: &SessionId) -> u64 {
     let weight = catch_unwind(AssertUnwindSafe(|| weigh(session)));
     let weight = weight.unwrap_or_else(|_| {

@@ -85,7 +85,7 @@ impl AsyncToolManager {
     }
 }
 
-/// What a task that was taken in has got.
+/// Means of a task that was taken in.
 struct Taken {
     path: Arc<Path>,
     runtime: Handle,

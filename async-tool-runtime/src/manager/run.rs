@@ -17,6 +17,7 @@ use super::{
     Inner, TaskNews, outcome_of, remote,
     same::key_of,
     task::{Released, TaskCell},
+    waiting::{Task, Work},
 };
 use crate::{
     backend::Backend,
@@ -25,22 +26,6 @@ use crate::{
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
     tool::{BoundCall, ToolError, ToolErrorKind},
 };
-
-/// Where a task runs.
-pub(super) enum Work {
-    /// In this process.
-    Here(BoundCall),
-    Remote(Arc<dyn Backend>),
-}
-
-/// An accepted task that has not been started.
-pub(super) struct Task {
-    pub(super) cell: Arc<TaskCell>,
-    pub(super) work: Work,
-    /// Runtime of the caller, which runs the task.
-    pub(super) runtime: Handle,
-    pub(super) span: Span,
-}
 
 /// Starts a task that has a slot.
 pub(super) fn start(inner: &Arc<Inner>, task: Task) {
@@ -149,7 +134,7 @@ impl RunGuard {
         }
     }
 
-    /// The task isn't to be ended from here.
+    /// Leaves the task to be ended elsewhere.
     pub(super) fn disarm(mut self) -> Arc<TaskCell> {
         self.is_over = true;
         Arc::clone(&self.cell)
@@ -212,12 +197,12 @@ impl Inner {
         self.end_with(cell, cell.end(false), outcome);
     }
 
-    /// The same for a task whose future is gone.
+    /// Ends a task whose future is gone.
     fn end_gone(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         self.end_with(cell, self.end_future(cell), outcome);
     }
 
-    /// Takes back all that a task has whose future is gone.
+    /// Takes back what a task holds whose future is gone.
     pub(super) fn end_future(&self, cell: &TaskCell) -> Released {
         let released = cell.end(true);
         if released.was_given_up {
@@ -250,7 +235,7 @@ impl Inner {
         }
     }
 
-    /// Tells everybody who waits for a task that it is settled.
+    /// Publishes the result of a task.
     fn tell_settled(self: &Arc<Self>, cell: &Arc<TaskCell>, result: Arc<AsyncTaskResult>) {
         end_span(cell, &result.outcome);
         self.counters.settled(&result);
@@ -308,7 +293,7 @@ impl Inner {
     }
 }
 
-/// Says how a task has ended in its span, wherever that was decided: in the queue, by whoever dropped its future, or on its way.
+/// Records in its span how a task has ended, wherever that was decided.
 pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) {
     let span = cell.take_span().unwrap_or_else(Span::none);
     let error = match outcome {
@@ -383,7 +368,7 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     });
 }
 
-/// Has the future of a task dropped that was told to stop and hasn't; counts it as long as a thread is in it, and nobody can drop it.
+/// Aborts a task that was told to stop and hasn't. While a thread is in its future, it can't be dropped, and is counted.
 fn give_up(inner: &Inner, cell: &TaskCell) {
     let (task, tool) = (cell.spec.task, &*cell.spec.call.name);
     if cell.give_up(&inner.quarantine) {
@@ -395,7 +380,7 @@ fn give_up(inner: &Inner, cell: &TaskCell) {
     cell.abort();
 }
 
-/// Takes the slot of a run that calls shared, if nobody wants it any more and it doesn't stop.
+/// Takes the slot of an abandoned run if it doesn't stop within its grace.
 pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
         return;
@@ -448,7 +433,7 @@ async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool 
     }
 }
 
-/// Drops what waited. What a binder has put into a call is the tool's, and may panic when it is dropped.
+/// Drops a call that never ran. A binder may have put anything into it, which may panic when it is dropped.
 pub(super) fn discard<T>(waiting: T) {
     if catch_unwind(AssertUnwindSafe(|| drop(waiting))).is_err() {
         tracing::error!("the arguments of a call that never ran panicked when they were dropped");

@@ -1,4 +1,4 @@
-//! Calls that must not be open twice.
+//! Calls that must not be open twice at a time.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,12 +9,12 @@ use crate::policy::{CallKey, Dedupe};
 #[derive(Default)]
 pub(super) struct SameCalls(HashMap<CallKey, Arc<TaskCell>>);
 
-/// What became of a call that is to be open once.
+/// Outcome of entering a call that must be open once.
 pub(super) enum Entered {
     Alone,
-    /// The same call is open, and stays.
+    /// An equal call is open, and stays.
     Rejected(Arc<TaskCell>),
-    /// The same call was open, and is to be cancelled.
+    /// An equal call was open; the caller must cancel it.
     Replaced(Arc<TaskCell>),
 }
 

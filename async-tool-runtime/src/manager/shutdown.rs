@@ -1,4 +1,4 @@
-//! The end of a manager.
+//! Shutdown of a manager.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, path::GRACE_SLACK};
 
-/// What a shutdown found and did.
+/// Numbers of tasks that a shutdown found, by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {

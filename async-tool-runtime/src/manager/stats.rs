@@ -1,4 +1,4 @@
-//! What a manager counts.
+//! Counts of a manager.
 
 use std::sync::{
     Arc,
@@ -7,13 +7,10 @@ use std::sync::{
 
 use serde::Serialize;
 
-use super::{AsyncToolManager, Inner};
-use crate::{
-    policy::Breaker,
-    task::{AsyncTaskResult, TaskOutcome},
-};
+use super::{AsyncToolManager, Inner, counters::Count};
+use crate::policy::Breaker;
 
-/// What a manager has done, and what it is doing.
+/// Counts of a manager: of what it has done, and of what is open now.
 ///
 /// The counts are taken one after the other while tasks go on, so they may not add up to the last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,7 +19,7 @@ pub struct ManagerStats {
     /// Tasks that wait for their first slot, for a resource, for their rate or for their next attempt. Those that ask people or were
     /// deferred are not among them.
     pub waiting: usize,
-    /// Those of them that wait for what another task reads or writes.
+    /// The waiting tasks that need a resource which another task reads or writes.
     pub waiting_for_resources: usize,
     /// Slots that are taken.
     pub running: usize,
@@ -56,62 +53,6 @@ pub struct ManagerStats {
     pub shared: u64,
 }
 
-/// Counted event on the way of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Count {
-    CacheHit,
-    CacheMiss,
-    Shared,
-    Retry,
-    BreakerOpen,
-}
-
-#[derive(Default)]
-pub(crate) struct Counters {
-    rejected: AtomicU64,
-    completed: AtomicU64,
-    failed: AtomicU64,
-    cancelled: AtomicU64,
-    unknown: AtomicU64,
-    retries: AtomicU64,
-    breaker_refusals: AtomicU64,
-    cache_hits: AtomicU64,
-    cache_misses: AtomicU64,
-    shared: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn rejected(&self, tool: &str) {
-        add(&self.rejected);
-        metrics::rejected(tool);
-    }
-
-    pub(super) fn count(&self, tool: &str, what: Count) {
-        metrics::counted(tool, what);
-        add(match what {
-            Count::CacheHit => &self.cache_hits,
-            Count::CacheMiss => &self.cache_misses,
-            Count::Shared => &self.shared,
-            Count::Retry => &self.retries,
-            Count::BreakerOpen => &self.breaker_refusals,
-        });
-    }
-
-    pub(super) fn settled(&self, result: &AsyncTaskResult) {
-        add(match &result.outcome {
-            TaskOutcome::Completed(_) => &self.completed,
-            TaskOutcome::Failed(_) => &self.failed,
-            TaskOutcome::Cancelled(_) => &self.cancelled,
-            TaskOutcome::Unknown(_) => &self.unknown,
-        });
-        metrics::settled(result);
-    }
-}
-
-fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
 impl Inner {
     /// Counts an event of a call of this tool.
     pub(crate) fn count(&self, tool: &str, what: Count) {
@@ -120,7 +61,7 @@ impl Inner {
 }
 
 impl AsyncToolManager {
-    /// What the manager has done, and what it is doing. Takes time that grows with the number of tasks the manager remembers: to be
+    /// Counts of the manager. Takes time that grows with the number of tasks the manager remembers: to be
     /// asked now and then, and not for every call.
     #[must_use]
     pub fn stats(&self) -> ManagerStats {
@@ -167,48 +108,4 @@ impl AsyncToolManager {
             shared: get(&counters.shared),
         }
     }
-}
-
-/// The same through the `metrics` facade, for whoever has installed a recorder.
-#[cfg(feature = "metrics")]
-mod metrics {
-    use metrics::{counter, histogram};
-
-    use super::{AsyncTaskResult, Count};
-    use crate::task::TaskStatus;
-
-    pub(super) fn counted(tool: &str, what: Count) {
-        let name = match what {
-            Count::CacheHit => "async_tool.cache.hits",
-            Count::CacheMiss => "async_tool.cache.misses",
-            Count::Shared => "async_tool.tasks.shared",
-            Count::Retry => "async_tool.task.retries",
-            Count::BreakerOpen => "async_tool.breaker.refusals",
-        };
-        counter!(name, "tool" => tool.to_owned()).increment(1);
-    }
-
-    pub(super) fn rejected(tool: &str) {
-        counter!("async_tool.tasks.rejected", "tool" => tool.to_owned()).increment(1);
-    }
-
-    pub(super) fn settled(result: &AsyncTaskResult) {
-        let tool = || result.tool.to_string();
-        let status: TaskStatus = result.status();
-        counter!("async_tool.tasks.settled", "tool" => tool(), "status" => status.as_str()).increment(1);
-        histogram!("async_tool.task.queued.seconds", "tool" => tool()).record(result.timing.queued());
-        histogram!("async_tool.task.running.seconds", "tool" => tool()).record(result.timing.running());
-        histogram!("async_tool.task.attempts", "tool" => tool()).record(f64::from(result.attempts));
-    }
-}
-
-#[cfg(not(feature = "metrics"))]
-mod metrics {
-    use super::{AsyncTaskResult, Count};
-
-    pub(super) fn counted(_: &str, _: Count) {}
-
-    pub(super) fn rejected(_: &str) {}
-
-    pub(super) fn settled(_: &AsyncTaskResult) {}
 }

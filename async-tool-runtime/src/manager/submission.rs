@@ -7,9 +7,10 @@ use tracing::Span;
 
 use super::{
     Inner, TaskCell,
-    run::{self, RunGuard, Task, Work},
+    run::{self, RunGuard},
     same::key_of,
     table::Inserted,
+    waiting::{Task, Work},
 };
 use crate::{
     clock::Timestamp,

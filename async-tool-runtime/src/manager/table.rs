@@ -8,18 +8,18 @@ use std::{
 use super::TaskCell;
 use crate::id::TaskId;
 
-/// All open tasks, and the last ones that have ended: a late question about a task is answered with what became of it.
+/// All open tasks, and the last ones that have ended, so that a late question about a task has an answer.
 pub(super) struct TaskTable {
     cells: HashMap<TaskId, Arc<TaskCell>>,
     settled: VecDeque<TaskId>,
     retained: usize,
-    /// How many tasks were accepted: those that are here, and those that have been.
+    /// Tasks accepted so far.
     accepted: u64,
-    /// Whether new tasks are refused. Here, because a count of open tasks says nothing while more can come.
+    /// True if new tasks are refused. Here, because a count of open tasks says nothing while more can come.
     closing: bool,
 }
 
-/// What became of a task that was to be added.
+/// Outcome of adding a task.
 pub(super) enum Inserted {
     New,
     /// The task with its id was there already.
@@ -54,7 +54,7 @@ impl TaskTable {
         }
     }
 
-    /// Whether a task is below one that has not ended. A host may write any id there.
+    /// True if a task is below an open one. A host may write any id there.
     fn is_below_open(&self, cell: &TaskCell) -> bool {
         let parent = cell.spec.parent.and_then(|parent| self.cells.get(&parent));
         parent.is_some_and(|parent| !parent.is_settled())
@@ -94,7 +94,7 @@ impl TaskTable {
         self.cells.len() - self.settled.len()
     }
 
-    /// How many tasks have not ended: unlike [`open_count`](Self::open_count), without those that are just being taken out. Looks at
+    /// Number of tasks that have not ended: unlike [`open_count`](Self::open_count), without those that are just being taken out. Looks at
     /// every task.
     pub(super) fn unsettled_count(&self) -> usize {
         self.cells.values().filter(|cell| !cell.is_settled()).count()

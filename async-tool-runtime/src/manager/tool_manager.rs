@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{AsyncToolManagerBuilder, Executor, Inner, SubmitError, TaskHandle, task::TaskCell};
+use super::{Executor, Inner, SubmitError, TaskHandle, task::TaskCell};
 use crate::{
     clock::Timestamp,
     id::TaskId,
@@ -46,11 +46,6 @@ pub struct AsyncToolManager {
 }
 
 impl AsyncToolManager {
-    /// Starts to build a manager.
-    pub fn builder() -> AsyncToolManagerBuilder {
-        AsyncToolManagerBuilder::default()
-    }
-
     /// Accepts a call and answers at once; the tool runs in the background. The task gets a new id.
     ///
     /// # Errors
@@ -63,7 +58,7 @@ impl AsyncToolManager {
         Ok(cell.ack(TaskStatus::Queued))
     }
 
-    /// The same for a host that goes on with the task itself: gives control over it in place of what a model is told.
+    /// As [`submit`](Self::submit), for a host that works with the task itself: returns a handle in place of an acknowledgement.
     ///
     /// # Errors
     ///
@@ -75,7 +70,7 @@ impl AsyncToolManager {
 
     /// Accepts a task whose id the caller has chosen. Submitting the same id again gives the handle of the first, as long as
     /// the manager remembers it: until it has ended, and then for the next
-    /// [`retained_tasks`](AsyncToolManagerBuilder::retained_tasks) ends.
+    /// [`retained_tasks`](crate::manager::AsyncToolManagerBuilder::retained_tasks) ends.
     ///
     /// # Errors
     ///
@@ -105,7 +100,7 @@ impl AsyncToolManager {
         Some(Self { inner: task.manager()? })
     }
 
-    /// Whether both are handles of one manager.
+    /// True if both are handles of one manager.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
@@ -127,7 +122,7 @@ impl AsyncToolManager {
         Some(status)
     }
 
-    /// Says something to a task's function; see [`TaskHandle::send`].
+    /// Sends a message to a task's function; see [`TaskHandle::send`].
     ///
     /// # Errors
     ///
@@ -156,7 +151,7 @@ impl AsyncToolManager {
         meant.map(|cell| TaskHandle::new(cell).cancel(reason)).count()
     }
 
-    /// What happens to tasks from now on; a snapshot of the open tasks comes first.
+    /// Stream of task events, from now on; a snapshot of the open tasks comes first.
     pub fn events(&self) -> TaskEventStream {
         let receiver = self.inner.events.subscribe();
         let inner = Arc::downgrade(&self.inner);
@@ -171,13 +166,13 @@ impl AsyncToolManager {
         self.inner.executor.registry()
     }
 
-    /// What carries out tasks: for the worker's side of a [`Backend`].
+    /// The executor of this manager's tools, for the worker's side of a [`Backend`].
     #[must_use]
     pub fn executor(&self) -> &Executor {
         &self.inner.executor
     }
 
-    /// Whether tasks outlive this process.
+    /// True if tasks outlive this process.
     pub(crate) fn keeps_tasks(&self) -> bool {
         let backend = self.inner.backend.as_ref();
         backend.is_some_and(|backend| backend.capabilities().durable)

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::tool::{BreakerPolicy, ToolError, ToolErrorKind};
 
-/// Where a breaker stands. Sans-IO: the time comes in.
+/// State of a breaker. Sans-IO: the time comes in.
 ///
 /// Not a crate: `failsafe` and `recloser` read std's clock, which tests can't stop, let any number of calls probe, and don't say when
 /// to come back; `tower-resilience-circuitbreaker` brings a windowed failure rate and a dozen crates. This is three states.
@@ -36,7 +36,7 @@ struct Machine {
     epoch: u64,
 }
 
-/// How a call ended, as far as a breaker is concerned.
+/// End of a call, as far as a breaker is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Healthy,
@@ -46,12 +46,12 @@ enum Verdict {
 }
 
 impl Machine {
-    /// Whether the tool is left alone until a probe has succeeded.
+    /// True until a probe has succeeded.
     fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
     }
 
-    /// Whether a call would be turned away now.
+    /// True if a call would be turned away now.
     fn turns_away(&self, now: Instant) -> bool {
         match self.state {
             State::Closed { .. } => false,
@@ -59,7 +59,7 @@ impl Machine {
         }
     }
 
-    /// Whether a call may go on, and the epoch it belongs to; otherwise how long to wait before the next try.
+    /// Admits a call, and returns its epoch; the error is the pause before the next try.
     fn admit(&mut self, now: Instant) -> Result<u64, Duration> {
         match self.state {
             State::Closed { .. } => Ok(self.epoch),
@@ -139,7 +139,7 @@ impl Breaker {
         &self.tool
     }
 
-    /// Whether a call would be turned away now.
+    /// True if a call would be turned away now.
     pub(crate) fn turns_away(&self) -> bool {
         self.machine().turns_away(Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Which calls are the same.
+//! Keys of calls: equal calls have equal keys.
 
 use std::{fmt::Write as _, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What decides over the calls of a tool: one file per policy.
+//! Rules for the calls of a tool: one file per policy.
 //!
 //! A policy is state and rules. It is told of calls and of the time, and says whether a call may go on, when, and with which value. The settings
 //! are the tool's; the layers that ask a policy on the way of a call are the manager's (`manager/path/`).

@@ -18,7 +18,7 @@ use crate::tool::RateLimit;
 pub(crate) struct RateLimiter {
     per: Duration,
     calls: usize,
-    /// When attempts started within the last window, the oldest first; at most as many as the limit allows. The lock is held by the one whose turn
+    /// Starts of attempts within the last window, the oldest first; at most as many as the limit allows. The lock is held by the one whose turn
     /// it is: tokio's is fair, so attempts start in the order in which they came, and one that is given up holds up nobody.
     starts: Arc<Mutex<VecDeque<Instant>>>,
 }
@@ -74,7 +74,7 @@ impl RateLimiter {
         }
     }
 
-    /// When one more may start, if not at any time.
+    /// Time at which one more may start; `None`: at any time.
     fn free_at(&self, starts: &VecDeque<Instant>) -> Option<Instant> {
         let oldest = starts.front().filter(|_| starts.len() == self.calls)?;
         // A window without an end that can be said is one of a year.

@@ -48,7 +48,7 @@ impl MeaningCache {
         &self.policy.fields
     }
 
-    /// What the free text of a call means; `None` if it can't be said.
+    /// Meaning of the free text of a call; `None` if it can't be computed.
     pub(crate) async fn meanings(&self, tool: &str, arguments: &Value) -> Option<Meanings> {
         let mut meanings = Vec::with_capacity(self.policy.fields.len());
         for field in &self.policy.fields {

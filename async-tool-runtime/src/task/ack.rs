@@ -9,7 +9,7 @@ use super::TaskStatus;
 use crate::id::{TaskId, TaskNo};
 use crate::tool::Arguments;
 
-/// What the model is told at once when its call goes on in the background.
+/// Acknowledgement of a call that goes on in the background, for the model.
 ///
 /// The acknowledgement carries no result, and says so: with a bare "accepted", small models make one up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct TaskAck {
     pub tool: Arc<str>,
     /// The arguments as the model sent them.
     pub arguments: Arguments,
-    /// Where the task stood when it was acknowledged.
+    /// Status at the time of the acknowledgement.
     pub status: TaskStatus,
 }
 

@@ -1,4 +1,4 @@
-//! What happens to tasks, as a stream.
+//! Task events, as a stream.
 
 use std::{
     pin::Pin,
@@ -22,7 +22,7 @@ use crate::{
     tool::InputRequest,
 };
 
-/// What can be said of a task at one moment.
+/// State of a task at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TaskSnapshot {
@@ -37,19 +37,19 @@ pub struct TaskSnapshot {
     pub session: SessionId,
     /// The name of the tool.
     pub tool: Arc<str>,
-    /// Where the task stands.
+    /// Its status.
     pub status: TaskStatus,
-    /// When it was accepted.
+    /// Time of its acceptance.
     pub accepted: Timestamp,
-    /// When its first attempt started.
+    /// Start of its first attempt.
     pub started: Option<Timestamp>,
-    /// What the tool last said of its progress.
+    /// Latest progress report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,
-    /// What it waits for, while its status is [`TaskStatus::InputRequired`].
+    /// Its open question, while its status is [`TaskStatus::InputRequired`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<InputRequest>,
-    /// Whether it has been left to be completed from outside.
+    /// True once it was left to be completed from outside.
     pub deferred: bool,
 }
 
@@ -74,7 +74,7 @@ pub enum TaskEvent {
 
 /// The events of a manager. A [`TaskEvent::Snapshot`] comes first.
 ///
-/// What happens while the snapshot is taken may be in the snapshot and follow as an event too. The stream ends with its
+/// An event that comes while the snapshot is taken may be in the snapshot and follow as an event too. The stream ends with its
 /// manager.
 #[must_use = "a stream does nothing until it is read"]
 pub struct TaskEventStream {

@@ -38,7 +38,7 @@ const POINTER: &str = "pointer";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FutureArgument {
-    /// Where it stands in the arguments, as a JSON pointer.
+    /// Its position in the arguments, as a JSON pointer.
     pub position: String,
     /// Whose result it stands for.
     pub source: TaskRef,
@@ -46,7 +46,7 @@ pub struct FutureArgument {
     pub pointer: String,
 }
 
-/// How a model names a task in a [`FutureArgument`].
+/// Name of a task, as a model writes it in a [`FutureArgument`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum TaskRef {

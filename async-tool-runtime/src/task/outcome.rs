@@ -1,4 +1,4 @@
-//! How a task ended.
+//! Outcome of a task.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::TaskStatus;
 use crate::tool::ToolError;
 
-/// How a task ended. A timeout is `Failed` with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
+/// Outcome of a task. A timeout is `Failed` with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status", content = "value")]
 #[non_exhaustive]
@@ -17,7 +17,7 @@ pub enum TaskOutcome {
     Failed(ToolError),
     /// The task was told to stop, for this reason. What the tool had done by then stays done.
     Cancelled(String),
-    /// Nobody can say how it ended, for this reason: its effects may or may not have happened.
+    /// The end is unknown, for this reason: its effects may or may not have happened.
     Unknown(String),
 }
 
@@ -32,7 +32,7 @@ impl TaskOutcome {
         }
     }
 
-    /// Whether the tool returned a value.
+    /// True if the tool returned a value.
     #[must_use]
     pub const fn is_completed(&self) -> bool {
         matches!(self, Self::Completed(_))

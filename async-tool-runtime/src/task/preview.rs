@@ -12,9 +12,9 @@ pub struct ResultPreview {
     /// The beginning, cut between two characters: of the text if the value is a string or the task has failed, else of the value's
     /// compact JSON.
     pub text: String,
-    /// How many bytes of JSON the whole is.
+    /// Size of the whole, in bytes of JSON.
     pub bytes: usize,
-    /// What the model calls the whole: the task's number, such as `t3`, or its id if it has none.
+    /// Name of the whole for the model: the task's number, such as `t3`, or its id if it has none.
     pub handle: String,
 }
 
@@ -82,7 +82,7 @@ impl ResultPreview {
     }
 }
 
-/// How many bytes a character takes in a JSON string, as `serde_json` writes it.
+/// Bytes that a character takes in a JSON string, as `serde_json` writes it.
 const fn width(letter: char) -> usize {
     match letter {
         '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,

@@ -37,16 +37,16 @@ pub struct AsyncTaskResult {
     pub tool: Arc<str>,
     /// The arguments as the model sent them.
     pub arguments: Arguments,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: TaskOutcome,
-    /// When it was accepted, started and settled.
+    /// Times of acceptance, start and end.
     pub timing: Timing,
-    /// How many times the tool was started; 0 if it never ran.
+    /// Starts of the tool; 0 if it never ran.
     pub attempts: u32,
-    /// What the model is shown instead of a result that is too large for it; `None` if it is shown all of it.
+    /// Preview that the model is shown in place of a result that is too large; `None` if it is shown all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Box<ResultPreview>>,
-    /// Whether a part of the outcome was a secret, and was replaced before the record was written down: so it is in a record that comes from a
+    /// True if a part of the outcome was a secret, and was replaced before the record was written down: so it is in a record that comes from a
     /// journal. It must not be worked with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
@@ -75,7 +75,7 @@ impl AsyncTaskResult {
     /// The same record, of which the model is shown `bytes` bytes of JSON at most: of a larger value it is shown the beginning, how
     /// large the whole is, and by what name it is kept. The outcome stays whole. What is said of a failure is cut likewise.
     ///
-    /// What counts is the value alone; what goes with it (the call, the arguments, the times) is not in the limit.
+    /// Only the value counts; what goes with it (the call, the arguments, the times) is not in the limit.
     ///
     /// ```
     /// use async_tool_runtime::{

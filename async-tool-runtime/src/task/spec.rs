@@ -26,14 +26,14 @@ pub struct TaskSpec {
     /// works for: its result goes to that agent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
-    /// What a service is told that promises to do a thing once per key; `None`: the task's id.
+    /// Key for services that do a thing once per key; `None`: the task's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
     /// The call to carry out.
     pub call: ToolCall,
-    /// Which attempt this is; the first is 1.
+    /// Number of the attempt; the first is 1.
     pub attempt: u32,
-    /// When the caller stops waiting, if it does: a task that gets its slot later, or runs longer, fails.
+    /// Time at which the caller stops waiting: a task that gets its slot later, or runs longer, fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
 }
@@ -45,7 +45,7 @@ impl TaskSpec {
         Self::named(TaskId::new(), session, call)
     }
 
-    /// A first attempt under this id: making one asks for the time.
+    /// A first attempt under this id.
     pub(crate) const fn named(task: TaskId, session: SessionId, call: ToolCall) -> Self {
         Self {
             task,
@@ -60,40 +60,40 @@ impl TaskSpec {
         }
     }
 
-    /// Whether the session hears of it: a task below another reports to that, unless it is one of the session's own.
+    /// True if the session hears of it: a task below another reports to that, unless it is one of the session's own.
     pub(crate) const fn is_of_session(&self) -> bool {
         self.parent.is_none() || self.number.is_some()
     }
 
-    /// The same task under this id.
+    /// Sets the id.
     #[must_use]
     pub fn with_task(mut self, task: TaskId) -> Self {
         self.task = task;
         self
     }
 
-    /// The same task with a number that the model can use.
+    /// Sets the number that the model can use.
     #[must_use]
     pub fn with_number(mut self, number: TaskNo) -> Self {
         self.number = Some(number);
         self
     }
 
-    /// The same task as one of this turn.
+    /// Sets the turn that asked.
     #[must_use]
     pub fn with_turn(mut self, turn: TurnNo) -> Self {
         self.turn = Some(turn);
         self
     }
 
-    /// The same task as a later attempt.
+    /// Sets the number of the attempt.
     #[must_use]
     pub fn with_attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
     }
 
-    /// The same task with a deadline: past it, the task fails with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
+    /// Sets the deadline: past it, the task fails with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
     #[must_use]
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);

@@ -1,10 +1,10 @@
-//! Where a task stands.
+//! Status of a task.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a task stands, in MCP's words.
+/// Status of a task, in MCP's words.
 ///
 /// | here | MCP tasks | OpenAI Responses | A2A |
 /// |---|---|---|---|
@@ -35,7 +35,7 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// Whether the task has ended. A terminal status never changes.
+    /// True if the task has ended. A terminal status never changes.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)

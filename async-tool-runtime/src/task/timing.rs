@@ -1,4 +1,4 @@
-//! When a task was accepted, started and settled.
+//! Times of a task.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-/// When a task was accepted, started and settled.
+/// Times at which a task was accepted, started and settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Timing {
-    /// When the task was accepted.
+    /// Time of acceptance.
     pub accepted: Timestamp,
-    /// When its first attempt started; `None` if it never ran.
+    /// Start of the first attempt; `None` if it never ran.
     pub started: Option<Timestamp>,
-    /// When it ended.
+    /// Time of the end.
     pub settled: Timestamp,
 }
 
@@ -35,13 +35,13 @@ impl Timing {
         self.settled.since(self.accepted)
     }
 
-    /// How long the task waited for a slot.
+    /// Time that the task waited for a slot.
     #[must_use]
     pub fn queued(&self) -> Duration {
         self.started.unwrap_or(self.settled).since(self.accepted)
     }
 
-    /// How long the tool was at work, over all attempts and the pauses between them.
+    /// Time that the tool was at work, over all attempts and the pauses between them.
     #[must_use]
     pub fn running(&self) -> Duration {
         self.started

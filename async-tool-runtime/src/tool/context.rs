@@ -15,9 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{
-    CallId, CancellationToken, IdempotencyKey, Messages, Progress, ProgressReport, StateMap, ToolError, ToolErrorKind,
-};
+use super::{CallId, CancellationToken, IdempotencyKey, ProgressReport, StateMap, ToolError, ToolErrorKind};
 use crate::{
     future::BoxFuture,
     id::{TaskId, TaskNo},
@@ -156,24 +154,6 @@ impl ToolContext {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Says how far the task has come.
-    #[must_use]
-    pub fn progress(&self) -> Progress {
-        Progress::new(self.clone())
-    }
-
-    /// What is said to the task while it runs.
-    #[must_use]
-    pub fn messages(&self) -> Messages {
-        Messages::new(self.clone())
-    }
-
-    /// The host's value of type `T`, if one is registered.
-    #[must_use]
-    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.0.states.find()
-    }
-
     /// Asks people, through the host, and waits for the answer: a value that fits `schema`, a JSON Schema. The task is in
     /// [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired) until then and holds no slot; the timeout of its tool stands still.
     /// One question at a time: a second one, asked while the first is open, takes its place.
@@ -235,6 +215,10 @@ impl ToolContext {
         if let Some(host) = self.host() {
             Arc::clone(host).defer();
         }
+    }
+
+    pub(super) fn states(&self) -> &StateMap {
+        &self.0.states
     }
 
     pub(crate) fn host(&self) -> Option<&Arc<dyn ContextHost>> {

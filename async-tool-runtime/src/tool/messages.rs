@@ -34,11 +34,15 @@ use super::{FromToolContext, ToolContext, ToolError};
 /// ```
 pub struct Messages(ToolContext);
 
-impl Messages {
-    pub(crate) fn new(cx: ToolContext) -> Self {
-        Self(cx)
+impl ToolContext {
+    /// Reader of the messages that are sent to the task.
+    #[must_use]
+    pub fn messages(&self) -> Messages {
+        Messages(self.clone())
     }
+}
 
+impl Messages {
     /// Waits for the next message. `None` means that none will be given any more: the attempt was told to stop (by a cancellation, or
     /// because its time was up), the task has ended, or nobody can send to it, as outside of a manager and on a
     /// [`Backend`](crate::backend::Backend). Ask [`ToolContext::is_cancelled`] where that makes a difference. A tool that has waited here when its

@@ -41,6 +41,7 @@ mod repair;
 mod report;
 mod request;
 mod state;
+mod state_map;
 #[expect(clippy::module_inception, reason = "it is the folder's own noun")]
 mod tool;
 
@@ -79,4 +80,4 @@ pub(crate) use nearest::nearest;
 pub(crate) use options::check_argument;
 pub(crate) use refusal::{describe, refuse, shorten};
 pub(crate) use registry::TASK_TOOL;
-pub(crate) use state::StateMap;
+pub(crate) use state_map::StateMap;

@@ -15,11 +15,15 @@ use super::{context::ToolContext, error::ToolError, inject::FromToolContext, rep
 #[derive(Clone, Default)]
 pub struct Progress(Option<ToolContext>);
 
-impl Progress {
-    pub(crate) fn new(cx: ToolContext) -> Self {
-        Self(Some(cx))
+impl ToolContext {
+    /// Reporter of the task's progress.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress(Some(self.clone()))
     }
+}
 
+impl Progress {
     /// Says that this much is done, from 0 to 1, and what is being done. A fraction outside of that is taken to its nearer end.
     pub fn report(&self, fraction: f64, message: impl Into<String>) {
         let fraction = (!fraction.is_nan()).then(|| fraction.clamp(0.0, 1.0));

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{definition::ToolDefinition, effect::Background, nearest::nearest, state::StateMap, tool::Tool};
+use super::{definition::ToolDefinition, effect::Background, nearest::nearest, state_map::StateMap, tool::Tool};
 
 /// Name of the tool with which a model looks after its tasks. An agent supplies it, so no other tool can have the name.
 pub(crate) const TASK_TOOL: &str = "task";

@@ -1,4 +1,4 @@
-//! What a task asks of people.
+//! Questions of tasks to people.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::tool::Arguments;
 
-/// What a task in [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired) waits for.
+/// Question of a task in [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired) waits for.
 ///
 /// The host answers with [`answer`](crate::manager::AsyncToolManager::answer), [`approve`](crate::manager::AsyncToolManager::approve) or
 /// [`refuse`](crate::manager::AsyncToolManager::refuse).
@@ -15,7 +15,7 @@ use crate::tool::Arguments;
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]
 pub enum InputRequest {
-    /// Whether the call may run, with the arguments it has.
+    /// Asks for consent to the call, with the arguments it has.
     Approval {
         /// The arguments as the model sent them.
         arguments: Arguments,

@@ -1,12 +1,6 @@
-//! What the host shares with its tools.
+//! Values that the host shares with its tools.
 
-use std::{
-    any::{Any, TypeId, type_name},
-    collections::HashMap,
-    fmt,
-    ops::Deref,
-    sync::Arc,
-};
+use std::{any::type_name, fmt, ops::Deref, sync::Arc};
 
 use super::{
     context::ToolContext,
@@ -19,6 +13,14 @@ use super::{
 /// Registered with [`AsyncToolManagerBuilder::state`](crate::manager::AsyncToolManagerBuilder::state); a tool that asks for a
 /// state nobody registered is an error when the manager is built.
 pub struct State<T>(Arc<T>);
+
+impl ToolContext {
+    /// The host's value of type `T`, if one is registered.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.states().find()
+    }
+}
 
 impl<T> State<T> {
     /// The shared value.
@@ -61,30 +63,5 @@ impl<T: Send + Sync + 'static> FromToolContext for State<T> {
 
     fn requirement() -> Option<Requirement> {
         Some(Requirement::state::<T>())
-    }
-}
-
-/// The host's values by type.
-#[derive(Clone, Default)]
-pub(crate) struct StateMap(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
-
-impl StateMap {
-    /// Adds a value; one of the same type that was there is replaced.
-    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
-        self.0.insert(TypeId::of::<T>(), value);
-    }
-
-    pub(crate) fn find<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.0.get(&TypeId::of::<T>())?).downcast().ok()
-    }
-
-    pub(crate) fn contains(&self, id: TypeId) -> bool {
-        self.0.contains_key(&id)
-    }
-}
-
-impl fmt::Debug for StateMap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StateMap({} values)", self.0.len())
     }
 }

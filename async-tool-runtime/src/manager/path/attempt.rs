@@ -5,10 +5,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,7 +20,7 @@ use tracing::Span;
 use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
 use crate::{
     future::BoxFuture,
-    manager::TaskCell,
+    manager::{TaskCell, quarantine::Quarantine},
     policy::Held,
     tool::{
         Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
@@ -248,7 +245,7 @@ fn keep(call: BoundCall, held: Option<Arc<Held>>) -> BoundCall {
             let _held = held;
             run(cx)
         }),
-        _ => call,
+        Run::Async(_) => call,
     }
 }
 
@@ -266,7 +263,7 @@ fn poll(work: &mut Work, cell: &TaskCell, task_cx: &mut Context<'_>) -> Poll<End
     }
 }
 
-/// What a tool has done counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
+/// Result of a function. A value counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
 fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, ToolError> {
     match result {
         Err(error) if cell.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
@@ -323,14 +320,14 @@ impl Drop for InGrace<'_> {
     }
 }
 
-/// How a function ended.
+/// End of a function.
 enum End {
     Returned(Result<Value, ToolError>),
     /// The task waits for its end from outside.
     Deferred,
 }
 
-/// What comes first while a function is at work.
+/// First event while a function is at work.
 enum Event {
     Ended(End),
     TimeIsUp(ToolError),
@@ -341,7 +338,7 @@ enum Event {
 struct Timeout {
     at: Instant,
     timeout: Duration,
-    /// How long people had been asked before the attempt began: for consent, or in an earlier attempt.
+    /// Time that people had been asked before the attempt began: for consent, or in an earlier attempt.
     asked_before: Duration,
 }
 
@@ -379,24 +376,6 @@ async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<
                 }
             }
         }
-    }
-}
-
-/// Code that was told to stop and goes on, counted until it returns.
-#[derive(Debug, Default)]
-pub(crate) struct Quarantine(AtomicUsize);
-
-impl Quarantine {
-    pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn enter(&self) -> usize {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(crate) fn leave(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

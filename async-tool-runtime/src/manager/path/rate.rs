@@ -8,7 +8,7 @@ use tower_layer::Layer;
 use super::service::{ToolRequest, ToolService};
 use crate::policy::RateLimiter;
 
-/// How long one whose turn it is may wait for a slot while others wait for their turn. After that they go first: the slot may be long in
+/// Time that an attempt may wait for a slot while others wait behind it. After that they go first: the slot may be long in
 /// coming, to a session at its limit for instance, and the others' sessions have nothing to do with that.
 const PATIENCE: Duration = Duration::from_millis(50);
 

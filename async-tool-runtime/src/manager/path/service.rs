@@ -128,7 +128,7 @@ impl ToolRequest {
         self.cell.cancellation()
     }
 
-    /// When the task must have ended, if there is such a time. The timeout of each attempt comes on top.
+    /// Deadline of the task, if it has one. The timeout of each attempt comes on top.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -195,7 +195,7 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
     }
 }
 
-/// How long after its grace a task that was told to stop is given up: whatever drops it in time has done so by then.
+/// Slack after the grace of a task that was told to stop, before it is given up: its own timer has dropped it by then.
 pub(crate) const GRACE_SLACK: Duration = Duration::from_millis(50);
 
 /// Waits until nothing on the way of a call may go on after its deadline. What waits without a function, such as a layer of the host's,

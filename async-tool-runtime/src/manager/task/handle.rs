@@ -30,19 +30,19 @@ impl TaskHandle {
         &self.cell
     }
 
-    /// Where the task stands now.
+    /// Current status.
     #[must_use]
     pub fn status(&self) -> TaskStatus {
         self.cell.status()
     }
 
-    /// What can be said of the task now.
+    /// Current state, as data.
     #[must_use]
     pub fn snapshot(&self) -> TaskSnapshot {
         self.cell.snapshot()
     }
 
-    /// What the model is told at once: no result, and where the task stands now.
+    /// Acknowledgement for the model: no result yet, and the current status.
     #[must_use]
     pub fn ack(&self) -> TaskAck {
         self.cell.ack(self.status())

@@ -3,7 +3,7 @@
 use super::TaskCell;
 use crate::manager::queue::{Slot, Ticket};
 
-/// What a task holds of the queue.
+/// A task's hold on the queue.
 #[derive(Default)]
 pub(crate) enum Holding {
     #[default]
@@ -41,7 +41,7 @@ impl Admission {
     }
 }
 
-/// What a task needs when one of its waits is over.
+/// Needs of a task when one of its waits is over.
 pub(crate) struct Needs {
     /// Its queue position, with [`retake_position`](TaskCell::retake_position).
     pub(crate) position: bool,
@@ -62,14 +62,14 @@ impl TaskCell {
         matches!(self.state().admission.holding, Holding::Position(_))
     }
 
-    /// Gives up the queue position, with its ticket; `None` if there is none.
-    pub(crate) fn take_position(&self) -> Option<Option<Ticket>> {
+    /// Gives up the queue position: returns whether there was one, and its ticket.
+    pub(crate) fn take_position(&self) -> (bool, Option<Ticket>) {
         let mut state = self.state();
         match std::mem::take(&mut state.admission.holding) {
-            Holding::Position(ticket) => Some(ticket),
+            Holding::Position(ticket) => (true, ticket),
             other => {
                 state.admission.holding = other;
-                None
+                (false, None)
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::TaskCell;
-use crate::manager::path::Quarantine;
+use crate::manager::quarantine::Quarantine;
 
 /// Use of a task's future at this moment.
 pub(super) enum Polling {

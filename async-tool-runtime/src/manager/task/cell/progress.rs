@@ -8,7 +8,7 @@ use crate::{clock::Timestamp, tool::ProgressReport};
 /// The latest report.
 pub(super) struct Reported {
     report: ProgressReport,
-    /// When a report was last published.
+    /// Time of the last published report.
     published: Timestamp,
     /// True if this one came too soon after that, and is still to be published.
     is_held: bool,
@@ -16,7 +16,7 @@ pub(super) struct Reported {
     is_timed: bool,
 }
 
-/// What the caller must do with the latest report of a task.
+/// Instruction to the caller about the latest report of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reporting {
     /// Publish it.

@@ -1,0 +1,33 @@
+//! Tasks that wait for a slot.
+
+use std::sync::Arc;
+
+use tokio::{runtime::Handle, sync::oneshot};
+use tracing::Span;
+
+use super::TaskCell;
+use crate::{backend::Backend, tool::BoundCall};
+
+/// A task that waits for a slot.
+pub(super) enum Waiting {
+    /// A task that is data as yet.
+    Task(Task),
+    /// A future that goes on when it is told.
+    Future(Arc<TaskCell>, oneshot::Sender<()>),
+}
+
+/// Work of a task, by the place where it runs.
+pub(super) enum Work {
+    /// In this process.
+    Here(BoundCall),
+    Remote(Arc<dyn Backend>),
+}
+
+/// An accepted task that has not been started.
+pub(super) struct Task {
+    pub(super) cell: Arc<TaskCell>,
+    pub(super) work: Work,
+    /// Runtime of the caller, which runs the task.
+    pub(super) runtime: Handle,
+    pub(super) span: Span,
+}
