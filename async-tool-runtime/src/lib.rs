@@ -30,19 +30,23 @@
 //!
 //! # Where to look
 //!
-//! - **Writing tools**: the [`guide`], from one line to methods with state; [`async_tool`], [`async_tools`], [`ToolContext`], [`FromToolContext`], [`ToolError`]; without the macro:
-//!   [`FunctionTool`], [`Tool`].
-//! - **Running them**: [`AsyncToolManager`], [`TaskHandle`], [`TaskEvent`], [`AsyncTaskResult`], [`ManagerStats`].
-//! - **Keeping them in bounds**: [`ToolOptions`] has all policies of a tool; [`AsyncToolManagerBuilder::layer`] takes any layer of tower's.
-//! - **Tools made of tools**: [`ToolContext::call_tool`]; **people and the outside**: [`ToolContext::request_input`], [`Approval`],
-//!   [`ToolContext::defer`], [`AsyncToolManager::resolve`].
-//! - **Talking to a model**: [`AsyncAgent`], [`Model`], [`AgentEvent`]; [`RulePlanner`] needs no key and no network.
-//! - **When the model is asked**: [`DeliveryPolicy`], [`WakePolicy`], [`JoinPolicy`], [`AckPolicy`], [`LearnedGrace`]; **and how often**: [`RunLimits`].
-//! - **Agents with a loop of their own**: [`Agent`], [`AsyncAgent::wrap`]; **agents as tools**: [`AsyncAgent::as_tool`].
-//! - **What is kept**: [`Journal`], [`Entry`], [`Ledger`].
-//! - **Conversations longer than a model's context**: [`PrunePolicy`], [`ContextWindow`], [`TokenEstimator`].
-//! - **Deciding without IO**: [`AgentMachine`] is the agent's logic alone, for hosts with a loop of their own and for tests.
-//! - **Running tasks elsewhere**: [`Backend`], [`Executor`].
+//! The root has the names of every program; the rest lies in modules.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`guide`] | writing tools, from one line to methods with state |
+//! | [`tool`] | tools with and without the macro: arguments, context, errors, options |
+//! | [`schema`] | JSON Schema, in the dialect of each provider |
+//! | [`task`] | tasks as data: ids, status, outcome, result, events |
+//! | [`policy`] | settings that keep a tool in bounds: retries, rates, breakers, caches, consent |
+//! | [`manager`] | running tools: [`AsyncToolManager`], handles, layers of the host's, numbers |
+//! | [`agent`] | conversations: [`AsyncAgent`], its policies, events and limits |
+//! | [`agent::custom`] | agents that have a loop of their own |
+//! | [`agent::machine`] | the agent's decisions alone, without IO |
+//! | [`model`] | the seam to language models; [`RulePlanner`] needs no key and no network |
+//! | [`journal`] | the log of a session, and what reads it |
+//! | [`context`] | conversations longer than a model's context |
+//! | [`backend`] | running tasks elsewhere |
 //!
 //! # What it promises
 //!
@@ -89,7 +93,7 @@
 //! | `async_tool.tasks.rejected` | counter | calls that were refused |
 //! | `async_tool.tasks.shared` | counter | calls that joined another one's run |
 //! | `async_tool.task.retries` | counter | attempts beyond the first |
-//! | `async_tool.breaker.open` | gauge | 1 from when a [breaker](BreakerPolicy) opens until a probe has succeeded, so also while it is half-open; then 0 |
+//! | `async_tool.breaker.open` | gauge | 1 from when a [breaker](policy::BreakerPolicy) opens until a probe has succeeded, so also while it is half-open; then 0 |
 //! | `async_tool.breaker.refusals` | counter | calls that it turned away |
 //! | `async_tool.cache.hits`, `async_tool.cache.misses` | counter | calls that were given a kept value, and those for which there was none |
 
@@ -143,7 +147,7 @@ pub use tool::{
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.
 ///
-/// Gives a `Vec<Arc<dyn Tool>>` for [`AsyncToolManagerBuilder::tools`].
+/// Gives a `Vec<Arc<dyn Tool>>` for [`AsyncToolManagerBuilder::tools`](manager::AsyncToolManagerBuilder::tools).
 #[macro_export]
 macro_rules! tools {
     ($($tool:path),* $(,)?) => {

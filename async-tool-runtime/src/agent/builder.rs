@@ -240,7 +240,7 @@ impl AsyncAgentBuilder {
     /// # What holds
     ///
     /// 1. Nothing is done before the journal says that the session is this process's: of two that take it up at once, one gets
-    ///    [`AppendError::Conflict`], and has run nothing. Whoever had it before can't write to it any more, and stops when it tries.
+    ///    [`AppendError::Conflict`](crate::journal::AppendError::Conflict), and has run nothing. Whoever had it before can't write to it any more, and stops when it tries.
     /// 2. Results that were in the journal and that the model had not been told are delivered, once.
     /// 3. Tasks that may be repeated ([`Effect::Read`](crate::tool::Effect::Read), [`Effect::Idempotent`](crate::tool::Effect::Idempotent)) are submitted again under
     ///    the same id, so with the same idempotency key, as the next attempt; at most [`AgentPolicy::attempts`] times in all.

@@ -1,7 +1,7 @@
 //! The agent: a state machine that decides, and a shell that moves bytes.
 //!
-//! [`AgentMachine`] is sans-IO: it has no clock, no randomness, no locks, and awaits nothing. Time and ids come in with
-//! the input. What it knows is a [`Ledger`], the fold of the journal; what it decides are [`AgentAction`]s. The shell
+//! [`AgentMachine`](machine::AgentMachine) is sans-IO: it has no clock, no randomness, no locks, and awaits nothing. Time and ids come in with
+//! the input. What it knows is a [`Ledger`], the fold of the journal; what it decides are [`AgentAction`](machine::AgentAction)s. The shell
 //! (`shell.rs`) is one tokio task per session that owns the machine and carries actions out in order.
 //!
 //! A model's text passes a [`FrameGuard`] first: a result that the model wrote itself is cut out before the user, the journal or a tool sees it, and
@@ -25,7 +25,7 @@
 //! The ledger enforces 2 to 6 by refusing entries that would break them; an entry that is refused is a defect, is never
 //! written, and is reported.
 //!
-//! An agent that has a loop of its own ([`Agent`]) is a [`Model`](crate::model::Model) to the machine (`whole.rs`), so all of this holds for it,
+//! An agent that has a loop of its own ([`Agent`](custom::Agent)) is a [`Model`](crate::model::Model) to the machine (`whole.rs`), so all of this holds for it,
 //! turn by turn. An agent that is a tool (`sub.rs`) is an agent like any other, in a session of its own; `bounds.rs` says what
 //! it may reach of the manager.
 //!

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionFilter {
-    /// Sessions that are not closed: their last entry is not [`Entry::Closed`].
+    /// Sessions that are not closed: their last entry is not [`Entry::Closed`](crate::journal::Entry::Closed).
     Open,
     /// All sessions. The default.
     #[default]

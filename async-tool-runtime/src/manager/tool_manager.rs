@@ -166,7 +166,7 @@ impl AsyncToolManager {
         self.inner.executor.registry()
     }
 
-    /// The executor of this manager's tools, for the worker's side of a [`Backend`].
+    /// The executor of this manager's tools, for the worker's side of a [`Backend`](crate::backend::Backend).
     #[must_use]
     pub fn executor(&self) -> &Executor {
         &self.inner.executor

@@ -4,7 +4,7 @@ use super::{Capabilities, ModelRequest, ModelStream};
 
 /// A language model, or anything that can act as one.
 ///
-/// An implementation MUST end its stream with [`ModelEvent::Done`] or an error, MUST give a call only when it is complete,
+/// An implementation MUST end its stream with [`ModelEvent::Done`](super::ModelEvent::Done) or an error, MUST give a call only when it is complete,
 /// and SHOULD give text as it comes. Dropping the stream aborts the turn.
 pub trait Model: Send + Sync + 'static {
     /// Starts one turn.

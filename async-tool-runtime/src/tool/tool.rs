@@ -7,7 +7,7 @@ use super::{
 
 /// Something a model can call.
 ///
-/// [`#[async_tool]`](crate::async_tool) makes one of a function; [`FunctionTool`] makes one of a closure. Implement the
+/// [`#[async_tool]`](crate::async_tool) makes one of a function; [`FunctionTool`](super::FunctionTool) makes one of a closure. Implement the
 /// trait where neither fits: for tools whose names are known only at run time, or that live in another process.
 ///
 /// An implementation MUST return the same definition every time, and MUST NOT do the work in `bind`.
@@ -29,7 +29,7 @@ pub trait Tool: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ToolErrorKind::InvalidArguments`], with a message that says where, what was expected and what came.
+    /// [`ToolErrorKind::InvalidArguments`](super::ToolErrorKind::InvalidArguments), with a message that says where, what was expected and what came.
     fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError>;
 }
 

@@ -1,6 +1,6 @@
 //! Agents that have a loop of their own.
 //!
-//! [`AsyncAgent::wrap`](super::AsyncAgent::wrap) makes any [`Agent`] asynchronous: another framework's agent, or a loop that you wrote.
+//! [`AsyncAgent::wrap`](crate::AsyncAgent::wrap) makes any [`Agent`] asynchronous: another framework's agent, or a loop that you wrote.
 
 mod turn_context;
 mod turn_input;

@@ -83,7 +83,7 @@ impl fmt::Debug for TurnContext {
 
 /// Receipt for a call in the background. It counts when its turn is completed.
 ///
-/// The task has no number before its call is accepted; the [acknowledgement](super::TurnItem::Acknowledged) in the next input has it.
+/// The task has no number before its call is accepted; the [acknowledgement](crate::agent::custom::TurnItem::Acknowledged) in the next input has it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CallReceipt {

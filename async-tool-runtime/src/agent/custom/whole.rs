@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Agent that owns its loop, such as another framework's: it is given what is new, and works until it has something to
-/// say. [`AsyncAgent::wrap`](super::AsyncAgent::wrap) makes it asynchronous.
+/// say. [`AsyncAgent::wrap`](crate::AsyncAgent::wrap) makes it asynchronous.
 ///
 /// It calls tools in the background with [`TurnContext::call`]: it gets a receipt at once, goes on or ends its turn, and
 /// finds the result in the input of a later turn. Tools of its own, which it runs inside of its turn, are its own business.
@@ -41,8 +41,8 @@ use crate::{
 ///    [`rollback`](Self::rollback) is called before, and [`TurnInput::ordinal`] is the same. A call made by it doesn't run, or is
 ///    stopped where it only reads and ran already; its result is given to nobody.
 /// 4. There is one exception, which the input tells: of a turn that was interrupted, the conversation keeps what it had said and called
-///    by then. The input comes again all the same, followed by [`TurnItem::Interrupted`](super::TurnItem::Interrupted).
-/// 5. An acknowledgement starts no turn. [`AckPolicy::Deferred`](super::AckPolicy::Deferred) is what `wrap` sets.
+///    by then. The input comes again all the same, followed by [`TurnItem::Interrupted`](crate::agent::custom::TurnItem::Interrupted).
+/// 5. An acknowledgement starts no turn. [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred) is what `wrap` sets.
 ///
 /// So an agent that remembers what it is told has to forget it where a turn isn't completed. [`Transactional`] does so for any agent
 /// that can be cloned. Effects that the agent has inside of its turn, with tools of its own, can't be taken back by anybody: use
@@ -161,8 +161,8 @@ impl<A: Agent + Clone> Agent for Transactional<A> {
 
 /// Acts as the [`Model`] of one session: every request is a turn of an [`Agent`].
 ///
-/// [`AsyncAgent::wrap`](super::AsyncAgent::wrap) makes one; by itself it is for hosts that drive an
-/// [`AgentMachine`](super::machine::AgentMachine) with a loop of their own. The agent belongs to the first session that asks it; a request of
+/// [`AsyncAgent::wrap`](crate::AsyncAgent::wrap) makes one; by itself it is for hosts that drive an
+/// [`AgentMachine`](crate::agent::machine::AgentMachine) with a loop of their own. The agent belongs to the first session that asks it; a request of
 /// another fails, because the memory of two conversations would be mixed up.
 pub struct WholeAgent<A>(Arc<Mutex<Member<A>>>);
 

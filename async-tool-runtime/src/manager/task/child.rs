@@ -86,7 +86,7 @@ impl ChildTask {
 }
 
 impl ToolContext {
-    /// Calls another tool of the manager and waits for its value, read as a `T`; [`Value`] takes any. The call is a task of its own, below this one: it has the policies
+    /// Calls another tool of the manager and waits for its value, read as a `T`; [`Value`](serde_json::Value) takes any. The call is a task of its own, below this one: it has the policies
     /// of its tool, and its result comes here and not to the model.
     ///
     /// If this task is tried again, a call that it makes again (as the same of its calls, with the same arguments) has the same
