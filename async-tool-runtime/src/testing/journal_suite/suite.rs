@@ -104,9 +104,9 @@ where
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     /// # runtime.block_on(async {
     /// suite.run().await?;
-    /// # Ok::<(), async_tool_runtime::testing::JournalFailure>(())
+    /// # Ok::<(), async_tool_runtime::testing::JournalSuiteError>(())
     /// # })?;
-    /// # Ok::<(), async_tool_runtime::testing::JournalFailure>(())
+    /// # Ok::<(), async_tool_runtime::testing::JournalSuiteError>(())
     /// ```
     pub fn rules(mut self, rules: impl IntoIterator<Item = JournalRule>) -> Self {
         self.rules = rules.into_iter().collect();
