@@ -405,6 +405,32 @@ async fn shutdown_drains_then_cancels_and_takes_nothing_new() {
 }
 
 #[test]
+fn a_task_runs_on_the_runtime_that_submitted_it_in_a_tokio_task_of_its_own() {
+    let found = |_cx| async {
+        let runtime = tokio::runtime::Handle::current().id().to_string();
+        Ok(json!([runtime, tokio::task::id().to_string()]))
+    };
+    let manager = AsyncToolManager::builder().tool(tool("found", found)).build().unwrap();
+    let mut tokio_tasks = std::collections::HashSet::new();
+    // Each runtime is asked again after the other was used.
+    let runtimes = [(); 2].map(|()| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    });
+    for runtime in runtimes.iter().chain(&runtimes) {
+        runtime.block_on(async {
+            let task = manager.spawn(&session(), call("found", json!({}))).unwrap();
+            let result = task.outcome().await;
+            let found = result.outcome.value().unwrap().clone();
+            assert_eq!(found[0], runtime.handle().id().to_string());
+            assert!(tokio_tasks.insert(found[1].to_string()), "{found}");
+        });
+    }
+}
+
+#[test]
 fn a_submit_outside_of_a_runtime_is_an_error_and_no_panic() {
     let manager = AsyncToolManager::builder().tool(Gates::new().tool()).build().unwrap();
     let refusal = manager.submit(&session(), gate("a")).unwrap_err();
