@@ -74,8 +74,8 @@
 //! Each call is a span of [`tracing`](https://docs.rs/tracing) from when it is submitted to its end, inside of the span in which that was done, at level `info`.
 //! It has the name and the attributes that OpenTelemetry's
 //! [semantic conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai) give to `execute_tool`, and `task`, its id:
-//! `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.description`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`. Neither arguments
-//! nor results are in it. Of a call that ends with anything but a value, `error.type` is the [kind](ToolErrorKind) of its error (`cancelled` and `unknown` among
+//! `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`. Neither arguments
+//! nor results are in it, and no description: a subscriber would format it again for every call. Of a call that ends with anything but a value, `error.type` is the [kind](ToolErrorKind) of its error (`cancelled` and `unknown` among
 //! them), and the status is an error, wherever it ended: in the queue, by an abort, or with its runtime. `otel.name` and `otel.status_code` say the same to
 //! `tracing-opentelemetry`. Tools that retry have a span for each attempt inside, and what a tool logs, on whatever thread it runs, is inside, too.
 //!

@@ -156,7 +156,6 @@ impl Inner {
             "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
             "gen_ai.conversation.id" = cell.spec.session.as_str(),
             "gen_ai.tool.type" = "function",
-            "gen_ai.tool.description" = self.description_of(&cell.spec.call.name),
             "error.type" = tracing::field::Empty,
             "otel.status_code" = tracing::field::Empty,
             task = %cell.spec.task,
@@ -165,11 +164,6 @@ impl Inner {
             cell.set_span(span.clone());
         }
         span
-    }
-
-    fn description_of(&self, tool: &str) -> Option<&str> {
-        let tool = self.executor.registry().find(tool)?;
-        Some(&*tool.definition().description)
     }
 
     /// Takes back a task that found no room.
