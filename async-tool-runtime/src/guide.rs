@@ -372,7 +372,7 @@
 //!
 //! `futures` lets the model write `{"$task": "t3", "pointer": "/items/0/id"}` where a value is wanted: what the task `t3` gives there. `#1` is
 //! the first call of the same turn. So a chain of calls needs one turn instead of one for each. Schema and description tell the model of it.
-//! What is put in is checked as if the model had written it; [`FutureArgument`](crate::task::FutureArgument) has the details.
+//! The value that is put in is checked as if the model had written it; [`FutureArgument`](crate::task::FutureArgument) has the details.
 //!
 //! ```
 //! use async_tool_runtime::async_tool;

@@ -10,7 +10,7 @@ use crate::{
 
 /// Keeps the entries of sessions.
 ///
-/// Whoever implements it has a test of five lines for all of the rules, `testing::JournalSuite` (feature `testing`).
+/// `testing::JournalSuite` (feature `testing`) checks an implementation against all of the rules, in five lines.
 pub trait Journal: Send + Sync + 'static {
     /// Adds entries after `after`, and gives the place of the last of them. When this returns `Ok`, the entries MUST be as
     /// durable as the journal promises. With no entries, it MUST only check the fence.

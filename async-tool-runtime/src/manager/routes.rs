@@ -133,7 +133,7 @@ impl Inner {
         match is_told {
             // No session, and so no journal.
             None => Ok(()),
-            // Where it was not taken, it is gone by now, and there is nothing to wait for.
+            // Without a receiver it is gone by now, and there is nothing to wait for.
             Some(_) => written.await,
         }
     }

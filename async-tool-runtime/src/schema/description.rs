@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 /// Adds a paragraph to the description.
 pub(super) fn describe_as(object: &mut Map<String, Value>, paragraph: &str) {
     let text = match object.get("description") {
-        // What is said twice, as of a place and of its type, is read once.
+        // A field and its type may have the same description; one is enough.
         Some(Value::String(text)) if text == paragraph => return,
         Some(Value::String(text)) if !text.is_empty() => format!("{text}\n\n{paragraph}"),
         _ => paragraph.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How a provider wants the schema of a tool's arguments, for [`ToolDefinition::for_dialect`](crate::tool::ToolDefinition::for_dialect).
+/// Form in which a provider wants the schema of a tool's arguments, for [`ToolDefinition::for_dialect`](crate::tool::ToolDefinition::for_dialect).
 ///
 /// No dialect loses anything: a keyword that it doesn't have goes into the description in words, or is a [`SchemaError`](crate::schema::SchemaError).
 ///

@@ -8,7 +8,7 @@ use crate::future::BoxFuture;
 /// A call whose arguments have been checked, ready to run once.
 pub struct BoundCall(pub(crate) Run);
 
-/// How a call runs: on the async threads, or on the blocking pool.
+/// Function of a bound call, for the async threads or for the blocking pool.
 pub(crate) enum Run {
     Async(Box<dyn FnOnce(ToolContext) -> BoxFuture<'static, Result<Value, ToolError>> + Send>),
     Blocking(Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>),

@@ -49,7 +49,7 @@ pub(crate) struct TaskContext {
     pub(crate) host: Option<Arc<dyn ContextHost>>,
 }
 
-/// What a tool asks of its running task. Implemented by the manager's record, so that tools can be used without a manager.
+/// Requests of a tool to its running task. Implemented by the manager's record, so that tools can be used without a manager.
 pub(crate) trait ContextHost: Send + Sync {
     /// Publishes progress.
     fn report(self: Arc<Self>, report: ProgressReport);

@@ -137,7 +137,7 @@ fn near(text: &str) -> Reading {
 
 /// The name as it is.
 fn exact(text: &str, is_closing: bool, is_spaced: bool) -> Reading {
-    // How many letters of the name have been read: a set, because a stranger is a letter or nothing.
+    // Set of the possible counts of letters read so far: an unknown character is a letter of the name or none.
     let (mut read, mut strangers, mut is_spread) = (1_u16, 0, false);
     for (index, c) in text.char_indices() {
         if read & WHOLE != 0 {
@@ -176,7 +176,7 @@ fn is_alike(letter: char, c: char) -> bool {
     }
 }
 
-/// What follows the name: the rest of a word, words, and attributes. With white space before the name, it may be a comparison.
+/// Reads the text behind the name: the rest of a word, words, and attributes. With white space before the name, it may be a comparison.
 fn behind(text: &str, is_strange: bool, is_spaced: bool) -> Reading {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | STRANGE);
     if text.starts_with(|c| !matches!(c, ' ' | '\n' | '/' | '_' | '-' | STRANGE)) {

@@ -39,7 +39,7 @@ impl Ledger {
                 let waits = self.inbox.contains(by);
                 require(entry, waits, "a turn is broken off only for a result that waits")?;
                 self.interrupter = Some(*by);
-                // What the turn was to answer stays unanswered: it was not finished.
+                // The turn's messages stay unanswered: it was not finished.
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, None);
             }

@@ -26,7 +26,7 @@ impl AgentMachine {
 
     pub(super) fn on_asked(&mut self, task: TaskId, asking: TaskId, request: Option<InputRequest>) {
         let Some(number) = self.open(task) else { return };
-        // What a task below asks is lost with the function above it. So is consent that a function asks for once it runs, for an agent on another
+        // A question of a task below is lost with the function above it. So is consent that a function asks for once it runs, for an agent on another
         // manager: it says nothing of whether this call may begin.
         let is_passed_on = matches!(request, Some(InputRequest::Approval { .. })) && self.running.contains(&number);
         if task == asking && !is_passed_on {

@@ -179,7 +179,7 @@ impl Attempt {
         match end {
             End::Returned(result) => stopped(result, cell),
             End::Deferred => {
-                // What it left open is to be ended from outside.
+                // The function deferred its task: the end comes from outside.
                 drop_guarded(work);
                 wait_for_resolution(cell, deadline).await
             }
