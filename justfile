@@ -60,9 +60,9 @@ quickstart:
 examples:
     .ci/run examples
 
-# Benchmarks; a filter may follow: `just bench submit_to_ack`.
-bench *filter:
-    cargo bench -p async-tool-benches -- {{ filter }}
+# Benchmarks; one may be named: `just bench --bench manager`.
+bench *which:
+    cargo bench -p async-tool-benches {{ which }}
 
 # Writes the golden files anew; read the diff before you commit it.
 bless:

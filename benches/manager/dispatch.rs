@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall};
+use async_tool_runtime::{AsyncToolManager, SessionId};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -47,17 +47,12 @@ pub(crate) async fn dispatched_on_floor(dispatches: u64) -> Duration {
     .await
 }
 
-/// The same until calls are acknowledged. What `calls` gives is made before the clock starts if it is a list, and while it goes if it is an
-/// iterator that makes one at a time.
-pub(crate) async fn acknowledged<C: IntoIterator<Item = ToolCall>>(
-    manager: &AsyncToolManager,
-    dispatches: u64,
-    calls: impl Fn(u64) -> C,
-) -> Duration {
+/// The same until calls are acknowledged. The calls are made before the clock starts: they come from the reader of a model's stream.
+pub(crate) async fn acknowledged(manager: &AsyncToolManager, dispatches: u64) -> Duration {
     let session = SessionId::new("bench");
     let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
     in_batches(dispatches, async |batch| {
-        let calls = calls(batch);
+        let calls: Vec<_> = (0..batch).map(|_| call_of_no_op(black_box(ARGUMENTS))).collect();
         let start = Instant::now();
         for call in calls {
             pending.push(manager.submit(&session, call).expect("there is room"));
@@ -82,10 +77,6 @@ async fn in_batches(dispatches: u64, mut run: impl AsyncFnMut(u64) -> Duration) 
         elapsed += run(batch).await;
     }
     elapsed
-}
-
-pub(crate) fn calls(batch: u64) -> impl Iterator<Item = ToolCall> {
-    (0..batch).map(|_| call_of_no_op(black_box(ARGUMENTS)))
 }
 
 /// The whole way, from the arguments' text to the outcome in the caller's hand, of [`IN_FLIGHT`] tasks at a time.

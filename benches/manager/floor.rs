@@ -1,7 +1,8 @@
-//! The least that any runner of background tools must do: parse, spawn, channel.
+//! The least that any runner of background tools must do: parse, span, spawn, channel.
 
 use serde::Deserialize;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 /// What the tool of these benches takes; the shape the macro makes of `fn(topic: String, sources: u32)`.
 #[derive(Deserialize)]
@@ -23,12 +24,29 @@ pub(crate) fn floor_after(
 ) -> oneshot::Receiver<usize> {
     let arguments: Arguments = serde_json::from_str(arguments).expect("the benches' arguments fit the struct above");
     let (sender, receiver) = oneshot::channel();
-    tokio::spawn(async move {
+    let task = async move {
         wait.await;
         // The receiver is only gone when the bench itself has failed.
         let _ = sender.send(no_op(&arguments));
-    });
+    };
+    tokio::spawn(task.instrument(span()));
     receiver
+}
+
+/// Span with the fields of a task's, so that a subscriber formats as much for the floor as for the manager.
+fn span() -> tracing::Span {
+    tracing::info_span!(
+        "execute_tool",
+        "otel.name" = "execute_tool no_op",
+        "gen_ai.operation.name" = "execute_tool",
+        "gen_ai.tool.name" = "no_op",
+        "gen_ai.tool.call.id" = "call_1",
+        "gen_ai.conversation.id" = "bench",
+        "gen_ai.tool.type" = "function",
+        "error.type" = tracing::field::Empty,
+        "otel.status_code" = tracing::field::Empty,
+        task = "019ad1f2-6f3e-7b1c-9f43-0123456789ab",
+    )
 }
 
 /// Uses both arguments, so that neither the parser nor the compiler can leave one out.
