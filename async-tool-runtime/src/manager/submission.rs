@@ -136,7 +136,7 @@ impl Inner {
         }
         // First the guard, and then the span: a subscriber may panic.
         let guard = RunGuard::new(self, Arc::clone(cell));
-        let span = self.span_of(cell);
+        let span = span_of(cell);
         let task = Task {
             cell: guard.disarm(),
             work,
@@ -144,26 +144,6 @@ impl Inner {
             span,
         };
         self.admit(path, task)
-    }
-
-    /// Span of a task; nothing of it is made without a subscriber.
-    fn span_of(&self, cell: &TaskCell) -> Span {
-        let span = tracing::info_span!(
-            "execute_tool",
-            "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
-            "gen_ai.operation.name" = "execute_tool",
-            "gen_ai.tool.name" = &*cell.spec.call.name,
-            "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
-            "gen_ai.conversation.id" = cell.spec.session.as_str(),
-            "gen_ai.tool.type" = "function",
-            "error.type" = tracing::field::Empty,
-            "otel.status_code" = tracing::field::Empty,
-            task = %cell.spec.task,
-        );
-        if !span.is_disabled() {
-            cell.set_span(span.clone());
-        }
-        span
     }
 
     /// Takes back a task that found no room.
@@ -187,4 +167,24 @@ impl Inner {
         self.counters.rejected(if is_known { &call.name } else { "" });
         SubmitError::new(call, error)
     }
+}
+
+/// Span of a task; nothing of it is made without a subscriber.
+fn span_of(cell: &TaskCell) -> Span {
+    let span = tracing::info_span!(
+        "execute_tool",
+        "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
+        "gen_ai.operation.name" = "execute_tool",
+        "gen_ai.tool.name" = &*cell.spec.call.name,
+        "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
+        "gen_ai.conversation.id" = cell.spec.session.as_str(),
+        "gen_ai.tool.type" = "function",
+        "error.type" = tracing::field::Empty,
+        "otel.status_code" = tracing::field::Empty,
+        task = %cell.spec.task,
+    );
+    if !span.is_disabled() {
+        cell.set_span(span.clone());
+    }
+    span
 }
