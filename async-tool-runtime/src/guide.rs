@@ -223,7 +223,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let manager = AsyncToolManager::builder().tools(tools![search]).build()?;
 //! let call = ToolCall::new("call_1", "search", json!({"topic": "tea"}));
-//! let task = manager.spawn(&SessionId::new("example"), call)?;
+//! let task = manager.submit(&SessionId::new("example"), call)?;
 //! task.send("and coffee")?;
 //! task.send("that is enough")?;
 //! assert_eq!(task.outcome().await.outcome.value(), Some(&json!(["tea", "and coffee"])));

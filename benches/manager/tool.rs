@@ -71,5 +71,7 @@ pub(crate) fn dispatch(manager: &AsyncToolManager, session: &SessionId, argument
 }
 
 pub(crate) fn call(manager: &AsyncToolManager, session: &SessionId, tool: &str, arguments: &str) -> TaskHandle {
-    manager.spawn(session, call_of(tool, arguments)).expect("there is room")
+    manager
+        .submit(session, call_of(tool, arguments))
+        .expect("there is room")
 }

@@ -40,7 +40,7 @@ pub(crate) async fn ask(manager: &AsyncToolManager) -> anyhow::Result<()> {
     let mut kept: Vec<&str> = Vec::new();
     for (number, question) in (1..).zip(QUESTIONS) {
         let call = ToolCall::new(format!("question_{number}"), "ask_guide", json!({"question": question}));
-        let task = manager.spawn(&SessionId::new("questions"), call)?;
+        let task = manager.submit(&SessionId::new("questions"), call)?;
         let result = task.outcome().await;
         let answer = result.outcome.value().context("the guide could not be searched")?;
         let answer = answer.as_str().unwrap_or("no section has these words");

@@ -39,7 +39,7 @@ impl Table {
         for package in packages {
             self.calls += 1;
             let call = ToolCall::new(format!("call_{}", self.calls), "look_up", json!({"package": package}));
-            tasks.push(self.manager.spawn(&SessionId::new("table"), call)?);
+            tasks.push(self.manager.submit(&SessionId::new("table"), call)?);
         }
         let mut results = Vec::new();
         for task in tasks {

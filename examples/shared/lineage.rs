@@ -88,7 +88,7 @@ mod tests {
         let manager = AsyncToolManager::builder().tools(tools![descend]).build().unwrap();
         let mut events = manager.events();
         let call = ToolCall::new("call_1", "descend", json!({"depth": 2}));
-        let task = manager.spawn(&SessionId::new("s"), call).unwrap();
+        let task = manager.submit(&SessionId::new("s"), call).unwrap();
 
         let mut lineage = Lineage::default();
         while lineage.roots().next().is_none() || !lineage.is_complete() {

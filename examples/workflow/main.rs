@@ -70,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     for (number, (customer, lines, zone)) in (1..).zip(&orders) {
         let arguments = json!({"order": number, "customer": customer, "lines": lines, "zone": zone});
         let call = ToolCall::new(format!("order_{number}"), "place_order", arguments);
-        let task = manager.spawn(&SessionId::new("shop"), call)?;
+        let task = manager.submit(&SessionId::new("shop"), call)?;
         if *customer == "Eve" {
             eve = Some(task.id());
         }

@@ -130,7 +130,7 @@ mod tests {
             .build()
             .unwrap();
         let call = ToolCall::new("call_1", "try_it", json!({}));
-        let task = manager.spawn(&SessionId::new("s"), call).unwrap();
+        let task = manager.submit(&SessionId::new("s"), call).unwrap();
         let result = task.outcome().await;
         assert_eq!(result.outcome.value(), Some(&json!(["unmake", "unmake"])), "{result:?}");
         assert!(done.0.lock().await.is_empty());

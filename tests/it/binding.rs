@@ -142,11 +142,11 @@ fn call(arguments: &Value) -> Result<Value, String> {
     let manager = AsyncToolManager::builder().tools(tools![echo]).build().unwrap();
     runtime.block_on(async {
         let call = ToolCall::new("call_1", "echo", arguments.clone());
-        let ack = manager.submit(&SessionId::new("s"), call).map_err(|refusal| {
+        let task = manager.submit(&SessionId::new("s"), call).map_err(|refusal| {
             assert_eq!(refusal.kind(), ToolErrorKind::InvalidArguments);
             refusal.error().model_message().to_owned()
         })?;
-        let result = manager.task(ack.task).unwrap().outcome().await;
+        let result = task.outcome().await;
         match &result.outcome {
             TaskOutcome::Completed(value) => Ok(value.clone()),
             other => panic!("{other:?}"),

@@ -313,19 +313,18 @@ async fn defect_h_a_tool_that_dies_in_any_way_wedges_nothing() {
         .unwrap();
     let session = SessionId::new("s");
 
-    let ack = manager
+    let task = manager
         .submit(&session, ToolCall::new("1", "panics", json!({})))
         .unwrap();
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    let result = task.outcome().await;
     let error = result.outcome.error().expect("a panic is a failure");
     assert_eq!(error.kind(), ToolErrorKind::Panicked);
     assert!(error.message().contains("hunter2"), "operators are told what it said");
     assert!(!error.model_message().contains("hunter2"), "the model isn't");
 
-    let ack = manager
+    let task = manager
         .submit(&session, ToolCall::new("2", "gate", json!({"name": "a"})))
         .unwrap();
-    let task = manager.task(ack.task).unwrap();
     gates.arrived("a", 1).await;
     task.abort("enough");
     assert_eq!(
@@ -335,10 +334,10 @@ async fn defect_h_a_tool_that_dies_in_any_way_wedges_nothing() {
 
     // The one slot is free again.
     gates.open("b", json!("alive"));
-    let ack = manager
+    let task = manager
         .submit(&session, ToolCall::new("3", "gate", json!({"name": "b"})))
         .unwrap();
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    let result = task.outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!("alive")));
 }
 
@@ -355,8 +354,7 @@ fn defect_h_a_runtime_that_is_shut_down_settles_its_tasks() {
         let session = SessionId::new("s");
         let tasks = (0..1_000).map(|number| {
             let call = ToolCall::new(number.to_string(), "gate", json!({"name": "a"}));
-            let ack = manager.submit(&session, call).unwrap();
-            manager.task(ack.task).unwrap()
+            manager.submit(&session, call).unwrap()
         });
         let tasks = tasks.collect();
         gates.arrived("a", 2).await;
@@ -387,8 +385,8 @@ fn defect_h_a_task_that_is_submitted_to_a_dead_runtime_is_settled() {
     let _entered = dead.enter();
     for number in 0..3 {
         let call = ToolCall::new(number.to_string(), "gate", json!({"name": "a"}));
-        let ack = manager.submit(&SessionId::new("s"), call).unwrap();
-        let result = manager.task(ack.task).unwrap().result().expect("it is settled");
+        let task = manager.submit(&SessionId::new("s"), call).unwrap();
+        let result = task.result().expect("it is settled");
         assert!(
             matches!(result.outcome, TaskOutcome::Cancelled(_)),
             "{:?}",

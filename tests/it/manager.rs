@@ -50,7 +50,7 @@ where
 async fn submit_answers_at_once_with_an_acknowledgement_and_no_result() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
-    let ack = manager.submit(&session(), gate("a")).unwrap();
+    let ack = manager.submit(&session(), gate("a")).unwrap().ack();
     assert_eq!((&*ack.tool, &*ack.arguments), ("gate", &json!({"name": "a"})));
     assert!(!ack.status.is_terminal());
     let told = ack.to_model_json();
@@ -88,13 +88,7 @@ async fn no_more_tasks_run_than_there_are_slots_and_the_first_come_is_the_first_
         .concurrency(2)
         .build()
         .unwrap();
-    let tasks: Vec<_> = (0..4)
-        .map(|_| {
-            manager
-                .task(manager.submit(&session(), gate("a")).unwrap().task)
-                .unwrap()
-        })
-        .collect();
+    let tasks: Vec<_> = (0..4).map(|_| manager.submit(&session(), gate("a")).unwrap()).collect();
     gates.arrived("a", 2).await;
     let statuses: Vec<TaskStatus> = tasks.iter().map(|task| task.status()).collect();
     use TaskStatus::{Queued, Running};
@@ -135,10 +129,10 @@ async fn a_blocking_function_does_not_block_the_async_threads() {
         }))
     });
     let manager = AsyncToolManager::builder().tool(blocks).build().unwrap();
-    let ack = manager.submit(&session(), call("blocks", json!({}))).unwrap();
+    let task = manager.submit(&session(), call("blocks", json!({}))).unwrap();
     tokio::task::yield_now().await;
     sender.send(7).unwrap();
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    let result = task.outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!(7)));
 }
 
@@ -176,12 +170,12 @@ async fn events_begin_with_a_snapshot_of_what_is_open() {
         panic!("the snapshot comes first")
     };
     assert_eq!(open.len(), 1);
-    assert_eq!((open[0].task, open[0].status), (first.task, TaskStatus::Running));
+    assert_eq!((open[0].task, open[0].status), (first.id(), TaskStatus::Running));
     gates.open("a", json!("done"));
     let Some(TaskEvent::Settled(result)) = events.next().await else {
         panic!("the task ends")
     };
-    assert_eq!(result.task, first.task);
+    assert_eq!(result.task, first.id());
 }
 
 #[tokio::test]
@@ -191,15 +185,15 @@ async fn a_reader_that_is_too_slow_gets_a_new_snapshot() {
     let mut events = manager.events();
     assert_eq!(events.next().await, Some(TaskEvent::Snapshot(Vec::new())));
     for _ in 0..1_000 {
-        let ack = manager.submit(&session(), gate("a")).unwrap();
+        let task = manager.submit(&session(), gate("a")).unwrap();
         gates.open("a", json!(null));
-        manager.task(ack.task).unwrap().outcome().await;
+        task.outcome().await;
     }
     let open = manager.submit(&session(), gate("b")).unwrap();
     let Some(TaskEvent::Snapshot(tasks)) = events.next().await else {
         panic!("what was missed is made good")
     };
-    assert_eq!(tasks.iter().map(|task| task.task).collect::<Vec<_>>(), [open.task]);
+    assert_eq!(tasks.iter().map(|task| task.task).collect::<Vec<_>>(), [open.id()]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,10 +203,9 @@ async fn a_tool_that_is_told_to_stop_may_end_by_itself() {
         Err(ToolError::failed("stopped half way"))
     });
     let manager = AsyncToolManager::builder().tool(polite).build().unwrap();
-    let ack = manager.submit(&session(), call("polite", json!({}))).unwrap();
-    let task = manager.task(ack.task).unwrap();
+    let task = manager.submit(&session(), call("polite", json!({}))).unwrap();
     tokio::task::yield_now().await;
-    assert_eq!(manager.cancel(ack.task, "no longer needed"), Some(TaskStatus::Running));
+    assert_eq!(manager.cancel(task.id(), "no longer needed"), Some(TaskStatus::Running));
     let result = task.outcome().await;
     assert_eq!(
         result.outcome,
@@ -220,7 +213,7 @@ async fn a_tool_that_is_told_to_stop_may_end_by_itself() {
         "what it says of its end is not lost"
     );
     assert_eq!(
-        manager.cancel(ack.task, "again"),
+        manager.cancel(task.id(), "again"),
         Some(TaskStatus::Cancelled),
         "what has ended stays as it is"
     );
@@ -234,10 +227,10 @@ async fn what_a_tool_has_done_when_it_was_told_to_stop_counts() {
         Ok(json!("had just finished"))
     });
     let manager = AsyncToolManager::builder().tool(done).build().unwrap();
-    let ack = manager.submit(&session(), call("done", json!({}))).unwrap();
+    let task = manager.submit(&session(), call("done", json!({}))).unwrap();
     tokio::task::yield_now().await;
-    manager.cancel(ack.task, "too late");
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    manager.cancel(task.id(), "too late");
+    let result = task.outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!("had just finished")));
 }
 
@@ -248,11 +241,11 @@ async fn a_tool_that_does_not_listen_is_dropped_after_the_grace() {
         .cancel_grace(Duration::from_secs(3))
         .build()
         .unwrap();
-    let ack = manager.submit(&session(), call("deaf", json!({}))).unwrap();
+    let task = manager.submit(&session(), call("deaf", json!({}))).unwrap();
     tokio::task::yield_now().await;
     let told = tokio::time::Instant::now();
-    manager.cancel(ack.task, "enough");
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    manager.cancel(task.id(), "enough");
+    let result = task.outcome().await;
     assert_eq!(result.outcome, TaskOutcome::Cancelled("enough".to_owned()));
     assert_eq!(told.elapsed(), Duration::from_secs(3));
 }
@@ -267,9 +260,9 @@ async fn a_task_that_waits_for_a_slot_is_cancelled_without_ever_running() {
         .unwrap();
     manager.submit(&session(), gate("a")).unwrap();
     let waiting = manager.submit(&session(), gate("b")).unwrap();
-    manager.cancel(waiting.task, "changed my mind");
+    manager.cancel(waiting.id(), "changed my mind");
     let result = manager
-        .task(waiting.task)
+        .task(waiting.id())
         .unwrap()
         .result()
         .expect("it has ended at once");
@@ -295,8 +288,8 @@ async fn a_tool_that_runs_past_its_timeout_fails_and_hears_of_it() {
     });
     let slow = slow.timeout(Duration::from_secs(2));
     let manager = AsyncToolManager::builder().tool(slow).build().unwrap();
-    let ack = manager.submit(&session(), call("slow", json!({}))).unwrap();
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    let task = manager.submit(&session(), call("slow", json!({}))).unwrap();
+    let result = task.outcome().await;
     let error = result.outcome.error().expect("a timeout is a failure");
     assert_eq!(error.kind(), ToolErrorKind::Timeout);
     assert_eq!(error.model_message(), "timed out after 2s");
@@ -332,8 +325,8 @@ async fn a_tool_tidies_up_after_its_timeout_if_it_listens_and_is_dropped_at_once
             .tool(slow.timeout(Duration::from_secs(2)))
             .build()
             .unwrap();
-        let ack = manager.submit(&session(), call("slow", json!({}))).unwrap();
-        let result = manager.task(ack.task).unwrap().outcome().await;
+        let task = manager.submit(&session(), call("slow", json!({}))).unwrap();
+        let result = task.outcome().await;
         assert_eq!(
             result.outcome.error().map(ToolError::kind),
             Some(ToolErrorKind::Timeout)
@@ -395,9 +388,9 @@ async fn shutdown_drains_then_cancels_and_takes_nothing_new() {
     let (report, ()) = tokio::join!(manager.shutdown(Duration::from_secs(10)), opener);
     assert_eq!((report.drained, report.cancelled, report.aborted), (1, 1, 0));
     let outcome = |task| manager.task(task).unwrap().result().unwrap().outcome.clone();
-    assert_eq!(outcome(quick.task).value(), Some(&json!("in time")));
+    assert_eq!(outcome(quick.id()).value(), Some(&json!("in time")));
     assert_eq!(
-        outcome(deaf.task),
+        outcome(deaf.id()),
         TaskOutcome::Cancelled("the manager was shut down".to_owned())
     );
     let refusal = manager.submit(&session(), gate("a")).unwrap_err();
@@ -421,7 +414,7 @@ fn a_task_runs_on_the_runtime_that_submitted_it_in_a_tokio_task_of_its_own() {
     });
     for runtime in runtimes.iter().chain(&runtimes) {
         runtime.block_on(async {
-            let task = manager.spawn(&session(), call("found", json!({}))).unwrap();
+            let task = manager.submit(&session(), call("found", json!({}))).unwrap();
             let result = task.outcome().await;
             let found = result.outcome.value().unwrap().clone();
             assert_eq!(found[0], runtime.handle().id().to_string());
@@ -527,16 +520,16 @@ async fn a_backend_runs_tasks_elsewhere_with_the_same_outcomes() {
     };
     let manager = build().backend(engine).build().unwrap();
 
-    let ack = manager.submit(&session(), gate("a")).unwrap();
+    let task = manager.submit(&session(), gate("a")).unwrap();
     gates.open("a", json!("from afar"));
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    let result = task.outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!("from afar")));
     assert_eq!(result.attempts, 1);
 
-    let ack = manager.submit(&session(), call("deaf", json!({}))).unwrap();
+    let task = manager.submit(&session(), call("deaf", json!({}))).unwrap();
     tokio::task::yield_now().await;
-    manager.cancel(ack.task, "come home");
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    manager.cancel(task.id(), "come home");
+    let result = task.outcome().await;
     assert_eq!(result.outcome, TaskOutcome::Cancelled("come home".to_owned()));
 }
 
@@ -548,10 +541,10 @@ async fn a_task_of_a_backend_can_be_completed_from_outside() {
         store: Mutex::default(),
     };
     let manager = build().backend(engine).build().unwrap();
-    let ack = manager.submit(&session(), call("deaf", json!({}))).unwrap();
+    let task = manager.submit(&session(), call("deaf", json!({}))).unwrap();
     tokio::task::yield_now().await;
-    manager.resolve(ack.task, json!("by phone")).unwrap();
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    manager.resolve(task.id(), json!("by phone")).unwrap();
+    let result = task.outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!("by phone")));
 }
 
@@ -602,7 +595,7 @@ fn a_blocking_function_that_still_waits_for_a_thread_is_not_called_once_its_task
     runtime.block_on(async {
         manager.submit(&session(), call("hog", json!({}))).unwrap();
         tokio::task::block_in_place(|| has_started.recv().unwrap());
-        let pay = manager.spawn(&session(), call("pay", json!({}))).unwrap();
+        let pay = manager.submit(&session(), call("pay", json!({}))).unwrap();
         pay.cancel("too dear");
         assert_eq!(
             pay.outcome().await.outcome,
@@ -649,14 +642,11 @@ async fn durations_without_end_are_no_panic() {
         .cancel_grace(Duration::MAX)
         .build()
         .unwrap();
-    let ack = manager.submit(&session(), gate("a")).unwrap();
+    let task = manager.submit(&session(), gate("a")).unwrap();
     gates.arrived("a", 1).await;
-    manager.cancel(ack.task, "whenever you like");
+    manager.cancel(task.id(), "whenever you like");
     tokio::task::yield_now().await;
-    assert!(
-        manager.task(ack.task).unwrap().result().is_none(),
-        "it has all the time it wants"
-    );
+    assert!(task.result().is_none(), "it has all the time it wants");
     gates.open("a", json!("here"));
     let report = manager.shutdown(Duration::MAX).await;
     assert_eq!(report.drained, 1);
@@ -732,8 +722,8 @@ async fn a_tool_that_cancels_its_own_token_is_not_cancelled() {
         Err(ToolError::failed("disk full"))
     });
     let manager = AsyncToolManager::builder().tool(stops_helpers).build().unwrap();
-    let ack = manager.submit(&session(), call("stops_helpers", json!({}))).unwrap();
-    let result = manager.task(ack.task).unwrap().outcome().await;
+    let task = manager.submit(&session(), call("stops_helpers", json!({}))).unwrap();
+    let result = task.outcome().await;
     assert_eq!(result.outcome, TaskOutcome::Failed(ToolError::failed("disk full")));
 }
 

@@ -35,8 +35,8 @@ impl<S: ToString + Send + Sync + 'static> Counter<S> {
 
 async fn outcome(manager: &AsyncToolManager, tool: &str, arguments: Value) -> TaskOutcome {
     let call = ToolCall::new("call", tool, arguments);
-    let ack = manager.submit(&SessionId::new("s"), call).unwrap();
-    manager.task(ack.task).unwrap().outcome().await.outcome.clone()
+    let task = manager.submit(&SessionId::new("s"), call).unwrap();
+    task.outcome().await.outcome.clone()
 }
 
 #[tokio::test]

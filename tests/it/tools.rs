@@ -23,10 +23,10 @@ async fn outcome(
     arguments: Value,
 ) -> TaskOutcome {
     let manager = builder.build().unwrap();
-    let ack = manager
+    let task = manager
         .submit(&SessionId::new("s"), ToolCall::new("call_1", name, arguments))
         .unwrap();
-    manager.task(ack.task).unwrap().outcome().await.outcome.clone()
+    task.outcome().await.outcome.clone()
 }
 
 /// A counter of the host's.

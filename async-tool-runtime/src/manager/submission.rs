@@ -16,7 +16,6 @@ use crate::{
     clock::Timestamp,
     id::TaskId,
     manager::{SubmitError, path::Path},
-    session::SessionId,
     task::{TaskOutcome, TaskSpec},
     tool::{BoundCall, IdempotencyKey, ToolCall, ToolError, ToolErrorKind},
 };
@@ -67,16 +66,6 @@ impl Inner {
                 Err(self.refuse(cell.spec.call.clone(), error))
             }
         }
-    }
-
-    /// Accepts a call of a host's as a task with a new id.
-    pub(super) fn submit_call(
-        self: &Arc<Self>,
-        session: &SessionId,
-        call: ToolCall,
-    ) -> Result<Arc<TaskCell>, SubmitError> {
-        let now = self.now();
-        self.submit(TaskSpec::named(TaskId::at(now), session.clone(), call), None, now)
     }
 
     /// Accepts a call of a task's as a task below it.

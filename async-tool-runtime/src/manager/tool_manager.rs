@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     id::TaskId,
     session::SessionId,
-    task::{SendError, TaskAck, TaskEventStream, TaskSpec, TaskStatus, TurnNo},
+    task::{SendError, TaskEventStream, TaskSpec, TaskStatus, TurnNo},
     tool::{ToolCall, ToolRegistry},
 };
 
@@ -33,7 +33,7 @@ use crate::{
 /// let session = SessionId::new("example");
 ///
 /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
-/// let task = manager.spawn(&session, call)?;
+/// let task = manager.submit(&session, call)?;
 /// println!("{}", task.ack().to_model_json()); // no result yet
 /// let result = task.outcome().await;
 /// assert_eq!(result.outcome.value(), Some(&json!(5)));
@@ -46,25 +46,18 @@ pub struct AsyncToolManager {
 }
 
 impl AsyncToolManager {
-    /// Accepts a call and answers at once; the tool runs in the background. The task gets a new id.
+    /// Accepts a call as a task with a new id and returns at once; the tool runs in the background.
+    ///
+    /// [`TaskHandle::ack`] is what a model is told; [`TaskHandle::outcome`] waits for the result.
     ///
     /// # Errors
     ///
     /// [`SubmitError`], which hands the call back: there is no such tool, the arguments don't fit, the queue is full, the
     /// manager is shutting down, or there is no tokio runtime. Nothing has run then.
-    pub fn submit(&self, session: &SessionId, call: ToolCall) -> Result<TaskAck, SubmitError> {
-        let cell = self.inner.submit_call(session, call)?;
-        // The task may have ended on another thread by now; its acknowledgement promises no more than that it was accepted.
-        Ok(cell.ack(TaskStatus::Queued))
-    }
-
-    /// As [`submit`](Self::submit), for a host that works with the task itself: returns a handle in place of an acknowledgement.
-    ///
-    /// # Errors
-    ///
-    /// As for [`submit`](Self::submit).
-    pub fn spawn(&self, session: &SessionId, call: ToolCall) -> Result<TaskHandle, SubmitError> {
-        let cell = self.inner.submit_call(session, call)?;
+    pub fn submit(&self, session: &SessionId, call: ToolCall) -> Result<TaskHandle, SubmitError> {
+        let now = self.now();
+        let spec = TaskSpec::named(TaskId::at(now), session.clone(), call);
+        let cell = self.inner.submit(spec, None, now)?;
         Ok(TaskHandle::new(cell))
     }
 

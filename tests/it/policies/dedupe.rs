@@ -269,7 +269,7 @@ async fn a_call_that_is_open_is_refused_by_name_and_may_come_again_later() {
     first.outcome().await;
     let again = manager.submit(&session(), again).unwrap();
     gates.open("a", json!(1));
-    manager.task(again.task).unwrap().outcome().await;
+    again.outcome().await;
     is_at_rest(&manager, "after a refusal").await;
 }
 

@@ -35,7 +35,7 @@ use question::Questions;
 use crate::{
     clock::Timestamp,
     manager::{Inner, path::Path},
-    task::{AsyncTaskResult, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
+    task::{AsyncTaskResult, SendError, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
     tool::{CancellationToken, ToolError},
 };
 
@@ -172,11 +172,6 @@ impl TaskCell {
             _ if state.attempts.started.is_some() => TaskStatus::Running,
             _ => TaskStatus::Queued,
         }
-    }
-
-    pub(crate) fn ack(&self, status: TaskStatus) -> TaskAck {
-        let TaskSpec { task, number, call, .. } = &self.spec;
-        TaskAck::new(*task, *number, Arc::clone(&call.name), call.arguments.clone(), status)
     }
 
     pub(crate) fn snapshot(&self) -> TaskSnapshot {

@@ -6,7 +6,7 @@ use super::TaskCell;
 use crate::{
     id::TaskId,
     manager::run,
-    task::{AsyncTaskResult, SendError, TaskAck, TaskSnapshot, TaskStatus},
+    task::{AsyncTaskResult, SendError, TaskAck, TaskSnapshot, TaskSpec, TaskStatus},
 };
 
 /// Control over one task, for the host. Cheap to clone; dropping it does nothing to the task.
@@ -42,10 +42,19 @@ impl TaskHandle {
         self.cell.snapshot()
     }
 
-    /// Acknowledgement for the model: no result yet, and the current status.
+    /// Acknowledgement for the model: the task is accepted, and there is no result yet.
+    ///
+    /// Its status is the current one, or `Running` if the task has ended since: an acknowledgement never hints at a result.
     #[must_use]
     pub fn ack(&self) -> TaskAck {
-        self.cell.ack(self.status())
+        let status = self.status();
+        let status = if status.is_terminal() {
+            TaskStatus::Running
+        } else {
+            status
+        };
+        let TaskSpec { task, number, call, .. } = &self.cell.spec;
+        TaskAck::new(*task, *number, Arc::clone(&call.name), call.arguments.clone(), status)
     }
 
     /// Tells the task to stop, for this reason. A task that waits for a slot ends at once; a running tool sees its token
