@@ -20,6 +20,10 @@ lint:
 test:
     .ci/run test
 
+# Every order of events, where other runs take a sample; some fifteen minutes, before a release.
+explore:
+    EXPLORE=all cargo test -p async-tool-tests --test it
+
 # Imports between the layers of the runtime crate.
 layers:
     .ci/run layers
