@@ -22,7 +22,7 @@ test:
 
 # Every order of events, where other runs take a sample; some fifteen minutes, before a release.
 explore:
-    EXPLORE=all cargo test -p async-tool-tests --test it
+    EXPLORE=all cargo test --release -p async-tool-tests --test it
 
 # Imports between the layers of the runtime crate.
 layers:

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// States of a world that a sample visits.
-const SAMPLE: usize = 300;
+const SAMPLE: usize = 101;
 
 const SMALL: Budget = Budget {
     users: 1,
@@ -36,8 +36,13 @@ const SMALL: Budget = Budget {
 };
 
 /// True if every state is visited: `EXPLORE=all`, as before a release. Otherwise each exploration is a sample, the same in every run.
-pub(super) fn is_complete() -> bool {
+fn is_complete() -> bool {
     std::env::var_os("EXPLORE").is_some_and(|asked| asked == "all")
+}
+
+/// Number of cases to play of this many: all of them, or a sixth in a sample.
+pub(crate) fn sample_of(cases: u64) -> u64 {
+    if is_complete() { cases } else { cases.div_ceil(6) }
 }
 
 /// Visits states that can be reached, each once, and returns their number: all of them, or [`SAMPLE`] drawn at random.
@@ -469,7 +474,7 @@ fn every_order_of_events_with_batches_crashes_and_ends_loses_nothing_and_doubles
 /// Number of random schedules that are played; `SCHEDULES` asks for another one.
 fn schedules() -> u64 {
     let asked = std::env::var("SCHEDULES").ok().and_then(|number| number.parse().ok());
-    asked.unwrap_or(if is_complete() { 100_000 } else { 2_000 })
+    asked.unwrap_or(if is_complete() { 100_000 } else { 1_000 })
 }
 
 /// A world that has everything in it, under policies drawn by `seed`, after some steps.

@@ -8,4 +8,5 @@ mod sim;
 mod teeth;
 
 pub(crate) use books::Books;
+pub(crate) use exploration::sample_of;
 pub(crate) use sim::check_answers;
