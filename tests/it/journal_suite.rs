@@ -68,7 +68,7 @@ async fn a_failure_names_the_rule_and_what_was_expected_and_found() {
         stale-fence: an append after an entry that isn't the last one is a conflict
            doing: append 1 entry to session "s" after entry 0, where entry 3 is the last
         expected: a conflict
-           found: the entry was written at place 4"#]]
+           found: the entry was written at position 4"#]]
     .assert_eq(&failure.to_string());
     // A test that returns the failure is reported with `Debug`.
     assert_eq!(format!("{failure:?}"), failure.to_string());
@@ -93,7 +93,7 @@ async fn an_error_of_the_store_and_a_panic_and_a_journal_that_never_answers_are_
     let table = [
         (
             Flaw::Fails,
-            "the error `the journal can't be written to`, because of `disk full`",
+            "the error `the journal can't be written to`, caused by `disk full`",
         ),
         (Flaw::Panics, "the journal panicked: index out of bounds"),
         (Flaw::Hangs, "it still waits for the journal"),

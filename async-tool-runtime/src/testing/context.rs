@@ -1,4 +1,4 @@
-//! A context for a function that is called by a test.
+//! A context for tests that call a tool's function themselves.
 
 use crate::{
     id::{TaskId, TaskNo},
@@ -6,8 +6,7 @@ use crate::{
     tool::{CallId, CancellationToken, IdempotencyKey, TaskContext, ToolContext},
 };
 
-/// A context as a tool gets it on the first attempt of `t1`, without a deadline and without states: to call the function of a
-/// tool in a unit test.
+/// Context for a unit test that calls the function of a tool: the first attempt of `t1`, without a deadline and without states.
 ///
 /// ```
 /// use async_tool_runtime::{ToolContext, async_tool, testing::tool_context};

@@ -1,16 +1,17 @@
-//! Numbers that look random and are the same for the same seed.
+//! Pseudorandom numbers; the same seed gives the same sequence.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// SplitMix64. It passes BigCrush, and its state is one number. Source:
-/// [Fast Splittable Pseudorandom Number Generators](https://doi.org/10.1145/2660193.2660195), OOPSLA 2014.
+/// SplitMix64, from
+/// [Fast Splittable Pseudorandom Number Generators](https://doi.org/10.1145/2660193.2660195), OOPSLA 2014. It passes BigCrush, and its
+/// state is one number.
 #[derive(Debug)]
 pub(crate) struct Dice(AtomicU64);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
         let dice = Self(AtomicU64::new(seed));
-        // Neighbouring seeds part at once.
+        // Neighbouring seeds must differ from the first number on.
         let start = dice.roll() ^ seed.rotate_left(32);
         Self(AtomicU64::new(start))
     }
@@ -23,13 +24,13 @@ impl Dice {
         bits ^ (bits >> 31)
     }
 
-    /// Evenly from 0 to below `end`; 0 if `end` is 0.
+    /// Uniform number from 0 to below `end`; 0 if `end` is 0.
     pub(crate) fn below(&self, end: u64) -> u64 {
-        // The bias of a remainder is far below what a test can see.
+        // No test can notice the bias of a remainder.
         self.roll().checked_rem(end).unwrap_or(0)
     }
 
-    /// Evenly from 0 to below 1.
+    /// Uniform number from 0 to below 1.
     pub(crate) fn fraction(&self) -> f64 {
         (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
     }

@@ -1,4 +1,4 @@
-//! One scenario, many orders of events.
+//! A scenario, run in many orders of events.
 
 use std::{
     any::Any,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{journal::Entry, policy::Replaced, session::SessionId};
 
-/// How long one seed may take in real time before somebody is told.
+/// Real time after which a warning is printed that one seed is still running.
 const STUCK: Duration = Duration::from_secs(30);
 
 /// Runs a scenario once for each of 256 seeds: [`Explore`] with its defaults. The module's page has
@@ -57,18 +57,18 @@ where
     Explore::new().run(scenario)
 }
 
-/// How a scenario is explored.
+/// Settings of an exploration: one scenario, run once for each of many seeds.
 ///
-/// For each seed the scenario runs from its beginning, in a world ([`Sim`]) where tools, model and journal take as long as the seed
-/// says. The same seed is the same run. A run fails if
+/// Each run starts from the beginning of the scenario, in a [`Sim`]. The seed decides how long tools, model and journal take, so the same
+/// seed gives the same run. A run fails if
 ///
-/// - the scenario panics, as with an assertion that doesn't hold;
-/// - it doesn't come to its end within a [limit](Self::limit) of virtual time: it hangs;
-/// - a session in the world's journal doesn't come to its end when the scenario is over, and its agents are dropped or closed;
-/// - one of these sessions breaks a promise (see [`check_journal`](super::check_journal)): a task is lost, told twice, or answered twice;
-/// - the decisions of one of the world's agents, played again, are not what its journal says.
+/// - the scenario panics, for example in an assertion;
+/// - the scenario hangs: it doesn't end within a [limit](Self::limit) of virtual time;
+/// - a session in the simulated journal doesn't end after the scenario has ended and its agents are dropped or closed;
+/// - one of these sessions breaks a promise (see [`check_journal`](super::check_journal)): a task is lost, delivered twice, or answered twice;
+/// - the decisions of a simulated agent, played again, differ from its journal.
 ///
-/// The environment has a say: `ASYNC_TOOL_SEED=17` runs this seed alone, `ASYNC_TOOL_SCHEDULES=100000` that many.
+/// Two environment variables override the seeds: `ASYNC_TOOL_SEED=17` runs seed 17 alone, `ASYNC_TOOL_SCHEDULES=100000` runs 100,000 seeds.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Explore, Faults};
@@ -109,67 +109,66 @@ impl Default for Explore {
 }
 
 impl Explore {
-    /// The defaults.
+    /// An exploration with the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which seeds are run. Default: 0 to 255.
+    /// Sets the seeds. Default: 0 to 255.
     pub fn seeds(mut self, seeds: Range<u64>) -> Self {
         self.seeds = seeds;
         self
     }
 
-    /// Runs one seed alone, whatever the environment says: that of a failure.
+    /// Runs one seed alone, such as the seed of a failure. The environment variables don't override it.
     pub fn seed(self, seed: u64) -> Self {
         self.seeds(seed..seed.saturating_add(1))
     }
 
-    /// How long a run may take, in virtual time. Default: a week.
+    /// Limits the virtual time of a run. Default: a week.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The longest that a tool takes before its function is called, and after that. Default: 4 s.
+    /// Limits the pauses that a tool makes, one before its function is called and one after. Default: 4 s each.
     pub fn tools_take(mut self, longest: Duration) -> Self {
         self.tools_take = longest;
         self
     }
 
-    /// The longest that the model takes for one event. Default: 500 ms.
+    /// Limits the time that the model takes for one event. Default: 500 ms.
     pub fn model_takes(mut self, longest: Duration) -> Self {
         self.model_takes = longest;
         self
     }
 
-    /// The longest that the journal takes for one append. Default: 8 ms.
+    /// Limits the time that the journal takes for one append. Default: 8 ms.
     pub fn journal_takes(mut self, longest: Duration) -> Self {
         self.journal_takes = longest;
         self
     }
 
-    /// What goes wrong. Default: nothing.
+    /// Sets the chances of faults. Default: no faults.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
     }
 
-    /// Sessions may stop in the middle, as where the scenario has a journal that fails for good. What they have is checked all the same.
+    /// Allows sessions that never close, as with a journal that fails for good. Their entries are still checked.
     pub fn sessions_may_stop(mut self) -> Self {
         self.sessions_end = false;
         self
     }
 
-    /// Runs the scenario for each seed, and prints how many schedules that were, and in how many different orders things happened.
+    /// Runs the scenario for each seed, then prints the number of schedules and of different orders of events.
     ///
-    /// The scenario should let go of its agents at its end, or close them. It must take all that it leaves to chance from its
-    /// [`Sim`].
+    /// The scenario should drop its agents at its end, or close them. It must take all its random choices from its [`Sim`].
     ///
     /// # Panics
     ///
-    /// At the first seed that fails, with the seed, how to run it alone, what was wrong, and a timeline of each session. Also if it is
-    /// called within a tokio runtime, or `ASYNC_TOOL_SEED` or `ASYNC_TOOL_SCHEDULES` is no number.
+    /// At the first seed that fails. The message has the seed, the command that runs it alone, the problem, and a timeline of each session.
+    /// Also if it is called within a tokio runtime, or if `ASYNC_TOOL_SEED` or `ASYNC_TOOL_SCHEDULES` is not a number.
     pub fn run<F, Fut>(&self, scenario: F) -> Explored
     where
         F: Fn(Sim) -> Fut,
@@ -184,7 +183,7 @@ impl Explore {
         }
     }
 
-    /// As [`run`](Self::run), but gives the failure instead of panicking with it, and prints nothing.
+    /// Like [`run`](Self::run), but returns the failure instead of panicking, and prints nothing.
     ///
     /// ```
     /// use async_tool_runtime::testing::Explore;
@@ -200,7 +199,7 @@ impl Explore {
     ///
     /// # Panics
     ///
-    /// If it is called within a tokio runtime, or `ASYNC_TOOL_SEED` or `ASYNC_TOOL_SCHEDULES` is no number.
+    /// If it is called within a tokio runtime, or if `ASYNC_TOOL_SEED` or `ASYNC_TOOL_SCHEDULES` is not a number.
     pub fn try_run<F, Fut>(&self, scenario: F) -> Result<Explored, ExploreError>
     where
         F: Fn(Sim) -> Fut,
@@ -236,7 +235,7 @@ impl Explore {
         let number = |name: &str| {
             let text = env::var(name).ok()?;
             let number = text.trim().parse::<u64>();
-            Some(number.unwrap_or_else(|_| panic!("{name} must be a number, and is {text:?}")))
+            Some(number.unwrap_or_else(|_| panic!("{name} must be a number, got {text:?}")))
         };
         if self.seeds.end == self.seeds.start.saturating_add(1) {
             return self.seeds.clone();
@@ -268,7 +267,7 @@ impl Explore {
             agents: AtomicU32::new(0),
         });
         let mut took = Duration::ZERO;
-        // A runtime that is dropped drops what users wrote, which may panic as well.
+        // The runtime is dropped inside too: it drops the user's futures, and those may panic as well.
         let played = catch_unwind(AssertUnwindSafe(|| {
             let runtime = paused_runtime();
             runtime.block_on(async {
@@ -281,7 +280,7 @@ impl Explore {
         let problem = match played {
             Ok(Ok(())) => check(&sim).err(),
             Ok(Err(problem)) => Some(problem),
-            // Who reads of a panic wants to know as well what else was wrong.
+            // A broken promise may explain the panic.
             Err(panic) => Some(match check(&sim) {
                 Ok(()) => format!("it panicked: {}", text_of(&*panic)),
                 Err(problem) => format!("it panicked: {}\nand {problem}", text_of(&*panic)),
@@ -295,7 +294,7 @@ impl Explore {
             let _ = writeln!(order, "session {}:", place + 1);
             let _ = timeline::write_order(&mut order, entries);
         }
-        // Else the world would keep itself alive.
+        // The recorder holds machines, their tools hold the world, and the world holds the recorder: a reference cycle.
         sim.world().recorder.clear();
         let mut hasher = DefaultHasher::new();
         hasher.write(order.as_bytes());
@@ -315,18 +314,18 @@ impl Explore {
         let began = Instant::now();
         if timeout(self.limit, scenario(sim.clone())).await.is_err() {
             return Err(format!(
-                "the scenario has not come to its end in {:?} of virtual time",
+                "the scenario did not end within {:?} of virtual time",
                 self.limit
             ));
         }
-        // Agents that were dropped stop their tasks and close their sessions, which takes a while.
+        // After an agent is dropped, its tasks stop and its session closes in the background.
         let mut pause = Duration::from_millis(1);
         while self.sessions_end
             && let Some((session, _)) = sessions(sim).into_iter().find(|(_, entries)| !is_over(entries))
         {
             if began.elapsed() > self.limit {
                 return Err(format!(
-                    "the session `{session}` has not come to its end, though the scenario has; is its agent still held, or its journal broken?"
+                    "the session `{session}` did not end after the scenario; is its agent still held, or its journal broken?"
                 ));
             }
             sleep(pause).await;
@@ -353,7 +352,7 @@ fn is_over(entries: &[Entry]) -> bool {
     matches!(entries.last(), Some(Entry::Closed { .. }))
 }
 
-/// What must hold whatever the scenario is.
+/// Checks the rules that hold for every scenario.
 fn check(sim: &Sim) -> Result<(), String> {
     for (session, entries) in sessions(sim) {
         check_journal(&entries)
@@ -363,7 +362,7 @@ fn check(sim: &Sim) -> Result<(), String> {
         let entries = sim.journal().entries(recording.session());
         recording.check(&entries).map_err(|divergence| {
             format!(
-                "`{}` played again is another session: {divergence}",
+                "`{}` played again differs from its journal: {divergence}",
                 recording.session()
             )
         })?;
@@ -377,7 +376,7 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
-/// How many schedules were explored.
+/// Numbers of an exploration that found no failure.
 ///
 /// ```
 /// use async_tool_runtime::testing::Explore;
@@ -390,13 +389,13 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explored {
-    /// How many times the scenario was run.
+    /// Number of runs of the scenario.
     pub schedules: u64,
-    /// How many of these runs were different: something else happened in them, or in another order. Times alone make no difference.
+    /// Number of different runs: with other events, or with the same events in another order. Times alone make no difference.
     pub different: u64,
-    /// How long all runs took together, in virtual time.
+    /// Virtual time of all runs together.
     pub virtual_time: Duration,
-    /// How long all runs took together, in real time.
+    /// Real time of all runs together.
     pub real_time: Duration,
 }
 
@@ -421,13 +420,13 @@ impl fmt::Display for Explored {
     }
 }
 
-/// Says so if a seed takes long in real time: what never waits can't be stopped by a limit of virtual time.
+/// Thread that prints a warning if a seed takes long in real time. A limit of virtual time can't stop a loop that never waits.
 struct Watch(mpsc::Sender<u64>);
 
 impl Watch {
     fn new() -> Self {
         let (begin, begun) = mpsc::channel();
-        // It ends when the exploration drops its end of the channel.
+        // The thread ends when the exploration drops its end of the channel.
         thread::spawn(move || {
             let mut current = None;
             loop {
@@ -437,7 +436,7 @@ impl Watch {
                     Err(mpsc::RecvTimeoutError::Timeout) => {
                         if let Some(seed) = current.take() {
                             eprintln!(
-                                "seed {seed} has been running for {STUCK:?} of real time: does something go round without waiting?"
+                                "seed {seed} has been running for {STUCK:?} of real time: is there a loop that never waits?"
                             );
                         }
                     }
@@ -448,7 +447,7 @@ impl Watch {
     }
 
     fn begin(&self, seed: u64) {
-        // Without the thread nobody is told, and nothing else is wrong.
+        // If the thread could not start, there is no warning; the exploration needs nothing else of it.
         let _ = self.0.send(seed);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, thread};
 
-/// A seed whose run fails. It displays itself with all that helps to find out why.
+/// A seed whose run fails. Its text has the problem, the command that runs the seed again, and a timeline.
 ///
 /// ```
 /// use async_tool_runtime::testing::Explore;
@@ -29,13 +29,13 @@ impl ExploreError {
         self.seed
     }
 
-    /// What was wrong.
+    /// Description of the problem.
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// Whether it was wrong in the same way when the seed was run again.
+    /// True if the seed failed in the same way when it was run again.
     #[must_use]
     pub const fn is_repeatable(&self) -> bool {
         self.is_repeatable
@@ -62,7 +62,7 @@ impl fmt::Display for ExploreError {
         if !is_repeatable {
             writeln!(
                 f,
-                "run again, it did something else: not all that the scenario does comes from its seed (threads, the real clock, other random numbers, the order in a hash map)"
+                "the same seed gave another run the second time: the scenario depends on something besides its seed, such as threads, the real clock, other random numbers or the order in a hash map"
             )?;
         }
         write!(f, "\n{timeline}")

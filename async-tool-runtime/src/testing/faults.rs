@@ -1,6 +1,6 @@
-//! What goes wrong in a simulation.
+//! Faults of a simulation.
 
-/// How often what goes wrong, in a [`Sim`](super::Sim): chances from 0 to 1, all 0 by default. What is drawn depends on the seed alone.
+/// Chances of faults in a [`Sim`](super::Sim), each from 0 to 1. Default: all 0. The seed alone decides where they occur.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Explore, Faults};
@@ -19,18 +19,21 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Nothing goes wrong.
+    /// No faults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Everything goes wrong now and then, but nothing hangs: an attempt of a tool fails (1 in 10) or panics (1 in 20), a turn of the model
-    /// fails (1 in 10) or is truncated (1 in 20), the journal fails (1 in 20).
+    /// Every fault except hanging:
+    ///
+    /// - An attempt of a tool fails (1 in 10) or panics (1 in 20).
+    /// - A turn of the model fails (1 in 10) or is truncated (1 in 20).
+    /// - An append to the journal fails (1 in 20).
     ///
     /// ```
     /// use async_tool_runtime::testing::Faults;
     ///
-    /// // All of them, and tools that hang as well: for a scenario whose tools have timeouts.
+    /// // Tools that hang as well, for a scenario whose tools have timeouts.
     /// let faults = Faults::some().tool_hangs(0.05);
     /// # let _ = faults;
     /// ```
@@ -45,39 +48,41 @@ impl Faults {
         }
     }
 
-    /// An attempt of a tool fails with [`ToolErrorKind::Unavailable`](crate::tool::ToolErrorKind::Unavailable), before the function is called.
+    /// Sets the chance that an attempt of a tool fails with [`ToolErrorKind::Unavailable`](crate::tool::ToolErrorKind::Unavailable), before
+    /// its function is called.
     pub fn tool_failures(mut self, chance: f64) -> Self {
         self.tool_failures = chance;
         self
     }
 
-    /// An attempt of a tool panics, before the function is called.
+    /// Sets the chance that an attempt of a tool panics, before its function is called.
     pub fn tool_panics(mut self, chance: f64) -> Self {
         self.tool_panics = chance;
         self
     }
 
-    /// An attempt of a tool does nothing for an hour of virtual time, and goes on then: long enough for every timeout.
+    /// Sets the chance that an attempt of a tool waits for an hour of virtual time before its function is called. This is meant to exceed
+    /// the tool's timeout.
     pub fn tool_hangs(mut self, chance: f64) -> Self {
         self.tool_hangs = chance;
         self
     }
 
-    /// A turn of the model fails in passing, at once or in the middle. At most two in a row for a session, which is what an agent
-    /// [gets over](crate::agent::AsyncAgentBuilder::model_retries) by default.
+    /// Sets the chance that a turn of the model fails with a transient error, at its beginning or in its middle. At most two in a row fail
+    /// in a session, and an agent [retries](crate::agent::AsyncAgentBuilder::model_retries) that many by default.
     pub fn model_failures(mut self, chance: f64) -> Self {
         self.model_failures = chance;
         self
     }
 
-    /// The stream of a turn ends before its turn does. Counts as a failure in passing.
+    /// Sets the chance that the stream of a turn ends too early. It counts as a transient error.
     pub fn truncated_turns(mut self, chance: f64) -> Self {
         self.truncated_turns = chance;
         self
     }
 
-    /// An append fails in passing; every second time the entries were written all the same. At most two in a row for a session, which
-    /// an agent gets over.
+    /// Sets the chance that an append reports a transient error. In half of these cases the entries have been written nonetheless. At most
+    /// two in a row fail in a session, and an agent retries that many.
     pub fn journal_failures(mut self, chance: f64) -> Self {
         self.journal_failures = chance;
         self

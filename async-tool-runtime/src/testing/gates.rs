@@ -1,4 +1,4 @@
-//! A tool that ends when the test says so.
+//! A tool whose calls end when the test opens their gate.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,8 +11,9 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::tool::{BoundCall, FunctionTool, ToolContext, ToolDefinition, ToolError, ToolErrorKind};
 
-/// A tool whose calls end when the test says so, and with what it says. A call of the tool `gate` with `{"name": "a"}` waits until the test
-/// opens the gate `a`. Clones have the same gates.
+/// A tool whose calls end when the test opens their gate, with the result that the test gives.
+///
+/// A call of the tool `gate` with `{"name": "a"}` waits until the test opens the gate `a`. Clones share their gates.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, run_paused};
@@ -59,23 +60,23 @@ struct GateState {
 }
 
 impl Gates {
-    /// No gate is open.
+    /// Gates that are all closed.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets one call through the gate, which ends with this value: the one that has waited longest, or the next that comes.
+    /// Completes one call at the gate with this value: the call that has waited longest, or else the next that arrives.
     pub fn open(&self, name: &str, value: impl Into<Value>) {
         self.let_through(name, Ok(value.into()));
     }
 
-    /// Lets one call through the gate, which ends with this error.
+    /// Fails one call at the gate with this error: the call that has waited longest, or else the next that arrives.
     pub fn fail(&self, name: &str, error: ToolError) {
         self.let_through(name, Err(error));
     }
 
-    /// Waits until `calls` calls in all have come to the gate.
+    /// Waits until `calls` calls in all have arrived at the gate, including those that have ended.
     ///
     /// # Cancel safety
     ///
@@ -91,7 +92,7 @@ impl Gates {
         }
     }
 
-    /// The tool `gate`, with one argument, `name`. Its options can be set on the value.
+    /// The tool `gate`, with one argument, `name`. Set its options on the value.
     pub fn tool(&self) -> FunctionTool {
         let gates = self.clone();
         let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
@@ -99,14 +100,17 @@ impl Gates {
             ToolDefinition::new("gate", "Waits at a gate.", schema),
             move |arguments| {
                 let Some(name) = arguments.get("name").and_then(Value::as_str) else {
-                    return Err(ToolError::new(ToolErrorKind::InvalidArguments, "a gate has a `name`"));
+                    return Err(ToolError::new(
+                        ToolErrorKind::InvalidArguments,
+                        "`gate` needs the argument `name`",
+                    ));
                 };
                 let (gates, name) = (gates.clone(), name.to_owned());
                 Ok(BoundCall::future(move |_: ToolContext| async move {
                     let gate = gates.gate(&name);
                     gate.state().arrivals += 1;
                     gates.0.arrived.notify_waiters();
-                    // It is never closed.
+                    // `Err` can't occur: the semaphore is never closed.
                     if let Ok(permit) = gate.permits.acquire().await {
                         permit.forget();
                     }

@@ -1,19 +1,20 @@
-//! Means to test tools and agents, without a language model and without waiting.
+//! Tests of tools and agents, without a language model and without waiting.
 //!
-//! | to test | there is |
+//! | purpose | item |
 //! |---|---|
-//! | a tool alone | the function itself; [`tool_context`] for one that takes its context |
-//! | what an agent does with what its model says | [`ScriptedModel`], with [`ScriptedTurn`] for pauses and failures |
-//! | what happens while a tool runs | [`Gates`]: a tool whose calls end when the test says so |
-//! | without waiting | [`run_paused`], or `#[tokio::test(start_paused = true)]` |
-//! | that something happens | [`until`], and [`assert_told_once`], [`answers_of`], [`deliveries_of`] for what the model was told |
-//! | that it holds in whatever order things happen | [`explore`] |
-//! | what happened | [`Replay`], [`Recorder`], [`check_journal`] |
-//! | a journal of your own | [`JournalSuite`] |
+//! | test a tool alone | call its function; [`tool_context`] makes a context for it |
+//! | script the model | [`ScriptedModel`], with [`ScriptedTurn`] for pauses and failures |
+//! | act while a tool runs | [`Gates`]: a tool whose calls end when the test opens their gate |
+//! | run without waiting | [`run_paused`], or `#[tokio::test(start_paused = true)]` |
+//! | wait for an event | [`until`] |
+//! | check the messages that the model was shown | [`assert_told_once`], [`answers_of`], [`deliveries_of`] |
+//! | test every order of events | [`explore`] |
+//! | inspect a session afterwards | [`Replay`], [`Recorder`], [`check_journal`] |
+//! | test a journal of your own | [`JournalSuite`] |
 //!
 //! # One order
 //!
-//! Where the order is known, the model is a script, and the clock stands still while anything can happen:
+//! If the order of events is known, the model can be a script. The clock is paused: it advances only when no task can run.
 //!
 //! ```
 //! use async_tool_runtime::testing::{ScriptedModel, assert_told_once};
@@ -39,7 +40,7 @@
 //! let manager = AsyncToolManager::builder().tools(tools![weather]).build()?;
 //! let agent = AsyncAgent::builder(model.clone(), manager).start().await?;
 //! agent.send("how is the weather in Rome?").await?;
-//! agent.run_until_idle().await?; // Half a minute later, at once.
+//! agent.run_until_idle().await?; // Takes half a minute of virtual time, and no real time.
 //! model.verify();
 //! assert_told_once(&agent.transcript().await?, TaskNo::new(1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -49,11 +50,12 @@
 //!
 //! # Many orders
 //!
-//! An agent with slow tools lives through its events in an order that nobody knows: a result comes before its acknowledgement, in the
-//! middle of the next turn, together with another, or when the user has just said something. [`explore`] runs a scenario once for each of
-//! many seeds. The seed says how long each attempt of a tool takes, each event of the model, each append of the journal, and what goes
-//! wrong. After each run the promises of the library are checked from the journal, so a scenario need only assert what is its own.
-//! To be copied:
+//! The events of an agent with slow tools come in an unpredictable order. A result may come before its acknowledgement, during the next
+//! turn, together with another result, or just after a message of the user.
+//!
+//! [`explore`] runs a scenario once for each of many seeds. The seed decides which faults occur, and how long tools, model and journal
+//! take each time. After each run, `explore` checks the library's promises from the journal. So a scenario asserts only its own
+//! expectations. An example to copy:
 //!
 //! ```
 //! use async_tool_runtime::testing::{Explore, Faults, ScriptedModel, Sim, assert_told_once};
@@ -74,7 +76,7 @@
 //! }
 //!
 //! async fn two_trips(sim: Sim) {
-//!     // In no known order, the model can't be a script. It answers what it is asked: a call for each message of the user's, else words.
+//!     // The order is unknown, so the model can't be a script. It makes calls for each message of the user, and otherwise answers with text.
 //!     let model = ScriptedModel::new().otherwise(|request| match request.messages.last().map(|message| &**message) {
 //!         Some(Message::User { text }) => ModelStream::calls([
 //!             ToolCall::new("1", "find_flights", json!({ "city": text })),
@@ -89,7 +91,7 @@
 //!     sim.user(&agent, Duration::from_secs(5), ["Rome", "Oslo"]).await.unwrap();
 //!     agent.run_until_idle().await.unwrap();
 //!
-//!     // What is this scenario's own: whatever went wrong, the model knows how all four calls ended, and has spoken last.
+//!     // This scenario's own expectations: despite all faults, the model is shown each of the four results once, and speaks last.
 //!     let transcript = agent.transcript().await.unwrap();
 //!     for task in agent.tasks().await.unwrap() {
 //!         assert_told_once(&transcript, task.number);
@@ -105,12 +107,12 @@
 //! # two_trips_in_every_order();
 //! ```
 //!
-//! [`Explore::run`] prints how many schedules that were, and how many different orders. `ASYNC_TOOL_SCHEDULES=100000 cargo test two_trips`
-//! looks further over night.
+//! [`Explore::run`] prints the number of schedules and of different orders. `ASYNC_TOOL_SCHEDULES=100000 cargo test two_trips` tries
+//! more of them, for example over night.
 //!
 //! # When a run fails
 //!
-//! The calls of a turn run side by side. Who has seen it go well once may believe that the flights are found before one is booked:
+//! The calls of a turn run concurrently. This scenario wrongly expects that the flights are found before one is booked:
 //!
 //! ```
 //! use async_tool_runtime::testing::{Explore, ScriptedModel, Sim};
@@ -156,13 +158,13 @@
 //! let failure = Explore::new().try_run(one_trip).expect_err("it doesn't hold in every order");
 //! assert_eq!(failure.problem(), "it panicked: booked before it was found");
 //!
-//! // The seed is all it takes to see it again.
+//! // The seed alone repeats the failure.
 //! assert!(failure.to_string().contains(&format!("`ASYNC_TOOL_SEED={} cargo test", failure.seed())));
 //! let again = Explore::new().seed(failure.seed()).try_run(one_trip).unwrap_err();
 //! assert_eq!(again.to_string(), failure.to_string());
 //! ```
 //!
-//! In a test, where [`Explore::run`] panics with it, the failure reads:
+//! [`Explore::run`] panics with this message:
 //!
 //! ```text
 //! seed 0 fails: it panicked: booked before it was found
@@ -183,18 +185,18 @@
 //!      675 ms    11  turn 2 ends, says: That is how it stands.
 //! ```
 //!
-//! So the mistake is in the turn: what a call needs of another has to be asked for in a later one, or named as an argument
+//! So the mistake is in the turn. A call that needs the result of another belongs in a later turn, or takes that result as an argument
 //! (`#[async_tool(futures)]`).
 //!
-//! # What an exploration is not
+//! # Limits of an exploration
 //!
-//! - It is not exhaustive. It plays one order for each seed, and says how many of them were different.
-//! - It plays orders of events in virtual time, on one thread. It finds no data races and no mistakes in the order of memory accesses: for
-//!   these there are `loom` and `shuttle`.
-//! - It decides what passes through its [`Sim`]. A scenario that uses threads, the real clock, unbiased `tokio::select!` or other random
-//!   numbers is not the same in every run; a failure that can't be repeated says so. A blocking function is waited for up to a
-//!   second of real time, so that one that waits for nobody decides no order.
-//! - It has no network. What a tool calls has to be replaced by something that takes its time in tokio's clock.
+//! - It is not exhaustive. It plays one order for each seed, and reports how many of them were different.
+//! - It plays orders of events in virtual time, on one thread. It finds no data races and no mistakes in the order of memory accesses; use
+//!   `loom` or `shuttle` for these.
+//! - It controls only the delays and random choices of its [`Sim`]. A scenario that uses threads, the real clock, unbiased `tokio::select!`
+//!   or other random numbers differs from run to run. A failure that can't be repeated says so.
+//! - It waits for a blocking function for up to a second of real time. Within that time, threads don't decide the order of events.
+//! - It has no network. Replace the services that a tool calls by code that waits with tokio's clock.
 
 mod context;
 mod dice;

@@ -1,9 +1,11 @@
-//! A runtime whose clock stands still.
+//! A runtime whose clock is paused.
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Runs a future on a runtime of its own with one thread, where time stands still while anything can happen, and moves at once to the
-/// next timer when nothing can. What `#[tokio::test(start_paused = true)]` does, for crates that don't depend on tokio.
+/// Runs a future on a new single-threaded runtime with a paused clock, as `#[tokio::test(start_paused = true)]` does. For crates that
+/// don't depend on tokio.
+///
+/// Time stands still while a task can run; when none can, it advances at once to the next timer.
 ///
 /// ```
 /// use async_tool_runtime::testing::run_paused;
@@ -26,6 +28,6 @@ pub fn run_paused<T>(future: impl Future<Output = T>) -> T {
 
 pub(super) fn paused_runtime() -> Runtime {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
-    // Only a system without file descriptors left gets here.
+    // This fails only if the system has no file descriptors left.
     runtime.unwrap_or_else(|error| panic!("a tokio runtime can't be built: {error}"))
 }

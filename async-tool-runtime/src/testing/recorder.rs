@@ -1,4 +1,4 @@
-//! Recordings of the inputs of agents' machines.
+//! Recordings of the inputs of agent machines.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,10 +13,10 @@ use crate::{
     session::SessionId,
 };
 
-/// Records what goes into the machines of agents, so that their sessions can be played again, entry by entry.
+/// Records the inputs of agent machines, so that a test can play their sessions again, entry by entry.
 ///
-/// A journal says what was decided. What it was decided on is not all in it: pieces of text that streamed, timers, what the host asked for.
-/// So a session whose decisions are to be played again needs this beside its journal. Clones record into the same place.
+/// A journal holds the decisions of a session, but not all their inputs: streamed text, timers and requests of the host are missing.
+/// So playing a session again needs a recording besides the journal. Clones record into the same list.
 ///
 /// ```
 /// use async_tool_runtime::{
@@ -52,13 +52,13 @@ impl Recorder {
         Self::default()
     }
 
-    /// Recordings so far, one a session, in the order in which they began.
+    /// Recordings so far, one for each session, in the order in which they began.
     #[must_use]
     pub fn recordings(&self) -> Vec<Recording> {
         self.all().clone()
     }
 
-    /// Notes what a machine is about to take in.
+    /// Appends the next input of a machine to its session's recording.
     fn note(&self, session: &SessionId, machine: &AgentMachine, now: Timestamp, input: &AgentInput) {
         let mut recordings = self.all();
         let place = recordings.iter().position(|known| known.session == *session);
@@ -73,7 +73,7 @@ impl Recorder {
         recordings[place].inputs.push((now, input.clone()));
     }
 
-    /// Forgets all. Machines hold tools, and those of a simulated world hold the world with its recorder.
+    /// Drops all recordings. Machines hold tools, and simulated tools hold the world with its recorder: a reference cycle.
     pub(super) fn clear(&self) {
         self.all().clear();
     }
@@ -84,7 +84,7 @@ impl Recorder {
 }
 
 impl AsyncAgentBuilder {
-    /// Records what goes into the machine of the agent, for tests that play it again.
+    /// Records the inputs of the agent's machine, for tests that play the session again.
     #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
     pub fn record(self, recorder: &Recorder) -> Self {
         let recorder = recorder.clone();
@@ -94,7 +94,7 @@ impl AsyncAgentBuilder {
     }
 }
 
-/// Inputs of the machine of one session, from its beginning.
+/// Inputs of the machine of one session, from the beginning of the session.
 ///
 /// ```
 /// # use async_tool_runtime::{
@@ -124,7 +124,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// The session.
+    /// Id of the session.
     #[must_use]
     pub fn session(&self) -> &SessionId {
         &self.session
@@ -136,7 +136,7 @@ impl Recording {
         &self.inputs
     }
 
-    /// Plays the inputs into a new machine, and gives what it writes down.
+    /// Plays the inputs into a new machine, and returns the entries that it writes.
     #[must_use]
     pub fn play(&self) -> Vec<Entry> {
         let mut machine = self.machine.clone();
@@ -151,8 +151,9 @@ impl Recording {
         entries
     }
 
-    /// Checks that a journal holds what the machine writes down when it is played again, to the letter. A journal that
-    /// is shorter is one that could not be written any more; what it has must agree.
+    /// Checks that the entries of a journal equal those that the machine writes when the recording is played.
+    ///
+    /// The journal may be shorter, because appending to it may have failed at some point; the entries that it has must agree.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A session, read again.
+//! A session, read from its journal.
 
 use std::{fmt, sync::Arc};
 
@@ -10,10 +10,10 @@ use crate::{
     task::TurnNo,
 };
 
-/// A session, read again from its journal, as it stood at every entry. To find out what a model saw, and why.
+/// A session as it stood after each entry of its journal: shows what a model saw, and why.
 ///
-/// It displays itself as a timeline, one line an entry, with times in milliseconds since the session was opened. The timeline
-/// holds nothing that differs between two runs which did the same: no ids, no nonce, no time of day.
+/// Its text is a timeline with one line for each entry, and times in milliseconds since the session was opened. Two runs with the same
+/// events at the same times have the same timeline: it holds no ids, no nonce and no time of day.
 ///
 /// ```
 /// use async_tool_runtime::{
@@ -53,7 +53,7 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`FoldError`] at the first entry that can't follow those before it: no agent has written that.
+    /// [`FoldError`] at the first entry that can't follow the entries before it: no agent writes such a journal.
     pub fn new(entries: impl Into<Vec<Entry>>) -> Result<Self, FoldError> {
         let entries = entries.into();
         Ledger::fold(&entries)?;
@@ -66,7 +66,7 @@ impl Replay {
         &self.entries
     }
 
-    /// Ledger after this entry; after all of them, if there are fewer. Takes time in proportion to the journal's length.
+    /// Ledger after this entry, or after the last entry if there are fewer. Takes time in proportion to the journal's length.
     #[must_use]
     pub fn ledger_at(&self, seq: Seq) -> Ledger {
         // `new` has folded all of them.
@@ -85,7 +85,7 @@ impl Replay {
         self.ledger_at(seq).state()
     }
 
-    /// The messages that the model was shown in this turn, pruned as they were then; `None` if there was no such turn.
+    /// Messages that the model was shown in this turn, pruned as they were then; `None` if there was no such turn.
     #[must_use]
     pub fn shown_in(&self, turn: TurnNo) -> Option<Vec<Arc<Message>>> {
         let is_it = |entry: &Entry| matches!(entry, Entry::TurnStarted { turn: started, .. } if *started == turn);
@@ -94,7 +94,7 @@ impl Replay {
         Some(pruned_view(ledger.transcript().messages(), ledger.pruned()))
     }
 
-    /// True if the promises were kept; see [`check_journal`].
+    /// Checks that the session kept the library's promises; see [`check_journal`].
     ///
     /// # Errors
     ///

@@ -12,12 +12,12 @@ use crate::model::{Model, ModelError, ModelRequest, ModelStream};
 type Turn = Box<dyn FnOnce(&ModelRequest) -> ModelStream + Send>;
 type Otherwise = Arc<dyn Fn(&ModelRequest) -> ModelStream + Send + Sync>;
 
-/// A model whose turns are closures over the request, played in order. [`ScriptedTurn`](super::ScriptedTurn) makes turns that take their
-/// time, or fail.
+/// A model whose turns are closures over the request, played in order. [`ScriptedTurn`](super::ScriptedTurn) makes turns with pauses and
+/// failures.
 ///
-/// A request beyond the script, unless there is an [`otherwise`](Self::otherwise), or a closure that panics, fails the turn and the test:
-/// the clone that the test holds panics with it, and with the request, in [`verify`](Self::verify), or else when it is dropped. Clones
-/// play the same script.
+/// Two mistakes fail the turn and the test: a closure that panics, and a request beyond the end of the script without an
+/// [`otherwise`](Self::otherwise). The clone that the test holds then panics in [`verify`](Self::verify), or else when it is dropped. Its
+/// message shows the request. Clones play the same script.
 ///
 /// ```
 /// use async_tool_runtime::testing::ScriptedModel;
@@ -56,20 +56,20 @@ impl ScriptedModel {
         Self::default()
     }
 
-    /// Adds a turn at the end. The closure may assert what it likes about the request.
+    /// Adds a turn at the end. The closure may assert anything about the request.
     #[must_use]
     pub fn turn(self, turn: impl FnOnce(&ModelRequest) -> ModelStream + Send + 'static) -> Self {
         self.script().turns.push_back(Box::new(turn));
         self
     }
 
-    /// Adds a turn at the end that says this and calls nothing.
+    /// Adds a turn at the end that consists of this text, without calls.
     #[must_use]
     pub fn text(self, text: &'static str) -> Self {
         self.turn(move |_| ModelStream::text(text))
     }
 
-    /// What it does when the script is at its end, any number of times.
+    /// Sets the closure that makes every turn after the end of the script.
     ///
     /// ```
     /// use async_tool_runtime::testing::ScriptedModel;
@@ -87,7 +87,7 @@ impl ScriptedModel {
         self
     }
 
-    /// The requests so far.
+    /// Requests so far, in order.
     ///
     /// ```
     /// use async_tool_runtime::testing::{ScriptedModel, run_paused};
@@ -109,11 +109,11 @@ impl ScriptedModel {
         self.script().requests.clone()
     }
 
-    /// Checks that the script was played to its end, and that nothing else was asked.
+    /// Checks that the script was played to its end, and that there was no request beyond it.
     ///
     /// # Panics
     ///
-    /// If turns are left, if a request came beyond the script, or if a turn's closure panicked.
+    /// If turns are left, if there was a request beyond the script, or if a turn's closure panicked.
     pub fn verify(&self) {
         let mut script = self.script();
         let (left, requests) = (script.turns.len(), script.requests.len());
@@ -132,7 +132,7 @@ impl ScriptedModel {
 }
 
 impl Drop for ScriptedModel {
-    /// A test that forgets to verify fails all the same.
+    /// Panics with a failure that `verify` has not reported, so that a test which forgets `verify` still fails.
     fn drop(&mut self) {
         let script = self.script();
         let failure = script.failure.clone().filter(|_| !script.is_verified);
@@ -154,7 +154,7 @@ impl Model for ScriptedModel {
             let otherwise = otherwise.map(|turn| -> Turn { Box::new(move |request| turn(request)) });
             script.turns.pop_front().or(otherwise)
         };
-        // Assertions in the closure run without the lock, and their panic must not be taken for the model's.
+        // The closure runs without the lock, and its panic is caught: the agent would take it for a panic of the model.
         let played = match turn {
             Some(turn) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| turn(&request))).map_err(|panic| {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -164,7 +164,7 @@ impl Model for ScriptedModel {
                 format!("a turn of the script panicked: {text}\n{}", timeline::request(&request))
             }),
             None => Err(format!(
-                "the model was asked beyond the end of its script\n{}",
+                "the model got a request beyond the end of its script\n{}",
                 timeline::request(&request)
             )),
         };

@@ -1,4 +1,4 @@
-//! A turn that takes its time, or fails.
+//! A scripted turn with pauses and failures.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use crate::{
     tool::{CallId, ToolCall},
 };
 
-/// A turn of a model, piece by piece, with pauses between them and an end of choice.
+/// A turn of a model: pieces in order, with pauses between them, and the end that the test chooses.
 ///
 /// ```
 /// use async_tool_runtime::testing::{ScriptedModel, ScriptedTurn};
@@ -47,29 +47,29 @@ enum Step {
 }
 
 impl ScriptedTurn {
-    /// A turn without anything.
+    /// An empty turn.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says something.
+    /// Adds text.
     pub fn text(self, text: impl Into<String>) -> Self {
         self.step(Step::Give(Ok(ModelEvent::Text(text.into()))))
     }
 
-    /// Makes a call.
+    /// Adds a tool call.
     pub fn call(mut self, id: impl Into<CallId>, tool: &str, arguments: Value) -> Self {
         self.calls = true;
         let call = ToolCall::new(id, tool, arguments);
         self.step(Step::Give(Ok(ModelEvent::ToolCall(call))))
     }
 
-    /// Waits, in tokio's time.
+    /// Adds a pause, measured with tokio's clock.
     pub fn pause(self, pause: Duration) -> Self {
         self.step(Step::Pause(pause))
     }
 
-    /// Comes to its end.
+    /// Ends the turn normally: with `ToolCalls` if it has calls, else with `EndTurn`.
     pub fn done(self) -> ModelStream {
         let stop = if self.calls {
             StopReason::ToolCalls
@@ -79,22 +79,22 @@ impl ScriptedTurn {
         self.ends(TurnEnd::new(stop))
     }
 
-    /// Comes to this end.
+    /// Ends the turn with this end.
     pub fn ends(self, end: TurnEnd) -> ModelStream {
         self.step(Step::Give(Ok(ModelEvent::Done(end)))).stream()
     }
 
-    /// Fails.
+    /// Ends the turn with an error.
     pub fn fails(self, error: ModelError) -> ModelStream {
         self.step(Step::Give(Err(error))).stream()
     }
 
-    /// The stream ends, and the turn has not: the connection was closed.
+    /// Ends the stream without an end of the turn, as a closed connection does.
     pub fn truncated(self) -> ModelStream {
         self.stream()
     }
 
-    /// Nothing comes any more.
+    /// Never ends: no event follows.
     pub fn hangs(self) -> ModelStream {
         self.step(Step::Hang).stream()
     }

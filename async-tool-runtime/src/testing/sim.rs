@@ -1,4 +1,4 @@
-//! A world in which everything takes as long as the seed says.
+//! A simulated world whose delays and faults come from a seed.
 
 mod journal;
 mod model;
@@ -23,14 +23,13 @@ use crate::{
     tool::Tool,
 };
 
-/// How long [`Sim::until`] waits, in virtual time.
+/// Virtual time that [`Sim::until`] waits at most.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A world in which everything takes as long as the seed says: what [`Explore`](super::Explore) hands to a scenario. Clones are the same
-/// world.
+/// A simulated world whose delays come from a seed; [`Explore`](super::Explore) passes one to the scenario. Clones share the world.
 ///
-/// What passes through it is slowed down, reordered and, on [request](super::Explore::faults), broken. Times are drawn so that every order
-/// of magnitude comes as often as any other, and some are zero: much happens at nearly the same time.
+/// Its agents, tools, models and journals are delayed, reordered and, on [request](super::Explore::faults), made to fail. Every order of
+/// magnitude of a delay is equally likely, and some delays are zero: many events happen at nearly the same time.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Explore, ScriptedModel, Sim};
@@ -42,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 ///     let model = ScriptedModel::new().otherwise(|_| ModelStream::text("yes"));
 ///     let agent = sim.agent(model, manager).start().await.unwrap();
 ///     let mut events = agent.events();
-///     // Between the question and what comes of it, anything may happen.
+///     // The answer may come at any time after the question.
 ///     sim.user(&agent, Duration::from_secs(5), ["is it so?"]).await.unwrap();
 ///     sim.until(&mut events, |event| matches!(event, AgentEventKind::TurnEnded { .. })).await;
 /// }
@@ -56,14 +55,15 @@ impl Sim {
         Self(Arc::new(world))
     }
 
-    /// The seed.
+    /// Seed of this run.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.0.seed
     }
 
-    /// An agent in this world: its model is slow, its journal is the world's, and all it does is checked. Its session is `session-1`, that
-    /// of the next agent `session-2`. The same as
+    /// An agent in this world, with a simulated model and the world's journal. The exploration checks its journal and its decisions.
+    ///
+    /// Its session is `session-1`, that of the next agent `session-2`. Equal to
     /// `AsyncAgent::builder(sim.model(model), manager).session("session-1").journal(sim.journal()).record(…)`.
     pub fn agent(&self, model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
         let number = self.0.agents.fetch_add(1, Ordering::Relaxed) + 1;
@@ -73,39 +73,39 @@ impl Sim {
             .record(&self.0.recorder)
     }
 
-    /// Tools that take their time: each attempt waits before and after its function. For
+    /// Tools with random delays: each attempt waits before and after its function. For
     /// [`AsyncToolManagerBuilder::tools`](crate::manager::AsyncToolManagerBuilder::tools).
     ///
-    /// A blocking function holds up everything else until it returns, for a second of real time at most, so that threads decide no order.
+    /// Everything else waits while a blocking function runs, for a second of real time at most. So threads don't decide the order of events.
     pub fn tools(&self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Vec<Arc<dyn Tool>> {
         let slow = |tool| Arc::new(tool::SimTool::new(Arc::clone(&self.0), tool)) as Arc<dyn Tool>;
         tools.into_iter().map(slow).collect()
     }
 
-    /// A model that takes its time: before each event, and in the middle of its text.
+    /// A model with random delays before each event and in the middle of its text.
     pub fn model(&self, model: impl Model) -> SimModel {
         SimModel::new(Arc::clone(&self.0), Arc::new(model))
     }
 
-    /// The journal of this world. All its sessions are checked when the scenario is over.
+    /// Journal of this world. All its sessions are checked after the scenario has ended.
     #[must_use]
     pub fn journal(&self) -> SimJournal {
         SimJournal::new(Arc::clone(&self.0))
     }
 
-    /// A number from 0 to below `end`; 0 if `end` is 0.
+    /// Random number from 0 to below `end`; 0 if `end` is 0.
     #[must_use]
     pub fn pick(&self, end: usize) -> usize {
         self.0.pick(end)
     }
 
-    /// Whether something happens that has this chance, from 0 to 1.
+    /// True with this chance, from 0 to 1.
     #[must_use]
     pub fn chance(&self, chance: f64) -> bool {
         self.0.chance(chance)
     }
 
-    /// Waits for a random virtual time, `longest` at most. Often that is nothing, and others only get their turn.
+    /// Waits for a random virtual time, `longest` at most. Often the time is zero, and the pause only lets other tasks run.
     ///
     /// # Cancel safety
     ///
@@ -114,11 +114,11 @@ impl Sim {
         self.0.pause(longest).await;
     }
 
-    /// A user who says these things, each after a random pause of up to `pause`.
+    /// Sends these messages of a user, each after a random pause of up to `pause`.
     ///
     /// # Errors
     ///
-    /// As for [`AsyncAgent::send`]; what comes after is not said.
+    /// As for [`AsyncAgent::send`]; the messages after the one that failed are not sent.
     pub async fn user<T: Into<String>>(
         &self,
         agent: &AsyncAgent,
@@ -132,11 +132,12 @@ impl Sim {
         Ok(())
     }
 
-    /// Reads events up to the first that is the one, and gives it. As [`until`](super::until()), with a day of virtual time.
+    /// Reads events up to the first for which `is_it` is true, and returns it. Like [`until`](super::until()), with a limit of a day of
+    /// virtual time.
     ///
     /// # Panics
     ///
-    /// If it doesn't come; the message has the events that came.
+    /// If there is no such event within the limit; the message has the last events.
     pub async fn until(&self, events: &mut AgentEventStream, is_it: impl FnMut(&AgentEventKind) -> bool) -> AgentEvent {
         until(events, PATIENCE, is_it).await
     }

@@ -1,4 +1,4 @@
-//! A journal and a conversation as text that people read.
+//! Text of a journal and of a conversation, for people.
 
 use std::fmt::{self, Write};
 
@@ -11,10 +11,10 @@ use crate::{
     tool::InputRequest,
 };
 
-/// How much of a text is shown, in characters.
+/// Maximum length of a text that is shown, in characters.
 const SHOWN: usize = 160;
 
-/// One line an entry, without times: the same for all runs in which the same happened in the same order.
+/// Writes one line for each entry, without times: equal for all runs with the same events in the same order.
 pub(super) fn write_order(f: &mut impl Write, entries: &[Entry]) -> fmt::Result {
     for entry in entries {
         match entry {
@@ -22,7 +22,7 @@ pub(super) fn write_order(f: &mut impl Write, entries: &[Entry]) -> fmt::Result 
                 let number = result.number.map(|number| number.to_string()).unwrap_or_default();
                 writeln!(f, "{number} {}", outcome(&result.outcome))?;
             }
-            // What a report says holds times.
+            // The content of a report holds times, so it is left out.
             Entry::Answered { turn, answers, .. } => {
                 writeln!(f, "{turn} {:?}", answers.iter().map(shape).collect::<Vec<_>>())?
             }
@@ -40,7 +40,7 @@ fn shape(given: &CallAnswer) -> (TaskNo, &'static str, &[TaskNo]) {
     }
 }
 
-/// One line an entry. Nothing in it differs between two runs that did the same.
+/// Writes one line for each entry: equal for two runs with the same events at the same times.
 pub(super) fn write(f: &mut impl Write, entries: &[Entry]) -> fmt::Result {
     let mut opened = None;
     let mut known = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn write(f: &mut impl Write, entries: &[Entry]) -> fmt::Result {
     Ok(())
 }
 
-/// What a model was asked, message by message.
+/// Text of a request, one line for each message.
 pub(super) fn request(request: &ModelRequest) -> String {
     let mut text = format!("the request has {} messages:", request.messages.len());
     for message in &request.messages {
@@ -96,7 +96,7 @@ pub(super) fn line(message: &Message) -> String {
 fn describe(entry: &Entry) -> String {
     match entry {
         Entry::Opened { .. } => "the session is opened".to_owned(),
-        Entry::Resumed { .. } => "the session is taken up again".to_owned(),
+        Entry::Resumed { .. } => "the session is resumed".to_owned(),
         Entry::UserMessage { text, .. } => format!("the user says: {}", Short(text)),
         Entry::TurnStarted { turn, .. } => format!("{turn} starts"),
         Entry::Accepted {
@@ -122,7 +122,7 @@ fn describe(entry: &Entry) -> String {
         Entry::Asked { task, request, .. } => match request {
             Some(InputRequest::Approval { .. }) => format!("{task} needs consent"),
             Some(InputRequest::Input { prompt, .. }) => format!("{task} asks: {}", Short(prompt)),
-            None => format!("{task} asks no more"),
+            None => format!("the question of {task} is closed"),
         },
         Entry::TurnEnded {
             turn,
@@ -141,7 +141,7 @@ fn describe(entry: &Entry) -> String {
             cuts,
             ..
         } => {
-            format!("{turn} is broken off for {by}{}", made(calls, text, *cuts))
+            format!("{turn} is interrupted by {by}{}", made(calls, text, *cuts))
         }
         Entry::TurnFailed { turn, error, .. } => format!("{turn} fails: {}", Short(error)),
         Entry::Settled { result } => outcome(&result.outcome),
@@ -150,7 +150,7 @@ fn describe(entry: &Entry) -> String {
                 CallAnswer::Ack(number, status) => format!(" {number} acknowledged ({status:?})"),
                 CallAnswer::Result(number) => format!(" {number} with its result"),
                 CallAnswer::Report { number, content, tasks } => format!(
-                    " {number} with a report that hands over {} {}",
+                    " {number} with a report that delivers {}: {}",
                     list(tasks),
                     Short(&content.to_string())
                 ),
@@ -160,7 +160,7 @@ fn describe(entry: &Entry) -> String {
                 answers.iter().map(answer).collect::<Vec<_>>().join(",")
             )
         }
-        Entry::Replaced { tasks, .. } => format!("results take the places of acknowledgements: {}", list(tasks)),
+        Entry::Replaced { tasks, .. } => format!("results replace acknowledgements: {}", list(tasks)),
         Entry::Delivered { tasks, .. } => format!("results are delivered: {}", list(tasks)),
         Entry::Dropped { tasks, reason, .. } => {
             format!("results are dropped: {}, because {}", list(tasks), Short(reason))
@@ -169,21 +169,21 @@ fn describe(entry: &Entry) -> String {
         Entry::DeliverySet { task, policy, .. } => format!("{task} is to be delivered {policy:?}"),
         Entry::Grouped { group, tasks, join, .. } => format!("the group {group} is {}, {join:?}", list(tasks)),
         Entry::Pruned { pruned, .. } => format!(
-            "the conversation is pruned: of its first {} messages one line a result, of its first {} nothing",
+            "the conversation is pruned: results in its first {} messages are one line each, its first {} messages are left out",
             pruned.collapsed, pruned.dropped
         ),
         Entry::Draining { .. } => "the session drains".to_owned(),
-        Entry::Detached { tasks, .. } => format!("tasks are let go of: {}", list(tasks)),
+        Entry::Detached { tasks, .. } => format!("tasks are detached: {}", list(tasks)),
         Entry::Closing { .. } => "the session is closing".to_owned(),
         Entry::Closed { .. } => "the session is closed".to_owned(),
     }
 }
 
-/// What came of a turn.
+/// Output of a turn, after the words that say how it ended.
 fn made(calls: &[TaskNo], text: &str, cuts: u32) -> String {
     let mut made = String::new();
     if cuts > 0 {
-        made.push_str(&format!(", results that the model wrote itself are cut out: {cuts}"));
+        made.push_str(&format!(", {cuts} results that the model made up are cut out"));
     }
     if !calls.is_empty() {
         made.push_str(&format!(", calls {}", list(calls)));
@@ -199,7 +199,7 @@ fn outcome(outcome: &TaskOutcome) -> String {
         TaskOutcome::Completed(value) => format!("completes: {value}"),
         TaskOutcome::Failed(error) => format!("fails ({:?}): {}", error.kind(), error.message()),
         TaskOutcome::Cancelled(reason) => format!("is cancelled: {reason}"),
-        TaskOutcome::Unknown(why) => format!("ends, nobody knows how: {why}"),
+        TaskOutcome::Unknown(why) => format!("has an unknown outcome: {why}"),
     }
 }
 
@@ -210,7 +210,7 @@ fn list(tasks: &[TaskNo]) -> String {
     }
 }
 
-/// The beginning of a text, on one line.
+/// Beginning of a text, on one line.
 struct Short<'a>(&'a str);
 
 impl fmt::Display for Short<'_> {

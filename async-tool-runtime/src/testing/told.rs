@@ -1,4 +1,4 @@
-//! What an agent did, and what its model was told.
+//! Checks of an agent's events, and of the messages that its model was shown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     id::TaskNo,
 };
 
-/// Reads events up to the first that is the one, and gives it.
+/// Reads events up to the first for which `is_it` is true, and returns it.
 ///
 /// ```
 /// use async_tool_runtime::testing::{ScriptedModel, run_paused, until};
@@ -32,8 +32,8 @@ use crate::{
 ///
 /// # Panics
 ///
-/// If it doesn't come within `limit` (virtual time where time is paused), or the session ends before: the message has the last
-/// events that came.
+/// If there is no such event within `limit`, or before the session ends; the message has the last events. With a paused clock, the limit
+/// is virtual time.
 pub async fn until(
     events: &mut AgentEventStream,
     limit: Duration,
@@ -53,14 +53,14 @@ pub async fn until(
         };
         let last = seen.split_off(seen.len().saturating_sub(20));
         panic!(
-            "the event that was waited for did not come {what}; the last of the {} events before:\n  {}",
+            "the expected event did not come {what}; the last of {} events:\n  {}",
             seen.len() + last.len(),
             last.join("\n  ")
         );
     }
 }
 
-/// The answers to the call of a task: its acknowledgement, or its result. One, in any conversation that an agent leads.
+/// Answers to the call of a task: its acknowledgement, or its result. An agent gives each call exactly one answer.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, answers_of, run_paused};
@@ -105,7 +105,7 @@ pub fn answers_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&Answer> {
     answers.flatten().filter(is_its).collect()
 }
 
-/// The texts of the deliveries that hold the result of a task. At most one, in any conversation that an agent leads.
+/// Texts of the deliveries that contain the result of a task. An agent delivers each result at most once.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, deliveries_of, run_paused};
@@ -143,8 +143,9 @@ pub fn deliveries_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&str> {
     deliveries.collect()
 }
 
-/// Checks that the model was told the result of a task, and once: as the answer to its call, in a delivery, or in an answer of the `task`
-/// tool.
+/// Checks that the model was shown the result of a task exactly once.
+///
+/// The result is the answer to the call, or part of a delivery, or part of an answer of the `task` tool.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Gates, ScriptedModel, assert_told_once, run_paused};
@@ -174,7 +175,7 @@ pub fn deliveries_of(messages: &[Arc<Message>], task: TaskNo) -> Vec<&str> {
 ///
 /// # Panics
 ///
-/// If it was told nothing, or more than once; the message has the conversation.
+/// If the result was never shown, or more than once; the message has the conversation.
 #[track_caller]
 pub fn assert_told_once(messages: &[Arc<Message>], task: TaskNo) {
     let answers = answers_of(messages, task);
@@ -184,7 +185,7 @@ pub fn assert_told_once(messages: &[Arc<Message>], task: TaskNo) {
         .count();
     let deliveries = deliveries_of(messages, task).len();
     let reports = reports_of(messages, task);
-    // Reading a result again with the `task` tool is no news.
+    // Reading a result again with the `task` tool doesn't count.
     let times = match results + deliveries {
         0 => reports.min(1),
         times => times,
@@ -197,18 +198,18 @@ pub fn assert_told_once(messages: &[Arc<Message>], task: TaskNo) {
     };
     assert!(
         times == 1,
-        "{task} was told {times} times and not once:{}",
+        "the result of {task} was shown {times} times, expected once:{}",
         conversation()
     );
     assert!(
         answers.len() == 1,
-        "the call of {task} has {} answers:{}",
+        "the call of {task} has {} answers, expected one:{}",
         answers.len(),
         conversation()
     );
 }
 
-/// How many answers of the `task` tool have the result of a task in them.
+/// Number of answers of the `task` tool that contain the result of a task.
 fn reports_of(messages: &[Arc<Message>], task: TaskNo) -> usize {
     let name = task.to_string();
     let is_told = |row: &Value| {

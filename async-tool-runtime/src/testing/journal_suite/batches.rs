@@ -44,14 +44,14 @@ pub(super) async fn read_after<S: JournalStore>(stage: Stage<S>) -> Checked {
         let later = entries.get(after..).unwrap_or_default();
         stage.holds_after(&session, after as u64, later).await?;
     }
-    // The largest places a store can have, and those that it can't.
+    // The largest positions that a store can have, and some that don't fit into its integers.
     let far = [i64::MAX as u64 - 1, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX];
     for after in far {
         stage.holds_after(&session, after, &[]).await?;
     }
-    let nobody = SessionId::new("nobody");
+    let absent = SessionId::new("absent");
     for after in [0, 1, u64::MAX] {
-        stage.holds_after(&nobody, after, &[]).await?;
+        stage.holds_after(&absent, after, &[]).await?;
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ pub(super) async fn large_entries<S: JournalStore>(stage: Stage<S>) -> Checked {
     let mut entries = vec![
         large("a", 0),
         large("\"\\\n", 1),
-        // Four bytes a letter: a page that ends in the middle of one shows.
+        // Four bytes each: a store that splits text at a page boundary would split one of these letters.
         large("🦀", 2),
         large("\0", 3),
     ];

@@ -1,4 +1,4 @@
-//! What is in the entries.
+//! Contents of entries.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::{clock::Timestamp, journal::Entry, session::SessionId, testing::dice:
 
 pub(super) async fn all_kept<S: JournalStore>(stage: Stage<S>, entries: Vec<Entry>) -> Checked {
     let session = SessionId::new("s");
-    // One by one first: what is wrong with one is then named with its place.
+    // One by one first, so that a failure names the entry.
     for (after, entry) in entries.iter().enumerate() {
         stage
             .appended(&session, after as u64, std::slice::from_ref(entry))
@@ -56,7 +56,7 @@ pub(super) async fn texts<S: JournalStore>(stage: Stage<S>) -> Checked {
             text: text.clone(),
             at: Timestamp::from_millis(number as u64),
         };
-        // Texts stand in values, too, and in their keys.
+        // The text as a message, and inside a value as key and element.
         [said, settled(json!({ text.as_str(): [text] }))]
     });
     all_kept(stage, entries.collect()).await
@@ -90,7 +90,7 @@ pub(super) async fn numbers<S: JournalStore>(stage: Stage<S>) -> Checked {
         json!(5e-324),
         json!(9_007_199_254_740_994.0),
     ];
-    // Most floats are none that anybody would write. A reader of JSON that is fast and not exact is off by one bit in some of them.
+    // Random bits: a fast but inexact JSON parser is off by one bit for some floats.
     let dice = Dice::new(1);
     let any = std::iter::repeat_with(|| f64::from_bits(dice.roll())).filter(|float| float.is_finite());
     numbers.extend(any.take(2_000).map(Value::from));
@@ -109,7 +109,7 @@ pub(super) async fn numbers<S: JournalStore>(stage: Stage<S>) -> Checked {
 }
 
 pub(super) async fn deep_values<S: JournalStore>(stage: Stage<S>) -> Checked {
-    // The deepest that `serde_json` reads where nothing is set, which is how arguments are read. In an entry it stands deeper still.
+    // The default recursion limit of `serde_json`, which holds for arguments. Inside an entry the value is nested deeper still.
     const DEEPEST: usize = 127;
     let arrays = |depth| (1..depth).fold(json!([]), |value, _| json!([value]));
     let objects = |depth| (1..depth).fold(json!({}), |value, _| json!({ "a": value }));

@@ -1,4 +1,4 @@
-//! Appends that nobody waits for, and journals that are killed.
+//! Appends whose future is dropped, and journals that are killed.
 
 use std::{
     future::{Future, poll_fn},
@@ -16,8 +16,9 @@ use crate::{
     session::SessionId,
 };
 
-/// How many entries the session has, and how many the append that is broken off.
+/// Number of entries before the append that is dropped.
 const BEFORE: usize = 3;
+/// Number of entries in the append that is dropped.
 const BATCH: usize = 50;
 
 pub(super) async fn dropped_append<S: JournalStore>(stage: Stage<S>) -> Checked {
@@ -42,7 +43,7 @@ pub(super) async fn reopening<S: JournalStore>(mut stage: Stage<S>) -> Checked {
         let more = said(&format!("round {round}"), 0..round * 7 + 1);
         stage.appended(&session, last as u64, &more).await?;
         entries.extend(more);
-        // At once after the acknowledgement.
+        // Immediately after the acknowledgement, before a lazy store has written anything.
         stage = stage.reopened().await?;
         stage.holds(&session, &entries).await?;
         stage.holds(&closed, &closed_entries).await?;
@@ -64,7 +65,7 @@ pub(super) async fn killed_append<S: JournalStore>(mut stage: Stage<S>) -> Check
         dropped_after(polls, stage.journal().append(&session, Seq::new(BEFORE as u64), &batch)).await;
         stage = stage.reopened().await?;
         let read = all_or_nothing(&stage, &session, &before, &batch).await?;
-        // Whatever was under way, nobody is there any more who could do it.
+        // The killed journal can't finish its append any more, so this append must succeed.
         stage.appended(&session, read, &said("after", 0..1)).await?;
         let mut entries = [before, batch].concat();
         entries.truncate(usize::try_from(read).unwrap_or(usize::MAX));
@@ -74,8 +75,8 @@ pub(super) async fn killed_append<S: JournalStore>(mut stage: Stage<S>) -> Check
     Ok(())
 }
 
-/// After an append was broken off: it may still go on in the background, but in the end all of it is there or none, and so is what
-/// comes after.
+/// Checks the session after an append was dropped: all its entries are there or none, and a further append succeeds. The dropped append
+/// may still complete in the background.
 async fn goes_on<S: JournalStore>(
     stage: &Stage<S>,
     session: &SessionId,
@@ -83,7 +84,7 @@ async fn goes_on<S: JournalStore>(
     batch: Vec<Entry>,
 ) -> Checked {
     let after = said("after", 0..2);
-    // The first try may be too late by one batch. There is no second reason.
+    // The dropped append may complete between the read and the first try; nothing else may cause a conflict.
     for _ in 0..2 {
         let last = all_or_nothing(stage, session, &before, &batch).await?;
         if stage.append(session, last, &after).await?.is_ok() {
@@ -96,7 +97,7 @@ async fn goes_on<S: JournalStore>(
     let last = stage.read(session, 0).await?.len() as u64;
     Err(Wrong::new(
         format!(
-            "drop an append, and {} as soon as this is the last",
+            "drop an append, then {} when this is the last",
             append(session, last, 2)
         ),
         "success",
@@ -104,7 +105,7 @@ async fn goes_on<S: JournalStore>(
     ))
 }
 
-/// Whether all of a batch is there or nothing of it; gives the last place.
+/// Checks that a session has all entries of a batch or none; returns its last position.
 async fn all_or_nothing<S: JournalStore>(
     stage: &Stage<S>,
     session: &SessionId,
@@ -115,7 +116,7 @@ async fn all_or_nothing<S: JournalStore>(
     let all = before.len() + batch.len();
     if read.len() != before.len() && read.len() != all {
         let doing = format!(
-            "break off an append of {} entries to session {:?} after entry {}, and read",
+            "drop an append of {} entries to session {:?} after entry {}, and read",
             batch.len(),
             session.as_str(),
             before.len()
@@ -125,16 +126,12 @@ async fn all_or_nothing<S: JournalStore>(
     }
     let expected = [before, batch].concat();
     for ((seq, entry), (place, expected)) in read.iter().zip((1_u64..).zip(&expected)) {
-        equal(
-            "read after an append was broken off",
-            &(place, expected),
-            &(*seq, entry),
-        )?;
+        equal("read after an append was dropped", &(place, expected), &(*seq, entry))?;
     }
     Ok(read.len() as u64)
 }
 
-/// Polls a future so often, letting others go on in between, and drops it.
+/// Polls a future this many times, with a yield after each poll, and drops it.
 async fn dropped_after(polls: usize, future: impl Future) {
     let mut future = pin!(future);
     for _ in 0..polls {

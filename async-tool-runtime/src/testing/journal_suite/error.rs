@@ -1,12 +1,12 @@
-//! What a journal doesn't keep.
+//! Rules that a journal broke.
 
 use std::{error::Error, fmt};
 
 use super::JournalRule;
 
-/// How much of a text is shown.
+/// Maximum length of a text that is shown, in characters.
 const SHOWN: usize = 240;
-/// How much of what is equal is shown before the first difference.
+/// Number of equal characters that are shown before the first difference.
 const LEAD: usize = 60;
 
 /// A rule that a journal broke.
@@ -45,25 +45,25 @@ impl BrokenRule {
         Self { rule, wrong }
     }
 
-    /// The rule.
+    /// Rule that was broken.
     #[must_use]
     pub const fn rule(&self) -> JournalRule {
         self.rule
     }
 
-    /// What was done when it broke.
+    /// Operation that broke the rule.
     #[must_use]
     pub fn doing(&self) -> &str {
         &self.wrong.doing
     }
 
-    /// What should have come of it; of a long text the part where it differs.
+    /// Expected result; of a long text only the part that differs.
     #[must_use]
     pub fn expected(&self) -> &str {
         &self.wrong.expected
     }
 
-    /// What came of it.
+    /// Actual result; of a long text only the part that differs.
     #[must_use]
     pub fn found(&self) -> &str {
         &self.wrong.found
@@ -80,7 +80,7 @@ impl fmt::Display for BrokenRule {
     }
 }
 
-/// The rules that a journal broke, one at least.
+/// Rules that a journal broke; at least one.
 ///
 /// ```
 /// # use async_tool_runtime::{journal::MemoryJournal, testing::JournalStore};
@@ -111,7 +111,7 @@ pub struct JournalSuiteError {
 }
 
 impl JournalSuiteError {
-    /// The rules that were broken, in the order of [`JournalRule::ALL`].
+    /// Broken rules, in the order of [`JournalRule::ALL`].
     #[must_use]
     pub fn broken(&self) -> &[BrokenRule] {
         &self.broken
@@ -129,7 +129,7 @@ impl fmt::Display for JournalSuiteError {
     }
 }
 
-/// As it displays itself: a test that returns it is reported with this.
+/// Same text as `Display`, because the test harness prints the error of a test with `Debug`.
 impl fmt::Debug for JournalSuiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -138,7 +138,7 @@ impl fmt::Debug for JournalSuiteError {
 
 impl Error for JournalSuiteError {}
 
-/// What was wrong.
+/// Difference between the expected and the actual result of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     doing: String,
@@ -161,12 +161,12 @@ impl Wrong {
         }
     }
 
-    /// An error where there should be none.
+    /// An unexpected error.
     pub(super) fn error(doing: impl Into<String>, error: &dyn Error) -> Self {
         let mut found = format!("the error `{error}`");
         let mut source = error.source();
         while let Some(below) = source {
-            found.push_str(&format!(", because of `{below}`"));
+            found.push_str(&format!(", caused by `{below}`"));
             source = below.source();
         }
         Self::new(doing, "no error", &found)

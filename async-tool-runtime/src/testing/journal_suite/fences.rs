@@ -1,4 +1,4 @@
-//! Appends after other places than the last.
+//! Appends after another position than the last.
 
 use super::{
     error::Wrong,
@@ -10,7 +10,7 @@ use crate::{
     session::SessionId,
 };
 
-/// Places far from any that a session gets to. A store may have smaller numbers than these.
+/// Positions that no session reaches. They may not fit into the integers of a store.
 const FAR: [u64; 3] = [i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX];
 
 pub(super) async fn stale_fence<S: JournalStore>(stage: Stage<S>) -> Checked {
@@ -30,17 +30,17 @@ pub(super) async fn future_fence<S: JournalStore>(stage: Stage<S>) -> Checked {
     for after in [4, 5, 1_000].into_iter().chain(FAR) {
         stage.refused(&session, after, 3).await?;
     }
-    let nobody = SessionId::new("nobody");
+    let absent = SessionId::new("absent");
     for after in [1, 2].into_iter().chain(FAR) {
-        stage.refused(&nobody, after, 0).await?;
+        stage.refused(&absent, after, 0).await?;
     }
     Ok(())
 }
 
 pub(super) async fn empty_append<S: JournalStore>(stage: Stage<S>) -> Checked {
     let (session, entries) = stage.session("s", 3).await?;
-    let nobody = SessionId::new("nobody");
-    for (session, last) in [(&session, 3), (&nobody, 0)] {
+    let absent = SessionId::new("absent");
+    for (session, last) in [(&session, 3), (&absent, 0)] {
         for _ in 0..2 {
             let place = stage.appended(session, last, &[]).await?;
             equal(append(session, last, 0), &last, &place)?;
@@ -54,25 +54,25 @@ pub(super) async fn empty_append<S: JournalStore>(stage: Stage<S>) -> Checked {
         }
     }
     stage.holds(&session, &entries).await?;
-    stage.holds(&nobody, &[]).await?;
+    stage.holds(&absent, &[]).await?;
     stage.lists(SessionFilter::All, &[&session]).await?;
-    stage.appended(&nobody, 0, &entries).await?;
-    stage.holds(&nobody, &entries).await
+    stage.appended(&absent, 0, &entries).await?;
+    stage.holds(&absent, &entries).await
 }
 
 pub(super) async fn conflict_changes_nothing<S: JournalStore>(stage: Stage<S>) -> Checked {
     let (session, mut entries) = stage.session("s", 3).await?;
-    let nobody = SessionId::new("nobody");
+    let absent = SessionId::new("absent");
     let others = said("other", 0..5);
     for after in [0, 1, 2, 4, 7].into_iter().chain(FAR) {
-        // Whether these are conflicts at all is for other rules.
+        // Other rules check that these are conflicts.
         if stage.append(&session, after, &others).await?.is_err() {
             stage.holds(&session, &entries).await?;
         }
     }
     for after in [1, 5].into_iter().chain(FAR) {
-        if stage.append(&nobody, after, &others).await?.is_err() {
-            stage.holds(&nobody, &[]).await?;
+        if stage.append(&absent, after, &others).await?.is_err() {
+            stage.holds(&absent, &[]).await?;
             stage.lists(SessionFilter::All, &[&session]).await?;
         }
     }
@@ -80,13 +80,13 @@ pub(super) async fn conflict_changes_nothing<S: JournalStore>(stage: Stage<S>) -
     stage.appended(&session, last, &others).await?;
     entries.extend_from_slice(&others);
     stage.holds(&session, &entries).await?;
-    stage.appended(&nobody, 0, &others).await?;
-    stage.holds(&nobody, &others).await
+    stage.appended(&absent, 0, &others).await?;
+    stage.holds(&absent, &others).await
 }
 
 pub(super) async fn conflict_says_last<S: JournalStore>(stage: Stage<S>) -> Checked {
     let (session, entries) = stage.session("s", 3).await?;
-    let nobody = SessionId::new("nobody");
+    let absent = SessionId::new("absent");
     let check = async |session: &SessionId, after: u64, last: u64| {
         if let Err(said) = stage.append(session, after, &entries).await? {
             let doing = format!("{}; the last entry that the conflict names", append(session, after, 3));
@@ -98,7 +98,7 @@ pub(super) async fn conflict_says_last<S: JournalStore>(stage: Stage<S>) -> Chec
         check(&session, after, 3).await?;
     }
     for after in [1, 2].into_iter().chain(FAR) {
-        check(&nobody, after, 0).await?;
+        check(&absent, after, 0).await?;
     }
     Ok(())
 }
@@ -113,13 +113,13 @@ pub(super) async fn one_writer_wins<S: JournalStore>(stage: Stage<S>) -> Checked
         let writers = (0..WRITERS).map(|writer| {
             let (stage, session) = (stage.clone(), session.clone());
             async move {
-                // Some write more than others, so that a mixture shows.
+                // Batches of different sizes, so that a mixture of two batches shows.
                 let batch = said(&format!("writer {writer} of round {round}"), 0..writer % 3 + 1);
                 let written = stage.append(&session, after, &batch).await?;
                 Ok(written.is_ok().then_some(batch))
             }
         });
-        // Threads find what goes wrong within a step, and turns what goes wrong between two.
+        // Threads find races within a step of an append, and turns find races between two steps.
         let ended = if round % 2 == 0 {
             in_turns(writers).await
         } else {

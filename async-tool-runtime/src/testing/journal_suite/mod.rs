@@ -1,9 +1,9 @@
-//! What every journal must do, as a test of five lines.
+//! Rules that every journal must keep, as a test of five lines.
 //!
-//! The suite knows a journal by its trait alone, and a store by [`JournalStore`]: how it is opened, and how it is killed. Each rule gets a
-//! new store, so what one rule finds isn't the consequence of another.
+//! The suite uses a journal through its trait alone, and opens and kills a store through [`JournalStore`]. Each rule gets a new store, so
+//! one rule's findings don't depend on another rule.
 //!
-//! Absent on purpose: speed, and what a store does when its disk is full or lies. That is for the tests of the store.
+//! Absent on purpose: speed, and the behavior of a store on a full or faulty disk. The store's own tests cover those.
 
 mod batches;
 mod contents;

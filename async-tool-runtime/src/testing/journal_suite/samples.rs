@@ -1,4 +1,4 @@
-//! Entries of every kind, with every field in its extremes.
+//! Samples of every kind of entry, with extreme values in every field.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ const FIRST: TaskNo = TaskNo::new(1);
 const LAST: TaskNo = TaskNo::new(u32::MAX);
 const TEXT: &str = "a \"text\"\n\0\u{1b}[31m é 🦀 \u{10ffff}";
 
-/// Each kind of entry, those with optional fields with and without.
+/// Each kind of entry; kinds with optional fields both with and without them.
 pub(super) fn one_of_each() -> Vec<Entry> {
     let mut entries = vec![
         Entry::Opened {
@@ -46,7 +46,7 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         },
         Entry::TurnStarted { turn: TURN, at: AT },
         accepted(value()),
-        // What a model sends may be no JSON at all.
+        // A model may send arguments that aren't JSON.
         call(Arguments::from_text("{\"a\": "), Vec::new(), true),
         call(
             Arguments::from_text(" {\"a\" : 1e2, \"b\":\"\\u00e9\"} "),
@@ -243,7 +243,7 @@ fn outcomes() -> impl Iterator<Item = TaskOutcome> {
     completed.chain(failed).chain(others)
 }
 
-/// A value with all there is in values.
+/// A value with every kind of JSON value.
 fn value() -> Value {
     json!({
         "": null,
@@ -289,7 +289,7 @@ fn result(outcome: TaskOutcome) -> AsyncTaskResult {
     result
 }
 
-/// A record with nothing in it that can be left out.
+/// A record without optional fields.
 fn bare_result() -> Arc<AsyncTaskResult> {
     let call = ToolCall::new("", "", Value::Null);
     let spec = TaskSpec::new(SessionId::new(""), call).with_task(TaskId::from_u128(0));
@@ -302,7 +302,7 @@ fn bare_result() -> Arc<AsyncTaskResult> {
 mod tests {
     use super::*;
 
-    /// A new kind of entry isn't compiled without a number here, and isn't passed without a sample.
+    /// Number of a kind. A new kind doesn't compile without a number, and the test fails without a sample.
     const fn kind(entry: &Entry) -> usize {
         match entry {
             Entry::Opened { .. } => 0,

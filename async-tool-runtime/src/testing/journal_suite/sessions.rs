@@ -1,4 +1,4 @@
-//! Many sessions beside each other.
+//! Many sessions in one journal.
 
 use super::{
     stage::{Checked, Stage, at_once, equal, in_turns, said},
@@ -62,7 +62,7 @@ pub(super) async fn names<S: JournalStore>(stage: Stage<S>) -> Checked {
         "\t",
         "\u{7f}",
         "\u{1b}[31m",
-        // One letter and its two spellings, and letters that are the same to those who don't mind case.
+        // A letter in two encodings, and letters that are equal if case is ignored.
         "é",
         "e\u{301}",
         "ß",
@@ -74,7 +74,7 @@ pub(super) async fn names<S: JournalStore>(stage: Stage<S>) -> Checked {
         "ı",
         "ſ",
         "s",
-        // Nothing to see.
+        // Invisible characters.
         "\u{feff}",
         "\u{200b}",
         "\u{202e}",
@@ -83,7 +83,7 @@ pub(super) async fn names<S: JournalStore>(stage: Stage<S>) -> Checked {
         "\u{10ffff}",
         "🦀",
         "👩‍👩‍👧",
-        // What means something to a file system, to SQL, to JSON or to a pattern.
+        // Names with a meaning in a file system, SQL, JSON or a pattern.
         ".",
         "..",
         "../a",
@@ -156,8 +156,8 @@ pub(super) async fn all_sessions<S: JournalStore>(stage: Stage<S>) -> Checked {
         let (session, _) = stage.session(&format!("session {number}"), 1).await?;
         sessions.push(session);
     }
-    // Who reads about a session doesn't make it.
-    stage.read(&SessionId::new("nobody"), 0).await?;
+    // Reading a session must not create it.
+    stage.read(&SessionId::new("absent"), 0).await?;
     let sessions: Vec<_> = sessions.iter().collect();
     stage.lists(SessionFilter::All, &sessions).await
 }

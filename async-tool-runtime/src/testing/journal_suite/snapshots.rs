@@ -1,4 +1,4 @@
-//! Snapshots, which a journal may keep.
+//! Snapshots, which a journal may store.
 
 use super::{
     error::Wrong,
@@ -21,20 +21,20 @@ pub(super) async fn of_the_session<S: JournalStore>(stage: Stage<S>) -> Checked 
     for seq in [2, 4, 6] {
         for (number, session) in sessions.iter().enumerate() {
             let snapshot = Snapshot::new(Seq::new(seq), state(number, seq));
-            // A journal need not keep it, and may say so.
+            // A journal may store no snapshots, and may return an error.
             let _ = stage.journal().keep_snapshot(session, snapshot.clone()).await;
             kept[number].push(snapshot);
         }
         given(&stage, &sessions, &kept).await?;
     }
-    // The session goes on, and what was kept of it is still true.
+    // The stored snapshots stay valid after further appends.
     for session in &sessions {
         stage.appended(session, 6, &said("more", 0..3)).await?;
     }
     given(&stage, &sessions, &kept).await
 }
 
-/// Bytes that aren't text, nothing at all, and a megabyte.
+/// State by position: no bytes, bytes that aren't text, or a megabyte.
 fn state(number: usize, seq: u64) -> Vec<u8> {
     match seq {
         2 => Vec::new(),
@@ -43,10 +43,10 @@ fn state(number: usize, seq: u64) -> Vec<u8> {
     }
 }
 
-/// Whether what is given of each session was kept of it.
+/// Checks that the journal returns for each session no snapshot, or one that was stored for it.
 async fn given<S: JournalStore>(stage: &Stage<S>, sessions: &[SessionId], kept: &[Vec<Snapshot>]) -> Checked {
-    let nobody = (SessionId::new("nobody"), Vec::new());
-    let sessions = sessions.iter().zip(kept).chain([(&nobody.0, &nobody.1)]);
+    let absent = (SessionId::new("absent"), Vec::new());
+    let sessions = sessions.iter().zip(kept).chain([(&absent.0, &absent.1)]);
     for (session, kept) in sessions {
         let Some(found) = snapshot(stage, session).await? else {
             continue;
@@ -63,8 +63,8 @@ async fn given<S: JournalStore>(stage: &Stage<S>, sessions: &[SessionId], kept: 
 
 pub(super) async fn of_the_past<S: JournalStore>(stage: Stage<S>) -> Checked {
     let (session, _) = stage.session("s", 3).await?;
-    let nobody = SessionId::new("nobody");
-    for (session, last) in [(&session, 3), (&nobody, 0)] {
+    let absent = SessionId::new("absent");
+    for (session, last) in [(&session, 3), (&absent, 0)] {
         for seq in [last + 1, last + 10, i64::MAX as u64, u64::MAX] {
             let _ = stage
                 .journal()
@@ -86,16 +86,16 @@ pub(super) async fn of_the_past<S: JournalStore>(stage: Stage<S>) -> Checked {
 
 pub(super) async fn change_nothing<S: JournalStore>(stage: Stage<S>) -> Checked {
     let (session, mut entries) = stage.session("s", 4).await?;
-    let nobody = SessionId::new("nobody");
+    let absent = SessionId::new("absent");
     for seq in [1, 4, 9] {
-        for session in [&session, &nobody] {
+        for session in [&session, &absent] {
             let _ = stage
                 .journal()
                 .keep_snapshot(session, Snapshot::new(Seq::new(seq), vec![7]))
                 .await;
         }
         stage.holds(&session, &entries).await?;
-        stage.holds(&nobody, &[]).await?;
+        stage.holds(&absent, &[]).await?;
         stage.lists(SessionFilter::All, &[&session]).await?;
         stage.lists(SessionFilter::Open, &[&session]).await?;
     }

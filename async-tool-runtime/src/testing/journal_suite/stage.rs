@@ -1,4 +1,4 @@
-//! A journal that is being checked.
+//! A journal under test.
 
 use std::{
     fmt::Debug,
@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) type Checked<T = ()> = Result<T, Wrong>;
 
-/// A store with its journal open. Clones are the same.
+/// A store with an open journal. Clones share both.
 pub(super) struct Stage<S: JournalStore> {
     store: Arc<S>,
     journal: Arc<S::Journal>,
@@ -50,7 +50,7 @@ impl<S: JournalStore> Stage<S> {
         })
     }
 
-    /// Kills the journal, and opens the store again. No clones are left.
+    /// Kills the journal and reopens the store. There must be no clones.
     pub(super) async fn reopened(self) -> Checked<Self> {
         let Self { store, journal } = self;
         if let Some(journal) = Arc::into_inner(journal) {
@@ -63,7 +63,7 @@ impl<S: JournalStore> Stage<S> {
         &self.journal
     }
 
-    /// Appends, and gives the place, or the last entry where it is a conflict.
+    /// Appends; returns the position, or for a conflict the last entry that it names.
     pub(super) async fn append(&self, session: &SessionId, after: u64, entries: &[Entry]) -> Checked<Result<u64, u64>> {
         match self.journal.append(session, Seq::new(after), entries).await {
             Ok(place) => Ok(Ok(place.as_u64())),
@@ -72,7 +72,7 @@ impl<S: JournalStore> Stage<S> {
         }
     }
 
-    /// Appends where it must succeed, and gives the place.
+    /// Appends and checks that it succeeds; returns the position.
     pub(super) async fn appended(&self, session: &SessionId, after: u64, entries: &[Entry]) -> Checked<u64> {
         let doing = || append(session, after, entries.len());
         match self.append(session, after, entries).await? {
@@ -80,30 +80,30 @@ impl<S: JournalStore> Stage<S> {
             Err(last) => Err(Wrong::new(
                 doing(),
                 "no conflict",
-                &format!("a conflict which says that entry {last} is the last"),
+                &format!("a conflict that names {last} as the last entry"),
             )),
         }
     }
 
-    /// Appends one entry where it must be a conflict, and gives the entry that it says is the last.
+    /// Appends one entry and checks that it is a conflict; returns the last entry that it names.
     pub(super) async fn refused(&self, session: &SessionId, after: u64, last: u64) -> Checked<u64> {
         match self.append(session, after, &said("refused", 0..1)).await? {
             Err(last) => Ok(last),
             Ok(place) => Err(Wrong::new(
                 format!("{}, where entry {last} is the last", append(session, after, 1)),
                 "a conflict",
-                &format!("the entry was written at place {place}"),
+                &format!("the entry was written at position {place}"),
             )),
         }
     }
 
-    /// A new session with entries, in appends of some.
+    /// Creates a session with this many entries, two in each append.
     pub(super) async fn session(&self, name: &str, entries: usize) -> Checked<(SessionId, Vec<Entry>)> {
         let session = SessionId::new(name);
         let entries = said(name, 0..entries);
         let mut place = 0;
         for some in entries.chunks(2) {
-            // What the append says of its place is for a rule of its own.
+            // Another rule checks the position that the append returns.
             self.appended(&session, place, some).await?;
             place += some.len() as u64;
         }
@@ -116,12 +116,12 @@ impl<S: JournalStore> Stage<S> {
         Ok(read.into_iter().map(|(seq, entry)| (seq.as_u64(), entry)).collect())
     }
 
-    /// Whether a session has these entries and no others.
+    /// Checks that a session has exactly these entries.
     pub(super) async fn holds(&self, session: &SessionId, expected: &[Entry]) -> Checked {
         self.holds_after(session, 0, expected).await
     }
 
-    /// Whether a session has these entries after a place, and no others.
+    /// Checks that a session has exactly these entries after a position.
     pub(super) async fn holds_after(&self, session: &SessionId, after: u64, expected: &[Entry]) -> Checked {
         let read = self.read(session, after).await?;
         let place = |index: usize| after.saturating_add(index as u64 + 1);
@@ -130,8 +130,8 @@ impl<S: JournalStore> Stage<S> {
             if *seq != place(index) {
                 return Err(Wrong::new(
                     doing(),
-                    &format!("place {}", place(index)),
-                    &format!("place {seq}"),
+                    &format!("position {}", place(index)),
+                    &format!("position {seq}"),
                 ));
             }
             if !is_same(expected, entry) {
@@ -154,7 +154,7 @@ impl<S: JournalStore> Stage<S> {
         listed.map_err(|error| Wrong::error(format!("list the sessions ({filter:?})"), &error))
     }
 
-    /// Whether exactly these sessions are listed, each once.
+    /// Checks that exactly these sessions are listed, each once.
     pub(super) async fn lists(&self, filter: SessionFilter, expected: &[&SessionId]) -> Checked {
         let mut listed = self.listed(filter).await?;
         let mut expected: Vec<_> = expected.iter().map(|session| (*session).clone()).collect();
@@ -189,7 +189,7 @@ pub(super) fn reading(session: &SessionId, after: u64) -> String {
     format!("read session {:?} after entry {after}", session.as_str())
 }
 
-/// Messages with these numbers, each different.
+/// User messages with these numbers; all differ.
 pub(super) fn said(by: &str, numbers: Range<usize>) -> Vec<Entry> {
     let said = |number: usize| Entry::UserMessage {
         text: format!("{by} says {number}"),
@@ -198,7 +198,7 @@ pub(super) fn said(by: &str, numbers: Range<usize>) -> Vec<Entry> {
     numbers.map(said).collect()
 }
 
-/// Runs these side by side, each a step at a time. What one does between two steps of another is the same in every run.
+/// Runs the futures on this thread, polling each in turn. The order of their steps is the same in every run.
 pub(super) async fn in_turns<T: Unpin>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     poll_fn(|cx| {
@@ -217,7 +217,7 @@ pub(super) async fn in_turns<T: Unpin>(futures: impl IntoIterator<Item = impl Fu
     running.into_iter().filter_map(|(_, end)| end).collect()
 }
 
-/// Runs these at the same time, each on a thread of its own, whatever the runtime is.
+/// Runs the futures in parallel, each on a thread of its own, on any kind of runtime.
 pub(super) async fn at_once<T: Send + 'static>(
     futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
@@ -233,7 +233,7 @@ pub(super) async fn at_once<T: Send + 'static>(
             Ok(end) => ended.push(end),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and with it who waits here.
+                // The runtime is shutting down, and drops this future too.
                 Err(_) => std::future::pending().await,
             },
         }
@@ -249,8 +249,7 @@ async fn collect<T>(mut stream: BoxStream<'_, Result<T, ReadError>>) -> Result<V
     Ok(items)
 }
 
-/// Whether two entries are the same in everything that is written of them. `==` alone would let a zero lose its sign, and an
-/// error its advice.
+/// True if two entries are equal in all that is serialized. `==` alone ignores the sign of a zero, and the advice of an error.
 fn is_same(expected: &Entry, found: &Entry) -> bool {
     match (serde_json::to_value(expected), serde_json::to_value(found)) {
         (Ok(written), Ok(read)) => expected == found && is_same_value(&written, &read),
@@ -263,7 +262,7 @@ fn is_same_value(expected: &Value, found: &Value) -> bool {
         (Value::Array(expected), Value::Array(found)) => {
             expected.len() == found.len() && expected.iter().zip(found).all(|(a, b)| is_same_value(a, b))
         }
-        // In whatever order the keys are kept.
+        // The order of keys doesn't count.
         (Value::Object(expected), Value::Object(found)) => {
             let same =
                 |(key, value): (&String, &Value)| found.get(key).is_some_and(|found| is_same_value(value, found));
@@ -274,7 +273,7 @@ fn is_same_value(expected: &Value, found: &Value) -> bool {
     }
 }
 
-/// As it is written; `Debug` doesn't show what serde leaves out of neither.
+/// Serialized entry. `Debug` omits some fields of errors.
 fn shown(entry: &Entry) -> String {
     serde_json::to_string(entry).unwrap_or_else(|_| format!("{entry:?}"))
 }

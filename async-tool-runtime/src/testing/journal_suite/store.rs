@@ -1,17 +1,17 @@
-//! A place where a journal keeps its entries.
+//! The storage of a journal.
 
 use std::{error::Error, future::Future, sync::Arc};
 
 use crate::journal::Journal;
 
-/// A place where a journal keeps its entries, for [`JournalSuite`](super::JournalSuite): a directory, a database, a schema in one. It is empty
-/// at first.
+/// Storage of a journal, for [`JournalSuite`](super::JournalSuite): a directory, a database, or a schema in a database. It is empty at
+/// first.
 ///
 /// ```
 /// use async_tool_runtime::{journal::MemoryJournal, testing::JournalStore};
 /// use std::{error::Error, sync::Arc};
 ///
-/// /// Stands for a directory: its entries are there when it is opened again.
+/// /// Stands for a directory: its entries are there when it is reopened.
 /// struct Directory(Arc<MemoryJournal>);
 ///
 /// impl JournalStore for Directory {
@@ -23,26 +23,26 @@ use crate::journal::Journal;
 /// }
 /// ```
 pub trait JournalStore: Send + Sync + 'static {
-    /// The journal that is checked.
+    /// Journal that the suite checks.
     type Journal: Journal;
 
-    /// Opens the store, or opens it again after [`kill`](Self::kill): what was acknowledged then MUST be there. It MAY wait until what the
-    /// journal before it held is free.
+    /// Opens the store, or reopens it after [`kill`](Self::kill): all acknowledged entries MUST be there. It MAY wait until the previous
+    /// journal has released its resources, such as a lock.
     ///
     /// # Errors
     ///
-    /// Whatever the store says; the suite fails with it.
+    /// Any error of the store; the suite reports it as a broken rule.
     fn open(&self) -> impl Future<Output = Result<Self::Journal, Box<dyn Error + Send + Sync>>> + Send;
 
-    /// Ends a journal as the end of its process would: what it has not acknowledged may be lost. It need not wait for anything. Without this,
-    /// the journal is dropped.
+    /// Ends a journal as the end of its process would: entries that it has not acknowledged may be lost. It need not wait for anything.
+    /// Default: drops the journal.
     fn kill(&self, journal: Self::Journal) -> impl Future<Output = ()> + Send {
         drop(journal);
         std::future::ready(())
     }
 }
 
-/// A journal that is its own store, such as one in memory: it is opened again by using it again. For
+/// A journal that is its own store, such as a journal in memory. Opening it again returns the same journal. For
 /// [`JournalSuite::volatile`](super::JournalSuite::volatile).
 impl<J: Journal> JournalStore for Arc<J> {
     type Journal = Self;

@@ -1,4 +1,4 @@
-//! All rules, checked.
+//! The suite, which checks all rules.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::future::BoxFuture;
 
-/// Checks that a journal keeps the rules of [`Journal`](crate::journal::Journal): those that its documentation states, and those on which the agent's
-/// promises rest. For whoever writes one.
+/// Checks that a journal keeps the rules of [`Journal`](crate::journal::Journal), for authors of journals. The rules are those of its
+/// documentation, and those on which the agent's promises rest.
 ///
-/// Each of the [rules](JournalRule) gets a new store. The suite needs tokio's clock to run, so it is not for tests with paused time; it takes a few
-/// seconds with a store that is fast.
+/// Each of the [rules](JournalRule) gets a new store. The suite needs a running clock, so don't use it with paused time. With a fast store
+/// it takes a few seconds.
 ///
 /// ```
 /// use async_tool_runtime::testing::{JournalSuiteError, JournalStore, JournalSuite};
@@ -27,7 +27,7 @@ use crate::future::BoxFuture;
 /// };
 /// use std::{error::Error, sync::Arc};
 ///
-/// /// Stands for a directory: what is in it is there when it is opened again.
+/// /// Stands for a directory: its entries are there when it is reopened.
 /// struct Directory(Arc<MemoryJournal>);
 ///
 /// impl JournalStore for Directory {
@@ -43,7 +43,7 @@ use crate::future::BoxFuture;
 ///     JournalSuite::new(|| Directory(Arc::new(MemoryJournal::new()))).run().await
 /// }
 ///
-/// // A journal in memory needs no store of its own, and can't be opened again.
+/// // A journal in memory needs no store of its own, and can't be reopened.
 /// // #[tokio::test]
 /// async fn the_journal_in_memory_keeps_the_rules() -> Result<(), JournalSuiteError> {
 ///     JournalSuite::new(|| Arc::new(MemoryJournal::new())).volatile().run().await
@@ -53,7 +53,7 @@ use crate::future::BoxFuture;
 /// # Ok::<(), JournalSuiteError>(())
 /// ```
 ///
-/// A failure names the rule, and what was expected and found:
+/// A failure shows the rule, the expected and the actual result:
 ///
 /// ```text
 /// the journal breaks 1 of 27 rules
@@ -61,7 +61,7 @@ use crate::future::BoxFuture;
 /// stale-fence: an append after an entry that isn't the last one is a conflict
 ///    doing: append 1 entry to session "s" after entry 1, where entry 3 is the last
 /// expected: a conflict
-///    found: the entry was written at place 4
+///    found: the entry was written at position 4
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a suite does nothing until it is run"]
@@ -77,7 +77,7 @@ where
     F: Fn() -> S,
     S: JournalStore,
 {
-    /// A suite for the journals of these stores: `new_store` gives a new, empty one each time.
+    /// A suite for the journals of these stores. `new_store` returns a new, empty store each time.
     pub fn new(new_store: F) -> Self {
         Self {
             new_store,
@@ -87,13 +87,13 @@ where
         }
     }
 
-    /// The store ends with its journal, as one in memory does: what takes opening it again is not checked.
+    /// Skips the rules that reopen the store, for a store that ends with its journal, such as memory.
     pub fn volatile(mut self) -> Self {
         self.is_volatile = true;
         self
     }
 
-    /// Checks these rules only, to work on one of them.
+    /// Checks only these rules, for work on one of them.
     ///
     /// ```
     /// use async_tool_runtime::journal::MemoryJournal;
@@ -113,7 +113,7 @@ where
         self
     }
 
-    /// How long each rule may take, in real time. A journal that takes longer breaks it. Default: 2 minutes.
+    /// Limits the real time of each rule. A journal that takes longer breaks the rule. Default: 2 minutes.
     pub fn within(mut self, limit: Duration) -> Self {
         self.within = limit;
         self
@@ -123,7 +123,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`JournalSuiteError`] with all rules that are broken. A rule during which the journal panics, fails or takes too long is broken.
+    /// [`JournalSuiteError`] with all broken rules. A rule is also broken if the journal panics, fails or takes too long while it is checked.
     ///
     /// # Panics
     ///
@@ -131,7 +131,7 @@ where
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe: what was begun of a rule goes on in the background and tells nobody.
+    /// This method is cancel safe: the check of a rule that has begun continues in the background, and its finding is dropped.
     pub async fn run(&self) -> Result<(), JournalSuiteError> {
         let (mut broken, mut kept) = (Vec::new(), 0);
         for rule in &self.rules {
@@ -152,7 +152,7 @@ where
 
     async fn check(&self, rule: JournalRule) -> Checked {
         let store = (self.new_store)();
-        // A task of its own, so that a panic is a finding like any other.
+        // A separate tokio task, so that a panic becomes a finding.
         let mut task = tokio::spawn(async move { check_rule(rule, Stage::new(store).await?).await });
         let limit = RealTime::start(self.within);
         let ended = tokio::select! {
@@ -208,10 +208,11 @@ fn check_rule<S: JournalStore>(rule: JournalRule, stage: Stage<S>) -> BoxFuture<
     }
 }
 
-/// A limit that neither a stopped clock nor a busy runtime moves: the journal waits for disks, which know nothing of tokio's time.
+/// Limit in real time, on a thread of its own: neither a paused clock nor a busy runtime delays it. A journal waits for disks, which don't
+/// follow tokio's clock.
 struct RealTime {
     passed: oneshot::Receiver<()>,
-    /// Dropped with the rest, which ends the thread.
+    /// Ends the thread when it is dropped.
     _stop: mpsc::Sender<()>,
 }
 
@@ -221,7 +222,7 @@ impl RealTime {
         let (stop, stopped) = mpsc::channel::<()>();
         thread::spawn(move || {
             if stopped.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-                // Nobody listens any more where the rule has just ended.
+                // The receiver is gone if the rule has just ended.
                 let _ = tell.send(());
             }
         });
@@ -231,7 +232,7 @@ impl RealTime {
     async fn passed(self) {
         let Self { passed, _stop } = self;
         if passed.await.is_err() {
-            // The thread could not be started: then there is no limit.
+            // The thread could not start, so there is no limit.
             std::future::pending().await
         }
     }

@@ -1,4 +1,4 @@
-//! A journal that takes its time.
+//! A simulated journal.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use crate::{
     testing::Replay,
 };
 
-/// How many appends in a row fail at most.
+/// Appends that fail in a row, at most.
 const FAILURES: u32 = 2;
 
-/// The journal of a [`Sim`](super::Sim), in memory: it takes its time, and fails if it is told to. From [`Sim::journal`](super::Sim::journal); clones are the same.
+/// Journal of a [`Sim`](super::Sim), in memory, with random delays and the [faults](crate::testing::Faults::journal_failures) of the
+/// exploration. From [`Sim::journal`](super::Sim::journal); clones share their entries.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Explore, ScriptedModel};
@@ -42,23 +43,23 @@ impl SimJournal {
         Self { world }
     }
 
-    /// The entries of a session so far.
+    /// Entries of a session so far.
     #[must_use]
     pub fn entries(&self, session: &SessionId) -> Vec<Entry> {
         self.kept().journal.entries(session)
     }
 
-    /// The sessions so far, in the order in which they began.
+    /// Sessions so far, in the order in which they began.
     #[must_use]
     pub fn session_ids(&self) -> Vec<SessionId> {
         self.kept().sessions().names.clone()
     }
 
-    /// A session, to look at as it stood at every entry.
+    /// A session as it stood after each of its entries.
     ///
     /// # Errors
     ///
-    /// [`FoldError`](crate::agent::FoldError) at the first entry that can't follow those before it.
+    /// [`FoldError`](crate::agent::FoldError) at the first entry that can't follow the entries before it.
     pub fn replay(&self, session: &SessionId) -> Result<Replay, crate::agent::FoldError> {
         Replay::new(self.entries(session))
     }
@@ -67,7 +68,7 @@ impl SimJournal {
         &self.world.journal
     }
 
-    /// Whether this append is to fail.
+    /// Draws whether this append fails.
     fn fails(&self, session: &SessionId) -> bool {
         let fails = self.world.chance(self.world.faults.journal_failures);
         let mut sessions = self.kept().sessions();
@@ -88,7 +89,7 @@ impl Journal for SimJournal {
         Box::pin(async move {
             self.world.pause(self.world.journal_takes).await;
             let (fails, is_written) = (self.fails(session), self.world.chance(0.5));
-            let down = || Err(AppendError::Unavailable("down, says the simulation".into()));
+            let down = || Err(AppendError::Unavailable("simulated failure of the journal".into()));
             if fails && !is_written {
                 return down();
             }

@@ -1,4 +1,4 @@
-//! A model that takes its time.
+//! A simulated model.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,13 +18,13 @@ use crate::{
     session::SessionId,
 };
 
-/// How many turns in a row fail at most.
+/// Turns that fail in a row, at most.
 const FAILURES: u32 = 2;
 
-/// A model that takes its time, and fails if it is told to: from [`Sim::model`](super::Sim::model).
+/// A model with random delays and the [faults](crate::testing::Faults) of the exploration; from [`Sim::model`](super::Sim::model).
 ///
-/// The model behind it is asked once for each different request: a turn that is made to fail is played again when the same is asked
-/// again. So a script needs no turns for failures.
+/// It asks the model that it wraps once for each different request. After a simulated failure, the same request plays the same turn
+/// again. So a script needs no extra turns for failures.
 ///
 /// ```
 /// use async_tool_runtime::testing::{Explore, Faults, ScriptedModel};
@@ -37,7 +37,7 @@ const FAILURES: u32 = 2;
 ///     let agent = AsyncAgent::builder(sim.model(script.clone()), manager).start().await.unwrap();
 ///     agent.send("hello").await.unwrap();
 ///     agent.run_until_idle().await.unwrap();
-///     // The script has one turn, however often it failed.
+///     // The script has one turn, even if the turn failed and was retried.
 ///     script.verify();
 /// });
 /// ```
@@ -56,10 +56,10 @@ struct Standing {
     broken: Option<Turn>,
 }
 
-/// A turn of the model behind.
+/// A turn of the wrapped model.
 struct Turn {
     asked: Vec<Arc<Message>>,
-    /// What has come of it already.
+    /// Events that the wrapped model has already given, to be played again.
     known: VecDeque<ModelEvent>,
     rest: ModelStream,
 }
@@ -83,7 +83,7 @@ impl SimModel {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which fault the turn has, and after how many events.
+    /// Draws the fault of a turn, and the number of events before it; `None` for a turn without a fault.
     fn fault(&self, failures: u32) -> Option<(Fault, u64)> {
         let (world, faults) = (&self.0.world, self.0.world.faults);
         let (fails, is_truncated) = (
@@ -108,7 +108,7 @@ impl Model for SimModel {
             let standing = sessions.entry(session.clone()).or_default();
             (standing.broken.take(), standing.failures)
         };
-        // The model behind is somebody else's code: it is not asked while the sessions are locked.
+        // The wrapped model is the user's code, so it is called without the lock.
         let turn = broken
             .filter(|broken| broken.asked == request.messages)
             .unwrap_or_else(|| Turn {
@@ -138,7 +138,7 @@ struct SimTurn {
     model: SimModel,
     session: SessionId,
     fault: Option<(Fault, u64)>,
-    /// `None` when it is over.
+    /// `None` after the end of the turn.
     turn: Option<Turn>,
     given: VecDeque<ModelEvent>,
     next: Option<Result<ModelEvent, ModelError>>,
@@ -146,7 +146,7 @@ struct SimTurn {
 }
 
 impl SimTurn {
-    /// Breaks the turn; what came of it comes again when the same is asked again.
+    /// Ends the turn with a fault, and keeps its events for the next identical request.
     fn fail(&mut self, fault: Fault) -> Option<Result<ModelEvent, ModelError>> {
         let mut turn = self.turn.take()?;
         self.given.append(&mut turn.known);
@@ -156,7 +156,7 @@ impl SimTurn {
         standing.failures += 1;
         standing.broken = Some(turn);
         match fault {
-            Fault::Fails => Some(Err(ModelError::transient("overloaded, says the simulation"))),
+            Fault::Fails => Some(Err(ModelError::transient("simulated failure of the model"))),
             Fault::IsTruncated => None,
         }
     }

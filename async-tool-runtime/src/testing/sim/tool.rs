@@ -1,4 +1,4 @@
-//! A tool that takes its time.
+//! A simulated tool.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -14,9 +14,9 @@ use crate::tool::{
     Arguments, BoundCall, Requirement, Run, Tool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, ToolOptions,
 };
 
-/// How long a tool hangs, in virtual time.
+/// Virtual time that a tool hangs.
 const HANGS: Duration = Duration::from_secs(60 * 60);
-/// How long a blocking function may hold up everything else, in real time.
+/// Real time for which everything else waits for a blocking function, at most.
 const BLOCKS: Duration = Duration::from_secs(1);
 
 type Blocking = Box<dyn FnOnce(ToolContext) -> Result<Value, ToolError> + Send>;
@@ -50,7 +50,7 @@ impl Tool for SimTool {
         let world = self.world.clone();
         Ok(BoundCall::future(move |cx| async move {
             let longest = world.tools_take;
-            // Drawn at once, so that what a blocking function does meanwhile can't change who draws what.
+            // Drawn before the function runs: a blocking function may draw on its own thread, and must not change these numbers.
             let (before, after) = (world.some_time(longest), world.some_time(longest));
             let faults = world.faults;
             let (hangs, fails, panics) = (
@@ -65,12 +65,12 @@ impl Tool for SimTool {
             if fails {
                 return Err(ToolError::new(
                     ToolErrorKind::Unavailable,
-                    "out of order, says the simulation",
+                    "simulated failure of the tool",
                 ));
             }
             if panics {
-                // Not `panic!`: what is meant to happen need not be printed for every seed.
-                resume_unwind(Box::new("a panic, says the simulation"));
+                // `panic!` would print a message for every seed.
+                resume_unwind(Box::new("simulated panic of the tool"));
             }
             let result = match call.0 {
                 Run::Async(run) => run(cx).await,
@@ -82,12 +82,13 @@ impl Tool for SimTool {
     }
 }
 
-/// Runs a blocking function on its own thread, and lets nothing else happen meanwhile: threads would decide who is first. One that
-/// waits for somebody here gets on after [`BLOCKS`].
+/// Runs a blocking function on its own thread and blocks this one meanwhile, so that threads don't decide the order of events.
+///
+/// A function that waits for something on this thread would deadlock, so the block ends after [`BLOCKS`].
 async fn at_once(run: Blocking, cx: ToolContext) -> Result<Value, ToolError> {
     let (give, given) = mpsc::channel();
     let running = spawn_blocking(move || {
-        // Nobody listens if the attempt has been given up.
+        // The receiver is gone if the attempt was dropped.
         let _ = give.send(catch_unwind(AssertUnwindSafe(|| run(cx))));
     });
     let ended = match given.recv_timeout(BLOCKS) {

@@ -1,4 +1,4 @@
-//! State that the parts of a simulation share.
+//! Shared state of a simulation.
 
 use std::{
     collections::HashMap,
@@ -37,20 +37,20 @@ pub(in crate::testing) struct Kept {
 
 #[derive(Default)]
 pub(super) struct Sessions {
-    /// In the order in which they began: the same in every run, whatever their names.
+    /// In the order in which they began. That order is the same in every run, while session ids may be random.
     pub(super) names: Vec<SessionId>,
     pub(super) failures: HashMap<SessionId, u32>,
 }
 
 impl World {
-    /// A number from 0 to below `end`; 0 if `end` is 0.
+    /// Random number from 0 to below `end`; 0 if `end` is 0.
     pub(super) fn pick(&self, end: usize) -> usize {
         self.dice.below(end as u64) as usize
     }
 
     /// True with this chance, from 0 to 1.
     pub(super) fn chance(&self, chance: f64) -> bool {
-        // Nothing is drawn for what never happens: a fault that is added changes the rest of the world, one that is not doesn't.
+        // A fault that is off draws no number, so that adding a new kind of fault leaves the runs of existing seeds unchanged.
         chance > 0.0 && self.dice.fraction() < chance
     }
 
@@ -60,11 +60,11 @@ impl World {
         self.wait(pause).await;
     }
 
-    /// A random time of up to `longest`.
+    /// Random time of up to `longest`.
     pub(super) fn some_time(&self, longest: Duration) -> Duration {
         let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         let magnitudes = u64::from(u64::BITS - longest.leading_zeros());
-        // One in three is nothing at all, which is what tests with real clocks never see.
+        // One in three is zero: tests with real clocks never see two events at the same instant.
         if longest == 0 || self.dice.below(3) == 0 {
             return Duration::ZERO;
         }
@@ -74,7 +74,7 @@ impl World {
         Duration::from_millis(self.dice.below(below.saturating_add(1)).min(longest))
     }
 
-    /// Waits for a time that was drawn; a zero lets others have their turn.
+    /// Waits for a time that was drawn; zero yields to other tasks, up to three times.
     pub(super) async fn wait(&self, pause: Duration) {
         if pause.is_zero() {
             for _ in 0..self.dice.below(4) {
