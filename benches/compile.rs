@@ -1,11 +1,11 @@
-//! What the macro costs at build time: `cargo bench -p async-tool-benches --bench compile`.
+//! Build time of the macro: `cargo bench -p async-tool-benches --bench compile`.
 //!
-//! Two crates with 200 tools each are generated under the target directory: one uses `#[async_tool]`, the other has the same tools
-//! with `Tool` implemented by hand. Both are checked and built from the same dependencies, which are built beforehand and don't
-//! count. The budget is a ratio of the same run: at most 1.5.
+//! The bench generates two crates with 200 tools each, under the target directory. One uses `#[async_tool]`; the other implements `Tool`
+//! by hand for the same tools. Both are checked and built; their common dependencies are built beforehand and not measured. The budget
+//! is the ratio of the two times in the same run: at most 1.5.
 //!
-//! Then the crates in the tree of a crate with one tool are counted, beside those of its floor: serde, schemars and tokio. The budget
-//! is the floor and 15.
+//! Then the bench counts the dependencies of a crate with one tool, and those of its floor: serde, schemars and tokio. The budget is the
+//! floor plus 15.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,7 @@ const TOOLS: usize = 200;
 const ROUNDS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` asks only whether it starts.
+    // `cargo test --benches` checks only that the bench starts.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let by_hand_needs = format!("{dependency}{floor}serde_json = \"1\"\n");
     let by_hand = Generated::write(&place, "by_hand", &by_hand_needs, &source(hand_tool))?;
 
-    println!("{TOOLS} tools, the best of {ROUNDS} builds of the crate alone:");
+    println!("{TOOLS} tools, best of {ROUNDS} builds of the crate without its dependencies:");
     for command in ["check", "build"] {
         let (by_macro, by_hand) = (by_macro.time(command)?, by_hand.time(command)?);
         let ratio = by_macro.as_secs_f64() / by_hand.as_secs_f64();
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let one_tool = Generated::write(&place, "one_tool", &dependency, "")?.count_crates()?;
     let floor = Generated::write(&place, "floor", &format!("{floor}{tokio}"), "")?.count_crates()?;
-    println!("crates in the tree of a crate with one tool: {one_tool}; floor {floor} (budget: floor and 15)");
+    println!("dependencies of a crate with one tool: {one_tool}; floor {floor} (budget: floor + 15)");
     Ok(())
 }
 
@@ -66,9 +66,9 @@ fn macro_tool(number: usize) -> String {
         /// Tool {number}.
         #[async_tool_runtime::async_tool]
         pub async fn tool_{number}(
-            /// What to look for.
+            /// The topic.
             topic: String,
-            /// How many to find.
+            /// The number of sources.
             #[arg(default = 5)] sources: u32,
         ) -> Result<String, String> {{
             Ok(format!(\"{{sources}} of {{topic}}\"))
@@ -90,9 +90,9 @@ fn hand_tool(number: usize) -> String {
             #[derive(serde::Deserialize, schemars::JsonSchema)]
             #[serde(deny_unknown_fields)]
             struct Arguments {{
-                /// What to look for.
+                /// The topic.
                 topic: String,
-                /// How many to find.
+                /// The number of sources.
                 #[serde(default = "five")]
                 sources: u32,
             }}
@@ -128,7 +128,7 @@ fn hand_tool(number: usize) -> String {
     tool
 }
 
-/// A crate that was written for the occasion.
+/// A generated crate.
 struct Generated(PathBuf);
 
 impl Generated {
@@ -143,12 +143,12 @@ impl Generated {
         Ok(Self(root))
     }
 
-    /// The best time of a build in which only this crate is new.
+    /// Best time of a build in which only this crate has changed.
     fn time(&self, command: &str) -> Result<Duration, Box<dyn Error>> {
         self.cargo(&[command])?;
         let mut best = Duration::MAX;
         for round in 0..ROUNDS {
-            // A change that nothing can keep from a rebuild.
+            // A new comment, so that cargo rebuilds the crate.
             let lib = self.0.join("src/lib.rs");
             let source = fs::read_to_string(&lib)?;
             fs::write(&lib, format!("{source}\n// {command} {round}\n"))?;

@@ -33,7 +33,7 @@ use crate::{
 
 const SESSIONS: usize = 10_000;
 const TASKS: usize = 10;
-/// The time over which the ends of tasks are spread where they are.
+/// Time over which the ends of tasks are spread, in the rows named `spread`.
 const SPREAD: Duration = Duration::from_secs(4);
 
 const ROWS: [&str; 5] = [
@@ -44,16 +44,18 @@ const ROWS: [&str; 5] = [
     "spread, 20 ms pause",
 ];
 
-/// Prints how long 10,000 agents with 10 tasks each take, how long a result is on its way from the end of its tool to the model, how many
-/// came twice, never or to the wrong session, and what a session weighs.
+/// Prints the time of 10,000 agents with 10 tasks each, the latency of results, the number of errors, and the memory of a session.
+///
+/// The latency is the time from the end of a tool to the request that shows its result to the model. Errors are results that are lost,
+/// shown twice, or shown in the wrong session.
 pub(crate) fn measure() {
     println!(
-        "crowd                     {SESSIONS} sessions x {TASKS} tasks; floor: for each session a tokio task and a channel; way: from a tool's end to the model"
+        "crowd                     {SESSIONS} sessions x {TASKS} tasks; floor: a tokio task and a channel for each session; latency: from the end of a tool to its model"
     );
     ROWS.into_iter().for_each(process::measure);
 }
 
-/// Prints this row, if it is one of these.
+/// Measures and prints this row.
 pub(crate) fn measure_row(row: &str) {
     let at_once = WakePolicy::debounce(Duration::ZERO, Duration::ZERO);
     let (spread, wake) = match ROWS.iter().position(|known| *known == row) {
@@ -81,20 +83,20 @@ pub(crate) fn measure_row(row: &str) {
             _ => "unknown".to_owned(),
         };
         println!(
-            "  {row:<28}{elapsed:.2?}; {}; {memory} bytes more a session",
+            "  {row:<28}{elapsed:.2?}; {}; {memory} more bytes per session",
             book.summary()
         );
     });
 }
 
-/// Kept until the memory is read.
+/// Sessions, kept alive until the memory is measured.
 #[expect(dead_code, reason = "they are only held")]
 enum Crowd {
     Agents(Vec<AsyncAgent>),
     Floor(Vec<mpsc::UnboundedSender<(usize, usize)>>),
 }
 
-/// When each task ended, and when its model was told.
+/// Times when each task ended and when its model was shown the result, with counts of errors.
 struct Book {
     spread: Option<Duration>,
     ended: Vec<OnceLock<Instant>>,
@@ -117,11 +119,11 @@ impl Book {
         }
     }
 
-    /// The work of a task: it waits, and its end is noted.
+    /// Waits as the work of a task, and records its end.
     async fn work(&self, session: usize, task: usize) {
         match self.spread {
             Some(spread) => {
-                // Spread without a generator: a step that has no divisor in common with the number of tasks visits every place once.
+                // Spreads the tasks without random numbers: a step that is coprime to the number of tasks visits every place once.
                 let place = (session * TASKS + task) * 61_803 % (SESSIONS * TASKS);
                 sleep(spread.mul_f64(place as f64 / (SESSIONS * TASKS) as f64)).await;
             }
@@ -134,7 +136,7 @@ impl Book {
         let _once = self.ended[session * TASKS + task].set(Instant::now());
     }
 
-    /// The model of a session is told the result of a task that says it is this one.
+    /// Records that the model of session `to` is shown the result of a task of session `session`.
     fn tell(&self, to: usize, (session, task): (usize, usize), now: Instant) {
         if to != session {
             self.strays.fetch_add(1, Ordering::Relaxed);
@@ -151,7 +153,7 @@ impl Book {
             }
         }
         format!(
-            "{} lost, {} doubled, {} in a wrong session; {} model calls; way p50 {}, p99 {}",
+            "{} lost, {} doubled, {} in a wrong session; {} model calls; latency p50 {}, p99 {}",
             SESSIONS * TASKS - ways.len(),
             self.doubled.load(Ordering::Relaxed),
             self.strays.load(Ordering::Relaxed),
@@ -162,7 +164,7 @@ impl Book {
     }
 }
 
-/// Says which session and which call it was made for.
+/// Returns the session and the call for which it was made.
 #[async_tool(background = "always", effect = "read")]
 async fn work(session: usize, task: usize, #[inject] book: State<Arc<Book>>) -> (usize, usize) {
     book.work(session, task).await;
@@ -194,10 +196,10 @@ async fn agents(book: &Arc<Book>, wake: WakePolicy) -> Vec<AsyncAgent> {
     sessions.join_all().await
 }
 
-/// Calls the tool ten times, and notes what it is told.
+/// Model that calls the tool ten times, and records the results that it is shown.
 struct Caller {
     number: usize,
-    /// How many messages earlier turns were shown.
+    /// Number of messages that earlier turns were shown.
     seen: AtomicUsize,
     book: Arc<Book>,
 }
@@ -243,7 +245,7 @@ impl Model for Caller {
     }
 }
 
-/// Sessions that are nothing but a tokio task with a channel, and tasks that are nothing but tokio tasks.
+/// Floor: each session is a tokio task with a channel, and each task is a tokio task.
 async fn floor(book: &Arc<Book>) -> Vec<mpsc::UnboundedSender<(usize, usize)>> {
     let mut senders = Vec::with_capacity(SESSIONS);
     let mut sessions = JoinSet::new();
@@ -253,7 +255,7 @@ async fn floor(book: &Arc<Book>) -> Vec<mpsc::UnboundedSender<(usize, usize)>> {
             let (book, sender) = (Arc::clone(book), sender.clone());
             tokio::spawn(async move {
                 book.work(session, task).await;
-                // The receiver is only gone when the bench itself has failed.
+                // The receiver is gone only if the bench itself has failed.
                 let _ = sender.send((session, task));
             });
         }

@@ -1,11 +1,11 @@
-//! The least that any session must do: remember what happened.
+//! The least work of any session: keeping its inputs.
 
 use std::{
     hint::black_box,
     time::{Duration, Instant},
 };
 
-/// How long it takes to put copies of these into a list that has room for them.
+/// Time to copy items into a list with enough capacity.
 pub(crate) fn remember<T: Clone>(list: &mut Vec<T>, items: &[T]) -> Duration {
     list.clear();
     list.reserve(items.len());

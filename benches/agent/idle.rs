@@ -1,4 +1,4 @@
-//! What a session weighs that does nothing.
+//! Memory of an idle session.
 
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, Model, async_tool,
@@ -10,21 +10,22 @@ use tokio::{runtime::Builder, sync::mpsc};
 
 use crate::process;
 
-/// Enough that the pages a process keeps for itself vanish in the quotient.
+/// Number of sessions, so large that the process's own pages are negligible in the average.
 const SESSIONS: usize = 20_000;
 
 const ROWS: [&str; 3] = ["floor", "opened", "has answered its user"];
 
-/// Prints the bytes of a session that was opened, and of one that has answered its user, beside the floor: the resident memory of
-/// the process with many of them, less that before.
+/// Prints the bytes of a session after it was opened, after it has answered its user, and of the floor.
+///
+/// The figure is the growth of the process's resident memory, divided by the number of sessions.
 pub(crate) fn measure() {
     println!(
-        "idle                      {SESSIONS} sessions; floor: a tokio task that waits at a channel (budget 10,240 bytes)"
+        "idle                      {SESSIONS} sessions; floor: a tokio task that waits for a channel (budget: 10,240 bytes)"
     );
     ROWS.into_iter().for_each(process::measure);
 }
 
-/// Prints this row, if it is one of these.
+/// Measures and prints this row; returns false if the table has no such row.
 pub(crate) fn measure_row(row: &str) -> bool {
     let bytes = match ROWS.iter().position(|known| *known == row) {
         Some(0) => bytes(floor),
@@ -32,7 +33,7 @@ pub(crate) fn measure_row(row: &str) -> bool {
         Some(_) => bytes(async || sessions(true).await),
         None => return false,
     };
-    println!("  {row:<28}{bytes} bytes a session");
+    println!("  {row:<28}{bytes} bytes per session");
     true
 }
 
@@ -67,7 +68,7 @@ async fn sessions(speak: bool) -> Vec<AsyncAgent> {
     agents
 }
 
-/// A tool that could run in the background, so that the sessions are such as have tasks.
+/// A tool that could run in the background, so that the sessions are ready for tasks.
 #[async_tool]
 async fn wait() {}
 
@@ -79,7 +80,7 @@ impl Model for Polite {
     }
 }
 
-/// How much memory each of these takes, once each has come as far as it can.
+/// Bytes of memory for each session, after all tokio tasks have run until they wait.
 fn bytes<T>(begin: impl AsyncFnOnce() -> T) -> String {
     let runtime = Builder::new_current_thread()
         .enable_time()

@@ -1,4 +1,4 @@
-//! What the memory journal costs.
+//! Cost of the memory journal.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{floor::remember, quantile::Samples, quantile::show, session::appends
 const SESSIONS: usize = 50;
 const MESSAGES: usize = 2_000;
 
-/// Prints what an entry costs when a whole session is written, append by append, as its machine decided.
+/// Prints the time of an entry, in a whole session that is written with the appends of a real agent machine.
 pub(crate) fn measure() {
     let appends = appends(MESSAGES);
     let entries: usize = appends.iter().map(Vec::len).sum();
@@ -33,15 +33,15 @@ pub(crate) fn measure() {
                 let begin = Instant::now();
                 let appended = store.append(&session, seq, entries).await;
                 journal.push(begin.elapsed() / count);
-                seq = appended.expect("nobody else writes to the session");
+                seq = appended.expect("the session has no other writer");
             }
         }
     });
     println!(
-        "journal                   {SESSIONS} sessions of {entries} entries in {} appends; floor: the entries are copied into a list (budget 1 µs)",
+        "journal                   {SESSIONS} sessions of {entries} entries in {} appends; floor: the entries are copied into a list (budget: 1 µs)",
         appends.len()
     );
-    for (name, mut samples) in [("floor, an entry", floor), ("memory journal, an entry", journal)] {
+    for (name, mut samples) in [("floor, per entry", floor), ("memory journal, per entry", journal)] {
         println!(
             "  {name:<28}mean {}, p50 {}, p99 {}",
             show(samples.mean()),

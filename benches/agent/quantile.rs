@@ -1,8 +1,8 @@
-//! Many measurements in a few numbers.
+//! Statistics of measurements.
 
 use std::time::Duration;
 
-/// Measurements of the same thing.
+/// Repeated measurements of one duration.
 #[derive(Debug, Default)]
 pub(crate) struct Samples(Vec<Duration>);
 
@@ -15,7 +15,7 @@ impl Samples {
         self.0.len()
     }
 
-    /// The smallest sample that this share of all doesn't exceed.
+    /// Quantile: the smallest sample that at least this share of the samples doesn't exceed.
     pub(crate) fn quantile(&mut self, share: f64) -> Duration {
         self.0.sort_unstable();
         let last = self.0.len().saturating_sub(1);
@@ -43,7 +43,7 @@ impl Extend<Duration> for Samples {
     }
 }
 
-/// Nanoseconds below ten microseconds, else what is easiest to read.
+/// Formats a duration: below 10 µs in nanoseconds, else in the unit of `Debug`.
 pub(crate) fn show(duration: Duration) -> String {
     if duration < Duration::from_micros(10) {
         format!("{} ns", duration.as_nanos())

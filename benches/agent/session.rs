@@ -1,4 +1,4 @@
-//! A session as it comes, without model, tools and clock.
+//! A realistic session of the agent machine, without model, tools and clock.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,12 +19,12 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-/// How many tasks run at any time.
+/// Number of tasks that run at any time.
 const OPEN: usize = 50;
-/// How long each takes: longer than anybody waits for.
+/// Running time of each task, longer than every grace.
 const TASK: Duration = Duration::from_secs(10);
 
-/// A machine and what it asked for. What it decides is carried out at once.
+/// A machine with its open turn, tasks and timers. Its actions take effect at once.
 #[derive(Clone)]
 pub(crate) struct Session {
     machine: AgentMachine,
@@ -35,14 +35,14 @@ pub(crate) struct Session {
     calls: u32,
 }
 
-/// What the inputs of a session are watched with.
+/// Observer of the inputs of a session.
 pub(crate) trait Watch {
-    /// The machine was given this, and took so long to decide that.
+    /// Observes an input, the time of its step, and the resulting actions.
     fn stepped(&mut self, input: &AgentInput, took: Duration, actions: &[AgentAction]);
 }
 
 impl Session {
-    /// A session in which fifty tasks run.
+    /// A session with [`OPEN`] running tasks.
     pub(crate) fn new(watch: &mut impl Watch) -> Self {
         let registry = registry();
         let mut session = Self {
@@ -71,8 +71,9 @@ impl Session {
         session
     }
 
-    /// One exchange with the user: a question, two calls in the background, two results of earlier calls, and what the model says to
-    /// all of it. Six messages and two tasks more; as many tasks run as before.
+    /// Plays an exchange with the user: a question, two background calls, two results of earlier calls, and the model's texts.
+    ///
+    /// It adds six messages and two tasks; the number of running tasks stays the same.
     pub(crate) fn exchange(&mut self, watch: &mut impl Watch) {
         self.give(AgentInput::User("And what about the arctic tern?".to_owned()), watch);
         self.speak(20, watch);
@@ -89,12 +90,12 @@ impl Session {
         self.end_turn(StopReason::EndTurn, watch);
     }
 
-    /// How many messages the model is shown.
+    /// Number of messages that the model is shown.
     pub(crate) fn messages(&self) -> usize {
         self.machine.ledger().transcript().messages().len()
     }
 
-    /// How many tasks have not ended.
+    /// Number of tasks that have not ended.
     pub(crate) fn open(&self) -> usize {
         self.machine.ledger().open_tasks().count()
     }
@@ -117,7 +118,7 @@ impl Session {
         self.turn_event(TurnEvent::ToolCall(call, TaskId::new()), watch);
     }
 
-    /// The turn ends; if its calls are waited for, so long that they are acknowledged.
+    /// Ends the turn. If the machine waits for the calls, the grace passes, so that they are acknowledged.
     fn end_turn(&mut self, stop: StopReason, watch: &mut impl Watch) {
         self.pass(5);
         let turn = self.turn.take().expect("a turn runs");
@@ -174,13 +175,13 @@ impl Session {
         }
     }
 
-    /// Ends the session and gives nothing more.
+    /// Ends the session.
     pub(crate) fn close(mut self, watch: &mut impl Watch) {
         self.give(AgentInput::Close(CloseMode::Cancel), watch);
     }
 }
 
-/// The entries of a session of so many messages, as its steps append them.
+/// Entries of a session with this many messages, grouped into its appends.
 pub(crate) fn appends(messages: usize) -> Vec<Vec<Entry>> {
     struct Appends(Vec<Vec<Entry>>);
 

@@ -1,4 +1,4 @@
-//! What a step of the machine costs, by what it is given.
+//! Time of a step of the machine, by kind of input.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,26 +10,27 @@ use crate::{
     session::{Session, Watch},
 };
 
-/// How many messages a long session has.
+/// Number of messages in a long session.
 const LONG: usize = 5_000;
-/// How many exchanges are measured one after the other: a short session stays short, and a long one is hardly longer at the end.
+/// Number of exchanges that are measured in a session. It is small, so that the length of the session hardly changes.
 const EXCHANGES: usize = 10;
 const SESSIONS: usize = 200;
 
-/// Prints p50 and p99 of a step for every kind of input, in a short session and in a long one. Steps that ask the model are in rows
-/// of their own: they copy the pointers to all messages, which is what the model is shown.
+/// Prints p50 and p99 of a step for each kind of input, in a short session and in a long one.
+///
+/// Steps that start a model call have separate rows, because they copy the pointers to all messages for the request.
 pub(crate) fn measure() {
-    let mut nobody = Kinds::default();
-    let short = Session::new(&mut nobody);
+    let mut unused = Kinds::default();
+    let short = Session::new(&mut unused);
     let mut long = short.clone();
     while long.messages() < LONG {
-        long.exchange(&mut nobody);
+        long.exchange(&mut unused);
     }
-    // The caches and the allocator come to their usual state.
+    // Warms up the caches and the allocator.
     run(&short);
     let (short_kinds, long_kinds) = (run(&short), run(&long));
     println!(
-        "step                      {} and {} messages, {} and {} tasks open; floor: the input is copied into a list (budget 2 µs)",
+        "step                      {} and {} messages, {} and {} tasks open; floor: the input is copied into a list (budget: 2 µs)",
         short.messages(),
         long.messages(),
         short.open(),
@@ -54,7 +55,7 @@ pub(crate) fn measure() {
         }
     }
     let [mut short, mut long] = every;
-    row("all that don't ask the model", &mut short, &mut long);
+    row("all without a model call", &mut short, &mut long);
 }
 
 fn row(name: &str, short: &mut Kind, long: &mut Kind) {
@@ -69,7 +70,7 @@ fn row(name: &str, short: &mut Kind, long: &mut Kind) {
     println!("  {name:<28}{:>8}{cells}", long.step.len());
 }
 
-/// Some exchanges in each of many copies of a session.
+/// Plays [`EXCHANGES`] exchanges in each of [`SESSIONS`] copies of a session.
 fn run(session: &Session) -> Kinds {
     let mut kinds = Kinds::default();
     for _ in 0..SESSIONS {
@@ -81,7 +82,7 @@ fn run(session: &Session) -> Kinds {
     kinds
 }
 
-const ASKS: &str = ", asks";
+const ASKS: &str = ", model call";
 
 #[derive(Default)]
 struct Kinds {
@@ -109,15 +110,15 @@ impl Watch for Kinds {
             .any(|action| matches!(action, AgentAction::StartTurn(..)));
         let name = match (input, asks) {
             (AgentInput::User(_), false) => "user message",
-            (AgentInput::User(_), true) => "user message, asks",
+            (AgentInput::User(_), true) => "user message, model call",
             (AgentInput::Turn(_, TurnEvent::Text(_)), _) => "text",
             (AgentInput::Turn(_, TurnEvent::ToolCall(..)), _) => "tool call",
             (AgentInput::Turn(..), false) => "end of turn",
-            (AgentInput::Turn(..), true) => "end of turn, asks",
+            (AgentInput::Turn(..), true) => "end of turn, model call",
             (AgentInput::Settled(_), false) => "settled",
-            (AgentInput::Settled(_), true) => "settled, asks",
+            (AgentInput::Settled(_), true) => "settled, model call",
             (AgentInput::Timer(_), false) => "timer",
-            (AgentInput::Timer(_), true) => "timer, asks",
+            (AgentInput::Timer(_), true) => "timer, model call",
             _ => "other",
         };
         let floor = remember(&mut self.list, std::slice::from_ref(input));

@@ -1,4 +1,4 @@
-//! How fast entries come to the disk.
+//! Throughput of appends.
 
 use std::{
     fs::File,
@@ -18,17 +18,17 @@ const SESSIONS: usize = 256;
 const ALONE: u64 = 500;
 const EACH: u64 = 200;
 
-/// Prints entries per second, one entry an append.
+/// Prints entries per second, with one entry in each append.
 pub(crate) fn measure() {
     println!(
-        "append                    one entry an append, synced (budget 20,000 entries a second in {SESSIONS} sessions)"
+        "append                    one entry in each append, synced (budget: 20,000 entries/s in {SESSIONS} sessions)"
     );
     let place = directory();
     let file = |name: &str| place.path().join(name);
     for group in [1, SESSIONS as u64] {
-        show(&format!("floor, file, {group} a sync"), lines(&file("lines"), group));
+        show(&format!("floor, file, {group} per sync"), lines(&file("lines"), group));
         show(
-            &format!("floor, SQLite, {group} a sync"),
+            &format!("floor, SQLite, {group} per sync"),
             rows(&file(&format!("rows {group}")), group),
         );
     }
@@ -47,13 +47,10 @@ pub(crate) fn measure() {
 }
 
 fn show(name: &str, (entries, took): (u64, Duration)) {
-    println!(
-        "  {name:<28}{:.0} entries a second",
-        entries as f64 / took.as_secs_f64()
-    );
+    println!("  {name:<28}{:.0} entries/s", entries as f64 / took.as_secs_f64());
 }
 
-/// How long it takes until all sessions have written all their entries, each waiting for one before the next.
+/// Number of entries, and the time in which all sessions write them. A session waits for each append before the next.
 fn sessions(journal: &SqliteJournal, sessions: usize, each: u64) -> (u64, Duration) {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
@@ -68,7 +65,7 @@ fn sessions(journal: &SqliteJournal, sessions: usize, each: u64) -> (u64, Durati
                 for after in 0..each {
                     let entries = [entry(after)];
                     let written = journal.append(&session, Seq::new(after), &entries).await;
-                    written.expect("nobody else writes to the session");
+                    written.expect("the session has no other writer");
                 }
             })
         };
@@ -80,7 +77,7 @@ fn sessions(journal: &SqliteJournal, sessions: usize, each: u64) -> (u64, Durati
     (sessions as u64 * each, begin.elapsed())
 }
 
-/// As many syncs as a session has entries, with so many lines each.
+/// Floor: appends lines to a file, `group` of them for each sync.
 fn lines(path: &Path, group: u64) -> (u64, Duration) {
     let mut file = File::create(path).expect("the directory can be written to");
     let line = serde_json::to_vec(&entry(1))
@@ -94,6 +91,7 @@ fn lines(path: &Path, group: u64) -> (u64, Duration) {
     (EACH * group, begin.elapsed())
 }
 
+/// Floor: inserts rows with bare SQLite, `group` of them in each transaction.
 fn rows(path: &Path, group: u64) -> (u64, Duration) {
     let mut file = Connection::open(path).expect("the directory can be written to");
     file.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE entries (entry TEXT)")
@@ -101,7 +99,7 @@ fn rows(path: &Path, group: u64) -> (u64, Duration) {
     let line = serde_json::to_string(&entry(1)).expect("an entry is JSON");
     let begin = Instant::now();
     for _ in 0..EACH {
-        let transaction = file.transaction().expect("nobody else writes");
+        let transaction = file.transaction().expect("the file has no other writer");
         for _ in 0..group {
             let mut insert = transaction
                 .prepare_cached("INSERT INTO entries VALUES (?1)")

@@ -1,14 +1,14 @@
-//! What a journal on disk costs: `cargo bench -p async-tool-benches --bench journal`.
+//! Cost of a journal on disk: `cargo bench -p async-tool-benches --bench journal`.
 //!
-//! Nothing is asserted: a figure is read beside its floor, which was measured in the same run on the same disk. The files are in cargo's target directory, so put
-//! that on the disk you mean.
+//! The bench asserts nothing. Compare a figure with its floor, which is measured in the same run on the same disk. The files are in cargo's
+//! target directory; put that directory on the disk to be measured.
 //!
 //! | table | measures | floor | budget |
 //! |---|---|---|---|
-//! | `append` | entries per second that are on the disk, in one session and in 256 at once | as many lines appended to a file and synced together; as many rows in one transaction of bare SQLite | 20,000 per second in 256 sessions |
-//! | `open` | opening a file of 10,000 sessions, by what is checked | opening it with bare SQLite | |
-//! | `read` | reading a session of 10,000 entries, as it was written and packed | its rows read with bare SQLite, and not parsed | |
-//! | `resume` | until an agent is at work again in a session of 10,000 entries, from its first entry and from a snapshot | the entries folded | |
+//! | `append` | synced entries per second, in one session and in 256 sessions at once | the same number of lines appended to a file with one sync; the same number of rows in one transaction of bare SQLite | 20,000 per second in 256 sessions |
+//! | `open` | time to open a file of 10,000 sessions, for each level of checks | bare SQLite | |
+//! | `read` | time to read a session of 10,000 entries, unpacked and packed | its rows read with bare SQLite, not parsed | |
+//! | `resume` | time to resume an agent in a session of 10,000 entries, from its first entry and from a snapshot | the entries folded | |
 
 mod append;
 mod open;
@@ -18,7 +18,7 @@ mod resume;
 use async_tool_runtime::{journal::Entry, task::Timestamp};
 
 fn main() {
-    // `cargo test --benches` asks only whether it starts.
+    // `cargo test --benches` checks only that the bench starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -28,12 +28,12 @@ fn main() {
     resume::measure();
 }
 
-/// A directory on the disk that is measured.
+/// Creates a directory on the disk that is measured.
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory can be written to")
 }
 
-/// An entry of a usual size, 200 bytes of JSON.
+/// Entry of a typical size: 200 bytes of JSON.
 fn entry(number: u64) -> Entry {
     Entry::UserMessage {
         text: format!(

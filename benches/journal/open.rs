@@ -1,4 +1,4 @@
-//! How long it takes to open a file.
+//! Time to open a file.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ const SESSIONS: usize = 10_000;
 const EACH: u64 = 20;
 const ROUNDS: u32 = 5;
 
-/// Prints how long it takes, by what is checked.
+/// Prints the time for each level of checks.
 pub(crate) fn measure() {
     let place = directory();
     let path = place.path().join("sessions.db");
@@ -36,8 +36,8 @@ pub(crate) fn measure() {
         count.expect("the table is there");
     });
     for (name, check) in [
-        ("nothing checked", OpenCheck::None),
-        ("as by default", OpenCheck::Bounded),
+        ("no checks", OpenCheck::None),
+        ("bounded checks, the default", OpenCheck::Bounded),
         ("every page checked", OpenCheck::Quick),
         ("everything checked", OpenCheck::Full),
     ] {
@@ -66,7 +66,7 @@ fn fill(path: &Path) {
         for number in 0..SESSIONS {
             let session = SessionId::new(format!("session {number}"));
             let written = journal.append(&session, Seq::START, &entries).await;
-            written.expect("nobody else writes to the session");
+            written.expect("the session has no other writer");
         }
     });
 }

@@ -1,4 +1,4 @@
-//! How long it takes to read a session.
+//! Time to read a session.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{directory, entry};
 const ENTRIES: u64 = 10_000;
 const ROUNDS: u32 = 10;
 
-/// Prints the time of a whole session.
+/// Prints the time for a whole session.
 pub(crate) fn measure() {
     let place = directory();
     let path = place.path().join("sessions.db");
@@ -32,7 +32,7 @@ pub(crate) fn measure() {
         at: Timestamp::default(),
     });
     let written = runtime.block_on(journal.append(&session, Seq::START, &entries));
-    written.expect("nobody else writes to the session");
+    written.expect("the session has no other writer");
     show("floor, SQLite, not parsed", || {
         let file = Connection::open(&path).expect("the file is there");
         let mut select = file
@@ -65,7 +65,7 @@ pub(crate) fn measure() {
         );
         assert_eq!(count as u64, ENTRIES);
     };
-    show("as it was written", read);
+    show("unpacked", read);
     let packed = runtime.block_on(journal.compact()).expect("the disk works");
     println!(
         "  packed                      {} bytes of {}",

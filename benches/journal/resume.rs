@@ -1,4 +1,4 @@
-//! How long it takes to take a session up.
+//! Time to resume a session.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ async fn add(a: u64, b: u64) -> u64 {
     a + b
 }
 
-/// A journal that keeps no snapshots.
+/// A journal without snapshots.
 struct Bare(SqliteJournal);
 
 impl Journal for Bare {
@@ -47,13 +47,13 @@ impl Journal for Bare {
     }
 }
 
-/// Prints the time until an agent is at work again.
+/// Prints the time to resume an agent.
 pub(crate) fn measure() {
     let place = directory();
     let path = place.path().join("sessions.db");
     let journal = SqliteJournal::builder(&path).durability(Durability::Normal).open();
     let journal = journal.expect("the file is new");
-    println!("resume                    a session of {ENTRIES} entries and more, a fifth of them results");
+    println!("resume                    a session of at least {ENTRIES} entries, a fifth of them results");
     leave(&journal);
     let read = runtime().block_on(async {
         let session = SessionId::new("long");
@@ -78,7 +78,7 @@ pub(crate) fn measure() {
     show("from a snapshot", spent);
 }
 
-/// Plays a long session whose process then ends.
+/// Plays a long session, and leaves it open as the end of its process would.
 fn leave(journal: &SqliteJournal) {
     let runtime = runtime();
     let agent = runtime.block_on(async {
@@ -94,7 +94,7 @@ fn leave(journal: &SqliteJournal) {
         }
         agent
     });
-    // In this order it ends as a process does, which closes nothing.
+    // The runtime ends first, so that dropping the agent can't close the session.
     runtime.shutdown_background();
     drop(agent);
 }
@@ -106,7 +106,7 @@ fn resume(journal: impl Journal) -> Duration {
     let agent = runtime.block_on(builder.journal(journal).session("long").resume());
     let elapsed = begin.elapsed();
     runtime.shutdown_background();
-    assert!(agent.is_ok(), "nobody has the session");
+    assert!(agent.is_ok(), "no other agent has the session");
     elapsed
 }
 

@@ -1,4 +1,4 @@
-//! What is measured: dispatches on the floor, and through a manager.
+//! Dispatches on the floor and through a manager.
 
 use std::{
     hint::black_box,
@@ -13,14 +13,14 @@ use crate::{
     tool::{ARGUMENTS, call_of_no_op, dispatch},
 };
 
-/// How many tasks are in flight before the clock stops and their outcomes are collected.
+/// Number of tasks in flight before the clock stops and their outcomes are collected.
 ///
-/// Enough to make the two clock readings vanish (some 50 ns in 64 dispatches), few enough that the tasks stay in the
-/// cache: with thousands in flight the allocator is measured instead.
+/// It is large enough that the two clock readings are negligible (some 50 ns for 64 dispatches). It is small enough that the tasks stay
+/// in the cache: with thousands in flight, the figure would be that of the allocator.
 pub(crate) const IN_FLIGHT: u64 = 64;
 
-/// One thread, because a worker that steals the task while the caller still dispatches adds the noise of the scheduler to a path that
-/// takes less than a microsecond.
+/// Runtime with one thread. With several, a worker could steal the task while the caller still dispatches. A dispatch takes less than a
+/// microsecond, so the noise of the scheduler would hide it.
 pub(crate) fn one_thread() -> Runtime {
     let runtime = Builder::new_current_thread().build();
     runtime.expect("a runtime without drivers needs nothing from the system")
@@ -30,7 +30,7 @@ pub(crate) fn all_threads() -> Runtime {
     Runtime::new().expect("the system has threads to give")
 }
 
-/// The time of the caller alone; the tasks run and are collected while the clock stands still.
+/// Time of the caller alone, on the floor. The tasks run and are collected while the clock is stopped.
 pub(crate) async fn dispatched_on_floor(dispatches: u64) -> Duration {
     let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
     in_batches(dispatches, async |batch| {
@@ -47,7 +47,8 @@ pub(crate) async fn dispatched_on_floor(dispatches: u64) -> Duration {
     .await
 }
 
-/// The same until calls are acknowledged. The calls are made before the clock starts: they come from the reader of a model's stream.
+/// Time of the caller until its calls are acknowledged. The calls are made before the clock starts, because in an agent they come from the
+/// model's stream.
 pub(crate) async fn acknowledged(manager: &AsyncToolManager, dispatches: u64) -> Duration {
     let session = SessionId::new("bench");
     let mut pending = Vec::with_capacity(IN_FLIGHT as usize);
@@ -68,7 +69,7 @@ pub(crate) async fn acknowledged(manager: &AsyncToolManager, dispatches: u64) ->
     .await
 }
 
-/// The sum of what `run` measures, with at most [`IN_FLIGHT`] dispatches at a time.
+/// Sum of the times that `run` returns, for batches of at most [`IN_FLIGHT`] dispatches.
 async fn in_batches(dispatches: u64, mut run: impl AsyncFnMut(u64) -> Duration) -> Duration {
     let mut elapsed = Duration::ZERO;
     let mut left = dispatches;
@@ -80,9 +81,9 @@ async fn in_batches(dispatches: u64, mut run: impl AsyncFnMut(u64) -> Duration) 
     elapsed
 }
 
-/// The whole way, from the arguments' text to the outcome in the caller's hand, of [`IN_FLIGHT`] tasks at a time.
+/// Time from the text of the arguments to the outcomes, on the floor, with [`IN_FLIGHT`] tasks at a time.
 ///
-/// The caller is a tokio task, as an agent is: a thread outside the pool would hand every task over through the pool's shared queue, which
+/// The caller is a tokio task, as an agent is. A thread outside the pool would pass every task through the pool's shared queue, which
 /// costs more than the dispatch.
 pub(crate) async fn observed_on_floor(rounds: u64) -> Duration {
     let caller = tokio::spawn(async move {
@@ -98,7 +99,7 @@ pub(crate) async fn observed_on_floor(rounds: u64) -> Duration {
     caller.await.expect("the floor does not panic")
 }
 
-/// The same through a manager.
+/// Time from the text of the arguments to the outcomes, through a manager.
 pub(crate) async fn observed(manager: AsyncToolManager, rounds: u64) -> Duration {
     let caller = tokio::spawn(async move {
         let session = SessionId::new("bench");

@@ -1,10 +1,10 @@
-//! The least that any runner of background tools must do: parse, span, spawn, channel.
+//! The least work of any runner of background tools: parse, span, spawn, channel.
 
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-/// What the tool of these benches takes; the shape the macro makes of `fn(topic: String, sources: u32)`.
+/// Arguments of the tool, in the shape that the macro generates for `fn(topic: String, sources: u32)`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Arguments {
@@ -12,12 +12,12 @@ pub(crate) struct Arguments {
     pub(crate) sources: u32,
 }
 
-/// Parse, spawn, channel, and nothing else.
+/// Parses the arguments, spawns a task in a span, and returns the channel of its outcome.
 pub(crate) fn floor(arguments: &str) -> oneshot::Receiver<usize> {
     floor_after(arguments, std::future::ready(()))
 }
 
-/// The same, with a task that has something to wait for.
+/// Like [`floor()`], with a task that first waits for `wait`.
 pub(crate) fn floor_after(
     arguments: &str,
     wait: impl Future<Output = ()> + Send + 'static,
@@ -26,14 +26,14 @@ pub(crate) fn floor_after(
     let (sender, receiver) = oneshot::channel();
     let task = async move {
         wait.await;
-        // The receiver is only gone when the bench itself has failed.
+        // The receiver is gone only if the bench itself has failed.
         let _ = sender.send(no_op(&arguments));
     };
     tokio::spawn(task.instrument(span()));
     receiver
 }
 
-/// Span with the fields of a task's, so that a subscriber formats as much for the floor as for the manager.
+/// Span with the same fields as that of a task, so that a subscriber formats as much for the floor as for the manager.
 fn span() -> tracing::Span {
     tracing::info_span!(
         "execute_tool",
@@ -49,7 +49,7 @@ fn span() -> tracing::Span {
     )
 }
 
-/// Uses both arguments, so that neither the parser nor the compiler can leave one out.
+/// Uses both arguments, so that the compiler can't optimize the parsing of one away.
 pub(crate) fn no_op(Arguments { topic, sources }: &Arguments) -> usize {
     topic.len() + *sources as usize
 }

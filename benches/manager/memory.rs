@@ -1,4 +1,4 @@
-//! What a task weighs.
+//! Memory of a task.
 
 use std::sync::Arc;
 
@@ -12,28 +12,29 @@ use crate::{
     tool::{ARGUMENTS, Gate, call, manager_of_gated},
 };
 
-/// Enough that the pages a process keeps for itself vanish in the quotient.
+/// Number of tasks, so large that the process's own pages are negligible in the average.
 const TASKS: usize = 200_000;
 
 const ROWS: [&str; 3] = ["floor", "waiting", "working"];
 
-/// Prints the bytes of a task that waits for its slot and of one that is at work, beside the floor: the resident memory of the process with
-/// many of them, less that before.
+/// Prints the bytes of a task that waits for a slot, of a task that runs, and of the floor.
+///
+/// The figure is the growth of the process's resident memory, divided by the number of tasks.
 pub(crate) fn measure() {
     println!(
-        "memory                    {TASKS} tasks; floor: a tokio task that waits, and a channel (budget 1,536 bytes)"
+        "memory                    {TASKS} tasks; floor: a tokio task that waits, and a channel (budget: 1,536 bytes)"
     );
     ROWS.into_iter().for_each(process::measure);
 }
 
-/// Prints this row.
+/// Measures and prints this row.
 pub(crate) fn measure_row(row: &str) {
     let bytes = match row {
         "waiting" => tasks(1),
         "working" => tasks(TASKS),
         _ => floor(),
     };
-    println!("  {row:<24}{bytes} bytes a task");
+    println!("  {row:<24}{bytes} bytes per task");
 }
 
 fn floor() -> String {
@@ -61,7 +62,7 @@ fn tasks(concurrency: usize) -> String {
     })
 }
 
-/// How much memory a task takes of those that `begin` starts, once each has come as far as it can.
+/// Bytes of memory for each task that `begin` starts, after all have run until they wait.
 fn bytes<T>(begin: impl FnOnce() -> (T, Arc<Semaphore>)) -> String {
     let runtime = Builder::new_current_thread()
         .build()

@@ -1,4 +1,4 @@
-//! The tools of these benches, and how they are called.
+//! The tools of these benches, and their calls.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::floor::{Arguments, no_op};
 
-/// A call as a model writes it: a sentence and a number.
+/// Typical arguments: a sentence and a number.
 pub(crate) const ARGUMENTS: &str = r#"{"topic":"the migration of the arctic tern","sources":5}"#;
 
 /// Uses both arguments.
@@ -16,12 +16,12 @@ async fn no_op_tool(topic: String, sources: u32) -> usize {
     no_op(&Arguments { topic, sources })
 }
 
-/// What tools wait for where the bench wants them to be at work.
+/// Gate for which running tools wait until the bench closes the semaphore.
 pub(crate) struct Gate(pub(crate) Arc<Semaphore>);
 
 impl Gate {
     pub(crate) async fn passed(&self) {
-        // Closing it opens it: the bench never hands out permits.
+        // Closing the semaphore opens the gate: the bench never adds permits.
         let _closed = self.0.acquire().await;
     }
 }
@@ -41,7 +41,7 @@ pub(crate) fn manager_of_no_op() -> AsyncToolManager {
         .expect("one tool is no clash")
 }
 
-/// A manager of the gated tool, which runs so many tasks at once.
+/// Manager with the gated tool, and this many slots.
 pub(crate) fn manager_of_gated(gate: &Arc<Semaphore>, concurrency: usize) -> AsyncToolManager {
     AsyncToolManager::builder()
         .tools(tools![gated])
@@ -52,7 +52,7 @@ pub(crate) fn manager_of_gated(gate: &Arc<Semaphore>, concurrency: usize) -> Asy
         .expect("one tool is no clash")
 }
 
-/// A call of the tool that does nothing, as it comes from a model.
+/// Call of the tool that does nothing, as a model's stream gives it.
 pub(crate) fn call_of_no_op(arguments: &str) -> ToolCall {
     call_of("no_op", arguments)
 }
@@ -65,7 +65,7 @@ fn call_of(tool: &str, arguments: &str) -> ToolCall {
     )
 }
 
-/// What the floor does, through the manager: the arguments come as text, and the caller goes on with a handle.
+/// Counterpart of the floor, through the manager: takes the arguments as text, and returns a handle.
 pub(crate) fn dispatch(manager: &AsyncToolManager, session: &SessionId, arguments: &str) -> TaskHandle {
     call(manager, session, "no_op", arguments)
 }

@@ -1,7 +1,6 @@
-//! Floor and manager by turns.
+//! Floor and manager in alternation.
 //!
-//! Floor and manager alternate every few milliseconds: the speed of a shared machine changes over tenths of a second, and both then meet the
-//! same machine.
+//! They alternate every few milliseconds. The speed of a shared machine changes over tenths of a second, so both run at the same speed.
 
 use std::time::Duration;
 
@@ -12,16 +11,14 @@ use crate::{
 
 const TURNS: usize = 200;
 
-/// How many tasks each has in a turn.
+/// Number of tasks of each in a turn.
 const TASKS: u64 = 100 * IN_FLIGHT;
 
 /// Prints both figures without a subscriber, and again with one that formats every span at `INFO`.
 ///
 /// The subscriber stays for the rest of the process.
 pub(crate) fn measure() {
-    println!(
-        "turns                     floor and manager by turns: median of {TURNS} turns, and the middle half of them"
-    );
+    println!("turns                     floor and manager alternate: median and middle half of {TURNS} turns");
     println!("  without a subscriber");
     measure_both("at most 3", "at least 0.4");
     let subscriber = tracing_subscriber::fmt()
@@ -32,7 +29,7 @@ pub(crate) fn measure() {
     measure_both("at most 1.5", "at least 0.6");
 }
 
-/// Prints the manager's time to an acknowledgement, and its tasks per second, as multiples of the floor's.
+/// Prints the manager's time to an acknowledgement and its tasks per second, as multiples of the floor.
 fn measure_both(acknowledgement: &str, throughput: &str) {
     let manager = manager_of_no_op();
     let runtime = one_thread();
@@ -62,7 +59,7 @@ fn by_turns(
     budget: &str,
 ) {
     let turn = || (of_one(floor()), of_one(manager()));
-    // What is made once is made now.
+    // One turn that is not measured, so that one-time initialization doesn't count.
     turn();
     let turns: Vec<_> = std::iter::repeat_with(turn).take(TURNS).collect();
     let [low, middle, high] = quartiles(turns.iter().map(|(floor, manager)| figure(*floor, *manager)));

@@ -1,17 +1,17 @@
 //! A process for each row of a table.
 //!
-//! The memory that one row has given back to the allocator would be there for the next, which then would seem to need none.
+//! In one process, a row could reuse the memory that the previous row has freed, and would seem to need none.
 
 use std::{env, process::Command};
 
 const ROW: &str = "ASYNC_TOOL_BENCH_ROW";
 
-/// The row that this process is to measure.
+/// Row that this process is to measure; `None` in the process that starts the others.
 pub(crate) fn asked_for() -> Option<String> {
     env::var(ROW).ok()
 }
 
-/// Measures a row in a process of its own, which prints it.
+/// Measures a row in a new process, which prints it.
 pub(crate) fn measure(row: &str) {
     let program = env::current_exe().expect("the bench has a file");
     let status = Command::new(program).env(ROW, row).status();
