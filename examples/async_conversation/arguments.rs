@@ -11,59 +11,59 @@ use crate::tools::Delays;
 /// Holds a conversation whose tools run in the background, and prints one JSON object per event.
 #[derive(Parser, Debug)]
 pub(crate) struct Arguments {
-    /// Whose protocol is spoken.
+    /// The protocol of the model's server.
     #[arg(long, value_enum)]
     pub(crate) provider: Provider,
-    /// Where the server is, if not at the provider's own address. It needs no key then; if one is in the environment, it is sent there.
+    /// The address of the server. Default: the provider's own. With it, no key is needed; a key in the environment is sent there.
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
-    /// What the provider calls the model.
+    /// The provider's name for the model.
     #[arg(long, value_name = "NAME")]
     pub(crate) model: String,
-    /// What the user says first.
+    /// The first message of the user.
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: String,
-    /// Take the model's turns word by word. This is the default.
+    /// Stream the model's turns. This is the default.
     #[arg(long, overrides_with = "no_stream")]
     pub(crate) stream: bool,
-    /// Take each of the model's turns as one answer.
+    /// Don't stream the model's turns.
     #[arg(long, overrides_with = "stream")]
     pub(crate) no_stream: bool,
-    /// For models that can't call tools: they write their calls as JSON instead.
+    /// Let the model write its calls as JSON, for models that can't call tools.
     #[arg(long)]
     pub(crate) json_tools: bool,
-    /// How many seconds the tools take.
+    /// The seconds that each tool takes.
     #[arg(long, value_name = "TOOL=SECONDS,…", default_value = "get_weather=1.0,search=0.5")]
     pub(crate) delays: Delays,
-    /// What the user says later, and how many seconds after the beginning: `1.2=And in Paris?`. May be given more than once.
+    /// A later message of the user, with its seconds after the start: `1.2=And in Paris?`. May be given more than once.
     #[arg(long, value_name = "SECONDS=TEXT")]
     pub(crate) say: Vec<At<String>>,
-    /// The task that is cancelled later, and how many seconds after the beginning: `0.5=t1`. If the task isn't there yet, as soon as it
-    /// is. May be given more than once.
+    /// A task to cancel, with the seconds after the start: `0.5=t1`. A task that doesn't exist yet is cancelled as soon as it does. May be
+    /// given more than once.
     #[arg(long, value_name = "SECONDS=TASK")]
     pub(crate) cancel: Vec<At<TaskNo>>,
-    /// How many tokens a request may have, by estimate. What is older than the last turn is pruned then.
+    /// The maximum tokens of a request, by estimate. Beyond it, messages older than the last turn are pruned.
     #[arg(long, value_name = "TOKENS")]
     pub(crate) prune: Option<usize>,
-    /// How many tokens the model may read and write for one message of the user's, as its provider counts them. Then the run is stopped.
+    /// The maximum tokens that the model reads and writes for a message of the user, as its provider counts them. Beyond it, the run stops.
     #[arg(long, value_name = "TOKENS")]
     pub(crate) budget: Option<u64>,
-    /// How many seconds the end of a turn waits for results, before it acknowledges the calls. Default: 0.25.
+    /// The seconds that the end of a turn waits for results, before it acknowledges the calls. Default: 0.25.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) grace: Option<Duration>,
-    /// When the model is asked again after acknowledgements: at once, or when there is something new. Default: at once, but for
+    /// The time of the next model call after acknowledgements: at once, or when there is something new. Default: at once, except for
     /// `openai-native`.
     #[arg(long, value_enum)]
     pub(crate) ack: Option<Ack>,
-    /// How many times a model call that failed in passing is made again.
+    /// The number of retries of a model call after a transient error.
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
     pub(crate) retries: u32,
-    /// How many seconds a streamed turn may be silent. Then it has failed, and is tried again. Default: the adapter's.
+    /// The seconds that a streamed turn may be silent. Then it fails and is retried. Default: that of the adapter.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) stall: Option<Duration>,
 }
 
-/// Whose protocol is spoken.
+/// Protocol of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
     /// OpenAI Chat Completions.
@@ -96,12 +96,12 @@ impl Provider {
     }
 }
 
-/// When the model is asked again after acknowledgements.
+/// Time of the next model call after acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ack {
     /// At once.
     Eager,
-    /// When there is something new.
+    /// As soon as there is something new.
     Deferred,
 }
 
@@ -114,10 +114,10 @@ impl From<Ack> for AckPolicy {
     }
 }
 
-/// Something that happens at a time of the conversation.
+/// An action at a time of the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct At<T> {
-    /// How long after the beginning.
+    /// Time since the start.
     pub(crate) after: Duration,
     pub(crate) what: T,
 }
@@ -131,10 +131,10 @@ where
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let (after, what) = text
             .split_once('=')
-            .ok_or_else(|| anyhow!("a time and `=` must stand before `{text}`"))?;
+            .ok_or_else(|| anyhow!("write a time and `=` before `{text}`"))?;
         Ok(Self {
             after: seconds(after)?,
-            what: what.parse().with_context(|| format!("`{what}` can't be read"))?,
+            what: what.parse().with_context(|| format!("can't read `{what}`"))?,
         })
     }
 }
@@ -147,11 +147,11 @@ impl FromStr for Delays {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (tool, time) = part
                 .split_once('=')
-                .ok_or_else(|| anyhow!("delays are written `tool=seconds`, and not `{part}`"))?;
+                .ok_or_else(|| anyhow!("delays are written `tool=seconds`, got `{part}`"))?;
             match tool.trim() {
                 "get_weather" => delays.get_weather = seconds(time)?,
                 "search" => delays.search = seconds(time)?,
-                other => bail!("there is no tool `{other}`; there are `get_weather` and `search`"),
+                other => bail!("there is no tool `{other}`; the tools are `get_weather` and `search`"),
             }
         }
         Ok(delays)
@@ -162,6 +162,6 @@ fn seconds(text: &str) -> anyhow::Result<Duration> {
     let number: f64 = text
         .trim()
         .parse()
-        .with_context(|| format!("`{text}` is no number of seconds"))?;
-    Duration::try_from_secs_f64(number).with_context(|| format!("`{text}` seconds are no time to wait"))
+        .with_context(|| format!("`{text}` is not a number of seconds"))?;
+    Duration::try_from_secs_f64(number).with_context(|| format!("`{text}` seconds is not a valid duration"))
 }

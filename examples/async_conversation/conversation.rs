@@ -1,4 +1,4 @@
-//! Holds the conversation: the user's part, and the host's.
+//! The conversation: the actions of the user and of the host.
 
 use std::{cell::Cell, future::ready};
 
@@ -23,16 +23,16 @@ const SYSTEM: &str = "You answer questions about the weather in cities and about
     and call all that you need at once. Tools may go on in the background: then say briefly what you wait for, and answer when the \
     results have come. Never make a result up.";
 
-/// The pause before the first retry of a model call that failed, unless the provider wants a longer one.
+/// Pause before the first retry of a failed model call, unless the provider asks for a longer one.
 const BACKOFF: Duration = Duration::from_millis(200);
-/// How often it is looked whether a task that is to be cancelled is there.
+/// Interval of polling, for a task that is to be cancelled and for a failure of the agent.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Holds the conversation, and gives `print` a line for each event. Returns when all is done.
+/// Holds the conversation until all is done, and passes a line for each event to `print`.
 ///
 /// # Errors
 ///
-/// The model can't be had or has failed for good, a limit was reached, or a task to be cancelled never came to be.
+/// If the model can't be used or has failed permanently, a limit was reached, or a task to be cancelled never existed.
 pub(crate) async fn hold(arguments: &Arguments, mut print: impl FnMut(Value) + Send + 'static) -> anyhow::Result<()> {
     let agent = match start(arguments).await {
         Ok(agent) => agent,
@@ -44,9 +44,9 @@ pub(crate) async fn hold(arguments: &Arguments, mut print: impl FnMut(Value) + S
     let events = agent.events();
     let recording = tokio::spawn(async move { (record(events, &mut print).await, print) });
     let done = play(&agent, arguments).await;
-    // What is left is stopped. The events end then, also those that were not printed yet.
-    let closed = agent.close().await.context("the session can't be closed");
-    let (record, print) = recording.await.context("the events could not be followed")?;
+    // Closing stops open tasks and ends the stream of events; the recording then prints the rest and returns.
+    let closed = agent.close().await.context("can't close the session");
+    let (record, print) = recording.await.context("the task that prints the events failed")?;
     let done = done.and(closed);
     record.end(done.as_ref().err()).into_iter().for_each(print);
     done
@@ -64,7 +64,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<AsyncAgent> {
         .tools(tools![get_weather, search])
         .state(arguments.delays)
         .build()
-        .context("the tools can't be set up")?;
+        .context("can't set up the tools")?;
     let mut agent = AsyncAgent::builder(connect(&wanted, &wire)?, manager)
         .system(SYSTEM)
         .model_retries(arguments.retries, BACKOFF);
@@ -80,10 +80,10 @@ async fn start(arguments: &Arguments) -> anyhow::Result<AsyncAgent> {
     if let Some(ack) = arguments.ack {
         agent = agent.ack_policy(ack.into());
     }
-    agent.start().await.context("the agent can't be started")
+    agent.start().await.context("can't start the agent")
 }
 
-/// Reads the events to their end.
+/// Records all events.
 async fn record(mut events: AgentEventStream, print: &mut impl FnMut(Value)) -> Record {
     let mut record = Record::default();
     while let Some(event) = events.next().await {
@@ -92,7 +92,7 @@ async fn record(mut events: AgentEventStream, print: &mut impl FnMut(Value)) -> 
     record
 }
 
-/// Says and cancels what is asked for, each at its time, and waits until all is done.
+/// Sends the messages and cancels the tasks of the command line, each at its time, and waits until all is done.
 async fn play(agent: &AsyncAgent, arguments: &Arguments) -> anyhow::Result<()> {
     let began = Instant::now();
     agent.send(&arguments.prompt).await?;
@@ -122,14 +122,14 @@ async fn play(agent: &AsyncAgent, arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A stable sort: what happens at the same time happens in the order of the command line.
+/// Sorts actions by time. Actions at the same time keep the order of the command line.
 fn in_order<T>(what: &[At<T>]) -> Vec<&At<T>> {
     let mut sorted: Vec<_> = what.iter().collect();
     sorted.sort_by_key(|at| at.after);
     sorted
 }
 
-/// Cancels a task, as soon as the model has called for it.
+/// Cancels a task as soon as it exists.
 async fn stop(agent: &AsyncAgent, task: TaskNo, all_is_said: &Cell<bool>) -> anyhow::Result<()> {
     loop {
         match agent.cancel(task, "the host was told to cancel it").await {
@@ -142,7 +142,7 @@ async fn stop(agent: &AsyncAgent, task: TaskNo, all_is_said: &Cell<bool>) -> any
     }
 }
 
-/// Waits until the agent has given up: on its model, at a limit, or on its journal. There is nobody left then to say something to.
+/// Waits until the agent has stopped for good: because of its model, a limit, or its journal. Further messages would be of no use.
 async fn failure(agent: &AsyncAgent) -> RunError {
     loop {
         match at_rest(agent).await {
@@ -152,7 +152,7 @@ async fn failure(agent: &AsyncAgent) -> RunError {
     }
 }
 
-/// How the agent came to rest, if it has.
+/// Result of the run if the agent is idle; `None` while it works.
 async fn at_rest(agent: &AsyncAgent) -> Option<Result<(), RunError>> {
     tokio::select! {
         biased;

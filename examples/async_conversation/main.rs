@@ -1,12 +1,12 @@
-//! A conversation with a language model whose tools run in the background, told line by line as JSON.
+//! A conversation with a language model whose tools run in the background, printed as lines of JSON.
 //!
 //! ```text
 //! cargo run --example async_conversation -- --provider anthropic --model claude-haiku-4-5 --prompt 'Is it warmer in Oslo or in Rome?'
 //! cargo run --example async_conversation -- --provider openai --base-url http://127.0.0.1:8000/v1 --model test --prompt Hello
 //! ```
 //!
-//! It is a program for other programs: every line of standard output is one event (see [`record`]), what went wrong is on standard error, and
-//! it ends with 0 if the conversation came to rest with all done. The key is taken from the environment, as in all examples.
+//! Its output is for other programs. Every line of standard output is one event (see [`record`]), and errors go to standard error. The exit
+//! status is 0 if the conversation has ended with all done. The key comes from the environment, as in all examples.
 
 mod arguments;
 mod conversation;

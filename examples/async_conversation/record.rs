@@ -1,33 +1,33 @@
-//! What is printed: one JSON object for each event.
+//! The output: a JSON object for each event.
 //!
-//! Every object has `event` and `at_ms`, the milliseconds since the first. Tasks are written `t1`; a call is named by the provider's id and the
-//! task that carries it out.
+//! Every object has `event`, and `at_ms`: the milliseconds since the first event. Tasks are written `t1`. A call is named by its task, and
+//! by the id that the provider gave it.
 //!
-//! | event | when | with |
+//! | event | meaning | fields |
 //! |---|---|---|
-//! | `user` | the user said something | `text` |
-//! | `turn_started` | the model was asked | `turn` |
-//! | `text` | the model wrote some more | `turn`, `text` |
+//! | `user` | a message of the user | `text` |
+//! | `turn_started` | a turn of the model has started | `turn` |
+//! | `text` | a piece of the model's text | `turn`, `text` |
 //! | `call` | the model made a call, which became a task | `turn`, `task`, `call`, `tool`, `arguments` |
-//! | `call_refused` | it made a call that can't become one | `call`, `tool`, `reason` |
-//! | `turn_ended` | its turn is complete | `turn`, `text`, `usage` |
-//! | `usage` | the same, if it said what the turn cost | `turn`, `input`, `cached`, `output`, `reasoning`, and `session`: the sums so far |
-//! | `turn_interrupted` | its turn was broken off for a result | `turn`, `text`, `task` |
-//! | `turn_failed` | its turn failed | `turn`, `error`, `retryable`, `retry_in_ms` or null |
-//! | `started` | a tool was started | `task`, `call`, `tool` |
-//! | `settled` | a tool ended | the same, `status`, `result` or `error`, `elapsed_ms` |
-//! | `cancelled` | it ended because it was told to | the same, with `reason` |
-//! | `cancel_requested` | it was told to stop | `task`, `call`, `tool`, `reason` |
+//! | `call_refused` | the model made a call that can't become a task | `call`, `tool`, `reason` |
+//! | `turn_ended` | the turn is complete | `turn`, `text`, `usage` |
+//! | `usage` | follows `turn_ended` if the provider reports the cost of the turn | `turn`, `input`, `cached`, `output`, `reasoning`, and `session`: the sums so far |
+//! | `turn_interrupted` | the turn was interrupted by a result | `turn`, `text`, `task` |
+//! | `turn_failed` | the turn failed | `turn`, `error`, `retryable`, `retry_in_ms` or null |
+//! | `started` | a task has started | `task`, `call`, `tool` |
+//! | `settled` | a task has ended | `task`, `call`, `tool`, `status`, `result` or `error`, `elapsed_ms` |
+//! | `cancelled` | a task has ended because it was cancelled | `task`, `call`, `tool`, `status`, `reason`, `elapsed_ms` |
+//! | `cancel_requested` | a task is to be cancelled | `task`, `call`, `tool`, `reason` |
 //! | `answer` | a call was answered with its result | `task`, `call`, `tool` |
-//! | `ack` | a call was answered with an acknowledgement; where calls stay open, it stays open | the same |
-//! | `delivery` | late results were put before the model | `tasks`, `calls` |
-//! | `dropped` | results won't be | `tasks`, `calls`, `reason` |
-//! | `pruned` | what the model is shown was cut down | `collapsed`, `dropped`: how many messages from the beginning |
+//! | `ack` | a call was acknowledged; with `openai-native` it stays open | `task`, `call`, `tool` |
+//! | `delivery` | late results were delivered to the model | `tasks`, `calls` |
+//! | `dropped` | results will not be delivered | `tasks`, `calls`, `reason` |
+//! | `pruned` | the messages for the model were pruned | `collapsed`, `dropped`: numbers of messages from the beginning |
 //! | `corrected` | results that the model had made up were cut out | `turn`, `cuts` |
 //! | `limit` | a limit was reached | `reason` |
-//! | `missed` | events are not printed, because they came too fast | `events` |
-//! | `error` | the conversation did not come to its end | `message` |
-//! | `summary` | always the last | `outcome` (`quiescent` or `failed`), `turns`, `turns_failed`, `calls`, `acks`, `answers`, `deliveries`, `delivered`, `cancelled`, `prunings`, `usage`, `text` (what the model said last), `elapsed_ms` |
+//! | `missed` | events came too fast and were not printed | `events`: their number |
+//! | `error` | the conversation failed | `message` |
+//! | `summary` | always the last | `outcome` (`quiescent` or `failed`), `turns`, `turns_failed`, `calls`, `acks`, `answers`, `deliveries`, `delivered`, `cancelled`, `prunings`, `usage`, `text` (the last text of the model), `elapsed_ms` |
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-/// Makes lines of events, and counts.
+/// Turns events into lines, and counts them.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     began: Option<Timestamp>,
@@ -61,7 +61,7 @@ struct Totals {
 }
 
 impl Record {
-    /// The lines for an event; none for those that only a person watches, such as progress.
+    /// Lines for an event; none for events that are only for people, such as progress.
     pub(crate) fn tell(&mut self, event: &AgentEvent) -> Vec<Value> {
         self.began.get_or_insert(event.at);
         self.last = event.at;
@@ -69,7 +69,7 @@ impl Record {
         lines.into_iter().map(|(name, what)| self.line(name, what)).collect()
     }
 
-    /// The last lines: why the conversation did not come to its end, if so, and the sums.
+    /// Last lines: the error of a conversation that failed, and the summary.
     pub(crate) fn end(&self, error: Option<&anyhow::Error>) -> Vec<Value> {
         let error = error.map(|error| self.line("error", json!({"message": format!("{error:#}")})));
         let totals = &self.totals;
@@ -179,9 +179,9 @@ impl Record {
             Kind::Missed(events) => ("missed", json!({"events": events})),
             Kind::JournalFailed(reason) => (
                 "error",
-                json!({"message": format!("the journal can't be written: {reason}")}),
+                json!({"message": format!("can't write the journal: {reason}")}),
             ),
-            Kind::Defect(what) => ("error", json!({"message": format!("a defect of the library: {what}")})),
+            Kind::Defect(what) => ("error", json!({"message": format!("bug in the library: {what}")})),
             _ => return Vec::new(),
         };
         vec![line]

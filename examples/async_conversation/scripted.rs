@@ -1,4 +1,4 @@
-//! A server that says what a test wants it to say, in OpenAI's Chat Completions protocol, streamed.
+//! A scripted server with OpenAI's Chat Completions protocol, streamed.
 
 use std::{
     collections::VecDeque,
@@ -14,17 +14,17 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// One answer of the server's.
+/// Answer of the server.
 pub(crate) enum Reply {
-    /// The model says this.
+    /// Text of the model.
     Text(&'static str),
-    /// The model calls these tools: id, name, arguments.
+    /// Calls of the model: id, name, arguments.
     Calls(Vec<(&'static str, &'static str, Value)>),
-    /// The request is refused.
+    /// A refusal of the request: status and body.
     Refusal(u16, Value),
 }
 
-/// A server of this machine's, on a free port, until it is dropped. It gives each reply once, in their order.
+/// A server on this machine, on a free port. It gives each reply once, in order; dropping it stops it.
 pub(crate) struct Server {
     pub(crate) base_url: String,
     bodies: Arc<Mutex<Vec<Value>>>,
@@ -47,10 +47,10 @@ impl Server {
                     Some(reply) if path == "/v1/chat/completions" => render(&reply),
                     _ => refusal(
                         404,
-                        &json!({"error": {"message": format!("nothing is scripted for {path}")}}),
+                        &json!({"error": {"message": format!("the script has no reply for {path}")}}),
                     ),
                 };
-                let _the_client_has_gone = stream.write_all(answer.as_bytes()).await;
+                let _client_disconnected = stream.write_all(answer.as_bytes()).await;
             }
         });
         Self {
@@ -60,7 +60,7 @@ impl Server {
         }
     }
 
-    /// The bodies of the requests so far.
+    /// Bodies of the requests so far.
     pub(crate) fn bodies(&self) -> Vec<Value> {
         self.bodies.lock().unwrap().clone()
     }
@@ -91,7 +91,7 @@ fn render(reply: &Reply) -> String {
     let (deltas, reason) = match reply {
         Reply::Refusal(status, body) => return refusal(*status, body),
         Reply::Text(text) => {
-            // Word by word, as a model would.
+            // Word by word, as a model streams.
             let words = text.split_inclusive(' ').map(|word| json!({"content": word}));
             (words.collect(), "stop")
         }
@@ -131,7 +131,7 @@ fn render(reply: &Reply) -> String {
     )
 }
 
-/// A call in two pieces: the head, and the arguments.
+/// Splits a call into two pieces: the head and the arguments.
 fn pieces((index, (id, name, arguments)): (usize, &(&'static str, &'static str, Value))) -> [Value; 2] {
     let head = json!({"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}});
     let rest = json!({"index": index, "function": {"arguments": arguments.to_string()}});

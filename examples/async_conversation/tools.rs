@@ -1,4 +1,4 @@
-//! The tools: what they know is in two small tables, and how long they take is on the command line.
+//! The tools: their data is in two small tables, and their delays come from the command line.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use async_tool_runtime::{async_tool, tool::State};
 use serde::Serialize;
 use tokio::time::sleep;
 
-/// How long the tools take, as if they asked a server.
+/// Delays of the tools, as if they queried a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delays {
     pub(crate) get_weather: Duration,
@@ -23,7 +23,7 @@ impl Default for Delays {
     }
 }
 
-/// The weather in a city.
+/// Weather in a city.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Weather {
     city: &'static str,
@@ -50,7 +50,7 @@ const fn weather(city: &'static str, conditions: &'static str, celsius: f64) -> 
     }
 }
 
-/// Gives the current weather in a city: the conditions, and the temperature in degrees Celsius.
+/// Returns the current weather in a city: the conditions, and the temperature in degrees Celsius.
 #[async_tool(effect = "read", timeout = "5m")]
 pub(crate) async fn get_weather(
     /// The name of the city in English, without its country.
@@ -65,7 +65,7 @@ pub(crate) async fn get_weather(
     })
 }
 
-/// A page that was found.
+/// A page of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Page {
     title: &'static str,
@@ -107,10 +107,10 @@ const fn page(title: &'static str, text: &'static str) -> Page {
     Page { title, text }
 }
 
-/// How many pages are given at most.
+/// Maximum number of pages that a search returns.
 const FOUND: usize = 3;
 
-/// Searches a small library of pages, and gives those that have most of the words.
+/// Searches a small library of pages, and returns the pages with the most of the words.
 #[async_tool(effect = "read", timeout = "5m")]
 pub(crate) async fn search(
     /// The words to look for.
@@ -123,13 +123,13 @@ pub(crate) async fn search(
         .map(|page| (page.matches(&query), *page))
         .filter(|(matches, _)| *matches > 0)
         .collect();
-    // A stable sort: pages that match alike stay in the order of the table.
+    // A stable sort: pages with as many matches keep the order of the table.
     found.sort_by_key(|(matches, _)| std::cmp::Reverse(*matches));
     found.into_iter().map(|(_, page)| page).take(FOUND).collect()
 }
 
 impl Page {
-    /// How many of the words stand in the page.
+    /// Number of words of the query that the page contains.
     fn matches(&self, query: &str) -> usize {
         let own: Vec<String> = words(self.title).chain(words(self.text)).collect();
         words(query).filter(|word| own.contains(word)).count()

@@ -1,29 +1,29 @@
-//! What a line of the user's means.
+//! Commands of the user.
 
 use async_tool_runtime::{AsyncAgent, TaskNo, agent::AgentError};
 use shared::console::say;
 
-/// What a line of the user's means.
+/// Meaning of a line that the user typed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Nothing was typed.
+    /// An empty line.
     Nothing,
-    /// Something to say to the agent.
+    /// A message to the agent.
     Say(String),
     /// Show the tasks.
     Tasks,
-    /// Stop a task.
+    /// Cancel a task.
     Cancel(TaskNo),
-    /// Show what can be typed.
+    /// Show the help.
     Help,
     /// End the session.
     Quit,
-    /// What is wrong with the line.
+    /// An invalid line, with an error message.
     Mistake(String),
 }
 
 impl Command {
-    /// What can be typed.
+    /// Help text.
     pub(crate) const HELP: &str = "\
 say:      count the lines over 10 seconds | search for {pattern} | hash every file over 20 seconds
           find duplicates | watch for changes | what is here | read {path} | status | help
@@ -46,22 +46,22 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
                 Ok(task) => Self::Cancel(task),
                 Err(error) => Self::Mistake(format!("`/cancel` needs the number of a task: {error}")),
             },
-            _ => Self::Mistake(format!("there is no command `{line}`; `/help` shows what there is")),
+            _ => Self::Mistake(format!("there is no command `{line}`; `/help` lists the commands")),
         }
     }
 
-    /// Does it. Returns whether the session goes on.
+    /// Carries out the command; returns false if the session is to end.
     pub(crate) async fn obey(self, agent: &AsyncAgent) -> anyhow::Result<bool> {
         match self {
             Self::Nothing => {}
             Self::Say(text) => agent.send(text).await?,
             Self::Tasks => show_tasks(agent).await?,
             Self::Cancel(task) => match agent.cancel(task, "the user asked for it").await {
-                Ok(status) if status.is_terminal() => say(format_args!("{task} has ended already: {status}")),
-                // The events tell the rest.
+                Ok(status) if status.is_terminal() => say(format_args!("{task} has already ended: {status}")),
+                // The event of the cancellation is printed.
                 Ok(_) => {}
                 Err(AgentError::UnknownTask(task)) => {
-                    say(format_args!("there is no task {task}; `/tasks` shows what there is"))
+                    say(format_args!("there is no task {task}; `/tasks` lists the tasks"))
                 }
                 Err(error) => return Err(error.into()),
             },

@@ -1,20 +1,20 @@
-//! What comes from the keyboard, or out of a pipe.
+//! Input from the keyboard or from a pipe.
 
 use std::{io, thread};
 
 use tokio::{signal, sync::mpsc};
 
-/// What the user did.
+/// Action of the user.
 pub(crate) enum Said {
-    /// They typed a line.
+    /// A line was typed.
     Line(String),
-    /// They pressed ctrl-c.
+    /// Ctrl-c was pressed.
     Interrupt,
-    /// There is no more to come.
+    /// The input has ended.
     End,
 }
 
-/// The lines and interrupts of the user, in their order.
+/// Lines and interrupts of the user. A pending interrupt comes before pending lines.
 pub(crate) struct Input {
     lines: mpsc::Receiver<String>,
     interrupts: mpsc::Receiver<()>,
@@ -23,8 +23,8 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn open() -> Self {
         let (line, lines) = mpsc::channel(16);
-        // A thread of its own, because a read of the terminal can't be cancelled: tokio's stdin would keep the program from
-        // ending until one more line is typed.
+        // On a separate thread, because a read from the terminal can't be cancelled: with tokio's stdin, the program would not end
+        // before another line is typed.
         thread::spawn(move || {
             let mut bytes = Vec::new();
             while read_line(&mut bytes).is_ok_and(|count| count > 0) {
@@ -45,7 +45,7 @@ impl Input {
         Self { lines, interrupts }
     }
 
-    /// What the user does next. Cancel safe.
+    /// Waits for the user's next action. Cancel safe.
     pub(crate) async fn next(&mut self) -> Said {
         tokio::select! {
             biased;
@@ -54,7 +54,7 @@ impl Input {
         }
     }
 
-    /// Waits for ctrl-c, whatever else is typed.
+    /// Waits for ctrl-c, and ignores lines.
     pub(crate) async fn interrupted(&mut self) {
         if self.interrupts.recv().await.is_none() {
             std::future::pending().await
@@ -62,7 +62,7 @@ impl Input {
     }
 }
 
-/// By bytes, since what is piped in need not be UTF-8.
+/// Reads a line as bytes, because piped input may be invalid UTF-8.
 fn read_line(bytes: &mut Vec<u8>) -> io::Result<usize> {
     use io::BufRead as _;
     bytes.clear();

@@ -27,7 +27,7 @@ use shared::{
     tree::default_root,
 };
 
-/// Talks with an agent that works while its slow tools run.
+/// Chats with an agent that works while its slow tools run.
 #[derive(Parser)]
 struct Arguments {
     /// The directory tree to work on. Default: the repository of this program.
@@ -52,11 +52,11 @@ async fn main() -> anyhow::Result<()> {
     let teller = tokio::spawn(tell(agent.events()));
     talk(&agent).await?;
     agent.close().await?;
-    teller.await.context("the events could not be followed")?;
+    teller.await.context("the task that prints the events failed")?;
     Ok(())
 }
 
-/// Takes what the user says until there is no more, or they have had enough.
+/// Carries out the user's commands until the input ends or the user quits.
 async fn talk(agent: &AsyncAgent) -> anyhow::Result<()> {
     let mut input = Input::open();
     let mut wants_to_quit = false;
@@ -71,12 +71,12 @@ async fn talk(agent: &AsyncAgent) -> anyhow::Result<()> {
             Said::Interrupt if wants_to_quit => return Ok(()),
             Said::Interrupt => {
                 wants_to_quit = true;
-                say("press ctrl-c again to quit; tasks that run are stopped then");
+                say("press ctrl-c again to quit; that stops running tasks");
             }
             Said::End => break,
         }
     }
-    // What was asked for is still done, unless the user would rather not wait.
+    // After the end of the input, open tasks are completed, unless the user presses ctrl-c.
     tokio::select! {
         rest = agent.run_until_idle() => rest?,
         () = input.interrupted() => {}

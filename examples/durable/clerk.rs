@@ -1,4 +1,5 @@
-//! A model that is no model: it runs the errands, and says what it hears. All it knows is in the conversation, so it is the same in every process.
+//! A scripted model that calls the errands and repeats their results. Its only state is the conversation, so every process has the same
+//! model.
 
 use async_tool_runtime::{
     AsyncTaskResult, Message, Model, TaskOutcome, ToolCall,
@@ -34,11 +35,11 @@ impl Model for Clerk {
                 let mut said: Vec<String> = results.collect();
                 let open = answers.len() - said.len();
                 if open > 0 {
-                    said.push(format!("{open} errands are under way"));
+                    said.push(format!("{open} errands are running"));
                 }
                 ModelStream::text(format!("I hear: {}.", said.join("; ")))
             }
-            _ => ModelStream::text("I am at it."),
+            _ => ModelStream::text("I am working on it."),
         }
     }
 }
@@ -48,8 +49,8 @@ fn heard(result: &AsyncTaskResult) -> String {
     match &result.outcome {
         TaskOutcome::Completed(value) => format!("{tool} gave {value}"),
         TaskOutcome::Failed(error) => format!("{tool} failed, {}", error.model_message()),
-        TaskOutcome::Cancelled(reason) => format!("{tool} was called off, {reason}"),
-        TaskOutcome::Unknown(why) => format!("nobody knows how {tool} ended, {why}"),
+        TaskOutcome::Cancelled(reason) => format!("{tool} was cancelled, {reason}"),
+        TaskOutcome::Unknown(why) => format!("the outcome of {tool} is unknown, {why}"),
         other => format!("{tool} ended: {other:?}"),
     }
 }

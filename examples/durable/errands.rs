@@ -1,6 +1,6 @@
-//! The errands: a tool for each way in which a restart can treat a call.
+//! The errands: one tool for each way in which a restart can treat a call.
 //!
-//! The files are real. How long the shops and offices take is simulated.
+//! The files are real. The delays of shops and offices are simulated.
 
 use std::{io, time::Duration};
 
@@ -12,13 +12,14 @@ use tokio::time::sleep;
 
 use crate::world::World;
 
-/// How long the shop takes to deliver what was ordered.
+/// Time from an order to its delivery by the shop.
 pub(crate) const DELIVERY: Duration = Duration::from_secs(6);
-/// How long anything takes before it is done, and after that until it is confirmed.
+/// Time from a call to its effect.
 const BEFORE: Duration = Duration::from_secs(2);
+/// Time from the effect to the result.
 const AFTER: Duration = Duration::from_secs(5);
 
-/// Weigh the papers: how many bytes the files of a directory have.
+/// Weigh the papers: count the bytes of the files in a directory.
 #[async_tool(effect = "read")]
 pub(crate) async fn weigh(
     /// The directory.
@@ -36,7 +37,7 @@ pub(crate) async fn weigh(
 /// Put a box on the shelf.
 #[async_tool(effect = "idempotent")]
 pub(crate) async fn store(
-    /// What is in the box.
+    /// The contents of the box.
     contents: String,
     #[inject] key: IdempotencyKey,
     #[inject] world: State<World>,
@@ -47,10 +48,10 @@ pub(crate) async fn store(
     Ok("it is on the shelf".to_owned())
 }
 
-/// Pay a bill. The bank keeps books, so it can be asked what became of a payment.
+/// Pay a bill. The bank keeps books, so the tool can ask whether a payment was made.
 #[async_tool(reconcile = ask_the_bank)]
 pub(crate) async fn pay(
-    /// Whose bill it is, and for how much.
+    /// The creditor and the amount.
     bill: String,
     #[inject] key: IdempotencyKey,
     #[inject] world: State<World>,
@@ -72,10 +73,10 @@ async fn ask_the_bank(lost: LostTask) -> io::Result<Reconciled<String>> {
     })
 }
 
-/// Post a letter. What is in the letter box nobody can tell.
+/// Post a letter. The tool can't look into the letter box afterwards.
 #[async_tool]
 pub(crate) async fn send_letter(
-    /// To whom.
+    /// The addressee.
     to: String,
     #[inject] key: IdempotencyKey,
     #[inject] world: State<World>,
@@ -86,10 +87,10 @@ pub(crate) async fn send_letter(
     Ok("it is on its way".to_owned())
 }
 
-/// Order something. The shop will call back when it is there.
+/// Order an article. The shop calls back when it has delivered it.
 #[async_tool]
 pub(crate) async fn order(
-    /// What.
+    /// The article.
     article: String,
     #[inject] cx: ToolContext,
     #[inject] world: State<World>,

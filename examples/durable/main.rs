@@ -1,12 +1,12 @@
 //! A session that outlives its process.
 //!
 //! ```text
-//! cargo run --example durable          # and, while it works: kill -9 the process it names
-//! cargo run --example durable          # goes on where it was
+//! cargo run --example durable          # while it works, kill the process with the command that it prints
+//! cargo run --example durable          # resumes the session
 //! ```
 //!
-//! Five errands are run in the background, one for each way in which a restart can treat a call. What they do to the world is written into
-//! files that no journal has a hand in, and at the end the two are held side by side.
+//! Five errands run in the background, one for each way in which a restart can treat a call. They write their effects into files,
+//! independently of the journal. At the end the program compares the files with the journal.
 
 mod clerk;
 mod errands;
@@ -28,7 +28,7 @@ use world::World;
 /// A session that outlives its process.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the journal and the world are kept.
+    /// The directory of the journal and of the errands' files.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/durable"))]
     directory: PathBuf,
 }
@@ -36,7 +36,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Arguments { directory } = Arguments::parse();
-    std::fs::create_dir_all(&directory).with_context(|| format!("can't make {}", directory.display()))?;
+    std::fs::create_dir_all(&directory).with_context(|| format!("can't create {}", directory.display()))?;
     let directory = directory.canonicalize()?;
     let file = directory.join("sessions.db");
     let journal = SqliteJournal::open(&file)?;
@@ -64,8 +64,8 @@ async fn main() -> anyhow::Result<()> {
         Some(resumption) => report::resumption(&session, resumption, &agent.tasks().await?),
         None => {
             say(format_args!(
-                "Session `{session}` is new. It is written to {}.\n\
-                 End this process in the next seconds, as hard as you like, and start the program again:\n\n    kill -9 {}\n",
+                "Session `{session}` is new. Its journal is {}.\n\
+                 Kill this process within the next seconds, and start the program again:\n\n    kill -9 {}\n",
                 file.display(),
                 std::process::id(),
             ));
@@ -79,7 +79,7 @@ async fn main() -> anyhow::Result<()> {
         end = tokio::signal::ctrl_c() => {
             end?;
             agent.leave().await?;
-            say("\nThe session is left open: start the program again.");
+            say("\nThe session stays open: start the program again to resume it.");
             return Ok(());
         }
     }
@@ -95,7 +95,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The session that is open, or the name of a new one.
+/// Id of the open session, or else of a new one.
 async fn session(journal: &dyn Journal) -> anyhow::Result<SessionId> {
     if let Some(open) = report::all(journal.sessions(SessionFilter::Open)).await?.pop() {
         return Ok(open);
@@ -104,7 +104,7 @@ async fn session(journal: &dyn Journal) -> anyhow::Result<SessionId> {
     Ok(SessionId::new(format!("errands-{number}")))
 }
 
-/// The world outside: delivers what was ordered, some seconds after it hears of it, to whatever process is there.
+/// Shop outside of the agent: completes each deferred order after some seconds, in this process or after a restart.
 async fn shop(agent: &AsyncAgent, manager: &AsyncToolManager) -> anyhow::Result<()> {
     let mut events = agent.events();
     loop {
@@ -112,7 +112,7 @@ async fn shop(agent: &AsyncAgent, manager: &AsyncToolManager) -> anyhow::Result<
             let is_ordered = manager.task(task.task).is_some_and(|handle| handle.snapshot().deferred);
             if is_ordered && task.status == TaskStatus::Running {
                 tokio::time::sleep(errands::DELIVERY).await;
-                // When this returns, the journal has it: a shop that is told so need not come again.
+                // When this returns, the result is in the journal, so the shop need not call again after a restart.
                 manager.resolve_durably(task.task, "the shelf was delivered").await?;
             }
         }

@@ -1,4 +1,4 @@
-//! What is printed.
+//! The output of the program.
 
 use std::{future::poll_fn, sync::Arc};
 
@@ -13,7 +13,7 @@ use shared::console::say;
 
 use crate::world::World;
 
-/// Everything in a stream.
+/// Collects a stream.
 pub(crate) async fn all<T>(mut stream: BoxStream<'_, Result<T, ReadError>>) -> Result<Vec<T>, ReadError> {
     let mut items = Vec::new();
     while let Some(item) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
@@ -22,22 +22,22 @@ pub(crate) async fn all<T>(mut stream: BoxStream<'_, Result<T, ReadError>>) -> R
     Ok(items)
 }
 
-/// What became of the tasks of the process before.
+/// Prints the fate of the tasks of the previous process.
 pub(crate) fn resumption(session: &SessionId, resumption: &Resumption, tasks: &[AgentTask]) {
     say(format_args!(
-        "Session `{session}` is taken up again: the process that had it has ended."
+        "Session `{session}` is resumed: its previous process has ended."
     ));
     let name = |number: &TaskNo| {
         let task = tasks.iter().find(|task| task.number == *number);
         format!("{number} {}", task.map_or("?", |task| &task.call.name))
     };
     let lines = [
-        (&resumption.again, "run again, under the same key"),
-        (&resumption.reconciled, "the tool finds out what became of it"),
-        (&resumption.waiting, "goes on waiting for the world"),
-        (&resumption.unknown, "nobody can know; it is not run again"),
+        (&resumption.again, "runs again, with the same idempotency key"),
+        (&resumption.reconciled, "the tool asks whether it was done"),
+        (&resumption.waiting, "still waits for its result from outside"),
+        (&resumption.unknown, "has an unknown outcome; it does not run again"),
         (&resumption.ended, "ended with the process"),
-        (&resumption.undelivered, "had ended, and is told now"),
+        (&resumption.undelivered, "had ended; its result is delivered now"),
     ];
     for (numbers, fate) in lines {
         for number in numbers {
@@ -45,19 +45,21 @@ pub(crate) fn resumption(session: &SessionId, resumption: &Resumption, tasks: &[
         }
     }
     if resumption.repeats_turn {
-        say(format_args!("  the model was speaking, and is asked again"));
+        say(format_args!("  the turn of the model was incomplete, and is repeated"));
     }
     say(format_args!(""));
 }
 
-/// What happens, as it happens.
+/// Prints events as they come.
 pub(crate) async fn narrate(mut events: AgentEventStream) {
     while let Some(event) = events.next().await {
         match event.kind {
             AgentEventKind::Called { number, call, .. } => {
                 say(format_args!("{number} {} {}", call.name, call.arguments))
             }
-            AgentEventKind::Deferred(number) => say(format_args!("{number} is left to the world")),
+            AgentEventKind::Deferred(number) => {
+                say(format_args!("{number} is deferred: its result comes from outside"))
+            }
             AgentEventKind::Settled(number, result) => {
                 say(format_args!("{number} {} is {}", result.tool, result.status()))
             }
@@ -67,17 +69,17 @@ pub(crate) async fn narrate(mut events: AgentEventStream) {
     }
 }
 
-/// The journal and the world, side by side.
+/// Prints the journal and the effects of the errands in one table.
 pub(crate) fn balance(tasks: &[AgentTask], transcript: &[Arc<Message>], world: &World) -> std::io::Result<()> {
     say(format_args!(
-        "\n{:<4} {:<12} {:<10} {:>18}   told",
-        "task", "errand", "ended as", "done in the world"
+        "\n{:<4} {:<12} {:<10} {:>18}   shown to the model",
+        "task", "errand", "ended as", "done"
     ));
     for task in tasks {
         let key = task.task.to_string();
         let done = match &*task.call.name {
-            "weigh" => "changes nothing".to_owned(),
-            "store" => if world.holds(&key) { "once" } else { "not" }.to_owned(),
+            "weigh" => "has no effect".to_owned(),
+            "store" => if world.holds(&key) { "once" } else { "never" }.to_owned(),
             tool => {
                 let book = match tool {
                     "pay" => "bank",
@@ -85,7 +87,7 @@ pub(crate) fn balance(tasks: &[AgentTask], transcript: &[Arc<Message>], world: &
                     _ => "shop",
                 };
                 match world.find(book, &key)?.len() {
-                    0 => "not".to_owned(),
+                    0 => "never".to_owned(),
                     1 => "once".to_owned(),
                     times => format!("{times} times"),
                 }
@@ -97,7 +99,7 @@ pub(crate) fn balance(tasks: &[AgentTask], transcript: &[Arc<Message>], world: &
             _ => task.status.to_string(),
         };
         let told = match results.len() {
-            0 => "not",
+            0 => "never",
             1 => "once",
             _ => "more than once",
         };
@@ -107,7 +109,7 @@ pub(crate) fn balance(tasks: &[AgentTask], transcript: &[Arc<Message>], world: &
     Ok(())
 }
 
-/// The results of a task that the model was told, which should be one.
+/// Results of a task that the model was shown; there should be exactly one.
 fn told(number: TaskNo, transcript: &[Arc<Message>]) -> Vec<&AsyncTaskResult> {
     let results = transcript.iter().flat_map(|message| match &**message {
         Message::Delivery { results, .. } => results.iter().map(|result| &**result).collect(),

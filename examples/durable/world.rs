@@ -1,4 +1,4 @@
-//! The world: what errands have done to it stays done, whatever becomes of the process.
+//! The effects of the errands, in files that outlive the process.
 
 use std::{
     fs::{self, OpenOptions},
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Files in which the world remembers what was done to it, a line each.
+/// Files with the effects of the errands: books with a line for each effect, and a shelf with a file for each box.
 #[derive(Clone, Debug)]
 pub(crate) struct World(PathBuf);
 
@@ -17,14 +17,14 @@ impl World {
         Ok(Self(world))
     }
 
-    /// Does something that can't be taken back: a line in the book of `place`.
+    /// Adds a line to the book of `place`: an effect that can't be undone.
     pub(crate) fn enter(&self, place: &str, key: &str, what: &str) -> io::Result<()> {
         let mut book = OpenOptions::new().append(true).create(true).open(self.book(place))?;
         book.write_all(format!("{key},{what}\n").as_bytes())?;
         book.sync_all()
     }
 
-    /// What stands in the book of `place` under a key, and how many times.
+    /// Entries with a key in the book of `place`; one for each time it was entered.
     pub(crate) fn find(&self, place: &str, key: &str) -> io::Result<Vec<String>> {
         let book = match fs::read_to_string(self.book(place)) {
             Ok(book) => book,
@@ -36,7 +36,7 @@ impl World {
         Ok(found.map(|(_, what)| what.to_owned()).collect())
     }
 
-    /// Puts something on the shelf, under its key. Twice is the same as once.
+    /// Puts a box on the shelf, under its key. Doing so twice has the same effect as once.
     pub(crate) fn put(&self, key: &str, what: &str) -> io::Result<()> {
         fs::write(self.shelf(key), what)
     }

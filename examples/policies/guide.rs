@@ -1,21 +1,22 @@
-//! The guide of the library, and which of its sections answers a question.
+//! A search for the section of the library's guide that answers a question.
 
-/// The text of the guide: the documentation in its source.
+/// Source of the guide, whose documentation is its text.
 const SOURCE: &str = include_str!("../../async-tool-runtime/src/guide.rs");
-/// Words shorter than this are in every question, and so are these.
+/// Minimum length of a word that counts; shorter words are in every question.
 const SHORTEST: usize = 4;
+/// Longer words that don't count, because they are in every question too.
 const COMMON: [&str; 6] = ["does", "have", "that", "there", "what", "when"];
-/// How much more a word counts in a heading than in the text.
+/// Weight of a word in a heading; its weight in the text is 1.
 const HEADING: f64 = 3.0;
 
 struct Section {
     heading: String,
-    /// In lower case, as is `words`.
+    /// Heading in lower case; `words` is in lower case too.
     title: String,
     words: String,
 }
 
-/// The heading of the section that has most of the question's words, of which rare ones count more; `None` if it has none of them.
+/// Heading of the section that best matches the words of the question; `None` if no section has any of them. Rare words count more.
 pub(crate) fn find_section(question: &str) -> Option<String> {
     best(&sections(SOURCE), question)
 }
@@ -46,7 +47,7 @@ fn best(sections: &[Section], question: &str) -> Option<String> {
         .filter(|word| word.len() >= SHORTEST && !COMMON.contains(word))
         .map(|word| {
             let having = sections.iter().filter(|section| section.words.contains(word)).count();
-            // The inverse document frequency, smoothed so that it is above 0.
+            // Inverse document frequency, smoothed so that it is above 0.
             (word, (sections.len() as f64 / (having as f64 + 0.5)).ln_1p())
         })
         .collect();

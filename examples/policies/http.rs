@@ -1,7 +1,7 @@
-//! As much of HTTP/1.1 as a request for a path and its answer need.
+//! The small part of HTTP/1.1 that this program needs: GET requests and their answers.
 //!
-//! Written by hand, because it is short and the bytes are only ever exchanged with the server next door. A real tool takes a
-//! client that knows redirects, TLS and chunks; the rest of the tool stays as it is.
+//! It is written by hand, because it is short and used only with the server of this program. A real tool needs a client with
+//! redirects, TLS and chunked answers; the rest of the tool stays the same.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -10,29 +10,29 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Longer messages are no request or answer of ours.
+/// Maximum size of a message. This program sends no longer ones.
 const BYTES_AT_MOST: u64 = 64 << 10;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The header `Retry-After`, in its form with seconds.
+    /// Header `Retry-After`, in its form with seconds.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: String,
 }
 
-/// Asks a server for a path.
+/// Sends a GET request for a path.
 pub(crate) async fn fetch(server: SocketAddr, path: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(server).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut text = String::new();
     stream.take(BYTES_AT_MOST).read_to_string(&mut text).await?;
-    parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer"))
+    parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
 }
 
-/// Reads a request up to the end of its head, and gives the path that it asks for.
+/// Reads a request up to the end of its head; returns its path.
 pub(crate) async fn read_request(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -62,7 +62,7 @@ fn render(answer: &Answer) -> String {
     } = answer;
     let retry_after = retry_after.map(|after| format!("Retry-After: {}\r\n", after.as_secs()));
     let retry_after = retry_after.unwrap_or_default();
-    // The word behind the number may be empty (RFC 9112, section 4).
+    // The reason phrase after the status code may be empty (RFC 9112, section 4).
     format!(
         "HTTP/1.1 {status} \r\n{retry_after}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()

@@ -1,17 +1,17 @@
-//! The packages of this repository's `Cargo.lock`, as an index that can be asked.
+//! An index of the packages in this repository's `Cargo.lock`.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the index says of a package.
+/// Entry of the index for a package.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Package {
     pub(crate) name: String,
-    /// The versions that are in use.
+    /// Versions in use.
     pub(crate) versions: Vec<String>,
-    /// How many packages depend on it.
+    /// Number of packages that depend on it.
     pub(crate) needed_by: usize,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Package {
 pub(crate) struct Index(BTreeMap<String, Package>);
 
 impl Index {
-    /// Reads a lock file, of which it needs no more than the names in the tables `[[package]]`.
+    /// Reads the names, versions and dependencies in the tables `[[package]]` of a lock file.
     pub(crate) fn read(lock: &str) -> Self {
         let mut packages = BTreeMap::<String, Package>::new();
         let mut name = "";
@@ -31,7 +31,7 @@ impl Index {
                 let package = entry(&mut packages, name);
                 package.versions.push(version.to_owned());
             } else if let Some(dependency) = quoted(line.trim_end_matches(','), " ") {
-                // Where there are several versions, the one that is meant follows the name.
+                // If the lock file has several versions of a package, the version follows the name.
                 let dependency = dependency.split(' ').next().unwrap_or(dependency);
                 entry(&mut packages, dependency).needed_by += 1;
             }
@@ -55,7 +55,7 @@ fn entry<'a>(packages: &'a mut BTreeMap<String, Package>, name: &str) -> &'a mut
     })
 }
 
-/// The text in quotes that makes up the rest of the line.
+/// Text in quotes that makes up the rest of the line after `before`.
 fn quoted<'a>(line: &'a str, before: &str) -> Option<&'a str> {
     line.strip_prefix(before)?.strip_prefix('"')?.strip_suffix('"')
 }

@@ -1,4 +1,4 @@
-//! A tool that asks the index, and its policies.
+//! A tool with policies that queries the index.
 
 use std::net::SocketAddr;
 
@@ -6,10 +6,10 @@ use async_tool_runtime::{ToolError, ToolErrorKind, async_tool, tool::State};
 
 use crate::{http, index::Package};
 
-/// Where the index is.
+/// Address of the index.
 pub(crate) struct IndexAddress(pub(crate) SocketAddr);
 
-/// Says which versions of a package are in use, and how many packages need it.
+/// Looks up the versions of a package that are in use, and the number of packages that need it.
 #[async_tool(
     effect = "read",
     timeout = "5s",
@@ -32,7 +32,7 @@ pub(crate) async fn look_up(
         200 => return serde_json::from_str(&answer.body).map_err(ToolError::from_error),
         429 => ToolError::new(ToolErrorKind::Overloaded, message),
         500..=599 => unavailable(message),
-        // An answer: no other try changes it, and the breaker takes it for a sign of health.
+        // Another attempt would get the same answer. The breaker counts it as a success, because the server answers.
         _ => ToolError::failed(message).with_retryable(false),
     };
     Err(match answer.retry_after {

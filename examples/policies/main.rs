@@ -4,8 +4,8 @@
 //! cargo run --example policies
 //! ```
 //!
-//! The service is an HTTP server in this program, on 127.0.0.1: it knows the packages of this repository's `Cargo.lock`, and fails
-//! as its schedule says.
+//! The service is an HTTP server in this program, on 127.0.0.1. It is an index of the packages in this repository's `Cargo.lock`,
+//! and fails on a fixed schedule.
 
 mod guide;
 mod http;
@@ -39,22 +39,22 @@ async fn main() -> anyhow::Result<()> {
         .build()?;
 
     let mut table = Table::new(manager.clone());
-    // The second time, the value is kept.
+    // The second call gets the cached value.
     table.look_up(&["serde"]).await?;
     table.look_up(&["serde"]).await?;
-    // A hiccup of the server's.
+    // A short failure of the server.
     table.look_up(&["tokio"]).await?;
-    // More at once than the quota has room for.
+    // More calls at once than the quota allows.
     table
         .look_up(&["anyhow", "schemars", "syn", "quote", "uuid", "tracing"])
         .await?;
-    // An outage. What is kept is still given.
+    // An outage. Cached values are still available.
     table.look_up(&["clap"]).await?;
     table.look_up(&["regex"]).await?;
     let retry_after = table.look_up(&["sha2"]).await?;
     table.look_up(&["serde"]).await?;
-    // As long as the breaker says, and the server has recovered.
-    sleep(retry_after.context("an open breaker says when to come back")?).await;
+    // The server has recovered when the cooldown of the breaker ends.
+    sleep(retry_after.context("the error of an open breaker has no `retry_after`")?).await;
     table.look_up(&["sha2"]).await?;
     table.look_up(&["regex"]).await?;
 
@@ -63,14 +63,17 @@ async fn main() -> anyhow::Result<()> {
 
     say(format_args!(
         "\nThe same question in other words\n\n\
-         `ask_guide` searches the library's guide, and has a semantic cache: questions whose vectors are near enough are\n\
-         taken for the same. The vectors count words and their letters. So they know a rewording, and no synonyms.\n"
+         `ask_guide` searches the library's guide, and has a semantic cache: questions with similar vectors get the same\n\
+         answer. The vectors count words and their letters, so they recognize rewordings, but no synonyms.\n"
     ));
     questions::ask(&manager).await?;
     manager.shutdown(Duration::from_secs(1)).await;
 
-    ensure!(log.busiest() <= QUOTA, "the server saw more than its quota");
-    ensure!(stats.open_breakers.is_empty(), "a breaker is still open");
+    ensure!(
+        log.busiest() <= QUOTA,
+        "the server got more requests than its quota allows"
+    );
+    ensure!(stats.open_breakers.is_empty(), "a breaker is still open at the end");
     Ok(())
 }
 
@@ -83,7 +86,7 @@ fn introduce(index: &Index) {
     say(format_args!(
         "A flaky index of {} packages, on 127.0.0.1\n\n\
          server:  {QUOTA} requests in any {SPAN:?}; request {HICCUP} gets a 503 with `Retry-After: 1`, requests {first} to {last} get a 503\n\
-         look_up: {} attempts; {} starts in any {:?}; breaker after {} failed calls, for {:?}; values are kept\n",
+         look_up: {} attempts; {} starts in any {:?}; breaker opens after {} failed calls, for {:?}; values are cached\n",
         index.len(),
         retry.map_or(1, |retry| retry.attempts),
         rate.as_ref().map_or(0, |rate| rate.calls),
@@ -106,8 +109,8 @@ fn summarise(calls: usize, stats: &ManagerStats, log: &Log) {
         .map(|(status, count)| format!("{count} × {status}"))
         .collect();
     say(format_args!(
-        "\n  the manager: {calls} calls of `look_up`, {cache_hits} from the cache, {retries} retries, breakers open now: {}\n  \
-         the server:  {} requests ({}), at most {} in any {} s, of {QUOTA} allowed",
+        "\n  the manager: {calls} calls of `look_up`, {cache_hits} from the cache, {retries} retries, {} open breakers\n  \
+         the server:  {} requests ({}), at most {} in any {} s; {QUOTA} are allowed",
         open_breakers.len(),
         log.requests.len(),
         statuses.join(", "),

@@ -1,4 +1,4 @@
-//! Questions, some of which have been asked before in other words.
+//! Questions, some of them the same in other words.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use shared::{console::say, embedder::WordHasher};
 
 use crate::guide;
 
-/// How near a question must be to one that was answered. Found by looking at pairs: with another embedder it is another number.
+/// Similarity above which a cached answer is used. Found by comparing pairs of questions; another embedder needs another threshold.
 const THRESHOLD: f32 = 0.7;
 
 const QUESTIONS: [&str; 4] = [
     "How do I stop a running task?",
     // The same words.
     "How can I stop a task that is running?",
-    // Another question, of the same form.
+    // Another question in similar words.
     "How does a running task report progress?",
-    // The first question, in words that have nothing in common with it.
+    // The first question in entirely different words.
     "Is there a way to cancel work halfway?",
 ];
 
-/// The tool, whose answers are given again to questions that are near enough.
+/// Tool with a semantic cache.
 pub(crate) fn tool() -> FunctionTool {
     let keep = Duration::from_secs(60);
     ask_guide::tool().semantic_cache(SemanticCache::new(WordHasher, ["question"], THRESHOLD, keep))
 }
 
-/// Says which section of the library's guide answers a question.
+/// Finds the section of the library's guide that answers a question.
 #[async_tool(effect = "read")]
 fn ask_guide(question: String) -> Option<String> {
     guide::find_section(&question)
@@ -42,22 +42,25 @@ pub(crate) async fn ask(manager: &AsyncToolManager) -> anyhow::Result<()> {
         let call = ToolCall::new(format!("question_{number}"), "ask_guide", json!({"question": question}));
         let task = manager.submit(&SessionId::new("questions"), call)?;
         let result = task.outcome().await;
-        let answer = result.outcome.value().context("the guide could not be searched")?;
+        let answer = result.outcome.value().context("can't search the guide")?;
         let answer = answer.as_str().unwrap_or("no section has these words");
 
         let nearest = kept.iter().map(|known| WordHasher.similarity(known, question));
         let nearest = nearest.fold(0.0, f32::max);
-        // A function that was not started has not made the value.
+        // Without an attempt the function has not run, so the value is from the cache.
         let is_from_cache = result.attempts == 0;
         let how = if is_from_cache {
-            "kept: the function did not run"
+            "from the cache: the function did not run"
         } else {
             "looked up in the guide"
         };
         say(format_args!(
             "  {question:<45} {nearest:>7.2}  {THRESHOLD:>9.2}  \"{answer}\", {how}"
         ));
-        ensure!(is_from_cache == (nearest >= THRESHOLD), "the cache sees it otherwise");
+        ensure!(
+            is_from_cache == (nearest >= THRESHOLD),
+            "the cache disagrees with the threshold"
+        );
         if !is_from_cache {
             kept.push(question);
         }

@@ -1,4 +1,4 @@
-//! An HTTP server that has bad days.
+//! An HTTP server that fails on a fixed schedule.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -19,28 +19,28 @@ use crate::{
     window::most_within,
 };
 
-/// How many requests the server lets a client make within [`SPAN`]; what is more gets a 429.
+/// Requests that the server allows within [`SPAN`]; further requests get a 429.
 pub(crate) const QUOTA: usize = 4;
-/// The span of time of the quota.
+/// Window of the quota.
 pub(crate) const SPAN: Duration = Duration::from_secs(1);
-/// This request gets a 503 with `Retry-After: 1`.
+/// Number of the request that gets a 503 with `Retry-After: 1`.
 pub(crate) const HICCUP: usize = 2;
-/// These requests get a 503, and are not told when to come back.
+/// Numbers of the requests that get a 503 without `Retry-After`.
 pub(crate) const OUTAGE: RangeInclusive<usize> = 10..=15;
 
-/// A server of this machine's, on a free port, until it is dropped.
+/// A server on this machine, on a free port; dropping it stops it.
 pub(crate) struct Server {
     address: SocketAddr,
     log: Arc<Mutex<Log>>,
     accepting: JoinHandle<()>,
 }
 
-/// What the server has seen.
+/// Log of the requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
-    /// When the requests came.
+    /// Times of the requests.
     pub(crate) requests: Vec<Instant>,
-    /// How many were answered with each status: 200, 404, 429, 503.
+    /// Number of answers with each status: 200, 404, 429, 503.
     pub(crate) statuses: std::collections::BTreeMap<u16, usize>,
 }
 
@@ -73,7 +73,7 @@ impl Drop for Server {
 }
 
 async fn accept(listener: TcpListener, index: Arc<Index>, log: Arc<Mutex<Log>>) {
-    // An error is that of one connection, or passes: the next client is served.
+    // An error concerns a single connection or is transient, so the loop continues.
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(serve(stream, Arc::clone(&index), Arc::clone(&log)));
@@ -81,11 +81,11 @@ async fn accept(listener: TcpListener, index: Arc<Index>, log: Arc<Mutex<Log>>) 
     }
 }
 
-/// Answers one request. A client that has gone gets no answer.
+/// Answers one request. Ignores errors, because the client may have disconnected.
 async fn serve(mut stream: TcpStream, index: Arc<Index>, log: Arc<Mutex<Log>>) {
     if let Ok(path) = read_request(&mut stream).await {
         let answer = lock(&log).answer(&path, &index, Instant::now());
-        let _the_client_has_gone = write_answer(&mut stream, &answer).await;
+        let _client_disconnected = write_answer(&mut stream, &answer).await;
     }
 }
 
@@ -114,7 +114,7 @@ impl Log {
         }
     }
 
-    /// The most requests that came within any span of the quota's length.
+    /// Largest number of requests within any window of the quota's length.
     pub(crate) fn busiest(&self) -> usize {
         most_within(&self.requests, SPAN)
     }

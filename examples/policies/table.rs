@@ -1,4 +1,4 @@
-//! Calls and what became of them, a row for each.
+//! A table of calls and their results.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use shared::console::say;
 
 use crate::index::Package;
 
-/// Makes calls and prints the table row by row.
+/// Makes calls and prints a row for each.
 pub(crate) struct Table {
     manager: AsyncToolManager,
     began: Option<Timestamp>,
@@ -28,12 +28,12 @@ impl Table {
         }
     }
 
-    /// How many calls have been made.
+    /// Number of calls so far.
     pub(crate) fn calls(&self) -> usize {
         self.calls
     }
 
-    /// Looks up these packages at the same time, and waits for all; how long the last error asks to wait before another try.
+    /// Looks up these packages concurrently and waits for all; returns the `retry_after` of the last call's error.
     pub(crate) async fn look_up(&mut self, packages: &[&str]) -> anyhow::Result<Option<Duration>> {
         let mut tasks = Vec::new();
         for package in packages {
@@ -54,7 +54,7 @@ impl Table {
         }
         let is_open = !self.manager.stats().open_breakers.is_empty();
         match (self.has_open_breaker, is_open) {
-            (false, true) => say("          -- the breaker has opened: the index is left alone for a while"),
+            (false, true) => say("          -- the breaker has opened: no requests to the index for a while"),
             (true, false) => say("          -- the breaker has closed again"),
             _ => {}
         }
@@ -75,30 +75,27 @@ fn row(result: &AsyncTaskResult, began: Timestamp) -> String {
     )
 }
 
-/// Told from the record of the call.
+/// Explanation of a result, from its record.
 fn what_happened(result: &AsyncTaskResult) -> String {
     let mut what = match &result.outcome {
         TaskOutcome::Completed(_) if result.attempts == 0 => "from the cache, without a request".to_owned(),
         TaskOutcome::Completed(value) => found(value),
         TaskOutcome::Failed(error) if result.attempts == 0 => match error.retry_after() {
-            Some(after) => format!(
-                "breaker open: refused at once, come back in {:.1} s",
-                after.as_secs_f64()
-            ),
+            Some(after) => format!("breaker open: refused at once, retry in {:.1} s", after.as_secs_f64()),
             None => format!("refused: {error}"),
         },
-        TaskOutcome::Failed(error) => format!("given up: {error}"),
+        TaskOutcome::Failed(error) => format!("failed: {error}"),
         other => other.status().to_string(),
     };
     match result.attempts {
         0 | 1 => {}
-        2 => what += "; tried once more",
-        attempts => what += &format!("; tried {} times more", attempts - 1),
+        2 => what += "; 1 retry",
+        attempts => what += &format!("; {} retries", attempts - 1),
     }
-    // Slots there are enough of.
+    // There are enough slots, so only the rate limit makes a call wait.
     let waited = result.timing.queued();
     if result.attempts > 0 && waited >= Duration::from_millis(50) {
-        what += &format!("; held back {:.1} s by the rate limit", waited.as_secs_f64());
+        what += &format!("; delayed {:.1} s by the rate limit", waited.as_secs_f64());
     }
     what
 }
@@ -106,6 +103,6 @@ fn what_happened(result: &AsyncTaskResult) -> String {
 fn found(value: &serde_json::Value) -> String {
     match Package::deserialize(value) {
         Ok(package) => format!("{}, needed by {}", package.versions.join(" and "), package.needed_by),
-        Err(error) => format!("a value that can't be read: {error}"),
+        Err(error) => format!("can't read the value: {error}"),
     }
 }

@@ -1,10 +1,10 @@
-//! How many of some moments lie close together.
+//! Counts of moments within a window.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The most moments that lie in any span of this length, wherever it begins. The moments are in order.
+/// Largest number of moments within any window of length `span`. The moments must be in order.
 pub(crate) fn most_within(moments: &[Instant], span: Duration) -> usize {
     let within = |(index, first): (usize, &Instant)| {
         let from_here = &moments[index..];

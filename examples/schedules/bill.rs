@@ -1,4 +1,4 @@
-//! What a schedule costs.
+//! Cost of a schedule.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,32 +9,32 @@ use crate::{
     tokens,
 };
 
-/// The system prompt of all schedules.
+/// System prompt of all schedules.
 pub(crate) const SYSTEM: &str = "You look things up, and say what you make of them.";
-/// Until the first token of a turn.
+/// Time to the first token of a turn.
 const FIRST_TOKEN: Duration = Duration::from_millis(500);
-/// For each token of a turn.
+/// Time for each token of a turn.
 const TOKEN: Duration = Duration::from_millis(10);
 
-/// What has been spent, and when something was said.
+/// Calls, tokens and time that a schedule has used.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bill {
     pub(crate) model_calls: u32,
     pub(crate) input: u64,
     pub(crate) output: u64,
-    /// When the last turn ended.
+    /// Time when the last turn ended.
     pub(crate) makespan: Duration,
-    /// The time in which the model read and wrote.
+    /// Total time in which the model generated.
     pub(crate) generating: Duration,
-    /// When turns began that said something to the user, and when they had said it.
+    /// Start and end of each text to the user; the start is that of its turn.
     spoken: Vec<(Duration, Duration)>,
 }
 
-/// The parts of a turn, each with the time from its begin to the end of the part.
+/// Parts of a turn, each with the time from the start of the turn to the end of the part.
 pub(crate) type Paced = Vec<(Duration, Part)>;
 
 impl Bill {
-    /// The model is asked at `now`. Gives what it says, and how long it takes in all.
+    /// Plays a turn of the model that begins at `now`; returns its parts and its duration.
     pub(crate) fn ask(
         &mut self,
         clerk: &Clerk,
@@ -60,7 +60,7 @@ impl Bill {
         (paced, took)
     }
 
-    /// How long the user's messages wait at most for a word of the model's that was written with them in sight.
+    /// Longest time from a message of the user to the end of the first text in a turn that has read the message.
     pub(crate) fn first_word(&self, messages: &[(Duration, &str)]) -> Duration {
         let waits = messages.iter().filter_map(|(at, _)| {
             let (_, said) = self.spoken.iter().find(|(began, _)| began >= at)?;

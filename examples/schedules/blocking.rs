@@ -1,4 +1,4 @@
-//! Schedules that stand still while tools run.
+//! Schedules in which the model waits while tools run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,16 +12,16 @@ use crate::{
     clerk::{self, Clerk, Part, TOOL},
 };
 
-/// What the model waits for after a turn.
+/// Order of the calls of a turn; the model waits for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Its calls, one after the other.
+    /// One after the other.
     OneByOne,
-    /// The slowest of its calls, which run side by side: what most frameworks do.
+    /// Concurrently, as in most frameworks.
     Together,
 }
 
-/// Simulates it; gives the bill and the conversation.
+/// Simulates the schedule; returns the bill and the conversation.
 pub(crate) fn run(clerk: &Clerk, tools: &[ToolDefinition], order: Order) -> (Bill, Vec<Arc<Message>>) {
     let trace = clerk.trace();
     let (mut bill, mut now) = (Bill::default(), Duration::ZERO);
@@ -75,7 +75,7 @@ pub(crate) fn run(clerk: &Clerk, tools: &[ToolDefinition], order: Order) -> (Bil
     }
 }
 
-/// The text of a turn, and its calls with their places in the trace.
+/// Text of a turn, and its calls with their indices in the trace.
 pub(crate) fn split(parts: crate::bill::Paced) -> (String, Vec<(usize, async_tool_runtime::ToolCall)>) {
     let (mut text, mut calls) = (String::new(), Vec::new());
     for (_, part) in parts {

@@ -1,4 +1,4 @@
-//! How much faster than waiting a schedule can be, by two papers.
+//! Bounds of two papers on the speed-up over waiting.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use crate::{bill::Bill, trace::Trace};
 
 /// Bounds on the speed-up over a model that waits for each call.
 pub(crate) struct Bounds {
-    /// `1 + exec / generate` (AsyncLM, arXiv 2412.07017): as if all tools ran while the model writes.
+    /// `1 + exec / generate` (AsyncLM, arXiv 2412.07017). It assumes that all tools run while the model writes.
     pub(crate) async_lm: f64,
-    /// `(T_llm + T_tool) / max(T_llm, critical path)` (AsyncFC, arXiv 2605.15077): as if the model never had to wait for a result before
-    /// it goes on, and tools only for each other.
+    /// `(T_llm + T_tool) / max(T_llm, critical path)` (AsyncFC, arXiv 2605.15077). It assumes that tools wait only for each other, and that
+    /// the model waits for no result.
     pub(crate) async_fc: f64,
 }
 
 impl Bounds {
-    /// For a trace, and what the schedule costs in which everything waits.
+    /// Computes the bounds from a trace, and from the cost of its blocking schedule.
     pub(crate) fn of(trace: &Trace, blocking: &Bill) -> Self {
         let (model, tools) = (blocking.generating, trace.work());
         Self {

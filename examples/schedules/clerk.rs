@@ -1,4 +1,4 @@
-//! What the model says next: a script, so that every schedule has the same model.
+//! A scripted model, the same for every schedule.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ const CONCLUSION: &str = "That is all of it. What the sources say fits together:
     confirm it from different sides, and none of them contradicts. I would act on the first finding, keep the second in mind, and \
     ignore the rest unless something changes. If you want to know more about one of them, say which, and I'll look deeper into it.";
 
-/// A model that makes the calls of a trace as soon as it can, and draws its conclusion when it has all results.
+/// A model that makes each call of a trace as soon as its arguments are known, and writes its conclusion when it has all results.
 #[derive(Clone)]
 pub(crate) struct Clerk {
     trace: Arc<Trace>,
-    /// Whether it may put a call in the place of its result.
+    /// True if the result of another call may be an argument before that call has ended.
     futures: bool,
 }
 
-/// A part of what it says.
+/// Part of a turn.
 pub(crate) enum Part {
     Text(String),
     Call(ToolCall),
@@ -44,7 +44,7 @@ impl Clerk {
         &self.trace
     }
 
-    /// The next turn, after these messages.
+    /// Next turn after these messages.
     pub(crate) fn turn(&self, messages: &[Arc<Message>]) -> Vec<Part> {
         let made = calls_made(messages);
         let is_in: Vec<bool> = (0..self.trace.calls.len())
@@ -68,7 +68,7 @@ impl Clerk {
         vec![Part::Text(text)]
     }
 
-    /// The call at this place, if what it needs is known.
+    /// Call at this index of the trace; `None` if the result that it needs is not known.
     fn call(&self, place: usize, is_in: &[bool]) -> Option<Part> {
         let mut arguments = json!({"n": place, "topic": "the migration of the arctic tern"});
         if let Some(source) = self.trace.calls[place].needs {
@@ -82,15 +82,15 @@ impl Clerk {
     }
 }
 
-/// What a call gives.
+/// Result of a call.
 pub(crate) fn result(place: usize) -> Value {
     json!({
         "id": result_id(place),
-        "text": "It breeds in the north and winters in the south, and so sees two summers a year and more daylight than anybody else.",
+        "text": "It breeds in the north and winters in the south, and so sees two summers a year and more daylight than any other animal.",
     })
 }
 
-/// How many times the result of a call stands in what the model is shown.
+/// Number of times that the messages contain the result of a call.
 pub(crate) fn times_shown(messages: &[Arc<Message>], place: usize) -> usize {
     let mark = format!(r#""id":"{}""#, result_id(place));
     let shown = messages.iter().map(|message| match &**message {
@@ -105,7 +105,7 @@ pub(crate) fn times_shown(messages: &[Arc<Message>], place: usize) -> usize {
     shown.sum()
 }
 
-/// Whether the conclusion has been drawn.
+/// True if the model has written its conclusion.
 pub(crate) fn is_concluded(messages: &[Arc<Message>]) -> bool {
     let is_it = |message: &Arc<Message>| matches!(&**message, Message::Assistant { text, .. } if text == CONCLUSION);
     messages.iter().any(is_it)

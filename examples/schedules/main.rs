@@ -1,11 +1,11 @@
-//! What it costs to wait, and what it costs not to: the same work under seven schedules.
+//! The cost of waiting, and of not waiting: the same work under several schedules.
 //!
 //! ```text
 //! cargo run --example schedules
 //! ```
 //!
-//! The schedules of others are simulated. This library's are its agent and its manager themselves, on a clock that is stopped, so the
-//! program takes no longer than it computes. All have the same model, which is a script, at the same speed.
+//! The schedules of other libraries are simulated. Those of this library are run, with its agent and its manager. The clock is paused, so
+//! the program doesn't wait. All schedules have the same scripted model, at the same speed.
 
 mod bill;
 mod blocking;
@@ -31,35 +31,34 @@ use table::Row;
 use trace::Trace;
 
 const INTRODUCTION: &str = "\
-One model, the same work, and several ways to wait for it
+The same model and the same work under several schedules
 
   blocking            the model waits for each call, one after the other                                  simulated
-  parallel, blocking  the calls of a turn run side by side, and the model waits for the slowest           simulated
-  the original        an id at once; each result is a message and a model call of its own                 simulated
-  ours, ...           this library: the agent itself
-    eager             the default: what isn't done within 0.25 s is acknowledged, and the model goes on
-    learned           eager, in a session that has seen six calls of the tool: it waits as long as is worth it
+  parallel, blocking  the calls of a turn run concurrently, and the model waits for the slowest           simulated
+  the original        each call returns an id at once; each result is a message and a model call          simulated
+  ours, ...           the agent of this library                                                           run
+    eager             the default: calls that take over 0.25 s are acknowledged, and the model continues
+    learned           eager, after six calls of the tool: the session has learned how long to wait
     join              eager, and the calls of a turn wake the model together
-    deferred          the model isn't asked again for acknowledgements alone
-    batch             `run_to_completion`: the model is asked again when all is done
-    futures           arguments may be other calls' results
+    deferred          acknowledgements alone don't cause a model call
+    batch             `run_to_completion`: the next model call comes when all calls have ended
+    futures           arguments may be the results of other calls
 
-The model takes 0.5 s to its first token and 10 ms for each. Four bytes are a token, for all alike; input is what all model calls
-read, from a cache or not. Ours starts calls that only read while the turn still streams; the others wait for its end.
-First word: how long a message of the user's waits at most until the model has said something to it.";
+The model takes 0.5 s to its first token, and 10 ms for each token. A token is four bytes, for all schedules. `input` counts the
+tokens that all model calls read, cached or not. Ours starts calls with the effect `read` while the turn still streams; the other
+schedules wait for the end of the turn. `first word` is the longest time from a message of the user to the end of the next text.";
 
 const ADVICE: &str = "
-What to choose
+Recommendations
 
-  Somebody waits for the answer, and may speak meanwhile: eager, the default. An acknowledgement costs one model call more than
-    waiting, with all it reads; that is what the first word is paid with (c, f). What the others cost in input, ours costs too, and
-    the `task` tool and the notices of its tools on top.
-  Tools that are fast: nothing to choose. The session learns how long they take and waits, and costs what waiting costs (a).
-  Results that are of use only together: a join, for fewer model calls than eager (b, c), and the conversation stays open.
-  Nobody reads along: `run_to_completion`. The fewest model calls: as many as waiting, and never slower (all).
-  Calls that need each other's results: futures. One turn in place of one for each link (d).
-  Only blocking is cheaper in tokens than a batch of ours, by what the tools' descriptions say more. Don't use this library where no
-    tool is slow.";
+  A user waits for the answer and may write meanwhile: eager, the default. An acknowledgement costs one more model call, with all its
+    input, and buys an early first word (c, f). The `task` tool and the notices of the tools add to the input of every call.
+  The tools are fast: no setting is needed. The session learns how long they take and waits, at the cost of blocking (a).
+  The results are useful only together: a join. It makes fewer model calls than eager, and the user can still write (b, c).
+  No user follows the conversation: `run_to_completion`. It makes as few model calls as blocking, and is never slower (all).
+  Calls need each other's results: futures. One turn replaces one turn for each link of the chain (d).
+  Blocking alone needs fewer tokens than our batch, because its tools have shorter descriptions. Don't use this library if no tool is
+    slow.";
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> anyhow::Result<()> {
@@ -71,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints the table of a trace, and fails where a schedule has lost or doubled a result.
+/// Prints the table of a trace; fails if a schedule has lost or doubled a result.
 async fn compare(trace: &Arc<Trace>) -> anyhow::Result<()> {
     let clerk = Clerk::new(Arc::clone(trace), false);
     let quiet = [ours::definition(trace, Background::Never)];
@@ -116,7 +115,7 @@ async fn compare(trace: &Arc<Trace>) -> anyhow::Result<()> {
     explain(trace, &rows, deliveries[0])
 }
 
-/// Every result has come to the model, once, and the work is done.
+/// Checks that the model was shown every result once, and that it has written its conclusion.
 fn check(name: &str, trace: &Trace, messages: &[Arc<Message>]) -> anyhow::Result<()> {
     for place in 0..trace.calls.len() {
         let times = clerk::times_shown(messages, place);
@@ -128,13 +127,13 @@ fn check(name: &str, trace: &Trace, messages: &[Arc<Message>]) -> anyhow::Result
     }
     ensure!(
         clerk::is_concluded(messages),
-        "{}: {name}: the work isn't done",
+        "{}: {name}: the model has not written its conclusion",
         trace.name
     );
     Ok(())
 }
 
-/// Says what the numbers show, and fails where they don't.
+/// Explains the numbers; fails if they don't support the explanation.
 fn explain(trace: &Trace, rows: &[Row], deliveries: usize) -> anyhow::Result<()> {
     let find = |name| {
         rows.iter()
@@ -146,7 +145,7 @@ fn explain(trace: &Trace, rows: &[Row], deliveries: usize) -> anyhow::Result<()>
     let (blocking, original) = (find("parallel, blocking"), find("the original"));
     let (eager, batch): (Bill, Bill) = (find("ours, eager"), find("ours, batch"));
     say(format_args!(
-        "  eager against waiting: {:+} model calls, {:+} tokens read; against the original: {:+} and {:+}. {} completions in {} deliveries.",
+        "  eager against blocking: {:+} model calls, {:+} tokens read; against the original: {:+} and {:+}. {} results in {} deliveries.",
         i64::from(eager.model_calls) - i64::from(blocking.model_calls),
         eager.input.cast_signed() - blocking.input.cast_signed(),
         i64::from(eager.model_calls) - i64::from(original.model_calls),
@@ -157,25 +156,25 @@ fn explain(trace: &Trace, rows: &[Row], deliveries: usize) -> anyhow::Result<()>
     if trace.has_chain() {
         let futures = find("ours, batch, futures");
         say(format_args!(
-            "  a chain of {} calls: {} model calls by waiting, {} with futures.",
+            "  a chain of {} calls: {} model calls with blocking, {} with futures.",
             trace.calls.len(),
             blocking.model_calls,
             futures.model_calls
         ));
         ensure!(
             futures.model_calls == 2,
-            "a chain of futures is one turn, and one for its results"
+            "a chain with futures must take one turn, and one more for its results"
         );
     }
     if trace.messages.len() == 1 {
         ensure!(
             batch.model_calls <= blocking.model_calls,
-            "a batch makes as few model calls as waiting"
+            "a batch must make no more model calls than blocking"
         );
     }
     ensure!(
         eager.model_calls <= original.model_calls,
-        "results that come together are one model call"
+        "eager must make no more model calls than the original"
     );
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! The schedule of mikegc-aws/async-agentic-tools, in Python, from which this library has its idea.
+//! The schedule of mikegc-aws/async-agentic-tools, a Python library that inspired this one.
 //!
-//! A call is answered with an id at once, and the model goes on. Every completion is a message of its own, and a model call of its
-//! own; what comes while the model is busy waits. There, completions that come while the agent is idle can begin several model calls
-//! at the same time, because its flag is checked before it is set; here they come one after the other, as was meant.
+//! A call is answered with an id at once, and the model continues. Every result is a message and a model call of its own. Messages that
+//! come while the model is busy wait. In the Python library, results that come while the agent is idle can start several model calls at
+//! once: a race between checking and setting its flag. This simulation plays them one after the other, as intended.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ enum News {
     Completed(usize),
 }
 
-/// Simulates it; gives the bill and the conversation.
+/// Simulates the schedule; returns the bill and the conversation.
 pub(crate) fn run(clerk: &Clerk, tools: &[ToolDefinition]) -> (Bill, Vec<Arc<Message>>) {
     let trace = clerk.trace();
     let said = trace
@@ -80,7 +80,7 @@ pub(crate) fn run(clerk: &Clerk, tools: &[ToolDefinition]) -> (Bill, Vec<Arc<Mes
     (bill, messages)
 }
 
-/// As long as a UUID, which is what a model is given there.
+/// Id of a task. It is as long as the UUIDs of the Python library, so that it costs as many tokens.
 fn id(place: usize) -> String {
     format!("0192c4e0-7b1a-7c3e-9d5f-{place:012}")
 }

@@ -1,4 +1,4 @@
-//! This library's schedules: not simulated, but the agent itself, with its manager, on a clock that is stopped.
+//! The schedules of this library: its agent and its manager, run with a paused clock.
 
 use std::{
     collections::VecDeque,
@@ -28,25 +28,25 @@ use crate::{
     trace::Trace,
 };
 
-/// How many calls the agent has seen in a session that has learned how long its tool takes.
+/// Calls from which a session learns how long its tool takes.
 const LESSONS: usize = 6;
 
-/// How the agent is set up.
+/// Settings of the agent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Setting {
-    /// The model isn't asked again for acknowledgements alone.
+    /// Acknowledgements alone don't cause a model call.
     pub(crate) deferred: bool,
-    /// [`AsyncAgent::run_to_completion`], and not [`AsyncAgent::send`].
+    /// The first message goes through [`AsyncAgent::run_to_completion`] instead of [`AsyncAgent::send`].
     pub(crate) batch: bool,
     /// The calls of a turn wake the model together.
     pub(crate) join: bool,
-    /// The session has seen calls of the tool before.
+    /// The session has learned from earlier calls of the tool.
     pub(crate) learned: bool,
-    /// Arguments may be other calls' results.
+    /// Arguments may be the results of other calls.
     pub(crate) futures: bool,
 }
 
-/// Runs it; gives the bill, the conversation, and how many messages held results that came late.
+/// Runs the schedule; returns the bill, the conversation, and the number of deliveries of late results.
 pub(crate) async fn run(trace: &Arc<Trace>, setting: Setting) -> anyhow::Result<(Bill, Vec<Arc<Message>>, usize)> {
     let manager = AsyncToolManager::builder()
         .tool(tool(trace, Background::Auto, setting.futures))
@@ -76,7 +76,7 @@ pub(crate) async fn run(trace: &Arc<Trace>, setting: Setting) -> anyhow::Result<
     for (at, text) in &trace.messages {
         sleep_until(begin + *at).await;
         if setting.batch && at.is_zero() {
-            // The next message may have to come before this one is done with.
+            // In the background, because the next message may come before this run has ended.
             let (agent, text) = (agent.clone(), *text);
             tokio::spawn(async move { agent.run_to_completion(text).await });
             tokio::task::yield_now().await;
@@ -84,7 +84,7 @@ pub(crate) async fn run(trace: &Arc<Trace>, setting: Setting) -> anyhow::Result<
             agent.send(*text).await?;
         }
     }
-    // A clock that is stopped goes on when all wait: the message of the batch is taken by then.
+    // A paused clock advances when every task waits, so the agent has taken the message of the batch by then.
     sleep(Duration::from_millis(1)).await;
     agent.run_until_idle().await?;
     let messages = model.since(&agent.transcript().await?).to_vec();
@@ -97,7 +97,7 @@ pub(crate) async fn run(trace: &Arc<Trace>, setting: Setting) -> anyhow::Result<
     Ok((bill, messages, late))
 }
 
-/// The tool of all schedules. Only where it never runs in the background is the model told nothing of that.
+/// Tool of all schedules. Its description mentions the background, unless `background` is `Never`.
 pub(crate) fn tool(trace: &Arc<Trace>, background: Background, futures: bool) -> FunctionTool {
     let schema = json!({
         "type": "object",
@@ -125,24 +125,24 @@ pub(crate) fn tool(trace: &Arc<Trace>, background: Background, futures: bool) ->
         .futures(futures)
 }
 
-/// What the model of a schedule that is simulated is told of the tool.
+/// Definition of the tool, for the simulated schedules.
 pub(crate) fn definition(trace: &Arc<Trace>, background: Background) -> ToolDefinition {
     tool(trace, background, false).definition().clone()
 }
 
-/// The clerk at the speed of a model.
+/// Scripted model with the speed of a real model.
 struct Paced {
     clerk: Clerk,
     bill: Arc<Mutex<Bill>>,
-    /// Whether the session is at its lessons, which cost nothing.
+    /// True during the lessons, which are not billed.
     learns: AtomicBool,
-    /// How many messages the lessons have left, which the clerk doesn't look at and nobody pays for.
+    /// Number of messages from the lessons. The clerk ignores them, and they are not billed.
     before: AtomicUsize,
     begin: Mutex<Instant>,
 }
 
 impl Paced {
-    /// The lessons are over.
+    /// Ends the lessons, which have left `before` messages.
     fn begin(&self, before: usize) {
         self.before.store(before, Ordering::Relaxed);
         self.learns.store(false, Ordering::Relaxed);
@@ -153,7 +153,7 @@ impl Paced {
         messages.get(self.before.load(Ordering::Relaxed)..).unwrap_or_default()
     }
 
-    /// A turn of the lessons: calls without what they need, then a word.
+    /// Turn of the lessons: first calls without dependencies, then text.
     fn lesson(&self, messages: &[Arc<Message>]) -> ModelStream {
         if messages.len() > 1 {
             return ModelStream::text("It works.");
@@ -198,7 +198,7 @@ impl Model for Paced {
     }
 }
 
-/// Events, each at its time.
+/// Stream of events, each at its time.
 struct Events {
     began: Instant,
     events: VecDeque<(Duration, ModelEvent)>,

@@ -1,4 +1,4 @@
-//! The schedules of one trace, a row for each.
+//! Table of the schedules of a trace.
 
 use shared::console::say;
 

@@ -1,7 +1,7 @@
-//! A count of tokens that is the same for all: four bytes of what the model reads or writes are a token.
+//! Token count: a token is four bytes of the text that the model reads or writes.
 //!
-//! It is the usual rule of thumb for English and JSON. It is wrong for each message by some tens of percent, and by the same for
-//! every schedule, so that their differences are right.
+//! This is the usual rule of thumb for English and JSON. It is wrong by some tens of percent for a message. The error is the same for
+//! every schedule, so it does not affect their comparison.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 const BYTES: usize = 4;
 
-/// The tokens of a text.
+/// Number of tokens of a text.
 pub(crate) fn count(text: &str) -> u64 {
     text.len().div_ceil(BYTES) as u64
 }
@@ -19,7 +19,7 @@ pub(crate) fn of_call(call: &ToolCall) -> u64 {
     count(&json!({"id": call.id, "name": call.name, "arguments": call.arguments}).to_string())
 }
 
-/// What the model reads before the conversation: the system prompt and the tools.
+/// Number of tokens before the conversation: those of the system prompt and of the tools.
 pub(crate) fn of_prefix(system: &str, tools: &[ToolDefinition]) -> u64 {
     let tools = tools.iter().map(|tool| {
         let tool = json!({"name": tool.name, "description": tool.description, "parameters": tool.input_schema});

@@ -1,23 +1,23 @@
-//! The work that the schedules are compared on.
+//! The workloads on which the schedules are compared.
 
 use std::{f64::consts::TAU, time::Duration};
 
 use async_tool_runtime::Effect;
 
-/// Look-ups that have to be made, how long each takes, and what the user says meanwhile.
+/// A workload: look-ups with their durations, and messages of the user.
 pub(crate) struct Trace {
     pub(crate) name: &'static str,
     pub(crate) calls: Vec<LookUp>,
-    /// What the user says, and when; the first at once.
+    /// Messages of the user with their times; the time of the first is 0.
     pub(crate) messages: Vec<(Duration, &'static str)>,
     pub(crate) effect: Effect,
 }
 
-/// One call.
+/// A call of the workload.
 #[derive(Clone, Copy)]
 pub(crate) struct LookUp {
     pub(crate) takes: Duration,
-    /// The call whose result is an argument of this one, by its place.
+    /// Index of the call whose result is an argument of this call.
     pub(crate) needs: Option<usize>,
 }
 
@@ -32,17 +32,17 @@ impl Trace {
         }
     }
 
-    /// Whether an argument of a call is another's result.
+    /// True if a call needs the result of another.
     pub(crate) fn has_chain(&self) -> bool {
         self.calls.iter().any(|call| call.needs.is_some())
     }
 
-    /// The time of all calls, one after the other.
+    /// Total time of all calls.
     pub(crate) fn work(&self) -> Duration {
         self.calls.iter().map(|call| call.takes).sum()
     }
 
-    /// The time of the longest chain of calls of which each needs the one before.
+    /// Time of the longest chain of calls in which each needs the result of the previous one.
     pub(crate) fn critical_path(&self) -> Duration {
         let mut ends: Vec<Duration> = Vec::with_capacity(self.calls.len());
         for call in &self.calls {
@@ -57,11 +57,11 @@ impl Trace {
     }
 }
 
-/// All of them. The same in every run.
+/// All workloads; the same in every run.
 pub(crate) fn all() -> Vec<Trace> {
     let millis = Duration::from_millis;
     let mut uniform = Trace::new("a  six fast calls of 0.4 s, with effects", [millis(400); 6]);
-    // They start when the turn is complete, all at once.
+    // Calls with effects start when the turn is complete, all at once.
     uniform.effect = Effect::Once;
     let mixed = Trace::new(
         "b  eight calls with log-normal times: median 1.5 s, some much longer",
@@ -72,7 +72,7 @@ pub(crate) fn all() -> Vec<Trace> {
         [500, 500, 60_000, 500, 500, 500].map(millis),
     );
     let mut chain = Trace::new(
-        "d  a chain of three calls of 2 s, each of which needs the one before",
+        "d  a chain of three calls of 2 s, each of which needs the result of the previous one",
         [millis(2_000); 3],
     );
     for place in 1..chain.calls.len() {
@@ -84,17 +84,17 @@ pub(crate) fn all() -> Vec<Trace> {
     );
     fan.effect = Effect::Once;
     let mut asked = Trace::new(
-        "f  four calls of 6 to 9 s, and a question of the user's after 5 s",
+        "f  four calls of 6 to 9 s, and a question of the user after 5 s",
         [6_000, 7_000, 8_000, 9_000].map(millis),
     );
     asked.messages.push((millis(5_000), "How far are you?"));
     vec![uniform, mixed, slow, chain, fan, asked]
 }
 
-/// Times as services have them: most near the median, a few far beyond.
+/// Log-normal times, as services have them: most near the median, a few far above it.
 fn log_normal(seed: u64, median: Duration, sigma: f64, count: usize) -> Vec<Duration> {
     let mut state = seed;
-    // SplitMix64 (Steele, Lea and Flood, 2014), as a number above zero and not above one.
+    // SplitMix64 (Steele, Lea and Flood, 2014), as a number above 0 and up to 1.
     let mut uniform = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = state;
@@ -104,7 +104,7 @@ fn log_normal(seed: u64, median: Duration, sigma: f64, count: usize) -> Vec<Dura
     };
     (0..count)
         .map(|_| {
-            // Box and Muller's transform.
+            // Box–Muller transform.
             let normal = (-2.0 * uniform().ln()).sqrt() * (TAU * uniform()).cos();
             let seconds = median.as_secs_f64() * (sigma * normal).exp();
             Duration::from_millis((seconds * 1_000.0) as u64)

@@ -1,4 +1,4 @@
-//! The agent of the programs.
+//! The agent that the programs share.
 
 use std::{path::Path, sync::Arc};
 
@@ -7,10 +7,10 @@ use async_tool_runtime::{AsyncAgent, AsyncToolManager, Model, RulePlanner};
 
 use crate::{tools, tree::Tree};
 
-/// How many tools run at once; further ones wait in the queue. Few, so that a queue can be seen.
+/// Tasks that run at once; further ones wait in the queue. The number is small, so that a queue can be seen.
 pub const SLOTS: usize = 4;
 
-/// What a language model is told at the start. The planner passes over it.
+/// System prompt for a language model. The rule planner ignores it.
 const SYSTEM: &str = "You help a user with the files of one directory tree. Every path is relative to it. Use the tools for all that \
     the user asks for: call all tools that a message needs at once, and leave out the arguments that the user says nothing about. Slow \
     tools go on in the background: say briefly what runs, and report each result when it comes. Never make a result up. Answer in one or \
@@ -18,26 +18,26 @@ const SYSTEM: &str = "You help a user with the files of one directory tree. Ever
 
 /// Starts an agent whose tools read the tree below `root`.
 ///
-/// `root` need not exist: the tools find out when they are called, and tell the model.
+/// `root` need not exist: each call of a tool then fails, and its error names `root`.
 ///
 /// # Errors
 ///
-/// The manager or the agent can't be set up.
+/// If the manager or the agent can't be set up.
 pub async fn start(root: &Path, model: Arc<dyn Model>) -> anyhow::Result<AsyncAgent> {
     let manager = AsyncToolManager::builder()
         .tools(tools::all())
         .state(Tree::new(root))
         .concurrency(SLOTS)
         .build()
-        .context("the tools can't be set up")?;
+        .context("can't set up the tools")?;
     AsyncAgent::builder(model, manager)
         .system(SYSTEM)
         .start()
         .await
-        .context("the agent can't be started")
+        .context("can't start the agent")
 }
 
-/// The stand-in for a model. It understands the names of the tools by itself; these sentences come on top.
+/// Rule planner, in place of a language model. It understands the names of the tools, and these sentences as well.
 #[must_use]
 pub fn planner() -> RulePlanner {
     RulePlanner::new()

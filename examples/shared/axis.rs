@@ -1,23 +1,23 @@
-//! The axis of a chart.
+//! The time axis of a chart.
 
 use std::time::Duration;
 
 use async_tool_runtime::task::Timestamp;
 
-/// Where nothing is drawn.
+/// Empty cell.
 pub(crate) const BLANK: char = ' ';
-/// Distances of marks on the axis; the first that gives few enough marks is taken.
+/// Distances between marks on the axis, in milliseconds; the first that gives at most [`MARKS_AT_MOST`] marks is used.
 const STEPS: [u64; 13] = [
     10, 50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 1_800_000,
 ];
 const MARKS_AT_MOST: u64 = 6;
 
-/// From times to columns.
+/// Maps times to columns.
 pub(crate) struct Axis {
     pub(crate) begin: Timestamp,
-    /// In milliseconds; not 0.
+    /// Length in milliseconds; not 0.
     pub(crate) length: u64,
-    /// In letters; not 0.
+    /// Width in characters; not 0.
     pub(crate) width: usize,
 }
 
@@ -42,7 +42,7 @@ impl Axis {
             .map(Duration::from_millis)
     }
 
-    /// The times above the marks.
+    /// Line with the times above the marks.
     pub(crate) fn numbers(&self) -> String {
         let mut line = String::new();
         for time in self.times() {

@@ -1,4 +1,4 @@
-//! Draws a timeline in the terminal.
+//! A chart of a session, for the terminal.
 
 use std::{fmt, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::{
 
 const QUEUED: char = '░';
 const RUNNING: char = '█';
-/// How wide the names are.
+/// Width of the column of names, in characters.
 const LABEL: usize = 20;
-/// A turn. Where several are in one column, their number stands there.
+/// One turn in a column. Several turns in a column are shown by their number.
 const TURN: char = '┃';
 
-/// A timeline as text: a row for the user, one for the model, and one for each task, on one axis.
+/// A timeline as text: on a common axis, a row for the user, a row for the model, and a row for each task.
 #[derive(Debug)]
 pub struct Chart<'a> {
     timeline: &'a Timeline,
@@ -24,7 +24,7 @@ pub struct Chart<'a> {
 }
 
 impl<'a> Chart<'a> {
-    /// A chart whose axis is `width` letters long.
+    /// A chart whose axis is `width` characters long; at least 10.
     #[must_use]
     pub fn new(timeline: &'a Timeline, width: usize) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl fmt::Display for Chart<'_> {
         };
         let axis = Axis {
             begin,
-            // A session of no length still has an axis.
+            // The axis needs a length, even if all events have the same time.
             length: end.since(begin).as_millis().max(1) as u64,
             width: self.width,
         };
@@ -57,7 +57,7 @@ impl fmt::Display for Chart<'_> {
         let starts: Vec<String> = self.timeline.turns.iter().map(began).collect();
         writeln!(
             f,
-            "\n  {QUEUED} waits for a slot   {RUNNING} runs   ▼ a message   {TURN} a turn, or the number of turns in one place"
+            "\n  {QUEUED} waits for a slot   {RUNNING} runs   ▼ a message   {TURN} a turn; a digit: that many turns in one column"
         )?;
         writeln!(f, "  turns began at {} s", starts.join(", "))
     }
@@ -68,7 +68,7 @@ fn row(f: &mut fmt::Formatter<'_>, label: &str, cells: &str, remark: &str) -> fm
     writeln!(f, "{}", line.trim_end())
 }
 
-/// A mark for each turn; where several begin in one column, their number.
+/// Draws a mark for each turn, or the number of turns if several share a column.
 fn turns(axis: &Axis, rows: &[TurnRow]) -> String {
     let mut cells = axis.blank();
     for row in rows {
@@ -85,7 +85,7 @@ fn turns(axis: &Axis, rows: &[TurnRow]) -> String {
     cells.into_iter().collect()
 }
 
-/// What is queued in a column is drawn before what runs in it, and what is too short for a column is drawn all the same.
+/// Draws the bar of a task. In a shared column, running covers queued. A task that is shorter than a column still gets one cell.
 fn bar(axis: &Axis, task: &TaskRow) -> String {
     let mut cells = axis.blank();
     let timing = &task.timing;

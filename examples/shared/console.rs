@@ -1,11 +1,11 @@
-//! Standard output, as a program that may be piped into `head` needs it.
+//! Standard output that tolerates a closed pipe, such as a pipe into `head`.
 
 use std::{
     fmt::Display,
     io::{Write as _, stdout},
 };
 
-/// Prints a line. Unlike `println!`, it does not panic where the reader has gone: the session goes on to its proper end.
+/// Prints a line. Unlike `println!`, it does not panic if the pipe is closed, so the session still ends properly.
 pub fn say(line: impl Display) {
-    let _nobody_reads = writeln!(stdout(), "{line}");
+    let _closed_pipe = writeln!(stdout(), "{line}");
 }

@@ -1,30 +1,34 @@
-//! Vectors of texts, without a model.
+//! An embedder without a model.
 
 use std::{error::Error, future::ready};
 
 use async_tool_runtime::{future::BoxFuture, policy::Embedder};
 
-/// How long the vectors are. A short text has some dozens of features, so that few of them share a place.
+/// Length of the vectors. A short text has some dozens of features, so few of them share an index.
 const DIMENSIONS: usize = 512;
-/// Words this short ("how", "do", "the") are in every question and say little of what it is about.
+/// Words up to this length ("how", "do", "the") are in every question and say little about its topic.
 const SHORT: usize = 3;
 
-/// Counts the words of a text and the groups of three letters in them, each in the place of the vector that its hash names.
+/// Embedder that counts words and groups of three letters, at indices of the vector that come from a hash.
 ///
-/// No weights, no network, always the same. So it knows letters, not meaning: a rewording that keeps the words is near, and one
-/// that keeps their stems half as near; "stop a job" is far from "cancel a running task", though it means the same; and "turn it on" is near "turn it off",
-/// though it doesn't. For synonyms and opposites, put a model's embeddings behind the same trait.
+/// It needs no weights and no network, and is deterministic. But it compares letters, not meaning:
+///
+/// - A rewording with the same words is near; a rewording with the same stems is half as near.
+/// - "stop a job" is far from "cancel a running task", though both mean the same.
+/// - "turn it on" is near "turn it off", though they are opposites.
+///
+/// For synonyms and opposites, implement the same trait with the embeddings of a model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WordHasher;
 
 impl WordHasher {
-    /// The vector of a text; all zero if it has no word.
+    /// Vector of a text; all zero if the text has no word.
     #[must_use]
     pub fn vector(self, text: &str) -> Vec<f32> {
         let mut vector = vec![0.0; DIMENSIONS];
         let mut add = |feature: &str, weight: f32| {
             let hash = fnv1a(feature);
-            // A bit that the place doesn't depend on: features that fall together cancel each other as often as they add up.
+            // From a bit that doesn't affect the index: features at the same index cancel each other as often as they add up.
             let sign = if hash >> 63 == 0 { 1.0 } else { -1.0 };
             vector[hash as usize % DIMENSIONS] += sign * weight;
         };
@@ -35,7 +39,7 @@ impl WordHasher {
                 1..=SHORT => add(word, 0.2),
                 count => {
                     add(word, 1.0);
-                    // Weighed so that a long word is not worth more than a short one.
+                    // Without this weight, a long word would count more than a short one.
                     let weight = 1.5 / (count as f32).sqrt();
                     let padded: Vec<char> = [' '].into_iter().chain(letters).collect();
                     for three in padded.windows(3) {
@@ -47,7 +51,7 @@ impl WordHasher {
         vector
     }
 
-    /// How near two texts are: the cosine of the angle between their vectors; 0 if one has no word.
+    /// Similarity of two texts: the cosine of the angle between their vectors; 0 if one has no word.
     #[must_use]
     pub fn similarity(self, one: &str, other: &str) -> f32 {
         let (one, other) = (self.vector(one), self.vector(other));
@@ -67,7 +71,7 @@ impl Embedder for WordHasher {
     }
 }
 
-/// FNV-1a in 64 bits (Fowler, Noll, Vo; RFC 9923): std's hashers may change from release to release.
+/// FNV-1a with 64 bits (Fowler, Noll, Vo; RFC 9923). The hashers of std may change between releases.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -103,7 +107,7 @@ mod tests {
         assert_eq!(WordHasher.similarity("?!", "?!"), 0.0);
     }
 
-    /// The test vectors of the algorithm's authors.
+    /// Test vectors of the algorithm's authors.
     #[test]
     fn the_hash_is_the_one_of_its_authors() {
         assert_eq!(fnv1a(""), 0xcbf2_9ce4_8422_2325);

@@ -1,8 +1,8 @@
-//! Programming languages, by the names of files.
+//! Programming languages, by file name.
 
 use std::path::Path;
 
-/// The language a file is written in, as far as its name tells.
+/// Language of a file, from its extension; `other` if the extension is unknown.
 pub(crate) fn language_of(path: &Path) -> &'static str {
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension.unwrap_or_default() {

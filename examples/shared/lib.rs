@@ -1,5 +1,5 @@
-//! What the programs share: tools that read a directory tree, the agent that calls them, the records of what agents and
-//! managers did, and an embedder.
+//! Shared parts of the programs: tools that read a directory tree, the agent that calls them, records of agents and managers, and
+//! an embedder.
 
 pub mod assistant;
 mod axis;

@@ -1,4 +1,4 @@
-//! The record of tasks that submit tasks, made of the manager's events.
+//! A record of tasks that submit tasks, from the manager's events.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,18 +10,18 @@ use async_tool_runtime::{
     task::{TaskSnapshot, Timestamp},
 };
 
-/// Tasks that have ended, each below the one that submitted it.
+/// Tasks that have ended, each below the task that submitted it.
 ///
-/// Only the snapshots say which task submitted which, so it has to see the events from the beginning.
+/// Only snapshots name the parent of a task, so the record must observe all events from the first.
 #[derive(Debug, Default)]
 pub struct Lineage {
-    /// In the order in which the tasks were made: their ids sort so, and a snapshot is in no order.
+    /// In the order of creation, which is the order of the ids. A snapshot has no order.
     parents: BTreeMap<TaskId, Option<TaskId>>,
     ended: HashMap<TaskId, Arc<AsyncTaskResult>>,
 }
 
 impl Lineage {
-    /// Takes in the next event.
+    /// Records the next event.
     pub fn observe(&mut self, event: &TaskEvent) {
         match event {
             TaskEvent::Snapshot(open) => open.iter().for_each(|task| self.meet(task)),
@@ -33,23 +33,23 @@ impl Lineage {
         }
     }
 
-    /// The tasks that no task submitted, in the order in which they were made.
+    /// Tasks without a parent, in the order of creation.
     pub fn roots(&self) -> impl Iterator<Item = &AsyncTaskResult> {
         self.below(None)
     }
 
-    /// The tasks that this one submitted, in the order in which they were made.
+    /// Tasks that this task submitted, in the order of creation.
     pub fn children(&self, task: TaskId) -> impl Iterator<Item = &AsyncTaskResult> {
         self.below(Some(task))
     }
 
-    /// Whether every task that is known has ended.
+    /// True if every known task has ended.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.parents.keys().all(|task| self.ended.contains_key(task))
     }
 
-    /// From the first acceptance to the last end; `None` if no task has ended.
+    /// Times of the first acceptance and of the last end; `None` if no task has ended.
     #[must_use]
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let first = self.ended.values().map(|result| result.timing.accepted).min()?;
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// Calls itself until it is at the bottom.
+    /// Calls itself until `depth` is 0.
     #[async_tool(effect = "read")]
     async fn descend(depth: u32, #[inject] cx: ToolContext) -> Result<u32, ToolError> {
         if depth > 0 {

@@ -1,4 +1,4 @@
-//! Draws tasks and the tasks below them in the terminal.
+//! A chart of tasks and their child tasks, for the terminal.
 
 use std::{fmt, time::Duration};
 
@@ -10,10 +10,10 @@ const QUEUED: char = '░';
 const RUNNING: char = '█';
 const WAITING: char = '─';
 const BETWEEN: char = '▒';
-/// How wide the names are.
+/// Width of the column of names, in characters.
 const LABEL: usize = 22;
 
-/// A [`Lineage`] as text: a row for each task, below the one that submitted it, on one axis.
+/// A [`Lineage`] as text: on a common axis, a row for each task, below the task that submitted it.
 #[derive(Debug)]
 pub struct Outline<'a> {
     lineage: &'a Lineage,
@@ -22,7 +22,7 @@ pub struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
-    /// An outline whose axis is `width` letters long; `label` names the tasks.
+    /// An outline whose axis is `width` characters long, at least 10; `label` names the tasks.
     #[must_use]
     pub fn new(lineage: &'a Lineage, width: usize, label: fn(&AsyncTaskResult) -> String) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// The row of a task, and those of the tasks below it. `before` stands before its name, `indent` before the names below.
+    /// Writes the row of a task and the rows of its child tasks. `before` precedes its name, `indent` precedes their names.
     fn branch(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -66,7 +66,7 @@ impl<'a> Outline<'a> {
         Ok(())
     }
 
-    /// What is too short for a column is drawn all the same.
+    /// Draws the bar of a task. A task that is shorter than a column still gets one cell.
     fn bar(&self, axis: &Axis, task: &AsyncTaskResult) -> String {
         let mut cells = axis.blank();
         let timing = &task.timing;
@@ -77,7 +77,7 @@ impl<'a> Outline<'a> {
         }
         let below = || self.lineage.children(task.task).map(|child| child.timing);
         if let Some(first) = below().map(|timing| timing.accepted).min() {
-            // No event says when a task that has waited has its slot again.
+            // No event tells when a task that waited for its child tasks has its slot again.
             cells[axis.column(first)..=last].fill(BETWEEN);
         }
         for timing in below() {
@@ -105,8 +105,8 @@ impl fmt::Display for Outline<'_> {
         }
         writeln!(
             f,
-            "\n  {QUEUED} waits for a slot   {RUNNING} at work, on a slot   {WAITING} waits for tasks below it, without a slot\n  \
-             {BETWEEN} no task below it is open: at work, or waiting for a slot to go on"
+            "\n  {QUEUED} waits for a slot   {RUNNING} runs, with a slot   {WAITING} waits for its child tasks, without a slot\n  \
+             {BETWEEN} between child tasks: runs, or waits for a slot"
         )
     }
 }
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// The events of a real pair of tasks, with times of the test's own.
+    /// Uses the events of two real tasks, with fixed times.
     #[tokio::test]
     async fn a_task_waits_while_one_below_it_is_open() {
         let manager = AsyncToolManager::builder().tools(tools![outer]).build().unwrap();

@@ -1,4 +1,4 @@
-//! Reads the files of a tree for a tool that may be told to stop.
+//! Reading the files of a tree, for tools that can be cancelled.
 
 use std::{
     fs,
@@ -12,17 +12,16 @@ use async_tool_runtime::ToolContext;
 
 use crate::tree::{Files, Tree};
 
-/// Larger files are no sources, and are not worth the memory.
+/// Maximum size of a file. Larger files are not source code, and would take much memory.
 const BYTES_AT_MOST: u64 = 32 << 20;
-/// How soon a reading that waits sees that it was told to stop.
+/// Interval at which a waiting reader checks for cancellation.
 const NAP: Duration = Duration::from_millis(20);
 
-/// An iterator over the files of a tree. It checks between files whether its task was told to stop, reports how far it
-/// is, and passes over files that can't be read.
+/// Iterator over the files of a tree. Between files it checks for cancellation and reports progress. It skips unreadable files.
 ///
-/// A small tree on a fast disk is read in no time. So that there is something to watch, a reading can be spread over a
-/// time, as if each file came from a slow disk or over a network: file `i` of `n` is read not before `i/n` of that time.
-/// A reading that needs longer anyway does not wait.
+/// A small tree on a fast disk is read almost at once. To give a user something to watch, the reading can be spread over a time,
+/// as if the files came from a slow disk. File `i` of `n` is then read no earlier than after `i/n` of that time. A reading that
+/// takes longer anyway does not wait.
 pub(crate) struct Reading<'a> {
     files: Files,
     next: usize,
@@ -32,20 +31,20 @@ pub(crate) struct Reading<'a> {
     skipped: u64,
 }
 
-/// A file that was read.
+/// Path and contents of a file.
 pub(crate) struct SourceFile {
-    /// Relative to the tree.
+    /// Path relative to the tree.
     pub(crate) path: PathBuf,
     pub(crate) bytes: Vec<u8>,
 }
 
 impl SourceFile {
-    /// The path as text: it need not be UTF-8, and what a tool returns must be.
+    /// Path as text. Invalid UTF-8 is replaced, because the result of a tool must be valid.
     pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// Whether it holds no text, by git's rule: there is a zero byte near its start.
+    /// True if the file is binary, by git's rule: a zero byte in the first 8,000 bytes.
     pub(crate) fn is_binary(&self) -> bool {
         self.bytes.iter().take(8000).any(|byte| *byte == 0)
     }
@@ -71,12 +70,12 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// How many files could not be read, or were too large.
+    /// Number of files that could not be read or were too large.
     pub(crate) fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Waits until this part of the time has passed.
+    /// Waits until this fraction of the time has passed.
     fn wait_until(&self, part: f64) -> anyhow::Result<()> {
         let due = self.spread.mul_f64(part);
         loop {
@@ -99,7 +98,7 @@ impl Iterator for Reading<'_> {
         let count = self.files.paths.len();
         while self.next < count {
             let path = &self.files.paths[self.next];
-            // The first file waits too, so that the last ends when the time is over.
+            // The first file waits as well, so that the last is read when the time is over.
             if let Err(stopped) = self.wait_until((self.next + 1) as f64 / count as f64) {
                 self.next = count;
                 return Some(Err(stopped));

@@ -1,28 +1,28 @@
-//! How long the same work takes under other schedules.
+//! Duration of the same work under other schedules.
 
 use std::{fmt, time::Duration};
 
 use crate::timeline::Timeline;
 
-/// The length of a session, beside what it would have been if the model had waited for its tools.
+/// Duration of a session, and its durations if the model had waited for its tools.
 ///
-/// The other two are replays of what was recorded: the messages come when they came, each turn and each tool takes as long
-/// as it took, and a task that was cancelled as long as it ran. A turn begins when its message is there and the calls
-/// before it have ended. Nothing waits for a slot in them, though it does in this run: so they are rather too short.
+/// The two blocking schedules replay the record. Messages come at their recorded times, and turns and tasks take their recorded
+/// times. A turn begins when its message has come and all earlier calls have ended. The replay has unlimited slots, unlike the
+/// recorded run, so the blocking times are rather too short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
-    /// From the first message to the last thing that happened.
+    /// Time from the first message to the last event.
     pub this_run: Duration,
-    /// The longest running time of a task, and its label.
+    /// Longest running time of a task, and its label.
     pub longest: Option<(Duration, String)>,
-    /// The model waits for each turn's calls, which run side by side.
+    /// Time if the model waits for the calls of each turn, which run concurrently.
     pub parallel_blocking: Duration,
-    /// The model waits for each call, one after the other.
+    /// Time if the model waits for each call, one after the other.
     pub blocking: Duration,
 }
 
 impl Comparison {
-    /// Computes the schedules for what was recorded.
+    /// Computes the durations for a recorded session.
     #[must_use]
     pub fn of(timeline: &Timeline) -> Self {
         let longest = timeline.tasks.iter().max_by_key(|row| row.timing.running());
@@ -37,7 +37,7 @@ impl Comparison {
     }
 }
 
-/// How long the session is if the model stands still after each turn for as long as `wait` makes of its calls.
+/// Duration of the session if the model waits after each turn; `wait` computes that time from the running times of the calls.
 fn replay(timeline: &Timeline, wait: impl Fn(&[Duration]) -> Duration) -> Duration {
     let Some((first, _)) = timeline.span() else {
         return Duration::ZERO;
@@ -74,8 +74,7 @@ impl fmt::Display for Comparison {
         for (name, time, how) in rows {
             writeln!(f, "  {name:<18}{:>7.2} s   {how}", time.as_secs_f64())?;
         }
-        let note =
-            "The last two replay the recorded messages, turns and running times; in them nothing waits for a slot.";
+        let note = "The last two replay the recorded messages, turns and running times, with unlimited slots.";
         writeln!(f, "\n  {note}")
     }
 }
@@ -102,7 +101,7 @@ mod tests {
         }
     }
 
-    /// `started` is `None` for a task that was cancelled in the queue.
+    /// Creates a row; `started` is `None` for a task that was cancelled in the queue.
     fn task(number: u32, turn: u32, accepted: u64, started: Option<u64>, settled: u64) -> TaskRow {
         TaskRow {
             number: TaskNo::new(number),

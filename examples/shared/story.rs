@@ -1,15 +1,15 @@
-//! Tells a person what an agent does, line by line.
+//! The events of an agent as lines of text.
 
 use async_tool_runtime::{AgentEvent, AgentEventKind, AsyncTaskResult, TaskNo, TaskOutcome, task::Timestamp};
 
-/// Turns events into lines with the time since the first event.
+/// Turns events into lines of text, each with the time since the first event.
 #[derive(Debug, Default)]
 pub struct Story {
     began: Option<Timestamp>,
 }
 
 impl Story {
-    /// The lines for an event; empty for those that a person need not see, such as the start of a turn.
+    /// Lines for an event; none for events of no interest to a person, such as the start of a turn.
     pub fn tell(&mut self, event: &AgentEvent) -> Vec<String> {
         let began = *self.began.get_or_insert(event.at);
         let seconds = event.at.since(began).as_secs_f64();
@@ -20,7 +20,7 @@ impl Story {
     }
 }
 
-/// Who did something, and what.
+/// Actor and action of an event.
 fn describe(kind: &AgentEventKind) -> (&'static str, String) {
     match kind {
         AgentEventKind::UserMessage(text) => ("user", text.clone()),
@@ -29,17 +29,20 @@ fn describe(kind: &AgentEventKind) -> (&'static str, String) {
         }
         AgentEventKind::TurnFailed { error, .. } => ("model", format!("the turn failed: {error}")),
         AgentEventKind::Called { number, call, .. } => ("call", format!("{number} = {} {}", call.name, call.arguments)),
-        AgentEventKind::Acknowledged(number) => ("ack", format!("{number} goes on in the background")),
-        AgentEventKind::Answered(number) => ("reply", format!("{number} answered with its result, within the turn")),
+        AgentEventKind::Acknowledged(number) => ("ack", format!("{number} continues in the background")),
+        AgentEventKind::Answered(number) => (
+            "reply",
+            format!("{number} is answered with its result, within the turn"),
+        ),
         AgentEventKind::Settled(number, result) => ("task", settled(*number, result)),
-        AgentEventKind::Delivered(tasks) => ("inbox", format!("{} put before the model", list(tasks))),
+        AgentEventKind::Delivered(tasks) => ("inbox", format!("{} delivered to the model", list(tasks))),
         AgentEventKind::Dropped(tasks, reason) => ("inbox", format!("{} dropped: {reason}", list(tasks))),
-        AgentEventKind::CancelRequested(number, reason) => ("host", format!("{number} told to stop: {reason}")),
+        AgentEventKind::CancelRequested(number, reason) => ("host", format!("{number} is to be cancelled: {reason}")),
         AgentEventKind::Closed => ("host", "the session is closed".to_owned()),
         AgentEventKind::JournalFailed(reason) => ("host", format!("the journal can't be written: {reason}")),
-        AgentEventKind::Defect(what) => ("host", format!("a defect of the library: {what}")),
+        AgentEventKind::Defect(what) => ("host", format!("bug in the library: {what}")),
         AgentEventKind::Missed(events) => ("host", format!("{events} events were missed")),
-        // `TurnEnded` has all of the text.
+        // `Text` events are left out: `TurnEnded` has the whole text.
         _ => ("", String::new()),
     }
 }
@@ -55,7 +58,7 @@ fn settled(number: TaskNo, result: &AsyncTaskResult) -> String {
     format!("{number} {} ran {seconds:.2} s and {how}", result.tool)
 }
 
-/// Names of files can hold the codes that move a terminal's cursor.
+/// Replaces control characters: a file name can contain codes that move the terminal's cursor.
 fn harmless(line: &str) -> String {
     line.replace(char::is_control, "\u{fffd}")
 }

@@ -1,51 +1,51 @@
-//! The record of a session, made of the agent's events.
+//! A record of a session, from the agent's events.
 
 use async_tool_runtime::{
     AgentEvent, AgentEventKind, TaskNo, TaskStatus,
     task::{Timestamp, Timing, TurnNo},
 };
 
-/// What a session did, and when.
+/// Messages, turns and tasks of a session, with their times.
 #[derive(Debug, Default)]
 pub struct Timeline {
-    /// When the user said something.
+    /// Times of the user's messages.
     pub messages: Vec<Timestamp>,
-    /// The model's turns, in order.
+    /// Turns of the model, in order.
     pub turns: Vec<TurnRow>,
-    /// The tasks that have ended, in the order of their numbers.
+    /// Tasks that have ended, in the order of their numbers.
     pub tasks: Vec<TaskRow>,
-    /// Which turn made each call.
+    /// Turn of each call.
     calls: Vec<(TaskNo, TurnNo)>,
 }
 
 /// One turn of the model.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnRow {
-    /// Which turn.
+    /// Number of the turn.
     pub turn: TurnNo,
-    /// When the model was asked.
+    /// Time of the request to the model.
     pub began: Timestamp,
-    /// When its answer was complete; `None` if it never was.
+    /// Time when the turn ended or failed; `None` if it did neither.
     pub ended: Option<Timestamp>,
 }
 
 /// One task that has ended.
 #[derive(Clone, Debug)]
 pub struct TaskRow {
-    /// Its number.
+    /// Number of the task.
     pub number: TaskNo,
-    /// The name of the tool.
+    /// Name of the tool.
     pub tool: String,
-    /// The turn that made the call.
+    /// Turn that made the call.
     pub turn: TurnNo,
-    /// When it was accepted, started and settled.
+    /// Times when the task was accepted, started and settled.
     pub timing: Timing,
-    /// How it ended.
+    /// Final status.
     pub status: TaskStatus,
 }
 
 impl Timeline {
-    /// Takes in the next event.
+    /// Records the next event.
     pub fn observe(&mut self, event: &AgentEvent) {
         match &event.kind {
             AgentEventKind::UserMessage(_) => self.messages.push(event.at),
@@ -77,7 +77,7 @@ impl Timeline {
         }
     }
 
-    /// From the first message or turn to the last thing that happened; `None` if nothing did.
+    /// Times of the first and of the last event; `None` without events.
     #[must_use]
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let turns = self.turns.iter().flat_map(|row| [Some(row.began), row.ended]).flatten();

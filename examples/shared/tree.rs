@@ -8,10 +8,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use ignore::{DirEntry, WalkBuilder};
 
-/// Directories without sources in them, left out also where no `.gitignore` says so.
+/// Directories without source code, skipped even if no `.gitignore` lists them.
 const LEFT_OUT: [&str; 2] = [".git", "target"];
 
-/// A directory tree, and nothing outside it: a model may name any path, and must not get anywhere by it.
+/// A directory tree. A model can name any path, so paths that lead out of the tree are refused.
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
@@ -20,24 +20,24 @@ pub struct Tree {
 /// Files found in a tree.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// What the names of the files are relative to.
+    /// Directory that file names are relative to.
     pub(crate) root: PathBuf,
-    /// In the order of their names, so that two walks of one tree give the same.
+    /// Paths in the order of their names, so that two walks of a tree give the same list.
     pub(crate) paths: Vec<PathBuf>,
-    /// Entries that could not be looked at.
+    /// Number of entries that could not be read.
     pub(crate) unreadable: u64,
 }
 
 impl Tree {
-    /// Keeps a walk over somebody's whole disk from taking all of the memory.
+    /// Maximum number of files, so that a walk over a whole disk does not exhaust the memory.
     pub const FILES_AT_MOST: usize = 50_000;
 
-    /// The tree below `root`, which need not exist: whoever reads from it is told.
+    /// The tree below `root`. If `root` doesn't exist, reading from the tree fails.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// The path in this tree that `path` names.
+    /// Resolves a path that is relative to the tree.
     pub(crate) fn resolve(&self, path: &str) -> anyhow::Result<PathBuf> {
         let is_inside = |component| matches!(component, Component::Normal(_) | Component::CurDir);
         if !Path::new(path).components().all(is_inside) {
@@ -55,12 +55,12 @@ impl Tree {
         Ok(real)
     }
 
-    /// The regular files below `path`, without what git ignores.
+    /// Regular files below `path`, without those that git ignores.
     pub(crate) fn files(&self, path: &str) -> anyhow::Result<Files> {
         let start = self.resolve(path)?;
         let walk = WalkBuilder::new(start)
             .hidden(false)
-            // What is above was not asked for, and does not decide.
+            // Ignore files above the tree don't apply.
             .parents(false)
             .require_git(false)
             .filter_entry(is_wanted)
@@ -80,7 +80,10 @@ impl Tree {
                 Err(_) => files.unreadable += 1,
             }
             if files.paths.len() > Self::FILES_AT_MOST {
-                bail!("more than {} files; name a directory below", Self::FILES_AT_MOST);
+                bail!(
+                    "`{path}` has more than {} files; name a directory below it",
+                    Self::FILES_AT_MOST
+                );
             }
         }
         Ok(files)
@@ -88,7 +91,7 @@ impl Tree {
 
     fn real_root(&self) -> anyhow::Result<PathBuf> {
         let root = self.root.canonicalize();
-        // In one text, because a model is shown no chain of causes.
+        // One message instead of a chain of causes, because a model is shown only the first.
         root.map_err(|error| anyhow::anyhow!("can't read `{}`: {error}", self.root.display()))
     }
 }
@@ -97,11 +100,11 @@ fn is_wanted(entry: &DirEntry) -> bool {
     entry.depth() == 0 || !LEFT_OUT.iter().any(|name| entry.file_name() == *name)
 }
 
-/// The default of the programs: the repository they are from, or the current directory where that is gone.
+/// Default tree of the programs: their repository, or the current directory if the repository is gone.
 ///
 /// # Errors
 ///
-/// There is no current directory either.
+/// If there is no current directory either.
 pub fn default_root() -> anyhow::Result<PathBuf> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     match repository.filter(|path| path.is_dir()) {

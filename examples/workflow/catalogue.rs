@@ -1,4 +1,4 @@
-//! What the shop sells.
+//! The catalogue of the shop.
 
 use anyhow::{Context as _, anyhow};
 use schemars::JsonSchema;
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Cents;
 
-/// One article of the catalogue.
+/// Article of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Article {
     pub(crate) sku: String,
     pub(crate) name: String,
     pub(crate) price: Cents,
     pub(crate) grams: u64,
-    /// How many there are when the shop opens.
+    /// Number of pieces when the shop opens.
     pub(crate) stock: u64,
 }
 
-/// Some pieces of one article.
+/// Line of an order: an article and a number of pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Line {
-    /// The article, as the catalogue calls it.
+    /// The article's `sku` in the catalogue.
     pub(crate) sku: String,
-    /// How many pieces.
+    /// The number of pieces.
     pub(crate) count: u64,
 }
 
@@ -40,7 +40,7 @@ impl Catalogue {
             .filter(|(_, row)| !row.trim().is_empty());
         let articles = rows.map(|(index, row)| {
             let article = article(row);
-            article.with_context(|| format!("line {} of the catalogue can't be read: `{row}`", index + 1))
+            article.with_context(|| format!("can't read line {} of the catalogue: `{row}`", index + 1))
         });
         articles.collect::<anyhow::Result<_>>().map(Self)
     }
@@ -50,7 +50,7 @@ impl Catalogue {
         found.ok_or_else(|| anyhow!("the catalogue has no `{sku}`"))
     }
 
-    /// What all pieces weigh, in grams.
+    /// Weight of all pieces, in grams.
     pub(crate) fn weight(&self, lines: &[Line]) -> anyhow::Result<u64> {
         lines
             .iter()
@@ -62,14 +62,14 @@ impl Catalogue {
 fn article(row: &str) -> anyhow::Result<Article> {
     let cells: Vec<&str> = row.split(',').map(str::trim).collect();
     let [sku, name, price, grams, stock] = cells[..] else {
-        return Err(anyhow!("it has {} cells, not 5", cells.len()));
+        return Err(anyhow!("expected 5 cells, got {}", cells.len()));
     };
     Ok(Article {
         sku: sku.to_owned(),
         name: name.to_owned(),
-        price: Cents(price.parse().context("the price is no number")?),
-        grams: grams.parse().context("the weight is no number")?,
-        stock: stock.parse().context("the stock is no number")?,
+        price: Cents(price.parse().context("the price is not a number")?),
+        grams: grams.parse().context("the weight is not a number")?,
+        stock: stock.parse().context("the stock is not a number")?,
     })
 }
 
@@ -99,7 +99,7 @@ mod tests {
         let error = Catalogue::read("heading\nmug,Mug,cheap,420,25").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "line 2 of the catalogue can't be read: `mug,Mug,cheap,420,25`"
+            "can't read line 2 of the catalogue: `mug,Mug,cheap,420,25`"
         );
     }
 }

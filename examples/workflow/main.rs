@@ -1,10 +1,10 @@
-//! A tool made of other tools: the orders of a shop, with steps side by side, a condition, and a way back.
+//! A tool that calls other tools: the orders of a shop, with concurrent steps, a condition, and undo steps.
 //!
 //! ```text
 //! cargo run --example workflow
 //! ```
 //!
-//! Five orders are open at once. What is drawn at the end is made of the manager's events.
+//! Five orders are open at once. The chart at the end comes from the manager's events.
 
 mod catalogue;
 mod money;
@@ -31,11 +31,11 @@ use shared::{console::say, lineage::Lineage, outline::Outline};
 use shop::Shop;
 use tokio::time::sleep;
 
-/// Fewer than there are orders: if an order kept its slot while it waits for its steps, none could ever go on.
+/// Slots of the manager, fewer than orders. If an order kept its slot while it waits for its steps, the orders would deadlock.
 const SLOTS: usize = 2;
-/// How long after one order the next one comes.
+/// Time between two orders.
 const BETWEEN_ORDERS: Duration = Duration::from_millis(25);
-/// How long an order that is called off may take for the step it is at, and for its way back.
+/// Time that a cancelled order has for its current step and for its undo steps.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
 const OUTLINE_WIDTH: usize = 60;
 
@@ -54,12 +54,12 @@ async fn main() -> anyhow::Result<()> {
         .build()?;
     let orders = orders();
     say(format_args!(
-        "An order is one tool, `place_order`, which calls the others: it checks the stock and asks for a shipping\n\
-         quote side by side, applies promotions (a sync tool), sends by express if the sum is {FREE_EXPRESS_FROM} or more,\n\
-         then reserves, charges and books. If a step fails, the steps before it are undone.\n\n\
-         {} orders come, one every {} ms, and the manager runs {SLOTS} tasks at a time: the orders alone would fill it.\n\
-         They don't stand still, because a task that waits for tasks below it gives its slot away.\n\n\
-         The answering times of the services (40 to 120 ms) are simulated; stock, prices, postage and accounts are\n\
+        "An order is a call of the tool `place_order`, which calls other tools. It checks the stock and asks for a\n\
+         shipping quote concurrently, and applies promotions (a sync tool). It chooses express if the sum is {FREE_EXPRESS_FROM} or\n\
+         more, then reserves, charges and books. If a step fails, the previous steps are undone.\n\n\
+         {} orders come, one every {} ms. The manager has {SLOTS} slots, which the orders alone would fill. There is no\n\
+         deadlock, because a task that waits for its child tasks releases its slot.\n\n\
+         The response times of the services (40 to 120 ms) are simulated; stock, prices, postage and accounts are\n\
          computed from catalogue.csv.\n",
         orders.len(),
         BETWEEN_ORDERS.as_millis(),
@@ -79,14 +79,14 @@ async fn main() -> anyhow::Result<()> {
     let lineage = watch(&manager, events, orders.len(), eve).await?;
     manager.shutdown(Duration::from_secs(1)).await;
 
-    say("What ran when, from the manager's events\n");
+    say("Timeline of the tasks, from the manager's events\n");
     say(Outline::new(&lineage, OUTLINE_WIDTH, label));
-    say("What became of the orders\n");
+    say("Outcomes of the orders\n");
     lineage.roots().for_each(|order| say(outcome(order)));
     close_books(&shop, &lineage)
 }
 
-/// Five customers, and what becomes of their orders.
+/// Orders of five customers; the comments say how each ends.
 fn orders() -> [(&'static str, Vec<Line>, &'static str); 5] {
     let lines = |lines: &[(&str, u64)]| {
         let line = |&(sku, count): &(&str, u64)| Line {
@@ -96,20 +96,20 @@ fn orders() -> [(&'static str, Vec<Line>, &'static str); 5] {
         lines.iter().map(line).collect()
     };
     [
-        // All goes well.
+        // Succeeds.
         ("Ada", lines(&[("book", 4), ("lamp", 1)]), "city"),
-        // There is one globe: the quote is not needed any more, and cancelled.
+        // There is only one globe; the quote is not needed any more, and its task is cancelled.
         ("Ben", lines(&[("globe", 2)]), "mainland"),
-        // The bank declines: the stock is released.
+        // The bank declines; the stock is released.
         ("Cleo", lines(&[("mug", 2)]), "mainland"),
-        // Too heavy to fly, which the carrier says last: refund and release.
+        // Too heavy to fly, which the carrier finds in the last step: refund and release.
         ("Dan", lines(&[("kettle", 4)]), "island"),
-        // Called off while the card is charged: the same way back.
+        // Cancelled while the card is being charged: refund and release.
         ("Eve", lines(&[("book", 1)]), "city"),
     ]
 }
 
-/// Records what happens until all orders have ended. Calls off the order `unwanted` as soon as its card is being charged.
+/// Records the events until all orders have ended. Cancels the order `unwanted` as soon as its card is being charged.
 async fn watch(
     manager: &AsyncToolManager,
     mut events: TaskEventStream,
@@ -118,14 +118,17 @@ async fn watch(
 ) -> anyhow::Result<Lineage> {
     let mut lineage = Lineage::default();
     while lineage.roots().count() < orders || !lineage.is_complete() {
-        let event = events.next().await.context("the manager has gone before its orders")?;
+        let event = events
+            .next()
+            .await
+            .context("the manager was dropped before the orders ended")?;
         lineage.observe(&event);
         if let TaskEvent::Started(task) = &event
             && &*task.tool == "charge_card"
             && let Some(order) = task.parent
             && unwanted == Some(order)
         {
-            manager.cancel(order, "the customer called it off");
+            manager.cancel(order, "the customer cancelled it");
         }
     }
     Ok(lineage)
@@ -143,7 +146,7 @@ fn outcome(order: &AsyncTaskResult) -> String {
     let what = match &order.outcome {
         TaskOutcome::Completed(receipt) => match Receipt::deserialize(receipt) {
             Ok(receipt) => bill(&receipt),
-            Err(error) => format!("a receipt that can't be read: {error}"),
+            Err(error) => format!("can't read the receipt: {error}"),
         },
         TaskOutcome::Failed(error) => format!("failed: {error}"),
         TaskOutcome::Cancelled(reason) => format!("cancelled: {reason}"),
@@ -161,10 +164,10 @@ fn bill(receipt: &Receipt) -> String {
         promotions,
     } = receipt;
     let promotions: String = promotions.iter().map(|promotion| format!("; {promotion}")).collect();
-    format!("paid {paid} with {shipping} for shipping, parcel {parcel} goes {speed:?}{promotions}")
+    format!("paid {paid}, including {shipping} for shipping; parcel {parcel}, {speed:?}{promotions}")
 }
 
-/// Compares the books with the receipts: nothing may be missing that nobody bought.
+/// Compares the books with the receipts: the money taken and the pieces sold must agree.
 fn close_books(shop: &Shop, lineage: &Lineage) -> anyhow::Result<()> {
     let mut bought = BTreeMap::new();
     let mut paid = Cents::default();
@@ -177,8 +180,11 @@ fn close_books(shop: &Shop, lineage: &Lineage) -> anyhow::Result<()> {
     }
     let (sold, takings) = (shop.sold(), shop.takings());
     say(format_args!(
-        "\nThe books: {takings} taken, {paid} on receipts; gone from stock {sold:?}, on receipts {bought:?}"
+        "\nBooks: {takings} taken, {paid} on receipts; pieces taken from stock {sold:?}, on receipts {bought:?}"
     ));
-    ensure!(takings == paid && sold == bought, "the books are wrong");
+    ensure!(
+        takings == paid && sold == bought,
+        "the books disagree with the receipts"
+    );
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An amount in cents: whole, so that sums are exact. Never below zero.
+/// Amount in cents, as an integer, so that sums are exact. Never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Cents(pub(crate) u64);
@@ -19,7 +19,7 @@ impl Cents {
         Self(self.0.saturating_mul(count))
     }
 
-    /// Rounded down.
+    /// This percentage of the amount, rounded down.
     pub(crate) const fn percent(self, percent: u64) -> Self {
         Self(self.0.saturating_mul(percent) / 100)
     }

@@ -1,4 +1,4 @@
-//! An order: one tool made of others.
+//! An order: a tool that calls other tools.
 
 use async_tool_runtime::{ToolContext, ToolError, async_tool};
 use schemars::JsonSchema;
@@ -14,33 +14,33 @@ use crate::{
     undo::{Call, Undo, call},
 };
 
-/// From this sum on, an order goes by express and its customer pays no shipping.
+/// Minimum sum for free express shipping.
 pub(crate) const FREE_EXPRESS_FROM: Cents = Cents(5000);
 
-/// What a customer gets for their money.
+/// Receipt of an order.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Receipt {
     pub(crate) paid: Cents,
-    /// The part of it that is for shipping.
+    /// Part of `paid` for shipping.
     pub(crate) shipping: Cents,
     pub(crate) speed: Speed,
-    /// The number to follow the parcel by.
+    /// Tracking number.
     pub(crate) parcel: String,
     pub(crate) promotions: Vec<String>,
 }
 
-/// Carries out an order, from the stock to the parcel. What was done of an order that fails is undone.
-// No timeout: a function that runs past it is dropped at once, and could undo nothing. Its steps have one.
+/// Carries out an order, from the stock to the parcel. If a step fails, the previous steps are undone.
+// No timeout: it would drop the function, which then could not undo its steps. Each step has a timeout.
 #[async_tool(effect = "once")]
 pub(crate) async fn place_order(
     /// The number of the order.
     order: OrderNo,
-    /// Who pays.
+    /// The customer, who pays.
     customer: String,
-    /// What is ordered.
+    /// The articles.
     #[arg(min_len = 1)]
     lines: Vec<Line>,
-    /// Where it goes.
+    /// The destination.
     zone: Zone,
     #[inject] cx: ToolContext,
 ) -> Result<Receipt, ToolError> {
@@ -56,9 +56,9 @@ pub(crate) async fn place_order(
         Err(error) => error,
     };
     let message = match undo.all().await {
-        Ok(undone) if undone.is_empty() => format!("{error}; nothing had been done"),
+        Ok(undone) if undone.is_empty() => format!("{error}; there was nothing to undo"),
         Ok(undone) => format!("{error}; undone with {}", undone.join(", ")),
-        Err(failed) => format!("{error}; and undoing it failed: {failed}"),
+        Err(failed) => format!("{error}; undoing the order failed: {failed}"),
     };
     Err(ToolError::new(error.kind(), message))
 }
@@ -78,7 +78,7 @@ impl Order {
             lines,
             zone,
         } = self;
-        // Side by side. If one fails, the other is dropped, and that cancels its task.
+        // If one fails, `try_join!` drops the other call, and that cancels its task.
         let ((), quote) = tokio::try_join!(
             call::<()>(cx, Call("check_stock", json!({"lines": lines}))),
             call::<Cents>(cx, Call("quote_shipping", json!({"lines": lines, "zone": zone}))),
@@ -106,7 +106,7 @@ impl Order {
                 Call("refund_card", json!({"order": number})),
             )
             .await?;
-        // The last step has nothing after it that could fail, so it needs no way back.
+        // No step follows that could fail, so the last one needs no undo step.
         undo.go_on()?;
         let parcel = json!({"order": number, "lines": lines, "zone": zone, "speed": speed});
         let parcel = call(cx, Call("book_shipping", parcel)).await?;
@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_order_that_is_called_off_is_undone_whenever_that_is() {
-        // Each step ends at a time that is a multiple of ten.
+        // Each step ends at a multiple of 10 ms, so these times lie between two ends.
         for millis in (5..420).step_by(10) {
             let (manager, shop) = shop();
             let order = manager.submit_task(call(1, "mug", 2, "city")).unwrap();

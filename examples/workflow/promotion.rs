@@ -1,4 +1,4 @@
-//! What the shop takes off its prices.
+//! Promotions of the shop.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,16 +8,16 @@ use crate::{
     money::Cents,
 };
 
-/// Of articles up to this price, every third piece is free.
+/// Maximum price of articles of which every third piece is free.
 const SMALL: Cents = Cents(1500);
-/// From this sum on, there is a rebate on all of it.
+/// Minimum sum for the rebate on the whole order.
 const LARGE: Cents = Cents(15_000);
 const REBATE_PERCENT: u64 = 5;
 
-/// What the articles cost, and why it is less than it might be.
+/// Price of the articles with all promotions.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Offer {
-    /// What is to be paid for the articles.
+    /// The sum to pay for the articles.
     pub(crate) total: Cents,
     /// The promotions that were applied.
     pub(crate) promotions: Vec<String>,
@@ -36,7 +36,7 @@ pub(crate) fn offer(catalogue: &Catalogue, lines: &[Line]) -> anyhow::Result<Off
     }
     if total >= LARGE {
         total = total - total.percent(REBATE_PERCENT);
-        promotions.push(format!("{REBATE_PERCENT} % off from {LARGE}"));
+        promotions.push(format!("{REBATE_PERCENT} % off orders from {LARGE}"));
     }
     Ok(Offer { total, promotions })
 }

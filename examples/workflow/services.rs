@@ -1,7 +1,6 @@
-//! The steps of an order, each a tool of its own.
+//! The steps of an order, each of them a tool.
 //!
-//! What they say is computed from the catalogue and the books. Only the time that a service elsewhere would take to answer is
-//! simulated.
+//! Their results are computed from the catalogue and the books. Only the response times of the services are simulated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +15,7 @@ use crate::{
     shop::{OrderNo, Shop},
 };
 
-/// All of them.
+/// All tools.
 pub(crate) fn all() -> Vec<Arc<dyn Tool>> {
     tools![
         check_stock,
@@ -30,27 +29,27 @@ pub(crate) fn all() -> Vec<Arc<dyn Tool>> {
     ]
 }
 
-/// Stands for the way to a service and back. What asks can be told to stop meanwhile.
+/// Simulates a query of a service. Cancellation ends the wait.
 async fn simulated_answer(millis: u64, cx: &ToolContext) -> anyhow::Result<()> {
     tokio::select! {
         () = sleep(Duration::from_millis(millis)) => Ok(()),
-        () = cx.cancellation().cancelled() => anyhow::bail!("the answer was not waited for"),
+        () = cx.cancellation().cancelled() => anyhow::bail!("cancelled before the service answered"),
     }
 }
 
-/// Stands for the way to a service that does something: once it is asked, it does it.
+/// Simulates a request with an effect: a service that has the request carries it out, so cancellation doesn't end the wait.
 async fn simulated_work(millis: u64) {
     sleep(Duration::from_millis(millis)).await;
 }
 
-/// Says whether all pieces of an order are in stock.
+/// Checks that all pieces of an order are in stock.
 #[async_tool(effect = "read", timeout = "2s")]
 async fn check_stock(lines: Vec<Line>, #[inject] shop: State<Shop>, #[inject] cx: ToolContext) -> anyhow::Result<()> {
     simulated_answer(40, &cx).await?;
     shop.check(&lines)
 }
 
-/// Says what standard shipping costs.
+/// Computes the price of standard shipping.
 #[async_tool(effect = "read", timeout = "2s")]
 async fn quote_shipping(
     lines: Vec<Line>,
@@ -63,7 +62,7 @@ async fn quote_shipping(
     Ok(shipping::standard_price(zone, grams))
 }
 
-/// Computes what the articles cost, with all promotions. A sync function: it runs on a blocking thread.
+/// Computes the price of the articles with all promotions. A sync function, which runs on a blocking thread.
 #[async_tool(effect = "read", timeout = "2s")]
 fn apply_promotion(lines: Vec<Line>, #[inject] shop: State<Shop>) -> anyhow::Result<Offer> {
     promotion::offer(&shop.catalogue, &lines)
@@ -76,7 +75,7 @@ async fn reserve_stock(order: OrderNo, lines: Vec<Line>, #[inject] shop: State<S
     shop.reserve(order, &lines)
 }
 
-/// Puts the pieces of an order back. An order that has none is no error.
+/// Puts the pieces of an order back into stock. Succeeds also for an order without pieces.
 #[async_tool(effect = "idempotent", timeout = "2s")]
 async fn release_stock(order: OrderNo, #[inject] shop: State<Shop>) -> u64 {
     simulated_work(40).await;
@@ -95,14 +94,14 @@ async fn charge_card(
     shop.charge(order, &customer, amount)
 }
 
-/// Gives back the money for an order. An order that was not paid is no error.
+/// Refunds the money for an order. Succeeds also for an unpaid order.
 #[async_tool(effect = "idempotent", timeout = "2s")]
 async fn refund_card(order: OrderNo, #[inject] shop: State<Shop>) -> Cents {
     simulated_work(60).await;
     shop.refund(order)
 }
 
-/// Gives a parcel to the carrier; the number to follow it by.
+/// Gives a parcel to the carrier; returns its tracking number.
 #[async_tool(effect = "once", timeout = "2s")]
 async fn book_shipping(
     order: OrderNo,

@@ -1,4 +1,4 @@
-//! What the carrier takes, and where to.
+//! Shipping: zones, speeds, prices and the carrier.
 
 use anyhow::bail;
 use schemars::JsonSchema;
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Cents;
 
-/// How far away a customer is.
+/// Distance of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Zone {
-    /// In the shop's own city.
+    /// The city of the shop.
     City,
-    /// Elsewhere on the mainland.
+    /// The mainland outside the city.
     Mainland,
-    /// Over water.
+    /// An island.
     Island,
 }
 
-/// How fast a parcel goes.
+/// Speed of a parcel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Speed {
@@ -28,7 +28,7 @@ pub(crate) enum Speed {
     Express,
 }
 
-/// What standard shipping costs: a base by the zone, and 80 cents for each kilogram begun.
+/// Price of standard shipping: a base price by zone, and 80 cents for each kilogram or part of one.
 pub(crate) fn standard_price(zone: Zone, grams: u64) -> Cents {
     let base = match zone {
         Zone::City => Cents(290),
@@ -38,13 +38,13 @@ pub(crate) fn standard_price(zone: Zone, grams: u64) -> Cents {
     base + Cents(80).times(grams.div_ceil(1000))
 }
 
-/// The heaviest parcel that flies, in grams.
+/// Weight limit of parcels by air, in grams.
 const AIR_LIMIT: u64 = 5000;
 
-/// Gives a parcel to the carrier, which knows best what it can carry; the number to follow it by.
+/// Gives a parcel to the carrier; returns its tracking number. The carrier refuses a parcel that is too heavy to fly.
 pub(crate) fn book(order: u32, zone: Zone, speed: Speed, grams: u64) -> anyhow::Result<String> {
     if (zone, speed) == (Zone::Island, Speed::Express) && grams > AIR_LIMIT {
-        bail!("the carrier flies no parcel over {AIR_LIMIT} g to an island, and this one has {grams} g");
+        bail!("the carrier flies at most {AIR_LIMIT} g to an island; the parcel weighs {grams} g");
     }
     let letter = match speed {
         Speed::Standard => 'S',

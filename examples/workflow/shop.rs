@@ -1,4 +1,4 @@
-//! The shop's books: what is in stock, and who has paid what.
+//! The shop's books: stock, credit and payments.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,10 +12,10 @@ use crate::{
     money::Cents,
 };
 
-/// The number of an order.
+/// Number of an order.
 pub(crate) type OrderNo = u32;
 
-/// The state that the tools share.
+/// State that the tools share.
 #[derive(Debug)]
 pub(crate) struct Shop {
     pub(crate) catalogue: Catalogue,
@@ -26,7 +26,7 @@ pub(crate) struct Shop {
 struct Books {
     stock: BTreeMap<String, u64>,
     reserved: HashMap<OrderNo, Vec<Line>>,
-    /// What the customers' banks still let them spend.
+    /// Remaining credit of each customer.
     credit: HashMap<String, Cents>,
     payments: HashMap<OrderNo, (String, Cents)>,
 }
@@ -46,7 +46,7 @@ impl Shop {
         }
     }
 
-    /// Whether all pieces are there now.
+    /// Checks that all pieces are in stock now.
     pub(crate) fn check(&self, lines: &[Line]) -> anyhow::Result<()> {
         self.books().check(&self.catalogue, lines)
     }
@@ -55,7 +55,7 @@ impl Shop {
     pub(crate) fn reserve(&self, order: OrderNo, lines: &[Line]) -> anyhow::Result<()> {
         let mut books = self.books();
         if books.reserved.contains_key(&order) {
-            bail!("order {order} has its pieces already");
+            bail!("the pieces of order {order} are already reserved");
         }
         books.check(&self.catalogue, lines)?;
         for line in lines {
@@ -67,8 +67,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Puts back what the order has; how many pieces that is. An order that has nothing gets nothing: so this can be done in doubt,
-    /// and twice.
+    /// Puts the pieces of an order back into stock; returns their number. Idempotent: releases nothing for an order without pieces.
     pub(crate) fn release(&self, order: OrderNo) -> u64 {
         let mut books = self.books();
         let lines = books.reserved.remove(&order).unwrap_or_default();
@@ -82,10 +81,10 @@ impl Shop {
     pub(crate) fn charge(&self, order: OrderNo, customer: &str, amount: Cents) -> anyhow::Result<()> {
         let mut books = self.books();
         if books.payments.contains_key(&order) {
-            bail!("order {order} is paid already");
+            bail!("order {order} is already paid");
         }
         let credit = books.credit.get_mut(customer);
-        let credit = credit.ok_or_else(|| anyhow!("no bank knows {customer}"))?;
+        let credit = credit.ok_or_else(|| anyhow!("no bank has a customer {customer}"))?;
         if *credit < amount {
             bail!("the bank declined {amount}");
         }
@@ -94,7 +93,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Gives back what was paid for the order; like [`release`](Self::release), it can be done in doubt.
+    /// Refunds the payment of an order; returns the amount. Idempotent, like [`release`](Self::release).
     pub(crate) fn refund(&self, order: OrderNo) -> Cents {
         let mut books = self.books();
         let Some((customer, amount)) = books.payments.remove(&order) else {
@@ -105,7 +104,7 @@ impl Shop {
         amount
     }
 
-    /// How many pieces have left the stock, by article.
+    /// Number of pieces that have left the stock, by article.
     pub(crate) fn sold(&self) -> BTreeMap<String, u64> {
         let books = self.books();
         let sold = |sku: &str, at_first: u64| at_first - books.stock.get(sku).copied().unwrap_or_default();
@@ -116,7 +115,7 @@ impl Shop {
             .collect()
     }
 
-    /// What has been paid, over all orders.
+    /// Sum of the payments of all orders.
     pub(crate) fn takings(&self) -> Cents {
         self.books().payments.values().map(|(_, amount)| *amount).sum()
     }

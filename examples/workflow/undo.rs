@@ -1,13 +1,12 @@
-//! What has to be undone if an order fails.
+//! Undo steps of an order that fails.
 
 use async_tool_runtime::{ToolContext, ToolError, ToolErrorKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The steps back, the first one last. A "saga": there is no transaction over services of others, so each step that was done is
-/// undone by a step of its own.
+/// Stack of undo steps: a saga. There are no transactions across services, so each completed step has an undo step.
 ///
-/// It lives as long as the task. A shop that must also survive a power cut would keep this list in its database.
+/// The stack lives as long as the task. A shop that must survive a power cut would keep it in its database.
 pub(crate) struct Undo<'a> {
     cx: &'a ToolContext,
     steps: Vec<Call>,
@@ -21,7 +20,7 @@ impl<'a> Undo<'a> {
         Self { cx, steps: Vec::new() }
     }
 
-    /// Carries out a step, and remembers how it is undone.
+    /// Carries out a step and pushes its undo step, unless the step surely had no effect.
     pub(crate) async fn step<T: DeserializeOwned>(&mut self, step: Call, back: Call) -> Result<T, ToolError> {
         self.go_on()?;
         let done = call(self.cx, step).await;
@@ -32,18 +31,18 @@ impl<'a> Undo<'a> {
         done
     }
 
-    /// An error if the order has been called off.
+    /// Returns an error if the order has been cancelled.
     ///
-    /// This is asked between steps, and no step is broken off: what would become of a payment that was dropped on its way, nobody
-    /// could say. The manager's cancel grace has to be long enough for one step and the way back.
+    /// Cancellation is checked between steps and doesn't interrupt a step: the outcome of an interrupted payment would be unknown. The
+    /// manager's cancel grace must be long enough for one step and all undo steps.
     pub(crate) fn go_on(&self) -> Result<(), ToolError> {
         if self.cx.is_cancelled() {
-            return Err(ToolError::new(ToolErrorKind::Cancelled, "the order was called off"));
+            return Err(ToolError::new(ToolErrorKind::Cancelled, "the order was cancelled"));
         }
         Ok(())
     }
 
-    /// Undoes everything, the last step first; gives the names of the tools that did it. A step back that fails stops no other.
+    /// Undoes all steps, the last one first; returns the names of the undo tools. If one fails, the others still run.
     pub(crate) async fn all(self) -> Result<Vec<&'static str>, ToolError> {
         let mut undone = Vec::new();
         let mut failed = None;
@@ -51,24 +50,20 @@ impl<'a> Undo<'a> {
             let name = step.0;
             match call::<Value>(self.cx, step).await {
                 Ok(_) => undone.push(name),
-                Err(error) => {
-                    failed = Some(ToolError::failed(format!(
-                        "`{name}` failed, see to it by hand: {error}"
-                    )))
-                }
+                Err(error) => failed = Some(ToolError::failed(format!("`{name}` failed, undo it by hand: {error}"))),
             }
         }
         failed.map_or(Ok(undone), Err)
     }
 }
 
-/// Whether a step that failed surely did nothing: the service said no, or was never asked. After a timeout or a crash nobody knows, and
-/// the step is undone in doubt.
+/// True if a failed step surely had no effect: the service refused, or was never called. After a timeout or a panic the effect is
+/// unknown, so the step is undone.
 fn did_nothing(error: &ToolError) -> bool {
     error.not_started() || matches!(error.kind(), ToolErrorKind::Failed | ToolErrorKind::InvalidArguments)
 }
 
-/// Calls a tool below this task and reads its value as a `T`.
+/// Calls a tool as a child task, and reads its value as a `T`.
 pub(crate) async fn call<T: DeserializeOwned>(cx: &ToolContext, Call(name, arguments): Call) -> Result<T, ToolError> {
     cx.call_tool(name, arguments).await
 }
@@ -83,11 +78,11 @@ mod tests {
 
     use super::*;
 
-    /// What has been done, and not been undone.
+    /// Numbers that have been made and not been unmade.
     #[derive(Default)]
     struct Done(Mutex<Vec<u32>>);
 
-    /// Does it, and takes its time to say so.
+    /// Makes a number; without `answers` it then hangs until its timeout.
     #[async_tool(timeout = "1s")]
     async fn make(number: u32, answers: bool, #[inject] done: State<Done>) {
         done.0.lock().await.push(number);
@@ -96,7 +91,7 @@ mod tests {
         }
     }
 
-    /// Says no to what was never made.
+    /// Unmakes a number; fails unless it was made last.
     #[async_tool]
     async fn unmake(number: u32, #[inject] done: State<Done>) -> Result<(), String> {
         let mut done = done.0.lock().await;
@@ -106,7 +101,7 @@ mod tests {
             .ok_or_else(|| format!("{number} is not the last"))
     }
 
-    /// Makes 1, asks for 2 with wrong arguments, makes 3 without an answer, and undoes what may have been done.
+    /// Makes 1, fails to make 2 because of wrong arguments, makes 3 without an answer, and undoes 3 and 1.
     #[async_tool]
     async fn try_it(#[inject] cx: ToolContext) -> Result<Vec<&'static str>, ToolError> {
         let mut undo = Undo::new(&cx);

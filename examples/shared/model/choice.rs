@@ -1,4 +1,4 @@
-//! The choice itself: a function of what was asked, what is set, and who answers.
+//! The choice of a model, from the command line, the environment and the servers that answer.
 
 use std::{error::Error, fmt, str::FromStr};
 
@@ -9,7 +9,7 @@ use super::{
     provider::{PROVIDERS, variables_of},
 };
 
-/// What the command line asks for by name.
+/// Model that the command line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// The built-in rule planner.
@@ -29,7 +29,7 @@ impl FromStr for Asked {
     }
 }
 
-/// Which model it is.
+/// Model that was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The built-in rule planner.
@@ -38,47 +38,47 @@ pub enum Choice {
     Model(Wanted),
 }
 
-/// A language model, and how to reach it.
+/// A language model, with its address and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its name.
+    /// Name of the model.
     pub name: ModelName,
-    /// Where its server is, if not at the provider's own address.
+    /// Address of the server; `None`: the provider's own.
     pub base_url: Option<String>,
-    /// The variable that holds the key, if one is needed.
+    /// Environment variable with the key; `None` if no key is needed.
     pub key: Option<&'static str>,
-    /// Why this one.
+    /// Reason for the choice.
     pub source: Source,
 }
 
-/// Why a model was chosen.
+/// Reason for the choice of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It was named.
+    /// The command line names it.
     Named,
     /// Its provider's key is in the environment.
     Key,
-    /// Its server answered; what the server is.
+    /// Its server answered; has the name of the server's software.
     Answered(&'static str),
 }
 
-/// A server that answered, and a model that it has.
+/// A server that answered, with one of its models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// What the server is.
+    /// Name of the server's software.
     pub server: &'static str,
-    /// Where it is.
+    /// Address of the server.
     pub base_url: String,
     /// One of its models, with the provider whose protocol it speaks.
     pub name: ModelName,
 }
 
 impl Wanted {
-    /// A model that was named. Its key is looked for in the environment.
+    /// A model that the command line names; its key comes from the environment.
     ///
     /// # Errors
     ///
-    /// [`ChoiceError::NoKey`] if it is known to need a key, and none is set. A server at another address needs none.
+    /// [`ChoiceError::NoKey`] if its provider needs a key and none is set. With a `base_url` no key is needed.
     pub fn named(name: ModelName, base_url: Option<&str>, is_set: impl Fn(&str) -> bool) -> Result<Self, ChoiceError> {
         let variables = variables_of(name.provider());
         let key = variables.iter().copied().find(|variable| is_set(variable));
@@ -93,7 +93,7 @@ impl Wanted {
         })
     }
 
-    /// The model of the first provider whose key is set.
+    /// Default model of the first provider whose key is set.
     fn by_key(base_url: Option<&str>, is_set: impl Fn(&str) -> bool) -> Option<Self> {
         PROVIDERS.iter().find_map(|provider| {
             let key = provider.variables.iter().copied().find(|variable| is_set(variable))?;
@@ -116,8 +116,10 @@ impl Wanted {
     }
 }
 
-/// Chooses, in the order of the module's documentation. `is_set` tells whether a variable is in the environment; `probe` is asked who
-/// answers at an address, or without one at those where local servers are, and only if nothing else decides.
+/// Chooses a model, in the order of the module's documentation.
+///
+/// `is_set` is true for a variable that is in the environment. `probe` looks for a server at an address, or without one at the
+/// addresses of local servers; it is called only if nothing else decides.
 pub(super) async fn choose(
     asked: Option<Asked>,
     base_url: Option<&str>,
@@ -163,19 +165,19 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// The model that was asked for can't be had.
+/// A command line whose model can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChoiceError {
-    /// Its provider wants a key, and none is in the environment.
+    /// The provider needs a key, and none is in the environment.
     NoKey {
-        /// The model.
+        /// Name of the model.
         name: ModelName,
-        /// The variables that were looked at.
+        /// Environment variables that may hold the key.
         variables: &'static [&'static str],
     },
-    /// There is an address, but no model and no key, and no server with models answers there.
+    /// There is an address without a model and without a key, and the server there lists no models.
     NobodyAnswers(String),
-    /// There is an address for the planner, which is a part of the program.
+    /// There is an address for the planner, which needs no server.
     PlannerHasNoServer,
 }
 
@@ -189,11 +191,9 @@ impl fmt::Display for ChoiceError {
             ),
             Self::NobodyAnswers(url) => write!(
                 f,
-                "no server at {url} says what models it has; name one with `--model provider/name`"
+                "no server at {url} lists its models; name one with `--model provider/name`"
             ),
-            Self::PlannerHasNoServer => {
-                f.write_str("`--model planner` is a part of the program: leave out `--base-url`")
-            }
+            Self::PlannerHasNoServer => f.write_str("`--model planner` needs no server: leave out `--base-url`"),
         }
     }
 }

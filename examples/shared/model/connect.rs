@@ -1,4 +1,4 @@
-//! Makes a model of a choice.
+//! Connecting to the chosen model.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,17 +8,17 @@ use async_tool_runtime::Model;
 
 use super::Wanted;
 
-/// Whether this program was built with models.
+/// True if this program was built with models.
 pub(super) const IS_POSSIBLE: bool = cfg!(feature = "models");
 
-/// How a program speaks with its model.
+/// Settings of the connection to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Wire {
-    /// Whether turns come word by word. Default: yes.
+    /// True if turns are streamed. Default: true.
     pub stream: bool,
-    /// Whether the model writes its calls as JSON, because it can't call tools. Default: no.
+    /// True if the model can't call tools, and writes its calls as JSON instead. Default: false.
     pub json_tools: bool,
-    /// How long a streamed turn may be silent, at its beginning and in its middle. Default: the adapter's.
+    /// Limit on the silence of a streamed turn, at its beginning and in its middle. Default: that of the adapter.
     pub stall: Option<Duration>,
 }
 
@@ -32,20 +32,20 @@ impl Default for Wire {
     }
 }
 
-/// Connects to a model. Nothing is sent yet.
+/// Makes the adapter for a model. Sends nothing yet.
 ///
 /// # Errors
 ///
-/// The adapter doesn't know the provider or refuses the address, or the program was built without models.
+/// If the adapter doesn't know the provider or refuses the address, or if the program was built without models.
 #[cfg(feature = "models")]
 pub fn connect(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
     match wanted.name.provider() {
         "openai-native" => openai(wanted, wire, true),
-        // genai speaks this protocol too, but sends text and reasoning back without the ids that the API gave them.
+        // genai supports this protocol too, but sends text and reasoning back without the ids that the API gave them.
         "openai-responses" if !wire.json_tools => openai(wanted, wire, false),
         _ => genai(wanted, wire),
     }
-    .with_context(|| format!("`{}` can't be used", wanted.name))
+    .with_context(|| format!("can't use `{}`", wanted.name))
 }
 
 #[cfg(feature = "models")]
@@ -54,7 +54,7 @@ fn openai(wanted: &Wanted, wire: &Wire, is_native: bool) -> anyhow::Result<Arc<d
 
     anyhow::ensure!(
         !wire.json_tools,
-        "it calls tools by its own means; leave out `--json-tools`"
+        "this protocol needs native tool calls; leave out `--json-tools`"
     );
     let mut timeouts = Timeouts::default();
     if let Some(stall) = wire.stall {
@@ -99,25 +99,25 @@ fn genai(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
     Ok(Arc::new(model.build()?))
 }
 
-/// The key, if there is one to be given. A server at another address may need none, but the adapters send no request without any.
+/// Key for the adapter. A server at another address may need none, but the adapters send no request without one: it gets `none`.
 #[cfg(feature = "models")]
 fn key(wanted: &Wanted) -> anyhow::Result<Option<String>> {
     let Some(variable) = wanted.key else {
         return Ok(wanted.base_url.as_ref().map(|_| "none".to_owned()));
     };
-    let key = std::env::var(variable).with_context(|| format!("{variable} can't be read"))?;
+    let key = std::env::var(variable).with_context(|| format!("can't read {variable}"))?;
     Ok(Some(key))
 }
 
-/// Says that there are no models.
+/// Fails, because this program was built without models.
 ///
 /// # Errors
 ///
-/// Always: this program was built without models.
+/// Always.
 #[cfg(not(feature = "models"))]
 pub fn connect(wanted: &Wanted, _: &Wire) -> anyhow::Result<Arc<dyn Model>> {
     anyhow::bail!(
-        "`{}` can't be used: this program was built without the feature `models`",
+        "can't use `{}`: this program was built without the feature `models`",
         wanted.name
     )
 }

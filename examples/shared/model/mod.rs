@@ -1,16 +1,16 @@
-//! Which model a program asks.
+//! The model of a program.
 //!
 //! # Order
 //!
-//! 1. What the command line says: `--model provider/name`, or `--model planner` for the built-in rule planner.
-//! 2. The first provider whose API key is in the environment.
-//! 3. The first local server that answers: Ollama, LM Studio, llama-server; with `--base-url`, the server there.
+//! 1. The model on the command line: `--model provider/name`, or `--model planner` for the built-in rule planner.
+//! 2. A model of the first provider whose API key is in the environment.
+//! 3. A model of the first local server that answers: Ollama, LM Studio, llama-server; with `--base-url`, the server there.
 //! 4. The rule planner.
 //!
 //! # Invariants
 //!
-//! 1. Nothing here holds or prints a key, only the name of the variable it is in. The key goes from there to the adapter.
-//! 2. What decides ([`choice`](self)) reads neither the environment nor the network itself, so that every case can be tested.
+//! 1. This module prints no key, and keeps only the name of its variable. The key goes from the environment to the adapter.
+//! 2. The module `choice` reads neither the environment nor the network itself, so that every case can be tested.
 
 mod choice;
 mod connect;
@@ -29,35 +29,35 @@ pub use choice::{Asked, Choice, ChoiceError, Served, Source, Wanted};
 pub use connect::{Wire, connect};
 pub use name::{ModelName, NameError};
 
-/// What a command line says about the model.
+/// Command-line options about the model.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ModelArguments {
-    /// The model, such as `anthropic/claude-haiku-4-5` or `ollama/qwen3`; `planner` is the built-in rule planner. Default: the provider whose
-    /// API key is in the environment, else a local server that answers (Ollama, LM Studio, llama-server), else the rule planner.
+    /// The model, such as `anthropic/claude-haiku-4-5` or `ollama/qwen3`; `planner` is the built-in rule planner. Default: a model of the
+    /// provider whose API key is in the environment, else of a local server (Ollama, LM Studio, llama-server), else the rule planner.
     #[arg(long, value_name = "PROVIDER/NAME")]
     pub model: Option<Asked>,
-    /// The address of the model's server, if it isn't the provider's own: `http://127.0.0.1:8000/v1`. Without a model and a key it is
-    /// taken for one that speaks OpenAI's Chat Completions, and asked what models it has.
+    /// The address of the model's server, such as `http://127.0.0.1:8000/v1`. Default: the provider's own. Without a model and a key, the
+    /// server must support OpenAI's Chat Completions, and is asked for its models.
     #[arg(long, value_name = "URL")]
     pub base_url: Option<String>,
-    /// Take each of the model's turns as one answer, and not word by word.
+    /// Don't stream the model's turns.
     #[arg(long)]
     pub no_stream: bool,
-    /// For small models that can't call tools: they write their calls as JSON instead.
+    /// Let the model write its calls as JSON, for small models that can't call tools.
     #[arg(long)]
     pub json_tools: bool,
 }
 
-/// A model, and what to tell the user of it.
+/// A model, with a description for the user.
 pub struct Chosen {
-    /// The model; `None` is the rule planner, to which each program teaches sentences of its own.
+    /// Model; `None` for the rule planner, to which each program adds its own sentences.
     pub model: Option<Arc<dyn Model>>,
-    /// What it is and why, in one line.
+    /// Name of the model and reason for the choice, in one line.
     pub label: String,
 }
 
 impl Chosen {
-    /// The model, or this planner.
+    /// Returns the model, or this planner if there is none.
     #[must_use]
     pub fn or_planner(self, planner: RulePlanner) -> Arc<dyn Model> {
         self.model.unwrap_or_else(|| Arc::new(planner))
@@ -72,14 +72,14 @@ impl fmt::Debug for Chosen {
     }
 }
 
-/// Finds a model, in the order of this module.
+/// Finds a model, in the order that the module's documentation gives.
 ///
 /// # Errors
 ///
-/// The model that was asked for can't be had: its key is missing, nobody answers at the address, or the program was built without models.
+/// If the requested model can't be used: its key is missing, no server answers at the address, or the program was built without models.
 pub async fn find(arguments: &ModelArguments) -> anyhow::Result<Chosen> {
     let base_url = arguments.base_url.as_deref();
-    // A program that can't speak to models has none to look for.
+    // Without the feature `models` there is no use in looking for servers.
     let asked = match &arguments.model {
         None if !connect::IS_POSSIBLE && base_url.is_none() => Some(Asked::Planner),
         asked => asked.clone(),
@@ -100,7 +100,7 @@ pub async fn find(arguments: &ModelArguments) -> anyhow::Result<Chosen> {
     Ok(Chosen { model, label })
 }
 
-/// Whether a variable is in the environment. An empty one is not: that is how a shell takes one away for a single command.
+/// True if an environment variable is set and not empty. A shell command can't unset a variable for itself, but can make it empty.
 #[must_use]
 pub fn is_set(variable: &str) -> bool {
     env::var_os(variable).is_some_and(|value| !value.is_empty())

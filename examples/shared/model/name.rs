@@ -2,9 +2,9 @@
 
 use std::{error::Error, fmt, str::FromStr};
 
-/// The name of a model with its provider's: `openai/gpt-5.4-mini`.
+/// Names of a provider and its model: `openai/gpt-5.4-mini`.
 ///
-/// The first slash parts them, so the model's own name may have some, as those of gateways do: `openrouter/openai/gpt-5.4-mini`.
+/// The first slash separates them. The model's own name may have slashes too, as with gateways: `openrouter/openai/gpt-5.4-mini`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelName {
     provider: String,
@@ -12,11 +12,11 @@ pub struct ModelName {
 }
 
 impl ModelName {
-    /// A name of two parts.
+    /// Creates a name from its two parts.
     ///
     /// # Errors
     ///
-    /// [`NameError`] if a part is empty, or the provider's has a slash in it.
+    /// [`NameError`] if a part is empty, or if `provider` has a slash.
     pub fn new(provider: &str, name: &str) -> Result<Self, NameError> {
         let (provider, name) = (provider.trim(), name.trim());
         if provider.is_empty() || name.is_empty() || provider.contains('/') {
@@ -28,13 +28,13 @@ impl ModelName {
         })
     }
 
-    /// Who serves the model.
+    /// Name of the provider.
     #[must_use]
     pub fn provider(&self) -> &str {
         &self.provider
     }
 
-    /// What the provider calls it.
+    /// Name that the provider gives the model.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -64,7 +64,7 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "models are named `provider/name`, such as `ollama/qwen3`, and not `{}`",
+            "models are named `provider/name`, such as `ollama/qwen3`; got `{}`",
             self.0
         )
     }

@@ -1,7 +1,7 @@
-//! Asks servers what models they have.
+//! Asks servers for their models.
 //!
-//! The list of models (`GET /v1/models`) is the one request that every server with OpenAI's protocol answers, and it costs nothing. One over
-//! plain HTTP is written by hand: the programs are built without an HTTP client where they are built without models.
+//! Every server with OpenAI's protocol answers the request for its models (`GET /v1/models`), and the request costs nothing. It is plain
+//! HTTP, written by hand, because a build without models has no HTTP client.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -14,25 +14,25 @@ use tokio::{
 
 use super::{ModelName, Served};
 
-/// How long a server of this machine's may take to answer. Nobody should wait for a program to find out that there is none.
+/// Time limit for a server on this machine. It is short, because the user waits for it even if there is no server.
 const GLANCE: Duration = Duration::from_millis(400);
-/// How long a server may take that was named.
+/// Time limit for a server that the user named.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A longer answer is no list of models.
+/// Maximum size of an answer. A longer answer is not a list of models.
 const BYTES_AT_MOST: u64 = 1 << 20;
 
 struct Local {
     server: &'static str,
     port: u16,
-    /// Whose protocol is spoken with it.
+    /// Provider whose protocol the server supports.
     provider: &'static str,
-    /// Where that protocol begins.
+    /// Path at which that protocol begins.
     root: &'static str,
 }
 
-/// In the order in which they are preferred, at the ports that they have by default.
+/// Local servers in the order of preference, at their default ports.
 const LOCAL: [Local; 3] = [
-    // In its own protocol, as with `--model ollama/…`.
+    // With its own protocol, as with `--model ollama/…`.
     Local {
         server: "Ollama",
         port: 11434,
@@ -53,7 +53,7 @@ const LOCAL: [Local; 3] = [
     },
 ];
 
-/// Who answers at this address; without one, the first local server that does.
+/// Finds the server at this address; without an address, the first local server that answers.
 pub(super) async fn probe(base_url: Option<&str>) -> Option<Served> {
     if let Some(url) = base_url {
         let model = first_model(url, PATIENCE).await?;
@@ -63,7 +63,7 @@ pub(super) async fn probe(base_url: Option<&str>) -> Option<Served> {
             name: ModelName::new("openai", &model).ok()?,
         });
     }
-    // Side by side, so that one that hangs costs no more than all.
+    // Concurrently, so that servers that hang cost the time limit only once.
     let (ollama, studio, llama) = tokio::join!(LOCAL[0].ask(), LOCAL[1].ask(), LOCAL[2].ask());
     ollama.or(studio).or(llama)
 }
@@ -86,7 +86,7 @@ impl Local {
     }
 }
 
-/// The first model of a server that can hold a conversation, as far as its name tells.
+/// First model of a server that can hold a conversation, judging by its name.
 pub(super) async fn first_model(base_url: &str, patience: Duration) -> Option<String> {
     let rest = base_url.strip_prefix("http://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -100,7 +100,7 @@ pub(super) async fn first_model(base_url: &str, patience: Duration) -> Option<St
         .find(|id| !id.is_empty() && !id.contains("embed"))
 }
 
-/// The list as OpenAI documents it; more is in it, and differs between servers.
+/// List of models, as OpenAI documents it. Further fields differ between servers.
 #[derive(Deserialize)]
 struct List {
     data: Vec<Listed>,
@@ -111,7 +111,7 @@ struct Listed {
     id: String,
 }
 
-/// HTTP/1.0, in which an answer ends with its connection and comes in one piece (RFC 1945).
+/// Sends a request with HTTP/1.0 (RFC 1945): its answer comes in one piece and ends with the connection.
 async fn get(host: &str, path: &str) -> Option<Vec<u8>> {
     let has_port = host
         .rsplit_once(':')

@@ -1,15 +1,15 @@
-//! Providers, the variables that hold their keys, and the model that is taken where none is named.
+//! Providers, the environment variables of their keys, and their default models.
 
-/// A provider whose key may be in the environment.
+/// A provider that needs a key.
 pub(super) struct Provider {
     pub(super) name: &'static str,
-    /// The variables that hold its key; the first that is set counts.
+    /// Environment variables that may hold its key; the first that is set is used.
     pub(super) variables: &'static [&'static str],
-    /// A small and quick model with tools. A table ages; `--model` doesn't.
+    /// Default model: small, quick, with tools. If it is out of date, name another with `--model`.
     pub(super) model: &'static str,
 }
 
-/// In the order in which they are looked for.
+/// Providers in the order of preference.
 pub(super) const PROVIDERS: &[Provider] = &[
     Provider {
         name: "openai",
@@ -58,9 +58,9 @@ pub(super) const PROVIDERS: &[Provider] = &[
     },
 ];
 
-/// The variables that may hold a provider's key; none if it needs no key, or isn't known here.
+/// Environment variables that may hold a provider's key; none if the provider needs no key or is unknown.
 pub(super) fn variables_of(provider: &str) -> &'static [&'static str] {
-    // Three ways to speak to one provider.
+    // Three protocols of one provider.
     let provider = match provider {
         "openai-responses" | "openai-native" => "openai",
         other => other,

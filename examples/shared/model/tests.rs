@@ -12,12 +12,12 @@ use super::{
     provider::{PROVIDERS, variables_of},
 };
 
-/// Longer than any server of these tests takes.
+/// Time limit that no server of these tests reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A probe that must not be made.
+/// Probe that must not be called.
 async fn unasked(_: Option<&str>) -> Option<Served> {
-    panic!("nobody had to be asked")
+    panic!("the probe was called")
 }
 
 async fn silence(_: Option<&str>) -> Option<Served> {
@@ -130,7 +130,7 @@ fn a_name_has_two_parts_of_which_the_second_may_have_slashes() {
     }
 }
 
-/// A server that answers one request with this.
+/// Starts a server that answers one request with this text; returns its URL.
 async fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Quick tools: they answer within the turn, as any tool would.
+//! Quick tools: their calls are answered within the turn.
 
 use anyhow::anyhow;
 use async_tool_runtime::{async_tool, tool::State};
@@ -27,7 +27,7 @@ pub(super) async fn list_directory(
     Ok(names)
 }
 
-/// The beginning of a file.
+/// Beginning of a file.
 #[derive(Serialize)]
 pub(super) struct Excerpt {
     lines: usize,
@@ -39,7 +39,7 @@ pub(super) struct Excerpt {
 pub(super) async fn read_file(
     /// The file, relative to the tree.
     path: String,
-    /// How many lines to read at most.
+    /// The maximum number of lines.
     #[arg(default = 10)]
     lines: usize,
     #[inject] tree: State<Tree>,

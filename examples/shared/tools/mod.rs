@@ -1,4 +1,4 @@
-//! The tools: plain functions with an attribute.
+//! The tools: functions with the attribute `#[async_tool]`.
 
 mod files;
 mod program;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_tool_runtime::{Tool, tools};
 
-/// All of them.
+/// All tools.
 pub fn all() -> Vec<Arc<dyn Tool>> {
     tools![
         files::list_directory,

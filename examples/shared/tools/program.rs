@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::tree::Tree;
 
-/// The programs a model may run. It chooses one and can say no more: there is no way from here to a shell.
+/// Programs that a model may run. The model can't add arguments, and there is no shell.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Program {
@@ -18,7 +18,7 @@ pub(super) enum Program {
     RustcVersion,
     /// `cargo --version`
     CargoVersion,
-    /// How many commits the tree has: `git rev-list --count HEAD`
+    /// The number of commits of the tree: `git rev-list --count HEAD`
     CommitCount,
 }
 
@@ -38,17 +38,17 @@ impl Program {
     }
 }
 
-/// Runs a program and gives what it prints.
+/// Runs a program and returns its output.
 #[async_tool(effect = "read", timeout = "30s")]
 pub(super) async fn run_program(
-    /// Which one.
+    /// The program.
     program: Program,
     #[inject] tree: State<Tree>,
     #[inject] cancellation: CancellationToken,
 ) -> anyhow::Result<String> {
     let mut command = program.command(&tree)?;
     let name = command.as_std().get_program().to_string_lossy().into_owned();
-    // Whatever drops the future, a cancellation below or a timeout outside, takes the process with it.
+    // Dropping the future kills the process: after a cancellation below, or a timeout outside.
     let process = command.kill_on_drop(true).stdin(Stdio::null()).output();
     let Some(output) = cancellation.run_until_cancelled(process).await else {
         bail!("`{name}` was stopped");

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{reading::Reading, tree::Tree};
 
-/// How much of a long list the model is shown.
+/// Number of matches that the model is shown.
 const SHOWN: usize = 5;
 
 /// Lines that match.
@@ -19,7 +19,7 @@ pub(super) struct Matches {
     skipped: u64,
 }
 
-/// Searches all text files of a tree for a regular expression. Gives the number of lines that match, and the first ones.
+/// Searches all text files of a tree for a regular expression. Returns the number of matching lines, and the first of them.
 #[async_tool(effect = "read", timeout = "10m")]
 pub(super) fn search_text(
     /// The regular expression, in Rust's syntax.
@@ -35,9 +35,9 @@ pub(super) fn search_text(
 ) -> anyhow::Result<Matches> {
     let pattern = Regex::new(&pattern).map_err(|error| {
         let text = error.to_string();
-        // Above it the error draws an arrow at the place, which is nothing for a model.
+        // Only the last line: the lines above draw an arrow at the mistake, which a model can't use.
         anyhow!(
-            "`pattern` is no regular expression: {}",
+            "`pattern` is not a valid regular expression: {}",
             text.lines().last().unwrap_or_default()
         )
     })?;

@@ -8,7 +8,7 @@ use async_tool_runtime::{AgentEventKind, AsyncTaskResult, TaskOutcome};
 
 use crate::assistant;
 
-/// What became of the calls that a message led to, in the order of the calls.
+/// Results of the calls that a message led to, in the order of the calls.
 async fn ask(root: &Path, message: &str) -> Vec<Arc<AsyncTaskResult>> {
     let agent = assistant::start(root, Arc::new(assistant::planner())).await.unwrap();
     let mut events = agent.events();
@@ -27,7 +27,7 @@ async fn ask(root: &Path, message: &str) -> Vec<Arc<AsyncTaskResult>> {
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// A field of the value of a task that completed.
+/// Field of the value of a completed task.
 fn field(result: &AsyncTaskResult, name: &str) -> String {
     match &result.outcome {
         TaskOutcome::Completed(value) => value[name].to_string(),
@@ -35,7 +35,7 @@ fn field(result: &AsyncTaskResult, name: &str) -> String {
     }
 }
 
-/// A directory of a test's own, removed at its end.
+/// A temporary directory, removed when it is dropped.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -122,7 +122,7 @@ async fn a_watch_stops_when_it_is_told_to() {
     let TaskOutcome::Cancelled(reason) = outcome else {
         panic!("{outcome:?}")
     };
-    // How far it came by then is for the machine to say.
+    // The number of files that it has read by then depends on the machine.
     assert!(reason.starts_with("enough; the tool said: stopped"), "{reason}");
 }
 

@@ -1,4 +1,4 @@
-//! Slow tools: they read every file of a tree, on the blocking pool, because they are not async.
+//! Slow tools: they read every file of a tree. They aren't async, so they run on the blocking pool.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{language::language_of, reading::Reading, tree::Tree};
 
-/// How much of a long list the model is shown.
+/// Number of groups that the model is shown.
 const SHOWN: usize = 5;
 
 /// Lines by language.
@@ -80,7 +80,7 @@ pub(super) fn hash_tree(
         let file = file?;
         files += 1;
         bytes += file.bytes.len() as u64;
-        // Lengths first, so that nothing can move from a name into a content.
+        // Lengths first, so that a byte can't move from a name into the contents without changing the hash.
         for part in [file.path.as_os_str().as_encoded_bytes(), &file.bytes] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -94,7 +94,7 @@ pub(super) fn hash_tree(
     })
 }
 
-/// Files that hold the same.
+/// Groups of files with the same contents.
 #[derive(Serialize)]
 pub(super) struct Duplicates {
     groups: usize,
@@ -103,7 +103,7 @@ pub(super) struct Duplicates {
     skipped: u64,
 }
 
-/// Finds files of a tree that hold the same bytes; empty ones don't count.
+/// Finds files of a tree with the same contents; empty files don't count.
 #[async_tool(effect = "read", timeout = "10m")]
 pub(super) fn find_duplicates(
     /// The directory, relative to the tree.

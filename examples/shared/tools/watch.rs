@@ -1,4 +1,4 @@
-//! A tool that goes on until it is cancelled.
+//! A tool that runs until it is cancelled.
 
 use std::{
     collections::HashMap,
@@ -12,24 +12,24 @@ use sha2::{Digest, Sha256};
 
 use crate::{reading::Reading, tree::Tree};
 
-/// What a watch saw.
+/// Result of a watch.
 #[derive(Serialize)]
 pub(super) struct Changes {
     rounds: u32,
     changed: Vec<String>,
 }
 
-// Told to stop, it ends with an error: what it has seen by then nobody asked for.
-/// Hashes all files of a tree again and again, and gives the names of those that have changed or gone. Without `rounds`
-/// it goes on until it is cancelled.
+// If it is cancelled, it returns an error: a partial result is of no use to the model.
+/// Hashes all files of a tree again and again, and returns the names of files that were changed, added or removed. Without
+/// `rounds` it runs until it is cancelled.
 #[async_tool(effect = "read", background = "always")]
 pub(super) fn watch_tree(
     /// The directory, relative to the tree.
     #[arg(default = ".")]
     path: String,
-    /// How many times to look.
+    /// The number of times to look.
     rounds: Option<u32>,
-    /// How long one look takes.
+    /// The seconds that one look takes.
     #[arg(default = 0.5)]
     round_seconds: f64,
     #[inject] tree: State<Tree>,
@@ -42,7 +42,7 @@ pub(super) fn watch_tree(
     };
     let first = look()?;
     if first.is_empty() {
-        // A look at nothing takes no time, so this would spin.
+        // A look at no files takes no time, so the loop would spin.
         bail!("there are no files to watch in `{path}`");
     }
     let mut last = None;
