@@ -11,10 +11,10 @@
 mod screen;
 mod script;
 
-use std::{path::PathBuf, time::Duration};
+use std::{cmp::Reverse, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use async_tool_runtime::agent::AgentEventStream;
+use async_tool_runtime::{AsyncAgent, AsyncToolManager, agent::AgentEventStream, async_tool, tool::State, tools};
 use clap::Parser;
 use screen::Screen;
 use shared::{
@@ -25,7 +25,7 @@ use shared::{
     schedule::Comparison,
     story::Story,
     timeline::Timeline,
-    tree::default_root,
+    tree::{Tree, default_root},
 };
 use tokio::time::interval;
 
@@ -43,6 +43,25 @@ struct Arguments {
     model: ModelArguments,
 }
 
+/// Names the largest files of the tree, with their sizes in bytes.
+#[async_tool(effect = "read", timeout = "10m")]
+fn largest_files(
+    /// Number of files to name.
+    #[arg(default = 3)]
+    count: usize,
+    #[inject] tree: State<Tree>,
+) -> anyhow::Result<Vec<(u64, String)>> {
+    let files = tree.files(".")?;
+    let mut sizes = Vec::with_capacity(files.paths.len());
+    for path in &files.paths {
+        let name = path.strip_prefix(&files.root)?.display().to_string();
+        sizes.push((path.metadata()?.len(), name));
+    }
+    sizes.sort_by_key(|(size, _)| Reverse(*size));
+    sizes.truncate(count);
+    Ok(sizes)
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -55,7 +74,18 @@ async fn main() -> anyhow::Result<()> {
     say(format_args!("tree:  {}", root.display()));
     say("tools: read these files; \"over 5 seconds\" spreads the reading, as from a slow disk\n");
 
-    let agent = assistant::start(&root, chosen.or_planner(assistant::planner())).await?;
+    let manager = AsyncToolManager::builder()
+        .tools(tools![largest_files])
+        .tools(shared::tools::all())
+        .state(Tree::new(root))
+        .concurrency(assistant::SLOTS)
+        .build()?;
+    let planner = assistant::planner().rule("name the {count} largest files", "largest_files");
+    let agent = AsyncAgent::builder(chosen.or_planner(planner), manager)
+        .system(assistant::SYSTEM)
+        .start()
+        .await?;
+
     let watcher = tokio::spawn(watch(agent.events()));
     let played = script::play(&agent).await;
     agent.close().await?;

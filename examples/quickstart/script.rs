@@ -21,8 +21,10 @@ pub(crate) async fn play(agent: &AsyncAgent) -> anyhow::Result<()> {
         .await?;
     pause(agent, Duration::from_millis(900)).await?;
 
-    // While they run: two quick tools, one of which fails, and a question. All are answered at once.
-    agent.send("What is here? ; Read no-such-file.md ; Status").await?;
+    // While they run: quick tools, one of which fails, and a question. All are answered at once.
+    agent
+        .send("What is here? ; name the 2 largest files; Read no-such-file.md ; Status")
+        .await?;
     pause(agent, Duration::from_millis(600)).await?;
 
     // More work than there are slots: some of it waits.

@@ -11,7 +11,7 @@ use crate::{tools, tree::Tree};
 pub const SLOTS: usize = 4;
 
 /// System prompt for a language model. The rule planner ignores it.
-const SYSTEM: &str = "You help a user with the files of one directory tree. Every path is relative to it. Use the tools for all that \
+pub const SYSTEM: &str = "You help a user with the files of one directory tree. Every path is relative to it. Use the tools for all that \
     the user asks for: call all tools that a message needs at once, and leave out the arguments that the user says nothing about. Slow \
     tools go on in the background: say briefly what runs, and report each result when it comes. Never make a result up. Answer in one or \
     two sentences of plain text.";

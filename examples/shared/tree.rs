@@ -19,13 +19,13 @@ pub struct Tree {
 
 /// Files found in a tree.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub struct Files {
     /// Directory that file names are relative to.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
     /// Paths in the order of their names, so that two walks of a tree give the same list.
-    pub(crate) paths: Vec<PathBuf>,
+    pub paths: Vec<PathBuf>,
     /// Number of entries that could not be read.
-    pub(crate) unreadable: u64,
+    pub unreadable: u64,
 }
 
 impl Tree {
@@ -56,7 +56,11 @@ impl Tree {
     }
 
     /// Regular files below `path`, without those that git ignores.
-    pub(crate) fn files(&self, path: &str) -> anyhow::Result<Files> {
+    ///
+    /// # Errors
+    ///
+    /// If `path` can't be read or leads out of the tree, or if there are more than [`FILES_AT_MOST`](Self::FILES_AT_MOST) files.
+    pub fn files(&self, path: &str) -> anyhow::Result<Files> {
         let start = self.resolve(path)?;
         let walk = WalkBuilder::new(start)
             .hidden(false)

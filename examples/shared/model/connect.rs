@@ -117,7 +117,7 @@ fn key(wanted: &Wanted) -> anyhow::Result<Option<String>> {
 #[cfg(not(feature = "models"))]
 pub fn connect(wanted: &Wanted, _: &Wire) -> anyhow::Result<Arc<dyn Model>> {
     anyhow::bail!(
-        "can't use `{}`: this program was built without the feature `models`",
+        "can't use `{}`: this program was built without models; run it with `--features models`",
         wanted.name
     )
 }

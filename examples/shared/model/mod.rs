@@ -74,20 +74,22 @@ impl fmt::Debug for Chosen {
 
 /// Finds a model, in the order that the module's documentation gives.
 ///
+/// A program that was built without the feature `models` uses the rule planner, and its label says which model there would be.
+///
 /// # Errors
 ///
 /// If the requested model can't be used: its key is missing, no server answers at the address, or the program was built without models.
 pub async fn find(arguments: &ModelArguments) -> anyhow::Result<Chosen> {
     let base_url = arguments.base_url.as_deref();
-    // Without the feature `models` there is no use in looking for servers.
-    let asked = match &arguments.model {
-        None if !connect::IS_POSSIBLE && base_url.is_none() => Some(Asked::Planner),
-        asked => asked.clone(),
-    };
-    let choice = choice::choose(asked, base_url, is_set, probe::probe).await?;
-    let label = choice.to_string();
+    let is_requested = arguments.model.is_some() || base_url.is_some();
+    let choice = choice::choose(arguments.model.clone(), base_url, is_set, probe::probe).await?;
+    let mut label = choice.to_string();
     let model = match choice {
         Choice::Planner => None,
+        Choice::Model(_) if !connect::IS_POSSIBLE && !is_requested => {
+            label = format!("{}; with `--features models`: {label}", Choice::Planner);
+            None
+        }
         Choice::Model(wanted) => {
             let wire = Wire {
                 stream: !arguments.no_stream,

@@ -8,6 +8,7 @@ use genai::{
     resolver::{AuthData, Endpoint},
 };
 use reqwest::{Url, redirect};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::{GenaiModel, Provider, Timeouts, UnknownProvider, model::Inner, secret::Secret};
 
@@ -121,7 +122,9 @@ impl GenaiModelBuilder {
             }
             None => return Err(BuildError::MissingKey(provider)),
         };
+        let tls = tls().map_err(|error| BuildError::Http(error.to_string()))?;
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .connect_timeout(self.timeouts.connect)
             .tcp_nodelay(true)
             // A redirect would carry the key, which some providers take in a header of their own, to whoever it names.
@@ -169,6 +172,18 @@ impl Inner {
             model: self.iden.clone(),
         })
     }
+}
+
+/// TLS with ring and the certificates that the system trusts. reqwest's own default is aws-lc, which takes a C toolchain a minute to build.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    // reqwest offers no protocols for a configuration that it is given.
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
 }
 
 fn parse_base_url(provider: Provider, text: &str) -> Result<Url, BuildError> {
