@@ -1,4 +1,4 @@
-//! Turn of an agent with its own loop: its calls and its reply.
+//! Calls and reply of a custom agent's turn.
 
 use std::{collections::VecDeque, error::Error, fmt, sync::Arc};
 
@@ -12,6 +12,38 @@ use crate::{
 };
 
 /// Handle of an [`Agent`](super::Agent) to its running turn. Cheap to clone.
+///
+/// ```
+/// # use async_tool_runtime::{
+/// #     agent::custom::{Agent, TurnContext, TurnInput, TurnReply},
+/// #     async_tool, model::ModelError, tools, AsyncAgent, AsyncToolManager,
+/// # };
+/// # use serde_json::json;
+/// # /// Counts the words of a text.
+/// # #[async_tool(effect = "read")]
+/// # async fn count_words(text: String) -> usize { text.split_whitespace().count() }
+/// # struct Counter;
+/// impl Agent for Counter {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, input: TurnInput, cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         if let Some(result) = input.results().next() {
+///             return Ok(format!("{:?} words", result.outcome.value().and_then(|words| words.as_u64())).into());
+///         }
+///         cx.say("One moment. ");
+///         cx.call("count_words", json!({"text": input.user_text()}))?;
+///         Ok(TurnReply::default())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![count_words]).build()?;
+/// # let agent = AsyncAgent::wrap(Counter, manager).start().await?;
+/// assert_eq!(agent.run_to_completion("to be or not").await?.text, "Some(4) words");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct TurnContext {
     events: mpsc::UnboundedSender<ModelEvent>,
@@ -22,7 +54,8 @@ impl TurnContext {
         Self { events }
     }
 
-    /// Says some more. It is shown at once, and stays if the turn is completed. After the turn it says nothing.
+    /// Adds text to the turn. The user sees it at once, and it stays if the turn is completed. After the turn, this
+    /// does nothing.
     pub fn say(&self, text: impl Into<String>) {
         let text = text.into();
         if !text.is_empty() {
@@ -30,14 +63,14 @@ impl TurnContext {
         }
     }
 
-    /// Calls a tool in the background. The result comes with the input of a later turn; so does an error, if there is no such tool or
-    /// the arguments don't fit. To wait for it, end the turn.
+    /// Calls a tool in the background. The input of a later turn has the result. It has an error if the tool doesn't
+    /// exist or the arguments don't fit. To wait for the result, end the turn.
     ///
-    /// A tool that only reads starts at once, any other when the turn is complete.
+    /// A tool that only reads starts at once. Any other tool starts when the turn is complete.
     ///
     /// # Errors
     ///
-    /// [`TurnOverError`], where the context was kept longer than the turn.
+    /// [`TurnOverError`] if the turn is over.
     pub fn call(
         &self,
         tool: impl Into<Arc<str>>,
@@ -59,13 +92,13 @@ impl TurnContext {
         Ok(receipt)
     }
 
-    /// True if the turn is over, or was dropped: for what the agent has spawned.
+    /// True if the turn is over or was dropped. For work that the agent has spawned.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.events.is_closed()
     }
 
-    /// Waits until the turn is over, or was dropped.
+    /// Waits until the turn is over or was dropped.
     ///
     /// # Cancel safety
     ///
@@ -81,17 +114,56 @@ impl fmt::Debug for TurnContext {
     }
 }
 
-/// Receipt for a call in the background. It counts when its turn is completed.
+/// Receipt of a call in the background. It is valid once its turn is completed.
 ///
-/// The task has no number before its call is accepted; the [acknowledgement](crate::agent::custom::TurnItem::Acknowledged) in the next input has it.
+/// The task has no number yet; the [acknowledgement](crate::agent::custom::TurnItem::Acknowledged) in the next input
+/// has it.
+///
+/// ```
+/// # use async_tool_runtime::{
+/// #     agent::custom::{Agent, TurnContext, TurnInput, TurnReply},
+/// #     async_tool, model::ModelError, tools, AsyncAgent, AsyncToolManager,
+/// # };
+/// # use serde_json::json;
+/// # /// Counts the words of a text.
+/// # #[async_tool(effect = "read")]
+/// # async fn count_words(text: String) -> usize { text.split_whitespace().count() }
+/// # #[derive(Default)]
+/// struct Counter {
+///     open: Option<async_tool_runtime::agent::custom::CallReceipt>,
+/// }
+///
+/// impl Agent for Counter {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, input: TurnInput, cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         if let Some(result) = input.results().next() {
+///             assert_eq!(self.open.take().map(|receipt| receipt.call), Some(result.call.clone()));
+///             return Ok("counted".into());
+///         }
+///         let receipt = cx.call("count_words", json!({"text": input.user_text()}))?;
+///         assert_eq!(receipt.to_model_json()["status"], "accepted"); // For a model in the agent's own loop.
+///         self.open = Some(receipt);
+///         Ok(TurnReply::default())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![count_words]).build()?;
+/// # let agent = AsyncAgent::wrap(Counter::default(), manager).start().await?;
+/// # assert_eq!(agent.run_to_completion("to be or not").await?.text, "counted");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CallReceipt {
-    /// The name of the call, by which its result can be told: [`AsyncTaskResult::call`](crate::task::AsyncTaskResult::call).
+    /// Id of the call. The result has the same one: [`AsyncTaskResult::call`](crate::task::AsyncTaskResult::call).
     pub call: CallId,
-    /// The name of the tool.
+    /// Name of the tool.
     pub tool: Arc<str>,
-    /// The arguments.
+    /// Arguments of the call.
     pub arguments: Arguments,
 }
 
@@ -109,7 +181,38 @@ impl CallReceipt {
     }
 }
 
-/// The turn is over, and nothing can be called in its name any more.
+/// Error of a call after its turn.
+///
+/// ```
+/// # use async_tool_runtime::{
+/// #     agent::custom::{Agent, TurnContext, TurnInput, TurnOverError, TurnReply},
+/// #     model::ModelError, AsyncAgent, AsyncToolManager,
+/// # };
+/// # use serde_json::json;
+/// # use std::sync::{Arc, Mutex};
+/// #[derive(Clone, Default)]
+/// struct Keeper(Arc<Mutex<Option<TurnContext>>>);
+///
+/// impl Agent for Keeper {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, _input: TurnInput, cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         *self.0.lock().unwrap() = Some(cx); // Kept longer than the turn.
+///         Ok("done".into())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keeper = Keeper::default();
+/// # let agent = AsyncAgent::wrap(keeper.clone(), AsyncToolManager::builder().build()?).start().await?;
+/// agent.run_to_completion("hello").await?;
+/// let cx = keeper.0.lock().unwrap().take().expect("a turn has run");
+/// assert!(cx.is_over());
+/// assert_eq!(cx.call("search", json!({})), Err(TurnOverError));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnOverError;
 
@@ -127,7 +230,30 @@ impl From<TurnOverError> for crate::model::ModelError {
     }
 }
 
-/// End of an agent's turn: the rest of its text, and the cost of the turn. By default nothing.
+/// End of a custom agent's turn: the rest of its text, and the cost of the turn. Default: no text, no cost.
+///
+/// ```
+/// # use async_tool_runtime::{
+/// #     agent::custom::{Agent, TurnContext, TurnInput, TurnReply},
+/// #     model::{ModelError, Usage}, AsyncAgent, AsyncToolManager,
+/// # };
+/// # struct Echo;
+/// impl Agent for Echo {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, input: TurnInput, _cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         Ok(TurnReply::new(input.user_text()).with_usage(Usage::new(12, 0, 3)))
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let agent = AsyncAgent::wrap(Echo, AsyncToolManager::builder().build()?).start().await?;
+/// let summary = agent.run_to_completion("hello").await?;
+/// assert_eq!((&*summary.text, summary.totals.usage.output), ("hello", 3));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a reply is what `turn` returns"]
 pub struct TurnReply {
@@ -136,7 +262,7 @@ pub struct TurnReply {
 }
 
 impl TurnReply {
-    /// Ends the turn with this, which comes after what was [said](TurnContext::say) during it.
+    /// Ends the turn with this text, after the text of [`say`](TurnContext::say).
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -144,7 +270,7 @@ impl TurnReply {
         }
     }
 
-    /// The same reply with what the turn cost.
+    /// Sets the cost of the turn.
     pub fn with_usage(mut self, usage: Usage) -> Self {
         self.usage = usage;
         self

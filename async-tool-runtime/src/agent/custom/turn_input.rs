@@ -1,4 +1,4 @@
-//! Input of an agent with its own loop, at the begin of a turn.
+//! Input of a custom agent's turn.
 
 use std::sync::Arc;
 
@@ -15,7 +15,34 @@ use crate::{
     tool::{CallId, ToolCall, ToolDefinition},
 };
 
-/// Input of an [`Agent`](super::Agent) for a turn: everything new since its last completed one.
+/// Input of an [`Agent`](super::Agent) for a turn: everything new since its last completed turn.
+///
+/// ```
+/// # use async_tool_runtime::{
+/// #     agent::custom::{Agent, TurnContext, TurnInput, TurnReply},
+/// #     async_tool, model::ModelError, tools, AsyncAgent, AsyncToolManager,
+/// # };
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # struct Clerk;
+/// impl Agent for Clerk {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, input: TurnInput, _cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         let tools: Vec<_> = input.tools().iter().map(|tool| &*tool.name).collect();
+///         Ok(format!("turn {}, {:?}, tools: {}", input.ordinal(), input.to_text(), tools.join(", ")).into())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let agent = AsyncAgent::wrap(Clerk, manager).task_tool(false).start().await?;
+/// assert_eq!(agent.run_to_completion("hello").await?.text, r#"turn 1, "hello", tools: add"#);
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TurnInput {
     request: ModelRequest,
@@ -25,45 +52,83 @@ pub struct TurnInput {
 }
 
 /// Item of an input.
+///
+/// ```
+/// # use async_tool_runtime::{
+/// #     agent::custom::{Agent, TurnContext, TurnInput, TurnItem, TurnReply},
+/// #     async_tool, model::ModelError, tools, AsyncAgent, AsyncToolManager,
+/// # };
+/// # use serde_json::json;
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # struct Clerk;
+/// impl Agent for Clerk {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, input: TurnInput, cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         let mut reply = String::new();
+///         for item in input.items() {
+///             match item {
+///                 TurnItem::User { .. } => drop(cx.call("add", json!({"a": 2, "b": 3}))?),
+///                 TurnItem::Acknowledged { ack, .. } => reply += &format!("{} runs", ack.tool),
+///                 TurnItem::Results { results, .. } => reply += &format!("{} is done", results[0].tool),
+///                 _ => {}
+///             }
+///         }
+///         Ok(reply.into())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::wrap(Clerk, manager).start().await?;
+/// assert_eq!(agent.run_to_completion("hello").await?.text, "add is done");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TurnItem {
-    /// The user said something.
+    /// User message.
     User {
-        /// The text.
+        /// Text of the message.
         text: String,
     },
-    /// A call goes on in the background, as a task that has a number now.
+    /// Acknowledgement of a call: its task goes on in the background, and has a number now.
     Acknowledged {
-        /// The call, as its [receipt](super::CallReceipt) names it.
+        /// Id of the call, as in its [receipt](super::CallReceipt).
         call: CallId,
-        /// The task.
+        /// Acknowledgement, with the task's number.
         ack: TaskAck,
     },
-    /// Tasks have ended.
+    /// Results of tasks that have ended.
     Results {
-        /// Their records, in the order in which they came.
+        /// Records of the tasks, in the order in which they came.
         results: Vec<Arc<AsyncTaskResult>>,
-        /// The same as a text for a model: escaped, framed by a tag that can't be forged, and cut where a result is too large.
+        /// The same as text for a model: escaped, framed by a tag that can't be forged, and truncated if a result is
+        /// too large.
         text: String,
     },
-    /// A call of the `task` tool was answered.
+    /// Answer to a call of the `task` tool.
     Report {
-        /// The call, as its [receipt](super::CallReceipt) names it.
+        /// Id of the call, as in its [receipt](super::CallReceipt).
         call: CallId,
         /// Content of the answer.
         content: Value,
     },
-    /// A word of the library's own, such as that a turn was corrected.
+    /// Note of the library itself, for example that it corrected a turn.
     Note {
-        /// The text.
+        /// Text of the note.
         text: String,
     },
-    /// The last turn was broken off for a result, which follows. This much of it stands; what was before it comes again.
+    /// A result interrupted the last turn; it is in the input, too. This part of that turn stands, and the input of
+    /// that turn comes again.
     Interrupted {
-        /// Text of the turn by then, which the user has read.
+        /// Text of the interrupted turn, which the user has seen.
         text: String,
-        /// The calls that were taken and run. They are not to be made again.
+        /// Calls of the interrupted turn, which have run. Don't make them again.
         calls: Vec<ToolCall>,
     },
 }
@@ -81,19 +146,19 @@ impl TurnInput {
         }
     }
 
-    /// The session.
+    /// Id of the session.
     #[must_use]
     pub const fn session(&self) -> &SessionId {
         &self.request.session
     }
 
-    /// The number of the turn among the completed ones, from 1. A turn that wasn't completed and comes again has the same.
+    /// Number of the turn among the completed turns, from 1. A repeated turn has the same number as before.
     #[must_use]
     pub const fn ordinal(&self) -> u64 {
         self.ordinal
     }
 
-    /// True if this agent has begun the turn before, and it was not completed.
+    /// True if this agent began this turn before and did not complete it.
     #[must_use]
     pub const fn is_repeated(&self) -> bool {
         self.is_repeated
@@ -105,7 +170,7 @@ impl TurnInput {
         &self.items
     }
 
-    /// Messages of the user's, with an empty line between them. Empty if there is none.
+    /// User messages, with an empty line between them. Empty if there are none.
     #[must_use]
     pub fn user_text(&self) -> String {
         let texts = self.items.iter().filter_map(|item| match item {
@@ -115,7 +180,7 @@ impl TurnInput {
         texts.collect::<Vec<_>>().join("\n\n")
     }
 
-    /// The results that have come.
+    /// New results.
     pub fn results(&self) -> impl Iterator<Item = &Arc<AsyncTaskResult>> {
         self.items.iter().flat_map(|item| match item {
             TurnItem::Results { results, .. } => results.as_slice(),
@@ -123,28 +188,30 @@ impl TurnInput {
         })
     }
 
-    /// Everything new as one text, for an agent that takes nothing else. Acknowledgements are left out: a receipt says the same.
+    /// Everything new as one text, for an agent that takes nothing else. It omits acknowledgements, because a receipt
+    /// says the same.
     ///
-    /// Messages of the user's stand as they are, and results in their frames: hand it on whole, as what comes from the user.
+    /// User messages are unchanged, and results are in their frames. Pass the text on whole, as a user message.
     #[must_use]
     pub fn to_text(&self) -> String {
         let texts = self.items.iter().filter_map(TurnItem::to_text);
         texts.collect::<Vec<_>>().join("\n\n")
     }
 
-    /// The whole conversation, with what is new: for an agent without a memory, or to fill one after a restart.
+    /// Whole conversation, with the new messages. For an agent without a memory, or to restore a memory after a
+    /// restart.
     #[must_use]
     pub fn conversation(&self) -> &[Arc<Message>] {
         &self.request.messages
     }
 
-    /// The system prompt of the session, if it has one.
+    /// System prompt of the session, if it has one.
     #[must_use]
     pub fn system(&self) -> Option<&str> {
         self.request.system.as_deref()
     }
 
-    /// Tools that can be called in the background.
+    /// Tools for calls in the background.
     #[must_use]
     pub fn tools(&self) -> &Arc<[ToolDefinition]> {
         &self.request.tools
@@ -210,7 +277,7 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
     }
 }
 
-/// Results that came as answers, in the words of a delivery: an agent with its own loop is given both in the same way.
+/// Frames results that came as answers like those of a delivery, so that a custom agent gets both in the same form.
 fn framed(results: &[Arc<AsyncTaskResult>], nonce: &str) -> String {
     let now = results.iter().map(|result| result.timing.settled).max();
     let numbered = results

@@ -1,13 +1,13 @@
-//! Number of a whole agent's turn, as it is kept in the transcript.
+//! Number of a custom agent's turn, stored in the transcript.
 
 use serde_json::{Value, json};
 
 use crate::context::Message;
 
-/// The name under which a turn's number stands in the provider's part of its message.
+/// Key of the turn number in the provider's part of a message.
 const MARK: &str = "agent_turn";
 
-/// The number of the turn that a message is the end of. One that was broken off has none.
+/// Number of the turn that ends with this message; `None` for an interrupted turn.
 pub(super) fn mark_of(message: &Message) -> Option<u64> {
     match message {
         Message::Assistant { provider, .. } => provider.as_ref()?.get(MARK)?.as_u64(),

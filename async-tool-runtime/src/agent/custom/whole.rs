@@ -25,28 +25,31 @@ use crate::{
     session::SessionId,
 };
 
-/// Agent that owns its loop, such as another framework's: it is given what is new, and works until it has something to
-/// say. [`AsyncAgent::wrap`](crate::AsyncAgent::wrap) makes it asynchronous.
+/// Agent that owns its loop, such as another framework's agent. It gets everything new, and works until it has
+/// something to say. [`AsyncAgent::wrap`](crate::AsyncAgent::wrap) makes it asynchronous.
 ///
-/// It calls tools in the background with [`TurnContext::call`]: it gets a receipt at once, goes on or ends its turn, and
-/// finds the result in the input of a later turn. Tools of its own, which it runs inside of its turn, are its own business.
+/// It calls tools in the background with [`TurnContext::call`] and gets a receipt at once. It goes on or ends its turn,
+/// and finds the result in the input of a later turn. The agent may also run tools of its own inside a turn; the
+/// library doesn't know about them.
 ///
 /// # What holds at the level of turns
 ///
-/// 1. One turn at a time.
-/// 2. Every message of the user's and every result is in the input of one completed turn, exactly one. A turn is completed when it
+/// 1. One turn runs at a time.
+/// 2. Every user message and every result is in the input of exactly one completed turn. A turn is completed when it
 ///    returned `Ok` and its end is in the journal.
-/// 3. A turn that wasn't completed (it failed, panicked, or was dropped in the middle because its session was closed or a result
-///    [interrupted](crate::tool::DeliveryPolicy::Interrupt) it) leaves nothing behind. Its input comes again, with what is new since;
-///    [`rollback`](Self::rollback) is called before, and [`TurnInput::ordinal`] is the same. A call made by it doesn't run, or is
-///    stopped where it only reads and ran already; its result is given to nobody.
-/// 4. There is one exception, which the input tells: of a turn that was interrupted, the conversation keeps what it had said and called
-///    by then. The input comes again all the same, followed by [`TurnItem::Interrupted`](crate::agent::custom::TurnItem::Interrupted).
-/// 5. An acknowledgement starts no turn. [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred) is what `wrap` sets.
+/// 3. An incomplete turn leaves nothing behind. It failed, panicked, or was dropped, because the session was closed or
+///    a result [interrupted](crate::tool::DeliveryPolicy::Interrupt) it. The library then calls
+///    [`rollback`](Self::rollback), and the next turn gets the same input with everything new since.
+///    [`TurnInput::ordinal`] stays the same. A call of such a turn doesn't run. If it only reads and runs already, it
+///    is stopped, and its result is dropped.
+/// 4. One exception, shown in the input: the conversation keeps the text and the calls of an interrupted turn. The same
+///    input still comes again, followed by [`TurnItem::Interrupted`](crate::agent::custom::TurnItem::Interrupted).
+/// 5. An acknowledgement starts no turn, because `wrap` sets
+///    [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred).
 ///
-/// So an agent that remembers what it is told has to forget it where a turn isn't completed. [`Transactional`] does so for any agent
-/// that can be cloned. Effects that the agent has inside of its turn, with tools of its own, can't be taken back by anybody: use
-/// [`TurnInput::ordinal`] as a key, or leave them to the background, where they happen once.
+/// So an agent with a memory must forget an incomplete turn. [`Transactional`] does that for any agent that can be
+/// cloned. The library can't undo effects that the agent has inside its turn, with tools of its own. Use
+/// [`TurnInput::ordinal`] as a key for them, or call such tools in the background, where they run once.
 ///
 /// ```
 /// use async_tool_runtime::{
@@ -102,19 +105,19 @@ use crate::{
 pub trait Agent: Send + 'static {
     /// Error of a turn.
     ///
-    /// A [`ModelError`] says itself whether the turn is tried again after a pause: [`ModelError::transient`]. After any other error the turn
-    /// is not tried again by itself, and the next message or result brings its input again.
+    /// A [`ModelError`] decides whether the turn is retried after a backoff: [`ModelError::transient`]. After any other
+    /// error there is no retry, and the next message or result brings the same input again.
     type Error: Into<Box<dyn Error + Send + Sync>>;
 
-    /// Runs one turn: takes in what is new, and gives what there is to say at its end.
+    /// Runs one turn: takes the new input, and returns the rest of the text.
     ///
     /// # Errors
     ///
-    /// If the turn can't be completed. Nothing of it is kept, and its input comes again.
+    /// Return an error if the turn can't be completed. Nothing of it is kept, and its input comes again.
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped where the session is closed or a result interrupts the turn. `self` stays;
+    /// The future is dropped if the session is closed or a result interrupts the turn. `self` stays;
     /// [`rollback`](Self::rollback) is called before the next turn.
     fn turn(
         &mut self,
@@ -122,14 +125,51 @@ pub trait Agent: Send + 'static {
         cx: TurnContext,
     ) -> impl Future<Output = Result<TurnReply, Self::Error>> + Send;
 
-    /// Forgets the last turn, which was begun and not completed; its input comes again. Called before the next turn and not at once,
-    /// and not at all if there is none. Does nothing by default.
+    /// Forgets the last turn, which began and was not completed; its input comes again. Called before the next turn and
+    /// not at once, and not at all if no turn follows. Does nothing by default.
     fn rollback(&mut self) {}
 }
 
-/// An agent whose turns happen entirely or not at all: each begins with a copy, and one that isn't completed is undone by it.
+/// Agent whose turns happen entirely or not at all: each turn works on the agent and keeps a clone from before, which
+/// `rollback` restores.
 ///
-/// State that the agent holds by reference (an `Arc`, a connection, files) is not copied, and so not undone.
+/// State behind a reference (an `Arc`, a connection, files) is not cloned, and so not restored.
+///
+/// ```
+/// # use async_tool_runtime::{
+/// #     agent::custom::{Agent, Transactional, TurnContext, TurnInput, TurnReply},
+/// #     model::ModelError, AsyncAgent, AsyncToolManager,
+/// # };
+/// # use std::time::Duration;
+/// #[derive(Clone, Default)]
+/// struct Diary {
+///     notes: Vec<String>,
+/// }
+///
+/// impl Agent for Diary {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, input: TurnInput, _cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         self.notes.push(input.user_text());
+///         if !input.is_repeated() {
+///             return Err(ModelError::transient("the disk is busy"));
+///         }
+///         Ok(format!("{} notes", self.notes.len()).into())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let agent = AsyncAgent::wrap(Transactional::new(Diary::default()), manager)
+///     .model_retries(1, Duration::ZERO)
+///     .start()
+///     .await?;
+/// assert_eq!(agent.run_to_completion("rain").await?.text, "1 notes"); // The failed turn left none.
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Transactional<A> {
     agent: A,
@@ -159,20 +199,48 @@ impl<A: Agent + Clone> Agent for Transactional<A> {
     }
 }
 
-/// Acts as the [`Model`] of one session: every request is a turn of an [`Agent`].
+/// [`Model`] of one session around an [`Agent`]: every request is one of its turns.
 ///
-/// [`AsyncAgent::wrap`](crate::AsyncAgent::wrap) makes one; by itself it is for hosts that drive an
-/// [`AgentMachine`](crate::agent::machine::AgentMachine) with a loop of their own. The agent belongs to the first session that asks it; a request of
-/// another fails, because the memory of two conversations would be mixed up.
+/// [`AsyncAgent::wrap`](crate::AsyncAgent::wrap) makes one. Use it directly to drive an
+/// [`AgentMachine`](crate::agent::machine::AgentMachine) with a loop of your own. The agent belongs to the first
+/// session that calls it. A request of another session fails, because the agent would mix the memories of two
+/// conversations.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{custom::{Agent, TurnContext, TurnInput, TurnReply, WholeAgent}, AckPolicy},
+///     model::ModelError, AsyncAgent, AsyncToolManager,
+/// };
+///
+/// struct Echo;
+///
+/// impl Agent for Echo {
+///     type Error = ModelError;
+///
+///     async fn turn(&mut self, input: TurnInput, _cx: TurnContext) -> Result<TurnReply, ModelError> {
+///         Ok(input.user_text().into())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// // The same as `AsyncAgent::wrap(Echo, manager)`.
+/// let agent = AsyncAgent::builder(WholeAgent::new(Echo), manager).ack_policy(AckPolicy::Deferred).start().await?;
+/// assert_eq!(agent.run_to_completion("hello").await?.text, "hello");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct WholeAgent<A>(Arc<Mutex<Member<A>>>);
 
-/// The agent, and what is known of its last turn.
+/// Agent, and the state of its last turn.
 struct Member<A> {
     agent: A,
     session: Option<SessionId>,
-    /// The last turn that was begun. Whether it was completed shows in the next request: the journal decides, and nobody else.
+    /// Last turn that began. The next request shows whether it was completed, because only the journal decides that.
     begun: Option<u64>,
-    /// Frames the results in a turn's input, as the session's does in deliveries.
+    /// Nonce of the frames around results in a turn's input, like the session's nonce in deliveries.
     nonce: String,
 }
 
@@ -233,7 +301,7 @@ impl<A: Agent> Member<A> {
     }
 }
 
-/// The number of the last turn that was completed; 0 if there is none.
+/// Number of the last completed turn; 0 if there is none.
 fn last_completed(messages: &[Arc<Message>]) -> u64 {
     messages.iter().rev().find_map(|message| mark_of(message)).unwrap_or(0)
 }
@@ -249,12 +317,12 @@ fn panicked() -> ModelError {
     ModelError::permanent("the agent panicked")
 }
 
-/// Turn of a whole agent, as a stream of its events.
+/// Turn of a custom agent, as a stream of its events.
 struct TurnAtWork {
     events: mpsc::UnboundedReceiver<ModelEvent>,
     work: Option<BoxFuture<'static, Result<(u64, TurnReply), ModelError>>>,
     has_calls: bool,
-    /// Events that come after the work is done and its own events are read.
+    /// Events that follow when the turn has returned and the channel is empty.
     rest: VecDeque<ModelEvent>,
 }
 
@@ -267,7 +335,8 @@ impl Stream for TurnAtWork {
                 Poll::Pending => {}
                 Poll::Ready(Ok((ordinal, reply))) => {
                     self.work = None;
-                    // Whoever has kept the context learns that the turn is over; what came before counts.
+                    // A context that the agent kept now sees that the turn is over. Events that were sent before still
+                    // count.
                     self.events.close();
                     self.rest = reply.into_events(mark(ordinal));
                 }
@@ -285,7 +354,8 @@ impl Stream for TurnAtWork {
                 Poll::Ready(Some(Ok(event)))
             }
             Poll::Ready(None) if self.work.is_none() => Poll::Ready(self.next_of_rest()),
-            // The work goes on without its context; or somebody is just about to send, and has been given a receipt.
+            // The turn runs on after it dropped its context. Or a call has got its receipt, and its event is about to
+            // be sent.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
