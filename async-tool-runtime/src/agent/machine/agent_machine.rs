@@ -1,4 +1,4 @@
-//! The machine: its state, and the way of an input through it.
+//! State of the machine, and the handling of one input.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,9 +24,40 @@ use crate::{
 
 /// Decides what an agent does. Sans-IO: inputs go in with the time, actions come out.
 ///
-/// The machine changes what it knows only by applying the entries that it appends, so the fold of the journal is the
-/// machine's own [`ledger`](Self::ledger), at every entry. What isn't in the ledger (the part of a turn that has streamed,
-/// timers, failures in a row) is lost in a crash without harm: the turn is asked again.
+/// The machine changes its ledger only by applying the entries that it appends. So the fold of the journal equals the
+/// machine's [`ledger`](Self::ledger), at every entry. All other state (the streamed part of a turn, timers, the count
+/// of failures) may be lost in a crash without harm: the turn is repeated.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{
+///         machine::{AgentInput, AgentMachine, TurnEvent},
+///         AgentPolicy, AgentState, Ledger,
+///     },
+///     model::TurnEnd,
+///     task::{Timestamp, TurnNo},
+///     AsyncToolManager, SessionId,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let policy = AgentPolicy::new(manager.registry());
+/// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
+/// let inputs = [
+///     AgentInput::Open { nonce: "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned(), works_for: None },
+///     AgentInput::User("hello".to_owned()),
+///     AgentInput::Turn(TurnNo::new(1), TurnEvent::Text("hello, too".to_owned())),
+///     AgentInput::Turn(TurnNo::new(1), TurnEvent::Done(TurnEnd::default())),
+/// ];
+/// for (millis, input) in (0..).zip(inputs) {
+///     let actions = machine.step(Timestamp::from_millis(millis), input);
+///     assert!(!actions.is_empty()); // A shell carries them out.
+/// }
+/// assert_eq!(machine.state(), AgentState::Idle);
+/// assert_eq!(machine.ledger().transcript().messages().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct AgentMachine {
     pub(super) session: SessionId,
@@ -38,28 +69,28 @@ pub struct AgentMachine {
     pub(super) now: Timestamp,
     pub(super) phase: Phase,
     pub(super) turn: StreamedTurn,
-    /// Tasks that have a slot. Only for what is said of them.
+    /// Tasks that have a slot. Used only for reports.
     pub(super) running: BTreeSet<TaskNo>,
-    /// Last progress of each task, for reports only.
+    /// Last progress of each task. Used only for reports.
     pub(super) progress: BTreeMap<TaskNo, ProgressReport>,
-    /// Tasks whose arguments wait for results of others; nobody runs them yet.
+    /// Tasks whose arguments wait for other tasks' results; they are not submitted yet.
     pub(super) waiting: BTreeSet<TaskNo>,
-    /// Tasks that an earlier process has accepted.
+    /// Tasks that an earlier process accepted.
     pub(super) survivors: BTreeSet<TaskNo>,
     pub(super) resumption: Option<Arc<Resumption>>,
-    /// Tasks that the end of a turn waits for no longer.
+    /// Tasks that the end of a turn no longer waits for.
     pub(super) promoted: BTreeSet<TaskNo>,
     /// Outcome of each `send`, by call number; `Some(reason)` if refused.
     pub(super) sent: BTreeMap<TaskNo, Option<String>>,
     pub(super) latencies: Latencies,
-    /// Follows the transcript; knows nothing that isn't in the ledger.
+    /// Follows the transcript; holds nothing that isn't in the ledger.
     pub(super) window: ContextWindow,
-    /// The tokens of the system prompt and the definitions, once they are counted.
+    /// Tokens of the system prompt and the definitions, once counted.
     pub(super) overhead: Option<usize>,
-    /// The user wants as few model calls as possible.
+    /// True if the user wants as few model calls as possible.
     pub(super) batch: bool,
     pub(super) failures: u32,
-    /// The model said that the conversation is too long, and it was cut down; until the end of a turn.
+    /// True from a "too long" error of the model, after which the conversation was halved, to the end of a turn.
     pub(super) is_halved: bool,
     pub(super) stalled: Option<Stall>,
     pub(super) wake: Option<Wake>,
@@ -69,8 +100,8 @@ pub struct AgentMachine {
 }
 
 impl AgentMachine {
-    /// A machine for a session that is given by its ledger: [`Ledger::new`] for a new one, which
-    /// [`AgentInput::Open`] then opens, or the fold of a journal, which [`AgentInput::Recover`] takes up.
+    /// Machine for the session of a ledger. For a new session, pass [`Ledger::new`] and then [`AgentInput::Open`]. For
+    /// a session in a journal, pass its fold and then [`AgentInput::Recover`].
     #[must_use]
     pub fn new(
         session: SessionId,
@@ -109,8 +140,8 @@ impl AgentMachine {
         }
     }
 
-    /// Takes in what happened at `now`, and says what to do, in order. An input that means nothing now, such as a part of a turn
-    /// that was aborted or a second end of a task, does nothing.
+    /// Handles an input at time `now`, and returns the actions in order. An input without a meaning now does nothing,
+    /// such as a part of an aborted turn or a second end of a task.
     #[must_use = "the actions have to be carried out"]
     pub fn step(&mut self, now: Timestamp, input: AgentInput) -> Vec<AgentAction> {
         self.now = now;
@@ -150,53 +181,77 @@ impl AgentMachine {
         }
         let mut actions = std::mem::take(&mut self.actions);
         if !self.entries.is_empty() {
-            // All entries of a step in one append, before everything else: nothing is done that isn't durable, and a
-            // step costs one write.
+            // All entries of a step form one append, before every other action. So no action runs before its entries
+            // are durable, and a step costs one write.
             actions.insert(0, AgentAction::Append(std::mem::take(&mut self.entries)));
         }
         actions
     }
 
-    /// State of the session: the fold of all entries that were appended.
+    /// State of the session: the fold of all appended entries.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// State of the agent; the pause after a turn that failed counts as idle.
+    /// State of the agent; the backoff after a failed turn counts as idle.
     #[must_use]
     pub fn state(&self) -> AgentState {
         self.ledger.state()
     }
 
-    /// True if nothing will happen any more without the host: no turn runs or is going to, no task runs, no result waits but such
-    /// as wake nobody.
+    /// True if nothing happens without a new input: no turn runs or is due, no task runs, and no undelivered result
+    /// will wake the model.
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     agent::{
+    ///         machine::{AgentInput, AgentMachine},
+    ///         AgentPolicy, Ledger,
+    ///     },
+    ///     task::Timestamp,
+    ///     AsyncToolManager, SessionId,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let policy = AgentPolicy::new(manager.registry());
+    /// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
+    /// # let now = Timestamp::from_millis(0);
+    /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+    /// let _append = machine.step(now, AgentInput::Open { nonce, works_for: None });
+    /// assert!(machine.is_quiescent());
+    /// let _turn = machine.step(now, AgentInput::User("hello".to_owned()));
+    /// assert!(!machine.is_quiescent());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
         if self.ledger.life() == Life::Closed {
             return true;
         }
-        // In this order: what costs most is asked last, because all of it is asked after every step.
+        // Ordered by cost, the most expensive last: this runs after every step.
         self.phase == Phase::Idle
             && self.wake.is_none()
             && self.ledger.open_tasks().next().is_none()
             && (self.stalled.is_some() || (!self.ledger.is_unanswered() && !self.has_news()))
     }
 
-    /// Reason for which the model was not asked again; `None` once it has been.
+    /// Reason for which the agent doesn't call the model although it has work; `None` once it does again.
     #[must_use]
     pub fn stalled(&self) -> Option<&Stall> {
         self.stalled.as_ref()
     }
 
-    /// Fates of the session's tasks when [`AgentInput::Recover`] took it up; `None` if it was opened.
+    /// Fates of the session's tasks when [`AgentInput::Recover`] resumed it; `None` if it was opened.
     #[must_use]
     pub fn resumption(&self) -> Option<&Arc<Resumption>> {
         self.resumption.as_ref()
     }
 
-    /// The one way to change the ledger: by an entry that will be appended. An entry that the ledger refuses is a defect of the
-    /// machine; it is reported and not written, so the session stays sound.
+    /// Changes the ledger by an entry that will be appended. Nothing else changes the ledger. A refused entry is a
+    /// defect of the machine: it is reported and not written, so the session stays sound.
     pub(super) fn record(&mut self, entry: Entry) -> bool {
         match self.ledger.apply(&entry) {
             Ok(()) => {

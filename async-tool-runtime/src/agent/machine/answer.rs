@@ -1,4 +1,4 @@
-//! The end of a turn: how long its calls are waited for, and what they are answered with.
+//! End of a turn: the wait for results, and the answers to its calls.
 
 use super::Timer;
 use super::{AgentMachine, phase::Phase};
@@ -9,17 +9,17 @@ use crate::{
     journal::{CallAnswer, Entry},
 };
 
-/// Until when a call is waited for.
+/// End of the wait for a call.
 enum Wait {
     Until(Timestamp),
     Forever,
 }
 
 impl AgentMachine {
-    /// Answers the calls of a turn that has just ended: as soon as they are worth answering, or at once for what can't wait.
+    /// Answers the calls of a turn that has just ended. Answers at once if a user message or an urgent result waits.
     pub(super) fn begin_answering(&mut self) {
         if self.ledger.has_held_messages() || self.urgent().is_some() {
-            // Neither what the user has said in the meantime nor a result that can't wait waits for results.
+            // A user message and an urgent result never wait for other results.
             self.answer();
             self.carry_on();
         } else {
@@ -27,7 +27,7 @@ impl AgentMachine {
         }
     }
 
-    /// Answers the calls of the turn that has ended, if nothing is worth waiting for.
+    /// Answers the calls of the ended turn, unless a call is worth a wait.
     pub(super) fn answer_if_due(&mut self) {
         let (Phase::Answering(ended), Some(open)) = (self.phase, self.ledger.open_turn()) else {
             return;
@@ -69,8 +69,8 @@ impl AgentMachine {
         }
     }
 
-    /// Gives every call of the turn that has ended its one answer: the result if it is in, else an acknowledgement; to a call of
-    /// the `task` tool, what it asks for.
+    /// Gives every call of the ended turn its one answer: the result if there is one, otherwise an acknowledgement. A
+    /// call of the `task` tool gets its report.
     pub(super) fn answer(&mut self) {
         let Some(open) = self.ledger.open_turn() else { return };
         let (turn, calls) = (open.turn, open.calls.clone());
@@ -104,7 +104,7 @@ impl AgentMachine {
         }
         self.phase = Phase::Idle;
         self.forget_wake();
-        // Who is stopped by this has been acknowledged, and goes with the next turn.
+        // The tasks that this stops were acknowledged above, so the next turn gets their results.
         for number in calls
             .into_iter()
             .filter(|number| self.has_completed(*number))

@@ -1,4 +1,4 @@
-//! The machine's tasks: how a call becomes one, waits for others, and ends.
+//! Tasks of the machine: acceptance, waiting for other tasks, settlement.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     tool::{ToolCall, ToolError, ToolErrorKind},
 };
 
-/// Longest text of a failure that is passed on to the calls that needed the result, in characters.
+/// Longest text of a failure that dependent calls get, in characters.
 const PASSED_ON: usize = 500;
 
 impl AgentMachine {
@@ -29,7 +29,7 @@ impl AgentMachine {
                 .is_some_and(|record| record.call.id == call.id),
             TurnCall::Held(held, _) => held.id == call.id,
         });
-        // Two calls of one id would need two answers on one id, which no provider takes.
+        // Two calls with one id would need two answers with one id, which every provider refuses.
         if is_repeated {
             let reason = "another call of the turn has the same id".to_owned();
             return self.emit(AgentEventKind::CallRefused(call, reason));
@@ -42,14 +42,14 @@ impl AgentMachine {
         }
     }
 
-    /// True if a call of a running turn is accepted when the turn has ended, and not before.
+    /// True if the call is accepted only when the turn has ended.
     fn holds(&self, call: &ToolCall) -> bool {
-        // What names other calls of the turn waits until all of them are known.
+        // Arguments may name other calls of the turn, so such a call waits until all of them are known.
         let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
         names_others || !self.policy.starts_early(&call.name)
     }
 
-    /// Accepts the calls of the running turn that waited for it to be complete; gives all its calls, in order.
+    /// Accepts the calls of the running turn that waited for its end; returns all calls of the turn, in order.
     pub(super) fn accept_held(&mut self, turn: TurnNo) -> Vec<TaskNo> {
         let mut numbers = Vec::with_capacity(self.turn.calls.len());
         for call in std::mem::take(&mut self.turn.calls) {
@@ -62,7 +62,7 @@ impl AgentMachine {
         numbers
     }
 
-    /// Takes a call into the books, and has it run. `before` are the calls of the turn that come before it.
+    /// Accepts a call and submits its task. `before` holds the earlier calls of the turn.
     fn accept(&mut self, turn: TurnNo, call: ToolCall, task: TaskId, before: &[TaskNo]) -> TaskNo {
         let number = self.ledger.next_number();
         let own = self.policy.is_own(&call.name);
@@ -111,9 +111,9 @@ impl AgentMachine {
         number
     }
 
-    /// True if the arguments tell a tool the secret part of the tag that frames deliveries.
+    /// True if the arguments contain the nonce of the tag that frames deliveries. A tool must not learn it.
     fn names_frames(&self, call: &ToolCall) -> bool {
-        /// Fewer letters stand anywhere, and no nonce has so few.
+        /// Shortest nonce that is searched for: a shorter text occurs by chance, and no real nonce is so short.
         const SHORTEST: usize = 16;
         let nonce = self.ledger.nonce();
         if nonce.len() < SHORTEST {
@@ -125,7 +125,7 @@ impl AgentMachine {
         }
     }
 
-    /// Tasks that the futures among a call's arguments name.
+    /// Tasks that the futures in a call's arguments name.
     fn awaited(&self, futures: Vec<FutureArgument>, before: &[TaskNo]) -> Result<Vec<Awaited>, ToolError> {
         let refuse = |position: &str, problem: String| {
             let message = format!("invalid arguments: at \"{position}\": {problem}");
@@ -152,12 +152,12 @@ impl AgentMachine {
         Ok(awaits)
     }
 
-    /// Submits a task that nobody runs yet, if all the results are in that its arguments wait for.
+    /// Submits a task if all results that its arguments wait for have come.
     pub(super) fn submit_if_ready(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
         self.launch(number, settled, AgentAction::Submit);
     }
 
-    /// Has `action` done with a task, if all the results are in that its arguments wait for.
+    /// Starts `action` for a task if all results that its arguments wait for have come.
     pub(super) fn launch(
         &mut self,
         number: TaskNo,
@@ -187,7 +187,7 @@ impl AgentMachine {
                     .with_turn(record.turn)
                     .with_attempt(record.attempt);
                 match (action(spec), refusal) {
-                    // Whoever only waits for it, or asks what became of it, does so by its id.
+                    // `Await` and `Reconcile` identify the task by its id and need no arguments.
                     (AgentAction::Submit(_), Some(error)) => {
                         self.settle_here(number, TaskOutcome::Failed(error), settled);
                     }
@@ -198,7 +198,8 @@ impl AgentMachine {
         }
     }
 
-    /// The call with the results in their places; a part of it is missing if one of them is only in the journal, and not all of it there.
+    /// Call with the results in place of its futures. A redacted result leaves a placeholder, and the call is marked as
+    /// redacted.
     fn fill(&self, call: &ToolCall, awaits: &[Awaited]) -> Result<ToolCall, ToolError> {
         let unkept: Vec<&str> = awaits
             .iter()
@@ -243,7 +244,7 @@ impl AgentMachine {
         self.after_settling(&settled);
     }
 
-    /// Ends a task that nobody runs.
+    /// Settles a task that is not submitted.
     pub(super) fn settle_here(&mut self, number: TaskNo, outcome: TaskOutcome, settled: &mut Vec<TaskNo>) {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return;
@@ -253,14 +254,14 @@ impl AgentMachine {
         self.settle(Arc::new(AsyncTaskResult::new(&spec, outcome, timing, 0)), settled);
     }
 
-    /// Writes down the end of a task, and does what other tasks have to do with it. What the model is told is decided when all of
-    /// that is done, by `after_settling`.
+    /// Records the end of a task, and its effects on other tasks. `after_settling` then decides about deliveries, when
+    /// all these effects are known.
     fn settle(&mut self, mut result: Arc<AsyncTaskResult>, settled: &mut Vec<TaskNo>) {
         let Some(number) = self.open(result.task) else { return };
         if self.survivors.remove(&number)
             && let Some(record) = self.ledger.tasks().get(&number)
         {
-            // Whoever ran it last counts from when it was given the task.
+            // The manager that ran the task last counts from its own submission, and not from the acceptance.
             Arc::make_mut(&mut result).timing.accepted = record.accepted;
         }
         self.running.remove(&number);
@@ -287,7 +288,7 @@ impl AgentMachine {
         }
     }
 
-    /// Decides what the model is told of tasks that have just ended.
+    /// Decides how the model gets the results of tasks that have just ended.
     pub(super) fn after_settling(&mut self, settled: &[TaskNo]) {
         match self.ledger.life() {
             Life::Open => {}
@@ -295,7 +296,7 @@ impl AgentMachine {
             Life::Closed => return,
         }
         for number in settled {
-            // Whoever came before may have taken it along.
+            // A turn that started for an earlier task of this loop may have delivered this result.
             if self.told(*number) == Some(Told::Ack) {
                 self.on_late(*number);
             }

@@ -45,7 +45,7 @@ impl AgentMachine {
         }
     }
 
-    /// Ends the session: what runs is told to stop.
+    /// Ends the session, and tells its tasks to stop.
     pub(super) fn finish(&mut self) {
         self.begin_closing();
         let open: Vec<TaskNo> = self.ledger.open_tasks().collect();
@@ -58,7 +58,7 @@ impl AgentMachine {
 
     fn begin_closing(&mut self) {
         match self.phase {
-            // What was called gets its answer, so that what is kept of the conversation is well-formed.
+            // Every call gets its answer, so that the stored conversation is well-formed.
             Phase::Answering(_) => self.answer(),
             Phase::Thinking(_) => {
                 if let Some(turn) = self.ledger.open_turn().map(|open| open.turn) {

@@ -29,14 +29,14 @@ const MESSAGE: usize = 256;
 const OUTPUT: usize = 1024;
 
 impl AgentMachine {
-    /// Does what the calls of the `task` tool in a turn that has ended ask to be done. The turn is answered after that, by whoever calls
-    /// this, with all that has ended by it.
+    /// Carries out the actions of the `task` tool's calls in an ended turn. The caller then answers the turn, with the
+    /// results of tasks that this ended.
     pub(super) fn obey(&mut self, calls: &[TaskNo]) {
         for call in calls {
             let Some(record) = self.ledger.tasks().get(call).filter(|record| record.own) else {
                 continue;
             };
-            // What makes no sense is said in the answer.
+            // A call that can't be parsed gets its error as the answer.
             let Ok(control) = task_tool::read(&record.call) else {
                 continue;
             };
@@ -103,7 +103,7 @@ impl AgentMachine {
         }
     }
 
-    /// True if what was waited for has come. No tasks are all that run.
+    /// True if the wait is over. An empty list stands for all running tasks.
     fn is_over(&self, tasks: &[TaskNo], any: bool) -> bool {
         let ended = |number: &TaskNo| !self.ledger.is_open(*number);
         match (tasks, any) {
@@ -114,12 +114,12 @@ impl AgentMachine {
         }
     }
 
-    /// True if somebody runs the task.
+    /// True if the task is submitted and has not ended.
     fn is_submitted(&self, number: TaskNo) -> bool {
         self.ledger.is_open(number) && !self.waiting.contains(&number)
     }
 
-    /// The numbers of the tasks that a model names.
+    /// Numbers of the tasks that a model names.
     fn resolve(&self, named: &[Named], calls: &[TaskNo]) -> Result<Vec<TaskNo>, ToolError> {
         let refuse = |problem: String| ToolError::new(ToolErrorKind::InvalidArguments, problem);
         let mut numbers = Vec::with_capacity(named.len());
@@ -144,7 +144,8 @@ impl AgentMachine {
         Ok(numbers)
     }
 
-    /// The answer to a call of the `task` tool. The results that it hands over are added to `handed_over`: each is handed over once.
+    /// Answer to a call of the `task` tool. Adds the results in it to `handed_over`, so that each result is handed over
+    /// once.
     pub(super) fn report(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> CallAnswer {
         let before = handed_over.len();
         let content = self
@@ -198,7 +199,7 @@ impl AgentMachine {
                     }
                     tasks => self.resolve(tasks, calls)?,
                 };
-                // A result that isn't named is not handed over, and comes by itself.
+                // Only named tasks hand over their results here; all others are delivered as usual.
                 listed(tasks, |number| self.waited_for(number, calls, handed_over))
             }
             Control::Send { task, .. } => {
@@ -269,7 +270,7 @@ impl AgentMachine {
         Value::Object(row)
     }
 
-    /// A task that was waited for, with its result if that is news.
+    /// Row of a task that the model waited for, with its result unless the model already has it.
     fn waited_for(&self, number: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Value {
         let mut row = self.row(number);
         let Some((record, result)) = self
@@ -291,7 +292,7 @@ impl AgentMachine {
         row
     }
 
-    /// True if a result is news, which it is once.
+    /// Adds a result to `handed_over`; true if the model doesn't have it yet.
     fn hand_over(&self, number: TaskNo, handed_over: &mut Vec<TaskNo>) -> bool {
         let is_news = self.told(number) == Some(Told::Ack) && !handed_over.contains(&number);
         if is_news {
@@ -301,7 +302,7 @@ impl AgentMachine {
     }
 }
 
-/// A report as it stands among those of other tasks: the model gets it anew with every look.
+/// Progress report, cut to its limits: the model reads it again with every look.
 fn shown(
     ProgressReport {
         fraction,
@@ -321,7 +322,7 @@ fn shown(
     shown
 }
 
-/// Rows of the first tasks, and the number of the others.
+/// Rows of the first tasks, and the number of the rest.
 fn listed(tasks: Vec<TaskNo>, mut row: impl FnMut(TaskNo) -> Value) -> Value {
     let more = tasks.len().saturating_sub(LISTED);
     let rows: Vec<Value> = tasks.into_iter().take(LISTED).map(&mut row).collect();

@@ -1,4 +1,4 @@
-//! Delivery of late results, and the results that wake the model.
+//! Delivery of late results, and wake-ups of the model.
 
 use std::collections::BTreeSet;
 
@@ -43,19 +43,18 @@ impl AgentMachine {
         }
     }
 
-    /// True if a result waits for which the model is woken.
+    /// True if an undelivered result is reason to wake the model.
     pub(super) fn has_news(&self) -> bool {
         self.ledger.inbox().any(|(number, _)| self.is_news(number))
     }
 
-    /// True if the model has something to answer, and is not to wait for more of it: in a batch, what has come of its calls waits for
-    /// those that still run.
+    /// True if the model has something to answer now. In a batch, results of its calls wait until all tasks have ended.
     pub(super) fn has_to_ask(&self) -> bool {
         let waits = self.batch && !self.ledger.is_pressing() && self.ledger.open_tasks().next().is_some();
         self.ledger.is_unanswered() && !waits
     }
 
-    /// True if an agent at rest is to wake up.
+    /// True if an idle agent has reason to wake up.
     pub(super) fn wants_turn(&self) -> bool {
         self.has_news() || (self.stalled.is_none() && self.has_to_ask())
     }
@@ -69,18 +68,18 @@ impl AgentMachine {
         }
     }
 
-    /// The first result that waits and can't.
+    /// First undelivered result with [`DeliveryPolicy::Interrupt`].
     pub(super) fn urgent(&self) -> Option<TaskNo> {
         let mut waiting = self.ledger.inbox().map(|(number, _)| number);
         waiting.find(|number| self.delivery_of(*number) == DeliveryPolicy::Interrupt)
     }
 
-    /// True if a result that waits is nothing to wake the model for, because others that go with it are still to come.
+    /// True if an undelivered result must not wake the model yet, because related results are still to come.
     fn is_held(&self, number: TaskNo) -> bool {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return false;
         };
-        // The model wanted it for another call, and gets both.
+        // The model wanted this result for another call, and gets both together.
         if self.feeds_open(record) {
             return true;
         }
@@ -93,9 +92,9 @@ impl AgentMachine {
         is_loser || !is_due
     }
 
-    /// True if a task has not ended whose arguments come from this one: at once, or by way of others, as in a chain.
+    /// True if a task whose arguments depend on this one, directly or through other tasks, has not ended.
     fn feeds_open(&self, record: &TaskRecord) -> bool {
-        // Each is looked at once: in a net of futures there are more ways than tasks.
+        // Each task is visited once: a net of futures has more paths than tasks.
         let mut seen = BTreeSet::new();
         let mut followers = record.awaited_by.clone();
         while let Some(follower) = followers.pop() {
@@ -109,7 +108,7 @@ impl AgentMachine {
         false
     }
 
-    /// A result waits for delivery: decides when the model is asked.
+    /// Decides when the model gets a late result.
     pub(super) fn on_late(&mut self, number: TaskNo) {
         match (self.delivery_of(number), self.phase) {
             (DeliveryPolicy::Interrupt, Phase::Thinking(began)) => {
@@ -117,7 +116,7 @@ impl AgentMachine {
                 if at <= self.now {
                     self.interrupt(number);
                 } else if self.wake.is_none() {
-                    // The turn has hardly begun: results that come together break off one turn, not one each.
+                    // The turn has just begun: results that come together interrupt one turn, not one each.
                     self.wake = Some(Wake { first: self.now, at });
                     self.set_timer(Timer::Wake, at);
                 }
@@ -128,13 +127,13 @@ impl AgentMachine {
             }
             (DeliveryPolicy::Interrupt, Phase::Idle) => self.begin_turn(),
             (DeliveryPolicy::WhenIdle, Phase::Idle) if self.is_news(number) => self.wake_later(),
-            // The turn that comes takes it along.
+            // The next turn delivers it.
             (DeliveryPolicy::Interrupt, Phase::Backoff(_)) | (DeliveryPolicy::WhenIdle | DeliveryPolicy::Silent, _) => {
             }
         }
     }
 
-    /// Wakes the agent if a result waits no longer, after a change that it may have waited for.
+    /// Wakes the agent if a change has released a result that was held back.
     pub(super) fn reconsider(&mut self) {
         if self.phase != Phase::Idle {
             return;
@@ -145,7 +144,7 @@ impl AgentMachine {
         self.wait_for_join();
     }
 
-    /// Whoever was waited for may not want to be: without a reason left, nothing is woken or broken off.
+    /// Cancels a wake-up or an interruption that has lost its reason.
     pub(super) fn forget_wake(&mut self) {
         let has_reason = match self.phase {
             Phase::Idle => self.wants_turn(),
@@ -156,7 +155,7 @@ impl AgentMachine {
         }
     }
 
-    /// Looks again when the first of the results that are joined waits for the others no longer.
+    /// Sets the timer for the first join whose deadline ends.
     pub(super) fn wait_for_join(&mut self) {
         let held = self
             .ledger
@@ -184,8 +183,8 @@ impl AgentMachine {
         }
     }
 
-    /// Puts all results that wait before the model: in place of acknowledgements that it hasn't seen, and the others in one
-    /// message, with a notice of the library's own.
+    /// Delivers all results in the inbox. They replace acknowledgements that the model hasn't seen; the rest go into
+    /// one message, with the library's notice.
     pub(super) fn deliver(&mut self, notice: Option<&str>) {
         let waiting = self.ledger.inbox().map(|(number, _)| number);
         let (unseen, late): (Vec<TaskNo>, Vec<TaskNo>) = waiting.partition(|number| self.ledger.is_unseen(*number));

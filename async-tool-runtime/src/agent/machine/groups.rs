@@ -29,7 +29,7 @@ impl AgentMachine {
         self.reconsider();
     }
 
-    /// Joins tasks to a group; gives those that ended by it.
+    /// Joins tasks to a group; returns the tasks that ended by it.
     pub(super) fn join(
         &mut self,
         name: Arc<str>,
@@ -63,7 +63,7 @@ impl AgentMachine {
         settled
     }
 
-    /// The group that somebody put the task in, else its turn's.
+    /// Group that the host or the model put the task in, otherwise the group of its turn.
     pub(super) fn group_of(&self, number: TaskNo) -> Option<WakeGroup> {
         if let Some(group) = self.ledger.group_of(number) {
             return Some(WakeGroup {
@@ -82,7 +82,7 @@ impl AgentMachine {
             .open_turn()
             .is_some_and(|open| open.turn == record.turn && !open.ended);
         if is_running {
-            // Not all of its calls are known.
+            // More calls of the turn may follow.
             return None;
         }
         let answered = record.answered;
@@ -96,8 +96,7 @@ impl AgentMachine {
         })
     }
 
-    /// The tasks of the turn that made this one, but such as are in a group of their own. The calls of a turn are numbered one after
-    /// the other.
+    /// Tasks of the same turn that are in no group of their own. The calls of a turn have consecutive numbers.
     fn calls_of(&self, number: TaskNo, turn: TurnNo) -> Vec<TaskNo> {
         let tasks = self.ledger.tasks();
         let before = tasks
@@ -127,7 +126,7 @@ impl AgentMachine {
         standing
     }
 
-    /// Stops the other tasks of a group where one success is enough.
+    /// Stops the other tasks of a group in which one success is enough.
     pub(super) fn stop_others(&mut self, number: TaskNo, settled: &mut Vec<TaskNo>) {
         let Some(group) = self.group_of(number).filter(|group| group.join == JoinPolicy::FirstOk) else {
             return;

@@ -13,83 +13,141 @@ use crate::{
 };
 
 /// Input of the machine.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{
+///         machine::{AgentAction, AgentInput, AgentMachine},
+///         AgentPolicy, AgentState, CloseMode, Ledger,
+///     },
+///     task::Timestamp,
+///     AsyncToolManager, SessionId,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// # let policy = AgentPolicy::new(manager.registry());
+/// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
+/// let now = Timestamp::from_millis(0);
+/// let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned(); // In earnest: random.
+/// let actions = machine.step(now, AgentInput::Open { nonce, works_for: None });
+/// assert!(matches!(&actions[..], [AgentAction::Append(entries)] if entries.len() == 1));
+///
+/// let _ = machine.step(now, AgentInput::Close(CloseMode::Cancel));
+/// assert_eq!(machine.state(), AgentState::Closed);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AgentInput {
     /// The session begins.
     Open {
-        /// The secret part of the tag that frames deliveries: random, and hard to guess.
+        /// Secret part of the tag that frames deliveries: random, and hard to guess.
         nonce: String,
-        /// The call that the session works for, where it is that of an agent that is a tool.
+        /// Call that the session works for, if its agent is a tool.
         works_for: Option<TaskId>,
     },
-    /// The session goes on, of which nobody runs anything any more.
+    /// This process resumes the session; no earlier process runs it any more.
     Recover {
-        /// Random name of the process that takes it up.
+        /// Random name of the process that resumes it.
         by: String,
     },
-    /// The user said something.
+    /// User message.
     User(String),
-    /// The user said something, and wants as few model calls as possible until the agent is at rest.
+    /// User message of a batch: the agent makes as few model calls as possible until it is idle.
     Batch(String),
-    /// The running turn went on.
+    /// Next part of the running turn.
     Turn(TurnNo, TurnEvent),
     /// A task got a slot.
     Started(TaskId),
-    /// A tool said how far it has come.
+    /// A tool reported progress.
     Progressed(TaskId, ProgressReport),
-    /// A task, or one below it, asks the host for something.
+    /// A task, or one below it, asks the host for consent or an answer.
     Asked {
-        /// The task of the session's.
+        /// Task of the session.
         task: TaskId,
-        /// The task that asks: the same, or one below it.
+        /// Task that asks: the same, or one below it.
         asking: TaskId,
-        /// Request; `None`: it is answered or withdrawn.
+        /// Request; `None`: it was answered or withdrawn.
         request: Option<InputRequest>,
     },
-    /// The function of a task has left it to be completed from outside.
+    /// The function of a task deferred its completion to the outside.
     Deferred(TaskId),
-    /// It was found out of a task whose process has ended that it was never started.
+    /// A task of an earlier process turned out never to have started.
     NotStarted(TaskId),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
-    /// A timer went off.
+    /// A timer fired.
     Timer(Timer),
-    /// The host wants a task to stop.
+    /// The host cancels a task, for this reason.
     Cancel(TaskNo, String),
-    /// The host says when the result of a task is to enter the conversation.
+    /// The host sets the delivery policy of a task.
     SetDelivery(TaskNo, DeliveryPolicy),
-    /// The host wants the turn's end to wait for a task no longer.
+    /// The host ends the wait for a task at the end of its turn.
     Promote(TaskNo),
     /// The host joins tasks to a group.
     Group {
-        /// The name of the group.
+        /// Name of the group.
         name: Arc<str>,
-        /// The tasks; those that aren't there are left out.
+        /// Its tasks; unknown ones are left out.
         tasks: Vec<TaskNo>,
         /// Number of results that make one wake-up.
         join: JoinPolicy,
-        /// Time for which they are joined; `None`: without end.
+        /// Longest time for which they are joined; `None`: without end.
         limit: Option<Duration>,
     },
-    /// A message to a task was taken, or was not, for this reason.
+    /// Outcome of [`AgentAction::Send`](super::AgentAction::Send).
     Sent {
-        /// The call of the `task` tool.
+        /// Call of the `task` tool.
         call: TaskNo,
-        /// Reason for which the message was refused.
+        /// Reason of the refusal; `None` if the task took the message.
         refusal: Option<String>,
     },
     /// The host ends the session.
     Close(CloseMode),
 }
 
-/// A part of a turn, as the machine takes it.
+/// Part of a turn, as the machine takes it.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{
+///         machine::{AgentInput, AgentMachine, TurnEvent},
+///         AgentPolicy, AgentState, Ledger,
+///     },
+///     model::TurnEnd,
+///     task::{Timestamp, TurnNo},
+///     AsyncToolManager, SessionId, TaskId, ToolCall,
+/// };
+/// # use serde_json::json;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// # let policy = AgentPolicy::new(manager.registry());
+/// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
+/// # let now = Timestamp::from_millis(0);
+/// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+/// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
+/// # let _ = machine.step(now, AgentInput::User("add 2 3".to_owned()));
+/// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+/// for event in [
+///     TurnEvent::Text("I add them.".to_owned()),
+///     TurnEvent::ToolCall(call, TaskId::new()),
+///     TurnEvent::Done(TurnEnd::default()),
+/// ] {
+///     let _ = machine.step(now, AgentInput::Turn(TurnNo::new(1), event));
+/// }
+/// assert_eq!(machine.state(), AgentState::Answering); // It waits for the sum.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TurnEvent {
     /// Some more text.
     Text(String),
-    /// A complete call, with the id its task will have.
+    /// Complete call, with the id for its task.
     ToolCall(ToolCall, TaskId),
     /// The turn is complete.
     Done(TurnEnd),

@@ -1,14 +1,42 @@
-//! The machine that decides what an agent does.
+//! Sans-IO machine that decides what an agent does.
 //!
-//! [`AgentMachine::step`] takes an input and the time, and gives actions. One file for each kind of decision: `turn.rs` asks the model,
-//! `call.rs` takes its calls, `answer.rs` ends a turn, `delivery.rs` tells late results, `groups.rs` joins tasks, `control.rs` carries out the
-//! `task` tool, `recovery.rs` takes a session up again, `close.rs` ends it.
+//! ```
+//! use async_tool_runtime::{
+//!     agent::{
+//!         machine::{AgentAction, AgentInput, AgentMachine},
+//!         AgentPolicy, Ledger,
+//!     },
+//!     task::Timestamp,
+//!     AsyncToolManager, SessionId,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let manager = AsyncToolManager::builder().build()?;
+//! let policy = AgentPolicy::new(manager.registry());
+//! let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
+//! let now = Timestamp::from_millis(0);
+//! # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+//! let _append = machine.step(now, AgentInput::Open { nonce, works_for: None });
+//! let actions = machine.step(now, AgentInput::User("hello".to_owned()));
+//! assert!(matches!(&actions[0], AgentAction::Append(entries) if entries.len() == 2));
+//! assert!(actions.iter().any(|action| matches!(action, AgentAction::StartTurn(..))));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`AgentMachine::step`] takes an input and the time, and returns actions. Each kind of decision has a file:
+//!
+//! - `turn.rs` calls the model, `call.rs` accepts its calls, `answer.rs` answers them.
+//! - `delivery.rs` delivers late results, `groups.rs` joins tasks.
+//! - `control.rs` carries out the `task` tool.
+//! - `recovery.rs` resumes a session, `close.rs` ends it.
 //!
 //! # Invariants
 //!
-//! 1. No clock, no randomness, no lock and no await: the same inputs give the same actions, so a recorded session can be played again.
-//! 2. The ledger changes only by entries that are appended (`AgentMachine::record`), so the fold of the journal is the ledger.
-//! 3. All entries of a step are one append, before every other action: nothing is carried out that isn't durable.
+//! 1. No clock, no randomness, no lock and no await: the same inputs give the same actions, so a recorded session can
+//!    be replayed.
+//! 2. The ledger changes only by appended entries (`AgentMachine::record`), so the fold of the journal is the ledger.
+//! 3. All entries of a step form one append, before every other action: no action runs before its entries are durable.
 
 mod action;
 mod agent_machine;

@@ -1,4 +1,4 @@
-//! Phases of the machine, and the moment at which it wakes.
+//! Phases of the machine, and its wake-up time.
 
 use crate::clock::Timestamp;
 
@@ -6,15 +6,15 @@ use crate::clock::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Idle,
-    /// A turn runs since this time.
+    /// A turn has run since this time.
     Thinking(Timestamp),
-    /// The turn ended at this time, and calls of it have no answer yet.
+    /// The turn ended at this time, and its calls have no answers yet.
     Answering(Timestamp),
-    /// A turn failed and is asked again at this time.
+    /// A turn failed; its retry is at this time.
     Backoff(Timestamp),
 }
 
-/// Results wait for the agent to wake up or, while a turn runs, for the moment when it may be broken off.
+/// Planned wake-up for undelivered results or, while a turn runs, the earliest time of its interruption.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wake {
     pub(super) first: Timestamp,

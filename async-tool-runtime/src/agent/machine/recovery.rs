@@ -1,4 +1,4 @@
-//! Recovery: the session of a process that has ended goes on.
+//! Recovery: resumes the session of a process that has ended.
 
 use std::sync::Arc;
 
@@ -19,24 +19,24 @@ const LOST: &str = "the process that ran it has ended";
 
 /// Fate of a task whose process has ended.
 enum Fate {
-    /// It is submitted, as the attempt that it was: nothing of it has run, or it runs elsewhere and is found again.
+    /// Submitted as the same attempt: it has not run, or it runs elsewhere and is found again.
     Submit,
-    /// It is submitted as another attempt.
+    /// Submitted as the next attempt.
     Again,
-    /// It is waited for, as before: somebody completes it.
+    /// Waits on for its completion from outside.
     Wait(Option<InputRequest>),
-    /// Its tool knows how to find out.
+    /// Its tool is asked for the outcome.
     Reconcile,
-    /// It ends here.
+    /// Settled here.
     End(TaskOutcome),
 }
 
 impl AgentMachine {
-    /// Takes up the session where its journal ends.
+    /// Resumes the session where its journal ends.
     ///
-    /// Nobody runs its tasks any more, and nobody hears of its turn. What may be repeated is submitted again, under the same id; of
-    /// what must not happen twice nobody knows whether it has happened, and that is what the model is told, unless the tool can
-    /// find out. What waited for people or for the outside goes on waiting.
+    /// Its tasks and its turn ended with the earlier process. A repeatable task is submitted again under the same id. A
+    /// task that must not run twice ends as unknown, unless its tool can find the outcome. A task that waits for people
+    /// or for completion from outside goes on waiting.
     pub(super) fn on_recover(&mut self, by: String) {
         if self.ledger.life() == Life::Closed {
             return;
@@ -62,7 +62,7 @@ impl AgentMachine {
         }
         let open: Vec<TaskNo> = self.ledger.open_tasks().collect();
         self.survivors.extend(&open);
-        // Told apart before any of them ends: what waits for another's result has never been submitted.
+        // Partitioned before any of them ends: a task that waits for another's result was never submitted.
         let (unready, ready): (Vec<TaskNo>, Vec<TaskNo>) =
             open.into_iter().partition(|number| self.is_unready(*number));
         self.waiting.extend(unready);
@@ -87,7 +87,7 @@ impl AgentMachine {
         }
     }
 
-    /// True if a task waits for the result of another that has not ended.
+    /// True if a task waits for the result of a task that has not ended.
     fn is_unready(&self, number: TaskNo) -> bool {
         let tasks = self.ledger.tasks();
         let is_open = |source: &TaskNo| tasks.get(source).is_some_and(|source| source.result.is_none());
@@ -95,7 +95,7 @@ impl AgentMachine {
         record.is_some_and(|record| record.awaits.iter().any(|awaited| is_open(&awaited.task)))
     }
 
-    /// The fate of a task as far as the journal has its arguments.
+    /// Fate of a task, given that the journal may lack its arguments.
     fn kept_fate_of(&self, record: &TaskRecord) -> Fate {
         match self.fate_of(record) {
             fate @ (Fate::Submit | Fate::Again) => self.end_of_unkept(record).map_or(fate, Fate::End),
@@ -111,7 +111,7 @@ impl AgentMachine {
         }
         let cancelled = record.cancel.clone().map(TaskOutcome::Cancelled);
         match (&record.waits, cancelled) {
-            // Its function did nothing when the process ended.
+            // The function of the task did nothing when the process ended.
             (Waits::Completion | Waits::Answer(_), Some(cancelled)) => return Fate::End(cancelled),
             (Waits::Completion, None) => return Fate::Wait(None),
             (Waits::Answer(InputRequest::Approval { .. }), None) => return Fate::Submit,
@@ -174,7 +174,7 @@ impl AgentMachine {
         self.submit_if_ready(number, settled);
     }
 
-    /// A tool has found out that a task was never started.
+    /// Submits a task that was never started, as its tool found out.
     pub(super) fn on_not_started(&mut self, task: TaskId) {
         let Some(number) = self.open(task) else { return };
         let cancelled = self

@@ -1,4 +1,4 @@
-//! Reports of running tasks: their start, their progress, and what they wait for.
+//! Reports of running tasks: start, progress, questions.
 
 use super::AgentMachine;
 use crate::{
@@ -26,8 +26,9 @@ impl AgentMachine {
 
     pub(super) fn on_asked(&mut self, task: TaskId, asking: TaskId, request: Option<InputRequest>) {
         let Some(number) = self.open(task) else { return };
-        // A question of a task below is lost with the function above it. So is consent that a function asks for once it runs, for an agent on another
-        // manager: it says nothing of whether this call may begin.
+        // A question of a child task is lost with its parent's function, so it is not recorded. Nor is consent that a
+        // running function asks for on behalf of an agent on another manager: it doesn't decide whether this call may
+        // begin.
         let is_passed_on = matches!(request, Some(InputRequest::Approval { .. })) && self.running.contains(&number);
         if task == asking && !is_passed_on {
             let waits = request.clone().map_or(Waits::Nothing, Waits::Answer);

@@ -1,4 +1,4 @@
-//! The part of the running turn that has streamed.
+//! Streamed part of the running turn.
 
 use crate::{
     agent::FrameGuard,
@@ -7,22 +7,22 @@ use crate::{
     tool::ToolCall,
 };
 
-/// The part of a turn that has streamed.
+/// Streamed part of the running turn.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StreamedTurn {
     pub(super) text: String,
     pub(super) calls: Vec<TurnCall>,
-    /// Reads along; there is none before the first text.
+    /// Guard of the turn's text; made with the first text.
     pub(super) guard: Option<Box<FrameGuard>>,
-    /// Time of the last event of it.
+    /// Time of the turn's last event.
     pub(super) heard: Timestamp,
 }
 
-/// A call of the running turn.
+/// Call of the running turn.
 #[derive(Clone, Debug)]
 pub(super) enum TurnCall {
-    /// Accepted, and at work already.
+    /// Accepted, and running already.
     Accepted(TaskNo),
-    /// Has effects that must not happen twice: a broken stream is asked again, so it waits for the end of the turn.
+    /// Waits for the end of the turn, because it has effects: a failed turn is repeated, with all its calls.
     Held(ToolCall, TaskId),
 }

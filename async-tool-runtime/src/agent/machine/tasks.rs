@@ -1,4 +1,4 @@
-//! Questions about one task.
+//! Queries about one task.
 
 use super::AgentMachine;
 use crate::{
@@ -29,7 +29,7 @@ impl AgentMachine {
         })
     }
 
-    /// The number of a task that has not ended.
+    /// Number of a task that has not ended.
     pub(super) fn open(&self, task: TaskId) -> Option<TaskNo> {
         let number = self.ledger.number(task)?;
         self.ledger.is_open(number).then_some(number)
@@ -48,7 +48,7 @@ impl AgentMachine {
         result.is_some_and(|result| matches!(result.outcome, TaskOutcome::Completed(_)))
     }
 
-    /// The result of a task, if it has ended.
+    /// Result of a task, if it has ended.
     pub(super) fn result_of(&self, number: TaskNo) -> Option<&AsyncTaskResult> {
         self.ledger.tasks().get(&number)?.result.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Timers that went off.
+//! Timers that fired.
 
 use super::Timer;
 use super::{AgentMachine, phase::Phase};

@@ -1,4 +1,4 @@
-//! The machine's turns: how one begins, goes on, and ends.
+//! Turns of the machine: start, stream, end.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -21,7 +21,7 @@ use crate::{
     task::{TaskStatus, TurnNo},
 };
 
-/// The longest pause before a turn that failed is asked again, unless the provider wants a longer one.
+/// Longest backoff before a failed turn is retried, unless the provider asks for a longer one.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 impl AgentMachine {
@@ -52,7 +52,7 @@ impl AgentMachine {
         }
     }
 
-    /// Gives the text of the running turn as far as it is the model's to say, and how many results it had written itself.
+    /// Takes the text of the running turn without the results that the model wrote itself, and the number of those.
     fn take_text(&mut self, turn: TurnNo) -> (String, u32) {
         let mut cuts = 0;
         if let Some(mut guard) = self.turn.guard.take() {
@@ -65,7 +65,7 @@ impl AgentMachine {
         (std::mem::take(&mut self.turn.text), cuts)
     }
 
-    /// True if a provider's own blocks hold what was cut out of the text.
+    /// True if a provider's own blocks hold a frame that the guard would cut.
     fn has_frames(&self, blocks: &Value) -> bool {
         let mut guard = FrameGuard::new(self.ledger.nonce());
         let _passed = guard.push(&blocks.to_string());
@@ -102,7 +102,7 @@ impl AgentMachine {
 
     fn on_failed(&mut self, turn: TurnNo, error: ModelError) {
         self.undo_turn(turn, "the turn that made the call failed", &error.to_string());
-        // Who was about to break it off goes with the next try.
+        // The retry delivers the result that was about to interrupt this turn.
         self.wake = None;
         if error.is_too_long() && !self.is_halved && self.prune(true) {
             self.is_halved = true;
@@ -130,8 +130,9 @@ impl AgentMachine {
         self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
     }
 
-    /// The pause before a turn that failed is asked again: drawn from zero to what the policy says, so that sessions that failed together don't
-    /// come back together. The session's name is the source of chance, and so a session that is played again makes the same pauses.
+    /// Backoff before the retry of a failed turn, drawn from zero to the policy's limit, so that sessions that failed
+    /// together don't retry together. The draw is a hash of the session's name, so a replayed session has the same
+    /// backoff.
     fn pause(&self, turn: TurnNo) -> Duration {
         let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
         let longest = self.policy.model_backoff.saturating_mul(doubled).min(LONGEST_BACKOFF);
@@ -141,7 +142,7 @@ impl AgentMachine {
         longest.saturating_mul(steps) / (1 << 16)
     }
 
-    /// A turn of which nothing has come for too long has failed.
+    /// Fails the turn if its last event is too old.
     pub(super) fn fail_if_silent(&mut self, turn: TurnNo) {
         let Some(limit) = self.policy.model_timeout else { return };
         let at = self.turn.heard.after(limit);
@@ -153,16 +154,17 @@ impl AgentMachine {
         }
     }
 
-    /// Breaks off the running turn for a result that can't wait, and asks the model again with it. What is finished is kept.
+    /// Interrupts the running turn for an urgent result, and starts the next turn with that result. Keeps all that the
+    /// turn had finished.
     ///
-    /// Calls that waited for the end of the turn run now. What they waited for is that the turn isn't asked again, and it won't be:
-    /// the model will see that it made them.
+    /// Calls that waited for the end of the turn run now. They waited because a failed turn is repeated. An interrupted
+    /// turn is not repeated: the model sees the calls that it made.
     pub(super) fn interrupt(&mut self, by: TaskNo) {
         let Some(turn) = self.ledger.open_turn().map(|open| open.turn) else {
             return;
         };
         if self.policy.limits.reached(self.ledger.run()).is_some() {
-            // No turn may follow: this one is the last, and comes to its end.
+            // No turn may follow, so this one is the last and must finish.
             return;
         }
         self.actions.push(AgentAction::AbortTurn(turn));
@@ -189,7 +191,7 @@ impl AgentMachine {
         self.begin_turn();
     }
 
-    /// Takes back the running turn: nothing of it is kept, and what it had started is stopped.
+    /// Undoes the running turn: drops all of it, and stops the tasks that it had started.
     pub(super) fn undo_turn(&mut self, turn: TurnNo, reason: &str, error: &str) {
         self.turn = StreamedTurn::default();
         let mut started = self
@@ -212,8 +214,8 @@ impl AgentMachine {
         });
     }
 
-    /// Between two turns: asks the model again if it has something to answer, and rests if not. The only place where the
-    /// agent becomes idle, so that nothing can come in unseen.
+    /// Starts the next turn if the model has something to answer, and rests otherwise. The only place where the agent
+    /// becomes idle, so no input can slip in between.
     pub(super) fn carry_on(&mut self) {
         self.phase = Phase::Idle;
         if self.has_to_ask() || self.has_news() {
@@ -256,8 +258,8 @@ impl AgentMachine {
         self.emit(AgentEventKind::TurnStarted(turn));
     }
 
-    /// Cuts down what the model is shown, if it is too much, or to a half if the model says that it is; says whether it did. Tasks that run
-    /// are listed then: their acknowledgements may be out of sight.
+    /// Prunes the model's view if it is too large, or to a half if the model says so; true if it did. Lists running
+    /// tasks then, because their acknowledgements may be out of view.
     fn prune(&mut self, to_half: bool) -> bool {
         let overhead = *self.overhead.get_or_insert_with(|| {
             let count = |text: &str| self.policy.tokens.count_text(text);

@@ -1,4 +1,4 @@
-//! Tasks that can't be run any more, because what they need was a secret that was not written down.
+//! Tasks that can't run any more, because they need a secret that the journal doesn't have.
 
 use super::AgentMachine;
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl AgentMachine {
-    /// End of a task that would be submitted again in a session that is taken up, and whose arguments the journal doesn't have; `None` if it
-    /// has them. What stands in their place is never run.
+    /// Outcome of a task that a resumed session would submit again, but whose arguments the journal doesn't have;
+    /// `None` if it has them. A placeholder is never run.
     pub(super) fn end_of_unkept(&self, record: &TaskRecord) -> Option<TaskOutcome> {
         let error = self.refusal_of_unkept(record)?;
         let never_ran = matches!(record.waits, Waits::Answer(InputRequest::Approval { .. }));
@@ -39,7 +39,7 @@ impl AgentMachine {
         Some(ToolError::failed(message))
     }
 
-    /// True if the journal has something else in place of the value of a task.
+    /// True if the journal has a placeholder instead of the task's value.
     pub(super) fn is_unkept(&self, number: TaskNo) -> bool {
         let result = self
             .ledger

@@ -1,4 +1,4 @@
-//! Messages of the user's.
+//! User messages.
 
 use super::{AgentMachine, phase::Phase};
 use crate::{
@@ -21,7 +21,7 @@ impl AgentMachine {
         self.is_halved = false;
         match self.phase {
             Phase::Idle | Phase::Backoff(_) => self.begin_turn(),
-            // The user doesn't wait for results: what isn't in by now goes on in the background.
+            // The user doesn't wait for results: calls without one go on in the background.
             Phase::Answering(_) => {
                 self.answer();
                 self.carry_on();
