@@ -1,6 +1,7 @@
 //! State of a session: the fold of its journal.
 //!
-//! `fold.rs` takes an entry to the function of its family: `session.rs`, `turns.rs`, `tasks.rs`, `answers.rs`, `deliveries.rs`.
+//! `fold.rs` passes each entry to the function of its family: `session.rs`, `turns.rs`, `tasks.rs`, `answers.rs`,
+//! `deliveries.rs`.
 
 mod answers;
 mod deliveries;
@@ -29,54 +30,79 @@ use crate::{
     task::{AsyncTaskResult, TurnNo},
 };
 
-/// State of a session: the fold of its journal. [`apply`](Self::apply) is the only way to change it, and it refuses
-/// entries that would break a promise.
+/// State of a session: the fold of its journal. Only [`apply`](Self::apply) changes it, and refuses entries that would
+/// break a promise.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{AgentState, Ledger},
+///     journal::MemoryJournal,
+///     AsyncAgent, AsyncToolManager, RulePlanner,
+/// };
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let journal = Arc::new(MemoryJournal::new());
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(Arc::clone(&journal)).start().await?;
+/// agent.run_to_completion("status").await?;
+///
+/// let ledger = Ledger::fold(&journal.entries(agent.session()))?;
+/// assert_eq!(ledger.state(), AgentState::Idle);
+/// assert_eq!(ledger.transcript().messages(), agent.transcript().await?);
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
     pub(super) opened: bool,
     pub(super) nonce: String,
     pub(super) works_for: Option<TaskId>,
-    /// The session was taken up again with something undone, and the model has not been told so.
+    /// True if the session was resumed with unfinished work, and the model has not been told so.
     pub(super) is_restart_untold: bool,
     pub(super) transcript: Transcript,
     /// Extent to which the transcript is pruned for the model.
     pub(super) pruned: Pruned,
-    /// User messages that came while a turn was open: they follow its answers.
+    /// User messages that came while a turn was open. They follow the turn's answers in the transcript.
     pub(super) held_messages: Vec<String>,
     pub(super) tasks: BTreeMap<TaskNo, TaskRecord>,
     pub(super) numbers: HashMap<TaskId, TaskNo>,
-    /// Accepted and not settled: asked for at every step, however long the session is.
+    /// Accepted and not settled. A set of its own, because every step reads it, in sessions of any length.
     pub(super) open_tasks: BTreeSet<TaskNo>,
-    /// Settled, acknowledged, and not delivered; in the order in which they settled.
+    /// Settled, acknowledged, and not delivered; in the order of settlement.
     pub(super) inbox: VecDeque<TaskNo>,
     pub(super) open_turn: Option<OpenTurn>,
     pub(super) last_turn: TurnNo,
-    /// The result for which the last turn was broken off, until the next one takes it along.
+    /// Result that interrupted the last turn; the next turn delivers it.
     pub(super) interrupter: Option<TaskNo>,
-    /// The answers that no turn has seen yet: their place in the transcript, and the tasks that are only acknowledged there.
+    /// Answers that no turn has seen yet: their place in the transcript, and the tasks with only an acknowledgement
+    /// there.
     pub(super) unseen: Option<(usize, Vec<TaskNo>)>,
     pub(super) unanswered: bool,
-    /// More than results that were in before their calls were answered: the model is asked at once, also in a batch.
+    /// True if the model has more to answer than the results of its own calls. Then the next turn is due at once, even
+    /// in a batch.
     pub(super) pressing: bool,
     pub(super) groups: Vec<TaskGroup>,
     pub(super) run: RunTotals,
-    /// Number of results that the model has written itself, in all.
+    /// Number of results that the model wrote itself, in the whole session.
     pub(super) forged: u32,
     pub(super) forging: u32,
-    /// The model is to be told so when the turn is closed.
+    /// True if the model must be told so when the turn is closed.
     pub(super) is_to_be_corrected: bool,
     pub(super) draining: Option<Timestamp>,
     pub(super) life: Life,
 }
 
 impl Ledger {
-    /// A session without entries.
+    /// Ledger of a session without entries.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// State of the agent after the last entry. The pause after a turn that failed counts as idle.
+    /// State of the agent after the last entry. The backoff after a failed turn counts as idle.
     #[must_use]
     pub fn state(&self) -> AgentState {
         match (self.life, &self.open_turn) {
@@ -95,7 +121,7 @@ impl Ledger {
         self.open_turn.as_ref().map(|open| open.turn)
     }
 
-    /// The conversation as the model is shown it.
+    /// Whole conversation. [`pruned`](Self::pruned) says how much of it the model gets.
     #[must_use]
     pub fn transcript(&self) -> &Transcript {
         &self.transcript
@@ -107,18 +133,18 @@ impl Ledger {
         &self.pruned
     }
 
-    /// True if something stands in the transcript that the model has not answered.
+    /// True if the transcript holds something that the model has not answered.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.unanswered
     }
 
-    /// True if what the model has not answered is more than the results of its own calls.
+    /// True if the model has more to answer than the results of its own calls.
     pub(crate) fn is_pressing(&self) -> bool {
         self.pressing
     }
 
-    /// The tasks that have not ended.
+    /// Tasks that have not ended.
     pub fn open_tasks(&self) -> impl Iterator<Item = TaskNo> {
         self.open_tasks.iter().copied()
     }
@@ -127,54 +153,82 @@ impl Ledger {
         self.open_tasks.contains(&number)
     }
 
-    /// The results that wait for delivery, in the order in which they came.
+    /// Undelivered results, in the order in which they came.
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     agent::Ledger,
+    ///     async_tool,
+    ///     journal::MemoryJournal,
+    ///     tools, AsyncAgent, AsyncToolManager, RulePlanner, TaskNo,
+    /// };
+    /// use std::sync::Arc;
+    ///
+    /// /// Warms up the cache.
+    /// #[async_tool(background = "always", delivery = "silent")]
+    /// async fn warm_up() {}
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![warm_up]).build()?;
+    /// # let journal = Arc::new(MemoryJournal::new());
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(Arc::clone(&journal)).start().await?;
+    /// agent.send("warm_up").await?;
+    /// agent.run_until_idle().await?;
+    /// let ledger = Ledger::fold(&journal.entries(agent.session()))?;
+    /// let waiting: Vec<_> = ledger.inbox().map(|(number, _)| number).collect();
+    /// assert_eq!(waiting, [TaskNo::new(1)]); // The next message delivers it.
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn inbox(&self) -> impl Iterator<Item = (TaskNo, &Arc<AsyncTaskResult>)> {
         self.inbox
             .iter()
             .filter_map(|number| Some((*number, self.tasks.get(number)?.result.as_ref()?)))
     }
 
-    /// The number of a task.
+    /// Number of a task in the session.
     #[must_use]
     pub fn number(&self, task: TaskId) -> Option<TaskNo> {
         self.numbers.get(&task).copied()
     }
 
-    /// Number of tool results that the model has written itself in this session; they were cut out.
+    /// Number of tool results that the model wrote itself in this session; they were cut out.
     #[must_use]
     pub fn forged(&self) -> u32 {
         self.forged
     }
 
-    /// Totals since the user's last message.
+    /// Totals since the last user message.
     #[must_use]
     pub fn run(&self) -> &RunTotals {
         &self.run
     }
 
-    /// True if the acknowledgement of a task is the last answer to its call, and no turn has seen it.
+    /// True if the task's call was last answered with an acknowledgement that no turn has seen.
     pub(crate) fn is_unseen(&self, number: TaskNo) -> bool {
         matches!(&self.unseen, Some((_, acknowledged)) if acknowledged.contains(&number))
     }
 
-    /// The group of a task.
+    /// Group of a task.
     pub(crate) fn group_of(&self, number: TaskNo) -> Option<&TaskGroup> {
         self.groups.iter().find(|group| group.tasks.contains(&number))
     }
 
-    /// The call that the session works for, where it is that of an agent that is a tool.
+    /// Call that the session works for, if its agent is a tool.
     #[must_use]
     pub fn works_for(&self) -> Option<TaskId> {
         self.works_for
     }
 
-    /// True if the session has been closed: nothing follows.
+    /// True if the session is closed; no entry can follow.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.life == Life::Closed
     }
 
-    /// True if the model is to be told with the next results that the session was taken up again.
+    /// True if the next delivery must tell the model that the session was resumed.
     pub(crate) fn is_restart_untold(&self) -> bool {
         self.is_restart_untold
     }

@@ -1,6 +1,6 @@
-//! A ledger as bytes, and back.
+//! Ledgers as bytes.
 //!
-//! Each result is written once, although it is in its task's record and in the message that told it.
+//! Each result is written once, although both its task's record and the message that delivered it hold it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -23,7 +23,7 @@ use crate::{
     tool::CallId,
 };
 
-/// The form that is written. One with another number is not read: the entries are.
+/// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
 const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -54,7 +54,7 @@ struct StoredLedger {
     life: Life,
 }
 
-/// A message without the results in it.
+/// Message with task numbers in place of results.
 #[derive(Serialize, Deserialize)]
 enum StoredMessage {
     Answers(Vec<StoredAnswer>),
@@ -77,10 +77,34 @@ enum StoredContent {
 }
 
 impl Ledger {
-    /// Snapshot of the session after the entry at `seq`, which is the last that was applied, for a journal to keep.
+    /// Snapshot of the session after the entry at `seq`, the last one applied. For a journal to keep; `None` if the
+    /// ledger can't be encoded.
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     agent::Ledger,
+    ///     journal::{MemoryJournal, Seq},
+    ///     AsyncAgent, AsyncToolManager, RulePlanner,
+    /// };
+    /// use std::sync::Arc;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let journal = Arc::new(MemoryJournal::new());
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(Arc::clone(&journal)).start().await?;
+    /// # agent.run_to_completion("status").await?;
+    /// let entries = journal.entries(agent.session());
+    /// let ledger = Ledger::fold(&entries)?;
+    /// let snapshot = ledger.to_snapshot(Seq::new(entries.len() as u64)).expect("the ledger can be encoded");
+    /// assert_eq!(Ledger::from_snapshot(&snapshot), Some(ledger));
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn to_snapshot(&self, seq: Seq) -> Option<Snapshot> {
-        // All fields by name, so that none that is added is forgotten. The numbers are in the records.
+        // All fields by name, so that a new field can't be forgotten. The records hold the numbers.
         let Self {
             opened,
             nonce,
@@ -141,7 +165,7 @@ impl Ledger {
         Some(Snapshot::new(seq, state))
     }
 
-    /// The session of a snapshot; `None` if it can't be read, and the entries have to be folded from the start.
+    /// Ledger of a snapshot; `None` if it can't be read. Then the entries must be folded from the start.
     #[must_use]
     pub fn from_snapshot(snapshot: &Snapshot) -> Option<Self> {
         #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! The entry that answers the calls of a turn.
+//! Entry that answers the calls of a turn.
 
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ impl Ledger {
         let has_report = answers.iter().any(|given| matches!(given, CallAnswer::Report { .. }));
         self.unseen = Some((self.transcript.messages().len(), acknowledged));
         self.transcript.push(Message::Answers(message));
-        // After a turn that was broken off, what it was to answer is still there.
+        // After an interrupted turn, the messages that it had to answer are still unanswered.
         self.unanswered |= eager || has_result;
         self.pressing |= eager || has_report;
         self.close_turn();

@@ -1,4 +1,4 @@
-//! Entries that tell the model results after their calls were acknowledged, or drop them.
+//! Entries that deliver or drop results whose calls were acknowledged before.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Ledger {
-    /// Puts results in the place of acknowledgements that no turn has seen.
+    /// Replaces acknowledgements that no turn has seen with results.
     pub(super) fn apply_replaced(&mut self, entry: &Entry, tasks: &[TaskNo]) -> Result<(), FoldError> {
         let Some((place, acknowledged)) = &self.unseen else {
             return Err(FoldError::new(entry, "the model has seen all acknowledgements"));
@@ -49,7 +49,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Puts results from the inbox in a message of their own.
+    /// Delivers results from the inbox in a message of their own.
     pub(super) fn apply_delivered(&mut self, entry: &Entry, tasks: &[TaskNo], text: &str) -> Result<(), FoldError> {
         require(
             entry,
@@ -81,7 +81,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Drops results that the model is never told.
+    /// Drops results that the model never gets.
     pub(super) fn apply_dropped(&mut self, entry: &Entry, tasks: &[TaskNo]) -> Result<(), FoldError> {
         for number in tasks {
             let is_owed = self.record_mut(*number, entry)?.is_owed();

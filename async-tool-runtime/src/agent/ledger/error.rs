@@ -13,7 +13,17 @@ pub(super) fn require(entry: &Entry, holds: bool, rule: &'static str) -> Result<
     }
 }
 
-/// An entry that can't follow those before it, and the rule it breaks.
+/// Entry that can't follow those before it, and the rule it breaks.
+///
+/// ```
+/// use async_tool_runtime::{agent::Ledger, journal::Entry, task::Timestamp};
+///
+/// let mut ledger = Ledger::new();
+/// let entry = Entry::UserMessage { text: "hello".to_owned(), at: Timestamp::from_millis(0) };
+/// let error = ledger.apply(&entry).unwrap_err();
+/// assert_eq!(error.rule(), "the session has not been opened");
+/// assert_eq!(error.entry(), &entry);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoldError {
     entry: Box<Entry>,
@@ -48,7 +58,7 @@ impl FoldError {
 
 impl fmt::Display for FoldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not what the entry says: this goes to logs, and it may be a secret.
+        // Only the kind of the entry: this goes to logs, and the content may be secret.
         write!(f, "{}: {}", self.rule, self.entry.kind())
     }
 }

@@ -1,4 +1,4 @@
-//! The fold: one entry after the other.
+//! Fold of entries into a ledger.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,23 @@ use super::{FoldError, Ledger, TaskRecord, error::require, phase::Life};
 use crate::{id::TaskNo, journal::Entry};
 
 impl Ledger {
-    /// Folds entries, from the first of the session.
+    /// Folds the entries of a session, from its first one.
+    ///
+    /// ```
+    /// use async_tool_runtime::{agent::Ledger, journal::MemoryJournal, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// use std::sync::Arc;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let journal = Arc::new(MemoryJournal::new());
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(Arc::clone(&journal)).start().await?;
+    /// agent.close().await?;
+    /// let ledger = Ledger::fold(&journal.entries(agent.session()))?;
+    /// assert!(ledger.is_closed());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -19,7 +35,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Takes in one entry.
+    /// Applies one entry.
     ///
     /// # Errors
     ///

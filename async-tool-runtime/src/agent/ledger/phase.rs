@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{id::TaskNo, task::TurnNo};
 
-/// The turn that runs, or whose calls have no answers yet.
+/// Turn that runs, or whose calls have no answers yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OpenTurn {
     pub(crate) turn: TurnNo,
-    /// Accepted while the turn runs; once it has ended, its calls in order.
+    /// While the turn runs, its accepted calls; once it has ended, all its calls in order.
     pub(crate) calls: Vec<TaskNo>,
     pub(crate) ended: bool,
 }

@@ -1,4 +1,4 @@
-//! One task, as far as its session knows it.
+//! State of a task in its session.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ pub(crate) struct TaskRecord {
     pub(crate) turn: TurnNo,
     pub(crate) call: ToolCall,
     pub(crate) awaits: Vec<Awaited>,
-    /// The tasks whose arguments need its result.
+    /// Tasks whose arguments need this task's result.
     pub(crate) awaited_by: Vec<TaskNo>,
-    /// A call of the `task` tool, which the agent answers itself.
+    /// True for a call of the `task` tool, which the agent answers itself.
     pub(crate) own: bool,
-    /// Number of submissions so far.
+    /// Number of attempts so far.
     pub(crate) attempt: u32,
     pub(crate) accepted: Timestamp,
     /// Time at which its call was answered.
@@ -32,37 +32,37 @@ pub(crate) struct TaskRecord {
     pub(crate) result: Option<Arc<AsyncTaskResult>>,
     pub(crate) cancel: Option<String>,
     pub(crate) waits: Waits,
-    /// Delivery policy that the host set; `None`: that of the tool.
+    /// Delivery policy that the host set; `None`: the tool's policy.
     pub(crate) delivery: Option<DeliveryPolicy>,
 }
 
 /// Wait of a task for something from outside that outlives the process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Waits {
-    /// Nothing.
+    /// No wait.
     #[default]
     Nothing,
-    /// Completion from outside; its function has ended.
+    /// Wait for completion from outside; the function has ended.
     Completion,
-    /// People are asked.
+    /// Wait for an answer from people.
     Answer(InputRequest),
 }
 
-/// Last message that the model has of a task.
+/// Last message about a task that the model got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
-    /// Nothing yet.
+    /// No message yet.
     Nothing,
     /// Acknowledgement: the task goes on in the background.
     Ack,
-    /// Its result: as the answer to its call, or in a delivery.
+    /// Result: as the answer to its call, or in a delivery.
     Result,
-    /// Nothing, ever.
+    /// Dropped: the model never gets the result.
     Dropped,
 }
 
 impl TaskRecord {
-    /// True if the model has been promised a result that it hasn't been given.
+    /// True if the model has yet to get the result.
     pub(crate) fn is_owed(&self) -> bool {
         matches!(self.told, Told::Nothing | Told::Ack)
     }

@@ -1,4 +1,4 @@
-//! Entries of the session itself: its beginning, what the user says, pruning, its end.
+//! Entries of the session itself: opening, user messages, pruning, end.
 
 use super::{FoldError, Ledger, error::require, phase::Life};
 use crate::{agent::RunTotals, context::Message, journal::Entry};
@@ -61,7 +61,7 @@ impl Ledger {
         self.press();
     }
 
-    /// Notes something that the model has to answer at once.
+    /// Marks the conversation as unanswered, and the next turn as due at once.
     pub(super) fn press(&mut self) {
         self.unanswered = true;
         self.pressing = true;

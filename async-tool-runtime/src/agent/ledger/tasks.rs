@@ -1,4 +1,4 @@
-//! Entries of tasks: how one is accepted, waits, is regrouped and ends.
+//! Entries of tasks: acceptance, waits, groups, settlement.
 
 use std::sync::Arc;
 

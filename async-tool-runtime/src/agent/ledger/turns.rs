@@ -1,11 +1,11 @@
-//! Entries of turns: how one begins, ends, is broken off or fails.
+//! Entries of turns: start, end, interruption, failure.
 
 use serde_json::Value;
 
 use super::{FoldError, Ledger, OpenTurn, Told, error::require};
 use crate::{agent::FrameGuard, context::Message, id::TaskNo, journal::Entry, task::TurnNo};
 
-/// Most turns, for one message of the user's, after which the model is asked again only because it wrote results itself.
+/// Most turns per user message that start only because the model wrote results itself.
 const CORRECTIONS: u32 = 2;
 
 impl Ledger {
@@ -39,7 +39,7 @@ impl Ledger {
                 let waits = self.inbox.contains(by);
                 require(entry, waits, "a turn is broken off only for a result that waits")?;
                 self.interrupter = Some(*by);
-                // The turn's messages stay unanswered: it was not finished.
+                // The turn was not finished, so the messages before it stay unanswered.
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, None);
             }
@@ -80,7 +80,7 @@ impl Ledger {
         self.open_turn.as_ref().filter(|open| open.turn == turn && !open.ended)
     }
 
-    /// Checks that a turn which ends is the running one, with the calls that were accepted in it.
+    /// Checks that the turn is the running one, and that the entry has all calls accepted in it.
     fn check_calls(&self, entry: &Entry, turn: TurnNo, calls: &[TaskNo]) -> Result<(), FoldError> {
         let open = self.running_turn(turn);
         let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
@@ -90,7 +90,7 @@ impl Ledger {
         require(entry, are_all, "a turn ends with the calls that were accepted")
     }
 
-    /// Keeps what the model said and called; its calls wait for their answers.
+    /// Adds the model's text and calls to the transcript; the calls wait for their answers.
     fn end_turn(&mut self, turn: TurnNo, text: &str, calls: &[TaskNo], provider: Option<&Value>) {
         if !text.is_empty() || !calls.is_empty() || provider.is_some() {
             self.transcript.push(Message::Assistant {
@@ -124,7 +124,7 @@ impl Ledger {
             self.transcript.push(Message::Note {
                 text: FrameGuard::NOTICE.to_owned(),
             });
-            // A model that goes on like this isn't asked for ever.
+            // Bounded, because a model may go on writing results itself.
             if self.forging <= CORRECTIONS {
                 self.press();
             }
