@@ -1,4 +1,4 @@
-//! Keeps a model from writing results of tools itself.
+//! Removes tool results that a model wrote itself.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -15,34 +15,39 @@ use self::{
 };
 use crate::context::likeness::seen;
 
-/// Streaming filter for a model's text: cuts what looks like a frame of tool results.
+/// Streaming filter for a model's text: cuts text that looks like a frame of tool results.
 ///
-/// Results of tools reach a model in frames whose tags carry a nonce of the session. A model that imitates them makes results up, and
-/// the user, or the model itself, takes them for real. One guard serves one session; [`finish`](Self::finish) ends a turn.
+/// Tool results reach a model in frames whose tags carry a nonce of the session. A model that imitates frames invents
+/// results, and the user, or the model itself, takes them for real. One guard serves one session;
+/// [`finish`](Self::finish) ends a turn.
 ///
-/// - The output is the input, byte for byte, without what was cut. It doesn't depend on where the text was split into chunks.
-/// - The output holds no frame, also where a cut has joined the text before and behind it.
-/// - At most [`MAX_HELD`](Self::MAX_HELD) bytes are held back, and only while they may still become part of a frame.
+/// - The output is the input, byte for byte, without the cut text. It doesn't depend on the split of the text into
+///   chunks.
+/// - The output holds no frame, even if a cut has joined the text before and behind it.
+/// - The guard holds back at most [`MAX_HELD`](Self::MAX_HELD) bytes, and only while they may still become part of a
+///   frame.
 ///
 /// # What is cut
 ///
-/// 1. **A frame**, from a tag `<tool_results…>` to the `</tool_results…>` that closes it, nested ones counted. Without an end, it goes to
-///    the end of the turn. The tag may carry any nonce, another word, or none.
+/// 1. **A frame**, from a tag `<tool_results…>` to the `</tool_results…>` that closes it; nested frames are counted. A
+///    frame without an end extends to the end of the turn. The tag may carry any nonce, another word, or none.
 /// 2. **An end of a frame** by itself: the tag.
 /// 3. **The session's nonce** by itself, from sixteen digits on.
 ///
-/// Upper and lower case are the same. Attributes, white space, marks of Markdown and characters without width change nothing. Letters
-/// that look alike count as theirs: full width, mathematical, circled, accented, Cyrillic, Greek. Up to four letters of the name may be
-/// unknown characters.
+/// Upper and lower case are equal. Attributes, white space, marks of Markdown and characters without width don't
+/// matter. Letters that look alike are equal: full width, mathematical, circled, accented, Cyrillic, Greek. Up to four
+/// letters of the name may be unknown characters.
 ///
 /// # What is not
 ///
-/// - **Encoded text**: entities (`&lt;`), escapes of JSON and of addresses (`\u003c`, `%3C`), Base64, hexadecimal digits, tag characters,
-///   ciphers. A model that makes a result up writes it plainly. A page that decodes a model's text has to escape it first.
+/// - **Encoded text**: entities (`&lt;`), escapes of JSON and of addresses (`\u003c`, `%3C`), Base64, hexadecimal
+///   digits, tag characters, ciphers. A model that invents a result writes it plainly. A page that decodes a model's
+///   text must escape it first.
 /// - **Rare scripts**: digits and letters of scripts other than those above.
-/// - **Other names**: `<ToolResults>`, `<tool-results>`, `<tool_result>`, `Vec<tool_results::Row>`. With 24 hexadecimal digits behind it,
-///   such a name is taken for a frame.
-/// - **Comparisons**: `i < tool_results.len()`, and any `<` with white space behind it and more than attributes behind the name.
+/// - **Other names**: `<ToolResults>`, `<tool-results>`, `<tool_result>`, `Vec<tool_results::Row>`. With 24 hexadecimal
+///   digits behind it, such a name counts as a frame.
+/// - **Comparisons**: `i < tool_results.len()`, and any `<` with white space behind it and more than attributes behind
+///   the name.
 ///
 /// An ordinary text that quotes a tag `<tool_results>` loses it.
 ///
@@ -62,13 +67,13 @@ use crate::context::likeness::seen;
 #[derive(Clone)]
 pub struct FrameGuard {
     nonce: Arc<Nonce>,
-    /// Text that has been read and is neither given out nor cut.
+    /// Text that was read and is neither passed on nor cut.
     held: String,
     /// State before `held`.
     before: ReaderState,
     /// State at the end of `held`.
     now: ReaderState,
-    /// Frames that are open; all that is read within them is cut.
+    /// Number of open frames; all text within them is cut.
     depth: u32,
     /// Tag that is being read within a frame.
     inside: Tag,
@@ -77,14 +82,14 @@ pub struct FrameGuard {
 }
 
 impl FrameGuard {
-    /// The most that is held back, in bytes. Longer text is passed on and remembered, so a padded tag loses its end.
+    /// Most bytes that are held back. Longer text is passed on and remembered, so a padded tag loses its end.
     pub const MAX_HELD: usize = 256;
 
     /// Note to a model whose text was cut.
     pub const NOTICE: &'static str =
         "Part of your last turn was cut: you wrote a tool result yourself. Results come only from tools.";
 
-    /// A guard for the session with this nonce. With fewer than sixteen letters and digits, the nonce is not cut by itself.
+    /// Guard for the session with this nonce. A nonce of fewer than sixteen letters and digits is not cut by itself.
     #[must_use]
     pub fn new(nonce: &str) -> Self {
         Self {
@@ -118,7 +123,7 @@ impl FrameGuard {
         let mut out = String::new();
         loop {
             self.depth = 0;
-            // Text that was given out can't be cut.
+            // Text that was passed on can't be cut any more.
             match self.now.unfinished().filter(|found| found.end < self.held.len()) {
                 Some(found) => self.cut(found, &mut out),
                 None => break,
@@ -141,7 +146,7 @@ impl FrameGuard {
         self.last_cut
     }
 
-    /// True while a frame is open, whose text is cut.
+    /// True while a frame is open, so that all text is cut.
     #[must_use]
     pub fn is_cutting(&self) -> bool {
         self.depth > 0
@@ -166,7 +171,7 @@ impl FrameGuard {
         }
     }
 
-    /// Gives out the beginning of what is held.
+    /// Passes on the beginning of the held text.
     fn give(&mut self, len: usize, out: &mut String) {
         if len == self.held.len() {
             self.before = self.now.clone();
@@ -176,7 +181,7 @@ impl FrameGuard {
         out.extend(self.held.drain(..len));
     }
 
-    /// Leaves out what was found, and reads on behind it as if it had not been there.
+    /// Cuts the found text, and reads on as if it had not been there.
     fn cut(&mut self, found: Found, out: &mut String) {
         let rest = self.held.split_off(self.held.len() - found.end);
         self.held
@@ -194,7 +199,7 @@ impl FrameGuard {
 }
 
 impl fmt::Debug for FrameGuard {
-    /// Leaves out the nonce, which is a secret, and the text.
+    /// Omits the text, and the nonce, which is a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FrameGuard")
             .field("held", &self.held.len())
@@ -204,7 +209,7 @@ impl fmt::Debug for FrameGuard {
     }
 }
 
-/// Tag and nonce that the text read so far may become.
+/// Tag and nonce that the text so far may become.
 #[derive(Clone, Default)]
 struct ReaderState {
     tag: Tag,
@@ -212,7 +217,7 @@ struct ReaderState {
 }
 
 impl ReaderState {
-    /// Bytes that may still become something.
+    /// Number of bytes that may still become a tag or a nonce.
     fn len(&self) -> usize {
         self.tag.len.max(self.digits.len)
     }
@@ -221,18 +226,18 @@ impl ReaderState {
         let (c, size) = (seen(c), c.len_utf8());
         let tag = self.tag.read(c, size);
         let digits = self.digits.read(c, size, nonce);
-        // A nonce in a tag is cut with it.
+        // A nonce in a tag is cut with the tag.
         tag.or(digits.filter(|_| !self.tag.is_certain()))
     }
 
     fn read_all(&mut self, text: &str, nonce: &Nonce) {
         for c in text.chars() {
-            // Found before, and further on.
+            // Ignored: `now` has read this text before, and reported all that it found.
             let _ = self.read(c, nonce);
         }
     }
 
-    /// A tag or nonce whose end is missing.
+    /// Tag or nonce whose end is missing.
     fn unfinished(&self) -> Option<Found> {
         self.tag.unfinished().or_else(|| self.digits.telling())
     }

@@ -1,20 +1,20 @@
-//! The session's nonce, in plain text.
+//! Search for the session's nonce in plain text.
 
 use super::cut::{Found, FrameCut};
 use crate::context::likeness::{STRANGE, UNSEEN};
 
-/// So many digits of the nonce give it away.
+/// Number of digits that give the nonce away.
 const TELLING: usize = 16;
 
-/// So many separators may stand between two digits.
+/// Most separators between two digits.
 const GAP: u8 = 4;
 
-/// Digits of the nonce, as they are compared.
+/// Digits of the nonce, normalized for comparison.
 #[derive(Clone)]
 pub(super) struct Nonce(Box<[char]>);
 
 impl Nonce {
-    /// A nonce that is too short is in ordinary words too, and is not looked for.
+    /// Nonce to search for. One that is too short also occurs in ordinary words, so it is not searched for.
     pub(super) fn new(nonce: &str) -> Self {
         let digits: Box<[char]> = nonce.chars().filter_map(digit).collect();
         Self(if digits.len() < TELLING { Box::default() } else { digits })
@@ -24,14 +24,15 @@ impl Nonce {
         self.0.first().is_some_and(|first| digit(c) == Some(*first))
     }
 
-    /// Count of matching digits once `next` stands behind `read` of them: a failed match may begin anew within itself.
+    /// Number of matching digits after `next`, with `read` matching digits before. A failed match may contain the start
+    /// of the next one.
     fn read_with(&self, read: usize, next: char) -> usize {
         let is_match = |len: &usize| self.0[len - 1] == next && self.0[..len - 1] == self.0[read + 1 - len..read];
         (1..=read + 1).rev().find(is_match).unwrap_or(0)
     }
 }
 
-/// The digit as it is compared: those that look the same are the same.
+/// Normalized digit: digits that look alike are equal.
 fn digit(c: char) -> Option<char> {
     match c.to_ascii_lowercase() {
         'o' => Some('0'),
@@ -43,22 +44,23 @@ fn digit(c: char) -> Option<char> {
 /// Part of the nonce that has been read. Lengths are in bytes, up to the last character read.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Digits {
-    /// From the first digit.
+    /// Length from the first digit.
     pub(super) len: usize,
-    /// From the last digit.
+    /// Length from the last digit.
     behind: usize,
     read: usize,
     gap: u8,
 }
 
 impl Digits {
-    /// The digits, if they are enough to give the nonce away.
+    /// Digits, if they are enough to give the nonce away.
     pub(super) fn telling(&self) -> Option<Found> {
         let (kind, start, end) = (FrameCut::Nonce, self.len, self.behind);
         (self.read >= TELLING).then_some(Found { kind, start, end })
     }
 
-    /// Reads the next character, `seen` as `c` and of `size` bytes. Returns the digits once they are over and telling.
+    /// Reads the next character, which looks like `c` and has `size` bytes. Returns the digits once they have ended and
+    /// give the nonce away.
     pub(super) fn read(&mut self, c: char, size: usize, nonce: &Nonce) -> Option<Found> {
         self.len += size;
         self.behind += size;

@@ -1,4 +1,4 @@
-//! The tag of a frame, in plain text.
+//! Search for the tag of a frame in plain text.
 
 use super::cut::{Found, FrameCut};
 use crate::context::likeness::{STRANGE, UNSEEN};
@@ -6,22 +6,24 @@ use crate::context::likeness::{STRANGE, UNSEEN};
 const NAME: &str = "tool_results";
 const WHOLE: u16 = 1 << NAME.len();
 
-/// So many hexadecimal digits behind a name that is nearly ours are a nonce; the real one has 32, a time in a file name 19 at most.
+/// Number of hexadecimal digits behind a similar name that count as a nonce. The real nonce has 32, a time in a file
+/// name at most 19.
 const NONCE: usize = 24;
 
-/// So many letters of the name may be characters that look like nothing known.
+/// Most unknown characters in the name.
 const STRANGERS: usize = 4;
 
-/// So many words may stand in a tag that is not `a<tool_results and b>c`.
+/// Most words in a tag. It excludes comparisons such as `a<tool_results and b>c`.
 const WORDS: usize = 3;
 
-/// More characters than this are not noted: no tag is longer.
+/// Most characters that are noted; no tag is longer.
 const LONGEST: usize = 256;
 
-/// A tag that is being read, from its `<` on.
+/// Tag that is being read, from its `<` on.
 #[derive(Clone, Default)]
 pub(super) struct Tag {
-    /// Text as it is seen: white space is one blank or line break, marks of Markdown and what has no width are left out.
+    /// Normalized text: each white space is one blank or line break; marks of Markdown and characters without width are
+    /// left out.
     text: String,
     /// Bytes from `<` to the last character read.
     pub(super) len: usize,
@@ -33,28 +35,29 @@ pub(super) struct Tag {
 enum Reading {
     #[default]
     Other,
-    /// It may become a tag.
+    /// May become a tag.
     Beginning,
-    /// A tag if `>` comes next, and the less-than sign of a comparison otherwise.
+    /// A tag if `>` comes next, otherwise the less-than sign of a comparison.
     Comparison,
-    /// A tag, also where the text ends; it isn't one if what follows can't stand in a tag.
+    /// A tag, even if the text ends here. No tag if a character follows that can't be in one.
     Tag,
-    /// A tag whatever follows.
+    /// A tag, with any continuation.
     Certain,
 }
 
 impl Tag {
-    /// The tag, if it is one although its `>` is missing.
+    /// Tag, if it is one even without its `>`.
     pub(super) fn unfinished(&self) -> Option<Found> {
         matches!(self.is, Reading::Tag | Reading::Certain).then(|| self.found(0))
     }
 
-    /// True if the tag can't become anything else.
+    /// True if the text is a tag with any continuation.
     pub(super) fn is_certain(&self) -> bool {
         self.is == Reading::Certain
     }
 
-    /// Reads the next character, seen as `c` and of `size` bytes. Returns the tag that ends with it, or before it if it is a `<`.
+    /// Reads the next character, which looks like `c` and has `size` bytes. Returns the tag that ends with it, or
+    /// before it if it is a `<`.
     pub(super) fn read(&mut self, c: char, size: usize) -> Option<Found> {
         if c == '<' {
             let (text, len, is) = ("<".to_owned(), size, Reading::Beginning);
@@ -114,7 +117,7 @@ fn reading(text: &str) -> Reading {
     }
 }
 
-/// A name that differs from ours in a separator or in the plural. It needs a nonce behind it.
+/// Reads a name that differs from ours in a separator or the plural. It counts only with a nonce behind it.
 fn near(text: &str) -> Reading {
     let mut letters = text.chars().filter(|c| !" \n_-.:".contains(*c)).peekable();
     for expected in "toolresult".chars() {
@@ -135,9 +138,9 @@ fn near(text: &str) -> Reading {
     }
 }
 
-/// The name as it is.
+/// Reads the exact name.
 fn exact(text: &str, is_closing: bool, is_spaced: bool) -> Reading {
-    // Set of the possible counts of letters read so far: an unknown character is a letter of the name or none.
+    // Bit set of the possible counts of letters so far: an unknown character is a letter of the name or none.
     let (mut read, mut strangers, mut is_spread) = (1_u16, 0, false);
     for (index, c) in text.char_indices() {
         if read & WHOLE != 0 {
@@ -176,7 +179,8 @@ fn is_alike(letter: char, c: char) -> bool {
     }
 }
 
-/// Reads the text behind the name: the rest of a word, words, and attributes. With white space before the name, it may be a comparison.
+/// Reads the text behind the name: the rest of a word, words, and attributes. With white space before the name, it may
+/// be a comparison.
 fn behind(text: &str, is_strange: bool, is_spaced: bool) -> Reading {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | STRANGE);
     if text.starts_with(|c| !matches!(c, ' ' | '\n' | '/' | '_' | '-' | STRANGE)) {

@@ -12,7 +12,7 @@ use crate::{
     tool::{InputRequest, ToolCall},
 };
 
-/// Entry as the hook returned it, if the hook changed only what it may.
+/// Entry as the hook returned it, provided that the hook changed only permitted parts.
 pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &'static str> {
     let mut grafted = entry.clone();
     match (&mut grafted, &hooked) {
@@ -84,7 +84,7 @@ pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &
     settle(entry, grafted, nonce)
 }
 
-/// The entry with what follows from the changes.
+/// Completes an entry with the consequences of the hook's changes.
 fn settle(entry: Entry, mut grafted: Entry, nonce: &str) -> Result<Entry, &'static str> {
     match (&mut grafted, entry) {
         (Entry::UserMessage { text, .. }, Entry::UserMessage { text: old, .. })
@@ -127,26 +127,26 @@ fn settle(entry: Entry, mut grafted: Entry, nonce: &str) -> Result<Entry, &'stat
     Ok(grafted)
 }
 
-/// A text that was there stays one, even if nothing of it does: whether there is a message is not the hook's to say.
+/// Replaces a text that the hook emptied with a placeholder: a hook may not decide whether a message exists.
 fn keep_text(text: &mut String, old: &str) {
     if text.is_empty() && !old.is_empty() {
         REDACTED.clone_into(text);
     }
 }
 
-/// The same for a turn that was nothing but the provider's blocks, which are left out.
+/// Does the same for a turn of nothing but the provider's blocks, if those are left out.
 pub(super) fn keep_message(text: &mut String, has_no_calls: bool, is_left_out: bool) {
     if text.is_empty() && has_no_calls && is_left_out {
         REDACTED.clone_into(text);
     }
 }
 
-/// Marks a call that isn't what it was.
+/// Marks a call as redacted if its arguments changed.
 pub(super) fn note_call(call: &mut ToolCall, old: &ToolCall) {
     call.redacted = old.redacted || call.arguments != old.arguments;
 }
 
-/// The record, marked if its outcome isn't what it was. The model is shown as much of it as it was of that.
+/// Record, marked as redacted if its outcome changed. The limit on its display stays the same.
 pub(super) fn noted(result: &AsyncTaskResult, old: &AsyncTaskResult) -> Arc<AsyncTaskResult> {
     let mut result = result.clone();
     let is_changed = result.outcome != old.outcome;
@@ -159,7 +159,7 @@ pub(super) fn noted(result: &AsyncTaskResult, old: &AsyncTaskResult) -> Arc<Asyn
     Arc::new(result)
 }
 
-/// The tasks of a delivery by its text; `None` if it has no sound frame of the session.
+/// Tasks in the text of a delivery; `None` if it has no valid frame of the session.
 fn tasks_in(text: &str, nonce: &str) -> Option<Vec<String>> {
     let (_, lines) = frames::parts(text, nonce)?;
     let lines = lines.lines().map(|line| {

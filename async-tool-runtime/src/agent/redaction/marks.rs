@@ -10,19 +10,19 @@ use serde_json::Value;
 use super::REDACTED;
 use crate::tool::ToolRegistry;
 
-/// Secrets of the tools of a manager.
+/// Marks of all tools of a manager.
 pub(super) struct Marks {
     of_tools: HashMap<Arc<str>, Mark>,
-    /// For calls of tools that there aren't: an argument that is secret to one of those that there are.
+    /// Mark for calls of unknown tools: every argument that is secret to any tool.
     of_unknown: Mark,
     registry: ToolRegistry,
 }
 
-/// Secrets of one tool.
+/// Mark of one tool.
 #[derive(Default)]
 pub(super) struct Mark {
     secret: BTreeSet<Arc<str>>,
-    /// All of its arguments; `None` if nobody knows.
+    /// Names of all its arguments; `None` if unknown.
     known: Option<BTreeSet<Arc<str>>>,
     pub(super) has_secret_result: bool,
 }
@@ -59,13 +59,13 @@ impl Marks {
         self.of_tools.is_empty()
     }
 
-    /// Arguments for people who are asked: those of the tool, or of another that it has called.
+    /// Marks for a request to people: that of the tool, or of a tool that it has called.
     pub(super) fn of_asker(&self, tool: Option<&str>) -> impl Iterator<Item = &Mark> {
         let own = tool.and_then(|tool| self.of_tools.get(tool));
         own.into_iter().chain([&self.of_unknown])
     }
 
-    /// Secrets of the tool of this name.
+    /// Mark of the tool with this name.
     pub(super) fn find(&self, tool: &str) -> Option<&Mark> {
         match self.of_tools.get(tool) {
             None if self.registry.find(tool).is_none() => Some(&self.of_unknown),
@@ -79,7 +79,7 @@ impl Mark {
         !self.secret.is_empty()
     }
 
-    /// The secrets among the arguments of a call.
+    /// Secrets in the arguments of a call.
     pub(super) fn secrets<'a>(&'a self, arguments: &'a Value) -> impl Iterator<Item = &'a Value> {
         let whole =
             (self.has_secret_arguments() && !arguments.is_object() && !arguments.is_null()).then_some(arguments);
@@ -88,7 +88,7 @@ impl Mark {
         fields.map(|(_, value)| value).chain(whole)
     }
 
-    /// The arguments without their secrets; `None` if there are none.
+    /// Arguments without their secrets; `None` if there are none.
     pub(super) fn redacted(&self, arguments: &Value) -> Option<Value> {
         self.secrets(arguments).next()?;
         let mut redacted = arguments.clone();
@@ -101,13 +101,13 @@ impl Mark {
                     *value = REDACTED.into();
                 }
             }
-            // A binder may find an object in it.
+            // A binder may find an object in the text.
             None => redacted = REDACTED.into(),
         }
         Some(redacted)
     }
 
-    /// Also under a name that the tool doesn't know: it may be misspelt.
+    /// True for a marked argument and for an unknown one, whose name may be misspelt.
     fn is_secret(&self, argument: &str) -> bool {
         let is_unknown = || self.known.as_ref().is_some_and(|known| !known.contains(argument));
         self.secret.contains(argument) || (self.has_secret_arguments() && is_unknown())

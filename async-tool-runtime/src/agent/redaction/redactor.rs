@@ -1,4 +1,4 @@
-//! Takes the secrets out of entries, and keeps the fold of what was written.
+//! Redacts entries, and keeps the fold of the written ones.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,7 +26,7 @@ use crate::{
     tool::{Arguments, InputRequest, ToolCall, ToolErrorKind, ToolRegistry},
 };
 
-/// Report of the `task` tool on a task whose result is a secret.
+/// Fields of a `task` tool's report that are kept if the result of the task is secret.
 const HARMLESS: [&str; 9] = [
     "task",
     "tool",
@@ -39,7 +39,7 @@ const HARMLESS: [&str; 9] = [
     "note",
 ];
 
-/// Takes the secrets out of the entries of a session, and keeps the fold of what was written.
+/// Redacts the entries of a session, and keeps the fold of the written ones.
 pub(in crate::agent) struct Redactor {
     marks: Marks,
     hook: Option<Arc<dyn Redact>>,
@@ -48,7 +48,7 @@ pub(in crate::agent) struct Redactor {
 }
 
 impl Redactor {
-    /// For a session whose journal folds to `written`; `None` where there is nothing to take out.
+    /// Redactor for a session whose journal folds to `written`; `None` if nothing needs redaction.
     pub(in crate::agent) fn new(
         registry: &ToolRegistry,
         hook: Option<Arc<dyn Redact>>,
@@ -65,22 +65,22 @@ impl Redactor {
         })
     }
 
-    /// The fold of what was written.
+    /// Fold of the written entries.
     pub(in crate::agent) const fn written(&self) -> &Ledger {
         &self.written
     }
 
-    /// Redacts these entries, which are the next ones.
+    /// Redacts the next entries.
     ///
     /// # Errors
     ///
-    /// [`AppendError::Unredacted`]; nothing may be written then, and nothing after it.
+    /// [`AppendError::Unredacted`]; then neither these entries nor any later ones may be written.
     pub(in crate::agent) fn redact(
         &mut self,
         session: &SessionId,
         entries: &[Entry],
     ) -> Result<Vec<Entry>, AppendError> {
-        // All of them first: what a turn said comes after its calls, and may be written with them.
+        // All entries first: a turn's text comes after its calls, and one append may hold both.
         for entry in entries {
             self.learn(entry);
         }
@@ -92,7 +92,7 @@ impl Redactor {
             let mut entry = self.redacted(entry).map_err(refuse)?;
             if let Some(hook) = &self.hook {
                 let mut hooked = entry.clone();
-                // What it panicked with may quote the entry.
+                // The panic's message may quote the entry, so it is dropped.
                 catch_unwind(AssertUnwindSafe(|| hook.redact(session, &mut hooked)))
                     .map_err(|_| refuse("the redaction hook panicked"))?;
                 entry = graft(entry, hooked, self.written.nonce()).map_err(refuse)?;
@@ -143,7 +143,7 @@ impl Redactor {
         self.marks.find(tool).is_some_and(|mark| mark.has_secret_result)
     }
 
-    /// The entry without its secrets.
+    /// Entry without its secrets.
     fn redacted(&self, entry: &Entry) -> Result<Entry, &'static str> {
         let mut entry = entry.clone();
         match &mut entry {
@@ -156,7 +156,7 @@ impl Redactor {
                 let redacted = self.call(call, *own);
                 if let Some(redacted) = redacted {
                     *call = redacted;
-                    // They stand in the arguments.
+                    // Position and pointer quote the arguments, so they may hold a secret.
                     for awaited in awaits {
                         self.clean(&mut awaited.position);
                         self.clean(&mut awaited.pointer);
@@ -240,7 +240,7 @@ impl Redactor {
         Ok(entry)
     }
 
-    /// A task as it was written.
+    /// Task in the written ledger.
     fn record(&self, number: TaskNo) -> Option<&TaskRecord> {
         self.written.tasks().get(&number)
     }
@@ -268,14 +268,14 @@ impl Redactor {
         }
     }
 
-    /// A record without its secrets; `None` if it has none.
+    /// Record without its secrets; `None` if it has none.
     fn result(&self, result: &AsyncTaskResult) -> Option<Arc<AsyncTaskResult>> {
         let mark = self.marks.find(&result.tool);
         let record = self.written.number(result.task).and_then(|number| self.record(number));
         let secret_sources = self.secret_positions(record);
         let is_secret = mark.is_some_and(|mark| mark.has_secret_result);
         let has_secret_arguments = mark.is_some_and(Mark::has_secret_arguments);
-        // Most have none, and are large: they are not copied to find that out.
+        // Most results hold no secret and may be large, so this check avoids a copy.
         if !is_secret && !has_secret_arguments && secret_sources.is_empty() && self.secrets.are_none() {
             return None;
         }
@@ -298,7 +298,7 @@ impl Redactor {
                 }
             }
             TaskOutcome::Failed(error) => {
-                // It quotes what came, as much of it as fits.
+                // The error quotes as much of the arguments as fits.
                 let quotes_arguments = has_secret_arguments && error.kind() == ToolErrorKind::InvalidArguments;
                 let quotes_source = !has_run && !secret_sources.is_empty();
                 let reworded = match (is_secret && has_run) || quotes_arguments || quotes_source {
@@ -316,7 +316,7 @@ impl Redactor {
         (*redacted != *result).then_some(redacted)
     }
 
-    /// Request of a task, without secrets.
+    /// Removes secrets from a request to people.
     fn request(&self, number: TaskNo, request: &mut InputRequest) {
         match request {
             InputRequest::Approval { arguments } => {
@@ -350,7 +350,7 @@ impl Redactor {
         secret.map(|awaited| awaited.position.as_str()).collect()
     }
 
-    /// True if the result of a task, which may still run, is a secret.
+    /// True if the result of a task, which may still run, is secret.
     fn is_secret(&self, number: TaskNo) -> bool {
         self.record(number).is_some_and(|record| {
             let is_redacted = record.result.as_ref().is_some_and(|result| result.redacted);
@@ -358,10 +358,10 @@ impl Redactor {
         })
     }
 
-    /// Report of the `task` tool, without secrets.
+    /// Removes secrets from a report of the `task` tool.
     fn report(&self, call: TaskNo, content: &mut Value) {
         self.clean_report(content);
-        // Where it couldn't read a result, it says what is there.
+        // The error of a failed look into a result describes that result.
         let control = self.record(call).map(|record| task_tool::read(&record.call));
         let reads = matches!(control, Some(Ok(Control::Result { .. })));
         let has_secrets = || self.written.tasks().keys().any(|number| self.is_secret(*number));
@@ -387,7 +387,7 @@ impl Redactor {
         }
     }
 
-    /// Status of one task.
+    /// Removes secrets from the row of one task.
     fn clean_row(&self, number: TaskNo, fields: &mut Map<String, Value>) {
         let is_secret = self.is_secret(number);
         let record = self.record(number);
@@ -409,13 +409,13 @@ fn task_of(fields: &Map<String, Value>) -> Option<TaskNo> {
     fields.get("task")?.as_str()?.parse().ok()
 }
 
-/// The arguments without what stands at these positions.
+/// Arguments with placeholders at these positions.
 pub(in crate::agent) fn without(arguments: &Value, positions: &[&str]) -> Value {
     let mut redacted = arguments.clone();
     for position in positions {
         match redacted.pointer_mut(position) {
             Some(value) => *value = REDACTED.into(),
-            // Something above it has been taken out, or it is named by what was.
+            // A value above it was replaced already, or its position goes through a replaced value.
             None if arguments.pointer(position).is_some() => {}
             None => return REDACTED.into(),
         }

@@ -1,7 +1,7 @@
-//! The secrets of a session that can be known again in a text.
+//! Search for the secrets of a session in texts.
 //!
-//! Texts are compared by their outlines: without backslashes, and with what an escape stands for in its place. So a secret is found as it is, in
-//! JSON, in JSON within JSON, in a frame, and as Rust's `{:?}` writes it, without a list of such forms.
+//! Texts are compared by their outlines: without backslashes, and with escapes decoded. So a secret is found in plain
+//! text, in JSON, in JSON within JSON, in a frame, and in Rust's `{:?}` output, without a list of such forms.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,23 +12,23 @@ use serde_json::{Map, Value};
 
 use super::REDACTED;
 
-/// Shortest text that is recognised, in characters. A shorter one stands anywhere.
+/// Shortest secret that is searched for, in characters. A shorter one occurs by chance.
 const SHORTEST: usize = 6;
-/// By how many units of their outlines secrets are looked for first.
+/// Number of outline units that index the secrets.
 const HEAD: usize = 4;
-/// Mark where a text was cut off.
+/// Marks of truncated text.
 const CUTS: [&str; 3] = ["…", " […]", "[…]"];
 
-/// The secrets of a session that can be known again in a text.
+/// Secrets of a session that are searched for in texts.
 #[derive(Default)]
 pub(super) struct Secrets {
     known: HashSet<String>,
-    /// Their outlines, by how they begin: however many there are, a text is read once.
+    /// Outlines of the secrets by their first units, so that one pass over a text finds any number of secrets.
     outlines: HashMap<[u16; HEAD], Vec<Box<[u16]>>>,
 }
 
 impl Secrets {
-    /// Remembers all texts and numbers in a value, also of JSON that is in a text. The names of fields are not secrets.
+    /// Remembers all texts and numbers in a value, and in JSON within its texts. Names of fields are not secrets.
     pub(super) fn remember(&mut self, value: &Value) {
         match value {
             Value::Null | Value::Bool(_) => {}
@@ -40,7 +40,7 @@ impl Secrets {
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| self.remember(item)),
-            // A future says where the secret is, and isn't it.
+            // A future is a reference to the secret, and not the secret.
             Value::Object(fields) if fields.contains_key("$task") => {}
             Value::Object(fields) => fields.values().for_each(|field| self.remember(field)),
         }
@@ -61,7 +61,7 @@ impl Secrets {
         self.known.is_empty()
     }
 
-    /// The text without the secrets; `None` if there are none in it.
+    /// Text without the secrets; `None` if it holds none.
     pub(super) fn cleaned(&self, text: &str) -> Option<String> {
         if self.are_none() {
             return None;
@@ -80,7 +80,7 @@ impl Secrets {
         Some(cleaned)
     }
 
-    /// Ranges of secrets, from left to right; those that overlap are one.
+    /// Ranges of secrets, from left to right; overlapping ones are merged.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let Outline { units, places } = Outline::of(text);
         let mut found: Vec<Range<usize>> = Vec::new();
@@ -106,7 +106,7 @@ impl Secrets {
         found
     }
 
-    /// The value without the secrets; `None` if there are none in it.
+    /// Value without the secrets; `None` if it holds none.
     pub(super) fn cleaned_value(&self, value: &Value) -> Option<Value> {
         if self.are_none() {
             return None;
@@ -147,12 +147,12 @@ impl Secrets {
     }
 }
 
-/// A text without what says how it is written: no backslashes, and what an escape stands for in its place. A line break and the letter that
-/// stands for one are the same, since nobody knows how often a text has been escaped.
+/// Text without backslashes and with escapes decoded. A line break and the letter of its escape are equal, because the
+/// number of escapings is unknown.
 struct Outline {
-    /// UTF-16, which is what escapes are.
+    /// UTF-16, the unit of `\u` escapes.
     units: Vec<u16>,
-    /// Position of each of them in the text.
+    /// Position of each unit in the text.
     places: Vec<Range<usize>>,
 }
 
@@ -192,7 +192,7 @@ impl Outline {
     }
 }
 
-/// The letter that stands for one that can't stand for itself.
+/// Letter of the short escape of a character; other characters stand for themselves.
 const fn short_escape(letter: char) -> char {
     match letter {
         '\n' => 'n',
@@ -205,7 +205,7 @@ const fn short_escape(letter: char) -> char {
     }
 }
 
-/// Writes down what `u202e` (JSON's) or `u{202e}` (Rust's) stands for; gives how many units that is, and how many bytes it is made of.
+/// Decodes `u202e` (JSON) or `u{202e}` (Rust) into `buffer`. Returns the number of units, and the number of bytes read.
 fn unicode_escape(text: &str, buffer: &mut [u16; 2]) -> Option<(usize, usize)> {
     let rest = text.strip_prefix('u')?;
     if let Some(rest) = rest.strip_prefix('{') {
