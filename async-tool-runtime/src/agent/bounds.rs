@@ -1,4 +1,4 @@
-//! Part of its manager that an agent may use.
+//! Part of a manager that one agent may use.
 
 use std::sync::Arc;
 
@@ -10,19 +10,20 @@ use crate::{
     tool::{Background, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
 };
 
-/// Part of its manager that an agent may use: by default all tools, with tasks that are below no other.
+/// Part of a manager that one agent may use. Default: all tools, and tasks without a parent.
 #[derive(Clone, Default)]
 pub(super) struct Bounds {
-    /// The names of the tools that it is offered; `None`: all.
+    /// Names of the tools that the agent offers its model; `None`: all.
     pub(super) tools: Option<Arc<[Arc<str>]>>,
-    /// The call that the agent works for, on the same manager: its tasks end with it.
+    /// Call that the agent works for, on the same manager: the agent's tasks end with it.
     pub(super) owner: Option<Arc<TaskCell>>,
-    /// The call that the agent works for, on whatever manager.
+    /// Call that the agent works for, on any manager.
     pub(super) works_for: Option<TaskId>,
 }
 
 impl Bounds {
-    /// The definitions of the tools that the agent is offered, with the `task` tool where that is wanted and of use.
+    /// Definitions of the tools for the model. The `task` tool is among them if it is switched on and a tool can run in
+    /// the background.
     pub(super) fn definitions(
         &self,
         registry: &ToolRegistry,
@@ -51,7 +52,7 @@ impl Bounds {
         Ok(definitions.into())
     }
 
-    /// Submits a task of the agent's.
+    /// Submits a task of the agent.
     pub(super) fn submit(&self, manager: &AsyncToolManager, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
         let name = &spec.call.name;
         if self.tools.as_ref().is_some_and(|tools| !tools.contains(name)) {

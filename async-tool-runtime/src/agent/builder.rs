@@ -1,4 +1,4 @@
-//! Starts an agent.
+//! Builder of agents.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -24,9 +24,34 @@ use crate::{
     tool::{DeliveryPolicy, ToolDefinition},
 };
 
-/// Builds an [`AsyncAgent`].
+/// Builder of an [`AsyncAgent`].
 ///
-/// A clone builds another agent with the same model, manager, policies and, if one was given, journal and session.
+/// A clone builds another agent with the same model, manager and policies. It also has the same journal and session, if
+/// they were set.
+///
+/// ```
+/// use async_tool_runtime::{agent::RunLimits, async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+///
+/// /// Finds the state of an order.
+/// #[async_tool(effect = "read")]
+/// async fn find_order(number: u32) -> String {
+///     format!("order {number} is on its way")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![find_order]).build()?;
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager)
+///     .session("support-4711")
+///     .system("You answer questions about orders.")
+///     .limits(RunLimits::default().with_turns(20))
+///     .start()
+///     .await?;
+/// assert_eq!(agent.session().as_str(), "support-4711");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `start` is called"]
 pub struct AsyncAgentBuilder {
@@ -37,7 +62,7 @@ pub struct AsyncAgentBuilder {
     session: SessionId,
     system: Option<Arc<str>>,
     policy: AgentPolicy,
-    /// `None` means what fits the kind of agent.
+    /// `None`: the default of the kind of agent.
     ack: Option<AckPolicy>,
     bounds: Bounds,
     #[cfg(any(test, feature = "testing"))]
@@ -45,13 +70,38 @@ pub struct AsyncAgentBuilder {
 }
 
 impl AsyncAgent {
-    /// Starts to build an agent that asks `model` and runs its tools with `manager`. Many agents can share a manager.
+    /// Builder of an agent that calls `model` and runs its tools with `manager`. Many agents can share a manager.
     pub fn builder(model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
         AsyncAgentBuilder::new(Arc::new(model), manager)
     }
 
-    /// Starts to build an agent of something that has a loop of its own; see [`Agent`] for what holds then. Acknowledgements start
-    /// no turn of it, unless [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
+    /// Builder of an agent around an [`Agent`], which has a loop of its own. Acknowledgements start no turn of it,
+    /// unless [`ack_policy`](AsyncAgentBuilder::ack_policy) is set.
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     agent::custom::{Agent, TurnContext, TurnInput, TurnReply},
+    ///     model::ModelError, AsyncAgent, AsyncToolManager,
+    /// };
+    ///
+    /// struct Echo;
+    ///
+    /// impl Agent for Echo {
+    ///     type Error = ModelError;
+    ///
+    ///     async fn turn(&mut self, input: TurnInput, _cx: TurnContext) -> Result<TurnReply, ModelError> {
+    ///         Ok(format!("you said: {}", input.user_text()).into())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let agent = AsyncAgent::wrap(Echo, AsyncToolManager::builder().build()?).start().await?;
+    /// assert_eq!(agent.run_to_completion("hello").await?.text, "you said: hello");
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wrap(agent: impl Agent, manager: AsyncToolManager) -> AsyncAgentBuilder {
         Self::builder(WholeAgent::new(agent), manager).ack_policy(AckPolicy::Deferred)
     }
@@ -74,53 +124,70 @@ impl AsyncAgentBuilder {
         }
     }
 
-    /// The system prompt. Default: none.
+    /// System prompt. Default: none.
     pub fn system(mut self, prompt: impl Into<Arc<str>>) -> Self {
         self.system = Some(prompt.into());
         self
     }
 
-    /// The name of the session. Default: a random one.
+    /// Name of the session. Default: a random one.
     pub fn session(mut self, session: impl Into<SessionId>) -> Self {
         self.session = session.into();
         self
     }
 
-    /// Journal of the session. Default: a [`MemoryJournal`] of its own.
+    /// Journal of the session. Default: a [`MemoryJournal`] for this session alone.
+    ///
+    /// ```
+    /// use async_tool_runtime::{journal::MemoryJournal, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// use std::sync::Arc;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let journal = Arc::new(MemoryJournal::new()); // Or a journal that outlives the process.
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?)
+    ///     .journal(Arc::clone(&journal))
+    ///     .start()
+    ///     .await?;
+    /// assert_eq!(journal.entries(agent.session()).len(), 1); // `Entry::Opened`
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn journal(mut self, journal: impl Journal) -> Self {
         self.journal = Some(Arc::new(journal));
         self
     }
 
-    /// Hook that redacts the entries of the session before they are written, beside what tools mark as secret: see [`Redact`]. Default:
-    /// nothing.
+    /// Hook that redacts the session's entries before the journal gets them. It runs after the redaction of all that
+    /// tools mark as secret; see [`Redact`]. Default: none.
     pub fn redact(mut self, hook: impl Redact) -> Self {
         self.redact = Some(Arc::new(hook));
         self
     }
 
-    /// Calls the tap with each input of the machine, before the machine takes it in.
+    /// Calls the tap with each input before the machine handles it.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn tap(mut self, tap: Tap) -> Self {
         self.tap = Some(tap);
         self
     }
 
-    /// Fixed grace: how long a turn's end waits for results before it acknowledges calls. Disables learned grace. Default:
-    /// 250 ms, until it is known what is better ([`learned_grace`](Self::learned_grace)).
+    /// Fixed grace: how long a turn's end waits for results before it acknowledges calls. Disables learned grace.
+    /// Default: 250 ms, until latencies are known ([`learned_grace`](Self::learned_grace)).
     pub fn grace(mut self, grace: Duration) -> Self {
         self.policy.grace = grace;
         self.policy.learned_grace = None;
         self
     }
 
-    /// Grace time of tools whose latencies are known. Default: [`LearnedGrace::default`].
+    /// Learned grace: the wait for tools with known latencies. Default: [`LearnedGrace::default`].
     pub fn learned_grace(mut self, learned: LearnedGrace) -> Self {
         self.policy.learned_grace = Some(learned);
         self
     }
 
-    /// Pruning of long conversations. Default: 100,000 tokens, and 60 % of that after a pruning.
+    /// Pruning of long conversations. Default: from 100,000 tokens on, down to 60 % of that.
     pub fn prune(mut self, policy: PrunePolicy) -> Self {
         self.policy.prune = policy;
         self
@@ -132,41 +199,61 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Limits of the work for one message of the user's. Default: 100 model calls, 1,000 tool calls, any number of tokens.
+    /// Limits of the work for one user message. Default: 100 model calls, 1,000 tool calls, any number of tokens.
     pub fn limits(mut self, limits: RunLimits) -> Self {
         self.policy.limits = limits;
         self
     }
 
-    /// True if the model has the `task` tool, with which it looks after tools that run in the background. Default: yes, where any tool
-    /// can.
+    /// True if the model gets the `task` tool, which controls tools in the background. Default: true, if any tool can
+    /// run in the background.
     pub fn task_tool(mut self, is_offered: bool) -> Self {
         self.policy.task_tool = is_offered;
         self
     }
 
-    /// Longest silence of a model; then its turn has failed, and is tried again like others. Default:
-    /// 5 minutes.
+    /// Longest silence of the model. After it the turn has failed, and is retried like any other failure. Default: 5
+    /// minutes.
     pub fn model_timeout(mut self, limit: Duration) -> Self {
         self.policy.model_timeout = Some(limit);
         self
     }
 
-    /// Policy of asking the model again after acknowledgements. Default: [`AckPolicy::Eager`]; for agents that are tools or have
-    /// a loop of their own [`AckPolicy::Deferred`].
+    /// Policy of model calls after acknowledgements. Default: [`AckPolicy::Eager`]. For agents that are tools or have a
+    /// loop of their own, and for models with [`native_async`](crate::model::Capabilities::native_async):
+    /// [`AckPolicy::Deferred`].
     pub fn ack_policy(mut self, policy: AckPolicy) -> Self {
         self.ack = Some(policy);
         self
     }
 
-    /// The tools that the agent is offered, by name. Default: all of the manager's. A call of another is refused like one of a tool
-    /// that doesn't exist.
+    /// Tools that the agent offers its model, by name. Default: all tools of the manager. A call of any other tool is
+    /// refused, like a call of a tool that doesn't exist.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # /// Adds two numbers.
+    /// # #[async_tool(effect = "read")]
+    /// # fn add(a: i64, b: i64) -> i64 { a + b }
+    /// # /// Deletes everything.
+    /// # #[async_tool]
+    /// # fn delete_all() {}
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![add, delete_all]).build()?;
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager).tools(["add"]).start().await?;
+    /// let help = agent.run_to_completion("help").await?.text;
+    /// assert!(help.contains("add a=… b=…") && !help.contains("delete_all"));
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tools<N: Into<Arc<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.bounds.tools = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Wake policy of waiting results. Default: 20 ms after the last, at most 250 ms after the first.
+    /// Wake policy for undelivered results. Default: 20 ms after the last one, at most 250 ms after the first.
     pub fn wake_policy(mut self, policy: WakePolicy) -> Self {
         self.policy.wake = policy;
         self
@@ -178,15 +265,15 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Retries of a turn that failed in passing, and the pause before the first retry, which doubles with
-    /// each. Default: 2 times, 500 ms.
+    /// Retries of a turn that failed with a retryable error, and the backoff before the first retry. The backoff
+    /// doubles with each retry. Default: 2 retries, 500 ms.
     pub fn model_retries(mut self, retries: u32, backoff: Duration) -> Self {
         self.policy.model_retries = retries;
         self.policy.model_backoff = backoff;
         self
     }
 
-    /// The same builder for the sub-agent of a call: what isn't said otherwise fits a batch.
+    /// Builder for the sub-agent of a call. Unset options get the defaults of a batch.
     pub(super) fn for_call(mut self, session: SessionId) -> Self {
         self.session = session;
         self.ack.get_or_insert(AckPolicy::Deferred);
@@ -197,7 +284,7 @@ impl AsyncAgentBuilder {
         self.journal.is_some()
     }
 
-    /// True if the session of the journal is closed.
+    /// True if the journal has the session closed.
     pub(super) async fn finds_closed(self) -> Result<bool, StartError> {
         match self.prepare()?.read().await {
             Ok(_) => Ok(false),
@@ -214,17 +301,21 @@ impl AsyncAgentBuilder {
         &mut self.bounds
     }
 
-    /// Opens the session and starts its agent, which runs until it is closed or its last handle is dropped.
+    /// Opens the session and starts its agent. The agent runs until it is closed or its last handle is dropped.
     ///
     /// # Errors
     ///
-    /// [`StartError`]: the session is open in this process or has entries already, the journal can't be written, the manager has
-    /// no tool of a name in [`tools`](Self::tools), the schema of a tool can't be said in the [dialect](crate::model::Capabilities::dialect) of the
-    /// model's provider, or there is no tokio runtime.
+    /// [`StartError`], in one of these cases:
+    ///
+    /// - The session is open in this process, or has entries already.
+    /// - The journal can't be written.
+    /// - The manager lacks a tool named in [`tools`](Self::tools).
+    /// - The [dialect](crate::model::Capabilities::dialect) of the model's provider can't express the schema of a tool.
+    /// - There is no tokio runtime.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the session may have been opened in the journal: start again under another name, or
+    /// If the future is dropped, the session may have been opened in the journal. Start again under another name, or
     /// [resume](Self::resume) it.
     pub async fn start(self) -> Result<AsyncAgent, StartError> {
         let nonce = random();
@@ -234,40 +325,88 @@ impl AsyncAgentBuilder {
             .await
     }
 
-    /// Takes up a session that is in the journal and not closed, whose process has ended or has [left](AsyncAgent::leave) it, or
-    /// whose journal had failed. [`AsyncAgent::resumption`] says what became of its tasks.
+    /// Resumes a session that the journal has and that is not closed. Its process has ended or has
+    /// [left](AsyncAgent::leave) it, or its journal had failed. [`AsyncAgent::resumption`] lists the fates of its
+    /// tasks.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{async_tool, journal::MemoryJournal, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # use std::sync::Arc;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// let builder = AsyncAgent::builder(RulePlanner::new(), manager)
+    ///     .session("support-4711")
+    ///     .journal(Arc::new(MemoryJournal::new())); // Or a journal that outlives the process.
+    /// let agent = builder.clone().start().await?;
+    /// agent.run_to_completion("help").await?;
+    /// agent.leave().await?;
+    ///
+    /// let agent = builder.resume().await?;
+    /// assert_eq!(agent.transcript().await?.len(), 2);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # What holds
     ///
-    /// 1. Nothing is done before the journal says that the session is this process's: of two that take it up at once, one gets
-    ///    [`AppendError::Conflict`](crate::journal::AppendError::Conflict), and has run nothing. Whoever had it before can't write to it any more, and stops when it tries.
-    /// 2. Results that were in the journal and that the model had not been told are delivered, once.
-    /// 3. Tasks that may be repeated ([`Effect::Read`](crate::tool::Effect::Read), [`Effect::Idempotent`](crate::tool::Effect::Idempotent)) are submitted again under
-    ///    the same id, so with the same idempotency key, as the next attempt; at most [`AgentPolicy::attempts`] times in all.
-    /// 4. Tasks that must not happen twice end as [`Unknown`](crate::task::TaskOutcome::Unknown), or as what their tool's
-    ///    [`reconcile`](crate::tool::FunctionTool::reconcile) function finds out. They are never run again, unless it says that they had not begun.
-    /// 5. Tasks whose call waits for consent ask for it again. Tasks that were [deferred](crate::tool::ToolContext::defer) go on waiting, and so do those
-    ///    whose function had [asked](crate::tool::ToolContext::request_input) and must not run twice: complete them with
-    ///    [`AsyncToolManager::resolve`]. Of a function that may run twice, the question comes again.
-    /// 6. Tasks whose tool is not registered any more fail, and the error says so.
-    /// 7. A turn whose end is not in the journal is asked again. The model is told with the next results that the program was restarted.
-    /// 8. On a [`Backend`](crate::backend::Backend) that keeps tasks, they go on there and are found again by their ids.
+    /// 1. The agent does nothing before the journal says that the session belongs to this process. If two processes
+    ///    resume it at once, one gets [`AppendError::Conflict`](crate::journal::AppendError::Conflict) and has run
+    ///    nothing. The previous owner can't write to the session any more, and stops at its next append.
+    /// 2. Results in the journal that the model has not seen are delivered, once.
+    /// 3. Repeatable tasks ([`Effect::Read`](crate::tool::Effect::Read),
+    ///    [`Effect::Idempotent`](crate::tool::Effect::Idempotent)) are submitted again as the next attempt. They keep
+    ///    their id, and so their idempotency key. A task has at most [`AgentPolicy::attempts`] attempts in all.
+    /// 4. Tasks that must not happen twice end as [`Unknown`](crate::task::TaskOutcome::Unknown), or with the outcome
+    ///    that their tool's [`reconcile`](crate::tool::FunctionTool::reconcile) function finds. They run again only if
+    ///    that function says that they had not begun.
+    /// 5. Tasks whose call waits for consent ask for it again. [Deferred](crate::tool::ToolContext::defer) tasks go on
+    ///    waiting; complete them with [`AsyncToolManager::resolve`]. The same holds for tasks whose function had
+    ///    [asked](crate::tool::ToolContext::request_input) and must not run twice. A function that may run twice asks
+    ///    again.
+    /// 6. Tasks whose tool is no longer registered fail, and the error says so.
+    /// 7. A turn whose end is not in the journal is repeated. The next delivery tells the model that the program was
+    ///    restarted.
+    /// 8. On a [`Backend`](crate::backend::Backend) that keeps tasks, they go on there and are found again by their
+    ///    ids.
     ///
     /// # Errors
     ///
-    /// [`StartError`]: as for [`start`](Self::start); the journal has no such session, it is closed, or it can't be read.
+    /// [`StartError`] as for [`start`](Self::start), or if the journal has no such session, the session is closed, or
+    /// it can't be read.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the session may have been taken up in the journal; resume it again.
+    /// If the future is dropped, the journal may already have the session as resumed. Resume it again.
     pub async fn resume(self) -> Result<AsyncAgent, StartError> {
         let start = self.prepare()?;
         let (ledger, seq) = start.read().await?;
         start.begin(ledger, seq, AgentInput::Recover { by: random() }).await
     }
 
-    /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise. A session that is closed is neither: an
-    /// agent whose last handle is dropped closes its session, so a process that is to be started again [leaves](AsyncAgent::leave) it.
+    /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise. Fails for a
+    /// closed session. An agent whose last handle is dropped closes its session, so a process that will be restarted
+    /// [leaves](AsyncAgent::leave) it instead.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{journal::MemoryJournal, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # use std::sync::Arc;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let journal = Arc::new(MemoryJournal::new());
+    /// let builder = AsyncAgent::builder(RulePlanner::new(), manager).session("main").journal(journal);
+    /// let first = builder.clone().resume_or_start().await?;
+    /// assert!(first.resumption().is_none());
+    /// first.leave().await?;
+    ///
+    /// let second = builder.resume_or_start().await?;
+    /// assert!(second.resumption().is_some());
+    /// # second.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -283,7 +422,7 @@ impl AsyncAgentBuilder {
         }
     }
 
-    /// Resumes the session, unless it works for a call: then `None`.
+    /// Resumes the session; `None` if it works for a call.
     pub(super) async fn resume_top(self) -> Result<Option<AsyncAgent>, StartError> {
         let start = self.prepare()?;
         let (ledger, seq) = start.read().await?;
@@ -296,7 +435,7 @@ impl AsyncAgentBuilder {
             .map(Some)
     }
 
-    /// Checks all that can be wrong without a look at the journal.
+    /// Checks everything that can be checked without the journal.
     fn prepare(mut self) -> Result<Start, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let definitions = self
@@ -330,7 +469,7 @@ fn random() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
-/// An agent about to start.
+/// Agent that is about to start.
 struct Start {
     builder: AsyncAgentBuilder,
     definitions: Arc<[ToolDefinition]>,
@@ -339,7 +478,7 @@ struct Start {
 }
 
 impl Start {
-    /// The session as the journal has it.
+    /// Ledger of the session in the journal, and its last entry.
     async fn read(&self) -> Result<(Ledger, Seq), StartError> {
         let session = &self.builder.session;
         let kept = self.journal.snapshot(session).await.map_err(StartError::Read)?;
@@ -368,7 +507,7 @@ impl Start {
         Ok((ledger, seq))
     }
 
-    /// Takes the first step, and lets the agent run.
+    /// Makes the first step, and spawns the agent.
     async fn begin(self, ledger: Ledger, seq: Seq, input: AgentInput) -> Result<AsyncAgent, StartError> {
         let builder = self.builder;
         let (route, results) = mpsc::unbounded_channel();

@@ -21,11 +21,27 @@ use crate::{
     tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
 };
 
-/// Event of an agent, and its time.
+/// Event of an agent, with its time.
+///
+/// ```
+/// use async_tool_runtime::{AgentEvent, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+/// let mut events = agent.events();
+/// agent.send("help").await?;
+/// let AgentEvent { at, kind, .. } = events.next().await.expect("the session is open");
+/// assert_eq!(kind, AgentEventKind::UserMessage("help".to_owned()));
+/// println!("{} ms: {kind:?}", at.as_millis());
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AgentEvent {
-    /// Time of the entry.
+    /// Time of the event.
     pub at: Timestamp,
     /// Kind of the event, with its details.
     pub kind: AgentEventKind,
@@ -38,131 +54,160 @@ impl AgentEvent {
 }
 
 /// Kind of an agent's event.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+///
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// let mut events = agent.events();
+/// agent.run_to_completion("add 2 3").await?;
+/// agent.close().await?;
+/// let mut log = Vec::new();
+/// while let Some(event) = events.next().await {
+///     match event.kind {
+///         AgentEventKind::Called { number, call, .. } => log.push(format!("{number} calls {}", call.name)),
+///         AgentEventKind::Settled(number, result) => log.push(format!("{number} is {}", result.status().as_str())),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(log, ["t1 calls add", "t1 is completed"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AgentEventKind {
-    /// A user message was taken.
+    /// The session took a user message.
     UserMessage(String),
-    /// The model was asked.
+    /// A turn started: the agent called the model.
     TurnStarted(TurnNo),
-    /// The model said some more.
+    /// The model wrote some more text.
     Text(TurnNo, String),
-    /// The model made a call, which became a task.
+    /// The model called a tool, and the call became a task.
     Called {
         /// The turn.
         turn: TurnNo,
-        /// The task.
+        /// Number of the task in the session.
         number: TaskNo,
-        /// Its id.
+        /// Id of the task.
         task: TaskId,
         /// The call.
         call: ToolCall,
     },
-    /// The model made a call that can't become a task, for this reason. Nothing ran, and the model is not answered: its other
-    /// call of the same id is.
+    /// The agent refused a call, for this reason. Nothing ran, and the call gets no answer of its own: another call
+    /// with the same id gets it.
     CallRefused(ToolCall, String),
     /// The model's turn is complete.
     TurnEnded {
         /// The turn.
         turn: TurnNo,
-        /// All it said.
+        /// Whole text of the turn.
         text: String,
         /// Cost of the turn.
         usage: Usage,
     },
-    /// The model's turn was broken off for a result that could not wait. What it had said is kept, and so are its calls.
+    /// An urgent result interrupted the model's turn. The text so far and the calls so far are kept.
     TurnInterrupted {
         /// The turn.
         turn: TurnNo,
-        /// All it had said.
+        /// Text of the turn so far.
         text: String,
-        /// The task whose result it was.
+        /// Task whose result interrupted the turn.
         by: TaskNo,
     },
-    /// A turn failed. If `retry_at` is `None`, no further try is made until something new comes in.
+    /// A turn failed. If `retry_at` is `None`, the agent makes no retry before the next input.
     TurnFailed {
         /// The turn.
         turn: TurnNo,
         /// Error of the turn.
         error: ModelError,
-        /// Time of the next try.
+        /// Time of the retry.
         retry_at: Option<Timestamp>,
     },
     /// A call was answered with an acknowledgement: its task goes on in the background.
     Acknowledged(TaskNo),
     /// A call was answered with its result.
     Answered(TaskNo),
-    /// A task got a slot and was started.
+    /// A task got a slot and started.
     Started(TaskNo),
-    /// A tool said how far it has come. At most ten times a second for a task.
+    /// A tool reported progress. At most ten reports a second for each task.
     Progressed(TaskNo, ProgressReport),
     /// A task, or one below it, asks the host for consent or an answer.
     InputRequired {
-        /// The task of the session's.
+        /// Task of the session.
         number: TaskNo,
-        /// The task that asks, to be answered with [`AsyncToolManager::answer`](crate::manager::AsyncToolManager::answer),
-        /// [`approve`](crate::manager::AsyncToolManager::approve) or [`refuse`](crate::manager::AsyncToolManager::refuse).
+        /// Task that asks. Answer it with [`AsyncToolManager::answer`](crate::manager::AsyncToolManager::answer),
+        /// [`approve`](crate::manager::AsyncToolManager::approve) or
+        /// [`refuse`](crate::manager::AsyncToolManager::refuse).
         asking: TaskId,
-        /// Request; `None`: it is answered or withdrawn.
+        /// Request; `None`: it was answered or withdrawn.
         request: Option<InputRequest>,
     },
-    /// The function of a task has left it to be completed from outside, with [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve).
+    /// The function of a task deferred it: [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve)
+    /// completes it from outside.
     Deferred(TaskNo),
-    /// The session was taken up again, of which nobody ran anything any more.
+    /// The agent resumed the session after an earlier process.
     Resumed(Resumption),
     /// A task ended.
     Settled(TaskNo, Arc<AsyncTaskResult>),
-    /// Results were put before the model, in one message.
+    /// Results were delivered to the model, in one message.
     Delivered(Vec<TaskNo>),
-    /// Results will not be put before the model.
+    /// Results were dropped, for this reason. The model never sees them.
     Dropped(Vec<TaskNo>, String),
-    /// A task was told to stop.
+    /// A task was told to stop, for this reason.
     CancelRequested(TaskNo, String),
-    /// The host said when the result of a task is to enter the conversation.
+    /// The host set the delivery policy of a task.
     DeliverySet(TaskNo, DeliveryPolicy),
-    /// Tasks were joined to a group: their results wake the model together.
+    /// Tasks joined a group: their results wake the model together.
     Grouped {
-        /// The name of the group.
+        /// Name of the group.
         name: Arc<str>,
-        /// Its tasks.
+        /// Tasks of the group.
         tasks: Vec<TaskNo>,
         /// Number of results that make one wake-up.
         join: JoinPolicy,
     },
-    /// The model had written this many tool results itself. They were cut out before anybody saw them, and the model is told.
+    /// The model wrote tool results itself. The agent cut them out before they reached the user or a tool, and tells
+    /// the model.
     Corrected {
         /// The turn.
         turn: TurnNo,
-        /// Number of results that were cut.
+        /// Number of results that were cut out.
         cuts: u32,
     },
     /// The model's view of the conversation was pruned this far. The conversation itself is kept.
     Pruned(Pruned),
-    /// The agent asks its model no more before the next message: it has done as much as it may for the last.
+    /// A limit of the run is reached: the agent doesn't call its model before the next user message.
     LimitReached(RunLimit),
-    /// The session takes no more messages, and goes on with what it has until then.
+    /// The session takes no more messages, and finishes its work until this time.
     Draining(Timestamp),
     /// The session ends without these tasks, which go on.
     Detached(Vec<TaskNo>),
     /// The session is over.
     Closed,
-    /// This process has let go of the session, which stays open in its journal.
+    /// This process has left the session, which stays open in its journal.
     Left,
     /// The journal could not be written, and the session has stopped. Everything can still be read.
     JournalFailed(String),
     /// The agent refused to break one of its own rules. Please report it.
     Defect(String),
-    /// The reader was too slow, and this many events are gone.
+    /// The reader was too slow, and missed this many events.
     Missed(u64),
 }
 
-/// Events that are kept for a slow listener.
+/// Number of events that the channel keeps for a slow reader.
 const BACKLOG: usize = 1024;
 
 /// Channel of an agent's events.
 ///
-/// The channel has room for its whole backlog from the beginning, which is more than all else of a session that does little. So it is made
-/// when somebody wants to listen: most sessions of a server never have a listener.
+/// A channel allocates its whole backlog at once, which is more than the rest of an idle session. So the first reader
+/// makes it: most sessions of a server never have one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Events(Arc<OnceLock<Sender<AgentEvent>>>);
 
@@ -178,9 +223,32 @@ impl Events {
     }
 }
 
-/// The events of an agent, from the moment it was asked for to the end of its session.
+/// Events of an agent, from the call of [`events`](crate::AsyncAgent::events) to the end of the session.
 ///
 /// A reader that falls more than 1,024 events behind gets [`AgentEventKind::Missed`].
+///
+/// ```
+/// use async_tool_runtime::{AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+/// let mut events = agent.events();
+/// let reader = tokio::spawn(async move {
+///     let mut text = String::new();
+///     while let Some(event) = events.next().await {
+///         if let AgentEventKind::Text(_, more) = event.kind {
+///             text.push_str(&more);
+///         }
+///     }
+///     text
+/// });
+/// agent.run_to_completion("status").await?;
+/// agent.close().await?;
+/// assert!(reader.await?.ends_with("Nothing runs in the background."));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a stream does nothing until it is read"]
 pub struct AgentEventStream {

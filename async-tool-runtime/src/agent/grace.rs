@@ -6,26 +6,44 @@ use std::{
     time::Duration,
 };
 
-/// Latencies that are remembered of a tool.
+/// Number of latencies that are kept for each tool.
 const REMEMBERED: usize = 32;
-/// Latencies from which a rule is made.
+/// Number of latencies needed to learn a grace time.
 const ENOUGH: usize = 5;
 
-/// Grace time of a tool whose latencies are known.
+/// Learned grace: waits longer for tools that are known to be fast.
 ///
-/// Waiting has a price, and so has not waiting: a result that comes after its call was acknowledged costs a model call more. The
-/// time is chosen that would have cost least for the last latencies of the tool, where waiting costs its time, and a
-/// result that comes late costs `turn_cost`. So a tool that is always done after 400 ms is waited for, and one that
-/// takes minutes is acknowledged at once. It is the answer to the ski-rental problem for known odds (Karlin, Manasse, Rudolph and
-/// Sleator, *Competitive snoopy caching*, 1988; Khanafer, Kodialam and Puttaswamy, *The constrained ski-rental problem*, 2013).
+/// Waiting costs time. Not waiting costs a model call, because the result comes after its call was acknowledged. This
+/// policy picks the wait that would have cost least for the tool's last 32 latencies, where a late result costs
+/// `turn_cost`. So the agent waits for a tool that always takes 400 ms, and acknowledges a tool that takes minutes at
+/// once.
 ///
-/// Until five latencies are known, and for tools with a `grace` of their own, the fixed times hold.
+/// This is the ski-rental problem with known odds (Karlin, Manasse, Rudolph and Sleator, *Competitive snoopy caching*,
+/// 1988; Khanafer, Kodialam and Puttaswamy, *The constrained ski-rental problem*, 2013).
+///
+/// The fixed grace applies until five latencies of a tool are known. A tool's own `grace` always applies.
+///
+/// ```
+/// use async_tool_runtime::{agent::LearnedGrace, AsyncAgent, AsyncToolManager, RulePlanner};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// // Waits half a second at most, and only where that saves a model call.
+/// let learned = LearnedGrace::new(Duration::from_millis(500), Duration::from_secs(2));
+/// assert_eq!(learned.turn_cost, LearnedGrace::default().turn_cost);
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).learned_grace(learned).start().await?;
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LearnedGrace {
-    /// The longest wait. Default: 2 s.
+    /// Longest wait. Default: 2 s.
     pub bound: Duration,
-    /// Worth of a further model call, in time of waiting. Default: 2 s.
+    /// Cost of one more model call, as a wait of the same cost. Default: 2 s.
     pub turn_cost: Duration,
 }
 
@@ -36,7 +54,7 @@ impl LearnedGrace {
         Self { bound, turn_cost }
     }
 
-    /// Grace time of a call that has run for `age`, if enough is known.
+    /// Grace of a call that has run for `age`; `None` if fewer than five latencies are known.
     pub(crate) fn wait(&self, latencies: &Latencies, tool: &str, age: Duration) -> Option<Duration> {
         let known = latencies.0.get(tool).filter(|known| known.len() >= ENOUGH)?;
         let rest: Vec<Duration> = known
@@ -45,7 +63,7 @@ impl LearnedGrace {
             .filter(|rest| !rest.is_zero())
             .collect();
         if rest.is_empty() {
-            // It has outlived all that were before it: nothing is known of such calls.
+            // The call has outlived all earlier ones, so their latencies say nothing about it.
             return Some(Duration::ZERO);
         }
         let cost = |wait: Duration| -> Duration {
@@ -57,7 +75,7 @@ impl LearnedGrace {
         let best = candidates
             .chain([Duration::ZERO])
             .min_by_key(|wait| (cost(*wait), *wait))?;
-        // A result that takes a moment longer than ever before is still worth that moment.
+        // A call that takes slightly longer than all earlier ones is still worth the wait.
         Some(if best.is_zero() {
             best
         } else {
@@ -72,7 +90,7 @@ impl Default for LearnedGrace {
     }
 }
 
-/// Latencies of the last calls of each tool.
+/// Last latencies of each tool.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Latencies(BTreeMap<Arc<str>, VecDeque<Duration>>);
 
@@ -118,7 +136,7 @@ mod tests {
             Some(0),
             "waiting longer than a turn is worth is no gain"
         );
-        assert_eq!(wait(&[60_000; 32], 0), Some(0), "slow tools hold nobody up");
+        assert_eq!(wait(&[60_000; 32], 0), Some(0), "slow tools hold up no turn");
         assert_eq!(
             wait(&[400; 5], 400),
             Some(0),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{clock::Timestamp, id::TaskNo, journal::JoinPolicy};
 
-/// Count of a group's members by state.
+/// Counts of a group's tasks by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) open: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// True if what has come is enough for the join.
+    /// True if enough results have come for the join.
     pub(crate) const fn fulfils(self, join: JoinPolicy) -> bool {
         let Self { open, completed, ended } = self;
         if open == 0 {

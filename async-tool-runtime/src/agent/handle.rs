@@ -1,4 +1,4 @@
-//! The host's handle of an agent.
+//! Host-side handle of an agent.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::{
     tool::{DeliveryPolicy, ProgressReport, ToolCall},
 };
 
-/// An agent that goes on working while its tools run.
+/// Agent that goes on working while its tools run.
 ///
-/// A cheap handle: clones are the same agent. When the last one is dropped, the session is closed: its tasks are stopped. To end a
-/// process and have its sessions go on in the next, [`leave`](Self::leave) them.
+/// A cheap handle: clones refer to the same agent. Dropping the last handle closes the session and stops its tasks. To
+/// end a process and continue its sessions in the next one, [`leave`](Self::leave) them.
 ///
 /// ```
 /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
@@ -54,7 +54,7 @@ pub struct AsyncAgent {
 
 /// Command of the host to the shell.
 #[derive(Debug)]
-// As small as can be: a channel has room for dozens of them from the beginning, in every session.
+// Kept small: the channel of every session allocates room for dozens of commands at once.
 pub(super) enum Command {
     Send(String, oneshot::Sender<Result<(), AgentError>>),
     Batch(String, oneshot::Sender<Result<(), AgentError>>),
@@ -88,27 +88,42 @@ pub(super) struct AgentStatus {
 }
 
 impl AsyncAgent {
-    /// The session.
+    /// Id of the session.
     #[must_use]
     pub fn session(&self) -> &SessionId {
         &self.session
     }
 
-    /// Fates of the session's tasks when it was [taken up again](super::AsyncAgentBuilder::resume); `None` if it was
+    /// Fates of the session's tasks when it was [resumed](super::AsyncAgentBuilder::resume); `None` if it was
     /// [started](super::AsyncAgentBuilder::start).
     #[must_use]
     pub fn resumption(&self) -> Option<&Resumption> {
         self.resumption.as_deref()
     }
 
-    /// State of the agent now.
+    /// Current state of the agent.
     #[must_use]
     pub fn state(&self) -> AgentState {
         self.status.borrow().state
     }
 
-    /// Says something to the agent. Returns when the message is written down: from then on it can't be lost. It is answered by the
-    /// next turn, which starts at once unless one is running.
+    /// Sends a user message. Returns when the journal has the message, so it can't be lost any more. The next turn
+    /// answers it; that turn starts at once unless one is running.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, RulePlanner};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+    /// agent.send("status").await?;
+    /// agent.send("help").await?; // No wait for the answer to the first message.
+    /// agent.run_until_idle().await?;
+    /// let messages = agent.transcript().await?;
+    /// assert_eq!(messages.iter().filter(|message| matches!(&***message, Message::User { .. })).count(), 2);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -121,12 +136,40 @@ impl AsyncAgent {
         self.ask(|reply| Command::Send(text.into(), reply)).await?
     }
 
-    /// Tells a task to stop. Returns its status at that moment; a task that has ended is left as it is.
+    /// Tells a task to stop. Returns its status before that; a task that has ended keeps its outcome.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner, TaskStatus};
+    ///
+    /// /// Watches a folder.
+    /// #[async_tool(background = "always")]
+    /// async fn watch() {
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![watch]).build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// let mut events = agent.events();
+    /// agent.send("watch").await?;
+    /// while let Some(event) = events.next().await {
+    ///     if let AgentEventKind::Started(number) = event.kind {
+    ///         agent.cancel(number, "the user has seen enough").await?;
+    ///         break;
+    ///     }
+    /// }
+    /// agent.run_until_idle().await?;
+    /// assert_eq!(agent.tasks().await?[0].status, TaskStatus::Cancelled);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
-    /// [`send`](Self::send).
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`]
+    /// as for [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
@@ -135,13 +178,13 @@ impl AsyncAgent {
         self.ask(|reply| Command::Cancel(task, reason.into(), reply)).await?
     }
 
-    /// Says when the result of a task is to enter the conversation, whatever its tool says. It holds also for a result that
-    /// waits already; for one that the model has been told it changes nothing.
+    /// Sets the delivery policy of one task, in place of its tool's. It also applies to a result that waits for
+    /// delivery; it changes nothing once the model has seen the result.
     ///
     /// # Errors
     ///
-    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
-    /// [`send`](Self::send).
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`]
+    /// as for [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
@@ -150,13 +193,13 @@ impl AsyncAgent {
         self.ask(|reply| Command::SetDelivery(task, policy, reply)).await?
     }
 
-    /// Moves a call to the background whose result the end of the turn still waits for: the model gets its acknowledgement now,
-    /// unless other calls of the turn are waited for. Returns the status of the task at that moment.
+    /// Moves a call to the background during the wait at a turn's end. The model gets its acknowledgement now, unless
+    /// the turn also waits for other calls. Returns the status of the task before that.
     ///
     /// # Errors
     ///
-    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
-    /// [`send`](Self::send).
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`]
+    /// as for [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
@@ -165,16 +208,46 @@ impl AsyncAgent {
         self.ask(|reply| Command::Promote(task, reply)).await?
     }
 
-    /// Joins tasks to a group: their results wake the model together, as `join` says, or after `limit` with what there is by then.
-    /// A task is in one group, and leaves any other; a group of the same name is replaced.
+    /// Joins tasks to a group: their results wake the model together, once `join` is fulfilled. After `limit` the
+    /// results so far wake it. A task is in one group, and leaves any other; a new group replaces one of the same name.
     ///
-    /// A group decides when the model is woken, and never what it is told: a message of the user's, or a result that can't wait, takes
-    /// along all results that are in.
+    /// A group decides when the model is woken, and never which results it gets: a user message or an urgent result
+    /// delivers all results that are available.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, journal::JoinPolicy, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+    ///
+    /// /// Asks an airline for its price.
+    /// #[async_tool(effect = "read", background = "always")]
+    /// async fn price(airline: String) -> usize {
+    ///     # let _ = airline;
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![price]).build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// let mut events = agent.events();
+    /// agent.send("price KLM and then price SAS").await?;
+    /// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::TurnEnded { .. })) {}
+    /// let tasks: Vec<_> = agent.tasks().await?.iter().map(|task| task.number).collect();
+    /// agent.group("prices", tasks, JoinPolicy::All, None).await?;
+    /// let joined = loop {
+    ///     if let AgentEventKind::Grouped { tasks, .. } = events.next().await.expect("the session is open").kind {
+    ///         break tasks.len();
+    ///     }
+    /// };
+    /// assert_eq!(joined, 2);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`] as for
-    /// [`send`](Self::send).
+    /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`]
+    /// as for [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
@@ -208,7 +281,26 @@ impl AsyncAgent {
         self.ask(Command::Tasks).await
     }
 
-    /// The conversation so far.
+    /// Conversation so far.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, RulePlanner};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+    /// agent.run_to_completion("status").await?;
+    /// for message in agent.transcript().await? {
+    ///     match &*message {
+    ///         Message::User { text } => assert_eq!(text, "status"),
+    ///         Message::Assistant { text, .. } => assert!(text.ends_with("Nothing runs in the background.")),
+    ///         _ => unreachable!("no tool was called"),
+    ///     }
+    /// }
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -221,19 +313,38 @@ impl AsyncAgent {
         self.ask(Command::Transcript).await
     }
 
-    /// Events of the agent from now on. The stream ends after [`AgentEventKind::Closed`](super::AgentEventKind::Closed) or
-    /// [`AgentEventKind::JournalFailed`](super::AgentEventKind::JournalFailed).
+    /// Events of the agent from now on. The stream ends after [`AgentEventKind::Closed`](super::AgentEventKind::Closed)
+    /// or [`AgentEventKind::JournalFailed`](super::AgentEventKind::JournalFailed).
     pub fn events(&self) -> AgentEventStream {
         self.events.subscribe()
     }
 
-    /// Waits until nothing will happen any more by itself: no turn, no task, and no result that would wake the model. Results that
-    /// wake nobody ([`DeliveryPolicy::Silent`]) may be left; they go with the next message.
+    /// Waits until the agent is idle and stays so without a new input: no turn runs, no task runs, and no result will
+    /// wake the model. Results with [`DeliveryPolicy::Silent`] may be left; the next message delivers them.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # /// Adds two numbers.
+    /// # #[async_tool(effect = "read")]
+    /// # fn add(a: i64, b: i64) -> i64 { a + b }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// agent.send("add 2 3").await?;
+    /// agent.send("add 4 5").await?;
+    /// agent.run_until_idle().await?;
+    /// assert!(agent.tasks().await?.iter().all(|task| task.status.is_terminal()));
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`RunError::Model`] if the model failed and was given up on, [`RunError::Stopped`] if the journal failed. Nothing is lost in
-    /// either case; after a failure of the model, the next message or result asks it again.
+    /// [`RunError::Model`] if the model failed and its retries are used up, [`RunError::Limit`] if the run reached one
+    /// of its limits, [`RunError::Stopped`] if the journal failed. Nothing is lost in any of these cases. After a
+    /// failure of the model, the next message or result starts another turn.
     ///
     /// # Cancel safety
     ///
@@ -252,12 +363,29 @@ impl AsyncAgent {
         }
     }
 
-    /// Says something to the agent, and waits until it has done all that comes of it: for batches, where nobody reads along. Gives
-    /// what the model said last.
+    /// Sends a user message, waits until all its work is done, and returns the model's last text. For batches, without
+    /// a reader in between.
     ///
-    /// It makes the fewest model calls: the model is asked again only when all that it has called is done, and most often finds
-    /// the results in the places of their acknowledgements, as if the tools had been waited for. Only a result whose tool says
-    /// [`DeliveryPolicy::Interrupt`] comes sooner. The next [`send`](Self::send) ends this.
+    /// It makes the fewest model calls: the agent calls the model again only when all its tasks have ended. The model
+    /// then finds most results in place of their acknowledgements, as if the agent had waited for the tools. Only a
+    /// result with [`DeliveryPolicy::Interrupt`] comes sooner. The next [`send`](Self::send) ends the batch.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # /// Adds two numbers.
+    /// # #[async_tool(effect = "read")]
+    /// # fn add(a: i64, b: i64) -> i64 { a + b }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// let summary = agent.run_to_completion("add 2 3 and then add 4 5").await?;
+    /// assert_eq!(summary.text, "t1 add is done: 5\nt2 add is done: 9");
+    /// assert_eq!(summary.totals.turns, 2);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -274,9 +402,9 @@ impl AsyncAgent {
         self.ask(Command::Summary).await.map_err(gone)
     }
 
-    /// Ends the session: no more messages, a running turn is aborted, tasks are told to stop, and what the model has not been told
-    /// is dropped with that reason in the journal. Returns when all tasks have ended. [`close_with`](Self::close_with) lets them
-    /// finish first, or go on.
+    /// Ends the session: it takes no more messages, aborts a running turn and tells its tasks to stop. The journal
+    /// records the results that the model has not seen as dropped, with that reason. Returns when all tasks have ended.
+    /// [`close_with`](Self::close_with) lets tasks finish first, or go on.
     ///
     /// # Errors
     ///
@@ -289,8 +417,32 @@ impl AsyncAgent {
         self.close_with(CloseMode::Cancel).await
     }
 
-    /// Ends the session in one of three ways. Returns when the session is over: at the latest when all tasks have ended that are
-    /// told to stop.
+    /// Ends the session in one of three ways. Returns when the session is over: at the latest when all cancelled tasks
+    /// have ended.
+    ///
+    /// ```
+    /// use async_tool_runtime::{agent::CloseMode, async_tool, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+    ///
+    /// /// Exports the year's data.
+    /// #[async_tool(background = "always")]
+    /// async fn export() {
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![export]).build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone()).start().await?;
+    /// # let mut events = agent.events();
+    /// agent.send("export").await?;
+    /// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged(_))) {}
+    /// agent.close_with(CloseMode::Detach).await?;
+    /// let task = agent.tasks().await?[0].task;
+    /// let handle = manager.task(task).expect("the export goes on");
+    /// assert!(!handle.status().is_terminal());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -303,12 +455,32 @@ impl AsyncAgent {
         self.ask(|reply| Command::Close(mode, reply)).await?
     }
 
-    /// Lets go of the session without ending it: for a process that is about to end, and is started again. Nothing more is written, and what
-    /// runs here is told to stop, unless it is on a [`Backend`](crate::backend::Backend) that keeps it; returns when it has. The session stays open in its
-    /// journal, and goes on where it is [taken up again](super::AsyncAgentBuilder::resume), as if this process had been killed now. Without a
-    /// journal that outlives the process, it is lost.
+    /// Leaves the session without ending it, for a process that ends and will be restarted. Returns when its tasks have
+    /// stopped here.
     ///
-    /// The agent does nothing from then on, and dropping it closes nothing.
+    /// - The session stays open in its journal. It goes on when it is [resumed](super::AsyncAgentBuilder::resume), as
+    ///   if this process had been killed now. Without a journal that outlives the process, it is lost.
+    /// - Nothing more is written to the journal. Tasks on a [`Backend`](crate::backend::Backend) that keeps tasks go
+    ///   on; all others are told to stop.
+    /// - The agent does nothing from then on, and dropping its handles closes nothing.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{journal::MemoryJournal, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # use std::sync::Arc;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let journal = Arc::new(MemoryJournal::new());
+    /// # let builder = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).journal(journal);
+    /// let agent = builder.clone().start().await?;
+    /// agent.leave().await?;
+    /// assert!(agent.send("too late").await.is_err());
+    ///
+    /// let agent = builder.resume().await?; // In the next process.
+    /// agent.send("status").await?;
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -316,7 +488,7 @@ impl AsyncAgent {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the session may or may not have been let go of.
+    /// If the future is dropped, the agent may or may not have left the session.
     pub async fn leave(&self) -> Result<(), AgentError> {
         self.ask(Command::Leave).await
     }
@@ -331,42 +503,94 @@ impl AsyncAgent {
     }
 }
 
-/// A task, as its agent sees it.
+/// Task, as its agent sees it.
+///
+/// ```
+/// # use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// agent.run_to_completion("add 2 3").await?;
+/// for task in agent.tasks().await? {
+///     let row = format!("{} {} {}", task.number, task.call.name, task.status.as_str());
+///     assert_eq!(row, "t1 add completed");
+/// }
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AgentTask {
-    /// Its number in the session.
+    /// Number of the task in the session.
     pub number: TaskNo,
-    /// Its id.
+    /// Id of the task.
     pub task: TaskId,
-    /// The call that it carries out.
+    /// Call that the task carries out.
     pub call: ToolCall,
     /// Status of the task.
     pub status: TaskStatus,
-    /// Time at which it was accepted.
+    /// Time at which the task was accepted.
     pub accepted: Timestamp,
-    /// Delivery policy of its result, if it comes late.
+    /// Delivery policy of the result, if it comes late.
     pub delivery: DeliveryPolicy,
-    /// Last progress of its tool, while the manager remembers the task.
+    /// Last progress of the tool, while the manager remembers the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,
 }
 
-/// Summary of the work for one message of the user's.
+/// Summary of the work for one user message.
+///
+/// ```
+/// # use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// let summary = agent.run_to_completion("add 2 3").await?;
+/// assert_eq!(summary.text, "t1 add is done: 5");
+/// assert_eq!(summary.totals.tool_calls, 1);
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RunSummary {
-    /// Last text of the model; empty if there is none.
+    /// Last text of the model; empty if it wrote none.
     pub text: String,
     /// Totals of the run.
     pub totals: RunTotals,
 }
 
-/// An agent couldn't do what it was asked.
+/// Error of a request to an agent.
+///
+/// ```
+/// use async_tool_runtime::{agent::AgentError, AsyncAgent, AsyncToolManager, RulePlanner, TaskNo};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+/// let error = agent.cancel(TaskNo::new(7), "too slow").await.unwrap_err();
+/// assert_eq!(error, AgentError::UnknownTask(TaskNo::new(7)));
+/// assert_eq!(error.to_string(), "the session has no task t7");
+///
+/// agent.close().await?;
+/// assert_eq!(agent.send("hello").await, Err(AgentError::Closed));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// The session is closed, or about to be.
+    /// The session is closed or closing.
     Closed,
     /// The session has stopped, for this reason. Everything can still be read.
     Stopped(String),
@@ -386,13 +610,38 @@ impl fmt::Display for AgentError {
 
 impl Error for AgentError {}
 
-/// An agent came to rest before its work was done.
+/// Reason for which an agent became idle before its work was done.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{RunError, RunLimit, RunLimits},
+///     async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner,
+/// };
+///
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager)
+///     .limits(RunLimits::default().with_turns(1))
+///     .start()
+///     .await?;
+/// match agent.run_to_completion("add 2 3").await {
+///     Err(RunError::Limit(RunLimit::Turns(limit))) => assert_eq!(limit, 1), // The result waits for the next message.
+///     other => panic!("the second turn was not refused: {other:?}"),
+/// }
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The model failed, and was not asked again.
+    /// The model failed, and its retries are used up.
     Model(ModelError),
-    /// The agent has done as much as it may for one message; see [`RunLimits`](super::RunLimits).
+    /// The run reached one of its limits; see [`RunLimits`](super::RunLimits).
     Limit(RunLimit),
     /// The session has stopped, for this reason.
     Stopped(String),

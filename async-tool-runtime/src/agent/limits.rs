@@ -6,20 +6,33 @@ use std::fmt;
 
 use crate::model::Usage;
 
-/// Limits of the work for one message of the user's. A model that calls tools in a circle, or answers itself for ever,
-/// comes to an end here.
+/// Limits of the work for one user message. They end a model that calls tools in a circle or answers itself for ever.
 ///
-/// A run begins with each message of the user's. At a limit the agent asks its model no more and says so
-/// ([`AgentEventKind::LimitReached`](super::AgentEventKind::LimitReached)); tasks go on, and their results wait. Nothing is lost: the next message
-/// begins a new run, with all of it.
+/// Each user message begins a new run. At a limit the agent stops calling its model and emits
+/// [`AgentEventKind::LimitReached`](super::AgentEventKind::LimitReached). Tasks go on, and their results wait. Nothing
+/// is lost: the next message begins a new run and delivers all of them.
+///
+/// ```
+/// use async_tool_runtime::{agent::RunLimits, AsyncAgent, AsyncToolManager, RulePlanner};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let limits = RunLimits::default().with_turns(20).with_tokens(200_000);
+/// assert_eq!((limits.turns, limits.tool_calls, limits.tokens), (20, 1_000, 200_000));
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).limits(limits).start().await?;
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunLimits {
-    /// Model calls, failed ones included. Default: 100.
+    /// Most model calls, failed ones included. Default: 100.
     pub turns: u32,
-    /// Tool calls. Further calls of the same turn are answered with an error, and nothing runs. Default: 1,000.
+    /// Most tool calls. Further calls of the same turn get an error as their answer, and run nothing. Default: 1,000.
     pub tool_calls: u32,
-    /// Tokens read and written, as far as the model says what it used. Default: any number.
+    /// Most tokens read and written, as far as the model reports its usage. Default: any number.
     pub tokens: u64,
 }
 
@@ -34,35 +47,35 @@ impl Default for RunLimits {
 }
 
 impl RunLimits {
-    /// No limits at all.
+    /// No limits.
     pub const NONE: Self = Self {
         turns: u32::MAX,
         tool_calls: u32::MAX,
         tokens: u64::MAX,
     };
 
-    /// The same limits with another number of model calls.
+    /// Sets the limit of model calls.
     #[must_use]
     pub const fn with_turns(mut self, turns: u32) -> Self {
         self.turns = turns;
         self
     }
 
-    /// The same limits with another number of tool calls.
+    /// Sets the limit of tool calls.
     #[must_use]
     pub const fn with_tool_calls(mut self, calls: u32) -> Self {
         self.tool_calls = calls;
         self
     }
 
-    /// The same limits with another number of tokens.
+    /// Sets the limit of tokens.
     #[must_use]
     pub const fn with_tokens(mut self, tokens: u64) -> Self {
         self.tokens = tokens;
         self
     }
 
-    /// The limit that a run has reached which did this much, if any.
+    /// Limit that a run with these totals has reached, if any.
     pub(crate) const fn reached(&self, run: &RunTotals) -> Option<RunLimit> {
         if run.turns >= self.turns {
             Some(RunLimit::Turns(self.turns))
@@ -76,19 +89,64 @@ impl RunLimits {
     }
 }
 
-/// Totals of an agent since the user's last message.
+/// Totals of an agent since the last user message.
+///
+/// ```
+/// # use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// let totals = agent.run_to_completion("add 2 3 and then add 4 5").await?.totals;
+/// assert_eq!((totals.turns, totals.tool_calls), (2, 2));
+/// assert_eq!(totals.usage.output, 0); // The planner reports no usage.
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunTotals {
-    /// Model calls.
+    /// Number of model calls.
     pub turns: u32,
-    /// Tool calls, those of the `task` tool included.
+    /// Number of tool calls, calls of the `task` tool included.
     pub tool_calls: u32,
-    /// Usage of the turns that came to their end.
+    /// Usage of all turns that ended.
     pub usage: Usage,
 }
 
-/// A limit that was reached.
+/// Limit that a run has reached.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{RunLimit, RunLimits},
+///     async_tool, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner,
+/// };
+///
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 { a + b }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).limits(RunLimits::default().with_turns(1)).start().await?;
+/// let mut events = agent.events();
+/// agent.send("add 2 3").await?;
+/// let limit = loop {
+///     match events.next().await.expect("the session is open").kind {
+///         AgentEventKind::LimitReached(limit) => break limit,
+///         _ => {}
+///     }
+/// };
+/// assert_eq!(limit, RunLimit::Turns(1));
+/// assert_eq!(limit.to_string(), "the limit of 1 model calls for one message was reached");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunLimit {

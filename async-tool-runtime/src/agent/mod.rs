@@ -1,35 +1,57 @@
-//! The agent: a state machine that decides, and a shell that moves bytes.
+//! Agents: a state machine that decides, and a shell that does the I/O.
 //!
-//! [`AgentMachine`](machine::AgentMachine) is sans-IO: it has no clock, no randomness, no locks, and awaits nothing. Time and ids come in with
-//! the input. What it knows is a [`Ledger`], the fold of the journal; what it decides are [`AgentAction`](machine::AgentAction)s. The shell
-//! (`shell.rs`) is one tokio task per session that owns the machine and carries actions out in order.
+//! ```
+//! use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
 //!
-//! A model's text passes a [`FrameGuard`] first: a result that the model wrote itself is cut out before the user, the journal or a tool sees it, and
-//! the model is told. The `task` tool (`task_tool.rs`) is answered by the machine, from the ledger.
+//! /// Counts the words of a text.
+//! #[async_tool(effect = "read")]
+//! async fn count_words(text: String) -> usize {
+//!     text.split_whitespace().count()
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = AsyncToolManager::builder().tools(tools![count_words]).build()?;
+//! let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+//! let summary = agent.run_to_completion(r#"count_words "to be or not to be""#).await?;
+//! assert_eq!(summary.text, "t1 count_words is done: 6");
+//! agent.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`AgentMachine`](machine::AgentMachine) is sans-IO: it has no clock, no randomness and no locks, and awaits nothing.
+//! Time and ids come with its inputs. Its knowledge is a [`Ledger`], the fold of the journal; its decisions are
+//! [`AgentAction`](machine::AgentAction)s. The shell (`shell.rs`) is one tokio task per session. It owns the machine
+//! and carries out the actions in order.
+//!
+//! A [`FrameGuard`] reads the model's text first. It cuts out results that the model wrote itself, before the user, the
+//! journal or a tool sees them, and the model is told. The machine itself answers calls of the `task` tool
+//! (`task_tool.rs`), from the ledger.
 //!
 //! # Invariants
 //!
-//! 1. At most one turn runs per session. Busy is marked, the inbox drained and idle declared in one place, so nothing can
-//!    slip in between.
-//! 2. Every accepted task is settled exactly once; later settlements are refused by the ledger.
-//! 3. Every settled outcome is delivered exactly once, or dropped by an entry that says why.
+//! 1. At most one turn runs per session. One function marks the agent busy, drains the inbox and declares it idle, so
+//!    no input can slip in between.
+//! 2. Every accepted task is settled exactly once; the ledger refuses later settlements.
+//! 3. Every settled outcome is delivered exactly once, or dropped by an entry with the reason.
 //! 4. Before any turn, every call has exactly one answer.
 //! 5. No call is answered twice.
-//! 6. A result is delivered only after its `Settled` entry, and a call is `Accepted` before it runs. An action behind an
-//!    `Append` waits until the append is durable.
-//! 7. A user message is never delayed by results that have not been shown yet.
-//! 8. After `Closed` no task of the session runs.
-//! 9. The fold of the journal equals the ledger of the live machine, at every entry: the machine changes its ledger only by
-//!    applying the entry that it appends.
+//! 6. A result is delivered only after its `Settled` entry, and a call is `Accepted` before it runs. An action behind
+//!    an `Append` waits until the append is durable.
+//! 7. A user message never waits for results that the model has not seen.
+//! 8. After `Closed` no task of the session runs, except detached ones.
+//! 9. The fold of the journal equals the ledger of the live machine, at every entry: the machine changes its ledger
+//!    only by applying the entry that it appends.
 //!
-//! The ledger enforces 2 to 6 by refusing entries that would break them; an entry that is refused is a defect, is never
-//! written, and is reported.
+//! The ledger enforces 2 to 6: it refuses entries that would break them. A refused entry is a defect; it is reported
+//! and never written.
 //!
-//! An agent that has a loop of its own ([`Agent`](custom::Agent)) is a [`Model`](crate::model::Model) to the machine (`whole.rs`), so all of this holds for it,
-//! turn by turn. An agent that is a tool (`sub.rs`) is an agent like any other, in a session of its own; `bounds.rs` says what
-//! it may reach of the manager.
+//! An agent with a loop of its own ([`Agent`](custom::Agent)) is a [`Model`](crate::model::Model) for the machine
+//! (`whole.rs`), so all of this holds for it, turn by turn. An agent that is a tool (`sub.rs`) is an ordinary agent in
+//! a session of its own. `bounds.rs` limits the part of the manager that it can reach.
 //!
-//! Absent on purpose: policy in the shell. It decides nothing but when to try a journal again.
+//! Absent on purpose: policy in the shell. Its only decision is when to retry a journal.
 
 mod bounds;
 mod builder;

@@ -9,29 +9,81 @@ use crate::{
     tool::{Background, DeliveryPolicy, Effect, ToolOptions, ToolRegistry},
 };
 
-/// Policy of asking the model again after its calls have been acknowledged.
+/// Policy of model calls after acknowledgements.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::AckPolicy,
+///     async_tool,
+///     journal::{Entry, MemoryJournal},
+///     tools, AsyncAgent, AsyncToolManager, RulePlanner,
+/// };
+/// use std::sync::Arc;
+///
+/// /// Exports the year's data.
+/// #[async_tool(background = "always")]
+/// async fn export() -> String {
+///     "12 files".to_owned()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![export]).build()?;
+/// # let journal = Arc::new(MemoryJournal::new());
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager)
+///     .ack_policy(AckPolicy::Deferred)
+///     .journal(Arc::clone(&journal))
+///     .start()
+///     .await?;
+/// agent.send("export").await?;
+/// agent.run_until_idle().await?;
+/// let entries = journal.entries(agent.session());
+/// let turns = entries.iter().filter(|entry| matches!(entry, Entry::TurnStarted { .. })).count();
+/// assert_eq!(turns, 2); // With `AckPolicy::Eager`, one more: it would read the acknowledgement.
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AckPolicy {
-    /// At once, so that it can go on with other work. The default, for conversations.
+    /// At once, so that the model can go on with other work. The default, for conversations.
     #[default]
     Eager,
-    /// Only when there is something new: a result or a user message. For batches: it makes the fewest model calls.
+    /// Only for something new: a result or a user message. For batches: it makes the fewest model calls.
     Deferred,
 }
 
-/// Policy by which waiting results wake an idle agent, unless their [`DeliveryPolicy`] says otherwise.
+/// Wake policy: when undelivered results wake an idle agent. A result's [`DeliveryPolicy`] can override it.
+///
+/// ```
+/// use async_tool_runtime::{agent::WakePolicy, journal::JoinPolicy, AsyncAgent, AsyncToolManager, RulePlanner};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// // One wake-up for all results of a turn, after ten seconds at the latest.
+/// let policy = WakePolicy::default().with_join(JoinPolicy::All).with_deadline(Duration::from_secs(10));
+/// assert_eq!(policy.quiet, Duration::from_millis(20));
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).wake_policy(policy).start().await?;
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WakePolicy {
-    /// Pause without a further result; also the time a turn runs before a result can break it off. Default: 20 ms.
+    /// Pause without a further result. A turn also runs at least this long before a result can interrupt it. Default:
+    /// 20 ms.
     pub quiet: Duration,
     /// Longest wait of the first result. Default: 250 ms.
     pub cap: Duration,
-    /// Join of a turn's calls, unless the task is in a group of its own
-    /// ([`AsyncAgent::group`](super::AsyncAgent::group)). Default: [`JoinPolicy::Any`].
+    /// Join of the calls of one turn, except for tasks in a group ([`AsyncAgent::group`](super::AsyncAgent::group)).
+    /// Default: [`JoinPolicy::Any`].
     pub join: JoinPolicy,
-    /// Time after its answers for which a turn's results are joined; those that are in by then wake the model. Default: without end.
+    /// Longest time for which a turn's results are joined, counted from its answers. Results that have come by then
+    /// wake the model. Default: without end.
     pub deadline: Option<Duration>,
 }
 
@@ -47,14 +99,14 @@ impl WakePolicy {
         }
     }
 
-    /// The same policy, where the calls of a turn wake the model together.
+    /// Sets the join of a turn's calls.
     #[must_use]
     pub const fn with_join(mut self, join: JoinPolicy) -> Self {
         self.join = join;
         self
     }
 
-    /// The same policy, where a turn's results are joined no longer than this.
+    /// Sets the longest time for which a turn's results are joined.
     #[must_use]
     pub const fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
@@ -68,19 +120,40 @@ impl Default for WakePolicy {
     }
 }
 
-/// Policy of an agent; the same for all of a session.
+/// Policy of an agent, for a whole session.
+///
+/// [`AsyncAgentBuilder`](super::AsyncAgentBuilder) has a method for most fields. A host that drives the machine itself
+/// sets them here:
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::{machine::AgentMachine, AgentPolicy, AgentState, Ledger},
+///     AsyncToolManager, SessionId,
+/// };
+/// use std::{sync::Arc, time::Duration};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let tools = manager.registry();
+/// let mut policy = AgentPolicy::new(tools);
+/// policy.grace = Duration::ZERO;
+/// policy.learned_grace = None;
+/// let machine = AgentMachine::new(SessionId::new("s"), None, Arc::clone(tools.definitions()), policy, Ledger::new());
+/// assert_eq!(machine.state(), AgentState::Idle);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AgentPolicy {
-    /// Grace time: how long the end of a turn waits for results before it acknowledges calls. It is that of tools that set none themselves and of
-    /// which nothing is known yet. Default: 250 ms.
+    /// Fixed grace: how long a turn's end waits for results before it acknowledges calls. For tools without a grace of
+    /// their own and without known latencies. Default: 250 ms.
     pub grace: Duration,
-    /// Grace time of tools whose latencies are known; `None`: always `grace`. Default:
-    /// [`LearnedGrace::default`].
+    /// Learned grace, for tools with known latencies; `None`: always `grace`. Default: [`LearnedGrace::default`].
     pub learned_grace: Option<LearnedGrace>,
-    /// Policy of asking the model again after acknowledgements.
+    /// Policy of model calls after acknowledgements. Default: [`AckPolicy::Eager`].
     pub ack: AckPolicy,
-    /// Wake policy of results at an idle agent.
+    /// Wake policy of results for an idle agent. Default: [`WakePolicy::default`].
     pub wake: WakePolicy,
     /// Delivery policy of tools that set none themselves. Default: [`DeliveryPolicy::WhenIdle`].
     pub delivery: DeliveryPolicy,
@@ -88,40 +161,40 @@ pub struct AgentPolicy {
     pub prune: PrunePolicy,
     /// Estimator of the conversation's tokens. Default: [`ApproximateTokens`].
     pub tokens: Arc<dyn TokenEstimator>,
-    /// Limits of the work for one message of the user's.
+    /// Limits of the work for one user message. Default: [`RunLimits::default`].
     pub limits: RunLimits,
-    /// True if the model has the `task` tool, where any tool can run in the background. Default: yes.
+    /// True if the model gets the `task` tool, provided a tool can run in the background. Default: true.
     pub task_tool: bool,
-    /// Longest wait of the `task` tool, whatever the model says. Default: 60 s.
+    /// Longest wait of the `task` tool; the model can't ask for more. Default: 60 s.
     pub wait_limit: Duration,
-    /// Longest silence of a model; then its turn has failed. Default: 5 minutes.
+    /// Longest silence of a model; after it the turn has failed. `None`: without end. Default: 5 minutes.
     pub model_timeout: Option<Duration>,
-    /// Retries of a turn that failed in passing. Default: 2.
+    /// Retries of a turn that failed with a retryable error. Default: 2.
     pub model_retries: u32,
-    /// The longest pause before the first retry; it doubles with each, and the pause is drawn between zero and it, but is never shorter than
-    /// the provider asks for. Default: 500 ms.
+    /// Longest backoff before the first retry; it doubles with each retry. The backoff is drawn between zero and this,
+    /// but is never shorter than the provider asks for. Default: 500 ms.
     pub model_backoff: Duration,
-    /// Most submissions of a task whose processes end before it does. Default: 3. Then its end is unknown:
-    /// how it ended: it may be what ends them.
+    /// Most attempts of a task whose process ends before the task does. Default: 3. After the last one its outcome is
+    /// unknown, because the task may be what ends the process.
     pub attempts: u32,
-    /// True if tasks outlive the process: they run on a [`Backend`](crate::backend::Backend) that keeps them, and are found again by their ids.
-    /// Default: no.
+    /// True if tasks outlive the process: they run on a [`Backend`](crate::backend::Backend) that keeps them and finds
+    /// them by their ids. Default: false.
     pub is_attached: bool,
     /// Tools, for their options.
     tools: ToolRegistry,
 }
 
-/// Grace time of a call at the end of a turn.
+/// Grace of a call at the end of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grace {
     Fixed(Duration),
-    /// As long as is worth it, or this long where nothing is known.
+    /// Learned grace, and the fixed grace for tools without known latencies.
     Learned(LearnedGrace, Duration),
     Forever,
 }
 
 impl AgentPolicy {
-    /// The defaults, for the tools of a registry.
+    /// Default policy for the tools of a registry.
     #[must_use]
     pub fn new(registry: &ToolRegistry) -> Self {
         Self {
@@ -148,12 +221,12 @@ impl AgentPolicy {
         self.tools.find(tool).map(|tool| tool.options())
     }
 
-    /// True if there is such a tool.
+    /// True if the registry has this tool.
     pub(crate) fn has_tool(&self, tool: &str) -> bool {
         self.options(tool).is_some()
     }
 
-    /// True if this tool can find out what became of a call whose process has ended.
+    /// True if this tool can find the outcome of a call whose process has ended.
     pub(crate) fn reconciles(&self, tool: &str) -> bool {
         self.options(tool).is_some_and(|options| options.reconcile.is_some())
     }
@@ -168,13 +241,14 @@ impl AgentPolicy {
         self.task_tool && tool == task_tool::NAME
     }
 
-    /// True if arguments of this tool may be results of other tasks.
+    /// True if this tool takes results of other tasks as arguments.
     pub(crate) fn takes_futures(&self, tool: &str) -> bool {
         self.options(tool).is_some_and(|options| options.futures)
     }
 
-    /// True if a call may run before its turn is complete: only if it changes nothing. A turn that breaks off is asked again, and
-    /// its calls come back as new tasks, with new idempotency keys. A call of an unknown tool may: it only gets an error.
+    /// True if a call may run before its turn is complete. That holds only for calls without effects: a failed turn is
+    /// repeated, and its calls come back as new tasks with new idempotency keys. It also holds for calls of unknown
+    /// tools, which only get an error.
     pub(crate) fn starts_early(&self, tool: &str) -> bool {
         self.options(tool).is_none_or(|options| options.effect == Effect::Read)
     }
@@ -185,7 +259,7 @@ impl AgentPolicy {
         own.unwrap_or(self.delivery)
     }
 
-    /// Grace time of this tool.
+    /// Grace of this tool's calls.
     pub(crate) fn grace_of(&self, tool: &str) -> Grace {
         let background = self
             .options(tool)

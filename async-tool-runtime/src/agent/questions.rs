@@ -1,4 +1,4 @@
-//! The questions of tasks that run on another manager than the call they are for.
+//! Questions of tasks that run on another manager than their call.
 
 use std::{collections::BTreeMap, convert::Infallible, future::pending};
 
@@ -13,11 +13,11 @@ use crate::{
     tool::{InputRequest, ToolContext, ToolError},
 };
 
-/// The question that is put to the host now.
+/// Question that the host is asked now.
 type Asked = (TaskId, InputRequest, BoxFuture<'static, Result<Value, ToolError>>);
 
-/// Asks, in the name of a call, what the tasks of its session ask on another manager; one question after the other, in the order of the
-/// tasks. On the call's own manager there is nothing to do: it knows which task is below which.
+/// Passes the questions of a session's tasks on another manager to the host, in the name of the call. Asks one at a
+/// time, in the order of the tasks. Does nothing on the call's own manager, which knows the parent of each task.
 pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionId, cx: &ToolContext) -> Infallible {
     let Some(others) = others else {
         return pending().await;
@@ -29,7 +29,7 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
     let mut asked: Option<Asked> = None;
     let mut events: TaskEventStream = others.events();
     loop {
-        // A question that is open no more, or has changed, is taken back: dropping the wait withdraws it.
+        // A question that was closed or has changed is withdrawn: dropping the wait withdraws it.
         asked.take_if(|(task, request, _)| open.get(task) != Some(request));
         if asked.is_none()
             && let Some((task, request)) = open.first_key_value()
@@ -50,7 +50,7 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
                 reply(&others, task, &request, answer);
             }
             event = events.next() => match event {
-                // Comes again whenever an event was missed, so no question can be.
+                // The event stream repeats the snapshot after missed events, so no question is missed.
                 Some(TaskEvent::Snapshot(tasks)) => {
                     let tasks = tasks.into_iter().filter(is_ours);
                     open = tasks.filter_map(|task| Some((task.task, task.request?))).collect();
@@ -73,7 +73,7 @@ fn put(cx: ToolContext, request: InputRequest) -> BoxFuture<'static, Result<Valu
     Box::pin(async move { record_of(&cx)?.put_question(request).await })
 }
 
-/// Hands the answer to the task that asked. It may have ended meanwhile, or been answered by somebody else.
+/// Gives the answer to the task that asked. Too late if the task has ended or already has an answer.
 fn reply(manager: &AsyncToolManager, task: TaskId, request: &InputRequest, answer: Result<Value, ToolError>) {
     let replied = match (request, answer) {
         (InputRequest::Input { .. }, Ok(answer)) => manager.answer(task, answer),

@@ -1,4 +1,4 @@
-//! Takes up the sessions of a process that has ended.
+//! Recovery of the sessions of a process that has ended.
 
 use std::sync::Arc;
 
@@ -13,31 +13,75 @@ use crate::{
 };
 
 /// Outcome of [`AsyncToolManager::recover`].
+///
+/// ```
+/// use async_tool_runtime::{agent::Recovery, journal::MemoryJournal, AsyncAgent, AsyncToolManager, Journal, RulePlanner};
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+/// let build = || AsyncAgent::builder(RulePlanner::new(), manager.clone());
+/// build().session("main").journal(Arc::clone(&journal)).start().await?.leave().await?;
+///
+/// // The next process.
+/// let Recovery { agents, failed, .. } = manager.recover(&journal, |_session| Some(build())).await?;
+/// assert!(failed.is_empty());
+/// assert_eq!(agents[0].session().as_str(), "main");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 #[must_use = "an agent whose last handle is dropped is closed"]
 pub struct Recovery {
-    /// The sessions that were taken up.
+    /// Agents of the sessions that were resumed.
     pub agents: Vec<AsyncAgent>,
-    /// Those that could not be. Nothing of them is lost: they can be tried again.
+    /// Sessions that could not be resumed. Nothing of them is lost; try them again.
     pub failed: Vec<RecoverError>,
 }
 
-/// A session that could not be taken up.
+/// Session that could not be resumed, with the reason.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::StartError,
+///     journal::{Entry, MemoryJournal, Seq},
+///     task::Timestamp,
+///     AsyncAgent, AsyncToolManager, Journal, RulePlanner, SessionId,
+/// };
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+/// // A session without a beginning.
+/// let entry = Entry::UserMessage { text: "hello".to_owned(), at: Timestamp::from_millis(0) };
+/// journal.append(&SessionId::new("broken"), Seq::START, &[entry]).await?;
+///
+/// let recovery = manager.recover(&journal, |_| Some(AsyncAgent::builder(RulePlanner::new(), manager.clone()))).await?;
+/// let failed = &recovery.failed[0];
+/// assert_eq!(failed.session.as_str(), "broken");
+/// assert!(matches!(failed.error, StartError::Fold { .. }));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RecoverError {
     /// The session.
     pub session: SessionId,
-    /// Reason.
+    /// Reason of the failure.
     pub error: StartError,
 }
 
 impl AsyncToolManager {
-    /// Takes up all sessions of a journal that are not closed, and that no agent of this manager has: to be called when a process starts.
+    /// Resumes all open sessions of a journal that no agent of this manager has. Call it when a process starts.
     ///
-    /// `agent` is asked for each session, and gives the builder of its agent, or `None` to leave the session as it is; the builder's session
-    /// and journal are set here. Sessions of agents that are tools are left to the calls that they work for.
+    /// `agent` returns the builder for each session, or `None` to leave the session as it is. This function sets the
+    /// builder's session and journal. It leaves the sessions of agents that are tools to the calls that they work for.
     ///
     /// ```
     /// use async_tool_runtime::{
@@ -61,17 +105,18 @@ impl AsyncToolManager {
     /// for agent in &recovery.agents {
     ///     println!("{}: {:?}", agent.session(), agent.resumption());
     /// }
+    /// # assert!(recovery.agents.is_empty() && recovery.failed.is_empty());
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if the sessions can't be listed. What is wrong with one of them is in [`Recovery::failed`].
+    /// [`ReadError`] if the sessions can't be listed. [`Recovery::failed`] has the errors of single sessions.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the agents that were started by then [leave](AsyncAgent::leave) their sessions, which stay open.
+    /// If the future is dropped, the agents started so far [leave](AsyncAgent::leave) their sessions, which stay open.
     pub async fn recover(
         &self,
         journal: &Arc<dyn Journal>,
@@ -101,14 +146,15 @@ impl AsyncToolManager {
     }
 }
 
-/// Agents that nobody has been given yet.
+/// Resumed agents that the caller does not have yet.
 #[derive(Default)]
 struct TakenUp(Vec<AsyncAgent>);
 
 impl Drop for TakenUp {
     fn drop(&mut self) {
         for agent in &self.0 {
-            // Nothing has been said to it yet, so there is room. Otherwise it would be closed with its last handle.
+            // The agent has had no command yet, so its channel has room. Without `Leave`, dropping its last handle
+            // would close the session.
             let (reply, _nobody_waits) = oneshot::channel();
             let _there_is_room = agent.commands.try_send(Command::Leave(reply));
         }

@@ -1,25 +1,56 @@
-//! Fates of the tasks of a session that was taken up again.
+//! Fates of the tasks of a resumed session.
 
 use crate::id::TaskNo;
 
-/// Fates of a session's tasks when it was taken up again after its process had ended.
+/// Fates of a session's tasks when the session was resumed after its process had ended.
 ///
-/// Tasks that wait for the result of another are in none of the lists: they have never been submitted, and go on waiting for it.
+/// A task that waits for another task's result is in none of the lists: it was never submitted, and goes on waiting.
+///
+/// ```
+/// use async_tool_runtime::{
+///     async_tool, journal::MemoryJournal, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner, TaskNo,
+/// };
+/// use std::sync::Arc;
+///
+/// /// Waits for the next release.
+/// #[async_tool(effect = "read", background = "always")]
+/// async fn next_release() -> String {
+///     std::future::pending().await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![next_release]).build()?;
+/// # let builder = AsyncAgent::builder(RulePlanner::new(), manager).journal(Arc::new(MemoryJournal::new()));
+/// let agent = builder.clone().start().await?;
+/// # let mut events = agent.events();
+/// agent.send("next_release").await?;
+/// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged(_))) {}
+/// agent.leave().await?;
+///
+/// let agent = builder.resume().await?;
+/// let resumption = agent.resumption().expect("the session was resumed");
+/// assert_eq!(resumption.again, [TaskNo::new(1)]); // It only reads, so it was submitted again.
+/// assert!(resumption.unknown.is_empty());
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resumption {
-    /// Those that were submitted again, under the same id and with the same idempotency key: they may be repeated, or had not begun.
+    /// Tasks that were submitted again, with the same id and idempotency key: they are repeatable, or had not begun.
     pub again: Vec<TaskNo>,
-    /// Those that go on waiting for somebody to complete them.
+    /// Tasks that go on waiting for their completion from outside.
     pub waiting: Vec<TaskNo>,
-    /// Those of which their tool finds out what became of them.
+    /// Tasks whose tool is asked for their outcome.
     pub reconciled: Vec<TaskNo>,
-    /// Those of which nobody knows how they ended.
+    /// Tasks whose outcome is unknown.
     pub unknown: Vec<TaskNo>,
-    /// Those that ended otherwise: they had been told to stop, or their tool is not registered any more.
+    /// Tasks that ended for another reason: they had been told to stop, or their tool is no longer registered.
     pub ended: Vec<TaskNo>,
-    /// Those that had ended before, whose results the model had not been told.
+    /// Tasks that had ended before, with results that the model had not seen.
     pub undelivered: Vec<TaskNo>,
-    /// True if a turn had begun whose end nobody has seen: the model is asked again.
+    /// True if a turn had begun whose end is not in the journal: the turn is repeated.
     pub repeats_turn: bool,
 }

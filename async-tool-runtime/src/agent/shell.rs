@@ -1,4 +1,4 @@
-//! Carries out what the machine decides: one tokio task per session.
+//! Shell of the machine: one tokio task per session.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -41,9 +41,9 @@ use crate::{
     task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
 };
 
-/// Capacity of the command channel; beyond it the host waits.
+/// Capacity of the command channel; when it is full, the host waits.
 const COMMAND_BACKLOG: usize = 16;
-/// The pauses before a journal that can't be written is tried again.
+/// Backoff before each retry of a failed append.
 const JOURNAL_PAUSES: [Duration; 3] = [
     Duration::from_millis(20),
     Duration::from_millis(200),
@@ -59,15 +59,15 @@ pub(super) struct Shell {
     #[cfg(any(test, feature = "testing"))]
     pub(super) tap: Option<Tap>,
     journal: Arc<dyn Journal>,
-    /// Stands before the journal where anything is to be kept from it.
+    /// Redacts entries before the journal gets them; `None` if nothing needs redaction.
     pub(super) redactor: Option<Box<Redactor>>,
-    /// The last entry that is durable.
+    /// Last durable entry.
     pub(super) seq: Seq,
-    /// The last entry that a snapshot covers.
+    /// Last entry that a snapshot covers.
     pub(super) snapshot: Seq,
 
     news: mpsc::UnboundedReceiver<TaskNews>,
-    /// Inputs that come of carrying out actions: tasks that the manager didn't take settle like any other.
+    /// Inputs that come from carrying out actions, e.g. the settlement of a task that the manager refused.
     inputs: VecDeque<AgentInput>,
     turn: Option<(TurnNo, ModelStream)>,
     timers: BTreeMap<Timer, Timestamp>,
@@ -127,7 +127,7 @@ impl Shell {
         (agent, shell, command_queue)
     }
 
-    /// Takes the first input, whose failure is the caller's to see.
+    /// Handles the first input; the caller gets its failure.
     pub(super) async fn open(&mut self, input: AgentInput) -> Result<(), AppendError> {
         let actions = self.decide(input);
         self.carry_out(actions).await?;
@@ -139,15 +139,15 @@ impl Shell {
         self.machine.resumption().cloned()
     }
 
-    /// Boxed: a future has room for its arguments twice.
+    /// `self` is boxed because a future reserves space for its arguments twice.
     pub(super) async fn run(mut self: Box<Self>, mut commands: mpsc::Receiver<Command>) {
         loop {
-            // A model and a journal that never wait must not keep the thread from everybody else.
+            // A model and a journal that are always ready must not block the other tokio tasks of the thread.
             consume_budget().await;
             match self.woken(&mut commands).await {
                 Woken::Input(input) => self.step(input).await,
                 Woken::Command(Some(command)) => self.obey(command).await,
-                // Nobody holds the agent any more: nothing outlives its owner.
+                // The last handle was dropped: nothing outlives its owner.
                 Woken::Command(None) => {
                     if self.is_over() {
                         return;
@@ -169,14 +169,14 @@ impl Shell {
             return Woken::Command(commands.recv().await);
         }
         tokio::select! {
-            // The user goes first, always.
+            // Commands of the user always go first.
             biased;
             command = commands.recv() => Woken::Command(command),
             input = self.happens() => Woken::Input(input),
         }
     }
 
-    /// Waits for the next thing that happens by itself. Cancel safe: nothing is taken before it is returned.
+    /// Waits for the next input that is not a command. Cancel safe: it takes nothing before it returns it.
     async fn happens(&mut self) -> AgentInput {
         if let Some(input) = self.inputs.pop_front() {
             return input;
@@ -227,7 +227,7 @@ impl Shell {
     }
 
     async fn obey(&mut self, command: Command) {
-        // Whoever asked may have gone; the answer is for nobody then.
+        // A reply fails if the caller has dropped its future; the command counts all the same.
         match command {
             Command::Send(text, reply) => {
                 let _ = reply.send(self.say(AgentInput::User(text)).await);
@@ -296,7 +296,7 @@ impl Shell {
         }
     }
 
-    /// Passes on what the user says.
+    /// Passes on a user message.
     async fn say(&mut self, input: AgentInput) -> Result<(), AgentError> {
         match self.machine.state() {
             AgentState::Closing => Err(AgentError::Closed),
@@ -304,7 +304,7 @@ impl Shell {
         }
     }
 
-    /// Passes on what the host says of a task, and gives its status before that.
+    /// Passes on a command about a task, and returns the task's status before it.
     async fn say_of(&mut self, task: TaskNo, input: AgentInput) -> Result<TaskStatus, AgentError> {
         let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
         let status = self.is_alive().and(status)?;
@@ -333,7 +333,7 @@ impl Shell {
         }
     }
 
-    /// A session that has stopped hears of its tasks no more; the manager does.
+    /// Status of a task. A stopped session gets no more news of its tasks, so the manager is asked.
     fn status_of(&self, number: TaskNo, task: TaskId) -> TaskStatus {
         let known = self.machine.status(number).unwrap_or(TaskStatus::Queued);
         if self.stopped.is_none() || known.is_terminal() {
@@ -342,7 +342,7 @@ impl Shell {
         self.manager.task(task).map_or(known, |task| task.status())
     }
 
-    /// One input: decide, carry out, show.
+    /// Handles one input: decides, carries out, publishes the status.
     async fn step(&mut self, input: AgentInput) {
         if self.stopped.is_none() {
             let actions = self.decide(input);
@@ -356,14 +356,14 @@ impl Shell {
         }
     }
 
-    /// Keeps a snapshot, if one is due: between turns, where nobody waits for the next piece of text.
+    /// Keeps a snapshot if one is due. Between turns, so that no text of a turn waits for it.
     async fn keep_snapshot(&mut self) {
         if !is_due(&*self.journal, self.seq, self.snapshot) {
             return;
         }
-        // Also where it fails: the next one is tried when it is due.
+        // Set even if it fails, so that the next try comes when the next snapshot is due.
         self.snapshot = self.seq;
-        // Of what was written, which is not all that the machine knows.
+        // The fold of what was written: with redaction, the machine's ledger knows more.
         let written = match &self.redactor {
             Some(redactor) => redactor.written(),
             None => self.machine.ledger(),
@@ -380,7 +380,7 @@ impl Shell {
         self.machine.step(now, input)
     }
 
-    /// Carries out actions in their order; those behind an append that failed are left undone.
+    /// Carries out actions in order; skips those behind a failed append.
     async fn carry_out(&mut self, actions: Vec<AgentAction>) -> Result<(), AppendError> {
         for action in actions {
             match action {
@@ -422,7 +422,8 @@ impl Shell {
     ) {
         let (task, number) = (spec.task, spec.number);
         let result = match submit(&self.bounds, &self.manager, spec) {
-            // A task of a session that had stopped in this process and was taken up again may have ended unheard. Others may be heard twice.
+            // The manager still has a task of a session that stopped in this process and was resumed. If that task
+            // ended meanwhile, its end was not reported. The machine ignores a second report.
             Ok(result) => result,
             Err(refusal) => {
                 let (call, error) = refusal.into_parts();
@@ -438,7 +439,7 @@ impl Shell {
     }
 
     async fn append(&mut self, entries: &[Entry]) -> Result<(), AppendError> {
-        // Once, before the first try: what is looked for in the journal is what it was given.
+        // Redacted once, before the first try: `has_written` compares the journal with exactly these entries.
         let redacted;
         let entries = match &mut self.redactor {
             Some(redactor) => {
@@ -458,7 +459,7 @@ impl Shell {
                 Err(error) => error,
             };
             match (&error, pauses.next()) {
-                // A store that failed may have written all the same; then our own entries are the conflict.
+                // A failed append may have been written. Then the conflict is with our own entries.
                 (AppendError::Conflict { last, .. }, _)
                     if is_repeated && has_written(&*self.journal, &self.session, self.seq, entries, *last).await =>
                 {
@@ -475,7 +476,7 @@ impl Shell {
         }
     }
 
-    /// The journal is lost: nothing more is decided, and nothing goes on unseen.
+    /// Stops the session after its journal failed: no more decisions, and no work without a record.
     fn stop(&mut self, error: &AppendError) {
         let mut reason = error.to_string();
         if let Some(source) = std::error::Error::source(error) {
@@ -490,7 +491,7 @@ impl Shell {
         self.stopped = Some(reason);
     }
 
-    /// Lets go of the session, which stays open in its journal.
+    /// Leaves the session, which stays open in its journal.
     async fn leave(&mut self) {
         if self.is_over() {
             return;
@@ -499,7 +500,7 @@ impl Shell {
         if !self.manager.keeps_tasks() {
             self.halt("the session was left to another process");
             for task in tasks {
-                // What is run again elsewhere has stopped here.
+                // Another process may run these tasks again, so they must have stopped here.
                 if let Some(handle) = self.manager.task(task) {
                     handle.outcome().await;
                 }
@@ -511,7 +512,7 @@ impl Shell {
         self.show_status();
     }
 
-    /// Stops what is done here.
+    /// Stops the turn, the timers and the tasks.
     fn halt(&mut self, reason: &str) {
         self.turn = None;
         self.timers.clear();
@@ -526,11 +527,11 @@ impl Shell {
 
     fn show_status(&mut self) {
         if self.is_over() {
-            // Whoever waits for something to be written down learns that it won't be.
+            // Barriers that still wait for news to be written are dropped, and their waiters learn that it won't be.
             self.news.close();
             while self.news.try_recv().is_ok() {}
             if self.stopped.is_none() {
-                // Nor is anything of what goes on without it; but that goes on.
+                // Detached tasks go on. Without the route, the manager keeps no news of them for this session.
                 self.manager.unroute(&self.session);
             }
             let end = self.not_stopped();
@@ -546,7 +547,7 @@ impl Shell {
         let is_quiescent = self.machine.is_quiescent() && self.inputs.is_empty();
         let stalled = self.machine.stalled();
         let stopped = &self.stopped;
-        // Once for every piece of text that streams: whoever waits is woken only by a change.
+        // Runs once for every piece of streamed text, so it wakes waiters only on a change.
         self.status.send_if_modified(|status| {
             let shown = (
                 status.state,
@@ -579,7 +580,7 @@ impl Shell {
             .collect()
     }
 
-    /// True if the session still takes in anything: one that comes to its end takes no messages, but the host may look after its
+    /// True if the session still takes input. A draining session takes no messages, but the host may still control its
     /// tasks.
     fn is_alive(&self) -> Result<(), AgentError> {
         let ledger = self.machine.ledger();
@@ -598,9 +599,11 @@ impl Shell {
 }
 
 impl Drop for Shell {
-    /// Also where the runtime is shut down in the middle: whoever runs the tasks learns that nobody waits for them.
+    /// Also runs when the runtime shuts down in the middle of the session: the manager learns that the results have no
+    /// reader.
     fn drop(&mut self) {
-        // One that has stopped has told its tasks, and somebody may have taken the session up since: route and tasks are theirs.
+        // A stopped session has already told its tasks to stop. Another agent may have resumed it since, and own its
+        // route and tasks.
         self.news.close();
         self.manager.unroute(&self.session);
         if self.stopped.is_none() {
@@ -611,15 +614,15 @@ impl Drop for Shell {
     }
 }
 
-/// True if another snapshot is of use. The longer the session, the more it costs, and the rarer it is: so snapshots cost in all as much as
-/// a few foldings.
+/// True if another snapshot is useful. Snapshots get rarer as the session grows and each costs more, so all of them
+/// together cost as much as a few folds.
 pub(super) fn is_due(journal: &dyn Journal, seq: Seq, last: Seq) -> bool {
     let since = seq.as_u64() - last.as_u64();
     let every = journal.snapshot_every().map(NonZeroU64::get);
     every.is_some_and(|every| since >= every.max(seq.as_u64() / 4))
 }
 
-/// Has the journal keep a snapshot. A session does as well without.
+/// Asks the journal to keep a snapshot. A failure is only logged, because the entries suffice.
 pub(super) async fn keep_snapshot(journal: &dyn Journal, session: &SessionId, ledger: &Ledger, seq: Seq) {
     let Some(snapshot) = ledger.to_snapshot(seq) else {
         return;
@@ -629,7 +632,7 @@ pub(super) async fn keep_snapshot(journal: &dyn Journal, session: &SessionId, le
     }
 }
 
-/// The next news of the session's tasks. Whatever came before has been written down by now.
+/// Next news of the session's tasks. A barrier is answered when all news before it has been handled.
 async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput> {
     loop {
         return Some(match news.recv().await? {
@@ -651,7 +654,7 @@ async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput
     }
 }
 
-/// True if exactly these entries stand after the last one that is known to be durable.
+/// True if exactly these entries follow the last known durable one.
 async fn has_written(journal: &dyn Journal, session: &SessionId, known: Seq, entries: &[Entry], last: Seq) -> bool {
     if last.as_u64() != known.as_u64() + entries.len() as u64 {
         return false;
@@ -666,7 +669,7 @@ async fn has_written(journal: &dyn Journal, session: &SessionId, known: Seq, ent
     true
 }
 
-/// Starts a turn. An adapter is user code: its panic is a failed turn and not the end of the session.
+/// Starts a turn. An adapter is user code: its panic fails the turn and not the session.
 fn ask(model: &dyn Model, request: ModelRequest) -> ModelStream {
     catch_unwind(AssertUnwindSafe(|| model.generate(request))).unwrap_or_else(|_| ModelStream::failed(model_panicked()))
 }

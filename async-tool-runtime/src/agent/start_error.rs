@@ -9,7 +9,24 @@ use crate::{
     session::SessionId,
 };
 
-/// An agent can't be started.
+/// Error of starting or resuming an agent.
+///
+/// ```
+/// use async_tool_runtime::{agent::StartError, AsyncAgent, AsyncToolManager, RulePlanner};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let builder = AsyncAgent::builder(RulePlanner::new(), manager).session("main");
+/// match builder.clone().resume().await {
+///     Err(StartError::UnknownSession { session }) => assert_eq!(session.as_str(), "main"),
+///     other => panic!("the journal is empty: {other:?}"),
+/// }
+/// let error = builder.tools(["no_such_tool"]).start().await.unwrap_err();
+/// assert_eq!(error.to_string(), "the manager has no tool `no_such_tool`");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -18,13 +35,15 @@ pub enum StartError {
         /// The session.
         session: SessionId,
     },
-    /// The session could not be written down; with [`AppendError::Conflict`], it has entries already, or another process has it.
+    /// The journal could not be written. With [`AppendError::Conflict`], the session already has entries, or another
+    /// process has it.
     Journal(AppendError),
-    /// The session could not be read.
+    /// The journal could not be read.
     Read(ReadError),
-    /// The entries of the session can't follow each other: no agent has written them, or a version that this one doesn't know.
+    /// The entries of the session can't follow each other. They were not written by an agent, or by a version that this
+    /// one doesn't know.
     Fold {
-        /// The first entry that is wrong.
+        /// First entry that can't follow.
         seq: Seq,
         /// Reason of the refusal.
         error: FoldError,
@@ -34,29 +53,43 @@ pub enum StartError {
         /// The session.
         session: SessionId,
     },
-    /// The session is closed: nothing follows.
+    /// The session is closed, and can't be resumed.
     SessionClosed {
         /// The session.
         session: SessionId,
     },
-    /// The agent was to be offered a tool that its manager doesn't have.
+    /// [`tools`](crate::agent::AsyncAgentBuilder::tools) names a tool that the manager doesn't have.
     UnknownTool {
-        /// The name.
+        /// Name of the tool.
         tool: Arc<str>,
     },
-    /// The schema of a tool can't be said in the dialect of the model's provider.
+    /// The dialect of the model's provider can't express the schema of a tool.
     Schema {
-        /// The tool's name.
+        /// Name of the tool.
         tool: Arc<str>,
         /// Position, reason and remedy.
         error: SchemaError,
     },
-    /// Agents must be started within a tokio runtime.
+    /// There is no tokio runtime; agents must be started within one.
     NoRuntime,
 }
 
 impl StartError {
-    /// True if somebody else has the session: another agent of this manager, or another process. Nothing has been run here.
+    /// True if another agent of this manager or another process has the session. This agent has run nothing.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// let builder = AsyncAgent::builder(RulePlanner::new(), manager).session("main");
+    /// let agent = builder.clone().start().await?;
+    /// let error = builder.start().await.unwrap_err();
+    /// assert!(error.is_conflict());
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
         matches!(

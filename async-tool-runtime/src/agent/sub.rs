@@ -1,4 +1,4 @@
-//! An agent as a tool: every call is a session of its own.
+//! Agents as tools: every call is a session of its own.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::{
     },
 };
 
-/// Longest text of a sub-agent's progress, in letters.
+/// Longest text of a sub-agent's progress, in characters.
 const SHOWN: usize = 200;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// What the agent is to do, with all that it has to know: it doesn't see this conversation.
+    /// Instructions for the agent, with everything it needs to know: it doesn't see this conversation.
     message: String,
 }
 
 impl AsyncAgent {
-    /// Makes a tool of an agent. Every call is answered by a sub-agent of its own, built by `build` with the manager that runs the
-    /// call; its last words are the call's result.
+    /// Tool whose calls are each answered by a sub-agent. `build` makes the sub-agent from the manager that runs the
+    /// call; its last text is the call's result.
     ///
     /// ```
     /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
@@ -57,33 +57,37 @@ impl AsyncAgent {
     ///
     /// # What holds
     ///
-    /// 1. The sub-agent's tasks are children of the call. Whatever ends the call (its end, a cancellation, its timeout) ends them and
-    ///    closes the session; a call that is cancelled waits for that, as long as the manager's
-    ///    [cancel grace](crate::manager::AsyncToolManagerBuilder::cancel_grace).
-    /// 2. While the sub-agent works, the call holds no slot: however many there are, and however deep, they can't fill the manager.
-    ///    So [`concurrency`](FunctionTool::concurrency) bounds how many are begun at once, and not how many are at work.
-    /// 3. A question of one of its tasks reaches the parent as [`AgentEventKind::InputRequired`] of the call. It is answered with the
-    ///    manager, by the task that asks.
-    /// 4. The call's value is what the sub-agent said last. It fails where the sub-agent did: the model was given up on, or the journal
-    ///    failed; the error is retryable where the model's is. Before its end, the call reports what the sub-agent says as progress.
-    /// 5. A sub-agent without [`tools`](AsyncAgentBuilder::tools) of its own is offered all tools of the call's manager but those that the
-    ///    call stands below, itself among them: agents that call each other come to an end. Name them to allow it.
-    /// 6. What is said to the call ([`TaskHandle::send`](crate::manager::TaskHandle::send), or `send` of the parent's `task` tool) is a message to the
-    ///    sub-agent, like one of its user.
-    /// 7. If the process ends, and the sub-agent has a journal that outlives it, the call goes on when its session is
-    ///    [taken up](AsyncAgentBuilder::resume): as its next attempt, in the session that it had. Without a journal, nobody knows how it ended.
-    /// 8. Acknowledgements start no turn of it, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) says otherwise.
+    /// 1. The sub-agent's tasks are children of the call. When the call ends, is cancelled or times out, its tasks end
+    ///    and its session is closed. A cancelled call waits for that, at most for the manager's [cancel
+    ///    grace](crate::manager::AsyncToolManagerBuilder::cancel_grace).
+    /// 2. While the sub-agent works, the call holds no slot. So any number of nested sub-agents can't fill the manager.
+    ///    [`concurrency`](FunctionTool::concurrency) limits how many begin at once, and not how many are at work.
+    /// 3. A question of one of its tasks reaches the parent as [`AgentEventKind::InputRequired`] of the call. The host
+    ///    answers it through the manager, by the id of the task that asks.
+    /// 4. The call's value is the sub-agent's last text. The call fails if the sub-agent's model or journal failed; the
+    ///    error is retryable if the model's error is. Until then, the call reports the sub-agent's text as progress.
+    /// 5. Without [`tools`](AsyncAgentBuilder::tools), a sub-agent gets all tools of the call's manager except the
+    ///    call's own tool and the tools of its parents. So agents that call each other come to an end. Name such tools
+    ///    to allow them.
+    /// 6. A message to the call ([`TaskHandle::send`](crate::manager::TaskHandle::send), or `send` of the parent's
+    ///    `task` tool) is a user message to the sub-agent.
+    /// 7. If the process ends and the sub-agent has a journal that outlives it, the call goes on when the call's
+    ///    session is [resumed](AsyncAgentBuilder::resume): as the next attempt, in the same session of the sub-agent.
+    ///    Without a journal, the outcome of the call is unknown.
+    /// 8. Acknowledgements start no turn of the sub-agent, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) is
+    ///    set.
     ///
-    /// The session is named by the session of the call and the call's task, `session/task`; from the second attempt on with the number of
-    /// the attempt, `session/task.2`. So a journal that is given to `build` can be shared by all calls; without one, what was said is
-    /// forgotten with the call.
+    /// The sub-agent's session is named after the call's session and task: `session/task`. From the second attempt on
+    /// the number of the attempt follows: `session/task.2`. So all calls can share a journal that `build` sets. Without
+    /// a journal, the conversation is lost when the call ends.
     ///
-    /// `build` may use another manager than it is given. The tasks are no children of the call then and don't inherit its deadline, but
-    /// end with it all the same; one question at a time is passed on, as the call's own, and answered as such.
+    /// `build` may use another manager than the given one. Then the sub-agent's tasks are no children of the call and
+    /// don't inherit its deadline, but still end with it. Their questions are passed on one at a time, as questions of
+    /// the call itself.
     ///
-    /// The tool is one like any other, to be given a timeout, an effect, or retries. By default it has
-    /// [`Effect::Once`](crate::tool::Effect::Once), because nobody knows what a sub-agent does. It needs a manager that runs its calls: on a
-    /// [`Backend`](crate::backend::Backend) it fails.
+    /// The tool is an ordinary one: give it a timeout, an effect, or retries. By default it has
+    /// [`Effect::Once`](crate::tool::Effect::Once), because the effects of a sub-agent are unknown. It needs a manager
+    /// that runs its calls; on a [`Backend`](crate::backend::Backend) it fails.
     pub fn as_tool<F>(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, build: F) -> FunctionTool
     where
         F: Fn(AsyncToolManager) -> AsyncAgentBuilder + Send + Sync + 'static,
@@ -116,9 +120,10 @@ impl AsyncAgent {
 }
 
 impl AsyncAgentBuilder {
-    /// Makes a tool of the agent, whose calls run on the builder's manager, each in a session of its own: every call starts a clone of
-    /// this builder. To use the manager that runs the call, and where the model has a memory as a
-    /// [`WholeAgent`](super::custom::WholeAgent) has, take [`AsyncAgent::as_tool`]; what holds is said there.
+    /// Tool whose calls each start a clone of this builder, on the builder's manager and in a session of their own.
+    ///
+    /// Use [`AsyncAgent::as_tool`] to run on the manager of the call, or if the model has a memory as a
+    /// [`WholeAgent`](super::custom::WholeAgent) has. The same guarantees hold.
     pub fn as_tool(self, name: impl Into<Arc<str>>, description: impl Into<Arc<str>>) -> FunctionTool {
         AsyncAgent::as_tool(name, description, move |_| self.clone())
     }
@@ -128,7 +133,7 @@ fn manager_of(task: &TaskCell) -> Result<AsyncToolManager, ToolError> {
     AsyncToolManager::of(task).ok_or_else(outside_of_a_manager)
 }
 
-/// The session of a call's attempt.
+/// Session of a call's attempt.
 fn session_of(cx: &ToolContext, attempt: u32) -> SessionId {
     SessionId::new(match attempt {
         1 => format!("{}/{}", cx.session(), cx.task()),
@@ -136,7 +141,8 @@ fn session_of(cx: &ToolContext, attempt: u32) -> SessionId {
     })
 }
 
-/// Finds out whether a call may go on whose process has ended. Where its session is in a journal it may: that knows what must not happen twice.
+/// Finds out whether a call may go on after its process has ended. It may if its session is in a journal, which knows
+/// which tasks must not run twice.
 async fn look_after(
     builder: &AsyncAgentBuilder,
     cx: &ToolContext,
@@ -151,7 +157,7 @@ async fn look_after(
         Some((_, true)) => Ok(Reconciled::Unknown(
             "the agent had come to its end; the process ended before it could tell".to_owned(),
         )),
-        // To go on, it would be called again, with what stands in place of a secret.
+        // To go on, the tool would be called with the placeholder of a secret.
         Some((_, false)) if is_redacted => Ok(Reconciled::Unknown(
             "the agent had begun, and can't go on: a secret in its message was not written down".to_owned(),
         )),
@@ -159,13 +165,13 @@ async fn look_after(
     }
 }
 
-/// The attempt that had the last session of a call, and whether that is closed.
+/// Attempt with the last session of a call; true if that session is closed.
 async fn last_session(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Option<(u32, bool)>, StartError> {
     let mut last = None;
     for attempt in 1.. {
         match builder.clone().session(session_of(cx, attempt)).finds_closed().await {
             Ok(is_closed) => last = Some((attempt, is_closed)),
-            // An earlier process may have made attempts that don't count here.
+            // An earlier process may have made attempts that are not counted here.
             Err(StartError::UnknownSession { .. }) if attempt >= cx.attempt() => break,
             Err(StartError::UnknownSession { .. }) => {}
             Err(error) => return Err(error),
@@ -174,7 +180,7 @@ async fn last_session(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<O
     Ok(last)
 }
 
-/// Starts the agent of an attempt, or takes up the session of an earlier one whose process has ended before it had.
+/// Starts the agent of an attempt, or resumes the session of an earlier attempt whose process ended first.
 async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent, StartError> {
     let is_first = cx.attempt() == 1 || !builder.has_journal();
     let last = match is_first {
@@ -186,7 +192,7 @@ async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent
         next = next.max(attempt + 1);
         if !is_closed {
             match builder.clone().session(session_of(cx, attempt)).resume().await {
-                // One of this process that has not quite come to its end.
+                // This process has that session, and has not quite ended it.
                 Err(StartError::SessionTaken { .. } | StartError::SessionClosed { .. }) => {}
                 opened => return opened,
             }
@@ -195,7 +201,7 @@ async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent
     builder.session(session_of(cx, next)).start().await
 }
 
-/// Puts a sub-agent below its call.
+/// Makes the sub-agent a child of its call.
 fn place(
     builder: AsyncAgentBuilder,
     manager: &AsyncToolManager,
@@ -220,14 +226,14 @@ fn place(
     builder
 }
 
-/// Tells the sub-agent what it is to do, and waits until it has done it.
+/// Sends the sub-agent its message, and waits until it has finished.
 async fn converse(
     builder: AsyncAgentBuilder,
     manager: &AsyncToolManager,
     message: String,
     cx: &ToolContext,
 ) -> Result<String, ToolError> {
-    // Taken first: with it, there is a grace in which the session can be closed.
+    // Taken first: it grants the call a grace time in which the session can be closed.
     let stop = cx.cancellation();
     let others = (!builder.manager().is_same(manager)).then(|| builder.manager().clone());
     let agent = open(builder, cx).await.map_err(broken)?;
@@ -247,12 +253,12 @@ async fn converse(
         never = report(&agent, cx) => match never {},
         never = questions::pass_on(others, agent.session(), cx) => match never {},
     };
-    // What it leaves behind is stopped. A journal that fails now has nothing to say about what it said.
+    // Stops the tasks that the sub-agent left. A journal that fails now doesn't change the text that counts.
     let _how_it_closed = agent.close().await;
     end
 }
 
-/// Gives the agent what its call is told, until it is done with all of it.
+/// Passes the messages for the call to the agent, until the agent has handled all of them.
 async fn steer(agent: &AsyncAgent, messages: &mut Messages) -> Result<(), ToolError> {
     loop {
         let message = tokio::select! {
@@ -260,7 +266,7 @@ async fn steer(agent: &AsyncAgent, messages: &mut Messages) -> Result<(), ToolEr
             Some(message) = messages.recv() => message,
             end = agent.run_until_idle() => {
                 end.map_err(gave_up)?;
-                // It may have been told something while it came to rest.
+                // A message may have come while the agent became idle.
                 let Some(message) = messages.try_recv() else { return Ok(()) };
                 message
             }
@@ -282,7 +288,7 @@ fn last_words(messages: &[Arc<Message>]) -> String {
     texts.into_iter().next().unwrap_or_default()
 }
 
-/// Shows what the agent does as the progress of its call. Whatever is missed is made up for by the next report.
+/// Reports the agent's work as progress of its call. A missed event does no harm, because the next report replaces it.
 async fn report(agent: &AsyncAgent, cx: &ToolContext) -> std::convert::Infallible {
     let progress = cx.progress();
     let mut events = agent.events();

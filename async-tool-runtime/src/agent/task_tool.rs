@@ -1,7 +1,7 @@
-//! The one tool with which a model looks after its tasks.
+//! The `task` tool, with which a model controls its tasks.
 //!
-//! It is a tool of the agent's own: its calls become no tasks of the manager, and are answered when the turn is answered. What
-//! an answer hands over of a result is thereby delivered, in the same entry (`CallAnswer::Report`).
+//! The agent itself answers it: its calls become no tasks of the manager, and are answered with the turn. A result that
+//! an answer hands over is delivered by the same entry (`CallAnswer::Report`).
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -24,7 +24,7 @@ const PIECE: usize = 16 * 1024;
 const MATCHES: usize = 100;
 /// Longest text of one matching line, in characters.
 const LINE: usize = 400;
-/// The longest wait when the model doesn't say.
+/// Longest wait if the model sets none.
 const WAIT: Duration = Duration::from_secs(30);
 
 const DESCRIPTION: &str = "Looks after tools that run in the background. Results come by themselves when they are ready: use this only to wait, to look, \
@@ -35,7 +35,7 @@ const DESCRIPTION: &str = "Looks after tools that run in the background. Results
      `send` gives `text` to a running task that reads messages. `cancel` stops `tasks`. \
      `group` joins `tasks` under `name`, so that you are told once: when all, any, the first that succeeds (`mode` \"first_ok\", the others are stopped) or `count` of them (`mode` \"quorum\") have ended, or after `seconds`.";
 
-/// Request of a call of the tool.
+/// Parsed call of the tool.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Control {
     List,
@@ -65,11 +65,11 @@ pub(crate) enum Control {
     },
 }
 
-/// A task, as a model names it.
+/// Task, as a model names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     Number(TaskNo),
-    /// The n-th call of the same turn; the first is 1.
+    /// Position of a call in the same turn; the first is 1.
     Call(usize),
 }
 
@@ -118,7 +118,7 @@ enum Mode {
     Quorum,
 }
 
-/// The tool as the model is told of it. It is the same in every session and at every time, so that prompts stay cached.
+/// Definition of the tool. It is the same in every session and at all times, so that prompts stay cached.
 pub(crate) fn definition() -> ToolDefinition {
     DEFINITION.0.clone()
 }
@@ -157,7 +157,7 @@ static DEFINITION: LazyLock<(ToolDefinition, Constraints)> = LazyLock::new(|| {
     (definition, constraints)
 });
 
-/// Reads the request of a call.
+/// Parses a call.
 pub(crate) fn read(call: &ToolCall) -> Result<Control, ToolError> {
     let (definition, constraints) = &*DEFINITION;
     let arguments: Arguments = bind(&definition.input_schema, constraints, &call.arguments)?;
@@ -260,7 +260,7 @@ fn refuse(problem: String) -> ToolError {
     ToolError::new(ToolErrorKind::InvalidArguments, format!("invalid arguments: {problem}"))
 }
 
-/// A part of a result, and never more of it than one answer may hold.
+/// Part of a result, never more than fits into one answer.
 pub(crate) fn read_result(result: &AsyncTaskResult, part: &Part) -> Result<Value, ToolError> {
     let whole = match &result.outcome {
         TaskOutcome::Completed(value) => value.clone(),
@@ -284,7 +284,7 @@ pub(crate) fn read_result(result: &AsyncTaskResult, part: &Part) -> Result<Value
     }
 }
 
-/// The text of a value: itself if it is one, so that its lines are lines, else indented JSON.
+/// Text of a value: a string as it is, so that its lines are lines, and anything else as indented JSON.
 fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -305,7 +305,7 @@ fn range(value: &Value, offset: usize, limit: Option<usize>) -> Value {
     shown
 }
 
-/// The beginning of a text, as many bytes as `room`.
+/// Longest beginning of a text with at most `room` bytes.
 fn head(text: &str, room: usize) -> &str {
     let mut end = room.min(text.len());
     while !text.is_char_boundary(end) {
@@ -314,7 +314,7 @@ fn head(text: &str, room: usize) -> &str {
     &text[..end]
 }
 
-/// The part of a value that a JSON pointer leads to (RFC 6901).
+/// Part of a value at a JSON pointer (RFC 6901).
 pub(crate) fn find<'a>(value: &'a Value, pointer: &str) -> Result<&'a Value, ToolError> {
     if let Some(found) = value.pointer(pointer) {
         return Ok(found);
@@ -403,7 +403,7 @@ mod tests {
                 json!({"action": "check", "tasks": ["t3", "#2"]}),
                 Control::Check(vec![t(3), Named::Call(2)]),
             ),
-            // A single value where a list is wanted is mended, as for every tool.
+            // A single value in place of a list is repaired, as for every tool.
             (
                 json!({"action": "cancel", "tasks": "t3"}),
                 Control::Cancel {
