@@ -181,6 +181,32 @@ impl AsyncAgent {
     /// Sets the delivery policy of one task, in place of its tool's. It also applies to a result that waits for
     /// delivery; it changes nothing once the model has seen the result.
     ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     async_tool, tool::DeliveryPolicy, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner,
+    /// };
+    ///
+    /// /// Downloads the archive.
+    /// #[async_tool(background = "always")]
+    /// async fn download() {
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![download]).build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// # let mut events = agent.events();
+    /// agent.send("download").await?;
+    /// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged(_))) {}
+    /// let task = agent.tasks().await?[0].number;
+    /// agent.set_delivery(task, DeliveryPolicy::Silent).await?; // The result doesn't wake the model.
+    /// assert_eq!(agent.tasks().await?[0].delivery, DeliveryPolicy::Silent);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`AgentError::UnknownTask`] if the session has no such task; [`AgentError::Closed`] and [`AgentError::Stopped`]
@@ -195,6 +221,38 @@ impl AsyncAgent {
 
     /// Moves a call to the background during the wait at a turn's end. The model gets its acknowledgement now, unless
     /// the turn also waits for other calls. Returns the status of the task before that.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+    ///
+    /// /// Builds the project.
+    /// #[async_tool(background = "never")]
+    /// async fn build() {
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![build]).build()?;
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// let mut events = agent.events();
+    /// agent.send("build").await?;
+    /// let number = loop {
+    ///     if let AgentEventKind::Started(number) = events.next().await.expect("the session is open").kind {
+    ///         break number;
+    ///     }
+    /// };
+    /// agent.promote(number).await?; // The user presses "continue in the background".
+    /// # while let Some(event) = events.next().await {
+    /// #     if matches!(event.kind, AgentEventKind::Acknowledged(_)) {
+    /// #         break;
+    /// #     }
+    /// # }
+    /// assert!(!agent.tasks().await?[0].status.is_terminal());
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

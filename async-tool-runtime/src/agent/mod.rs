@@ -48,7 +48,7 @@
 //! and never written.
 //!
 //! An agent with a loop of its own ([`Agent`](custom::Agent)) is a [`Model`](crate::model::Model) for the machine
-//! (`whole.rs`), so all of this holds for it, turn by turn. An agent that is a tool (`sub.rs`) is an ordinary agent in
+//! (`whole.rs`). So all of this holds for it, turn by turn. An agent that is a tool (`sub.rs`) is an ordinary agent in
 //! a session of its own. `bounds.rs` limits the part of the manager that it can reach.
 //!
 //! Absent on purpose: policy in the shell. Its only decision is when to retry a journal.

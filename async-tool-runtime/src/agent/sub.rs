@@ -124,6 +124,28 @@ impl AsyncAgentBuilder {
     ///
     /// Use [`AsyncAgent::as_tool`] to run on the manager of the call, or if the model has a memory as a
     /// [`WholeAgent`](super::custom::WholeAgent) has. The same guarantees hold.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+    ///
+    /// # /// Counts the words of a text.
+    /// # #[async_tool(effect = "read")]
+    /// # async fn count_words(text: String) -> usize {
+    /// #     text.split_whitespace().count()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let counting = AsyncToolManager::builder().tools(tools![count_words]).build()?;
+    /// let clerk = AsyncAgent::builder(RulePlanner::new(), counting).as_tool("clerk", "Counts the words of texts.");
+    ///
+    /// let manager = AsyncToolManager::builder().tool(clerk).build()?;
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    /// let summary = agent.run_to_completion(r#"clerk message="count_words text=bees""#).await?;
+    /// assert_eq!(summary.text, "t1 clerk is done: t1 count_words is done: 1");
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn as_tool(self, name: impl Into<Arc<str>>, description: impl Into<Arc<str>>) -> FunctionTool {
         AsyncAgent::as_tool(name, description, move |_| self.clone())
     }

@@ -102,6 +102,34 @@ pub struct AgentMachine {
 impl AgentMachine {
     /// Machine for the session of a ledger. For a new session, pass [`Ledger::new`] and then [`AgentInput::Open`]. For
     /// a session in a journal, pass its fold and then [`AgentInput::Recover`].
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     agent::{
+    ///         machine::{AgentAction, AgentInput, AgentMachine},
+    ///         AgentPolicy, Ledger,
+    ///     },
+    ///     journal::Entry,
+    ///     task::Timestamp,
+    ///     AsyncToolManager, SessionId,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let policy = AgentPolicy::new(manager.registry());
+    /// # let at = Timestamp::from_millis(0);
+    /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+    /// let ledger = Ledger::fold(&[
+    ///     Entry::Opened { nonce, works_for: None, at },
+    ///     Entry::UserMessage { text: "hello".to_owned(), at },
+    /// ])?;
+    /// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, ledger);
+    /// let actions = machine.step(at, AgentInput::Recover { by: "second process".to_owned() });
+    /// // The message has no answer yet.
+    /// assert!(actions.iter().any(|action| matches!(action, AgentAction::StartTurn(..))));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(
         session: SessionId,

@@ -1,7 +1,7 @@
 //! Search for the secrets of a session in texts.
 //!
 //! Texts are compared by their outlines: without backslashes, and with escapes decoded. So a secret is found in plain
-//! text, in JSON, in JSON within JSON, in a frame, and in Rust's `{:?}` output, without a list of such forms.
+//! text, in JSON, in JSON within JSON, in a frame, and in Rust's `{:?}` output. No list of such forms is needed.
 
 use std::{
     collections::{HashMap, HashSet},
