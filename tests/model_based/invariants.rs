@@ -403,6 +403,6 @@ fn a_turn_is_broken_off_only_for_a_result_that_waits() {
     };
     let mut ledger = Ledger::fold(&world.journal).unwrap();
     let error = ledger.apply(&entry).unwrap_err();
-    assert_eq!(error.rule(), "a turn is broken off only for a result that waits");
+    assert_eq!(error.rule(), "only an undelivered result interrupts a turn");
     world.finish();
 }

@@ -56,10 +56,7 @@ impl Bounds {
     pub(super) fn submit(&self, manager: &AsyncToolManager, spec: TaskSpec) -> Result<TaskHandle, SubmitError> {
         let name = &spec.call.name;
         if self.tools.as_ref().is_some_and(|tools| !tools.contains(name)) {
-            let error = ToolError::new(
-                ToolErrorKind::UnknownTool,
-                format!("the agent is offered no tool `{name}`"),
-            );
+            let error = ToolError::new(ToolErrorKind::UnknownTool, format!("the agent has no tool `{name}`"));
             return Err(SubmitError::new(
                 spec.call,
                 error.with_model_message("there is no tool of this name"),

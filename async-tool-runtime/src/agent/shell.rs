@@ -508,7 +508,7 @@ impl Shell {
         }
         self.turn = None;
         self.emit(AgentEvent::new(self.manager.now(), AgentEventKind::Left));
-        self.stopped = Some("the session was left open, to be taken up again".to_owned());
+        self.stopped = Some("the agent has left the session; resume it to go on".to_owned());
         self.show_status();
     }
 

@@ -109,7 +109,7 @@ impl fmt::Display for StartError {
             Self::UnknownSession { session } => write!(f, "the journal has no session `{session}`"),
             Self::SessionClosed { session } => write!(f, "session `{session}` is closed; start another one"),
             Self::UnknownTool { tool } => write!(f, "the manager has no tool `{tool}`"),
-            Self::Schema { tool, .. } => write!(f, "the model can't be offered `{tool}`"),
+            Self::Schema { tool, .. } => write!(f, "the model's provider can't take the schema of tool `{tool}`"),
             Self::NoRuntime => f.write_str("agents must be started within a tokio runtime"),
         }
     }

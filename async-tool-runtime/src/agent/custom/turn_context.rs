@@ -218,7 +218,7 @@ pub struct TurnOverError;
 
 impl fmt::Display for TurnOverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the turn is over; calls are made while it runs")
+        f.write_str("the turn is over; make calls only while it runs")
     }
 }
 

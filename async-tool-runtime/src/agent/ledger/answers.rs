@@ -44,7 +44,7 @@ impl Ledger {
                     require(
                         entry,
                         record.result.is_none(),
-                        "a call whose result is in is answered with it",
+                        "a settled call is answered with its result",
                     )?;
                     let arguments = record.call.arguments.clone();
                     AnswerContent::Ack(TaskAck::new(

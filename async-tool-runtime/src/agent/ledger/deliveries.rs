@@ -21,7 +21,7 @@ impl Ledger {
             require(
                 entry,
                 is_unseen,
-                "only a result that waits replaces its acknowledgement",
+                "only an undelivered result replaces its acknowledgement",
             )?;
             let record = &self.tasks[number];
             results.extend(record.result.clone().map(|result| (record.call.id.clone(), result)));
@@ -85,7 +85,7 @@ impl Ledger {
     pub(super) fn apply_dropped(&mut self, entry: &Entry, tasks: &[TaskNo]) -> Result<(), FoldError> {
         for number in tasks {
             let is_owed = self.record_mut(*number, entry)?.is_owed();
-            require(entry, is_owed, "only what the model was not told is dropped")?;
+            require(entry, is_owed, "only results that the model has not seen are dropped")?;
         }
         for number in tasks {
             self.record_mut(*number, entry)?.told = Told::Dropped;

@@ -108,7 +108,7 @@ fn check_once(entry: &Entry) -> Result<(), FoldError> {
     {
         let named: BTreeSet<&TaskNo> = tasks.iter().collect();
         let is_once = named.len() == tasks.len();
-        require(entry, is_once, "a task is told, dropped or let go of once")?;
+        require(entry, is_once, "an entry names each of its tasks once")?;
     }
     Ok(())
 }

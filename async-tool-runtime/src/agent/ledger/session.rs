@@ -28,7 +28,7 @@ impl Ledger {
             }
             Entry::Pruned { pruned, .. } => {
                 let goes_on = self.pruned.allows(pruned, self.transcript.messages());
-                require(entry, goes_on, "whole turns are pruned, and what is pruned stays so")?;
+                require(entry, goes_on, "only whole turns are pruned, and never brought back")?;
                 self.pruned = pruned.clone();
             }
             Entry::Draining { until, .. } => {
@@ -46,7 +46,7 @@ impl Ledger {
                 require(
                     entry,
                     is_told,
-                    "what is not delivered is dropped before the session is closed",
+                    "undelivered results are dropped before the session is closed",
                 )?;
                 require(entry, self.open_turn.is_none(), "a turn is open")?;
                 self.life = Life::Closed;

@@ -86,7 +86,7 @@ impl Ledger {
     fn accept(&mut self, entry: &Entry, number: TaskNo, record: TaskRecord) -> Result<(), FoldError> {
         require(entry, number == self.next_number(), "tasks are numbered without gaps")?;
         let is_known = self.numbers.contains_key(&record.task);
-        require(entry, !is_known, "the task is there already")?;
+        require(entry, !is_known, "the task was accepted already")?;
         let is_task = |awaited: &Awaited| self.tasks.get(&awaited.task).is_some_and(|record| !record.own);
         require(
             entry,
@@ -149,9 +149,17 @@ impl Ledger {
     }
 
     fn detach(&mut self, entry: &Entry, tasks: &[TaskNo]) -> Result<(), FoldError> {
-        require(entry, self.life == Life::Closing, "tasks are let go of at the end")?;
+        require(
+            entry,
+            self.life == Life::Closing,
+            "tasks are detached only while the session is closing",
+        )?;
         for number in tasks {
-            require(entry, self.is_open(*number), "only what runs is let go of")?;
+            require(
+                entry,
+                self.is_open(*number),
+                "only a task that has not ended is detached",
+            )?;
         }
         for number in tasks {
             self.record_mut(*number, entry)?.told = Told::Dropped;

@@ -37,7 +37,7 @@ impl Ledger {
             } => {
                 self.check_calls(entry, *turn, calls)?;
                 let waits = self.inbox.contains(by);
-                require(entry, waits, "a turn is broken off only for a result that waits")?;
+                require(entry, waits, "only an undelivered result interrupts a turn")?;
                 self.interrupter = Some(*by);
                 // The turn was not finished, so the messages before it stay unanswered.
                 self.note_cuts(*cuts);
@@ -62,7 +62,7 @@ impl Ledger {
         require(
             entry,
             is_told,
-            "a turn that was broken off for a result is followed by it",
+            "the result that interrupted a turn is delivered before the next turn",
         )?;
         self.interrupter = None;
         self.last_turn = turn;

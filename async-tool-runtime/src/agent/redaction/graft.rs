@@ -79,7 +79,7 @@ pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &
         _ => {}
     }
     if grafted != hooked {
-        return Err("the redaction hook changed more than it may: see `Redact` for what that is");
+        return Err("the redaction hook changed more than it may; `Redact` lists the permitted changes");
     }
     settle(entry, grafted, nonce)
 }

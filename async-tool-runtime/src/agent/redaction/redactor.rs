@@ -187,7 +187,7 @@ impl Redactor {
             Entry::Delivered { tasks, text, at } => {
                 let mut records = Vec::with_capacity(tasks.len());
                 for number in tasks.iter() {
-                    let record = self.record(*number).ok_or("a delivery names a task that there isn't")?;
+                    let record = self.record(*number).ok_or("a delivery names an unknown task")?;
                     let result = record
                         .result
                         .as_deref()

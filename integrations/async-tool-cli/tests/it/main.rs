@@ -421,7 +421,7 @@ async fn replay_reports_the_entry_that_breaks_a_promise() {
     assert!(
         found
             .out
-            .starts_with("s: WRONG at entry 7: a call whose result is in is answered with it: {\"entry\":\"answered\""),
+            .starts_with("s: WRONG at entry 7: a settled call is answered with its result: {\"entry\":\"answered\""),
         "{}",
         found.out
     );
