@@ -1,4 +1,4 @@
-//! Stops calling a tool that fails again and again.
+//! Circuit breaker: pauses a tool that fails repeatedly.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::tool::{BreakerPolicy, ToolError, ToolErrorKind};
 
-/// State of a breaker. Sans-IO: the time comes in.
+/// State of a breaker. Sans-IO: callers pass the time.
 ///
-/// Not a crate: `failsafe` and `recloser` read std's clock, which tests can't stop, let any number of calls probe, and don't say when
-/// to come back; `tower-resilience-circuitbreaker` brings a windowed failure rate and a dozen crates. This is three states.
+/// Not a crate. `failsafe` and `recloser` read std's clock, which tests can't stop. They admit any number of probes, and don't say when
+/// to call again. `tower-resilience-circuitbreaker` brings a windowed failure rate and a dozen crates. Three states are enough here.
 #[derive(Debug)]
 enum State {
     Closed {
@@ -22,7 +22,7 @@ enum State {
     Open {
         until: Instant,
     },
-    /// A probe is on its way. If it takes that long, there is another one at `next`.
+    /// A probe is in flight. If it has not ended by `next`, another call is admitted as a probe.
     HalfOpen {
         next: Instant,
     },
@@ -32,26 +32,26 @@ enum State {
 struct Machine {
     policy: BreakerPolicy,
     state: State,
-    /// Changes with the state: how a call ended that was let through in an earlier one says nothing of this one.
+    /// Number of transitions. A call that was admitted in an earlier epoch says nothing about the current state, and doesn't count.
     epoch: u64,
 }
 
-/// End of a call, as far as a breaker is concerned.
+/// Outcome of a call, as the breaker counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Healthy,
     Failing,
-    /// It says nothing of the tool's health.
+    /// Says nothing about the tool's health.
     Neither,
 }
 
 impl Machine {
-    /// True until a probe has succeeded.
+    /// True from the opening until a probe succeeds, so also while half-open.
     fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
     }
 
-    /// True if a call would be turned away now.
+    /// True if a call would be rejected now.
     fn turns_away(&self, now: Instant) -> bool {
         match self.state {
             State::Closed { .. } => false,
@@ -59,7 +59,7 @@ impl Machine {
         }
     }
 
-    /// Admits a call, and returns its epoch; the error is the pause before the next try.
+    /// Admits a call and returns its epoch; the error is the time until the next probe.
     fn admit(&mut self, now: Instant) -> Result<u64, Duration> {
         match self.state {
             State::Closed { .. } => Ok(self.epoch),
@@ -68,7 +68,7 @@ impl Machine {
                 self.change(State::HalfOpen { next });
                 Ok(self.epoch)
             }
-            // Of the same epoch: where all probes are slow, the first that ends still counts.
+            // The epoch stays: if all probes are slow, the first one to end still counts.
             State::HalfOpen { next } if next <= now => {
                 let next = self.after_cooldown(now);
                 self.state = State::HalfOpen { next };
@@ -92,7 +92,7 @@ impl Machine {
             (State::HalfOpen { .. }, Verdict::Failing) => self.open(now),
             (State::Closed { failures }, Verdict::Healthy) => *failures = 0,
             (State::HalfOpen { .. }, Verdict::Healthy) => self.change(State::Closed { failures: 0 }),
-            // The next call is the next probe.
+            // The probe told nothing, so the next call is the next probe.
             (State::HalfOpen { next }, Verdict::Neither) => *next = now,
             (State::Closed { .. }, Verdict::Neither) | (State::Open { .. }, _) => {}
         }
@@ -104,7 +104,7 @@ impl Machine {
     }
 
     fn after_cooldown(&self, now: Instant) -> Instant {
-        // A cooldown without an end that can be said is one of a year.
+        // A cooldown that overflows the clock lasts a year.
         let end = now.checked_add(self.policy.cooldown);
         end.unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60))
     }
@@ -139,12 +139,12 @@ impl Breaker {
         &self.tool
     }
 
-    /// True if a call would be turned away now.
+    /// True if a call would be rejected now.
     pub(crate) fn turns_away(&self) -> bool {
         self.machine().turns_away(Instant::now())
     }
 
-    /// Lets a call through, or says when to come back.
+    /// Admits a call; the error says when to call again.
     pub(crate) fn admit(&self) -> Result<OnItsWay<'_>, ToolError> {
         let epoch = self.machine().admit(Instant::now()).map_err(|retry_after| {
             ToolError::new(
@@ -167,7 +167,7 @@ impl Breaker {
     }
 }
 
-/// A call that has been let through. Records how it ended, also where it is dropped.
+/// Guard of an admitted call. Records the outcome on drop; a call without a judgement counts neither way.
 pub(crate) struct OnItsWay<'a> {
     breaker: &'a Breaker,
     epoch: u64,
@@ -175,7 +175,7 @@ pub(crate) struct OnItsWay<'a> {
 }
 
 impl OnItsWay<'_> {
-    /// Takes the outcome of a call that reached its function as a sign of health or of its lack.
+    /// Judges the tool's health by the result of a call that reached its function.
     pub(crate) fn judge<T>(&mut self, result: &Result<T, ToolError>) {
         self.verdict = match result {
             Ok(_) => Verdict::Healthy,
@@ -201,12 +201,16 @@ impl Drop for OnItsWay<'_> {
         drop(machine);
         if was_open != is_open {
             show(&self.breaker.tool, is_open);
-            tracing::info!(tool = &*self.breaker.tool, is_open, "a circuit breaker changed");
+            tracing::info!(
+                tool = &*self.breaker.tool,
+                is_open,
+                "a circuit breaker opened or closed"
+            );
         }
     }
 }
 
-/// Shows whether a breaker is open, to whoever has installed a recorder.
+/// Sets the gauge of the breaker: 1 while open or half-open, otherwise 0.
 #[cfg(feature = "metrics")]
 fn show(tool: &str, is_open: bool) {
     metrics::gauge!("async_tool.breaker.open", "tool" => tool.to_owned()).set(f64::from(u8::from(is_open)));
@@ -229,13 +233,13 @@ mod tests {
         }
     }
 
-    /// A second account of the same rules, in other terms: when it last changed, and since when a call may go through.
+    /// Second implementation of the same rules, in other terms: the number of transitions, and the time of the next probe.
     struct Model {
         is_open: bool,
         in_a_row: u32,
-        /// How often it has opened or closed. Only calls let through since then count.
+        /// Number of transitions. Only calls admitted since the last one count.
         changes: u32,
-        /// While it is open.
+        /// Valid only while it is open.
         next_probe: Instant,
     }
 
@@ -322,7 +326,7 @@ mod tests {
                 };
                 let is_one_of_many = |(_, _, other): &(Instant, _, _)| *other == let_through;
                 side_by_side += u32::from(model.is_open && on_their_way.iter().any(is_one_of_many));
-                // Many are quick, and some take longer than a cooldown.
+                // Some calls take longer than a cooldown.
                 let longest = if draw(3) == 0 { 90 } else { 10 };
                 on_their_way.push((now + Duration::from_secs(draw(longest)), epoch, let_through));
             }

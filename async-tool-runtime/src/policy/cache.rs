@@ -1,4 +1,4 @@
-//! Values that are kept by the arguments of their calls.
+//! Cached values, by the arguments of their calls.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::key::CallKey;
 use crate::tool::CachePolicy;
 
-/// Values of one tool. Cheap to clone.
+/// Cached values of one tool. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ValueCache {
     ttl: Duration,

@@ -1,10 +1,11 @@
-//! Claims on resources: one lock per resource, shared by readers and taken alone by a writer, in order of submission.
+//! Claims on resources: one readers-writer lock per resource, granted in order of submission.
 //!
-//! A task takes its positions in the queues of all its locks in one step, so a claim waits for earlier claims only, and never in a circle.
-//! Taking the locks one by one would let a later call pass an earlier one that still waits for its first lock.
+//! A task joins the queues of all its locks in one step, so a claim waits only for earlier claims, and never in a circle.
+//! If tasks took their locks one by one, a later call could pass an earlier one that still waits for its first lock.
 //!
-//! A task keeps its locks while it waits for the tasks below it. So a held lock has a lock of its own for the tasks below, and its position
-//! stays until they have left it. A claim of a task below that would wait, also through others, for a task above it is refused.
+//! A task keeps its locks while it waits for its descendants. So each held lock contains a nested lock for the descendants of its holder.
+//! The holder's queue position stays until the descendants have left the nested lock. The table refuses a claim that would wait, directly
+//! or through other claims, for an ancestor of its task.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -22,22 +23,22 @@ pub(crate) struct Resource {
     pub(crate) value: Arc<str>,
 }
 
-/// Access to a resource. The greater one includes the other.
+/// Access to a resource; `Write` includes `Read`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mode {
     Read,
     Write,
 }
 
-/// Resources of one task, each once.
+/// Resources that one task claims, each with its access.
 pub(crate) type Wants = BTreeMap<Resource, Mode>;
 
-/// Reason why a task gets no claim.
+/// Reason of a refused claim.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// A task above reads what this one would write.
+    /// The task would write a resource that an ancestor holds for reading only.
     OnlyRead(Resource),
-    /// It would wait for a task that waits for one above it.
+    /// The task would wait for a task that waits for one of its ancestors.
     Circle,
 }
 
@@ -51,7 +52,7 @@ impl Conflicts {
         self.table().claims.values().filter(|entry| entry.blocked > 0).count()
     }
 
-    /// Claims all resources of a task. `above` are the tasks above it, the nearest first.
+    /// Claims all resources of a task. `above` holds its ancestors, the nearest first.
     pub(crate) fn claim(&self, task: TaskId, above: Vec<TaskId>, wants: Wants) -> Result<Claim, Refusal> {
         let (id, granted) = self.table().enter(task, above, wants)?;
         let held = Arc::new(Held(self.clone(), id));
@@ -69,16 +70,17 @@ pub(crate) struct Claim {
     pub(crate) granted: Granted,
 }
 
-/// Set when a claim has all its locks.
+/// Set once the claim holds all its locks.
 type Granted = Arc<SetOnce<()>>;
 
-/// Guard of a claim. The call shares it with the thread of a blocking function, which may go on to write after its task has ended.
+/// Guard of a claim; dropping it releases the locks. The call shares it with the thread of a blocking function, which may still write
+/// after its task has ended.
 pub(crate) struct Held(Conflicts, ClaimId);
 
 impl Drop for Held {
     fn drop(&mut self) {
         let granted = self.0.table().leave(self.1);
-        // Without the mutex: a waker is code of others.
+        // After the mutex is released, because wakers run foreign code.
         for granted in granted {
             let _set_once = granted.set(());
         }
@@ -99,16 +101,16 @@ struct Entry {
     task: TaskId,
     above: Vec<TaskId>,
     locks: Vec<(Lock, Mode)>,
-    /// Number of locks that the claim waits for.
+    /// Number of locks that the claim still waits for.
     blocked: usize,
     granted: Granted,
 }
 
-/// Lock of a resource, or of the tasks below one that holds it.
+/// Lock of a resource, or nested lock for the descendants of its holder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Lock {
     resource: Resource,
-    /// Claims above that hold the resource, the outermost first.
+    /// Claims of ancestors that hold the resource, the outermost first.
     path: Vec<ClaimId>,
 }
 
@@ -153,14 +155,14 @@ impl Table {
         if blocked == 0 {
             let _set_once = granted.set(());
         } else if self.would_wait_for_above(id) {
-            // Nothing waits behind the newest claim.
+            // No claim waits behind the newest one, so none is granted.
             let _none = self.leave(id);
             return Err(Refusal::Circle);
         }
         Ok((id, granted))
     }
 
-    /// Claim of the nearest task above that holds the resource.
+    /// Claim of the nearest ancestor that holds the resource.
     fn nearest(&self, above: &[TaskId], resource: &Resource) -> Option<(ClaimId, &(Lock, Mode))> {
         above.iter().find_map(|task| {
             let mut entries = self.claims.iter();
@@ -170,7 +172,7 @@ impl Table {
         })
     }
 
-    /// Ends a claim, granted or not; returns the claims that are granted by it.
+    /// Ends a claim, granted or not; returns the claims that this grants.
     fn leave(&mut self, id: ClaimId) -> Vec<Granted> {
         let locks = self.claims.remove(&id).map(|entry| entry.locks);
         let mut granted = Vec::new();
@@ -180,7 +182,7 @@ impl Table {
         granted
     }
 
-    /// Takes a claim that has ended out of a queue when no claim below uses its lock, and then those above that stayed for it.
+    /// Removes an ended claim from a queue once its nested lock is unused, and then each ended ancestor that stayed for it.
     fn release(&mut self, mut id: ClaimId, mut lock: Lock, granted: &mut Vec<Granted>) {
         while !self.claims.contains_key(&id)
             && !self.queues.contains_key(&lock.below(id))
@@ -204,8 +206,8 @@ impl Table {
         }
     }
 
-    /// True if a claim would wait, also through others, for a task above it. Only the newest claim can close a circle: no claim waits for
-    /// more than when it came.
+    /// True if a claim would wait, directly or through other claims, for an ancestor of its task. Only the newest claim can close a
+    /// circle, because no claim waits for later ones.
     fn would_wait_for_above(&self, id: ClaimId) -> bool {
         let above = self.claims.get(&id).map_or(&[][..], |entry| &entry.above);
         if !self.claims.values().any(|entry| above.contains(&entry.task)) {
@@ -221,7 +223,7 @@ impl Table {
                 return true;
             }
             open.extend(self.blockers(next));
-            // It ends, or leaves its lock, after the claims below it.
+            // `next` ends, or leaves its lock, only after the claims of its descendants.
             let is_below = |entry: &Entry| {
                 task.is_some_and(|task| entry.above.contains(&task))
                     || entry.locks.iter().any(|(lock, _)| lock.path.contains(&next))
@@ -236,7 +238,7 @@ impl Table {
         false
     }
 
-    /// Claims that one waits for itself.
+    /// Claims that a claim waits for directly.
     fn blockers(&self, id: ClaimId) -> Vec<ClaimId> {
         let mut found = Vec::new();
         for (lock, mode) in self.claims.get(&id).into_iter().flat_map(|entry| &entry.locks) {

@@ -1,4 +1,4 @@
-//! Keys of calls: equal calls have equal keys.
+//! Cache keys of calls: equal calls have equal keys.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::{session::SessionId, tool::Scope};
 
-/// The tool and the arguments of a call, and whose it is where that matters. Two calls with equal keys are the same call.
+/// Cache key of a call: its tool, its arguments, and its session unless sessions share values. Equal keys mean the same call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CallKey {
     tool: Arc<str>,
@@ -19,7 +19,7 @@ impl CallKey {
         Self::without(tool, session, scope, arguments, &[])
     }
 
-    /// The key of a call without some of its arguments.
+    /// Key of a call without the arguments in `left_out`.
     pub(crate) fn without(
         tool: &Arc<str>,
         session: &SessionId,
@@ -42,15 +42,15 @@ impl CallKey {
     }
 }
 
-/// A value as text: equal values are equal texts.
+/// Canonical text of a value: equal values have equal texts.
 pub(crate) fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
     text
 }
 
-/// Writes a value so that equal values are equal texts: keys sorted, numbers in one spelling. As RFC 8785 has it, but for integers
-/// that a double can't hold, which stay what they are.
+/// Writes the canonical text: sorted keys, and one spelling of each number. As in RFC 8785, except that integers beyond a double keep
+/// all their digits.
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {
@@ -68,7 +68,7 @@ fn write(value: &Value, out: &mut String) {
 }
 
 fn write_object(fields: &Map<String, Value>, is_left_out: impl Fn(&str) -> bool, out: &mut String) {
-    // A feature of serde_json, which any crate in the program can turn on, keeps the order in which they came.
+    // With serde_json's feature `preserve_order`, which any crate in the program can turn on, the map isn't sorted.
     let mut fields: Vec<_> = fields.iter().filter(|(name, _)| !is_left_out(name)).collect();
     fields.sort_unstable_by_key(|(name, _)| *name);
     out.push('{');
@@ -82,7 +82,7 @@ fn write_object(fields: &Map<String, Value>, is_left_out: impl Fn(&str) -> bool,
 }
 
 fn write_number(number: &Number, out: &mut String) {
-    /// Up to here, every integer is a double of its own.
+    /// Largest magnitude up to which each integer has its own double.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match number.as_f64() {
         Some(double) if number.is_f64() && double.fract() == 0.0 && double.abs() <= EXACT => {

@@ -1,14 +1,38 @@
-//! Rules for the calls of a tool: one file per policy.
+//! Settings that keep a tool in bounds: retries, rate limits, breakers, caches, duplicates, approval.
 //!
-//! A policy is state and rules. It is told of calls and of the time, and says whether a call may go on, when, and with which value. The settings
-//! are the tool's; the layers that ask a policy on the way of a call are the manager's (`manager/path/`).
+//! Each setting is a field of [`ToolOptions`](crate::tool::ToolOptions), set by the attribute or on the tool:
+//!
+//! ```
+//! use async_tool_runtime::{
+//!     async_tool, policy::{BreakerPolicy, Dedupe, RateLimit, RetryPolicy}, Tool, ToolError,
+//! };
+//! use std::time::Duration;
+//!
+//! /// Lists the open issues of a repository.
+//! #[async_tool(effect = "read", retry(attempts = 4), rate(limit = "100/min"))]
+//! async fn open_issues(repository: String) -> Result<Vec<String>, ToolError> {
+//!     Ok(vec![format!("{repository}#1")])
+//! }
+//!
+//! let tool = open_issues::tool()
+//!     .rate(RateLimit::new(10, Duration::from_secs(1))) // In place of the attribute's.
+//!     .breaker(BreakerPolicy::new(5, Duration::from_secs(30)))
+//!     .dedupe(Dedupe::Share);
+//!
+//! let options = tool.options();
+//! assert_eq!(options.retry, Some(RetryPolicy::new(4)));
+//! assert_eq!(options.rate.as_ref().map(|rate| rate.calls), Some(10));
+//! ```
+//!
+//! Each file holds one policy: its state and its rules. The manager tells a policy of calls and of the time. The policy says if a call
+//! may go on, when, and with which value. The settings are in `tool/options/`, and the layers that ask the policies in `manager/path/`.
 //!
 //! # Invariants
 //!
-//! 1. No policy knows how a task runs: the same rules hold wherever its function is.
-//! 2. Whatever a policy counts or keeps for a call is given back where its guard is dropped, so a call may be dropped at any point.
+//! 1. No policy knows how a task runs, so the same rules hold wherever its function runs.
+//! 2. A guard holds everything that a policy counts or keeps for a call, and gives it back on drop. So a call may be dropped at any point.
 //!
-//! Absent on purpose: who gets a slot (`manager/queue.rs`), and what a model is told (`agent/`).
+//! Deliberately absent: the assignment of slots (`manager/queue.rs`), and texts for the model (`agent/`).
 
 mod breaker;
 #[cfg(feature = "cache")]

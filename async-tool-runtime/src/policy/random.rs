@@ -1,15 +1,15 @@
-//! Randomness of the library's own decisions.
+//! Random numbers for the library's own decisions.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// A number from 0 to below 1 that a stranger can't foresee: std draws the keys of its hash maps at random.
+/// Uniform random number from 0 to below 1. Outsiders can't predict it, because std draws the keys of its hash maps at random.
 pub(crate) fn random() -> f64 {
     #[cfg(any(test, feature = "testing"))]
     if let Some(number) = replaced::draw() {
         return number;
     }
     let bits = RandomState::new().hash_one(0_u8);
-    // The upper 53 bits, which is all that a double holds exactly.
+    // 53 bits are the precision of a double.
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
@@ -24,7 +24,7 @@ mod replaced {
         static SOURCE: RefCell<Option<Box<dyn Fn() -> f64>>> = const { RefCell::new(None) };
     }
 
-    /// Another source of the numbers that are drawn on this thread, until this is dropped.
+    /// Guard that replaces the source of random numbers on this thread until it is dropped.
     pub(crate) struct Replaced(());
 
     impl Replaced {

@@ -1,4 +1,4 @@
-//! Sliding-window limit of the attempts that start.
+//! Sliding-window limit on the starts of attempts.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -9,21 +9,23 @@ use tokio::{
 
 use crate::tool::RateLimit;
 
-/// Lets attempts start as their limit allows.
+/// Rate limiter of one tool, or of the tools that share a key.
 ///
-/// Not `governor`: its algorithm (GCRA) with a burst of *n* lets up to 2*n* - 1 calls into one window, and with a burst of 1 the
-/// second of two calls under `60/min` waits a second for nothing. Not tower's own: its windows stand still, so 2*n* calls
-/// fit around a border. This keeps the starts of the last window, and is exact.
+/// Not `governor`: its algorithm (GCRA) with a burst of *n* admits up to 2*n* - 1 calls in one window. With a burst of 1, the second of
+/// two calls under `60/min` waits a second for nothing. Not tower's own: its windows are fixed, so 2*n* calls fit around a boundary.
+/// This limiter keeps the starts of the last window, and is exact.
 #[derive(Clone, Debug)]
 pub(crate) struct RateLimiter {
     per: Duration,
     calls: usize,
-    /// Starts of attempts within the last window, the oldest first; at most as many as the limit allows. The lock is held by the one whose turn
-    /// it is: tokio's is fair, so attempts start in the order in which they came, and one that is given up holds up nobody.
+    /// Starts within the last window, the oldest first; at most as many as the limit allows.
+    ///
+    /// The caller whose turn it is holds the mutex. tokio's mutex is fair: attempts start in the order in which they came, and a caller that
+    /// gives up doesn't delay those behind it.
     starts: Arc<Mutex<VecDeque<Instant>>>,
 }
 
-/// The next start is this one's.
+/// Right to the next start.
 pub(crate) struct Turn<'a>(MutexGuard<'a, VecDeque<Instant>>);
 
 impl RateLimiter {
@@ -35,9 +37,9 @@ impl RateLimiter {
         }
     }
 
-    /// Counts a start, unless it has to wait.
+    /// Counts a start and returns true, unless the start would have to wait.
     pub(crate) fn start_at_once(&self) -> bool {
-        // Somebody who waits has the lock.
+        // A waiting caller holds the mutex, and goes first.
         let Ok(mut starts) = self.starts.try_lock() else {
             return false;
         };
@@ -48,7 +50,7 @@ impl RateLimiter {
         is_free
     }
 
-    /// Waits for its turn, and until one more may start. What it then waits for holds up those behind it.
+    /// Waits for the caller's turn, and until the limit allows a start. A turn that is held delays all callers behind it.
     pub(crate) async fn turn(&self) -> Turn<'_> {
         let starts = self.starts.lock().await;
         if let Some(free) = self.free_at(&starts) {
@@ -57,14 +59,14 @@ impl RateLimiter {
         Turn(starts)
     }
 
-    /// Counts the start for which a turn was waited for.
+    /// Counts the start that the turn allows.
     pub(crate) fn start(&self, mut turn: Turn<'_>) {
         self.count(&mut turn.0);
     }
 
     fn count(&self, starts: &mut VecDeque<Instant>) {
         let now = Instant::now();
-        // What is older holds up nobody.
+        // A start that has left the window no longer counts.
         while starts.len() == self.calls || starts.front().is_some_and(|oldest| now - *oldest >= self.per) {
             starts.pop_front();
         }
@@ -74,10 +76,10 @@ impl RateLimiter {
         }
     }
 
-    /// Time at which one more may start; `None`: at any time.
+    /// Earliest time of the next start; `None` if there is no limit on it.
     fn free_at(&self, starts: &VecDeque<Instant>) -> Option<Instant> {
         let oldest = starts.front().filter(|_| starts.len() == self.calls)?;
-        // A window without an end that can be said is one of a year.
+        // A window that overflows the clock lasts a year.
         let far = || *oldest + Duration::from_secs(365 * 24 * 60 * 60);
         Some(oldest.checked_add(self.per).unwrap_or_else(far))
     }
@@ -87,7 +89,7 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
-    /// Runs callers that come as `gaps` say, some of which give up, and returns when the others started.
+    /// Start times of callers that come after the given gaps (ms). A caller with a patience (ms) may give up, and then has no start.
     async fn starts(limit: &RateLimit, gaps: &[(u64, Option<u64>)]) -> Vec<Instant> {
         let limiter = RateLimiter::new(limit);
         let mut callers = Vec::new();
@@ -112,7 +114,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_window_ever_has_more_calls_than_the_limit() {
-        // A linear congruential generator: the same crowds every time.
+        // Linear congruential generator: the same arrivals in every run.
         let mut seed = 42_u64;
         let mut draw = |below: u64| {
             seed = seed

@@ -1,14 +1,14 @@
-//! The pause before the next attempt.
+//! Pause before the next attempt.
 
 use std::time::Duration;
 
 use crate::tool::{Effect, RetryPolicy, ToolError};
 
 impl RetryPolicy {
-    /// The pause before attempt `attempt` + 1, if there is to be one. `random` is even between 0 and 1.
+    /// Pause before attempt `attempt` + 1; `None` if there is no such attempt. `random` is uniform between 0 and 1.
     ///
-    /// Neither `backon` nor tower's own backoff has full jitter: they add a random part to the whole pause, or a ratio of it,
-    /// so that callers that failed together stay together.
+    /// Neither `backon` nor tower's own backoff has full jitter. They add a random part to the whole pause, or a ratio of it, so
+    /// callers that failed together stay together.
     pub(crate) fn pause(&self, attempt: u32, error: &ToolError, effect: Effect, random: f64) -> Option<Duration> {
         let is_allowed = error.retryable() && (effect.is_repeatable() || error.not_started());
         if !is_allowed || attempt >= self.attempts {

@@ -1,4 +1,4 @@
-//! Values that are kept by what the free text of their calls means.
+//! Cached values, by the meaning of the free text in their calls.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,22 +11,22 @@ use tokio::time::Instant;
 use super::key::CallKey;
 use crate::tool::SemanticCache;
 
-/// Values of one tool. Cheap to clone.
+/// Cached values of one tool. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct MeaningCache {
     policy: SemanticCache,
-    /// The newest last.
     kept: Arc<Mutex<Store>>,
 }
 
 #[derive(Default)]
 struct Store {
+    /// Values by the arguments that must be equal, the newest last.
     by_exact: HashMap<CallKey, Vec<Kept>>,
-    /// The keys of all values, in the order in which they came.
+    /// Keys of all values, the oldest first.
     order: VecDeque<CallKey>,
 }
 
-/// Vectors of length 1, one for each field.
+/// Unit vectors, one for each field.
 pub(crate) type Meanings = Vec<Vec<f32>>;
 
 struct Kept {
@@ -43,12 +43,12 @@ impl MeaningCache {
         }
     }
 
-    /// The arguments that are compared by meaning.
+    /// Names of the arguments that are compared by meaning.
     pub(crate) fn fields(&self) -> &[Arc<str>] {
         &self.policy.fields
     }
 
-    /// Meaning of the free text of a call; `None` if it can't be computed.
+    /// Vectors of a call's free text; `None` if a field isn't text or the embedder fails.
     pub(crate) async fn meanings(&self, tool: &str, arguments: &Value) -> Option<Meanings> {
         let mut meanings = Vec::with_capacity(self.policy.fields.len());
         for field in &self.policy.fields {
@@ -56,7 +56,7 @@ impl MeaningCache {
             match self.policy.embedder.embed(text).await {
                 Ok(vector) => meanings.push(normalised(vector)?),
                 Err(error) => {
-                    tracing::warn!(tool, %error, "no value can be looked for by meaning");
+                    tracing::warn!(tool, %error, "the embedder failed; the call runs without the semantic cache");
                     return None;
                 }
             }
@@ -72,7 +72,7 @@ impl MeaningCache {
             .iter()
             .filter(|kept| kept.since.elapsed() < self.policy.ttl);
         let near = fresh.filter_map(|kept| {
-            // As near as the field that is furthest away.
+            // Every field must reach the threshold, so the least similar one decides.
             let nearness = kept
                 .meanings
                 .iter()
@@ -113,7 +113,7 @@ impl MeaningCache {
     }
 }
 
-/// The vector of length 1 in the same direction; `None` if it has none.
+/// Scales a vector to length 1; `None` if it has no direction, or numbers that aren't finite.
 fn normalised(mut vector: Vec<f32>) -> Option<Vec<f32>> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if !length.is_normal() {
@@ -125,12 +125,12 @@ fn normalised(mut vector: Vec<f32>) -> Option<Vec<f32>> {
     Some(vector)
 }
 
-/// The cosine of the angle between two vectors of length 1; of vectors that can't be compared, the least.
+/// Cosine of the angle between two unit vectors; -1 if they have different dimensions.
 fn cosine(one: &[f32], other: &[f32]) -> f32 {
     if one.len() != other.len() {
         return -1.0;
     }
-    // Rounding leaves the cosine of equal vectors a little below 1, and 1 is a threshold that one may set.
+    // Rounding leaves the cosine of equal vectors a little below 1, and a threshold of 1 is allowed.
     if one == other {
         return 1.0;
     }

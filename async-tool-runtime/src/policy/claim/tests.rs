@@ -1,10 +1,10 @@
-//! The table of claims, compared with the rule it stands for.
+//! The table of claims, compared with a direct implementation of its rule.
 
 use std::collections::HashMap;
 
 use super::*;
 
-/// A generator of numbers that look random, the same in every run.
+/// Pseudorandom numbers, the same in every run.
 struct Draw(u64);
 
 impl Draw {
@@ -48,14 +48,14 @@ fn wants(list: &[(u64, Mode)]) -> Wants {
     wants
 }
 
-/// A claim as the rule sees it: its order among all others on each resource is written down when it comes.
+/// A claim in the rule's terms: its order among all claims of each resource is fixed when it comes.
 #[derive(Clone)]
 struct Known {
     task: usize,
     above: Vec<usize>,
-    /// True if it has ended and stays on the resources that claims below it use.
+    /// True if it has ended, and keeps the resources that its descendants use.
     is_over: bool,
-    /// How each resource is used, and its key: whoever has the lesser key goes first.
+    /// Access and key for each resource; the claim with the lesser key goes first.
     wants: BTreeMap<Resource, (Mode, Vec<usize>)>,
 }
 
@@ -112,7 +112,7 @@ impl Rule {
         }
     }
 
-    /// Whether some would never end, if all go on until those below them have ended.
+    /// True if some claims would never end, given that each ends only after its descendants.
     fn is_stuck(&self) -> bool {
         let mut rest = Self(self.0.clone());
         while rest.0.iter().any(|known| !known.is_over) {
@@ -128,7 +128,7 @@ impl Rule {
 
     fn end(&mut self, at: usize) {
         self.0[at].is_over = true;
-        // From the last: those below came later.
+        // Backwards, because descendants come after their ancestors.
         for at in (0..self.0.len())
             .rev()
             .filter(|at| self.0[*at].is_over)
@@ -154,13 +154,13 @@ fn every_history_goes_as_the_rule_says() {
         let mut draw = Draw(seed);
         let (mut table, mut rule) = (Table::default(), Rule::default());
         let mut ids = HashMap::new();
-        // The tasks above each task, also of those that want nothing.
+        // Ancestors of each task, also of tasks that claim nothing.
         let mut families: Vec<Vec<usize>> = vec![Vec::new()];
         for step in 0..40 {
             let what = format!("seed {seed}, step {step}");
             if draw.below(3) > 0 {
                 let number = families.len();
-                // Only who runs has tasks below.
+                // Only a running task can submit a child.
                 let runs = |parent: usize| match rule.0.iter().find(|known| known.task == parent) {
                     Some(known) => !known.is_over && rule.is_granted(known),
                     None => !ids.contains_key(&parent),
@@ -196,7 +196,7 @@ fn every_history_goes_as_the_rule_says() {
                     (entered, expected) => panic!("{what}: {entered:?}, not {:?}", expected.map(|_| ())),
                 }
             } else if rule.0.iter().any(|known| !known.is_over) {
-                // Any: also one that waits, and one with others below it.
+                // Any claim may end: also one that waits, or that has descendants.
                 let live: Vec<_> = (0..rule.0.len()).filter(|at| !rule.0[*at].is_over).collect();
                 let at = live[draw.below(live.len() as u64) as usize];
                 let gone = rule.0[at].task;
@@ -222,7 +222,7 @@ fn every_history_goes_as_the_rule_says() {
         }
         assert!(table.is_empty(), "seed {seed}: {table:?}");
     }
-    // So many that each case was played out.
+    // Enough that each case occurred.
     assert!(
         circles > 100 && upgrades > 100 && waits > 10_000,
         "{circles} {upgrades} {waits}"
