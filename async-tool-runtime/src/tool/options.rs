@@ -1,4 +1,4 @@
-//! How the calls of a tool are to be run.
+//! Settings for the calls of a tool.
 
 mod approval;
 mod breaker;
@@ -31,63 +31,87 @@ use super::{
     reconcile::Reconciler,
 };
 
-/// How the calls of a tool are to be run. Everything has a default; `None` means the manager's or agent's.
+/// Settings for the calls of a tool. Each one has a default, named on its field.
+///
+/// The attribute sets them, and the methods of [`FunctionTool`](super::FunctionTool) set them again. A [`Tool`](super::Tool) of your own
+/// changes the fields of [`ToolOptions::default()`](Default::default).
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::{Background, Effect}, Tool};
+/// use std::time::Duration;
+///
+/// /// Fetches a page.
+/// #[async_tool(effect = "read", timeout = "30s")]
+/// async fn fetch(url: String) -> String {
+///     format!("the page at {url}")
+/// }
+///
+/// let tool = fetch::tool().concurrency(4);
+/// let options = tool.options();
+/// assert_eq!((options.effect, options.background), (Effect::Read, Background::Auto));
+/// assert_eq!((options.timeout, options.concurrency), (Some(Duration::from_secs(30)), Some(4)));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolOptions {
-    /// What a call does to the world. Default: [`Effect::Once`].
+    /// Effect of a call on the world. Default: [`Effect::Once`].
     pub effect: Effect,
-    /// Whether a call may outlive the turn. Default: [`Background::Auto`].
+    /// Rule for calls that are slower than the model's turn. Default: [`Background::Auto`].
     pub background: Background,
-    /// How long the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
+    /// Time that the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
     pub grace: Option<Duration>,
-    /// How long an attempt may run, from its start. Default: the manager's. A tool that has taken its
-    /// [token](crate::tool::ToolContext::cancellation) has the manager's cancel grace on top, in which it may tidy up, and a value
-    /// that it gives then still counts. An async function that blocks its thread can't be timed out before it returns.
+    /// Time limit of an attempt, from its start. Default: the manager's.
+    ///
+    /// A tool that has taken its [token](crate::tool::ToolContext::cancellation) gets the manager's cancel grace on top, to tidy up. A
+    /// value that it returns in that time still counts. An async function that blocks its thread times out only once it returns.
     pub timeout: Option<Duration>,
-    /// Whether and when a call that failed is tried again. Default: never.
+    /// Retries of failed calls. Default: none.
     pub retry: Option<RetryPolicy>,
-    /// How many calls of the tool run at once. Default: as many as the manager runs.
+    /// Limit of calls of the tool that run at once. Default: the manager's.
     pub concurrency: Option<usize>,
-    /// How many calls may start in a span of time. Default: any number.
+    /// Limit of starts in a span of time. Default: none.
     pub rate: Option<RateLimit>,
-    /// When a tool that fails is left alone for a while. Default: never.
+    /// Circuit breaker, which pauses a tool that fails repeatedly. Default: none.
     pub breaker: Option<BreakerPolicy>,
-    /// Which tasks get a slot first. Default: [`Priority::Normal`].
+    /// Priority in the queue for slots. Default: [`Priority::Normal`].
     pub priority: Priority,
-    /// Which values are given again without running the function. Default: none.
+    /// Cache of values for calls with equal arguments. Default: none.
     pub cache: Option<CachePolicy>,
-    /// Which values are given again to calls that mean the same. Default: none.
+    /// Cache of values for calls with the same meaning. Default: none.
     pub semantic_cache: Option<SemanticCache>,
-    /// What happens to a call while the same one is still open. Default: [`Dedupe::Allow`].
+    /// Treatment of a call while an equal one is open. Default: [`Dedupe::Allow`].
     pub dedupe: Dedupe,
-    /// Between whose calls values and running calls are shared. Default: [`Scope::Session`].
+    /// Calls that share cached values and running calls. Default: [`Scope::Session`].
     pub scope: Scope,
-    /// Which arguments name what a call reads. Of two tasks that conflict, because one writes what the other reads or writes, the later one
-    /// waits for the earlier one's end; readers don't conflict. Default: none.
+    /// Arguments that name the resources that a call reads. Default: none.
+    ///
+    /// Two tasks conflict if one writes a resource that the other reads or writes. The later one then waits for the end of the earlier one.
+    /// Readers don't conflict. [`FunctionTool::reads`](super::FunctionTool::reads) has the details.
     pub reads: Vec<ResourceArgument>,
-    /// Which arguments name what a call writes; see [`reads`](Self::reads). Default: none.
+    /// Arguments that name the resources that a call writes; see [`reads`](Self::reads). Default: none.
     pub writes: Vec<ResourceArgument>,
-    /// Whether the value of an argument may be a [future](crate::task::FutureArgument), which stands for what another task will give. Default: no.
+    /// True if an argument may be a [future](crate::task::FutureArgument), which stands for the result of another task. Default: false.
     pub futures: bool,
-    /// Which calls the host must approve. Default: none.
+    /// Calls that the host must approve. Default: none.
     pub approval: Approval,
-    /// How the tool finds out what became of a call that must not happen twice, if the process that ran it has ended. Default: it
-    /// doesn't, and the model is told that nobody knows.
+    /// Function that finds out the outcome of an [`Effect::Once`] call whose process has ended. Default: none; the model is then told that
+    /// the outcome is unknown.
     pub reconcile: Option<Reconciler>,
-    /// Which arguments hold secrets, by the names that the model writes. The session's journal is given [`REDACTED`](crate::agent::REDACTED) in their
-    /// place; see [`Redact`](crate::agent::Redact) for what that covers. Default: none.
+    /// Names of the arguments that hold secrets, as the model writes them. Default: none.
+    ///
+    /// The session's journal gets [`REDACTED`](crate::agent::REDACTED) in their place. [`Redact`](crate::agent::Redact) says what that covers.
     pub sensitive_arguments: Vec<Arc<str>>,
-    /// Whether what the tool gives is a secret, which the session's journal is not given. Default: no.
+    /// True if the result is a secret, which the session's journal doesn't get. Default: false.
     pub sensitive_result: bool,
-    /// When a late result enters the conversation. Default: the agent's.
+    /// Delivery policy of late results. Default: the agent's.
     pub delivery: Option<DeliveryPolicy>,
-    /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the manager's.
+    /// Largest result that the model is shown whole, in bytes of JSON. Of a larger one it gets a preview and a handle. Default: the
+    /// manager's.
     pub result_limit: Option<usize>,
 }
 
 impl ToolOptions {
-    /// The defaults.
+    /// Default settings, for [`Tool::options`](super::Tool::options).
     pub const DEFAULT: &'static Self = &Self {
         effect: Effect::Once,
         background: Background::Auto,

@@ -1,30 +1,64 @@
-//! Which values are given again.
+//! Settings of a cache.
 
 use std::time::Duration;
 
-/// Which values of a tool are kept, and given again to calls with the same arguments.
+/// Cache: a call gets the value of an earlier call with equal arguments, and the function doesn't run.
 ///
-/// Only tools whose effect is [`Effect::Read`](crate::tool::Effect::Read) can have one, and only values are kept, never errors. What a function
-/// gives after it was told to stop, or when its time was up, may be a part of a value: its own task has it, and it is not kept. The key is
-/// the name of the tool and the arguments as JSON values, so the order of keys doesn't count; whose calls share values is the
-/// tool's [`Scope`](crate::policy::Scope).
+/// Only tools whose effect is [`Effect::Read`](crate::tool::Effect::Read) can have a cache. The cache keeps values, never errors. A value
+/// that a function returns after it was told to stop, or after its timeout, may be incomplete. Its own task gets it, but the cache
+/// doesn't keep it.
+///
+/// The cache key is the name of the tool and the arguments as JSON values, so the order of keys doesn't count. The tool's
+/// [`Scope`](crate::policy::Scope) says which calls share values. Needs the feature `cache`.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, policy::CachePolicy, AsyncToolManager, SessionId, ToolCall};
+/// # use serde_json::json;
+/// use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
+///
+/// static RUNS: AtomicU32 = AtomicU32::new(0);
+///
+/// /// Looks up an exchange rate.
+/// #[async_tool(effect = "read")]
+/// async fn exchange_rate(currency: String) -> f64 {
+///     # let _ = currency;
+///     RUNS.fetch_add(1, Ordering::Relaxed);
+///     1.09
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = CachePolicy::new(Duration::from_secs(300)).with_capacity(100);
+/// # assert_eq!(cache.capacity, 100);
+/// # #[cfg(feature = "cache")]
+/// # {
+/// let manager = AsyncToolManager::builder().tool(exchange_rate::tool().cache(cache)).build()?;
+/// for _ in 0..3 {
+///     let call = ToolCall::new("call", "exchange_rate", json!({"currency": "EUR"}));
+///     manager.submit(&SessionId::new("example"), call)?.outcome().await;
+/// }
+/// assert_eq!(RUNS.load(Ordering::Relaxed), 1);
+/// # }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CachePolicy {
-    /// How long a value is given again, from when it came.
+    /// Time for which a value is reused, from its arrival.
     pub ttl: Duration,
-    /// How many values are kept at most. Default: 1,024.
+    /// Limit of cached values. Default: 1,024.
     pub capacity: usize,
 }
 
 impl CachePolicy {
-    /// Keeps values for this long.
+    /// Reuses values for this long.
     #[must_use]
     pub const fn new(ttl: Duration) -> Self {
         Self { ttl, capacity: 1024 }
     }
 
-    /// How many values are kept at most.
+    /// Sets the limit of cached values.
     #[must_use]
     pub const fn with_capacity(mut self, values: usize) -> Self {
         self.capacity = values;

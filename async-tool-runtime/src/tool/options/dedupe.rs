@@ -1,31 +1,60 @@
-//! What happens to a call that is the same as one that is still open.
+//! Treatment of equal calls.
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to a call while another one of the same tool with the same arguments is still open.
+/// Treatment of a call while another call of the same tool with the same arguments is open.
 ///
-/// Arguments are the same if they are the same JSON values; the order of the keys and the spelling of numbers don't count.
-/// Whose calls are compared is the tool's [`Scope`].
+/// Arguments are the same if they are equal as JSON values; the order of keys and the spelling of numbers don't count. The tool's
+/// [`Scope`] says which calls are compared.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, policy::Dedupe, AsyncToolManager, SessionId, ToolCall};
+/// use serde_json::json;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// static RUNS: AtomicU32 = AtomicU32::new(0);
+///
+/// /// Builds the index of a repository.
+/// #[async_tool(effect = "idempotent")]
+/// async fn build_index(repository: String) -> String {
+///     RUNS.fetch_add(1, Ordering::Relaxed);
+///     format!("index of {repository}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tool(build_index::tool().dedupe(Dedupe::Share)).build()?;
+/// let session = SessionId::new("example");
+/// let call = |id| ToolCall::new(id, "build_index", json!({"repository": "demo"}));
+/// let (first, second) = (manager.submit(&session, call("call_1"))?, manager.submit(&session, call("call_2"))?);
+///
+/// assert_eq!(first.outcome().await.outcome.value(), Some(&json!("index of demo")));
+/// assert_eq!(second.outcome().await.outcome.value(), Some(&json!("index of demo")));
+/// assert_eq!(RUNS.load(Ordering::Relaxed), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Dedupe {
-    /// Both run. The default.
+    /// Runs both calls. The default.
     #[default]
     Allow,
-    /// The function runs once, and every call gets its outcome. It goes on as long as one of the calls still wants it, also if
-    /// the first was cancelled. A failure is everybody's failure, and what a run gives whose time is up is everybody's value. A tool
-    /// that calls itself with the same arguments would wait for itself.
+    /// Runs the function once, and gives every call its outcome.
+    ///
+    /// The run goes on as long as one of the calls wants it, also if the first was cancelled. All calls share a failure, and also the value
+    /// of a run whose timeout has passed. A tool that calls itself with the same arguments would wait for itself.
     Share,
-    /// The later call is refused with [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate).
+    /// Refuses the later call with [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate).
     Reject,
-    /// The earlier call is cancelled once the later is let in, which has its place if the queue is full. A call that is refused cancels
-    /// nothing.
+    /// Cancels the earlier call once the later one is accepted. If the queue is full, the later call takes the place of the earlier one. A
+    /// refused call cancels nothing.
     Replace,
 }
 
 impl Dedupe {
-    /// Whether a call is open once at a time, so that it has to be known which are.
+    /// True if at most one of equal calls may be open, so that the manager must keep track of them.
     pub(crate) const fn is_exclusive(self) -> bool {
         match self {
             Self::Allow | Self::Share => false,
@@ -34,14 +63,42 @@ impl Dedupe {
     }
 }
 
-/// Between whose calls cached values and running calls are shared.
+/// Calls that share cached values and running calls.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, policy::{Dedupe, Scope}, AsyncToolManager, SessionId, ToolCall};
+/// use serde_json::json;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// static RUNS: AtomicU32 = AtomicU32::new(0);
+///
+/// /// Looks up the weather, which is the same for every user.
+/// #[async_tool(effect = "read")]
+/// async fn weather(city: String) -> String {
+///     RUNS.fetch_add(1, Ordering::Relaxed);
+///     format!("rain in {city}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tool = weather::tool().dedupe(Dedupe::Share).scope(Scope::Shared);
+/// let manager = AsyncToolManager::builder().tool(tool).build()?;
+/// let call = || ToolCall::new("call_1", "weather", json!({"city": "Oslo"}));
+/// let ada = manager.submit(&SessionId::new("ada"), call())?;
+/// let bob = manager.submit(&SessionId::new("bob"), call())?;
+///
+/// assert_eq!(ada.outcome().await.outcome.value(), bob.outcome().await.outcome.value());
+/// assert_eq!(RUNS.load(Ordering::Relaxed), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Scope {
-    /// Between the calls of one session. The default: what a tool gives may depend on who asks.
+    /// Calls of one session. The default, because a tool's result may depend on the user.
     #[default]
     Session,
-    /// Between the calls of all sessions.
+    /// Calls of all sessions.
     Shared,
 }

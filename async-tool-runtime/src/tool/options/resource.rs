@@ -1,4 +1,4 @@
-//! Which arguments of a tool name what its calls read and write.
+//! Arguments that name resources.
 
 use std::{fmt, sync::Arc};
 
@@ -6,21 +6,36 @@ use serde_json::Value;
 
 use crate::tool::nearest::nearest;
 
-/// An argument whose value names a resource: `reads = "path"`, `writes = "path:destination"`.
+/// Argument whose value names a resource: `reads = "path"`, `writes = "path:destination"`.
 ///
-/// The kind tells apart resources whose values may look the same, and makes tools mean the same thing whose arguments have different
-/// names.
+/// The kind separates resources whose values may look the same. It also lets arguments with different names mean the same resource.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, Tool};
+///
+/// /// Copies a file.
+/// #[async_tool(reads = "path:source", writes = "path:destination")]
+/// async fn copy_file(source: String, destination: String) {
+///     # let _ = (source, destination);
+///     // …
+/// }
+///
+/// let tool = copy_file::tool();
+/// let written = &tool.options().writes[0];
+/// assert_eq!((&*written.kind, &*written.argument), ("path", "destination"));
+/// assert_eq!(written.to_string(), "path:destination");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ResourceArgument {
-    /// What the value is the name of: `path`. By default the name of the argument.
+    /// Kind of the resource, such as `path`. Default: the name of the argument.
     pub kind: Arc<str>,
-    /// The name of the argument, as the model writes it.
+    /// Name of the argument, as the model writes it.
     pub argument: Arc<str>,
 }
 
 impl ResourceArgument {
-    /// Reads a list of arguments, each alone or as `kind:argument`, with commas between them.
+    /// Parses a list with commas; each item is `argument` or `kind:argument`.
     pub(crate) fn list(text: &str) -> Vec<Self> {
         if text.trim().is_empty() {
             return Vec::new();
@@ -35,7 +50,7 @@ impl ResourceArgument {
         arguments.collect()
     }
 
-    /// What is wrong with it for a tool with this input schema.
+    /// Checks the argument against the input schema of its tool; the error says what to write instead.
     pub(crate) fn check(&self, key: &str, schema: &Value) -> Result<(), String> {
         if self.kind.is_empty() {
             return Err(format!(
@@ -46,7 +61,7 @@ impl ResourceArgument {
     }
 }
 
-/// What is wrong with a name that `key` gives for an argument of a tool with this input schema.
+/// Checks that the input schema of a tool has the argument that the setting `key` names; the error says what to write instead.
 pub(crate) fn check_argument(key: &str, argument: &str, schema: &Value) -> Result<(), String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     if properties.is_some_and(|properties| properties.contains_key(argument)) {
@@ -62,7 +77,7 @@ pub(crate) fn check_argument(key: &str, argument: &str, schema: &Value) -> Resul
         None => String::new(),
     };
     let mut names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
-    // A feature of serde_json, which any crate in the program can turn on, keeps the order in which they came.
+    // With serde_json's feature `preserve_order`, which any crate in the program can turn on, the map isn't sorted.
     names.sort_unstable();
     let names = match names.as_slice() {
         [] => "it has none".to_owned(),

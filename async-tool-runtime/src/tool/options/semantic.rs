@@ -1,16 +1,43 @@
-//! Which values are given again to calls that mean the same.
+//! Settings of a semantic cache.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::future::BoxFuture;
 
-/// Turns texts into vectors, so that texts that mean nearly the same lie in nearly the same direction.
+/// Turns texts into vectors: similar meanings get similar directions.
+///
+/// A real one asks an embedding model. This one counts letters:
+///
+/// ```
+/// use async_tool_runtime::{future::BoxFuture, policy::Embedder};
+/// use std::error::Error;
+///
+/// struct Letters;
+///
+/// impl Embedder for Letters {
+///     fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn Error + Send + Sync>>> {
+///         Box::pin(async move {
+///             let mut counts = vec![0.0; 26];
+///             for letter in text.bytes().filter(u8::is_ascii_alphabetic) {
+///                 counts[usize::from(letter.to_ascii_lowercase() - b'a')] += 1.0;
+///             }
+///             Ok(counts)
+///         })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+/// assert_eq!(Letters.embed("Cab!").await?[..4], [1.0, 1.0, 1.0, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Embedder: Send + Sync + 'static {
-    /// The vector of a text. All vectors of an embedder MUST have the same length.
+    /// Vector of a text. All vectors of an embedder MUST have the same length.
     ///
     /// # Errors
     ///
-    /// Whatever stands in the way. The call goes on as if nothing were kept.
+    /// Any failure, such as an unreachable service. The call then runs without the cache.
     fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>>;
 }
 
@@ -23,29 +50,71 @@ impl<E: Embedder + ?Sized> Embedder for Arc<E> {
 // `dyn Embedder` must stay possible: a cache holds one of any kind.
 const _: fn(&dyn Embedder) = |_| {};
 
-/// Which values of a tool are given again to calls whose free text means the same.
+/// Semantic cache: a call gets the value of an earlier call whose free text means nearly the same.
 ///
-/// Only the named fields are compared by meaning: each must be a text, and as near as `threshold` to the one that is kept. All other
-/// arguments must be equal. Similarity never stands for a whole set of arguments: "flights from Rome to Oslo" and "from Oslo to Rome" are
-/// near. Only tools whose effect is [`Effect::Read`](crate::tool::Effect::Read) can have one. Which values are kept is as for a
+/// Only the named arguments are compared by meaning. Each must be a text, and its similarity to the cached text must reach `threshold`. All
+/// other arguments must be equal, because similar texts may ask for different things: "flights from Rome to Oslo" and "flights from Oslo to
+/// Rome" are near.
+///
+/// Only tools whose effect is [`Effect::Read`](crate::tool::Effect::Read) can have a semantic cache. It keeps the same values as a
 /// [`CachePolicy`](crate::policy::CachePolicy).
+///
+/// ```
+/// use async_tool_runtime::{async_tool, policy::SemanticCache, AsyncToolManager, SessionId, ToolCall};
+/// use serde_json::json;
+/// use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
+///
+/// # struct Letters;
+/// # impl async_tool_runtime::policy::Embedder for Letters {
+/// #     fn embed<'a>(&'a self, text: &'a str)
+/// #     -> async_tool_runtime::future::BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>> {
+/// #         Box::pin(async move {
+/// #             let mut counts = vec![0.0; 26];
+/// #             for letter in text.bytes().filter(u8::is_ascii_alphabetic) {
+/// #                 counts[usize::from(letter.to_ascii_lowercase() - b'a')] += 1.0;
+/// #             }
+/// #             Ok(counts)
+/// #         })
+/// #     }
+/// # }
+/// static RUNS: AtomicU32 = AtomicU32::new(0);
+///
+/// /// Answers a question from the handbook.
+/// #[async_tool(effect = "read")]
+/// async fn ask_handbook(question: String) -> String {
+///     RUNS.fetch_add(1, Ordering::Relaxed);
+///     format!("an answer to: {question}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = SemanticCache::new(Letters, ["question"], 0.95, Duration::from_secs(300));
+/// let manager = AsyncToolManager::builder().tool(ask_handbook::tool().semantic_cache(cache)).build()?;
+/// for question in ["How many days of leave do I have?", "how many days of leave do I have", "Who is the boss?"] {
+///     let call = ToolCall::new("call", "ask_handbook", json!({"question": question}));
+///     manager.submit(&SessionId::new("example"), call)?.outcome().await;
+/// }
+/// assert_eq!(RUNS.load(Ordering::Relaxed), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SemanticCache {
-    /// Makes vectors of texts.
+    /// Turns the texts into vectors.
     pub embedder: Arc<dyn Embedder>,
-    /// The arguments that are compared by meaning.
+    /// Names of the arguments that are compared by meaning.
     pub fields: Vec<Arc<str>>,
-    /// How near two texts must be: the least cosine of the angle between their vectors, up to 1.
+    /// Least similarity of two texts: the cosine of the angle between their vectors, at most 1.
     pub threshold: f32,
-    /// How long a value is given again, from when it came.
+    /// Time for which a value is reused, from its arrival.
     pub ttl: Duration,
-    /// How many values are kept at most; the oldest goes first. Default: 256. Looking for a value takes time that grows with it.
+    /// Limit of cached values; the oldest is dropped first. The time of a lookup grows with it. Default: 256.
     pub capacity: usize,
 }
 
 impl SemanticCache {
-    /// Compares these arguments by meaning.
+    /// Cache that compares these arguments by meaning.
     #[must_use]
     pub fn new<F: Into<Arc<str>>>(
         embedder: impl Embedder,
@@ -62,7 +131,7 @@ impl SemanticCache {
         }
     }
 
-    /// How many values are kept at most.
+    /// Sets the limit of cached values.
     #[must_use]
     pub const fn with_capacity(mut self, values: usize) -> Self {
         self.capacity = values;
@@ -81,7 +150,7 @@ impl fmt::Debug for SemanticCache {
     }
 }
 
-/// Equal where the settings are, and the embedder is the same one.
+/// Equal if the settings are equal and the embedder is the same `Arc`.
 impl PartialEq for SemanticCache {
     fn eq(&self, other: &Self) -> bool {
         let key = |cache: &Self| {
