@@ -1,4 +1,4 @@
-//! The arguments of a call.
+//! Arguments of a call.
 
 use std::{
     fmt,
@@ -9,14 +9,13 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// The arguments of a call, as the model sent them: JSON that is read as a [`Value`] when somebody looks, and once.
+/// Arguments of a call, as the model sent them: JSON that is parsed to a [`Value`] on first use, and only once.
 ///
-/// Most calls are never looked at like this: the arguments of a function are read straight from the text, which takes half the
-/// time and a fraction of the memory. An adapter that has the text hands it over with [`from_text`](Self::from_text); whoever
-/// has a value writes `value.into()`.
+/// Most calls never need the value. The parameters of a function are read straight from the text, in half the time and a fraction of the
+/// memory. Adapters pass the model's text to [`from_text`](Self::from_text); a value is converted with `value.into()`.
 ///
-/// In everything that can be seen it is that value: it dereferences to it, is equal where that is, and is written and read by
-/// serde like it. Clones are the same arguments. Cheap to clone.
+/// The type behaves like the value: it dereferences to it, compares like it, and serde writes and reads it like the value. Clones share
+/// the arguments. Cheap to clone.
 ///
 /// ```
 /// use async_tool_runtime::tool::Arguments;
@@ -29,16 +28,31 @@ use serde_json::Value;
 #[derive(Clone)]
 pub struct Arguments(Arc<Sent>);
 
-/// Text, value, or both once the text was read; never neither.
+/// Text, value, or both once the text was parsed; never neither.
 struct Sent {
-    /// The model's text; `None` if a value came.
+    /// The model's text; `None` for arguments from a value.
     text: Option<Box<str>>,
     value: OnceLock<Value>,
 }
 
 impl Arguments {
-    /// The arguments as a model wrote them. Text that isn't JSON is read as [`Value::String`]: binding refuses it with an error that
-    /// the model can read, and nothing runs. The text is copied.
+    /// Arguments from the model's text, which is copied.
+    ///
+    /// Text that isn't JSON is a [`Value::String`]. Binding refuses it with an error that the model can read, and nothing runs:
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tool::Arguments, Tool, ToolErrorKind};
+    ///
+    /// /// Counts the words of a text.
+    /// #[async_tool(effect = "read")]
+    /// fn count_words(text: String) -> usize {
+    ///     text.split_whitespace().count()
+    /// }
+    ///
+    /// let cut_off = Arguments::from_text(r#"{"text": "to be or"#);
+    /// let error = count_words::tool().bind(&cut_off).unwrap_err();
+    /// assert_eq!(error.kind(), ToolErrorKind::InvalidArguments);
+    /// ```
     #[must_use]
     pub fn from_text(text: impl AsRef<str>) -> Self {
         Self(Arc::new(Sent {
@@ -47,7 +61,7 @@ impl Arguments {
         }))
     }
 
-    /// The arguments as a value. The first call reads the text, if it was text that came.
+    /// Arguments as a value. The first call parses the text.
     #[must_use]
     pub fn value(&self) -> &Value {
         self.0.value.get_or_init(|| {
@@ -56,7 +70,17 @@ impl Arguments {
         })
     }
 
-    /// The model's own text, where text came. It may be anything.
+    /// The model's own text, which need not be JSON; `None` for arguments from a value.
+    ///
+    /// ```
+    /// use async_tool_runtime::tool::Arguments;
+    /// use serde_json::json;
+    ///
+    /// let text = Arguments::from_text(r#"{"a" : 1}"#);
+    /// let value = Arguments::from(json!({"a": 1}));
+    /// assert_eq!(text, value);
+    /// assert_eq!((text.text(), value.text()), (Some(r#"{"a" : 1}"#), None));
+    /// ```
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.0.text.as_deref()

@@ -1,4 +1,4 @@
-//! From the JSON a model sent to the values a function takes.
+//! Binding: from a model's JSON to the parameters of a function.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -13,17 +13,17 @@ use super::{
     repair::{Repair, repair},
 };
 
-/// Reads the arguments of a call, or says where, what was expected and what came.
+/// Reads the arguments of a call. The error says where, what was expected and what came.
 ///
-/// `schema` is the tool's input schema, with its `constraints`; it names the fields a slip of the pen may have meant. A
-/// call without any arguments is read as an empty object: some models send `null` or `""` for it. What doesn't fit is
-/// repaired where nothing is lost by it (see `repair.rs`), and read again.
+/// `schema` is the tool's input schema, and `constraints` are those of the schema. Its field names serve to suggest a correction of a
+/// misspelt one. Missing arguments are read as an empty object, because some models send `null` or `""` for it. Arguments that don't fit are
+/// repaired where that loses nothing (see `repair.rs`), and read again.
 pub(crate) fn bind<A: DeserializeOwned>(
     schema: &Value,
     constraints: &Constraints,
     arguments: &Arguments,
 ) -> Result<A, ToolError> {
-    // This is compiled once for every tool, and all the rest once.
+    // Only this function is generic, and so compiled for every tool; the rest is compiled once.
     let mut bound = None;
     bind_with(schema, constraints, arguments, &mut |reader| {
         bound = Some(A::deserialize(reader)?);
@@ -32,7 +32,7 @@ pub(crate) fn bind<A: DeserializeOwned>(
     bound.ok_or_else(|| refuse("that were not read".to_owned()))
 }
 
-/// Reads the arguments of a tool, and keeps them.
+/// Reads the arguments of a tool and stores them.
 type Read<'a> = &'a mut dyn FnMut(Reader<'_, '_>) -> Result<(), Refusal>;
 
 fn bind_with(
@@ -41,7 +41,7 @@ fn bind_with(
     arguments: &Arguments,
     read: Read<'_>,
 ) -> Result<(), ToolError> {
-    // Nobody needs a value, then.
+    // Fast path: no `Value` is needed.
     if let Some(mut text) = arguments.text().and_then(|text| constraints.plain(text))
         && read(Reader::Plain(&mut text)).is_ok()
         && text.is_read()
@@ -61,7 +61,7 @@ fn bind_with(
     let Some((mended, repairs)) = repair(schema, value) else {
         return Err(error);
     };
-    // What is still wrong with the mended arguments is all that the model has to change.
+    // An error of the repaired arguments names only the mistakes that the model must correct.
     read_checked(schema, constraints, &mended, read)?;
     for Repair { path, what } in repairs {
         tracing::info!(path, what, "the arguments of a call were repaired");
@@ -94,7 +94,7 @@ fn read_checked(schema: &Value, constraints: &Constraints, value: &Value, read: 
     Err(refuse(message))
 }
 
-/// A field that the schema doesn't know, with the field it was probably meant to be.
+/// Field that the schema doesn't have, with the field that was probably meant.
 fn misspelt<'a>(schema: &'a Value, arguments: &'a Value) -> Option<(&'a str, &'a str)> {
     let known = schema.get("properties")?.as_object()?;
     let sent = arguments.as_object()?;
@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    /// Reads a map of which it keeps the first field of each name.
+    /// Reads a map and returns its first value.
     fn first<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
         struct First;
 

@@ -1,4 +1,4 @@
-//! What the model asks for.
+//! Calls of tools, as a model makes them.
 
 use std::{fmt, sync::Arc};
 
@@ -6,7 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::tool::Arguments;
 
-/// The provider's name for a call, repeated in its answer.
+/// The provider's id of a call, repeated in its answer.
+///
+/// ```
+/// use async_tool_runtime::{tool::CallId, ToolCall};
+/// use serde_json::json;
+///
+/// let call = ToolCall::new("call_1", "weather", json!({"city": "Oslo"}));
+/// assert_eq!(call.id, CallId::new("call_1"));
+/// assert_eq!(call.id.as_str(), "call_1");
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CallId(Arc<str>);
@@ -51,25 +60,37 @@ impl From<String> for CallId {
 
 /// A model's call of a tool: complete, but not yet checked. Cheap to clone.
 ///
-/// `arguments` is whatever the model sent. An adapter that gets text passes it on as it is, with [`Arguments::from_text`], also where it isn't
-/// JSON: binding refuses it with an error the model can read, and nothing runs.
+/// `arguments` holds exactly what the model sent. An adapter that gets text passes it on with [`Arguments::from_text`], also if it isn't
+/// JSON: binding refuses it with an error that the model can read, and nothing runs.
+///
+/// ```
+/// use async_tool_runtime::{tool::Arguments, ToolCall};
+/// use serde_json::json;
+///
+/// // From a host's own code:
+/// let call = ToolCall::new("call_1", "weather", json!({"city": "Oslo"}));
+///
+/// // From a provider's stream:
+/// let streamed = ToolCall::new("call_1", "weather", Arguments::from_text(r#"{"city": "Oslo"}"#));
+/// assert_eq!(call, streamed);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {
-    /// The provider's name for the call.
+    /// The provider's id of the call.
     pub id: CallId,
-    /// The name of the tool.
+    /// Name of the tool.
     pub name: Arc<str>,
-    /// The arguments as the model sent them; shared by everything that goes with the call.
+    /// Arguments as the model sent them. Clones of the call share them.
     pub arguments: Arguments,
-    /// Whether a part of the arguments was a secret, and was replaced before the call was written down: so it is in a call that comes from a
-    /// journal, and never in a model's. A manager refuses it.
+    /// True if a secret in the arguments was replaced before the call was written to a journal. Only a call that was read from a journal has
+    /// it set, and a manager refuses such a call.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
 }
 
 impl ToolCall {
-    /// A call of the tool `name`.
+    /// Call of the tool `name`.
     #[must_use]
     pub fn new(id: impl Into<CallId>, name: impl Into<Arc<str>>, arguments: impl Into<Arguments>) -> Self {
         Self {

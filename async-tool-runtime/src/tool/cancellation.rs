@@ -1,4 +1,4 @@
-//! The signal to stop.
+//! Cancellation of a running tool.
 
 use std::sync::Arc;
 
@@ -6,13 +6,35 @@ use tokio::sync::SetOnce;
 
 use crate::future::BoxFuture;
 
-/// Tells a tool to stop. Cancelling is cooperative: a tool that doesn't look is dropped after a grace time.
+/// Signal for a tool to stop: `#[inject] cancellation: CancellationToken`, or [`ToolContext::cancellation`](super::ToolContext::cancellation).
 ///
-/// Clones are the same token. Cheap to clone.
+/// Cancellation is cooperative: a tool that doesn't react is dropped after a grace time. Clones are the same token. Cheap to clone.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tools, AsyncToolManager, CancellationToken, SessionId, TaskOutcome, ToolCall};
+/// use serde_json::json;
+///
+/// /// Watches a folder until it is stopped.
+/// #[async_tool(effect = "read")]
+/// async fn watch(#[inject] cancellation: CancellationToken) -> Result<(), String> {
+///     cancellation.cancelled().await;
+///     Err("saw 3 changes".to_owned()) // The model reads this with the reason.
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![watch]).build()?;
+/// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "watch", json!({})))?;
+/// # tokio::task::yield_now().await;
+/// task.cancel("enough");
+/// assert!(matches!(&task.outcome().await.outcome, TaskOutcome::Cancelled(reason) if reason.starts_with("enough")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CancellationToken(Arc<Node>);
 
-/// A token knows its parent, and a parent knows no children: so there is no list to keep, and nothing to lock.
+/// A token knows its parent, but not its children. So there is no list to maintain, and no lock.
 #[derive(Debug, Default)]
 struct Node {
     fired: SetOnce<()>,
@@ -20,13 +42,24 @@ struct Node {
 }
 
 impl CancellationToken {
-    /// A token that nobody has cancelled.
+    /// Token that isn't cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A token that is cancelled with this one, and can be cancelled alone.
+    /// Child token: cancelled with this one, and can be cancelled alone.
+    ///
+    /// ```
+    /// use async_tool_runtime::CancellationToken;
+    ///
+    /// let task = CancellationToken::new();
+    /// let (download, index) = (task.child(), task.child());
+    /// download.cancel();
+    /// assert!(download.is_cancelled() && !index.is_cancelled() && !task.is_cancelled());
+    /// task.cancel();
+    /// assert!(index.is_cancelled());
+    /// ```
     #[must_use]
     pub fn child(&self) -> Self {
         Self(Arc::new(Node {
@@ -40,7 +73,7 @@ impl CancellationToken {
         let _was_cancelled_before = self.0.fired.set(());
     }
 
-    /// Whether the token has been cancelled.
+    /// True if the token or one of its ancestors has been cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         let mut token = self;
@@ -69,7 +102,8 @@ impl CancellationToken {
         }
     }
 
-    /// Waits until one of both is cancelled. In a box: a future can't be of a type that is made of itself, and most tokens have no parent.
+    /// Waits until this token or its parent is cancelled. Boxed, because the type of the future would contain itself; most tokens have no
+    /// parent, and so need no box.
     fn with<'a>(&'a self, parent: &'a Self) -> BoxFuture<'a, ()> {
         Box::pin(async {
             tokio::select! {
@@ -79,7 +113,19 @@ impl CancellationToken {
         })
     }
 
-    /// Runs `work` unless the token is cancelled first; then it is dropped and `None` is returned.
+    /// Runs `work` to its end, or until the token is cancelled: then drops it and returns `None`.
+    ///
+    /// ```
+    /// use async_tool_runtime::CancellationToken;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cancellation = CancellationToken::new();
+    /// assert_eq!(cancellation.run_until_cancelled(async { 5 }).await, Some(5));
+    /// cancellation.cancel();
+    /// assert_eq!(cancellation.run_until_cancelled(std::future::pending::<u8>()).await, None);
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     ///

@@ -1,10 +1,25 @@
-//! All tools of a program.
+//! Collection of all tools of a program.
 
 use std::sync::Arc;
 
 use super::tool::Tool;
 
-/// A tool that `#[async_tool]` made of a function somewhere in the program.
+/// Entry for a tool that `#[async_tool]` made of a function somewhere in the program.
+///
+/// [`collected_tools`] reads the entries. A tool of your own joins them with the `inventory` crate:
+///
+/// ```standalone_crate
+/// use async_tool_runtime::{tool::{Collected, collected_tools}, FunctionTool, ToolContext, ToolError};
+/// use serde_json::Value;
+/// use std::sync::Arc;
+///
+/// let entry = Collected(|| {
+///     Arc::new(FunctionTool::new("ping", "Answers.", |_: Value, _: ToolContext| async { Ok::<_, ToolError>("pong") }))
+/// });
+/// // In a program: `inventory::submit! { Collected(|| …) }`.
+/// assert_eq!(&*(entry.0)().definition().name, "ping");
+/// assert!(collected_tools().is_empty());
+/// ```
 #[derive(Debug)]
 pub struct Collected(pub fn() -> Arc<dyn Tool>);
 
@@ -12,8 +27,8 @@ inventory::collect!(Collected);
 
 /// All tools that [`#[async_tool]`](crate::async_tool) made of functions, in every crate of the program, by name.
 ///
-/// Methods are not among them, because nobody knows their service. A crate of which the program uses nothing else isn't
-/// linked, and so its tools are missing: name it once, with `use the_crate as _;`.
+/// Methods are not among them, because they need a value of their service. If the program uses nothing else of a crate, the linker drops the
+/// crate with its tools: name it once, with `use the_crate as _;`.
 ///
 /// ```standalone_crate
 /// use async_tool_runtime::{async_tool, tool::collected_tools, AsyncToolManager};
@@ -38,7 +53,7 @@ pub fn collected_tools() -> Vec<Arc<dyn Tool>> {
         .into_iter()
         .map(|Collected(make)| make())
         .collect::<Vec<_>>();
-    // The linker's order is no order; definitions are part of a provider's prompt cache.
+    // Sorted, because the linker's order may change between builds, and definitions are part of a provider's prompt cache.
     tools.sort_by(|left, right| left.definition().name.cmp(&right.definition().name));
     tools
 }

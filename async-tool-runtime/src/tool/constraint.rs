@@ -1,8 +1,7 @@
-//! What a schema asks of a value and serde doesn't: ranges, lengths and patterns, and the type of the JSON itself, because
-//! serde reads a struct from an array too.
+//! Checks of a schema that serde doesn't make: ranges, lengths, patterns, and the JSON type, because serde reads a struct from an array too.
 //!
-//! Without a check, a model could send what its schema forbids, and the function would get it. Left to serde are the names
-//! of fields and variants: an alias is read, though no schema shows it.
+//! Without them a function could get values that its schema forbids. The names of fields and variants are left to serde, which reads
+//! aliases that no schema shows.
 
 use std::collections::HashMap;
 
@@ -15,12 +14,12 @@ use super::{
     refusal::{describe, refuse, shorten},
 };
 
-/// The constraints of a schema, with its patterns compiled.
+/// Constraints of a schema, with compiled patterns.
 #[derive(Debug, Default)]
 pub(crate) struct Constraints {
     patterns: HashMap<String, Regex>,
-    /// All there is to check, where that is little: most tools take a few numbers and texts, and looking their limits up in the
-    /// schema at every call takes longer than reading the arguments.
+    /// All constraints, if they are few and simple; otherwise `None`. Most tools take a few numbers and texts, and looking up their limits
+    /// in the schema at every call takes longer than reading the arguments.
     flat: Option<Vec<(Box<str>, Flat)>>,
 }
 
@@ -33,7 +32,7 @@ impl Constraints {
         constraints
     }
 
-    /// Checks a value that nobody has read: also the names of fields and variants.
+    /// Checks a value that serde hasn't read, so also the names of fields and variants.
     pub(crate) fn check_all(&self, schema: &Value, value: &Value) -> Result<(), String> {
         let walk = Walk {
             root: schema,
@@ -44,7 +43,7 @@ impl Constraints {
             .map_err(|violation| violation.to_string())
     }
 
-    /// Checks arguments that serde has read already.
+    /// Checks arguments that serde has already read.
     pub(crate) fn check(&self, schema: &Value, arguments: &Value) -> Result<(), ToolError> {
         if self.is_plainly_right(arguments) {
             return Ok(());
@@ -58,7 +57,7 @@ impl Constraints {
             .map_err(|violation| refuse(violation.to_string()))
     }
 
-    /// Whether no constraint is violated, as far as a quick look can tell.
+    /// True if the quick check finds all constraints met; false if it can't tell.
     fn is_plainly_right(&self, arguments: &Value) -> bool {
         let (Some(flat), Some(fields)) = (&self.flat, arguments.as_object()) else {
             return false;
@@ -77,7 +76,7 @@ impl Constraints {
         })
     }
 
-    /// Reader that checks on the way, where there is little to check.
+    /// Reader that checks while it reads, if the constraints are simple.
     pub(super) fn plain<'a>(&'a self, text: &'a str) -> Option<PlainText<'a>> {
         PlainText::new(self.flat.as_deref()?, text)
     }
@@ -90,8 +89,10 @@ impl Constraints {
                         Ok(regex) => {
                             self.patterns.insert(pattern.clone(), regex);
                         }
-                        // `#[arg(pattern)]` is checked when it is compiled; this one came with a user's schema.
-                        Err(error) => tracing::warn!(pattern, %error, "a pattern can't be checked"),
+                        // The macro checks `#[arg(pattern)]` at compile time; this pattern came with a user's schema.
+                        Err(error) => {
+                            tracing::warn!(pattern, %error, "a pattern of a schema can't be compiled, and is not checked")
+                        }
                     }
                 }
                 object.values().for_each(|value| self.collect(value));
@@ -102,9 +103,9 @@ impl Constraints {
     }
 }
 
-/// The properties of a schema that has nothing but flat ones.
+/// Properties of a schema, if all of them are flat and the schema asks nothing else.
 fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
-    /// Keywords that ask nothing of a value, or nothing that serde doesn't ask.
+    /// Keywords that ask nothing of a value beyond serde's own checks.
     const SILENT: [&str; 8] = [
         "type",
         "description",
@@ -122,7 +123,7 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
     }
     let properties = schema.get("properties")?.as_object()?;
     let flat = properties.iter().map(|(name, property)| {
-        // Names are compared as they are written.
+        // `PlainText` compares names as they are written, and reads no escapes in them.
         if name.bytes().any(|byte| byte == b'\\' || byte < b' ') {
             return None;
         }
@@ -132,7 +133,8 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
             Some(_) => None,
             None => Some(None),
         };
-        // What is beyond an `i64` gets a second look; a limit on the other side leaves nothing for the first.
+        // Numbers beyond an `i64` always get the full check. So a limit beyond this end of `i64` is no limit here, and a limit beyond the
+        // other end leaves nothing for the quick check.
         let within = |limit: Option<i128>, end: i64| match limit.map(i64::try_from) {
             None => Some(end),
             Some(Ok(limit)) => Some(limit),
@@ -159,7 +161,7 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
     flat.collect()
 }
 
-/// A value that its schema refuses.
+/// Value that its schema refuses.
 struct Violation {
     path: String,
     expected: String,
@@ -173,7 +175,7 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// Where a value is, as a list that ends at the root.
+/// Place of a value, as a list that ends at the root.
 enum Path<'a> {
     Root,
     Field(&'a Self, &'a str),
@@ -193,7 +195,7 @@ impl std::fmt::Display for Path<'_> {
 struct Walk<'a> {
     root: &'a Value,
     patterns: &'a HashMap<String, Regex>,
-    /// Whether to check what serde checks too.
+    /// True if the checks of serde are made too.
     is_strict: bool,
 }
 
@@ -267,7 +269,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// One of the schemas that describe such a value must take it. If none does, serde knew better when it read it.
+    /// Accepts the value if a schema that describes it accepts it, and also if no schema describes it: serde has read it then.
     fn choice(&self, schemas: &[Value], value: &Value, path: &Path<'_>) -> Result<(), Violation> {
         let mut first = Ok(());
         for schema in schemas.iter().filter(|schema| self.describes(schema, value)) {
@@ -280,7 +282,7 @@ impl Walk<'_> {
         first
     }
 
-    /// Whether the schema is about values like this one: of its type, and with its tag.
+    /// True if the schema is for values like this one: of the same type, with the same tag.
     fn describes(&self, schema: &Value, value: &Value) -> bool {
         let Some(schema) = schema.as_object() else {
             return schema != &Value::Bool(false);
@@ -307,12 +309,12 @@ impl Walk<'_> {
         is_type && is_one && has_tags
     }
 
-    /// What `$ref` refers to.
+    /// Schema that `$ref` refers to.
     fn target(&self, schema: &Map<String, Value>) -> Option<&Value> {
         self.root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
     }
 
-    /// What the schema itself expected of the value instead.
+    /// Expectation of the schema that the value violates.
     fn violated(&self, schema: &Map<String, Value>, value: &Value) -> Option<String> {
         let limit = |keyword: &str| schema.get(keyword)?.as_u64();
         let counted = |count: usize, (min, max): (&str, &str), what: &str| {
@@ -348,7 +350,7 @@ impl Walk<'_> {
     }
 }
 
-/// What the schema expected of the names of fields and variants instead.
+/// Expectation on the names of fields and variants that the value violates.
 fn misnamed(schema: &Map<String, Value>, value: &Value) -> Option<String> {
     if let Some(only) = schema.get("const").filter(|only| *only != value) {
         return Some(only.to_string());
@@ -372,7 +374,7 @@ fn number_violated(schema: &Map<String, Value>, number: &Number) -> Option<Strin
     };
     let is_less = |left: &Number, right: &Number| match (left.as_i128(), right.as_i128()) {
         (Some(left), Some(right)) => left < right,
-        // At least one is a fraction: JSON has no more digits than a float then.
+        // At least one is a fraction, and serde_json keeps fractions as floats.
         _ => left.as_f64() < right.as_f64(),
     };
     if let Some(min) = limit("minimum").filter(|min| is_less(number, min)) {

@@ -22,14 +22,44 @@ use crate::{
     session::SessionId,
 };
 
-/// Handle to the running task: ids, deadline, cancellation, progress, messages, questions, nested calls. Taken with
-/// `#[inject] cx: ToolContext`.
+/// Handle to the running task: ids, deadline, cancellation, progress, messages, questions, nested calls.
 ///
-/// Cheap to clone.
+/// Taken with `#[inject] cx: ToolContext`. Cheap to clone.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tools, AsyncToolManager, SessionId, ToolCall, ToolContext, ToolError};
+/// use serde_json::json;
+///
+/// /// Looks up a price.
+/// #[async_tool(effect = "read")]
+/// async fn price(item: String) -> u32 {
+///     item.len() as u32
+/// }
+///
+/// /// Adds up the prices of a cart.
+/// #[async_tool(effect = "read")]
+/// async fn total(items: Vec<String>, #[inject] cx: ToolContext) -> Result<u32, ToolError> {
+///     let mut total = 0;
+///     for (done, item) in items.iter().enumerate() {
+///         cx.progress().report(done as f64 / items.len() as f64, item.as_str());
+///         total += cx.call_tool::<u32>("price", json!({"item": item})).await?;
+///     }
+///     Ok(total)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![price, total]).build()?;
+/// let call = ToolCall::new("call_1", "total", json!({"items": ["tea", "bread"]}));
+/// let task = manager.submit(&SessionId::new("example"), call)?;
+/// assert_eq!(task.outcome().await.outcome.value(), Some(&json!(8)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ToolContext(Arc<TaskContext>);
 
-/// Facts of one attempt, and the task's way to its manager.
+/// Data of one attempt, and the link of its task to the manager.
 pub(crate) struct TaskContext {
     pub(crate) task: TaskId,
     pub(crate) number: Option<TaskNo>,
@@ -39,22 +69,22 @@ pub(crate) struct TaskContext {
     pub(crate) attempt: u32,
     pub(crate) deadline: Option<Instant>,
     pub(crate) states: Arc<StateMap>,
-    /// The task's signal to stop.
+    /// The task's cancellation token.
     pub(crate) cancellation: CancellationToken,
-    /// The tool's own token, a child of it, made when the tool asks: a tool may stop its helpers without cancelling its task.
+    /// The tool's own token, a child of the task's: a tool may stop its helpers without cancelling its task. Made when the tool asks for it.
     pub(crate) token: OnceLock<CancellationToken>,
-    /// Nested calls that the attempt has made.
+    /// Number of nested calls that the attempt has made.
     pub(crate) calls: AtomicU32,
     /// The running task; `None` in a unit test.
     pub(crate) host: Option<Arc<dyn ContextHost>>,
 }
 
-/// Requests of a tool to its running task. Implemented by the manager's record, so that tools can be used without a manager.
+/// Requests of a tool to its running task. The manager's record implements it, so tools can be used without a manager.
 pub(crate) trait ContextHost: Send + Sync {
     /// Publishes progress.
     fn report(self: Arc<Self>, report: ProgressReport);
 
-    /// The next message, if one is there.
+    /// Next message, if one is there.
     fn take_message(&self) -> Option<String>;
 
     /// Waits for the next message; `None` if none can come any more.
@@ -74,7 +104,7 @@ pub(crate) trait ContextHost: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-/// The error of what only a manager can do.
+/// Error of an operation that needs a manager.
 pub(crate) fn outside_of_a_manager() -> ToolError {
     ToolError::new(ToolErrorKind::Internal, "the task runs outside of a manager")
         .with_model_message("the tool can't do that here")
@@ -85,68 +115,90 @@ impl ToolContext {
         Self(Arc::new(parts))
     }
 
-    /// The task that is being carried out. Where calls share one run, it is the first one's.
+    /// Id of the running task. If calls share one run, the id of the first.
     #[must_use]
     pub fn task(&self) -> TaskId {
         self.0.task
     }
 
-    /// The number of the task in its session, where it has one.
+    /// Number of the task in its session, if it has one.
     #[must_use]
     pub fn number(&self) -> Option<TaskNo> {
         self.0.number
     }
 
-    /// The conversation that asked.
+    /// Session that the call belongs to.
     #[must_use]
     pub fn session(&self) -> &SessionId {
         &self.0.session
     }
 
-    /// The provider's name for the call.
+    /// The provider's id of the call.
     #[must_use]
     pub fn call(&self) -> &CallId {
         &self.0.call
     }
 
-    /// Which attempt this is; the first is 1.
+    /// Number of this attempt; the first is 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.0.attempt
     }
 
-    /// A key that is the same on every attempt of this task, and for no other task; of a task below another also on every attempt of
-    /// that one.
+    /// Key that is the same on every attempt of this task, and differs between tasks. A child task also has the same key on every attempt of
+    /// its parent.
     #[must_use]
     pub fn idempotency_key(&self) -> IdempotencyKey {
         self.0.idempotency_key
     }
 
-    /// The signal to stop.
+    /// The tool's cancellation token.
+    ///
+    /// A tool that has taken it gets the manager's cancel grace also when its [timeout](super::ToolOptions::timeout) passes.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         self.0.token.get_or_init(|| self.0.cancellation.child())
     }
 
-    /// Whether the task has been told to stop. Blocking tools ask this between steps.
+    /// True if the task has been told to stop. Blocking tools check this between steps.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancellation().is_cancelled()
     }
 
-    /// True if the tool has ever asked for its signal to stop.
+    /// True if the tool has ever taken its cancellation token.
     pub(crate) fn is_listening(&self) -> bool {
         self.0.token.get().is_some()
     }
 
-    /// When the attempt times out, if it does. While the task waits for an [answer](Self::request_input), its own timeout stands
-    /// still, and this moment moves on.
+    /// Time at which the attempt times out, if it does. While the task waits for an [answer](Self::request_input), its own timeout is
+    /// paused, so the attempt may then run that much longer.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
     }
 
-    /// How long the attempt has until it times out, if it does.
+    /// Time until the attempt times out, if it does.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AsyncToolManager, SessionId, ToolCall, ToolContext};
+    /// use serde_json::json;
+    ///
+    /// /// Asks a slow service, and gives it half of the time that is left.
+    /// #[async_tool(effect = "read", timeout = "30s")]
+    /// async fn ask(#[inject] cx: ToolContext) -> Option<u64> {
+    ///     let patience = cx.remaining()? / 2;
+    ///     Some(patience.as_secs())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![ask]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "ask", json!({})))?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!(15)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.0
@@ -154,18 +206,20 @@ impl ToolContext {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Asks people, through the host, and waits for the answer: a value that fits `schema`, a JSON Schema. The task is in
-    /// [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired) until then and holds no slot; the timeout of its tool stands still.
-    /// One question at a time: a second one, asked while the first is open, takes its place.
+    /// Asks people through the host, and waits for an answer that fits `schema`, a JSON Schema.
+    ///
+    /// Until then the task is in [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired) and holds no slot, and the timeout of
+    /// its tool is paused. A task has one question at a time: a second question replaces an open one.
     ///
     /// # Errors
     ///
-    /// [`ToolErrorKind::Refused`] if the host won't answer, [`ToolErrorKind::Internal`] outside of a manager.
+    /// [`ToolErrorKind::Refused`] if the host refuses to answer or another question replaces this one; [`ToolErrorKind::Internal`] outside of
+    /// a manager.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future withdraws the question. That it was withdrawn is not waited to be written down, as an answer is: if the process ends
-    /// in that moment, the task may be found still asking.
+    /// Dropping the future withdraws the question. Unlike an answer, a withdrawal isn't waited for until it is in the journal. If the process
+    /// ends at that moment, the next process may find the task still asking.
     pub async fn request_input(
         &self,
         prompt: impl Into<String>,
@@ -175,7 +229,34 @@ impl ToolContext {
         host.request_input(prompt.into(), schema.into()).await
     }
 
-    /// Like [`request_input`](Self::request_input), with the schema of a type, and the answer as a value of it.
+    /// Asks people for a value of type `T`, whose schema the answer must fit; otherwise like [`request_input`](Self::request_input).
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     async_tool, tools, AsyncToolManager, SessionId, TaskStatus, ToolCall, ToolContext, ToolError,
+    /// };
+    /// use serde_json::json;
+    ///
+    /// /// Books a table.
+    /// #[async_tool]
+    /// async fn book_table(guests: u32, #[inject] cx: ToolContext) -> Result<String, ToolError> {
+    ///     let room: String = cx.request("Which room?").await?;
+    ///     Ok(format!("{guests} guests in {room}"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![book_table]).build()?;
+    /// let call = ToolCall::new("call_1", "book_table", json!({"guests": 12}));
+    /// let task = manager.submit(&SessionId::new("example"), call)?;
+    /// # while task.status() != TaskStatus::InputRequired { tokio::task::yield_now().await; }
+    /// // The task asks.
+    /// assert!(manager.answer(task.id(), 7).is_err()); // No text.
+    /// manager.answer(task.id(), "the garden")?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("12 guests in the garden")));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -193,18 +274,45 @@ impl ToolContext {
         })
     }
 
-    /// Leaves the task to be completed later, by [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve): from a webhook, by
-    /// a person, by another process. Never returns: the function is dropped, the task gives its slot away and stays open, without a
-    /// timeout but the task's own deadline and the [`total`](crate::policy::RetryPolicy::total) of its retries.
+    /// Leaves the task open until [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve) completes it: from a webhook, by a
+    /// person, by another process.
     ///
-    /// Nothing bounds how many tasks wait like this: they hold no slot, and no place in the queue. Hand the [task's id](Self::task) to whoever will complete it before. A resolve that comes first is kept.
+    /// Never returns: the function is dropped, and the task gives up its slot. No timeout applies except the task's own deadline and the
+    /// [`total`](crate::policy::RetryPolicy::total) of its retries. The number of such tasks is unlimited: they hold no slot and no queue
+    /// position.
+    ///
+    /// Pass on the [task's id](Self::task) before this call. A `resolve` that comes earlier is kept.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AsyncToolManager, SessionId, ToolCall, ToolContext};
+    /// use serde_json::json;
+    ///
+    /// /// Orders a taxi.
+    /// #[async_tool]
+    /// async fn order_taxi(address: String, #[inject] cx: ToolContext) -> String {
+    ///     println!("to {address}; the driver answers at /taxis/{}", cx.task());
+    ///     cx.defer().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![order_taxi]).build()?;
+    /// let call = ToolCall::new("call_1", "order_taxi", json!({"address": "Main Street 1"}));
+    /// let task = manager.submit(&SessionId::new("example"), call)?;
+    /// # while !task.snapshot().deferred { tokio::task::yield_now().await; }
+    /// // In the handler of the webhook:
+    /// manager.resolve(task.id(), "at 8 pm")?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("at 8 pm")));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn defer<T>(&self) -> T {
         self.set_deferred();
         std::future::pending().await
     }
 
-    /// Like [`defer`](Self::defer), for blocking functions: whatever the function returns after this is no result. The error is there
-    /// to be returned: `return Err(cx.deferred())`.
+    /// Leaves the task open, like [`defer`](Self::defer), for blocking functions. The value that the function returns afterwards is ignored,
+    /// so return the error: `return Err(cx.deferred())`.
     #[must_use = "return it; the function's value counts no more"]
     pub fn deferred(&self) -> ToolError {
         self.set_deferred();

@@ -1,4 +1,4 @@
-//! A tool as the model is told of it.
+//! Definition of a tool, as the model sees it.
 
 use std::sync::Arc;
 
@@ -7,17 +7,42 @@ use serde_json::Value;
 
 use crate::schema::{Dialect, Renderings, SchemaError};
 
-/// A tool as the model is told of it: name, description and schemas. Cheap to clone; clones share their schemas.
+/// Definition of a tool, as the model sees it: name, description and schemas. Cheap to clone; clones share their schemas.
+///
+/// The attribute makes it of the function. For tools whose schemas come from elsewhere, it is written by hand:
+///
+/// ```
+/// use async_tool_runtime::{async_tool, Tool, ToolDefinition};
+/// use serde_json::json;
+///
+/// /// Counts the lines of a file.
+/// #[async_tool(effect = "read", background = "never")]
+/// fn count_lines(
+///     /// The path of the file.
+///     path: String,
+/// ) -> std::io::Result<usize> {
+///     Ok(std::fs::read_to_string(path)?.lines().count())
+/// }
+///
+/// let by_hand = ToolDefinition::new("count_lines", "Counts the lines of a file.", json!({
+///     "type": "object",
+///     "properties": {"path": {"type": "string", "description": "The path of the file."}},
+///     "required": ["path"],
+/// }));
+/// let made = count_lines::tool();
+/// assert_eq!(made.definition().description, by_hand.description);
+/// assert_eq!(made.definition().input_schema["properties"], by_hand.input_schema["properties"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ToolDefinition {
-    /// What the model calls the tool: 1 to 64 letters, digits, `_` and `-`.
+    /// Name of the tool: 1 to 64 ASCII letters, digits, `_` and `-`.
     pub name: Arc<str>,
-    /// What the tool does, with the async notice where a call can outlive the turn.
+    /// Purpose of the tool, with the [notice](Self::NOTICE) if a call can outlive the turn.
     pub description: Arc<str>,
     /// JSON Schema of the arguments: an object.
     pub input_schema: Arc<Value>,
-    /// JSON Schema of the result, where its type has one.
+    /// JSON Schema of the result, if its type has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Arc<Value>>,
     #[serde(skip)]
@@ -25,18 +50,19 @@ pub struct ToolDefinition {
 }
 
 impl ToolDefinition {
-    /// What is appended to the description of a tool whose calls can outlive the turn.
+    /// Text that is appended to the description of a tool whose calls can outlive the turn.
     ///
-    /// It says what will happen and that results must not be made up. It does not describe the message that will carry the
-    /// result: models imitate what is described to them.
+    /// It says what will happen, and forbids made-up results. It doesn't describe the message that will carry the result, because models
+    /// imitate the messages that are described to them.
     pub const NOTICE: &'static str = "This tool can run in the background: if it takes long, the call is acknowledged with a task id, you go on with \
          other work, and the result is given to you when it is ready. Never make up or guess a result that has not been given to you.";
 
-    /// What is appended to the description of a tool whose arguments may be [futures](crate::task::FutureArgument). How one is written, the schema says.
+    /// Text that is appended to the description of a tool whose arguments may be [futures](crate::task::FutureArgument). The schema shows how
+    /// to write one.
     pub const FUTURES: &'static str =
         "An argument can stand for what another task will give: the call then starts when that task has ended.";
 
-    /// A definition without an output schema.
+    /// Definition without an output schema.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, input_schema: Value) -> Self {
         let input_schema = Arc::new(input_schema);
@@ -49,22 +75,33 @@ impl ToolDefinition {
         }
     }
 
-    /// The same definition with a schema of the result.
+    /// Sets the schema of the result.
+    ///
+    /// A result that [comes from outside](crate::manager::AsyncToolManager::resolve) must fit it.
+    ///
+    /// ```
+    /// use async_tool_runtime::ToolDefinition;
+    /// use serde_json::json;
+    ///
+    /// let definition = ToolDefinition::new("roll", "Rolls a die.", json!({"type": "object"}))
+    ///     .with_output_schema(json!({"type": "integer", "minimum": 1, "maximum": 6}));
+    /// assert_eq!(definition.output_schema.unwrap()["maximum"], 6);
+    /// ```
     #[must_use]
     pub fn with_output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(Arc::new(schema));
         self
     }
 
-    /// The schema of the arguments in the dialect of a provider.
+    /// Schema of the arguments in the dialect of a provider.
     ///
-    /// It is built when it is first asked for, once, and shared by pointer, also across threads and with the clones of this
-    /// definition: providers cache prompts by their bytes. If [`input_schema`](Self::input_schema) is replaced, it is built anew.
+    /// It is built on first use, once. It is shared by pointer, also across threads and with the clones of this definition, because
+    /// providers cache prompts by their bytes. If [`input_schema`](Self::input_schema) is replaced, it is built again.
     ///
     /// # Errors
     ///
-    /// The schema says something that the dialect can't, and that words in a description can't stand for. The same error
-    /// comes every time, so one call per tool before the first request finds them all.
+    /// [`SchemaError`] if the schema asks for something that neither the dialect nor a description can express. The same error comes every
+    /// time, so one call per tool before the first request finds all such errors.
     ///
     /// ```
     /// use async_tool_runtime::{schema::Dialect, ToolDefinition};
@@ -84,10 +121,9 @@ impl ToolDefinition {
         self.renderings.render(&self.input_schema, dialect)
     }
 
-    /// What is wrong with `name` as the name of a tool, if anything: providers take 1 to 64 ASCII letters, digits, `_` and
-    /// `-`.
+    /// Checks the name of a tool: 1 to 64 ASCII letters, digits, `_` and `-`.
     ///
-    /// The rule is OpenAI's and Anthropic's (`^[a-zA-Z0-9_-]{1,64}$`); the other providers' names include these.
+    /// The rule is OpenAI's and Anthropic's (`^[a-zA-Z0-9_-]{1,64}$`); all other providers accept such names too.
     pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
         if name.is_empty() {
             Err("a tool's name must not be empty")

@@ -1,13 +1,29 @@
-//! How a tool fails.
+//! Errors of tools.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of failure it was.
+/// Kind of a tool's failure.
 ///
-/// "Nothing ran" speaks of the call that failed. A tool that made it has run: if it returns that error as its own, it fails as
-/// [`Failed`](Self::Failed), or [`Unavailable`](Self::Unavailable) where there was no room.
+/// "Nothing ran" refers to the call that failed. A tool that made this call has run. If it returns the error as its own, it fails as
+/// [`Failed`](Self::Failed), or as [`Unavailable`](Self::Unavailable) where there was no room.
+///
+/// ```
+/// use async_tool_runtime::{ToolError, ToolErrorKind};
+///
+/// fn advice(error: &ToolError) -> &'static str {
+///     match error.kind() {
+///         ToolErrorKind::InvalidArguments | ToolErrorKind::UnknownTool => "the model must correct its call",
+///         ToolErrorKind::Timeout | ToolErrorKind::Unavailable | ToolErrorKind::Overloaded => "another try can help",
+///         ToolErrorKind::Unknown => "the work may have been done",
+///         _ => "read the message",
+///     }
+/// }
+///
+/// assert_eq!(advice(&ToolError::new(ToolErrorKind::Timeout, "30 s have passed")), "another try can help");
+/// assert_eq!(advice(&ToolError::failed("no such city")), "read the message");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -22,24 +38,32 @@ pub enum ToolErrorKind {
     Timeout,
     /// The tool panicked.
     Panicked,
-    /// Something the tool needs can't be reached now.
+    /// A service that the tool needs can't be reached now.
     Unavailable,
     /// There is no room for the task now. Nothing ran.
     Overloaded,
-    /// The same call is still open. Nothing ran.
+    /// An equal call is still open. Nothing ran.
     Duplicate,
-    /// The host was asked whether the call may run, and said no. Nothing ran.
+    /// The host refused to approve the call. Nothing ran.
     Refused,
     /// The task was told to stop.
     Cancelled,
-    /// Nobody can say whether the work was done.
+    /// The work may or may not have been done.
     Unknown,
     /// The library or the host is at fault, not the tool or the model.
     Internal,
 }
 
 impl ToolErrorKind {
-    /// The kind in lower case, as it is serialised.
+    /// Kind in lower case, as it is serialised.
+    ///
+    /// ```
+    /// use async_tool_runtime::ToolErrorKind;
+    ///
+    /// assert_eq!(ToolErrorKind::InvalidArguments.as_str(), "invalid_arguments");
+    /// assert_eq!(serde_json::to_string(&ToolErrorKind::Timeout)?, "\"timeout\"");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +82,7 @@ impl ToolErrorKind {
         }
     }
 
-    /// Whether another try can help, unless the error says otherwise.
+    /// True if another try can help, unless the error says otherwise.
     const fn is_retryable(self) -> bool {
         matches!(self, Self::Timeout | Self::Unavailable | Self::Overloaded)
     }
@@ -70,11 +94,10 @@ impl fmt::Display for ToolErrorKind {
     }
 }
 
-/// The failure of a tool: a kind, a message for operators, and a message for the model.
+/// Failure of a tool: a kind, a message for operators, and a message for the model.
 ///
-/// `message` is for logs and may hold detail such as paths; `model_message` is all that the model reads. What a tool
-/// returns as `Err` is shown to the model as it displays itself; kinds the library makes (a panic, an internal error)
-/// are shown without detail.
+/// `message` is for logs and may hold details such as paths; the model reads only `model_message`. Of an error that a tool returns, the
+/// model reads the displayed text. Of an error that the library makes (a panic, an internal error), it reads no details.
 ///
 /// A tool may return its own error type, or a `ToolError` to say more:
 ///
@@ -106,14 +129,13 @@ struct Inner {
     not_started: bool,
     #[serde(skip)]
     source: Option<Arc<dyn Error + Send + Sync>>,
-    /// The tool whose call ended with this error, once it has.
+    /// Name of the tool whose call ended with this error, if a call has.
     #[serde(skip)]
     call: Option<Arc<str>>,
 }
 
 impl ToolError {
-    /// An error of this kind. The model reads the same message unless [`with_model_message`](Self::with_model_message)
-    /// says otherwise.
+    /// Error of this kind. The model reads the same message, unless [`with_model_message`](Self::with_model_message) sets another.
     #[must_use]
     pub fn new(kind: ToolErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -128,13 +150,24 @@ impl ToolError {
         }))
     }
 
-    /// An error of kind [`ToolErrorKind::Failed`].
+    /// Error of kind [`ToolErrorKind::Failed`].
     #[must_use]
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(ToolErrorKind::Failed, message)
     }
 
-    /// An error of kind [`ToolErrorKind::Failed`] that keeps `error` as its [original](Self::original) and shows the model what it displays.
+    /// Error of kind [`ToolErrorKind::Failed`] that keeps `error` as its [original](Self::original). The model reads its displayed text.
+    ///
+    /// ```
+    /// use async_tool_runtime::ToolError;
+    /// use std::io;
+    ///
+    /// let error = ToolError::from_error(io::Error::new(io::ErrorKind::NotFound, "no file named notes.txt"));
+    /// assert_eq!(error.model_message(), "no file named notes.txt");
+    ///
+    /// let original = error.original().and_then(|original| original.downcast_ref::<io::Error>());
+    /// assert_eq!(original.map(io::Error::kind), Some(io::ErrorKind::NotFound));
+    /// ```
     #[must_use]
     pub fn from_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
@@ -143,32 +176,40 @@ impl ToolError {
         inner
     }
 
-    /// The same error as another kind.
+    /// Sets the kind.
     #[must_use]
     pub fn with_kind(mut self, kind: ToolErrorKind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// What the model reads instead of the message.
+    /// Sets the message for the model.
     #[must_use]
     pub fn with_model_message(mut self, message: impl Into<String>) -> Self {
         self.0.model_message = Some(message.into());
         self
     }
 
-    /// Whether another try can help. Default: by kind; `Timeout`, `Unavailable` and `Overloaded` are retryable.
+    /// Sets if another try can help. Default: by kind; `Timeout`, `Unavailable` and `Overloaded` are retryable.
     #[must_use]
     pub fn with_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = Some(retryable);
         self
     }
 
-    /// The work was not even started, so that another try can't do it twice: a tool whose effect is
-    /// [`Effect::Once`](crate::tool::Effect::Once) is tried again only after such an error. The error is retryable.
+    /// Says that the work was not even started, so another try can't do it twice. Makes the error retryable.
     ///
-    /// A tool that returns the error of a call it has [made](crate::tool::ToolContext::call_tool) doesn't say so by that, whatever the error says of
-    /// the call: what was not started is the call, and not the tool. One that has really done nothing says it again.
+    /// A tool whose effect is [`Effect::Once`](crate::tool::Effect::Once) is retried only after such an error.
+    ///
+    /// It applies to one call. A tool that returns the error of a [nested call](crate::tool::ToolContext::call_tool) has itself started, so the
+    /// library takes the mark off. A tool that has really done nothing sets it again.
+    ///
+    /// ```
+    /// use async_tool_runtime::{ToolError, ToolErrorKind};
+    ///
+    /// let error = ToolError::new(ToolErrorKind::Failed, "no connection, so no mail was sent").with_not_started();
+    /// assert!(error.not_started() && error.retryable());
+    /// ```
     #[must_use]
     pub fn with_not_started(mut self) -> Self {
         self.0.not_started = true;
@@ -176,7 +217,16 @@ impl ToolError {
         self.with_retryable(true)
     }
 
-    /// Another try can help, but not before this long from now.
+    /// Sets the least pause before another try. Makes the error retryable, unless [`with_retryable`](Self::with_retryable) has said otherwise.
+    ///
+    /// ```
+    /// use async_tool_runtime::ToolError;
+    /// use std::time::Duration;
+    ///
+    /// let error = ToolError::failed("too many requests").with_retry_after(Duration::from_secs(30));
+    /// assert!(error.retryable());
+    /// assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
+    /// ```
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
@@ -184,7 +234,7 @@ impl ToolError {
         self
     }
 
-    /// The same error in other words. What caused it is left out, because it says the same in the old ones.
+    /// Same error in other words. Drops the source, because it repeats the old words.
     pub(crate) fn reworded(&self, reword: impl Fn(&str) -> String) -> Self {
         let Inner {
             message, model_message, ..
@@ -198,14 +248,14 @@ impl ToolError {
         }))
     }
 
-    /// The error of a call of `tool`, as it ended. It says what became of that call, also of what it says of not having started, to
-    /// whoever made it; if that is a tool which gives it on as its own, it says [something else](Self::of_caller).
+    /// Marks the error as the outcome of a call of `tool`. The caller sees it unchanged. If the caller is a tool that returns it as its own,
+    /// [`of_caller`](Self::of_caller) converts it.
     pub(crate) fn of_call(mut self, tool: &Arc<str>) -> Self {
         self.0.call = Some(Arc::clone(tool));
         self
     }
 
-    /// The error as that of the tool that has returned it. One whose call failed has itself begun, whatever became of the call.
+    /// Converts the error of a nested call to the error of the tool that returned it. That tool has itself run, whatever its call did.
     pub(crate) fn of_caller(mut self) -> Self {
         let Some(tool) = self.0.call.take() else { return self };
         let kind = match self.0.kind {
@@ -220,62 +270,63 @@ impl ToolError {
             return self;
         }
         if self.0.kind == ToolErrorKind::Refused {
-            // An answer, and no sign of ill health.
+            // A refusal is an answer, and no sign of ill health.
             self.0.retryable.get_or_insert(false);
         }
         self.0.kind = kind;
         self.0.not_started = false;
-        // What it says is worded for whoever has called `tool` itself.
+        // The words address the caller of `tool`; the new reader has called another tool.
         let reword = |said: &str| format!("its call of `{tool}` failed: {said}");
         self.0.model_message = self.0.model_message.as_deref().map(reword);
         self.0.message = reword(&self.0.message);
         self
     }
 
-    /// The kind of failure.
+    /// Kind of failure.
     #[must_use]
     pub fn kind(&self) -> ToolErrorKind {
         self.0.kind
     }
 
-    /// The message for operators.
+    /// Message for operators.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The message for the model.
+    /// Message for the model.
     #[must_use]
     pub fn model_message(&self) -> &str {
         self.0.model_message.as_deref().unwrap_or(&self.0.message)
     }
 
-    /// Whether another try can help.
+    /// True if another try can help.
     #[must_use]
     pub fn retryable(&self) -> bool {
         self.0.retryable.unwrap_or_else(|| self.0.kind.is_retryable())
     }
 
-    /// Whether the error says that another try can't help.
+    /// True if the error says that another try can't help.
     pub(crate) fn is_definite(&self) -> bool {
         self.0.retryable == Some(false)
     }
 
-    /// Whether the error says that the work was not even started.
+    /// True if the error says that the work was not even started.
     #[must_use]
     pub fn not_started(&self) -> bool {
         self.0.not_started
     }
 
-    /// What it was made [from](Self::from_error), for a host that looks for an error of a certain type;
-    /// [`source`](Error::source) gives what lies below that, because the message already says what the original displays. None once the error has been written down and read
-    /// again.
+    /// Error that this one was made [from](Self::from_error), for hosts that look for a certain type.
+    ///
+    /// [`source`](Error::source) returns the source of the original instead, because the message already has the original's text. `None` once
+    /// the error has been serialised and read again.
     #[must_use]
     pub fn original(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.0.source.as_deref()
     }
 
-    /// How long to wait before another try, if the error says so.
+    /// Least pause before another try, if the error says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -304,12 +355,12 @@ impl fmt::Debug for ToolError {
 
 impl Error for ToolError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // The message already repeats the source itself; what lies below it is new.
+        // The message already has the text of the original; only its own source is new.
         self.0.source.as_deref().and_then(Error::source)
     }
 }
 
-/// Equal where kind, messages and retry advice are; the source, which isn't serialised, doesn't count.
+/// Equal if kind, messages and retry advice are equal; the source, which isn't serialised, doesn't count.
 impl PartialEq for ToolError {
     fn eq(&self, other: &Self) -> bool {
         let key = |error: &Self| (error.kind(), error.retryable(), error.retry_after());
@@ -372,7 +423,7 @@ mod tests {
             let own = ToolError::new(kind, "words");
             assert_eq!(own.clone().of_caller(), own, "{kind}: it is no error of a call");
             let error = call_of_ship(own.clone());
-            assert_eq!(error, own, "{kind}: whoever made the call sees what became of it");
+            assert_eq!(error, own, "{kind}: the caller sees the error of its call unchanged");
             let returned = error.of_caller();
             assert_eq!(returned.kind(), of_caller);
             assert_eq!(returned.retryable(), own.retryable(), "{kind}");

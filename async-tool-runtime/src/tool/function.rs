@@ -1,4 +1,4 @@
-//! A tool made of a function.
+//! Tools made of functions.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -27,17 +27,33 @@ use super::{
 
 type Binder = Arc<dyn Fn(&Arguments) -> Result<BoundCall, ToolError> + Send + Sync>;
 
-/// A tool made of a function: what `#[async_tool]` generates, and what [`FunctionTool::new`] makes of a closure.
+/// Tool made of a function: `#[async_tool]` generates it, and [`FunctionTool::new`] makes one of a closure.
 ///
-/// Everything the attribute sets can be set again here: `research_topic::tool().timeout(Duration::from_secs(5))`.
+/// Each setting of the attribute can be set again on the value:
+///
+/// ```
+/// use async_tool_runtime::{async_tool, Tool};
+/// use std::time::Duration;
+///
+/// /// Researches a topic.
+/// #[async_tool(effect = "read", timeout = "5m")]
+/// async fn research(topic: String) -> String {
+///     format!("all about {topic}")
+/// }
+///
+/// let quick = research::tool().name("quick_research").timeout(Duration::from_secs(5));
+/// assert_eq!(&*quick.definition().name, "quick_research");
+/// assert_eq!(quick.options().timeout, Some(Duration::from_secs(5)));
+/// assert_eq!(research::tool().options().timeout, Some(Duration::from_secs(300)));
+/// ```
 #[derive(Clone)]
 #[must_use = "a tool does nothing until it is given to a manager's builder"]
 pub struct FunctionTool {
     definition: ToolDefinition,
-    /// The description without the notice.
+    /// Description without the notice.
     summary: Arc<str>,
     notice: Option<Arc<str>>,
-    /// The schema without futures.
+    /// Schema without futures.
     schema: Arc<Value>,
     options: ToolOptions,
     requirements: Vec<Requirement>,
@@ -45,7 +61,7 @@ pub struct FunctionTool {
 }
 
 impl FunctionTool {
-    /// A tool that calls an async closure with its arguments read as `A`.
+    /// Tool that calls an async closure, with the arguments read as `A`.
     ///
     /// ```
     /// use async_tool_runtime::{FunctionTool, ToolContext, ToolError};
@@ -61,6 +77,8 @@ impl FunctionTool {
     /// let double = FunctionTool::new("double", "Doubles a number.", |arguments: Arguments, _cx: ToolContext| async move {
     ///     Ok::<_, ToolError>(arguments.number * 2)
     /// });
+    /// # use async_tool_runtime::Tool;
+    /// assert_eq!(double.definition().input_schema["properties"]["number"]["description"], "The number to double.");
     /// ```
     pub fn new<A, T, F, Fut>(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, function: F) -> Self
     where
@@ -82,10 +100,24 @@ impl FunctionTool {
         })
     }
 
-    /// A tool from a definition and whatever checks arguments and makes the call of them: for tools whose schemas come from
-    /// elsewhere.
+    /// Tool from a definition and a function that checks the arguments and returns the call.
     ///
-    /// The description is taken without a notice, which is added to it.
+    /// For tools whose schemas come from elsewhere. The notice is added to the description, which must not have it yet.
+    ///
+    /// ```
+    /// use async_tool_runtime::{tool::{Arguments, BoundCall}, FunctionTool, Tool, ToolDefinition, ToolError, ToolErrorKind};
+    /// use serde_json::json;
+    ///
+    /// let schema = json!({"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]});
+    /// let search = FunctionTool::from_parts(ToolDefinition::new("search", "Searches.", schema), |arguments: &Arguments| {
+    ///     let Some(query) = arguments["query"].as_str().map(str::to_owned) else {
+    ///         return Err(ToolError::new(ToolErrorKind::InvalidArguments, "at `$.query`: expected a string"));
+    ///     };
+    ///     Ok(BoundCall::future(|_cx| async move { Ok(json!([format!("a hit for {query}")])) }))
+    /// });
+    /// assert!(search.bind(&json!({"query": "terns"}).into()).is_ok());
+    /// assert!(search.bind(&json!({"query": 5}).into()).is_err());
+    /// ```
     pub fn from_parts<B>(definition: ToolDefinition, binder: B) -> Self
     where
         B: Fn(&Arguments) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
@@ -102,86 +134,101 @@ impl FunctionTool {
         .described()
     }
 
-    /// Another name.
+    /// Sets the name.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.definition.name = name.into();
         self
     }
 
-    /// Another description; the notice is added to it.
+    /// Sets the description; the notice is added to it.
     pub fn description(mut self, description: impl Into<Arc<str>>) -> Self {
         self.summary = description.into();
         self.described()
     }
 
-    /// Another notice. Default: [`ToolDefinition::NOTICE`].
+    /// Sets the notice at the end of the description, which tells the model that a call can run in the background. Default:
+    /// [`ToolDefinition::NOTICE`].
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, Tool};
+    ///
+    /// /// Renders a film.
+    /// #[async_tool(effect = "idempotent")]
+    /// async fn render(scene: String) {
+    ///     # let _ = scene;
+    ///     // …
+    /// }
+    ///
+    /// let tool = render::tool().notice("Takes hours. Go on with other work; the film is given to you when it is ready.");
+    /// assert!(tool.definition().description.starts_with("Renders a film.\n\nTakes hours."));
+    /// ```
     pub fn notice(mut self, notice: impl Into<Arc<str>>) -> Self {
         self.notice = Some(notice.into());
         self.described()
     }
 
-    /// No notice: the model isn't told that the tool can run in the background.
+    /// Removes the notice, so the model isn't told that a call can run in the background.
     pub fn without_notice(mut self) -> Self {
         self.notice = None;
         self.described()
     }
 
-    /// What a call does to the world. Default: [`Effect::Once`].
+    /// Sets the effect of a call on the world. Default: [`Effect::Once`].
     pub fn effect(mut self, effect: Effect) -> Self {
         self.options.effect = effect;
         self
     }
 
-    /// Whether a call may outlive the turn. Default: [`Background::Auto`]. With [`Background::Never`] the description has no
-    /// notice.
+    /// Sets the rule for calls that are slower than the model's turn. Default: [`Background::Auto`]. With [`Background::Never`] the description
+    /// has no notice.
     pub fn background(mut self, background: Background) -> Self {
         self.options.background = background;
         self.described()
     }
 
-    /// How long the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
+    /// Sets the time that the end of a turn waits for the result before it acknowledges the call. Default: the agent's.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = Some(grace);
         self
     }
 
-    /// How long an attempt may run, from its start. Default: the manager's.
+    /// Sets the time limit of an attempt, from its start; see [`ToolOptions::timeout`]. Default: the manager's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// Whether and when a call that failed is tried again. Default: never.
+    /// Retries failed calls. Default: none.
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.options.retry = Some(retry);
         self
     }
 
-    /// How many calls of the tool run at once, over all sessions. Default: as many as the manager runs.
+    /// Limits the calls of the tool that run at once, over all sessions. Default: the manager's limit.
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.options.concurrency = Some(calls);
         self
     }
 
-    /// How many calls may start in a span of time. Default: any number.
+    /// Limits the starts in a span of time. Default: no limit.
     pub fn rate(mut self, rate: RateLimit) -> Self {
         self.options.rate = Some(rate);
         self
     }
 
-    /// When a tool that fails is left alone for a while. Default: never.
+    /// Pauses the tool when it fails repeatedly. Default: never.
     pub fn breaker(mut self, breaker: BreakerPolicy) -> Self {
         self.options.breaker = Some(breaker);
         self
     }
 
-    /// Which tasks get a slot first. Default: [`Priority::Normal`].
+    /// Sets the priority in the queue for slots. Default: [`Priority::Normal`].
     pub fn priority(mut self, priority: Priority) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// Which values are given again without running the function. Default: none.
+    /// Reuses values for calls with equal arguments. Default: never.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache(mut self, cache: super::options::CachePolicy) -> Self {
@@ -189,53 +236,106 @@ impl FunctionTool {
         self
     }
 
-    /// Which values are given again to calls that mean the same. Default: none.
+    /// Reuses values for calls with the same meaning. Default: never.
     pub fn semantic_cache(mut self, cache: SemanticCache) -> Self {
         self.options.semantic_cache = Some(cache);
         self
     }
 
-    /// What happens to a call while the same one is still open. Default: [`Dedupe::Allow`].
+    /// Sets the treatment of a call while an equal one is open. Default: [`Dedupe::Allow`].
     pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
         self.options.dedupe = dedupe;
         self
     }
 
-    /// Between whose calls cached values and running calls are shared. Default: [`Scope::Session`].
+    /// Sets which calls share cached values and running calls. Default: [`Scope::Session`].
     pub fn scope(mut self, scope: Scope) -> Self {
         self.options.scope = scope;
         self
     }
 
-    /// Which arguments name what a call reads: names with commas between them, each alone or as `kind:argument`, where the kind of an
-    /// argument without one is its name. Takes the place of what was said before; `""` is none. Default: none.
+    /// Names the arguments whose values name the resources that a call reads. Default: none.
     ///
-    /// The value of the argument is the name of the resource; a list names one for each of its items, and an argument that is absent
-    /// or null names none, unless the schema gives it a default. Values are the same if they are the same text: `a/b` and `a/./b` are two
-    /// resources. A task waits, without a slot, until all that were submitted before it and conflict with it have ended: those that
-    /// write what it reads or writes, or read what it writes, in whatever session. It then keeps its resources to its end, also
-    /// while it waits for its next attempt, for people, or to be completed from outside; and if it is a blocking function that goes on
-    /// after it was told to stop, until that returns. A call that needs consent, asks a semantic cache, or passes a
-    /// [layer](crate::manager::AsyncToolManagerBuilder::layer) of the host's takes its turn when it has. One that is given a kept value, or shares a run, waits for nothing.
+    /// The list has commas between its items, each `argument` or `kind:argument`. The default kind is the name of the argument. Replaces the
+    /// list that was set before; `""` is none. Building the manager fails if an argument doesn't exist.
     ///
-    /// A task below another passes it: it may read what that one reads or writes, and write what that one writes. Where the one above
-    /// only reads, a call that writes fails; and where tasks above and below each other would wait in a circle, the
-    /// call that would close it fails as [`Unavailable`](crate::tool::ToolErrorKind::Unavailable).
+    /// # Resources
     ///
-    /// That the arguments exist is checked when the manager is built.
+    /// The value of the argument is the name of the resource. A list names one resource for each item. An absent or null argument names none,
+    /// unless the schema gives it a default. Names are compared as text: `a/b` and `a/./b` are two resources.
+    ///
+    /// # Conflicts
+    ///
+    /// Two tasks conflict if one writes a resource that the other reads or writes, also across sessions. A task waits, without a slot, until
+    /// all conflicting tasks that were submitted before it have ended.
+    ///
+    /// A task keeps its resources to its end, also while it waits for its next attempt, for people, or for a result from outside. A blocking
+    /// function that goes on after it was told to stop keeps them until it returns.
+    ///
+    /// A call that needs approval, asks a semantic cache, or passes a [layer](crate::manager::AsyncToolManagerBuilder::layer) of the host joins
+    /// the queue for its resources after that. A call that gets a cached value or shares a run doesn't wait.
+    ///
+    /// # Nested calls
+    ///
+    /// A child task doesn't wait for its ancestors. It may read the resources that an ancestor reads or writes, and write those that an
+    /// ancestor writes. If the ancestor only reads, a child that writes fails. If tasks would wait for each other in a circle, the call that
+    /// would close it fails as [`Unavailable`](crate::tool::ToolErrorKind::Unavailable).
     pub fn reads(mut self, arguments: &str) -> Self {
         self.options.reads = ResourceArgument::list(arguments);
         self
     }
 
-    /// Which arguments name what a call writes; otherwise like [`reads`](Self::reads). Default: none.
+    /// Names the arguments whose values name the resources that a call writes; otherwise like [`reads`](Self::reads). Default: none.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, AsyncToolManager, SessionId, ToolCall};
+    /// use serde_json::json;
+    /// use std::sync::Mutex;
+    ///
+    /// static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    ///
+    /// /// Writes a file.
+    /// #[async_tool]
+    /// async fn write_file(path: String, text: String) {
+    ///     # let _ = path;
+    ///     LOG.lock().unwrap().push(format!("begin {text}"));
+    ///     tokio::task::yield_now().await; // Another call could run here.
+    ///     LOG.lock().unwrap().push(format!("end {text}"));
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tool(write_file::tool().writes("path")).build()?;
+    /// let write = |text| ToolCall::new("call", "write_file", json!({"path": "notes.txt", "text": text}));
+    /// let first = manager.submit(&SessionId::new("example"), write("a"))?;
+    /// let second = manager.submit(&SessionId::new("example"), write("b"))?;
+    /// tokio::join!(first.outcome(), second.outcome());
+    /// assert_eq!(*LOG.lock().unwrap(), ["begin a", "end a", "begin b", "end b"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn writes(mut self, arguments: &str) -> Self {
         self.options.writes = ResourceArgument::list(arguments);
         self
     }
 
-    /// Whether the value of an argument may be a [future](crate::task::FutureArgument), which stands for what another task will give: the schema
-    /// then says so for every value inside of the arguments, and the description in a sentence. Default: no.
+    /// Allows [futures](crate::task::FutureArgument) as arguments: a future stands for the result of another task. Default: false.
+    ///
+    /// The schema then shows it for every value inside of the arguments, and the description in a sentence.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, Tool, ToolDefinition};
+    ///
+    /// /// Books a flight.
+    /// #[async_tool]
+    /// async fn book_flight(flight: u64) -> String {
+    ///     format!("booked {flight}")
+    /// }
+    ///
+    /// let tool = book_flight::tool().futures(true);
+    /// assert!(tool.definition().description.contains(ToolDefinition::FUTURES));
+    /// assert!(tool.definition().input_schema.to_string().contains("$task"));
+    /// ```
     pub fn futures(mut self, futures: bool) -> Self {
         self.options.futures = futures;
         self.definition.input_schema = if futures {
@@ -246,32 +346,66 @@ impl FunctionTool {
         self.described()
     }
 
-    /// Which arguments hold secrets, by the names that the model writes. Takes the place of what was said before. Default: none.
+    /// Names the arguments that hold secrets, as the model writes them. Replaces the names that were set before. Default: none.
     ///
-    /// The function, the model and the events of the agent have the values as ever; the session's journal is given
-    /// [`REDACTED`](crate::agent::REDACTED) in their place. See [`Redact`](crate::agent::Redact) for what that covers and what becomes of such a call when the process
-    /// ends. That the arguments exist is checked when the manager is built.
+    /// The function, the model and the events of the agent get the values as usual. The session's journal gets
+    /// [`REDACTED`](crate::agent::REDACTED) in their place. [`Redact`](crate::agent::Redact) says what that covers, and what happens to such a
+    /// call when the process ends.
+    ///
+    /// Building the manager fails if an argument doesn't exist:
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, AsyncToolManager};
+    ///
+    /// /// Logs in.
+    /// #[async_tool]
+    /// async fn log_in(user: String, password: String) -> bool {
+    ///     !user.is_empty() && password.len() > 8
+    /// }
+    ///
+    /// let build = |secret| AsyncToolManager::builder().tool(log_in::tool().sensitive_arguments([secret])).build();
+    /// assert!(build("password").is_ok());
+    /// assert!(build("pass_word").unwrap_err().to_string().contains("write `password`"));
+    /// ```
     pub fn sensitive_arguments<N: Into<Arc<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.options.sensitive_arguments = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether what the tool gives is a secret, which the session's journal is not given: neither a value nor the message of a failure. See
-    /// [`Redact`](crate::agent::Redact). Default: no.
+    /// Marks the result as a secret, which the session's journal doesn't get: neither a value nor the message of a failure. See
+    /// [`Redact`](crate::agent::Redact). Default: false.
     pub fn sensitive_result(mut self, is_sensitive: bool) -> Self {
         self.options.sensitive_result = is_sensitive;
         self
     }
 
-    /// Which calls the host must approve before they run. Default: none.
+    /// Sets the calls that the host must approve before they run. Default: none.
     pub fn approval(mut self, approval: Approval) -> Self {
         self.options.approval = approval;
         self
     }
 
-    /// How the tool finds out what became of a call that must not happen twice ([`Effect::Once`]), if the process that ran it has ended:
-    /// an async function that is given the [`LostTask`] and says what it found, or that it could not find out, by an error. It
-    /// runs with a slot, and has the timeout of the tool's function. Default: the task ends as [`Unknown`](crate::task::TaskOutcome::Unknown).
+    /// Sets the async function that finds out the outcome of an [`Effect::Once`] call whose process has ended.
+    ///
+    /// The function gets the [`LostTask`] and returns its finding; an error means that it could not find out. It runs with a slot, and has the
+    /// timeout of the tool's function. Default: none; the task ends as [`Unknown`](crate::task::TaskOutcome::Unknown).
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tool::{LostTask, Reconciled}, Tool};
+    ///
+    /// # async fn receipt_for(key: &str) -> Result<Option<String>, String> { Ok(Some(key.to_owned())) }
+    /// /// Pays a bill.
+    /// #[async_tool]
+    /// async fn pay(bill: u64) -> String {
+    ///     format!("paid {bill}")
+    /// }
+    ///
+    /// let tool = pay::tool().reconcile(|lost: LostTask| async move {
+    ///     let receipt = receipt_for(&lost.idempotency_key().to_string()).await?;
+    ///     Ok::<_, String>(receipt.map_or(Reconciled::NotStarted, Reconciled::Completed))
+    /// });
+    /// assert!(tool.options().reconcile.is_some());
+    /// ```
     pub fn reconcile<F, Fut, T, E>(mut self, function: F) -> Self
     where
         F: Fn(LostTask) -> Fut + Send + Sync + 'static,
@@ -283,26 +417,43 @@ impl FunctionTool {
         self
     }
 
-    /// When a late result enters the conversation. Default: the agent's.
+    /// Sets the delivery policy of late results. Default: the agent's.
     pub fn delivery(mut self, delivery: DeliveryPolicy) -> Self {
         self.options.delivery = Some(delivery);
         self
     }
 
-    /// How many bytes of a result's JSON the model is given; of a larger one it gets a preview and a handle. Default: the
+    /// Sets the largest result that the model is shown whole, in bytes of JSON. Of a larger one it gets a preview and a handle. Default: the
     /// manager's.
     pub fn result_limit(mut self, bytes: usize) -> Self {
         self.options.result_limit = Some(bytes);
         self
     }
 
-    /// Says that the tool takes a `P` from its context, so that what `P` needs is checked when the manager is built.
+    /// Says that the tool takes a `P` from its context, so that `P`'s requirement is checked when the manager is built.
+    ///
+    /// `#[async_tool]` does this for each `#[inject]`; a closure does it by hand:
+    ///
+    /// ```
+    /// use async_tool_runtime::{tool::{FromToolContext, State}, AsyncToolManager, FunctionTool, ToolContext, ToolError};
+    /// use serde_json::Value;
+    ///
+    /// struct Database;
+    ///
+    /// let tool = FunctionTool::new("count_users", "Counts the users.", |_: Value, cx: ToolContext| async move {
+    ///     let _database = State::<Database>::from_tool_context(&cx)?;
+    ///     Ok::<_, ToolError>(3)
+    /// })
+    /// .requires::<State<Database>>();
+    /// assert!(AsyncToolManager::builder().tool(tool.clone()).build().is_err());
+    /// assert!(AsyncToolManager::builder().tool(tool).state(Database).build().is_ok());
+    /// ```
     pub fn requires<P: FromToolContext>(mut self) -> Self {
         self.requirements.extend(P::requirement());
         self
     }
 
-    /// Puts the description together anew.
+    /// Composes the description again.
     fn described(mut self) -> Self {
         let can_outlive_turn = self.options.background != Background::Never;
         let notice = self

@@ -1,4 +1,4 @@
-//! What a tool can ask of the host.
+//! Values that the host injects into tools.
 
 use std::{
     any::{TypeId, type_name},
@@ -8,20 +8,37 @@ use std::{
 use super::{cancellation::CancellationToken, context::ToolContext, error::ToolError};
 use crate::tool::IdempotencyKey;
 
-/// A type that the host can supply to a parameter marked `#[inject]`.
+/// Type that the host can supply to a parameter marked `#[inject]`.
 ///
-/// Implement it for your own types to build them from what a [`ToolContext`] offers:
+/// Implement it for your own types to build them from a [`ToolContext`]:
 ///
 /// ```
-/// use async_tool_runtime::{tool::FromToolContext, ToolContext, ToolError};
+/// use async_tool_runtime::{
+///     async_tool, tool::FromToolContext, tools, AsyncToolManager, SessionId, ToolCall, ToolContext, ToolError,
+/// };
+/// use serde_json::json;
 ///
-/// struct Attempt(u32);
+/// struct User(String);
 ///
-/// impl FromToolContext for Attempt {
+/// impl FromToolContext for User {
 ///     fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError> {
-///         Ok(Attempt(cx.attempt()))
+///         Ok(User(cx.session().to_string()))
 ///     }
 /// }
+///
+/// /// Greets the user.
+/// #[async_tool(effect = "read")]
+/// async fn greet(#[inject] user: User) -> String {
+///     format!("Hello, {}!", user.0)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![greet]).build()?;
+/// let task = manager.submit(&SessionId::new("ada"), ToolCall::new("call_1", "greet", json!({})))?;
+/// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("Hello, ada!")));
+/// # Ok(())
+/// # }
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be injected into a tool",
@@ -34,17 +51,48 @@ pub trait FromToolContext: Sized {
     ///
     /// # Errors
     ///
-    /// What stands in the way; the attempt fails with it.
+    /// Any reason why the value can't be made; the attempt fails with it.
     fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError>;
 
-    /// What must have been registered for this to work; checked when the manager is built. Default: nothing.
+    /// Value that the host must register; checked when the manager is built. Default: none.
     #[must_use]
     fn requirement() -> Option<Requirement> {
         None
     }
 }
 
-/// Something a tool needs the host to have registered.
+/// Value that a tool needs the host to register. A missing one is found when the manager is built.
+///
+/// ```
+/// use async_tool_runtime::{
+///     async_tool, tool::{FromToolContext, Requirement, State}, tools, AsyncToolManager, ToolContext, ToolError,
+/// };
+///
+/// struct Database;
+/// struct Connection(State<Database>);
+///
+/// impl FromToolContext for Connection {
+///     fn from_tool_context(cx: &ToolContext) -> Result<Self, ToolError> {
+///         State::from_tool_context(cx).map(Connection)
+///     }
+///
+///     fn requirement() -> Option<Requirement> {
+///         Some(Requirement::state::<Database>())
+///     }
+/// }
+///
+/// /// Counts the users.
+/// #[async_tool(effect = "read")]
+/// async fn count_users(#[inject] connection: Connection) -> u32 {
+///     # let _ = connection.0;
+///     // …
+///     # 0
+/// }
+///
+/// let error = AsyncToolManager::builder().tools(tools![count_users]).build().unwrap_err();
+/// assert!(error.to_string().contains("Database"));
+/// assert!(AsyncToolManager::builder().tools(tools![count_users]).state(Database).build().is_ok());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Requirement {
     id: TypeId,
@@ -52,7 +100,7 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// A value registered with `.state(value)`.
+    /// Value of type `T`, registered with `.state(value)`.
     #[must_use]
     pub fn state<T: 'static>() -> Self {
         Self {
@@ -61,7 +109,7 @@ impl Requirement {
         }
     }
 
-    /// The name of the type that is needed.
+    /// Name of the required type.
     #[must_use]
     pub const fn type_name(&self) -> &'static str {
         self.name

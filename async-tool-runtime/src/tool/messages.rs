@@ -1,4 +1,4 @@
-//! What the host says to a task while it runs.
+//! Messages from the host to a running task.
 
 use std::fmt;
 
@@ -6,20 +6,22 @@ use tokio::runtime::Handle;
 
 use super::{FromToolContext, ToolContext, ToolError};
 
-/// Reads what is said to a task while it runs: `#[inject] mut messages: Messages`, or [`ToolContext::messages`].
+/// Receiver of messages to the running task: `#[inject] mut messages: Messages`, or [`ToolContext::messages`].
 ///
-/// Messages come from [`TaskHandle::send`](crate::manager::TaskHandle::send) and [`AsyncToolManager::send`](crate::manager::AsyncToolManager::send), in the
-/// order in which they were sent. Those that were sent before the tool asks, also while the task waited in the queue, are kept; so
-/// are those that an attempt has not read, for the next one. What is never read is dropped when the task ends. Each message is
-/// given once: of several `Messages` of one task, whichever asks first gets it. Where calls share one run, what is sent to any of them
-/// is read by that run.
+/// Messages come from [`TaskHandle::send`](crate::manager::TaskHandle::send) and [`AsyncToolManager::send`](crate::manager::AsyncToolManager::send),
+/// in the order in which they were sent.
+///
+/// - Messages are kept until the tool reads them, also while the task waits in the queue. Messages that one attempt hasn't read go to the
+///   next attempt. When the task ends, unread messages are dropped.
+/// - Each message is received once. If a task has several `Messages`, the first one to ask gets it.
+/// - If calls share one run, that run receives the messages to all of them.
 ///
 /// A task that waits for a message keeps its slot, and its timeout goes on.
 ///
 /// ```
 /// use async_tool_runtime::{async_tool, tool::Messages};
 ///
-/// /// Explores a topic until it is told that it is enough.
+/// /// Explores a topic until it is told to stop.
 /// #[async_tool(effect = "read")]
 /// async fn explore(topic: String, #[inject] mut messages: Messages) -> Vec<String> {
 ///     let mut notes = vec![topic];
@@ -35,7 +37,7 @@ use super::{FromToolContext, ToolContext, ToolError};
 pub struct Messages(ToolContext);
 
 impl ToolContext {
-    /// Reader of the messages that are sent to the task.
+    /// Receiver of the messages that are sent to the task.
     #[must_use]
     pub fn messages(&self) -> Messages {
         Messages(self.clone())
@@ -43,14 +45,16 @@ impl ToolContext {
 }
 
 impl Messages {
-    /// Waits for the next message. `None` means that none will be given any more: the attempt was told to stop (by a cancellation, or
-    /// because its time was up), the task has ended, or nobody can send to it, as outside of a manager and on a
-    /// [`Backend`](crate::backend::Backend). Ask [`ToolContext::is_cancelled`] where that makes a difference. A tool that has waited here when its
-    /// time is up may tidy up, as one that has taken its [token](ToolContext::cancellation).
+    /// Waits for the next message; `None` if no message can come any more.
+    ///
+    /// It returns `None` if the attempt was told to stop (by a cancellation or its timeout) or the task has ended. It also does so outside
+    /// of a manager and on a [`Backend`](crate::backend::Backend), where messages can't be sent. [`ToolContext::is_cancelled`] tells the
+    /// first case from the rest. A tool that waits here when its timeout passes may tidy up, like a tool that has taken its
+    /// [token](ToolContext::cancellation).
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe: a future that is dropped has taken no message.
+    /// This method is cancel safe: no message is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<String> {
         let host = self.0.host()?;
         tokio::select! {
@@ -60,19 +64,42 @@ impl Messages {
         }
     }
 
-    /// The next message, if one is there.
+    /// Next message, if one is there. Never waits.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tool::Messages, tools, AsyncToolManager, SessionId, ToolCall};
+    /// use serde_json::json;
+    ///
+    /// /// Adds up numbers, and a bonus if there is a message.
+    /// #[async_tool(effect = "read")]
+    /// fn total(numbers: Vec<i64>, #[inject] mut messages: Messages) -> i64 {
+    ///     let bonus = messages.try_recv().and_then(|text| text.parse().ok()).unwrap_or(0);
+    ///     numbers.iter().sum::<i64>() + bonus
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![total]).build()?;
+    /// let call = ToolCall::new("call_1", "total", json!({"numbers": [1, 2]}));
+    /// let task = manager.submit(&SessionId::new("example"), call)?;
+    /// task.send("10")?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!(13)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_recv(&mut self) -> Option<String> {
         self.0.host()?.take_message()
     }
 
-    /// Like [`recv`](Self::recv), for functions that aren't async: blocks the thread, which is one of the blocking pool, until a message
-    /// is there or none will be given any more.
+    /// Blocks the thread until a message is there or none can come any more; otherwise like [`recv`](Self::recv).
+    ///
+    /// For functions that aren't async, which run on the blocking pool.
     ///
     /// # Panics
     ///
-    /// In an async function, whose thread must not be blocked.
+    /// Panics in an async function, whose thread must not be blocked.
     pub fn blocking_recv(&mut self) -> Option<String> {
-        // Nobody can send without a runtime: a unit test calls the function like this.
+        // Without a runtime no message can come: a unit test calls the function like this.
         let runtime = Handle::try_current().ok()?;
         runtime.block_on(self.recv())
     }

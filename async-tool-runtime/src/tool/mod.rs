@@ -1,16 +1,39 @@
-//! What a model can call: definitions, what a tool is given, and how it fails.
+//! Tools: definitions, arguments, context, results and errors.
+//!
+//! A tool is a function with a name, a description and a schema of its arguments. [`#[async_tool]`](crate::async_tool) makes one of a
+//! function, [`FunctionTool`] one of a closure, and [`Tool`] is the trait behind both.
+//!
+//! ```
+//! use async_tool_runtime::{async_tool, tool::Arguments, Tool};
+//! use serde_json::json;
+//!
+//! /// Greets a person.
+//! #[async_tool(effect = "read")]
+//! fn greet(
+//!     /// The person's name.
+//!     name: String,
+//! ) -> String {
+//!     format!("Hello, {name}!")
+//! }
+//!
+//! let tool = greet::tool();
+//! assert_eq!(&*tool.definition().name, "greet");
+//! assert_eq!(tool.definition().input_schema["required"], json!(["name"]));
+//!
+//! let error = tool.bind(&Arguments::from(json!({"nme": "Ada"}))).unwrap_err();
+//! assert!(error.model_message().ends_with("did you mean `name` instead of `nme`?"));
+//! ```
 //!
 //! # Invariants
 //!
-//! 1. Arguments are bound before anything runs. A call whose arguments don't fit is an error for the model; no tool sees
-//!    a value that its types or its schema don't allow, and no default stands in for a wrong value.
-//! 2. A definition is built once and shared by pointer: providers cache prompts by their bytes.
-//! 3. What a host supplies is marked with `#[inject]` and never appears in a schema, so a model can't write it.
-//! 4. An `Err` is always an error to the model. A `Result` is never serialised whole, because `{"Err": …}` reads like an
+//! 1. Arguments are bound before any code of the tool runs. Arguments that don't fit are an error for the model. No tool sees a value that
+//!    its types or its schema forbid, and no default replaces a wrong value.
+//! 2. A definition is built once and shared by pointer, because providers cache prompts by their bytes.
+//! 3. Values from the host are marked `#[inject]` and never appear in a schema, so a model can't write them.
+//! 4. An `Err` always reaches the model as an error. A `Result` is never serialised whole, because `{"Err": …}` reads like an
 //!    answer.
 //!
-//! Absent on purpose: when and where a tool runs (`manager/`), and how a definition looks on a provider's wire (the
-//! adapters).
+//! Deliberately absent: when and where a tool runs (`manager/`), and the form of a definition on a provider's wire (the adapters).
 
 mod arguments;
 mod bind;

@@ -1,8 +1,8 @@
-//! Slips of the pen in names.
+//! Suggestions for misspelt names.
 
-/// The candidate nearest to `word`, if at most a third of its letters differ.
+/// Candidate nearest to `word`, if at most a third of its letters differ.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Names are at most 64 letters; the comparison takes the square of the length.
+    // Names have at most 64 characters, and the comparison takes quadratic time.
     if word.len() > 64 {
         return None;
     }

@@ -1,8 +1,8 @@
-//! From what a function returns to the outcome of its task.
+//! Conversion of a function's return value to the outcome of its task.
 //!
-//! Return types are told apart by the compiler, not by their spelling: the expansion of `#[async_tool]` calls
-//! [`Probe`]'s methods, and method resolution prefers an inherent method to a trait's. So `Result` is found through
-//! any alias, and every other type falls through to the trait.
+//! The compiler tells return types apart, not their spelling. The expansion of `#[async_tool]` calls [`Probe`]'s methods, and method
+//! resolution prefers an inherent method to a trait's. So it finds a `Result` through any alias, and every other type falls through to the
+//! trait.
 
 use std::{convert::Infallible, error::Error, fmt::Display, marker::PhantomData};
 
@@ -12,16 +12,39 @@ use serde_json::Value;
 
 use super::error::{ToolError, ToolErrorKind};
 
-/// An error type that a tool may return: anything that displays itself.
+/// Error type that a tool may return: any type with `Display`.
 ///
-/// Implemented for every `Display` type; the model reads what it displays.
+/// Implemented for all of them; the model reads the displayed text.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::ToolFailure, ToolErrorKind};
+/// use std::fmt;
+///
+/// struct NoSuchCity(String);
+///
+/// impl fmt::Display for NoSuchCity {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         write!(f, "there is no city named {}", self.0)
+///     }
+/// }
+///
+/// /// Looks up how many people live in a city.
+/// #[async_tool(effect = "read")]
+/// async fn population(city: String) -> Result<u64, NoSuchCity> {
+///     Err(NoSuchCity(city))
+/// }
+///
+/// let error = NoSuchCity("Atlantis".to_owned()).into_tool_error();
+/// assert_eq!(error.kind(), ToolErrorKind::Failed);
+/// assert_eq!(error.model_message(), "there is no city named Atlantis");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the error of a tool",
     label = "doesn't implement `Display`",
     note = "the model reads what the error displays: implement `std::fmt::Display` for `{Self}`, or map it to `ToolError`"
 )]
 pub trait ToolFailure {
-    /// The error as the model reads it.
+    /// Converts the error; the model reads its displayed text.
     fn into_tool_error(self) -> ToolError;
 }
 
@@ -32,14 +55,40 @@ impl<E: Display> ToolFailure for E {
     }
 }
 
-/// A value that a tool may return: anything that serialises.
+/// Value that a tool may return: any type with `Serialize`.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::ToolOutput};
+/// use serde_json::json;
+///
+/// #[derive(serde::Serialize)]
+/// struct Weather {
+///     celsius: f64,
+/// }
+///
+/// /// Looks up the weather.
+/// #[async_tool(effect = "read")]
+/// async fn weather(city: String) -> Weather {
+///     # let _ = city;
+///     Weather { celsius: 21.5 }
+/// }
+///
+/// # fn main() -> Result<(), async_tool_runtime::ToolError> {
+/// assert_eq!(Weather { celsius: 21.5 }.into_json()?, json!({"celsius": 21.5}));
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the result of a tool",
     label = "doesn't implement `Serialize`",
     note = "the model reads the result as JSON: add `#[derive(serde::Serialize)]` to `{Self}`"
 )]
 pub trait ToolOutput {
-    /// The value as JSON.
+    /// Serialises the value as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolErrorKind::Internal`] if JSON can't express the value, such as a map whose keys aren't text.
     fn into_json(self) -> Result<Value, ToolError>;
 }
 
@@ -56,7 +105,7 @@ impl<T: Serialize> ToolOutput for T {
     }
 }
 
-/// Carries a type, so that method resolution can look at it.
+/// Carries a type for method resolution.
 #[derive(Debug)]
 pub struct Probe<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
@@ -68,22 +117,22 @@ impl<T: ?Sized> Clone for Probe<T> {
 
 impl<T: ?Sized> Copy for Probe<T> {}
 
-/// A probe of the value's type.
+/// Probe of the value's type.
 #[must_use]
 pub fn probe<T>(_: &T) -> Probe<T> {
     Probe(PhantomData)
 }
 
-/// A probe of the type. Not `Probe::<T>::new()`: in a path through a type the compiler looks at `T` twice, and reports it twice.
+/// Probe of the type. Not `Probe::<T>::new()`: in a path through a type the compiler checks `T` twice, and reports each mistake twice.
 #[must_use]
 pub fn probe_of<T>() -> Probe<T> {
     Probe(PhantomData)
 }
 
-/// First choice: a `Result`, whatever it holds. The bounds are on the method, so that a `Result` that doesn't meet
-/// them is an error and not a value.
+/// First choice: a `Result`, whatever it holds. The bounds are on the method, so a `Result` that violates them is a compiler error, not a
+/// plain value.
 impl<T, E> Probe<Result<T, E>> {
-    /// Parts the value from the error.
+    /// Separates the value from the error.
     pub fn split(self, output: Result<T, E>) -> Result<Result<Value, ToolError>, E>
     where
         T: ToolOutput,
@@ -95,7 +144,7 @@ impl<T, E> Probe<Result<T, E>> {
 
 /// Second choice: any other type.
 pub trait PlainOutput<T> {
-    /// The value.
+    /// Serialises the value; there is no error to separate.
     fn split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
     where
         T: ToolOutput;
@@ -112,15 +161,15 @@ impl<T> PlainOutput<T> for Probe<T> {
 
 /// First choice for an error: a `ToolError` stays what it is.
 impl Probe<ToolError> {
-    /// The error itself.
+    /// Returns the error unchanged.
     pub fn failure(self, error: ToolError) -> ToolError {
         error
     }
 }
 
-/// Second choice: an error whose sources can be kept, `anyhow::Error` and `Box<dyn Error + Send + Sync>` among them.
+/// Second choice: an error with sources, such as `anyhow::Error` or `Box<dyn Error + Send + Sync>`.
 pub trait SourceFailure<E> {
-    /// The error with its sources.
+    /// Converts the error and keeps its sources.
     fn failure(self, error: E) -> ToolError;
 }
 
@@ -130,9 +179,9 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> SourceFailure<E> for Probe<E> {
     }
 }
 
-/// Third choice: whatever displays itself.
+/// Third choice: any error with `Display`.
 pub trait DisplayFailure<E> {
-    /// The error as it displays itself.
+    /// Converts the displayed text of the error.
     fn failure(self, error: E) -> ToolError;
 }
 
@@ -142,8 +191,8 @@ impl<E: ToolFailure> DisplayFailure<E> for &Probe<E> {
     }
 }
 
-/// Last choice for an error: one that the model can't read. [`Probe::split`] has refused it at its type by then; that it
-/// has this method too keeps the compiler from a second error about the same mistake.
+/// Last choice: an error that the model can't read. [`Probe::split`] has already rejected its type. This method only prevents a second
+/// compiler error about the same mistake.
 pub trait UnreadableFailure<E> {
     /// Never called.
     fn failure(self, error: E) -> ToolError;
@@ -155,12 +204,12 @@ impl<E> UnreadableFailure<E> for &mut Probe<E> {
     }
 }
 
-/// Makes the schema of a result, where its type has one.
+/// Function that makes the schema of a result; `None` if its type has no schema.
 pub type OutputSchema = Option<fn() -> Value>;
 
-/// First choice: a `Result` is described by its value.
+/// First choice: a `Result` has the schema of its value.
 pub trait ResultSchema {
-    /// The schema of the value.
+    /// Schema of the value.
     fn output_schema(self) -> OutputSchema;
 }
 
@@ -184,7 +233,7 @@ impl<T, E> OpaqueResultSchema for &&Probe<Result<T, E>> {
 
 /// Third choice: any other type with a schema.
 pub trait PlainSchema {
-    /// The schema of the type.
+    /// Schema of the type.
     fn output_schema(self) -> OutputSchema;
 }
 

@@ -1,33 +1,33 @@
-//! Arguments that are read and checked from their text, without a value in between.
+//! Arguments that are read and checked straight from their text, without a `Value`.
 
 use std::borrow::Cow;
 
 use serde_json::Number;
 
-/// The text of an object that is read field by field, and checked on the way.
+/// Text of an object, read field by field and checked on the way.
 ///
-/// It gives up at everything that needs a second look: what isn't JSON, names a field that isn't known or names one twice, or has a
-/// value of another type or beyond a limit. What it reads to the [end](Self::is_read) is what serde_json would read, and violates no constraint.
+/// It gives up wherever the full check is needed: text that isn't JSON, an unknown or repeated field, a value of another type or beyond a
+/// limit. Text that it reads to the [end](Self::is_read) gives the same values as serde_json, and violates no constraint.
 pub(super) struct PlainText<'a> {
     flat: &'a [(Box<str>, Flat)],
     text: &'a str,
     at: usize,
     place: Place,
-    /// The fields that have come, a bit for each.
+    /// Fields that have come, one bit each.
     seen: u64,
 }
 
 #[derive(Clone, Copy)]
 enum Place {
     Begin,
-    /// Behind the name of this field.
+    /// After the name of this field.
     Named(usize),
-    /// Behind the value of a field.
+    /// After the value of a field.
     Between,
     End,
 }
 
-/// A second look is needed.
+/// Signal that the full check is needed. Never reaches the model.
 #[derive(Debug)]
 pub(super) struct GivesUp;
 
@@ -52,7 +52,7 @@ impl<'a> PlainText<'a> {
         (is_object && flat.len() <= 64).then_some(text)
     }
 
-    /// The name of the next field.
+    /// Name of the next field.
     pub(super) fn next_name(&mut self) -> Result<Option<&'a str>, GivesUp> {
         let first = match (self.peek(), self.place) {
             (Some(b'}'), Place::Begin | Place::Between) => {
@@ -83,7 +83,7 @@ impl<'a> PlainText<'a> {
         Ok(Some(name))
     }
 
-    /// The value of the field whose name has been read, with the name.
+    /// Value of the field whose name was read last, with the name.
     pub(super) fn next_leaf(&mut self) -> Result<(&'a str, Leaf<'a>), GivesUp> {
         let Place::Named(index) = self.place else {
             return Err(GivesUp);
@@ -94,7 +94,7 @@ impl<'a> PlainText<'a> {
         Ok((name, leaf))
     }
 
-    /// Whether all has been read.
+    /// True if the whole text has been read.
     pub(super) fn is_read(&mut self) -> bool {
         matches!(self.place, Place::End) && self.peek().is_none()
     }
@@ -127,7 +127,7 @@ impl<'a> PlainText<'a> {
         }
     }
 
-    /// The next byte that is no space.
+    /// Next byte that is no space.
     fn peek(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.at) {
@@ -137,7 +137,7 @@ impl<'a> PlainText<'a> {
         }
     }
 
-    /// The inside of the string that begins here, as it is written, and whether it has no escapes.
+    /// Inside of the string that begins here, as it is written; the flag is true if it has no escapes.
     fn string(&mut self) -> Option<(&'a str, bool)> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
@@ -165,7 +165,7 @@ impl<'a> PlainText<'a> {
         Some((self.text.get(start..at)?, is_plain))
     }
 
-    /// The integer that begins here, if it has so few digits that it fits. Zero with a sign is a fraction to serde_json.
+    /// Integer that begins here, if it has at most 18 digits and so fits. Not `-0`, which serde_json reads as a fraction.
     fn integer(&mut self) -> Option<i64> {
         const MOST: usize = 18;
         let left = self.text.as_bytes().get(self.at..)?;
@@ -190,7 +190,7 @@ impl<'a> PlainText<'a> {
         (is_plain && !goes_on).then_some(if is_negative { -number } else { number })
     }
 
-    /// The number that begins here, as it is written.
+    /// Number that begins here, as it is written.
     fn number(&mut self) -> &'a str {
         let left = &self.text[self.at..];
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
@@ -200,7 +200,7 @@ impl<'a> PlainText<'a> {
     }
 }
 
-/// A property without anything inside.
+/// Property whose values hold no other values.
 #[derive(Debug)]
 pub(super) enum Flat {
     Text,
@@ -209,20 +209,20 @@ pub(super) enum Flat {
     Number,
 }
 
-/// A value without anything inside.
+/// Value that holds no other values.
 pub(super) enum Leaf<'de> {
     Text(Cow<'de, str>),
     Boolean(bool),
     Number(Number),
 }
 
-/// How many of eight bytes come before the first quote, backslash or control.
+/// Number of bytes, of eight, before the first quote, backslash or control character.
 const fn ordinary(word: u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
-    // A borrow goes to higher bytes only: the lowest byte that is found is one.
+    // A borrow reaches only higher bytes, so the lowest byte that is found is a true match.
     let found = (word.wrapping_sub(ONES * 0x20) & !word)
         | (quote.wrapping_sub(ONES) & !quote)
         | (backslash.wrapping_sub(ONES) & !backslash);

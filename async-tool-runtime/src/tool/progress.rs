@@ -1,4 +1,4 @@
-//! How far a task has come.
+//! Progress of a task.
 
 use std::{fmt, sync::Arc};
 
@@ -7,11 +7,44 @@ use serde_json::Value;
 
 use super::{context::ToolContext, error::ToolError, inject::FromToolContext, report::ProgressReport};
 
-/// Says how far a task has come: `#[inject] progress: Progress`.
+/// Reporter of a task's progress: `#[inject] progress: Progress`.
 ///
-/// The latest report wins: it is in the task's [`TaskSnapshot`](crate::task::TaskSnapshot) at once, and goes out as an event, at most ten times a
-/// second. Of reports that come faster, the last one goes out a tenth of a second after the one before, unless the task has ended by then.
-/// A call that joins another one's run begins with what that one reported last. Reporting never waits. Cheap to clone. The reports of a task that runs on a [`Backend`](crate::backend::Backend) go nowhere.
+/// The latest report wins. It is in the task's [`TaskSnapshot`](crate::task::TaskSnapshot) at once, and goes out as an event at most ten
+/// times a second. If reports come faster, the last one goes out a tenth of a second after the previous event, unless the task has ended
+/// by then. A call that joins a running call starts with that run's last report.
+///
+/// Reporting never waits. Cheap to clone. Reports of a task on a [`Backend`](crate::backend::Backend) are dropped.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, task::TaskEvent, tool::Progress, tools, AsyncToolManager, SessionId, ToolCall};
+/// use serde_json::json;
+///
+/// /// Reads files into the index.
+/// #[async_tool(effect = "idempotent")]
+/// async fn index(paths: Vec<String>, #[inject] progress: Progress) {
+///     for (done, path) in paths.iter().enumerate() {
+///         progress.report(done as f64 / paths.len() as f64, path.as_str());
+///         # tokio::task::yield_now().await;
+///         // …
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![index]).build()?;
+/// let mut events = manager.events();
+/// let call = ToolCall::new("call_1", "index", json!({"paths": ["a.md", "b.md"]}));
+/// let _task = manager.submit(&SessionId::new("example"), call)?;
+/// while let Some(event) = events.next().await {
+///     if let TaskEvent::Progressed(snapshot) = event {
+///         let report = snapshot.progress.unwrap();
+///         assert_eq!((report.fraction, &*report.message), (Some(0.0), "a.md"));
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Progress(Option<ToolContext>);
 
@@ -24,23 +57,46 @@ impl ToolContext {
 }
 
 impl Progress {
-    /// Says that this much is done, from 0 to 1, and what is being done. A fraction outside of that is taken to its nearer end.
+    /// Reports the fraction done, from 0 to 1, and the current work. A fraction outside of that range is clamped; NaN counts as unknown.
     pub fn report(&self, fraction: f64, message: impl Into<String>) {
         let fraction = (!fraction.is_nan()).then(|| fraction.clamp(0.0, 1.0));
         self.send(fraction, message.into(), None);
     }
 
-    /// Says what is being done, where nobody knows how much there is to do.
+    /// Reports the current work, for tasks of unknown length.
     pub fn message(&self, message: impl Into<String>) {
         self.send(None, message.into(), None);
     }
 
-    /// Shows what there is of the result so far, and says what is being done. A value that JSON can't write is left out.
+    /// Reports the result so far, and the current work. A value that JSON can't express is left out, with a warning in the log.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tool::Progress, tools, AsyncToolManager, SessionId, ToolCall};
+    /// use serde_json::json;
+    ///
+    /// /// Writes a report.
+    /// #[async_tool(effect = "read")]
+    /// async fn write_report(#[inject] progress: Progress) -> String {
+    ///     progress.partial("First,", "writing the introduction");
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![write_report]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "write_report", json!({})))?;
+    /// # while task.snapshot().progress.is_none() { tokio::task::yield_now().await; }
+    /// // Once the tool runs:
+    /// let report = task.snapshot().progress.unwrap();
+    /// assert_eq!(report.output.as_deref(), Some(&json!("First,")));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn partial(&self, output: impl Serialize, message: impl Into<String>) {
         match serde_json::to_value(output) {
             Ok(output) => self.send(None, message.into(), Some(Arc::new(output))),
             Err(error) => {
-                tracing::warn!(%error, "a partial output can't be written as JSON");
+                tracing::warn!(%error, "a partial result can't be written as JSON, and is left out of the report");
                 self.send(None, message.into(), None);
             }
         }

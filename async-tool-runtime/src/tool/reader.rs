@@ -1,9 +1,8 @@
-//! Reads what a function takes from what a model wrote.
+//! Deserializer from a model's JSON to the parameters of a function.
 //!
-//! All arguments of all tools are read with this one deserializer: what serde derives for a tool is compiled once for every deserializer
-//! that it is used with, and in a program with many tools that is most of what one waits for. So it reads values, and the texts of the
-//! plainest objects, which are most; and it says where a mistake is, at no cost where there is none: an error collects the path on its way
-//! out.
+//! It is the only deserializer for arguments. The code that serde derives is compiled once for each deserializer that it is used with. It
+//! dominates the build time of a program with many tools. So this one reads values, and also the texts of plain objects, which are most.
+//! It also finds the place of a mistake, at no cost to correct arguments: an error collects the path on its way out.
 
 use std::{borrow::Cow, fmt};
 
@@ -15,20 +14,20 @@ use serde_json::{Number, Value, map};
 
 use super::plain_text::{Leaf, PlainText};
 
-/// A value to be read, or part of one.
+/// Value to be read, or part of one.
 pub(super) enum Reader<'de, 'a> {
     Value(&'de Value),
-    /// A whole object, which is checked while it is read.
+    /// Text of a whole object, checked while it is read.
     Plain(&'a mut PlainText<'de>),
-    /// What is in such an object.
+    /// Value of a field in such a text.
     Leaf(Leaf<'de>),
 }
 
-/// Why something can't be read, and where.
+/// Reading error: the problem and its place.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) problem: String,
-    /// From the inside out.
+    /// Path to the place, from the inside out.
     steps: Vec<Step>,
 }
 
@@ -39,7 +38,7 @@ enum Step {
 }
 
 impl Refusal {
-    /// The place in the form `$.items[0].name`.
+    /// Place in the form `$.items[0].name`.
     pub(super) fn path(&self) -> String {
         let steps = self.steps.iter().rev();
         steps.fold("$".to_owned(), |path, step| match step {
@@ -48,7 +47,7 @@ impl Refusal {
         })
     }
 
-    /// The value at the place.
+    /// Value at the place.
     pub(super) fn look_up<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         self.steps.iter().rev().try_fold(value, |value, step| match step {
             Step::Field(name) => value.get(name),
@@ -85,7 +84,7 @@ impl de::Error for Refusal {
         }
     }
 
-    // serde_json says `null` and writes fractions as JSON does.
+    // serde_json's texts say `null`, and write fractions as JSON does.
     #[cold]
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::custom(serde_json::Error::invalid_type(unexpected, expected))
@@ -178,7 +177,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
         match self {
-            // A type of serde_json's own, which asks for its text like this.
+            // serde_json's `RawValue` asks for its text by this name.
             Self::Value(value) if name == RAW => visitor.visit_map(Raw(Some(value.to_string()))),
             reader => visitor.visit_newtype_struct(reader),
         }
@@ -212,7 +211,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         visitor.visit_unit()
     }
 
-    // What asks for one kind gets no other, also where it would take it: a variant is named, and not numbered.
+    // A visitor that asks for one kind gets no other, even if it would accept it: a variant must be named, not numbered.
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self {
@@ -330,7 +329,7 @@ impl<'de> SeqAccess<'de> for &mut Items<'de> {
     }
 }
 
-/// One type for both, so that what reads fields is compiled once.
+/// One type for both sources, so that the code that reads fields is compiled once.
 enum Fields<'de, 'a> {
     Value(map::Iter<'de>, Option<(&'de str, &'de Value)>),
     Plain(&'a mut PlainText<'de>),
@@ -379,7 +378,7 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
     }
 }
 
-/// The name of a field. JSON has no other names than texts: numbers and booleans are written in them.
+/// Name of a field. Names in JSON are always texts, so numbers and booleans are parsed from them.
 struct Name<'de>(&'de str);
 
 macro_rules! written_in_a_name {
@@ -436,7 +435,7 @@ impl<'de> Deserializer<'de> for Name<'de> {
     }
 }
 
-/// A variant of an enum, with what it holds.
+/// Variant of an enum, with its content.
 struct Variant<'de, 'a> {
     name: Cow<'a, str>,
     content: Option<&'de Value>,
@@ -493,10 +492,10 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     }
 }
 
-/// The name by which `serde_json::value::RawValue` asks for a text.
+/// Name by which `serde_json::value::RawValue` asks for its text.
 const RAW: &str = "$serde_json::private::RawValue";
 
-/// A text for it.
+/// Text for a `RawValue`.
 struct Raw(Option<String>);
 
 impl<'de> MapAccess<'de> for Raw {

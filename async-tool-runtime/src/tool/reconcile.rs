@@ -1,4 +1,4 @@
-//! How a tool finds out what became of a call whose process has ended.
+//! Reconciliation: finds out the outcome of a call whose process has ended.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Arguments, BoundCall, ToolContext, ToolError, ToolErrorKind, output::ToolFailure};
 use crate::{future::BoxFuture, id::TaskId, tool::IdempotencyKey};
 
-/// A call whose process has ended, and of which nobody knows whether it was carried out.
+/// Call whose process has ended, so that its outcome is unknown.
 ///
 /// ```
 /// use async_tool_runtime::{async_tool, tool::{LostTask, Reconciled}, ToolError};
@@ -38,29 +38,29 @@ pub struct LostTask {
 }
 
 impl LostTask {
-    /// The task.
+    /// Id of the task.
     #[must_use]
     pub fn task(&self) -> TaskId {
         self.context.task()
     }
 
-    /// The key that the function had when it ran.
+    /// Idempotency key that the function had when it ran.
     #[must_use]
     pub fn idempotency_key(&self) -> IdempotencyKey {
         self.context.idempotency_key()
     }
 
-    /// The arguments as they were sent. Where one was a secret, [`REDACTED`](crate::agent::REDACTED) stands in its place: the journal doesn't have it.
+    /// Arguments as the model sent them. [`REDACTED`](crate::agent::REDACTED) stands in the place of a secret, which the journal doesn't have.
     #[must_use]
     pub fn arguments(&self) -> &Value {
         &self.arguments
     }
 
-    /// The arguments as an `A`.
+    /// Arguments as an `A`.
     ///
     /// # Errors
     ///
-    /// [`ToolErrorKind::InvalidArguments`] if they are none.
+    /// [`ToolErrorKind::InvalidArguments`] if they don't fit.
     pub fn read_arguments<A: DeserializeOwned>(&self) -> Result<A, ToolError> {
         A::deserialize(self.arguments()).map_err(|error| {
             ToolError::new(
@@ -70,35 +70,65 @@ impl LostTask {
         })
     }
 
-    /// What a function of the tool would be given: states, the session, the signal to stop.
+    /// Context that a function of the tool would get: states, session, cancellation.
     #[must_use]
     pub fn context(&self) -> &ToolContext {
         &self.context
     }
 }
 
-/// What became of a call whose process has ended.
+/// Outcome of a call whose process has ended, as far as the tool could find out.
+///
+/// ```
+/// use async_tool_runtime::tool::Reconciled;
+///
+/// /// Converts a payment's status at the bank.
+/// fn of_status(status: Option<&str>) -> Reconciled<String> {
+///     match status {
+///         None => Reconciled::NotStarted, // The call runs now.
+///         Some("pending") => Reconciled::Unknown("the bank is still at work".to_owned()),
+///         Some(receipt) => Reconciled::Completed(receipt.to_owned()),
+///     }
+/// }
+///
+/// assert_eq!(of_status(None), Reconciled::NotStarted);
+/// assert_eq!(of_status(Some("receipt 7")), Reconciled::Completed("receipt 7".to_owned()));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reconciled<T = Value> {
-    /// It was carried out, with this value.
+    /// The call completed, with this value.
     Completed(T),
-    /// It was tried, and failed.
+    /// The call ran, and failed.
     Failed(ToolError),
-    /// It was never started: it runs now, unless it has been told to stop meanwhile.
+    /// The call never started. It runs now, unless it has been told to stop in the meantime.
     NotStarted,
-    /// Nobody can say, for this reason, which the model reads.
+    /// The outcome stays unknown, for this reason, which the model reads.
     Unknown(String),
 }
 
 type Reconcile = dyn Fn(LostTask) -> BoxFuture<'static, Result<Reconciled, ToolError>> + Send + Sync;
 
-/// The function with which a tool finds out what became of a call; [`FunctionTool::reconcile`](super::FunctionTool::reconcile) makes one.
+/// Function that finds out the outcome of a [lost call](LostTask).
+///
+/// [`FunctionTool::reconcile`](super::FunctionTool::reconcile) makes one. A [`Tool`](super::Tool) of your own puts it into its options:
+///
+/// ```
+/// use async_tool_runtime::tool::{LostTask, Reconciled, Reconciler, ToolOptions};
+///
+/// async fn look_up(lost: LostTask) -> Result<Reconciled<String>, String> {
+///     Ok(Reconciled::Unknown(format!("no record of {}", lost.idempotency_key())))
+/// }
+///
+/// let mut options = ToolOptions::default();
+/// options.reconcile = Some(Reconciler::new(look_up));
+/// assert!(options.reconcile.is_some());
+/// ```
 #[derive(Clone)]
 pub struct Reconciler(Arc<Reconcile>);
 
 impl Reconciler {
-    /// A reconciler that asks an async function. An error of the function says that it could not find out.
+    /// Reconciler from an async function. An error of the function means that it could not find out.
     pub fn new<F, Fut, T, E>(function: F) -> Self
     where
         F: Fn(LostTask) -> Fut + Send + Sync + 'static,
@@ -126,7 +156,7 @@ impl Reconciler {
         }))
     }
 
-    /// The finding out as a call, which runs like one of the tool's function; what it finds is put into `found`.
+    /// Call that runs the reconciler like the tool's function, and puts its finding into `found`.
     pub(crate) fn bind(&self, arguments: Arguments, found: Arc<OnceLock<Reconciled>>) -> BoundCall {
         let reconcile = Arc::clone(&self.0);
         BoundCall::future(move |context| async move {
@@ -143,7 +173,7 @@ impl fmt::Debug for Reconciler {
     }
 }
 
-/// Reconcilers are equal if they are the same one.
+/// Reconcilers are equal only if they are clones of one.
 impl PartialEq for Reconciler {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::error::{ToolError, ToolErrorKind};
 
-/// The error of arguments that don't fit.
+/// Error for arguments that don't fit.
 pub(crate) fn refuse(problem: String) -> ToolError {
     ToolError::new(ToolErrorKind::InvalidArguments, format!("invalid arguments {problem}"))
 }
 
-/// What a model sent, short enough to be read back to it.
+/// Description of a value that a model sent, cut to a length that fits into an error.
 pub(crate) fn describe(value: &Value) -> String {
     const SHOWN: usize = 60;
     let kind = match value {
@@ -23,7 +23,7 @@ pub(crate) fn describe(value: &Value) -> String {
     format!("{kind} {}", shorten(&value.to_string(), SHOWN))
 }
 
-/// The first letters of a text: a model may send any amount, and reads its error again in every turn.
+/// First characters of a text. A model may send any amount, and reads its error again in every turn.
 pub(crate) fn shorten(text: &str, letters: usize) -> String {
     match text.char_indices().nth(letters) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -1,4 +1,4 @@
-//! The tools of a manager, by name.
+//! Tools of a manager, by name.
 
 use std::{
     collections::BTreeMap,
@@ -8,17 +8,36 @@ use std::{
 
 use super::{definition::ToolDefinition, effect::Background, nearest::nearest, state_map::StateMap, tool::Tool};
 
-/// Name of the tool with which a model looks after its tasks. An agent supplies it, so no other tool can have the name.
+/// Name of the tool with which a model manages its tasks. Agents supply it, so no other tool can have the name.
 pub(crate) const TASK_TOOL: &str = "task";
 
-/// The tools of a manager, by name. Cheap to clone. It never changes after it was built: definitions are part of a provider's prompt
-/// cache.
+/// Tools of a manager, by name. Cheap to clone.
+///
+/// It never changes once built, because definitions are part of a provider's prompt cache.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tools, AsyncToolManager};
+///
+/// /// Adds one.
+/// #[async_tool(effect = "read")]
+/// fn add_one(number: i64) -> i64 {
+///     number + 1
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![add_one]).build()?;
+/// let registry = manager.registry();
+/// assert!(registry.find("add_one").is_some() && registry.find("add_two").is_none());
+/// assert!(registry.definitions()[0].description.starts_with("Adds one."));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ToolRegistry {
     tools: Arc<BTreeMap<Arc<str>, Arc<dyn Tool>>>,
     definitions: Arc<[ToolDefinition]>,
     runs_in_background: bool,
-    /// The definitions with the `task` tool, made once for all agents.
+    /// Definitions with the `task` tool, made once for all agents.
     with_task_tool: Arc<OnceLock<Arc<[ToolDefinition]>>>,
 }
 
@@ -39,8 +58,8 @@ impl ToolRegistry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError`] if two tools share a name, or a name is one that providers refuse, or `task`, which is the name of the
-    /// tool with which models look after their tasks.
+    /// [`RegistryError`] if two tools share a name, if providers refuse a name, or if a tool is named `task`. That name is reserved for the
+    /// tool with which models manage their tasks.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let mut by_name = BTreeMap::new();
         let mut definitions = Vec::new();
@@ -51,7 +70,7 @@ impl ToolRegistry {
                 return Err(RegistryError::new(&name, rule.to_owned()));
             }
             if &*name == TASK_TOOL {
-                let rule = "the name is taken by the tool with which a model looks after its tasks; choose another";
+                let rule = "the name is reserved for the tool with which a model manages its tasks; choose another";
                 return Err(RegistryError::new(&name, rule.to_owned()));
             }
             if by_name.insert(Arc::clone(&name), tool).is_some() {
@@ -70,19 +89,19 @@ impl ToolRegistry {
         })
     }
 
-    /// The tool of this name.
+    /// Tool with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.get(name)
     }
 
-    /// The definitions, in the order in which the tools were added.
+    /// Definitions, in the order in which the tools were added.
     #[must_use]
     pub fn definitions(&self) -> &Arc<[ToolDefinition]> {
         &self.definitions
     }
 
-    /// The definitions, and the `task` tool if any tool can run in the background.
+    /// Definitions, and the `task` tool if any tool can run in the background.
     pub(crate) fn with_task_tool(&self, definition: impl FnOnce() -> ToolDefinition) -> &Arc<[ToolDefinition]> {
         if !self.runs_in_background {
             return &self.definitions;
@@ -91,7 +110,24 @@ impl ToolRegistry {
             .get_or_init(|| self.definitions.iter().cloned().chain([definition()]).collect())
     }
 
-    /// The name nearest to `name`, if one is near enough to be a slip of the pen.
+    /// Tool name nearest to `name`, if it is near enough that `name` may be a misspelling of it.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tool::ToolRegistry, tools};
+    ///
+    /// /// Adds one.
+    /// #[async_tool(effect = "read")]
+    /// fn add_one(number: i64) -> i64 {
+    ///     number + 1
+    /// }
+    ///
+    /// # fn main() -> Result<(), async_tool_runtime::tool::RegistryError> {
+    /// let registry = ToolRegistry::new(tools![add_one])?;
+    /// assert_eq!(registry.nearest("ad_one"), Some("add_one"));
+    /// assert_eq!(registry.nearest("subtract"), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
         nearest(name, self.tools.keys().map(|known| &**known))
@@ -119,7 +155,21 @@ impl fmt::Debug for ToolRegistry {
     }
 }
 
-/// A tool can't be registered.
+/// Error for a tool that can't be registered.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::ToolRegistry};
+///
+/// /// Adds one.
+/// #[async_tool(effect = "read")]
+/// fn add_one(number: i64) -> i64 {
+///     number + 1
+/// }
+///
+/// let error = ToolRegistry::new([add_one::tool().name("add one").into()]).unwrap_err();
+/// assert_eq!(error.tool(), "add one");
+/// assert!(error.to_string().ends_with("must be made of ASCII letters, digits, `_` and `-`"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryError {
     tool: String,
@@ -134,7 +184,7 @@ impl RegistryError {
         }
     }
 
-    /// The name of the tool.
+    /// Name of the tool.
     #[must_use]
     pub fn tool(&self) -> &str {
         &self.tool

@@ -1,28 +1,28 @@
-//! Mends what models get wrong about JSON, where the schema says what was meant and nothing is lost.
+//! Repairs of JSON mistakes that models make, where the schema shows the intent and no information is lost.
 //!
-//! | what came | what the schema wants | what it becomes |
+//! | sent | wanted by the schema | becomes |
 //! |---|---|---|
 //! | `"5"`, `"true"` | a number, a boolean | `5`, `true` |
 //! | `5.0` | an integer | `5` |
-//! | `"{\"a\": 1}"`, `"[1]"` | an object, a list | what the text says |
+//! | `"{\"a\": 1}"`, `"[1]"` | an object, a list | the value in the text |
 //! | `1` | a list of numbers | `[1]` |
 //! | `null` | an optional field that can't be `null` | the field is absent |
 //!
-//! A string stays one wherever the schema allows a string, and nothing is guessed between alternatives (`anyOf`, `oneOf`)
-//! unless all but one of them are `null`.
+//! A string stays a string wherever the schema allows one. Between alternatives (`anyOf`, `oneOf`) nothing is guessed, unless all but one
+//! are `null`.
 
 use serde_json::{Map, Number, Value};
 
-/// One thing that was mended.
+/// Note of one repair, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Repair {
-    /// Where, in the form `$.items[0].name`.
+    /// Place, in the form `$.items[0].name`.
     pub(crate) path: String,
-    /// What came, and what it was taken for.
+    /// Kind of mistake.
     pub(crate) what: &'static str,
 }
 
-/// The arguments with everything mended that can be, and a note of each repair; `None` if there is nothing to mend.
+/// Repairs the arguments as far as possible, and returns them with a note of each repair; `None` if nothing was repaired.
 pub(crate) fn repair(schema: &Value, arguments: &Value) -> Option<(Value, Vec<Repair>)> {
     let mut mender = Mender {
         root: schema,
@@ -61,7 +61,7 @@ impl<'a> Mender<'a> {
 
     fn mend_text(&mut self, wanted: &Wanted<'a>, text: String, path: &str) -> Value {
         let read = match text.trim() {
-            // As Python writes them.
+            // Python's spelling.
             "True" => Ok(Value::Bool(true)),
             "False" => Ok(Value::Bool(false)),
             trimmed => serde_json::from_str::<Value>(trimmed),
@@ -84,7 +84,7 @@ impl<'a> Mender<'a> {
         };
         match mended {
             Some((what, value)) => self.note(path, what, value),
-            // Half a list in a string, or nothing at all, is no single value.
+            // A truncated list or an empty string is no single value.
             None if wanted.only_array() && is_single(&text) => {
                 let items = self.mend_items(wanted, vec![Value::String(text)], path);
                 self.note(path, "a single value where a list is wanted", items)
@@ -135,7 +135,7 @@ impl<'a> Mender<'a> {
     }
 }
 
-/// What a schema lets a value be.
+/// JSON types that a schema allows.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
     schema: &'a Value,
@@ -149,11 +149,11 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// `None` where the schema doesn't say: then nothing is known of what was meant.
+    /// Types that the schema allows; `None` if it doesn't say, and so doesn't show the intent.
     fn of(root: &'a Value, schema: &'a Value) -> Option<Self> {
         let mut schema = schema;
         let mut null = false;
-        // Each round follows one reference or steps into one alternative; a schema that goes in circles says nothing.
+        // Each round follows one reference or one alternative. The bound stops at schemas that refer to themselves.
         for _ in 0..16 {
             if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
                 schema = root.pointer(reference.strip_prefix('#')?)?;
@@ -221,7 +221,7 @@ fn whole_or_integer(number: &Number) -> Option<Value> {
     whole(number)
 }
 
-/// A fraction that is a whole number, as an integer. Past 2^53 a fraction no longer says which integer was meant.
+/// Integer from a fraction that is a whole number. Beyond 2^53 a fraction no longer identifies one integer.
 fn whole(number: &Number) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.is_i64() || number.is_u64() {

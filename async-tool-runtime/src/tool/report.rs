@@ -1,19 +1,50 @@
-//! What a tool says of its progress.
+//! Progress reports.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// What a tool says of its progress.
+/// Progress report of a task, made with [`Progress`](super::Progress).
+///
+/// It is in the task's snapshot and in its events:
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::{Progress, ProgressReport}, tools, AsyncToolManager, SessionId, ToolCall};
+/// use serde_json::json;
+///
+/// fn bar(report: &ProgressReport) -> String {
+///     match report.fraction {
+///         Some(fraction) => format!("{:3.0} % {}", fraction * 100.0, report.message),
+///         None => format!("    … {}", report.message),
+///     }
+/// }
+///
+/// /// Downloads a file.
+/// #[async_tool(effect = "read")]
+/// async fn download(#[inject] progress: Progress) {
+///     progress.report(0.25, "reading");
+///     std::future::pending().await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![download]).build()?;
+/// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "download", json!({})))?;
+/// # while task.snapshot().progress.is_none() { tokio::task::yield_now().await; }
+/// // Once the tool runs:
+/// assert_eq!(bar(&task.snapshot().progress.unwrap()), " 25 % reading");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ProgressReport {
-    /// How much is done, from 0 to 1; `None` if nobody can say.
+    /// Fraction done, from 0 to 1; `None` if unknown.
     pub fraction: Option<f64>,
-    /// What it is doing.
+    /// Current work.
     pub message: String,
-    /// What there is of the result so far. A report that has none leaves the last one standing.
+    /// Result so far. A report without one keeps the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Arc<Value>>,
 }

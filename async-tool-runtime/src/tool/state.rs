@@ -8,14 +8,65 @@ use super::{
     inject::{FromToolContext, Requirement},
 };
 
-/// A value of the host's, shared by all tools that ask for it: `#[inject] db: State<Database>`.
+/// Value of the host, shared by all tools that ask for it: `#[inject] db: State<Database>`.
 ///
-/// Registered with [`AsyncToolManagerBuilder::state`](crate::manager::AsyncToolManagerBuilder::state); a tool that asks for a
-/// state nobody registered is an error when the manager is built.
+/// The host registers it with [`AsyncToolManagerBuilder::state`](crate::manager::AsyncToolManagerBuilder::state). If it is missing, building
+/// the manager fails.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::State, tools, AsyncToolManager, SessionId, ToolCall};
+/// use serde_json::json;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// #[derive(Default)]
+/// struct Counter(AtomicU64);
+///
+/// /// Counts a visitor, and returns the number of all.
+/// #[async_tool]
+/// async fn count_visitor(#[inject] counter: State<Counter>) -> u64 {
+///     counter.0.fetch_add(1, Ordering::Relaxed) + 1
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// assert!(AsyncToolManager::builder().tools(tools![count_visitor]).build().is_err());
+///
+/// let manager = AsyncToolManager::builder().tools(tools![count_visitor]).state(Counter::default()).build()?;
+/// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "count_visitor", json!({})))?;
+/// assert_eq!(task.outcome().await.outcome.value(), Some(&json!(1)));
+/// # Ok(())
+/// # }
+/// ```
 pub struct State<T>(Arc<T>);
 
 impl ToolContext {
     /// The host's value of type `T`, if one is registered.
+    ///
+    /// For values that may be missing; a required value is injected as [`State`].
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AsyncToolManager, SessionId, ToolCall, ToolContext};
+    /// use serde_json::json;
+    ///
+    /// struct Nickname(&'static str);
+    ///
+    /// /// Greets the user.
+    /// #[async_tool(effect = "read")]
+    /// async fn greet(#[inject] cx: ToolContext) -> String {
+    ///     match cx.state::<Nickname>() {
+    ///         Some(nickname) => format!("Hi, {}!", nickname.0),
+    ///         None => "Good day.".to_owned(),
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![greet]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "greet", json!({})))?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("Good day.")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.states().find()

@@ -12,7 +12,7 @@ use std::{
 pub(crate) struct StateMap(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
 impl StateMap {
-    /// Adds a value; one of the same type that was there is replaced.
+    /// Adds a value; replaces one of the same type.
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
         self.0.insert(TypeId::of::<T>(), value);
     }

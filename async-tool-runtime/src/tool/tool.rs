@@ -1,31 +1,77 @@
-//! Something a model can call.
+//! The trait behind all tools.
 
 use super::{
     arguments::Arguments, bound::BoundCall, definition::ToolDefinition, error::ToolError, inject::Requirement,
     options::ToolOptions,
 };
 
-/// Something a model can call.
+/// Tool that a model can call.
 ///
-/// [`#[async_tool]`](crate::async_tool) makes one of a function; [`FunctionTool`](super::FunctionTool) makes one of a closure. Implement the
-/// trait where neither fits: for tools whose names are known only at run time, or that live in another process.
+/// [`#[async_tool]`](crate::async_tool) makes one of a function, and [`FunctionTool`](super::FunctionTool) one of a closure. Implement the
+/// trait where neither fits, such as for tools of another process.
 ///
 /// An implementation MUST return the same definition every time, and MUST NOT do the work in `bind`.
+///
+/// ```
+/// use async_tool_runtime::{
+///     tool::{Arguments, BoundCall, ToolOptions}, AsyncToolManager, Effect, SessionId, Tool, ToolCall, ToolDefinition, ToolError,
+/// };
+/// use serde_json::json;
+/// use std::sync::Arc;
+///
+/// /// A tool that another server offers.
+/// struct Remote {
+///     definition: ToolDefinition,
+///     options: ToolOptions,
+/// }
+///
+/// impl Tool for Remote {
+///     fn definition(&self) -> &ToolDefinition {
+///         &self.definition
+///     }
+///
+///     fn options(&self) -> &ToolOptions {
+///         &self.options
+///     }
+///
+///     fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
+///         let arguments = arguments.value().clone();
+///         Ok(BoundCall::future(|_cx| async move {
+///             // Ask the server.
+///             Ok(json!({"asked_with": arguments}))
+///         }))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut options = ToolOptions::default();
+/// options.effect = Effect::Read;
+/// let definition = ToolDefinition::new("search", "Searches.", json!({"type": "object"}));
+/// let remote: Arc<dyn Tool> = Arc::new(Remote { definition, options });
+///
+/// let manager = AsyncToolManager::builder().tool(remote).build()?;
+/// let call = ToolCall::new("call_1", "search", json!({"query": "terns"}));
+/// let result = manager.submit(&SessionId::new("example"), call)?.outcome().await;
+/// assert_eq!(result.outcome.value(), Some(&json!({"asked_with": {"query": "terns"}})));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Tool: Send + Sync + 'static {
-    /// The name, description and schemas of the tool.
+    /// Name, description and schemas of the tool.
     fn definition(&self) -> &ToolDefinition;
 
-    /// How its calls are to be run.
+    /// Settings for its calls. Default: [`ToolOptions::DEFAULT`].
     fn options(&self) -> &ToolOptions {
         ToolOptions::DEFAULT
     }
 
-    /// What the host must have registered for the tool to work; checked when the manager is built.
+    /// Values that the host must register; checked when the manager is built. Default: none.
     fn requirements(&self) -> &[Requirement] {
         &[]
     }
 
-    /// Checks the arguments and gives back the call, ready to run. Called again for every attempt.
+    /// Checks the arguments and returns the call, ready to run. Called again for every attempt.
     ///
     /// # Errors
     ///

@@ -102,7 +102,7 @@ impl From<Even> for u8 {
     }
 }
 
-/// The place and the words of the mistake in a value.
+/// Place and text of the mistake in a value.
 fn mistake_in(value: &Value) -> Option<(String, String)> {
     let refusal = All::deserialize(Reader::Value(value)).err()?;
     Some((refusal.path(), refusal.problem))
@@ -224,7 +224,7 @@ fn a_mistake_is_found_where_it_is() {
             "missing field `kind`",
         ),
         (
-            // What comes before its tag is read twice, and the second time without its place.
+            // serde reads content that comes before its tag twice, the second time without its place.
             deep("beside", json!([{"content": {"key": "x"}, "kind": "One"}])),
             "$.beside[0]",
             "invalid type: string \"x\", expected u16",
@@ -313,7 +313,7 @@ fn any_all() -> impl Strategy<Value = All> {
     )
 }
 
-/// What takes the place of some part, or stands beside it.
+/// Values that replace a part, or are added to it.
 fn any_intruder() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!(null)),
@@ -339,7 +339,7 @@ fn parts(value: &Value) -> usize {
     }
 }
 
-/// Changes the part with this number: puts something in its place, or beside what is in it, or takes something out of it.
+/// Changes the part with this number: replaces it, adds something to it, or removes something from it.
 fn spoil(value: &mut Value, number: &mut usize, intruder: &Value, how: u8) -> bool {
     if *number == 0 {
         match (value, how) {
