@@ -12,15 +12,16 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::future::BoxFuture;
 
-/// What a reader of a broadcast gets.
+/// Next item of a broadcast channel, or a gap.
 pub(crate) enum Received<T> {
     Item(T),
-    /// So many items were overwritten before they were read.
+    /// Number of items that were overwritten before they were read.
     Missed(u64),
 }
 
-/// Reads a broadcast channel. tokio's receiver can't be polled, so its future is kept, and with it the promise that
-/// dropping a `next` loses nothing.
+/// Stream over a broadcast channel.
+///
+/// tokio's receiver can't be polled, so the stream keeps the future of its `recv`. That also makes `next` cancel safe.
 pub(crate) struct BroadcastStream<T>(BoxFuture<'static, (Result<T, RecvError>, Receiver<T>)>);
 
 impl<T: Clone + Send + 'static> BroadcastStream<T> {
@@ -53,7 +54,7 @@ async fn receive<T: Clone>(mut receiver: Receiver<T>) -> (Result<T, RecvError>, 
     (receiver.recv().await, receiver)
 }
 
-/// The next item of a stream.
+/// Waits for the next item of a stream.
 pub(crate) async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
 }

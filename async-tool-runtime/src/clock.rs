@@ -1,25 +1,35 @@
-//! Time as the library sees it: milliseconds since the Unix epoch, moved by tokio's clock.
+//! Time in the library: milliseconds since the Unix epoch, advanced by tokio's clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-/// A point in time: whole milliseconds since the Unix epoch.
+/// Point in time: whole milliseconds since the Unix epoch.
 ///
-/// Journals and results hold timestamps, so they mean the same in another process.
+/// Journals and results hold timestamps, so their times mean the same in another process.
+///
+/// ```
+/// use async_tool_runtime::task::Timestamp;
+/// use std::time::Duration;
+///
+/// let accepted = Timestamp::from_millis(1_700_000_000_000);
+/// let deadline = accepted.after(Duration::from_secs(30));
+/// assert!(accepted < deadline);
+/// assert_eq!(deadline.since(accepted), Duration::from_secs(30));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// A timestamp from milliseconds since the Unix epoch.
+    /// Creates a timestamp from milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// What the system's clock says now. Where a test stops the time, that goes on.
+    /// Current time of the system clock. It goes on while a test has tokio's clock paused.
     pub(crate) fn of_system() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(since_epoch.as_secs().saturating_mul(1_000) + u64::from(since_epoch.subsec_millis()))
@@ -31,21 +41,30 @@ impl Timestamp {
         self.0
     }
 
-    /// How much later this is than `earlier`; zero if it isn't.
+    /// Time since `earlier`; zero if `earlier` is later than this.
+    ///
+    /// ```
+    /// use async_tool_runtime::task::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let (first, second) = (Timestamp::from_millis(100), Timestamp::from_millis(350));
+    /// assert_eq!(second.since(first), Duration::from_millis(250));
+    /// assert_eq!(first.since(second), Duration::ZERO);
+    /// ```
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This point moved by `by`.
+    /// The time that is `by` later; the latest possible time if it can't be represented.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
-/// Reads the system clock once and then counts with tokio's, so that it never runs backwards and stands still where
-/// a test pauses time.
+/// Clock that reads the system clock once and then counts with tokio's. So it never runs backwards, and stops where a test
+/// pauses time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: Timestamp,

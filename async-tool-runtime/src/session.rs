@@ -1,30 +1,54 @@
-//! The name of a conversation.
+//! Name of a conversation.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// Names one conversation: the return address of every task that it started.
+/// Name of one conversation: the return address of every task that it started.
 ///
-/// Any text the host likes; it is not shown to the model. Cheap to clone.
+/// Any text that the host chooses. The model never sees it. Cheap to clone.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, SessionId, async_tool, tools};
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let session = SessionId::new("user-7/chat-12");
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).session(session).start().await?;
+/// assert_eq!(agent.session().as_str(), "user-7/chat-12");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Arc<str>);
 
 impl SessionId {
-    /// A session named by the host.
+    /// Creates a session id from the host's name for it.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
 
-    /// A session with a random name (UUID v4).
+    /// Creates a session id with a random name (UUID v4).
+    ///
+    /// ```
+    /// use async_tool_runtime::SessionId;
+    ///
+    /// assert_ne!(SessionId::random(), SessionId::random());
+    /// ```
     #[must_use]
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string().into())
     }
 
-    /// The name.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! The immediate reply to a call.
+//! Acknowledgement: the immediate reply to a call.
 
 use std::sync::Arc;
 
@@ -9,17 +9,40 @@ use super::TaskStatus;
 use crate::id::{TaskId, TaskNo};
 use crate::tool::Arguments;
 
-/// Acknowledgement of a call that goes on in the background, for the model.
+/// Acknowledgement of a call that runs in the background, for the model.
 ///
-/// The acknowledgement carries no result, and says so: with a bare "accepted", small models make one up.
+/// It has no result, and says so: given a bare "accepted", small models invent a result.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+/// # use async_tool_runtime::task::{TaskAck, TaskNo, TaskSpec};
+/// # use serde_json::json;
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+/// let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call).with_number(TaskNo::new(1)))?;
+///
+/// let ack = task.ack();
+/// assert_eq!((&*ack.tool, ack.number), ("add", Some(TaskNo::new(1))));
+/// let answer = ack.to_model_json(); // for the provider, as the answer to `call_1`
+/// assert_eq!(answer["instruction"], TaskAck::INSTRUCTION);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskAck {
     /// The task.
     pub task: TaskId,
-    /// Its number in the session, where it has one.
+    /// Number of the task in the session, if it has one.
     pub number: Option<TaskNo>,
-    /// The name of the tool.
+    /// Name of the tool.
     pub tool: Arc<str>,
     /// The arguments as the model sent them.
     pub arguments: Arguments,
@@ -28,11 +51,11 @@ pub struct TaskAck {
 }
 
 impl TaskAck {
-    /// The instruction that goes with every acknowledgement.
+    /// Instruction to the model in every acknowledgement.
     pub const INSTRUCTION: &'static str = "Running in the background; there is no result yet. The result will be given to you when it is ready. \
          Go on with other work or answer the user. Do not guess, invent or announce the result before it is given to you.";
 
-    /// An acknowledgement of a task.
+    /// Creates an acknowledgement.
     #[must_use]
     pub fn new(
         task: TaskId,
@@ -50,8 +73,21 @@ impl TaskAck {
         }
     }
 
-    /// The acknowledgement as the model reads it: a JSON object with `task`, `tool`, `arguments`, `status` and
-    /// `instruction`. The task is named by its number where it has one, otherwise by its id.
+    /// The acknowledgement as the model reads it.
+    ///
+    /// A JSON object with `task`, `tool`, `arguments`, `status` and `instruction`. `task` is the task's number, or its id if it has
+    /// no number.
+    ///
+    /// ```
+    /// use async_tool_runtime::task::{TaskAck, TaskId, TaskNo, TaskStatus};
+    /// use serde_json::json;
+    ///
+    /// let arguments = json!({"query": "rust"});
+    /// let ack = TaskAck::new(TaskId::new(), Some(TaskNo::new(3)), "search", arguments.into(), TaskStatus::Queued);
+    /// let answer = ack.to_model_json();
+    /// assert_eq!(answer["task"], "t3");
+    /// assert_eq!(answer["status"], "queued");
+    /// ```
     #[must_use]
     pub fn to_model_json(&self) -> Value {
         let task = self

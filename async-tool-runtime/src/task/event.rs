@@ -1,4 +1,4 @@
-//! Task events, as a stream.
+//! Stream of task events.
 
 use std::{
     pin::Pin,
@@ -23,59 +23,131 @@ use crate::{
 };
 
 /// State of a task at one moment.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::TaskSpec, tools};
+/// # use serde_json::json;
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+/// let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+/// let snapshot = task.snapshot();
+/// assert_eq!(&*snapshot.tool, "add");
+/// assert!(snapshot.progress.is_none() && snapshot.request.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TaskSnapshot {
     /// The task.
     pub task: TaskId,
-    /// Its number in the session, where it has one.
+    /// Number of the task in the session, if it has one.
     pub number: Option<TaskNo>,
-    /// The task that submitted it, where it was a task.
+    /// The task that submitted it, if a task did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
-    /// The conversation that asked.
+    /// The conversation that made the call.
     pub session: SessionId,
-    /// The name of the tool.
+    /// Name of the tool.
     pub tool: Arc<str>,
-    /// Its status.
+    /// Status of the task.
     pub status: TaskStatus,
-    /// Time of its acceptance.
+    /// Time of acceptance.
     pub accepted: Timestamp,
-    /// Start of its first attempt.
+    /// Start of the first attempt; `None` before it.
     pub started: Option<Timestamp>,
     /// Latest progress report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,
-    /// Its open question, while its status is [`TaskStatus::InputRequired`].
+    /// Open question, while the status is [`TaskStatus::InputRequired`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<InputRequest>,
-    /// True once it was left to be completed from outside.
+    /// True once the function has left the task to be completed [from outside](crate::tool::ToolContext::defer).
     pub deferred: bool,
 }
 
-/// Something happened to a task.
+/// Change of a task's state.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::{TaskEvent, TaskSpec}, tools};
+/// # use serde_json::json;
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+/// let mut events = manager.events();
+/// # manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+/// while let Some(event) = events.next().await {
+///     match event {
+///         TaskEvent::Snapshot(open) => println!("{} open tasks", open.len()),
+///         TaskEvent::Accepted(task) => println!("{} waits for a slot", task.tool),
+///         TaskEvent::Started(task) => println!("{} runs", task.tool),
+///         TaskEvent::Progressed(task) => println!("{}: {:?}", task.tool, task.progress),
+///         TaskEvent::InputRequired(task) => println!("{} asks: {:?}", task.tool, task.request),
+///         TaskEvent::Settled(result) => {
+///             assert_eq!(result.outcome.value(), Some(&json!(5)));
+///             break;
+///         }
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TaskEvent {
-    /// All tasks that have not ended. Comes first, and again whenever the reader was too slow to see every event: so a
-    /// missed event can't leave an indicator wrong for good.
+    /// All tasks that have not ended.
+    ///
+    /// Comes first, and again after the reader was too slow to see every event. So a missed event can't leave an indicator
+    /// wrong for good.
     Snapshot(Vec<TaskSnapshot>),
     /// A task was accepted.
     Accepted(TaskSnapshot),
     /// A task got a slot and was started.
     Started(TaskSnapshot),
-    /// A tool said how far it has come. At most ten times a second for a task.
+    /// A tool reported progress. At most ten times a second for each task.
     Progressed(TaskSnapshot),
-    /// A task asks for an answer or for consent; `request` says what. If it is `None`, the question is open no more.
+    /// A task asks for an answer or for consent; `request` has the question. If it is `None`, the question is closed.
     InputRequired(TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }
 
-/// The events of a manager. A [`TaskEvent::Snapshot`] comes first.
+/// Stream of a manager's events. A [`TaskEvent::Snapshot`] comes first.
 ///
-/// An event that comes while the snapshot is taken may be in the snapshot and follow as an event too. The stream ends with its
-/// manager.
+/// An event that occurs while the snapshot is taken may be in the snapshot and also follow as an event. The stream ends when
+/// its manager is dropped.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncToolManager, async_tool, task::TaskEvent, tools};
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let mut events = manager.events();
+/// assert_eq!(events.next().await, Some(TaskEvent::Snapshot(vec![])));
+/// drop(manager);
+/// assert_eq!(events.next().await, None);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream does nothing until it is read"]
 pub struct TaskEventStream {
     take_snapshot: Box<dyn Fn() -> Vec<TaskSnapshot> + Send + Sync>,
@@ -96,6 +168,8 @@ impl TaskEventStream {
     }
 
     /// Waits for the next event; `None` when the manager is gone.
+    ///
+    /// The same as `StreamExt::next` of the crate `futures`, for programs without it.
     ///
     /// # Cancel safety
     ///

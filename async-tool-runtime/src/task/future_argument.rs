@@ -1,4 +1,4 @@
-//! Arguments that another task gives.
+//! Arguments that stand for another task's result.
 
 use std::fmt;
 
@@ -11,15 +11,16 @@ use crate::tool::{ToolError, describe, nearest, refuse, shorten};
 const TASK: &str = "$task";
 const POINTER: &str = "pointer";
 
-/// An argument that stands for what another task gives: `{"$task": "t3", "pointer": "/items/0/id"}`.
+/// Argument that stands for another task's result: `{"$task": "t3", "pointer": "/items/0/id"}`.
 ///
-/// Tools with [`futures`](crate::tool::ToolOptions::futures) take one in place of any value inside of their arguments, also of an item of a list
-/// and of a field of an object. `$task` is a task of the session by its number, `t3`, or a call of the same turn by its place, `#1`
-/// being the first. `pointer` is a JSON pointer (RFC 6901) into the result; without one, or with `null`, it is all of it. To a tool without
-/// the option such an object is data like any other.
+/// Tools with the option [`futures`](crate::tool::ToolOptions::futures) accept one in place of any value inside their arguments, also in
+/// lists and nested objects. For a tool without the option, such an object is ordinary data.
 ///
-/// The agent waits for the task and puts the value in before the call is bound, so the binder checks it as if the model had written it. A
-/// host with a loop of its own does the same:
+/// - `$task` names a task of the session by its number (`t3`), or a call of the same turn by its position (`#1` is the first).
+/// - `pointer` is a JSON pointer (RFC 6901) into the result. Absent or `null` means the whole result.
+///
+/// The agent waits for the task and fills in the value before it binds the call. So the binder checks the value as if the model
+/// had written it. A host with a loop of its own does the same:
 ///
 /// ```
 /// use async_tool_runtime::{task::{FutureArgument, TaskRef}, TaskNo};
@@ -38,31 +39,52 @@ const POINTER: &str = "pointer";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FutureArgument {
-    /// Its position in the arguments, as a JSON pointer.
+    /// Position in the arguments, as a JSON pointer.
     pub position: String,
-    /// Whose result it stands for.
+    /// The task or call that supplies the result.
     pub source: TaskRef,
-    /// The part of the result that it stands for, as a JSON pointer; empty: all of it.
+    /// Part of the result, as a JSON pointer; empty for the whole result.
     pub pointer: String,
 }
 
 /// Name of a task, as a model writes it in a [`FutureArgument`].
+///
+/// ```
+/// use async_tool_runtime::task::{FutureArgument, TaskNo, TaskRef};
+/// use serde_json::json;
+///
+/// let arguments = json!({"from": {"$task": "t3"}, "to": {"$task": "#2"}});
+/// let sources: Vec<TaskRef> = FutureArgument::find(&arguments)?.iter().map(|future| future.source).collect();
+/// assert_eq!(sources, [TaskRef::Number(TaskNo::new(3)), TaskRef::Call(2)]);
+/// assert_eq!(sources[1].to_string(), "#2");
+/// # Ok::<_, async_tool_runtime::ToolError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum TaskRef {
-    /// A task of the session by its number: `t3`.
+    /// Task of the session, by its number: `t3`.
     Number(TaskNo),
-    /// A call of the same turn by its place; the first is 1: `#1`.
+    /// Call of the same turn, by its position; the first is 1: `#1`.
     Call(usize),
 }
 
 impl FutureArgument {
-    /// Finds the futures in the arguments of a call, in the order in which they stand there.
+    /// Finds the futures in the arguments of a call, in document order.
+    ///
+    /// ```
+    /// use async_tool_runtime::task::FutureArgument;
+    /// use serde_json::json;
+    ///
+    /// assert_eq!(FutureArgument::find(&json!({"city": "Rome"}))?, []);
+    /// let error = FutureArgument::find(&json!({"city": {"$task": 3}})).unwrap_err();
+    /// assert!(error.model_message().contains("at `$.city`: expected `$task` to be a task such as `t3`"));
+    /// # Ok::<_, async_tool_runtime::ToolError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ToolErrorKind::InvalidArguments`](crate::tool::ToolErrorKind::InvalidArguments): an object with the key `$task` isn't a future, or stands for the
-    /// arguments as a whole. The message says where, what was expected and what came.
+    /// [`ToolErrorKind::InvalidArguments`](crate::tool::ToolErrorKind::InvalidArguments): an object with the key `$task` isn't a future, or it
+    /// stands for the arguments as a whole. The message names the position, the expected form, and the value found.
     pub fn find(arguments: &Value) -> Result<Vec<Self>, ToolError> {
         let mut found = Vec::new();
         let mut place = Place::default();
@@ -73,14 +95,27 @@ impl FutureArgument {
         Ok(found)
     }
 
-    /// The arguments with every future replaced by what it stands for; `values` gives the result that one points into. What is put
-    /// in is data: a future inside of it stays what it is, so don't look for futures again.
+    /// Returns the arguments with every future replaced by its value.
+    ///
+    /// `values` supplies the result that a future points into. A filled-in value is data: an object with `$task` inside it stays as it
+    /// is, so don't search the output for futures again.
+    ///
+    /// ```
+    /// use async_tool_runtime::task::FutureArgument;
+    /// use serde_json::json;
+    ///
+    /// let result = json!({"items": [7, 8]});
+    /// let error = FutureArgument::fill(&json!({"id": {"$task": "t3", "pointer": "/item/0"}}), |_| Ok(&result)).unwrap_err();
+    /// assert!(error.model_message().contains("the result of `t3` has nothing at `/item/0`"));
+    /// assert!(error.model_message().contains("did you mean `items`?"));
+    /// ```
     ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find), whatever `values` gives, and
-    /// [`ToolErrorKind::InvalidArguments`](crate::tool::ToolErrorKind::InvalidArguments) where there is nothing at the pointer: the message names
-    /// the task and the pointer, and says what is there.
+    /// - The errors of [`find`](Self::find).
+    /// - Any error of `values`, unchanged.
+    /// - [`ToolErrorKind::InvalidArguments`](crate::tool::ToolErrorKind::InvalidArguments) if the result has nothing at the pointer. The
+    ///   message names the task, the pointer, and the value that is there.
     pub fn fill<'a>(
         arguments: &Value,
         mut values: impl FnMut(&Self) -> Result<&'a Value, ToolError>,
@@ -150,7 +185,7 @@ impl fmt::Display for TaskRef {
     }
 }
 
-/// A place in the arguments, as a JSON pointer and in the form of the binder's errors.
+/// Position in the arguments, as a JSON pointer and as a path in the form of the binder's errors.
 #[derive(Default)]
 struct Place {
     pointer: String,
@@ -158,7 +193,7 @@ struct Place {
 }
 
 impl Place {
-    /// Goes one step down, does `f`, and comes back.
+    /// Runs `f` one level deeper, then restores the position.
     fn within<T>(&mut self, segment: &str, step: &str, f: impl FnOnce(&mut Self) -> T) -> T {
         let (pointer, path) = (self.pointer.len(), self.path.len());
         self.pointer.push('/');
@@ -175,7 +210,7 @@ impl Place {
     }
 }
 
-/// A copy of `value` with each future replaced by what `replace` gives for it.
+/// Copies `value`, with each future replaced by the result of `replace`.
 fn walk(
     value: &Value,
     place: &mut Place,
@@ -208,7 +243,7 @@ fn walk(
     }
 }
 
-/// Says that a pointer leads nowhere, and what there is where it still leads somewhere.
+/// Error text for a pointer without a target: describes the value at its longest prefix that has one.
 fn nothing_there(future: &FutureArgument, result: &Value) -> String {
     const SHOWN: usize = 20;
     let FutureArgument { source, pointer, .. } = future;
@@ -223,7 +258,7 @@ fn nothing_there(future: &FutureArgument, result: &Value) -> String {
     let there = match value {
         Value::Object(object) if object.is_empty() => "an object without keys".to_owned(),
         Value::Object(object) => {
-            // Sorted, because a feature of serde_json, which any crate in the program can turn on, keeps the order in which they came.
+            // Sorted, because any crate in the program can turn on serde_json's `preserve_order`, and the text must not depend on it.
             let mut keys: Vec<&String> = object.keys().collect();
             keys.sort_unstable();
             let keys: Vec<_> = keys
@@ -273,7 +308,7 @@ mod tests {
     fn futures_are_found_wherever_a_value_may_be() {
         assert_eq!(found(json!({"a": 1, "b": [null, {"c": "$task"}]})), []);
         assert_eq!(found(json!({"a": {"$task": "t3"}})), [part("/a", "t3", "")]);
-        // What strict modes make a model write for what it would leave out.
+        // Strict modes make a model write `null` for an absent field.
         assert_eq!(
             found(json!({"a": {"$task": "t3", "pointer": null}})),
             [part("/a", "t3", "")]
@@ -364,7 +399,7 @@ mod tests {
                 format!("invalid arguments at `$.a`: the result of `t3` has nothing at `{pointer}`: {expected}");
             assert_eq!(error.model_message(), expected);
         }
-        // In the order of the keys, whatever serde_json's features are, the message is short.
+        // The message stays short for any order of the keys.
         let wide: Value = (0..1000).map(|key| (format!("{key:0>100}"), json!(1))).collect();
         let arguments = json!({"a": {"$task": "t3", "pointer": format!("/{}", "x/".repeat(10_000))}});
         let error = FutureArgument::fill(&arguments, |_| Ok(&wide)).map(|_| ()).unwrap_err();

@@ -1,14 +1,36 @@
-//! One background execution: its names, its status and how it ended.
+//! Tasks as data: ids, status, outcome, result and events of one background execution.
+//!
+//! ```
+//! # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::{TaskOutcome, TaskSpec}, tools};
+//! # use serde_json::json;
+//! # /// Adds two numbers.
+//! # #[async_tool(effect = "read")]
+//! # fn add(a: i64, b: i64) -> i64 {
+//! #     a + b
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+//! let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+//! let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+//!
+//! let result = task.outcome().await;
+//! assert_eq!(result.outcome, TaskOutcome::Completed(json!(5)));
+//! assert!(result.status().is_terminal());
+//! assert_eq!(result.attempts, 1);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Invariants
 //!
-//! 1. A task that was accepted ends in exactly one [`AsyncTaskResult`]; the first writer wins. Everything that waits for
-//!    a task relies on it: a task without an end would wait for ever, one with two could be told twice.
+//! 1. An accepted task ends in exactly one [`AsyncTaskResult`]; the first writer wins. All code that waits for a task relies on
+//!    it: without an end it would wait forever, and with two ends the model could be told twice.
 //! 2. A terminal [`TaskStatus`] never changes again.
-//! 3. [`TaskNo`] is all a model ever sees of a task's name: short, cheap in tokens, and without meaning in another
-//!    session, so a model can't name a task that isn't its own.
+//! 3. A model sees only the [`TaskNo`] of a task. It is short, cheap in tokens, and means nothing in another session, so a model
+//!    can't name a task of another session.
 //!
-//! Absent on purpose: the code that runs tasks (`manager/`), and anything about who reads the result (`agent/`).
+//! Absent on purpose: the code that runs tasks (`manager/`), and the code that passes results to a model (`agent/`).
 
 mod ack;
 mod event;

@@ -7,6 +7,24 @@ use super::TaskStatus;
 use crate::tool::ToolError;
 
 /// Outcome of a task. A timeout is `Failed` with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
+///
+/// ```
+/// use async_tool_runtime::TaskOutcome;
+/// use serde_json::json;
+///
+/// fn summary(outcome: &TaskOutcome) -> String {
+///     match outcome {
+///         TaskOutcome::Completed(value) => format!("returned {value}"),
+///         TaskOutcome::Failed(error) => format!("failed: {}", error.message()),
+///         TaskOutcome::Cancelled(reason) => format!("stopped: {reason}"),
+///         TaskOutcome::Unknown(reason) => format!("check its effects: {reason}"),
+///         _ => "ended".to_owned(),
+///     }
+/// }
+///
+/// assert_eq!(summary(&TaskOutcome::Completed(json!(5))), "returned 5");
+/// assert_eq!(summary(&TaskOutcome::Cancelled("not needed".into())), "stopped: not needed");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status", content = "value")]
 #[non_exhaustive]
@@ -15,14 +33,20 @@ pub enum TaskOutcome {
     Completed(Value),
     /// The tool failed, or could not be run.
     Failed(ToolError),
-    /// The task was told to stop, for this reason. What the tool had done by then stays done.
+    /// The task was told to stop, for this reason. Effects before the stop remain.
     Cancelled(String),
-    /// The end is unknown, for this reason: its effects may or may not have happened.
+    /// The end is unknown, for this reason. The tool's effects may or may not have happened.
     Unknown(String),
 }
 
 impl TaskOutcome {
-    /// The status that a task with this outcome has.
+    /// Terminal status of a task with this outcome. `Unknown` counts as failed.
+    ///
+    /// ```
+    /// use async_tool_runtime::{TaskOutcome, TaskStatus};
+    ///
+    /// assert_eq!(TaskOutcome::Unknown("the worker is gone".into()).status(), TaskStatus::Failed);
+    /// ```
     #[must_use]
     pub const fn status(&self) -> TaskStatus {
         match self {
@@ -38,7 +62,15 @@ impl TaskOutcome {
         matches!(self, Self::Completed(_))
     }
 
-    /// The value the tool returned, if it did.
+    /// The returned value; `None` for any other outcome.
+    ///
+    /// ```
+    /// use async_tool_runtime::TaskOutcome;
+    /// use serde_json::json;
+    ///
+    /// assert_eq!(TaskOutcome::Completed(json!([1, 2])).value(), Some(&json!([1, 2])));
+    /// assert_eq!(TaskOutcome::Cancelled("not needed".into()).value(), None);
+    /// ```
     #[must_use]
     pub const fn value(&self) -> Option<&Value> {
         match self {
@@ -47,7 +79,14 @@ impl TaskOutcome {
         }
     }
 
-    /// The error the task failed with, if it did.
+    /// The error of a failed task; `None` for any other outcome.
+    ///
+    /// ```
+    /// use async_tool_runtime::{TaskOutcome, ToolError, ToolErrorKind};
+    ///
+    /// let outcome = TaskOutcome::Failed(ToolError::new(ToolErrorKind::Timeout, "no answer within 30 s"));
+    /// assert_eq!(outcome.error().map(ToolError::kind), Some(ToolErrorKind::Timeout));
+    /// ```
     #[must_use]
     pub const fn error(&self) -> Option<&ToolError> {
         match self {

@@ -1,34 +1,49 @@
-//! The beginning of a result that is too large for the model.
+//! Preview of a result that is too large for the model.
 
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The beginning of a result that is larger than the model is to be given at once. The record keeps the whole.
+/// Beginning of a result that exceeds its size limit. The record keeps the whole result.
+///
+/// ```
+/// use async_tool_runtime::task::{AsyncTaskResult, TaskNo, TaskOutcome, TaskSpec, Timestamp, Timing};
+/// use async_tool_runtime::{SessionId, ToolCall};
+/// use serde_json::json;
+///
+/// let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "read_log", json!({}))).with_number(TaskNo::new(3));
+/// let now = Timestamp::from_millis(0);
+/// let outcome = TaskOutcome::Completed(json!("0123456789"));
+/// let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 1).with_limit(6);
+///
+/// let preview = result.preview.expect("the value takes 12 bytes of JSON");
+/// assert_eq!((&*preview.text, preview.bytes, &*preview.handle), ("0123", 12, "t3"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResultPreview {
-    /// The beginning, cut between two characters: of the text if the value is a string or the task has failed, else of the value's
-    /// compact JSON.
+    /// The beginning, cut between two characters.
+    ///
+    /// A part of the text itself if the value is a string or the task has failed; otherwise a part of the value's compact JSON.
     pub text: String,
-    /// Size of the whole, in bytes of JSON.
+    /// Size of the whole result, in bytes of JSON.
     pub bytes: usize,
-    /// Name of the whole for the model: the task's number, such as `t3`, or its id if it has none.
+    /// Name by which the model can ask for the whole result: the task's number, such as `t3`, or its id if it has no number.
     pub handle: String,
 }
 
 impl ResultPreview {
-    /// The instruction that goes with every preview.
+    /// Instruction to the model in every preview.
     pub const NOTE: &'static str = "This is only the beginning of the result, which is too large to be shown. The whole is kept under the handle. \
          Do not guess or invent the rest.";
 
-    /// The beginning of `value`, if its JSON has more than `limit` bytes.
+    /// Preview of `value`, if its JSON has more than `limit` bytes.
     pub(crate) fn of_value(value: &Value, limit: usize, handle: impl FnOnce() -> String) -> Option<Self> {
         if let Value::String(text) = value {
             return Self::of_text(text, limit, handle);
         }
-        // Most results are small: they are counted and not copied.
+        // Counted first without a copy, because most results are small.
         let mut size = Size(0);
         write_json(value, &mut size);
         let Size(bytes) = size;
@@ -47,8 +62,8 @@ impl ResultPreview {
         })
     }
 
-    /// The beginning of `text`, if it has more than `limit` bytes as a JSON string. What is shown fits in the limit as JSON, so it is
-    /// never the whole.
+    /// Preview of `text`, if it has more than `limit` bytes as a JSON string. The preview's text as JSON fits in the limit, so it is
+    /// never the whole text.
     pub(super) fn of_text(text: &str, limit: usize, handle: impl FnOnce() -> String) -> Option<Self> {
         let quotes = 2;
         let (mut bytes, mut end) = (quotes, 0);
@@ -66,6 +81,21 @@ impl ResultPreview {
     }
 
     /// The preview as the model reads it in place of a value: a JSON object with `preview`, `bytes`, `handle` and `note`.
+    ///
+    /// ```
+    /// use async_tool_runtime::task::{AsyncTaskResult, ResultPreview, TaskOutcome, TaskSpec, Timestamp, Timing};
+    /// use async_tool_runtime::{SessionId, ToolCall};
+    /// use serde_json::json;
+    ///
+    /// let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "list", json!({})));
+    /// let now = Timestamp::from_millis(0);
+    /// let outcome = TaskOutcome::Completed(json!([1, 2, 3]));
+    /// let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 1).with_limit(4);
+    ///
+    /// let shown = result.preview.expect("the value takes 7 bytes of JSON").to_model_json();
+    /// assert_eq!(shown["preview"], "[1,2");
+    /// assert_eq!(shown["note"], ResultPreview::NOTE);
+    /// ```
     #[must_use]
     pub fn to_model_json(&self) -> Value {
         json!({
@@ -76,13 +106,13 @@ impl ResultPreview {
         })
     }
 
-    /// The preview as the model reads it in place of a message.
+    /// The preview as the model reads it in place of an error message.
     pub(super) fn to_model_text(&self) -> String {
         format!("{}… (cut off here; the whole has {} bytes)", self.text, self.bytes)
     }
 }
 
-/// Bytes that a character takes in a JSON string, as `serde_json` writes it.
+/// Bytes of a character in a JSON string, as `serde_json` writes it.
 const fn width(letter: char) -> usize {
     match letter {
         '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
@@ -91,12 +121,14 @@ const fn width(letter: char) -> usize {
     }
 }
 
-/// A value can always be written; only a writer that has enough of it fails, and is done then.
+/// Writes a value until the writer refuses more.
+///
+/// Writing a [`Value`] can't fail by itself, so an error only means that [`Head`] is full.
 fn write_json(value: &Value, to: impl io::Write) {
     let _has_enough = serde_json::to_writer(to, value);
 }
 
-/// Counts what is written.
+/// Counts written bytes.
 struct Size(usize);
 
 impl io::Write for &mut Size {
@@ -110,7 +142,7 @@ impl io::Write for &mut Size {
     }
 }
 
-/// Keeps the beginning of what is written, and refuses the rest, so that it isn't written at all.
+/// Keeps the first `room` bytes and refuses the rest, so that serde_json stops early.
 struct Head {
     bytes: Vec<u8>,
     room: usize,
@@ -121,7 +153,7 @@ impl io::Write for &mut Head {
         let taken = bytes.len().min(self.room);
         self.bytes.extend_from_slice(&bytes[..taken]);
         self.room -= taken;
-        // None taken is an error to whoever writes.
+        // `write_all` turns 0 into an error, which ends the serialisation.
         Ok(taken)
     }
 
@@ -141,7 +173,7 @@ mod tests {
     #[test]
     fn a_value_is_shown_whole_up_to_the_limit_and_cut_between_characters_beyond() {
         let table = [
-            // Strings: the text without its quotes, which count.
+            // Strings: the text without its quotes; the quotes count.
             (json!("abcd"), 6, None),
             (json!("abcd"), 5, Some(("abc", 6))),
             (json!("abcd"), 2, Some(("", 6))),

@@ -1,4 +1,4 @@
-//! The record of a task that has ended.
+//! Record of an ended task.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -15,45 +15,69 @@ use crate::{
     tool::{Arguments, ToolError},
 };
 
-/// The record of a task that has ended: what was asked, how it ended, and when.
+/// Record of an ended task: its call, its outcome and its times.
 ///
-/// It stands on its own, because whoever reads it may be elsewhere by then.
+/// Complete in itself, because the reader may no longer have the call at hand.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::TaskSpec, tools};
+/// # use serde_json::json;
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+/// let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+/// let result = task.outcome().await;
+///
+/// assert_eq!((&*result.tool, result.call.as_str()), ("add", "call_1"));
+/// assert_eq!(result.arguments["a"], 2);
+/// assert_eq!(result.outcome.value(), Some(&json!(5)));
+/// println!("{} took {:?}", result.tool, result.timing.elapsed());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AsyncTaskResult {
     /// The task.
     pub task: TaskId,
-    /// Its number in the session, where it has one.
+    /// Number of the task in the session, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<TaskNo>,
-    /// The conversation that asked: where the result goes.
+    /// The conversation that made the call; it receives the result.
     pub session: SessionId,
-    /// The task that had submitted it, where it was a task, or the call that its agent worked for.
+    /// The task that submitted this one, or the task that its agent works for as a tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
-    /// The call that the task carries out.
+    /// The provider's id of the call.
     pub call: CallId,
-    /// The name of the tool.
+    /// Name of the tool.
     pub tool: Arc<str>,
     /// The arguments as the model sent them.
     pub arguments: Arguments,
-    /// Its outcome.
+    /// Outcome of the task, always whole.
     pub outcome: TaskOutcome,
     /// Times of acceptance, start and end.
     pub timing: Timing,
-    /// Starts of the tool; 0 if it never ran.
+    /// Number of times the tool was started; 0 if it never ran.
     pub attempts: u32,
-    /// Preview that the model is shown in place of a result that is too large; `None` if it is shown all of it.
+    /// Preview that the model sees in place of a result that is too large; `None` if the model sees the whole result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Box<ResultPreview>>,
-    /// True if a part of the outcome was a secret, and was replaced before the record was written down: so it is in a record that comes from a
-    /// journal. It must not be worked with.
+    /// True if a secret in the outcome was replaced before the record was written to a journal.
+    ///
+    /// Only records read from a journal have it. Such an outcome is incomplete; don't compute with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
 }
 
 impl AsyncTaskResult {
-    /// The record of a task that ended like this, for hosts that run tasks themselves.
+    /// Creates the record of an ended task, for hosts that run tasks themselves.
     #[must_use]
     pub fn new(spec: &TaskSpec, outcome: TaskOutcome, timing: Timing, attempts: u32) -> Self {
         Self {
@@ -72,10 +96,12 @@ impl AsyncTaskResult {
         }
     }
 
-    /// The same record, of which the model is shown `bytes` bytes of JSON at most: of a larger value it is shown the beginning, how
-    /// large the whole is, and by what name it is kept. The outcome stays whole. What is said of a failure is cut likewise.
+    /// Limits what the model sees of the outcome to `bytes` bytes of JSON.
     ///
-    /// Only the value counts; what goes with it (the call, the arguments, the times) is not in the limit.
+    /// Of a larger value, the model sees a [`preview`](Self::preview): the beginning, the size of the whole, and the name under which
+    /// it is kept. The message of a failure is cut likewise. The outcome itself stays whole.
+    ///
+    /// Only the value or message counts towards the limit; the call, the arguments and the times don't.
     ///
     /// ```
     /// use async_tool_runtime::{
@@ -100,7 +126,7 @@ impl AsyncTaskResult {
         self
     }
 
-    /// See [`with_limit`](Self::with_limit).
+    /// As [`with_limit`](Self::with_limit), in place.
     pub(crate) fn limit(&mut self, bytes: usize) {
         let handle = || {
             self.number
@@ -114,13 +140,13 @@ impl AsyncTaskResult {
         self.preview = preview.map(Box::new);
     }
 
-    /// The value of the outcome as the model is shown it.
+    /// The outcome's value as the model sees it.
     pub(crate) fn shown_value<'a>(&self, value: &'a Value) -> Cow<'a, Value> {
         let preview = self.preview.as_ref();
         preview.map_or(Cow::Borrowed(value), |preview| Cow::Owned(preview.to_model_json()))
     }
 
-    /// The error of the outcome as the model is shown it.
+    /// The outcome's error as the model sees it.
     pub(crate) fn shown_error(&self, error: &ToolError) -> Value {
         let mut shown = json!({
             "kind": error.kind(),
@@ -133,13 +159,13 @@ impl AsyncTaskResult {
         shown
     }
 
-    /// The message of the outcome as the model is shown it.
+    /// The outcome's message as the model sees it.
     pub(crate) fn shown_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let preview = self.preview.as_ref();
         preview.map_or(Cow::Borrowed(text), |preview| Cow::Owned(preview.to_model_text()))
     }
 
-    /// The terminal status of the task.
+    /// Terminal status of the task.
     #[must_use]
     pub const fn status(&self) -> TaskStatus {
         self.outcome.status()

@@ -1,21 +1,36 @@
-//! Why a message to a task was not kept.
+//! Error of sending a message to a task.
 
 use std::fmt;
 
-/// A message was not accepted.
+/// Refusal of a message to a task.
 ///
-/// There is no error for a tool that doesn't read its messages: whether one does is known only when it asks. What it never reads is
-/// dropped when it ends.
+/// A tool that never reads its messages causes no error, because the manager can't know that in advance. Unread messages are
+/// dropped when the tool ends.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncToolManager, async_tool, tools};
+/// use async_tool_runtime::task::{SendError, TaskId};
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+///
+/// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let refusal = manager.send(TaskId::new(), "use the newest data");
+/// assert_eq!(refusal, Err(SendError::NotFound));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The manager knows no such task.
+    /// The manager doesn't know the task, or has forgotten it since it ended.
     NotFound,
-    /// The function has ended: the task is settled, or waits to be completed [from outside](crate::tool::ToolContext::defer).
+    /// The function has returned: the task has ended, or waits to be completed [from outside](crate::tool::ToolContext::defer).
     Ended,
-    /// 64 messages wait that the tool hasn't read.
+    /// 64 messages are unread.
     Full,
-    /// The task runs on a [`Backend`](crate::backend::Backend), where no message reaches it.
+    /// The task runs on a [`Backend`](crate::backend::Backend), which messages can't reach.
     Unsupported,
 }
 

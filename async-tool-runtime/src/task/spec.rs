@@ -8,44 +8,58 @@ use crate::{
     tool::ToolCall,
 };
 
-/// A task as data: all that another process needs to run it and to send the outcome home.
+/// Task as data: all that another process needs to run the task and to return the outcome.
+///
+/// ```
+/// use async_tool_runtime::{SessionId, ToolCall, task::TaskSpec};
+/// use serde_json::json;
+///
+/// let call = ToolCall::new("call_1", "search", json!({"query": "rust"}));
+/// let spec = TaskSpec::new(SessionId::new("user-7"), call);
+/// let wire = serde_json::to_string(&spec)?; // to a worker in another process
+/// let received: TaskSpec = serde_json::from_str(&wire)?;
+/// assert_eq!(received, spec);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskSpec {
-    /// The name of the task, and its idempotency key: submitting a task that the manager or backend remembers changes nothing.
+    /// Id of the task, and its idempotency key. Submitting an id again that the manager or backend remembers changes nothing.
     pub task: TaskId,
-    /// Its number in the session, where it has one.
+    /// Number of the task in the session, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<TaskNo>,
-    /// The conversation that asked: the return address.
+    /// The conversation that made the call; it receives the outcome.
     pub session: SessionId,
-    /// The turn that asked, where there is one.
+    /// The turn that made the call, if a model did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnNo>,
-    /// The task that submitted this one, where it was a task: its result goes there. Or the call that the agent whose task this is
-    /// works for: its result goes to that agent's session.
+    /// Parent task, in one of two cases.
+    ///
+    /// - A task submitted this one: the result goes to that task.
+    /// - The agent of this task's session works as a tool: this is the task it works for, and the result goes to the agent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
-    /// Key for services that do a thing once per key; `None`: the task's id.
+    /// Key for services that act once per key; `None` means the task's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
-    /// The call to carry out.
+    /// The call to run.
     pub call: ToolCall,
     /// Number of the attempt; the first is 1.
     pub attempt: u32,
-    /// Time at which the caller stops waiting: a task that gets its slot later, or runs longer, fails.
+    /// Time at which the caller stops waiting. A task that gets its slot later, or runs longer, fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
 }
 
 impl TaskSpec {
-    /// A first attempt at `call`, with a new id, without a number or a deadline.
+    /// Creates a first attempt at `call`, with a new id and without number, turn or deadline.
     #[must_use]
     pub fn new(session: SessionId, call: ToolCall) -> Self {
         Self::named(TaskId::new(), session, call)
     }
 
-    /// A first attempt under this id.
+    /// Creates a first attempt with this id.
     pub(crate) const fn named(task: TaskId, session: SessionId, call: ToolCall) -> Self {
         Self {
             task,
@@ -60,26 +74,48 @@ impl TaskSpec {
         }
     }
 
-    /// True if the session hears of it: a task below another reports to that, unless it is one of the session's own.
+    /// True if the result goes to the session. That of a child task goes to its parent, unless the child has a number in the session.
     pub(crate) const fn is_of_session(&self) -> bool {
         self.parent.is_none() || self.number.is_some()
     }
 
-    /// Sets the id.
+    /// Sets the id, so that a repeated submit is recognised.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use async_tool_runtime::task::{TaskId, TaskSpec};
+    /// # use serde_json::json;
+    /// # /// Adds two numbers.
+    /// # #[async_tool(effect = "read")]
+    /// # fn add(a: i64, b: i64) -> i64 {
+    /// #     a + b
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+    /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+    /// let spec = TaskSpec::new(SessionId::new("s"), call).with_task(TaskId::from_u128(7));
+    /// let first = manager.submit_task(spec.clone())?;
+    /// let again = manager.submit_task(spec)?;
+    /// assert_eq!(again.id(), first.id());
+    /// assert_eq!(again.outcome().await.attempts, 1); // the tool ran once
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_task(mut self, task: TaskId) -> Self {
         self.task = task;
         self
     }
 
-    /// Sets the number that the model can use.
+    /// Sets the number by which the model names the task.
     #[must_use]
     pub fn with_number(mut self, number: TaskNo) -> Self {
         self.number = Some(number);
         self
     }
 
-    /// Sets the turn that asked.
+    /// Sets the turn that made the call.
     #[must_use]
     pub fn with_turn(mut self, turn: TurnNo) -> Self {
         self.turn = Some(turn);
@@ -93,7 +129,18 @@ impl TaskSpec {
         self
     }
 
-    /// Sets the deadline: past it, the task fails with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
+    /// Sets the deadline, past which the task fails with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
+    ///
+    /// ```
+    /// use async_tool_runtime::{SessionId, ToolCall, task::{TaskSpec, Timestamp}};
+    /// use serde_json::json;
+    /// use std::time::Duration;
+    ///
+    /// # let request_arrived = Timestamp::from_millis(1_000);
+    /// let call = ToolCall::new("call_1", "search", json!({"query": "rust"}));
+    /// let spec = TaskSpec::new(SessionId::new("s"), call).with_deadline(request_arrived.after(Duration::from_secs(30)));
+    /// assert_eq!(spec.deadline, Some(Timestamp::from_millis(31_000)));
+    /// ```
     #[must_use]
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);

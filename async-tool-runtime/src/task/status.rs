@@ -6,6 +6,21 @@ use serde::{Deserialize, Serialize};
 
 /// Status of a task, in MCP's words.
 ///
+/// ```
+/// use async_tool_runtime::TaskStatus;
+///
+/// let icon = |status| match status {
+///     TaskStatus::Queued => "…",
+///     TaskStatus::Running => "▶",
+///     TaskStatus::InputRequired => "?",
+///     TaskStatus::Completed => "✓",
+///     TaskStatus::Failed => "✗",
+///     TaskStatus::Cancelled => "■",
+///     _ => " ",
+/// };
+/// assert_eq!(icon(TaskStatus::Running), "▶");
+/// ```
+///
 /// | here | MCP tasks | OpenAI Responses | A2A |
 /// |---|---|---|---|
 /// | `Queued` | `working` | `queued` | `submitted` |
@@ -22,26 +37,39 @@ use serde::{Deserialize, Serialize};
 pub enum TaskStatus {
     /// Accepted, and waiting for a slot.
     Queued,
-    /// The tool is at work.
+    /// The tool runs.
     Running,
     /// The tool waits for an answer from outside.
     InputRequired,
     /// Ended with a value.
     Completed,
-    /// Ended with an error; also where it isn't known how it ended.
+    /// Ended with an error, or with an unknown outcome.
     Failed,
-    /// Ended because it was told to.
+    /// Ended because it was told to stop.
     Cancelled,
 }
 
 impl TaskStatus {
     /// True if the task has ended. A terminal status never changes.
+    ///
+    /// ```
+    /// use async_tool_runtime::TaskStatus;
+    ///
+    /// assert!(TaskStatus::Failed.is_terminal());
+    /// assert!(!TaskStatus::InputRequired.is_terminal());
+    /// ```
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
 
-    /// The status in lower case, as it is serialised.
+    /// The status in snake case, as it is serialised.
+    ///
+    /// ```
+    /// use async_tool_runtime::TaskStatus;
+    ///
+    /// assert_eq!(TaskStatus::InputRequired.as_str(), "input_required");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
