@@ -1,4 +1,4 @@
-//! The promises, checked by somebody who reads the journal and nothing else.
+//! Independent check of the promises, from the journal alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,27 +16,31 @@ use crate::{
     tool::CallId,
 };
 
-/// Checks that a journal keeps the promises of a session. The journal may end anywhere; if it ends with [`Entry::Closed`], nothing may
-/// be left open.
+/// Checks that a journal keeps the promises of a session.
 ///
-/// - Turns are numbered without gaps and never overlap. A turn ends with the calls that were accepted in it, and each of them gets
-///   one answer before the next turn starts.
-/// - Tasks are numbered without gaps. A task is accepted before anything else is said of it, and settled once.
-/// - A result is told once, after it was settled: as an answer, in place of an acknowledgement that no turn has seen, in a report of the
-///   `task` tool, or in a delivery. Or it is dropped, for a reason, which after an acknowledgement happens only at the session's end.
-/// - The text of a delivery holds the results it says it holds, in one frame.
-/// - What was pruned stays pruned.
-/// - A turn that is broken off for a result is followed by one that has the result.
-/// - A session that closes takes in nothing new, and is closed when all its tasks have ended and are told, dropped or let go of.
+/// The journal may end anywhere. If it ends with [`Entry::Closed`], nothing may be left open.
 ///
-/// It shares no code with [`Ledger`](crate::agent::Ledger), which keeps the same rules for the live agent: a mistake would have to be made twice.
+/// - Turns are numbered without gaps and never overlap. A turn ends with the calls that were accepted in it. Each call gets one answer
+///   before the next turn starts.
+/// - Tasks are numbered without gaps. A task is accepted before any other entry names it, and settled once.
+/// - A result is told once, after it was settled: as an answer, in a report of the `task` tool, in a delivery, or in place of an
+///   acknowledgement that no turn has seen.
+/// - A result that is not told is dropped with a reason. After an acknowledgement, that happens only at the session's end.
+/// - The text of a delivery holds exactly the results that its entry names, in one frame.
+/// - Pruned messages stay pruned.
+/// - A turn that was interrupted for a result is followed by a turn that has the result.
+/// - A closing session accepts nothing new. It is closed when all its tasks have ended or are detached, and all results are told
+///   or dropped.
+///
+/// It shares no code with [`Ledger`](crate::agent::Ledger), which keeps the same rules for the live agent. So a bug would have to be made
+/// twice to stay unseen.
 ///
 /// # Errors
 ///
 /// [`PromiseError`]: the first entry that breaks a promise.
 ///
 /// ```
-/// use async_tool_runtime::{journal::Entry, task::{Timestamp, TurnNo}, testing::check_journal};
+/// use async_tool_runtime::{journal::{Entry, check_journal}, task::{Timestamp, TurnNo}};
 ///
 /// let at = Timestamp::from_millis(0);
 /// let mut journal = vec![Entry::Opened { nonce: "n".into(), works_for: None, at }, Entry::TurnStarted { turn: TurnNo::new(1), at }];
@@ -45,8 +49,8 @@ use crate::{
 /// journal.push(Entry::TurnStarted { turn: TurnNo::new(2), at });
 /// let violation = check_journal(&journal).unwrap_err();
 /// assert_eq!(violation.seq().as_u64(), 3);
-/// assert!(violation.to_string().contains("turn 1 has not come to its end"));
-/// # Ok::<(), async_tool_runtime::testing::PromiseError>(())
+/// assert!(violation.to_string().contains("turn 2 starts before turn 1 has ended"));
+/// # Ok::<(), async_tool_runtime::journal::PromiseError>(())
 /// ```
 pub fn check_journal(journal: &[Entry]) -> Result<(), PromiseError> {
     let mut books = Books::default();
@@ -60,7 +64,17 @@ pub fn check_journal(journal: &[Entry]) -> Result<(), PromiseError> {
     Ok(())
 }
 
-/// An entry of a journal breaks a promise.
+/// Broken promise: the first entry of a journal that [`check_journal`] refuses.
+///
+/// ```
+/// use async_tool_runtime::{journal::{Entry, check_journal}, task::Timestamp};
+///
+/// let closed = Entry::Closed { at: Timestamp::from_millis(0) };
+/// let error = check_journal(&[closed.clone()]).unwrap_err();
+/// assert_eq!(error.seq().as_u64(), 1);
+/// assert_eq!(error.promise(), "a session starts with one `opened` entry");
+/// assert_eq!(error.entry(), &closed);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct PromiseError {
     seq: Seq,
@@ -69,19 +83,19 @@ pub struct PromiseError {
 }
 
 impl PromiseError {
-    /// The place of the entry.
+    /// Position of the entry.
     #[must_use]
     pub const fn seq(&self) -> Seq {
         self.seq
     }
 
-    /// Promise that the entry breaks.
+    /// Description of the broken promise, for operators.
     #[must_use]
     pub fn promise(&self) -> &str {
         &self.promise
     }
 
-    /// The entry.
+    /// The entry that breaks the promise.
     #[must_use]
     pub fn entry(&self) -> &Entry {
         &self.entry
@@ -96,7 +110,7 @@ impl fmt::Display for PromiseError {
 
 impl Error for PromiseError {}
 
-/// State of the session, as the journal tells it.
+/// State of the session so far.
 #[derive(Default)]
 struct Books {
     nonce: Option<String>,
@@ -104,11 +118,11 @@ struct Books {
     ids: BTreeMap<TaskId, TaskNo>,
     last_turn: u32,
     turn: TurnAccount,
-    /// Of its calls so far.
+    /// Ids of the turn's calls so far.
     call_ids: BTreeSet<CallId>,
-    /// Acknowledged in the last answers, and no turn has started since.
+    /// Tasks acknowledged in the last answers, which no turn has seen yet.
     unseen: BTreeSet<TaskNo>,
-    /// A turn was broken off for this result, and it has not been told.
+    /// Task whose result interrupted a turn and has not been told yet.
     interrupter: Option<TaskNo>,
     /// Number of collapsed and of dropped messages.
     pruned: (usize, usize),
@@ -122,12 +136,12 @@ struct TaskAccount {
     own: bool,
     attempt: u32,
     result: Option<Arc<AsyncTaskResult>>,
-    /// The model was told that a result will come.
+    /// True once the call was acknowledged, so the model expects a result.
     is_promised: bool,
-    /// Told, dropped or let go of: how.
+    /// The way in which the result was told, dropped or detached.
     end: Option<&'static str>,
     is_detached: bool,
-    /// It is completed from outside.
+    /// True while the task waits to be completed from outside.
     is_left: bool,
 }
 
@@ -136,7 +150,7 @@ enum TurnAccount {
     #[default]
     None,
     Runs(TurnNo, Vec<TaskNo>),
-    /// Its calls wait for their answers.
+    /// Ended with calls that have no answers yet.
     Ended(TurnNo, Vec<TaskNo>),
 }
 
@@ -148,39 +162,35 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Promise {
 
 impl Books {
     fn enter(&mut self, entry: &Entry) -> Promise {
-        ensure(!self.is_closed, || {
-            "something follows the end of the session".to_owned()
-        })?;
+        ensure(!self.is_closed, || "an entry follows the end of the session".to_owned())?;
         ensure(self.nonce.is_some() != matches!(entry, Entry::Opened { .. }), || {
-            "a session is opened once, and before everything else".to_owned()
+            "a session starts with one `opened` entry".to_owned()
         })?;
         match entry {
             Entry::Opened { nonce, .. } => self.nonce = Some(nonce.clone()),
             Entry::Resumed { .. } => {}
             Entry::UserMessage { .. } => ensure(!self.is_draining && !self.is_closing, || {
-                "a session that comes to its end takes no messages".to_owned()
+                "a message is taken by a session that drains or closes".to_owned()
             })?,
             Entry::TurnStarted { turn, .. } => self.start(*turn)?,
             Entry::Accepted { .. } => self.accept(entry)?,
             Entry::Resubmitted { task, attempt, .. } => {
                 let account = self.account(*task)?;
                 ensure(account.result.is_none() && *attempt > account.attempt, || {
-                    format!("{task} is submitted again though it has ended, or as an attempt that there has been")
+                    format!("{task} is submitted again after its end, or with an attempt number that was used before")
                 })?;
                 account.attempt = *attempt;
                 account.is_left = false;
             }
             Entry::Deferred { task, .. } => {
                 let account = self.account(*task)?;
-                ensure(account.result.is_none(), || {
-                    format!("{task} is left to others, and has ended")
-                })?;
+                ensure(account.result.is_none(), || format!("{task} is deferred after its end"))?;
                 account.is_left = true;
             }
             Entry::Asked { task, .. } => {
                 let account = self.account(*task)?;
                 ensure(account.result.is_none() && !account.is_left, || {
-                    format!("{task} asks, and has ended or is left to others")
+                    format!("{task} asks for input after it ended or was deferred")
                 })?;
             }
             Entry::TurnEnded { turn, calls, .. } => self.end(*turn, calls)?,
@@ -189,19 +199,19 @@ impl Books {
                 let account = self.account(*by)?;
                 ensure(
                     account.result.is_some() && account.is_promised && account.end.is_none(),
-                    || format!("a turn is broken off for {by}, whose result doesn't wait"),
+                    || format!("a turn is interrupted for {by}, whose result doesn't wait for delivery"),
                 )?;
                 self.interrupter = Some(*by);
             }
             Entry::TurnFailed { turn, .. } => {
                 let TurnAccount::Runs(running, calls) = std::mem::take(&mut self.turn) else {
-                    return Err(format!("{turn} fails, and doesn't run"));
+                    return Err(format!("{turn} fails, but isn't running"));
                 };
                 ensure(running == *turn, || format!("{turn} fails while {running} runs"))?;
                 for number in calls {
                     let account = self.account(number)?;
                     ensure(account.end.is_some(), || {
-                        format!("nothing is kept of {turn}, and nobody says what becomes of its call {number}")
+                        format!("{turn} fails, and its call {number} was not dropped before")
                     })?;
                 }
             }
@@ -210,9 +220,9 @@ impl Books {
             Entry::Replaced { tasks, .. } => {
                 for number in tasks {
                     ensure(self.unseen.remove(number), || {
-                        format!("{number} takes the place of an acknowledgement that the model has seen, or of none")
+                        format!("{number} replaces an acknowledgement that the model has seen, or that doesn't exist")
                     })?;
-                    self.tell(*number, "told in the place of its acknowledgement")?;
+                    self.tell(*number, "told in place of its acknowledgement")?;
                 }
             }
             Entry::Delivered { tasks, text, .. } => {
@@ -220,7 +230,7 @@ impl Books {
                     "a delivery comes between a call and its answer".to_owned()
                 })?;
                 ensure(!self.is_closing && !tasks.is_empty(), || {
-                    "a delivery is empty, or comes after the end".to_owned()
+                    "a delivery has no results, or the session is closing".to_owned()
                 })?;
                 for number in tasks {
                     let is_promised = self.account(*number)?.is_promised;
@@ -233,12 +243,12 @@ impl Books {
                 self.check_frame(tasks, text)?;
             }
             Entry::Dropped { tasks, reason, .. } => {
-                ensure(!reason.is_empty(), || "results are dropped for no reason".to_owned())?;
+                ensure(!reason.is_empty(), || "results are dropped without a reason".to_owned())?;
                 let is_closing = self.is_closing;
                 for number in tasks {
                     let is_promised = self.account(*number)?.is_promised;
                     ensure(is_closing || !is_promised, || {
-                        format!("the model was promised {number}, and the session goes on")
+                        format!("{number} is dropped after its acknowledgement, but the session isn't closing")
                     })?;
                     self.close_account(*number, "dropped")?;
                 }
@@ -249,30 +259,36 @@ impl Books {
             Entry::Grouped { tasks, .. } => {
                 for number in tasks {
                     let is_own = self.account(*number)?.own;
-                    ensure(!is_own, || format!("{number} is in a group, and is no task"))?;
+                    ensure(!is_own, || {
+                        format!("{number} is in a group, but is a call of the `task` tool")
+                    })?;
                 }
             }
             Entry::Pruned { pruned, .. } => {
                 let (collapsed, dropped) = self.pruned;
                 ensure(
                     collapsed <= pruned.collapsed && dropped <= pruned.dropped && pruned.dropped <= pruned.collapsed,
-                    || "what was pruned is shown again".to_owned(),
+                    || "pruned messages are shown again".to_owned(),
                 )?;
                 self.pruned = (pruned.collapsed, pruned.dropped);
             }
             Entry::Draining { .. } => {
-                ensure(!self.is_closing, || "a session that closes drains no more".to_owned())?;
+                ensure(!self.is_closing, || {
+                    "a session drains after it began to close".to_owned()
+                })?;
                 self.is_draining = true;
             }
             Entry::Detached { tasks, .. } => {
-                ensure(self.is_closing, || "tasks are let go of before the end".to_owned())?;
+                ensure(self.is_closing, || {
+                    "tasks are detached before the session closes".to_owned()
+                })?;
                 for number in tasks {
                     let account = self.account(*number)?;
                     ensure(account.result.is_none() && !account.is_detached, || {
-                        format!("{number} is let go of, and doesn't run")
+                        format!("{number} is detached, but has ended or is detached already")
                     })?;
                     account.is_detached = true;
-                    account.end.get_or_insert("let go of");
+                    account.end.get_or_insert("detached");
                 }
             }
             Entry::Closing { .. } => {
@@ -290,15 +306,24 @@ impl Books {
     fn start(&mut self, turn: TurnNo) -> Promise {
         match &self.turn {
             TurnAccount::None => {}
-            TurnAccount::Runs(open, _) => return Err(format!("{turn} starts, and {open} has not come to its end")),
-            TurnAccount::Ended(open, _) => return Err(format!("{turn} starts, and calls of {open} have no answer")),
+            TurnAccount::Runs(open, _) => return Err(format!("{turn} starts before {open} has ended")),
+            TurnAccount::Ended(open, _) => {
+                return Err(format!("{turn} starts before the calls of {open} are answered"));
+            }
         }
-        ensure(!self.is_closing, || format!("{turn} starts after the end"))?;
+        ensure(!self.is_closing, || {
+            format!("{turn} starts after the session began to close")
+        })?;
         ensure(turn.as_u32() == self.last_turn + 1, || {
-            format!("{turn} follows turn {}", self.last_turn)
+            format!(
+                "{turn} follows turn {}; turns are numbered without gaps",
+                self.last_turn
+            )
         })?;
         if let Some(by) = self.interrupter {
-            return Err(format!("a turn was broken off for {by}, and {turn} starts without it"));
+            return Err(format!(
+                "a turn was interrupted for {by}, and {turn} starts without its result"
+            ));
         }
         self.last_turn = turn.as_u32();
         self.call_ids.clear();
@@ -323,11 +348,17 @@ impl Books {
         for awaited in awaits {
             let is_own = self.account(awaited.task)?.own;
             ensure(!is_own, || {
-                format!("{number} waits for {}, which is no task", awaited.task)
+                format!(
+                    "{number} waits for {}, which is a call of the `task` tool",
+                    awaited.task
+                )
             })?;
         }
         ensure(number.as_u32() as usize == self.tasks.len() + 1, || {
-            format!("{number} is the number of task {}", self.tasks.len() + 1)
+            format!(
+                "task {} of the session is numbered {number}; tasks are numbered without gaps",
+                self.tasks.len() + 1
+            )
         })?;
         match &mut self.turn {
             TurnAccount::Runs(running, calls) if running == turn => {
@@ -336,7 +367,7 @@ impl Books {
                 })?;
                 calls.push(*number);
             }
-            _ => return Err(format!("{number} is a call of {turn}, which doesn't run")),
+            _ => return Err(format!("{number} is a call of {turn}, which isn't running")),
         }
         ensure(self.ids.insert(*task, *number).is_none(), || {
             format!("{number} has the id of another task")
@@ -353,13 +384,13 @@ impl Books {
 
     fn end(&mut self, turn: TurnNo, calls: &[TaskNo]) -> Promise {
         let TurnAccount::Runs(running, accepted) = std::mem::take(&mut self.turn) else {
-            return Err(format!("{turn} ends, and doesn't run"));
+            return Err(format!("{turn} ends, but isn't running"));
         };
         let ended: BTreeSet<TaskNo> = calls.iter().copied().collect();
         let is_same =
             running == turn && ended.len() == calls.len() && accepted.into_iter().collect::<BTreeSet<_>>() == ended;
         ensure(is_same, || {
-            format!("{turn} ends with other calls than were accepted in it")
+            format!("{turn} ends with calls that aren't exactly those accepted in it")
         })?;
         if !calls.is_empty() {
             self.turn = TurnAccount::Ended(turn, calls.to_vec());
@@ -374,10 +405,12 @@ impl Books {
             format!("the record of {number} has the number of another task")
         })?;
         let account = self.account(number)?;
-        ensure(!account.own, || format!("{number} is settled, and is no task"))?;
+        ensure(!account.own, || {
+            format!("{number} is settled, but is a call of the `task` tool")
+        })?;
         ensure(account.result.is_none(), || format!("{number} is settled twice"))?;
         ensure(!account.is_detached, || {
-            format!("{number} is settled, and was let go of")
+            format!("{number} is settled after it was detached")
         })?;
         account.result = Some(Arc::clone(result));
         Ok(())
@@ -385,7 +418,7 @@ impl Books {
 
     fn answer(&mut self, turn: TurnNo, answers: &[CallAnswer]) -> Promise {
         let TurnAccount::Ended(ended, calls) = std::mem::take(&mut self.turn) else {
-            return Err(format!("calls of {turn} are answered, and it waits for no answers"));
+            return Err(format!("calls of {turn} are answered, but no turn waits for answers"));
         };
         let answered: Vec<TaskNo> = answers
             .iter()
@@ -394,7 +427,7 @@ impl Books {
             })
             .collect();
         ensure(ended == turn && answered == calls, || {
-            format!("every call of {ended} gets one answer, in order")
+            format!("every call of {ended} must get one answer, in order")
         })?;
         self.unseen.clear();
         for given in answers {
@@ -403,7 +436,7 @@ impl Books {
                     let account = self.account(*number)?;
                     ensure(
                         !account.own && account.result.is_none() && !status.is_terminal(),
-                        || format!("{number} is acknowledged, and has ended"),
+                        || format!("{number} is acknowledged, but isn't an open task"),
                     )?;
                     account.is_promised = true;
                     self.unseen.insert(*number);
@@ -411,14 +444,16 @@ impl Books {
                 CallAnswer::Result(number) => self.tell(*number, "told as the answer to its call")?,
                 CallAnswer::Report { number, tasks, .. } => {
                     let is_own = self.account(*number)?.own;
-                    ensure(is_own, || format!("{number} is answered with a report, and is a task"))?;
+                    ensure(is_own, || {
+                        format!("{number} is answered with a report, but isn't a call of the `task` tool")
+                    })?;
                     self.close_account(*number, "answered")?;
                     for task in tasks {
                         let is_promised = self.account(*task)?.is_promised;
                         ensure(is_promised, || {
-                            format!("{task} is handed over before its call was answered")
+                            format!("{task} is told in a report before its call was answered")
                         })?;
-                        self.tell(*task, "handed over by the `task` tool")?;
+                        self.tell(*task, "told in a report of the `task` tool")?;
                     }
                 }
             }
@@ -428,25 +463,25 @@ impl Books {
 
     fn close(&mut self) -> Promise {
         ensure(self.is_closing, || {
-            "a session is over that has not been told to close".to_owned()
+            "a session is closed without a `closing` entry before".to_owned()
         })?;
         for (number, account) in &self.tasks {
             ensure(account.own || account.result.is_some() || account.is_detached, || {
-                format!("the session is over, and {number} has not ended")
+                format!("the session is closed, and {number} has not ended")
             })?;
             ensure(account.end.is_some(), || {
-                format!("the session is over, and the result of {number} was neither told nor dropped")
+                format!("the session is closed, and the result of {number} was neither told nor dropped")
             })?;
         }
         self.is_closed = true;
         Ok(())
     }
 
-    /// The model is told a result.
+    /// Records that the model is told a result.
     fn tell(&mut self, number: TaskNo, how: &'static str) -> Promise {
         let account = self.account(number)?;
         ensure(account.result.is_some(), || {
-            format!("{number} is {how}, and there is no result")
+            format!("{number} is {how}, but has no result")
         })?;
         self.interrupter.take_if(|by| *by == number);
         self.close_account(number, how)
@@ -455,12 +490,12 @@ impl Books {
     fn close_account(&mut self, number: TaskNo, how: &'static str) -> Promise {
         let account = self.account(number)?;
         if let Some(before) = account.end.replace(how) {
-            return Err(format!("{number} is {how}, and was {before} before"));
+            return Err(format!("{number} is {how}, but was {before} before"));
         }
         Ok(())
     }
 
-    /// The model reads the results that the entry names, and no others.
+    /// Checks that the delivered text holds exactly the results that the entry names.
     fn check_frame(&self, tasks: &[TaskNo], text: &str) -> Promise {
         let tag = format!("tool_results_{}>", self.nonce.as_deref().unwrap_or_default());
         let (open, close) = (format!("\n<{tag}\n"), format!("\n</{tag}"));
@@ -469,27 +504,31 @@ impl Books {
             .and_then(|(_, rest)| rest.strip_suffix(close.as_str()));
         let framed = framed.ok_or_else(|| "the text of a delivery has no frame of its session".to_owned())?;
         ensure(!framed.contains('<') && !framed.contains('>'), || {
-            "the text of a delivery has a mark in its frame".to_owned()
+            "the text of a delivery has a `<` or `>` inside its frame".to_owned()
         })?;
         let lines: Vec<&str> = framed.lines().collect();
         ensure(lines.len() == tasks.len(), || {
-            format!("a delivery of {} results has the text of {}", tasks.len(), lines.len())
+            format!(
+                "a delivery of {} results has {} lines of results",
+                tasks.len(),
+                lines.len()
+            )
         })?;
         for (number, line) in tasks.iter().zip(lines) {
             let told: Value =
-                serde_json::from_str(line).map_err(|error| format!("{number} is told as no JSON: {error}"))?;
+                serde_json::from_str(line).map_err(|error| format!("the line of {number} isn't JSON: {error}"))?;
             let is_it = told["task"].as_str().is_some_and(|name| name == number.to_string());
-            ensure(is_it, || format!("{number} is told as {}", told["task"]))?;
+            ensure(is_it, || format!("the line of {number} names {}", told["task"]))?;
             let value = self.tasks.get(number).and_then(|account| account.result.as_ref());
             let value = value
                 .filter(|result| result.preview.is_none())
                 .and_then(|result| result.outcome.value());
-            // Read back once like what was told: a fraction may change in its last digit on the way through text.
+            // Through text once, like the told value: that may change the last digit of a fraction.
             let is_told = |value: &Value| {
                 serde_json::from_str(&value.to_string()).is_ok_and(|value: Value| told["result"] == value)
             };
             ensure(value.is_none_or(is_told), || {
-                format!("{number} is told another result than it has")
+                format!("the line of {number} differs from its result")
             })?;
         }
         Ok(())
@@ -498,6 +537,6 @@ impl Books {
     fn account(&mut self, number: TaskNo) -> Result<&mut TaskAccount, String> {
         self.tasks
             .get_mut(&number)
-            .ok_or_else(|| format!("nobody has accepted {number}"))
+            .ok_or_else(|| format!("{number} was never accepted"))
     }
 }

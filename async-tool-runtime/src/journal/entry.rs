@@ -14,25 +14,55 @@ use crate::{
     tool::{DeliveryPolicy, InputRequest, ToolCall},
 };
 
-/// A fact about a session. A session is the fold of its entries.
+/// Fact about a session. A session is the fold of its entries.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+/// use async_tool_runtime::journal::{Entry, MemoryJournal};
+/// # use std::sync::Arc;
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let journal = Arc::new(MemoryJournal::new());
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(journal.clone()).start().await?;
+/// agent.send("add a=2 b=3").await?;
+/// agent.run_until_idle().await?;
+/// let mut audit = Vec::new();
+/// for entry in journal.entries(agent.session()) {
+///     match entry {
+///         Entry::UserMessage { text, .. } => audit.push(format!("user: {text}")),
+///         Entry::Accepted { number, call, .. } => audit.push(format!("{number} calls {}", call.name)),
+///         Entry::Settled { result } => audit.push(format!("{} is {}", result.tool, result.status())),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(audit, ["user: add a=2 b=3", "t1 calls add", "add is completed"]);
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "entry")]
 #[non_exhaustive]
 pub enum Entry {
     /// The session began.
     Opened {
-        /// The secret part of the tag that frames deliveries.
+        /// Secret part of the tag that frames deliveries.
         nonce: String,
-        /// The call that the session works for, where it is that of an agent that is a tool: whoever carries out the call takes it up.
+        /// The task that the session works for, if its agent is a tool. An attempt at that task resumes the session.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         works_for: Option<TaskId>,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The session was taken up by another process than the one that wrote the entries before, or by the same one again. Nobody runs
-    /// any more what ran then.
+    /// The session was resumed, by another process or by the same one. Tasks that ran in the process before run no longer.
     Resumed {
-        /// Random name of the process that took it up, so that no two that do so in the same moment write the same.
+        /// Random name of the resuming process, so that two processes that resume at the same moment never write the same entry.
         by: String,
         /// Time of the entry.
         at: Timestamp,
@@ -44,7 +74,7 @@ pub enum Entry {
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The model was asked.
+    /// The model was called.
     TurnStarted {
         /// The turn.
         turn: TurnNo,
@@ -57,20 +87,20 @@ pub enum Entry {
         turn: TurnNo,
         /// The task.
         task: TaskId,
-        /// Its number in the session.
+        /// Number of the task in the session.
         number: TaskNo,
         /// The call.
         call: ToolCall,
-        /// The results that its arguments wait for; the task is submitted when all of them are in.
+        /// Results that its arguments wait for. The task is submitted when all of them have arrived.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         awaits: Vec<Awaited>,
-        /// True if it is a call of the agent's own `task` tool: the agent answers it itself, and nothing is submitted.
+        /// True for a call of the agent's own `task` tool. The agent answers it itself and submits no task.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         own: bool,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// A task was submitted again, because the process that ran it has ended. It may be repeated, and its id is the same.
+    /// A task was submitted again under the same id, because the process that ran it has ended. Its tool may be repeated.
     Resubmitted {
         /// The task.
         task: TaskNo,
@@ -79,18 +109,18 @@ pub enum Entry {
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The function of a task has left it to be completed from outside. It goes on waiting for that, whatever becomes of the process.
+    /// The function of a task left it to be completed from outside. The task keeps waiting, even after a restart of the process.
     Deferred {
         /// The task.
         task: TaskNo,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// A task asks people for something, or does so no longer: it does nothing between the two.
+    /// A task asks people for input or consent, or stopped asking. It is suspended between the two.
     Asked {
         /// The task.
         task: TaskNo,
-        /// Request; `None`: it is answered or withdrawn.
+        /// The request; `None` if it was answered or withdrawn.
         request: Option<InputRequest>,
         /// Time of the entry.
         at: Timestamp,
@@ -105,21 +135,21 @@ pub enum Entry {
         calls: Vec<TaskNo>,
         /// End of the turn.
         end: TurnEnd,
-        /// Number of tool results that the model had written itself; they were cut out, and the model is told so.
+        /// Number of forged tool results in the model's text. They were cut out, and the model is told so.
         #[serde(default, skip_serializing_if = "is_zero")]
         cuts: u32,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The turn was broken off for a result that could not wait; what was finished of it is kept. It is not asked again.
+    /// The turn was interrupted for an urgent result. Its finished part is kept, and the turn is not repeated.
     TurnInterrupted {
         /// The turn.
         turn: TurnNo,
-        /// Text of the model by then.
+        /// Text of the model up to the interruption.
         text: String,
-        /// The calls that were complete, in order; each has been accepted.
+        /// The complete calls, in order; each has been accepted.
         calls: Vec<TaskNo>,
-        /// The task whose result it is; it waits for delivery.
+        /// The task whose result interrupted the turn; the result waits for delivery.
         by: TaskNo,
         /// As in [`TurnEnded`](Self::TurnEnded).
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -127,51 +157,54 @@ pub enum Entry {
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The turn failed; nothing of it is kept.
+    /// The turn failed; no part of it is kept.
     TurnFailed {
         /// The turn.
         turn: TurnNo,
-        /// Error, for operators.
+        /// Error message, for operators.
         error: String,
         /// Time of the entry.
         at: Timestamp,
     },
     /// A task ended.
     Settled {
-        /// Its record.
+        /// Record of the task.
         result: Arc<AsyncTaskResult>,
     },
-    /// All calls of a turn were answered, each with its result or an acknowledgement. This is the delivery of the results
-    /// in it.
+    /// All calls of a turn were answered, each with its result or an acknowledgement.
+    ///
+    /// This entry is the delivery of the results in it.
     Answered {
         /// The turn.
         turn: TurnNo,
         /// One answer for each call, in order.
         answers: Vec<CallAnswer>,
-        /// True if the model is asked again even if all answers are acknowledgements.
+        /// True if the model is called again even if all answers are acknowledgements.
         eager: bool,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// Results came before the model had been shown the acknowledgements of their calls, and take their places. This is the
-    /// delivery of these results.
+    /// Results replaced acknowledgements that the model had not seen yet.
+    ///
+    /// This entry is the delivery of these results.
     Replaced {
-        /// The tasks whose results these are.
+        /// The tasks of the results.
         tasks: Vec<TaskNo>,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// Results were put before the model. The message and the fact that it was delivered are one entry: that is the
-    /// whole argument for exactly once.
+    /// Results were delivered to the model in a message.
+    ///
+    /// The message and the fact of its delivery are one entry, so each result is delivered exactly once.
     Delivered {
-        /// The tasks whose results these are.
+        /// The tasks of the results.
         tasks: Vec<TaskNo>,
         /// The text as the model reads it.
         text: String,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// Results will never be put before the model.
+    /// Results will never be delivered to the model.
     Dropped {
         /// The tasks.
         tasks: Vec<TaskNo>,
@@ -189,7 +222,7 @@ pub enum Entry {
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The host said when the result of a task is to enter the conversation.
+    /// The host set the delivery policy of a task's result.
     DeliverySet {
         /// The task.
         task: TaskNo,
@@ -200,13 +233,13 @@ pub enum Entry {
     },
     /// Tasks were joined to a group: their results wake the model together.
     Grouped {
-        /// The name of the group; a group of the same name is replaced.
+        /// Name of the group; a group of the same name is replaced.
         group: Arc<str>,
-        /// Its tasks. A task is in one group: it leaves any other.
+        /// Tasks of the group. A task is in one group: it leaves any other.
         tasks: Vec<TaskNo>,
         /// Number of results that make one wake-up.
         join: JoinPolicy,
-        /// Time at which the model is woken with the results that are in by then.
+        /// Time at which the model is woken with the results that have arrived by then; `None` for no limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
         /// Time of the entry.
@@ -214,26 +247,26 @@ pub enum Entry {
     },
     /// The model's view of the conversation was pruned. The conversation itself is kept.
     Pruned {
-        /// Extent of the pruning, from here on.
+        /// Extent of the pruning from this entry on.
         pruned: Pruned,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The session takes no more messages, and goes on with what it has.
+    /// The session accepts no more messages and finishes its open tasks.
     Draining {
-        /// Time at which running tasks are stopped.
+        /// Time at which tasks that still run are stopped.
         until: Timestamp,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The session ends without these tasks: they go on, and the model is not told their results.
+    /// The session ends without these tasks. They continue to run, and the model is not told their results.
     Detached {
         /// The tasks.
         tasks: Vec<TaskNo>,
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The session takes no more messages.
+    /// The session began to close. It accepts no more messages and starts no more turns.
     Closing {
         /// Time of the entry.
         at: Timestamp,
@@ -246,7 +279,14 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Time of the entry; of the end of a task, the time at which the task ended, which is a little earlier.
+    /// Time of the entry; for [`Settled`](Self::Settled), the time at which the task ended, which is a little earlier.
+    ///
+    /// ```
+    /// use async_tool_runtime::{journal::Entry, task::Timestamp};
+    ///
+    /// let entry = Entry::UserMessage { text: "hello".into(), at: Timestamp::from_millis(1_000) };
+    /// assert_eq!(entry.at().as_millis(), 1_000);
+    /// ```
     #[must_use]
     pub fn at(&self) -> Timestamp {
         match self {

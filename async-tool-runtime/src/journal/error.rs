@@ -5,24 +5,47 @@ use std::{error::Error, fmt};
 use super::Seq;
 use crate::clock::Timestamp;
 
-/// Entries could not be added. Nothing has changed, unless the error is [`Unavailable`](AppendError::Unavailable) and the
-/// store itself can't say.
+/// Failure of an append.
+///
+/// The session is unchanged, except after [`Unavailable`](AppendError::Unavailable) if the store itself can't tell whether it wrote
+/// the entries.
+///
+/// ```
+/// use async_tool_runtime::journal::{AppendError, Entry, Journal, MemoryJournal, Seq};
+/// use async_tool_runtime::{SessionId, task::Timestamp};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), AppendError> {
+/// let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+/// # let at = Timestamp::from_millis(0);
+/// let opened = [Entry::Opened { nonce: "n".into(), works_for: None, at }];
+/// journal.append(&session, Seq::START, &opened).await?;
+///
+/// // A second writer that doesn't know the first entry.
+/// match journal.append(&session, Seq::START, &opened).await {
+///     Err(AppendError::Conflict { last, until }) => assert_eq!((last, until), (Seq::new(1), None)),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// Another writer owns the session now: it has entries that this one doesn't know of, or holds it.
+    /// Another writer owns the session: it has written entries that this writer doesn't know, or it holds a lease.
     Conflict {
         /// The last entry of the session.
         last: Seq,
-        /// Until when whoever owns the session holds it, where the journal knows: nobody else can take it up before.
+        /// End of the owner's lease, if the journal has leases. No other writer can resume the session before.
         until: Option<Timestamp>,
     },
-    /// The store can't be written to now; another try may work.
+    /// The store can't be written to now; a retry may succeed.
     Unavailable(Box<dyn Error + Send + Sync>),
-    /// The agent has not given the entries to its journal, because what must not be written could not be taken out of them; see
-    /// [`Redact`](crate::agent::Redact). No journal fails like this.
+    /// The agent withheld the entries from its journal, because it couldn't remove their secrets.
+    ///
+    /// See [`Redact`](crate::agent::Redact). Only an agent returns this error, never a journal.
     Unredacted {
-        /// Reason, in words that hold nothing of the entries.
+        /// Reason, without any content of the entries.
         reason: String,
     },
 }
@@ -31,7 +54,7 @@ impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conflict { until: Some(_), .. } => f.write_str(
-                "another process holds the session; end it there, or try again when it has not been heard of for a while",
+                "another process holds the session; end that process, or try again after its lease has ended",
             ),
             Self::Conflict { last, until: None } => write!(
                 f,
@@ -53,12 +76,25 @@ impl Error for AppendError {
     }
 }
 
-/// Entries could not be read.
+/// Failure to read from the store of a journal; its [`source`](Error::source) is the store's error.
+///
+/// ```
+/// use async_tool_runtime::journal::ReadError;
+/// use std::error::Error;
+///
+/// fn read(path: &str) -> Result<String, ReadError> {
+///     std::fs::read_to_string(path).map_err(ReadError::new)
+/// }
+///
+/// let error = read("no/such/journal").unwrap_err();
+/// assert_eq!(error.to_string(), "the journal can't be read");
+/// assert!(error.source().is_some_and(|cause| cause.is::<std::io::Error>()));
+/// ```
 #[derive(Debug)]
 pub struct ReadError(Box<dyn Error + Send + Sync>);
 
 impl ReadError {
-    /// An error of the store.
+    /// Wraps an error of the store.
     #[must_use]
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())

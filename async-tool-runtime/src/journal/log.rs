@@ -8,16 +8,79 @@ use crate::{
     session::SessionId,
 };
 
-/// Keeps the entries of sessions.
+/// Store of the entries of sessions.
 ///
-/// `testing::JournalSuite` (feature `testing`) checks an implementation against all of the rules, in five lines.
+/// `testing::JournalSuite` (feature `testing`) checks an implementation against all of these rules, in five lines.
+///
+/// ```
+/// use async_tool_runtime::future::{BoxFuture, BoxStream};
+/// use async_tool_runtime::journal::{AppendError, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter};
+/// use async_tool_runtime::{SessionId, task::Timestamp};
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// /// Counts the appends to another journal.
+/// #[derive(Default)]
+/// struct Counted<J> {
+///     journal: J,
+///     appends: AtomicUsize,
+/// }
+///
+/// impl<J: Journal> Journal for Counted<J> {
+///     fn append<'a>(
+///         &'a self,
+///         session: &'a SessionId,
+///         after: Seq,
+///         entries: &'a [Entry],
+///     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+///         self.appends.fetch_add(1, Ordering::Relaxed);
+///         self.journal.append(session, after, entries)
+///     }
+///
+///     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
+///         self.journal.read(session, after)
+///     }
+///
+///     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+///         self.journal.sessions(filter)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), AppendError> {
+/// let journal = Counted::<MemoryJournal>::default();
+/// # let at = Timestamp::from_millis(0);
+/// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+/// journal.append(&SessionId::new("s"), Seq::START, &[opened]).await?;
+/// assert_eq!(journal.appends.into_inner(), 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Journal: Send + Sync + 'static {
-    /// Adds entries after `after`, and gives the place of the last of them. When this returns `Ok`, the entries MUST be as
-    /// durable as the journal promises. With no entries, it MUST only check the fence.
+    /// Adds entries after `after`, and returns the position of the last one.
+    ///
+    /// When this returns `Ok`, the entries MUST be as durable as the journal promises. Without entries, it MUST only check that
+    /// `after` is the last entry.
+    ///
+    /// ```
+    /// use async_tool_runtime::journal::{AppendError, Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::{SessionId, task::Timestamp};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), AppendError> {
+    /// let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+    /// # let at = Timestamp::from_millis(0);
+    /// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+    /// let hello = Entry::UserMessage { text: "hello".into(), at };
+    /// let last = journal.append(&session, Seq::START, &[opened, hello]).await?;
+    /// assert_eq!(last, Seq::new(2));
+    /// assert_eq!(journal.append(&session, last, &[]).await?, last); // still the owner
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`AppendError::Conflict`] if `after` is not the last entry of the session; nothing has changed then.
+    /// [`AppendError::Conflict`] if `after` is not the last entry of the session; the session is unchanged.
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
@@ -25,23 +88,44 @@ pub trait Journal: Send + Sync + 'static {
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>>;
 
-    /// The entries of a session after `after`, in order. A session nobody wrote to is empty.
+    /// Reads the entries of a session after `after`, in order. A session without entries is empty.
+    ///
+    /// ```
+    /// use async_tool_runtime::journal::{Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::{SessionId, task::Timestamp};
+    /// # use futures_core::Stream as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+    /// # let at = Timestamp::from_millis(0);
+    /// # let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+    /// # let hello = Entry::UserMessage { text: "hello".into(), at };
+    /// # journal.append(&session, Seq::START, &[opened, hello.clone()]).await?;
+    /// let mut later = journal.read(&session, Seq::new(1));
+    /// let next = std::future::poll_fn(|cx| later.as_mut().poll_next(cx)).await.expect("it has two entries")?;
+    /// assert_eq!(next, (Seq::new(2), hello));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>>;
 
-    /// The sessions that have entries, in no particular order.
+    /// Lists the sessions that have entries, in no particular order.
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
 
-    /// After how many entries another snapshot is of use. Default: none is, and none is made.
+    /// Number of entries between snapshots. Default: `None`, and no snapshots are made.
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         None
     }
 
-    /// Keeps what a session was after an entry that is in the journal, so that the entries up to there need not be read again. It takes
-    /// the place of an earlier snapshot. A journal MAY keep none: the entries are what counts.
+    /// Keeps the state of a session after an entry, so that earlier entries need not be read again.
+    ///
+    /// It replaces an earlier snapshot of the session. A journal MAY keep none, because a session is rebuilt from its entries alone.
+    /// Default: keeps none.
     ///
     /// # Errors
     ///
-    /// [`AppendError`]; the session goes on without.
+    /// [`AppendError`]; the session goes on without the snapshot.
     fn keep_snapshot<'a>(
         &'a self,
         session: &'a SessionId,
@@ -51,7 +135,7 @@ pub trait Journal: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// The last snapshot that was kept of a session.
+    /// Returns the last kept snapshot of a session. Default: `None`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A journal in memory.
+//! Journal in memory.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,27 +15,53 @@ use crate::{
     session::SessionId,
 };
 
-/// Keeps entries as long as the process runs: the default, and the reference that other journals are compared with.
+/// Journal that keeps entries as long as the process runs. The default of an agent, and the reference for other journals.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+/// use async_tool_runtime::journal::{Entry, MemoryJournal};
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let journal = Arc::new(MemoryJournal::new());
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(journal.clone()).start().await?;
+/// agent.send("help").await?;
+/// agent.run_until_idle().await?;
+/// let entries = journal.entries(agent.session());
+/// assert!(matches!(entries[0], Entry::Opened { .. }));
+/// assert!(matches!(entries.last(), Some(Entry::TurnEnded { text, .. }) if text.contains("It knows")));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     sessions: Mutex<HashMap<SessionId, Vec<Entry>>>,
 }
 
 impl MemoryJournal {
-    /// An empty journal.
+    /// Creates an empty journal.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The entries of a session so far.
+    /// Copies the entries of a session so far; empty for an unknown session.
+    ///
+    /// ```
+    /// use async_tool_runtime::{SessionId, journal::MemoryJournal};
+    ///
+    /// assert_eq!(MemoryJournal::new().entries(&SessionId::new("unknown")), []);
+    /// ```
     #[must_use]
     pub fn entries(&self, session: &SessionId) -> Vec<Entry> {
         self.logs().get(session).cloned().unwrap_or_default()
     }
 
     fn logs(&self) -> MutexGuard<'_, HashMap<SessionId, Vec<Entry>>> {
-        // An append is one `extend` of a vector: a panic can't leave half of it.
+        // A poisoned lock is harmless: an append is one `extend` of a vector, so a panic can't leave half of it.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -48,7 +74,7 @@ impl MemoryJournal {
         if entries.is_empty() {
             return Ok(last);
         }
-        // A session begins with its first entry, and not with a conflict.
+        // Inserted only now, so that a conflict doesn't create an empty session.
         let log = match sessions.get_mut(session) {
             Some(log) => log,
             None => sessions.entry(session.clone()).or_default(),

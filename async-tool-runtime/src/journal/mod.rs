@@ -1,14 +1,41 @@
-//! The log of record.
+//! Log of a session: every fact about it, in order, for recovery, replay and audit.
 //!
-//! A session is the fold of its entries; there is no other state. So recovery, replay and audit are one mechanism.
+//! ```
+//! # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+//! use async_tool_runtime::journal::{Entry, MemoryJournal, check_journal};
+//! # use std::sync::Arc;
+//! # /// Adds two numbers.
+//! # #[async_tool(effect = "read")]
+//! # fn add(a: i64, b: i64) -> i64 {
+//! #     a + b
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+//! let journal = Arc::new(MemoryJournal::new());
+//! let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(journal.clone()).session("s").start().await?;
+//! agent.send("add a=2 b=3").await?;
+//! agent.run_until_idle().await?;
+//! agent.close().await?;
+//!
+//! let entries = journal.entries(&"s".into());
+//! assert!(entries.iter().any(|entry| matches!(entry, Entry::Settled { .. })));
+//! check_journal(&entries)?; // every result was told once
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A session is the fold of its entries and has no other state. So recovery, replay and audit are one mechanism.
 //!
 //! # Invariants
 //!
 //! 1. Entries of one append become durable together or not at all.
-//! 2. `append` names the last entry its writer knows. If there are more, somebody else owns the session now, and the
-//!    append changes nothing: two writers can't both go on.
-//! 3. Entries are never changed or taken out.
-//! 4. What tools mark as secret is taken out before an entry gets here (`agent/redaction/`). A journal needs no redaction of its own.
+//! 2. `append` names the last entry that its writer knows. If the session has later entries, another writer owns it now, and the
+//!    append changes nothing. So two writers can't both go on.
+//! 3. Entries are never changed or removed.
+//! 4. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
+//!    own.
 
 mod answer;
 mod awaited;
