@@ -1,4 +1,4 @@
-//! A stand-in for a model, without a network.
+//! Rule planner: a replacement for a model, without a network.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,19 +11,40 @@ use crate::{
     tool::{ToolCall, ToolDefinition},
 };
 
-/// The built-in rule planner, not a language model: it maps commands in the user's text to tool calls, and reports results
-/// when they arrive. It lets programs and tests run without a key and without a network.
+/// Built-in rule planner, not a language model: maps commands in the user's text to tool calls, and reports results.
+///
+/// It lets programs and tests run without a key and without a network. The same conversation always gives the same turn.
+///
+/// ```
+/// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+///
+/// /// Counts the words of a text.
+/// #[async_tool(effect = "read")]
+/// fn count_words(text: String) -> usize {
+///     text.split_whitespace().count()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![count_words]).build()?;
+/// let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// agent.send(r#"count_words "one two"; count_words text=three"#).await?;
+/// agent.run_until_idle().await?;
+/// let transcript = format!("{:?}", agent.transcript().await?);
+/// assert!(transcript.contains("t1 count_words is done: 2"));
+/// assert!(transcript.contains("t2 count_words is done: 1"));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// A message holds commands, separated by line breaks, `;` or the words `and then`:
 ///
-/// - the name of a tool with its arguments: `count_lines path=src depth=2`, `count_lines src`, or
-///   `count_lines {"path": "src"}`. A value may stand in double quotes; values without a name are the required arguments in
-///   their order;
-/// - a sentence that a [`rule`](Self::rule) knows;
-/// - `status`: what runs in the background;
-/// - `help`: what it knows.
-///
-/// The same conversation always gives the same turn.
+/// - The name of a tool with its arguments: `count_lines path=src depth=2`, `count_lines src`, or `count_lines {"path": "src"}`.
+///   A value may be in double quotes. Values without a name are the required arguments, in their order.
+/// - A sentence of a [`rule`](Self::rule).
+/// - `status`: lists the tasks that run in the background.
+/// - `help`: lists the commands.
 #[derive(Clone, Debug, Default)]
 pub struct RulePlanner {
     rules: Vec<Rule>,
@@ -33,15 +54,36 @@ impl RulePlanner {
     /// Label at the start of every conversation.
     pub const LABEL: &'static str = "[built-in rule planner, not a language model]";
 
-    /// A planner that knows the tools by their names.
+    /// Creates a planner without rules; it knows the tools by their names.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Teaches it a sentence: `rule("how many lines has {path}", "count_lines")`. Each `{name}` stands for one or more words,
-    /// which become the argument of that name. Letter case and punctuation at the end don't count. The first rule that fits is
-    /// taken.
+    /// Adds a sentence that calls a tool.
+    ///
+    /// Each `{name}` in the sentence stands for one or more words, which become the argument of that name. Letter case and
+    /// punctuation at the end don't matter. The first rule that fits is used.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+    /// # /// Counts the words of a text.
+    /// # #[async_tool(effect = "read")]
+    /// # fn count_words(text: String) -> usize {
+    /// #     text.split_whitespace().count()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![count_words]).build()?;
+    /// let planner = RulePlanner::new().rule("how many words are in {text}", "count_words");
+    /// let agent = AsyncAgent::builder(planner, manager).start().await?;
+    /// agent.send("How many words are in one two three?").await?;
+    /// agent.run_until_idle().await?;
+    /// assert!(format!("{:?}", agent.transcript().await?).contains("count_words is done: 3"));
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn rule(mut self, sentence: &str, tool: impl Into<Arc<str>>) -> Self {
         self.rules.push(Rule {
@@ -184,7 +226,7 @@ impl Word {
 }
 
 impl Rule {
-    /// The words that stand for the arguments, if the sentence fits.
+    /// Matches a sentence; returns the words for each argument if it fits.
     fn fit(&self, sentence: &str) -> Option<Vec<(String, String)>> {
         let said: Vec<&str> = sentence.split_whitespace().collect();
         let mut found = Vec::new();
@@ -200,7 +242,7 @@ impl Rule {
     }
 }
 
-/// An argument takes as few words as it can.
+/// Matches words against a rule by backtracking. An argument takes as few words as it can.
 fn fit_words(rule: &[Word], said: &[&str], found: &mut Vec<(String, String)>) -> bool {
     match rule.split_first() {
         None => said.is_empty(),
@@ -218,7 +260,7 @@ fn fit_words(rule: &[Word], said: &[&str], found: &mut Vec<(String, String)>) ->
     }
 }
 
-/// The commands of a message. What stands in quotes or brackets is kept whole.
+/// Splits a message into commands. Text in quotes or brackets is never split.
 fn commands(text: &str) -> impl Iterator<Item = &str> {
     const THEN: &str = " and then ";
     let mut parts = Vec::new();
@@ -248,7 +290,7 @@ fn find<'a>(request: &'a ModelRequest, name: &str) -> Option<&'a ToolDefinition>
     request.tools.iter().find(|tool| &*tool.name == name)
 }
 
-/// Passes unreadable arguments on as text: the tool's answer says what is wrong with them.
+/// Reads the arguments of a command. Unreadable JSON is passed on as text, because the tool's answer then names the mistake.
 fn read_arguments(tool: &ToolDefinition, text: &str) -> Value {
     let text = text.trim();
     if text.starts_with('{') {
@@ -271,7 +313,7 @@ fn read_arguments(tool: &ToolDefinition, text: &str) -> Value {
     Value::Object(arguments)
 }
 
-/// Words, where what stands in quotes is one.
+/// Splits a text into words; a quoted text is one word.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |letter: char| {
@@ -291,7 +333,7 @@ fn unquote(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// The text as the schema wants it: a string stays text, anything else is read as JSON if it can be.
+/// Converts a text to the type in the schema: a string stays text, other types are read as JSON if possible.
 fn typed(tool: &ToolDefinition, name: &str, text: &str) -> Value {
     let wants = properties(tool)
         .find(|(known, _)| *known == name)
@@ -315,7 +357,7 @@ fn properties(tool: &ToolDefinition) -> impl Iterator<Item = (&str, &Value)> {
         .map(|(name, schema)| (name.as_str(), schema))
 }
 
-/// The number of the last call that the model is shown, by its id. Not how many there are: older ones may be left out.
+/// Highest number in the ids of the calls in the request. Counting calls would be wrong, because older ones may be pruned.
 fn last_call(request: &ModelRequest) -> usize {
     let calls = request.messages.iter().flat_map(|message| match &**message {
         Message::Assistant { calls, .. } => calls.as_slice(),
@@ -347,7 +389,7 @@ fn report_answer(answer: &Answer) -> String {
     }
 }
 
-/// Reports one line of a delivery; lines that hold no result are passed over.
+/// Reports one line of a delivery; `None` for lines without a result.
 fn report_line(line: &str) -> Option<String> {
     let record: Value = serde_json::from_str(line).ok()?;
     let task = record.get("task")?.as_str()?;
@@ -365,7 +407,7 @@ fn report_status(request: &ModelRequest) -> String {
                 AnswerContent::Ack(ack) => Some((ack.number?, &*answer.tool)),
                 AnswerContent::Result(_) | AnswerContent::Collapsed(_) | AnswerContent::Report(_) => None,
             })),
-            // What began before the conversation was pruned is listed there.
+            // The note of a pruned conversation lists the tasks that started before.
             Message::Note { text } => open.extend(text.lines().filter_map(|line| {
                 let mut words = line.split(' ');
                 Some((words.next()?.parse().ok()?, words.next()?))

@@ -2,7 +2,25 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-/// A turn failed. The message is for operators and holds no keys.
+/// Failure of a turn. The message is for operators and must contain no keys.
+///
+/// ```
+/// use async_tool_runtime::model::ModelError;
+/// use std::time::Duration;
+///
+/// /// The error of an HTTP status.
+/// fn error_of(status: u16) -> ModelError {
+///     match status {
+///         429 => ModelError::transient("too many requests").with_retry_after(Duration::from_secs(20)),
+///         500.. => ModelError::transient(format!("the server answered {status}")),
+///         _ => ModelError::permanent(format!("the request was refused with {status}")),
+///     }
+/// }
+///
+/// assert!(error_of(429).retryable());
+/// assert_eq!(error_of(429).retry_after(), Some(Duration::from_secs(20)));
+/// assert!(!error_of(401).retryable());
+/// ```
 #[derive(Clone, Debug)]
 pub struct ModelError {
     message: String,
@@ -13,7 +31,7 @@ pub struct ModelError {
 }
 
 impl ModelError {
-    /// A failure that another try doesn't mend, such as a refused key or a bad request.
+    /// Creates a failure that a retry can't resolve, such as a refused key or a bad request.
     #[must_use]
     pub fn permanent(message: impl Into<String>) -> Self {
         Self {
@@ -25,7 +43,7 @@ impl ModelError {
         }
     }
 
-    /// A failure that another try may mend, such as a broken connection or an overloaded server.
+    /// Creates a failure that a retry may resolve, such as a broken connection or an overloaded server.
     #[must_use]
     pub fn transient(message: impl Into<String>) -> Self {
         Self {
@@ -34,19 +52,36 @@ impl ModelError {
         }
     }
 
-    /// The stream ended without [`ModelEvent::Done`](super::ModelEvent::Done).
+    /// Creates the transient failure of a stream that ended without [`ModelEvent::Done`](super::ModelEvent::Done).
     #[must_use]
     pub fn truncated() -> Self {
         Self::transient("the model's stream ended before the turn was complete")
     }
 
-    /// Nothing came for this long.
+    /// Creates the transient failure of a stream that sent nothing for `limit`.
+    ///
+    /// ```
+    /// use async_tool_runtime::model::ModelError;
+    /// use std::time::Duration;
+    ///
+    /// let error = ModelError::silent(Duration::from_secs(90));
+    /// assert_eq!(error.to_string(), "the model said nothing for 90s");
+    /// assert!(error.retryable());
+    /// ```
     #[must_use]
     pub fn silent(limit: Duration) -> Self {
         Self::transient(format!("the model said nothing for {limit:?}"))
     }
 
-    /// The conversation is longer than the model can read. The agent cuts it down and asks once more.
+    /// Creates the failure of a conversation that exceeds the model's context. The agent prunes it and calls the model once more.
+    ///
+    /// ```
+    /// use async_tool_runtime::model::ModelError;
+    ///
+    /// let error = ModelError::too_long("128,512 tokens, and the context has 128,000");
+    /// assert!(error.is_too_long());
+    /// assert!(!error.retryable()); // not without pruning
+    /// ```
     #[must_use]
     pub fn too_long(message: impl Into<String>) -> Self {
         Self {
@@ -55,33 +90,42 @@ impl ModelError {
         }
     }
 
-    /// The same failure, not to be tried again before this long from now.
+    /// Sets the pause before a retry, counted from now.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
     }
 
-    /// The same failure with its cause.
+    /// Sets the cause.
+    ///
+    /// ```
+    /// use async_tool_runtime::model::ModelError;
+    /// use std::{error::Error, io};
+    ///
+    /// let cause = io::Error::from(io::ErrorKind::ConnectionReset);
+    /// let error = ModelError::transient("the connection broke").with_source(cause);
+    /// assert!(error.source().is_some_and(|cause| cause.is::<io::Error>()));
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into().into());
         self
     }
 
-    /// True if another try can help.
+    /// True if a retry may succeed.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         self.retryable
     }
 
-    /// True if the conversation was longer than the model can read.
+    /// True if the conversation exceeded the model's context.
     #[must_use]
     pub const fn is_too_long(&self) -> bool {
         self.too_long
     }
 
-    /// Pause before another try, if the provider asks for one.
+    /// Pause before a retry, if the provider asks for one.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
@@ -100,7 +144,7 @@ impl Error for ModelError {
     }
 }
 
-/// Equal where message and retry advice are; the source doesn't count.
+/// Compares message and retry advice, and ignores the source.
 impl PartialEq for ModelError {
     fn eq(&self, other: &Self) -> bool {
         (&self.message, self.retryable, self.retry_after, self.too_long)

@@ -1,4 +1,4 @@
-//! One turn's answer, as it comes.
+//! Events of one turn.
 
 use std::{
     collections::VecDeque,
@@ -14,34 +14,67 @@ use serde_json::Value;
 use super::ModelError;
 use crate::{future::BoxStream, tool::ToolCall};
 
-/// A part of a turn.
+/// Part of a turn.
+///
+/// ```
+/// use async_tool_runtime::{ToolCall, model::{ModelEvent, ModelStream, StopReason}};
+/// use futures_core::Stream as _;
+/// use serde_json::json;
+/// use std::{future::poll_fn, pin::Pin};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut turn = ModelStream::calls([ToolCall::new("call_1", "weather", json!({"city": "Rome"}))]);
+/// let mut called = Vec::new();
+/// // The same as `turn.next()` with `futures::StreamExt`.
+/// while let Some(event) = poll_fn(|cx| Pin::new(&mut turn).poll_next(cx)).await {
+///     match event? {
+///         ModelEvent::Text(text) => print!("{text}"),
+///         ModelEvent::ToolCall(call) => called.push(call.name),
+///         ModelEvent::Done(end) => assert_eq!(end.stop, StopReason::ToolCalls),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(called, ["weather".into()]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ModelEvent {
-    /// Some more text.
+    /// Next piece of the text.
     Text(String),
-    /// A complete call.
+    /// Complete tool call.
     ToolCall(ToolCall),
-    /// The turn is complete. Nothing follows.
+    /// End of a complete turn; no event follows.
     Done(TurnEnd),
 }
 
 /// End of a turn.
+///
+/// ```
+/// use async_tool_runtime::model::{ModelEvent, ModelStream, StopReason, TurnEnd, Usage};
+///
+/// let end = TurnEnd::new(StopReason::MaxTokens).with_usage(Usage::new(1_200, 1_000, 256));
+/// assert_eq!((end.stop, end.usage.output), (StopReason::MaxTokens, 256));
+/// let turn = ModelStream::from_events([ModelEvent::Text("It is a long".into()), ModelEvent::Done(end)]);
+/// # drop(turn);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TurnEnd {
-    /// Reason for which the model stopped.
+    /// Reason for the end.
     pub stop: StopReason,
-    /// Cost of the turn, where the provider tells it.
+    /// Cost of the turn; zero if the provider doesn't report it.
     #[serde(default)]
     pub usage: Usage,
-    /// The provider's own blocks of this turn, to be sent back unchanged.
+    /// The provider's own blocks of this turn, which the adapter sends back unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Value>,
 }
 
 impl TurnEnd {
-    /// The end of a turn for this reason, without usage.
+    /// Creates the end of a turn, without usage and provider blocks.
     #[must_use]
     pub fn new(stop: StopReason) -> Self {
         Self {
@@ -50,14 +83,23 @@ impl TurnEnd {
         }
     }
 
-    /// The same end with what the turn cost.
+    /// Sets the cost of the turn.
     #[must_use]
     pub fn with_usage(mut self, usage: Usage) -> Self {
         self.usage = usage;
         self
     }
 
-    /// The same end with the provider's own blocks.
+    /// Sets the provider's own blocks, which come back in [`Message::Assistant`](crate::Message::Assistant).
+    ///
+    /// ```
+    /// use async_tool_runtime::model::{StopReason, TurnEnd};
+    /// use serde_json::json;
+    ///
+    /// let blocks = json!([{"type": "thinking", "signature": "c2lnbmVk"}]);
+    /// let end = TurnEnd::new(StopReason::EndTurn).with_provider(blocks.clone());
+    /// assert_eq!(end.provider, Some(blocks));
+    /// ```
     #[must_use]
     pub fn with_provider(mut self, provider: Value) -> Self {
         self.provider = Some(provider);
@@ -65,39 +107,59 @@ impl TurnEnd {
     }
 }
 
-/// Reason for which a model stopped.
+/// Reason for the end of a turn.
+///
+/// ```
+/// use async_tool_runtime::model::StopReason;
+///
+/// let warning = |stop| match stop {
+///     StopReason::EndTurn | StopReason::ToolCalls => None,
+///     StopReason::MaxTokens => Some("the answer is cut off"),
+///     StopReason::Refused => Some("the model refused to answer"),
+///     _ => Some("the model stopped for a reason of its own"),
+/// };
+/// assert_eq!(warning(StopReason::MaxTokens), Some("the answer is cut off"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StopReason {
-    /// It had said what it wanted to say.
+    /// The model finished its answer.
     #[default]
     EndTurn,
-    /// It waits for the answers to its calls.
+    /// The model waits for the answers to its calls.
     ToolCalls,
-    /// It ran into the limit of tokens.
+    /// The turn reached the limit of output tokens.
     MaxTokens,
-    /// It refused, or was stopped by a filter.
+    /// The model refused, or a filter stopped it.
     Refused,
 }
 
 /// Cost of a turn, in tokens.
+///
+/// ```
+/// use async_tool_runtime::model::Usage;
+///
+/// let usage = Usage::new(1_200, 1_000, 256).with_reasoning(200);
+/// assert_eq!(usage.input - usage.cached, 200); // at the full price
+/// assert_eq!(usage.output - usage.reasoning, 56); // that the user can read
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Tokens read, those from a cache included.
+    /// Input tokens, including those from the provider's cache.
     pub input: u64,
-    /// Tokens read from the provider's cache.
+    /// Input tokens from the provider's cache.
     pub cached: u64,
-    /// Tokens written, reasoning included.
+    /// Output tokens, including reasoning.
     pub output: u64,
-    /// Tokens written to think, where the provider says so.
+    /// Output tokens of reasoning; zero if the provider doesn't report them.
     #[serde(default)]
     pub reasoning: u64,
 }
 
 impl Usage {
-    /// Tokens read, read from a cache, and written.
+    /// Creates a cost from input, cached and output tokens, without reasoning.
     #[must_use]
     pub const fn new(input: u64, cached: u64, output: u64) -> Self {
         Self {
@@ -108,14 +170,22 @@ impl Usage {
         }
     }
 
-    /// The same with how many of the tokens written were reasoning.
+    /// Sets the number of output tokens that were reasoning.
     #[must_use]
     pub const fn with_reasoning(mut self, reasoning: u64) -> Self {
         self.reasoning = reasoning;
         self
     }
 
-    /// The sum of two costs.
+    /// Adds two costs; a sum that overflows stays at the maximum.
+    ///
+    /// ```
+    /// use async_tool_runtime::model::Usage;
+    ///
+    /// let turns = [Usage::new(100, 0, 20), Usage::new(140, 100, 5)];
+    /// let total = turns.into_iter().fold(Usage::default(), Usage::plus);
+    /// assert_eq!(total, Usage::new(240, 100, 25));
+    /// ```
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self {
@@ -127,7 +197,35 @@ impl Usage {
     }
 }
 
-/// The events of one turn.
+/// Stream of the events of one turn.
+///
+/// A [`Model`](super::Model) returns one. This one answers a greeting at once, and leaves everything else to another model:
+///
+/// ```
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+/// use async_tool_runtime::{Model, model::{ModelRequest, ModelStream}};
+///
+/// struct Greeter<M>(M);
+///
+/// impl<M: Model> Model for Greeter<M> {
+///     fn generate(&self, request: ModelRequest) -> ModelStream {
+///         match request.last_user_text() {
+///             Some("hello") => ModelStream::text("Hello! What can I do for you?"),
+///             _ => self.0.generate(request),
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let agent = AsyncAgent::builder(Greeter(RulePlanner::new()), manager).start().await?;
+/// agent.send("hello").await?;
+/// agent.run_until_idle().await?;
+/// assert!(format!("{:?}", agent.transcript().await?).contains("What can I do for you?"));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a turn does nothing until its events are read"]
 pub struct ModelStream(BoxStream<'static, Result<ModelEvent, ModelError>>);
 
@@ -137,23 +235,63 @@ impl ModelStream {
         Self(Box::pin(stream))
     }
 
-    /// A turn whose events are all there already.
+    /// Creates a turn from events that are all known already.
+    ///
+    /// ```
+    /// use async_tool_runtime::{ToolCall, model::{ModelEvent, ModelStream, StopReason, TurnEnd}};
+    /// # use futures_core::Stream as _;
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let events = [
+    ///     ModelEvent::Text("I'll look it up.".into()),
+    ///     ModelEvent::ToolCall(ToolCall::new("call_1", "weather", json!({"city": "Rome"}))),
+    ///     ModelEvent::Done(TurnEnd::new(StopReason::ToolCalls)),
+    /// ];
+    /// let mut turn = Box::pin(ModelStream::from_events(events.clone()));
+    /// for event in events {
+    ///     assert_eq!(std::future::poll_fn(|cx| turn.as_mut().poll_next(cx)).await, Some(Ok(event)));
+    /// }
+    /// # }
+    /// ```
     pub fn from_events(events: impl IntoIterator<Item = ModelEvent>) -> Self {
         Self::new(Ready(events.into_iter().map(Ok).collect()))
     }
 
-    /// A turn that says this and calls nothing.
+    /// Creates a complete turn with this text and without calls.
     pub fn text(text: impl Into<String>) -> Self {
         Self::from_events([ModelEvent::Text(text.into()), ModelEvent::Done(TurnEnd::default())])
     }
 
-    /// A turn that makes these calls.
+    /// Creates a complete turn with these calls and without text.
     pub fn calls(calls: impl IntoIterator<Item = ToolCall>) -> Self {
         let calls = calls.into_iter().map(ModelEvent::ToolCall);
         Self::from_events(calls.chain([ModelEvent::Done(TurnEnd::new(StopReason::ToolCalls))]))
     }
 
-    /// A turn that fails.
+    /// Creates a turn that fails at once.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, Model, agent::RunError};
+    /// use async_tool_runtime::model::{ModelError, ModelRequest, ModelStream};
+    ///
+    /// struct NoKey;
+    ///
+    /// impl Model for NoKey {
+    ///     fn generate(&self, _: ModelRequest) -> ModelStream {
+    ///         ModelStream::failed(ModelError::permanent("the environment has no `API_KEY`"))
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let agent = AsyncAgent::builder(NoKey, AsyncToolManager::builder().build()?).start().await?;
+    /// agent.send("hello").await?;
+    /// let error = agent.run_until_idle().await.unwrap_err();
+    /// assert!(matches!(error, RunError::Model(error) if !error.retryable()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn failed(error: ModelError) -> Self {
         Self::new(Ready(VecDeque::from([Err(error)])))
     }

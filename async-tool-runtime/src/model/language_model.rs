@@ -1,16 +1,79 @@
-//! The trait of all models.
+//! Trait of all models.
 
 use super::{Capabilities, ModelRequest, ModelStream};
 
-/// A language model, or anything that can act as one.
+/// Language model, or a program that acts as one.
 ///
-/// An implementation MUST end its stream with [`ModelEvent::Done`](super::ModelEvent::Done) or an error, MUST give a call only when it is complete,
-/// and SHOULD give text as it comes. Dropping the stream aborts the turn.
+/// An implementation
+///
+/// 1. MUST end its stream with [`ModelEvent::Done`](super::ModelEvent::Done) or an error.
+/// 2. MUST send a call only when it is complete.
+/// 3. SHOULD send text as it arrives.
+///
+/// Dropping the stream aborts the turn.
+///
+/// ```
+/// use async_tool_runtime::{Model, ToolCall, model::{ModelRequest, ModelStream}};
+/// use serde_json::json;
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, async_tool, tools};
+///
+/// /// Passes every message to the tool `translate`, and then shows its answer.
+/// struct Translator;
+///
+/// impl Model for Translator {
+///     fn generate(&self, request: ModelRequest) -> ModelStream {
+///         match request.messages.last().map(|message| &**message) {
+///             Some(Message::User { text }) => {
+///                 ModelStream::calls([ToolCall::new("call_1", "translate", json!({"text": text}))])
+///             }
+///             Some(Message::Answers(answers)) => ModelStream::text(answers[0].to_model_json().to_string()),
+///             _ => ModelStream::text(""),
+///         }
+///     }
+/// }
+/// # /// Translates a text into Italian.
+/// # #[async_tool(effect = "read")]
+/// # fn translate(text: String) -> String {
+/// #     text.replace("hello", "ciao")
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![translate]).build()?;
+/// let agent = AsyncAgent::builder(Translator, manager).start().await?;
+/// agent.send("hello").await?;
+/// agent.run_until_idle().await?;
+/// let transcript = agent.transcript().await?;
+/// assert!(matches!(&*transcript[3], Message::Assistant { text, .. } if text == "\"ciao\""));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Model: Send + Sync + 'static {
     /// Starts one turn.
     fn generate(&self, request: ModelRequest) -> ModelStream;
 
-    /// Capabilities of the provider. An agent asks for them when it starts, and they must stay the same.
+    /// Capabilities of the provider. An agent reads them when it starts, and they MUST stay the same.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Model, schema::Dialect};
+    /// use async_tool_runtime::model::{Capabilities, ModelRequest, ModelStream};
+    ///
+    /// struct Gemini;
+    ///
+    /// impl Model for Gemini {
+    ///     fn generate(&self, request: ModelRequest) -> ModelStream {
+    /// #       let _ = request;
+    ///         // …
+    /// #       ModelStream::text("")
+    ///     }
+    ///
+    ///     fn capabilities(&self) -> Capabilities {
+    ///         Capabilities::default().with_dialect(Dialect::Gemini)
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Gemini.capabilities().dialect, Dialect::Gemini);
+    /// ```
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }

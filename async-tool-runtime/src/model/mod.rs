@@ -1,13 +1,36 @@
-//! Language models, as the agent uses them.
+//! Interface to language models: a request goes in, a stream of events comes out.
 //!
-//! One method: a request goes in, a stream of events comes out. The runtime crate has no HTTP and knows no provider;
-//! adapters are crates of their own.
+//! ```
+//! use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, Model, model::{ModelRequest, ModelStream}};
+//!
+//! /// Repeats the user's last message.
+//! struct Parrot;
+//!
+//! impl Model for Parrot {
+//!     fn generate(&self, request: ModelRequest) -> ModelStream {
+//!         ModelStream::text(request.last_user_text().unwrap_or_default())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let agent = AsyncAgent::builder(Parrot, AsyncToolManager::builder().build()?).start().await?;
+//! agent.send("hello").await?;
+//! agent.run_until_idle().await?;
+//! let transcript = agent.transcript().await?;
+//! assert!(matches!(&*transcript[1], Message::Assistant { text, .. } if text == "hello"));
+//! # agent.close().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Invariants
 //!
-//! 1. A turn is complete only when [`ModelEvent::Done`] came. A stream that ends without it has failed, however cleanly the
-//!    connection was closed, and no tool with effects has been started for it.
-//! 2. What a provider wants back unchanged (signatures, reasoning items) travels in `provider` fields and is not looked at.
+//! 1. A turn is complete only after [`ModelEvent::Done`]. A stream that ends without it has failed, however cleanly the connection
+//!    was closed, and no tool with effects has been started for it.
+//! 2. Data that a provider wants back unchanged (signatures, reasoning items) travels in `provider` fields, which no code here reads.
+//!
+//! Absent on purpose: HTTP and providers. The adapters are crates of their own.
 
 mod capabilities;
 mod error;

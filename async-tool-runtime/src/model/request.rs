@@ -1,4 +1,4 @@
-//! One turn's question.
+//! Request of one turn.
 
 use std::sync::Arc;
 
@@ -6,23 +6,34 @@ use crate::{context::Message, session::SessionId, tool::ToolDefinition};
 
 /// Request of one turn.
 ///
-/// Tools and system prompt are the same bytes in every turn of a session, and messages are only added, but for the few times when the
-/// conversation is pruned; so a provider's prompt cache stays warm.
+/// Tools and system prompt are the same bytes in every turn of a session. Messages are only added, except when the conversation
+/// is pruned. So a provider's prompt cache stays warm.
+///
+/// ```
+/// use async_tool_runtime::{Message, SessionId, model::ModelRequest};
+/// use std::sync::Arc;
+///
+/// let message = Message::User { text: "hello".into() };
+/// let request = ModelRequest::new(SessionId::new("s"), vec![Arc::new(message)], Arc::new([]))
+///     .with_system(Some("Answer in one sentence.".into()));
+/// assert_eq!(request.system.as_deref(), Some("Answer in one sentence."));
+/// assert_eq!((request.messages.len(), request.tools.len()), (1, 0));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ModelRequest {
-    /// The conversation.
+    /// Id of the conversation.
     pub session: SessionId,
-    /// The system prompt.
+    /// System prompt.
     pub system: Option<Arc<str>>,
-    /// The conversation so far. Every call in it has exactly one answer, directly after the message that made it.
+    /// Messages so far. Every call has exactly one answer, directly after the message with the call.
     pub messages: Vec<Arc<Message>>,
     /// Tools that the model can call.
     pub tools: Arc<[ToolDefinition]>,
 }
 
 impl ModelRequest {
-    /// A request without a system prompt.
+    /// Creates a request without a system prompt.
     #[must_use]
     pub fn new(session: SessionId, messages: Vec<Arc<Message>>, tools: Arc<[ToolDefinition]>) -> Self {
         Self {
@@ -33,14 +44,23 @@ impl ModelRequest {
         }
     }
 
-    /// The same request with a system prompt.
+    /// Sets the system prompt.
     #[must_use]
     pub fn with_system(mut self, system: Option<Arc<str>>) -> Self {
         self.system = system;
         self
     }
 
-    /// The text of the last user message, if there is one.
+    /// Text of the last user message, if there is one.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, SessionId, model::ModelRequest};
+    /// use std::sync::Arc;
+    ///
+    /// let user = |text: &str| Arc::new(Message::User { text: text.into() });
+    /// let request = ModelRequest::new(SessionId::new("s"), vec![user("hello"), user("help")], Arc::new([]));
+    /// assert_eq!(request.last_user_text(), Some("help"));
+    /// ```
     #[must_use]
     pub fn last_user_text(&self) -> Option<&str> {
         self.messages.iter().rev().find_map(|message| match &**message {

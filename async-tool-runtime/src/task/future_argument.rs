@@ -16,7 +16,7 @@ const POINTER: &str = "pointer";
 /// Tools with the option [`futures`](crate::tool::ToolOptions::futures) accept one in place of any value inside their arguments, also in
 /// lists and nested objects. For a tool without the option, such an object is ordinary data.
 ///
-/// - `$task` names a task of the session by its number (`t3`), or a call of the same turn by its position (`#1` is the first).
+/// - `$task` names a task of the session by its number (`t3`), or a call of the same turn by its position; `#1` is the first call.
 /// - `pointer` is a JSON pointer (RFC 6901) into the result. Absent or `null` means the whole result.
 ///
 /// The agent waits for the task and fills in the value before it binds the call. So the binder checks the value as if the model
