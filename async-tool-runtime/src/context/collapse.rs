@@ -1,4 +1,4 @@
-//! One line in place of a result.
+//! Collapsing: one line in place of a result.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{context::frames, task::ResultPreview};
 
-/// Longest text of arguments in the line of a delivery, in bytes. Its call may be out of sight, and the number alone says little.
+/// Longest arguments that the line of a delivery keeps, in bytes. They are kept because the call may be pruned, and the task's
+/// number alone means little.
 const ARGUMENT_BYTES: usize = 120;
-/// A handle is a task's number or id. What is longer is the work of a tool that imitates a preview.
+/// Longest accepted handle, in bytes. A real handle is a task's number or id; a longer one comes from a tool that imitates a preview.
 const HANDLE_BYTES: usize = 64;
 
-/// The message with one line in place of each result that is longer than that. It is the same message where nothing is.
+/// Replaces each large result in a message with one line. Returns the same message if none is large.
 pub(super) fn collapse(message: &Arc<Message>) -> Arc<Message> {
     match &**message {
         Message::Answers(answers) => {
@@ -60,7 +61,7 @@ fn collapse_answer(answer: &Answer) -> Option<Answer> {
     is_worth_it(size(&collapsed.to_model_json()), size(&answer.to_model_json())).then_some(collapsed)
 }
 
-/// Report of the `task` tool, with the names of the tasks and without their results.
+/// Shortens a report of the `task` tool to the names and states of the tasks, without their results.
 fn shorten_report(report: &Value) -> Value {
     let name = |row: &Value| -> Option<Value> {
         let keys = ["task", "tool", "status"];
@@ -78,7 +79,9 @@ fn shorten_report(report: &Value) -> Value {
     json!({"tasks": tasks, "collapsed": format!("{bytes} bytes; ask `task` again for more")})
 }
 
-/// A line of a delivery that holds a result, without the result. Input: `{"task":"t3","tool":"search","status":"completed","result":…}`.
+/// Removes the result from a line of a delivery; `None` if the line has no large result.
+///
+/// Input: `{"task":"t3","tool":"search","status":"completed","result":…}`.
 /// Output: `{"task":"t3","tool":"search","status":"completed","collapsed":"12345 bytes; …"}`.
 fn collapse_line(line: &str) -> Option<String> {
     if !line.starts_with('{') {
@@ -88,7 +91,7 @@ fn collapse_line(line: &str) -> Option<String> {
     let text = |key: &str| record.get(key)?.as_str();
     let (tool, status) = (text("tool")?, text("status")?);
     let shown = record.get("result").or_else(|| record.get("error"))?;
-    // A tool can give what looks like a preview. All it gains is what its own line says of size and handle.
+    // A tool's result can imitate a preview. That only changes the size and handle in the tool's own line.
     let is_preview = shown.get("note").and_then(Value::as_str) == Some(ResultPreview::NOTE);
     let bytes = shown.get("bytes").and_then(Value::as_u64).filter(|_| is_preview);
     let handle = shown.get("handle").and_then(Value::as_str).filter(|_| is_preview);
@@ -113,7 +116,7 @@ fn collapse_line(line: &str) -> Option<String> {
     is_worth_it(collapsed.len(), line.len()).then_some(collapsed)
 }
 
-/// A small result is worth more to the model than what is saved on it.
+/// True if collapsing saves more than half. A smaller saving is worth less to the model than the result.
 const fn is_worth_it(collapsed: usize, shown: usize) -> bool {
     collapsed * 2 < shown
 }

@@ -1,12 +1,12 @@
-//! Characters that look alike, and those that have no width.
+//! Lookalikes of characters, and characters without width.
 
-/// Stands for a character without width.
+/// Replacement for a character without width.
 pub(crate) const UNSEEN: char = '\0';
 
-/// Stands for a character that looks like none of [`ALIKE`].
+/// Replacement for a character that looks like none of [`ALIKE`].
 pub(crate) const STRANGE: char = char::REPLACEMENT_CHARACTER;
 
-/// Characters of the tag and the nonce, each with its doubles in lower case.
+/// Characters of the tag and the nonce, each with its lookalikes in lower case.
 const ALIKE: [(char, &str); 17] = [
     ('<', "‹〈⟨❬❮❰˂ᐸᚲ≮≺⋖⦑⧼ⵦ﹤"),
     ('>', "›〉⟩❭❯❱˃ᐳ≯≻⋗⦒⧽﹥"),
@@ -27,7 +27,7 @@ const ALIKE: [(char, &str); 17] = [
     ('f', "ꜰᶠ"),
 ];
 
-/// Reads a character: as an ASCII character in lower case, a blank, a line break, [`UNSEEN`] or [`STRANGE`].
+/// Normalises a character to an ASCII character in lower case, a space, a line break, [`UNSEEN`] or [`STRANGE`].
 pub(crate) fn seen(c: char) -> char {
     let code = c as u32;
     let counted =
@@ -59,7 +59,7 @@ fn is_unseen(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// True if the character looks like a bracket of a tag, or hides or turns around its neighbours.
+/// True if the character looks like a bracket of a tag, or hides or reverses its neighbours.
 pub(crate) fn is_deceptive(c: char) -> bool {
     let hides = matches!(c, '\u{85}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');

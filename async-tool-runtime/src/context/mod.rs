@@ -1,23 +1,45 @@
-//! The conversation, as the model is shown it.
+//! Conversation as the model sees it: messages, deliveries, and pruning to the model's context.
+//!
+//! ```
+//! # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
+//! use async_tool_runtime::{Message, context::PrunePolicy};
+//! # /// Adds two numbers.
+//! # #[async_tool(effect = "read")]
+//! # fn add(a: i64, b: i64) -> i64 {
+//! #     a + b
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+//! let agent = AsyncAgent::builder(RulePlanner::new(), manager).prune(PrunePolicy::new(60_000)).start().await?;
+//! agent.send("add a=2 b=3").await?;
+//! agent.run_until_idle().await?;
+//! let transcript = agent.transcript().await?;
+//! assert!(matches!(&*transcript[0], Message::User { text } if text == "add a=2 b=3"));
+//! assert!(matches!(&*transcript[1], Message::Assistant { calls, .. } if &*calls[0].name == "add"));
+//! assert!(matches!(&*transcript[2], Message::Answers(answers) if answers[0].to_model_json() == 5));
+//! # agent.close().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Invariants
 //!
-//! 1. A transcript is only ever added to: providers cache prompts by their prefix.
-//! 2. The answers to a turn's calls stand in one message, directly after the message that made the calls, and nothing else
-//!    stands in it. Every provider without native async wants this, and models that see other text there learn to end
-//!    their turns early.
-//! 3. A result of which the model is shown only the beginning says so, and how large the whole is: a cut that can't be seen is a
+//! 1. A transcript only grows, because providers cache prompts by their prefix.
+//! 2. All answers to a turn's calls are one message, directly after the message with the calls, and nothing else is in it. Every
+//!    provider without native async requires this. Models that see other text there learn to end their turns early.
+//! 3. A result that is shown only in part says so, and tells the size of the whole. A cut that the model can't see would tell a
 //!    result that doesn't exist.
-//! 4. What tools produced is either the answer to its call or in a [`Message::Delivery`]; never in a user message.
-
-//! 5. Pruning works on a copy. What it did is a marker of two places and a text, so the same transcript gives the same view wherever
-//!    it is read again; and a marker only goes forward.
-//! 6. What is pruned is whole turns: a call is never parted from its answer, and what a turn is made of is never changed but for
-//!    the results in it. What the model has not seen yet is never pruned.
-//! 7. A view changes only where it is pruned, and grows at its end otherwise: also the status of what runs stays as it was
+//! 4. Tool output is either the answer to its call or part of a [`Message::Delivery`]; never part of a user message.
+//! 5. Pruning works on a copy. A marker of two positions and a text records it, so the same transcript always gives the same view.
+//!    A marker only moves forward.
+//! 6. Only whole turns are pruned: a call is never separated from its answer. Inside a turn only results change. Messages that the
+//!    model has not seen are never pruned.
+//! 7. A view changes only when it is pruned, and otherwise grows at its end. So the status of running tasks in it stays as it was
 //!    written.
 //!
-//! Absent on purpose: summaries by a model. They cost a turn, and what is wrong in them can't be told from what was said.
+//! Absent on purpose: summaries by a model. They cost a turn, and their mistakes can't be told apart from facts.
 
 mod collapse;
 pub(crate) mod frames;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Message, collapse::collapse};
 
-/// Policy of pruning: its budget, and its extent.
+/// Limits of pruning: its budget, its target and the turns that it keeps.
 ///
 /// ```
 /// use async_tool_runtime::context::PrunePolicy;
@@ -19,19 +19,20 @@ use super::{Message, collapse::collapse};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrunePolicy {
-    /// Budget of a request in tokens, with the system prompt and the tools: the model's context, less the room for what it is to
-    /// say. Default: 100,000, which leaves a fifth of a context of 128,000.
+    /// Most tokens of a request, including the system prompt and the tools. Default: 100,000.
+    ///
+    /// The model's context, less the room for its answer. The default leaves a fifth of a context of 128,000.
     pub budget: usize,
     /// Size after a pruning, in tokens. Default: 60 % of the budget.
     ///
-    /// Every pruning costs the provider's prompt cache. The further it goes, the longer the next one is off.
+    /// Each pruning invalidates the provider's prompt cache. A lower target delays the next pruning.
     pub target: usize,
-    /// Turns at the end that stay as they are. Default: 4. Unanswered messages always stay.
+    /// Number of turns at the end that are never pruned. Default: 4. Unanswered messages always stay.
     pub keep_recent: usize,
 }
 
 impl PrunePolicy {
-    /// The defaults, for a budget in tokens.
+    /// Creates a policy with this budget in tokens and the default target and turns.
     #[must_use]
     pub const fn new(budget: usize) -> Self {
         Self {
@@ -41,14 +42,14 @@ impl PrunePolicy {
         }
     }
 
-    /// The same policy, which prunes down to `target` tokens; to the budget if that is less.
+    /// Sets the size after a pruning, in tokens. A target above the budget means the budget.
     #[must_use]
     pub const fn with_target(mut self, target: usize) -> Self {
         self.target = target;
         self
     }
 
-    /// The same policy, which leaves the last `turns` turns as they are.
+    /// Sets the number of turns at the end that are never pruned.
     #[must_use]
     pub const fn with_keep_recent(mut self, turns: usize) -> Self {
         self.keep_recent = turns;
@@ -62,30 +63,67 @@ impl Default for PrunePolicy {
     }
 }
 
-/// Extent to which a conversation has been pruned. With the transcript, it is enough to show the model the same again.
+/// Extent of a pruning. Together with the transcript, it determines what the model sees.
 ///
-/// The two numbers are places in [`Transcript::messages`](super::Transcript::messages), each the end of a turn: the model's message, with
-/// the answers to its calls if it made any.
+/// The two numbers are positions in [`Transcript::messages`](super::Transcript::messages). Each is the end of a turn: after the
+/// model's message, or after the answers to its calls if it made any.
+///
+/// ```
+/// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, pruned_view}};
+/// # use serde_json::json;
+/// # use std::sync::Arc;
+///
+/// # let turn = |text: &str| -> [Message; 2] {
+/// #     let reply = json!({"assistant": {"text": "an answer. ".repeat(20), "calls": [], "provider": null}});
+/// #     [Message::User { text: text.into() }, serde_json::from_value(reply).unwrap()]
+/// # };
+/// # let messages: Vec<Arc<Message>> = (0..20).flat_map(|n| turn(&format!("question {n}"))).map(Arc::new).collect();
+/// let mut window = ContextWindow::new(PrunePolicy::new(500));
+/// let pruned = window.plan(&messages, &Default::default(), 0, String::new).expect("20 turns exceed 500 tokens");
+/// assert!(0 < pruned.dropped && pruned.dropped <= pruned.collapsed);
+///
+/// // Kept with the transcript, it gives the same view in another process.
+/// let stored = serde_json::to_string(&pruned)?;
+/// assert_eq!(pruned_view(&messages, &serde_json::from_str(&stored)?), window.view(&messages, &pruned));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// The results in the messages before this one are shown as one line each.
+    /// Position before which each result is shown as one line.
     pub collapsed: usize,
-    /// The messages before this one are left out, but for those of the user that the rest builds on.
+    /// Position before which messages are left out, except the user messages on which the rest builds.
     pub dropped: usize,
-    /// Status of the background tasks when it was pruned. It stays as it was written: a text that changed would cost the prompt cache of all
-    /// that stands behind it.
+    /// Status of the background tasks at the time of the pruning. It is never updated, because a change would invalidate the prompt
+    /// cache of everything after it.
     pub status: String,
 }
 
 impl Pruned {
     /// True if nothing has been pruned.
+    ///
+    /// ```
+    /// use async_tool_runtime::context::Pruned;
+    ///
+    /// assert!(Pruned::default().is_nothing());
+    /// ```
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
         self.collapsed == 0 && self.dropped == 0
     }
 
-    /// True if a conversation that is pruned this far can be pruned as far as `next`: to the ends of turns, and never back.
+    /// True if a conversation pruned this far can be pruned to `next`: only to the ends of turns, and never back.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, context::Pruned};
+    /// use std::sync::Arc;
+    ///
+    /// let messages = [Arc::new(Message::User { text: "hello".into() })];
+    /// let mut next = Pruned::default();
+    /// next.collapsed = 1; // in the middle of a turn: the model has not answered
+    /// assert!(!Pruned::default().allows(&next, &messages));
+    /// assert!(Pruned::default().allows(&Pruned::default(), &messages));
+    /// ```
     #[must_use]
     pub fn allows(&self, next: &Self, messages: &[Arc<Message>]) -> bool {
         self.collapsed <= next.collapsed
@@ -95,9 +133,9 @@ impl Pruned {
             && is_boundary(messages, next.dropped)
     }
 
-    /// Messages in place of those before [`collapsed`](Self::collapsed), and the position where the others go on.
+    /// Messages in place of those before [`collapsed`](Self::collapsed), and the position of the first unchanged message.
     ///
-    /// A marker that isn't one of this transcript's is taken for the nearest one before it, so that no call is parted from its answer.
+    /// A position inside a turn of this transcript is moved back to the turn's start, so that no call is separated from its answer.
     pub(super) fn lead(&self, messages: &[Arc<Message>]) -> (Vec<Arc<Message>>, usize) {
         if self.is_nothing() {
             return (Vec::new(), 0);
@@ -117,19 +155,34 @@ impl Pruned {
     }
 }
 
-/// View of a conversation that has been pruned this far.
+/// Returns the view of a conversation that has been pruned this far.
 ///
-/// The messages of the transcript from [`Pruned::collapsed`] on are shown as they are, so that until the next pruning a view only grows
-/// at its end. Before them stand
+/// Messages from [`Pruned::collapsed`] on are unchanged, so a view only grows at its end until the next pruning. Before them come
 ///
-/// 1. the first message, if it is the user's: what the conversation is for;
-/// 2. a [`Message::Note`]: how many messages are left out, and what ran when they were;
-/// 3. where messages are left out in the middle of what a user asked for: that request;
-/// 4. the messages from [`Pruned::dropped`] on, the results in them as one line each. A result that is hardly longer than
-///    that stays.
+/// 1. the first message, if it is the user's, because it usually states the purpose of the conversation;
+/// 2. a [`Message::Note`] with the number of messages left out, and the status of the background tasks at that time;
+/// 3. the user's current request, if messages between it and its answer are left out;
+/// 4. the messages from [`Pruned::dropped`] on, with each result as one line. A result that is hardly longer stays.
 ///
-/// The note never stands behind the answers to calls. Models that see text there learn to end their turns, and some providers refuse
+/// The note never follows the answers to calls. Models that see text there learn to end their turns early, and some providers refuse
 /// it.
+///
+/// ```
+/// use async_tool_runtime::{Message, context::{Pruned, pruned_view}};
+/// # use std::sync::Arc;
+///
+/// # let assistant = |text: &str| serde_json::from_value(serde_json::json!({"assistant": {"text": text, "calls": [], "provider": null}}));
+/// # let messages: Vec<Arc<Message>> = [
+/// #     Message::User { text: "one".into() }, assistant("first")?, Message::User { text: "two".into() }, assistant("second")?,
+/// # ].map(Arc::new).into();
+/// let mut pruned = Pruned::default();
+/// (pruned.collapsed, pruned.dropped) = (2, 2); // the first turn
+/// let view = pruned_view(&messages, &pruned);
+/// assert_eq!(view[0], messages[0]); // the user's first message stays
+/// assert!(matches!(&*view[1], Message::Note { text } if text.contains("1 message was left out here")));
+/// assert_eq!(view[2..], messages[2..]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[must_use]
 pub fn pruned_view(messages: &[Arc<Message>], pruned: &Pruned) -> Vec<Arc<Message>> {
     let (mut view, next) = pruned.lead(messages);
@@ -162,7 +215,7 @@ pub(super) fn note(left_out: usize, status: &str) -> Message {
     Message::Note { text }
 }
 
-/// True if a turn ends before this place, or nothing stands before it.
+/// True if a turn ends directly before this position, or if it is the start.
 pub(super) fn is_boundary(messages: &[Arc<Message>], place: usize) -> bool {
     match place.checked_sub(1) {
         None => true,
@@ -174,7 +227,7 @@ pub(super) fn is_boundary(messages: &[Arc<Message>], place: usize) -> bool {
     }
 }
 
-/// The last end of a turn up to this place.
+/// Last end of a turn up to this position.
 pub(super) fn boundary_before(messages: &[Arc<Message>], place: usize) -> usize {
     let place = place.min(messages.len());
     (0..=place)
@@ -187,7 +240,7 @@ pub(super) fn is_user(message: &Message) -> bool {
     matches!(message, Message::User { .. })
 }
 
-/// The messages in which the user said last what is wanted, one after the other. Not the first message, which stays anyway.
+/// The user's last request: a run of consecutive user messages, without the first message of the conversation, which always stays.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Request {
     start: usize,
@@ -195,7 +248,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The last one before this place.
+    /// Finds the last request before this position.
     pub(super) fn before(messages: &[Arc<Message>], place: usize) -> Self {
         let end = messages[..place].iter().rposition(|message| is_user(message));
         let end = end.map_or(0, |last| last + 1);
@@ -204,7 +257,7 @@ impl Request {
         Self { start, end }
     }
 
-    /// The last one before the place behind `index`, if this is the last one before `index`.
+    /// Moves past the message at `index`. Input: the last request before `index`. Output: the last one before `index + 1`.
     pub(super) fn pass(&mut self, messages: &[Arc<Message>], index: usize) {
         if is_user(&messages[index]) {
             if self.end != index {
@@ -214,7 +267,8 @@ impl Request {
         }
     }
 
-    /// Part of it that stays if the messages before `dropped` are left out: all, if the message there goes on with it.
+    /// Range of messages that stay if those before `dropped` are left out: all of the request, if the message at `dropped` is part of
+    /// its answer; otherwise none.
     pub(super) fn kept(&self, messages: &[Arc<Message>], dropped: usize) -> Range<usize> {
         let goes_on = messages.get(dropped).is_some_and(|message| !is_user(message));
         if goes_on {

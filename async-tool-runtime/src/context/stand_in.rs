@@ -6,17 +6,17 @@ use serde_json::{Map, Value, json};
 
 use crate::task::{AsyncTaskResult, TaskOutcome};
 
-/// Replacement for a result. The `task` tool reads the whole from the record.
+/// Replacement for a result. The `task` tool can show the whole result again.
 #[derive(Clone, Copy)]
 pub(super) struct StandIn<'a> {
     pub(super) task: &'a str,
     pub(super) bytes: usize,
-    /// Handle that a preview gave to the model, if it is not the task's number.
+    /// Handle in the preview that the model saw, if there was one.
     pub(super) handle: Option<&'a str>,
 }
 
 impl StandIn<'_> {
-    /// Adds the replacement to a JSON object, its status first.
+    /// Adds the replacement to a JSON object; `prefix` precedes the size.
     pub(super) fn write(self, object: &mut Map<String, Value>, prefix: &str) {
         let Self { task, bytes, .. } = self;
         object.insert("task".into(), json!(task));

@@ -6,16 +6,27 @@ use serde_json::Value;
 
 use crate::{context::frames, id::TaskNo, task::TaskStatus};
 
-/// Longest name of a tool that is shown, in bytes. Names come from the model, also such as no tool has.
+/// Longest name of a tool that is shown, in bytes. The model writes these names, so they may be long and unknown.
 const NAME_BYTES: usize = 64;
 
-/// A task of which the model knows that it runs, and not how it ended.
+/// Acknowledged task whose result the model has not seen.
+///
+/// ```
+/// use async_tool_runtime::{TaskNo, TaskStatus, context::{RunningTask, StatusLimit, status_block}};
+/// use serde_json::json;
+/// use std::time::Duration;
+///
+/// let arguments = json!({"city": "Rome"});
+/// let task = RunningTask::new(TaskNo::new(3), "weather", &arguments, TaskStatus::Running, Duration::from_secs(42));
+/// let block = status_block([task], StatusLimit::default());
+/// assert!(block.ends_with("\nt3 weather {\"city\":\"Rome\"} running 42 s"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RunningTask<'a> {
-    /// Its number in the session.
+    /// Number of the task in the session.
     pub number: TaskNo,
-    /// The name of the tool.
+    /// Name of the tool.
     pub tool: &'a str,
     /// The arguments as the model sent them.
     pub arguments: &'a Value,
@@ -26,7 +37,7 @@ pub struct RunningTask<'a> {
 }
 
 impl<'a> RunningTask<'a> {
-    /// A task that runs.
+    /// Creates the description of a running task.
     #[must_use]
     pub const fn new(
         number: TaskNo,
@@ -46,19 +57,27 @@ impl<'a> RunningTask<'a> {
 }
 
 /// Limits of a [`status_block`].
+///
+/// ```
+/// use async_tool_runtime::context::StatusLimit;
+///
+/// let limit = StatusLimit::new(50, 8 * 1_024);
+/// assert_eq!((limit.tasks, limit.bytes, limit.argument_bytes), (50, 8_192, 120));
+/// assert_eq!(StatusLimit::default(), StatusLimit::new(20, 4 * 1_024));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StatusLimit {
     /// Most tasks that are listed. Default: 20.
     pub tasks: usize,
-    /// Largest size of the block, in bytes; a block without any task named takes some 200. Default: 4 KiB.
+    /// Largest size of the block, in bytes. Default: 4 KiB. The block takes some 200 bytes even if it lists no task.
     pub bytes: usize,
     /// Longest text of a task's arguments, in bytes. Default: 120.
     pub argument_bytes: usize,
 }
 
 impl StatusLimit {
-    /// The defaults, with this many tasks and bytes.
+    /// Creates limits with this many tasks and bytes, and the default for arguments.
     #[must_use]
     pub const fn new(tasks: usize, bytes: usize) -> Self {
         Self {
@@ -75,11 +94,12 @@ impl Default for StatusLimit {
     }
 }
 
-/// Status of running tasks, for [`ContextWindow::plan`](super::ContextWindow::plan): one line for each task, in the order in which
-/// they come, and how many more there are.
+/// Describes running tasks for [`ContextWindow::plan`](super::ContextWindow::plan).
 ///
-/// Text of a model or a tool is JSON with `<`, `>` and `&` escaped, as in a delivery, so it can neither begin a line nor
-/// open a frame.
+/// The block has one line for each task, in the given order, and then the number of further tasks.
+///
+/// Text of a model or a tool is JSON with `<`, `>` and `&` escaped, as in a delivery. So it can neither begin a line nor open a
+/// frame.
 ///
 /// ```
 /// use std::time::Duration;
@@ -100,7 +120,7 @@ impl Default for StatusLimit {
 /// ```
 #[must_use]
 pub fn status_block<'a>(tasks: impl IntoIterator<Item = RunningTask<'a>>, limit: StatusLimit) -> String {
-    /// The longest last line.
+    /// Length of the longest possible last line.
     const MORE: usize = "\nand 18446744073709551615 more".len();
     let mut tasks = tasks.into_iter();
     let mut block = String::new();
@@ -135,7 +155,7 @@ pub fn status_block<'a>(tasks: impl IntoIterator<Item = RunningTask<'a>>, limit:
     block
 }
 
-/// A block whose lines name other arguments, where `call` gives the tool and the arguments of a task.
+/// Rewrites the lines of a block with the tool and arguments that `call` returns for each task.
 pub(crate) fn redescribe<'a>(block: &str, call: impl Fn(TaskNo) -> Option<(&'a str, &'a Value)>) -> String {
     let lines = block.split('\n').map(|line| {
         let number = line.split(' ').next().and_then(|word| word.parse().ok())?;
@@ -166,7 +186,7 @@ fn describe_call(number: TaskNo, tool: &str, arguments: &Value, argument_bytes: 
     format!("{number} {name} {arguments}")
 }
 
-/// The beginning of a JSON text, and that it was cut.
+/// Cuts a JSON text to this many bytes and marks the cut with `…`.
 fn shorten(json: &str, bytes: usize) -> String {
     if json.len() <= bytes {
         return json.to_owned();
@@ -175,7 +195,7 @@ fn shorten(json: &str, bytes: usize) -> String {
     while !json.is_char_boundary(end) {
         end -= 1;
     }
-    // An escape cut in two reads as something else.
+    // An escape cut in two would read as other text.
     if let Some(escape) = json[..end].rfind('\\')
         && end - escape < "\\u003c".len()
     {

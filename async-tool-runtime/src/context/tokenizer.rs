@@ -1,21 +1,33 @@
-//! Tokens as a tokenizer counts them.
+//! Token counts of a tokenizer.
 
 use std::fmt;
 
 use super::TokenEstimator;
 
-/// Bytes that are counted at once. The expression that finds words gives up, and `tiktoken-rs` with it, on a few MB of spaces; and
-/// the time for one long word grows with its square. A cut costs a token at most.
+/// Bytes that are counted at once.
+///
+/// On a few MB of spaces, the regular expression that finds words fails, and `tiktoken-rs` with it. The time for one long word is
+/// quadratic. A cut adds at most one token.
 const PIECE: usize = 4 * 1_024;
 
-/// Counts tokens with a byte-pair tokenizer of OpenAI's. The vocabulary is in the program; the first count takes it in, which costs
-/// some 150 ms.
+/// Token counter with a byte-pair tokenizer of OpenAI's.
 ///
-/// For models of other makers it is an estimate, though a better one than [`ApproximateTokens`](super::ApproximateTokens): of the same
-/// English text, Claude and Gemini make some tens of percent more or fewer. Leave room in the budget for that.
+/// The vocabulary is compiled into the program. The first count loads it, which takes some 150 ms.
 ///
-/// Whatever the text, the time is linear in its length, and none makes it panic: what tools give is not chosen by the host. Text of more
-/// than 4 KiB is counted in pieces, each of which can add a token.
+/// For models of other makers it is an estimate, but a better one than [`ApproximateTokens`](super::ApproximateTokens). Claude and
+/// Gemini make some tens of percent more or fewer tokens of the same English text. Leave room in the budget for that.
+///
+/// For any text, the time is linear in its length, and the count never panics, because the host doesn't choose the output of tools.
+/// Text of more than 4 KiB is counted in pieces, each of which can add a token.
+///
+/// ```
+/// use async_tool_runtime::context::{BpeTokens, ContextWindow, PrunePolicy, TokenEstimator};
+/// use std::sync::Arc;
+///
+/// assert_eq!(BpeTokens::o200k().count_text("hello world"), 2);
+/// let window = ContextWindow::new(PrunePolicy::new(60_000)).with_estimator(Arc::new(BpeTokens::o200k()));
+/// # drop(window);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BpeTokens(Vocabulary);
 
@@ -26,13 +38,13 @@ enum Vocabulary {
 }
 
 impl BpeTokens {
-    /// The vocabulary `o200k_base`: GPT-4o, the o series and what came after.
+    /// Counts with the vocabulary `o200k_base`: GPT-4o, the o series and later models.
     #[must_use]
     pub const fn o200k() -> Self {
         Self(Vocabulary::O200k)
     }
 
-    /// The vocabulary `cl100k_base`: GPT-4 and GPT-3.5.
+    /// Counts with the vocabulary `cl100k_base`: GPT-4 and GPT-3.5.
     #[must_use]
     pub const fn cl100k() -> Self {
         Self(Vocabulary::Cl100k)
@@ -80,7 +92,7 @@ impl fmt::Debug for BpeTokens {
 mod tests {
     use super::{super::ApproximateTokens, *};
 
-    /// Digits that look random, the same every time.
+    /// Deterministic pseudo-random text.
     fn noise(letters: &[u8], length: usize) -> String {
         let mut state = 1_u64;
         let mut next = || {

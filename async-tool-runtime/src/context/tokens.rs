@@ -1,4 +1,4 @@
-//! Estimates of the tokens of a conversation.
+//! Estimates of the number of tokens in a conversation.
 
 use std::fmt;
 
@@ -7,49 +7,75 @@ use serde_json::Value;
 use super::{Answer, AnswerContent, Message, stand_in::size};
 use crate::task::TaskOutcome;
 
-/// Tokens around a message: its role and its ends. OpenAI documents 3.
+/// Tokens around a message: its role and its delimiters. OpenAI documents 3.
 const AROUND_MESSAGE: usize = 4;
-/// Tokens of a call or an answer beside its own text: the provider's id of it, and the names of its fields.
+/// Tokens of a call or an answer besides its own text: the provider's id, and the names of its fields.
 const AROUND_CALL: usize = 16;
-/// Tokens of an acknowledgement beside the call's own name and arguments. It is the same in all of them; the tests count it.
+/// Tokens of an acknowledgement besides the call's name and arguments. They are the same in all acknowledgements; a test counts them.
 const IN_ACK: usize = 96;
 
-/// Says how many tokens a text has, so that a conversation can be kept within a budget.
+/// Estimator of the number of tokens in a text, so that a conversation can be kept within a budget.
 ///
-/// [`ApproximateTokens`] is the default. With the feature `tokenizer` there is `BpeTokens`, which counts with a tokenizer. For another
-/// model's tokenizer implement [`count_text`](Self::count_text).
+/// [`ApproximateTokens`] is the default. With the feature `tokenizer`, `BpeTokens` counts with a tokenizer. For another model's
+/// tokenizer, implement [`count_text`](Self::count_text).
 ///
 /// An implementation
 ///
-/// 1. MUST give the same number for the same text: pruning is decided again where a journal is replayed.
-/// 2. SHOULD say too many rather than too few: too few end in a refusal of the provider, too many only in less history.
-/// 3. MUST NOT block. It is asked once for every message, on the agent's own task.
+/// 1. MUST return the same number for the same text, because a replay of a journal decides on pruning again.
+/// 2. SHOULD return too many rather than too few. Too few end in a refusal of the provider, too many only in less history.
+/// 3. MUST NOT block. The agent calls it once for every message, on its own tokio task.
+///
+/// ```
+/// use async_tool_runtime::{Message, context::TokenEstimator};
+///
+/// /// Four bytes a token, the usual rule for English text.
+/// #[derive(Debug)]
+/// struct Quarter;
+///
+/// impl TokenEstimator for Quarter {
+///     fn count_text(&self, text: &str) -> usize {
+///         text.len().div_ceil(4)
+///     }
+/// }
+///
+/// assert_eq!(Quarter.count_text("the weather in Paris"), 5);
+/// // An agent uses it after `AsyncAgent::builder(…).tokens(Quarter)`.
+/// ```
 pub trait TokenEstimator: fmt::Debug + Send + Sync {
-    /// The tokens of a text.
+    /// Estimates the tokens of a text.
     fn count_text(&self, text: &str) -> usize;
 
-    /// The tokens of a message: its texts, its JSON in compact form, and a few for what a provider puts around it.
+    /// Estimates the tokens of a message: its texts, its compact JSON, and a few for the provider's format around it.
     ///
-    /// A provider's own blocks count beside the text and the calls, because an adapter may have to send both.
+    /// A provider's own blocks count in addition to the text and the calls, because an adapter may have to send both.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, context::{ApproximateTokens, TokenEstimator}};
+    ///
+    /// let message = Message::User { text: "the weather in Paris".into() };
+    /// assert_eq!(ApproximateTokens.count_text("the weather in Paris"), 4);
+    /// assert_eq!(ApproximateTokens.count_message(&message), 4 + 4); // the role and the delimiters
+    /// ```
     fn count_message(&self, message: &Message) -> usize {
         let count = |text: &str| self.count_text(text);
         measure(message, &count, &|value| self.count_text(&value.to_string()))
     }
 
-    /// True if no text has more tokens than bytes, as with any byte-pair tokenizer, and [`count_message`](Self::count_message) is left as
-    /// it is. Nothing is counted then as long as a token for each byte would fit into the budget: most conversations never come that far.
-    /// Default: no.
+    /// True if no text has more tokens than bytes, as with any byte-pair tokenizer. Default: false.
+    ///
+    /// Return true only if [`count_message`](Self::count_message) is not overridden. No tokens are counted then as long as one token for
+    /// each byte would fit in the budget; most conversations never get that long.
     fn is_bounded_by_bytes(&self) -> bool {
         false
     }
 }
 
-/// The most tokens that a message can have by an estimator that is bounded by bytes.
+/// Upper bound of a message's tokens, for an estimator that is bounded by bytes.
 pub(super) fn most_tokens(message: &Message) -> usize {
     measure(message, &str::len, &size)
 }
 
-/// Size of a message, from the sizes of its texts and of its values.
+/// Size of a message, as the sum of the sizes of its texts and values.
 fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value) -> usize) -> usize {
     let inside = match message {
         Message::User { text: said } | Message::Delivery { text: said, .. } | Message::Note { text: said } => {
@@ -66,7 +92,7 @@ fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value
                 .sum();
             text(said) + calls + provider.as_ref().map_or(0, json)
         }
-        // What is most frequent is not put together only to be counted: this is on the way of every turn.
+        // The frequent kinds are counted without building their JSON, because every turn does this.
         Message::Answers(answers) => {
             let answer = |answer: &Answer| {
                 AROUND_CALL
@@ -88,11 +114,11 @@ fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value
 
 const _: Option<&dyn TokenEstimator> = None;
 
-/// Estimates tokens from the kinds of characters, without a vocabulary.
+/// Estimator that counts tokens by kinds of characters, without a vocabulary.
 ///
-/// It is made to say too many. Against OpenAI's `o200k_base` it says, of
+/// It overestimates on purpose. Against OpenAI's `o200k_base`, its numbers are larger by these factors:
 ///
-/// | text | times too many |
+/// | text | factor |
 /// |---|---|
 /// | English, Markdown, German | 1.1 to 1.3 |
 /// | Rust, shell, HTML, JSON Schema | 1.2 to 1.4 |
@@ -101,11 +127,19 @@ const _: Option<&dyn TokenEstimator> = None;
 /// | Russian, Arabic, Greek, Hindi, Thai | 2.4 to 4.4 |
 /// | rules of dashes, indentation | 8 to 32 |
 ///
-/// where a fourth of the bytes, the usual rule, is right for English and says a third of what base64 and UUIDs have. It has no error
-/// bound: other models have other vocabularies, and a text can be made for which it says too few. It never says more than the
-/// text has bytes, which is the most that a byte-pair tokenizer can make of it.
+/// The usual rule, a fourth of the bytes, is right for English, but gives only a third of the tokens of base64 and UUIDs.
+///
+/// The error has no bound: other models have other vocabularies, and a text can be constructed for which the estimate is too low.
+/// The estimate never exceeds the number of bytes, which is the maximum for a byte-pair tokenizer.
 ///
 /// It reads some 500 MB a second.
+///
+/// ```
+/// use async_tool_runtime::context::{ApproximateTokens, TokenEstimator};
+///
+/// assert_eq!(ApproximateTokens.count_text("the weather in Paris"), 4);
+/// assert_eq!(ApproximateTokens.count_text(""), 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ApproximateTokens;
 
@@ -126,8 +160,8 @@ impl TokenEstimator for ApproximateTokens {
 
     fn count_text(&self, text: &str) -> usize {
         let (mut kind, mut run) = (Kind::Other, 0_usize);
-        // How often letters and digits have followed each other without a mark between them: words do so seldom, keys and hashes
-        // all the time, and tokenizers know no long pieces of those.
+        // Number of changes between upper case, lower case and digits since the last space or mark. Words have few, keys and hashes
+        // have many, and vocabularies have no long pieces of keys and hashes.
         let mut breaks = 0_u32;
         let mut quarters = 0_usize;
         for letter in text.chars() {
@@ -154,7 +188,7 @@ impl TokenEstimator for ApproximateTokens {
                 (Kind::Lower, run) if run % 7 == 1 => 4,
                 (Kind::Upper, run) if run % 4 == 1 => 4,
                 (Kind::Digit | Kind::Mark, run) if run % 2 == 1 => 4,
-                // One space goes with the word behind it.
+                // One space is part of the token of the next word.
                 (Kind::Space, 1) if letter == ' ' => 0,
                 (Kind::Space, run) if run <= 2 || run % 16 == 0 => 4,
                 (Kind::Other, _) => quarters_of(letter),
@@ -176,8 +210,9 @@ const fn kind_of(letter: char) -> Kind {
     }
 }
 
-/// Quarters of a token for a letter that isn't ASCII: few where vocabularies have words of its script, a token for each byte where
-/// they have not even its letters.
+/// Quarters of a token for a letter outside of ASCII.
+///
+/// Few for scripts whose words are in the vocabularies; one token for each byte if not even the letters are.
 const fn quarters_of(letter: char) -> usize {
     match letter {
         // Latin with accents, Greek, Cyrillic, Hebrew, Arabic.

@@ -1,4 +1,4 @@
-//! The conversation, independent of any provider.
+//! Conversation, independent of any provider.
 
 use std::sync::Arc;
 
@@ -11,59 +11,104 @@ use crate::{
     tool::{CallId, ToolCall},
 };
 
-/// A message of the conversation.
+/// Message of the conversation.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, RulePlanner, async_tool, tools};
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// agent.send("add a=2 b=3").await?;
+/// agent.run_until_idle().await?;
+/// let lines: Vec<String> = agent
+///     .transcript()
+///     .await?
+///     .iter()
+///     .map(|message| match &**message {
+///         Message::User { text } => format!("user: {text}"),
+///         Message::Assistant { text, calls, .. } => format!("model: {text} ({} calls)", calls.len()),
+///         Message::Answers(answers) => format!("{} answers", answers.len()),
+///         Message::Delivery { tasks, .. } => format!("{} results", tasks.len()),
+///         Message::Note { text } => format!("note: {text}"),
+///         _ => String::new(),
+///     })
+///     .collect();
+/// assert_eq!((&*lines[0], &*lines[2]), ("user: add a=2 b=3", "1 answers"));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Message {
-    /// Message of the user's.
+    /// Message of the user.
     User {
         /// The text.
         text: String,
     },
-    /// One turn of the model's.
+    /// Message of the model: one turn.
     Assistant {
-        /// The text; empty if it only made calls, cut short if the turn was broken off.
+        /// The text; empty for a turn of calls alone, cut short for an interrupted turn.
         text: String,
         /// The calls, in the order in which the model made them.
         calls: Vec<ToolCall>,
-        /// The provider's own blocks, to be sent back unchanged. `None` also for a turn that was broken off: they come with its end.
+        /// The provider's own blocks, which the adapter sends back unchanged. `None` for an interrupted turn, because they arrive at a
+        /// turn's end.
         provider: Option<Value>,
     },
-    /// The answers to all calls of the message before.
+    /// Answers to all calls of the message before.
     Answers(Vec<Answer>),
-    /// Results that came after their calls had been acknowledged.
+    /// Results that arrived after their calls were acknowledged.
     Delivery {
-        /// The tasks whose results these are.
+        /// The tasks of the results.
         tasks: Vec<TaskNo>,
-        /// Their records, in the same order.
+        /// Records of these tasks, in the same order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         results: Vec<Arc<AsyncTaskResult>>,
         /// The text as the model reads it, framed and escaped.
         text: String,
     },
-    /// A word of the library's own to the model, sent in the user's role: that a turn was corrected, or, in what is shown of a
-    /// conversation that was pruned, what was left out.
+    /// Message of the library itself, sent in the user's role.
+    ///
+    /// It tells the model that a turn was corrected, or, in the view of a pruned conversation, which messages were left out.
     Note {
-        /// The text. It says that it isn't the user's.
+        /// The text. It says that the user didn't write it.
         text: String,
     },
 }
 
-/// The one answer to a call.
+/// Answer to one call. Each call has exactly one.
+///
+/// ```
+/// use async_tool_runtime::context::{Answer, AnswerContent};
+/// use async_tool_runtime::task::{TaskAck, TaskId, TaskNo, TaskStatus};
+/// use serde_json::json;
+///
+/// let ack = TaskAck::new(TaskId::new(), Some(TaskNo::new(1)), "weather", json!({}).into(), TaskStatus::Running);
+/// let answer = Answer::new("call_1".into(), "weather", AnswerContent::Ack(ack));
+/// assert_eq!(answer.to_model_json()["status"], "running");
+/// assert!(!answer.is_error());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Answer {
-    /// The call that is answered.
+    /// Provider's id of the call.
     pub call: CallId,
-    /// The name of the tool.
+    /// Name of the tool.
     pub tool: Arc<str>,
-    /// Content for the model.
+    /// Content of the answer.
     pub content: AnswerContent,
 }
 
 impl Answer {
-    /// An answer.
+    /// Creates an answer.
     #[must_use]
     pub fn new(call: CallId, tool: impl Into<Arc<str>>, content: AnswerContent) -> Self {
         Self {
@@ -73,8 +118,27 @@ impl Answer {
         }
     }
 
-    /// The answer as the model reads it. A completed call is answered with the bare value, like an ordinary tool's; anything
-    /// else is an object that says what it is, as is a value of which the model is shown only the beginning.
+    /// The answer as the model reads it.
+    ///
+    /// The answer to a completed call is the bare value, like that of an ordinary tool. Any other answer, and a value that is shown only
+    /// in part, is an object that names its kind.
+    ///
+    /// ```
+    /// use async_tool_runtime::context::{Answer, AnswerContent};
+    /// use async_tool_runtime::task::{AsyncTaskResult, TaskOutcome, TaskSpec, Timestamp, Timing};
+    /// use async_tool_runtime::{SessionId, ToolCall};
+    /// use serde_json::json;
+    ///
+    /// # let now = Timestamp::from_millis(0);
+    /// # let timing = Timing::new(now, Some(now), now);
+    /// # let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "add", json!({"a": 2, "b": 3})));
+    /// let answer_of = |outcome| {
+    ///     let result = AsyncTaskResult::new(&spec, outcome, timing, 1);
+    ///     Answer::new("call_1".into(), "add", AnswerContent::Result(result.into())).to_model_json()
+    /// };
+    /// assert_eq!(answer_of(TaskOutcome::Completed(json!(5))), json!(5));
+    /// assert_eq!(answer_of(TaskOutcome::Cancelled("not needed".into()))["cancelled"], "not needed");
+    /// ```
     #[must_use]
     pub fn to_model_json(&self) -> Value {
         match &self.content {
@@ -96,7 +160,7 @@ impl Answer {
         }
     }
 
-    /// True if the answer is to be flagged as an error, on providers that have a flag for it.
+    /// True if a provider that has a flag for errors should get it with this answer.
     #[must_use]
     pub fn is_error(&self) -> bool {
         match &self.content {
@@ -108,35 +172,79 @@ impl Answer {
 }
 
 /// Content of an answer.
+///
+/// ```
+/// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, RulePlanner, async_tool, tools};
+/// use async_tool_runtime::context::AnswerContent;
+/// # /// Adds two numbers.
+/// # #[async_tool(effect = "read")]
+/// # fn add(a: i64, b: i64) -> i64 {
+/// #     a + b
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+/// # agent.send("add a=2 b=3").await?;
+/// # agent.run_until_idle().await?;
+/// # let transcript = agent.transcript().await?;
+/// # let Message::Answers(answers) = &*transcript[2] else { panic!() };
+/// let shown = match &answers[0].content {
+///     AnswerContent::Ack(ack) => format!("{} runs", ack.tool),
+///     AnswerContent::Result(result) | AnswerContent::Collapsed(result) => format!("{} is {}", result.tool, result.status()),
+///     AnswerContent::Report(report) => format!("report: {report}"),
+///     _ => String::new(),
+/// };
+/// assert_eq!(shown, "add is completed");
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AnswerContent {
-    /// The task goes on in the background.
+    /// Acknowledgement: the task runs in the background.
     Ack(TaskAck),
-    /// The task has ended.
+    /// Result of an ended task.
     Result(Arc<AsyncTaskResult>),
     /// Report of the `task` tool.
     Report(Value),
-    /// The task has ended, and the model is shown in one line that it has seen the result: how it ended, how large the result is, and the
-    /// name by which the `task` tool shows it again. Never in a transcript: only in what is shown of one that was pruned.
+    /// Result that the model has seen before, shown as one line.
+    ///
+    /// The line has the task's status, the size of the result, and the name by which the `task` tool shows it again. It occurs only in
+    /// the view of a pruned conversation, never in a transcript.
     Collapsed(Arc<AsyncTaskResult>),
 }
 
-/// The conversation so far. Messages are shared, so a copy costs one pointer each. What a turn has seen is never changed.
+/// Conversation so far.
+///
+/// Messages are shared, so a copy costs one pointer each. A message that a turn has seen never changes.
+///
+/// ```
+/// use async_tool_runtime::agent::Ledger;
+/// use async_tool_runtime::{Message, journal::Entry, task::Timestamp};
+///
+/// # let at = Timestamp::from_millis(0);
+/// let journal = [Entry::Opened { nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), at }];
+/// let ledger = Ledger::fold(&journal)?;
+/// let messages = ledger.transcript().messages();
+/// assert_eq!(*messages[0], Message::User { text: "hello".into() });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
     messages: Vec<Arc<Message>>,
 }
 
 impl Transcript {
-    /// The messages, oldest first.
+    /// Messages, oldest first.
     #[must_use]
     pub fn messages(&self) -> &[Arc<Message>] {
         &self.messages
     }
 
-    /// Puts another message in the place of one that no turn has seen.
+    /// Replaces a message that no turn has seen.
     pub(crate) fn replace(&mut self, place: usize, message: Message) {
         if let Some(known) = self.messages.get_mut(place) {
             *known = Arc::new(message);

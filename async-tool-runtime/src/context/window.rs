@@ -9,33 +9,53 @@ use super::{
     tokens::most_tokens,
 };
 
-/// Follows a transcript, and says when and how far to prune it.
+/// Window over a transcript: decides when and how far to prune it.
 ///
-/// It knows nothing that can't be found out again from the transcript and the marker ([`Pruned`]): a new one that is given both decides
-/// and shows the same. It is there so that each message is estimated once, and only when it may matter.
+/// It is a cache, so that each message is estimated at most once, and only if its size may matter. Its answers depend only on the
+/// transcript and the marker ([`Pruned`]): a new window with the same two gives the same answers.
 ///
-/// One window is for one transcript. Given a shorter one, it starts over.
+/// Use one window for each transcript. For a shorter transcript than before, it starts over.
+///
+/// ```
+/// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned}};
+/// # use std::sync::Arc;
+///
+/// # let reply = serde_json::json!({"assistant": {"text": "an answer. ".repeat(20), "calls": [], "provider": null}});
+/// # let reply: Message = serde_json::from_value(reply)?;
+/// # let turn = |n: usize| [Message::User { text: format!("question {n}") }, reply.clone()];
+/// # let messages: Vec<Arc<Message>> = (0..20).flat_map(turn).map(Arc::new).collect();
+/// # let (mut pruned, prompt_and_tools) = (Pruned::default(), 100);
+/// let mut window = ContextWindow::new(PrunePolicy::new(1_000));
+/// // Before each turn of an own loop:
+/// if let Some(next) = window.plan(&messages, &pruned, prompt_and_tools, || "no task runs".into()) {
+///     pruned = next;
+/// }
+/// assert!(window.tokens(&messages, &pruned) + prompt_and_tools <= 1_000);
+/// let request = window.view(&messages, &pruned);
+/// assert!(request.len() < messages.len());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ContextWindow {
     policy: PrunePolicy,
     estimator: Arc<dyn TokenEstimator>,
-    /// The tokens of the messages before each place; one more than there are messages that have been counted.
+    /// Tokens of all messages before each position; one element more than there are counted messages.
     sums: Vec<usize>,
     uncounted: Uncounted,
     lead: Lead,
 }
 
-/// Messages in place of those that were pruned.
+/// Messages in place of the pruned ones.
 #[derive(Clone, Debug, Default)]
 struct Lead {
     pruned: Pruned,
     messages: Vec<Arc<Message>>,
     tokens: usize,
-    /// Position where the transcript goes on.
+    /// Position of the first unchanged message of the transcript.
     next: usize,
 }
 
-/// The messages behind those that have been counted, of which it is enough to know that they can't be too many.
+/// Messages after the counted ones. An upper bound of their tokens is enough as long as it fits in the budget.
 #[derive(Clone, Copy, Debug, Default)]
 struct Uncounted {
     messages: usize,
@@ -43,7 +63,7 @@ struct Uncounted {
 }
 
 impl ContextWindow {
-    /// A window that estimates tokens with [`ApproximateTokens`].
+    /// Creates a window that estimates tokens with [`ApproximateTokens`].
     #[must_use]
     pub fn new(policy: PrunePolicy) -> Self {
         Self {
@@ -55,7 +75,26 @@ impl ContextWindow {
         }
     }
 
-    /// The same window with another estimator.
+    /// Sets the estimator of tokens, and starts over.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned, TokenEstimator}};
+    /// use std::sync::Arc;
+    ///
+    /// #[derive(Debug)]
+    /// struct Words;
+    ///
+    /// impl TokenEstimator for Words {
+    ///     fn count_text(&self, text: &str) -> usize {
+    ///         text.split_whitespace().count()
+    ///     }
+    /// }
+    ///
+    /// let mut window = ContextWindow::new(PrunePolicy::default()).with_estimator(Arc::new(Words));
+    /// assert_eq!(window.estimator().count_text("to be or not to be"), 6);
+    /// # let messages = [Arc::new(Message::User { text: "to be or not to be".into() })];
+    /// # assert_eq!(window.tokens(&messages, &Pruned::default()), 6 + 4);
+    /// ```
     #[must_use]
     pub fn with_estimator(mut self, estimator: Arc<dyn TokenEstimator>) -> Self {
         self.estimator = estimator;
@@ -63,26 +102,35 @@ impl ContextWindow {
         self
     }
 
-    /// Estimator of tokens.
+    /// The estimator of tokens.
     #[must_use]
     pub fn estimator(&self) -> &dyn TokenEstimator {
         &*self.estimator
     }
 
-    /// The policy.
+    /// The policy of pruning.
     #[must_use]
     pub fn policy(&self) -> &PrunePolicy {
         &self.policy
     }
 
-    /// Estimated tokens of a transcript that has been pruned this far.
+    /// Estimates the tokens of a transcript that has been pruned this far.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned}};
+    /// use std::sync::Arc;
+    ///
+    /// let messages = [Arc::new(Message::User { text: "the weather in Paris".into() })];
+    /// let mut window = ContextWindow::new(PrunePolicy::default());
+    /// assert_eq!(window.tokens(&messages, &Pruned::default()), 8); // 4 of the text, 4 of the message
+    /// ```
     pub fn tokens(&mut self, messages: &[Arc<Message>], pruned: &Pruned) -> usize {
         self.lead_to(messages, pruned);
         self.count(messages);
         self.lead.tokens + self.sums[messages.len()] - self.sums[self.lead.next]
     }
 
-    /// View of a transcript that has been pruned this far: the same as [`pruned_view`](super::pruned_view).
+    /// Returns the view of a transcript that has been pruned this far; the same as [`pruned_view`](super::pruned_view).
     pub fn view(&mut self, messages: &[Arc<Message>], pruned: &Pruned) -> Vec<Arc<Message>> {
         self.lead_to(messages, pruned);
         let rest = &messages[self.lead.next..];
@@ -92,23 +140,36 @@ impl ContextWindow {
         view
     }
 
-    /// Decides how far to prune a transcript that has been pruned as far as `current`; `None` if it fits as it is, or if nothing is left
-    /// that may be pruned. `overhead` is what goes with it: the tokens of the system prompt and of the tools' definitions.
-    /// `status` is asked for what runs in the background ([`status_block`](super::status_block)) if there is something to prune.
+    /// Decides how far to prune a transcript that has been pruned as far as `current`.
     ///
-    /// While the request is within the budget nothing changes. Else, until it is down to the target,
+    /// Returns `None` if the request fits in the budget, or if nothing more may be pruned.
     ///
-    /// 1. results become one line each, the oldest first;
-    /// 2. when all of them are, whole turns are left out, the oldest first: what led to the turn, what the model said, its
-    ///    calls and their answers.
+    /// - `overhead`: the tokens of the system prompt and of the tools' definitions.
+    /// - `status`: describes the running tasks ([`status_block`](super::status_block)); called only if there is something to prune. Each
+    ///   pruning writes it anew.
     ///
-    /// The status of the running tasks is written anew with each pruning.
+    /// # Order
     ///
-    /// The last turns ([`PrunePolicy::keep_recent`]) and what the model has not answered stay. So a request can be larger than its
-    /// budget: if those are, with the first message and the request that is worked on.
+    /// If the request exceeds the budget, these steps are repeated until it is down to the target:
     ///
-    /// The answer depends on the arguments alone. It is never behind `current`, and the same question about it is answered with
-    /// `None`.
+    /// 1. Results become one line each, the oldest first.
+    /// 2. When all of them are, whole turns are left out, the oldest first. A turn is left out with the messages before it, its text,
+    ///    its calls and their answers.
+    ///
+    /// The last turns ([`PrunePolicy::keep_recent`]), unanswered messages, the first message and the current request of the user always
+    /// stay. If these alone exceed the budget, so does the request.
+    ///
+    /// The answer depends only on the arguments. It is never behind `current`, and planning again from it returns `None`.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned}};
+    /// use std::sync::Arc;
+    ///
+    /// let messages = [Arc::new(Message::User { text: "hello".into() })];
+    /// let mut window = ContextWindow::new(PrunePolicy::new(60_000));
+    /// let plan = window.plan(&messages, &Pruned::default(), 2_000, || unreachable!("nothing to prune"));
+    /// assert_eq!(plan, None); // it fits
+    /// ```
     pub fn plan(
         &mut self,
         messages: &[Arc<Message>],
@@ -120,7 +181,7 @@ impl ContextWindow {
         self.plan_within(budget, target, messages, current, overhead, status)
     }
 
-    /// As [`plan`](Self::plan), for a request that is half of what this one is.
+    /// As [`plan`](Self::plan), with half of the current request's tokens as budget and target.
     pub(crate) fn halve(
         &mut self,
         messages: &[Arc<Message>],
@@ -154,7 +215,7 @@ impl ContextWindow {
         let pruned = if limit > current.dropped {
             self.reach(messages, current, limit, target, status)
         } else {
-            // Less may run now than is said.
+            // Only the status may get shorter, because fewer tasks may run now.
             Pruned {
                 status,
                 ..current.clone()
@@ -163,11 +224,11 @@ impl ContextWindow {
         let then = self.tokens(messages, &pruned);
         let goes_on = pruned.dropped > current.dropped || pruned.collapsed > current.collapsed;
         let is_enough = overhead.saturating_add(then) <= budget;
-        // What is left may be shorter than the note that would take its place.
+        // Pruning can add tokens: the note may be longer than the messages that it replaces.
         (then < now && (goes_on || is_enough)).then_some(pruned)
     }
 
-    /// The least that brings a transcript down to `target` tokens, or all that can be done.
+    /// Finds the smallest pruning that brings a transcript down to `target` tokens, or else the largest possible one.
     fn reach(
         &self,
         messages: &[Arc<Message>],
@@ -176,12 +237,12 @@ impl ContextWindow {
         target: usize,
         status: String,
     ) -> Pruned {
-        // The longest that it can be: what has been decided must not turn out too large by a digit.
+        // Counted with the longest possible number, so that the final note is never a digit longer than planned.
         let count_note = |left_out| self.estimator.count_message(&note(left_out, &status));
         let note = count_note(if current.dropped == 0 { 0 } else { usize::MAX });
         let boundaries = || (current.dropped + 1..=limit).filter(|place| is_boundary(messages, *place));
 
-        // The tokens of the messages from `current.dropped` on, while the results in them collapse one turn after the other.
+        // Tokens of the messages from `current.dropped` on, while their results collapse turn by turn.
         let mut shown = self.sums[messages.len()] - self.sums[current.dropped];
         let mut request = Request::before(messages, current.dropped);
         let pinned = self.pinned(messages, &request, current.dropped);
@@ -221,7 +282,7 @@ impl ContextWindow {
         }
     }
 
-    /// The tokens of the user's messages that stay although they stand before `dropped`.
+    /// Tokens of the user messages before `dropped` that stay.
     fn pinned(&self, messages: &[Arc<Message>], request: &Request, dropped: usize) -> usize {
         if dropped == 0 {
             return 0;
@@ -244,7 +305,7 @@ impl ContextWindow {
         }
     }
 
-    /// The end of the last turn that may be pruned.
+    /// End of the last turn that may be pruned.
     fn prunable(&self, messages: &[Arc<Message>]) -> usize {
         let last = messages
             .iter()
@@ -264,7 +325,7 @@ impl ContextWindow {
         place
     }
 
-    /// True if a request is within the budget although nobody has counted what is new: also with a token for each of its bytes.
+    /// True if a request fits in the budget even with one token for each byte of its uncounted messages.
     fn surely_fits(&mut self, budget: usize, messages: &[Arc<Message>], pruned: &Pruned, overhead: usize) -> bool {
         if !self.estimator.is_bounded_by_bytes() {
             return false;
@@ -282,7 +343,7 @@ impl ContextWindow {
         most.into_iter().fold(overhead, usize::saturating_add) <= budget
     }
 
-    /// Estimates what is new.
+    /// Estimates the uncounted messages.
     fn count(&mut self, messages: &[Arc<Message>]) {
         let known = self.sums.len() - 1;
         let mut sum = self.sums[known];
@@ -293,7 +354,7 @@ impl ContextWindow {
         self.uncounted = Uncounted::default();
     }
 
-    /// Puts together what stands in place of what was pruned.
+    /// Updates the messages in place of the pruned ones.
     fn lead_to(&mut self, messages: &[Arc<Message>], pruned: &Pruned) {
         if messages.len() < self.sums.len() - 1 + self.uncounted.messages {
             self.start_over();

@@ -34,7 +34,7 @@ fn what_looks_like_a_bracket_or_turns_the_text_around_is_escaped_and_means_the_s
     );
 }
 
-/// The same text, put together from values.
+/// Reference implementation: the same text, assembled from values.
 fn render_values(
     nonce: &str,
     results: &[(TaskNo, AsyncTaskResult, Value)],
@@ -96,7 +96,7 @@ fn render_values(
     text
 }
 
-/// The value with its names in order, whatever order maps keep.
+/// Writes a value with sorted names, for any order of `serde_json`'s maps.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -109,7 +109,7 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-/// Plain texts, such as turn around what stands beside them, and such as are escaped in JSON.
+/// Plain texts, texts that reverse their neighbours, and texts that JSON escapes.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z ,.]{0,40}",
