@@ -1,4 +1,4 @@
-//! All that generated code may name. Not part of the public API: anything here can change in any release.
+//! Names for generated code. Not part of the public API: any item here can change in any release.
 
 use std::{
     borrow::{Borrow, Cow},
@@ -26,8 +26,9 @@ pub use crate::tool::{
     Background, BoundCall, Effect, FromToolContext, FunctionTool, Tool, ToolDefinition, ToolError, ToolErrorKind,
 };
 
-/// What the generated items find in scope, whatever the user's module has there. Traits have no names in it, so that the
-/// glob brings in nothing that a user's type could be called.
+/// Scope of the generated items, independent of the names in the user's module.
+///
+/// Traits are imported without names, so that the glob import can't clash with a type of the user's.
 pub mod scope {
     // schemars's derive takes these from the prelude.
     pub use ::core::{convert::Into as _, default::Default as _};
@@ -38,8 +39,8 @@ pub mod scope {
         ResultSchema as _, SourceFailure as _, UnreadableFailure as _,
     };
 
-    /// `Some`, which schemars's derive takes from the prelude too: a function, because the variant would also be in the way of
-    /// a type of that name.
+    /// Replacement for the prelude's `Some`, which schemars's derive uses. It is a function, because the variant would also clash
+    /// with a type of that name.
     #[allow(non_snake_case, reason = "it stands in for a variant")]
     #[must_use]
     pub const fn Some<T>(value: T) -> Option<T> {
@@ -47,7 +48,7 @@ pub mod scope {
     }
 }
 
-/// Adds a tool to those that [`collected_tools`](crate::tool::collected_tools) gives.
+/// Registers a tool for [`collected_tools`](crate::tool::collected_tools).
 #[cfg(feature = "inventory")]
 #[doc(hidden)]
 #[macro_export]
@@ -59,7 +60,7 @@ macro_rules! __collect {
     };
 }
 
-/// Nothing, without the feature `inventory`.
+/// Expands to nothing without the feature `inventory`.
 #[cfg(not(feature = "inventory"))]
 #[doc(hidden)]
 #[macro_export]
@@ -67,7 +68,7 @@ macro_rules! __collect {
     ($tool:ident) => {};
 }
 
-/// Sets what a tool keeps.
+/// Sets the cache policy of a tool.
 #[cfg(feature = "cache")]
 #[doc(hidden)]
 #[macro_export]
@@ -77,7 +78,7 @@ macro_rules! __cache {
     };
 }
 
-/// An error, without the feature `cache`. The tool is still given, so that the error stays alone.
+/// Expands to an error without the feature `cache`, and still to the tool, so that no second error follows.
 #[cfg(not(feature = "cache"))]
 #[doc(hidden)]
 #[macro_export]
@@ -97,16 +98,15 @@ pub use crate::tool::Collected;
 #[cfg(feature = "inventory")]
 pub use ::inventory;
 
-/// What is done with the arguments struct of a tool.
+/// Operations on the arguments struct of a tool.
 ///
-/// The struct is generic, so that the derives on it compile whatever the user's types are, and
-/// [`argument`] is alone in refusing one. That is why a struct that can't be read has these methods too: see
-/// [`UnreadableArguments`].
+/// The struct is generic, so that its derives compile for any types of the user's, and only [`argument`] refuses one. For that, a
+/// struct that can't be read needs these methods too: see [`UnreadableArguments`].
 pub trait ReadableArguments<A> {
-    /// The definition of a tool whose arguments are read as `A`, without a notice.
+    /// Builds the definition of a tool whose arguments are read as `A`, without a notice.
     fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
 
-    /// Reads the arguments of a call, or says what doesn't fit, and where.
+    /// Reads the arguments of a call. The error names the position, the expected form and the value found.
     fn bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError>;
 }
 
@@ -126,8 +126,8 @@ impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
     }
 }
 
-/// Second choice, for a struct with a field that [`argument`] refuses: keeps the compiler from more errors about the same
-/// mistake. Never called, because the build fails.
+/// Fallback for a struct with a field that [`argument`] refuses, so that the compiler reports the mistake once. Never called,
+/// because the build fails.
 pub trait UnreadableArguments<A> {
     /// Never called.
     fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
@@ -147,7 +147,7 @@ impl<A> UnreadableArguments<A> for Probe<A> {
     }
 }
 
-/// What is made once per tool, and shared by its calls.
+/// Definition and constraints of a tool, built once and shared by its calls.
 #[derive(Clone, Debug)]
 pub struct Definition {
     shown: ToolDefinition,
@@ -160,7 +160,7 @@ impl Definition {
         Self { shown, constraints }
     }
 
-    /// Adds what the attributes of parameters say to the properties that are marked with their number.
+    /// Adds keywords from parameter attributes to the properties, which are marked with the parameter's number.
     #[must_use]
     pub fn with(mut self, notes: &[(usize, Note)]) -> Self {
         let schema = Arc::make_mut(&mut self.shown.input_schema);
@@ -181,7 +181,7 @@ impl Definition {
         Self::new(self.shown)
     }
 
-    /// The tool that makes its calls with `binder`.
+    /// Builds the tool, which binds its calls with `binder`.
     pub fn tool<B>(self, binder: B) -> FunctionTool
     where
         B: Fn(&Self, &Arguments) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
@@ -193,7 +193,7 @@ impl Definition {
 /// Refuses a type that can't hold tools.
 pub const fn service<T: ToolService>() {}
 
-/// A type whose methods can be tools.
+/// Type whose methods can be tools.
 #[diagnostic::on_unimplemented(
     message = "the methods of `{Self}` can't be tools",
     label = "can't be shared between threads",
@@ -205,16 +205,16 @@ pub trait ToolService {}
 #[diagnostic::do_not_recommend]
 impl<T: Send + Sync + 'static> ToolService for T {}
 
-/// The key by which a property is found again, whatever serde calls it: the number of the parameter. Generated code
-/// writes it too.
+/// Schema key that holds the parameter's number. It identifies a property independently of serde's name for it. Generated code writes
+/// it too.
 const MARK: &str = "x-parameter";
 
-/// A keyword of JSON Schema and its value, if JSON can write it.
+/// Keyword of JSON Schema with its value; `None` if JSON can't express the value.
 pub type Note = (&'static str, Option<Value>);
 
-/// An argument that may be absent.
+/// Argument that may be absent.
 ///
-/// The default isn't serde's, so that the arguments struct needn't know the type: see [`ReadableArguments`].
+/// Its default is not a serde default, so that the arguments struct can stay generic: see [`ReadableArguments`].
 #[derive(Debug)]
 pub enum Given<T> {
     /// The model wrote nothing.
@@ -224,7 +224,7 @@ pub enum Given<T> {
 }
 
 impl<T> Given<T> {
-    /// The value, or the default.
+    /// Returns the value, or else the default.
     pub fn or(self, default: fn() -> T) -> T {
         match self {
             Self::Absent => default(),
@@ -233,7 +233,7 @@ impl<T> Given<T> {
     }
 }
 
-/// What serde puts in for an absent argument.
+/// Value of an absent argument, for serde's `default`.
 #[must_use]
 pub const fn absent<T>() -> Given<T> {
     Given::Absent
@@ -275,9 +275,9 @@ impl<T: Serialize> ShownDefault<T> for &Probe<T> {
     }
 }
 
-/// Second choice: a default that can't be written as JSON isn't shown.
+/// Fallback: a default that can't be serialised isn't shown.
 pub trait HiddenDefault<T> {
-    /// Nothing.
+    /// The keyword without a value.
     fn default_note(self, default: fn() -> T) -> Note;
 }
 
@@ -287,7 +287,7 @@ impl<T> HiddenDefault<T> for Probe<T> {
     }
 }
 
-/// The traits that notes need, without names.
+/// Traits for notes, imported without names.
 pub mod notes {
     pub use super::{HiddenDefault as _, Range as _, RangeOfNone as _, ShownDefault as _};
 }
@@ -295,12 +295,12 @@ pub mod notes {
 /// Refuses a type that can't have `min` and `max`, at the user's type.
 pub const fn bounded<T: Bounded>() {}
 
-/// `#[arg(min = …, max = …)]`
+/// Keywords of `#[arg(min = …, max = …)]`.
 pub trait Range<T: Bounded> {
-    /// `min`
+    /// Keyword of `min`.
     fn min_note(self, min: T::Number) -> Note;
 
-    /// `max`
+    /// Keyword of `max`.
     fn max_note(self, max: T::Number) -> Note;
 }
 
@@ -314,7 +314,7 @@ impl<T: Bounded> Range<T> for &Probe<T> {
     }
 }
 
-/// Second choice, for a type that [`bounded`] refuses: keeps the compiler from a second error about it.
+/// Fallback for a type that [`bounded`] refuses, so that the compiler reports it once.
 pub trait RangeOfNone<V> {
     /// Never called.
     fn min_note(self, min: V) -> Note;
@@ -333,31 +333,31 @@ impl<T, V> RangeOfNone<V> for Probe<T> {
     }
 }
 
-/// `#[arg(min_len = …)]`
+/// Keyword of `#[arg(min_len = …)]`.
 #[must_use]
 pub fn min_len<T: Measured>(length: usize) -> Note {
     (T::MIN, Some(length.into()))
 }
 
-/// `#[arg(max_len = …)]`
+/// Keyword of `#[arg(max_len = …)]`.
 #[must_use]
 pub fn max_len<T: Measured>(length: usize) -> Note {
     (T::MAX, Some(length.into()))
 }
 
-/// `#[arg(pattern = …)]`
+/// Keyword of `#[arg(pattern = …)]`.
 #[must_use]
 pub fn pattern<T: Text>(pattern: &str) -> Note {
     ("pattern", Some(pattern.into()))
 }
 
-/// `#[arg(examples = […])]`
+/// Keyword of `#[arg(examples = […])]`.
 pub fn examples<T: Serialize, const N: usize>(examples: [T; N]) -> Note {
     let values = examples.iter().map(serde_json::to_value);
     ("examples", values.collect::<Result<_, _>>().ok().map(Value::Array))
 }
 
-/// A number, of which `min` and `max` can be said.
+/// Number that can have `min` and `max`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't have `min` and `max`",
     label = "isn't a number of at most 64 bits, or an `Option` of one",
@@ -365,10 +365,10 @@ pub fn examples<T: Serialize, const N: usize>(examples: [T; N]) -> Note {
     note = "where the schema of a type of your own is a number, write `#[schemars(range(min = …, max = …))]`"
 )]
 pub trait Bounded {
-    /// The type of the bounds.
+    /// Type of the bounds.
     type Number;
 
-    /// The bound as JSON; none if it isn't finite.
+    /// The bound as JSON; `None` if it isn't finite.
     fn to_json(bound: Self::Number) -> Option<Value>;
 }
 
@@ -379,7 +379,7 @@ macro_rules! bounded {
             type Number = Self;
 
             fn to_json(bound: Self) -> Option<Value> {
-                // By way of the digits: `0.1_f32` is meant to be 0.1, and not the nearest number that 32 bits can say.
+                // Through decimal digits: `0.1_f32` means 0.1, and not the nearest value of 32 bits.
                 bound.to_string().parse().ok().map(Value::Number)
             }
         }
@@ -412,7 +412,7 @@ impl<T: Bounded> Bounded for Option<T> {
     }
 }
 
-/// A type with a length, of which `min_len` and `max_len` can be said.
+/// Type with a length, which can have `min_len` and `max_len`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't have `min_len` and `max_len`",
     label = "isn't a text, list, set or map, or an `Option` of one",
@@ -420,9 +420,9 @@ impl<T: Bounded> Bounded for Option<T> {
     note = "where the schema of a type of your own has a length, write `#[schemars(length(min = …, max = …))]`"
 )]
 pub trait Measured {
-    /// The keyword for the least length.
+    /// Keyword of the minimum length.
     const MIN: &'static str;
-    /// The keyword for the greatest length.
+    /// Keyword of the maximum length.
     const MAX: &'static str;
 }
 
@@ -446,7 +446,7 @@ impl<T: Measured> Measured for Option<T> {
     const MAX: &'static str = T::MAX;
 }
 
-/// A text, of which a `pattern` can be said.
+/// Text type, which can have a `pattern`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't have a `pattern`",
     label = "isn't a text, or an `Option` of one",
@@ -467,10 +467,10 @@ impl Text for PathBuf {}
 #[diagnostic::do_not_recommend]
 impl<T: Text> Text for Option<T> {}
 
-/// Refuses a type that an argument can't have, in our words and at the user's type.
+/// Refuses a type that an argument can't have, with our error text at the user's type.
 pub const fn argument<T: ToolArgument>() {}
 
-/// A type that an argument of a tool may have: what a model can write as JSON.
+/// Type that an argument of a tool may have: a model can write its values as JSON.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a tool",
     label = "can't be read from JSON, or has no JSON Schema",
@@ -482,10 +482,10 @@ pub trait ToolArgument {}
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema> ToolArgument for T {}
 
-/// Refuses a type that can't be read, where the user says what its schema is.
+/// Refuses a type that can't be read from JSON, for a parameter whose schema the user supplies.
 pub const fn readable<T: ReadArgument>() {}
 
-/// The type of an argument whose schema the user gives: what JSON can be read as.
+/// Type of an argument whose schema the user supplies: it can be read from JSON.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a tool",
     label = "can't be read from JSON",
@@ -496,10 +496,10 @@ pub trait ReadArgument {}
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> ReadArgument for T {}
 
-/// Refuses a type without a schema, where the user says how it is read.
+/// Refuses a type without a schema, for a parameter with a reader of the user's.
 pub const fn described<T: DescribedArgument>() {}
 
-/// The type of an argument with a reader of the user's: what has a schema.
+/// Type of an argument with a reader of the user's: it has a schema.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a tool",
     label = "has no JSON Schema",
@@ -510,7 +510,7 @@ pub trait DescribedArgument {}
 #[diagnostic::do_not_recommend]
 impl<T: JsonSchema> DescribedArgument for T {}
 
-/// The schema of an argument with a reader of the user's.
+/// Schema of an argument with a reader of the user's.
 pub trait DescribedByType {
     /// The schema of the type.
     fn described(self, generator: &mut SchemaGenerator) -> Schema;
@@ -522,7 +522,7 @@ impl<T: JsonSchema> DescribedByType for &Probe<T> {
     }
 }
 
-/// Second choice, for a type that [`described`] refuses: keeps the compiler from a second error about it.
+/// Fallback for a type that [`described`] refuses, so that the compiler reports it once.
 pub trait Undescribed {
     /// Never called.
     fn described(self, generator: &mut SchemaGenerator) -> Schema;
@@ -534,14 +534,14 @@ impl<T> Undescribed for Probe<T> {
     }
 }
 
-/// A type behind the reference of a parameter: the call owns it and lends it.
+/// Type behind the reference of a parameter: the call owns a value and lends it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be lent to a tool",
     label = "has no owned form",
     note = "the call owns its arguments and lends `&T`, `&str`, `&[T]` and `&Path`: take this one by value"
 )]
 pub trait Lent {
-    /// What the call owns.
+    /// Owned form of the type.
     type Owned: Borrow<Self>;
 }
 
@@ -561,14 +561,14 @@ impl<T> Lent for [T] {
     type Owned = Vec<T>;
 }
 
-/// A type with references inside, each written with `'static`.
+/// Type with references inside, each written with `'static`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be lent to a tool",
     label = "has a reference inside",
     note = "the call owns its arguments and lends `&T` and `Option<&T>`: take this one by value"
 )]
 pub trait LentInside {
-    /// What the call owns.
+    /// Owned form of the type.
     type Owned;
 }
 
@@ -577,16 +577,16 @@ impl<T: Lent + ?Sized + 'static> LentInside for Option<&'static T> {
     type Owned = Option<T::Owned>;
 }
 
-/// Lends what is inside of what the call owns.
+/// Lends the inner value of the owned form.
 ///
-/// Not a method of [`LentInside`]: the compiler would ask for that trait once more, and a type without it would be two errors.
+/// Not a method of [`LentInside`]: the compiler would require that trait a second time, and report a type without it twice.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be lent to a tool",
     label = "has a reference inside",
     note = "the call owns its arguments and lends `&T` and `Option<&T>`: take this one by value"
 )]
 pub trait LendInside<'a, L> {
-    /// What the function takes.
+    /// Returns the argument of the function.
     fn lend_inside(&'a self) -> L;
 }
 
