@@ -45,7 +45,7 @@
 //! // In the agent's process; `engine` is a `Backend`.
 //! let manager = AsyncToolManager::builder().tools(tools![add]).backend(engine).build()?;
 //! let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
-//! let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+//! let task = manager.submit(&SessionId::new("s"), call)?;
 //! assert_eq!(task.outcome().await.outcome.value(), Some(&json!(5)));
 //! # Ok(())
 //! # }

@@ -25,7 +25,7 @@ use crate::{
 /// State of a task at one moment.
 ///
 /// ```
-/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::TaskSpec, tools};
+/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
 /// # use serde_json::json;
 /// # /// Adds two numbers.
 /// # #[async_tool(effect = "read")]
@@ -36,7 +36,7 @@ use crate::{
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
 /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
-/// let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+/// let task = manager.submit(&SessionId::new("s"), call)?;
 /// let snapshot = task.snapshot();
 /// assert_eq!(&*snapshot.tool, "add");
 /// assert!(snapshot.progress.is_none() && snapshot.request.is_none());
@@ -76,7 +76,7 @@ pub struct TaskSnapshot {
 /// Change of a task's state.
 ///
 /// ```
-/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::{TaskEvent, TaskSpec}, tools};
+/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::TaskEvent, tools};
 /// # use serde_json::json;
 /// # /// Adds two numbers.
 /// # #[async_tool(effect = "read")]
@@ -88,7 +88,7 @@ pub struct TaskSnapshot {
 /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
 /// # let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
 /// let mut events = manager.events();
-/// # manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+/// manager.submit(&SessionId::new("s"), call)?;
 /// while let Some(event) = events.next().await {
 ///     match event {
 ///         TaskEvent::Snapshot(open) => println!("{} open tasks", open.len()),

@@ -1,7 +1,7 @@
 //! Tasks as data: ids, status, outcome, result and events of one background execution.
 //!
 //! ```
-//! # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::{TaskOutcome, TaskSpec}, tools};
+//! # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::TaskOutcome, tools};
 //! # use serde_json::json;
 //! # /// Adds two numbers.
 //! # #[async_tool(effect = "read")]
@@ -12,7 +12,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
 //! let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
-//! let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+//! let task = manager.submit(&SessionId::new("s"), call)?;
 //!
 //! let result = task.outcome().await;
 //! assert_eq!(result.outcome, TaskOutcome::Completed(json!(5)));

@@ -20,7 +20,7 @@ use crate::{
 /// Complete in itself, because the reader may no longer have the call at hand.
 ///
 /// ```
-/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, task::TaskSpec, tools};
+/// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
 /// # use serde_json::json;
 /// # /// Adds two numbers.
 /// # #[async_tool(effect = "read")]
@@ -31,7 +31,7 @@ use crate::{
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
 /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
-/// let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call))?;
+/// let task = manager.submit(&SessionId::new("s"), call)?;
 /// let result = task.outcome().await;
 ///
 /// assert_eq!((&*result.tool, result.call.as_str()), ("add", "call_1"));
