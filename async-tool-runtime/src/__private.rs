@@ -100,8 +100,8 @@ pub use ::inventory;
 
 /// Operations on the arguments struct of a tool.
 ///
-/// The struct is generic, so that its derives compile for any types of the user's, and only [`argument`] refuses one. For that, a
-/// struct that can't be read needs these methods too: see [`UnreadableArguments`].
+/// The struct is generic, so that its derives compile for any types of the user's, and only [`argument`] refuses a type. Therefore a
+/// struct that can't be read has these methods too: see [`UnreadableArguments`].
 pub trait ReadableArguments<A> {
     /// Builds the definition of a tool whose arguments are read as `A`, without a notice.
     fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;

@@ -29,8 +29,8 @@
 //! 1. A transcript only grows, because providers cache prompts by their prefix.
 //! 2. All answers to a turn's calls are one message, directly after the message with the calls, and nothing else is in it. Every
 //!    provider without native async requires this. Models that see other text there learn to end their turns early.
-//! 3. A result that is shown only in part says so, and tells the size of the whole. A cut that the model can't see would tell a
-//!    result that doesn't exist.
+//! 3. A result that is shown only in part says so, with the size of the whole. An invisible cut would show the model a result that
+//!    doesn't exist.
 //! 4. Tool output is either the answer to its call or part of a [`Message::Delivery`]; never part of a user message.
 //! 5. Pruning works on a copy. A marker of two positions and a text records it, so the same transcript always gives the same view.
 //!    A marker only moves forward.

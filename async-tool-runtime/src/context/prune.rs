@@ -135,7 +135,7 @@ impl Pruned {
 
     /// Messages in place of those before [`collapsed`](Self::collapsed), and the position of the first unchanged message.
     ///
-    /// A position inside a turn of this transcript is moved back to the turn's start, so that no call is separated from its answer.
+    /// A position inside a turn is moved back to the end of the turn before, so that no call is separated from its answer.
     pub(super) fn lead(&self, messages: &[Arc<Message>]) -> (Vec<Arc<Message>>, usize) {
         if self.is_nothing() {
             return (Vec::new(), 0);

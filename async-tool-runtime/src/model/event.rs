@@ -199,7 +199,7 @@ impl Usage {
 
 /// Stream of the events of one turn.
 ///
-/// A [`Model`](super::Model) returns one. This one answers a greeting at once, and leaves everything else to another model:
+/// A [`Model`](super::Model) returns a stream for each turn. This model answers a greeting itself, and passes other requests on:
 ///
 /// ```
 /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
