@@ -1,11 +1,12 @@
-//! A turn, put together from what genai gives of it: pure.
+//! Assembly of one turn from genai's stream events or its whole answer. Pure: no I/O, no clock.
 //!
 //! # Invariants
 //!
-//! 1. A call is given when it is complete, once, in the order in which the model made them.
-//! 2. A turn is complete only if its end came with a reason: genai makes up an end for some streams that just stop.
-//! 3. No call's id was seen in the conversation before.
-//! 4. What isn't an object stays the text that came, so that binding refuses it.
+//! 1. Each call is emitted once, when it is complete, in the order in which the model made them.
+//! 2. A turn is complete only if its end has a stop reason. For some streams that just stop, genai makes up an
+//!    end without a reason.
+//! 3. Each call's id is new in the conversation.
+//! 4. Arguments that are not a JSON object stay the text that arrived, so that binding refuses them.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -24,30 +25,30 @@ use crate::{Provider, blocks::Blocks};
 
 pub(crate) struct Assembly {
     provider: Provider,
-    /// The tools, if their strict dialect makes models write nulls.
+    /// The tools, if their strict dialect makes models write nulls for absent arguments.
     invents_nulls: Option<Arc<[ToolDefinition]>>,
     known: BTreeSet<String>,
     calls: Vec<Slot>,
     has_text: bool,
 }
 
-/// A call that is coming in.
+/// A call that is being received.
 struct Slot {
-    /// What genai calls it. Not always unique.
+    /// genai's id for the call. Not always unique.
     genai_id: String,
     name: String,
     arguments: Written,
-    /// The id it was given when it was passed on.
+    /// The id under which the call was emitted; `None` until then.
     id: Option<String>,
 }
 
 enum Written {
-    /// As much of the text as has come.
+    /// The text received so far.
     Text(String),
     Value(Value),
 }
 
-/// The end of a turn as genai has it, streamed or not.
+/// The end of a turn as genai reports it, streamed or not.
 pub(crate) struct End {
     pub(crate) content: Option<MessageContent>,
     pub(crate) reasoning: Option<String>,
@@ -75,13 +76,14 @@ impl Assembly {
         (!text.is_empty()).then_some(ModelEvent::Text(text))
     }
 
-    /// As much of a call as has come; for most formats, genai gives it again with each piece.
+    /// Takes the part of a call received so far. For most formats, genai repeats the earlier part with each
+    /// piece.
     pub(crate) fn call(&mut self, call: chat::ToolCall) -> Vec<ModelEvent> {
         let arguments = match call.fn_arguments {
             Value::String(text) => Written::Text(text),
             value => Written::Value(value),
         };
-        // A call that comes as a value is whole, and its id may be a stand-in that another call has as well.
+        // A call that arrives as a JSON value is complete. Its id may be a stand-in that another call has too.
         let is_whole = matches!(arguments, Written::Value(_));
         let known = self
             .calls
@@ -94,7 +96,8 @@ impl Assembly {
                 if !call.fn_name.is_empty() {
                     slot.name = call.fn_name;
                 }
-                // Later calls have begun, so this isn't the one being written; what it lacked may have come now.
+                // Later calls have begun, so this call is not the one being written. Its missing part may have
+                // come now.
                 self.pass_on(self.calls.len() - 1)
             }
             None => {
@@ -110,7 +113,7 @@ impl Assembly {
         }
     }
 
-    /// A call as the wire had it in one piece, whatever pieces came before.
+    /// Takes a complete call from the wire; it replaces the pieces received so far.
     pub(crate) fn whole_call(&mut self, id: String, name: String, arguments: String) -> Vec<ModelEvent> {
         let index = match self.calls.iter().position(|slot| slot.genai_id == id) {
             Some(index) => index,
@@ -132,12 +135,12 @@ impl Assembly {
         self.pass_on(index + 1)
     }
 
-    /// The wire said that the call being written is complete.
+    /// Emits the call being written: the wire reported its end.
     pub(crate) fn block_ended(&mut self) -> Vec<ModelEvent> {
         self.pass_on(self.calls.len())
     }
 
-    /// Passes on the calls before `end`, in order, up to the first whose arguments can't be complete.
+    /// Emits the calls before `end`, in order, up to the first whose arguments can't be complete.
     fn pass_on(&mut self, end: usize) -> Vec<ModelEvent> {
         let mut events = Vec::new();
         for index in 0..end {
@@ -185,7 +188,8 @@ impl Assembly {
         }
     }
 
-    /// The provider's id, or one of our own where it has none, or one that isn't its own in this conversation.
+    /// Returns the provider's id, or a new one if that is missing, a stand-in, or already used in this
+    /// conversation.
     fn fresh_id(&mut self, id: &str, name: &str) -> String {
         let is_stand_in = id.is_empty()
             || id.starts_with("call#")
@@ -196,7 +200,7 @@ impl Assembly {
         if is_stand_in || self.known.contains(&fresh) {
             let number = Uuid::new_v4();
             fresh = match self.provider {
-                // The form by which genai knows that Gemini gave no id, and so sends none.
+                // genai recognizes this form as "Gemini gave no id", and doesn't send it.
                 Provider::Gemini | Provider::Vertex => format!("call#{name}#{}", number.as_fields().0),
                 _ => format!("call_{}", number.simple()),
             };
@@ -205,11 +209,11 @@ impl Assembly {
         fresh
     }
 
-    /// The rest of the turn.
+    /// Ends the turn: returns its remaining events.
     ///
     /// # Errors
     ///
-    /// The end came without a reason, or with one that says that the turn failed.
+    /// The end has no stop reason, or a reason that says that the turn failed.
     pub(crate) fn end(mut self, end: End) -> Result<Vec<ModelEvent>, ModelError> {
         let stop = end.stop.ok_or_else(ModelError::truncated)?;
         if let chat::StopReason::Other(reason) = &stop
@@ -228,7 +232,8 @@ impl Assembly {
                 .find(|slot| slot.genai_id == call.call_id)
             {
                 Some(slot) => {
-                    // genai makes `{}` of what Bedrock's models wrote wrong, so what came in pieces counts.
+                    // For malformed arguments of Bedrock's models, genai's end holds `{}`; the streamed pieces
+                    // hold the real text.
                     let is_better = call.fn_arguments.is_object() && self.provider != Provider::Bedrock;
                     if slot.id.is_none() && is_better && !slot.arguments.can_be_complete() {
                         slot.arguments = Written::Value(call.fn_arguments.clone());
@@ -251,7 +256,7 @@ impl Assembly {
         let mut events = Vec::new();
         for index in 0..self.calls.len() {
             if self.calls[index].id.is_none() {
-                // A call without arguments is written as nothing at all.
+                // Some models write no text at all for a call without arguments.
                 let is_last = index + 1 == self.calls.len();
                 if let Written::Text(text) = &mut self.calls[index].arguments
                     && text.trim().is_empty()
@@ -280,7 +285,7 @@ impl Assembly {
         Ok(events)
     }
 
-    /// The text of an answer that came as a whole, if it wasn't streamed.
+    /// The text of an unstreamed answer; `None` if it is empty.
     pub(crate) fn whole_text(&mut self, content: &MessageContent) -> Option<ModelEvent> {
         let text = content.texts().concat();
         self.text(text)
@@ -295,7 +300,7 @@ impl Written {
         }
     }
 
-    /// The call was the last thing written before a limit was reached: no arguments may mean that there was no room for them.
+    /// Clears empty arguments of the last call before the token limit: the limit may have cut them off.
     fn cut(&mut self) {
         let is_bare = match self {
             Self::Text(text) => text.trim().is_empty(),
@@ -310,14 +315,15 @@ impl Written {
     fn into_arguments(self) -> Arguments {
         match self {
             Self::Text(text) => Arguments::from_text(text),
-            // Gemini leaves out arguments where there are none.
+            // Gemini omits empty arguments.
             Self::Value(Value::Null) => Arguments::from_text("{}"),
             Self::Value(value) => value.into(),
         }
     }
 }
 
-/// Reasons that mean that the turn is worth nothing: Gemini's for calls it couldn't write, and those of OpenAI's failed responses.
+/// True for reasons of a failed turn: Gemini's for calls that it couldn't write, and those of OpenAI's failed
+/// responses.
 fn is_failure(reason: &str) -> bool {
     matches!(
         reason,
@@ -333,7 +339,7 @@ fn is_failure(reason: &str) -> bool {
     )
 }
 
-/// Bedrock's words for what a filter stopped, which genai doesn't know.
+/// True for Bedrock's filter reasons, which genai doesn't know.
 fn is_refusal(reason: &str) -> bool {
     matches!(reason, "guardrail_intervened" | "content_filtered")
 }
@@ -344,7 +350,8 @@ fn usage(provider: Provider, usage: chat::Usage) -> Usage {
     let cached = count(details.cached_tokens);
     let mut input = count(usage.prompt_tokens);
     if provider == Provider::Bedrock {
-        // Converse counts what went through the cache apart (`TokenUsage` in its reference), the other formats don't.
+        // Converse counts cached tokens apart from the input (`TokenUsage` in its reference); the other formats
+        // include them.
         input += cached + count(details.cache_creation_tokens);
     }
     let reasoning = count(
@@ -352,7 +359,7 @@ fn usage(provider: Provider, usage: chat::Usage) -> Usage {
             .completion_tokens_details
             .and_then(|details| details.reasoning_tokens),
     );
-    // Gemini says nothing of the rest where a turn only thought.
+    // Gemini omits the output count if the turn only thought.
     let output = count(usage.completion_tokens).max(reasoning);
     Usage::new(input, cached, output).with_reasoning(reasoning)
 }

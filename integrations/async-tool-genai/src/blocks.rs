@@ -1,4 +1,4 @@
-//! What a provider wants back unchanged, as it is kept in the journal.
+//! Content that a provider wants back unchanged, in the form that the journal keeps.
 
 use async_tool_runtime::ToolCall;
 use genai::{
@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::Provider;
 
-/// One turn's blocks, in the order in which the provider wants them back. The form is this crate's own: journals outlive versions of genai.
+/// One turn's blocks, in the order in which the provider wants them back. The format is this crate's own,
+/// because journals outlive versions of genai.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Blocks {
-    /// Who made them. Nobody else can read them.
+    /// The provider that made the blocks. No other provider can read them.
     provider: String,
     blocks: Vec<Block>,
 }
@@ -22,7 +23,8 @@ pub(crate) struct Blocks {
 #[serde(rename_all = "snake_case")]
 enum Block {
     Text(String),
-    /// What proves to the provider that a thought is its own, or the thought itself, encrypted.
+    /// A thought's signature (the provider's proof that the thought is its own), or the encrypted thought
+    /// itself.
     Signature(String),
     Reasoning(String),
     Call {
@@ -30,12 +32,13 @@ enum Block {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         signatures: Vec<String>,
     },
-    /// A block that genai passes on as it is.
+    /// A block that genai passes on unchanged.
     Custom(Value),
 }
 
 impl Blocks {
-    /// The blocks of a turn, or `None` if its text and calls are all there is to it. `ids` are the ids that its calls were given, in order.
+    /// The blocks of a turn, or `None` if it has only text and calls. `ids` are the ids under which its calls
+    /// were emitted, in order.
     pub(crate) fn of_turn(
         provider: Provider,
         content: Option<MessageContent>,
@@ -73,7 +76,8 @@ impl Blocks {
                 ContentPart::Binary(_) | ContentPart::ToolResponse(_) => continue,
             });
         }
-        // Thoughts without a signature come beside the content. DeepSeek, Moonshot and others want them back.
+        // genai keeps thoughts without a signature beside the content. DeepSeek, Moonshot and others want them
+        // back.
         let is_apart = !blocks
             .iter()
             .any(|block| matches!(block, Block::Reasoning(_) | Block::Signature(_)));
@@ -91,13 +95,14 @@ impl Blocks {
         serde_json::to_value(self).ok()
     }
 
-    /// The blocks in what a turn ended with, if they are this provider's.
+    /// Reads the blocks stored with a turn, if this provider made them.
     pub(crate) fn from_value(provider: Provider, value: &Value) -> Option<Self> {
         let blocks = Self::deserialize(value).ok()?;
         (blocks.provider == provider.name()).then_some(blocks)
     }
 
-    /// The turn as genai sends it. Text and calls are the transcript's: what a turn said may have been corrected since.
+    /// Builds the turn that genai sends. Text and calls come from the transcript, which may have been corrected
+    /// since.
     pub(crate) fn into_parts(self, iden: &ModelIden, text: &str, calls: &[ToolCall]) -> Vec<ContentPart> {
         let said: String = self
             .blocks
@@ -150,13 +155,13 @@ impl Blocks {
                 ContentPart::ThoughtSignature(_) | ContentPart::ReasoningContent(_)
             )
         };
-        // A thought that led to nothing is refused: OpenAI's Responses API wants an item after each.
+        // OpenAI's Responses API refuses a thought without an item after it.
         if parts.iter().any(is_said) { parts } else { Vec::new() }
     }
 }
 
-/// A call as genai sends it back. The wire wants an object in every format; text that isn't one is wrapped as Anthropic's guide on
-/// fine-grained tool streaming says.
+/// A call as genai sends it back. Every format wants an object. Text that isn't one is wrapped as Anthropic's
+/// guide on fine-grained tool streaming says.
 pub(crate) fn call_part(call: &ToolCall, signatures: Vec<String>) -> ContentPart {
     let fn_arguments = match call.arguments.value() {
         Value::Object(object) => Value::Object(object.clone()),

@@ -1,4 +1,4 @@
-//! Making a model.
+//! The builder of [`GenaiModel`], and its errors.
 
 use std::{fmt, sync::Arc};
 
@@ -12,19 +12,20 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::{GenaiModel, Provider, Timeouts, UnknownProvider, model::Inner, secret::Secret};
 
-/// How the model is told of tools, and how it calls them.
+/// Format of tool definitions and calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ToolMode {
-    /// By the provider's own means.
+    /// The provider's own tool calls.
     #[default]
     Native,
-    /// By JSON in its answers, for small local models that can't call tools: the system prompt lists the tools, and every answer is one
-    /// JSON object with either calls or a reply. Its text comes at the end of the turn and not as it is written.
+    /// JSON in the model's answers, for small local models that can't call tools. The system prompt lists the
+    /// tools, and every answer is one JSON object with either calls or a reply. The text comes at the end of
+    /// the turn, not as it is written.
     Json,
 }
 
-/// Makes a [`GenaiModel`]. See [`GenaiModel::builder`].
+/// Builder of a [`GenaiModel`]. See [`GenaiModel::builder`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct GenaiModelBuilder {
@@ -52,57 +53,62 @@ impl GenaiModelBuilder {
         }
     }
 
-    /// Where the server is: `http://localhost:1234/v1`. Default: the provider's own.
+    /// Sets the server's address, such as `http://localhost:1234/v1`. Default: the provider's own server.
     ///
-    /// A URL without a path gets the usual one of the provider: `/v1` for most, `/v1beta` for `gemini`, none for `bedrock` and `ollama`.
+    /// A URL without a path gets the provider's usual path: `/v1` for most, `/v1beta` for `gemini`, none for
+    /// `bedrock`, `ollama` and `vertex`.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// The key. Default: the provider's usual environment variable, see [`Provider::key_variables`]. A server on this machine that is
-    /// given with [`base_url`](Self::base_url) needs none.
+    /// Sets the API key. Default: the provider's usual environment variable, see [`Provider::key_variables`]. A
+    /// server on this machine, set with [`base_url`](Self::base_url), needs no key.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(Secret::new(&key.into()));
         self
     }
 
-    /// Whether the answer comes as it is written, text piece by piece and each call when it is complete, or as a whole. Default: true.
+    /// Streams the answer, if true: text piece by piece, and each call when it is complete. If false, the
+    /// answer comes as a whole. Default: true.
     pub fn stream(mut self, stream: bool) -> Self {
         self.stream = stream;
         self
     }
 
-    /// Whether the provider holds the model to the schemas of tools, where it can (`openai`, `openai-responses`, `anthropic`). Its strict
-    /// dialect can say less: an agent doesn't start with a tool that can't be said in it. Default: false.
+    /// Makes the provider enforce the tools' schemas, if true and if it can (`openai`, `openai-responses`,
+    /// `anthropic`). The strict dialect expresses less: an agent with a tool that doesn't fit it fails to
+    /// start. Default: false.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
     }
 
-    /// How the model calls tools. Default: [`ToolMode::Native`].
+    /// Sets how the model calls tools. Default: [`ToolMode::Native`].
     pub fn tool_mode(mut self, mode: ToolMode) -> Self {
         self.tool_mode = mode;
         self
     }
 
-    /// How many tokens an answer may have. Default: the provider's, or the model's limit where the provider wants a number.
+    /// Limits the tokens of an answer. Default: the provider's own, or the model's limit if the provider
+    /// requires a number.
     pub fn max_tokens(mut self, tokens: u32) -> Self {
         self.max_tokens = Some(tokens);
         self
     }
 
-    /// How long the parts of a turn may take. Default: [`Timeouts::default`].
+    /// Sets the timeouts of a turn. Default: [`Timeouts::default`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// The model. Nothing is sent yet.
+    /// Builds the model. Sends nothing.
     ///
     /// # Errors
     ///
-    /// The name isn't `provider/name` with a known provider; there is no key; the URL isn't one; the HTTP client can't be made.
+    /// The name isn't `provider/name` with a known provider, the key is missing, the URL is invalid, or the
+    /// HTTP client can't be made.
     pub fn build(self) -> Result<GenaiModel, BuildError> {
         let (provider, model) = self
             .name
@@ -127,7 +133,7 @@ impl GenaiModelBuilder {
             .tls_backend_preconfigured(tls)
             .connect_timeout(self.timeouts.connect)
             .tcp_nodelay(true)
-            // A redirect would carry the key, which some providers take in a header of their own, to whoever it names.
+            // A redirect would leak the key: some providers take it in a header of their own, which is sent on.
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|error| BuildError::Http(key.redact(&error.without_url().to_string())))?;
@@ -159,7 +165,7 @@ impl GenaiModelBuilder {
 }
 
 impl Inner {
-    /// Where the request goes, with the key. Everything is given, so that genai looks nothing up.
+    /// The request's address and key. Everything is given, so that genai looks nothing up.
     pub(crate) async fn target(&self) -> Result<ServiceTarget, genai::Error> {
         let auth = AuthData::from_single(self.key.expose());
         let endpoint = match &self.endpoint {
@@ -174,14 +180,15 @@ impl Inner {
     }
 }
 
-/// TLS with ring and the certificates that the system trusts. reqwest's own default is aws-lc, which takes a C toolchain a minute to build.
+/// TLS with ring and the system's trusted certificates. reqwest's default, aws-lc, needs a C toolchain and a minute to
+/// build.
 fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?
         .with_no_client_auth();
-    // reqwest offers no protocols for a configuration that it is given.
+    // reqwest sets no ALPN protocols on a given configuration.
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(tls)
 }
@@ -198,7 +205,7 @@ fn parse_base_url(provider: Provider, text: &str) -> Result<Url, BuildError> {
     if url.path() == "/" {
         url.set_path(provider.usual_path());
     } else if !url.path().ends_with('/') {
-        // genai appends the method to what it is given.
+        // genai appends the method's name to this path.
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
@@ -223,7 +230,7 @@ fn is_on_this_machine(url: &Url) -> bool {
     }
 }
 
-/// The URL without its query, in which some gateways want a key.
+/// The URL without its query, because some gateways take the key there.
 fn shown_url(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -231,15 +238,15 @@ fn shown_url(url: &Url) -> String {
     url.into()
 }
 
-/// A model can't be made. It holds no key.
+/// Reason why a model can't be built. Holds no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The name isn't of the form `provider/name`.
     Name(String),
-    /// No provider has this name.
+    /// The provider is unknown.
     Provider(UnknownProvider),
-    /// There is no key for this provider.
+    /// The key for this provider is missing.
     MissingKey(Provider),
     /// The base URL can't be used, for this reason.
     BaseUrl(String),
@@ -252,7 +259,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::Name(name) => write!(
                 f,
-                "a model is named `provider/name`, such as `openai/gpt-5-mini`, not `{name}`"
+                "a model's name must be `provider/name`, such as `openai/gpt-5-mini`; got `{name}`"
             ),
             Self::Provider(unknown) => unknown.fmt(f),
             Self::MissingKey(provider) => write!(

@@ -1,6 +1,6 @@
-//! What went wrong, as the agent needs it: whether another try helps, and when.
+//! Model errors made from genai's errors: the message, whether a retry helps, and after which pause.
 //!
-//! Nothing of genai's errors is passed on but their words, without the key: their fields hold headers and whole requests.
+//! Only the text of genai's errors is passed on, without the key: their fields hold headers and whole requests.
 
 use std::{
     error::Error as _,
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::{Provider, secret::Secret};
 
-/// How much of a server's words is passed on.
+/// Longest part of a server's message that is passed on, in characters.
 const SHOWN: usize = 600;
 
-/// How servers say that a conversation is longer than the model can read. Each is the server's own wording, in lower case.
+/// Wordings for a conversation that is longer than the model's context. Each is a server's own, in lower case.
 const TOO_LONG: &[&str] = &[
     "context_length_exceeded",            // OpenAI, code
     "maximum context length",             // OpenAI Chat, vLLM, Mistral, OpenRouter, DeepSeek
@@ -36,7 +36,7 @@ const TOO_LONG: &[&str] = &[
     "greater than the context length",    // LM Studio
 ];
 
-/// Kinds and codes of refusals in a stream that another try doesn't mend.
+/// Kinds and codes of errors in a stream that a retry can't fix.
 const PERMANENT: &[&str] = &[
     "invalid_request_error",
     "invalid_prompt",
@@ -53,7 +53,7 @@ const PERMANENT: &[&str] = &[
     "validationexception",
 ];
 
-/// The model's error for one of genai's.
+/// Converts one of genai's errors.
 pub(crate) fn model_error(provider: Provider, error: genai::Error, key: &Secret) -> ModelError {
     use genai::Error;
     match error {
@@ -84,7 +84,7 @@ pub(crate) fn model_error(provider: Provider, error: genai::Error, key: &Secret)
                 said(key, &text)
             ))
         }
-        // Its display holds the whole request.
+        // The error's `Display` output holds the whole request.
         Error::ChatResponseGeneration { cause, .. } => {
             ModelError::transient(format!("{provider}: the answer can't be read: {}", said(key, &cause)))
         }
@@ -124,13 +124,13 @@ fn web_error(provider: Provider, error: genai::webc::Error, key: &Secret) -> Mod
     }
 }
 
-/// An answer with a status that isn't a success.
+/// Converts an answer with an error status.
 fn refused(provider: Provider, status: StatusCode, body: &str, headers: &HeaderMap, key: &Secret) -> ModelError {
     let json: Option<Value> = serde_json::from_str(body).ok();
     let words = json.as_ref().and_then(message_of).unwrap_or_else(|| body.to_owned());
     let message = format!("{provider} answered {status}: {}", said(key, &words));
     let code = status.as_u16();
-    // Rate limits are also told in terms of length ("tokens per minute"), and cutting down doesn't help there.
+    // Rate limits also speak of length ("tokens per minute"), and a shorter conversation doesn't help there.
     if code != 429 && code < 500 && is_too_long(body) || code == 413 {
         return ModelError::too_long(message);
     }
@@ -152,11 +152,11 @@ fn refused(provider: Provider, status: StatusCode, body: &str, headers: &HeaderM
     }
 }
 
-/// An error that came as an event of a stream whose status was a success.
+/// Converts an error that came as an event of a stream with a success status.
 fn refused_in_stream(provider: Provider, body: &Value, key: &Secret) -> ModelError {
     let text = body.to_string();
     let words = message_of(body).unwrap_or_else(|| text.clone());
-    let message = format!("{provider} broke off: {}", said(key, &words));
+    let message = format!("{provider} ended the turn with an error: {}", said(key, &words));
     if is_too_long(&text) {
         return ModelError::too_long(message);
     }
@@ -170,16 +170,16 @@ fn refused_in_stream(provider: Provider, body: &Value, key: &Secret) -> ModelErr
     }
 }
 
-/// No answer, or none to its end.
+/// Converts a transport error: the answer is missing or incomplete.
 fn broken(provider: Provider, error: reqwest::Error, key: &Secret) -> ModelError {
     let what = if error.is_connect() {
         "can't be reached"
     } else if error.is_timeout() {
-        "took too long"
+        "took too long to answer"
     } else {
-        "broke off"
+        "broke the connection"
     };
-    // A request that can't even be written will not be by trying again.
+    // A retry can't fix a request that can't be built.
     let is_permanent = error.is_builder();
     let error = error.without_url();
     let mut words = error.to_string();
@@ -199,7 +199,7 @@ fn broken(provider: Provider, error: reqwest::Error, key: &Secret) -> ModelError
     }
 }
 
-/// Words of somebody else's, without the key and not too many.
+/// A server's message without the key, shortened to [`SHOWN`] characters.
 fn said(key: &Secret, text: &str) -> String {
     let text = key.redact(text.trim());
     match text.char_indices().nth(SHOWN) {
@@ -214,9 +214,9 @@ fn is_too_long(text: &str) -> bool {
     TOO_LONG.iter().any(|sign| text.contains(sign))
 }
 
-/// The provider's own words in a refusal.
+/// The provider's own message in an error body.
 fn message_of(body: &Value) -> Option<String> {
-    // Gemini's streamed refusals stand in a list.
+    // Gemini's streamed errors are in a list.
     let body = body.get(0).unwrap_or(body);
     let error = body.get("error").unwrap_or(body);
     let message = error
@@ -228,7 +228,7 @@ fn message_of(body: &Value) -> Option<String> {
     Some(kind.map_or_else(|| message.to_owned(), |kind| format!("{message} ({kind})")))
 }
 
-/// The kinds and codes that a refusal gives itself.
+/// The kinds and codes in an error body.
 fn kinds(body: &Value) -> impl Iterator<Item = &str> {
     let body = body.get(0).unwrap_or(body);
     let error = body.get("error").unwrap_or(body);
@@ -238,7 +238,8 @@ fn kinds(body: &Value) -> impl Iterator<Item = &str> {
         .filter(|kind| *kind != "error")
 }
 
-/// The pause that the headers ask for: `retry-after-ms` (OpenAI, Azure), or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
+/// The pause that the headers ask for: `retry-after-ms` (OpenAI, Azure), or `retry-after` in seconds or as a
+/// date (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(millis) = text("retry-after-ms").and_then(|text| text.parse::<f64>().ok()) {
@@ -252,7 +253,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(at.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// Gemini's `RetryInfo`: `"retryDelay": "34s"`.
+/// The pause in Gemini's `RetryInfo`, such as `"retryDelay": "34s"`.
 fn retry_delay(body: &Value) -> Option<Duration> {
     let body = body.get(0).unwrap_or(body);
     let details = body.get("error").unwrap_or(body).get("details")?.as_array()?;

@@ -1,4 +1,5 @@
-//! What is seen on the wire itself, because genai doesn't pass it on: that a call is complete, that a frame can't be read, and signs of life.
+//! Observations of the wire that genai doesn't report: a call is complete, a frame is unreadable, the stream is
+//! alive.
 
 use genai::chat::{ChatFrameSink, FrameCtx, RawFrameRef};
 use serde::{Deserialize, de::IgnoredAny};
@@ -7,26 +8,27 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Provider;
 
-/// Something that was seen on the wire.
+/// An observation of the wire.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// A frame, of whatever content.
+    /// A frame of any content arrived.
     Life,
     /// The block being written is complete.
     BlockEnded,
-    /// A call, in one piece.
+    /// A complete call arrived in one piece.
     Call {
         id: String,
         name: String,
         arguments: String,
     },
-    /// How many tokens were thought, of which genai's stream of Anthropic says nothing.
+    /// Number of thinking tokens, which genai's Anthropic stream omits.
     Reasoning(i32),
-    /// A frame that isn't JSON, which genai passes over.
+    /// A frame isn't JSON; genai skips it.
     Unreadable,
 }
 
-/// Reports what it sees. The receiver is woken also by frames of which genai makes no event.
+/// Sink for raw frames that sends each observation to a channel. The receiver wakes also for frames that give
+/// no genai event.
 #[derive(Debug)]
 pub(crate) struct Frames {
     provider: Provider,
@@ -56,12 +58,13 @@ impl Frames {
 
 impl ChatFrameSink for Frames {
     fn on_frame(&self, _: &FrameCtx, frame: RawFrameRef<'_>) {
-        // Without a receiver the turn is over, and nobody wants to know.
+        // Without a receiver the turn is over, so the observation isn't needed.
         let _ = self.seen.send(self.look(frame.event, frame.data));
     }
 }
 
-/// An event of the Responses API. genai passes a call on with the pieces of its arguments, and doesn't say which is the last.
+/// Reads an event of the Responses API. genai passes on the pieces of a call's arguments, but not which piece
+/// is the last.
 fn look_at_response(data: &str) -> Seen {
     #[derive(Deserialize)]
     struct Event {

@@ -1,4 +1,4 @@
-//! Tools for models that can't call them: every answer is one JSON object, with calls or with a reply.
+//! Tool calls for models without native ones: every answer is one JSON object, with calls or with a reply.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ use crate::{
     lower::answer_text,
 };
 
-/// How much of an answer that can't be read is repeated.
+/// Longest part of an unreadable answer that the error repeats, in characters.
 const SHOWN: usize = 200;
 
 const INSTRUCTION: &str = "\
@@ -28,7 +28,8 @@ Answer with one JSON object and nothing else. It is one of:\n\
 {\"answer\": {\"calls\": [{\"tool\": \"name of a tool\", \"arguments\": {}}]}}\n\
 With calls, you are given their results before you answer again. These are the tools, with the JSON Schema of their arguments:";
 
-/// The conversation in words. Roles alternate, because the chat templates of small models want it.
+/// Writes the conversation as plain text. Roles alternate, because the chat templates of small models require
+/// it.
 pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
     let mut turns: Vec<(bool, String)> = Vec::new();
     let mut say = |is_model: bool, text: String| {
@@ -53,7 +54,7 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
                 let reply = is_said.then(|| json!({"answer": {"reply": text}}).to_string());
                 say(true, reply.unwrap_or_default());
             }
-            // In this mode a turn is one or the other; what a turn of another model's said beside its calls is left out.
+            // In this mode a turn has calls or text, so the text beside another model's calls is dropped.
             Message::Assistant { calls, .. } => {
                 let calls: Vec<Value> = calls
                     .iter()
@@ -92,21 +93,21 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
     Ok(ChatRequest::new(messages.collect()).with_system(system))
 }
 
-/// The options with the form of the answer, where the provider takes one.
+/// Adds the answer's schema to the options, if the provider takes one.
 pub(crate) fn options(
     provider: Provider,
     request: &ModelRequest,
     options: ChatOptions,
 ) -> Result<ChatOptions, ModelError> {
     Ok(match provider {
-        // genai sends no schema to Ollama: that it is JSON is all that can be asked for.
+        // genai sends no schema to Ollama; "some JSON" is all it can ask for.
         Provider::Ollama => options.with_response_format(ChatResponseFormat::JsonMode),
         Provider::Bedrock => options,
         _ => options.with_response_format(JsonSpec::new("answer", schema(request)?)),
     })
 }
 
-/// `anyOf(calls, reply)`, one level down: OpenAI takes no `anyOf` at the root.
+/// The schema `anyOf(calls, reply)`, one level down: OpenAI takes no `anyOf` at the root.
 fn schema(request: &ModelRequest) -> Result<Value, ModelError> {
     let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     let mut calls = Vec::new();
@@ -122,7 +123,7 @@ fn schema(request: &ModelRequest) -> Result<Value, ModelError> {
 
 fn schema_of(tool: &async_tool_runtime::ToolDefinition) -> Result<Value, ModelError> {
     let schema = tool.for_dialect(Dialect::Plain).map_err(|error| {
-        ModelError::permanent(format!("the tool `{}` can't be told to the model: {error}", tool.name))
+        ModelError::permanent(format!("the tool `{}` can't be sent to the model: {error}", tool.name))
     })?;
     Ok((*schema).clone())
 }
@@ -146,13 +147,13 @@ struct Call {
     arguments: Value,
 }
 
-/// The turn that an answer means.
+/// Reads the turn from the model's JSON answer.
 ///
 /// # Errors
 ///
-/// The answer isn't of the form that was asked for. Another try may be: small models are not the same twice.
+/// The answer doesn't have the requested form. A retry may help, because small models vary from try to try.
 pub(crate) fn read(assembly: Assembly, text: &str, mut end: End) -> Result<Vec<ModelEvent>, ModelError> {
-    // What is missing must not be mistaken for an answer of a wrong form.
+    // A stream that was cut must not be reported as a malformed answer.
     if end.stop.is_none() {
         return Err(ModelError::truncated());
     }
@@ -172,7 +173,7 @@ pub(crate) fn read(assembly: Assembly, text: &str, mut end: End) -> Result<Vec<M
             .into_iter()
             .map(|call| {
                 ContentPart::ToolCall(chat::ToolCall {
-                    // Without an id, each is given one.
+                    // The assembly makes an id for a call without one.
                     call_id: String::new(),
                     fn_name: call.tool,
                     fn_arguments: call.arguments,
@@ -182,13 +183,13 @@ pub(crate) fn read(assembly: Assembly, text: &str, mut end: End) -> Result<Vec<M
             .collect(),
     };
     end.content = Some(MessageContent::from_parts(parts));
-    // Thoughts belong to answers as they were, and the conversation has them in other words.
+    // Thoughts belong to the original wording of the answer, and the conversation has other words.
     end.reasoning = None;
     events.extend(assembly.end(end)?);
     Ok(events)
 }
 
-/// The answer in a text: the object alone, or with what small models put around it (thoughts, fences of Markdown).
+/// Parses the answer's JSON object, without the thoughts and Markdown fences that small models add.
 fn parse(text: &str) -> Option<Answer> {
     let text = text.rsplit_once("</think>").map_or(text, |(_, rest)| rest);
     let (begin, end) = (text.find('{')?, text.rfind('}')?);

@@ -1,13 +1,13 @@
-//! A conversation in the terms of a provider: pure, and the same bytes for the same conversation.
+//! Lowering of a conversation to genai's request. Pure: equal conversations give equal bytes.
 //!
 //! # Invariants
 //!
-//! 1. Every call has exactly one answer, directly after the turn that made it. What the agent gives holds this already; a conversation
-//!    that doesn't is mended, because a provider would refuse it for ever.
-//! 2. Where roles alternate, consecutive messages of one role are one, and nothing stands beside the answers to calls: between answers and
-//!    what the user says next stands a turn of the assistant's that says nothing.
+//! 1. Every call has exactly one answer, directly after the turn that made it. The agent guarantees this
+//!    already. A conversation that breaks it is repaired, because a provider would refuse it for ever.
+//! 2. For providers whose roles must alternate, consecutive messages of one role are merged. Nothing stands
+//!    beside the answers to calls: a filler turn of the assistant separates them from the user's next words.
 //! 3. No text is empty.
-//! 4. What is appended to a conversation changes nothing of what was sent before: prompt caches work by prefixes.
+//! 4. Appending to a conversation changes no earlier byte, because prompt caches match prefixes.
 
 use async_tool_runtime::{
     Message, ToolCall, ToolDefinition,
@@ -26,15 +26,15 @@ use crate::{
     blocks::{Blocks, call_part},
 };
 
-/// Stands between answers and the user's next words, where those must not follow directly.
+/// Filler turn of the assistant, for providers that refuse the user's words directly after answers.
 const PASS: &str = "(noted)";
-/// Stands before a conversation whose beginning was left out, where a user must begin.
+/// Filler turn of the user at the start of a cut conversation, for providers that require a user to begin.
 const BEGINNING: &str = "(what was said before this is left out)";
-/// The answer to a call whose own is missing.
+/// Answer for a call whose own answer is missing.
 const NO_ANSWER: &str =
     r#"{"unknown":"no answer to this call was kept","note":"the effects of the tool may or may not have happened"}"#;
 
-/// What a conversation is lowered for.
+/// Provider and options for which a conversation is lowered.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) provider: Provider,
@@ -43,11 +43,11 @@ pub(crate) struct Target {
     pub(crate) strict: bool,
 }
 
-/// The request as genai takes it.
+/// Builds the request that genai takes.
 ///
 /// # Errors
 ///
-/// A tool's schema can't be said in the dialect.
+/// The dialect can't express a tool's schema.
 pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatRequest, ModelError> {
     let mut turns = Turns {
         target,
@@ -67,7 +67,7 @@ pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatReque
                     }
                 }
             }
-            // Answers that follow no call are no provider's.
+            // No provider accepts answers without a call before them.
             _ => {}
         }
     }
@@ -87,7 +87,7 @@ pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatReque
         .filter(|text| !text.trim().is_empty())
         .map(str::to_owned);
     if target.provider.has_cache_markers() {
-        // The order on the wire is tools, system, messages. Each marker keeps what is before it.
+        // The order on the wire is tools, system, messages. Each marker caches everything before it.
         if let Some(tool) = tools.last_mut() {
             tool.cache_control = Some(CacheControl::Ephemeral);
         }
@@ -95,7 +95,7 @@ pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatReque
             message.options = Some(CacheControl::Ephemeral.into());
         }
         if let Some(text) = system.take() {
-            // genai marks only those system prompts that are messages.
+            // genai marks only system prompts that are messages.
             lowered.insert(0, ChatMessage::system(text).with_options(CacheControl::Ephemeral));
         }
     }
@@ -105,7 +105,8 @@ pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatReque
     Ok(chat)
 }
 
-/// The text of an answer: a string as it is, anything else as JSON. What failed says so itself, for the formats without a flag.
+/// The text of an answer: a string as it is, any other value as JSON. A failure says in its text that it
+/// failed, for formats without an error flag.
 pub(crate) fn answer_text(answer: &Answer) -> String {
     match answer.to_model_json() {
         Value::String(text) if !text.trim().is_empty() => text,
@@ -199,7 +200,8 @@ impl Turns<'_> {
         self.turns.push(Turn::Answers(told));
     }
 
-    /// An id as every format takes it. Gemini's stand-ins are left as they are: genai knows them by their form, and doesn't send them.
+    /// Makes an id that every format accepts. Gemini's stand-ins stay unchanged: genai recognizes their form,
+    /// and doesn't send them.
     fn id(&self, id: &str) -> String {
         match self.target.provider {
             Provider::Gemini | Provider::Vertex => id.to_owned(),
@@ -233,7 +235,7 @@ impl Turn {
 impl Told {
     fn into_part(self, target: &Target) -> ContentPart {
         if self.is_error && target.provider.has_error_flag() {
-            // genai's own answers have no flag; what is custom goes out as it is.
+            // genai's own answers have no error flag; a custom block is sent unchanged.
             return ContentPart::Custom(CustomPart {
                 model_iden: Some(target.iden.clone()),
                 data: json!({
@@ -255,14 +257,14 @@ fn tools(target: &Target, definitions: &[ToolDefinition]) -> Result<Vec<Tool>, M
         .map(|definition| {
             let schema = definition.for_dialect(target.dialect).map_err(|error| {
                 ModelError::permanent(format!(
-                    "the tool `{}` can't be told to the model: {error}",
+                    "the tool `{}` can't be sent to the model: {error}",
                     definition.name
                 ))
             })?;
             let mut tool = Tool::new(definition.name.to_string())
                 .with_description(definition.description.to_string())
                 .with_schema((*schema).clone());
-            // Left out, OpenAI's Responses API is strict where it can be, with schemas that are not written for it.
+            // If `strict` is absent, OpenAI's Responses API applies it to schemas that are not written for it.
             if is_strict || !target.provider.has_cache_markers() {
                 tool = tool.with_strict(is_strict && target.strict);
             }
@@ -271,7 +273,7 @@ fn tools(target: &Target, definitions: &[ToolDefinition]) -> Result<Vec<Tool>, M
         .collect()
 }
 
-/// Declarations of the tools that a conversation used, for one that goes on without tools.
+/// Declares the tools used in the conversation, for a request without tools.
 fn stand_ins(messages: &[ChatMessage]) -> Vec<Tool> {
     let mut names: Vec<&str> = messages
         .iter()
@@ -290,7 +292,8 @@ fn stand_ins(messages: &[ChatMessage]) -> Vec<Tool> {
         .collect()
 }
 
-/// A tool's name as every format takes it: models call tools by names that don't exist, and those calls are in the conversation too.
+/// Makes a tool name that every format accepts. Models call tools by invented names, and those calls are in the
+/// conversation too.
 fn name(name: &str) -> String {
     let plain: String = name
         .chars()

@@ -1,4 +1,4 @@
-//! The model: one request to a provider for each turn.
+//! [`GenaiModel`]: one request to a provider for each turn.
 
 use std::{
     fmt,
@@ -35,18 +35,18 @@ use crate::{
     secret::Secret,
 };
 
-/// A language model of a provider's. Cheap to clone.
+/// A provider's language model. Cheap to clone.
 ///
 /// # Cancel safety
 ///
-/// Dropping a turn's stream drops the request; the connection is closed.
+/// Dropping a turn's stream drops the request and closes the connection.
 #[derive(Clone)]
 pub struct GenaiModel(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) provider: Provider,
     pub(crate) model: String,
-    /// Where the server is, as it may be shown.
+    /// The server's address without secrets, for `Debug` output.
     pub(crate) server: Option<String>,
     pub(crate) iden: ModelIden,
     pub(crate) endpoint: Option<Endpoint>,
@@ -61,15 +61,16 @@ pub(crate) struct Inner {
 }
 
 impl GenaiModel {
-    /// Makes a model of its name: `provider/name`, such as `anthropic/claude-sonnet-4-5`. The names of providers are at [`Provider`]; what
-    /// follows the first `/` is the provider's own name of the model.
+    /// Makes a builder for the model `provider/name`, such as `anthropic/claude-sonnet-4-5`. [`Provider`] lists
+    /// the providers' names. The part after the first `/` is the provider's own name of the model.
     ///
-    /// A name that ends with `-low`, `-medium` or `-high` asks a reasoning model for that effort, as genai has it.
+    /// The endings `-low`, `-medium` and `-high` ask a reasoning model for that effort; genai removes them from
+    /// the name.
     pub fn builder(name: impl Into<String>) -> GenaiModelBuilder {
         GenaiModelBuilder::new(name.into())
     }
 
-    /// Who runs the model.
+    /// The provider of the model.
     #[must_use]
     pub fn provider(&self) -> Provider {
         self.0.provider
@@ -103,7 +104,7 @@ impl Model for GenaiModel {
         ModelStream::new(Turn {
             run: Some(Box::pin(async move {
                 if let Err(error) = inner.turn(&request, &events).await {
-                    // The receiver is the turn itself, which polls this.
+                    // The receiver can't be gone: it belongs to the turn that polls this future.
                     let _ = events.send(Err(error));
                 }
             })),
@@ -188,7 +189,7 @@ impl Inner {
         Ok(())
     }
 
-    /// One streamed answer. Every part is handed to `take` as it comes.
+    /// Streams one answer. Passes every part to `take` as it arrives.
     async fn stream(
         &self,
         chat: ChatRequest,
@@ -246,10 +247,10 @@ impl Inner {
         }
     }
 
-    /// One answer as a whole.
+    /// Requests one answer as a whole.
     async fn exec(&self, chat: ChatRequest, options: ChatOptions) -> Result<End, ModelError> {
         let fail = |error| model_error(self.provider, error, &self.key);
-        // For the calls that genai refuses with the whole answer.
+        // The raw body is needed if genai refuses the whole answer because of one call.
         let options = options.with_capture_raw_body(true);
         let target = self.target().await.map_err(fail)?;
         match self.client.exec_chat(target, chat, Some(&options)).await {
@@ -295,14 +296,15 @@ impl Inner {
             options = options.with_max_tokens(tokens);
         }
         if matches!(self.iden.adapter_kind, AdapterKind::OpenAI | AdapterKind::OpenAIResp) {
-            // Without a word on caching, genai turns it off for the models from GPT-5.6 on (`prompt_cache_options`). This word is not sent.
+            // If no cache control is set, genai turns caching off for GPT-5.6 and later
+            // (`prompt_cache_options`). The value set here isn't sent.
             options = options.with_cache_control(CacheControl::Ephemeral5m);
         }
         options
     }
 
-    /// Whether genai is told to keep thoughts. For these two it means asking for them too, which models that don't think refuse; Gemini's
-    /// signatures come without being asked for.
+    /// True if genai must keep thoughts. For Gemini and for OpenAI Responses, genai then also requests them, which
+    /// models without thinking refuse. Gemini's signatures come without a request.
     fn keeps_reasoning(&self) -> bool {
         match self.provider {
             Provider::Gemini | Provider::Vertex => false,
@@ -316,7 +318,7 @@ impl Inner {
 
 fn send(events: &Events, parts: impl IntoIterator<Item = ModelEvent>) {
     for part in parts {
-        // The receiver is the turn itself, which polls this.
+        // The receiver can't be gone: it belongs to the turn that polls this future.
         let _ = events.send(Ok(part));
     }
 }
@@ -338,9 +340,10 @@ enum Item {
     Event(Option<Result<ChatStreamEvent, genai::Error>>),
 }
 
-/// The next thing that was seen or told. Reading it is what drives the request.
+/// Returns the next observation or event. Polling it drives the request.
 ///
-/// One poll of genai's can read many frames, so its event is held back until what was seen on the way to it is read.
+/// One poll of genai's stream can read many frames, so its event is held back until their observations are
+/// read.
 async fn next(
     stream: &mut genai::chat::ChatStream,
     frames: &mut UnboundedReceiver<Seen>,
@@ -354,21 +357,22 @@ async fn next(
         }
         match frames.poll_recv(cx) {
             Poll::Ready(Some(seen)) => Poll::Ready(Item::Seen(seen)),
-            // The stream may be done with the sink before its last event is read.
+            // genai may drop the frame sink before its last event is read.
             Poll::Ready(None) | Poll::Pending => held.take().map_or(Poll::Pending, Poll::Ready),
         }
     })
     .await
 }
 
-/// The future with nobody to log to: genai logs refusals with their whole bodies, and some servers repeat the key in them.
+/// Runs the future without a tracing subscriber. genai logs errors with their whole bodies, and some servers
+/// repeat the key there.
 async fn unlogged<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let nobody = tracing::Dispatch::none();
-    poll_fn(|cx| tracing::dispatcher::with_default(&nobody, || future.as_mut().poll(cx))).await
+    let silent = tracing::Dispatch::none();
+    poll_fn(|cx| tracing::dispatcher::with_default(&silent, || future.as_mut().poll(cx))).await
 }
 
-/// A turn that is under way. Its events come out as they are sent; dropping it drops the request.
+/// A turn in progress. Yields its events as they are sent; dropping it drops the request.
 struct Turn {
     run: Option<BoxFuture<'static, ()>>,
     events: UnboundedReceiver<Result<ModelEvent, ModelError>>,
@@ -385,7 +389,7 @@ impl Stream for Turn {
         if let Some(run) = &mut turn.run
             && run.as_mut().poll(cx).is_ready()
         {
-            // With it the sender is gone, so that the events come to an end.
+            // This also drops the sender, so the events end.
             turn.run = None;
         }
         turn.events.poll_recv(cx)

@@ -1,14 +1,14 @@
-//! Answers that weren't streamed and that genai refuses as a whole, because one call in them has arguments that aren't JSON.
+//! Fallback reader for unstreamed answers that genai refuses because the arguments of one call are not JSON.
 //!
-//! Read from the body, so that the call gets its error answer and the rest of the turn counts: OpenAI Chat Completions
-//! (`choices[0].message.tool_calls`) and Responses (`output`).
+//! It reads the raw body, so that only the bad call gets an error and the rest of the turn counts. Formats:
+//! OpenAI Chat Completions (`choices[0].message.tool_calls`) and Responses (`output`).
 
 use genai::chat::{ContentPart, MessageContent, StopReason, ToolCall, Usage};
 use serde_json::Value;
 
 use crate::{Provider, assembly::End};
 
-/// The answer in the body, if it is one.
+/// Reads the answer from the body; `None` if the body is not an answer with calls.
 pub(crate) fn read(provider: Provider, body: &Value) -> Option<End> {
     let (parts, stop) = match provider {
         Provider::OpenAiResponses => read_response(body)?,

@@ -1,17 +1,17 @@
-//! The providers, and what is particular to each.
+//! The providers and their particularities.
 
 use std::{fmt, str::FromStr};
 
 use async_tool_runtime::schema::Dialect;
 use genai::adapter::AdapterKind;
 
-/// Who runs the model, and so which wire format is spoken.
+/// The service that runs the model; it determines the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Provider {
     /// `openai`: OpenAI's Chat Completions, and every server that speaks them (LM Studio, llama-server, vLLM, …).
     OpenAi,
-    /// `openai-responses`: OpenAI's Responses API, each call answered before the conversation goes on.
+    /// `openai-responses`: OpenAI's Responses API; each call is answered before the conversation goes on.
     OpenAiResponses,
     /// `anthropic`: Anthropic's Messages API.
     Anthropic,
@@ -41,7 +41,7 @@ pub enum Provider {
     Moonshot,
     /// `zai`: Z.ai.
     Zai,
-    /// `minimax`: `MiniMax`, which speaks Anthropic's format.
+    /// `minimax`: `MiniMax`, with Anthropic's format.
     MiniMax,
 }
 
@@ -67,7 +67,7 @@ impl Provider {
         Self::MiniMax,
     ];
 
-    /// The name, as it stands before the `/` of a model's name.
+    /// The prefix of a model's name, before the `/`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,7 +91,8 @@ impl Provider {
         }
     }
 
-    /// The environment variables in which a key is looked for, the first that is set counts. None for a provider that needs no key.
+    /// Environment variables that may hold the key; the first that is set counts. Empty for a provider that
+    /// needs no key.
     #[must_use]
     pub const fn key_variables(self) -> &'static [&'static str] {
         match self {
@@ -136,7 +137,7 @@ impl Provider {
         }
     }
 
-    /// The path that stands before the provider's methods, for a server that is given without one.
+    /// The path before the provider's methods, for a base URL without a path.
     pub(crate) const fn usual_path(self) -> &'static str {
         match self {
             Self::Gemini => "v1beta/",
@@ -157,7 +158,7 @@ impl Provider {
         }
     }
 
-    /// Whether user and assistant must take turns, the answers to calls being a turn of the user's with nothing else in it.
+    /// True if user and assistant must alternate, and answers to calls must be a user turn of their own.
     pub(crate) const fn takes_turns(self) -> bool {
         matches!(
             self,
@@ -165,22 +166,22 @@ impl Provider {
         )
     }
 
-    /// Whether a conversation that holds calls is refused if no tool is declared.
+    /// True if the provider refuses a conversation with calls but without declared tools.
     pub(crate) const fn wants_tools_for_old_calls(self) -> bool {
         matches!(self, Self::Anthropic | Self::Bedrock | Self::MiniMax)
     }
 
-    /// Whether each answer is a message of its own on the wire, and genai doesn't split them.
+    /// True if each answer must be its own message on the wire and genai doesn't split them.
     pub(crate) const fn wants_single_answers(self) -> bool {
         matches!(self, Self::Ollama)
     }
 
-    /// Whether a `tool_result` block of Anthropic's can be written, which has a flag for errors.
+    /// True if genai can send Anthropic's `tool_result` blocks, which have an error flag.
     pub(crate) const fn has_error_flag(self) -> bool {
         matches!(self, Self::Anthropic | Self::MiniMax)
     }
 
-    /// Whether cache markers on tools and messages are sent.
+    /// True if genai sends cache markers on tools and messages.
     pub(crate) const fn has_cache_markers(self) -> bool {
         matches!(self, Self::Anthropic | Self::MiniMax)
     }
@@ -204,14 +205,19 @@ impl FromStr for Provider {
     }
 }
 
-/// No provider has this name.
+/// Error for a provider name that doesn't exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownProvider(String);
 
 impl fmt::Display for UnknownProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = Provider::ALL.iter().map(|provider| provider.name()).collect();
-        write!(f, "no provider is named `{}`; there are: {}", self.0, names.join(", "))
+        write!(
+            f,
+            "unknown provider `{}`; the providers are: {}",
+            self.0,
+            names.join(", ")
+        )
     }
 }
 

@@ -1,17 +1,18 @@
-//! A key, and how it is kept out of everything that is written.
+//! An API key that is kept out of errors, logs and `Debug` output.
 
 use std::{fmt, sync::Arc};
 
-/// Shorter ones are placeholders for servers that want no key; taking them out would only garble what is said.
+/// Shortest key that is redacted. Shorter keys are placeholders for servers that need none; redacting them
+/// would only garble messages.
 const SHORTEST: usize = 6;
 
-/// A key. Nothing prints it.
+/// An API key. Its `Debug` output hides it.
 #[derive(Clone)]
 pub(crate) struct Secret(Arc<str>);
 
 impl Secret {
     pub(crate) fn new(key: &str) -> Self {
-        // A key from a file or a variable often ends with a line break, which no header may hold.
+        // A key from a file or a variable often ends with a line break, which HTTP headers can't hold.
         Self(key.trim().into())
     }
 
@@ -23,7 +24,7 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// The text without the key: some servers repeat in a refusal what they were sent.
+    /// Removes the key from the text, because some servers repeat the request in their error.
     pub(crate) fn redact(&self, text: &str) -> String {
         if self.0.len() < SHORTEST {
             text.to_owned()

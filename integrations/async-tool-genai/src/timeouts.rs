@@ -1,17 +1,19 @@
-//! How long a turn may take.
+//! Timeouts of a turn.
 
 use std::time::Duration;
 
-/// How long the parts of a turn may take. What takes longer fails the turn, and the agent tries again as after any broken connection.
+/// Timeouts for the parts of a turn. When one expires, the turn fails with a retryable error, and the agent
+/// retries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the connection stands. Default: 10 s.
+    /// Time to connect. Default: 10 s.
     pub connect: Duration,
-    /// From the request until the first part of a streamed answer. Default: 2 min: models may think before they write.
+    /// Time from the request to the first part of a streamed answer. Default: 2 min, because models may think
+    /// before they write.
     pub first_token: Duration,
-    /// Between two parts of a streamed answer, signs of life included. Default: 1 min.
+    /// Time between two parts of a streamed answer; keep-alive frames count as parts. Default: 1 min.
     pub stall: Duration,
-    /// The whole turn, streamed or not. Default: 15 min.
+    /// Time for the whole turn, streamed or not. Default: 15 min.
     pub turn: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Whole conversations of an agent whose tools go on in the background.
+//! Whole conversations of an agent with background tools.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ static GO: Notify = Notify::const_new();
 /// Tells the weather.
 #[async_tool(effect = "read", background = "always")]
 async fn get_weather(
-    /// Where.
+    /// Name of the city.
     city: String,
 ) -> String {
     GO.notified().await;
@@ -25,7 +25,7 @@ async fn get_weather(
 /// Searches, and fails.
 #[async_tool(effect = "read")]
 async fn search(
-    /// For what.
+    /// Words to search for.
     query: String,
 ) -> Result<String, String> {
     Err(format!("nothing on {query}"))
@@ -91,7 +91,7 @@ async fn results_that_come_late_keep_every_provider_s_rules() {
     }
 }
 
-/// Waits until the server was asked this often. The turn may go on after that.
+/// Waits until the server has received this many requests. The turn may still be in progress after that.
 async fn until(server: &Server, count: usize) {
     while server.asked().len() < count {
         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,4 +1,4 @@
-//! Prompt caches work by prefixes: what was sent once is sent the same again, with more behind it.
+//! Prompt caches match prefixes: each request repeats the one before it, byte for byte, and adds to its end.
 
 use async_tool_genai::Provider;
 use async_tool_runtime::{
@@ -45,7 +45,7 @@ fn conversation() -> Vec<Message> {
     ]
 }
 
-/// The list that holds the conversation, and all the rest.
+/// Splits a request into the list that holds the conversation, and the rest.
 fn parts(provider: Provider, mut body: Value) -> (Vec<Value>, Value) {
     let key = match provider {
         Provider::OpenAiResponses => "input",
@@ -56,7 +56,8 @@ fn parts(provider: Provider, mut body: Value) -> (Vec<Value>, Value) {
     (list.as_array().unwrap().clone(), body)
 }
 
-/// Anthropic's markers move with the conversation, and aren't part of what is cached; a marked text is written as a block.
+/// Removes Anthropic's cache markers, which move with the conversation and aren't cached. A marked text is a
+/// block; it becomes a string again.
 fn without_markers(mut message: Value) -> Value {
     if let Value::String(text) = &message["content"] {
         message["content"] = json!([{"type": "text", "text": text}]);
@@ -73,7 +74,8 @@ async fn each_request_begins_with_all_of_the_one_before_also_after_a_delivery() 
         let server = Server::start(vec![turn(provider, true, "Yes.", &[])]).await;
         let model = server.builder(provider).build().unwrap();
         let all = conversation();
-        // Where the model is asked: after the user, after the answers, after the delivery, and twice at the end.
+        // Points at which the model is asked: after the user, the answers and the delivery, and twice at the
+        // end.
         for end in [1, 3, 4, 6, 7] {
             let (_, error) = ask(&model, request(all[..end].to_vec())).await;
             assert_eq!(error, None, "{provider}");
@@ -87,7 +89,7 @@ async fn each_request_begins_with_all_of_the_one_before_also_after_a_delivery() 
             let [(before, frame), (after, next_frame)] = pair else {
                 unreachable!()
             };
-            // Tools, system prompt and options, to the byte.
+            // Tools, system prompt and options are equal to the byte.
             assert_eq!(frame.to_string(), next_frame.to_string(), "{provider}");
             let anthropic = provider == Provider::Anthropic;
             let clean = |message: &Value| {
@@ -99,7 +101,8 @@ async fn each_request_begins_with_all_of_the_one_before_also_after_a_delivery() 
             };
             let before: Vec<Value> = before.iter().map(clean).collect();
             let after: Vec<Value> = after.iter().map(clean).collect();
-            // A user's message that another one follows at once grows, where roles must alternate; nothing else changes.
+            // Where roles must alternate, a user's message grows if another user message follows. Nothing else
+            // changes.
             let same = before
                 .iter()
                 .zip(&after)

@@ -1,4 +1,4 @@
-//! Calls that are not as they should be.
+//! Malformed calls.
 
 use async_tool_genai::Provider;
 use async_tool_runtime::{
@@ -19,7 +19,7 @@ async fn arguments_that_are_no_object_stay_the_text_that_came() {
     for provider in PROVIDERS {
         for streamed in [true, false] {
             for written in [r#"{"query": "be"#, r#"["bees"]"#] {
-                // What comes whole can't be cut off.
+                // These providers send calls in one piece, which can't be cut off.
                 let comes_whole = matches!(provider, Provider::Gemini | Provider::Ollama);
                 let server = Server::start(vec![turn(
                     provider,
@@ -68,7 +68,7 @@ async fn a_call_without_arguments_has_none_and_one_that_was_cut_off_before_them_
 
 #[tokio::test]
 async fn every_call_of_a_conversation_has_an_id_of_its_own() {
-    // `call_0` is what genai calls the first call of every turn of a server that gives no ids.
+    // genai names the first call of every turn `call_0` if the server gives no ids.
     for (provider, id) in [
         (Provider::OpenAi, "call_0"),
         (Provider::OpenAi, "same"),

@@ -29,7 +29,7 @@ async fn a_rate_limit_says_when_to_try_again() {
                 error.to_string().contains("slow down"),
                 "{provider} {streamed}: {error}"
             );
-            assert_eq!(server.asked().len(), 1, "the agent tries again, and nobody else");
+            assert_eq!(server.asked().len(), 1, "only the agent retries");
         }
     }
 }

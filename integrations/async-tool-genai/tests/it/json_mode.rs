@@ -1,4 +1,4 @@
-//! Tools for models that can't call them.
+//! JSON mode: tool calls for models without native ones.
 
 use async_tool_genai::{Provider, ToolMode};
 use async_tool_runtime::{

@@ -1,4 +1,4 @@
-//! Keys are in the header of a request, and nowhere else.
+//! Keys are in a request's header, and nowhere else.
 
 use std::{
     fmt::Write as _,
@@ -16,7 +16,7 @@ use crate::{
 
 const CANARY: &str = "sk-canary-f00dfeed";
 
-/// Keeps all that anybody logs.
+/// Collects all log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -106,7 +106,7 @@ fn what_cannot_be_built_is_told_clearly_and_without_keys() {
     for url in ["nonsense", "ftp://host/v1", "https://me:secret@host/v1"] {
         assert!(matches!(refuse(local().base_url(url)), BuildError::BaseUrl(_)), "{url}");
     }
-    // A key that no header can hold.
+    // No header can hold this key.
     let model = local()
         .base_url("http://127.0.0.1:9")
         .api_key("sk-canary\u{0}x")
@@ -116,7 +116,7 @@ fn what_cannot_be_built_is_told_clearly_and_without_keys() {
 
 #[test]
 fn a_missing_key_names_its_variable_and_a_local_server_needs_none() {
-    // Nobody sets these in a test run.
+    // No test run sets these variables.
     let missing = GenaiModel::builder("moonshot/kimi").build().unwrap_err();
     assert_eq!(missing, BuildError::MissingKey(Provider::Moonshot));
     assert!(missing.to_string().contains("MOONSHOT_API_KEY"), "{missing}");

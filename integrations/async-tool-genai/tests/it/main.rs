@@ -1,4 +1,4 @@
-//! The adapter against a server that answers with the providers' own bytes.
+//! Tests of the adapter against a server that answers with the providers' own bytes.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 

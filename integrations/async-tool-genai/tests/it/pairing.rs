@@ -1,4 +1,4 @@
-//! Whatever a conversation was, its requests keep the rules of their provider.
+//! Requests keep their provider's rules, for any conversation.
 
 use async_tool_genai::{GenaiModel, Provider};
 use async_tool_runtime::{
@@ -19,7 +19,8 @@ use crate::{
 #[derive(Clone, Debug)]
 enum Step {
     User(String),
-    /// A turn with this many calls. Each is answered by its result, an error, or an acknowledgement; in the order in which they settled.
+    /// A turn with this many calls. Each is answered by its result, an error, or an acknowledgement, in the
+    /// order in which they settled.
     Turn {
         text: String,
         answers: Vec<u8>,
@@ -27,15 +28,15 @@ enum Step {
         kept: u8,
         odd: bool,
     },
-    /// The results of tasks that were acknowledged.
+    /// The results of acknowledged tasks.
     Delivery(String),
-    /// The library's word: a turn was corrected, or the conversation was pruned.
+    /// A note of the library: a turn was corrected, or the conversation was pruned.
     Note,
     /// A turn that was broken off before its calls were accepted.
     Interrupted(String),
-    /// All before this is left out, as pruning does with whole groups.
+    /// Removes all earlier messages, as pruning removes whole groups.
     Pruned,
-    /// A conversation as no agent leaves it: answers are missing, or doubled, or follow nothing.
+    /// A conversation that no agent produces: answers are missing, doubled, or without a call.
     Broken(u8),
 }
 
@@ -160,7 +161,7 @@ fn answer(call: &ToolCall, kind: u8) -> Answer {
     Answer::new(call.id.clone(), call.name.clone(), content)
 }
 
-/// What was kept of a turn: nothing, this provider's blocks, or another's.
+/// Content kept with a turn: none, this provider's blocks, or another provider's.
 fn blocks(provider: Provider, kept: u8, text: &str, calls: &[ToolCall]) -> Option<Value> {
     let mut blocks = vec![
         json!({"signature": "signed"}),
@@ -175,7 +176,7 @@ fn blocks(provider: Provider, kept: u8, text: &str, calls: &[ToolCall]) -> Optio
     match kept {
         0 => None,
         1 => Some(json!({"provider": provider.name(), "blocks": blocks})),
-        _ => Some(json!({"provider": "somebody-else", "blocks": blocks})),
+        _ => Some(json!({"provider": "another-provider", "blocks": blocks})),
     }
 }
 
@@ -185,7 +186,7 @@ fn every_call_has_one_answer_directly_after_it() {
         .enable_all()
         .build()
         .unwrap();
-    // Made once: a client loads all certificate authorities.
+    // Built once, because each client loads all certificate authorities.
     let models: Vec<(Provider, Server, GenaiModel)> = runtime.block_on(async {
         let mut models = Vec::new();
         for provider in PROVIDERS {

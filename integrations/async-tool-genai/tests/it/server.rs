@@ -1,4 +1,4 @@
-//! A server that gives scripted answers, one connection each, and keeps what it was asked.
+//! A server that gives scripted answers, one per connection, and records the requests.
 
 use std::{
     future::poll_fn,
@@ -24,7 +24,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
-    /// What comes after the body: the end of the connection, or nothing for ever.
+    /// True if the connection stays open and silent after the body; false if it closes.
     pub(crate) stalls: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers each request with the next reply, and with the last one for ever.
+    /// Answers each request with the next reply; repeats the last reply for ever.
     pub(crate) async fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -171,7 +171,7 @@ pub(crate) fn user(text: &str) -> Message {
     Message::User { text: text.to_owned() }
 }
 
-/// All events of a turn, and how it failed if it did.
+/// Returns all events of a turn, and its error if it failed.
 pub(crate) async fn ask(model: &GenaiModel, request: ModelRequest) -> (Vec<ModelEvent>, Option<ModelError>) {
     let mut stream = model.generate(request);
     let mut events = Vec::new();

@@ -1,4 +1,4 @@
-//! Turns as they come: text, calls, their end, and what goes back.
+//! Contents of turns: text, calls, the end, and the blocks sent back.
 
 use async_tool_genai::Provider;
 use async_tool_runtime::{
@@ -157,7 +157,7 @@ async fn a_stream_without_its_end_is_an_error_however_it_stops() {
 async fn a_frame_that_cannot_be_read_is_an_error_with_every_provider() {
     for provider in PROVIDERS {
         if provider == Provider::Bedrock {
-            // Its frames have checksums.
+            // Bedrock's frames have checksums.
             continue;
         }
         let mut frames = frames(provider, "I look around.", &[]);
@@ -172,7 +172,7 @@ async fn a_frame_that_cannot_be_read_is_an_error_with_every_provider() {
 
 #[tokio::test]
 async fn a_call_comes_when_it_is_complete_and_not_with_the_end() {
-    // Without a sign on the wire, a call of these is known to be complete when the next begins.
+    // These formats mark no call's end, so a call is complete when the next one begins.
     for provider in PROVIDERS {
         let made = [
             ("id_a", "search", r#"{"query":"bees"}"#),

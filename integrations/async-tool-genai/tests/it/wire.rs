@@ -1,4 +1,5 @@
-//! Turns in the bytes of each provider, and the rules that its requests must keep. Written from the vendors' pages, and not from the adapter.
+//! Turns in the bytes of each provider, and the rules for its requests. Written from the vendors' pages, not
+//! from the adapter.
 
 use async_tool_genai::Provider;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ pub(crate) const PROVIDERS: [Provider; 6] = [
     Provider::Ollama,
 ];
 
-/// A whole turn. A streamed one has its text in two pieces, and the arguments of each call too.
+/// A whole turn. If streamed, its text and the arguments of each call come in two pieces.
 pub(crate) fn turn(provider: Provider, streamed: bool, text: &str, calls: &[Call<'_>]) -> Reply {
     if streamed {
         let frames = frames(provider, text, calls);
@@ -349,7 +350,7 @@ fn whole(provider: Provider, text: &str, calls: &[Call<'_>]) -> Value {
     }
 }
 
-/// A message of AWS's event stream encoding.
+/// A message in AWS's event stream encoding.
 fn event_stream(name: &str, data: &str) -> Vec<u8> {
     let mut headers = Vec::new();
     for (key, value) in [(":event-type", name), (":message-type", "event")] {
@@ -378,7 +379,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// What is wrong with a request, by the rules of its provider.
+/// Violations of the provider's rules in a request.
 pub(crate) fn findings(provider: Provider, body: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let turns = normalize(provider, body);
@@ -391,7 +392,10 @@ pub(crate) fn findings(provider: Provider, body: &Value) -> Vec<String> {
                 found.push(format!("turn {index} answers {:?} to the calls {open:?}", turn.ids));
             }
         } else if turn.role == "answers" {
-            found.push(format!("turn {index} answers calls that nobody made: {:?}", turn.ids));
+            found.push(format!(
+                "turn {index} answers calls that were never made: {:?}",
+                turn.ids
+            ));
         }
         open = if turn.role == "assistant" {
             turn.ids.clone()
@@ -429,7 +433,7 @@ pub(crate) fn findings(provider: Provider, body: &Value) -> Vec<String> {
 #[derive(Default)]
 struct Turn {
     role: &'static str,
-    /// Of the calls, or of the calls that are answered; sorted.
+    /// Sorted ids of the calls, or of the answered calls.
     ids: Vec<String>,
     texts: Vec<String>,
     is_mixed: bool,
@@ -491,7 +495,7 @@ fn completions(provider: Provider, body: &Value) -> Vec<Turn> {
                     }
                 });
                 let ids: Vec<String> = ids.collect();
-                // Beside calls the text may be empty in these formats.
+                // These formats allow empty text beside calls.
                 let texts = if ids.is_empty() { texts } else { Vec::new() };
                 turns.push(Turn {
                     role: "assistant",
@@ -577,7 +581,7 @@ fn blocks(provider: Provider, body: &Value) -> Vec<Turn> {
                     (call, block.get("toolResult").map(|answer| text(answer, "toolUseId")))
                 }
                 _ => {
-                    // Gemini may give no ids: paired by name and place then.
+                    // Gemini may give no ids; calls are then paired by name and position.
                     let place = |value: &Value| match value.get("id").and_then(Value::as_str) {
                         Some(id) => id.to_owned(),
                         None => text(value, "name"),
