@@ -1,4 +1,4 @@
-//! How a model is made.
+//! The builder of [`OpenAiModel`].
 
 use std::{env, error::Error, fmt, sync::Arc, time::Duration};
 
@@ -11,10 +11,10 @@ use crate::{OpenAiModel, Timeouts, failure::Failures, model::Inner, request::Sha
 
 const BASE_URL: &str = "https://api.openai.com/v1";
 const KEY_VARIABLE: &str = "OPENAI_API_KEY";
-/// What the client reads by itself, and sends as headers.
+/// Variables that the client reads by itself and sends as headers.
 const HEADER_VARIABLES: [&str; 2] = ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID"];
 
-/// Makes an [`OpenAiModel`].
+/// Builder of an [`OpenAiModel`].
 ///
 /// ```
 /// use async_tool_openai::OpenAiModel;
@@ -55,74 +55,79 @@ impl OpenAiModelBuilder {
         }
     }
 
-    /// Where the API is, up to `/responses`. Default: `https://api.openai.com/v1`.
+    /// Sets the API's address, without `/responses`. Default: `https://api.openai.com/v1`.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
-    /// The key. Default: the environment's `OPENAI_API_KEY`. A server that wants none takes any.
+    /// Sets the API key. Default: the environment variable `OPENAI_API_KEY`. For a server that needs none, set any
+    /// text.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// Whether turns are streamed: text comes as it is written, and a task starts when its call is complete. Default: yes.
+    /// Streams turns, if true: text comes as it is written, and a task starts when its call is complete. Default: true.
     pub fn stream(mut self, is_streamed: bool) -> Self {
         self.stream = is_streamed;
         self
     }
 
-    /// Whether arguments follow their schemas strictly ([guide](https://platform.openai.com/docs/guides/structured-outputs)). Schemas that can't be said so
-    /// are refused when the agent starts. Default: no.
+    /// Makes the model follow the tools' schemas strictly, if true
+    /// ([guide](https://platform.openai.com/docs/guides/structured-outputs)). An agent with a schema that strict mode
+    /// can't express fails to start. Default: false.
     pub fn strict(mut self, is_strict: bool) -> Self {
         self.strict = is_strict;
         self
     }
 
-    /// Whether the model knows native asynchronous calls.
+    /// Enables or disables native asynchronous calls.
     ///
-    /// Default: by its name. GPT-6 Astra was the first model to know them, so `gpt-6…` and later numbers do, also fine-tuned (`ft:gpt-6…`) or behind
-    /// a router (`openai/gpt-6…`); any other name doesn't.
+    /// Default: by the model's name. GPT-6 Astra was the first model with such calls, so names `gpt-6…` and later
+    /// numbers have them. This includes fine-tuned models (`ft:gpt-6…`) and router prefixes (`openai/gpt-6…`). Any
+    /// other name has none.
     pub fn native_async(mut self, is_native: bool) -> Self {
         self.native_async = Some(is_native);
         self
     }
 
-    /// Whether reasoning is asked for in encrypted form, so that it can be sent back with the next request.
+    /// Requests reasoning in encrypted form, if true, so that the next request can send it back.
     ///
-    /// Default: by the model's name. Models that don't reason refuse to be asked, so names that begin with `gpt-3`, `gpt-4` or `chatgpt` aren't; any
-    /// other is.
+    /// Default: by the model's name. Models that don't reason refuse the option, so it is false for names that begin
+    /// with `gpt-3`, `gpt-4` or `chatgpt`, and true for any other.
     pub fn encrypted_reasoning(mut self, is_asked: bool) -> Self {
         self.encrypted_reasoning = Some(is_asked);
         self
     }
 
-    /// How many native asynchronous calls may be open at once. A call beyond them is answered with its acknowledgement, and its result comes as a user
-    /// message. Default: 64.
+    /// Limits how many native asynchronous calls may be open at once. Each further call is answered with its
+    /// acknowledgement, and its result comes as a user message. Default: 64.
     pub fn max_open_calls(mut self, calls: usize) -> Self {
         self.max_open_calls = calls;
         self
     }
 
-    /// How long a native asynchronous call may be open, from when it was accepted. Then it is answered with its acknowledgement, and its result comes as a user
-    /// message. That costs the provider's prompt cache once, of what stands behind the call. Default: 1 h.
+    /// Limits how long a native asynchronous call may be open, from its acceptance. Then the call is answered with its
+    /// acknowledgement, and its result comes as a user message. The change invalidates the provider's prompt cache
+    /// once, from that call on. Default: 1 h.
     pub fn open_call_ttl(mut self, ttl: Duration) -> Self {
         self.open_call_ttl = ttl;
         self
     }
 
-    /// How long a turn may take. Default: see [`Timeouts`].
+    /// Sets the timeouts of a turn. Default: see [`Timeouts`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// Makes the model. Nothing is sent. `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID` are taken from the environment, where they are set.
+    /// Builds the model. Sends nothing. Reads `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID` from the environment, if set.
     ///
     /// # Errors
     ///
-    /// There is no key, what goes into a header or the address can't be sent, or the system gives no certificates to check servers by.
+    /// The name is empty, the key is missing, a header or the address holds invalid characters, or the system provides
+    /// no certificates.
     pub fn build(self) -> Result<OpenAiModel, BuildError> {
         if self.model.trim().is_empty() {
             return Err(BuildError::new("the model's name is empty"));
@@ -141,7 +146,7 @@ impl OpenAiModelBuilder {
         for name in HEADER_VARIABLES {
             if env::var(name).is_ok_and(|value| HeaderValue::from_str(&value).is_err()) {
                 return Err(BuildError::new(format!(
-                    "`{name}` in the environment holds what a header can't"
+                    "`{name}` in the environment holds characters that an HTTP header can't hold"
                 )));
             }
         }
@@ -193,7 +198,7 @@ impl fmt::Debug for OpenAiModelBuilder {
     }
 }
 
-/// A model can't be made. The message says what to change, and holds no key.
+/// Reason why a model can't be built. The message says what to change, and holds no key.
 #[derive(Debug)]
 pub struct BuildError {
     message: String,
@@ -228,7 +233,7 @@ impl Error for BuildError {
     }
 }
 
-/// A client that follows no redirect: the API has none, and a key is for one address.
+/// Makes a client that follows no redirects: the API has none, and a key is meant for one address.
 fn http_client(connect: Duration) -> Result<reqwest::Client, BuildError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
@@ -244,7 +249,7 @@ fn http_client(connect: Duration) -> Result<reqwest::Client, BuildError> {
         .map_err(|error| BuildError::because("the HTTP client can't be set up", error))
 }
 
-/// The model's name without a router's prefix and the mark of a fine-tuned one.
+/// The model's name without a router's prefix and without the mark of a fine-tuned model.
 fn family(model: &str) -> &str {
     let name = model.rsplit('/').next().unwrap_or(model);
     name.strip_prefix("ft:").unwrap_or(name)

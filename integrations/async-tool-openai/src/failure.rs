@@ -1,7 +1,7 @@
-//! Why a request failed, and whether another may succeed.
+//! Conversion of failures to model errors, retryable or permanent.
 //!
-//! 408, 409, 429 and 5xx pass, and so do broken connections and streams that end too early; anything else stays as it is. The key is taken out of whatever a
-//! provider, a proxy or a library says.
+//! 408, 409, 429, 5xx, broken connections and streams that end too early are retryable; all other failures are
+//! permanent. The key is removed from all messages of providers, proxies and libraries.
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +18,10 @@ use async_tool_runtime::model::ModelError;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-/// How much of what a provider says is kept, in characters.
+/// Longest part of a provider's message that is kept, in characters.
 const SAID: usize = 2_000;
 
-/// Makes errors that don't hold the key.
+/// Converter of failures to errors without the key.
 #[derive(Clone)]
 pub(crate) struct Failures {
     key: Arc<str>,
@@ -32,7 +32,7 @@ impl Failures {
         Self { key }
     }
 
-    /// What was sent back in place of an answer.
+    /// Converts an answer with an error status.
     pub(crate) fn refused(&self, refused: &Refused) -> ModelError {
         let status = refused.status;
         let body: Option<Value> = serde_json::from_str(&refused.body).ok();
@@ -55,12 +55,15 @@ impl Failures {
         failure
     }
 
-    /// An error that came in place of the rest of an answer.
+    /// Converts an error that the provider reports within an answer.
     pub(crate) fn reported(&self, error: &Value) -> ModelError {
         let Some(said) = Said::read(error) else {
-            return ModelError::transient("the provider gave up the turn and did not say why");
+            return ModelError::transient("the provider ended the turn with an error and gave no reason");
         };
-        let message = format!("the provider gave up the turn: {}", self.clean(&said.to_string()));
+        let message = format!(
+            "the provider ended the turn with an error: {}",
+            self.clean(&said.to_string())
+        );
         if said.is_too_long() {
             ModelError::too_long(message)
         } else if said.is_passing() {
@@ -70,7 +73,7 @@ impl Failures {
         }
     }
 
-    /// An answer that makes no sense: another one may.
+    /// Makes the error for an answer that breaks the protocol. Retryable, because another answer may be valid.
     pub(crate) fn malformed(&self, what: &str) -> ModelError {
         ModelError::transient(format!("the provider sent {}", self.clean(what)))
     }
@@ -85,11 +88,10 @@ impl Failures {
                 },
             },
             OpenAIError::Reqwest(error) => self.transport(error),
-            OpenAIError::JSONDeserialize(error, _) => self.malformed(&format!("what is no JSON: {error}")),
-            OpenAIError::StreamError(error) => ModelError::transient(format!(
-                "the model's stream broke off: {}",
-                self.clean(&error.to_string())
-            )),
+            OpenAIError::JSONDeserialize(error, _) => self.malformed(&format!("invalid JSON: {error}")),
+            OpenAIError::StreamError(error) => {
+                ModelError::transient(format!("the model's stream broke: {}", self.clean(&error.to_string())))
+            }
             OpenAIError::ApiError(error) => {
                 let message = self.clean(&error.to_string());
                 match is_passing(error.status_code) {
@@ -101,24 +103,25 @@ impl Failures {
         }
     }
 
-    /// A request that didn't reach the provider, or an answer that didn't come back. The address isn't shown: it may hold a password.
+    /// Converts a transport error: the request or the answer got lost. The address is hidden, because it may hold a
+    /// password.
     fn transport(&self, error: reqwest::Error) -> ModelError {
         let what = if error.is_connect() {
             "the provider can't be reached"
         } else if error.is_timeout() {
-            "the provider took too long"
+            "the provider took too long to answer"
         } else if error.is_builder() {
             return ModelError::permanent(format!(
                 "the request can't be made: {}",
                 self.chain(&error.without_url())
             ));
         } else {
-            "the connection to the provider broke off"
+            "the connection to the provider broke"
         };
         ModelError::transient(format!("{what}: {}", self.chain(&error.without_url())))
     }
 
-    /// An error with its causes: reqwest's own message hardly says what happened.
+    /// The error's text with its causes, because reqwest's own message alone is vague.
     fn chain(&self, error: &dyn Error) -> String {
         let mut text = error.to_string();
         let mut source = error.source();
@@ -129,7 +132,7 @@ impl Failures {
         self.clean(&text)
     }
 
-    /// The text without the key, and not endless.
+    /// The text without the key, shortened to [`SAID`] characters.
     fn clean(&self, text: &str) -> String {
         let text = match self.key.is_empty() {
             true => text.to_owned(),
@@ -150,7 +153,7 @@ impl fmt::Debug for Failures {
     }
 }
 
-/// An answer that is no success, before anybody has looked at it.
+/// An answer with an error status, not yet converted.
 pub(crate) struct Refused {
     status: StatusCode,
     retry_after: Option<Duration>,
@@ -184,7 +187,7 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-/// What a provider says of an error.
+/// A provider's error message, code and type.
 struct Said<'a> {
     message: &'a str,
     code: Option<&'a str>,
@@ -209,7 +212,7 @@ impl<'a> Said<'a> {
                 .any(|words| message.contains(words))
     }
 
-    /// Whether an error in a stream, which has no status, is one that passes.
+    /// True for a retryable error within a stream, which has no status code.
     fn is_passing(&self) -> bool {
         let passing = |name: &str| {
             [
@@ -245,7 +248,8 @@ fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error()
 }
 
-/// How long to wait: `retry-after-ms`, as OpenAI's own libraries read it, or `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
+/// The pause before a retry: `retry-after-ms`, as OpenAI's own libraries read it, or `Retry-After` in seconds or as a
+/// date (RFC 9110 section 10.2.3).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let header = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let millis = header("retry-after-ms").and_then(|text| text.parse::<f64>().ok());

@@ -1,8 +1,9 @@
 //! OpenAI Responses for [`async_tool_runtime`], with native asynchronous tool calls.
 //!
-//! [`OpenAiModel`] is a [`Model`](async_tool_runtime::Model). Models that know `"async": true`
-//! ([guide](https://developers.openai.com/api/docs/guides/async-tool-calling)) leave their calls open and are given each result as the output of its own call; the life cycle that the
-//! protocol lacks (cancellation, a cap, a TTL, recovery after a restart) is this crate's. Other models are answered at once and told results in
+//! [`OpenAiModel`] is a [`Model`](async_tool_runtime::Model). Models with native asynchronous calls, declared as
+//! `"async": true` ([guide](https://developers.openai.com/api/docs/guides/async-tool-calling)), leave their calls open
+//! and get each result as the output of its own call. This crate adds the life cycle that the protocol lacks:
+//! cancellation, a cap, a TTL, recovery after a restart. Other models get each answer at once, and late results in
 //! messages.
 //!
 //! ```no_run
@@ -16,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! The crate's README shows what becomes of a call, case by case.
+//! The crate's README lists the life cycle of a call, case by case.
 
 mod builder;
 mod failure;
@@ -31,7 +32,7 @@ pub use builder::{BuildError, OpenAiModelBuilder};
 pub use model::OpenAiModel;
 pub use timeouts::Timeouts;
 
-/// The example of the README, compiled.
+/// Compiles the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! The model.
+//! [`OpenAiModel`], and the run of one turn.
 
 use std::{
     collections::VecDeque,
@@ -23,19 +23,22 @@ use crate::{OpenAiModelBuilder, Timeouts, failure::Failures, lowering::Rules, re
 
 /// A model behind the OpenAI Responses API. Cheap to clone.
 ///
-/// Requests are stateless: all of the conversation is sent, with the model's own items as they came. Each request is sent once; the agent tries again.
+/// Requests are stateless: each holds the whole conversation, with the model's own items unchanged. Each request is
+/// sent once; the agent retries.
 ///
 /// # Native asynchronous calls
 ///
-/// Where the model knows them, every tool but the agent's own `task` is declared with `"async": true`. A call whose task goes on stays open, and its result is
-/// the output of that call in a later request. What the protocol says nothing of:
+/// If the model supports them, every tool except the agent's own `task` is declared with `"async": true`. The call of a
+/// running task stays open, and its result is the output of that call in a later request. This crate adds rules that
+/// the protocol lacks:
 ///
-/// - a task that was cancelled, failed or got lost has an output that says so;
-/// - a call beyond [`max_open_calls`](OpenAiModelBuilder::max_open_calls), or open for longer than [`open_call_ttl`](OpenAiModelBuilder::open_call_ttl), is
-///   answered with its acknowledgement, and its result comes as a user message;
-/// - nothing is remembered between requests: a process that is started again shows the model the same conversation.
+/// - The output of a cancelled, failed or lost task says so.
+/// - A call beyond [`max_open_calls`](OpenAiModelBuilder::max_open_calls), or open for longer than
+///   [`open_call_ttl`](OpenAiModelBuilder::open_call_ttl), is answered with its acknowledgement. Its result comes as a
+///   user message.
+/// - Nothing is remembered between requests: after a restart, the model sees the same conversation.
 ///
-/// Other models are answered at once and told results in messages.
+/// Other models get each answer at once, and late results in messages.
 #[derive(Clone)]
 pub struct OpenAiModel(Arc<Inner>);
 
@@ -51,7 +54,7 @@ pub(crate) struct Inner {
 }
 
 impl OpenAiModel {
-    /// A model by its name, such as `"gpt-6-astra"`.
+    /// Makes a builder for the model of this name, such as `"gpt-6-astra"`.
     pub fn builder(model: impl Into<String>) -> OpenAiModelBuilder {
         OpenAiModelBuilder::new(model.into())
     }
@@ -92,7 +95,7 @@ impl Model for OpenAiModel {
     }
 }
 
-// The client has the key.
+// The client holds the key, so it isn't shown.
 impl fmt::Debug for OpenAiModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenAiModel")
@@ -106,7 +109,7 @@ impl fmt::Debug for OpenAiModel {
     }
 }
 
-/// A turn that goes on. Dropping it closes the connection.
+/// A turn in progress. Dropping it closes the connection.
 struct Running {
     inner: Arc<Inner>,
     turn: Turn,
@@ -115,15 +118,15 @@ struct Running {
 }
 
 enum Step {
-    /// Nothing has been sent.
+    /// The request has not been sent.
     Ask(Value),
     Read {
         events: Events,
-        /// When the next event must be here.
+        /// Time by which the next event must arrive.
         due: Instant,
-        /// How long that is from the one before, or from the request.
+        /// Length of that wait, for the error.
         limit: Duration,
-        /// When all of it must be here.
+        /// Time by which the whole turn must end.
         end: Instant,
     },
     Over,
@@ -148,7 +151,7 @@ impl Running {
         }
     }
 
-    /// One step; says whether there was one to go.
+    /// Takes one step; returns false if the turn is over.
     async fn go_on(&mut self) -> Result<bool, ModelError> {
         let inner = &self.inner;
         let timeouts = inner.timeouts;
@@ -190,7 +193,7 @@ impl Running {
                         false => late("the turn was not complete", timeouts.turn),
                     });
                 };
-                // A connection that was closed in good order is no end of a turn.
+                // A cleanly closed connection doesn't end a turn; only the final event does.
                 let event = event.ok_or_else(ModelError::truncated)?;
                 let event = event.map_err(|error| inner.failures.of(error))?;
                 self.ready.extend(self.turn.on_event(&event)?);

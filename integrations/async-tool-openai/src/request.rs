@@ -9,17 +9,17 @@ use serde_json::{Map, Value, json};
 
 use crate::lowering::{Rules, TASK_TOOL, lower};
 
-/// How long a `prompt_cache_key` may be, in characters. With it, the requests of a session go where their beginning is cached
-/// ([guide](https://platform.openai.com/docs/guides/prompt-caching)).
+/// Longest `prompt_cache_key`, in characters. The key routes a session's requests to the server that has their
+/// beginning cached ([guide](https://platform.openai.com/docs/guides/prompt-caching)).
 const CACHE_KEY: usize = 64;
 
-/// What is the same in all requests of a model.
+/// Settings that all requests of a model share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
     pub(crate) model: String,
     pub(crate) stream: bool,
     pub(crate) strict: bool,
-    /// Whether reasoning comes back encrypted, to be sent again.
+    /// True if reasoning comes back encrypted, to be sent again.
     pub(crate) encrypted_reasoning: bool,
 }
 
@@ -32,7 +32,7 @@ impl Shape {
         }
     }
 
-    /// The body. Nothing is stored at the provider's, so all of the conversation is in it.
+    /// Builds the body. The provider stores nothing, so the body holds the whole conversation.
     pub(crate) fn body(&self, request: &ModelRequest, rules: &Rules) -> Result<Value, SchemaError> {
         let mut body = Map::new();
         body.insert("model".into(), json!(self.model));
@@ -62,7 +62,7 @@ impl Shape {
         declared.insert("name".into(), json!(tool.name));
         declared.insert("description".into(), json!(tool.description));
         declared.insert("parameters".into(), Value::clone(&*tool.for_dialect(self.dialect())?));
-        // Without it, the API takes a schema for a strict one.
+        // If `strict` is absent, the API treats the schema as strict.
         declared.insert("strict".into(), json!(self.strict));
         if native && &*tool.name != TASK_TOOL {
             declared.insert("async".into(), json!(true));

@@ -1,11 +1,12 @@
-//! How long a turn may take.
+//! Timeouts of a turn.
 
 use std::time::Duration;
 
-/// How long a turn may take, and its parts. What takes longer has failed, and may be tried again.
+/// Timeouts for a turn and its parts. When one expires, the turn fails with a retryable error.
 ///
-/// An agent has a limit of its own: it gives up a turn of which nothing has come for
-/// [`model_timeout`](async_tool_runtime::agent::AsyncAgentBuilder::model_timeout), 5 minutes by default. An answer that comes in one piece is silent until its end.
+/// The agent has its own limit: it aborts a turn after a silence of
+/// [`model_timeout`](async_tool_runtime::agent::AsyncAgentBuilder::model_timeout), by default 5 minutes. An unstreamed
+/// answer is silent until its end.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,14 +17,15 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until there is a connection, TLS included. Default: 10 s.
+    /// Time to connect, TLS included. Default: 10 s.
     pub connect: Duration,
-    /// From the request to the first event of its stream, the connection included. Default: 60 s. It has no meaning for answers that come in one piece.
+    /// Time from the request to the first event of its stream, the connection included. Default: 60 s. Unused for
+    /// unstreamed answers.
     pub first_token: Duration,
-    /// From one event of a stream to the next. Default: 5 min, because a model that thinks may say nothing meanwhile. It has no meaning for answers that
-    /// come in one piece.
+    /// Time between two events of a stream. Default: 5 min, because a thinking model may be silent. Unused for
+    /// unstreamed answers.
     pub stall: Duration,
-    /// The whole turn. Default: 30 min.
+    /// Time for the whole turn. Default: 30 min.
     pub turn: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! How requests are sent: once each.
+//! Transport that sends each request exactly once.
 
 use std::{
     error::Error,
@@ -13,13 +13,13 @@ use tower_service::Service;
 
 use crate::failure::Refused;
 
-/// How much is read of an answer that is no success, in bytes.
+/// Longest part of an error answer's body that is read, in bytes.
 const REFUSAL: usize = 64 * 1_024;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Sends a request, and hands over what is no success as a [`Refused`], which has the status and the headers. The client's own service tries
-/// again by itself, behind the agent's back, and logs what a server said.
+/// Service that sends a request once. It returns an error answer as [`Refused`], with status and headers. The client's
+/// own service would retry without the agent's knowledge, and log the server's messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Once(pub(crate) reqwest::Client);
 
@@ -37,7 +37,7 @@ impl Service<HttpRequestFactory> for Once {
         Box::pin(async move {
             let mut request = request.build().await?;
             if let Some(key) = request.headers_mut().get_mut(AUTHORIZATION) {
-                // Libraries below log headers, but for those that are marked so.
+                // Libraries below log all headers except those marked sensitive.
                 key.set_sensitive(true);
             }
             let mut response = client.execute(request).await?;
@@ -45,7 +45,7 @@ impl Service<HttpRequestFactory> for Once {
                 return Ok(response);
             }
             let mut body = Vec::new();
-            // What comes of it is enough: the status says the rest.
+            // A partly read body is enough, because the status tells the rest.
             while let Ok(Some(chunk)) = response.chunk().await {
                 body.extend_from_slice(&chunk);
                 if body.len() >= REFUSAL {

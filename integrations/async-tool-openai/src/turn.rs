@@ -1,13 +1,13 @@
-//! One turn of the model's, from the provider's events to ours. No IO.
+//! Conversion of one turn, from the provider's events to [`ModelEvent`]s. No I/O.
 //!
 //! # Invariants
 //!
-//! 1. A turn is complete when `response.completed` or `response.incomplete` has come, and not before.
-//! 2. A call is given when its item is complete (`response.output_item.done`), once, so that its task starts while the turn goes on. A call that was cut
-//!    off is never given.
-//! 3. The items are kept as they came, in their order.
+//! 1. A turn is complete only after `response.completed` or `response.incomplete`.
+//! 2. A call is emitted once, when its item is complete (`response.output_item.done`), so that its task starts while
+//!    the turn goes on. A call that was cut off is never emitted.
+//! 3. Items are kept unchanged, in their order.
 //!
-//! The events are those of the [API reference](https://platform.openai.com/docs/api-reference/responses-streaming).
+//! The [API reference](https://platform.openai.com/docs/api-reference/responses-streaming) lists the events.
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use crate::{failure::Failures, lowering::Kept};
 
-/// The part of a turn that has come.
+/// The part of a turn received so far.
 #[derive(Debug)]
 pub(crate) struct Turn {
     tools: Arc<[ToolDefinition]>,
@@ -35,14 +35,14 @@ pub(crate) struct Turn {
     native: bool,
     failures: Failures,
     items: BTreeMap<u64, Value>,
-    /// The messages of which text has been given.
+    /// Positions of messages whose text has been emitted.
     told: BTreeSet<u64>,
     calls: BTreeSet<String>,
     refused: bool,
 }
 
 impl Turn {
-    /// A turn that was asked with these tools.
+    /// Makes the turn for a request with these tools.
     pub(crate) fn new(tools: Arc<[ToolDefinition]>, strict: bool, native: bool, failures: Failures) -> Self {
         Self {
             tools,
@@ -56,7 +56,7 @@ impl Turn {
         }
     }
 
-    /// What an event of the stream means. Events that mean nothing here are passed over: there are new ones every year.
+    /// Converts an event of the stream. Unknown events are skipped, because the API gains new ones every year.
     pub(crate) fn on_event(&mut self, event: &Value) -> Result<Vec<ModelEvent>, ModelError> {
         let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
         match kind {
@@ -79,7 +79,7 @@ impl Turn {
         }
     }
 
-    /// What an answer that came in one piece means.
+    /// Converts an unstreamed answer.
     pub(crate) fn on_response(&mut self, response: &Value) -> Result<Vec<ModelEvent>, ModelError> {
         match response.get("status").and_then(Value::as_str) {
             Some("completed") => self.complete(response, false),
@@ -90,7 +90,7 @@ impl Turn {
         }
     }
 
-    /// The place of an item in the output; the next one for servers that don't say it.
+    /// The item's position in the output. If the server doesn't send it, the next free position.
     fn place(&self, event: &Value) -> u64 {
         let next = || {
             self.items
@@ -165,7 +165,7 @@ impl Turn {
         }
         let mut items: Vec<Value> = std::mem::take(&mut self.items).into_values().collect();
         if is_incomplete {
-            // Reasoning is refused where what it led to is missing.
+            // The API refuses reasoning without the item that follows it.
             while items
                 .last()
                 .is_some_and(|item| item.get("type").is_some_and(|kind| kind == "reasoning"))
@@ -204,7 +204,7 @@ fn is_cut_off(item: &Value) -> bool {
     )
 }
 
-/// The arguments without what a strict schema made the model write; as they were where nothing was.
+/// The arguments without the nulls that a strict schema made the model write; unchanged if there are none.
 fn without_nulls(tool: &ToolDefinition, arguments: &Arguments) -> Arguments {
     let mut stripped = arguments.value().clone();
     strip_invented_nulls(&tool.input_schema, &mut stripped);

@@ -1,4 +1,4 @@
-//! What is said of failures.
+//! Tests of the conversion.
 
 use super::*;
 

@@ -1,22 +1,23 @@
-//! What becomes of each call that could not be answered at once.
+//! The fate of each acknowledged call: left open, or answered, and at which message.
 //!
-//! OpenAI's native asynchronous calls have a beginning and an end, and nothing else. This is the rest of their life:
+//! OpenAI's native asynchronous calls have only a beginning and an end. This file adds:
 //!
-//! - **Late result.** It is the output of the original call, where the conversation has the delivery or the answer of the `task` tool that
-//!   handed it over. A cancelled, failed or lost task has such an output too, which says so.
-//! - **Cap.** A call that finds [`Rules::max_open`] calls open is answered with its acknowledgement at once.
-//! - **TTL.** A call that has been open for longer than [`Rules::ttl`] is answered with its acknowledgement, in the place that it would have had.
+//! - **Late result.** It becomes the output of the original call, at the delivery or the `task` tool's answer that
+//!   handed it over. The output of a cancelled, failed or lost task says so.
+//! - **Cap.** If [`Rules::max_open`] calls are open, a further call is answered with its acknowledgement at once.
+//! - **TTL.** A call open for longer than [`Rules::ttl`] is answered with its acknowledgement, directly after its turn.
 //! - **Restart.** Nothing is remembered, so nothing is lost.
 //!
-//! # What is known of time
+//! # Times
 //!
-//! A call was accepted at the time that is in its task's id (UUID version 7, RFC 9562 section 5.7); a result says when it was accepted and
-//! settled. So whether a call had expired before its result was there, and whether an earlier call had expired when a later one was
-//! made, never changes from one request to the next. Ids that a host made without a time say nothing: such a call
-//! doesn't expire while it is open.
+//! A task's id (UUID version 7, RFC 9562 section 5.7) holds the time at which its call was accepted; a result holds the
+//! times at which the call was accepted and settled. So two facts never change between requests: whether a call expired
+//! before its result, and whether it had expired when a later call was made. A host may make ids without a time; a call
+//! with such an id doesn't expire while it is open.
 //!
-//! What can't be known is which requests were made. A result that settles in the millisecond in which its call expires may have been acknowledged in
-//! a request, and be the output of the call in the next. Each of the two is a valid conversation.
+//! The conversation doesn't record which requests were made. A result may settle in the millisecond in which its call
+//! expires. Then one request may show the acknowledgement, and the next the output of the call. Both are valid
+//! conversations.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -27,18 +28,18 @@ use async_tool_runtime::{Message, TaskId, TaskNo, context::AnswerContent, task::
 
 use super::{Rules, items, report};
 
-/// What becomes of each acknowledged call.
+/// Fates of all acknowledged calls of a conversation.
 #[derive(Debug, Default)]
 pub(super) struct Fates {
     open: Vec<Open>,
     acknowledged: HashSet<TaskId>,
     late: HashMap<usize, Vec<(String, TaskId)>>,
     handed_over: HashMap<usize, Vec<(String, TaskNo)>>,
-    /// The calls of which the model may not have been told the number.
+    /// Calls whose task number the model may not know.
     unnamed: HashMap<TaskNo, Unnamed>,
 }
 
-/// A call, as the model knows it.
+/// A call as the model sees it.
 #[derive(Debug)]
 pub(super) struct Unnamed {
     pub(super) call: String,
@@ -113,7 +114,7 @@ impl Fates {
                             fates.late.entry(place).or_default().push((open.call, open.task));
                         }
                     }
-                    // Of what came without its record there is only the text.
+                    // A result that came without its record exists only as text.
                     for number in tasks {
                         if let Some(open) = fates.take(|open| open.number == Some(*number)) {
                             fates.acknowledged.insert(open.task);
@@ -131,17 +132,17 @@ impl Fates {
         fates
     }
 
-    /// Whether the call of this task is answered with its acknowledgement.
+    /// True if the call of this task is answered with its acknowledgement.
     pub(super) fn is_acknowledged(&self, task: TaskId) -> bool {
         self.acknowledged.contains(&task)
     }
 
-    /// The calls that get their outputs where this delivery stands.
+    /// Calls whose outputs stand at the delivery at this index.
     pub(super) fn late(&self, place: usize) -> &[(String, TaskId)] {
         self.late.get(&place).map_or(&[], Vec::as_slice)
     }
 
-    /// The calls that get their outputs where these answers of the `task` tool stand.
+    /// Calls whose outputs stand at the `task` tool's answers at this index.
     pub(super) fn handed_over(&self, place: usize) -> &[(String, TaskNo)] {
         self.handed_over.get(&place).map_or(&[], Vec::as_slice)
     }
@@ -151,7 +152,7 @@ impl Fates {
         self.unnamed.get(&number)
     }
 
-    /// How many calls were open at this time. Not how many are: what was answered must stay so.
+    /// Number of calls open at this time, not now: earlier answers must not change.
     fn open_at(&self, at: Option<Timestamp>, ttl: Duration) -> usize {
         self.open
             .iter()
@@ -169,7 +170,7 @@ fn is_expired(accepted: Option<Timestamp>, at: Option<Timestamp>, ttl: Duration)
     accepted.zip(at).is_some_and(|(accepted, at)| at.since(accepted) > ttl)
 }
 
-/// When a task was accepted, if its id says so.
+/// Time of acceptance, if the task's id holds one.
 fn accepted(task: TaskId) -> Option<Timestamp> {
     let bits = task.as_u128();
     let version = (bits >> 76) & 0xf;

@@ -1,19 +1,19 @@
-//! The items of one turn.
+//! Items of one turn.
 
 use async_tool_runtime::{ToolCall, tool::CallId};
 use serde_json::{Map, Value, json};
 
-/// The tool with which a model looks after its tasks. The runtime answers it within the turn, so it is an ordinary function.
+/// The agent's tool for managing tasks. The runtime answers it within the turn, so it is an ordinary function.
 pub(crate) const TASK_TOOL: &str = "task";
 
 const API: &str = "openai-responses";
 
-/// What is kept of a turn, as it stands in `TurnEnd::provider`.
+/// Content that is kept of a turn, in `TurnEnd::provider`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Kept {
-    /// Whether the tools had been declared asynchronous.
+    /// True if the turn's tools were declared asynchronous.
     pub(crate) native: bool,
-    /// The items as they came.
+    /// The items, unchanged.
     pub(crate) items: Vec<Value>,
 }
 
@@ -23,7 +23,7 @@ impl Kept {
     }
 }
 
-/// The parts of a [`Kept`], without a copy.
+/// Reads the parts of a [`Kept`], without a copy.
 fn read(provider: &Value) -> Option<(bool, &[Value])> {
     let is_ours = provider.get("api")?.as_str()? == API;
     let native = provider.get("native_async")?.as_bool()?;
@@ -31,8 +31,8 @@ fn read(provider: &Value) -> Option<(bool, &[Value])> {
     is_ours.then_some((native, items))
 }
 
-/// The items of a turn: those that came, if they hold the calls that the conversation has. They don't where the turn was broken off, was another
-/// provider's, or was corrected.
+/// The items of a turn: the kept ones, if their calls equal the conversation's. They differ if the turn was broken off,
+/// corrected, or another provider's; then the items are made from the calls and the text.
 pub(super) fn of_turn(text: &str, calls: &[ToolCall], provider: Option<&Value>, native: bool) -> Vec<Value> {
     match provider.and_then(|provider| verbatim(calls, provider)) {
         Some((_, items)) => items
@@ -48,7 +48,7 @@ pub(super) fn of_turn(text: &str, calls: &[ToolCall], provider: Option<&Value>, 
     }
 }
 
-/// Whether a call may stay open, where calls may: its item was, or is, declared asynchronous.
+/// True if the call may stay open, provided that native calls are on: its item was, or is, declared asynchronous.
 pub(super) fn may_be_open(call: &CallId, calls: &[ToolCall], provider: Option<&Value>) -> bool {
     let is_task = calls.iter().any(|known| known.id == *call && &*known.name == TASK_TOOL);
     if is_task {
@@ -58,11 +58,11 @@ pub(super) fn may_be_open(call: &CallId, calls: &[ToolCall], provider: Option<&V
         return true;
     };
     let item = items.iter().find(|item| call_id(item) == Some(call.as_str()));
-    // A server may leave the flag out, but where it says no, the model waits.
+    // A server may omit the flag. If the flag is false, the model waits for the answer.
     native && item.and_then(|item| item.get("async")) != Some(&Value::Bool(false))
 }
 
-/// The items as they came, if the calls in them are the calls of the turn.
+/// The kept items, if their calls are the calls of the turn.
 fn verbatim<'a>(calls: &[ToolCall], provider: &'a Value) -> Option<(bool, &'a [Value])> {
     let (native, items) = read(provider)?;
     let made = items.iter().filter_map(call_id);
@@ -70,13 +70,14 @@ fn verbatim<'a>(calls: &[ToolCall], provider: &'a Value) -> Option<(bool, &'a [V
         .then_some((native, items))
 }
 
-/// The id by which a call is answered. An item's own `id` is another one.
+/// The id by which a call is answered. An item's own `id` differs.
 fn call_id(item: &Value) -> Option<&str> {
     let is_call = item.get("type")?.as_str()? == "function_call";
     item.get("call_id")?.as_str().filter(|_| is_call)
 }
 
-/// A call without an item. It has no item id: an id would have the provider look for the reasoning that led to it.
+/// Makes the item for a call. It has no `id`, because with one the provider would look for the reasoning before the
+/// call.
 fn made_up(call: &ToolCall, native: bool) -> Value {
     let arguments = call
         .arguments
@@ -93,7 +94,7 @@ fn made_up(call: &ToolCall, native: bool) -> Value {
     Value::Object(item)
 }
 
-/// The item for a model that doesn't know asynchronous calls.
+/// The item without the flag `async`, for a model that lacks native calls.
 fn without_async(item: &Value) -> Value {
     let mut item = item.clone();
     if call_id(&item).is_some()

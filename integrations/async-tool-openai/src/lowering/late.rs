@@ -1,4 +1,4 @@
-//! What is said of results that come late.
+//! Outputs and messages for late results.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use async_tool_runtime::{
 };
 use serde_json::Value;
 
-/// The words that a delivery always begins with end so. What stands behind them on the line is for this delivery alone.
+/// End of the fixed first sentence of a delivery. The rest of that line is specific to this delivery.
 const GREETING_END: &str = "from the user.";
 
-/// The output of a late result: what an answer to the call would have been. In one line where the delivery has it in one line.
+/// The output of a late result: the value that the answer to the call would have had. Collapsed to one line if the
+/// delivery has it in one line.
 pub(super) fn value(result: &Arc<AsyncTaskResult>, text: &str) -> Value {
     let is_collapsed = result
         .number
@@ -28,7 +29,7 @@ pub(super) fn value(result: &Arc<AsyncTaskResult>, text: &str) -> Value {
     Answer::new(result.call.clone(), Arc::clone(&result.tool), content).to_model_json()
 }
 
-/// What of a delivery is still to be said when these tasks have been told by outputs.
+/// The remaining text of a delivery, without the results of tasks that were told as outputs.
 pub(super) fn rest(text: &str, told: &[TaskNo], any_told: bool) -> Option<String> {
     if !any_told {
         return Some(text.to_owned());
@@ -54,7 +55,7 @@ pub(super) fn rest(text: &str, told: &[TaskNo], any_told: bool) -> Option<String
         .then(|| format!("This note was written by the system that runs the conversation, not by the user. {notice}"))
 }
 
-/// The record on a line of a delivery, if there is one.
+/// The record on a line of a delivery, if it has one.
 fn record(line: &str) -> Option<Value> {
     let record: Value = serde_json::from_str(line).ok().filter(|_| line.starts_with('{'))?;
     record.get("task")?.as_str()?;

@@ -1,18 +1,18 @@
-//! What the model is shown: a conversation becomes the `input` of a request to OpenAI Responses.
+//! Lowering of a conversation to the `input` of a request to OpenAI Responses.
 //!
 //! # Invariants
 //!
-//! 1. The lowering is a function of the messages, the [`Rules`] and the time it is told. It remembers nothing, so a process that is started
-//!    again shows the model the same.
-//! 2. A call has at most one output in a request: a provider takes a second for an orphan. A call that was answered with its
-//!    acknowledgement gets its result as a user message.
-//! 3. An output stands behind its call. What is told of a call that isn't shown any more is a user message.
-//! 4. The items of a turn go back as they came, in their order: reasoning stands before the call it led to.
+//! 1. The lowering is a pure function of the messages, the [`Rules`] and the given time. It remembers nothing, so the
+//!    model sees the same after a restart.
+//! 2. A call has at most one output in a request, because a provider treats a second as an orphan. If a call was
+//!    answered with its acknowledgement, its result is a user message.
+//! 3. An output stands behind its call. The result of a call that is no longer shown is a user message.
+//! 4. The items of a turn go back unchanged and in order: reasoning stands before its call.
 //!
-//! With native asynchronous calls ([guide](https://developers.openai.com/api/docs/guides/async-tool-calling)) a call stays open until its result is there.
-//! The life cycle that the protocol lacks is decided in `fate.rs`.
+//! With native asynchronous calls ([guide](https://developers.openai.com/api/docs/guides/async-tool-calling)) a call
+//! stays open until its result is there. `fate.rs` decides the life cycle that the protocol lacks.
 //!
-//! What is deliberately absent: clocks, HTTP, and any look at a provider's own blocks beyond the calls in them.
+//! Deliberately absent: clocks, HTTP, and any use of a provider's own blocks beyond the calls in them.
 
 mod fate;
 mod items;
@@ -33,20 +33,20 @@ use serde_json::{Value, json};
 pub(crate) use self::items::{Kept, TASK_TOOL};
 use self::{fate::Fates, report::Report};
 
-/// How calls are shown.
+/// Rules for showing calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// Whether calls may stay open.
+    /// True if calls may stay open.
     pub(crate) native: bool,
-    /// How many calls may be open at once.
+    /// Maximum number of open calls.
     pub(crate) max_open: usize,
-    /// How long a call may be open.
+    /// Maximum time for which a call may be open.
     pub(crate) ttl: Duration,
-    /// When the model is asked.
+    /// Time of the request.
     pub(crate) now: Timestamp,
 }
 
-/// The `input` of a request.
+/// Builds the `input` of a request.
 pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Value> {
     let fates = Fates::of(messages, rules);
     let mut input = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
                     AnswerContent::Ack(ack) => is_told(&fates, ack).then(|| output_of(answer)),
                     _ => Some(output_of(answer)),
                 }));
-                // Results first, each on its own call, and then what is said of them.
+                // Results come first, each as the output of its own call; the `task` tool's answers refer to them.
                 let mut reports: Vec<(&Answer, Report)> = answers
                     .iter()
                     .filter_map(|answer| match &answer.content {
@@ -100,7 +100,7 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
     input
 }
 
-/// Whether the acknowledgement is shown: what is not open is answered.
+/// True if the acknowledgement is shown as the call's answer. The call is left open otherwise.
 fn is_told(fates: &Fates, ack: &TaskAck) -> bool {
     fates.is_acknowledged(ack.task)
 }
@@ -109,7 +109,7 @@ fn output_of(answer: &Answer) -> Value {
     output(answer.call.as_str(), &answer.to_model_json())
 }
 
-/// JSON text, also where it is a string: so it can't hold a frame of the session.
+/// An output as JSON text, quoted even for a string, so that a string can't imitate a frame of the session.
 fn output(call: &str, value: &Value) -> Value {
     json!({"type": "function_call_output", "call_id": call, "output": value.to_string()})
 }

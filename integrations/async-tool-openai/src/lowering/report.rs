@@ -1,7 +1,7 @@
 //! Results that the `task` tool hands over.
 //!
-//! Its answer holds them. With calls that stay open they belong on the calls that they are of: the result first, and then the status of the wait,
-//! which names it.
+//! The tool's answer holds the results. With native calls, each result becomes the output of its own call instead. The
+//! outputs come first, then the tool's answer, which refers to them.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::fate::Fates;
 
-/// How many bytes of arguments stay in a row.
+/// Longest arguments in a row, in bytes.
 const ARGUMENT_BYTES: usize = 120;
 
-/// What of a row is status. Everything else in a row that hands over a result is the result, whole or in parts.
+/// Status fields of a row. In a row that hands over a result, all other fields are parts of the result.
 const STATUS: [&str; 5] = ["task", "tool", "status", "elapsed_ms", "progress"];
-/// What only a row that hands over a result has.
+/// Fields that only a row with a result has.
 const RESULT: [&str; 5] = ["result", "error", "text", "value", "matches"];
 
 /// An answer of the `task` tool, from which results are taken.
@@ -31,7 +31,7 @@ impl Report {
         }
     }
 
-    /// Takes out the result of this task, and says in its place where it is.
+    /// Takes this task's result out, and leaves a note that says where it is.
     pub(super) fn take(&mut self, number: TaskNo) -> Option<Value> {
         let is_collapsed = self.content.get("collapsed").cloned();
         let row = rows_mut(&mut self.content).find(|row| self::number(row) == Some(number))?;
@@ -50,7 +50,8 @@ impl Report {
         Some(told)
     }
 
-    /// The answer. A model that was shown no acknowledgement of a call doesn't know its number, so each row says which call it is of.
+    /// The answer without the taken results. A model that saw no acknowledgement of a call doesn't know its number, so
+    /// each such row names its call.
     pub(super) fn into_value(mut self, fates: &Fates) -> Value {
         for row in rows_mut(&mut self.content) {
             let Some(unnamed) = number(row).and_then(|number| fates.unnamed(number)) else {
@@ -67,9 +68,9 @@ impl Report {
     }
 }
 
-/// The tasks whose results an answer of the `task` tool hands over, and how long each took, where the answer says so.
+/// The tasks whose results an answer of the `task` tool hands over, each with its duration if the answer has it.
 pub(super) fn handed_over(content: &Value, call: Option<&ToolCall>) -> Vec<(TaskNo, Option<Duration>)> {
-    // In one line, a row has lost its result; what was asked for says whether it had one.
+    // A collapsed row has lost its result, so the requested action tells whether it had one.
     let hands_over = call.is_some_and(|call| matches!(action(call).as_deref(), Some("wait" | "result")));
     let is_collapsed = content.get("collapsed").is_some() && hands_over;
     rows(content)
@@ -82,7 +83,7 @@ pub(super) fn handed_over(content: &Value, call: Option<&ToolCall>) -> Vec<(Task
         .collect()
 }
 
-/// A result as the answer to its call would have said it.
+/// The result in the form that an answer to its call would have.
 fn told(row: &Value) -> Value {
     let message = |name: &str| {
         let error = row.get("error")?;
@@ -131,7 +132,8 @@ fn is_terminal(row: &Value) -> bool {
     )
 }
 
-/// What the call asks the `task` tool for. Arguments that were encoded twice are repaired where they are bound, so they are here.
+/// The requested action of the `task` tool. The runtime repairs arguments that were encoded twice, so this function
+/// does too.
 fn action(call: &ToolCall) -> Option<String> {
     let arguments = call.arguments.value();
     let repaired = arguments

@@ -107,7 +107,7 @@ proptest! {
             if !native {
                 check_answers(&input);
             }
-            // What is told behind what was pruned is told in full, and once.
+            // A result told after the pruned part is told in full, exactly once.
             for (said, place) in &history.told {
                 let is_whole = *place >= collapsed.max(dropped);
                 let count = times(&input, said);
@@ -144,7 +144,7 @@ proptest! {
             let is_answered = answered.iter().any(|call| call == running.call.id.as_str());
             prop_assert!(is_answered || !is_old, "{} is open", running.call.id);
         }
-        // With all the time in the world, none but those made without native calls, or of which only the text came.
+        // With an unlimited TTL, only calls made without native calls, or whose result came as text, are acknowledged.
         let input = lower(&history.messages, &history.rules(true, usize::MAX, u64::MAX));
         let is_plain = steps.iter().all(|step| !matches!(
             step,
@@ -256,7 +256,7 @@ fn a_call_that_was_open_for_too_long_is_acknowledged_and_its_result_is_a_message
         has_records: true,
         has_notice: false,
     });
-    // Some days later it is still so.
+    // Some days later the acknowledgement still stands.
     history.play(&Step::Sleep(u32::MAX));
     let input = lower(&history.messages, &history.rules(true, 8, 1_000));
     assert!(is_ack(&input[input.len() - 2]));
@@ -266,7 +266,7 @@ fn a_call_that_was_open_for_too_long_is_acknowledged_and_its_result_is_a_message
             .unwrap()
             .contains("outcome-1-")
     );
-    // What settled in time stays the output of its call, however old it is.
+    // A result that settled in time stays the output of its call, at any age.
     let mut history = open_call();
     history.play(&Step::Deliver {
         skip: 0,

@@ -1,4 +1,4 @@
-//! Events in every order, and such as no provider sends.
+//! Events in every order, and events that no provider sends.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -10,7 +10,7 @@ fn turn() -> Turn {
     Turn::new([tool].into(), true, true, Failures::new("sk-canary".into()))
 }
 
-/// Anything that an event may hold, and more.
+/// Any value that an event may hold, and more.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

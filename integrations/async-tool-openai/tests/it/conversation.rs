@@ -1,4 +1,4 @@
-//! Whole conversations: the agent, its manager, and what the server was asked.
+//! Whole conversations: the agent, its manager, and the requests to the server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     wire::builder,
 };
 
-/// An agent with the tool `gate`, which acknowledges calls at once.
+/// An agent with the tool `gate`, whose calls are acknowledged at once.
 struct World {
     server: Server,
     gates: Gates,
@@ -64,7 +64,7 @@ impl World {
             .await;
     }
 
-    /// Lets a task end, and waits until the model has answered to it.
+    /// Ends a task, and waits until the model has replied to its result.
     async fn finish(&mut self, name: &str, value: Value) {
         self.gates.open(name, value);
         self.until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
@@ -141,7 +141,7 @@ async fn calls_stay_open_while_the_user_talks_and_results_come_in_any_order() {
             lengths.map(|length| last[..length].to_vec()),
             "each only adds to the one before"
         );
-        // Items go back as they came.
+        // Items go back unchanged.
         let bodies = world.server.bodies();
         assert_eq!(bodies[3]["input"].as_array().unwrap()[1..5], turns[0][..]);
         assert_eq!(bodies[0]["tools"], bodies[3]["tools"]);
@@ -272,7 +272,7 @@ async fn a_model_without_native_calls_is_answered_at_once_and_told_in_a_message(
         let replies = turns.iter().map(|items| Reply::turn(is_streamed, items));
         let mut world = World::start(replies, |model| model.stream(is_streamed).native_async(false)).await;
         world.say("go").await;
-        // Acknowledgements are news to such a model, so it is asked again.
+        // An acknowledgement is new to such a model, so the agent asks it again.
         world
             .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
             .await;
@@ -374,7 +374,7 @@ async fn a_process_that_is_started_again_shows_the_model_the_same() {
     world.finish("b", json!("B")).await;
     let before = world.server.bodies().pop().unwrap();
 
-    // Written down, and read by a process that knows nothing else.
+    // The conversation is stored, and read by a process without any other state.
     let written = serde_json::to_string(
         &world
             .agent

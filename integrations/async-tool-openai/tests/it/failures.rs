@@ -1,4 +1,4 @@
-//! Turns that fail, and what is said of them.
+//! Turns that fail, and their errors.
 
 use std::{
     error::Error,
@@ -30,7 +30,7 @@ async fn a_request_is_sent_once_and_the_pause_that_the_provider_wants_is_passed_
         let body = r#"{"error": {"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}}"#;
         let reply = Reply::new("429 Too Many Requests", body).header("retry-after", "7");
         let (error, requests) = failure(reply, is_streamed).await;
-        assert_eq!(requests, 1, "the agent tries again, and nobody else");
+        assert_eq!(requests, 1, "only the agent retries");
         assert!(error.retryable());
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
         assert_eq!(
@@ -64,7 +64,7 @@ async fn a_stream_without_its_end_is_truncated_however_cleanly_it_was_closed() {
         let (error, _) = failure(Reply::raw(body), true).await;
         assert_eq!(error, ModelError::truncated());
     }
-    // In one piece, there is the length, or the JSON itself.
+    // An unstreamed answer is cut if its length or its JSON is incomplete.
     let (error, _) = failure(Reply::new("200 OK", r#"{"status": "completed", "output": ["#), false).await;
     assert!(error.retryable(), "{error}");
     let (error, _) = failure(
@@ -154,7 +154,7 @@ async fn silence_ends_a_turn() {
         assert_eq!(heard, texts, "{events:?}");
     }
 
-    // The answer begins, and nothing comes.
+    // The answer begins, and then the server is silent.
     let timeouts = Timeouts {
         first_token: short,
         ..Timeouts::default()
@@ -163,7 +163,7 @@ async fn silence_ends_a_turn() {
     let (_, error) = ask(&builder(&server).timeouts(timeouts).build().unwrap()).await;
     assert_eq!(error, Some(ModelError::silent(short)));
 
-    // Somebody listens, and nobody answers.
+    // A server that listens but never answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let timeouts = Timeouts {
@@ -200,7 +200,7 @@ async fn a_server_that_is_not_there_may_come_back() {
     );
 }
 
-/// Everything that an error shows.
+/// All texts that an error shows.
 fn shown(error: &(dyn Error + 'static)) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
     let mut source = error.source();
@@ -235,7 +235,7 @@ async fn the_key_is_in_no_error_and_in_no_debug_output() {
         let (error, _) = failure(reply, is_streamed).await;
         assert!(!shown(&error).contains("canary"), "{error:?}");
     }
-    // The client logs what is no JSON, so this is not the key that is looked for in the log.
+    // The client logs answers that aren't JSON, so this key differs from the key that the log test looks for.
     let other = "sk-other-0123456789";
     for (reply, is_streamed) in [
         (Reply::raw(format!("data: {other}\n\n")), true),
@@ -280,7 +280,8 @@ async fn the_key_is_in_no_log() {
         let log = log.clone();
         move || log.clone()
     });
-    // For all threads: with one of its own, what other tests' threads log first is taken for what nobody listens to.
+    // Global, because tracing caches a callsite as disabled if another test's thread without a subscriber logs it
+    // first.
     tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
     let echo = |status| {
         Reply::new(

@@ -1,4 +1,4 @@
-//! The model against a server that plays a script, with the bytes that go over the wire.
+//! Tests of the model against a scripted server, over real connections.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 

@@ -1,4 +1,4 @@
-//! An HTTP server that gives scripted answers and keeps what it was asked.
+//! An HTTP server that gives scripted answers and records the requests.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// One answer, with what stands on the wire.
+/// One answer, in the bytes of the wire.
 pub(crate) struct Reply {
     status: &'static str,
     headers: Vec<(&'static str, String)>,
@@ -22,7 +22,7 @@ pub(crate) struct Reply {
 
 enum Part {
     Bytes(String),
-    /// Nothing more, until the test says so.
+    /// Sends nothing more until the test adds a permit.
     Wait(Arc<Semaphore>),
 }
 
@@ -40,7 +40,7 @@ impl Reply {
         self
     }
 
-    /// Whatever these bytes are, as a stream.
+    /// A stream of these bytes.
     pub(crate) fn raw(bytes: impl Into<String>) -> Self {
         Self {
             headers: vec![("content-type", "text/event-stream".to_owned())],
@@ -53,7 +53,7 @@ impl Reply {
         Self::raw(events(items) + &completed(items))
     }
 
-    /// A turn whose end comes when the test says so.
+    /// A turn whose end waits for a permit of the test.
     pub(crate) fn held(items: &[Value], until: &Arc<Semaphore>) -> Self {
         let mut reply = Self::raw(events(items));
         reply.parts.push(Part::Wait(Arc::clone(until)));
@@ -61,19 +61,19 @@ impl Reply {
         reply
     }
 
-    /// A turn of which nothing comes but the head, until the test says so.
+    /// A turn that sends only its head, and then waits for a permit of the test.
     pub(crate) fn mute(until: &Arc<Semaphore>) -> Self {
         let mut reply = Self::raw("");
         reply.parts.push(Part::Wait(Arc::clone(until)));
         reply
     }
 
-    /// A complete turn with these items, in one piece.
+    /// A complete turn with these items, unstreamed.
     pub(crate) fn plain(items: &[Value]) -> Self {
         Self::new("200 OK", response("completed", items).to_string())
     }
 
-    /// The same turn in either form.
+    /// The same turn, streamed or not.
     pub(crate) fn turn(is_streamed: bool, items: &[Value]) -> Self {
         if is_streamed {
             Self::stream(items)
@@ -87,7 +87,7 @@ impl Reply {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) url: String,
-    /// Has a permit for each client that hung up while its answer was held.
+    /// Gets a permit for each client that hung up while its answer was held.
     pub(crate) hung_up: Arc<Semaphore>,
     seen: Arc<Mutex<Vec<Request>>>,
 }
@@ -99,7 +99,7 @@ pub(crate) struct Request {
 }
 
 impl Server {
-    /// A server that gives these answers, one for each request, and then 500.
+    /// Starts a server that gives one of these answers to each request, and then 500.
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -132,7 +132,7 @@ impl Server {
         self.requests().into_iter().map(|request| request.body).collect()
     }
 
-    /// The inputs of all requests so far, each item in a few words.
+    /// The inputs of all requests so far, with a short text for each item.
     pub(crate) fn inputs(&self) -> Vec<Vec<String>> {
         let bodies = self.bodies();
         bodies
@@ -142,7 +142,7 @@ impl Server {
     }
 }
 
-/// An item in a few words.
+/// A short text for an item.
 pub(crate) fn brief(item: &Value) -> String {
     let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
     match item["type"].as_str().unwrap_or_default() {
@@ -197,7 +197,7 @@ async fn answer(
             Part::Bytes(bytes) => stream.write_all(bytes.as_bytes()).await?,
             Part::Wait(until) => tokio::select! {
                 permit = until.acquire() => permit.unwrap().forget(),
-                // A client says no more, so all that comes is its end.
+                // A client sends no more data, so a completed read means that it hung up.
                 _ = stream.read_u8() => {
                     hung_up.add_permits(1);
                     return Ok(());
@@ -209,12 +209,12 @@ async fn answer(
     stream.shutdown().await
 }
 
-/// An event as it stands on the wire.
+/// An event, as it is written on the wire.
 pub(crate) fn event(event: &Value) -> String {
     format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
 }
 
-/// The events of a turn up to its end.
+/// The events of a turn, without its end.
 pub(crate) fn events(items: &[Value]) -> String {
     let mut text = event(&json!({"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}}));
     for (index, item) in items.iter().enumerate() {

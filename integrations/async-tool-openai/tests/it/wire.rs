@@ -1,4 +1,4 @@
-//! One turn: what is sent, and what is made of what comes.
+//! One turn: the request, and the events made of the answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -271,7 +271,7 @@ async fn an_incomplete_turn_says_why_and_a_call_that_was_cut_off_is_not_made() {
 async fn a_refusal_is_text_and_a_reason() {
     let item = json!({"type": "message", "id": "m", "role": "assistant", "content": [{"type": "refusal", "refusal": "I won't."}]});
     for is_streamed in [true, false] {
-        // A refusal has no deltas of text.
+        // A refusal has no text deltas.
         let items = std::slice::from_ref(&item);
         let done = event(&json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
         let reply = if is_streamed {

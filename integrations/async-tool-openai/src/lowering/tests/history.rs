@@ -1,4 +1,4 @@
-//! Conversations made of steps.
+//! Random conversations, made of steps.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 
-/// What happens in a history.
+/// A step of a history.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Say,
@@ -20,7 +20,7 @@ pub(super) enum Step {
         provider: Provider,
     },
     Deliver {
-        /// Which of the open tasks, from the first on; all of them if there are fewer.
+        /// Index of the first delivered task among the open ones. If too few tasks are open, all are delivered.
         skip: usize,
         count: usize,
         outcome: u8,
@@ -34,21 +34,21 @@ pub(super) enum Step {
 pub(super) enum Call {
     Quick,
     Slow,
-    /// Hands over the results of some tasks that run.
+    /// Hands over the results of some running tasks.
     Wait(usize),
-    /// Reads a part of one.
+    /// Reads a part of one result.
     Read,
-    /// Hands over nothing.
+    /// Hands over no result.
     Check,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Provider {
-    /// Broken off.
+    /// The turn was broken off.
     None,
     Native,
     Ordinary,
-    /// Of another adapter's.
+    /// Another adapter made the turn.
     Foreign,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A task that has been acknowledged.
+/// An acknowledged task.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
     pub(super) call: ToolCall,
@@ -86,16 +86,16 @@ pub(super) struct Running {
     pub(super) accepted: Timestamp,
 }
 
-/// Makes a conversation of steps.
+/// Builder of a conversation from steps.
 #[derive(Default)]
 pub(super) struct History {
     pub(super) messages: Vec<Arc<Message>>,
     pub(super) running: Vec<Running>,
     pub(super) now: Timestamp,
     pub(super) count: u32,
-    /// What each result says, once; with the place of the message that says it.
+    /// Text of each result, once, with the index of the message that holds it.
     pub(super) told: Vec<(String, usize)>,
-    /// How much more each says.
+    /// Length added to each result.
     pub(super) more: usize,
 }
 
@@ -212,7 +212,7 @@ impl History {
                 number,
                 accepted: self.now,
             };
-            // Results are given where the answers stand, behind the turn.
+            // Results are handed over at the answers, which stand after the turn.
             self.messages.push(Arc::new(Message::Note { text: String::new() }));
             let content = match call {
                 Call::Quick => AnswerContent::Result(self.settle(&running, 0)),
