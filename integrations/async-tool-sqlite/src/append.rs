@@ -18,7 +18,7 @@ use crate::{
     schema::place,
 };
 
-/// What somebody wants written, and who waits for it.
+/// An append request, with the channel for its answer.
 #[derive(Debug)]
 pub(crate) struct Append {
     session: SessionId,
@@ -28,10 +28,10 @@ pub(crate) struct Append {
     reply: oneshot::Sender<Result<Seq, AppendError>>,
 }
 
-/// What became of an append in its transaction.
+/// Result of an append within its transaction.
 pub(crate) type Outcome = Result<Seq, Held>;
 
-/// The fence has not let it through.
+/// Refusal by the fence: `after` is not the last entry, or another owner holds the session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
     pub(crate) last: Seq,
@@ -44,7 +44,7 @@ impl From<Held> for AppendError {
     }
 }
 
-/// What an append needs to know beside its transaction.
+/// Settings that an append needs besides its transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writing<'a> {
     pub(crate) owner: &'a Owner,
@@ -53,7 +53,7 @@ pub(crate) struct Writing<'a> {
     pub(crate) is_chaining: bool,
 }
 
-/// The row of a session.
+/// A session's row.
 struct Found {
     number: i64,
     last: u64,
@@ -78,12 +78,13 @@ impl Append {
         })
     }
 
-    /// How much it adds to its group.
+    /// Size that the append adds to its group, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.entries.iter().map(|entry| entry.len() + 64).sum()
     }
 
-    /// Checks the fence, claims the session and adds the entries: all of it, or nothing and `Held`. After an error the transaction is to be given up.
+    /// Checks the fence, claims the session and adds the entries: all of this, or nothing and `Held`. After an error,
+    /// the caller must roll the transaction back.
     pub(crate) fn write(&self, transaction: &Connection, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
         let session = self.session.as_str();
         let found = find(transaction, session)?;
@@ -95,7 +96,7 @@ impl Append {
             return self.begin(transaction, writing);
         };
         if self.entries.is_empty() {
-            // A closed session belongs to nobody, and one of our own needs no claim.
+            // A closed session needs no owner, and our own session needs no claim.
             if !found.is_closed && found.owner != Some(writing.owner.number) {
                 transaction
                     .prepare_cached("UPDATE sessions SET owner = ?2 WHERE number = ?1")?
@@ -128,7 +129,7 @@ impl Append {
                 head,
             ])?;
         if self.is_closing {
-            // Nobody opens it again.
+            // A closed session is never resumed, so its snapshot is useless.
             transaction
                 .prepare_cached("DELETE FROM snapshots WHERE session = ?1")?
                 .execute([found.number])?;
@@ -136,7 +137,7 @@ impl Append {
         Ok(Ok(Seq::new(self.last())))
     }
 
-    /// Tells whoever waits, if anybody still does.
+    /// Sends the result to the caller, if it still waits.
     pub(crate) fn answer(self, result: Result<Outcome, StoreError>) {
         let result = match result {
             Ok(Ok(last)) => Ok(last),
@@ -164,7 +165,7 @@ impl Append {
         })
     }
 
-    /// The session has no row yet.
+    /// Makes the row of a new session.
     fn begin(&self, transaction: &Connection, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
         let now = writing.now.as_millis();
         transaction
@@ -190,7 +191,7 @@ impl Append {
         Ok(Ok(Seq::new(self.last())))
     }
 
-    /// Gives the link of the last one, where the session is chained.
+    /// Inserts the entries. Returns the last link if the session is chained.
     fn add_entries(
         &self,
         transaction: &Connection,
@@ -233,7 +234,7 @@ fn find(transaction: &Connection, session: &str) -> rusqlite::Result<Option<Foun
         .optional()
 }
 
-/// Until when another owner holds a session that has this one in its row.
+/// End of another owner's hold on the session with this owner in its row.
 pub(crate) fn held_by_another(
     connection: &Connection,
     owner: Option<i64>,

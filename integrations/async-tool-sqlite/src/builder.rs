@@ -1,4 +1,4 @@
-//! How a journal is opened.
+//! The builder of [`SqliteJournal`].
 
 use std::{
     path::{Path, PathBuf},
@@ -19,15 +19,15 @@ use crate::{
     writer::Writer,
 };
 
-/// When an append counts as written.
+/// Time at which an append counts as durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When it is on the disk: it survives the loss of power, as far as the disk keeps its word. The default.
+    /// On the disk. The append survives a power loss, if the disk honours syncs. The default.
     #[default]
     Full,
-    /// When the system has it: it survives the death of the process. If the machine loses power or the system crashes, the last appends may be gone. What is
-    /// left is the beginning of each session, in whole appends: never half an append, and never a file that can't be opened.
+    /// In the system's cache. The append survives the death of the process. A power loss or a crash of the system may lose the
+    /// last appends. Each session then still holds its first appends, whole, and the file can be opened.
     Normal,
 }
 
@@ -40,20 +40,22 @@ impl Durability {
     }
 }
 
-/// How much of a file is checked for damage when it is opened. What is checked is that the file is a sound database; whether the entries are what was
-/// written is for [`verify`](SqliteJournal::verify).
+/// Extent of the check for damage when a file is opened. It checks that the file is a sound database;
+/// [`verify`](SqliteJournal::verify) checks that the entries are unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenCheck {
-    /// Every page if the file has at most 64 MiB, and as [`None`](Self::None) if it is larger. The default: every page is 3 to 8 ms for each MiB of sessions and 11 ms for each of notes, measured, so a file of 10,000
-    /// sessions opens in less than half a second, and one of many gigabytes at once.
+    /// Every page if the file has at most 64 MiB; otherwise as [`None`](Self::None). The default.
+    ///
+    /// Checking every page takes 3 to 8 ms per MiB of sessions and 11 ms per MiB of notes, measured. So a file of
+    /// 10,000 sessions opens in less than half a second, and a file of many gigabytes at once.
     #[default]
     Bounded,
-    /// Every page, and that indexes agree with their tables.
+    /// Every page, and the agreement of indexes with their tables.
     Full,
     /// Every page.
     Quick,
-    /// The header and the schema only. Damage elsewhere is an error when it is read.
+    /// The header and the schema only. Damage elsewhere gives an error when it is read.
     None,
 }
 
@@ -75,7 +77,7 @@ impl OpenCheck {
     }
 }
 
-/// Opens a [`SqliteJournal`].
+/// Builder of a [`SqliteJournal`].
 ///
 /// ```
 /// use async_tool_sqlite::{Durability, SqliteJournal};
@@ -115,57 +117,59 @@ impl SqliteJournalBuilder {
         }
     }
 
-    /// When an append counts as written. Default: [`Durability::Full`].
+    /// Sets when an append counts as durable. Default: [`Durability::Full`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How much is checked for damage before anything else is done. Default: [`OpenCheck::Bounded`].
+    /// Sets how much is checked for damage on opening. Default: [`OpenCheck::Bounded`].
     pub fn check(mut self, check: OpenCheck) -> Self {
         self.check = check;
         self
     }
 
-    /// How long to wait while another process writes. Then an append is [`Unavailable`](async_tool_runtime::journal::AppendError::Unavailable), and may be tried again.
-    /// Default: 5 s.
+    /// Sets the longest wait for another process's write. After it, an append fails with the retryable
+    /// [`Unavailable`](async_tool_runtime::journal::AppendError::Unavailable). Default: 5 s.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How long an owner that isn't heard of keeps its sessions while its process lives. It is heard of every third of that. Shorter than a second is a second.
-    /// Default: 30 s.
+    /// Sets the lease: how long a silent owner keeps its sessions while its process lives. An owner renews its lease
+    /// every third of that time. Minimum: 1 s. Default: 30 s.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self
     }
 
-    /// Whether sessions that begin now are hash-chained. A session stays what it was at its first entry. Default: no.
+    /// Hash-chains sessions that begin from now on, if true. A session keeps the mode of its first entry. Default:
+    /// false.
     pub fn hash_chain(mut self, is_chained: bool) -> Self {
         self.is_chaining = is_chained;
         self
     }
 
-    /// What time it is, for tests of leases.
+    /// Replaces the clock, for tests of leases.
     #[doc(hidden)]
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);
         self
     }
 
-    /// Opens the file, or makes it. This blocks for as long as the check takes; it needs no async runtime.
+    /// Opens the file, or creates it. Blocks during the check; needs no async runtime.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; a file that is refused stays as it is.
+    /// [`OpenError`]. A refused file stays unchanged.
     pub fn open(self) -> Result<SqliteJournal, OpenError> {
         file::create_if_missing(&self.path)?;
         let path = file::look_at(&self.path)?;
         let fail = |error| OpenError::sqlite(&path, error);
         let has_log = file::has_log(&path);
         let mut connection = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // Until the file is known to be sound and of a version we know, closing it must not carry over what is in its log.
+        // Closing a connection checkpoints the log. That must not happen before the file is known to be sound and of a
+        // known version.
         keep_log(&connection, has_log).map_err(fail)?;
         schema::examine(&connection, &path, self.check)?;
         if connection.is_readonly("main").map_err(fail)? {
@@ -194,7 +198,7 @@ impl SqliteJournalBuilder {
         )))
     }
 
-    /// Opens a file that is there, for reading. What other processes write in the meantime is seen; appends are refused.
+    /// Opens an existing file for reading. Reads see later writes of other processes; appends are refused.
     ///
     /// # Errors
     ///
@@ -210,7 +214,8 @@ impl SqliteJournalBuilder {
     }
 
     fn connect(&self, path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
-        // No URI: a path is a path, also one that begins with `file:`. One thread uses each connection.
+        // No URI, so that a path that begins with `file:` stays a path. No mutex, because one thread uses each
+        // connection.
         let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|error| OpenError::sqlite(path, error))?;
         schema::set_up(&connection, self.busy_timeout).map_err(|error| OpenError::sqlite(path, error))?;

@@ -1,7 +1,7 @@
 //! Hash chains: each entry is linked to the one before.
 //!
-//! `link(n) = SHA-256(tag || link(n - 1) || length of session || session || n || SHA-256(stored bytes of entry n))`, where numbers are 64 bits, most
-//! significant byte first, and `link(0)` is 32 zero bytes.
+//! `link(n) = SHA-256(tag || link(n - 1) || length of session || session || n || SHA-256(stored bytes of entry n))`.
+//! Numbers have 64 bits, most significant byte first, and `link(0)` is 32 zero bytes.
 
 use std::{error::Error, fmt, str::FromStr};
 
@@ -10,13 +10,13 @@ use sha2::{Digest as _, Sha256};
 
 const TAG: &[u8] = b"async-tool-sqlite link 1\0";
 
-/// A SHA-256.
+/// A SHA-256 digest.
 pub(crate) type Hash = [u8; 32];
 
-/// Before the first entry.
+/// Link before the first entry.
 pub(crate) const ORIGIN: Hash = [0; 32];
 
-/// The link of the entry with these bytes.
+/// Computes the link of the entry with these bytes.
 pub(crate) fn link(before: &Hash, session: &str, seq: u64, entry: &[u8]) -> Hash {
     let mut hash = Sha256::new();
     hash.update(TAG);
@@ -28,10 +28,11 @@ pub(crate) fn link(before: &Hash, session: &str, seq: u64, entry: &[u8]) -> Hash
     hash.finalize().into()
 }
 
-/// The last link of a session's chain: it stands for every entry up to there.
+/// The last link of a session's chain; it covers every entry up to there.
 ///
-/// Kept elsewhere, it shows later whether these entries are still what they were ([`verify_against`](crate::SqliteJournal::verify_against)). As text it is
-/// `number:hash:session`, which [`parse`](str::parse) reads again.
+/// Keep it outside the file to check later whether these entries are unchanged
+/// ([`verify_against`](crate::SqliteJournal::verify_against)). Its text form is `number:hash:session`, which
+/// [`parse`](str::parse) reads.
 ///
 /// ```
 /// use async_tool_sqlite::Head;
@@ -61,7 +62,7 @@ impl Head {
         &self.session
     }
 
-    /// The entry that it is the link of.
+    /// The entry with this link.
     #[must_use]
     pub const fn seq(&self) -> Seq {
         self.seq
@@ -92,7 +93,7 @@ impl FromStr for Head {
     }
 }
 
-/// A text that is no [`Head`].
+/// Error for a text that is no [`Head`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseHeadError(());
 
@@ -104,7 +105,7 @@ impl fmt::Display for ParseHeadError {
 
 impl Error for ParseHeadError {}
 
-/// Bytes in hexadecimal digits.
+/// Bytes, displayed as hexadecimal digits.
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {

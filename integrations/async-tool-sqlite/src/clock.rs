@@ -1,4 +1,4 @@
-//! What time it is, for leases.
+//! The clock for leases.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use async_tool_runtime::task::Timestamp;
 
-/// The system's clock, which all processes of a machine share; or a test's.
+/// The system's clock, which all processes of a machine share, or a test's clock.
 #[derive(Clone, Default)]
 pub(crate) struct Clock(Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>);
 

@@ -1,10 +1,13 @@
-//! Closed sessions, packed.
+//! Compaction of closed sessions.
 //!
 //! # Invariants
 //!
-//! 1. Nothing is lost: the bytes and the links of entries are packed, and what was packed is unpacked and compared before the entries are deleted.
-//! 2. Row, entries and the session's count of packed entries change in one transaction, so a reader finds each entry once, whenever it looks.
-//! 3. Appends wait for a small transaction at most: reading and compressing is done by the thread that reads, and pages are given back some at a time.
+//! 1. Nothing is lost: the bytes and the links of entries are packed. Before the entries are deleted, the pack is
+//!    unpacked and compared with them.
+//! 2. Row, entries and the session's count of packed entries change in one transaction. So a reader finds each entry
+//!    once, at any time.
+//! 3. Appends wait for one small transaction at most: the reader thread reads and compresses, and pages are returned in
+//!    small groups.
 
 use std::time::Duration;
 
@@ -16,31 +19,32 @@ use crate::{
     schema::place,
 };
 
-/// What goes into one row at most. Shorter sessions are one row.
+/// Limits of one packed row. A shorter session is one row.
 const ENTRIES: usize = 4096;
 const BYTES: usize = 512 * 1024;
 
-/// How many pages are given back in one transaction.
+/// Number of pages returned in one transaction.
 const PAGES: u32 = 256;
 
-/// What compaction has done.
+/// Result of a compaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compacted {
-    /// How many sessions were packed.
+    /// Number of packed sessions.
     pub sessions: u64,
-    /// How many entries they have.
+    /// Number of their entries.
     pub entries: u64,
-    /// How many closed sessions were left as they are, because entries are missing or damaged; [`verify`](SqliteJournal::verify) says which.
+    /// Number of closed sessions that were skipped, because entries are missing or damaged.
+    /// [`verify`](SqliteJournal::verify) reports them.
     pub skipped: u64,
-    /// How large the file was, in bytes, without its log.
+    /// File size before, in bytes, without the log.
     pub bytes_before: u64,
-    /// How large it is now.
+    /// File size after, in bytes, without the log.
     pub bytes_after: u64,
 }
 
 impl Compacted {
-    /// By how many bytes the file has become smaller.
+    /// Number of bytes by which the file shrank.
     #[must_use]
     pub const fn saved(&self) -> u64 {
         self.bytes_before.saturating_sub(self.bytes_after)
@@ -48,16 +52,16 @@ impl Compacted {
 }
 
 impl SqliteJournal {
-    /// Packs the entries of closed sessions, and gives free pages back to the system. Packed entries are read as before. May be called at any time, also while
-    /// others write.
+    /// Packs the entries of closed sessions, and returns free pages to the system. Packed entries are read as before.
+    /// Safe at any time, also during writes of other processes.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]. What was packed by then stays packed.
+    /// [`StoreError`]. Sessions packed before the error stay packed.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it stops after the row at hand.
+    /// Dropping the future stops the compaction after the current row.
     pub async fn compact(&self) -> Result<Compacted, StoreError> {
         let mut done = Compacted {
             bytes_before: self.write(size).await?,
@@ -93,17 +97,17 @@ impl SqliteJournal {
     }
 }
 
-/// One row to be written.
+/// A row to be written.
 struct Bundle {
     session: i64,
     entries: Vec<Raw>,
     is_last: bool,
-    /// Nothing if the entries can't be packed.
+    /// `None` if the entries can't be packed.
     pack: Option<Vec<u8>>,
 }
 
 impl Bundle {
-    /// The next entries to be packed, of the first session after this one that has some.
+    /// Reads the next entries to pack, of the first such session after this one.
     fn next(connection: &Connection, after: i64) -> Result<Option<Self>, StoreError> {
         let view = connection.unchecked_transaction()?;
         let found = view
@@ -125,7 +129,7 @@ impl Bundle {
         }))
     }
 
-    /// Puts the row in the place of the entries, unless the session has changed.
+    /// Replaces the entries by the row, unless the session has changed.
     fn write(self, connection: &mut Connection) -> rusqlite::Result<bool> {
         let (Some(pack), Some(first), Some(last)) = (self.pack, self.entries.first(), self.entries.last()) else {
             return Ok(false);
@@ -152,7 +156,7 @@ impl Bundle {
     }
 }
 
-/// The bytes of a row with these entries, if they are all there, and come out of it again as they went in.
+/// Packs these entries. Returns `None` if an entry is missing, or if unpacking gives other bytes.
 fn pack(entries: &[Raw], after: u64) -> std::io::Result<Option<Vec<u8>>> {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
         return Ok(None);
@@ -171,11 +175,11 @@ fn pack(entries: &[Raw], after: u64) -> std::io::Result<Option<Vec<u8>>> {
     Ok((damage.is_none() && unpacked == entries).then_some(row))
 }
 
-/// Gives some free pages back. Says whether there may be more.
+/// Returns some free pages to the system. True if more may be free.
 fn give_back(connection: &mut Connection) -> rusqlite::Result<bool> {
     let free = |connection: &Connection| connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
     let before = free(connection)?;
-    // Every step of the statement gives one page back.
+    // Each step of the statement returns one page.
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
@@ -185,11 +189,11 @@ fn give_back(connection: &mut Connection) -> rusqlite::Result<bool> {
     Ok(after > 0 && after < before)
 }
 
-/// Carries over the log, as far as nobody reads it: then the file itself becomes smaller.
+/// Checkpoints the log, as far as no reader uses it. Only then does the file itself shrink.
 fn carry_over(connection: &mut Connection) -> rusqlite::Result<()> {
     let timeout: i64 = connection.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
     connection.busy_timeout(Duration::ZERO)?;
-    // Where it fails the log is carried over some other time.
+    // If it fails, a later checkpoint does the work.
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     connection.busy_timeout(Duration::from_millis(timeout.unsigned_abs()))
 }

@@ -1,4 +1,4 @@
-//! Why a journal could not be opened, written or read.
+//! Errors of opening, writing and reading a journal.
 
 use std::{
     error::Error,
@@ -12,16 +12,16 @@ use async_tool_runtime::{
 };
 use rusqlite::ErrorCode;
 
-/// A journal could not be opened. A file that was there before is as it was.
+/// Failure to open a journal. An existing file is left unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is no file of this name, and reading needs one.
+    /// The file doesn't exist, and reading needs one.
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// The path names a directory, a device or something else that is no file.
+    /// The path names a directory, a device, or another non-file.
     NotAFile {
         /// The path.
         path: PathBuf,
@@ -35,35 +35,35 @@ pub enum OpenError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// The version of its schema.
+        /// Version of the file's schema.
         version: i32,
-        /// The latest version that is known here.
+        /// Latest version that this crate supports.
         known: i32,
     },
-    /// The file is a journal, and damaged.
+    /// The file is a journal, but damaged.
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What SQLite found.
+        /// SQLite's description of the damage.
         detail: String,
     },
-    /// Another process kept the file locked all the time that [`busy_timeout`](crate::SqliteJournalBuilder::busy_timeout) allows.
+    /// Another process kept the file locked for the whole [`busy_timeout`](crate::SqliteJournalBuilder::busy_timeout).
     Busy {
         /// The file.
         path: PathBuf,
     },
-    /// The system refused.
+    /// The operating system reported an error.
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
-    /// SQLite refused.
+    /// SQLite reported an error.
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// SQLite's error.
         source: Box<dyn Error + Send + Sync>,
     },
 }
@@ -76,7 +76,7 @@ impl OpenError {
         }
     }
 
-    /// Sorts what SQLite said.
+    /// Classifies an error of SQLite.
     pub(crate) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
@@ -99,17 +99,17 @@ impl fmt::Display for OpenError {
             Self::Missing { path } => write!(f, "there is no journal at {}", path.display()),
             Self::NotAFile { path } => write!(
                 f,
-                "{} is no file; a journal is one file, so give the path of one",
+                "{} is not a file; give the path of the journal's file",
                 path.display()
             ),
             Self::Foreign { path } => write!(
                 f,
-                "{} is not a journal, and is left as it is; give another path",
+                "{} is not a journal, and was left unchanged; give another path",
                 path.display()
             ),
             Self::Newer { path, version, known } => write!(
                 f,
-                "{} has version {version} of the schema, and this program knows versions up to {known}; use a newer program",
+                "{} has version {version} of the schema, and this program supports versions up to {known}; use a newer program",
                 path.display()
             ),
             Self::Corrupt { path, detail } => write!(
@@ -135,35 +135,35 @@ impl Error for OpenError {
     }
 }
 
-/// What is behind an [`AppendError::Unavailable`] and a [`ReadError`] of this crate's: which of the two a host can do something about.
+/// Cause of an [`AppendError::Unavailable`] or a [`ReadError`] of this crate. It tells a host which failures it can act on.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no space left for the file. Nothing that was accepted is lost, and the journal goes on when there is space again.
+    /// The disk is full. No accepted entry is lost, and appends work again when there is space.
     Full,
-    /// Another process kept the file locked all the time that [`busy_timeout`](crate::SqliteJournalBuilder::busy_timeout) allows.
+    /// Another process kept the file locked for the whole [`busy_timeout`](crate::SqliteJournalBuilder::busy_timeout).
     Busy,
-    /// The journal was opened for reading.
+    /// The journal was opened read-only.
     ReadOnly,
-    /// The thread that works on the file has ended.
+    /// The journal's thread has ended.
     Stopped,
-    /// An entry is there, and can't be read as one.
+    /// An entry exists but can't be decoded.
     Unreadable {
-        /// Its session.
+        /// The entry's session.
         session: SessionId,
-        /// Its place.
+        /// The entry's number.
         seq: Seq,
-        /// Why.
+        /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// An entry is not there, and there are later ones.
+    /// An entry is missing, but later entries exist.
     Missing {
-        /// Its session.
+        /// The entry's session.
         session: SessionId,
-        /// Its place.
+        /// The entry's number.
         seq: Seq,
     },
-    /// Anything else that SQLite or the system said, in its words.
+    /// Any other error of SQLite or the system.
     Other(Box<dyn Error + Send + Sync>),
 }
 
@@ -221,7 +221,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreadable { source, .. } => Some(&**source),
-            // It speaks for itself.
+            // Its text is already this error's text.
             Self::Other(source) => source.source(),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Entries as they are stored.
+//! Raw entries and export.
 
 use std::fmt::Write as _;
 
@@ -18,24 +18,24 @@ use crate::{
     stream::{Piece, Pieces},
 };
 
-/// An entry as it is stored.
+/// An entry in its stored form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawEntry(Raw);
 
 impl RawEntry {
-    /// Its place in the session.
+    /// The entry's number in its session.
     #[must_use]
     pub const fn seq(&self) -> Seq {
         Seq::new(self.0.seq)
     }
 
-    /// The bytes: JSON, if nobody has changed them.
+    /// The stored bytes: JSON, unless the file was edited or damaged.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0.bytes
     }
 
-    /// Its link, a SHA-256, where the session is chained.
+    /// The entry's link, a SHA-256, if the session is chained.
     #[must_use]
     pub const fn link(&self) -> Option<&[u8; 32]> {
         self.0.link.as_ref()
@@ -43,17 +43,17 @@ impl RawEntry {
 
     fn to_line(&self) -> Result<String, serde_json::Error> {
         json::read::<IgnoredAny>(&self.0.bytes)?;
-        // Nothing is lost: it is JSON, so it is UTF-8.
+        // Lossless, because valid JSON is UTF-8.
         let entry = String::from_utf8_lossy(&self.0.bytes);
         let mut line = format!("{{\"seq\":{},\"entry\":", self.0.seq);
-        // Between the tokens of JSON a line break is a space; within strings there is none.
+        // Valid JSON has line breaks only between tokens, where a space means the same.
         line.extend(
             entry
                 .chars()
                 .map(|letter| if matches!(letter, '\n' | '\r') { ' ' } else { letter }),
         );
         if let Some(link) = &self.0.link {
-            // Writing to a string doesn't fail.
+            // Writing to a string can't fail.
             let _ = write!(line, ",\"link\":\"{}\"", Hex(link));
         }
         line.push('}');
@@ -62,7 +62,7 @@ impl RawEntry {
 }
 
 impl SqliteJournal {
-    /// The entries of a session after `after` as they are stored, without looking into them.
+    /// Streams the entries of a session after `after` in their stored form, without decoding them.
     #[must_use = "streams do nothing unless polled"]
     pub fn raw(&self, session: &SessionId, after: Seq) -> BoxStream<'static, Result<RawEntry, ReadError>> {
         let start = (session.clone(), after.as_u64());
@@ -75,8 +75,9 @@ impl SqliteJournal {
         }))
     }
 
-    /// A session as [JSON Lines](https://jsonlines.org): `{"seq":1,"entry":{…}}` for each entry, with its `"link"` in hexadecimal digits where the session is
-    /// chained. The entry is the text as it is stored. A line has no line break.
+    /// Streams a session as [JSON Lines](https://jsonlines.org): `{"seq":1,"entry":{…}}` for each entry. In a chained
+    /// session, each line also has its `"link"` in hexadecimal digits. The entry is the stored text. A line holds no
+    /// line break.
     #[must_use = "streams do nothing unless polled"]
     pub fn export(&self, session: &SessionId) -> BoxStream<'static, Result<String, ReadError>> {
         Box::pin(Pieces::new(&self.shared, (session.clone(), 0), |connection, place| {

@@ -30,18 +30,20 @@ use crate::{
 
 /// A journal in one SQLite file.
 ///
-/// A handle is cheap to clone. When the last one is dropped, everything that was queued is written, its sessions are given up, and the threads end; the drop waits
-/// for that, so let [`close`](Self::close) do it where a thread must not wait.
+/// A handle is cheap to clone. Dropping the last handle writes all queued entries, gives up the journal's sessions, and
+/// ends its threads. The drop waits for that; where a thread must not block, use [`close`](Self::close).
 ///
 /// # Cancel safety
 ///
-/// The entries of an append whose future is dropped are written or not, and never half of them. Once it has been polled they will be written, if the fence lets them.
+/// If an append's future is dropped, its entries are written as a whole or not at all. Once polled, the append is
+/// written, unless the fence refuses it.
 #[derive(Clone)]
 pub struct SqliteJournal {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// What all handles share. Fields are dropped in order: the reader's connection closes before the writer's, which then carries over the log.
+/// State shared by all handles. Field order matters: the reader's connection must close before the writer's, which then
+/// checkpoints the log.
 pub(crate) struct Shared {
     reader: Reader,
     writer: Option<(Worker<Command>, i64)>,
@@ -71,7 +73,7 @@ impl Shared {
         &self.clock
     }
 
-    /// The thread that writes.
+    /// The writer thread.
     pub(crate) fn writer(&self) -> Result<&Worker<Command>, StoreError> {
         self.writer
             .as_ref()
@@ -86,16 +88,17 @@ impl Shared {
 }
 
 impl SqliteJournal {
-    /// Opens the file at `path`, or makes it, with all defaults. See [`SqliteJournalBuilder::open`].
+    /// Opens the file at `path`, or creates it, with all defaults. See [`SqliteJournalBuilder::open`].
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; a file that is refused stays as it is.
+    /// [`OpenError`]. A refused file stays unchanged.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         Self::builder(path).open()
     }
 
-    /// Opens the file at `path` for reading, also while other processes write it. See [`SqliteJournalBuilder::open_read_only`].
+    /// Opens the file at `path` for reading, also during writes of other processes. See
+    /// [`SqliteJournalBuilder::open_read_only`].
     ///
     /// # Errors
     ///
@@ -104,7 +107,7 @@ impl SqliteJournal {
         Self::builder(path).open_read_only()
     }
 
-    /// A journal that is still to be opened.
+    /// Makes a builder for the journal at `path`.
     pub fn builder(path: impl Into<PathBuf>) -> SqliteJournalBuilder {
         SqliteJournalBuilder::new(path.into())
     }
@@ -115,16 +118,16 @@ impl SqliteJournal {
         }
     }
 
-    /// The file, without links.
+    /// The file's path, with links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.shared.path()
     }
 
-    /// Drops this handle on a thread of its own, and waits until that is done. If it is the last one, the journal is closed then.
+    /// Drops this handle on its own thread, and waits for the drop. Dropping the last handle closes the journal.
     pub async fn close(self) {
         let (done, closed) = oneshot::channel::<()>();
-        // If no thread can be had the handle is dropped here, with the closure.
+        // If no thread can be started, the handle is dropped here, with the closure.
         let _ = std::thread::Builder::new()
             .name("async-tool-sqlite-close".to_owned())
             .spawn(move || {
@@ -144,7 +147,7 @@ impl SqliteJournal {
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.unavailable()))
     }
 
-    /// Runs this on the thread that writes.
+    /// Runs a task on the writer thread.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -158,7 +161,7 @@ impl SqliteJournal {
         Ok(answer.await.map_err(|_| StoreError::Stopped)??)
     }
 
-    /// How large the file may become, in pages of 4 KiB; nothing stands for no limit. For tests of a full disk.
+    /// Limits the file's size, in pages of 4 KiB; `None` removes the limit. For tests of a full disk.
     ///
     /// # Errors
     ///
@@ -235,7 +238,8 @@ impl fmt::Debug for SqliteJournal {
 
 type Place = (SessionId, u64);
 
-/// The entries of a session as they are stored, and where they go on; the damage behind them, if there is some.
+/// Reads raw entries of a session and the position after them. Ends with an error if the next entry is missing or
+/// damaged.
 pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piece<Place, Raw> {
     let page = match Page::read(connection, session.as_str(), after) {
         Ok(page) => page,
@@ -288,7 +292,7 @@ fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Ent
             }),
         }
     };
-    // What comes after an entry that can't be read is of no use: a session is the fold of all of them.
+    // A session is the fold of all its entries, so the entries after an unreadable one are useless.
     Piece {
         items: raw.items.into_iter().map(|raw| raw.and_then(parse)).collect(),
         next: raw.next,
@@ -296,12 +300,12 @@ fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Ent
     .until_error()
 }
 
-/// A piece, or the error as its only item.
+/// Converts an error to a piece with the error as its only item.
 pub(crate) fn run_piece<C, T>(piece: Result<Piece<C, T>, StoreError>) -> Piece<C, T> {
     piece.unwrap_or_else(Piece::failed)
 }
 
-/// How many names are read at a time.
+/// Number of names read at a time.
 const NAMES: i64 = 1000;
 
 fn read_names(

@@ -1,18 +1,18 @@
-//! Entries from their text.
+//! JSON parsing of stored entries.
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Deserializer, Error};
 
-/// How deep an entry may be nested. What a model sends is at most 128 deep, and an entry holds it some levels down. A file that somebody has edited must not exhaust
-/// the stack.
+/// Deepest nesting of an entry. A model's output is at most 128 deep, and an entry nests it some levels deeper. The
+/// limit keeps an edited file from exhausting the stack.
 const DEPTH: usize = 256;
 
-/// What this text says.
+/// Parses this text.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     if depth(text) > DEPTH {
         return Err(Error::custom(format!("it is nested more than {DEPTH} levels deep")));
     }
-    // As a whole: what is skipped over isn't looked at otherwise.
+    // The whole text is checked as UTF-8, because the parser doesn't check text that it skips.
     let mut json = Deserializer::from_str(str::from_utf8(text).map_err(Error::custom)?);
     json.disable_recursion_limit();
     let value = T::deserialize(&mut json)?;
@@ -20,7 +20,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     Ok(value)
 }
 
-/// How many brackets are open at the deepest place, outside of strings.
+/// The largest number of open brackets, outside of strings.
 fn depth(text: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut is_string, mut is_escaped) = (false, false);

@@ -1,4 +1,4 @@
-//! What a journal holds, for tools that show it.
+//! Summaries of sessions, for tools.
 
 use async_tool_runtime::{
     SessionId,
@@ -15,51 +15,52 @@ use crate::{
     stream::{Piece, Pieces},
 };
 
-/// A session, without its entries.
+/// Summary of a session, without its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionSummary {
-    /// Its name.
+    /// The session's name.
     pub session: SessionId,
-    /// How many entries it has.
+    /// Number of its entries.
     pub entries: u64,
-    /// When its first entry was written, by the clock of the machine.
+    /// Time of its first entry, by the machine's clock.
     pub began: Timestamp,
-    /// When its last entry was written, by the clock of the machine.
+    /// Time of its last entry, by the machine's clock.
     pub changed: Timestamp,
-    /// Whether its last entry is `Closed`.
+    /// True if its last entry is `Closed`.
     pub is_closed: bool,
-    /// Whether it is hash-chained.
+    /// True if it is hash-chained.
     pub is_chained: bool,
-    /// What its entries are in bytes of JSON.
+    /// Size of its entries, in bytes of JSON.
     pub bytes: u64,
-    /// Of these entries, how many are packed.
+    /// Number of packed entries among them.
     pub packed_entries: u64,
-    /// What the packed entries take in the file, in bytes.
+    /// Size of the packed entries in the file, in bytes.
     pub packed_bytes: u64,
-    /// Who may write it.
+    /// The owner that may write it.
     pub ownership: Ownership,
 }
 
-/// Who may write a session.
+/// The owner that may write a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ownership {
-    /// Whoever comes: it is closed, or its owner has closed the journal, is dead, or was not heard of for as long as its lease.
+    /// No owner; any journal may take the session up. It is closed, or its owner has closed the journal, is dead, or
+    /// was silent for a whole lease.
     Nobody,
     /// This journal.
     This,
     /// Another open journal.
     Other {
-        /// The id of its process, by the system.
+        /// The operating system's id of its process.
         process: u32,
-        /// Until when it holds the session, unless it is heard of again.
+        /// End of its lease, unless it renews the lease.
         until: Timestamp,
     },
 }
 
 impl SqliteJournal {
-    /// The sessions that have entries, in the order in which they began.
+    /// Streams the sessions that have entries, in the order in which they began.
     #[must_use = "streams do nothing unless polled"]
     pub fn list(&self, filter: SessionFilter) -> BoxStream<'static, Result<SessionSummary, ReadError>> {
         let start = List {
@@ -72,7 +73,7 @@ impl SqliteJournal {
         }))
     }
 
-    /// One session. Nothing if it has no entries.
+    /// Returns one session's summary, or `None` if it has no entries.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ const COLUMNS: &str =
       WHERE packs.place > sessions.number << 32 AND packs.place <= (sessions.number << 32 | 4294967295)) AS packed_bytes
      FROM sessions";
 
-/// How far the list has come.
+/// Position in the list.
 struct List {
     journal: SqliteJournal,
     is_open_only: bool,
@@ -137,7 +138,7 @@ struct List {
 }
 
 impl List {
-    /// How many sessions are read at a time.
+    /// Number of sessions read at a time.
     const PAGE: i64 = 256;
 
     fn page(mut self, connection: &Connection) -> Result<Piece<Self, SessionSummary>, StoreError> {

@@ -1,20 +1,24 @@
-//! Who a session belongs to.
+//! Ownership of sessions.
 //!
 //! # Invariants
 //!
-//! 1. **The fence is what makes it safe.** An append is made only after the last entry of its session, in the transaction that reads which that is. So of
-//!    two writers that know the same last entry one goes on, and the other is refused, whatever clocks and locks say.
-//! 2. **A session has one owner.** Claim, fence and entries are one transaction, and SQLite has one writer at a time. The number of an owner is never
-//!    given again, so a session whose owner has no row belongs to nobody.
-//! 3. **A live owner is not robbed.** It holds an operating system's lock on a file of its own for as long as its process lives, and says every third of its
-//!    lease that it is there. A session changes hands if the lock is free (the process is dead, however it died), or if the lease has run out (the process
-//!    hangs, and can't be told from one that is gone for ever).
-//! 4. **An owner that was robbed learns it at its next write.** Its append finds the session in other hands, and is refused; nothing of it is written.
-//! 5. **What can't be known counts as held.** Where the system can't say whether a file is locked, the lease alone decides.
-//! 6. Rows and files of owners are made and cleaned up in write transactions only. So nobody finds a file that is made and not locked yet.
+//! 1. **The fence alone guarantees safety.** An append checks its session's last entry in its own transaction, and
+//!    succeeds only directly after it. So of two writers that know the same last entry, one succeeds and the other is
+//!    refused, even if clocks and locks are wrong.
+//! 2. **A session has one owner.** Claim, fence and entries are one transaction, and SQLite has one writer at a time.
+//!    An owner's number is never reused, so a session whose owner has no row is free.
+//! 3. **A live owner keeps its sessions.** It holds a lock on a file of its own until its process ends. It renews its
+//!    lease every third of the lease. Another owner may take a session if the lock is free, because then the process is
+//!    dead. It may also take a session whose owner's lease has expired: a hanging process can't be told from one that is
+//!    gone for ever.
+//! 4. **An owner that lost a session learns it at its next write.** Its append finds another owner in the
+//!    row and is refused as a whole.
+//! 5. **An uncertain lock counts as held.** If the system can't tell whether a file is locked, the lease alone decides.
+//! 6. Rows and files of owners are made and removed in write transactions only. So no process finds a new file before
+//!    it is locked.
 //!
-//! Absent on purpose: any trust in clocks for safety. A clock that jumps can end a lease too early or too late: too early, and the fence refuses one of the
-//! two; too late, and a session waits for longer.
+//! Deliberately absent: trust in clocks for safety. If a clock jumps, a lease may end too early or too late. Too early:
+//! the fence refuses one of the two writers. Too late: another owner waits longer.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -29,10 +33,10 @@ use uuid::Uuid;
 
 use crate::file;
 
-/// An open journal, as others see it.
+/// An open journal's entry in the table of owners.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    /// In `owners` and `sessions`.
+    /// The owner's number in `owners` and `sessions`.
     pub(crate) number: i64,
     id: String,
     lease: Duration,
@@ -41,7 +45,7 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// Makes the file, locks it and adds the row. To be called in a write transaction.
+    /// Makes the file, locks it and adds the row. The caller must hold a write transaction.
     pub(crate) fn enter(
         transaction: &Connection,
         journal: &Path,
@@ -56,7 +60,8 @@ impl Owner {
         let lock = options.open(&path)?;
         let lock = match lock.lock() {
             Ok(()) => Some(lock),
-            // Then the lease alone decides, and a file that is never locked would say that we are dead.
+            // Without locks the lease alone decides. The file must go, because an unlocked file would mark this owner
+            // as dead.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 fs::remove_file(&path)?;
                 None
@@ -84,9 +89,10 @@ impl Owner {
         Ok(owner)
     }
 
-    /// Says that this owner is there.
+    /// Renews the lease.
     pub(crate) fn renew(&self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-        // Anew if somebody took the row for that of a dead one: the number is the same, so it is still no one else's.
+        // Another process may have removed the row as a dead owner's. Inserting it again is safe, because numbers are
+        // never reused.
         connection
             .prepare_cached(
                 "INSERT INTO owners (number, id, heard_from, lease, locks, process) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -103,10 +109,10 @@ impl Owner {
         Ok(())
     }
 
-    /// Gives up everything that it owns.
+    /// Gives up all its sessions.
     pub(crate) fn leave(mut self, connection: &Connection) -> rusqlite::Result<()> {
         let left = connection.execute("DELETE FROM owners WHERE number = ?1", [self.number]);
-        // First the row: a file without a row is found by nobody, and a row without a file is one of a dead owner.
+        // The row goes first: a file without a row is harmless, but a row without a file marks a dead owner.
         if self.lock.take().is_some() {
             let _ = fs::remove_file(file::beside(&self.journal, &self.id));
         }
@@ -118,7 +124,7 @@ impl Owner {
     }
 }
 
-/// Another owner, as its row says.
+/// Another owner, as its row describes it.
 #[derive(Debug)]
 pub(crate) struct Other {
     id: String,
@@ -146,7 +152,7 @@ impl Other {
         })
     }
 
-    /// Until when it holds what it owns. Nothing if it is dead or its lease has run out.
+    /// End of its hold on its sessions; `None` if it is dead or its lease has expired.
     pub(crate) fn holds_until(&self, journal: &Path, now: Timestamp) -> Option<Timestamp> {
         let end = self.lease_end(now);
         if end <= millis(now) || self.is_dead(journal) {
@@ -155,13 +161,13 @@ impl Other {
         Some(Timestamp::from_millis(u64::try_from(end).unwrap_or(0)))
     }
 
-    /// The process that it is in.
+    /// The id of its process.
     pub(crate) const fn process(&self) -> u32 {
         self.process
     }
 
     fn lease_end(&self, now: Timestamp) -> i64 {
-        // A clock that was set back doesn't make a lease longer than it is.
+        // A clock that was set back must not extend the lease.
         self.heard_from.min(millis(now)).saturating_add(self.lease)
     }
 
@@ -170,7 +176,7 @@ impl Other {
     }
 }
 
-/// Takes away the rows and files of owners that are dead. To be called in a write transaction.
+/// Removes the rows and files of dead owners. The caller must hold a write transaction.
 pub(crate) fn clean_up(transaction: &Connection, journal: &Path, now: Timestamp) -> rusqlite::Result<()> {
     let mut owners = transaction.prepare("SELECT number, id, heard_from, lease, locks, process FROM owners")?;
     let owners = owners.query_map([], |row| Ok((row.get::<_, i64>("number")?, Other::from_row(row)?)))?;
@@ -181,7 +187,7 @@ pub(crate) fn clean_up(transaction: &Connection, journal: &Path, now: Timestamp)
             transaction.execute("DELETE FROM owners WHERE number = ?1", [number])?;
         }
     }
-    // All files that nobody holds: also those of owners that died before their row was there.
+    // This covers all unlocked files, also of owners that died before they had a row.
     let prefix = file::prefix(journal);
     let Some(Ok(files)) = journal.parent().map(fs::read_dir) else {
         return Ok(());
@@ -192,17 +198,17 @@ pub(crate) fn clean_up(transaction: &Connection, journal: &Path, now: Timestamp)
             .as_encoded_bytes()
             .starts_with(prefix.as_encoded_bytes());
         if is_ours && is_free(&found.path()) {
-            // One that can't be taken away is asked again next time.
+            // A file that can't be removed is tried again next time.
             let _ = fs::remove_file(found.path());
         }
     }
     Ok(())
 }
 
-/// Whether nobody holds this file locked.
+/// True if no process holds this file locked.
 fn is_free(path: &Path) -> bool {
     match File::open(path) {
-        // Shared, so that two that ask at the same time don't take each other for the owner.
+        // A shared lock, so that two processes that check at the same time don't mistake each other for the owner.
         Ok(file) => file.try_lock_shared().is_ok(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
@@ -212,7 +218,7 @@ fn millis(time: Timestamp) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What keeps a journal from becoming an owner.
+/// Failure to enter a journal as an owner.
 #[derive(Debug)]
 pub(crate) enum EnterError {
     Io(io::Error),

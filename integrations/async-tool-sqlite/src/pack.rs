@@ -1,7 +1,7 @@
-//! Many entries in one compressed row.
+//! Packs: many entries in one compressed row.
 //!
-//! `1, chained (0 or 1), 32 bytes of link for each entry if chained, zlib(for each entry: length in 32 bits, least significant byte first, and the bytes)`.
-//! Links don't compress, so they stand outside.
+//! Format: `1, chained (0 or 1), 32 bytes of link for each entry if chained, zlib(for each entry: length in 32 bits,
+//! least significant byte first, and the bytes)`. Links stay uncompressed, because hashes don't compress.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -11,7 +11,7 @@ use crate::{chain::Hash, page::Raw};
 
 const FORMAT: u8 = 1;
 
-/// The bytes of a row with these entries, which follow each other and are all chained or all not.
+/// Packs consecutive entries; all of them must be chained, or none.
 pub(crate) fn encode(entries: &[Raw]) -> io::Result<Vec<u8>> {
     let is_chained = entries.iter().all(|entry| entry.link.is_some());
     let mut row = vec![FORMAT, u8::from(is_chained)];
@@ -27,7 +27,7 @@ pub(crate) fn encode(entries: &[Raw]) -> io::Result<Vec<u8>> {
     packed.finish()
 }
 
-/// The entries `first` to `last` from the bytes of a row; those before the damage if there is one.
+/// Unpacks the entries `first` to `last`. Returns those before the damage, and the damage if there is any.
 pub(crate) fn decode(row: &[u8], first: u64, last: u64, bytes: u64) -> (Vec<Raw>, Option<io::Error>) {
     let mut entries = Vec::new();
     let damage = decode_into(&mut entries, row, first, last, bytes).err();
@@ -40,7 +40,7 @@ fn decode_into(entries: &mut Vec<Raw>, row: &[u8], first: u64, last: u64, bytes:
         .split_first_chunk()
         .ok_or_else(|| refuse("the packed row is too short"))?;
     if format != FORMAT || is_chained > 1 || last < first {
-        return Err(refuse("the packed row has no form that is known"));
+        return Err(refuse("the packed row has an unknown format"));
     }
     let count = last - first + 1;
     let links = usize::try_from(count.saturating_mul(32 * u64::from(is_chained))).map_err(io::Error::other)?;
@@ -48,7 +48,7 @@ fn decode_into(entries: &mut Vec<Raw>, row: &[u8], first: u64, last: u64, bytes:
         .split_at_checked(links)
         .ok_or_else(|| refuse("the packed row is too short"))?;
     let mut links = links.as_chunks().0.iter();
-    // No more than the row is said to hold: a row can't make the process run out of memory.
+    // The limit is the row's recorded size, so a damaged row can't exhaust memory.
     let mut packed = ZlibDecoder::new(packed).take(bytes.saturating_add(count.saturating_mul(4)));
     for seq in first..=last {
         let mut length = [0; 4];
@@ -66,10 +66,10 @@ fn decode_into(entries: &mut Vec<Raw>, row: &[u8], first: u64, last: u64, bytes:
             link,
         });
     }
-    // The checksum of the stream stands behind the last entry, and is looked at by reading on.
+    // The stream's checksum follows the last entry; reading on checks it.
     let mut decoder = packed.into_inner();
     if decoder.read(&mut [0])? != 0 {
-        return Err(refuse("the packed row goes on after its last entry"));
+        return Err(refuse("the packed row has data after its last entry"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A bounded piece of a session, read in one transaction.
+//! A bounded part of a session, read in one transaction.
 
 use rusqlite::{Connection, OptionalExtension as _, params, types::ValueRef};
 
@@ -8,11 +8,11 @@ use crate::{
     schema::{place, seq_of},
 };
 
-/// A page ends with the entry that fills it.
+/// Limits of a page. The entry that reaches a limit is the page's last.
 const ENTRIES: usize = 1024;
 const BYTES: usize = 256 * 1024;
 
-/// An entry as it is stored.
+/// An entry in its stored form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Raw {
     pub(crate) seq: u64,
@@ -20,24 +20,24 @@ pub(crate) struct Raw {
     pub(crate) link: Option<Hash>,
 }
 
-/// Some entries of a session, in order.
+/// Consecutive entries of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) entries: Vec<Raw>,
-    /// Why there is no more of a packed row.
+    /// Damage that cut a packed row short.
     pub(crate) damage: Option<std::io::Error>,
-    /// The last entry that the session has.
+    /// Number of the session's last entry.
     pub(crate) last: u64,
-    /// Whether there are entries after the last one, which nobody wrote through here.
+    /// True if entries exist after the session's last one. This crate never writes such entries.
     pub(crate) is_going_on: bool,
-    /// The link of the last entry, where the session is chained.
+    /// The link of the session's last entry, if the session is chained.
     pub(crate) head: Option<Hash>,
 }
 
 impl Page {
-    /// The entries after `after`, as many as fit.
+    /// Reads the entries after `after`, as many as fit.
     pub(crate) fn read(connection: &Connection, session: &str, after: u64) -> rusqlite::Result<Self> {
-        // One view of session, packs and entries, also while the session is being packed.
+        // One transaction sees session, packs and entries consistently, even while another thread packs the session.
         let view = connection.unchecked_transaction()?;
         let found = view
             .prepare_cached("SELECT number, last, packed, head FROM sessions WHERE name = ?1")?
@@ -83,7 +83,7 @@ impl Page {
     }
 }
 
-/// Entries that are not packed, up to `last`.
+/// Reads unpacked entries, up to `last`.
 pub(crate) fn entries(
     connection: &Connection,
     session: i64,
@@ -101,7 +101,7 @@ pub(crate) fn entries(
     while let Some(row) = rows.next()? {
         let entry = Raw {
             seq: seq_of(row.get(0)?),
-            // Not as text: damaged text is no UTF-8, and who reads it is told which entry it is.
+            // Bytes, not text: damaged text may not be UTF-8, and the caller reports which entry that is.
             bytes: row.get_ref(1)?.as_bytes()?.to_vec(),
             link: hash(row.get_ref(2)?),
         };
@@ -114,7 +114,7 @@ pub(crate) fn entries(
     Ok(entries)
 }
 
-/// A column that holds a hash or nothing. One that is damaged is no hash, which verifying finds.
+/// Reads a column that holds a hash or `NULL`. A damaged hash gives `None`, which verification reports.
 pub(crate) fn hash(value: ValueRef<'_>) -> Option<Hash> {
     match value {
         ValueRef::Blob(bytes) => bytes.try_into().ok(),

@@ -1,4 +1,4 @@
-//! The thread that reads, on a connection that can't write.
+//! The reader thread, with a connection that can't write.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::{StoreError, worker::Worker};
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Runs one short query after the other, so that many long sessions are read side by side, page by page.
+/// Runs short queries one after another, so that many long sessions are read in turns, page by page.
 pub(crate) struct Reader(Worker<Query>);
 
 impl Reader {
@@ -20,7 +20,7 @@ impl Reader {
         Ok(Self(worker?))
     }
 
-    /// Asks for what `query` gives. Nothing is read for an answer that nobody waits for any more.
+    /// Runs `query` on the reader thread. A query whose caller is gone is skipped.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> T + Send + 'static,
@@ -34,7 +34,7 @@ impl Reader {
         answer
     }
 
-    /// As [`ask`](Self::ask), for a query that may fail.
+    /// Like [`ask`](Self::ask), for a query that may fail.
     pub(crate) async fn query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

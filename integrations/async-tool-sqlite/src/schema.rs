@@ -1,4 +1,4 @@
-//! What the tables are, and how an older file gets them.
+//! The tables, and the steps from older versions.
 
 use std::{path::Path, time::Duration};
 
@@ -6,18 +6,20 @@ use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 
 use crate::{Durability, OpenCheck, OpenError};
 
-/// "ATJL" in the header of the file: it is a journal of ours.
+/// "ATJL" in the file's header, the mark of a journal.
 pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
 
 /// The version after all steps.
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
-/// From each version to the next. A step that was published is never changed.
+/// Steps from each version to the next. A published step never changes.
 const STEPS: [&str; 2] = [
-    // An entry's key is `session << 32 | seq`: the entries of a session lie together, in order, in a plain table by row number, which holds long rows
-    // better than one without row numbers does, and compares one number instead of two. The limits of both halves are constraints of `sessions`.
+    // The key of an entry is `session << 32 | seq`. So a session's entries lie together, in order. A plain table by row
+    // number stores long rows better than one without row numbers, and compares one number instead of two. Constraints
+    // of `sessions` limit both halves.
     //
-    // The number of an owner is never used again, so a session of one that is gone belongs to nobody, and needs no change when its owner goes.
+    // An owner's number is never reused. So a session of a gone owner is free, and its row needs no change when the
+    // owner goes.
     "
     CREATE TABLE owners (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,10 +65,12 @@ const STEPS: [&str; 2] = [
         state BLOB NOT NULL
     ) STRICT;
     ",
-    // Memory. A note's key is `scope << 32 | id`, as that of an entry: so what is searched of the index, whose rows have the same keys, is the range of one scope.
+    // Memory. The key of a note is `scope << 32 | id`, as that of an entry. The index's rows have the same keys, so a
+    // search covers only the range of one scope.
     //
-    // The index has words only (`content = ''`), since the text is in `notes`; and it is given pairs of characters where words aren't between spaces. Accents are
-    // no difference, and neither are English endings (`porter`). Marks are part of a word (`M*`): without them Hindi is single consonants.
+    // The index holds words only (`content = ''`), because the text is in `notes`. Scripts without spaces are indexed
+    // as pairs of characters. Search ignores accents and English endings (`porter`). Combining marks are part of a word
+    // (`M*`); otherwise Hindi would fall apart into single consonants.
     "
     CREATE TABLE scopes (
         number INTEGER PRIMARY KEY
@@ -101,36 +105,38 @@ const STEPS: [&str; 2] = [
     ",
 ];
 
-/// The first version that has tables for notes. Only what is opened for writing is brought to the latest version, so a file that is read may have an earlier one.
+/// First version with tables for notes. Only opening for writing upgrades a file, so a file opened for reading may have
+/// an earlier version.
 pub(crate) const VERSION_WITH_NOTES: i32 = 2;
 
 /// The key of an entry.
 pub(crate) const fn place(session: i64, seq: u64) -> i64 {
-    // Both halves are limited by constraints; a seq beyond them is after every entry.
+    // Constraints limit both halves; a larger `seq` is after every entry.
     let seq = if seq > 0xFFFF_FFFF { 0xFFFF_FFFF } else { seq as i64 };
     (session << 32) | seq
 }
 
-/// The second half of a key.
+/// The entry's number in a key.
 pub(crate) const fn seq_of(place: i64) -> u64 {
     (place & 0xFFFF_FFFF) as u64
 }
 
-/// How large the write-ahead log grows before its pages are carried over: 16 MiB. A page that was written again and again is carried over once; and the
-/// disk syncs a log faster whose file doesn't grow any more.
+/// Size of the write-ahead log at which it is checkpointed: 16 MiB. A page that was written many times is copied once,
+/// and a disk syncs a log faster if its file doesn't grow.
 const CHECKPOINT_PAGES: i64 = 4096;
 
-/// Settings of each connection, before anything is read.
+/// Applies settings to a connection, before anything is read.
 pub(crate) fn set_up(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // A file is somebody's data: SQL that hides in its schema is not run.
+    // The file is untrusted input, so SQL hidden in its schema must not run.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     Ok(())
 }
 
-/// Refuses a file that isn't ours or is damaged, as SQLite sees it: with what is in the write-ahead log. Changes nothing. Gives the version.
+/// Refuses a file that is damaged or not a journal, with the write-ahead log included. Changes nothing. Returns the
+/// version.
 pub(crate) fn examine(connection: &Connection, path: &Path, check: OpenCheck) -> Result<i32, OpenError> {
     let fail = |error| OpenError::sqlite(path, error);
     let pragma = |name| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
@@ -167,16 +173,17 @@ pub(crate) fn examine(connection: &Connection, path: &Path, check: OpenCheck) ->
     Ok(version)
 }
 
-/// Brings the file to the latest version, and sets how it is written.
+/// Upgrades the file to the latest version, and applies the settings for writing.
 ///
-/// The schema is made before the file becomes one with a write-ahead log: so from its first byte on, the file itself says what it is.
+/// The schema is made before the write-ahead log is enabled, so that the file itself is marked as a journal from its
+/// first byte on.
 pub(crate) fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Result<()> {
-    // Has an effect on an empty file only: pages that become free can be given back.
+    // Works only on an empty file. It allows free pages to be returned.
     connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     let version: i32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version < VERSION {
-        // Two processes may have come here; the second finds it done.
+        // Two processes may arrive here; the second one finds the work done.
         for step in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)) {
             transaction.execute_batch(step)?;
         }

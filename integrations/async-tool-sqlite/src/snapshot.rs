@@ -1,4 +1,4 @@
-//! Snapshots: one for each session.
+//! Snapshots: at most one per session.
 
 use async_tool_runtime::{
     SessionId,
@@ -12,7 +12,7 @@ use crate::{
     append::{Held, Outcome, Writing, held_by_another},
 };
 
-/// A snapshot to keep, and who waits for it.
+/// A snapshot to store, with the channel for its answer.
 #[derive(Debug)]
 pub(crate) struct Keep {
     session: SessionId,
@@ -33,7 +33,8 @@ impl Keep {
         self.snapshot.state.len()
     }
 
-    /// In the place of the last one. One that says more than the entries, or is of a session that nobody needs to open again, is not kept.
+    /// Replaces the previous snapshot. Skips a snapshot beyond the last entry, and one of a closed session, which is
+    /// never resumed.
     pub(crate) fn write(&self, transaction: &Connection, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
         let seq = self.snapshot.seq;
         let found = transaction
@@ -74,7 +75,7 @@ impl Keep {
     }
 }
 
-/// The snapshot of a session, unless its entries don't reach so far.
+/// Reads the snapshot of a session, unless it is beyond the last entry.
 pub(crate) fn read(connection: &Connection, session: &str) -> rusqlite::Result<Option<Snapshot>> {
     connection
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! Rows as a stream, in bounded memory.
+//! Streams of rows, in bounded memory.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::{StoreError, journal::Shared};
 
-/// Some items, and where to go on.
+/// Some items, and the position after them.
 #[derive(Debug)]
 pub(crate) struct Piece<C, T> {
     pub(crate) items: VecDeque<Result<T, StoreError>>,
@@ -22,7 +22,7 @@ pub(crate) struct Piece<C, T> {
 }
 
 impl<C, T> Default for Piece<C, T> {
-    /// The end.
+    /// The end of the stream.
     fn default() -> Self {
         Self {
             items: VecDeque::new(),
@@ -32,7 +32,7 @@ impl<C, T> Default for Piece<C, T> {
 }
 
 impl<C, T> Piece<C, T> {
-    /// Without what comes after the first error.
+    /// Drops all items after the first error.
     pub(crate) fn until_error(mut self) -> Self {
         if let Some(failed) = self.items.iter().position(Result::is_err) {
             self.items.truncate(failed + 1);
@@ -41,7 +41,7 @@ impl<C, T> Piece<C, T> {
         self
     }
 
-    /// The last piece: it ends with an error.
+    /// A last piece that consists of an error.
     pub(crate) fn failed(error: impl Into<StoreError>) -> Self {
         Self {
             items: VecDeque::from([Err(error.into())]),
@@ -50,7 +50,7 @@ impl<C, T> Piece<C, T> {
     }
 }
 
-/// Asks the reader for pieces, one ahead: two are in memory at most.
+/// Stream of pieces from the reader. It reads one piece ahead, so at most two are in memory.
 pub(crate) struct Pieces<C, T> {
     shared: Arc<Shared>,
     read: fn(&Connection, C) -> Piece<C, T>,
@@ -90,7 +90,7 @@ impl<C: Send + Unpin + 'static, T: Send + Unpin + 'static> Stream for Pieces<C, 
                 let piece = ready!(Pin::new(asked).poll(cx));
                 let piece = piece.unwrap_or_else(|_| Piece::failed(StoreError::Stopped));
                 self.items = piece.items;
-                // The next piece is read while this one is taken.
+                // The next piece is read while the caller takes this one.
                 self.asked = piece.next.map(|next| self.ask(next));
             } else if let Some(start) = self.start.take() {
                 self.asked = Some(self.ask(start));

@@ -1,4 +1,4 @@
-//! Whether what is stored is what was written.
+//! Verification that stored entries are unchanged.
 
 use async_tool_runtime::{
     SessionId,
@@ -17,74 +17,76 @@ use crate::{
     stream::{Piece, Pieces},
 };
 
-/// What verifying a session has found.
+/// Result of verifying a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {
     /// The session.
     pub session: SessionId,
-    /// How many entries from the first on are as they were written, as far as can be told.
+    /// Number of entries, from the first on, without a finding.
     pub entries: u64,
-    /// Whether the session is chained. Of one that isn't, only gaps and entries that are no JSON are found.
+    /// True if the session is chained. Without a chain, only gaps and invalid JSON are found.
     pub is_chained: bool,
-    /// The link of the last entry, if the session is chained and nothing was found.
+    /// The link of the last entry, if the session is chained and without a finding.
     pub head: Option<Head>,
-    /// The first thing that is wrong.
+    /// The first finding.
     pub finding: Option<Finding>,
 }
 
-/// What is wrong with a session, and where.
+/// A damaged or edited entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
     /// The first entry that can't be trusted.
     pub seq: Seq,
-    /// What is wrong with it.
+    /// The kind of damage or edit.
     pub tampering: Tampering,
 }
 
-/// What is wrong with an entry.
+/// Kinds of damage and edits of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tampering {
-    /// It is not there.
+    /// The entry is missing.
     Missing,
-    /// It is not what was written there, or what was written before it has been changed together with its link.
+    /// The entry was changed, or an earlier entry was changed together with its link.
     Changed,
-    /// It is there, and the session ends before it.
+    /// The entry exists, but lies after the session's end.
     Unexpected,
-    /// It is not JSON, or the row it is packed in is damaged.
+    /// The entry is not JSON, or its packed row is damaged.
     Unreadable,
-    /// It is the last one, and its link is not the head of its session.
+    /// The last entry's link differs from the session's head.
     HeadChanged,
-    /// Its link is another than that which was kept elsewhere: it, or one before it, was rewritten with everything that follows.
+    /// The entry's link differs from the head that was kept outside: it or an earlier entry, with everything after it,
+    /// was rewritten.
     OtherHead,
-    /// A head was kept elsewhere, and the session is not chained any more.
+    /// A head was kept outside, but the session is no longer chained.
     Unchained,
 }
 
 impl SqliteJournal {
-    /// Looks at every entry of a session: that none is missing, and where it is chained that each is linked to the one before and the last is the head.
+    /// Checks that no entry of a session is missing. In a chained session, it also checks that each entry is linked to
+    /// the one before, and that the last link is the head.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if the file can't be read. What is wrong with the session is no error but a [`Finding`].
+    /// [`ReadError`] if the file can't be read. Damage to the session is a [`Finding`], not an error.
     pub async fn verify(&self, session: &SessionId) -> Result<Verification, ReadError> {
         self.verify_walk(Walk::new(session.clone(), None)).await
     }
 
-    /// As [`verify`](Self::verify), and that the session still goes through `head`, which was taken earlier and kept elsewhere. So it also finds out who has
-    /// rewritten a session as a whole, or taken it away.
+    /// Like [`verify`](Self::verify); also checks that the session still contains `head`, which was taken earlier and
+    /// kept outside. So it also detects that a whole session was rewritten or removed.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify).
+    /// Those of [`verify`](Self::verify).
     pub async fn verify_against(&self, head: &Head) -> Result<Verification, ReadError> {
         let kept = (head.seq().as_u64(), *head.hash());
         self.verify_walk(Walk::new(head.session().clone(), Some(kept))).await
     }
 
-    /// Verifies all sessions, one after the other.
+    /// Verifies all sessions, one by one.
     #[must_use = "streams do nothing unless polled"]
     pub fn verify_all(&self) -> BoxStream<'static, Result<Verification, ReadError>> {
         let all = All { after: 0, walk: None };
@@ -93,7 +95,7 @@ impl SqliteJournal {
         }))
     }
 
-    /// The head of a session, to be kept elsewhere. Nothing if it isn't chained or has no entries.
+    /// Returns a session's head, to be kept outside; `None` if the session isn't chained or has no entries.
     ///
     /// # Errors
     ///
@@ -123,12 +125,12 @@ impl SqliteJournal {
     }
 }
 
-/// How far a session has been verified. A step is a page, so that others can read in between.
+/// Position in a session's verification. Each step reads one page, so that other queries can run in between.
 struct Walk {
     session: SessionId,
     known: u64,
     link: Hash,
-    /// The place and the link that were kept elsewhere.
+    /// Number and link of the head that was kept outside.
     kept: Option<(u64, Hash)>,
 }
 
@@ -179,7 +181,7 @@ impl Walk {
         }))
     }
 
-    /// Goes on as far as the page is sound. What is wrong is wrong with the entry after the last that is known.
+    /// Checks the page's entries in order. A finding concerns the entry after the last sound one.
     fn follow(&mut self, page: &Page) -> Option<Tampering> {
         if self.kept.is_some() && page.head.is_none() && page.last > 0 {
             return Some(Tampering::Unchained);
@@ -198,7 +200,7 @@ impl Walk {
                 }
                 self.link = link;
             } else if raw.link.is_some() {
-                // It was chained once.
+                // A link shows that the session was chained before.
                 return Some(Tampering::Changed);
             } else if json::read::<IgnoredAny>(&raw.bytes).is_err() {
                 return Some(Tampering::Unreadable);
@@ -221,7 +223,7 @@ impl Walk {
     }
 }
 
-/// How far all sessions have been verified.
+/// Position in the verification of all sessions.
 struct All {
     after: i64,
     walk: Option<Walk>,

@@ -1,4 +1,4 @@
-//! A thread with a queue.
+//! A thread with a channel.
 
 use std::{
     io,
@@ -6,14 +6,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// A thread that works off what it is sent. Dropped, it lets the thread finish, and waits for it.
+/// A thread that processes its channel. The drop waits until the thread has finished.
 pub(crate) struct Worker<T> {
     queue: Option<Sender<T>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// Starts the thread. The queue that `run` is given ends when the worker is dropped.
+    /// Starts the thread. The channel that `run` receives closes when the worker is dropped.
     pub(crate) fn start(name: &str, run: impl FnOnce(Receiver<T>) + Send + 'static) -> io::Result<Self> {
         let (queue, received) = channel();
         let thread = thread::Builder::new()
@@ -25,7 +25,7 @@ impl<T: Send + 'static> Worker<T> {
         })
     }
 
-    /// Adds to the queue. What is sent to a thread that has ended is dropped.
+    /// Sends an item. If the thread has ended, the item is dropped.
     pub(crate) fn send(&self, item: T) {
         if let Some(queue) = &self.queue {
             let _ = queue.send(item);
@@ -36,7 +36,8 @@ impl<T: Send + 'static> Worker<T> {
 impl<T> Drop for Worker<T> {
     fn drop(&mut self) {
         self.queue = None;
-        // An answer can wake a task whose end drops the last handle: then this is the thread itself, and it ends without being waited for.
+        // An answer can wake a tokio task that drops the last handle on this thread itself, which must not wait for its
+        // own end.
         if let Some(thread) = self
             .thread
             .take_if(|thread| thread.thread().id() != thread::current().id())

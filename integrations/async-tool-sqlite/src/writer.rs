@@ -1,12 +1,14 @@
-//! The one thread that writes.
+//! The writer thread.
 //!
 //! # Invariants
 //!
-//! 1. All appends that wait, and all notes, are one transaction, so that they share one `fsync`. They are answered after the commit, never before.
-//! 2. An append that the fence refuses adds nothing to the transaction, so it harms none of the others. If a transaction fails, each of its appends is tried
-//!    again in one of its own, so that one that can't be written takes no other along.
-//! 3. Appends are written in the order in which they came, also those nobody waits for any more.
-//! 4. When the last handle is gone the thread writes what has come by then, gives up what its owner holds, and ends.
+//! 1. All waiting appends and notes are one transaction, so that they share one `fsync`. They are answered after the
+//!    commit, never before.
+//! 2. An append that the fence refuses adds nothing to the transaction, so the rest is unaffected. If a transaction
+//!    fails, each of its items is retried in its own transaction, so that one bad item doesn't fail the rest.
+//! 3. Appends are written in order of arrival, even if the caller is gone.
+//! 4. When the last handle is gone, the thread writes everything received so far, gives up its owner's sessions, and
+//!    ends.
 
 use std::{
     io,
@@ -28,27 +30,27 @@ use crate::{
     worker::Worker,
 };
 
-/// A group ends here also if more waits: it is memory, and time that the first of it waits.
+/// Limits of a group, which bound its memory and the wait of its first item.
 const MOST: usize = 4096;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// What the thread is asked to do.
+/// A command for the thread.
 pub(crate) enum Command {
     Append(Append),
     Keep(Keep),
     Change(Change),
-    /// Anything else, in a transaction of its own.
+    /// Any other work, in a transaction of its own.
     Run(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
-/// What goes into a group.
+/// An item of a group.
 enum Item {
     Append(Append),
     Keep(Keep),
     Change(Change),
 }
 
-/// What the thread works with.
+/// State of the thread.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
@@ -75,7 +77,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            // What can't be in the group comes right after it.
+            // A command that can't join the group runs directly after it.
             while let Some(command) = next.take() {
                 next = match command {
                     Command::Append(append) => self.write_group(Item::Append(append), commands),
@@ -88,16 +90,16 @@ impl Writer {
                 };
             }
             if renewed.elapsed() >= self.renew_every {
-                // One that fails is made up for by the next; others see that the process lives.
+                // The next renewal makes up for a failed one; the lock still shows that the process lives.
                 let _ = self.owner.renew(&self.connection, self.clock.now());
                 renewed = Instant::now();
             }
         }
-        // One that is not given up is found to be dead.
+        // If this fails, other owners find this one dead.
         let _ = self.owner.leave(&self.connection);
     }
 
-    /// Writes this and all that waits. Gives the command that ended the group.
+    /// Writes this item and all waiting ones. Returns the command that ended the group.
     fn write_group(&mut self, first: Item, commands: &Receiver<Command>) -> Option<Command> {
         let mut intake = Intake { commands, next: None };
         let (mut group, mut results) = (vec![first], Vec::new());
@@ -108,7 +110,7 @@ impl Writer {
                     item.answer(Ok(outcome));
                 }
             }
-            // The lock that wasn't to be had would not be had again and again.
+            // Retrying each item alone would only wait for the same lock again and again.
             Err(error) if is_busy(&error) => group.into_iter().for_each(|item| item.answer(Err(StoreError::Busy))),
             Err(_) => self.write_singly(group),
         }
@@ -126,7 +128,7 @@ impl Writer {
         }
     }
 
-    /// One transaction. What comes while it is being written goes along.
+    /// Writes the group in one transaction. Items that arrive meanwhile join it.
     fn attempt(
         &mut self,
         group: &mut Vec<Item>,
@@ -161,16 +163,17 @@ impl Writer {
     }
 }
 
-/// What comes for a group.
+/// Source of further items for a group.
 struct Intake<'a> {
     commands: &'a Receiver<Command>,
-    /// What can't be in a group. Nothing is taken behind it.
+    /// The command that can't join the group. No item behind it is taken.
     next: Option<Command>,
 }
 
 impl Intake<'_> {
-    /// What waits already. Nobody is waited for: those who were answered last come again while the next group is being written, and are the group after it. That they
-    /// be one group was tried, with a pause as that of `commit_delay` in PostgreSQL; but then nothing is decided while the disk works, and it was slower.
+    /// Takes the next waiting item, without waiting for more. Callers that were just answered send again during the
+    /// next group's write, and form the group after it. A pause to merge these groups, as PostgreSQL's `commit_delay`
+    /// makes, was tried. It was slower, because then no work is done during the disk write.
     fn take(&mut self) -> Option<Item> {
         if self.next.is_some() {
             return None;
@@ -207,7 +210,7 @@ impl Item {
         match self {
             Self::Append(append) => append.write(transaction, writing),
             Self::Keep(keep) => keep.write(transaction, writing),
-            // It has no fence, and keeps its outcome itself.
+            // A change has no fence, and stores its own outcome.
             Self::Change(change) => change.write(transaction, writing.now).map(|()| Ok(Seq::START)),
         }
     }

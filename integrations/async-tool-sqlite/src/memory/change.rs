@@ -10,10 +10,11 @@ use tokio::sync::oneshot;
 use super::{MemoryError, NewNote, NoteId, note::TAG_END, search::scope_number, words::indexed};
 use crate::{StoreError, schema::place};
 
-/// How many keys of notes are known: those of calls that are repeated were written a moment ago, or before the process was started anew.
+/// Number of note keys kept. A repeated call was first made a moment ago, or before the process restarted, so its key
+/// is recent.
 const KEYS: i64 = 65_536;
 
-/// What somebody wants changed, and who waits for it.
+/// A change request, with the channel for its answer.
 #[derive(Debug)]
 pub(crate) struct Change {
     scope: Arc<str>,
@@ -26,19 +27,19 @@ pub(crate) struct Change {
 pub(super) enum Request {
     Remember {
         note: NewNote,
-        /// How many notes the scope may have.
+        /// Maximum number of notes in the scope.
         most: u64,
-        /// How large the note may become.
+        /// Maximum size of the note, in bytes.
         most_bytes: usize,
     },
     Forget(NoteId),
 }
 
-/// What has become of it.
+/// Result of a change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Done {
     pub(super) id: NoteId,
-    /// Whether there is a note more or less.
+    /// True if a note was added or removed.
     pub(super) is_changed: bool,
 }
 
@@ -56,7 +57,7 @@ impl Change {
         }
     }
 
-    /// How much it adds to its group: the text, and its words once more.
+    /// Size that the change adds to its group, in bytes: the text, and its words once more.
     pub(crate) fn weight(&self) -> usize {
         match &self.request {
             Request::Remember { note, .. } => 2 * note.bytes() + 256,
@@ -64,7 +65,7 @@ impl Change {
         }
     }
 
-    /// Makes the change: all of it, or nothing. After an error the transaction is to be given up.
+    /// Makes the change as a whole or not at all. After an error, the caller must roll the transaction back.
     pub(crate) fn write(&mut self, transaction: &Connection, now: Timestamp) -> rusqlite::Result<()> {
         let outcome = match &self.request {
             Request::Remember { note, most, most_bytes } => {
@@ -76,7 +77,7 @@ impl Change {
         Ok(())
     }
 
-    /// Tells whoever waits, if anybody still does.
+    /// Sends the result to the caller, if it still waits.
     pub(crate) fn answer(self, written: Result<(), StoreError>) {
         let outcome = match written {
             Ok(()) => self.outcome.unwrap_or(Err(StoreError::Stopped.into())),
@@ -179,7 +180,7 @@ fn keep_key(transaction: &Connection, scope: i64, note: &NewNote, id: NoteId) ->
     Ok(())
 }
 
-/// The note of the same text is written again, with the tags of both as far as there is room for them.
+/// Updates the note with the same text: sets its time, and adds the new tags as far as they fit.
 fn touch(
     transaction: &Connection,
     scope: i64,

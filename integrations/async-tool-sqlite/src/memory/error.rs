@@ -1,4 +1,4 @@
-//! Why a note was not kept, found or forgotten.
+//! Errors of a memory.
 
 use std::{error::Error, fmt};
 
@@ -7,32 +7,33 @@ use async_tool_runtime::{ToolError, ToolErrorKind};
 use super::NoteId;
 use crate::StoreError;
 
-/// Why a note was not kept, found or forgotten. What it says is said so that a model can act on it.
+/// Failure to keep, find or forget a note. The message tells a model what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MemoryError {
     /// The note has no text.
     Empty,
-    /// The note is larger than notes of this memory may be ([`Memory::max_note_bytes`](super::Memory::max_note_bytes)).
+    /// The note is larger than this memory allows ([`Memory::max_note_bytes`](super::Memory::max_note_bytes)).
     TooLong {
-        /// What its text and its tags are, in bytes.
+        /// Size of its text and tags, in bytes.
         bytes: usize,
-        /// What they may be.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The scope has as many notes as it may have ([`Memory::max_notes`](super::Memory::max_notes)). Nothing was dropped for the new one.
+    /// The scope has reached its maximum number of notes ([`Memory::max_notes`](super::Memory::max_notes)). No old note
+    /// was dropped.
     TooMany {
-        /// How many it may have.
+        /// The limit.
         limit: u64,
     },
-    /// The host's filter let nothing of the note pass ([`Memory::with_filter`](super::Memory::with_filter)).
+    /// The host's filter refused the whole text ([`Memory::with_filter`](super::Memory::with_filter)).
     Refused,
-    /// There never was a note of this id in the scope.
+    /// The scope never had a note with this id.
     Unknown {
         /// The id.
         id: NoteId,
     },
-    /// The file could not be read or written.
+    /// The file can't be read or written.
     Store(StoreError),
 }
 
@@ -48,7 +49,8 @@ impl From<rusqlite::Error> for MemoryError {
     }
 }
 
-/// What the file's state is, is the operator's to know: the model is told that it isn't the call that is wrong.
+/// Hides the file's state from the model, because only the operator can act on it. The model learns that its call is
+/// not at fault.
 impl From<MemoryError> for ToolError {
     fn from(error: MemoryError) -> Self {
         match error {
@@ -67,17 +69,17 @@ impl From<MemoryError> for ToolError {
 impl fmt::Display for MemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("a note needs a text; say what is to be remembered"),
+            Self::Empty => f.write_str("a note needs text; say what to remember"),
             Self::TooLong { bytes, limit } => write!(
                 f,
-                "the note has {bytes} bytes, and a note may have {limit}; make it shorter, or several notes of it"
+                "the note has {bytes} bytes, and the limit is {limit}; shorten it, or split it into several notes"
             ),
             Self::TooMany { limit } => write!(
                 f,
-                "the memory is full: it has {limit} notes; forget some that are of no use any more, and try again"
+                "the memory is full: it has {limit} notes; forget notes that are no longer useful, and try again"
             ),
             Self::Refused => f.write_str("this may not be remembered"),
-            Self::Unknown { id } => write!(f, "there is no note {id}; take the id of one that was found"),
+            Self::Unknown { id } => write!(f, "there is no note {id}; use the id of a note that `recall` found"),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -86,7 +88,7 @@ impl fmt::Display for MemoryError {
 impl Error for MemoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // It speaks for itself.
+            // Its text is already this error's text.
             Self::Store(error) => error.source(),
             _ => None,
         }

@@ -15,13 +15,13 @@ use crate::{SqliteJournal, StoreError, stream::Pieces, writer::Command};
 type Filter = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 type ScopeOf = Arc<dyn Fn(&SessionId) -> String + Send + Sync>;
 
-/// An agent's long-term notes: what it wants to know in later conversations, found by its words.
+/// An agent's long-term notes for later conversations, found by their words.
 ///
-/// A memory is the notes of one scope, which names whose they are: a user, a project, an agent. Notes of one scope are never seen in another. Take the scope
-/// from what the host knows of the conversation, and never from what a model says.
+/// A memory holds the notes of one scope: a user, a project, an agent. Notes of one scope are never visible in another.
+/// Derive the scope from the host's own knowledge of the conversation, never from a model's output.
 ///
-/// Handles are cheap to clone, and keep the journal open. All handles of one scope see the same notes, also those of other processes; limits and filters are
-/// the handle's.
+/// Handles are cheap to clone, and keep the journal open. All handles of one scope see the same notes, also those of
+/// other processes. Limits and filters belong to the handle.
 ///
 /// ```
 /// use async_tool_sqlite::SqliteJournal;
@@ -41,26 +41,31 @@ type ScopeOf = Arc<dyn Fn(&SessionId) -> String + Send + Sync>;
 /// # }
 /// ```
 ///
-/// A model is given [`tools`](Self::tools) for it.
+/// Give a model the [`tools`](Self::tools) of the memory.
 ///
-/// # How notes are found
+/// # Search
 ///
-/// By their words and those of their tags, in any order. Case and accents are no difference ("muller" finds "Müller"), the beginning of a word is enough from
-/// three characters on, and English endings are no difference ("roasting" finds "roasted"). Chinese, Japanese, Thai and other scripts without spaces are found
-/// by any two characters or more that follow one another. Notes with all words are given, or, if there are none, those with any of them: first those that fit
-/// best (BM25), and of those that fit alike the newest. A query without a letter or a digit gives the newest notes. A query is never wrong: quotes, operators
-/// and signs in it mean nothing. Its first 1,024 bytes and 32 words are read.
+/// A search matches the words of notes and their tags, in any order:
 ///
-/// # What is kept
+/// - Case and accents are ignored ("muller" finds "Müller"), and so are English endings ("roasting" finds "roasted").
+/// - Three or more characters match the beginning of a word.
+/// - In Chinese, Japanese, Thai and other scripts without spaces, any two or more consecutive characters match.
+/// - The result has the notes with all words, or, if there are none, the notes with any of them. The best match is
+///   first (BM25); equal matches are sorted from new to old.
+/// - A query without a letter or a digit returns the newest notes.
+/// - No query is invalid: quotes, operators and signs have no meaning. Only the first 1,024 bytes and 32 words count.
 ///
-/// A note is durable when [`remember`](Self::remember) returns `Ok`, as an append of the journal is ([`Durability`](crate::Durability)). It is one statement
-/// more in the group of the appends that wait, so no append waits for an `fsync` of a note. Nothing is dropped to make room.
+/// # Durability
+///
+/// A note is durable when [`remember`](Self::remember) returns `Ok`, as an append is
+/// ([`Durability`](crate::Durability)). It joins the transaction of the waiting appends, so no append waits for a
+/// note's `fsync`. No note is dropped to make room.
 ///
 /// # Secrets
 ///
-/// Notes are what a model chose to write. [`Redact`](async_tool_runtime::agent::Redact) and sensitive arguments are about journals of sessions, and know nothing of notes; use
-/// [`with_filter`](Self::with_filter). A note that is [forgotten](Self::forget) is found by nobody from then on; its bytes are in the file until something else
-/// is written in their place.
+/// A model chooses the text of notes. [`Redact`](async_tool_runtime::agent::Redact) and sensitive arguments apply to
+/// journals of sessions, not to notes; use [`with_filter`](Self::with_filter). After [`forget`](Self::forget), no
+/// search finds a note, but its bytes stay in the file until they are overwritten.
 #[derive(Clone)]
 #[must_use]
 pub struct Memory {
@@ -73,7 +78,7 @@ pub struct Memory {
 }
 
 impl SqliteJournal {
-    /// The notes of a scope. It needs no session, and nothing is written for it before the first note.
+    /// Opens the memory of a scope. It needs no session, and writes nothing before the first note.
     pub fn memory(&self, scope: impl Into<Arc<str>>) -> Memory {
         Memory {
             journal: self.clone(),
@@ -86,25 +91,26 @@ impl SqliteJournal {
     }
 }
 
-/// How many notes an answer has at most, and how many bytes of text beyond the first.
+/// Limits of one result: number of notes, and bytes of text beyond the first note.
 const MOST_FOUND: usize = 100;
 const MOST_BYTES_FOUND: usize = 64 * 1024;
 
 impl Memory {
-    /// How many bytes the text and the tags of a note may have. Default: 4 KiB.
+    /// Limits the text and the tags of a note, in bytes. Default: 4 KiB.
     pub const fn max_note_bytes(mut self, bytes: usize) -> Self {
         self.max_note_bytes = bytes;
         self
     }
 
-    /// How many notes the scope may have; the next one is [refused](MemoryError::TooMany). Default: 10,000.
+    /// Limits the number of notes in the scope; a further note is [refused](MemoryError::TooMany). Default: 10,000.
     pub const fn max_notes(mut self, notes: u64) -> Self {
         self.max_notes = notes;
         self
     }
 
-    /// Passes the text and each tag of a note through a filter before they are written: what it gives is written in their place. A text of which it gives nothing is
-    /// [refused](MemoryError::Refused), and such a tag is left out. A second filter comes after the first. Default: none.
+    /// Filters the text and each tag of a note before they are written. The filter returns the replacement, or `None`
+    /// to refuse. A refused text [refuses the note](MemoryError::Refused); a refused tag is left out. Several filters
+    /// run in the order of their addition. Default: none.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -121,15 +127,15 @@ impl Memory {
         self
     }
 
-    /// Gives the scope in which the [tools](Self::tools) work, from the session that calls them: so one manager serves many users. It is asked for sessions of
-    /// sub-agents too. Default: the scope of this handle, for all sessions.
+    /// Sets the scope of the [tools](Self::tools) by the calling session, so that one manager serves many users. The
+    /// function is also called for sessions of sub-agents. Default: the scope of this handle, for all sessions.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
     /// # let journal = async_tool_sqlite::SqliteJournal::open(directory.path().join("sessions.db"))?;
     /// // Sessions are named "user/conversation" by this host.
-    /// let memory = journal.memory("nobody").with_session_scope(|session| {
-    ///     let (user, _) = session.as_str().split_once('/').unwrap_or(("nobody", ""));
+    /// let memory = journal.memory("unknown").with_session_scope(|session| {
+    ///     let (user, _) = session.as_str().split_once('/').unwrap_or(("unknown", ""));
     ///     user.to_owned()
     /// });
     /// # drop(memory);
@@ -140,22 +146,23 @@ impl Memory {
         self
     }
 
-    /// Whose notes these are.
+    /// The scope of these notes.
     #[must_use]
     pub fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// Keeps a note. The same text again is the same note, whose time becomes now, and which has the tags of both as far as there is room; so is the same
-    /// [key](NewNote::key).
+    /// Keeps a note. If the scope already has a note with this text, that note gets the current time, and the new tags as
+    /// far as they fit. If a note with this [key](NewNote::key) was written before, nothing is written, and its
+    /// id is returned.
     ///
     /// # Errors
     ///
-    /// [`MemoryError`]; nothing is written then.
+    /// [`MemoryError`]; then nothing is written.
     ///
     /// # Cancel safety
     ///
-    /// Once the future has been polled the note is written, if it is one that may be.
+    /// Once the future has been polled, the note is written, unless it is refused.
     pub async fn remember(&self, note: impl Into<NewNote>) -> Result<NoteId, MemoryError> {
         let note = self.filtered(note.into())?.tidy();
         if note.text.is_empty() {
@@ -170,7 +177,7 @@ impl Memory {
         Ok(done.id)
     }
 
-    /// Finds notes, at most `limit` and at most 100; beyond the first, at most 64 KiB of text.
+    /// Finds notes: at most `limit`, at most 100, and at most 64 KiB of text beyond the first.
     ///
     /// # Errors
     ///
@@ -194,27 +201,28 @@ impl Memory {
         Ok(found.await?)
     }
 
-    /// Takes a note away. Says whether it was still there.
+    /// Removes a note. Returns true if the note was still there.
     ///
     /// # Errors
     ///
-    /// [`MemoryError::Unknown`] if there never was such a note in this scope; [`MemoryError::Store`] if the file can't be written.
+    /// [`MemoryError::Unknown`] if the scope never had such a note; [`MemoryError::Store`] if the file can't be
+    /// written.
     ///
     /// # Cancel safety
     ///
-    /// Once the future has been polled the note is taken away.
+    /// Once the future has been polled, the note is removed.
     pub async fn forget(&self, id: NoteId) -> Result<bool, MemoryError> {
         Ok(self.change(Request::Forget(id)).await?.is_changed)
     }
 
-    /// All notes, in the order in which they were first written.
+    /// Streams all notes, in the order in which they were first written.
     #[must_use = "streams do nothing unless polled"]
     pub fn notes(&self) -> BoxStream<'static, Result<Note, ReadError>> {
         let start = (Arc::clone(&self.scope), 0);
         Box::pin(Pieces::new(&self.journal.shared, start, search::page))
     }
 
-    /// The memory in which the tools work that this session calls.
+    /// The memory for the tools that this session calls.
     pub(super) fn of_session(&self, session: &SessionId) -> Self {
         let mut memory = self.clone();
         if let Some(scope_of) = &self.scope_of {

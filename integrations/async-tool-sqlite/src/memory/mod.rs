@@ -2,15 +2,17 @@
 //!
 //! # Invariants
 //!
-//! 1. **A note is in one scope.** Its key in the table begins with the number of its scope, and so does every range that is searched. What another scope holds is
-//!    never read for an answer.
-//! 2. **A note and its words are one transaction.** So nothing is found that isn't there, and nothing is there that can't be found.
-//! 3. **A note is a statement in the group of the appends** ([`writer`](crate::writer)): it costs no `fsync` of its own, and one that is refused or fails harms
-//!    none of the others. What it adds is bounded by the size of a note.
-//! 4. **What is searched for is never syntax.** The expression is put together from words ([`query`]); no character of the model's is an operator.
-//! 5. **Nothing goes away by itself.** A full scope refuses notes, and says so.
+//! 1. **A note is in one scope.** Its key in the table begins with the number of its scope, and so does every searched
+//!    range. A search never reads another scope's notes.
+//! 2. **A note and its words are one transaction.** So every note can be found, and every search result exists.
+//! 3. **A note joins the group of the appends** ([`writer`](crate::writer)). It costs no `fsync` of its own, and a
+//!    refused or failed note doesn't affect the rest of the group. A note's limit bounds the added size.
+//! 4. **A query is never syntax.** The search expression is built from words ([`query`]); no character of the model's
+//!    text is an operator.
+//! 5. **Notes don't expire.** A full scope refuses further notes with an error.
 //!
-//! Absent on purpose: embeddings (words find what a model wrote itself, and need no other service), and ages at which notes expire (who wrote it knows better).
+//! Deliberately absent: embeddings, because words find what a model wrote itself and need no other service; and ages at
+//! which notes expire, because the writer knows better.
 
 mod change;
 mod error;

@@ -1,13 +1,13 @@
-//! A note, and what names it.
+//! Notes and their ids.
 
 use std::{error::Error, fmt, str::FromStr, sync::Arc};
 
 use async_tool_runtime::task::Timestamp;
 
-/// What is after each tag where they are stored; tags are in one line.
+/// Separator after each stored tag. Tags are single lines, so they can't contain it.
 pub(crate) const TAG_END: char = '\n';
 
-/// The number of a note in its scope, written `n1`, `n2`, …. It is never given again.
+/// The number of a note in its scope, written `n1`, `n2`, …. Numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NoteId(u32);
 
@@ -16,7 +16,7 @@ impl NoteId {
         Self(number)
     }
 
-    /// The number alone.
+    /// The bare number.
     #[must_use]
     pub const fn as_u32(self) -> u32 {
         self.0
@@ -42,7 +42,7 @@ impl FromStr for NoteId {
     }
 }
 
-/// A text is no id of a note.
+/// Error for a text that is not a note's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseNoteIdError(());
 
@@ -54,7 +54,7 @@ impl fmt::Display for ParseNoteIdError {
 
 impl Error for ParseNoteIdError {}
 
-/// A note that is to be kept. A text alone is one: `memory.remember("likes tea")`.
+/// A note to keep. A plain text converts to one: `memory.remember("likes tea")`.
 ///
 /// ```
 /// use async_tool_sqlite::NewNote;
@@ -71,7 +71,7 @@ pub struct NewNote {
 }
 
 impl NewNote {
-    /// A note of this text. Space around it is taken off.
+    /// Makes a note with this text. Surrounding whitespace is removed.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -80,20 +80,20 @@ impl NewNote {
         }
     }
 
-    /// Words by which it is found beside those of its text. Default: none.
+    /// Sets words that find the note besides those of its text. Default: none.
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
         self.tags = tags.into_iter().map(Into::into).collect();
         self
     }
 
-    /// What makes it the same if it is written again: one key is one note of its scope, whatever its text, also if it was forgotten in the meantime. The last
-    /// 65,536 keys of a file are known. Default: none.
+    /// Sets the key that identifies a repeated write. A second note with this key in the scope is not written, whatever
+    /// its text, even if the first was forgotten. A file keeps its last 65,536 keys. Default: none.
     pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Without space around text and tags, each tag in one line and once.
+    /// Removes whitespace around text and tags, line breaks in tags, and repeated tags.
     pub(crate) fn tidy(mut self) -> Self {
         self.text = self.text.trim().to_owned();
         let mut tags = Vec::<String>::new();
@@ -107,7 +107,7 @@ impl NewNote {
         self
     }
 
-    /// What its text and its tags are, with an end for each tag.
+    /// Size of its text and tags, in bytes, with one separator per tag.
     pub(crate) fn bytes(&self) -> usize {
         self.text.len() + self.tags.iter().map(|tag| tag.len() + 1).sum::<usize>()
     }
@@ -119,28 +119,28 @@ impl<T: Into<String>> From<T> for NewNote {
     }
 }
 
-/// A note that is kept.
+/// A kept note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Note {
-    /// What names it in its scope.
+    /// The note's id in its scope.
     pub id: NoteId,
-    /// What it says.
+    /// The note's text.
     pub text: String,
-    /// Words by which it is found beside those of its text.
+    /// Words that find the note besides those of its text.
     pub tags: Vec<String>,
-    /// When it was first written, by the clock of the machine.
+    /// Time of the first write, by the machine's clock.
     pub written: Timestamp,
-    /// When it was last written: the same text again is the same note.
+    /// Time of the last write: writing the same text again updates the note.
     pub touched: Timestamp,
 }
 
-/// A note that was found.
+/// A found note.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Recalled {
     /// The note.
     pub note: Note,
-    /// How well it fits (BM25, more is better), to be compared within one answer only. Zero where nothing was asked for by its words.
+    /// Quality of the match (BM25, more is better). Compare it only within one result. Zero if the query had no words.
     pub score: f64,
 }

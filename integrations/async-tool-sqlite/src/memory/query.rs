@@ -1,27 +1,28 @@
-//! What is searched for, as an expression of FTS5: <https://www.sqlite.org/fts5.html#full_text_query_syntax>.
+//! Translation of a query to an expression of FTS5: <https://www.sqlite.org/fts5.html#full_text_query_syntax>.
 //!
-//! Whatever a model writes is words, and never syntax: each is put between quotes, and nothing between them comes from the model.
+//! A model's text is always words, never syntax: each word is quoted, and its own quotes are removed.
 
 use super::words::{Run, pairs, runs};
 
-/// How much of a query is read: more words than these only make a search slow.
+/// Limits of a query. Further words would only slow the search down.
 const MOST_BYTES: usize = 1024;
 const MOST_TERMS: usize = 32;
 
-/// From how many characters on the beginning of a word is enough: shorter ones begin too many. A syllable of Hangul is one, and says as much as three.
+/// Length from which the beginning of a word matches; shorter beginnings match too many words. A Hangul syllable counts
+/// as three characters, because it says as much.
 const PREFIX: usize = 3;
 
-/// The expressions for what somebody searches for.
+/// The expressions for one query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Query {
-    /// Notes that have all of it.
+    /// Matches notes with all words.
     pub(super) all: String,
-    /// Notes that have some of it.
+    /// Matches notes with any word.
     pub(super) any: String,
 }
 
 impl Query {
-    /// Nothing if there is no letter and no digit in it.
+    /// Translates a query; `None` if it has no letter and no digit.
     pub(super) fn new(text: &str) -> Option<Self> {
         let text = beginning(text);
         let (mut all, mut any) = (Vec::new(), Vec::new());
@@ -35,7 +36,7 @@ impl Query {
                     }
                     Run::Unspaced(run) if run.contains(char::is_alphanumeric) => {
                         let phrase: Vec<&str> = pairs(run).take(MOST_TERMS).collect();
-                        // One character begins the pair that it is in.
+                        // A single character is the beginning of its pair.
                         let star = if run.chars().nth(1).is_none() { "*" } else { "" };
                         add(&mut all, format!("\"{}\"{star}", phrase.join(" ")));
                         for pair in phrase {
@@ -53,7 +54,7 @@ impl Query {
     }
 }
 
-/// As much of a query as is read, in whole characters.
+/// The part of a query that is read, in whole characters.
 fn beginning(text: &str) -> &str {
     let end = text.char_indices().map(|(at, character)| at + character.len_utf8());
     let end = end.take_while(|end| *end <= MOST_BYTES).last();
@@ -66,10 +67,10 @@ fn add(terms: &mut Vec<String>, term: String) {
     }
 }
 
-/// A word between quotes. What it is of several tokens (an address, a date) is a phrase of them.
+/// A quoted word. If it consists of several tokens (an address, a date), FTS5 searches for them as a phrase.
 fn spaced(word: &str) -> String {
     let word = word.replace('"', " ");
-    // Signs of ASCII only: what of the rest is part of a word, the index knows.
+    // Only ASCII punctuation is trimmed; the index decides which other characters belong to words.
     let word = word.trim_matches(|character: char| character.is_ascii_punctuation() || character == ' ');
     let letters = |character| {
         if matches!(character, '\u{AC00}'..='\u{D7A3}') {
@@ -82,7 +83,8 @@ fn spaced(word: &str) -> String {
     if length < PREFIX {
         return format!("\"{word}\"");
     }
-    // Porter's stem of a word ends in `i` where the word ends in `y`, which is the beginning of no longer word: "deploy" would not find "deployment".
+    // For a word that ends in `y`, Porter's stem ends in `i` and begins no longer word: "deploy" would not find
+    // "deployment".
     match word.strip_suffix(['y', 'Y']) {
         Some(stem) if length > PREFIX + 1 => format!("(\"{word}\"* OR \"{stem}\"*)"),
         _ => format!("\"{word}\"*"),

@@ -1,4 +1,4 @@
-//! What is read of a memory.
+//! Reading and searching a memory.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::{
     stream::{Piece, Pieces},
 };
 
-/// The notes of one scope, without the notes.
+/// Summary of a scope, without its notes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemorySummary {
-    /// Whose notes these are.
+    /// The scope's name.
     pub scope: Arc<str>,
-    /// How many there are.
+    /// Number of its notes.
     pub notes: u64,
 }
 
 impl SqliteJournal {
-    /// The scopes that have had notes, in the order of their first ones.
+    /// Streams the scopes that ever had notes, in the order of their first notes.
     #[must_use = "streams do nothing unless polled"]
     pub fn memories(&self) -> BoxStream<'static, Result<MemorySummary, ReadError>> {
         Box::pin(Pieces::new(&self.shared, 0, |connection, after| {
@@ -33,7 +33,7 @@ impl SqliteJournal {
     }
 }
 
-/// How many rows are read at a time.
+/// Number of rows read at a time.
 const PAGE: i64 = 256;
 
 fn summaries(connection: &Connection, after: i64) -> Result<Piece<i64, MemorySummary>, StoreError> {
@@ -54,7 +54,7 @@ fn summaries(connection: &Connection, after: i64) -> Result<Piece<i64, MemorySum
     Ok(piece)
 }
 
-/// The number of a scope that has had notes.
+/// The number of a scope; `None` if it never had notes.
 pub(super) fn scope_number(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT number FROM scopes WHERE name = ?1")?
@@ -62,7 +62,7 @@ pub(super) fn scope_number(connection: &Connection, name: &str) -> rusqlite::Res
         .optional()
 }
 
-/// Some notes after one, in the order in which they were written.
+/// Reads some notes after the given one, in order of their first write.
 pub(super) fn page(connection: &Connection, (scope, after): (Arc<str>, u32)) -> Piece<(Arc<str>, u32), Note> {
     run_piece(read_page(connection, scope, after))
 }
@@ -84,7 +84,8 @@ fn read_page(connection: &Connection, name: Arc<str>, after: u32) -> Result<Piec
     Ok(piece)
 }
 
-/// The notes that fit best: those with all that is asked for, or, if there is none, those with some of it. The newest if nothing is asked for.
+/// Finds the best matches: notes with all words, or, if there are none, notes with any word. Without words, the newest
+/// notes.
 pub(super) fn recall(
     connection: &Connection,
     scope: &str,
@@ -132,7 +133,7 @@ fn newest(connection: &Connection, range: (i64, i64), limit: usize, bytes: usize
     within(rows, bytes)
 }
 
-/// The first, and as many of those after it as have room.
+/// Takes the first row, and as many further rows as fit.
 fn within(rows: impl Iterator<Item = rusqlite::Result<Recalled>>, most: usize) -> rusqlite::Result<Vec<Recalled>> {
     let (mut found, mut bytes) = (Vec::new(), 0);
     for row in rows {
@@ -146,7 +147,7 @@ fn within(rows: impl Iterator<Item = rusqlite::Result<Recalled>>, most: usize) -
     Ok(found)
 }
 
-/// The number of the scope, if there is anything of it to be read.
+/// The number of the scope; `None` if it has no notes to read.
 fn readable(connection: &Connection, scope: &str) -> rusqlite::Result<Option<i64>> {
     if has_notes(connection)? {
         scope_number(connection, scope)
@@ -155,7 +156,7 @@ fn readable(connection: &Connection, scope: &str) -> rusqlite::Result<Option<i64
     }
 }
 
-/// A file that was never opened for writing by this version has no tables for notes, and so no notes.
+/// True if the file has tables for notes. A file that this version never opened for writing has none.
 fn has_notes(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection
         .prepare_cached("PRAGMA user_version")?

@@ -1,4 +1,4 @@
-//! The tools with which a model remembers, recalls and forgets.
+//! Tools with which a model remembers, recalls and forgets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Memory, NewNote, NoteId, Recalled};
 
-/// How much a model is shown for one query: it pays for each byte with every turn that follows.
+/// Limits of one result, because every later turn pays for each of its bytes.
 const MOST_FOUND: usize = 10;
 const MOST_BYTES_FOUND: usize = 8 * 1024;
 
-/// A lock that another process keeps, or a disk that is full for a moment.
+/// Attempts per call. A retry helps against a lock of another process or a disk that is full for a moment.
 const TRIES: u32 = 3;
 
-/// How long a model waits for what it can't go on without, where the disk hangs.
+/// Maximum time that a turn waits for a result, in case the disk hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize, JsonSchema)]
@@ -57,7 +57,8 @@ struct Found {
     notes: Vec<Shown>,
 }
 
-/// A note as a model sees it. Not its score: the order says it, and a number would be taken for more than it is.
+/// A note in the form that a model sees. The score is left out: the order shows it, and a model would read too much
+/// into a number.
 #[derive(Serialize)]
 struct Shown {
     id: String,
@@ -73,7 +74,8 @@ struct Forgotten {
 }
 
 impl Memory {
-    /// The three tools: [`remember`](Self::remember_tool), [`recall`](Self::recall_tool) and [`forget`](Self::forget_tool).
+    /// Returns the three tools: [`remember`](Self::remember_tool), [`recall`](Self::recall_tool) and
+    /// [`forget`](Self::forget_tool).
     ///
     /// ```
     /// use async_tool_runtime::AsyncToolManager;
@@ -86,7 +88,8 @@ impl Memory {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A manager's tools are for all of its sessions; [`with_session_scope`](Self::with_session_scope) gives each session its own scope.
+    /// A manager's tools serve all its sessions; [`with_session_scope`](Self::with_session_scope) gives each session
+    /// its own scope.
     #[must_use]
     pub fn tools(&self) -> Vec<Arc<dyn Tool>> {
         vec![
@@ -96,13 +99,17 @@ impl Memory {
         ]
     }
 
-    /// `remember`: keeps a note, in the background.
+    /// Makes `remember`, which keeps a note in the background.
     ///
-    /// The call is acknowledged when the turn ends, and nobody waits for the disk. What became of it is [told silently](DeliveryPolicy::Silent), with whatever
-    /// turn comes next: a note wakes no model. (With [`AckPolicy::Eager`](async_tool_runtime::agent::AckPolicy::Eager) the model goes on after its calls have been
-    /// acknowledged, as after all calls; with [`Deferred`](async_tool_runtime::agent::AckPolicy::Deferred) a turn that ends with notes is the last one. A batch,
-    /// [`run_to_completion`](async_tool_runtime::AsyncAgent::run_to_completion), ends with nothing untold, so it tells the model.) The effect is idempotent,
-    /// and the key of the note is that of the task: a call that is repeated after a failure or a crash writes one note.
+    /// The call is acknowledged when the turn ends, so no turn waits for the disk. Its result is [delivered
+    /// silently](DeliveryPolicy::Silent), with the next message: a note wakes no model. The effect is idempotent, and
+    /// the note's key is the task's key. So a call that is repeated after a failure or a crash writes one note.
+    ///
+    /// With [`AckPolicy::Eager`](async_tool_runtime::agent::AckPolicy::Eager), the model goes on after the
+    /// acknowledgement, as after all calls. With [`Deferred`](async_tool_runtime::agent::AckPolicy::Deferred), a turn
+    /// that ends with notes is the last one. A batch,
+    /// [`run_to_completion`](async_tool_runtime::AsyncAgent::run_to_completion), delivers all results before it ends,
+    /// so there the model sees the result.
     pub fn remember_tool(&self) -> FunctionTool {
         let memory = self.clone();
         FunctionTool::new(
@@ -124,8 +131,8 @@ impl Memory {
         .retry(RetryPolicy::new(TRIES))
     }
 
-    /// `recall`: finds notes, at most 10 and, beyond the first, 8 KiB of text. The turn waits for them, for 10 s at most: a model that asks what it knows can't
-    /// go on without.
+    /// Makes `recall`, which finds notes: at most 10, and at most 8 KiB of text beyond the first. The turn waits for
+    /// them, for 10 s at most, because the model needs them to go on.
     pub fn recall_tool(&self) -> FunctionTool {
         let memory = self.clone();
         FunctionTool::new(
@@ -149,7 +156,8 @@ impl Memory {
         .retry(RetryPolicy::new(TRIES).with_total(PATIENCE))
     }
 
-    /// `forget`: takes a note away. The turn waits for it, for 10 s at most, so that the model doesn't say what isn't so. A note that is forgotten already is no error.
+    /// Makes `forget`, which removes a note. The turn waits for it, for 10 s at most, so that the model doesn't claim a
+    /// removal that failed. Forgetting a note again is no error.
     pub fn forget_tool(&self) -> FunctionTool {
         let memory = self.clone();
         FunctionTool::new(
@@ -185,7 +193,7 @@ impl Shown {
     }
 }
 
-/// How old something is, as people say it.
+/// An age in its largest unit, in words.
 fn age(age: Duration) -> String {
     let minutes = age.as_secs() / 60;
     let (number, unit) = match minutes {

@@ -1,19 +1,20 @@
-//! Where a word begins, in scripts that put no space between words.
+//! Splitting of text in scripts without spaces between words.
 //!
-//! SQLite's `unicode61` takes a run of letters for a word, so a Japanese sentence is one. Its `trigram` was tried, and finds nothing by fewer than three
-//! characters, which most words of Chinese and Japanese have. So such runs are cut into pairs that overlap, as Lucene's `CJKAnalyzer` does: 東京都 is 東京, 京都 and
-//! 都. Whatever two characters are searched for are a pair, and longer runs are pairs one after the other. All else is left to `unicode61`.
+//! SQLite's `unicode61` treats a run of letters as a word, so a Japanese sentence is one word. Its `trigram` was tried,
+//! but it finds nothing by fewer than three characters, and most words of Chinese and Japanese are shorter. So such
+//! runs are cut into overlapping pairs, as Lucene's `CJKAnalyzer` does: 東京都 is 東京, 京都 and 都. A query of two characters
+//! is a pair, and a longer query is consecutive pairs. All other text is left to `unicode61`.
 
 /// A run of characters of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Run<'a> {
-    /// Words are between spaces.
+    /// Spaces separate the words.
     Spaced(&'a str),
-    /// Words follow one another.
+    /// Words follow one another without spaces.
     Unspaced(&'a str),
 }
 
-/// The runs of a text, one after the other.
+/// Splits a text into its runs, in order.
 pub(super) fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -29,7 +30,7 @@ pub(super) fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
     })
 }
 
-/// The overlapping pairs of a run; of one character, the character.
+/// The overlapping pairs of a run, or its only character.
 pub(super) fn pairs(run: &str) -> impl Iterator<Item = &str> {
     let starts: Vec<usize> = run.char_indices().map(|(at, _)| at).chain([run.len()]).collect();
     let width = 2.min(starts.len() - 1);
@@ -37,14 +38,14 @@ pub(super) fn pairs(run: &str) -> impl Iterator<Item = &str> {
     (0..count).map(move |at| &run[starts[at]..starts[at + width]])
 }
 
-/// The text as it is given to the index.
+/// The text in the form for the index.
 pub(super) fn indexed(text: &str) -> String {
     let mut indexed = String::with_capacity(text.len());
     for run in runs(text) {
         match run {
             Run::Spaced(run) => indexed.push_str(run),
             Run::Unspaced(run) => {
-                // The last character alone, so that each of them begins something that is found.
+                // The last character is added alone, so that each character begins an indexed token.
                 let last = run.char_indices().next_back().map_or("", |(at, _)| &run[at..]);
                 let last = (last.len() < run.len()).then_some(last);
                 for pair in pairs(run).chain(last) {
@@ -58,7 +59,8 @@ pub(super) fn indexed(text: &str) -> String {
     indexed
 }
 
-/// Scripts without spaces: Chinese, Japanese, Thai, Lao, Burmese, Khmer. Korean has spaces, and what follows a word there is found as its beginning.
+/// True for scripts without spaces: Chinese, Japanese, Thai, Lao, Burmese, Khmer. Korean has spaces, and its endings
+/// follow the word, so the beginning of the word still matches.
 const fn is_unspaced(character: char) -> bool {
     matches!(character,
         '\u{0E00}'..='\u{0EFF}'

@@ -1,4 +1,4 @@
-//! What every journal does.
+//! Behaviour of every journal.
 
 use async_tool_runtime::{
     Journal as _,
@@ -64,7 +64,7 @@ async fn reading_begins_after_the_entry_that_is_named() {
         let seqs = seqs.into_iter().map(|(seq, _)| seq);
         assert!(seqs.eq(after.saturating_add(1)..=1000), "after {after}");
     }
-    assert_eq!(read(&journal, "nobody").await, []);
+    assert_eq!(read(&journal, "unknown").await, []);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_snapshot_ahead_of_the_entries_is_never_given() {
         .await
         .unwrap();
     assert_eq!(journal.snapshot(&a).await.unwrap().unwrap().state, [2]);
-    // As after a restore of an older copy of the table, or an edit.
+    // The state after a restored older copy of the table, or an edit.
     drop(journal);
     let file = rusqlite::Connection::open(place.path()).unwrap();
     file.execute("UPDATE snapshots SET seq = 7", []).unwrap();

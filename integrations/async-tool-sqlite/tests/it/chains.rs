@@ -1,4 +1,4 @@
-//! What somebody who edits the file can't hide.
+//! Edits of the file that a chain detects.
 
 use async_tool_runtime::{Journal as _, journal::Seq};
 use async_tool_sqlite::{Head, SqliteJournal, Tampering};
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::fixture::{Place, closed, messages, read, session, write};
 
-/// A file with a chained session of 10 entries, and one beside it; packed or not.
+/// A file with a chained session of 10 entries, packed or not, and a second session.
 async fn chained(is_packed: bool) -> (Place, Head) {
     let place = Place::new();
     let journal = SqliteJournal::builder(place.path()).hash_chain(true).open().unwrap();
@@ -35,7 +35,7 @@ async fn found(place: &Place) -> Option<(u64, Tampering)> {
         .map(|finding| (finding.seq.as_u64(), finding.tampering))
 }
 
-/// What is found after this was done to the file.
+/// Returns the finding after this edit of the file.
 async fn after(edit: &str) -> Option<(u64, Tampering)> {
     let (place, _) = chained(false).await;
     let file = Connection::open(place.path()).unwrap();
@@ -149,7 +149,7 @@ async fn damage_of_a_packed_row_is_found_wherever_it_is() {
 #[tokio::test]
 async fn a_session_that_was_written_anew_as_a_whole_is_found_by_a_head_that_was_kept() {
     let (place, head) = chained(false).await;
-    // Somebody with all that this crate knows: the session is taken away, and written again with one word changed.
+    // An editor who knows this crate removes the session, and writes it again with one word changed.
     let file = Connection::open(place.path()).unwrap();
     file.execute_batch("DELETE FROM entries WHERE session = 1; DELETE FROM sessions WHERE number = 1")
         .unwrap();
@@ -217,7 +217,7 @@ async fn a_head_is_read_from_the_text_it_was_written_as() {
         assert!(wrong.parse::<Head>().is_err(), "{wrong}");
     }
     let journal = place.open();
-    assert_eq!(journal.head(&session("nobody")).await.unwrap(), None);
-    assert_eq!(journal.verify(&session("nobody")).await.unwrap().entries, 0);
+    assert_eq!(journal.head(&session("unknown")).await.unwrap(), None);
+    assert_eq!(journal.verify(&session("unknown")).await.unwrap().entries, 0);
     assert_eq!(journal.verify_all().count().await, 2);
 }

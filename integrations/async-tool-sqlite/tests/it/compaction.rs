@@ -1,4 +1,4 @@
-//! Closed sessions, packed.
+//! Compaction of closed sessions.
 
 use async_tool_runtime::{
     Journal as _,
@@ -9,7 +9,7 @@ use futures_util::{TryStreamExt as _, future::join_all};
 
 use crate::fixture::{Place, closed, messages, names, read, read_after, session, write};
 
-/// Entries that take some room.
+/// Entries of some size.
 fn long(count: u64) -> Vec<Entry> {
     (0..count)
         .map(|number| Entry::UserMessage {

@@ -1,4 +1,4 @@
-//! Many at once.
+//! Many concurrent appends.
 
 use std::task::{Context, Waker};
 
@@ -82,7 +82,7 @@ async fn an_append_whose_future_is_dropped_is_written_as_a_whole_or_not_at_all()
         let entries = messages(0, 7);
         let mut append = journal.append(&session, Seq::START, &entries);
         if number % 2 == 0 {
-            // Once: it has been handed to the thread, and nobody waits for what becomes of it.
+            // A single poll hands the append to the thread; its result is never awaited.
             let _ = append.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }
     }
@@ -127,7 +127,7 @@ async fn a_full_disk_takes_nothing_along_and_the_journal_goes_on_when_there_is_s
     };
     assert!(matches!(refused, AppendError::Unavailable(_)), "{refused:?}");
     assert!(why(&refused).contains("there is no space left"), "{}", why(&refused));
-    // One that fits goes through, also when it is in a group with one that doesn't.
+    // A small append succeeds, even in a group with one that is too large.
     let (small, large) = tokio::join!(write(&journal, "a", 10, 0), write(&journal, "b", written, 5000));
     assert_eq!(small.unwrap(), 10);
     assert!(matches!(large, Err(AppendError::Unavailable(_))));

@@ -1,4 +1,4 @@
-//! What every journal must do, as the runtime states it.
+//! The runtime's conformance suite for journals.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use async_tool_sqlite::SqliteJournal;
 
 use crate::fixture::Place;
 
-/// A directory, and whether its sessions are chained.
+/// A directory, and true if its sessions are chained.
 struct Store(Place, bool);
 
 impl JournalStore for Store {

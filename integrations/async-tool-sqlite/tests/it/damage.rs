@@ -1,7 +1,7 @@
-//! What is left of a file when the machine stops in the middle of a write.
+//! Contents of a file after the machine stopped in the middle of a write.
 //!
-//! What is promised: what was written to the log before the damage is there, transaction by transaction. A transaction is a group of whole appends. So of each session a
-//! beginning is left, in whole appends, and of the damaged log at most the beginning: nothing after the damage comes back, and nothing is made up.
+//! Guarantee: all transactions in the log before the damage remain. A transaction is a group of whole appends. So the
+//! first appends of each session remain, each whole. No data after the damage comes back, and none is invented.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -17,10 +17,10 @@ use crate::fixture::{Place, messages, names, read, session, write};
 
 const SESSIONS: u64 = 5;
 
-/// After which entries each session's appends ended.
+/// For each session, the last entry of each append.
 type Ends = BTreeMap<String, Vec<u64>>;
 
-/// A journal whose log holds everything since its first append, and the length of the log after each append.
+/// A journal whose log holds all its writes, with the log's length after each append.
 struct Torn {
     place: Place,
     ends: Ends,
@@ -59,7 +59,8 @@ async fn torn() -> Torn {
 }
 
 impl Torn {
-    /// Opens what is left of the log, and checks that it is a beginning which holds at least what was written before `sound` bytes.
+    /// Opens the journal with this damaged log. Checks that it holds a beginning of all appends, with at least the
+    /// first `sound` bytes of the log.
     fn check(&self, runtime: &Runtime, log: &[u8], sound: u64) {
         let place = Place::new();
         fs::copy(self.place.path(), place.path()).unwrap();
@@ -79,7 +80,7 @@ impl Torn {
                 assert_eq!((verification.finding, verification.entries), (None, last));
                 found.insert(name, last);
             }
-            // Appends were made one after the other, so what is left is the beginning of all appends and not only of each session's.
+            // The appends were made one by one, so the rest is a beginning of all appends, not only of each session's.
             let mut is_over = false;
             for (length, name, last) in &self.lengths {
                 let is_there = found.get(name).is_some_and(|found| found >= last);
@@ -93,7 +94,7 @@ impl Torn {
                 );
                 is_over |= !is_there;
             }
-            // And it goes on from there.
+            // New appends continue from there.
             let last = found.get("session 0").copied().unwrap_or(0);
             assert_eq!(write(&journal, "session 0", last, 2).await.unwrap(), last + 2);
             let a_new = journal.append(&session("new"), Seq::START, &messages(0, 1)).await;
@@ -121,7 +122,8 @@ fn of_a_log_that_is_cut_or_damaged_anywhere_a_beginning_in_whole_appends_is_left
         } else {
             damaged[at] ^= 1 << bit;
         }
-        // A damaged header of the log is the end of all of it. One byte of it says only by which number the file goes; the rest is under its checksum.
+        // A damaged header invalidates the whole log. All of it is under its checksum, except one byte of the file's
+        // number.
         torn.check(&runtime, &damaged, if at < 32 { 0 } else { at as u64 });
     });
 }

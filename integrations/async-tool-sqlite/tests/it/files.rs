@@ -1,4 +1,4 @@
-//! What is opened, and what is refused.
+//! Files that are opened, and files that are refused.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use async_tool_sqlite::{Durability, OpenCheck, OpenError, SqliteJournal};
 
 use crate::fixture::{Place, messages, names, read, read_after, why, write};
 
-/// Opens in every way, and gives the first refusal. Whatever is there must be as it was.
+/// Opens the file in every way, and returns the first error. All existing files must stay unchanged.
 #[track_caller]
 fn refusal(place: &Place) -> OpenError {
     let contents = |place: &Place| -> Vec<_> {
@@ -24,7 +24,7 @@ fn refusal(place: &Place) -> OpenError {
         std::mem::discriminant(&also),
         "{also}"
     );
-    // What SQLite makes to read: notes on who reads, and a log with nothing in it.
+    // SQLite makes an empty log and a file of read marks to read.
     let is_data = |(contents, name): &(Vec<u8>, String)| {
         !(name.ends_with("-shm") || name.ends_with("-wal") && contents.is_empty())
     };
@@ -62,7 +62,7 @@ fn a_file_of_something_else_is_refused() {
         &b"x"[..],
         b"SQLite format 3\0",
         &[0; 5000],
-        "a letter to somebody\n".repeat(500).as_bytes(),
+        "a letter to a friend\n".repeat(500).as_bytes(),
     ] {
         let place = Place::new();
         fs::write(place.path(), contents).unwrap();
@@ -82,7 +82,7 @@ fn a_database_of_another_program_is_refused() {
     assert!(
         refused
             .to_string()
-            .ends_with("sessions.db is not a journal, and is left as it is; give another path")
+            .ends_with("sessions.db is not a journal, and was left unchanged; give another path")
     );
 }
 
@@ -96,7 +96,7 @@ async fn a_file_of_a_later_version_is_refused_also_if_the_version_is_in_the_log_
         let file = rusqlite::Connection::open(place.path()).unwrap();
         file.execute_batch("PRAGMA user_version = 1000").unwrap();
         if is_in_log {
-            // As after a crash: there is a log, and nobody has it open.
+            // The state after a crash: a log exists, but no process has it open.
             let copy = Place::new();
             for name in ["sessions.db", "sessions.db-wal"] {
                 fs::copy(place.file(name), copy.file(name)).unwrap();
@@ -138,13 +138,13 @@ async fn a_damaged_journal_is_refused() {
     write(&journal, "a", 0, 1000).await.unwrap();
     drop(journal);
     let mut contents = fs::read(place.path()).unwrap();
-    // The entries are behind the tables that are empty.
+    // The entries lie behind the empty tables.
     let entries = contents.len() / 4 * 3;
     contents[entries..entries + 8192].fill(0x5A);
     fs::write(place.path(), contents).unwrap();
     let refused = refusal(&place);
     assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused}");
-    // Who wants to save what there is can look without the check.
+    // Without the check, the rest of a damaged file can still be read.
     let journal = SqliteJournal::builder(place.path())
         .check(OpenCheck::None)
         .open_read_only()

@@ -1,4 +1,4 @@
-//! What the tests write, and where.
+//! Directories, entries and helpers for the tests.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use async_tool_sqlite::SqliteJournal;
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
 
-/// A directory with room for a journal.
+/// A temporary directory for a journal.
 pub(crate) struct Place {
     directory: TempDir,
 }
@@ -35,7 +35,7 @@ impl Place {
         SqliteJournal::open(self.path()).unwrap()
     }
 
-    /// The names of all files, in order.
+    /// The names of all files, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.directory.path()).unwrap();
         let mut names: Vec<_> = files
@@ -50,7 +50,7 @@ pub(crate) fn session(name: &str) -> SessionId {
     SessionId::new(name)
 }
 
-/// The entry that is the `number`th of the session.
+/// The entry with this number.
 pub(crate) fn message(number: u64) -> Entry {
     Entry::UserMessage {
         text: format!("message {number}"),
@@ -58,7 +58,7 @@ pub(crate) fn message(number: u64) -> Entry {
     }
 }
 
-/// The entries after `after`, as many as asked for.
+/// `count` entries after `after`.
 pub(crate) fn messages(after: u64, count: u64) -> Vec<Entry> {
     (after + 1..=after + count).map(message).collect()
 }
@@ -69,7 +69,7 @@ pub(crate) fn closed() -> Entry {
     }
 }
 
-/// Adds `count` messages after `after`.
+/// Appends `count` messages after `after`.
 pub(crate) async fn write(journal: &SqliteJournal, name: &str, after: u64, count: u64) -> Result<u64, AppendError> {
     let entries = messages(after, count);
     let last = journal.append(&session(name), Seq::new(after), &entries).await;
@@ -103,7 +103,7 @@ pub(crate) async fn names(journal: &SqliteJournal, filter: SessionFilter) -> Vec
     names
 }
 
-/// The chain of reasons, in one line.
+/// An error and its sources, in one line.
 pub(crate) fn why(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,8 +1,8 @@
-//! A session whose process is killed, wherever that hurts, and started again until it is done.
+//! Sessions whose process is killed at bad moments and restarted until they are done.
 //!
-//! The child is this binary, started again. It plays a session of 24 tasks of every kind, and what they do to the world is a line each in a file, which
-//! no journal has a hand in. The parent kills it with SIGKILL: before and after each of its writes to the journal, at two such places one
-//! after the other, and at any time.
+//! The child process is this binary again. It plays a session of 24 tasks of every kind. Each of their effects is a
+//! line in a file that no journal writes. The parent kills the child with SIGKILL: before and after each write to the
+//! journal, at two such points in a row, and at random times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,15 +36,15 @@ use serde_json::{Value, json};
 
 const PLACE: &str = "ASYNC_TOOL_SQLITE_KILLED";
 const POINT: &str = "ASYNC_TOOL_SQLITE_POINT";
-/// What the model calls in each of its three turns.
+/// The model's calls in each of its three turns.
 const CALLS: [&str; 8] = ["look", "look", "put", "put", "pay", "bank", "fire", "order"];
 const TURNS: usize = 3;
-/// How often a process is killed in all.
+/// Number of kills over all sessions.
 const KILLS: usize = 500;
-/// How many sessions are killed at any time, at most.
+/// Maximum number of sessions that are killed at random times.
 const MOST: usize = 2_000;
 
-/// Where a child ends itself: before its n-th write to the journal, or after.
+/// A point at which a child kills itself: before or after its n-th write to the journal.
 #[derive(Clone, Copy, Debug)]
 enum Point {
     Before(usize),
@@ -70,7 +70,7 @@ impl Point {
     }
 }
 
-/// A journal that ends its process at a point.
+/// A journal that kills its process at a point.
 struct Deadly {
     journal: SqliteJournal,
     writes: AtomicUsize,
@@ -110,7 +110,7 @@ impl Journal for Deadly {
     }
 }
 
-/// The file in which the world remembers what was done to it.
+/// The file that records all effects on the world.
 #[derive(Clone)]
 struct World(PathBuf);
 
@@ -119,13 +119,13 @@ impl World {
         Self(place.join("world"))
     }
 
-    /// One line, in one write: it is there, or it isn't.
+    /// Writes one line in one system call, so that it exists whole or not at all.
     fn note(&self, tool: &str, key: &str, attempt: u32) {
         let mut file = OpenOptions::new().append(true).create(true).open(&self.0).unwrap();
         file.write_all(format!("{tool} {key} {attempt}\n").as_bytes()).unwrap();
     }
 
-    /// Tool, key and attempt of all that was done.
+    /// Tool, key and attempt of all recorded effects.
     fn lines(&self) -> Vec<(String, String, u32)> {
         let text = fs::read_to_string(&self.0).unwrap_or_default();
         let words = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
@@ -139,7 +139,7 @@ impl World {
     }
 }
 
-/// A tool that takes its time, does something to the world, and takes its time again.
+/// A tool that waits, has an effect on the world, and waits again.
 fn tool(name: &'static str, effect: Effect, world: &World) -> FunctionTool {
     let world = world.clone();
     FunctionTool::new(name, "Does something.", move |_: Value, cx: ToolContext| {
@@ -180,7 +180,8 @@ fn manager(world: &World) -> AsyncToolManager {
         .unwrap()
 }
 
-/// Calls tools in three turns, and then has no more to say. What it does is read from the conversation, so that it is the same in every process.
+/// A model that calls tools in three turns, and then ends. It reads its progress from the conversation, so it acts the
+/// same in every process.
 fn model() -> ScriptedModel {
     ScriptedModel::new().otherwise(|request| match calls_of(&request.messages) / CALLS.len() {
         turn if turn < TURNS => {
@@ -199,7 +200,7 @@ fn calls_of(messages: &[Arc<Message>]) -> usize {
     calls.sum()
 }
 
-/// What the parent starts. Without a place it is nothing.
+/// The body of the child process. Without a place it does nothing.
 #[test]
 fn the_process_that_is_killed() {
     let Some(place) = env::var_os(PLACE) else { return };
@@ -258,17 +259,17 @@ async fn play(place: &Path) {
     agent.close().await.unwrap();
 }
 
-/// How one child is ended.
+/// The end of one child.
 #[derive(Clone, Copy, Debug)]
 enum End {
     At(Point),
-    /// After this many tenths of a millisecond.
+    /// Killed after this many tenths of a millisecond.
     Late(u64),
-    /// Not at all.
+    /// Not killed.
     Never,
 }
 
-/// Runs a child; says whether it was killed.
+/// Runs a child; returns true if it was killed.
 fn run(place: &Path, end: End) -> bool {
     let mut command = Command::new(env::current_exe().unwrap());
     command
@@ -292,7 +293,7 @@ fn run(place: &Path, end: End) -> bool {
     is_killed
 }
 
-/// What became of the sessions of all children.
+/// Statistics over the sessions of all children.
 #[derive(Debug, Default)]
 struct Tally {
     sessions: usize,
@@ -307,7 +308,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Looks at a session that is over: with the journal's eyes, and the world's.
+    /// Checks a finished session: the journal's entries, and the effects on the world.
     fn look(&mut self, place: &Path, kills: usize) {
         let entries = entries(place);
         self.sessions += 1;
@@ -352,7 +353,7 @@ impl Tally {
 
         let mut done = BTreeMap::<_, usize>::new();
         for (tool, key, _) in World::of(place).lines() {
-            // The key of a task is the same in every process, and no other's.
+            // A task's key is the same in every process, and unique.
             if names.get(&key).is_none_or(|(_, name)| *name != tool) {
                 self.other_keys += 1;
             }
@@ -386,13 +387,13 @@ fn entries(place: &Path) -> Vec<Entry> {
 
 #[test]
 fn a_session_whose_process_is_killed_anywhere_loses_nothing_and_does_nothing_twice() {
-    // How long a run takes, and how many writes it makes, without being killed.
+    // Measure the duration and the number of writes of a run without kills.
     let place = tempfile::tempdir().unwrap();
     let started = std::time::Instant::now();
     assert!(!run(place.path(), End::Never));
     let tenths = u64::try_from(started.elapsed().as_micros()).unwrap() / 100;
     Tally::default().look(place.path(), 0);
-    // Entries of one step are one write; there are fewer writes than entries.
+    // The entries of one step are one write, so this is an upper limit.
     let writes = entries(place.path()).len();
 
     let mut scenarios: Vec<Vec<End>> = Vec::new();
@@ -418,7 +419,7 @@ fn a_session_whose_process_is_killed_anywhere_loses_nothing_and_does_nothing_twi
         };
         scenarios.push(vec![point(), point()]);
     }
-    // Then at any time, for as long as it takes: one that comes too late kills nothing.
+    // Then kill at random times. A kill after the child's end has no effect, so repeat until there are enough.
     let late = std::iter::repeat_with(move || vec![End::Late(below(tenths)), End::Late(below(tenths))]);
 
     let scenarios = Mutex::new(scenarios.into_iter().chain(late.take(MOST)));

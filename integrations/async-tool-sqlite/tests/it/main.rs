@@ -1,4 +1,4 @@
-//! The journal in its file: one binary, which is also the other process of some tests.
+//! Tests of the journal in its file. The binary is also the child process of some tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 

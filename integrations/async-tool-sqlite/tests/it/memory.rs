@@ -1,4 +1,4 @@
-//! Notes: what is kept, for whom, and what is refused.
+//! Notes: storage, scopes and errors.
 
 use std::sync::{
     Arc,
@@ -24,7 +24,7 @@ async fn found(memory: &Memory, query: &str) -> Vec<String> {
     found.into_iter().map(|found| found.note.text).collect()
 }
 
-/// A journal whose clock is set by hand.
+/// A journal with a manual clock.
 fn with_clock(place: &Place) -> (SqliteJournal, Arc<AtomicU64>) {
     let clock = Arc::new(AtomicU64::new(1_000));
     let hands = Arc::clone(&clock);
@@ -156,7 +156,7 @@ async fn one_key_is_one_note_also_after_the_journal_was_opened_again_and_the_not
     assert!(memory.forget(id).await.unwrap());
     assert_eq!(memory.remember(note("first")).await.unwrap(), id);
     assert!(texts(&memory).await.is_empty());
-    // Another scope has keys of its own, and who says it again means it.
+    // Another scope has its own keys, and writing without the old key is a new note.
     journal.memory("other").remember(note("of another")).await.unwrap();
     assert_eq!(texts(&journal.memory("other")).await, ["of another"]);
     memory.remember(NewNote::new("first").key("call 2")).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_note_that_is_forgotten_is_found_no_more_and_its_id_is_never_given_aga
     let unknown = memory.forget("n3".parse().unwrap()).await.unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "there is no note n3; take the id of one that was found"
+        "there is no note n3; use the id of a note that `recall` found"
     );
     for id in ["n0", "n4294967295"] {
         assert!(matches!(
@@ -196,7 +196,7 @@ async fn limits_are_errors_that_say_what_to_do_and_nothing_is_dropped() {
     let long = memory.remember("x".repeat(21)).await.unwrap_err();
     assert_eq!(
         long.to_string(),
-        "the note has 21 bytes, and a note may have 20; make it shorter, or several notes of it"
+        "the note has 21 bytes, and the limit is 20; shorten it, or split it into several notes"
     );
     let tagged = NewNote::new("x".repeat(18)).tags(["yy"]);
     assert!(matches!(
@@ -209,7 +209,7 @@ async fn limits_are_errors_that_say_what_to_do_and_nothing_is_dropped() {
     let full = memory.remember("third").await.unwrap_err();
     assert_eq!(
         full.to_string(),
-        "the memory is full: it has 2 notes; forget some that are of no use any more, and try again"
+        "the memory is full: it has 2 notes; forget notes that are no longer useful, and try again"
     );
     memory.remember("second").await.unwrap();
     assert_eq!(texts(&memory).await, ["x".repeat(20), "second".to_owned()]);
@@ -223,7 +223,7 @@ async fn a_filter_sees_text_and_tags_before_they_are_written() {
     let place = Place::new();
     let memory = place.open().memory("user");
     let memory = memory.with_filter(|text| (!text.contains("PIN")).then(|| text.replace("Ada", "[name]")));
-    let memory = memory.with_filter(|text| Some(text.replace("[name]", "somebody")));
+    let memory = memory.with_filter(|text| Some(text.replace("[name]", "Ada")));
     memory
         .remember(NewNote::new("Ada likes tea").tags(["Ada", "PIN"]))
         .await
@@ -234,7 +234,7 @@ async fn a_filter_sees_text_and_tags_before_they_are_written() {
     assert_eq!(notes.len(), 1);
     assert_eq!(
         (&*notes[0].text, &*notes[0].tags),
-        ("somebody likes tea", &["somebody".to_owned()][..])
+        ("Ada likes tea", &["Ada".to_owned()][..])
     );
     assert!(found(&memory, "1234").await.is_empty());
 }

@@ -1,4 +1,4 @@
-//! How notes are found.
+//! Search for notes.
 
 use async_tool_sqlite::{Memory, NewNote};
 use proptest::prelude::*;
@@ -86,7 +86,7 @@ async fn a_note_in_a_script_without_spaces_is_found_by_what_is_in_it() {
             "{query}: {found:?}"
         );
     }
-    // A whole question has more than is in the note; some of it is enough.
+    // A whole question has more words than the note; a partial match is enough.
     assert_eq!(found(&memory, "ユーザーはコーヒーが飲めますか？").await, [texts[0]]);
     assert!(found(&memory, "大阪").await.is_empty());
 }

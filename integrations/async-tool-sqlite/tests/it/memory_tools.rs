@@ -1,4 +1,4 @@
-//! A model that remembers.
+//! A model with the memory's tools.
 
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, CancellationToken, Effect, TaskOutcome, Tool as _, ToolCall,
@@ -33,7 +33,7 @@ async fn texts(memory: &Memory) -> Vec<String> {
     memory.notes().map(|note| note.unwrap().text).collect().await
 }
 
-/// All that the model is shown.
+/// All messages of a request, as text.
 fn shown(request: &ModelRequest) -> String {
     format!("{:?}", request.messages)
 }
@@ -54,7 +54,7 @@ async fn what_is_remembered_in_one_session_is_recalled_in_another_after_the_jour
         .unwrap();
     first.send("My dog is called Rex.").await.unwrap();
     first.run_until_idle().await.unwrap();
-    // Two turns, as after any call: that the note was kept is told to nobody.
+    // Two turns, as after any call: the result of `remember` wakes no model.
     model.verify();
     first.close().await.unwrap();
     drop(first);
@@ -138,7 +138,7 @@ async fn a_note_that_is_refused_is_explained_to_the_model_with_its_next_turn() {
         .unwrap();
     agent.send("Remember this.").await.unwrap();
     agent.run_until_idle().await.unwrap();
-    assert_eq!(model.requests().len(), 1, "it wakes nobody");
+    assert_eq!(model.requests().len(), 1, "it wakes no model");
     agent.send("Did you?").await.unwrap();
     agent.run_until_idle().await.unwrap();
     model.verify();
@@ -161,7 +161,8 @@ async fn a_call_that_is_carried_out_twice_writes_one_note() {
         );
     };
     remember(&task).await;
-    // As after a crash: the note was written, and nobody knows. In between it was forgotten, and must not come back.
+    // The state after a crash: the note was written, but its result was lost. It was forgotten in between, and must not
+    // come back.
     remember(&task).await;
     assert_eq!(texts(&memory).await, ["once"]);
     memory.forget("n1".parse().unwrap()).await.unwrap();
@@ -173,7 +174,7 @@ async fn a_call_that_is_carried_out_twice_writes_one_note() {
 async fn one_manager_serves_sessions_with_scopes_of_their_own() {
     let place = Place::new();
     let journal = place.open();
-    let memory = journal.memory("nobody").with_session_scope(|session| {
+    let memory = journal.memory("unknown").with_session_scope(|session| {
         let user = session.as_str().split('/').next().unwrap_or_default();
         user.to_owned()
     });
@@ -191,7 +192,7 @@ async fn one_manager_serves_sessions_with_scopes_of_their_own() {
     }
     assert_eq!(texts(&journal.memory("ada")).await, ["noted in ada/1"]);
     assert_eq!(texts(&journal.memory("bob")).await, ["noted in bob/1"]);
-    assert_eq!(texts(&journal.memory("nobody")).await, [""; 0]);
+    assert_eq!(texts(&journal.memory("unknown")).await, [""; 0]);
 }
 
 #[tokio::test]

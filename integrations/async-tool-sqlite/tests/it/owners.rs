@@ -1,4 +1,4 @@
-//! Who may write a session, as far as one process can show it: each open journal is an owner.
+//! Ownership of sessions, within one process: each open journal is an owner.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ use async_tool_sqlite::{Ownership, SqliteJournal};
 
 use crate::fixture::{Place, closed, messages, read, session, write};
 
-/// A clock that stands still until it is set.
+/// A manual clock.
 #[derive(Clone)]
 struct Time(Arc<AtomicU64>);
 

@@ -1,6 +1,6 @@
-//! Several processes with one file: this binary, started again.
+//! Several processes with one file; each child is this binary again.
 //!
-//! A child does what it is told line by line on its standard input, and answers with a line each.
+//! A child reads commands from its standard input, one per line, and answers each with a line.
 
 use std::{
     env,
@@ -17,7 +17,7 @@ use crate::fixture::{Place, messages, read, why, write};
 const FILE: &str = "ASYNC_TOOL_SQLITE_CHILD";
 const ANSWER: &str = "answer:";
 
-/// Another process, which has the journal open when it is told so.
+/// A child process, which opens the journal on command.
 struct Process {
     child: Child,
     commands: ChildStdin,
@@ -44,13 +44,13 @@ impl Process {
         writeln!(self.commands, "{command}").unwrap();
     }
 
-    /// What it says next: `ok <last>`, `held <last>`, `passed <last>` or what else went wrong.
+    /// The child's next answer: `ok <last>`, `held <last>`, `passed <last>` or another error.
     fn answer(&mut self) -> String {
         let mut line = String::new();
         loop {
             line.clear();
             assert_ne!(self.answers.read_line(&mut line).unwrap(), 0, "the child is gone");
-            // The harness writes lines of its own.
+            // The test harness writes lines of its own.
             if let Some((_, answer)) = line.split_once(ANSWER) {
                 return answer.trim().to_owned();
             }
@@ -71,7 +71,7 @@ impl Drop for Process {
     }
 }
 
-/// What the other tests start. Without a file it is nothing.
+/// The body of the child process. Without a file it does nothing.
 #[test]
 fn the_other_process() {
     let Some(path) = env::var_os(FILE) else { return };
@@ -139,7 +139,7 @@ fn what_a_killed_process_was_told_is_written_is_there() {
             );
             last += count;
         }
-        // Killed with an append on its way, for which nobody waits.
+        // Killed during an append whose answer is not awaited.
         process.tell(&format!("append a {last} 4"));
         drop(process);
         let found = runtime.block_on(async { read(&place.open(), "a").await });
@@ -150,8 +150,8 @@ fn what_a_killed_process_was_told_is_written_is_there() {
     }
 }
 
-/// The sessions of a process that was killed are taken up by two others at the same time. Not synced: what a process has written is there when it is killed, and
-/// a thousand rounds take seconds.
+/// Two processes take up the sessions of a killed process at the same time. Without sync, because a process's writes
+/// survive its death, and a thousand rounds then take seconds.
 #[test]
 fn of_two_processes_that_take_up_a_session_one_gets_it_a_thousand_times() {
     const ROUNDS: usize = 1000;
@@ -173,7 +173,7 @@ fn of_two_processes_that_take_up_a_session_one_gets_it_a_thousand_times() {
     drop(dead);
     let mut wins = [0; 2];
     for round in 0..ROUNDS {
-        // In turns with and without entries: a claim is a claim.
+        // Alternates between claims with and without entries; both are claims.
         let count = round % 2;
         for number in [round % 2, 1 - round % 2] {
             racers[number].tell(&format!("append {round} 2 {count}"));
@@ -183,10 +183,10 @@ fn of_two_processes_that_take_up_a_session_one_gets_it_a_thousand_times() {
         let won = format!("ok {last}");
         let winner = usize::from(answers[1] == won);
         assert_eq!(answers[winner], won, "{answers:?}");
-        // It was refused before or after the entry was written.
+        // The loser was refused before or after the winner's entry was written.
         assert!(answers[1 - winner] == format!("held {last}"), "{answers:?}");
         wins[winner] += 1;
-        // What the loser still writes is refused, whatever it believes.
+        // Later writes of the loser are refused, after any entry.
         for after in [2, last] {
             assert_eq!(
                 racers[1 - winner].ask(&format!("append {round} {after} 1")),

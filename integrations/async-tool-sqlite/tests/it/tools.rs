@@ -1,4 +1,4 @@
-//! What tools are shown.
+//! Functions for tools: listing, export, raw entries.
 
 use async_tool_runtime::{
     Journal as _,

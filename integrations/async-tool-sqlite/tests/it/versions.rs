@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 
 use crate::fixture::{Place, messages, names, read, session, write};
 
-/// What version 1 made of sessions "a", with 5 messages, and "b", which is closed with 1.
+/// Makes a file of version 1, with session "a" of 5 messages, and the closed session "b" of 1.
 fn version_1(place: &Place) {
     let file = rusqlite::Connection::open(place.path()).unwrap();
     file.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL")
@@ -30,7 +30,7 @@ fn version_1(place: &Place) {
         .unwrap();
 }
 
-/// All that is in the file's schema.
+/// The whole schema of the file.
 fn schema(place: &Place) -> Vec<(String, Option<String>)> {
     let file = rusqlite::Connection::open(place.path()).unwrap();
     let mut statement = file
@@ -82,7 +82,7 @@ async fn a_file_of_version_1_is_read_as_it_is_and_has_no_notes() {
     assert_eq!(memory.notes().count().await, 0);
     assert_eq!(reader.memories().count().await, 0);
 
-    // Another process brings it to this version, and the reader sees it.
+    // Another process upgrades the file, and the reader sees it.
     let writer = place.open();
     writer.memory("user").remember("now there is one").await.unwrap();
     assert_eq!(memory.recall("there", 5).await.unwrap().len(), 1);
