@@ -15,10 +15,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Looks into a journal: a file of `async-tool-sqlite`
+    /// Reads a journal: a file of `async-tool-sqlite`
     #[command(
         subcommand,
-        after_help = "Exit codes: 0 all is well, 1 something is wrong with the journal, 2 the command could not be carried out."
+        after_help = "Exit codes: 0 no problem found, 1 a problem with the journal, 2 the command could not run."
     )]
     Journal(JournalCommand),
 }
@@ -32,29 +32,29 @@ pub(crate) enum JournalCommand {
         /// Only sessions that are not closed
         #[arg(long)]
         open: bool,
-        /// One JSON object a line
+        /// One JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Shows a session: who said what and when, what was called, and what came of it
+    /// Shows a session: messages, calls and results, with times
     Show {
         #[command(flatten)]
         which: Which,
-        /// Cut nothing, however long it is
+        /// Don't shorten long values
         #[arg(long)]
         all: bool,
-        /// The entries, one JSON object a line
+        /// The entries, one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Checks that entries are there, readable and, where they are hash-chained, unchanged
+    /// Checks that all entries exist, are readable and, if hash-chained, are unchanged
     Verify {
         #[command(flatten)]
         which: Which,
-        /// A head that was kept elsewhere, `number:hash:session`; `async-tool journal verify` prints them
+        /// A head kept outside the file, `number:hash:session`; `async-tool journal verify` prints heads
         #[arg(long, conflicts_with = "session")]
         head: Option<Head>,
-        /// One JSON object a line
+        /// One JSON object per line
         #[arg(long)]
         json: bool,
     },
@@ -62,25 +62,25 @@ pub(crate) enum JournalCommand {
     Export {
         #[command(flatten)]
         which: Which,
-        /// To this file, which must not be there yet, instead of the standard output
+        /// Writes to this new file instead of the standard output; the file must not exist
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
-    /// Folds sessions: shows the state after an entry, checks every promise, compares the snapshot
+    /// Folds sessions: checks every promise, compares the snapshot, shows the state after an entry
     Replay {
         #[command(flatten)]
         which: Which,
-        /// Shows the state after this entry; without it, after the last one
+        /// Shows the state after this entry; default: after the last entry
         #[arg(long, value_name = "SEQ")]
         at: Option<u64>,
-        /// Cut nothing, however long it is
+        /// Don't shorten long values
         #[arg(long)]
         all: bool,
-        /// One JSON object a line
+        /// One JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Packs closed sessions; other processes may go on writing
+    /// Packs closed sessions, while other processes may write
     Compact {
         /// The journal
         file: PathBuf,
@@ -91,6 +91,6 @@ pub(crate) enum JournalCommand {
 pub(crate) struct Which {
     /// The journal
     pub(crate) file: PathBuf,
-    /// The session; may be left out where there is only one, or where all can be meant
+    /// The session; optional if the file has only one, or if the command accepts all sessions
     pub(crate) session: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Commands. Each returns true if all is well with the journal.
+//! Commands. Each returns true if it finds no problem with the journal.
 
 mod compact;
 mod export;

@@ -1,4 +1,4 @@
-//! A session as a conversation that people read.
+//! Text form of a session, as a conversation.
 
 use std::io::{self, Write};
 
@@ -12,10 +12,10 @@ use async_tool_runtime::{
 
 use crate::{plain::Short, table::Table};
 
-/// Longest text that is shown, in characters, unless all is shown.
+/// Longest text without `--all`, in characters.
 const SHOWN: usize = 200;
 
-/// Writes a session: who said what and when, and a table of its tasks.
+/// Writer of a session: its entries in order, with times, and a table of its tasks.
 pub(crate) struct Conversation<'a> {
     entries: &'a [Entry],
     limit: usize,
@@ -48,11 +48,11 @@ impl<'a> Conversation<'a> {
         Short::new(text, self.limit).to_string()
     }
 
-    /// Actor and deed of an entry.
+    /// Actor and action of an entry.
     fn line(&self, entry: &Entry) -> (&'static str, String) {
         match entry {
             Entry::Opened { .. } => ("session", "opened".to_owned()),
-            Entry::Resumed { .. } => ("session", "taken up again after its process had ended".to_owned()),
+            Entry::Resumed { .. } => ("session", "resumed after its process had ended".to_owned()),
             Entry::UserMessage { text, .. } => ("user", self.short(text)),
             Entry::TurnStarted { turn, .. } => ("model", format!("{turn} begins")),
             Entry::Accepted {
@@ -74,7 +74,7 @@ impl<'a> Conversation<'a> {
                 text, calls, cuts, by, ..
             } => (
                 "model",
-                format!("broken off for {by}: {}", self.said(text, calls, *cuts)),
+                format!("interrupted by {by}: {}", self.said(text, calls, *cuts)),
             ),
             Entry::TurnFailed { turn, error, .. } => ("failure", format!("{turn}: {}", self.short(error))),
             Entry::Settled { result } => {
@@ -98,35 +98,35 @@ impl<'a> Conversation<'a> {
                 });
                 ("answer", answers.collect::<Vec<_>>().join(", "))
             }
-            Entry::Replaced { tasks, .. } => ("told", format!("{} in place of acknowledgements", list(tasks))),
-            Entry::Delivered { tasks, text, .. } => ("told", format!("{}: {}", list(tasks), self.short(text))),
+            Entry::Replaced { tasks, .. } => ("delivery", format!("{} in place of acknowledgements", list(tasks))),
+            Entry::Delivered { tasks, text, .. } => ("delivery", format!("{}: {}", list(tasks), self.short(text))),
             Entry::Dropped { tasks, reason, .. } => ("dropped", format!("{}: {}", list(tasks), self.short(reason))),
             Entry::CancelRequested { task, reason, .. } => ("cancel", format!("{task}: {}", self.short(reason))),
-            Entry::DeliverySet { task, policy, .. } => ("host", format!("{task} is to be delivered {policy:?}")),
+            Entry::DeliverySet { task, policy, .. } => ("host", format!("delivery of {task} set to {policy:?}")),
             Entry::Grouped { group, tasks, join, .. } => (
                 "host",
-                format!("{} are the group {}, {join:?}", list(tasks), self.short(group)),
+                format!("group {} of {}, {join:?}", self.short(group), list(tasks)),
             ),
             Entry::Pruned { pruned, .. } => (
                 "session",
                 format!(
-                    "pruned: {} messages are left out, results up to message {} are one line",
+                    "pruned: {} messages removed, results up to message {} collapsed to one line",
                     pruned.dropped, pruned.collapsed
                 ),
             ),
             Entry::Resubmitted { task, attempt, .. } => ("restart", format!("{task} runs again, attempt {attempt}")),
-            Entry::Deferred { task, .. } => ("tool", format!("{task} is left to be completed from outside")),
+            Entry::Deferred { task, .. } => ("tool", format!("{task} waits for an external completion")),
             Entry::Asked { task, request, .. } => (
                 "tool",
                 match request {
                     Some(InputRequest::Approval { .. }) => format!("{task} needs consent"),
                     Some(InputRequest::Input { prompt, .. }) => format!("{task} asks: {}", self.short(prompt)),
                     Some(_) => format!("{task} asks for something"),
-                    None => format!("{task} asks no more"),
+                    None => format!("{task} withdraws its request"),
                 },
             ),
-            Entry::Draining { .. } => ("session", "takes no more messages, and drains".to_owned()),
-            Entry::Detached { tasks, .. } => ("session", format!("{} are let go of", list(tasks))),
+            Entry::Draining { .. } => ("session", "accepts no more messages, and drains".to_owned()),
+            Entry::Detached { tasks, .. } => ("session", format!("{} are detached", list(tasks))),
             Entry::Closing { .. } => ("session", "closing".to_owned()),
             Entry::Closed { .. } => ("session", "closed".to_owned()),
             _ => ("?", "an entry that this version doesn't know".to_owned()),
@@ -143,7 +143,7 @@ impl<'a> Conversation<'a> {
             said.push_str(&format!("{space}[calls {}]", list(calls)));
         }
         if cuts > 0 {
-            said.push_str(&format!(" [{cuts} results that it had made up were cut out]"));
+            said.push_str(&format!(" [{cuts} invented results were removed]"));
         }
         said
     }
@@ -153,14 +153,14 @@ impl<'a> Conversation<'a> {
             TaskOutcome::Completed(value) => format!("= {}", self.short(&value.to_string())),
             TaskOutcome::Failed(error) => format!("failed ({}): {}", error.kind(), self.short(error.message())),
             TaskOutcome::Cancelled(reason) => format!("was cancelled: {}", self.short(reason)),
-            TaskOutcome::Unknown(why) => format!("ended, nobody knows how: {}", self.short(why)),
+            TaskOutcome::Unknown(why) => format!("ended with an unknown outcome: {}", self.short(why)),
             _ => "ended".to_owned(),
         }
     }
 
     /// Table of the tasks and their ends.
     fn tasks(&self, to: &mut impl Write) -> io::Result<()> {
-        let mut table = Table::new(&["task", "tool", "status", "attempts", "took", "told"]);
+        let mut table = Table::new(&["task", "tool", "status", "attempts", "took", "delivered"]);
         let mut is_empty = true;
         for entry in self.entries {
             let Entry::Accepted {
@@ -217,7 +217,7 @@ impl<'a> Conversation<'a> {
                 Entry::Replaced { tasks, .. } if has(tasks) => Some("answer"),
                 Entry::Delivered { tasks, .. } if has(tasks) => Some("delivery"),
                 Entry::Dropped { tasks, .. } if has(tasks) => Some("dropped"),
-                Entry::Detached { tasks, .. } if has(tasks) => Some("let go of"),
+                Entry::Detached { tasks, .. } if has(tasks) => Some("detached"),
                 _ => None,
             };
             how.map(|how| format!("{how} (entry {})", place + 1))
@@ -230,7 +230,7 @@ fn style(who: &str) -> Style {
     let colour = match who {
         "user" => AnsiColor::Green,
         "model" => AnsiColor::Blue,
-        "call" | "result" | "answer" | "told" | "tool" => AnsiColor::Cyan,
+        "call" | "result" | "answer" | "delivery" | "tool" => AnsiColor::Cyan,
         "failure" | "dropped" | "cancel" => AnsiColor::Red,
         "restart" => AnsiColor::Yellow,
         _ => return Style::new().bold(),
@@ -243,7 +243,7 @@ fn list(tasks: &[TaskNo]) -> String {
     tasks.join(" ")
 }
 
-/// From the beginning of the session on.
+/// Time since the beginning of the session.
 fn since(began: Timestamp, at: Timestamp) -> String {
     let millis = at.since(began).as_millis();
     format!("{}.{:03} s", millis / 1_000, millis % 1_000)

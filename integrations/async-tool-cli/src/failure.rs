@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, process::ExitCode};
 
 use crate::plain::Plain;
 
-/// Failure of a command, its reason and its remedy.
+/// Failure of a command: the reason, and what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
@@ -33,7 +33,7 @@ impl Failure {
         }
     }
 
-    /// True if the reader has gone, which is no failure: `async-tool journal show … | head`.
+    /// True if the reader of the output has gone, which is no failure: `async-tool journal show … | head`.
     fn is_broken_pipe(&self) -> bool {
         let source = self
             .source
@@ -59,7 +59,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error with all that is below it.
+/// An error and its sources, in one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -78,7 +78,7 @@ pub(crate) fn report(failure: &Failure) -> ExitCode {
     let error = anstyle::Style::new()
         .bold()
         .fg_color(Some(anstyle::AnsiColor::Red.into()));
-    // What can't be said can't be helped.
+    // If the standard error can't be written, nothing else can report it.
     let _ = io::Write::write_fmt(
         &mut anstream::stderr(),
         format_args!("{error}error:{error:#} {}\n", Plain(&failure.to_string())),

@@ -1,4 +1,4 @@
-//! `async-tool`: looks after what agents have written down. See the README of this crate, or `async-tool journal --help`.
+//! `async-tool`: reads, checks and compacts the journals of agents. See the README of this crate, or `async-tool journal --help`.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ use clap::Parser as _;
 use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    // clap ends the program with 2 where the command line is wrong, as everything here does that was not begun.
+    // For a wrong command line, clap exits with 2, the code for every command that could not run.
     let Command::Journal(command) = Arguments::parse().command;
     let runtime = match tokio::runtime::Builder::new_current_thread().build() {
         Ok(runtime) => runtime,

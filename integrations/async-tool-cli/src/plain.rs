@@ -1,9 +1,8 @@
-//! Text of others, as a terminal may be given it.
+//! Foreign text, made safe for a terminal.
 
 use std::fmt::{self, Write as _};
 
-/// Text of which no character drives a terminal, or turns the line around it: tools and models write what they like. A line break is kept as
-/// `\n`.
+/// Text with escaped control and direction characters, because tools and models may write any text. A line break becomes `\n`.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Plain<'_> {
@@ -21,7 +20,8 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// Controls (C0, C1 and delete), and what is not seen but changes what is: marks and overrides of direction, separators of lines, and tags.
+/// True for controls (C0, C1 and delete), and for invisible characters that change the display: marks and overrides of
+/// direction, line separators, and tags.
 fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -31,14 +31,14 @@ fn is_unsafe(letter: char) -> bool {
         )
 }
 
-/// The beginning of a text, plain.
+/// The beginning of a text, made safe.
 pub(crate) struct Short<'a> {
     text: &'a str,
     limit: usize,
 }
 
 impl<'a> Short<'a> {
-    /// `limit` characters at most.
+    /// Shows at most `limit` characters.
     pub(crate) const fn new(text: &'a str, limit: usize) -> Self {
         Self { text, limit }
     }

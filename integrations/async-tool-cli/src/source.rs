@@ -1,4 +1,4 @@
-//! Journals, sessions and entries that are read.
+//! Reading of journals, sessions and entries.
 
 use std::{future::poll_fn, path::Path};
 
@@ -37,7 +37,7 @@ pub(crate) async fn entries(journal: &SqliteJournal, session: &SessionId) -> Res
     Ok(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-/// The one session that is meant: the one that is named, or the only one.
+/// The named session, or the file's only session.
 pub(crate) async fn the_session(journal: &SqliteJournal, which: &Which) -> Result<SessionId, Failure> {
     let file = which.file.display();
     if let Some(name) = &which.session {
@@ -45,7 +45,7 @@ pub(crate) async fn the_session(journal: &SqliteJournal, which: &Which) -> Resul
         let found = journal.summary(&session).await.map_err(Failure::of)?;
         return found.map(|_| session).ok_or_else(|| {
             Failure::new(format!(
-                "there is no session `{}` in {file}; `async-tool journal list {file}` says which there are",
+                "there is no session `{}` in {file}; `async-tool journal list {file}` lists all",
                 Plain(name)
             ))
         });
@@ -69,7 +69,7 @@ pub(crate) async fn the_session(journal: &SqliteJournal, which: &Which) -> Resul
     }
 }
 
-/// The sessions that are meant: the one that is named, or all.
+/// The named session, or all sessions.
 pub(crate) async fn the_sessions(journal: &SqliteJournal, which: &Which) -> Result<Vec<SessionId>, Failure> {
     if which.session.is_some() {
         return Ok(vec![the_session(journal, which).await?]);

@@ -1,10 +1,10 @@
-//! Columns.
+//! Tables of text.
 
 use std::io::{self, Write};
 
 use anstyle::Style;
 
-/// A table whose columns are as wide as what is in them.
+/// A table whose columns are as wide as their longest cell.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }

@@ -1,4 +1,4 @@
-//! A session as it stood after one of its entries.
+//! The state of a session after one of its entries.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::plain::Short;
 
-/// Longest text of a message, in characters, unless all is shown.
+/// Longest text of a message without `--all`, in characters.
 const SHOWN: usize = 200;
 
 /// State of a session after an entry: turn, open tasks, inbox and transcript.
@@ -34,7 +34,7 @@ pub(crate) struct SessionView<'a> {
 }
 
 impl<'a> SessionView<'a> {
-    /// Folds the entries up to `at`, of which the first `sound` can be folded.
+    /// Folds the entries up to `at`, but at most the first `sound`, which the fold accepts.
     pub(crate) fn new(session: &'a SessionId, entries: &'a [Entry], at: usize, sound: usize, shows_all: bool) -> Self {
         let at = at.min(sound);
         let mut view = Self {
@@ -109,7 +109,7 @@ impl<'a> SessionView<'a> {
         })
     }
 
-    /// Writes a name and its lines, one below the other.
+    /// Writes a name and its lines, one per row.
     fn list(to: &mut impl Write, name: &str, lines: &[String]) -> io::Result<()> {
         let Some((first, rest)) = lines.split_first() else {
             return writeln!(to, "{name:<10}  nothing");

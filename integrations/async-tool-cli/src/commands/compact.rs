@@ -7,14 +7,14 @@ use async_tool_sqlite::SqliteJournal;
 use crate::{failure::Failure, source};
 
 pub(super) async fn run(file: &Path) -> Result<bool, Failure> {
-    // Looked at first: opening for writing makes a file where there is none.
+    // Opened for reading first, because opening for writing would create a missing file.
     drop(source::open(file)?);
     let journal = SqliteJournal::open(file).map_err(Failure::of)?;
     let done = journal.compact().await.map_err(Failure::of)?;
     journal.close().await;
     writeln!(
         anstream::stdout(),
-        "packed {} sessions with {} entries; the file has {} bytes, and had {}",
+        "packed {} sessions with {} entries; the file has {} bytes, down from {}",
         done.sessions,
         done.entries,
         done.bytes_after,
@@ -23,7 +23,7 @@ pub(super) async fn run(file: &Path) -> Result<bool, Failure> {
     if done.skipped > 0 {
         writeln!(
             anstream::stdout(),
-            "left {} sessions as they are, because something is wrong with them; `async-tool journal verify` says what",
+            "skipped {} damaged sessions; `async-tool journal verify` reports the damage",
             done.skipped
         )?;
     }

@@ -15,10 +15,10 @@ pub(super) async fn run(which: &Which, output: Option<&Path>) -> Result<bool, Fa
     let session = source::the_session(&journal, which).await?;
     let lines = journal.export(&session);
     match output {
-        // As it is, also to a terminal: JSON escapes what would drive one.
+        // Safe even for a terminal, because JSON escapes control characters.
         None => write(lines, std::io::stdout().lock()).await?,
         Some(path) => {
-            let what = format!("create {}, which must not be there yet", path.display());
+            let what = format!("create {}, which must not exist", path.display());
             let file = File::create_new(path).map_err(|error| Failure::io(&what, error))?;
             write(lines, file).await?;
         }

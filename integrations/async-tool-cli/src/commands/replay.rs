@@ -76,7 +76,7 @@ pub(super) async fn run(which: &Which, at: Option<u64>, all: bool, json: bool) -
     Ok(is_well)
 }
 
-/// The entry that is asked for, else the last one.
+/// The requested entry, or the last one.
 fn position(at: Option<u64>, entries: &[Entry], session: &SessionId) -> Result<usize, Failure> {
     let Some(at) = at else { return Ok(entries.len()) };
     let position = usize::try_from(at).ok().filter(|at| (1..=entries.len()).contains(at));
@@ -212,7 +212,9 @@ impl SnapshotVerdict {
                     parts.join(", ")
                 )
             }
-            Self::Unreadable(seq) => format!("the snapshot at entry {seq} is of another version and was not compared"),
+            Self::Unreadable(seq) => {
+                format!("the snapshot at entry {seq} was written by another version and was not compared")
+            }
             Self::OutOfReach(seq) => format!("the snapshot at entry {seq} was not compared"),
         }
     }

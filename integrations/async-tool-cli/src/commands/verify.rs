@@ -21,7 +21,7 @@ pub(super) async fn run(which: &Which, head: Option<Head>, json: bool) -> Result
         let session = source::the_session(&journal, which).await?;
         verified.push(journal.verify(&session).await.map_err(Failure::of)?);
     } else {
-        // Also those that are said to have no entries.
+        // Includes sessions whose row claims no entries.
         verified = source::all(journal.verify_all()).await?;
     }
     let mut out = anstream::stdout().lock();
@@ -53,7 +53,7 @@ fn sentence(verification: &Verification) -> String {
     let session = Short::new(verification.session.as_str(), 60);
     match (verification.finding, &verification.head) {
         (Some(finding), _) => format!(
-            "{session}: WRONG at entry {}: {}; the {} entries before it are as they were written",
+            "{session}: WRONG at entry {}: {}; the {} entries before it are unchanged",
             finding.seq.as_u64(),
             what(finding.tampering),
             finding.seq.as_u64().saturating_sub(1)
@@ -64,7 +64,7 @@ fn sentence(verification: &Verification) -> String {
             Plain(&head.to_string())
         ),
         (None, None) => format!(
-            "{session}: {} entries, all there and readable; not chained, so changes can't be told",
+            "{session}: {} entries, complete and readable; not chained, so changes can't be detected",
             verification.entries
         ),
     }
@@ -73,12 +73,12 @@ fn sentence(verification: &Verification) -> String {
 const fn what(tampering: Tampering) -> &'static str {
     match tampering {
         Tampering::Missing => "it is missing",
-        Tampering::Changed => "it is not what was written there, or its link was changed",
-        Tampering::Unexpected => "it is there, and the session ends before it",
-        Tampering::Unreadable => "it can't be read",
-        Tampering::HeadChanged => "its link is not the head of the session",
-        Tampering::OtherHead => "its link is not the head that was kept: the session was rewritten",
-        Tampering::Unchained => "a head was kept, and the session is not chained any more",
-        _ => "something is wrong that this version doesn't know",
+        Tampering::Changed => "it or its link was changed",
+        Tampering::Unexpected => "it lies after the session's end",
+        Tampering::Unreadable => "it is unreadable",
+        Tampering::HeadChanged => "its link differs from the session's head",
+        Tampering::OtherHead => "its link differs from the kept head: the session was rewritten",
+        Tampering::Unchained => "a head was kept, but the session is no longer chained",
+        _ => "this version doesn't know the kind of damage",
     }
 }

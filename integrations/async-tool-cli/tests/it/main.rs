@@ -1,4 +1,4 @@
-//! The program, run on files that the library has written.
+//! Tests of the program, on files that the library has written.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
@@ -46,7 +46,7 @@ fn ran(output: Output) -> Ran {
     }
 }
 
-/// A directory and a journal in it.
+/// A directory, and the path of a journal in it.
 fn place() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sessions.db");
@@ -66,7 +66,7 @@ const fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(1_000 + millis)
 }
 
-/// A session with times that don't change, and with a tool and a model that would drive the terminal.
+/// A session with fixed times. Its tool and its model send control characters to the terminal.
 fn session() -> Vec<Entry> {
     let task = TaskId::from_u128(1);
     let call = ToolCall::new("call_1", "look_up", json!({"topic": "bees\u{1b}[2J"}));
@@ -149,7 +149,7 @@ async fn a_session_is_shown_as_a_conversation_with_its_tasks() {
            10       0.400 s  session    closing
            11       0.400 s  session    closed
 
-        task  tool     status     attempts  took   told
+        task  tool     status     attempts  took   delivered
         t1    look_up  completed  1         100ms  answer (entry 7)
     "#]].assert_eq(&shown.out);
 }
@@ -236,9 +236,7 @@ async fn sessions_are_listed_and_one_of_many_has_to_be_named() {
     assert_eq!(unknown.code, 2);
     assert_eq!(
         unknown.error,
-        format!(
-            "error: there is no session `three` in {file}; `async-tool journal list {file}` says which there are\n"
-        )
+        format!("error: there is no session `three` in {file}; `async-tool journal list {file}` lists all\n")
     );
 }
 
@@ -309,10 +307,10 @@ async fn an_export_is_the_entries_as_they_are() {
     ];
     assert_eq!(run(&arguments).code, 0);
     assert_eq!(std::fs::read_to_string(&to).unwrap(), exported.out);
-    // What is there is not written over.
+    // An existing file is not overwritten.
     let again = run(&arguments);
     assert_eq!(again.code, 2);
-    assert!(again.error.contains("must not be there yet"), "{}", again.error);
+    assert!(again.error.contains("must not exist"), "{}", again.error);
 }
 
 #[tokio::test]
@@ -425,7 +423,7 @@ async fn replay_reports_the_entry_that_breaks_a_promise() {
         "{}",
         found.out
     );
-    // The state is that before the entry.
+    // The state shown is the one before the entry.
     let shown = run(&["journal", "replay", path, "--at", "9", "--json"]);
     let line: Value = serde_json::from_str(&shown.out).unwrap();
     assert_eq!(
@@ -441,7 +439,7 @@ async fn replay_reports_the_entry_that_breaks_a_promise() {
 #[tokio::test]
 async fn replay_reports_a_snapshot_that_is_not_the_fold() {
     let (_directory, path) = place();
-    // No snapshot is kept of a closed session.
+    // A closed session keeps no snapshot.
     let entries = session()[..9].to_vec();
     write(&path, "s", &entries, false).await;
     let snapshot_of = |entries: &[Entry]| Ledger::fold(entries).unwrap().to_snapshot(Seq::new(5)).unwrap();
