@@ -1,4 +1,4 @@
-//! What the attributes of an argument say.
+//! Attributes of an argument.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -23,19 +23,19 @@ const KEYS: &[Key] = &[
     Key::new("sensitive", "sensitive"),
 ];
 
-/// What is known of a field of the arguments struct, its type aside.
+/// Everything about a field of the arguments struct, except its type.
 #[derive(Default)]
 pub(crate) struct Argument {
-    /// Doc comments, `#[serde(…)]` and `#[schemars(…)]`: they go to the field as they are.
+    /// Doc comments, `#[serde(…)]` and `#[schemars(…)]`, which go to the field unchanged.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) default: Option<Fallback>,
     pub(crate) rename: Option<LitStr>,
     pub(crate) limits: Vec<Limit>,
-    /// The `sensitive` that says that the value is a secret.
+    /// The keyword `sensitive`, if the value is a secret.
     sensitive: Option<Ident>,
 }
 
-/// What stands in for an absent argument.
+/// Value for an absent argument.
 pub(crate) enum Fallback {
     OfType,
     Expression(Expr),
@@ -67,7 +67,8 @@ impl Argument {
         limit::check(&self.limits, errors);
     }
 
-    /// Takes `default` out of a `#[serde(…)]`, where the derive would have to know the type; gives back what is left.
+    /// Takes `default` out of a `#[serde(…)]`, because the derive would have to know the type. Returns the rest of the
+    /// attribute.
     ///
     /// Input: `#[serde(default = "five", alias = "n")]`.
     /// Output: `#[serde(alias = "n")]`, and the default `five()`.
@@ -106,7 +107,7 @@ impl Argument {
         self.default = Some(default);
     }
 
-    /// What must hold between the attributes of serde and schemars and what an argument is.
+    /// Checks the attributes of serde and schemars against the rules for arguments.
     pub(crate) fn check(&self, errors: &Errors) {
         for (_, key, part) in self.keys() {
             let message = match &*key {
@@ -123,7 +124,7 @@ impl Argument {
             };
             errors.push(part, message);
         }
-        // What is kept from the journal is found by the name under which the model writes it.
+        // Redaction finds a sensitive value by the name that the model writes, so serde must not rename it.
         if self.is_sensitive()
             && let Some(part) = self.find("serde", &["rename", "flatten"])
         {
@@ -131,7 +132,8 @@ impl Argument {
                            take the fields of a flattened type as parameters";
             errors.push(part, message);
         }
-        // A `with` reads a form of its own. With `deserialize_with` most read that of the type too, and more besides.
+        // `with` reads its own format. Most `deserialize_with` functions also read the type's format, so the type's
+        // schema fits.
         if let Some(with) = self.find("serde", &["with"])
             && !self.has_schema()
         {
@@ -141,27 +143,27 @@ impl Argument {
         }
     }
 
-    /// Whether the value is a secret.
+    /// True if the value is a secret.
     pub(crate) fn is_sensitive(&self) -> bool {
         self.sensitive.is_some()
     }
 
-    /// Whether the user says how it is read, so that its type needn't know.
+    /// True if the user names a function that reads the value, so that the type needs no `Deserialize`.
     pub(crate) fn has_reader(&self) -> bool {
         self.find("serde", &["with", "deserialize_with"]).is_some()
     }
 
-    /// Whether the user says what its schema is, so that its type needn't know.
+    /// True if the user gives the schema, so that the type needs no `JsonSchema`.
     pub(crate) fn has_schema(&self) -> bool {
         self.find("schemars", &["with", "schema_with"]).is_some()
     }
 
-    /// Whether serde is told another name, or takes the fields of the type in place of the argument.
+    /// True if a serde attribute changes the name or flattens the type's fields into the arguments.
     pub(crate) fn is_renamed_by_serde(&self) -> bool {
         self.find("serde", &["rename", "flatten"]).is_some()
     }
 
-    /// Whether the schema is the type's although how it is read isn't.
+    /// True if the value has its own reader but the schema of its type.
     pub(crate) fn is_described_by_us(&self) -> bool {
         self.has_reader() && !self.has_schema()
     }
@@ -173,7 +175,7 @@ impl Argument {
         Some(part)
     }
 
-    /// The keys of `#[serde]` and `#[schemars]`, each with its attribute and all that is written of it.
+    /// The keys of `#[serde]` and `#[schemars]`, each with its attribute and its tokens.
     fn keys(&self) -> impl Iterator<Item = (&Path, String, TokenStream)> {
         let lists = self.attributes.iter().filter_map(|attribute| match &attribute.meta {
             Meta::List(list) => Some(list),

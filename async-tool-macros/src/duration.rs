@@ -1,4 +1,4 @@
-//! Durations as users write them.
+//! Durations in attributes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     quantity::{self, Wrong},
 };
 
-/// Minutes have two spellings: rates are usually written `"100/min"`.
+/// Units. Minutes have two spellings, because rates are usually written `"100/min"`.
 pub(crate) const UNITS: &[(&str, u64)] = &[
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
@@ -22,7 +22,7 @@ pub(crate) const UNITS: &[(&str, u64)] = &[
     ("d", 86_400_000_000_000),
 ];
 
-/// `"250ms"`, `"1.5s"`, `"2m"` or `"2min"`, `"1h"`, `"7d"`.
+/// Parses `"250ms"`, `"1.5s"`, `"2m"` or `"2min"`, `"1h"`, `"7d"`.
 pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
     quantity::parse(text, UNITS)
         .map(Duration::from_nanos)
@@ -34,7 +34,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
         })
 }
 
-/// What the value of an entry says, and where, or an error.
+/// Reads an entry's duration and its literal, or adds an error.
 pub(crate) fn of(entry: &Entry, errors: &Errors) -> Option<(Duration, LitStr)> {
     let literal = entry.string(errors)?;
     match parse(&literal.value()) {
@@ -46,7 +46,7 @@ pub(crate) fn of(entry: &Entry, errors: &Errors) -> Option<(Duration, LitStr)> {
     }
 }
 
-/// The expression that makes the duration, in the largest unit that is exact.
+/// Makes the expression of the duration, in the largest unit that is exact.
 pub(crate) fn expression(duration: Duration) -> TokenStream {
     let span = Span::mixed_site();
     let nanos = duration.as_nanos();

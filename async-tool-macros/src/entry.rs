@@ -1,4 +1,4 @@
-//! The keys of an attribute, and of the lists inside of it.
+//! Keys of an attribute and of its nested lists.
 
 use std::ops::RangeInclusive;
 
@@ -13,12 +13,12 @@ use syn::{
 
 use crate::errors::Errors;
 
-/// A key that an attribute, or a list in it, takes.
+/// A key that an attribute or a nested list accepts.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    /// How it is written, for the error that says so.
+    /// Its syntax, for error messages.
     pub(crate) written: &'static str,
-    /// The keys of its list, as in `retry(attempts = 3)`; empty if it has none.
+    /// Keys of its nested list, as in `retry(attempts = 3)`; empty without a list.
     list: &'static [Self],
 }
 
@@ -33,15 +33,16 @@ impl Key {
     }
 }
 
-/// The entries of an attribute, or of a list in it. Each has a known key that no other has; the rest was reported.
+/// Entries of an attribute or a nested list. Each has a different, known key; all other entries were reported as
+/// errors.
 pub(crate) struct List {
     pub(crate) entries: Vec<Entry>,
-    /// Whether all that was written is an entry. If not, what seems to be missing may only be misspelt.
+    /// True if everything was read without an error. If false, a key that seems to be missing may only be misspelt.
     pub(crate) is_whole: bool,
 }
 
 impl List {
-    /// Reads the entries of what `owner` names: an attribute, or a key with a list.
+    /// Reads the entries of `owner`, which names an attribute or a key with a list.
     pub(crate) fn parse(owner: &str, keys: &'static [Key], tokens: TokenStream, errors: &Errors) -> Self {
         let mut list = Self {
             entries: Vec::new(),
@@ -60,7 +61,7 @@ impl List {
                         errors.add(error);
                     }
                 }
-                // After an error the next entry is still worth reading.
+                // Continue after an error, so that errors of later entries are reported too.
                 if !input.is_empty() && !input.peek(Token![,]) {
                     skip_to_comma(input)?;
                 }
@@ -79,7 +80,7 @@ impl List {
     }
 }
 
-/// One `key`, `key = value` or `key(…)`.
+/// A single `key`, `key = value` or `key(…)`.
 pub(crate) struct Entry {
     pub(crate) key: Ident,
     pub(crate) value: Option<Expr>,
@@ -120,12 +121,12 @@ impl Entry {
         Ok(entry)
     }
 
-    /// Reports that the entry isn't written as its key wants.
+    /// Adds the error for an entry with the wrong syntax for its key.
     pub(crate) fn refuse(&self, errors: &Errors) {
         errors.add(self.misuse());
     }
 
-    /// The error for an entry that isn't written as its key wants.
+    /// Makes the error for an entry with the wrong syntax for its key.
     fn misuse(&self) -> syn::Error {
         let Self { key, value, known, .. } = self;
         let message = format!("`{key}` must be written `{}`", known.written);
@@ -135,7 +136,7 @@ impl Entry {
         }
     }
 
-    /// `true` for a key that stands alone, or an error.
+    /// Returns `true` for a key without a value, or adds an error.
     pub(crate) fn flag(&self, errors: &Errors) -> Option<TokenStream> {
         if let Some(value) = &self.value {
             let key = &self.key;
@@ -148,7 +149,7 @@ impl Entry {
         Some(quote::quote!(true))
     }
 
-    /// The value as a string literal, or an error.
+    /// Returns the value as a string literal, or adds an error.
     pub(crate) fn string(&self, errors: &Errors) -> Option<LitStr> {
         let literal = self.value.as_ref().and_then(string_literal).cloned();
         if literal.is_none() {
@@ -157,7 +158,8 @@ impl Entry {
         literal
     }
 
-    /// The value as an integer literal within `range`, or an error; `reason` says why there is a least number, and what to do.
+    /// Returns the value as an integer literal within `range`, or adds an error. `reason` says why there is a minimum,
+    /// and what to do.
     pub(crate) fn integer(&self, range: RangeInclusive<u32>, reason: &str, errors: &Errors) -> Option<u32> {
         let Some(literal) = self.value.as_ref().and_then(integer_literal) else {
             self.refuse(errors);
@@ -177,7 +179,7 @@ impl Entry {
         None
     }
 
-    /// What the value names, of the choices: `"when_idle"` gives `WhenIdle`.
+    /// Returns the variant that the value names, out of the choices: `"when_idle"` gives `WhenIdle`.
     pub(crate) fn choice(&self, choices: &[&str], errors: &Errors) -> Option<Ident> {
         let value = self.string(errors)?.value();
         if !choices.contains(&value.as_str()) {
@@ -188,7 +190,7 @@ impl Entry {
         Some(Ident::new(&words.collect::<String>(), Span::mixed_site()))
     }
 
-    /// The list, or an error if there is none or it lacks a key.
+    /// Returns the list, or adds an error if it or a required key is missing.
     pub(crate) fn list(&self, required: &[&str], errors: &Errors) -> Option<&List> {
         let Some(list) = &self.list else {
             self.refuse(errors);
@@ -206,7 +208,7 @@ impl Entry {
     }
 }
 
-/// The literal, also where a `macro_rules!` wrapper put it into an invisible group.
+/// The literal, also inside an invisible group from a `macro_rules!` wrapper.
 pub(crate) fn string_literal(expression: &Expr) -> Option<&LitStr> {
     match literal(expression)? {
         Lit::Str(text) => Some(text),
@@ -242,7 +244,7 @@ fn unknown(owner: &str, keys: &[Key], key: &str) -> String {
     format!("`{owner}` must not have the key `{key}`: {meant}{}", valid(keys))
 }
 
-/// The candidate nearest to `word`, if at most a third of its letters differ.
+/// The candidate most similar to `word`, if at most a third of its letters differ.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = word.chars().count().div_ceil(3);
     candidates

@@ -4,14 +4,14 @@ use std::{cell::RefCell, fmt::Display, mem, thread};
 
 use quote::ToTokens;
 
-/// Collects the errors of one function, so that they are reported together.
+/// Collector of a function's errors, which are reported together.
 ///
-/// Dropped unread it panics in debug builds: an error that nobody reports would let a wrong tool compile.
+/// In debug builds, dropping it unread panics, because an unreported error would let a wrong tool compile.
 #[derive(Default)]
 pub(crate) struct Errors(RefCell<Vec<syn::Error>>);
 
 impl Errors {
-    /// Adds an error at the tokens. The message says the rule first, then the fix.
+    /// Adds an error at the tokens. The message gives the rule first, then the fix.
     pub(crate) fn push(&self, at: impl ToTokens, message: impl Display) {
         self.add(syn::Error::new_spanned(at, message));
     }
@@ -20,7 +20,7 @@ impl Errors {
         self.0.borrow_mut().push(error);
     }
 
-    /// All errors as one, if there are any.
+    /// Returns all errors as one, if there are any.
     pub(crate) fn finish(self) -> syn::Result<()> {
         let errors = mem::take(&mut *self.0.borrow_mut()).into_iter();
         match errors.reduce(|mut all, error| {

@@ -1,7 +1,7 @@
-//! What is written beside the function.
+//! Generated code beside the function.
 //!
-//! Every token that isn't the user's has the span of the definition, so that our locals and theirs can't meet. Items
-//! have no such hygiene: those that the user's types are resolved beside begin with two underscores.
+//! Every generated token has the span of the definition, so that generated locals can't collide with the user's. Items
+//! have no such hygiene, so generated items near the user's types begin with two underscores.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -18,7 +18,7 @@ use crate::{
     tool::Tool,
 };
 
-/// The function, the struct of its name, and what makes a tool of it.
+/// The function, and the struct of its name that makes the tool.
 pub(crate) fn function(tool: &Tool) -> TokenStream {
     let span = Span::mixed_site();
     let Tool { function, options, .. } = tool;
@@ -42,17 +42,17 @@ pub(crate) fn function(tool: &Tool) -> TokenStream {
     }
 }
 
-/// The errors, and items of the types that the tool would have had, so that its callers have no errors of their own.
+/// The errors, and items of the expected types, so that the function's callers get no errors of their own.
 pub(crate) fn function_fallback(tool: Tool, error: &syn::Error) -> TokenStream {
     let span = Span::mixed_site();
     let Tool {
         mut function, options, ..
     } = tool;
     let errors = error.to_compile_error();
-    // rustc has an error of its own for it.
+    // rustc reports the variadic itself.
     function.signature.variadic = None;
     if let Some(FnArg::Receiver(_)) = function.signature.inputs.first() {
-        // Inside an `impl`, where nothing can stand beside the function.
+        // Inside an `impl`, no item can stand beside the function.
         return quote!(#errors #function);
     }
     let runtime = &options.runtime;
@@ -69,7 +69,7 @@ pub(crate) fn function_fallback(tool: Tool, error: &syn::Error) -> TokenStream {
     }
 }
 
-/// The block, with a method that gives its tools.
+/// The block, with a method that returns its tools.
 pub(crate) fn service(service: &Service) -> TokenStream {
     let span = Span::mixed_site();
     let runtime = &service.runtime;
@@ -102,7 +102,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     service.with(&tools_method(service, &body, None))
 }
 
-/// The errors, and the block with a method of the right type.
+/// The errors, and the block with a method of the expected type.
 pub(crate) fn service_fallback(service: &Service, error: &syn::Error) -> TokenStream {
     let span = Span::mixed_site();
     let errors = error.to_compile_error();
@@ -127,18 +127,18 @@ fn tools_method(service: &Service, body: &TokenStream, allow: Option<TokenStream
     }
 }
 
-/// Where a tool is made.
+/// Place in which a tool is made.
 enum Home {
-    /// In `tool()`, of a struct of its own.
+    /// `tool()` of the tool's own struct.
     Free,
-    /// In `tools()`, with the service as `state`.
+    /// `tools()`, with the service as `state`.
     Service {
-        /// A static can't depend on the generics around it.
+        /// True if the `impl` is generic. Then no static is possible, because a static can't depend on generics.
         is_generic: bool,
     },
 }
 
-/// It is the user's callers who are warned, not the call in here.
+/// An `allow` for a deprecated function: the warning is for the user's callers, not for the generated call.
 fn allowance(function: &Function) -> Option<TokenStream> {
     let span = Span::mixed_site();
     function
@@ -146,7 +146,7 @@ fn allowance(function: &Function) -> Option<TokenStream> {
         .then(|| quote_spanned!(span=> #[allow(deprecated)]))
 }
 
-/// The struct that the user names: `tools![add]`, `add::tool()`.
+/// The struct with the function's name: `tools![add]`, `add::tool()`.
 fn handle(function: &Function, and_allow: Option<TokenStream>) -> TokenStream {
     let Function {
         visibility, signature, ..
@@ -177,7 +177,7 @@ fn implementation(function: &Function, tool: &TokenStream, body: &TokenStream) -
     }
 }
 
-/// What the arguments are read as.
+/// The struct that the arguments are read as.
 fn arguments(parameters: &[Parameter]) -> TokenStream {
     let fields = parameters.iter().filter_map(Parameter::field);
     let schemas = parameters.iter().filter_map(Parameter::schema);
@@ -198,7 +198,7 @@ fn arguments(parameters: &[Parameter]) -> TokenStream {
     }
 }
 
-/// What gives the tool: the arguments struct, the definition, and what makes a call of arguments.
+/// The body that makes the tool: the arguments struct, the definition, and the binding of a call's arguments.
 fn body(tool: &Tool, home: &Home) -> TokenStream {
     let span = Span::mixed_site();
     let Tool { parameters, .. } = tool;
@@ -214,7 +214,7 @@ fn body(tool: &Tool, home: &Home) -> TokenStream {
     if notes.is_empty() && parameters.iter().all(|parameter| parameter.default().is_none()) {
         return inner;
     }
-    // One scope further out, where the user's expressions see what they see in the user's module.
+    // Defaults stand one scope further out, where the user's expressions see only names of the user's module.
     let defaults = parameters.iter().filter_map(Parameter::default);
     let notes = (!notes.is_empty()).then(|| {
         quote_spanned! {span=>
@@ -232,7 +232,7 @@ fn body(tool: &Tool, home: &Home) -> TokenStream {
     }
 }
 
-/// The expression whose value is the tool.
+/// The expression that makes the tool.
 fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     let span = Span::mixed_site();
     let Tool {
@@ -271,7 +271,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
             quote_spanned!(span=> ::core::clone::Clone::clone(DEFINITION.get_or_init(|| #define))),
         ),
     };
-    // Each call of a method has its own share of the service.
+    // Each call of a method has its own clone of the service.
     let state =
         (has_state(function, home)).then(|| quote_spanned!(span=> let state = ::core::clone::Clone::clone(&state);));
     let secrets = parameters
@@ -292,7 +292,7 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     };
     let tool = match &options.cache {
         Some(Cache { key, policy }) => {
-            // Without the feature, the error is shown at the user's key.
+            // Without the feature, the error appears at the user's key.
             let span = key.span().resolved_at(span);
             quote_spanned! {span=>
                 let tool = #tool;
@@ -314,13 +314,13 @@ fn has_state(function: &Function, home: &Home) -> bool {
     matches!(home, Home::Service { .. }) && matches!(function.signature.inputs.first(), Some(FnArg::Receiver(_)))
 }
 
-/// The call of the function, and its outcome in the runtime's types.
+/// The call of the function, and the conversion of its outcome to the runtime's types.
 fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
     let Tool {
         function, parameters, ..
     } = tool;
     let ident = &function.signature.ident;
-    // What is wrong with the call as a whole, such as a future that isn't `Send`, is shown at the function's name.
+    // Errors of the whole call, such as a future that isn't `Send`, appear at the function's name.
     let span = ident.span().resolved_at(Span::mixed_site());
     let cx = parameters
         .iter()
@@ -333,7 +333,7 @@ fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
         Home::Free => ident.to_token_stream(),
         Home::Service { .. } => quote_spanned!(span=> Self::#ident),
     };
-    // What the type can't do is shown at the type.
+    // Errors about the type appear at the type.
     let returned = match &function.signature.output {
         ReturnType::Type(_, ty) => ty.span(),
         ReturnType::Default => span,
@@ -365,7 +365,7 @@ fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
     }
 }
 
-/// The doc comments as one string, or what the user wrote in their place.
+/// The doc comments as one string, or the user's `description`.
 fn description(function: &Function, options: &Options) -> TokenStream {
     if let Some(description) = &options.description {
         return description.to_token_stream();
@@ -378,7 +378,7 @@ fn description(function: &Function, options: &Options) -> TokenStream {
     }
 }
 
-/// Takes away the space after `///`, which would be an indentation in the middle of a text.
+/// Removes the space after `///`, which would become an indentation within a text.
 ///
 /// Input: `" Adds."`.
 /// Output: `"Adds."`.
@@ -392,8 +392,8 @@ fn without_margin(doc: &Expr) -> TokenStream {
     }
 }
 
-/// The schema of what the function returns, found by the compiler. An `impl Trait` can't be named outside a signature, so
-/// it has none.
+/// The schema of the return type, found by the compiler. An `impl Trait` can't be named outside a signature, so it has
+/// no schema.
 fn output_schema(output: &ReturnType) -> TokenStream {
     let span = Span::mixed_site();
     match output {

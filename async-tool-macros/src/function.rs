@@ -1,4 +1,4 @@
-//! The function, as far as the macro reads it.
+//! The parts of a function that the macro reads.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -7,7 +7,7 @@ use syn::{
     parse::{ParseStream, Parser},
 };
 
-/// A function whose body nobody looks at: a syntax error in it is rustc's to report, and the spans in it stay the user's.
+/// A function with an unparsed body. rustc reports syntax errors in the body, and its spans stay the user's.
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
@@ -26,7 +26,7 @@ impl Function {
         parser.parse2(item.clone())
     }
 
-    /// Reads one method, whose attributes have been read, of several in a block.
+    /// Reads one method of a block; its attributes have been read already.
     pub(crate) fn parse_method(attributes: Vec<Attribute>, input: ParseStream) -> syn::Result<Self> {
         let rest = input.cursor().token_stream();
         let mut function = Self::parse_head(attributes, input, &rest)?;
@@ -34,7 +34,7 @@ impl Function {
         Ok(function)
     }
 
-    /// `item` is shown as wrong if nothing smaller is.
+    /// Reads everything before the body. `item` is the span of an error without a smaller span.
     fn parse_head(attributes: Vec<Attribute>, input: ParseStream, item: &TokenStream) -> syn::Result<Self> {
         let visibility = input.parse()?;
         let rest = input.fork();
@@ -52,7 +52,7 @@ impl Function {
         })
     }
 
-    /// What the doc comments say, each as the expression that it is: `include_str!` and `concat!` are kept.
+    /// The doc comments as expressions, so that `include_str!` and `concat!` are kept.
     pub(crate) fn docs(&self) -> impl Iterator<Item = &Expr> {
         self.attributes.iter().filter_map(|attribute| match &attribute.meta {
             Meta::NameValue(meta) if meta.path.is_ident("doc") => Some(&meta.value),
@@ -60,7 +60,7 @@ impl Function {
         })
     }
 
-    /// The conditions under which the function is compiled: what stands beside it needs the same.
+    /// The function's `cfg` conditions, which generated items must repeat.
     pub(crate) fn conditions(&self) -> TokenStream {
         let conditions = self
             .attributes
@@ -76,7 +76,7 @@ impl Function {
     }
 }
 
-/// rustc has parsed the item before: what isn't a function here is some other item, or syntax newer than this macro.
+/// rustc has parsed the item already, so a non-function is another kind of item, or syntax newer than this macro.
 fn refuse(rest: ParseStream, item: &TokenStream) -> syn::Error {
     let is_function = rest
         .cursor()
@@ -102,7 +102,7 @@ impl ToTokens for Function {
             signature,
             body,
         } = self;
-        // Clippy would have the user write `const`, which a tool can't be.
+        // Clippy would suggest `const`, which a tool can't be.
         let may_not_be_const = signature
             .asyncness
             .is_none()

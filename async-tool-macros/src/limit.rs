@@ -1,4 +1,4 @@
-//! What the schema says of an argument beyond its type, and what binding holds it to.
+//! Limits of an argument beyond its type, which the schema shows and binding enforces.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -9,7 +9,7 @@ use crate::{
     errors::Errors,
 };
 
-/// `min = 1`, `pattern = "…"` and the like.
+/// A limit such as `min = 1` or `pattern = "…"`.
 pub(crate) struct Limit {
     key: Ident,
     value: Expr,
@@ -39,7 +39,8 @@ impl Limit {
         value.map(|value| Self { key, value })
     }
 
-    /// The call that gives the keyword and its value. Whether the type can have it, its trait says.
+    /// Makes the call that returns the keyword and its value. The called function's trait bound decides if the type can
+    /// have the limit.
     ///
     /// Input: `max_len = 8` of a `String`.
     /// Output: `__private::max_len::<String>(8)`.
@@ -65,8 +66,7 @@ impl Limit {
     }
 }
 
-/// A value in the place of an owned one: few parameters are `&'static str`, so a string literal is nearly always in want
-/// of an owner.
+/// Makes a value in an owned position. A string literal is converted, because few parameters are `&'static str`.
 pub(crate) fn owned(value: &Expr) -> TokenStream {
     match string_literal(value) {
         Some(_) => quote_spanned!(Span::mixed_site()=> ::core::convert::From::from(#value)),
@@ -74,7 +74,7 @@ pub(crate) fn owned(value: &Expr) -> TokenStream {
     }
 }
 
-/// What must hold between limits, as far as literals tell.
+/// Checks limits against each other, as far as literals show their values.
 pub(crate) fn check(limits: &[Limit], errors: &Errors) {
     for (least, most) in [("min", "max"), ("min_len", "max_len")] {
         let find = |name| limits.iter().find(|limit| limit.key == name);
@@ -101,8 +101,8 @@ fn integer(value: &Expr) -> Option<i128> {
     }
 }
 
-/// Patterns are read by providers and models as JavaScript's, and by the runtime with `regex-lite`: they must mean the same
-/// to both.
+/// Checks that a pattern means the same to all readers: providers and models read it as JavaScript's, and the runtime
+/// uses `regex-lite`.
 fn check_pattern(pattern: &str) -> Result<(), String> {
     if let Err(error) = regex_lite::Regex::new(pattern) {
         return Err(format!(
@@ -127,7 +127,7 @@ fn check_pattern(pattern: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The expression without the invisible groups that `macro_rules!` wrappers put around it.
+/// The expression without the invisible groups of `macro_rules!` wrappers.
 fn peel(value: &Expr) -> &Expr {
     match value {
         Expr::Group(group) => peel(&group.expr),

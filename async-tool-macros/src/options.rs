@@ -1,4 +1,4 @@
-//! What `#[async_tool(…)]` says.
+//! Options of `#[async_tool(…)]`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -43,20 +43,20 @@ const KEYS: &[Key] = &[
     Key::new("crate", "crate = some::path"),
 ];
 
-/// What `#[async_tool(…)]` says. What it leaves out, the runtime chooses.
+/// Options of `#[async_tool(…)]`. The runtime supplies defaults for missing ones.
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     /// A string literal, or a macro call that gives one.
     pub(crate) description: Option<Expr>,
-    /// Where the runtime crate is.
+    /// Path of the runtime crate.
     pub(crate) runtime: Path,
-    /// The calls on a `FunctionTool` that carry the options out.
+    /// Calls on a `FunctionTool` that apply the options.
     pub(crate) calls: TokenStream,
     pub(crate) cache: Option<Cache>,
     resources: Vec<Resources>,
 }
 
-/// `cache(…)`, which isn't among the calls: the runtime has it with a feature only.
+/// The option `cache(…)`. It is not among the calls, because the runtime supports it only with a feature.
 pub(crate) struct Cache {
     pub(crate) key: Ident,
     pub(crate) policy: TokenStream,
@@ -123,7 +123,7 @@ impl Options {
             }),
             "futures" => entry.flag(errors),
             "sensitive" => {
-                // What isn't one has been reported.
+                // Any other value has already been reported.
                 if entry.choice(&["result"], errors).is_some() {
                     self.calls
                         .extend(quote_spanned!(Span::mixed_site()=> .sensitive_result(true)));
@@ -149,7 +149,8 @@ impl Options {
         }
     }
 
-    /// What options and function owe each other, and the model: arguments that are there, a name it can write, and a description.
+    /// Checks options against the function: the named arguments must exist, and the model needs a valid name and a
+    /// description.
     pub(crate) fn check(&self, function: &Function, parameters: &[Parameter], errors: &Errors) {
         for resources in &self.resources {
             resources.check(parameters, errors);
@@ -168,7 +169,7 @@ impl Options {
             _ => {}
         }
 
-        // A macro call may give an empty string too; that is known only when it is expanded.
+        // A macro call may give an empty string too, but that is known only after its expansion.
         let is_empty = |text: &Expr| string_literal(text).is_some_and(|text| text.value().trim().is_empty());
         if let Some(description) = &self.description {
             if is_empty(description) {
@@ -196,13 +197,13 @@ impl Options {
 
 const EFFECTS: &[&str] = &["read", "idempotent", "once"];
 
-/// A kept value stands in for a call only if the call does nothing but give it.
+/// Requires the effect `read`, because a cached value replaces a call without its effects.
 fn check_cache(list: &List, errors: &Errors) {
     let Some(cache) = list.get("cache") else { return };
     let is_refused = match list.get("effect").map(|effect| &effect.value) {
         Some(effect) => {
             let effect = effect.as_ref().and_then(string_literal).map(LitStr::value);
-            // What isn't an effect at all has its own error.
+            // An invalid effect has its own error.
             effect.is_some_and(|effect| effect != "read" && EFFECTS.contains(&&*effect))
         }
         None => list.is_whole,
@@ -240,7 +241,7 @@ fn text(entry: &Entry, errors: &Errors) -> Option<Expr> {
     }
 }
 
-/// The variant that the value names.
+/// Makes the variant that the value names.
 ///
 /// Input: `effect = "read"`.
 /// Output: `__private::Effect::Read`.

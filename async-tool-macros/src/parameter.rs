@@ -1,4 +1,4 @@
-//! The parameters of a tool, and what is written of them.
+//! Parameters of a tool, and the code generated for them.
 
 use std::mem;
 
@@ -20,11 +20,11 @@ pub(crate) struct Parameter {
     pub(crate) ident: Ident,
     pub(crate) role: Role,
     shape: Shape,
-    /// Its number, by which its property is found in the schema.
+    /// Its index, which marks its property in the schema.
     number: usize,
 }
 
-/// Who supplies the value.
+/// Source of the value.
 pub(crate) enum Role {
     /// The host: `#[inject]`.
     Injected,
@@ -32,18 +32,18 @@ pub(crate) enum Role {
     Argument(Box<Argument>),
 }
 
-/// How the call hands the value over. Only the syntax of references counts: which type it is, the compiler knows.
+/// Form in which the call passes the value. Only the syntax of references counts; the compiler resolves the types.
 enum Shape {
     /// `T`
     Owned(Type),
-    /// `&T`: owned by the call, and lent.
+    /// `&T`: owned by the call, and lent to the function.
     Lent(Type),
-    /// `Option<&T>`, written `Option<&'static T>`: lent from inside.
+    /// `Option<&T>`, written `Option<&'static T>`: the value inside is lent.
     LentInside(TokenStream),
 }
 
 impl Parameter {
-    /// Takes the attributes that are the macro's off the signature, which is a plain one afterwards.
+    /// Takes the macro's attributes off the signature, which is then plain Rust.
     pub(crate) fn take_all(signature: &mut Signature, errors: &Errors) -> Vec<Self> {
         let has_lifetimes = signature
             .generics
@@ -60,7 +60,8 @@ impl Parameter {
             .collect()
     }
 
-    /// `has_lifetimes`: whether the function declares lifetimes, which is reported once, where they are declared.
+    /// Takes one parameter. `has_lifetimes` is true if the function declares lifetimes, an error that is reported at
+    /// the declaration.
     fn take(input: &mut PatType, number: usize, has_lifetimes: bool, errors: &Errors) -> Option<Self> {
         let role = Role::take(&mut input.attrs, errors);
         let ident = ident(&input.pat, errors);
@@ -80,7 +81,7 @@ impl Parameter {
         }
     }
 
-    /// What the model calls it, as far as the macro is told; none if the host supplies it.
+    /// The name for the model, as far as the macro knows it; `None` if the host supplies the value.
     pub(crate) fn name(&self) -> Option<String> {
         let rename = &self.argument()?.rename;
         Some(
@@ -90,7 +91,7 @@ impl Parameter {
         )
     }
 
-    /// Whether serde may call it otherwise.
+    /// True if serde may use another name.
     pub(crate) fn is_renamed_by_serde(&self) -> bool {
         self.argument().is_some_and(Argument::is_renamed_by_serde)
     }
@@ -140,7 +141,8 @@ impl Parameter {
         Some(quote_spanned!(span=> #(#attributes)* #serde #described #mark #ident: #ty,))
     }
 
-    /// What gives the schema of an argument with a reader of its own. The derive would ask for `JsonSchema`, in its own words.
+    /// Makes the function for the schema of an argument with its own reader. Otherwise the derive would require
+    /// `JsonSchema`, with an unclear error.
     ///
     /// Input: `#[serde(deserialize_with = "lenient")] sources: u32`.
     /// Output: `fn __schema_sources(generator: …) -> … { (&__private::probe_of::<u32>()).described(generator) }`.
@@ -155,10 +157,10 @@ impl Parameter {
         })
     }
 
-    /// The type parameter of the arguments struct that stands for the type of this one, and that type.
+    /// The type parameter of the arguments struct that stands for this parameter's type, and the type.
     ///
-    /// The derives compile for a parameter whatever the type is, which leaves the refusal of a wrong one to us. Not so with
-    /// `#[serde(deserialize_with = …)]`, which reads one type and no other.
+    /// With a type parameter, the derives compile for any type, so that the macro can report a wrong type itself.
+    /// `#[serde(deserialize_with = …)]` reads one concrete type, so it gets no type parameter.
     pub(crate) fn generic(&self) -> Option<(Ident, TokenStream)> {
         (!self.argument()?.has_reader()).then(|| {
             let name = format!("__{}", self.ident.unraw());
@@ -166,7 +168,7 @@ impl Parameter {
         })
     }
 
-    /// The call that refuses a type which can't be the argument's.
+    /// Makes the call that rejects a type that can't be an argument's.
     ///
     /// Input: `sources: u32`.
     /// Output: `__private::argument::<u32>();`.
@@ -183,7 +185,7 @@ impl Parameter {
         Some(quote_spanned!(span=> __private::#assertion::<#owned>();))
     }
 
-    /// What gives the default, outside of everything that the user's expression shouldn't see.
+    /// Makes the default's function, in a scope where the user's expression can't see generated names.
     ///
     /// Input: `#[arg(default = 5)] sources: u32`.
     /// Output: `let default_sources: fn() -> u32 = || -> u32 { 5 };`.
@@ -202,7 +204,7 @@ impl Parameter {
         })
     }
 
-    /// What the schema says of the argument, each as a number and a keyword with its value.
+    /// Makes the schema's keywords for the argument, each with its parameter's index and its value.
     pub(crate) fn notes(&self) -> Vec<TokenStream> {
         let Some(argument) = self.argument() else {
             return Vec::new();
@@ -219,8 +221,8 @@ impl Parameter {
         default.into_iter().chain(limits).collect()
     }
 
-    /// What gives the call a default in the place of an absent argument: of its own statement, so that the result may borrow
-    /// from it.
+    /// Makes the statement that replaces an absent argument by its default. A separate statement, so that the result
+    /// may borrow from the value.
     pub(crate) fn given(&self) -> Option<TokenStream> {
         let (given, default) = (self.given_ident(), self.default_ident());
         let Self { ident, .. } = self;
@@ -251,13 +253,13 @@ impl Parameter {
         }
     }
 
-    /// Whether it is read as `Given`: it has a default, and serde needn't know it.
+    /// True if the argument is read as `Given`: it has a default, and no reader of its own.
     fn is_given(&self) -> bool {
         self.argument()
             .is_some_and(|argument| argument.default.is_some() && !argument.has_reader())
     }
 
-    /// What the call owns.
+    /// The type that the call owns.
     fn owned(&self) -> TokenStream {
         let span = self.shape.span();
         match &self.shape {
@@ -281,7 +283,7 @@ impl Parameter {
 }
 
 impl Role {
-    /// Takes the attributes that are the macro's, and leaves the others.
+    /// Takes the macro's attributes, and leaves the others.
     fn take(attributes: &mut Vec<Attribute>, errors: &Errors) -> Self {
         let mut inject = None;
         let mut for_arguments = None;
@@ -362,7 +364,7 @@ impl Shape {
         }
     }
 
-    /// Where the type is, for what is wrong with it.
+    /// The span of the type, for errors about it.
     fn span(&self) -> Span {
         let ty = match self {
             Self::Owned(ty) | Self::Lent(ty) => ty.span(),
@@ -372,7 +374,7 @@ impl Shape {
     }
 }
 
-/// The type without the parentheses, visible or not, that `macro_rules!` wrappers put around it.
+/// The type without the parentheses and invisible groups of `macro_rules!` wrappers.
 fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => peel(&group.elem),
@@ -393,7 +395,7 @@ fn ident(pattern: &Pat, errors: &Errors) -> Option<Ident> {
     None
 }
 
-/// What must hold between parameters.
+/// Checks parameters against each other.
 pub(crate) fn check(parameters: &[Parameter], errors: &Errors) {
     let mut names = Vec::new();
     for parameter in parameters {
@@ -422,7 +424,7 @@ fn has_reference(ty: &Type) -> bool {
     walk(ty.to_token_stream())
 }
 
-/// Gives every reference the one lifetime that can be named outside a signature.
+/// Gives every reference `'static`, the only lifetime that can be named outside a signature.
 ///
 /// Input: `Option<&str>`.
 /// Output: `Option<&'static str>`.

@@ -1,4 +1,4 @@
-//! The options with a list of keys, each as the expression of the runtime's value.
+//! Options with a list of keys, each converted to an expression of the runtime's value.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -109,7 +109,7 @@ pub(crate) fn cache(entry: &Entry, errors: &Errors) -> Option<TokenStream> {
     Some(quote_spanned!(Span::mixed_site()=> __private::CachePolicy::new(#ttl) #capacity))
 }
 
-/// The expression of a duration that is longer than zero. `instead` is what to do in place of zero.
+/// Makes the expression of a duration longer than zero. `instead` tells the user what to write in place of zero.
 pub(crate) fn positive(entry: &Entry, instead: &str, errors: &Errors) -> Option<TokenStream> {
     let (duration, literal) = duration::of(entry, errors)?;
     if duration.is_zero() {

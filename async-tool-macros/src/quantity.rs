@@ -1,17 +1,17 @@
-//! A number and its unit, as in `"1.5s"`.
+//! Quantities: a number and its unit, as in `"1.5s"`.
 
-/// Why a text isn't a quantity.
+/// Reason why a text isn't a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    /// It isn't a number and a unit.
+    /// The text isn't a number and a unit.
     Form,
-    /// It has too many digits.
+    /// The number has too many digits or is too large.
     Size,
 }
 
-/// How many of the smallest unit there are; what is less than one of it is cut off.
+/// Parses a quantity into a number of the smallest unit, rounded down.
 ///
-/// Reckoned in integers: a float would make `"0.1s"` a different number of nanoseconds from `"100ms"`.
+/// The calculation uses integers, because a float would make `"0.1s"` differ from `"100ms"`.
 pub(crate) fn parse(text: &str, units: &[(&str, u64)]) -> Result<u64, Wrong> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or(Wrong::Form)?;
     let (number, unit) = text.split_at(unit_at);

@@ -1,4 +1,4 @@
-//! Rates as users write them.
+//! Rates in attributes.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     quantity::{self, Wrong},
 };
 
-/// How many calls in how long: `"10/s"`, `"100/min"`, `"10/500ms"`.
+/// Parses a number of calls per time: `"10/s"`, `"100/min"`, `"10/500ms"`.
 pub(crate) fn parse(text: &str) -> Result<(u32, Duration), &'static str> {
     const FORM: &str = "rates must be a whole number of calls and a time, in `ms`, `s`, `min`, `h` or `d`: write `\"10/s\"` or `\"10/500ms\"`";
     let (calls, per) = text.split_once('/').ok_or(FORM)?;

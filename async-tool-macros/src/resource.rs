@@ -1,4 +1,4 @@
-//! The arguments that name what a tool reads and writes.
+//! Arguments that name the resources a tool reads and writes.
 
 use syn::{LitStr, ext::IdentExt};
 
@@ -8,7 +8,7 @@ use crate::{
     parameter::Parameter,
 };
 
-/// `reads = "path, file:source"`.
+/// A list of resources, such as `reads = "path, file:source"`.
 pub(crate) struct Resources {
     key: String,
     pub(crate) literal: LitStr,
@@ -21,11 +21,11 @@ impl Resources {
         Some(Self { key, literal })
     }
 
-    /// Whether there are such arguments is known when the parameters are read.
+    /// Checks that the arguments exist. Called once the parameters are read.
     pub(crate) fn check(&self, parameters: &[Parameter], errors: &Errors) {
         let Self { key, literal } = self;
         let names = parameters.iter().filter_map(Parameter::name).collect::<Vec<_>>();
-        // What serde is told of a name, the build of the manager sees.
+        // The macro can't know names that serde changes; the manager's build checks those.
         let is_complete = parameters.iter().all(|parameter| !parameter.is_renamed_by_serde());
         for part in literal.value().split(',') {
             let (kind, argument) = part.split_once(':').unwrap_or((part, part));

@@ -1,4 +1,4 @@
-//! An `impl` block, some of whose methods are tools.
+//! An `impl` block with methods that are tools.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -21,18 +21,18 @@ const KEYS: &[Key] = &[
     Key::new("crate", "crate = some::path"),
 ];
 
-/// What the macro adds to the block.
+/// Name of the method that the macro adds to the block.
 const METHOD: &str = "tools";
 
-/// An `impl` block, some of whose methods are tools. Of the others nobody reads more than where they end.
+/// An `impl` block with methods that are tools. Of all other items, only the end is found.
 pub(crate) struct Service {
-    /// Where the runtime is.
+    /// Path of the runtime crate.
     pub(crate) runtime: Path,
     pub(crate) generics: Generics,
     pub(crate) ty: Type,
     attributes: Vec<Attribute>,
     keyword: Token![impl],
-    /// `Trait for`, which is an error.
+    /// `Trait for`, if present, which is an error.
     of_trait: TokenStream,
     brace: token::Brace,
     items: Vec<Item>,
@@ -44,7 +44,7 @@ enum Item {
 }
 
 impl Service {
-    /// Reads the block. Only what isn't an inherent `impl` ends it early.
+    /// Reads the block. Only an item that isn't an inherent `impl` ends this early.
     pub(crate) fn read(arguments: TokenStream, item: &TokenStream, errors: &Errors) -> syn::Result<Self> {
         let mut runtime = parse_quote!(::async_tool_runtime);
         for entry in List::parse("async_tools", KEYS, arguments, errors).entries {
@@ -66,7 +66,7 @@ impl Service {
         })
     }
 
-    /// That of the most visible tool: who may call one may have them all.
+    /// The visibility of the most visible tool: a caller of one tool may have them all.
     pub(crate) fn visibility(&self) -> TokenStream {
         let rank = |visibility: &Visibility| match visibility {
             Visibility::Public(_) => 4,
@@ -82,7 +82,7 @@ impl Service {
             .map_or_else(TokenStream::new, ToTokens::to_token_stream)
     }
 
-    /// Whether each instance of the type has definitions of its own.
+    /// True if each instance of the type needs its own definitions.
     pub(crate) fn is_generic(&self) -> bool {
         !self.generics.params.is_empty()
     }
@@ -98,7 +98,7 @@ impl Service {
             items,
             ..
         } = self;
-        // Where it would be an error, there is one already.
+        // If `more` would be an error here, another error was already reported.
         let more = (of_trait.is_empty() && !self.has_method()).then_some(more);
         let items = items.iter().map(|item| match item {
             Item::Tool(tool) => tool.function.to_token_stream(),
@@ -175,7 +175,7 @@ impl Item {
         self.name().is_some_and(|name| name == METHOD)
     }
 
-    /// Its name, if it is a function.
+    /// The item's name, if it is a function.
     fn name(&self) -> Option<Ident> {
         let tokens = match self {
             Self::Tool(tool) => return Some(tool.function.signature.ident.clone()),
@@ -221,8 +221,8 @@ impl Item {
     }
 }
 
-/// Skips an item, its attributes aside. A function ends with its body; anything else with a semicolon, or with the braces of
-/// a macro's call.
+/// Skips an item after its attributes. A function ends with its body; any other item ends with a semicolon, or with the
+/// braces of a macro call.
 fn skip_item(input: ParseStream) -> syn::Result<()> {
     let ahead = input.fork();
     let is_function = ahead.parse::<Visibility>().is_ok() && ahead.parse::<Signature>().is_ok();

@@ -1,4 +1,4 @@
-//! What the signature of a tool must not be.
+//! Rules for a tool's signature.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -6,10 +6,10 @@ use syn::{FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signa
 
 use crate::errors::Errors;
 
-/// Where the function stands.
+/// Place of the function.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
-    /// By itself.
+    /// Outside of an `impl` block.
     Free,
     /// In an `impl` block with `#[async_tools]`.
     Method,
@@ -74,7 +74,7 @@ fn check_receiver(receiver: &Receiver, errors: &Errors) {
     }
 }
 
-/// One error for all generics: they are one mistake, and `where` is part of it.
+/// Reports one error for all generics, `where` included, because they are one mistake.
 fn check_generics(signature: &Signature, errors: &Errors) {
     let generics = &signature.generics;
     let has_lifetimes_only = generics
@@ -99,7 +99,7 @@ fn check_generics(signature: &Signature, errors: &Errors) {
     }
 }
 
-/// The lifetimes that the tokens of a type name.
+/// The lifetimes named in the tokens of a type.
 pub(crate) fn lifetimes(ty: &Type) -> Vec<TokenStream> {
     fn walk(tokens: TokenStream, found: &mut Vec<TokenStream>) {
         let mut tokens = tokens.into_iter().peekable();
@@ -118,7 +118,7 @@ pub(crate) fn lifetimes(ty: &Type) -> Vec<TokenStream> {
     found
 }
 
-/// The first `impl` in the tokens of a type: a keyword, so it can't be a name.
+/// The first `impl` in the tokens of a type. It is a keyword, so it can't be a name.
 pub(crate) fn opaque(ty: &Type) -> Option<TokenTree> {
     fn find(tokens: TokenStream) -> Option<TokenTree> {
         tokens.into_iter().find_map(|token| match token {

@@ -1,4 +1,4 @@
-//! Sizes as users write them.
+//! Sizes in attributes.
 
 use crate::quantity::{self, Wrong};
 
@@ -10,7 +10,7 @@ const UNITS: &[(&str, u64)] = &[
     ("MiB", 1024 * 1024),
 ];
 
-/// How many bytes `"512B"`, `"16KiB"` or `"1.5MB"` are.
+/// Parses a size into bytes: `"512B"`, `"16KiB"`, `"1.5MB"`.
 pub(crate) fn parse(text: &str) -> Result<u32, &'static str> {
     const FORM: &str =
         "sizes must be a number and a unit, `B`, `KB`, `KiB`, `MB` or `MiB`: write `\"16KiB\"` or `\"1.5MB\"`";

@@ -1,4 +1,4 @@
-//! Golden expansions, and what needs no compiler to be tested.
+//! Golden expansions, and tests that need no compiler.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn check(arguments: TokenStream, item: TokenStream, expected: &ExpectFile) {
 
 fn one_argument() -> TokenStream {
     quote! {
-        /// Greets somebody.
+        /// Greets a person.
         pub fn greet(name: String) -> String {
             format!("Hello, {name}!")
         }

@@ -1,4 +1,4 @@
-//! A function with all that is said of it.
+//! A function with all its options and parameters.
 
 use proc_macro2::TokenStream;
 use syn::Path;
@@ -11,17 +11,17 @@ use crate::{
     signature::{self, Place},
 };
 
-/// A function with all that is said of it.
+/// A function with all its options and parameters.
 pub(crate) struct Tool {
-    /// Without the attributes that are the macro's.
+    /// The function, without the macro's attributes.
     pub(crate) function: Function,
     pub(crate) options: Options,
     pub(crate) parameters: Vec<Parameter>,
 }
 
 impl Tool {
-    /// Reads and checks everything, and collects what is wrong. `runtime` is where the runtime is, unless the options know
-    /// better.
+    /// Reads and checks everything, and collects the errors. `runtime` is the runtime's default path; the key `crate`
+    /// overrides it.
     pub(crate) fn read(
         mut function: Function,
         arguments: TokenStream,

@@ -1,5 +1,5 @@
 #[allow(clippy::missing_const_for_fn)]
-/// Greets somebody.
+/// Greets a person.
 pub fn greet(name: String) -> String {
     format!("Hello, {name}!")
 }
@@ -29,7 +29,7 @@ const _: () = {
                         (&probe)
                             .define(
                                 "greet",
-                                "Greets somebody.",
+                                "Greets a person.",
                                 (&&&__private::probe_of::<String>()).output_schema(),
                             )
                     }),
