@@ -1,11 +1,11 @@
-//! Anthropic's `input_schema`, free and strict.
+//! Anthropic's `input_schema`, with and without strict mode.
 //!
-//! Free: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools>. The schema is JSON Schema 2020-12 whose
-//! root is an object; `anyOf`, `oneOf` and `allOf` are refused at the root, and only there.
+//! Without: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools>. The schema is JSON Schema
+//! 2020-12, and its root is an object. `anyOf`, `oneOf` and `allOf` are refused at the root, and only there.
 //!
-//! Strict: <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>. Every object has
-//! `additionalProperties: false`; there is no recursion and no limit on numbers, strings and lists except `minItems` of 0 and 1.
-//! Limits go into the description, as Anthropic's own client libraries do it.
+//! Strict: <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>. Every
+//! object has `additionalProperties: false`. Recursion is refused, and so are limits on numbers, strings and lists,
+//! except a `minItems` of 0 or 1. Limits go into the description, as in Anthropic's own client libraries.
 
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ use super::{
     vocabulary::{Fate, refuse, refuse_any, refuse_recursion, restrict},
 };
 
-/// The formats that strict mode has; others are described.
+/// Formats of strict mode; other formats are described.
 const FORMATS: [&str; 8] = ["date-time", "time", "date", "email", "uri", "uuid", "ipv4", "ipv6"];
 
 /// The schema without `strict`.

@@ -1,8 +1,8 @@
-//! Arrays with a schema for each place.
+//! Arrays with a schema for each position.
 
 use serde_json::{Map, Value, json};
 
-/// A tuple of values of one type becomes a list of fixed length, for dialects without `prefixItems`.
+/// Turns a tuple of equal types into a list of fixed length, for dialects without `prefixItems`.
 ///
 /// Input: `{prefixItems: [{type: "number"}, {type: "number"}], minItems: 2, maxItems: 2}`
 ///
@@ -24,7 +24,7 @@ pub(super) fn uniform_tuple(object: &mut Map<String, Value>) {
             object.entry("maxItems").or_insert(length);
         }
         Some(rest) if *rest == first => {}
-        // What may follow has to be of the same type, or there must be no room for it.
+        // Further items must have the same type, or `maxItems` must forbid them.
         _ if object.get("maxItems") == Some(&length) => {}
         _ => return,
     }

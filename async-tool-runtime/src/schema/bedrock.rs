@@ -1,8 +1,8 @@
 //! `toolSpec.inputSchema.json` of Bedrock's Converse API.
 //!
-//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolInputSchema.html>: the type at the top level must be
-//! `object`; for the rest Converse hands the schema to the model, and what it may hold follows the model. Alternatives at the
-//! root are refused: neither Claude nor Nova takes them there.
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolInputSchema.html>: the type at the top
+//! level must be `object`. Converse passes the rest of the schema to the model, so the accepted keywords depend on the
+//! model. Alternatives at the root are refused, because neither Claude nor Nova accepts them there.
 
 use serde_json::Value;
 

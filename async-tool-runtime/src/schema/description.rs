@@ -1,4 +1,4 @@
-//! The text of a description.
+//! Description texts.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ pub(super) fn code(value: &Value) -> String {
     }
 }
 
-/// A doc comment without the line breaks that it has for the width of the source; paragraphs and list items are kept.
+/// Removes the line breaks that wrap a doc comment in the source. Paragraphs, list items and code blocks stay.
 pub(crate) fn join_paragraphs(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
@@ -52,7 +52,7 @@ pub(crate) fn join_paragraphs(text: &str) -> String {
                 }
             }
             out.push_str(trimmed);
-            // The line after a fence stands alone.
+            // The line after a fence must not be joined to it.
             if fence {
                 out.push('\n');
             }

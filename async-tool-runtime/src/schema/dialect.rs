@@ -1,10 +1,12 @@
-//! The dialects of JSON Schema that providers take.
+//! Dialects of JSON Schema that providers accept.
 
 use std::fmt;
 
-/// Form in which a provider wants the schema of a tool's arguments, for [`ToolDefinition::for_dialect`](crate::tool::ToolDefinition::for_dialect).
+/// Form of JSON Schema that a provider accepts for a tool's arguments, for
+/// [`ToolDefinition::for_dialect`](crate::tool::ToolDefinition::for_dialect).
 ///
-/// No dialect loses anything: a keyword that it doesn't have goes into the description in words, or is a [`SchemaError`](crate::schema::SchemaError).
+/// A dialect never drops a limit: a keyword that it lacks goes into the description in words, or gives a
+/// [`SchemaError`](crate::schema::SchemaError).
 ///
 /// ```
 /// use async_tool_runtime::{schema::Dialect, ToolDefinition};
@@ -19,10 +21,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
-    /// JSON Schema 2020-12 in the form that most readers understand, and what MCP takes.
+    /// JSON Schema 2020-12 in the form that MCP and most models accept.
     Plain,
-    /// OpenAI's function calling with `strict: true`. What may be left out becomes nullable and required: pass the arguments
-    /// through [`strip_invented_nulls`](crate::schema::strip_invented_nulls) before they are bound.
+    /// OpenAI's function calling with `strict: true`. An optional property becomes nullable and required, so pass the
+    /// arguments through [`strip_invented_nulls`](crate::schema::strip_invented_nulls) before they are bound.
     OpenAiStrict,
     /// Anthropic's `input_schema`.
     Anthropic,
@@ -30,7 +32,7 @@ pub enum Dialect {
     AnthropicStrict,
     /// `parameters` of Gemini's function declarations, a subset of OpenAPI 3.0.
     ///
-    /// The value is `null` if the tool has no arguments: the field must then be left out.
+    /// The value is `null` if the tool has no arguments; then omit the field.
     Gemini,
     /// `parametersJsonSchema` of Gemini's function declarations.
     GeminiJsonSchema,
@@ -44,7 +46,7 @@ impl Dialect {
     /// ```
     /// use async_tool_runtime::{schema::Dialect, ToolDefinition};
     ///
-    /// // A test that no provider refuses a tool.
+    /// // Test that every provider accepts a tool.
     /// let definition = ToolDefinition::new("now", "Tells the time.", serde_json::json!({"type": "object"}));
     /// for dialect in Dialect::ALL {
     ///     assert!(definition.for_dialect(*dialect).is_ok(), "{dialect}");

@@ -1,4 +1,4 @@
-//! A schema with its definitions beside it, so that references can be followed while it changes.
+//! A schema with its definitions kept apart, so that references can be followed while it changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,36 +14,36 @@ use super::{
     walk::{each_child, walk},
 };
 
-/// How many schemas a document may have once its references are written out: some generators share definitions so much
-/// that the written-out document is exponentially larger.
+/// Maximum number of schemas in a document after references are inlined. Some generators share definitions so much that
+/// inlining grows the document exponentially.
 const SIZE_LIMIT: usize = 20_000;
 
-/// How deep schemas may lie in each other once references are followed: the walk is recursive, and a schema can come from a
-/// server that isn't trusted with the stack.
+/// Maximum nesting of schemas after references are followed. The walk is recursive, and a schema from an untrusted
+/// server must not exhaust the stack.
 const DEPTH_LIMIT: usize = 200;
 
-/// A schema whose references are all of the form `#/$defs/Name`, with those definitions taken out of it.
+/// A schema whose references all have the form `#/$defs/Name`, with those definitions taken out.
 #[derive(Debug)]
 pub(super) struct Document {
     /// The schema of the arguments, without `$defs`.
     pub(super) root: Value,
     definitions: BTreeMap<String, Value>,
-    /// The definitions that lead back to themselves.
+    /// Names of definitions that refer to themselves, directly or not.
     recursive: BTreeSet<String>,
 }
 
-/// Whether a reference is to be replaced by what it refers to.
+/// Choice of references to inline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inline {
-    /// Wherever that ends.
+    /// All references.
     All,
-    /// Where something stands beside the reference that its target has to be merged with.
+    /// References with sibling keywords, which must be merged with the target.
     WithSiblings,
 }
 
 impl Document {
     /// Reads a schema. References of any local form (`#`, `#/definitions/…`, `#/properties/…`) become references to
-    /// definitions, and a root that is nothing but a reference becomes what it refers to.
+    /// definitions. A root that is only a reference becomes its target.
     pub(super) fn new(source: &Value) -> Result<Self, Refusal> {
         let mut source = match source {
             Value::Bool(true) => Value::Object(Map::new()),
@@ -78,7 +78,7 @@ impl Document {
         Ok(())
     }
 
-    /// [`Document::walk`] with what can't fail.
+    /// Like [`Document::walk`], for a visitor that can't fail.
     pub(super) fn change(&mut self, mut visit: impl FnMut(&mut Map<String, Value>)) {
         let Ok(()) = self.walk::<Infallible>(&mut |object, _| {
             visit(object);
@@ -94,7 +94,7 @@ impl Document {
         }
     }
 
-    /// Replaces references by what they refer to; those that lead back to themselves stay.
+    /// Inlines references, except recursive ones.
     pub(super) fn inline(&mut self, which: Inline) -> Result<(), Refusal> {
         let mut left = SIZE_LIMIT;
         let depth = DEPTH_LIMIT;
@@ -102,7 +102,7 @@ impl Document {
         self.inline_in(&mut root, &mut "#".to_owned(), which, false, depth, &mut left)?;
         let mut definitions = self.definitions.clone();
         for (name, definition) in &mut definitions {
-            // The others are gone once all references to them are.
+            // Other definitions are dropped once all references to them are inlined.
             if which == Inline::WithSiblings || self.recursive.contains(name) {
                 self.inline_in(definition, &mut reference(name), which, false, depth, &mut left)?;
             }
@@ -113,7 +113,7 @@ impl Document {
         Ok(())
     }
 
-    /// Forgets the definitions that the root doesn't lead to: what they say is nobody's argument.
+    /// Removes definitions that the root doesn't use.
     fn prune(&mut self) {
         let mut needed = BTreeSet::new();
         let mut open = references(&self.root);
@@ -140,7 +140,7 @@ impl Document {
             Refusal::new(
                 path,
                 "$ref",
-                "takes no schema of this size with its references written out",
+                "accepts no schema of this size once its references are inlined",
                 "give the tool fewer or simpler arguments",
             )
         };
@@ -163,7 +163,7 @@ impl Document {
         })
     }
 
-    /// The path of a reference that leads back to itself, if there is one: searched from the root, so that it begins with the
+    /// The path of a recursive reference, if one exists. The search starts at the root, so the path begins with the
     /// argument.
     pub(super) fn find_recursion(&self) -> Option<String> {
         let mut root = self.root.clone();
@@ -195,7 +195,7 @@ impl Document {
         each_child(object, path, &mut |child, path| self.search(child, path, seen, depth))
     }
 
-    /// The document with the definitions it still needs under `$defs`, as the last step.
+    /// Returns the document with the definitions it still needs under `$defs`. The last step.
     pub(super) fn into_value(mut self) -> Value {
         self.prune();
         let mut root = self.root;
@@ -208,7 +208,7 @@ impl Document {
         root
     }
 
-    /// What a schema refers to, and what stands beside the reference.
+    /// The name of a reference's target, and the sibling keywords.
     fn target(&self, schema: &Value) -> Option<(&str, Map<String, Value>)> {
         let object = schema.as_object()?;
         let name = name_of(object.get("$ref")?.as_str()?)?;
@@ -226,7 +226,7 @@ impl Document {
                     "#",
                     "$ref",
                     "needs arguments that are an object",
-                    "let `$ref` lead to a schema instead of back to itself",
+                    "point `$ref` to a schema, not back to itself",
                 ));
             }
             self.root = beside(&self.definitions[name], siblings);
@@ -258,8 +258,8 @@ impl Document {
     }
 }
 
-/// The nodes of a graph that lead to a cycle: what is left when nodes that lead nowhere are taken away until there are none
-/// (Kahn's algorithm). Few schemas have any, so the search from each of them stays cheap.
+/// The nodes of a graph that lead to a cycle: those left after repeatedly removing nodes without outgoing edges (Kahn's
+/// algorithm). Few schemas have such nodes, so the search from each of them stays cheap.
 fn leading_to_cycles<'a>(edges: &BTreeMap<&'a String, Vec<String>>) -> Vec<&'a String> {
     let mut open_edges: BTreeMap<&String, usize> = BTreeMap::new();
     let mut sources: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
@@ -283,13 +283,13 @@ fn leading_to_cycles<'a>(edges: &BTreeMap<&'a String, Vec<String>>) -> Vec<&'a S
     edges.keys().filter(|name| open_edges[**name] > 0).copied().collect()
 }
 
-/// A schema and what stood beside the reference to it.
+/// A schema merged with the annotations beside its reference.
 fn beside(target: &Value, siblings: Map<String, Value>) -> Value {
     let Value::Object(target) = target else {
         return target.clone();
     };
     let mut own = target.clone();
-    // What is said about the place is closer to the point than what is said about the type.
+    // An annotation at the reference is more specific than one of the type.
     for annotation in ["description", "default", "examples"] {
         if siblings.contains_key(annotation) {
             own.remove(annotation);

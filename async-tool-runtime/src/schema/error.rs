@@ -1,13 +1,13 @@
-//! Why a schema can't be said in a dialect.
+//! Error for a schema that a dialect can't express.
 
 use std::{error::Error, fmt};
 
 use super::{dialect::Dialect, refusal::Refusal};
 
-/// A tool's arguments have a schema that a dialect can't say.
+/// Error for a schema of arguments that a dialect can't express.
 ///
-/// Nothing is left out of a schema in silence: what a dialect has no words for either goes into the description, or is this
-/// error, when the schema is first asked for.
+/// No limit is dropped in silence: a keyword that the dialect lacks goes into the description, or gives this error when
+/// the schema is first requested.
 ///
 /// ```
 /// use async_tool_runtime::{schema::Dialect, ToolDefinition};
@@ -32,28 +32,28 @@ impl SchemaError {
         Self { dialect, refusal }
     }
 
-    /// Where in the schema: a JSON pointer with a leading `#`, as in `$ref`. Type `#` is the schema as a whole.
+    /// The location in the schema: a JSON pointer with a leading `#`, as in `$ref`. `#` alone is the whole schema.
     ///
-    /// It points into the schema after its references have been resolved, so it names the property even where the type is
-    /// written down elsewhere.
+    /// The pointer is into the schema with its references resolved. So it names the property even if the type is
+    /// defined elsewhere.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.refusal.path
     }
 
-    /// The keyword that the dialect doesn't have; `true` for the schema that allows any value.
+    /// The keyword that the dialect lacks; `true` for a schema that allows any value.
     #[must_use]
     pub fn keyword(&self) -> &str {
         &self.refusal.keyword
     }
 
-    /// The dialect that was asked for.
+    /// The requested dialect.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// What to do about it.
+    /// The fix, as an imperative.
     #[must_use]
     pub fn hint(&self) -> &str {
         &self.refusal.hint

@@ -1,21 +1,21 @@
-//! Arguments that another task may give.
+//! Futures in arguments: references to results of other tasks.
 
 use serde_json::{Map, Value, json};
 
 use super::{document::Document, reference::reference, walk::each_child};
 
-/// What the definition of a future is called, unless the schema has a definition of that name.
+/// Name of the definition of a future, unless the schema already has that name.
 const NAME: &str = "TaskFuture";
 
-/// The schema where a future may stand for every value inside of the arguments.
+/// Adds a future as an alternative to every value inside the arguments.
 ///
-/// Not so for a constant, which nobody needs to wait for: by it variants are told apart.
+/// Constants are left alone: they tell variants apart, and need no task.
 ///
 /// Input: `{properties: {id: {type: "integer", description: "Which."}}}`
 ///
 /// Output: `{properties: {id: {description: "Which.", anyOf: [{type: "integer"}, {$ref: "#/$defs/TaskFuture"}]}}, $defs: {TaskFuture: …}}`
 pub(crate) fn with_futures(schema: &Value) -> Value {
-    // References into the middle of a schema would lead elsewhere afterwards.
+    // Adding alternatives would break references into the middle of a schema.
     let mut schema = match Document::new(schema) {
         Ok(document) => document.into_value(),
         Err(_) => schema.clone(),
@@ -55,9 +55,9 @@ fn definition() -> Value {
     })
 }
 
-/// Lets futures stand for all values inside of this schema; says whether there are any.
+/// Adds a future as an alternative to all values inside this schema. True if there are any.
 fn open(object: &mut Map<String, Value>, future: &Value) -> bool {
-    /// What is said of values that must not be, or of some among others, is no place for a value.
+    /// These keywords describe conditions, not places for values.
     const CONDITIONS: [&str; 5] = ["/not", "/if", "/contains", "/propertyNames", "/contentSchema"];
     const PLACES: [&str; 4] = [
         "/items",
@@ -88,7 +88,7 @@ fn is_constant(object: &Map<String, Value>) -> bool {
     object.contains_key("const") || object.get("enum").is_some_and(is_one)
 }
 
-/// The same schema, or a future. What is said of the place stays with the place.
+/// Makes a schema accept a future too. Annotations of the place stay outside the alternatives.
 fn offer(object: &mut Map<String, Value>, future: &Value) {
     let mut outside = Map::new();
     for annotation in ["description", "default", "examples", "deprecated"] {

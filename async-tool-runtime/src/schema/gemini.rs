@@ -1,13 +1,14 @@
-//! Gemini's two ways to declare the arguments of a function.
+//! Gemini's two forms for a function's arguments.
 //!
-//! `parameters` is the `Schema` object of <https://ai.google.dev/api/caching#Schema>, a subset of OpenAPI 3.0: `nullable` instead of
-//! a null type, string enumerations only, no references, no maps. Beside `anyOf` nothing may stand, and an object must have
-//! properties.
+//! `parameters` is the `Schema` object of <https://ai.google.dev/api/caching#Schema>, a subset of OpenAPI 3.0. It has
+//! `nullable` instead of a null type, string enumerations only, no references and no maps. `anyOf` allows no sibling
+//! keywords, and an object must have properties.
 //!
-//! `parametersJsonSchema` is JSON Schema; the keywords are those that
-//! <https://ai.google.dev/api/generate-content#FIELDS.response_json_schema> lists for its sibling, `responseJsonSchema`.
+//! `parametersJsonSchema` is JSON Schema, with the keywords that
+//! <https://ai.google.dev/api/generate-content#FIELDS.response_json_schema> lists for its sibling,
+//! `responseJsonSchema`.
 //!
-//! Both take `propertyOrdering`: the order in which the model writes the properties.
+//! Both accept `propertyOrdering`: the order in which the model writes the properties.
 
 use serde_json::{Map, Value};
 
@@ -76,7 +77,7 @@ pub(super) fn render_json_schema(source: &Value) -> Result<Value, Refusal> {
     Ok(document.into_value())
 }
 
-/// The fields of `Schema` that say something.
+/// Fields of `Schema` that limit or describe a value.
 const PARAMETERS_KEYWORDS: [&str; 16] = [
     "type",
     "description",
@@ -100,7 +101,7 @@ fn parameters_fate(keyword: &str, value: &Value) -> Fate {
     match keyword {
         _ if PARAMETERS_KEYWORDS.contains(&keyword) => Fate::Keep,
         "format" if value == "date-time" => Fate::Keep,
-        // It must be absent, and the model writes no others than the properties it is told of.
+        // Gemini has no such field. Dropping it is safe, because the model writes only declared properties.
         "additionalProperties" if *value == Value::Bool(false) => Fate::Drop,
         _ => Fate::of_missing(keyword),
     }
@@ -131,7 +132,7 @@ fn json_schema_fate(keyword: &str, value: &Value) -> Fate {
     }
 }
 
-/// A map whose keys follow one pattern becomes a map with that pattern in the description.
+/// Turns a map whose keys follow one pattern into a map with that pattern in the description.
 fn patterns_to_map(object: &mut Map<String, Value>) {
     let is_only_limit = matches!(object.get("additionalProperties"), None | Some(Value::Bool(false)))
         && !object.contains_key("properties");

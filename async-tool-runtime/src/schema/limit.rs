@@ -1,10 +1,10 @@
-//! Limits and other remarks in words, for dialects that have no keyword for them.
+//! Descriptions in words for limits and annotations that a dialect lacks.
 
 use serde_json::{Map, Value};
 
 use super::description::{code, describe_as};
 
-/// The keywords that words can stand for.
+/// Keywords that a description can express.
 const KEYWORDS: [&str; 20] = [
     "minimum",
     "exclusiveMinimum",
@@ -94,7 +94,7 @@ fn words(taken: &Map<String, Value>) -> Vec<String> {
         Some(values) => words.push(format!("One of {}.", list(values))),
         None => {}
     }
-    // That what may be left out is null then goes without saying.
+    // A null default only shows that the argument is optional, which the schema already says.
     if let Some(default) = get("default").filter(|default| !default.is_null()) {
         words.push(format!("Default: `{default}`."));
     }

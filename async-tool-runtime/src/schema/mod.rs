@@ -2,17 +2,17 @@
 //!
 //! # Invariants
 //!
-//! 1. A schema never says less than the type: what can't be said is an error or goes into the description, and is never
-//!    left out in silence.
-//! 2. Properties keep the order in which serde reads them wherever JSON allows it; the bytes are the same on every run,
-//!    because providers cache prompts by them.
-//! 3. A dialect is a pipeline of steps that dialects share, and the list of keywords that it has. A keyword that isn't in the
-//!    list is described or refused by one rule (`vocabulary.rs`), so that none is forgotten.
+//! 1. A rendered schema keeps every limit of the type: a keyword that the dialect lacks goes into the description or
+//!    gives an error, and is never dropped in silence.
+//! 2. Properties keep serde's order wherever JSON allows it. The bytes are equal on every run, because providers cache
+//!    prompts by them.
+//! 3. A dialect is a pipeline of shared steps, with a list of its keywords. One rule (`vocabulary.rs`) describes or
+//!    refuses all other keywords, so that none is forgotten.
 //! 4. Every step visits the whole document, definitions included.
 //!
 //! Lowest layer: imports nothing of the crate outside of this folder.
 //!
-//! Absent on purpose: validation of values (binding does it, with serde), and fetching what a `$ref` elsewhere refers to.
+//! Deliberately absent: validation of values, which serde does during binding, and fetching of remote `$ref` targets.
 
 mod anthropic;
 mod array;

@@ -1,4 +1,4 @@
-//! The nulls that a strict dialect made a model write.
+//! Removal of the nulls that a strict dialect makes a model write.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::union::{kind_of, types_of};
 
-/// Takes out of `arguments` every null that stands for "left out".
+/// Removes every null from `arguments` that stands for an absent property.
 ///
-/// In [`Dialect::OpenAiStrict`](crate::schema::Dialect::OpenAiStrict) every property is required, so a model writes null for what it
-/// would leave out. `schema` is the tool's own [`input_schema`](crate::tool::ToolDefinition::input_schema), not the one that was sent:
-/// where it neither requires a property nor accepts null for it, a null is taken out. A null that the schema accepts stays,
-/// and so does one in place of a property that is required, which is an error to be reported.
+/// [`Dialect::OpenAiStrict`](crate::schema::Dialect::OpenAiStrict) requires every property, so a model writes null for
+/// a property that it would omit. Pass the tool's own [`input_schema`](crate::tool::ToolDefinition::input_schema) as
+/// `schema`, not the rendered one. A null is removed if the property is optional in `schema` and doesn't accept null. A
+/// null that the schema accepts stays. A null for a required property stays too, so that binding reports it.
 ///
 /// ```
 /// use async_tool_runtime::schema::strip_invented_nulls;
@@ -73,7 +73,7 @@ fn strip(whole: &Value, schema: &Value, value: &mut Value) {
     }
 }
 
-/// Whether a null for this property can only mean that it was left out.
+/// True if a null for this property can only mean that it is absent.
 fn is_invented(whole: &Value, schema: &Map<String, Value>, name: &str, property: &Value) -> bool {
     !is_required(schema, name) && !fits(whole, property, &Value::Null)
 }
@@ -82,7 +82,7 @@ fn is_required(schema: &Map<String, Value>, name: &str) -> bool {
     list(schema, "required").any(|required| required == name)
 }
 
-/// Whether a value may be of a schema, invented nulls included: enough to tell the variants of an enum apart.
+/// True if a value may match a schema, invented nulls included. Exact enough to tell the variants of an enum apart.
 fn fits(whole: &Value, schema: &Value, value: &Value) -> bool {
     if let Value::Bool(any) = schema {
         return *any;
@@ -93,7 +93,7 @@ fn fits(whole: &Value, schema: &Value, value: &Value) -> bool {
     let kind = kind_of(value);
     let of_type = schema.get("type").is_none_or(|names| {
         let names = types_of(names);
-        // 1.0 is an integer to JSON Schema.
+        // In JSON Schema, 1.0 is an integer.
         names.contains(&kind)
             || kind == "integer" && names.contains(&"number")
             || kind == "number" && names.contains(&"integer")
@@ -117,7 +117,8 @@ fn fits(whole: &Value, schema: &Value, value: &Value) -> bool {
 fn object_fits(whole: &Value, schema: &Map<String, Value>, object: &Map<String, Value>) -> bool {
     let has_required = list(schema, "required").all(|name| name.as_str().is_none_or(|name| object.contains_key(name)));
     let known: BTreeSet<&String> = properties(schema).map(|(name, _)| name).collect();
-    // A strict model writes all properties of the variant it chose and no others; so a variant that doesn't know one isn't it.
+    // A strict model writes exactly the properties of its variant. So a variant that doesn't declare a written property
+    // is ruled out.
     let is_composed = ["anyOf", "oneOf", "allOf"]
         .iter()
         .any(|keyword| schema.contains_key(*keyword));
@@ -135,10 +136,10 @@ fn object_fits(whole: &Value, schema: &Map<String, Value>, object: &Map<String, 
         })
 }
 
-/// The schema that a reference leads to; `None` for a boolean and for a reference that leads nowhere.
+/// The schema behind any references; `None` for a boolean and for a broken reference.
 fn resolve<'a>(whole: &'a Value, schema: &'a Value) -> Option<&'a Map<String, Value>> {
     let mut schema = schema.as_object()?;
-    // A chain of references is short, unless it leads back to itself.
+    // A chain of references is short, unless it is circular.
     for _ in 0..16 {
         match schema.get("$ref").and_then(Value::as_str) {
             Some(reference) => schema = whole.pointer(reference.strip_prefix('#')?)?.as_object()?,

@@ -1,4 +1,4 @@
-//! Objects: the one at the root, and which properties each may and must have.
+//! Objects: the root, and the properties that each object may and must have.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use super::{document::Document, refusal::Refusal, union::types_of, walk::each_ch
 
 const COMPOSITIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 
-/// Sees to it that the root is an object.
+/// Requires that the root is an object.
 pub(super) fn check_root(document: &mut Document) -> Result<(), Refusal> {
     let refuse = |keyword: &'static str| {
         Refusal::new(
@@ -33,16 +33,16 @@ pub(super) fn check_root(document: &mut Document) -> Result<(), Refusal> {
     if !is_object {
         return Err(refuse("type"));
     }
-    // Also where null would do: arguments that are left out are an empty object.
+    // This applies even if null is allowed, because absent arguments are an empty object.
     root.insert("type".to_owned(), json!("object"));
     if COMPOSITIONS.iter().all(|keyword| !root.contains_key(*keyword)) {
-        // OpenAI answers 400 to an object that has none, also without strict mode.
+        // OpenAI answers 400 to an object without `properties`, even without strict mode.
         root.entry("properties").or_insert_with(|| json!({}));
     }
     Ok(())
 }
 
-/// [`check_root`], and that the root has properties instead of alternatives.
+/// Like [`check_root`]; also requires that the root has no alternatives.
 pub(super) fn check_root_without_alternatives(document: &mut Document) -> Result<(), Refusal> {
     check_root(document)?;
     match COMPOSITIONS
@@ -76,7 +76,7 @@ fn only_objects(schema: &Map<String, Value>) -> bool {
     }
 }
 
-/// Whether a schema is that of an object, or of an object and null.
+/// True for a schema of an object, or of an object and null.
 pub(super) fn is_object(schema: &Map<String, Value>) -> bool {
     match schema.get("type") {
         Some(kind) => types_of(kind).contains(&"object"),
@@ -84,8 +84,8 @@ pub(super) fn is_object(schema: &Map<String, Value>) -> bool {
     }
 }
 
-/// Adds `additionalProperties: false` to every object that doesn't say what else it may have, except where other parts of a
-/// composition name properties too.
+/// Adds `additionalProperties: false` to every object without a rule for other properties. Objects in a composition
+/// whose other parts name properties are left alone.
 pub(super) fn close(document: &mut Document) {
     document.change_each(|schema, path| close_in(schema, path, false));
 }
@@ -122,7 +122,7 @@ fn close_in(schema: &mut Value, path: &mut String, is_part: bool) {
     }
 }
 
-/// A property that is required but not described: nothing is known of it but its name.
+/// A required property that is not declared, if there is one.
 pub(super) fn unknown_requirement(object: &Map<String, Value>) -> Option<&str> {
     let properties = object.get("properties").and_then(Value::as_object);
     let required = object.get("required").and_then(Value::as_array).into_iter().flatten();
@@ -131,10 +131,10 @@ pub(super) fn unknown_requirement(object: &Map<String, Value>) -> Option<&str> {
         .find(|name| properties.is_none_or(|properties| !properties.contains_key(*name)))
 }
 
-/// The names of the properties in the order in which they are to be written.
+/// The names of the properties, in the order in which the model writes them.
 ///
-/// `serde_json` sorts keys unless something in the build turns its `preserve_order` on, and the order must not depend on that.
-/// `required` is a list and keeps the order of the source, so what is required comes first.
+/// The order must not depend on serde_json, which sorts keys unless the build enables its `preserve_order`. `required`
+/// is a list and keeps the order of the source, so required properties come first.
 pub(super) fn order(object: &Map<String, Value>) -> Vec<Value> {
     let mut names: Vec<&String> = object
         .get("properties")
@@ -162,7 +162,7 @@ pub(super) fn order(object: &Map<String, Value>) -> Vec<Value> {
     ordered
 }
 
-/// `propertyOrdering`: Gemini's own keyword for the order in which the model writes the properties.
+/// Adds `propertyOrdering`, Gemini's own keyword for the order in which the model writes the properties.
 pub(super) fn write_order(object: &mut Map<String, Value>) {
     let names = order(object);
     if names.len() > 1 {
@@ -170,7 +170,7 @@ pub(super) fn write_order(object: &mut Map<String, Value>) {
     }
 }
 
-/// Whether an object has nothing to say.
+/// True if an object declares no properties.
 pub(super) fn has_no_properties(object: &Map<String, Value>) -> bool {
     let properties = object.get("properties").and_then(Value::as_object);
     properties.is_none_or(Map::is_empty)

@@ -1,9 +1,12 @@
 //! OpenAI's strict mode.
 //!
-//! The rules are those of <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>: the root is an object
-//! and no `anyOf`; every property is required, and what may be left out accepts null instead; every object has
-//! `additionalProperties: false`; `oneOf`, `allOf`, `not`, conditions, maps and tuples are not supported; `$ref` and recursion
-//! are, but nothing may stand beside a `$ref`.
+//! Rules of <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>:
+//!
+//! - The root is an object without `anyOf`.
+//! - Every property is required; an optional one accepts null instead.
+//! - Every object has `additionalProperties: false`.
+//! - `oneOf`, `allOf`, `not`, conditions, maps and tuples are not supported.
+//! - `$ref` and recursion are supported, but a `$ref` allows no sibling keywords.
 
 use serde_json::{Map, Value, json};
 
@@ -19,7 +22,7 @@ use super::{
     vocabulary::{Fate, refuse, refuse_any, restrict},
 };
 
-/// The formats that the guide lists; others are described.
+/// Formats that the guide lists; other formats are described.
 const FORMATS: [&str; 9] = [
     "date-time",
     "time",
@@ -52,7 +55,7 @@ pub(super) fn render_strict(source: &Value) -> Result<Value, Refusal> {
     Ok(document.into_value())
 }
 
-/// What the guide lists as supported, and `const`, which is an `enum` of one.
+/// Keywords that the guide lists, and `const`, which is an `enum` of one value.
 const KEYWORDS: [&str; 17] = [
     "type",
     "description",
@@ -106,7 +109,7 @@ fn shape(object: &mut Map<String, Value>, path: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A reference that leads back to itself can't be replaced, so what stands beside it goes around it.
+/// Wraps a recursive reference, which can't be inlined, so that its sibling keywords stand around it.
 pub(super) fn wrap_reference(object: &mut Map<String, Value>) {
     if object.len() > 1
         && let Some(reference) = object.remove("$ref")

@@ -1,4 +1,4 @@
-//! From JSON Schema to the `Schema` object of OpenAPI 3.0 as Gemini has it.
+//! Conversion of JSON Schema to the `Schema` object of OpenAPI 3.0, in Gemini's version.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::{
     vocabulary::{refuse, refuse_any},
 };
 
-/// One schema whose inner ones are OpenAPI already.
+/// Converts one schema; its inner schemas must be converted already.
 pub(super) fn shape(object: &mut Map<String, Value>, path: &str) -> Result<(), Refusal> {
     split_types(object);
     name_constants(object);
@@ -96,7 +96,7 @@ fn is_of(value: &Value, kind: &str) -> bool {
     own == kind || own == "integer" && kind == "number"
 }
 
-/// `enum` holds strings, and null is not among them; other constants are described.
+/// Reduces `enum` to strings without null; other constants are described.
 fn name_constants(object: &mut Map<String, Value>) {
     let Some(Value::Array(constants)) = object.get_mut("enum") else {
         return;
@@ -147,7 +147,7 @@ fn lift_null(object: &mut Map<String, Value>) {
     }
 }
 
-/// Beside `anyOf` nothing may stand: what is said of all alternatives is said of each.
+/// Copies sibling keywords of `anyOf` into each alternative, because `anyOf` must stand alone.
 fn spread_over_alternatives(object: &mut Map<String, Value>) {
     let description = object.remove("description");
     let nullable = object.remove("nullable");

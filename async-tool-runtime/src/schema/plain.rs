@@ -1,4 +1,4 @@
-//! The plain dialect: JSON Schema 2020-12 as MCP and most models take it.
+//! The plain dialect: JSON Schema 2020-12 in the form that MCP and most models accept.
 
 use std::convert::Infallible;
 
@@ -14,7 +14,7 @@ use super::{
     walk::{each_child, walk},
 };
 
-/// The formats of strings that JSON Schema 2020-12 registers (validation, section 7.3).
+/// String formats that JSON Schema 2020-12 registers (validation, section 7.3).
 const FORMATS: [&str; 19] = [
     "date-time",
     "date",
@@ -37,8 +37,7 @@ const FORMATS: [&str; 19] = [
     "regex",
 ];
 
-/// The schema as MCP and most models take it: references written out, alternatives as `anyOf`, objects closed, defaults in
-/// the description.
+/// The schema in plain form: references inlined, alternatives as `anyOf`, objects closed, defaults in the description.
 pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
     let mut document = Document::new(source)?;
     document.change(clean);
@@ -54,8 +53,8 @@ pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
     Ok(document.into_value())
 }
 
-/// What schemars made of a type, as the schema that a tool shows: [`clean`] everywhere, and the line breaks taken out that doc
-/// comments have for the width of the source.
+/// Turns schemars's schema of a type into the schema that a tool shows: applies [`clean`] everywhere, and removes the
+/// line breaks that wrap doc comments.
 pub(super) fn normalize(schema: &mut Value) {
     let Ok(()) = walk::<Infallible>(schema, &mut String::new(), &mut |object, _| {
         if let Some(Value::String(text)) = object.get_mut("description") {
@@ -66,10 +65,10 @@ pub(super) fn normalize(schema: &mut Value) {
     });
 }
 
-/// Takes away what only costs tokens or is refused by providers: what identifies the schema itself, the title that schemars
-/// derives from the name of a Rust type, and formats that are no registered string formats.
+/// Removes keywords that only cost tokens or that providers refuse: identifiers of the schema, the title that schemars
+/// derives from a Rust type, and unregistered string formats.
 ///
-/// An unsigned integer keeps its `minimum`, and gets the `maximum` that its format (`uint32`) stood for; other formats are
+/// An unsigned integer keeps its `minimum`, and gets the `maximum` of its format (`uint32`). Other formats are
 /// described.
 pub(super) fn clean(object: &mut Map<String, Value>) {
     for keyword in ["$schema", "$id", "$anchor", "$comment", "$vocabulary", "title"] {
@@ -92,7 +91,7 @@ pub(super) fn clean(object: &mut Map<String, Value>) {
     }
 }
 
-/// OpenAPI 3.0's `nullable`, and the tuples of draft 7.
+/// Converts OpenAPI 3.0's `nullable`, and the tuples of draft 7.
 fn read_older_drafts(object: &mut Map<String, Value>) {
     if object.remove("nullable") == Some(Value::Bool(true)) {
         make_nullable(object);
@@ -106,8 +105,8 @@ fn read_older_drafts(object: &mut Map<String, Value>) {
     }
 }
 
-/// `true` and `false` → `{}` and `{not: {}}`: many readers take only objects as schemas. What may follow in an object or a
-/// list stays a boolean, as everybody writes it.
+/// Replaces `true` by `{}` and `false` by `{not: {}}`, because many readers accept only objects as schemas. The rule
+/// for further properties or items stays a boolean, as is usual.
 fn spell_out_booleans(object: &mut Map<String, Value>) {
     const OPEN_OR_CLOSED: [&str; 4] = [
         "/additionalProperties",
@@ -129,11 +128,8 @@ fn spell_out_booleans(object: &mut Map<String, Value>) {
     });
 }
 
-/// The bounds that one of schemars's formats for numbers stands for; `None` if it isn't one of them.
-#[expect(
-    clippy::option_option,
-    reason = "`Some(None)` is a format of a number without bounds that JSON can say"
-)]
+/// The bounds of one of schemars's number formats; `None` for any other format.
+#[expect(clippy::option_option, reason = "`Some(None)` is a number format without bounds")]
 fn numeric_format(format: &str) -> Option<Option<(Value, Value)>> {
     let bounds = match format {
         "int8" => Some((i8::MIN.into(), i8::MAX.into())),
@@ -142,7 +138,7 @@ fn numeric_format(format: &str) -> Option<Option<(Value, Value)>> {
         "uint8" => Some((0.into(), u8::MAX.into())),
         "uint16" => Some((0.into(), u16::MAX.into())),
         "uint32" => Some((0.into(), u32::MAX.into())),
-        // 64 bits and more: models write no such numbers, and bounds past 2^53 aren't exact in every JSON reader.
+        // 64 bits and more have no bounds: models write no such numbers, and many JSON readers are inexact past 2^53.
         "int64" | "int" | "int128" | "uint64" | "uint" | "uint128" | "float" | "double" => None,
         _ => return None,
     };

@@ -1,4 +1,4 @@
-//! References from one place of a schema to another, all brought into the form `#/$defs/Name`.
+//! References within a schema, converted to the form `#/$defs/Name`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use super::{
     walk::{escape, walk},
 };
 
-/// A name for whatever is referred to, by its JSON pointer.
+/// Gives each referenced schema a name, by its JSON pointer.
 pub(super) fn name_targets(source: &mut Value) -> Result<BTreeMap<String, String>, Refusal> {
     let mut pointers = BTreeSet::new();
     let whole = source.clone();
@@ -35,7 +35,7 @@ pub(super) fn name_targets(source: &mut Value) -> Result<BTreeMap<String, String
     })?;
     let mut names = BTreeMap::new();
     let mut taken = BTreeSet::new();
-    // Definitions keep their names; what only became one takes a name that is free.
+    // Definitions keep their names; other targets get a free name.
     let (defined, others): (Vec<_>, Vec<_>) = pointers.into_iter().partition(|pointer| is_definition(pointer));
     for pointer in defined.into_iter().chain(others) {
         let wanted = match pointer.rsplit_once('/') {
@@ -53,7 +53,7 @@ pub(super) fn name_targets(source: &mut Value) -> Result<BTreeMap<String, String
     Ok(names)
 }
 
-/// A schema without definitions of its own, its references led to the definitions of the document.
+/// Removes a schema's own definitions, and renames its references to the document's definitions.
 pub(super) fn detach(mut schema: Value, names: &BTreeMap<String, String>) -> Value {
     let Ok(()) = walk::<Infallible>(&mut schema, &mut String::new(), &mut |object, _| {
         object.remove("$defs");
@@ -80,7 +80,7 @@ pub(super) fn references(schema: &Value) -> Vec<String> {
     found
 }
 
-/// `#/$defs/Name`.
+/// Makes the reference `#/$defs/Name`.
 pub(super) fn reference(name: &str) -> String {
     format!("#/$defs/{}", escape(name))
 }
@@ -102,7 +102,7 @@ fn is_definition(pointer: &str) -> bool {
     name.is_some_and(|name| !name.contains('/'))
 }
 
-/// What the root is called where it refers to itself.
+/// The name of a root that refers to itself.
 fn root_name(source: &Value) -> String {
     let title = source.get("title").and_then(Value::as_str).unwrap_or_default();
     let is_name = |title: &str| {
@@ -117,7 +117,7 @@ fn root_name(source: &Value) -> String {
     }
 }
 
-/// A URI fragment as text (RFC 3986, section 2.1); what isn't valid is left alone.
+/// Decodes a URI fragment (RFC 3986, section 2.1); invalid sequences stay.
 fn percent_decode(fragment: &str) -> String {
     let mut bytes = Vec::with_capacity(fragment.len());
     let mut rest = fragment.as_bytes();

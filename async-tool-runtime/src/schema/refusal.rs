@@ -1,8 +1,8 @@
-//! Part of a schema that a dialect can't say.
+//! The part of a schema that a dialect can't express.
 
 use std::borrow::Cow;
 
-/// Rule that a schema breaks and the fix, from a step that several dialects share and that doesn't know which one asks.
+/// Broken rule and its fix. The dialect is missing, because several dialects share the step that refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) path: String,

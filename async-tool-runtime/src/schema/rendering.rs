@@ -1,4 +1,4 @@
-//! A schema in the dialects that were asked for, each built once.
+//! Cache of a schema's renderings, one per dialect, each built once.
 
 use std::{
     fmt,
@@ -11,10 +11,10 @@ use super::{anthropic, bedrock, dialect::Dialect, error::SchemaError, gemini, op
 
 /// The renderings of a definition's schema. Clones share them.
 ///
-/// The schema is a public field and can be replaced, so the renderings know which schema they are of.
+/// The schema is a public field and can be replaced, so the cache remembers the schema that it was built from.
 pub(crate) struct Renderings(Mutex<Arc<Rendered>>);
 
-/// One schema in every dialect that was asked for.
+/// One schema in every dialect requested so far.
 struct Rendered {
     source: Arc<Value>,
     by_dialect: [OnceLock<Result<Arc<Value>, SchemaError>>; Dialect::ALL.len()],
@@ -25,12 +25,12 @@ impl Renderings {
         Self(Mutex::new(Rendered::new(source)))
     }
 
-    /// The schema in a dialect, built once.
+    /// Renders the schema in a dialect, once.
     pub(crate) fn render(&self, source: &Arc<Value>, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
         self.current(source).render(dialect)
     }
 
-    /// The renderings of `source`: those there are, or new ones if it isn't the schema they are of.
+    /// The renderings of `source`: the existing ones, or new ones if the schema was replaced.
     fn current(&self, source: &Arc<Value>) -> Arc<Rendered> {
         let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&rendered.source, source) {
@@ -65,7 +65,7 @@ impl Clone for Renderings {
     }
 }
 
-/// Derived from the schema, which is compared itself.
+/// Always equal, because the renderings follow from the schema, which is compared itself.
 impl PartialEq for Renderings {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -79,8 +79,8 @@ impl fmt::Debug for Renderings {
 }
 
 fn render(schema: &Value, dialect: Dialect) -> Result<Value, SchemaError> {
-    // A feature of serde_json, which any crate in the program can turn on, keeps the order in which keys came. What a provider is sent,
-    // and caches by its bytes, is the same with it and without it.
+    // Any crate in the program can enable serde_json's `preserve_order`. Sorting keeps the bytes sent to providers,
+    // which cache by them, independent of it.
     let mut schema = schema.clone();
     schema.sort_all_objects();
     let rendered = match dialect {

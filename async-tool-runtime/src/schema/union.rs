@@ -1,10 +1,10 @@
-//! Values of one of several kinds: alternatives, enumerations, and what may be null.
+//! Values of several kinds: alternatives, enumerations and nullable types.
 
 use serde_json::{Map, Value, json};
 
 use super::description::{code, describe_as};
 
-/// `oneOf` → `anyOf`: the variants of an enum exclude each other anyway, and most dialects have only the latter.
+/// Turns `oneOf` into `anyOf`. The variants of an enum exclude each other anyway, and most dialects have only `anyOf`.
 pub(super) fn one_of_to_any_of(object: &mut Map<String, Value>) {
     let Some(variants) = object.remove("oneOf") else {
         return;
@@ -16,7 +16,7 @@ pub(super) fn one_of_to_any_of(object: &mut Map<String, Value>) {
     }
 }
 
-/// Alternatives among alternatives, with nothing said about them, are alternatives.
+/// Flattens an alternative that only holds alternatives.
 ///
 /// Input: `{anyOf: [{anyOf: [a, b]}, c]}`
 ///
@@ -38,8 +38,8 @@ pub(super) fn flatten_any_of(object: &mut Map<String, Value>) {
     }
 }
 
-/// Merges what must hold at once into one schema, where that says the same: `allOf` goes where it can, and the alternatives
-/// of an object with properties of its own (a flattened enum) become whole objects.
+/// Merges compositions into one schema where the meaning allows it. `allOf` disappears, and the alternatives of an
+/// object with properties of its own (a flattened enum) become whole objects.
 pub(super) fn merge_compositions(object: &mut Map<String, Value>) {
     merge_all_of(object);
     distribute(object);
@@ -103,7 +103,7 @@ fn distribute(object: &mut Map<String, Value>) {
     }
 }
 
-/// One schema that says what two say together; `None` where that takes an `allOf`.
+/// Merges two schemas that must both hold; `None` if only an `allOf` can express that.
 pub(super) fn merge(base: &Map<String, Value>, part: &Map<String, Value>) -> Option<Map<String, Value>> {
     if limits_names_of(base, part) || limits_names_of(part, base) {
         return None;
@@ -145,7 +145,7 @@ pub(super) fn merge(base: &Map<String, Value>, part: &Map<String, Value>) -> Opt
     Some(merged)
 }
 
-/// Whether `one` says something about properties that only `other` names.
+/// True if `one` limits properties that only `other` declares.
 fn limits_names_of(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     let names = |object: &Map<String, Value>| -> Vec<String> {
         let properties = object.get("properties").and_then(Value::as_object);
@@ -160,7 +160,7 @@ fn limits_names_of(one: &Map<String, Value>, other: &Map<String, Value>) -> bool
     limits && names(other).iter().any(|name| !own.contains(name))
 }
 
-/// Alternatives that are all constants become one `enum`, and the documentation of each goes into the description.
+/// Turns alternatives that are all constants into one `enum`; the description lists the documentation of each.
 ///
 /// Input: `{oneOf: [{enum: ["fast"], type: "string"}, {const: "slow", description: "Takes its time."}]}`
 ///
@@ -218,7 +218,7 @@ pub(super) fn constants_to_enum(object: &mut Map<String, Value>) {
     }
 }
 
-/// The type of constants that are written without it, for dialects that want one everywhere.
+/// Adds the missing type of constants, for dialects that require a type everywhere.
 pub(super) fn name_type(object: &mut Map<String, Value>) {
     if object.contains_key("type") {
         return;
@@ -237,7 +237,7 @@ pub(super) fn name_type(object: &mut Map<String, Value>) {
     object.insert("type".to_owned(), kind);
 }
 
-/// `const` → `enum` with one value, for dialects without it.
+/// Turns `const` into an `enum` with one value, for dialects without `const`.
 pub(super) fn const_to_enum(object: &mut Map<String, Value>) {
     if let Some(constant) = object.remove("const") {
         object.entry("type").or_insert_with(|| Value::from(kind_of(&constant)));
@@ -267,13 +267,13 @@ pub(super) fn join_null(object: &mut Map<String, Value>) {
     let mut outside = object.clone();
     outside.remove("anyOf");
     make_nullable(&mut value);
-    // The description of the place goes first.
+    // The description at the place comes first.
     if let Some(merged) = merge(&outside, &value) {
         *object = merged;
     }
 }
 
-/// The same schema, and null.
+/// Makes a schema accept null too.
 pub(super) fn make_nullable(object: &mut Map<String, Value>) {
     if accepts_null(object) {
         return;
@@ -315,7 +315,7 @@ pub(super) fn make_nullable(object: &mut Map<String, Value>) {
     }
 }
 
-/// Whether null fits a schema, as far as can be seen without following references.
+/// True if null matches a schema, without following references.
 fn accepts_null(object: &Map<String, Value>) -> bool {
     let by_type = object.get("type").map(|kind| types_of(kind).contains(&"null"));
     let by_enum = object
@@ -332,7 +332,7 @@ fn accepts_null(object: &Map<String, Value>) -> bool {
     checks.iter().any(Option::is_some) && checks.iter().all(|check| check.unwrap_or(true))
 }
 
-/// Whether a schema is that of null, and says nothing else.
+/// True for a schema of null alone.
 fn is_null(schema: &Value) -> bool {
     schema.get("type") == Some(&json!("null"))
         && schema
@@ -340,7 +340,7 @@ fn is_null(schema: &Value) -> bool {
             .is_some_and(|schema| schema.keys().all(|keyword| keyword == "type"))
 }
 
-/// The names in `type`, which is one or a list.
+/// The names in `type`, which is a string or a list.
 pub(super) fn types_of(kind: &Value) -> Vec<&str> {
     match kind {
         Value::String(kind) => vec![kind],
@@ -349,7 +349,7 @@ pub(super) fn types_of(kind: &Value) -> Vec<&str> {
     }
 }
 
-/// The name of the type of a value.
+/// The name of a value's type.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -1,24 +1,24 @@
-//! Which keywords a dialect has, and what becomes of the others.
+//! Keywords of a dialect, and the treatment of all others.
 
 use serde_json::{Map, Value};
 
 use super::{document::Document, limit, object::unknown_requirement, refusal::Refusal};
 
-/// What becomes of a keyword.
+/// Treatment of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// The dialect has it.
+    /// The dialect has the keyword.
     Keep,
-    /// It goes into the description.
+    /// The keyword goes into the description.
     Describe,
-    /// It says nothing about values, or nothing that the dialect doesn't imply.
+    /// The keyword doesn't limit values, or the dialect implies it.
     Drop,
-    /// The dialect can't say it.
+    /// The dialect can't express the keyword.
     Refuse,
 }
 
 impl Fate {
-    /// What becomes of a keyword that a dialect doesn't have.
+    /// Treatment of a keyword that a dialect lacks.
     pub(super) fn of_missing(keyword: &str) -> Self {
         match keyword {
             "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "multipleOf" | "minLength"
@@ -27,7 +27,7 @@ impl Fate {
                 Self::Describe
             }
             _ if explain(keyword).is_some() => Self::Refuse,
-            // By the specification an annotation that nobody is bound to read.
+            // By the specification, readers may ignore unknown annotations.
             _ => Self::Drop,
         }
     }
@@ -77,20 +77,20 @@ fn check_required(object: &Map<String, Value>, path: &str) -> Result<(), Refusal
         Some(name) => Err(Refusal::new(
             path,
             "required",
-            format!("requires only properties that it is told of, and knows no `{name}`"),
+            format!("can require only declared properties, and `{name}` is not declared"),
             format!("describe `{name}` under `properties`"),
         )),
         None => Ok(()),
     }
 }
 
-/// The refusal of a keyword, with the rule and the fix.
+/// Makes the refusal of a keyword, with the rule and the fix.
 pub(super) fn refuse(path: &str, keyword: &str) -> Refusal {
     let (rule, hint) = explain(keyword).unwrap_or(("lacks a keyword", "describe the argument without it"));
     Refusal::new(path, keyword.to_owned(), rule, hint)
 }
 
-/// The refusal of a schema that allows any value.
+/// Makes the refusal of a schema that allows any value.
 pub(super) fn refuse_any(path: &str) -> Refusal {
     Refusal::new(
         path,
@@ -100,7 +100,7 @@ pub(super) fn refuse_any(path: &str) -> Refusal {
     )
 }
 
-/// The refusal of a type that contains itself.
+/// Makes the refusal of a recursive type.
 pub(super) fn refuse_recursion(path: &str) -> Refusal {
     Refusal::new(
         path,

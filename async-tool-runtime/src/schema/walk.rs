@@ -1,4 +1,4 @@
-//! Every schema in a schema.
+//! Traversal of every schema in a schema.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ const MAPS: [&str; 5] = [
     "dependentSchemas",
 ];
 
-/// Keywords whose value is a list of schemas; `items` is one before 2020-12.
+/// Keywords whose value is a list of schemas. Before 2020-12, `items` may be a list too.
 const LISTS: [&str; 5] = ["anyOf", "oneOf", "allOf", "prefixItems", "items"];
 
 /// Keywords whose value is a schema.
@@ -29,10 +29,10 @@ const SCHEMAS: [&str; 11] = [
     "contentSchema",
 ];
 
-/// Visits every schema that is an object, the inner ones first, with its JSON pointer.
+/// Visits every schema that is an object, inner ones first, with its JSON pointer.
 ///
-/// Values (`default`, `const`, `enum`, `examples`) are no schemas, and neither are maps of names: a property may be called
-/// `title`.
+/// Values (`default`, `const`, `enum`, `examples`) are not visited, and neither are maps of names, because a property
+/// may have the name `title`.
 pub(super) fn walk<E>(
     schema: &mut Value,
     path: &mut String,
@@ -86,7 +86,7 @@ fn push(path: &mut String, segment: &str) {
     path.push_str(&escape(segment));
 }
 
-/// A name as a segment of a JSON pointer (RFC 6901).
+/// Escapes a name for a JSON pointer (RFC 6901).
 pub(super) fn escape(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")
 }
