@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    manager::path::Path,
+    manager::layers::ToolLayers,
     policy::{CallKey, Priority},
     task::{TaskEvent, TaskOutcome},
     tool::{ToolError, ToolErrorKind},
@@ -82,17 +82,17 @@ impl Entering<'_> {
 
 impl Inner {
     /// Lets a task in: it begins, or waits. An error if there is no room.
-    pub(super) fn admit(self: &Arc<Self>, path: &Path, task: Task) -> Result<(), ToolError> {
+    pub(super) fn admit(self: &Arc<Self>, layers: &ToolLayers, task: Task) -> Result<(), ToolError> {
         let cell = Arc::clone(&task.cell);
         let class = self.class_of(&cell);
-        let entering = self.enter(&cell, path)?;
-        let replaced = match self.try_start(&cell, &entering, path) {
+        let entering = self.enter(&cell, layers)?;
+        let replaced = match self.try_start(&cell, &entering, layers) {
             Ok(()) => {
                 let replaced = entering.let_in();
                 run::start(self, task);
                 replaced
             }
-            Err(queue) => self.admit_waiting(queue, entering, path, class, task)?,
+            Err(queue) => self.admit_waiting(queue, entering, layers, class, task)?,
         };
         if let Some(replaced) = replaced {
             self.replace(replaced);
@@ -101,7 +101,7 @@ impl Inner {
     }
 
     /// Looks for an equal open call. An error if there is one, and it stays.
-    fn enter(&self, cell: &Arc<TaskCell>, path: &Path) -> Result<Entering<'_>, ToolError> {
+    fn enter(&self, cell: &Arc<TaskCell>, layers: &ToolLayers) -> Result<Entering<'_>, ToolError> {
         let Some(key) = key_of(cell) else {
             return Ok(Entering::default());
         };
@@ -110,7 +110,7 @@ impl Inner {
         if cell.has_ended() {
             return Ok(Entering::default());
         }
-        let replaced = match same.enter(key.clone(), cell, path.options.dedupe) {
+        let replaced = match same.enter(key.clone(), cell, layers.options.dedupe) {
             Entered::Alone => None,
             Entered::Replaced(earlier) => Some(Replaced { earlier, waited: None }),
             Entered::Rejected(open) => {
@@ -143,18 +143,18 @@ impl Inner {
         &self,
         cell: &TaskCell,
         entering: &Entering<'_>,
-        path: &Path,
+        layers: &ToolLayers,
     ) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
         let session = &cell.spec.session;
         let mut queue = self.queue();
         // One with a rate may have to wait for that as soon as it has a slot.
-        let has_room = || path.options.rate.is_none() || queue.has_place() || entering.has_position();
-        if path.outer.is_some() || !has_room() {
+        let has_room = || layers.options.rate.is_none() || queue.has_position() || entering.has_position();
+        if layers.outer.is_some() || !has_room() {
             return Err(queue);
         }
-        let slot = match queue.try_start(session, path.lane, cell.accepted) {
+        let slot = match queue.try_start(session, layers.lane, cell.accepted) {
             Some(slot) => slot,
-            None => match queue.try_start_inline(session, path.lane, cell.accepted) {
+            None => match queue.try_start_inline(session, layers.lane, cell.accepted) {
                 Some(slot) => slot,
                 None => return Err(queue),
             },
@@ -169,7 +169,7 @@ impl Inner {
         self: &Arc<Self>,
         mut queue: MutexGuard<'_, Queue<Waiting>>,
         mut entering: Entering<'_>,
-        path: &Path,
+        layers: &ToolLayers,
         class: Class,
         task: Task,
     ) -> Result<Option<Replaced>, ToolError> {
@@ -184,28 +184,28 @@ impl Inner {
         if let WhenFull::Reject { retry_after } = self.when_full
             && spec.parent.is_none()
         {
-            if path.may_need_no_slot() {
+            if layers.may_need_no_slot() {
                 // Whether there is a slot is known when it needs one.
                 cell.refuse_when_full();
-            } else if path.outer.is_none() || !queue.has_slot(path.lane) {
+            } else if layers.outer.is_none() || !queue.has_slot(layers.lane) {
                 return is_full(queue, entering, task, Some(retry_after));
             }
         }
         // Where there is no other place, it has that of the call that it replaces.
-        if !queue.take_place() && !entering.take_position(&mut queue) {
+        if !queue.take_position() && !entering.take_position(&mut queue) {
             return is_full(queue, entering, task, None);
         }
         cell.set_position();
         // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
-        if path.outer.is_some() {
+        if layers.outer.is_some() {
             drop(queue);
             let replaced = entering.let_in();
             run::start_outer(self, task);
             return Ok(replaced);
         }
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
-        let ticket = queue.wait(&spec.session, path.lane, class, Waiting::Task(task));
+        let ticket = queue.wait(&spec.session, layers.lane, class, Waiting::Task(task));
         // Ended meanwhile, it must not wait there until its turn.
         let ended = if cell.set_ticket(ticket) {
             None
@@ -258,7 +258,7 @@ impl Inner {
         let (before, unneeded) = cell.set_slot(slot);
         let extra = match before {
             Holding::Position(_) => {
-                queue.leave_place();
+                queue.leave_position();
                 None
             }
             Holding::Slot(extra) => Some(extra),
@@ -274,7 +274,7 @@ impl Inner {
         match holding {
             Holding::Nothing => false,
             Holding::Position(_) => {
-                self.queue().leave_place();
+                self.queue().leave_position();
                 false
             }
             Holding::Slot(slot) => {
@@ -314,7 +314,7 @@ impl Inner {
     pub(crate) async fn acquire(self: &Arc<Self>, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
         if let Some(retry_after) = self.refuses(cell) {
             let mut queue = self.queue();
-            let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+            let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
             let Some(slot) = queue.try_start(&cell.spec.session, lane, self.now()) else {
                 drop(queue);
                 self.counters.rejected(&cell.spec.call.name);
@@ -331,8 +331,8 @@ impl Inner {
     /// Class of a task that waits for its first slot. Not to be asked under the lock of the queue: it looks for the tasks above.
     pub(super) fn class_of(&self, cell: &TaskCell) -> Class {
         let priority_of = |cell: &TaskCell| {
-            let path = cell.path.as_ref();
-            path.map(|path| path.options.priority).unwrap_or_default()
+            let layers = cell.layers.as_ref();
+            layers.map(|layers| layers.options.priority).unwrap_or_default()
         };
         let own = priority_of(cell);
         if cell.spec.parent.is_none() {
@@ -344,7 +344,7 @@ impl Inner {
 
     /// Waits for a slot.
     pub(super) async fn wait_for_slot(self: &Arc<Self>, cell: &Arc<TaskCell>, class: Class) {
-        let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+        let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
         let session = &cell.spec.session;
         let (wake, woken) = oneshot::channel();
         let ticket = {
@@ -359,7 +359,7 @@ impl Inner {
             }
             queue.wait(session, lane, class, Waiting::Future(Arc::clone(cell), wake))
         };
-        let mut waiter = Waiter {
+        let mut waiter = SlotWaiter {
             inner: self,
             cell,
             ticket: Some(ticket),
@@ -372,14 +372,14 @@ impl Inner {
 }
 
 /// Waits for a slot; gives up where it is dropped.
-struct Waiter<'a> {
+struct SlotWaiter<'a> {
     inner: &'a Arc<Inner>,
     cell: &'a Arc<TaskCell>,
     ticket: Option<Ticket>,
     is_resumed: bool,
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for SlotWaiter<'_> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         let waited = self.inner.queue().remove(ticket);

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     backend::Backend,
     clock::Clock,
-    manager::path::{Around, HostLayer, ToolRequest, ToolService, paths},
+    manager::layers::{Around, HostLayer, ToolRequest, ToolService, build_all},
     policy::Conflicts,
     session::SessionId,
     task::AsyncTaskResult,
@@ -293,7 +293,7 @@ impl AsyncToolManagerBuilder {
             inner: self.inner,
             remote,
         };
-        let (paths, lanes) = paths(&registry, &around)?;
+        let (layers, lanes) = build_all(&registry, &around)?;
         let mut queue = Queue::new(
             self.concurrency,
             self.queue_capacity,
@@ -305,7 +305,7 @@ impl AsyncToolManagerBuilder {
             queue = queue.beyond_the_limit();
         }
         let inner = Arc::new(Inner {
-            executor: Executor::new(registry, paths, self.cancel_grace, clock),
+            executor: Executor::new(registry, layers, self.cancel_grace, clock),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
             queue: Mutex::new(queue),

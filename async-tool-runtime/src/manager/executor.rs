@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::TaskCell;
 use crate::{
     clock::Clock,
-    manager::path::{Path, Paths, ToolRequest, past_deadline, too_late},
+    manager::layers::{LayersByTool, ToolLayers, ToolRequest, past_deadline, too_late},
     task::{TaskOutcome, TaskSpec},
     tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind, ToolRegistry, shorten},
 };
@@ -27,16 +27,16 @@ pub struct Executor(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     registry: ToolRegistry,
-    paths: Paths,
+    all_layers: LayersByTool,
     cancel_grace: Duration,
     clock: Clock,
 }
 
 impl Executor {
-    pub(crate) fn new(registry: ToolRegistry, paths: Paths, cancel_grace: Duration, clock: Clock) -> Self {
+    pub(crate) fn new(registry: ToolRegistry, all_layers: LayersByTool, cancel_grace: Duration, clock: Clock) -> Self {
         Self(Arc::new(Parts {
             registry,
-            paths,
+            all_layers,
             cancel_grace,
             clock,
         }))
@@ -54,7 +54,7 @@ impl Executor {
     ///
     /// [`ToolErrorKind::UnknownTool`] or [`ToolErrorKind::InvalidArguments`], with a message that the model can act on.
     pub fn bind(&self, name: &str, arguments: &Arguments) -> Result<BoundCall, ToolError> {
-        self.path(name)?.attempt.bind(arguments)
+        self.layers(name)?.attempt.bind(arguments)
     }
 
     /// Binds a task's arguments and runs it to its end. Firing `cancellation` stops it: the tool has the manager's cancel grace to
@@ -67,11 +67,11 @@ impl Executor {
     /// Dropping the future drops the tool's future. A blocking function goes on to its end on its own thread, and its value is
     /// lost.
     pub async fn execute(&self, task: &TaskSpec, cancellation: CancellationToken) -> TaskOutcome {
-        let bound = self.path(&task.call.name).and_then(|path| {
-            let call = path.attempt.bind(&task.call.arguments)?;
-            Ok((Arc::clone(path), call))
+        let bound = self.layers(&task.call.name).and_then(|layers| {
+            let call = layers.attempt.bind(&task.call.arguments)?;
+            Ok((Arc::clone(layers), call))
         });
-        let (path, call) = match bound {
+        let (layers, call) = match bound {
             Ok(bound) => bound,
             Err(error) => return TaskOutcome::Failed(error),
         };
@@ -79,19 +79,24 @@ impl Executor {
         let cell = TaskCell::with_cancellation(
             task.clone(),
             accepted,
-            Some(Arc::clone(&path)),
+            Some(Arc::clone(&layers)),
             Weak::new(),
             cancellation,
         );
-        let result = self.run(&path, &cell, call).await;
+        let result = self.run(&layers, &cell, call).await;
         outcome_of(result, &cell)
     }
 
     /// Runs a bound call that has a slot.
-    pub(crate) async fn run(&self, path: &Path, cell: &Arc<TaskCell>, call: BoundCall) -> Result<Value, ToolError> {
+    pub(crate) async fn run(
+        &self,
+        layers: &ToolLayers,
+        cell: &Arc<TaskCell>,
+        call: BoundCall,
+    ) -> Result<Value, ToolError> {
         let deadline = self.deadline(&cell.spec);
-        let Some(inner) = &path.inner else {
-            return path.attempt.run(cell, call, deadline).await;
+        let Some(inner) = &layers.inner else {
+            return layers.attempt.run(cell, call, deadline).await;
         };
         let request = ToolRequest::new(Arc::clone(cell), Some(call), deadline);
         tokio::select! {
@@ -102,8 +107,8 @@ impl Executor {
         }
     }
 
-    pub(crate) fn path(&self, name: &str) -> Result<&Arc<Path>, ToolError> {
-        self.0.paths.get(name).ok_or_else(|| {
+    pub(crate) fn layers(&self, name: &str) -> Result<&Arc<ToolLayers>, ToolError> {
+        self.0.all_layers.get(name).ok_or_else(|| {
             let mut message = format!("there is no tool named `{}`", shorten(name, 64));
             if let Some(nearest) = self.0.registry.nearest(name) {
                 message.push_str(&format!("; did you mean `{nearest}`?"));
@@ -112,8 +117,8 @@ impl Executor {
         })
     }
 
-    pub(crate) fn paths(&self) -> &Paths {
-        &self.0.paths
+    pub(crate) fn all_layers(&self) -> &LayersByTool {
+        &self.0.all_layers
     }
 
     pub(crate) fn cancel_grace(&self) -> Duration {

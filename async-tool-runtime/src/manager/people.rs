@@ -105,8 +105,8 @@ impl AsyncToolManager {
         let runs = cell.working();
         // After that: of a run that is over, nobody ends what is left, and whoever was told that theirs counts is right.
         if cell
-            .flight()
-            .is_some_and(|flight| !Arc::ptr_eq(&flight, &runs) && flight.resolved().is_some())
+            .shared_run()
+            .is_some_and(|shared_run| !Arc::ptr_eq(&shared_run, &runs) && shared_run.resolved().is_some())
         {
             return Err(ResolveError::AlreadySettled(cell.status()));
         }

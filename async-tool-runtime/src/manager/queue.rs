@@ -52,7 +52,7 @@ impl Class {
     }
 
     /// The place of what came as number `number` among those of its class and session.
-    const fn place(self, number: u64) -> u64 {
+    const fn order_key(self, number: u64) -> u64 {
         /// Behind all children that there can be.
         const NEW: u64 = 1 << 63;
         match self {
@@ -90,7 +90,7 @@ pub(super) struct Queue<T> {
     running: usize,
     waiting: usize,
     /// Tasks that wait for their first slot, for their rate or for their next attempt.
-    places: usize,
+    positions: usize,
     capacity: usize,
     session_limit: usize,
     weigh: Option<Weigh>,
@@ -143,7 +143,7 @@ struct Share<T> {
 struct Bucket<T> {
     lane: LaneNo,
     class: usize,
-    /// By [place](Class::place), so that what is cancelled is taken out at once, wherever it stands.
+    /// By [place](Class::order_key), so that what is cancelled is taken out at once, wherever it stands.
     waiting: BTreeMap<u64, T>,
 }
 
@@ -167,7 +167,7 @@ impl<T> Queue<T> {
             slots,
             running: 0,
             waiting: 0,
-            places: 0,
+            positions: 0,
             capacity,
             session_limit,
             weigh,
@@ -200,8 +200,8 @@ impl<T> Queue<T> {
         self.running
     }
 
-    pub(super) fn places(&self) -> usize {
-        self.places
+    pub(super) fn positions(&self) -> usize {
+        self.positions
     }
 
     /// True if a slot is free for a session that is below its own limit.
@@ -214,24 +214,24 @@ impl<T> Queue<T> {
     }
 
     /// True if one more task may wait.
-    pub(super) fn has_place(&self) -> bool {
-        self.places < self.capacity
+    pub(super) fn has_position(&self) -> bool {
+        self.positions < self.capacity
     }
 
     /// Takes a place among those that have had no slot yet; false if there is none.
-    pub(super) fn take_place(&mut self) -> bool {
-        let is_free = self.has_place();
-        self.places += usize::from(is_free);
+    pub(super) fn take_position(&mut self) -> bool {
+        let is_free = self.has_position();
+        self.positions += usize::from(is_free);
         is_free
     }
 
     /// Takes a place for one who was let in before, whether there is one or not: newcomers wait until there is.
-    pub(super) fn take_place_regardless(&mut self) {
-        self.places += 1;
+    pub(super) fn take_position_regardless(&mut self) {
+        self.positions += 1;
     }
 
-    pub(super) fn leave_place(&mut self) {
-        self.places -= 1;
+    pub(super) fn leave_position(&mut self) {
+        self.positions -= 1;
     }
 
     /// Takes a slot, if one is free and no waiting task could have it.
@@ -269,7 +269,7 @@ impl<T> Queue<T> {
     /// Waits for a slot.
     pub(super) fn wait(&mut self, session: &SessionId, lane: LaneNo, class: Class, what: T) -> Ticket {
         let share = self.share_of(session);
-        let number = class.place(self.next_number);
+        let number = class.order_key(self.next_number);
         self.next_number += 1;
         let ticket = Ticket {
             share,
@@ -519,11 +519,11 @@ impl<T> Share<T> {
     }
 
     fn bucket(&mut self, ticket: Ticket) -> &mut Bucket<T> {
-        let place = (ticket.lane, ticket.class);
+        let key = (ticket.lane, ticket.class);
         let found = self
             .buckets
             .iter()
-            .position(|bucket| (bucket.lane, bucket.class) == place);
+            .position(|bucket| (bucket.lane, bucket.class) == key);
         let index = found.unwrap_or_else(|| {
             self.buckets.push(Bucket {
                 lane: ticket.lane,

@@ -15,7 +15,7 @@ use crate::{
     id::TaskId,
     manager::{
         SubmitError,
-        path::{Path, wait_for_resolution},
+        layers::{ToolLayers, wait_for_resolution},
     },
     task::{AsyncTaskResult, TaskEvent, TaskOutcome, TaskSpec},
     tool::{InputRequest, Reconciled, Reconciler, ToolCall, ToolError, ToolErrorKind},
@@ -46,12 +46,12 @@ impl AsyncToolManager {
         owner: Option<&Arc<TaskCell>>,
     ) -> Result<Option<Arc<AsyncTaskResult>>, SubmitError> {
         let (cell, is_new) = self.inner.take_in(spec, owner)?;
-        let Some(Taken { path, runtime }) = is_new else {
+        let Some(Taken { layers, runtime }) = is_new else {
             return Ok(cell.result());
         };
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
-        match path.options.reconcile.clone() {
-            Some(reconciler) => drop(runtime.spawn(reconcile(guard, path, reconciler))),
+        match layers.options.reconcile.clone() {
+            Some(reconciler) => drop(runtime.spawn(reconcile(guard, layers, reconciler))),
             None => guard.end(TaskOutcome::Unknown("nobody can find out what became of it".to_owned())),
         }
         Ok(None)
@@ -87,7 +87,7 @@ impl AsyncToolManager {
 
 /// Means of a task that was taken in.
 struct Taken {
-    path: Arc<Path>,
+    layers: Arc<ToolLayers>,
     runtime: Handle,
 }
 
@@ -106,8 +106,8 @@ impl Inner {
             );
             return refuse(spec.call, error.with_model_message("the tool can't be run here"));
         };
-        let path = match self.executor.path(&spec.call.name) {
-            Ok(path) => Arc::clone(path),
+        let layers = match self.executor.layers(&spec.call.name) {
+            Ok(layers) => Arc::clone(layers),
             Err(error) => return refuse(spec.call, error),
         };
         self.runtime.get_or_init(|| runtime.clone());
@@ -121,7 +121,7 @@ impl Inner {
         {
             spec.deadline.get_or_insert(now.after(timeout));
         }
-        let cell = TaskCell::new(spec, now, Some(Arc::clone(&path)), Arc::downgrade(self));
+        let cell = TaskCell::new(spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, owner);
         match inserted {
             Inserted::New => {}
@@ -138,7 +138,7 @@ impl Inner {
                 self.stop_children(owner);
             }
         }
-        Ok((cell, Some(Taken { path, runtime })))
+        Ok((cell, Some(Taken { layers, runtime })))
     }
 }
 
@@ -177,7 +177,7 @@ async fn wait(guard: RunGuard, request: Option<InputRequest>) {
     guard.finish(result);
 }
 
-async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
+async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconciler) {
     let Some(guard) = guard.unless_over() else { return };
     let RunGuard { inner, cell, .. } = &guard;
     let found = Arc::new(OnceLock::new());
@@ -190,7 +190,7 @@ async fn reconcile(guard: RunGuard, path: Arc<Path>, reconciler: Reconciler) {
     };
     let ended = if has_slot {
         let deadline = inner.executor.deadline(&cell.spec);
-        let run = path.attempt.run(cell, call, deadline);
+        let run = layers.attempt.run(cell, call, deadline);
         let Some(ended) = cell.until_aborted(pin!(run)).await else {
             return guard.finish(None);
         };

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::TaskCell;
 use crate::{
     backend::{Backend, BackendError, CancelMode, Settlement},
-    manager::path::{ToolRequest, ToolService},
+    manager::layers::{ToolRequest, ToolService},
     task::TaskOutcome,
     tool::{Effect, ToolError, ToolErrorKind},
 };
@@ -15,7 +15,7 @@ use crate::{
 /// The pauses before a backend that took no task is asked again: the task id makes that harmless.
 const SUBMIT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
-/// A backend as the end of a path.
+/// A backend as the end of a layers.
 pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> ToolService {
     ToolService::new(move |request: ToolRequest| {
         let backend = Arc::clone(&backend);
@@ -47,7 +47,7 @@ pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: 
     let submitted = cell.cancellation().run_until_cancelled(submit(backend, cell)).await;
     if let Some(Err(error)) = submitted {
         // It may have been taken all the same.
-        let effect = cell.path.as_ref().map(|path| path.options.effect);
+        let effect = cell.layers.as_ref().map(|layers| layers.options.effect);
         let outcome = if effect.is_some_and(Effect::is_repeatable) {
             let error = ToolError::from_error(error).with_kind(ToolErrorKind::Unavailable);
             TaskOutcome::Failed(error.with_model_message("the tool can't be reached now"))

@@ -66,7 +66,7 @@ impl Inner {
         if is_first {
             self.tell_started(cell);
         }
-        let latest = cell.flight().and_then(|flight| flight.progress());
+        let latest = cell.shared_run().and_then(|shared_run| shared_run.progress());
         if let Some(latest) = latest.filter(|_| cell.progress().is_none()) {
             self.report_for(cell, latest);
         }

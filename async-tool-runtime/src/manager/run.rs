@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    manager::path::{CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
+    manager::layers::{CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, too_late},
     policy::Claim,
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
     tool::{BoundCall, ToolError, ToolErrorKind},
@@ -50,8 +50,8 @@ async fn run_here(call: BoundCall, guard: RunGuard) {
         return guard.finish(None);
     }
     let RunGuard { inner, cell, .. } = &guard;
-    let Some(path) = &cell.path else { return };
-    let run = inner.executor.run(path, cell, call);
+    let Some(layers) = &cell.layers else { return };
+    let run = inner.executor.run(layers, cell, call);
     let result = cell.until_aborted(pin!(run)).await;
     guard.finish(result);
 }
@@ -65,14 +65,14 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
         span,
     } = task;
     let guard = RunGuard::new(inner, Arc::clone(&cell));
-    let Some(path) = &cell.path else { return };
-    let Some(outer) = path.outer.clone() else { return };
+    let Some(layers) = &cell.layers else { return };
+    let Some(outer) = layers.outer.clone() else { return };
     let call = match work {
         Work::Here(call) => Some(call),
         Work::Remote(_) => None,
     };
     // Here, and not where the future is first polled, which may be in any order.
-    let conflict = path.early_claims.as_ref();
+    let conflict = layers.early_claims.as_ref();
     let claim = conflict.and_then(|layer| layer.claim(&cell, &cell.spec.call.arguments, || inner.above(&cell)));
     drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
 }
@@ -215,7 +215,7 @@ impl Inner {
         // First the slot: whoever sees the outcome may submit the next task, and finds it free.
         let now = self.now();
         let is_waited_for = self.take_back(released.holding, now);
-        let from_outside = released.resolution.or_else(|| cell.flight()?.resolved());
+        let from_outside = released.resolution.or_else(|| cell.shared_run()?.resolved());
         let outcome = from_outside.map_or(outcome, |end| outcome_of(end, cell));
         let outcome = match (outcome, cell.cancel_reason()) {
             (TaskOutcome::Cancelled(said), Some(reason)) => TaskOutcome::Cancelled(match said.as_str() {
@@ -265,21 +265,21 @@ impl Inner {
     }
 
     /// Ends the run that calls shared; its future is gone.
-    pub(crate) fn end_flight(self: &Arc<Self>, flight: &Arc<TaskCell>) {
-        let released = self.end_future(flight);
+    pub(crate) fn end_shared_run(self: &Arc<Self>, shared_run: &Arc<TaskCell>) {
+        let released = self.end_future(shared_run);
         if self.take_back(released.holding, self.now()) {
             self.dispatch();
         }
-        self.stop_children(flight);
+        self.stop_children(shared_run);
     }
 
     /// Gives up the run that calls shared: the last of them has left it, and it was told to stop.
-    pub(crate) fn abandon_flight(self: &Arc<Self>, flight: &Arc<TaskCell>) {
-        for child in flight.take_children() {
+    pub(crate) fn abandon_shared_run(self: &Arc<Self>, shared_run: &Arc<TaskCell>) {
+        for child in shared_run.take_children() {
             child.request_cancel("the task that had submitted it was told to stop".to_owned());
             stop_now(self, &child, false);
         }
-        release_later(self, flight);
+        release_later(self, shared_run);
     }
 
     /// Nothing outlives its owner.

@@ -58,7 +58,7 @@ impl SameCalls {
 
 /// The key of a call that must not be open twice.
 pub(super) fn key_of(cell: &TaskCell) -> Option<CallKey> {
-    let options = &cell.path.as_ref()?.options;
+    let options = &cell.layers.as_ref()?.options;
     let call = &cell.spec.call;
     let key = || CallKey::new(&call.name, &cell.spec.session, options.scope, &call.arguments);
     options.dedupe.is_exclusive().then(key)

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, path::GRACE_SLACK};
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::GRACE_SLACK};
 
 /// Numbers of tasks that a shutdown found, by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

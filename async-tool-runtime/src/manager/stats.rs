@@ -74,13 +74,16 @@ impl AsyncToolManager {
         } = &*self.inner;
         let (waiting, running) = {
             let queue = self.inner.queue();
-            (queue.places(), queue.running())
+            (queue.positions(), queue.running())
         };
         let (open, accepted) = {
             let tasks = self.inner.tasks();
             (tasks.unsettled_count(), tasks.accepted())
         };
-        let breakers = executor.paths().values().filter_map(|path| path.breaker.as_ref());
+        let breakers = executor
+            .all_layers()
+            .values()
+            .filter_map(|layers| layers.breaker.as_ref());
         let mut open_breakers: Vec<_> = breakers
             .filter(|breaker| breaker.turns_away())
             .map(Breaker::tool)

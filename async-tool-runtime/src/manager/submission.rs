@@ -15,14 +15,14 @@ use super::{
 use crate::{
     clock::Timestamp,
     id::TaskId,
-    manager::{SubmitError, path::Path},
+    manager::{SubmitError, layers::ToolLayers},
     task::{TaskOutcome, TaskSpec},
     tool::{BoundCall, IdempotencyKey, ToolCall, ToolError, ToolErrorKind},
 };
 
 /// Everything that a call needs to run.
 struct Prepared {
-    path: Arc<Path>,
+    layers: Arc<ToolLayers>,
     bound: BoundCall,
     /// Runtime of the caller.
     runtime: Handle,
@@ -36,7 +36,7 @@ impl Inner {
         parent: Option<&Arc<TaskCell>>,
         now: Timestamp,
     ) -> Result<Arc<TaskCell>, SubmitError> {
-        let Prepared { path, bound, runtime } = match self.prepare(&spec.call) {
+        let Prepared { layers, bound, runtime } = match self.prepare(&spec.call) {
             Ok(prepared) => prepared,
             Err(error) => return Err(self.refuse(spec.call, error)),
         };
@@ -44,7 +44,7 @@ impl Inner {
             let timeout = self.task_timeout.map(|timeout| now.after(timeout));
             spec.deadline = spec.deadline.or(timeout);
         }
-        let cell = TaskCell::new(spec, now, Some(Arc::clone(&path)), Arc::downgrade(self));
+        let cell = TaskCell::new(spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, parent);
         match inserted {
             Inserted::New => {}
@@ -59,7 +59,7 @@ impl Inner {
             Some(backend) => Work::Remote(Arc::clone(backend)),
             None => Work::Here(bound),
         };
-        match self.accept(&cell, &path, work, runtime, parent) {
+        match self.accept(&cell, &layers, work, runtime, parent) {
             Ok(()) => Ok(cell),
             Err(error) => {
                 self.withdraw(&cell, &error);
@@ -99,17 +99,17 @@ impl Inner {
             );
             return Err(error.with_model_message("the tool can't be run here"));
         };
-        let path = Arc::clone(self.executor.path(&call.name)?);
-        let bound = path.attempt.bind(&call.arguments)?;
+        let layers = Arc::clone(self.executor.layers(&call.name)?);
+        let bound = layers.attempt.bind(&call.arguments)?;
         self.runtime.get_or_init(|| runtime.clone());
-        Ok(Prepared { path, bound, runtime })
+        Ok(Prepared { layers, bound, runtime })
     }
 
     /// Lets a task in, unless there is no room.
     fn accept(
         self: &Arc<Self>,
         cell: &Arc<TaskCell>,
-        path: &Path,
+        layers: &ToolLayers,
         work: Work,
         runtime: Handle,
         parent: Option<&Arc<TaskCell>>,
@@ -132,7 +132,7 @@ impl Inner {
             runtime,
             span,
         };
-        self.admit(path, task)
+        self.admit(layers, task)
     }
 
     /// Takes back a task that found no room.

@@ -16,7 +16,7 @@ impl Inner {
     pub(crate) fn enlist(&self, cell: &TaskCell) {
         let mut queue = self.queue();
         if cell.enlist() {
-            queue.take_place_regardless();
+            queue.take_position_regardless();
         }
     }
 
@@ -43,7 +43,7 @@ impl Inner {
     /// Gives a task that goes on its slot again, also beyond the limit.
     pub(super) fn resume_regardless(&self, cell: &TaskCell) {
         if cell.needs_slot() {
-            let lane = cell.path.as_ref().map_or(0, |path| path.lane);
+            let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
             let mut queue = self.queue();
             let slot = queue.start_regardless(&cell.spec.session, lane, self.now());
             self.give_slot(&mut queue, cell, slot);
@@ -55,7 +55,7 @@ impl Inner {
         // Under the lock of the queue: a caller that ends the task meanwhile gives back what has been counted.
         let mut queue = self.queue();
         if cell.retake_position() {
-            queue.take_place_regardless();
+            queue.take_position_regardless();
         }
     }
 

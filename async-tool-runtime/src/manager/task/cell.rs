@@ -34,7 +34,7 @@ use question::Questions;
 
 use crate::{
     clock::Timestamp,
-    manager::{Inner, path::Path},
+    manager::{Inner, layers::ToolLayers},
     task::{AsyncTaskResult, SendError, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
     tool::{CancellationToken, ToolError},
 };
@@ -47,7 +47,7 @@ pub(crate) struct TaskCell {
     pub(crate) spec: TaskSpec,
     pub(crate) accepted: Timestamp,
     /// Policies of its tool.
-    pub(crate) path: Option<Arc<Path>>,
+    pub(crate) layers: Option<Arc<ToolLayers>>,
     /// Manager that runs the task; never alive on a worker.
     manager: Weak<Inner>,
     cancellation: CancellationToken,
@@ -106,9 +106,9 @@ struct Extras {
     /// End given from outside; it counts in place of the function's result.
     resolution: Option<Result<Value, ToolError>>,
     /// Run that this call shares; the latest one, where a layer tried again.
-    flight: Option<Arc<TaskCell>>,
+    shared_run: Option<Arc<TaskCell>>,
     /// Calls that share this run; `None` for an ordinary task.
-    participants: Option<Vec<Weak<TaskCell>>>,
+    waiters: Option<Vec<Weak<TaskCell>>>,
     progress: Option<Reported>,
     questions: Questions,
     children: Vec<Weak<TaskCell>>,
@@ -127,22 +127,27 @@ pub(crate) struct Released {
 }
 
 impl TaskCell {
-    pub(crate) fn new(spec: TaskSpec, accepted: Timestamp, path: Option<Arc<Path>>, manager: Weak<Inner>) -> Arc<Self> {
-        Self::with_cancellation(spec, accepted, path, manager, CancellationToken::new())
+    pub(crate) fn new(
+        spec: TaskSpec,
+        accepted: Timestamp,
+        layers: Option<Arc<ToolLayers>>,
+        manager: Weak<Inner>,
+    ) -> Arc<Self> {
+        Self::with_cancellation(spec, accepted, layers, manager, CancellationToken::new())
     }
 
     /// A task that an engine stops with its own signal.
     pub(crate) fn with_cancellation(
         spec: TaskSpec,
         accepted: Timestamp,
-        path: Option<Arc<Path>>,
+        layers: Option<Arc<ToolLayers>>,
         manager: Weak<Inner>,
         cancellation: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             spec,
             accepted,
-            path,
+            layers,
             manager,
             cancellation,
             state: Mutex::default(),
@@ -151,12 +156,12 @@ impl TaskCell {
     }
 
     /// A record for the shared run of this call and others like it. It has no deadline: each call leaves the run at its own.
-    pub(crate) fn new_flight(&self) -> Arc<Self> {
+    pub(crate) fn new_shared_run(&self) -> Arc<Self> {
         let spec = TaskSpec {
             deadline: None,
             ..self.spec.clone()
         };
-        Self::new(spec, self.accepted, self.path.clone(), Weak::clone(&self.manager))
+        Self::new(spec, self.accepted, self.layers.clone(), Weak::clone(&self.manager))
     }
 
     pub(crate) fn manager(&self) -> Option<Arc<Inner>> {
@@ -187,8 +192,8 @@ impl TaskCell {
             progress: self.progress(),
             request: self.request(),
             deferred: self
-                .flight()
-                .map_or_else(|| self.is_deferred(), |flight| flight.is_deferred()),
+                .shared_run()
+                .map_or_else(|| self.is_deferred(), |shared_run| shared_run.is_deferred()),
         }
     }
 
@@ -294,7 +299,7 @@ impl TaskCell {
     }
 
     fn is_remote(&self) -> bool {
-        self.path.as_ref().is_some_and(|path| path.is_remote)
+        self.layers.as_ref().is_some_and(|layers| layers.is_remote)
     }
 
     /// Leaves the task to be completed from outside; the function's own result counts no more.
@@ -389,7 +394,7 @@ impl TaskCell {
             outcome => outcome,
         };
         let mut result = AsyncTaskResult::new(&self.spec, outcome, timing, self.with_earlier(count));
-        if let Some(limit) = self.path.as_ref().and_then(|path| path.result_limit) {
+        if let Some(limit) = self.layers.as_ref().and_then(|layers| layers.result_limit) {
             result.limit(limit);
         }
         let result = Arc::new(result);
@@ -414,9 +419,9 @@ impl TaskCell {
         if self.is_remote() {
             return Err(SendError::Unsupported);
         }
-        if let Some(flight) = state.open_flight() {
+        if let Some(shared_run) = state.open_shared_run() {
             drop(state);
-            return flight.send(message);
+            return shared_run.send(message);
         }
         if !state.is_open() {
             return Err(SendError::Ended);

@@ -77,8 +77,8 @@ impl TaskCell {
     /// Notes the ticket of a task that waits in the queue; false if it has lost its position meanwhile.
     pub(crate) fn set_ticket(&self, ticket: Ticket) -> bool {
         match &mut self.state().admission.holding {
-            Holding::Position(place) => {
-                *place = Some(ticket);
+            Holding::Position(known) => {
+                *known = Some(ticket);
                 true
             }
             Holding::Nothing | Holding::Slot(_) => false,

@@ -34,9 +34,9 @@ impl TaskCell {
     /// The open question of the task, or of the run that it shares.
     pub(crate) fn request(&self) -> Option<InputRequest> {
         let state = self.state();
-        if let Some(flight) = state.open_flight() {
+        if let Some(shared_run) = state.open_shared_run() {
             drop(state);
-            return flight.request();
+            return shared_run.request();
         }
         Some(state.extras.as_ref()?.questions.open.as_ref()?.request.clone())
     }

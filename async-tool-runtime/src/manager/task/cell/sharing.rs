@@ -6,40 +6,40 @@ use super::{State, TaskCell};
 
 impl TaskCell {
     /// The run that this call shares, or has shared.
-    pub(crate) fn flight(&self) -> Option<Arc<Self>> {
-        self.state().extras.as_ref()?.flight.clone()
+    pub(crate) fn shared_run(&self) -> Option<Arc<Self>> {
+        self.state().extras.as_ref()?.shared_run.clone()
     }
 
     /// The record of the work: of the shared run while it goes on, and else this one.
     pub(crate) fn working(self: &Arc<Self>) -> Arc<Self> {
-        self.state().open_flight().unwrap_or_else(|| Arc::clone(self))
+        self.state().open_shared_run().unwrap_or_else(|| Arc::clone(self))
     }
 
     /// Joins a run. It takes over the messages that were sent to this task.
-    pub(crate) fn set_flight(&self, flight: Arc<Self>) {
+    pub(crate) fn set_shared_run(&self, shared_run: Arc<Self>) {
         let (before, sent) = {
             let mut state = self.state();
             let extras = state.extras();
-            let before = extras.flight.replace(Arc::clone(&flight));
+            let before = extras.shared_run.replace(Arc::clone(&shared_run));
             (before, std::mem::take(&mut extras.messages))
         };
         drop(before);
         if sent.is_empty() {
             return;
         }
-        let mut state = flight.state();
+        let mut state = shared_run.state();
         if state.is_open() {
             // All of them, also beyond the limit: they were accepted.
             state.extras().messages.extend(sent);
             drop(state);
-            flight.changed.notify_waiters();
+            shared_run.changed.notify_waiters();
         }
     }
 
     /// Takes over how the shared run went.
-    pub(crate) fn follow(&self, flight: &Self) {
+    pub(crate) fn follow(&self, shared_run: &Self) {
         let (attempts, stopping) = {
-            let state = flight.state();
+            let state = shared_run.state();
             (state.attempts.count, state.stopping)
         };
         let mut state = self.state();
@@ -48,24 +48,24 @@ impl TaskCell {
     }
 
     /// Adds a call to this run.
-    pub(crate) fn add_participant(&self, call: &Arc<Self>) {
+    pub(crate) fn add_waiter(&self, call: &Arc<Self>) {
         let call = Arc::downgrade(call);
-        self.state().extras().participants.get_or_insert_default().push(call);
+        self.state().extras().waiters.get_or_insert_default().push(call);
     }
 
     /// Removes a call from this run; returns how many are left.
-    pub(crate) fn remove_participant(&self, call: &Weak<Self>) -> usize {
+    pub(crate) fn remove_waiter(&self, call: &Weak<Self>) -> usize {
         let mut state = self.state();
-        let participants = state.extras().participants.get_or_insert_default();
-        participants.retain(|known| !known.ptr_eq(call));
-        participants.len()
+        let waiters = state.extras().waiters.get_or_insert_default();
+        waiters.retain(|known| !known.ptr_eq(call));
+        waiters.len()
     }
 
     /// The tasks that this work is for: the calls that share it, or the task itself.
     pub(crate) fn served(self: &Arc<Self>) -> Vec<Arc<Self>> {
         let state = self.state();
-        match state.extras.as_ref().and_then(|extras| extras.participants.as_ref()) {
-            Some(participants) => participants.iter().filter_map(Weak::upgrade).collect(),
+        match state.extras.as_ref().and_then(|extras| extras.waiters.as_ref()) {
+            Some(waiters) => waiters.iter().filter_map(Weak::upgrade).collect(),
             None => vec![Arc::clone(self)],
         }
     }
@@ -73,8 +73,8 @@ impl TaskCell {
 
 impl State {
     /// The shared run, while it goes on.
-    pub(super) fn open_flight(&self) -> Option<Arc<TaskCell>> {
-        let flight = self.extras.as_ref()?.flight.as_ref()?;
-        (!flight.has_ended()).then(|| Arc::clone(flight))
+    pub(super) fn open_shared_run(&self) -> Option<Arc<TaskCell>> {
+        let shared_run = self.extras.as_ref()?.shared_run.as_ref()?;
+        (!shared_run.has_ended()).then(|| Arc::clone(shared_run))
     }
 }

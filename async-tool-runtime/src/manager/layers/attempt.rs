@@ -62,7 +62,7 @@ impl Attempt {
         catch_unwind(AssertUnwindSafe(|| tool.bind(arguments))).unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// The attempt as the innermost service of a path.
+    /// The attempt as the innermost service of a layers.
     pub(crate) fn service(&self) -> ToolService {
         let attempt = self.clone();
         ToolService::new(move |request: ToolRequest| {

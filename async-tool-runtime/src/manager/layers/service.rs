@@ -1,4 +1,4 @@
-//! The path of a call as a service.
+//! The layers of a call as a service.
 
 use std::{
     fmt,
@@ -156,7 +156,7 @@ impl ToolRequest {
     }
 
     /// The same call as the work of a cell that others share. It has no deadline: each of them has its own, and gets off then.
-    pub(crate) fn for_flight(mut self, cell: Arc<TaskCell>) -> Self {
+    pub(crate) fn for_shared_run(mut self, cell: Arc<TaskCell>) -> Self {
         self.cell = cell;
         self.deadline = None;
         self

@@ -1,14 +1,14 @@
-//! The path of a call: what stands between it and its function, put together for each tool.
+//! The layers of a call: what stands between it and its function, put together for each tool.
 //!
-//! A path is a [`tower_service::Service`] over [`ToolRequest`]; each file of `path/` is a [`tower_layer::Layer`] around it that asks a policy.
-//! Outermost first: approval, caches, single flight, conflicts, slots (`manager/queue.rs`), breaker, retry, rate, and the attempt itself with
+//! A layers is a [`tower_service::Service`] over [`ToolRequest`]; each file of `layers/` is a [`tower_layer::Layer`] around it that asks a policy.
+//! Outermost first: approval, caches, single shared_run, conflicts, slots (`manager/queue.rs`), breaker, retry, rate, and the attempt itself with
 //! its timeout and panic guard (`attempt.rs`).
 //!
 //! # Invariants
 //!
-//! 1. A policy that a tool doesn't have is not in its path.
+//! 1. A policy that a tool doesn't have is not in its layers.
 //! 2. A call that waits (for a rate, a resource, another call, a pause between attempts) holds no slot.
-//! 3. Dropping a call at any point leaves no policy with a count, a flight or a probe without an end.
+//! 3. Dropping a call at any point leaves no policy with a count, a shared_run or a probe without an end.
 
 mod approval;
 mod attempt;
@@ -16,11 +16,11 @@ mod breaker;
 #[cfg(feature = "cache")]
 mod cache;
 mod conflict;
-mod flight;
 mod rate;
 mod retry;
 mod semantic;
 mod service;
+mod shared_run;
 mod slots;
 
 use std::{
@@ -37,8 +37,8 @@ use tower_layer::Layer;
 use self::cache::CacheLayer;
 pub use self::service::{ToolRequest, ToolService};
 use self::{
-    approval::ApprovalLayer, conflict::ConflictLayer, flight::FlightLayer, retry::RetryLayer, semantic::SemanticLayer,
-    slots::SlotLayer,
+    approval::ApprovalLayer, conflict::ConflictLayer, retry::RetryLayer, semantic::SemanticLayer,
+    shared_run::SharedRunLayer, slots::SlotLayer,
 };
 pub(crate) use self::{
     attempt::{Attempt, wait_for_resolution},
@@ -53,7 +53,7 @@ use crate::{
 };
 
 /// The way of the calls of one tool.
-pub(crate) struct Path {
+pub(crate) struct ToolLayers {
     pub(crate) options: ToolOptions,
     pub(crate) attempt: Attempt,
     /// Services that run with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` where there is nothing but
@@ -73,7 +73,7 @@ pub(crate) struct Path {
     pub(crate) result_limit: Option<usize>,
 }
 
-impl Path {
+impl ToolLayers {
     /// True if a call may have its result without a slot, and before it wants one, no people are asked and no call is stopped for it.
     pub(crate) fn may_need_no_slot(&self) -> bool {
         let ToolOptions {
@@ -88,15 +88,15 @@ impl Path {
     }
 }
 
-impl fmt::Debug for Path {
+impl fmt::Debug for ToolLayers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Path")
+        f.debug_struct("ToolLayers")
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
 
-/// Settings that all paths share.
+/// Settings that all all_layers share.
 pub(crate) struct Around {
     pub(crate) states: Arc<StateMap>,
     pub(crate) timeout: Option<Duration>,
@@ -111,14 +111,14 @@ pub(crate) struct Around {
     pub(crate) remote: Option<ToolService>,
 }
 
-/// The paths of all tools by name, and the limits of the lanes.
-pub(crate) type Paths = HashMap<Arc<str>, Arc<Path>>;
+/// The all_layers of all tools by name, and the limits of the lanes.
+pub(crate) type LayersByTool = HashMap<Arc<str>, Arc<ToolLayers>>;
 
-/// Puts the paths together.
-pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, Vec<usize>), RegistryError> {
+/// Puts the all_layers together.
+pub(crate) fn build_all(registry: &ToolRegistry, around: &Around) -> Result<(LayersByTool, Vec<usize>), RegistryError> {
     let mut lanes = Vec::new();
     let mut shared_rates = BTreeMap::new();
-    let mut paths = Paths::default();
+    let mut layers = LayersByTool::default();
     for definition in registry.definitions().iter() {
         let name = &definition.name;
         let Some(tool) = registry.find(name) else { continue };
@@ -137,18 +137,18 @@ pub(crate) fn paths(registry: &ToolRegistry, around: &Around) -> Result<(Paths, 
             Some(rate) => Some(limiter(rate, name, &mut shared_rates)?),
             None => None,
         };
-        paths.insert(Arc::clone(name), Arc::new(path(tool, options, lane, limiter, around)));
+        layers.insert(Arc::clone(name), Arc::new(build(tool, options, lane, limiter, around)));
     }
-    Ok((paths, lanes))
+    Ok((layers, lanes))
 }
 
-fn path(
+fn build(
     tool: &Arc<dyn Tool>,
     options: ToolOptions,
     lane: usize,
     limiter: Option<RateLimiter>,
     around: &Around,
-) -> Path {
+) -> ToolLayers {
     let name = &tool.definition().name;
     let timeout = options.timeout.or(around.timeout);
     let attempt = Attempt::new(
@@ -200,7 +200,7 @@ fn path(
         outer.add(conflict);
     }
     if options.dedupe == Dedupe::Share {
-        outer.add(&FlightLayer::new(options.scope));
+        outer.add(&SharedRunLayer::new(options.scope));
     }
     if let Some(policy) = &options.semantic_cache {
         outer.add(&SemanticLayer::new(policy.clone(), options.scope));
@@ -215,9 +215,9 @@ fn path(
     for layer in around.outer.iter().rev() {
         outer.add(layer);
     }
-    Path {
+    ToolLayers {
         attempt,
-        // Caches and flights take no time of their own. People, embedders and the host's layers may take any, in which others can go on.
+        // Caches and shared_runs take no time of their own. People, embedders and the host's layers may take any, in which others can go on.
         early_claims: conflict.filter(|_| {
             options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty()
         }),

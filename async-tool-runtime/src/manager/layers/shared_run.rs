@@ -1,0 +1,204 @@
+//! Calls that share one run.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use serde_json::Value;
+use tokio::sync::SetOnce;
+use tower_layer::Layer;
+use tracing::{Instrument, Span, span};
+
+use super::service::{ToolRequest, ToolService};
+use crate::{
+    manager::{Count, Inner, TaskCell},
+    policy::CallKey,
+    tool::{Scope, ToolError, ToolErrorKind},
+};
+
+/// Lets calls that are the same share one run: `dedupe = "share"`.
+///
+/// The run is nobody's: it has a cell and a slot of its own, and goes on as long as one of its passengers wants it. So
+/// cancelling the call that happened to come first harms no other.
+#[derive(Clone)]
+pub(super) struct SharedRunLayer {
+    scope: Scope,
+    shared_runs: Arc<Mutex<HashMap<CallKey, Arc<SharedRun>>>>,
+}
+
+struct SharedRun {
+    cell: Arc<TaskCell>,
+    /// The span of the call that has begun it.
+    span: Option<span::Id>,
+    result: SetOnce<Result<Value, ToolError>>,
+}
+
+impl SharedRunLayer {
+    pub(super) fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            shared_runs: Arc::default(),
+        }
+    }
+
+    /// Gets the request aboard the shared_run of its key, or of a new one.
+    fn join(&self, request: &ToolRequest, host: &Arc<Inner>) -> (Arc<SharedRun>, Waiter, bool) {
+        let cell = request.cell();
+        let key = CallKey::new(request.tool(), request.session(), self.scope, request.arguments());
+        let mut shared_runs = self.shared_runs();
+        let (shared_run, is_new) = match shared_runs.get(&key) {
+            Some(shared_run) => (Arc::clone(shared_run), false),
+            None => {
+                let shared_run = Arc::new(SharedRun {
+                    cell: cell.new_shared_run(),
+                    span: Span::current().id(),
+                    result: SetOnce::new(),
+                });
+                shared_runs.insert(key.clone(), Arc::clone(&shared_run));
+                (shared_run, true)
+            }
+        };
+        // Under the lock: the last waiter to leave takes the shared_run out.
+        shared_run.cell.add_waiter(cell);
+        drop(shared_runs);
+        cell.set_shared_run(Arc::clone(&shared_run.cell));
+        if shared_run.cell.started().is_some() {
+            host.join(cell);
+        }
+        let waiter = Waiter {
+            shared_runs: self.clone(),
+            key,
+            shared_run: Arc::downgrade(&shared_run),
+            cell: Arc::downgrade(cell),
+            host: Arc::clone(host),
+        };
+        (shared_run, waiter, is_new)
+    }
+
+    /// Takes the shared_run out of the timetable, unless another has taken its place.
+    fn end(&self, key: &CallKey, shared_run: &Arc<SharedRun>) {
+        let mut shared_runs = self.shared_runs();
+        if shared_runs.get(key).is_some_and(|known| Arc::ptr_eq(known, shared_run)) {
+            shared_runs.remove(key);
+        }
+    }
+
+    fn shared_runs(&self) -> MutexGuard<'_, HashMap<CallKey, Arc<SharedRun>>> {
+        self.shared_runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call that waits for a shared_run. Dropping it gets off; the last one to get off ends the shared_run.
+struct Waiter {
+    shared_runs: SharedRunLayer,
+    key: CallKey,
+    shared_run: Weak<SharedRun>,
+    cell: Weak<TaskCell>,
+    host: Arc<Inner>,
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let Some(shared_run) = self.shared_run.upgrade() else {
+            return;
+        };
+        let mut shared_runs = self.shared_runs.shared_runs();
+        if shared_run.cell.remove_waiter(&self.cell) > 0 {
+            return;
+        }
+        if shared_runs
+            .get(&self.key)
+            .is_some_and(|known| Arc::ptr_eq(known, &shared_run))
+        {
+            shared_runs.remove(&self.key);
+        }
+        drop(shared_runs);
+        if shared_run.result.initialized() {
+            return;
+        }
+        shared_run.cell.cancellation().cancel();
+        if self.cell.upgrade().is_some_and(|cell| cell.is_aborted()) {
+            shared_run.cell.abort();
+        }
+        self.host.abandon_shared_run(&shared_run.cell);
+    }
+}
+
+/// Tells the passengers how the run ended, also where it was dropped.
+struct Publisher {
+    shared_runs: SharedRunLayer,
+    key: CallKey,
+    shared_run: Arc<SharedRun>,
+    host: Arc<Inner>,
+}
+
+impl Publisher {
+    fn publish(&self, result: Result<Value, ToolError>) {
+        // First out of the timetable: who comes now is to see the world as it is now.
+        self.shared_runs.end(&self.key, &self.shared_run);
+        let _published_before = self.shared_run.result.set(result);
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.host.end_shared_run(&self.shared_run.cell);
+        let (kind, message) = if std::thread::panicking() {
+            (ToolErrorKind::Panicked, "a layer around the tool panicked")
+        } else {
+            (ToolErrorKind::Unknown, "the runtime that ran the task was shut down")
+        };
+        let crashed = ToolError::new(kind, message).with_model_message("the tool crashed while it ran");
+        self.publish(self.shared_run.cell.conclude(Err(crashed)));
+    }
+}
+
+impl Layer<ToolService> for SharedRunLayer {
+    type Service = ToolService;
+
+    fn layer(&self, inner: ToolService) -> ToolService {
+        let shared_runs = self.clone();
+        ToolService::new(move |request: ToolRequest| {
+            let (shared_runs, inner) = (shared_runs.clone(), inner.clone());
+            async move {
+                let Some(host) = request.host() else {
+                    return inner.run(request).await;
+                };
+                // A layer that tries again can't undo an end that somebody was told counts.
+                if let Some(end) = request.cell().shared_run().and_then(|shared_run| shared_run.resolved()) {
+                    return end;
+                }
+                let (shared_run, waiter, is_new) = shared_runs.join(&request, &host);
+                if is_new {
+                    let publisher = Publisher {
+                        shared_runs: shared_runs.clone(),
+                        key: waiter.key.clone(),
+                        shared_run: Arc::clone(&shared_run),
+                        host,
+                    };
+                    let request = request.clone().for_shared_run(Arc::clone(&shared_run.cell));
+                    let run = async move {
+                        let result = inner.run(request).await;
+                        let result = publisher.shared_run.cell.conclude(result);
+                        publisher.publish(result);
+                    };
+                    let cell = Arc::clone(&shared_run.cell);
+                    let run = async move { cell.until_aborted(pin!(run)).await };
+                    drop(tokio::spawn(run.in_current_span()));
+                } else {
+                    host.count(request.tool(), Count::Shared);
+                    // Its attempts are there.
+                    Span::current().follows_from(shared_run.span.clone());
+                    // The run has a place of its own.
+                    drop(request.take_claim());
+                }
+                let result = request.wait_for(shared_run.result.wait()).await?.clone();
+                request.cell().follow(&shared_run.cell);
+                drop(waiter);
+                result
+            }
+        })
+    }
+}
