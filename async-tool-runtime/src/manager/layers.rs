@@ -1,14 +1,30 @@
-//! The layers of a call: what stands between it and its function, put together for each tool.
+//! Layers between a call and its function, built for each tool.
 //!
-//! A layers is a [`tower_service::Service`] over [`ToolRequest`]; each file of `layers/` is a [`tower_layer::Layer`] around it that asks a policy.
-//! Outermost first: approval, caches, single shared_run, conflicts, slots (`manager/queue.rs`), breaker, retry, rate, and the attempt itself with
-//! its timeout and panic guard (`attempt.rs`).
+//! A tool's layers form one [`tower_service::Service`] over [`ToolRequest`]. Each file of `layers/` is a
+//! [`tower_layer::Layer`] that applies one policy.
+//!
+//! # Order
+//!
+//! Outermost first:
+//!
+//! 1. the host's outer layers
+//! 2. approval
+//! 3. caches
+//! 4. shared runs
+//! 5. conflicts
+//! 6. slots (`manager/queue.rs`)
+//! 7. breaker
+//! 8. retry
+//! 9. rate
+//! 10. the host's inner layers
+//! 11. the attempt itself, with its timeout and panic guard (`attempt.rs`)
 //!
 //! # Invariants
 //!
-//! 1. A policy that a tool doesn't have is not in its layers.
-//! 2. A call that waits (for a rate, a resource, another call, a pause between attempts) holds no slot.
-//! 3. Dropping a call at any point leaves no policy with a count, a shared_run or a probe without an end.
+//! 1. A tool has no layer for a policy that it doesn't set, so it pays nothing for it.
+//! 2. A call that waits (for a rate, a resource, another call, a pause between attempts) holds no slot, so waits can't
+//!    fill the manager.
+//! 3. Dropping a call at any point ends its count, its shared run and its probe in every policy, so none of them leaks.
 
 mod approval;
 mod attempt;
@@ -52,29 +68,30 @@ use crate::{
     },
 };
 
-/// The way of the calls of one tool.
+/// Layers of one tool, and the options that they come from.
 pub(crate) struct ToolLayers {
     pub(crate) options: ToolOptions,
     pub(crate) attempt: Attempt,
-    /// Services that run with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` where there is nothing but
-    /// the attempt.
+    /// Layers that run with a slot: breaker, retry, rate and the host's inner layers around the attempt. `None` if
+    /// there is only the attempt.
     pub(crate) inner: Option<ToolService>,
-    /// Services that run before there is a slot, around all of it. `None` where there is nothing: then a task that waits is data, and not
-    /// a future.
+    /// All layers, for a tool with layers that run before its slot. `None` without such layers: a waiting task is then
+    /// data and not a future.
     pub(crate) outer: Option<ToolService>,
     pub(crate) breaker: Option<Breaker>,
-    /// Layer of `outer` that claims resources, where a call claims them when it is submitted.
+    /// Layer of `outer` that claims resources, if a call claims them when it is submitted.
     pub(crate) early_claims: Option<ConflictLayer>,
     /// True if the function runs on a backend.
     pub(crate) is_remote: bool,
-    /// The queue's lane; see `manager/queue.rs`.
+    /// Lane in the queue; see `manager/queue.rs`.
     pub(crate) lane: usize,
-    /// Bytes of a result that the model is given.
+    /// Limit in bytes of a result that the model gets.
     pub(crate) result_limit: Option<usize>,
 }
 
 impl ToolLayers {
-    /// True if a call may have its result without a slot, and before it wants one, no people are asked and no call is stopped for it.
+    /// True if a call may get its result without a slot, and neither asks for approval nor stops a call before it needs
+    /// one.
     pub(crate) fn may_need_no_slot(&self) -> bool {
         let ToolOptions {
             cache,
@@ -96,7 +113,7 @@ impl fmt::Debug for ToolLayers {
     }
 }
 
-/// Settings that all all_layers share.
+/// Settings that the layers of all tools share.
 pub(crate) struct Around {
     pub(crate) states: Arc<StateMap>,
     pub(crate) timeout: Option<Duration>,
@@ -104,17 +121,17 @@ pub(crate) struct Around {
     pub(crate) result_limit: Option<usize>,
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) conflicts: Conflicts,
-    /// The host's layers, outermost first.
+    /// Outer layers of the host, outermost first.
     pub(crate) outer: Vec<HostLayer>,
     pub(crate) inner: Vec<HostLayer>,
-    /// Service that runs calls on a backend, where the manager has one.
+    /// Service that runs calls on a backend, if the manager has one.
     pub(crate) remote: Option<ToolService>,
 }
 
-/// The all_layers of all tools by name, and the limits of the lanes.
+/// Layers of all tools by name.
 pub(crate) type LayersByTool = HashMap<Arc<str>, Arc<ToolLayers>>;
 
-/// Puts the all_layers together.
+/// Builds the layers of all tools; also returns the limits of the lanes.
 pub(crate) fn build_all(registry: &ToolRegistry, around: &Around) -> Result<(LayersByTool, Vec<usize>), RegistryError> {
     let mut lanes = Vec::new();
     let mut shared_rates = BTreeMap::new();
@@ -191,7 +208,7 @@ fn build(
     let core = match (&around.remote, &limiter) {
         (None, _) => inner.service.clone(),
         (Some(remote), None) => remote.clone(),
-        // A worker counts its own attempts; what all workers get is counted here.
+        // A worker limits its own attempts; the calls for all workers are limited here.
         (Some(remote), Some(limiter)) => limiter.layer(remote.clone()),
     };
     let mut outer = Stack::new(SlotLayer.layer(core));
@@ -217,7 +234,8 @@ fn build(
     }
     ToolLayers {
         attempt,
-        // Caches and shared_runs take no time of their own. People, embedders and the host's layers may take any, in which others can go on.
+        // Caches and shared runs take no time. Approval, embedders and the host's layers may wait for long, and other
+        // calls must be able to run meanwhile.
         early_claims: conflict.filter(|_| {
             options.approval == Approval::Never && options.semantic_cache.is_none() && around.outer.is_empty()
         }),
@@ -231,7 +249,7 @@ fn build(
     }
 }
 
-/// Layers around a service, of which it remembers whether there are any.
+/// Service with layers, and a flag for "no layers yet".
 struct Stack {
     service: ToolService,
     is_bare: bool,
@@ -252,7 +270,7 @@ impl Stack {
     }
 }
 
-/// The limiter of a tool: its own, or that of its key.
+/// Rate limiter of a tool: its own, or the one shared under its key.
 fn limiter<'a>(
     rate: &'a RateLimit,
     name: &'a Arc<str>,
@@ -284,7 +302,7 @@ fn check_arguments(options: &ToolOptions, schema: &Value) -> Result<(), String> 
     };
     named("sensitive_arguments", &options.sensitive_arguments)?;
     match &options.semantic_cache {
-        // A schema that takes any others doesn't say what there is.
+        // A schema that allows additional properties doesn't list all arguments.
         Some(cache) if schema.get("additionalProperties") == Some(&Value::Bool(false)) => {
             named("semantic_cache", &cache.fields)
         }
@@ -292,7 +310,7 @@ fn check_arguments(options: &ToolOptions, schema: &Value) -> Result<(), String> 
     }
 }
 
-/// Describes a contradiction in a tool's options.
+/// Checks that a tool's options don't contradict each other.
 fn check(options: &ToolOptions) -> Result<(), String> {
     let problem = match options {
         ToolOptions {

@@ -1,11 +1,11 @@
-//! Consent of the host before a call runs.
+//! Approval of a call by the host before it runs.
 
 use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
 use crate::tool::{Approval, InputRequest, ToolError, ToolErrorKind};
 
-/// Asks the host before a call runs.
+/// Layer that asks the host for approval before a call runs.
 pub(super) struct ApprovalLayer(pub(super) Approval);
 
 impl Layer<ToolService> for ApprovalLayer {
@@ -20,7 +20,7 @@ impl Layer<ToolService> for ApprovalLayer {
                     if request.host().is_none() {
                         return Err(ToolError::new(
                             ToolErrorKind::Refused,
-                            "there is nobody to approve the call",
+                            "the call needs approval, and a worker can't ask for it",
                         ));
                     }
                     let question = InputRequest::Approval {

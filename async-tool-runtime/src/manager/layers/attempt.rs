@@ -1,4 +1,4 @@
-//! One attempt: the timeout, the panic guard, the binding, and the function.
+//! One attempt: timeout, panic guard, binding, and the function.
 
 use std::{
     any::Any,
@@ -58,11 +58,11 @@ impl Attempt {
 
     pub(crate) fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         let tool = &self.0.tool;
-        // A binder is user code too where a tool was made by hand.
+        // The binder of a handwritten tool is user code too.
         catch_unwind(AssertUnwindSafe(|| tool.bind(arguments))).unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// The attempt as the innermost service of a layers.
+    /// Innermost service of a tool.
     pub(crate) fn service(&self) -> ToolService {
         let attempt = self.clone();
         ToolService::new(move |request: ToolRequest| {
@@ -120,7 +120,7 @@ impl Attempt {
         });
         let mut work = self.perform(call, cx.clone())?;
         let event = tokio::select! {
-            // A result that is in counts, even where the deadline or a cancellation has come at the same time.
+            // A ready result counts, even if the deadline or a cancellation comes at the same time.
             biased;
             end = poll_fn(|task_cx| poll(&mut work, cell, task_cx)) => Event::Ended(end),
             error = time_is_up(cell, timeout, deadline) => Event::TimeIsUp(error),
@@ -128,7 +128,7 @@ impl Attempt {
         };
         match event {
             Event::Ended(End::Returned(result)) => stopped(result, cell),
-            // Boxed: few tasks need it, and a task at work is to be small.
+            // Boxed to keep the future small, since few tasks need it.
             event => Box::pin(self.wind_up(event, work, cell, &cx, deadline)).await,
         }
     }
@@ -145,8 +145,8 @@ impl Attempt {
         let end = match event {
             Event::Ended(end) => end,
             Event::TimeIsUp(error) => {
-                // One that has never looked for its token has nothing to tidy up when it fires. A blocking function can't be dropped:
-                // the token is the only way for it to hear of the timeout.
+                // A function that never took its token can't react to it. A blocking function can't be dropped either,
+                // so the token also tells it about the timeout.
                 let listens = cx.is_listening();
                 cx.cancellation().cancel();
                 if !listens {
@@ -164,7 +164,8 @@ impl Attempt {
                 }
             }
             Event::ToldToStop => {
-                // The end is there: nothing waits for the function any more, also not for one that blocks.
+                // The task was completed from outside, so the function's result is not needed, even if the function
+                // blocks.
                 if let Some(result) = cell.resolved() {
                     drop_guarded(work);
                     return result;
@@ -179,14 +180,14 @@ impl Attempt {
         match end {
             End::Returned(result) => stopped(result, cell),
             End::Deferred => {
-                // The function deferred its task: the end comes from outside.
+                // The task was deferred: its result comes from outside.
                 drop_guarded(work);
                 wait_for_resolution(cell, deadline).await
             }
         }
     }
 
-    /// The end of a function that was told to stop, if it comes within its grace.
+    /// Waits for the end of a function that was told to stop; `None` after its grace.
     async fn tidied_up(&self, work: &mut Work, cell: &TaskCell) -> Option<End> {
         tokio::select! {
             biased;
@@ -195,10 +196,10 @@ impl Attempt {
         }
     }
 
-    /// Begins the function, on the async threads or on the blocking pool.
+    /// Starts the function, on the async threads or on the blocking pool.
     fn perform(&self, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
         match call.0 {
-            // Making the future is user code as well as polling it.
+            // Creating the future is user code, as polling it is.
             Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx))).map_err(|panic| panicked(&*panic)),
             Run::Blocking(run) => Ok(Box::pin(self.clone().perform_blocking(run, cx))),
         }
@@ -212,7 +213,7 @@ impl Attempt {
         let thread = Arc::new(Thread::new(Arc::clone(&self.0.quarantine)));
         let running = spawn_blocking({
             let thread = Arc::clone(&thread);
-            // What it logs belongs to its call.
+            // Logs of the function belong to the span of its call.
             let span = Span::current();
             move || {
                 thread
@@ -238,7 +239,7 @@ impl Attempt {
     }
 }
 
-/// Keeps the resources of a blocking function until it returns: it may go on to write after its task has ended.
+/// Keeps the resources of a blocking function until it returns: it may still write after its task has ended.
 fn keep(call: BoundCall, held: Option<Arc<Held>>) -> BoundCall {
     match call.0 {
         Run::Blocking(run) => BoundCall::blocking(move |cx| {
@@ -249,10 +250,10 @@ fn keep(call: BoundCall, held: Option<Arc<Held>>) -> BoundCall {
     }
 }
 
-/// A function at work.
+/// Future of a running function.
 type Work = BoxFuture<'static, Result<Value, ToolError>>;
 
-/// Looks at a function, and catches its panic.
+/// Polls a function, and catches its panic.
 fn poll(work: &mut Work, cell: &TaskCell, task_cx: &mut Context<'_>) -> Poll<End> {
     let result = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(task_cx)))
         .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&*panic))));
@@ -263,7 +264,8 @@ fn poll(work: &mut Work, cell: &TaskCell, task_cx: &mut Context<'_>) -> Poll<End
     }
 }
 
-/// Result of a function. A value counts, also if it was told to stop; an error of one that was told to stop is its way of stopping.
+/// Interprets the result of a function that may have been told to stop. A value counts in any case; an error after the
+/// signal to stop counts as the cancellation.
 fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, ToolError> {
     match result {
         Err(error) if cell.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
@@ -271,7 +273,8 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
                 kind = error.kind().as_str(),
                 "a tool that was told to stop ended with an error"
             );
-            // What it has to say may matter: what it could not undo, for instance. That a task below it was stopped too does not.
+            // The message may matter, such as a step that could not be undone. The cancellation of a child task adds
+            // nothing.
             Err(match error.kind() {
                 ToolErrorKind::Cancelled => cancelled(),
                 _ => ToolError::new(ToolErrorKind::Cancelled, error.model_message()),
@@ -287,14 +290,14 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
     }
 }
 
-/// Drops a function that is of no use any more. That is user code too.
+/// Drops a function whose result is not needed; its destructors are user code.
 fn drop_guarded(work: Work) {
     if catch_unwind(AssertUnwindSafe(|| drop(work))).is_err() {
         tracing::error!("a tool panicked while it was dropped");
     }
 }
 
-/// Waits for the end that a task is given from outside.
+/// Waits for the result from outside.
 pub(crate) async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instant>) -> Result<Value, ToolError> {
     tokio::select! {
         biased;
@@ -304,7 +307,7 @@ pub(crate) async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instan
     }
 }
 
-/// A function that was told to stop, and tidies up. Whatever waits around it is to know.
+/// Grace of a function that was told to stop. Layers around it see the mark and wait as long.
 struct InGrace<'a>(&'a TaskCell);
 
 impl<'a> InGrace<'a> {
@@ -320,10 +323,10 @@ impl Drop for InGrace<'_> {
     }
 }
 
-/// End of a function.
+/// End of a function's future.
 enum End {
     Returned(Result<Value, ToolError>),
-    /// The task waits for its end from outside.
+    /// The task waits for its result from outside.
     Deferred,
 }
 
@@ -338,16 +341,17 @@ enum Event {
 struct Timeout {
     at: Instant,
     timeout: Duration,
-    /// Time that people had been asked before the attempt began: for consent, or in an earlier attempt.
+    /// Time spent in questions before the attempt began: for approval, or in an earlier attempt.
     asked_before: Duration,
 }
 
-/// Waits for the end of the time a task has. The attempt's own timeout stands still while people are asked.
+/// Waits for the timeout or the deadline, and returns its error. The timeout of the attempt stands still while a
+/// question is open.
 async fn time_is_up(cell: &TaskCell, timeout: Option<Timeout>, deadline: Option<Instant>) -> ToolError {
     let mut asked = Duration::ZERO;
     loop {
         let end = timeout.and_then(|timeout| timeout.at.checked_add(asked));
-        // One timer for both: there is one for every task at work.
+        // One timer for both, because every running task has one.
         sleep_until_some(end.into_iter().chain(deadline).min()).await;
         if deadline.is_some_and(|deadline| end.is_none_or(|end| deadline <= end)) {
             return past_deadline();
@@ -401,9 +405,9 @@ impl Thread {
         }
     }
 
-    /// Calls the function, unless nobody waits for it any more.
+    /// Calls the function, unless its task has been dropped.
     fn run<T>(&self, function: impl FnOnce() -> T) -> Option<T> {
-        /// Also where the function panics.
+        /// Returns the thread even if the function panics.
         struct Return<'a>(&'a Thread);
 
         impl Drop for Return<'_> {
@@ -431,7 +435,7 @@ impl Thread {
     }
 }
 
-/// Puts a thread that nobody waits for any more into quarantine.
+/// Quarantines the thread of a dropped task that still runs.
 struct WatchOnDrop {
     thread: Arc<Thread>,
     tool: Arc<str>,
@@ -441,7 +445,7 @@ impl Drop for WatchOnDrop {
     fn drop(&mut self) {
         let mut state = self.thread.state();
         let count = match *state {
-            // It is not called any more.
+            // The function is never called.
             ThreadState::Waits => {
                 *state = ThreadState::Returned;
                 None
@@ -479,7 +483,7 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-/// Panic text is for operators: it names lines and values of the host's source.
+/// Error of a panic. Its text is for operators, because it names lines and values of the host's source.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ToolError {
     let text = panic
         .downcast_ref::<&str>()

@@ -1,4 +1,4 @@
-//! Calls of a tool that fails again and again are turned away.
+//! Circuit breaker: refuses the calls of a tool that fails again and again.
 
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ impl Layer<ToolService> for Breaker {
                 let cell = Arc::clone(request.cell());
                 let attempts_before = cell.attempts();
                 let result = inner.run(request).await;
-                // Without an attempt it never reached the function: its deadline came while it waited for its rate, for instance.
+                // A call without an attempt never reached the function, for example because its deadline came while it
+                // waited for its rate.
                 if cell.attempts() != attempts_before {
                     call.judge(&result);
                 }

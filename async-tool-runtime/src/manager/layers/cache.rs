@@ -1,4 +1,4 @@
-//! Values are given again to calls that are the same.
+//! Cache of values, by equal arguments.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     tool::{CachePolicy, Scope},
 };
 
-/// Gives values again to calls that are the same.
+/// Layer that answers equal calls from a cache.
 #[derive(Clone)]
 pub(super) struct CacheLayer {
     scope: Scope,
@@ -40,7 +40,7 @@ impl Layer<ToolService> for CacheLayer {
                 }
                 let cell = Arc::clone(request.cell());
                 let value = inner.run(request).await?;
-                // Others have more time, and nobody has told them to stop.
+                // A partial value is right only for the call that was told to stop.
                 if !cell.is_partial() {
                     cache.values.keep(key, &value);
                 }

@@ -1,4 +1,4 @@
-//! Calls that read and write the same resources, one after the other.
+//! Conflicts: calls that read and write the same resources run one after the other.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     tool::{ResourceArgument, ToolError, ToolErrorKind, ToolOptions},
 };
 
-/// Lets calls that conflict run one after the other.
+/// Layer that runs conflicting calls one after the other.
 #[derive(Clone, Debug)]
 pub(crate) struct ConflictLayer {
     conflicts: Conflicts,
@@ -29,7 +29,7 @@ struct Argument {
 }
 
 impl ConflictLayer {
-    /// Layer of a tool that reads and writes what its options name; `None` if they name nothing.
+    /// Layer of a tool, from the `reads` and `writes` of its options; `None` if there are none.
     pub(crate) fn new(conflicts: &Conflicts, options: &ToolOptions, schema: &Value) -> Option<Self> {
         let reads = options.reads.iter().map(|resource| (resource, Mode::Read));
         let writes = options.writes.iter().map(|resource| (resource, Mode::Write));
@@ -75,7 +75,7 @@ impl ConflictLayer {
                 Some(value) => std::slice::from_ref(value),
             };
             for value in values {
-                // A number and its text are the same: binding takes one for the other.
+                // A number and its text are the same resource: binding accepts one for the other.
                 let value = match value {
                     Value::String(text) => text.as_str().into(),
                     other => canonical(other).into(),

@@ -1,4 +1,4 @@
-//! Attempts start as their limit allows.
+//! Rate limit of attempts.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,8 +8,8 @@ use tower_layer::Layer;
 use super::service::{ToolRequest, ToolService};
 use crate::policy::RateLimiter;
 
-/// Time that an attempt may wait for a slot while others wait behind it. After that they go first: the slot may be long in
-/// coming, to a session at its limit for instance, and the others' sessions have nothing to do with that.
+/// Time that an attempt, when its turn has come, may wait for a slot before it lets later attempts pass. A slot may
+/// take long, for example in a session at its limit, and other sessions must not wait for that.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 impl Layer<ToolService> for RateLimiter {
@@ -23,7 +23,8 @@ impl Layer<ToolService> for RateLimiter {
                 while !limiter.start_at_once() {
                     let pause = request.pause();
                     let turn = request.wait_for(limiter.turn()).await?;
-                    // The start is counted when there is a slot: a crowd that had waited for slots would otherwise start all at once.
+                    // The start counts once there is a slot. Otherwise attempts that waited for slots could all start
+                    // at once.
                     let mut slot = pin!(request.go_on(pause));
                     match timeout(PATIENCE, &mut slot).await {
                         Ok(has_slot) => {

@@ -1,4 +1,4 @@
-//! Calls that failed are tried again.
+//! Retries of failed calls.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     tool::{Effect, RetryPolicy},
 };
 
-/// Tries again what may be tried again.
+/// Layer that repeats attempts that failed with a retryable error.
 pub(super) struct RetryLayer {
     pub(super) policy: RetryPolicy,
     pub(super) effect: Effect,
@@ -42,21 +42,21 @@ impl Layer<ToolService> for RetryLayer {
                     let ended = tokio::select! {
                         biased;
                         ended = run => ended,
-                        // A layer of the host's may wait for as long as it likes.
+                        // A layer of the host's may wait forever.
                         () = too_late(request.cell(), request.deadline(), cancel_grace), if policy.total.is_some() => Err(past_deadline()),
                     };
                     let error = match ended {
                         Ok(value) => return Ok(value),
                         Err(error) => error,
                     };
-                    // Somebody else has ended it, and another attempt could change nothing.
+                    // The result comes from outside, so another attempt could change nothing.
                     if request.cell().is_deferred() {
                         return Err(error);
                     }
                     let Some(pause) = policy.pause(attempt, &error, effect, random()) else {
                         return Err(error);
                     };
-                    // An attempt that could only begin when its time is up would hide the error that there is.
+                    // An attempt that could begin only after the deadline would replace the tool's error by a timeout.
                     let is_in_time = |end| Instant::now().checked_add(pause).is_some_and(|next| next < end);
                     if request.cancellation().is_cancelled() || !request.deadline().is_none_or(is_in_time) {
                         return Err(error);

@@ -1,4 +1,4 @@
-//! Values are given again to calls that mean the same.
+//! Cache of values, by the meaning of the arguments.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     tool::{Scope, SemanticCache},
 };
 
-/// Gives values again to calls that mean the same.
+/// Layer that answers calls of the same meaning from a cache.
 #[derive(Clone)]
 pub(super) struct SemanticLayer {
     scope: Scope,
@@ -45,7 +45,7 @@ impl Layer<ToolService> for SemanticLayer {
                 }
                 let cell = Arc::clone(request.cell());
                 let value = inner.run(request).await?;
-                // Others have more time, and nobody has told them to stop.
+                // A partial value is right only for the call that was told to stop.
                 if !cell.is_partial() {
                     cache.values.keep(key, meanings, &value);
                 }

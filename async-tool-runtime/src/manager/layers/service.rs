@@ -1,4 +1,4 @@
-//! The layers of a call as a service.
+//! Request and service that the layers share.
 
 use std::{
     fmt,
@@ -22,19 +22,67 @@ use crate::{
     tool::{Arguments, BoundCall, CallId, CancellationToken, ToolError, ToolErrorKind},
 };
 
-/// A call on its way to the function: what a layer of the host's sees and may change.
+/// Call as a layer of the host's sees it and may change it.
 ///
-/// Cheap to clone, so that a layer can try it more than once.
+/// Cheap to clone, so that a layer can try a call more than once.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolError, async_tool, tools};
+/// use async_tool_runtime::manager::{ToolRequest, ToolService};
+/// use serde_json::{Value, json};
+/// use std::task::{Context, Poll};
+/// use tower_service::Service;
+///
+/// /// Keeps guests out of the archive of others.
+/// #[derive(Clone)]
+/// struct OwnArchive(ToolService);
+///
+/// impl Service<ToolRequest> for OwnArchive {
+///     # type Response = Value;
+///     # type Error = ToolError;
+///     # type Future = <ToolService as Service<ToolRequest>>::Future;
+///     #
+///     # fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+///     #     self.0.poll_ready(cx)
+///     # }
+///     #
+///     // …
+///     fn call(&mut self, mut request: ToolRequest) -> Self::Future {
+///         let mut arguments = Value::clone(request.arguments());
+///         arguments["archive"] = json!(request.session().as_str());
+///         request.set_arguments(arguments);
+///         self.0.call(request)
+///     }
+/// }
+///
+/// /// Searches an archive.
+/// #[async_tool(effect = "read")]
+/// async fn search(archive: String, text: String) -> String {
+///     format!("{text} in the archive of {archive}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder()
+///     .tools(tools![search])
+///     .layer(tower_layer::layer_fn(OwnArchive))
+///     .build()?;
+/// let call = ToolCall::new("call_1", "search", json!({"archive": "bob", "text": "tea"}));
+/// let task = manager.submit(&SessionId::new("ann"), call)?;
+/// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("tea in the archive of ann")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ToolRequest {
     cell: Arc<TaskCell>,
     arguments: Arguments,
-    /// The call as it was bound when it was submitted, for the first attempt with these arguments.
+    /// Arguments bound at the submission, for the first attempt with these arguments.
     bound: Arc<Mutex<Option<BoundCall>>>,
     deadline: Option<Instant>,
-    /// The place of a task among those that want the same, where it has had one since it was submitted.
+    /// Claim on resources that was made at the submission, if any; it keeps the position among the waiting claims.
     claim: Option<Arc<Mutex<EarlyClaim>>>,
-    /// Resources that the call holds. A layer of the host's may keep a request for longer.
+    /// Resources that the call holds. Weak, because a layer of the host's may keep a request for longer.
     held: Weak<Held>,
 }
 
@@ -57,7 +105,7 @@ impl ToolRequest {
         self
     }
 
-    /// The place that the task has had since it was submitted. Whoever takes it and drops it gives it up.
+    /// Takes the claim that was made at the submission. Dropping the claim gives up its position.
     pub(crate) fn take_claim(&self) -> EarlyClaim {
         let claim = self.claim.as_ref()?;
         claim.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -68,7 +116,7 @@ impl ToolRequest {
         self
     }
 
-    /// The call as it was bound at its submission, once.
+    /// Takes the arguments bound at the submission.
     pub(crate) fn take_bound(&self) -> Option<BoundCall> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -78,63 +126,108 @@ impl ToolRequest {
         self.held.upgrade()
     }
 
-    /// The task that the call is.
+    /// Id of the call's task.
     #[must_use]
     pub fn task(&self) -> TaskId {
         self.cell.spec.task
     }
 
-    /// The number of the task in its session, where it has one.
+    /// Number of the task in its session, if it has one.
     #[must_use]
     pub fn number(&self) -> Option<TaskNo> {
         self.cell.spec.number
     }
 
-    /// The conversation that asked.
+    /// Session that made the call.
     #[must_use]
     pub fn session(&self) -> &SessionId {
         &self.cell.spec.session
     }
 
-    /// The provider's name for the call.
+    /// Provider's id of the call.
     #[must_use]
     pub fn call(&self) -> &CallId {
         &self.cell.spec.call.id
     }
 
-    /// The name of the tool.
+    /// Name of the tool.
     #[must_use]
     pub fn tool(&self) -> &Arc<str> {
         &self.cell.spec.call.name
     }
 
-    /// The arguments the function will be called with.
+    /// Arguments for the function.
     #[must_use]
     pub fn arguments(&self) -> &Arguments {
         &self.arguments
     }
 
-    /// Other arguments; they are checked against the tool's schema when the function is called. What the record of the task
-    /// says of its arguments stays as it was.
+    /// Replaces the arguments. They are checked against the tool's schema when the function is called. The record of
+    /// the task keeps the original arguments.
     pub fn set_arguments(&mut self, arguments: impl Into<Arguments>) {
         self.arguments = arguments.into();
         self.bound = Arc::default();
     }
 
-    /// The signal to stop. A layer that waits should look at it; otherwise the call is dropped after the manager's cancel grace, or, where
-    /// tasks run on a backend, goes on.
+    /// Signal to stop, which a layer that waits should watch. Otherwise the call is dropped after the manager's cancel
+    /// grace; if tasks run on a backend, it goes on.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         self.cell.cancellation()
     }
 
-    /// Deadline of the task, if it has one. The timeout of each attempt comes on top.
+    /// Deadline of the task, if it has one. Each attempt has its timeout besides.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// An earlier deadline.
+    /// Sets an earlier deadline; a later one than the current has no effect.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolError, ToolErrorKind, async_tool, tools};
+    /// use async_tool_runtime::manager::{ToolRequest, ToolService};
+    /// use std::{task::{Context, Poll}, time::Duration};
+    /// use tower_service::Service;
+    ///
+    /// /// Gives guests ten seconds.
+    /// #[derive(Clone)]
+    /// struct Hurry(ToolService);
+    ///
+    /// impl Service<ToolRequest> for Hurry {
+    ///     # type Response = serde_json::Value;
+    ///     # type Error = ToolError;
+    ///     # type Future = <ToolService as Service<ToolRequest>>::Future;
+    ///     #
+    ///     # fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+    ///     #     self.0.poll_ready(cx)
+    ///     # }
+    ///     #
+    ///     // …
+    ///     fn call(&mut self, mut request: ToolRequest) -> Self::Future {
+    ///         if request.session().as_str() == "guest" {
+    ///             request.end_by(tokio::time::Instant::now() + Duration::from_secs(10));
+    ///         }
+    ///         self.0.call(request)
+    ///     }
+    /// }
+    ///
+    /// # /// Never ends.
+    /// # #[async_tool]
+    /// # async fn watch() {
+    /// #     std::future::pending().await
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager =
+    ///     AsyncToolManager::builder().tools(tools![watch]).layer(tower_layer::layer_fn(Hurry)).build()?;
+    /// let task = manager.submit(&SessionId::new("guest"), ToolCall::new("call_1", "watch", serde_json::json!({})))?;
+    /// let result = task.outcome().await; // Ten seconds later.
+    /// assert_eq!(result.outcome.error().map(|error| error.kind()), Some(ToolErrorKind::Timeout));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn end_by(&mut self, deadline: Instant) {
         self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
     }
@@ -143,26 +236,26 @@ impl ToolRequest {
         &self.cell
     }
 
-    /// The manager that runs the task; `None` on a worker.
+    /// Manager that runs the task; `None` on a worker.
     pub(crate) fn host(&self) -> Option<Arc<Inner>> {
         self.cell.manager()
     }
 
-    /// Counts a look into a cache.
+    /// Counts a lookup in a cache.
     pub(crate) fn count_look_up(&self, is_hit: bool) {
         if let Some(host) = self.host() {
             host.count(self.tool(), if is_hit { Count::CacheHit } else { Count::CacheMiss });
         }
     }
 
-    /// The same call as the work of a cell that others share. It has no deadline: each of them has its own, and gets off then.
+    /// Turns the request into one for a shared run. The run has no deadline: each waiter leaves it at its own.
     pub(crate) fn for_shared_run(mut self, cell: Arc<TaskCell>) -> Self {
         self.cell = cell;
         self.deadline = None;
         self
     }
 
-    /// Waits for something that isn't the function: ends at once where the task is told to stop, or its deadline comes.
+    /// Waits for something other than the function. Ends at once if the task is told to stop, or at its deadline.
     pub(crate) async fn wait_for<T>(&self, what: impl Future<Output = T>) -> Result<T, ToolError> {
         tokio::select! {
             biased;
@@ -172,7 +265,7 @@ impl ToolRequest {
         }
     }
 
-    /// Gives the slot away for a while; the task counts among those that wait.
+    /// Gives the slot away for a wait; the task counts as waiting meanwhile.
     pub(crate) fn pause(&self) -> Option<Suspension> {
         let suspension = self.cell.suspend()?;
         self.host()?.enlist(&self.cell);
@@ -195,15 +288,15 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
     }
 }
 
-/// Slack after the grace of a task that was told to stop, before it is given up: its own timer has dropped it by then.
+/// Slack after the grace of a stopped task, so that the task's own timer drops it first.
 pub(crate) const GRACE_SLACK: Duration = Duration::from_millis(50);
 
-/// Waits until nothing on the way of a call may go on after its deadline. What waits without a function, such as a layer of the host's,
-/// ends there; a function that has a grace keeps it.
+/// Waits until no part of a call may still run after its deadline. A wait in a layer ends at the deadline; a function
+/// in its grace keeps the grace.
 pub(crate) async fn too_late(cell: &TaskCell, deadline: Option<Instant>, cancel_grace: Duration) {
     sleep_until_some(deadline).await;
     if cell.started().is_some() {
-        // The function's own timer is for the same moment, and may be behind.
+        // The function's own timer is due at the same moment and may fire later.
         sleep(GRACE_SLACK).await;
         if cell.is_in_grace() {
             sleep(cancel_grace).await;
@@ -211,10 +304,10 @@ pub(crate) async fn too_late(cell: &TaskCell, deadline: Option<Instant>, cancel_
     }
 }
 
-/// The reason where nobody has given one.
+/// Reason of a cancellation without a given reason.
 pub(crate) const CANCELLED: &str = "cancelled";
 
-/// The end of a call that was told to stop.
+/// Error of a call that was told to stop.
 pub(crate) fn cancelled() -> ToolError {
     ToolError::new(ToolErrorKind::Cancelled, CANCELLED)
 }
@@ -233,11 +326,55 @@ impl fmt::Debug for ToolRequest {
     }
 }
 
-/// The rest of the way of a call: what a layer is put around. Cheap to clone; always ready.
+/// Inner service of a layer: the layers below it and the function. Cheap to clone; always ready.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolError, async_tool, tools};
+/// use async_tool_runtime::manager::{ToolRequest, ToolService};
+/// use serde_json::{Value, json};
+/// use std::{future::Future, pin::Pin, task::{Context, Poll}};
+/// use tower_service::Service;
+///
+/// /// Adds the unit to each value.
+/// #[derive(Clone)]
+/// struct InEuro(ToolService);
+///
+/// impl Service<ToolRequest> for InEuro {
+///     type Response = Value;
+///     type Error = ToolError;
+///     type Future = Pin<Box<dyn Future<Output = Result<Value, ToolError>> + Send>>;
+///
+///     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+///         self.0.poll_ready(cx)
+///     }
+///
+///     fn call(&mut self, request: ToolRequest) -> Self::Future {
+///         let value = self.0.call(request);
+///         Box::pin(async move { Ok(json!({"price": value.await?, "unit": "EUR"})) })
+///     }
+/// }
+///
+/// /// Looks up the price of tea.
+/// #[async_tool(effect = "read")]
+/// async fn price_of_tea() -> u32 {
+///     4
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder()
+///     .tools(tools![price_of_tea])
+///     .layer(tower_layer::layer_fn(InEuro))
+///     .build()?;
+/// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "price_of_tea", json!({})))?;
+/// assert_eq!(task.outcome().await.outcome.value(), Some(&json!({"price": 4, "unit": "EUR"})));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ToolService(Arc<dyn Call>);
 
-/// The object-safe part of a service: a call can begin without `&mut`.
+/// Object-safe part of a service: a call begins without `&mut`.
 trait Call: Send + Sync {
     fn call(&self, request: ToolRequest) -> BoxFuture<'static, Result<Value, ToolError>>;
 }
@@ -254,7 +391,7 @@ where
     }
 }
 
-/// A service of the host's. Each call is made on a clone, as tower expects it of services that are shared.
+/// Service of a host's layer. Each call runs on a clone, as tower expects for shared services.
 struct Foreign<S>(S);
 
 impl<S> Call for Foreign<S>
@@ -272,7 +409,7 @@ where
     }
 }
 
-/// An error of a layer; where it only passes on the tool's own, or one that was made for a model to read, that one.
+/// Error of a layer: a `ToolError` unchanged, any other error as `Internal` without its text for the model.
 fn into_tool_error(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ToolError {
     match error.into().downcast::<ToolError>() {
         Ok(error) => *error,
@@ -316,7 +453,7 @@ impl fmt::Debug for ToolService {
     }
 }
 
-/// A layer of the host's, of whatever type.
+/// Layer of the host's, of any type.
 #[derive(Clone)]
 pub(crate) struct HostLayer(Arc<dyn Fn(ToolService) -> ToolService + Send + Sync>);
 

@@ -1,4 +1,4 @@
-//! Calls that share one run.
+//! Shared runs: equal calls that wait for one run.
 
 use std::{
     collections::HashMap,
@@ -18,10 +18,10 @@ use crate::{
     tool::{Scope, ToolError, ToolErrorKind},
 };
 
-/// Lets calls that are the same share one run: `dedupe = "share"`.
+/// Layer that lets equal calls share one run: `dedupe = "share"`.
 ///
-/// The run is nobody's: it has a cell and a slot of its own, and goes on as long as one of its passengers wants it. So
-/// cancelling the call that happened to come first harms no other.
+/// The run belongs to no call: it has a record and a slot of its own, and goes on while it has a waiter. So cancelling
+/// the first call doesn't harm the later ones.
 #[derive(Clone)]
 pub(super) struct SharedRunLayer {
     scope: Scope,
@@ -30,7 +30,7 @@ pub(super) struct SharedRunLayer {
 
 struct SharedRun {
     cell: Arc<TaskCell>,
-    /// The span of the call that has begun it.
+    /// Span of the call that started the run.
     span: Option<span::Id>,
     result: SetOnce<Result<Value, ToolError>>,
 }
@@ -43,7 +43,7 @@ impl SharedRunLayer {
         }
     }
 
-    /// Gets the request aboard the shared_run of its key, or of a new one.
+    /// Joins the run of the request's key, or starts one; true if the run is new.
     fn join(&self, request: &ToolRequest, host: &Arc<Inner>) -> (Arc<SharedRun>, Waiter, bool) {
         let cell = request.cell();
         let key = CallKey::new(request.tool(), request.session(), self.scope, request.arguments());
@@ -60,7 +60,7 @@ impl SharedRunLayer {
                 (shared_run, true)
             }
         };
-        // Under the lock: the last waiter to leave takes the shared_run out.
+        // Under the lock, because the last waiter to leave removes the run.
         shared_run.cell.add_waiter(cell);
         drop(shared_runs);
         cell.set_shared_run(Arc::clone(&shared_run.cell));
@@ -77,7 +77,7 @@ impl SharedRunLayer {
         (shared_run, waiter, is_new)
     }
 
-    /// Takes the shared_run out of the timetable, unless another has taken its place.
+    /// Removes the run from the open ones, unless a newer run has its key.
     fn end(&self, key: &CallKey, shared_run: &Arc<SharedRun>) {
         let mut shared_runs = self.shared_runs();
         if shared_runs.get(key).is_some_and(|known| Arc::ptr_eq(known, shared_run)) {
@@ -90,7 +90,7 @@ impl SharedRunLayer {
     }
 }
 
-/// A call that waits for a shared_run. Dropping it gets off; the last one to get off ends the shared_run.
+/// Call that waits for a shared run. Dropping it leaves the run; the last waiter to leave stops the run.
 struct Waiter {
     shared_runs: SharedRunLayer,
     key: CallKey,
@@ -126,7 +126,7 @@ impl Drop for Waiter {
     }
 }
 
-/// Tells the passengers how the run ended, also where it was dropped.
+/// Guard that publishes the result of the run to its waiters, even if the run is dropped.
 struct Publisher {
     shared_runs: SharedRunLayer,
     key: CallKey,
@@ -136,7 +136,7 @@ struct Publisher {
 
 impl Publisher {
     fn publish(&self, result: Result<Value, ToolError>) {
-        // First out of the timetable: who comes now is to see the world as it is now.
+        // The run is removed first: a call from now on must not get a result that is older than itself.
         self.shared_runs.end(&self.key, &self.shared_run);
         let _published_before = self.shared_run.result.set(result);
     }
@@ -166,7 +166,7 @@ impl Layer<ToolService> for SharedRunLayer {
                 let Some(host) = request.host() else {
                     return inner.run(request).await;
                 };
-                // A layer that tries again can't undo an end that somebody was told counts.
+                // A result from outside stands: a layer that tries the call again can't undo it.
                 if let Some(end) = request.cell().shared_run().and_then(|shared_run| shared_run.resolved()) {
                     return end;
                 }
@@ -189,9 +189,9 @@ impl Layer<ToolService> for SharedRunLayer {
                     drop(tokio::spawn(run.in_current_span()));
                 } else {
                     host.count(request.tool(), Count::Shared);
-                    // Its attempts are there.
+                    // The attempts are logged in the span of the call that started the run.
                     Span::current().follows_from(shared_run.span.clone());
-                    // The run has a place of its own.
+                    // The run has a claim of its own.
                     drop(request.take_claim());
                 }
                 let result = request.wait_for(shared_run.result.wait()).await?.clone();

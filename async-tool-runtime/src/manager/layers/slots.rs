@@ -1,4 +1,4 @@
-//! Holds a slot of the manager's while a call runs.
+//! Slot of the manager during a call.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use tower_layer::Layer;
 use super::service::{ToolRequest, ToolService};
 use crate::manager::{Inner, TaskCell};
 
-/// Waits for a slot, and gives it back when the call has ended. Who gets one is decided in `manager/queue.rs`.
+/// Layer that waits for a slot and returns it when the call has ended. `manager/queue.rs` decides the order.
 pub(super) struct SlotLayer;
 
-/// Gives the slot back, also where the call is dropped.
+/// Guard that returns the slot, even if the call is dropped.
 struct Held(Arc<Inner>, Arc<TaskCell>);
 
 impl Drop for Held {
