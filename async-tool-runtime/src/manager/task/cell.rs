@@ -2,11 +2,13 @@
 //!
 //! # Invariants
 //!
-//! 1. The phase only moves forward, from open over ended to settled; the first writer wins. Everything that waits for a task relies on it.
-//! 2. An ended task accepts nothing from outside and gets no slot: a caller who was told that its result counts would be wrong.
-//! 3. A task holds a queue position, a slot, or neither, never both. So each is given back exactly once.
-//! 4. One mutex guards the state. It is taken after the queue's, and before the one of the run that the task shares.
-//! 5. Nothing that wakes, or that a user made, runs or is dropped under the lock: wakers and resources can call back into the manager.
+//! 1. The phase only moves forward, from open to ended to settled, and the first writer wins. Every wait for a task
+//!    relies on it.
+//! 2. An ended task accepts nothing from outside and gets no slot. Otherwise a caller could be told that its result
+//!    counts when it doesn't.
+//! 3. A task holds a queue position, a slot, or neither, but never both. So each is returned exactly once.
+//! 4. One mutex guards the state. Lock order: the queue's lock, this mutex, the mutex of the shared run.
+//! 5. No waker and no user code runs or is dropped under the lock: wakers and resources can call back into the manager.
 
 mod admission;
 mod future;
@@ -42,11 +44,11 @@ use crate::{
 /// Unread messages that a task keeps.
 const MESSAGES: usize = 64;
 
-/// Record of one task of this process, shared by everything that deals with it.
+/// Record of one task, shared by the task's future, its handles and the manager.
 pub(crate) struct TaskCell {
     pub(crate) spec: TaskSpec,
     pub(crate) accepted: Timestamp,
-    /// Policies of its tool.
+    /// Layers of its tool; `None` in unit tests of the record.
     pub(crate) layers: Option<Arc<ToolLayers>>,
     /// Manager that runs the task; never alive on a worker.
     manager: Weak<Inner>,
@@ -61,9 +63,9 @@ struct State {
     phase: Phase,
     attempts: Attempts,
     stopping: Stopping,
-    /// True once the function has left its task to be completed from outside.
+    /// True once the function has left the task to be completed from outside.
     is_deferred: bool,
-    /// True once the future must be dropped where it waits.
+    /// True once the future must be dropped instead of polled.
     is_aborted: bool,
     polling: Polling,
     admission: Admission,
@@ -75,14 +77,14 @@ enum Phase {
     /// Accepts answers and results from outside.
     #[default]
     Open,
-    /// Its end is decided, but not published yet.
+    /// The outcome is decided but not published yet.
     Ended,
     Settled(Arc<AsyncTaskResult>),
 }
 
 #[derive(Default)]
 struct Attempts {
-    /// Start of the first one.
+    /// Start of the first attempt.
     started: Option<Timestamp>,
     /// Attempts in this process.
     count: u32,
@@ -93,9 +95,9 @@ struct Attempts {
 enum Stopping {
     #[default]
     No,
-    /// Tidies up within its grace.
+    /// The function tidies up within its grace.
     InGrace,
-    /// It gave a value, which may be a part of the whole.
+    /// The function returned a value, which may be partial.
     Partial,
 }
 
@@ -103,26 +105,26 @@ enum Stopping {
 #[derive(Default)]
 struct Extras {
     cancel_reason: Option<Arc<str>>,
-    /// End given from outside; it counts in place of the function's result.
+    /// Result from outside; it overrides the function's result.
     resolution: Option<Result<Value, ToolError>>,
-    /// Run that this call shares; the latest one, where a layer tried again.
+    /// Shared run of this call; the latest one if a layer tried the call again.
     shared_run: Option<Arc<TaskCell>>,
-    /// Calls that share this run; `None` for an ordinary task.
+    /// Calls that wait for this shared run; `None` for an ordinary task.
     waiters: Option<Vec<Weak<TaskCell>>>,
     progress: Option<Reported>,
     questions: Questions,
     children: Vec<Weak<TaskCell>>,
     messages: VecDeque<String>,
-    /// Span that records how the task ends.
+    /// Span that records the outcome of the task.
     span: Option<Span>,
 }
 
-/// Things that an ended task gives back.
+/// Holdings that an ended task returns.
 pub(crate) struct Released {
     pub(crate) holding: Holding,
-    /// The end given from outside, which takes precedence: its caller was told that it counts.
+    /// Result from outside. It takes precedence, because its caller was told that it counts.
     pub(crate) resolution: Option<Result<Value, ToolError>>,
-    /// True if the future was given up before, and is gone now.
+    /// True if the future was in quarantine, and is gone now.
     pub(crate) was_given_up: bool,
 }
 
@@ -136,7 +138,7 @@ impl TaskCell {
         Self::with_cancellation(spec, accepted, layers, manager, CancellationToken::new())
     }
 
-    /// A task that an engine stops with its own signal.
+    /// Record of a task that an engine stops with its own signal.
     pub(crate) fn with_cancellation(
         spec: TaskSpec,
         accepted: Timestamp,
@@ -155,7 +157,7 @@ impl TaskCell {
         })
     }
 
-    /// A record for the shared run of this call and others like it. It has no deadline: each call leaves the run at its own.
+    /// Record for a shared run of this call. It has no deadline: each waiter leaves the run at its own.
     pub(crate) fn new_shared_run(&self) -> Arc<Self> {
         let spec = TaskSpec {
             deadline: None,
@@ -222,17 +224,17 @@ impl TaskCell {
         !self.state().is_open()
     }
 
-    /// The signal to stop.
+    /// Signal to stop.
     pub(crate) const fn cancellation(&self) -> &CancellationToken {
         &self.cancellation
     }
 
-    /// True if the signal to stop was given, by the manager or by a worker's engine.
+    /// True if the task was told to stop, by the manager or by a worker's engine.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
     }
 
-    /// Tells the task to stop. Of several reasons the first one stays.
+    /// Tells the task to stop. The first reason stays.
     pub(crate) fn request_cancel(&self, reason: String) {
         self.state().extras().cancel_reason.get_or_insert_with(|| reason.into());
         self.cancellation.cancel();
@@ -242,7 +244,7 @@ impl TaskCell {
         self.state().extras.as_ref()?.cancel_reason.clone()
     }
 
-    /// Counts an attempt that begins now. Returns true for the first one, and the attempt's number.
+    /// Counts an attempt that begins now. Returns true for the first attempt, and the number of this one.
     pub(crate) fn begin(&self, now: Timestamp) -> (bool, u32) {
         let mut state = self.state();
         let is_first = state.attempts.started.is_none();
@@ -254,7 +256,7 @@ impl TaskCell {
         (is_first, self.with_earlier(state.attempts.count))
     }
 
-    /// Adds the attempts of earlier processes. A host or a backend may name any number.
+    /// Adds the attempts of earlier processes; saturates, because a host or a backend may name any number.
     fn with_earlier(&self, attempts: u32) -> u32 {
         (self.spec.attempt.max(1) - 1).saturating_add(attempts)
     }
@@ -289,7 +291,7 @@ impl TaskCell {
         }
     }
 
-    /// True if the function was told to stop before it gave its value.
+    /// True if the function was told to stop before it returned its value.
     pub(crate) fn is_partial(&self) -> bool {
         self.state().stopping == Stopping::Partial
     }
@@ -302,7 +304,7 @@ impl TaskCell {
         self.layers.as_ref().is_some_and(|layers| layers.is_remote)
     }
 
-    /// Leaves the task to be completed from outside; the function's own result counts no more.
+    /// Leaves the task to be completed from outside; the function's result no longer counts.
     pub(crate) fn defer(&self) {
         self.state().is_deferred = true;
     }
@@ -311,7 +313,7 @@ impl TaskCell {
         self.state().is_deferred
     }
 
-    /// Completes the task from outside; false if its end was decided before.
+    /// Completes the task from outside; false if its outcome was decided before.
     pub(crate) fn resolve(&self, end: Result<Value, ToolError>) -> bool {
         let mut state = self.state();
         let is_first = state.is_open() && state.resolution().is_none();
@@ -323,17 +325,17 @@ impl TaskCell {
         is_first
     }
 
-    /// The end given from outside.
+    /// Result from outside, if there is one.
     pub(crate) fn resolved(&self) -> Option<Result<Value, ToolError>> {
         self.state().resolution().cloned()
     }
 
-    /// Waits for the end from outside.
+    /// Waits for the result from outside.
     pub(crate) async fn resolution(&self) -> Result<Value, ToolError> {
         self.wait_for(|state| state.resolution().cloned()).await
     }
 
-    /// Decides the end of the task: the one given from outside, or else `result`.
+    /// Decides the outcome of the task: the result from outside if there is one, otherwise `result`.
     pub(crate) fn conclude(&self, result: Result<Value, ToolError>) -> Result<Value, ToolError> {
         let mut state = self.state();
         state.end();
@@ -343,7 +345,8 @@ impl TaskCell {
         resolution.unwrap_or(result)
     }
 
-    /// Ends the task, and takes back what it holds. `is_future_gone` also forgets its future: a record is kept longer.
+    /// Ends the task and returns its holdings. `is_future_gone` also drops the state of its future, because a record is
+    /// kept longer.
     pub(crate) fn end(&self, is_future_gone: bool) -> Released {
         let mut state = self.state();
         state.end();
@@ -363,7 +366,7 @@ impl TaskCell {
         }
     }
 
-    /// Ends the task unless it was told to stop or completed from outside; false then.
+    /// Ends the task unless it was told to stop or was completed from outside; false then.
     pub(crate) fn end_untouched(&self) -> bool {
         let mut state = self.state();
         let is_told_to_stop = state
@@ -436,7 +439,7 @@ impl TaskCell {
         Ok(())
     }
 
-    /// The next message, if one is there.
+    /// Takes the next message, if there is one.
     pub(crate) fn take_message(&self) -> Option<String> {
         self.state().extras.as_mut()?.messages.pop_front()
     }
@@ -452,7 +455,7 @@ impl TaskCell {
         .await
     }
 
-    /// Keeps the span that records how the task ends.
+    /// Sets the span that records the outcome of the task.
     pub(crate) fn set_span(&self, span: Span) {
         self.state().extras().span = Some(span);
     }
@@ -462,7 +465,8 @@ impl TaskCell {
     }
 
     pub(crate) fn add_child(&self, child: &Arc<Self>) {
-        // Looked at without the lock: a child may share the run that this is.
+        // Checked without the lock: the child may be a waiter of this very run, and checking it would lock the run
+        // again.
         let children = self.children();
         let settled: Vec<_> = children
             .iter()
@@ -502,7 +506,7 @@ impl TaskCell {
     /// Waits until `find` finds something in the state. Cancel safe.
     async fn wait_for<T>(&self, mut find: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
-            // Registered before the look, or a change between the two would be missed.
+            // Registered before the check, or a change in between would be missed.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             if let Some(found) = find(&mut self.state()) {

@@ -1,4 +1,4 @@
-//! The task behind a tool's context.
+//! Task behind a tool's context.
 
 use std::{any::Any, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     tool::{ContextHost, InputRequest, ProgressReport, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager},
 };
 
-/// The record of the task that a context belongs to.
+/// Record of the task that a context belongs to.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ impl ContextHost for TaskCell {
 }
 
 impl TaskCell {
-    /// Asks people through the host, and waits without a slot for the answer.
+    /// Asks a question through the host, and waits for the answer without a slot.
     pub(crate) async fn put_question(self: &Arc<Self>, request: InputRequest) -> Result<Value, ToolError> {
         /// Withdraws the question if the future is dropped.
         struct Asking<'a>(&'a Arc<Inner>, &'a Arc<TaskCell>, Question);
@@ -82,7 +82,8 @@ impl TaskCell {
         manager.asked(self);
         let answer = answered.await;
         drop(asking);
-        // Otherwise a process that takes over would find it asking, and believe that it has done nothing since.
+        // The answer must be written down before the task goes on. Otherwise the next process would take the question
+        // for open, and the work since then for not done.
         manager.written(self).await?;
         suspension.end().await;
         answer.unwrap_or_else(|_| {

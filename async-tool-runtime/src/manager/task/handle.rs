@@ -9,7 +9,29 @@ use crate::{
     task::{AsyncTaskResult, SendError, TaskAck, TaskSnapshot, TaskSpec, TaskStatus},
 };
 
-/// Control over one task, for the host. Cheap to clone; dropping it does nothing to the task.
+/// Control over one task, for the host. Cheap to clone; dropping it doesn't affect the task.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, SessionId, TaskOutcome, ToolCall, async_tool, tools};
+/// use serde_json::json;
+///
+/// /// Watches a topic.
+/// #[async_tool(effect = "read")]
+/// async fn watch(topic: String) {
+///     # let _ = topic;
+///     std::future::pending().await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![watch]).build()?;
+/// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "watch", json!({"topic": "tea"})))?;
+/// assert!(!task.status().is_terminal());
+/// task.cancel("the user left");
+/// assert_eq!(task.outcome().await.outcome, TaskOutcome::Cancelled("the user left".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct TaskHandle {
     cell: Arc<TaskCell>,
@@ -20,7 +42,7 @@ impl TaskHandle {
         Self { cell }
     }
 
-    /// The id of the task.
+    /// Id of the task.
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.cell.spec.task
@@ -36,7 +58,28 @@ impl TaskHandle {
         self.cell.status()
     }
 
-    /// Current state, as data.
+    /// Current state, as data for a display or a log.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Never ends.
+    /// # #[async_tool]
+    /// # async fn watch() {
+    /// #     std::future::pending().await
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![watch]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "watch", json!({})))?;
+    /// let snapshot = task.snapshot();
+    /// assert_eq!(&*snapshot.tool, "watch");
+    /// assert!(snapshot.progress.is_none()); // The tool has reported nothing yet.
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> TaskSnapshot {
         self.cell.snapshot()
@@ -44,7 +87,26 @@ impl TaskHandle {
 
     /// Acknowledgement for the model: the task is accepted, and there is no result yet.
     ///
-    /// Its status is the current one, or `Running` if the task has ended since: an acknowledgement never hints at a result.
+    /// Its status is the current one, or `Running` if the task has ended: an acknowledgement never hints at a result.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, TaskStatus, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Does nothing.
+    /// # #[async_tool]
+    /// # async fn nothing() {}
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![nothing]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "nothing", json!({})))?;
+    /// task.outcome().await;
+    /// assert_eq!(task.status(), TaskStatus::Completed);
+    /// assert_eq!(task.ack().status, TaskStatus::Running);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn ack(&self) -> TaskAck {
         let status = self.status();
@@ -57,8 +119,8 @@ impl TaskHandle {
         TaskAck::new(*task, *number, Arc::clone(&call.name), call.arguments.clone(), status)
     }
 
-    /// Tells the task to stop, for this reason. A task that waits for a slot ends at once; a running tool sees its token
-    /// fire and is dropped after the manager's cancel grace. Does nothing to a task that has ended.
+    /// Tells the task to stop, with a reason. A task that waits for a slot ends at once. A running tool sees its token
+    /// fire, and is dropped after the manager's cancel grace. Does nothing to a task that has ended.
     pub fn cancel(&self, reason: impl Into<String>) {
         if self.cell.is_settled() {
             return;
@@ -67,8 +129,28 @@ impl TaskHandle {
         self.stop(false);
     }
 
-    /// Ends the task now, and drops its future without a grace time. A function that blocks its thread can't be dropped: it goes on
-    /// until it returns, and what it returns is lost.
+    /// Ends the task now and drops its future, without a grace time. A function that blocks its thread can't be
+    /// dropped: it runs until it returns, and its value is lost.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, TaskStatus, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Never ends.
+    /// # #[async_tool]
+    /// # async fn watch() {
+    /// #     std::future::pending().await
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![watch]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "watch", json!({})))?;
+    /// task.abort("the disk is full");
+    /// assert_eq!(task.status(), TaskStatus::Cancelled); // Already, without an await.
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn abort(&self, reason: impl Into<String>) {
         self.cell.request_cancel(reason.into());
         self.stop(true);
@@ -80,11 +162,12 @@ impl TaskHandle {
         }
     }
 
-    /// Says something to the task's function, which reads it with [`Messages`](crate::tool::Messages). Never waits. A task that waits in the
-    /// queue keeps what is sent to it; where calls share one run, that run gets it. At most 64 messages wait to be read.
+    /// Sends a message to the task's function, which reads it with [`Messages`](crate::tool::Messages). Never waits. At
+    /// most 64 messages wait to be read. A task in the queue keeps its messages; if calls share one run, the run gets
+    /// the message.
     ///
-    /// `Ok` says that the message was kept, and not that it will be read: a tool may not look, or may end before. Messages that weren't
-    /// read are dropped then.
+    /// `Ok` means that the message is kept, not that the function will read it. Messages that are unread when the
+    /// function ends are dropped.
     ///
     /// # Errors
     ///
@@ -93,7 +176,7 @@ impl TaskHandle {
         self.cell.send(message.into())
     }
 
-    /// Waits until the task has ended.
+    /// Waits until the task has ended, and returns its result.
     ///
     /// # Cancel safety
     ///
@@ -102,7 +185,26 @@ impl TaskHandle {
         self.cell.settled().await
     }
 
-    /// The record of the task, if it has ended.
+    /// Result of the task, if it has ended.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Does nothing.
+    /// # #[async_tool]
+    /// # async fn nothing() {}
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![nothing]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "nothing", json!({})))?;
+    /// assert!(task.result().is_none());
+    /// task.outcome().await;
+    /// assert!(task.result().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn result(&self) -> Option<Arc<AsyncTaskResult>> {
         self.cell.result()

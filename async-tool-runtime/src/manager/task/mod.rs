@@ -1,4 +1,4 @@
-//! The running task: its record, and what hosts, tools and other tasks do with it.
+//! Running tasks: their records, and their interfaces for hosts, tools and other tasks.
 
 mod cell;
 mod child;

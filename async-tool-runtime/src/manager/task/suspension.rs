@@ -1,11 +1,11 @@
-//! A time in which a task waits for something else, and holds no slot.
+//! Wait of a task for something else, during which it holds no slot.
 
 use std::sync::Arc;
 
 use super::TaskCell;
 use crate::manager::Inner;
 
-/// Time in which a task holds no slot. Dropping it lets the task go on at once, also beyond the limit.
+/// Wait during which a task holds no slot. Dropping it lets the task go on at once, even beyond the limit.
 #[must_use = "dropping a suspension ends it"]
 pub(crate) struct Suspension {
     manager: Arc<Inner>,
@@ -14,7 +14,7 @@ pub(crate) struct Suspension {
 }
 
 impl TaskCell {
-    /// Gives the task's slot away for a while; `None` without a manager, where there are no slots.
+    /// Gives the task's slot away for a wait; `None` without a manager, because a worker has no slots.
     pub(crate) fn suspend(self: &Arc<Self>) -> Option<Suspension> {
         let manager = self.manager()?;
         manager.suspend(self);
@@ -27,7 +27,7 @@ impl TaskCell {
 }
 
 impl Suspension {
-    /// Waits for a slot.
+    /// Ends the wait, and waits for a slot.
     pub(crate) async fn end(mut self) {
         self.is_over = true;
         self.manager.resume(&self.cell).await;

@@ -1,14 +1,14 @@
-//! A task's share of the manager's queue: its position, its slot, and the waits in which it holds neither.
+//! Holdings of a task in the manager's queue: its position, its slot, and the waits in which it has neither.
 
 use super::TaskCell;
 use crate::manager::queue::{Slot, Ticket};
 
-/// A task's hold on the queue.
+/// Position or slot of a task.
 #[derive(Default)]
 pub(crate) enum Holding {
     #[default]
     Nothing,
-    /// A queue position, with the ticket of a task that waits there as data.
+    /// Queue position; with a ticket if the task waits in the queue as data.
     Position(Option<Ticket>),
     Slot(Slot),
 }
@@ -16,11 +16,11 @@ pub(crate) enum Holding {
 #[derive(Default)]
 pub(super) struct Admission {
     holding: Holding,
-    /// Open waits for something else, such as a child or an answer, during which the task holds nothing.
+    /// Number of open waits, for a child or an answer for example, during which the task holds nothing.
     waits: u32,
-    /// True if the task had a slot when they began, and needs one after them.
+    /// True if the task had a slot when the waits began, and needs one after them.
     has_lent_slot: bool,
-    /// True if the task had a queue position when they began.
+    /// True if the task had a queue position when the waits began.
     has_left_position: bool,
     /// True if the task was admitted to a full manager because it might need no slot.
     is_refused_when_full: bool,
@@ -41,15 +41,15 @@ impl Admission {
     }
 }
 
-/// Needs of a task when one of its waits is over.
+/// Needs of a task after a wait.
 pub(crate) struct Needs {
-    /// Its queue position, with [`retake_position`](TaskCell::retake_position).
+    /// True if it needs its queue position again, with [`retake_position`](TaskCell::retake_position).
     pub(crate) position: bool,
     pub(crate) slot: bool,
 }
 
 impl TaskCell {
-    /// Gives back the position or the slot.
+    /// Takes the position or the slot from the task.
     pub(crate) fn give_back(&self) -> Holding {
         self.state().admission.give_back()
     }
@@ -62,7 +62,7 @@ impl TaskCell {
         matches!(self.state().admission.holding, Holding::Position(_))
     }
 
-    /// Gives up the queue position: returns whether there was one, and its ticket.
+    /// Takes the queue position from the task; true if it had one, with its ticket.
     pub(crate) fn take_position(&self) -> (bool, Option<Ticket>) {
         let mut state = self.state();
         match std::mem::take(&mut state.admission.holding) {
@@ -74,7 +74,7 @@ impl TaskCell {
         }
     }
 
-    /// Notes the ticket of a task that waits in the queue; false if it has lost its position meanwhile.
+    /// Records the ticket of a task that waits in the queue; false if the task has lost its position meanwhile.
     pub(crate) fn set_ticket(&self, ticket: Ticket) -> bool {
         match &mut self.state().admission.holding {
             Holding::Position(known) => {
@@ -85,7 +85,7 @@ impl TaskCell {
         }
     }
 
-    /// Takes the ticket, and leaves the position.
+    /// Takes the ticket, but not the position.
     pub(crate) fn take_ticket(&self) -> Option<Ticket> {
         match &mut self.state().admission.holding {
             Holding::Position(ticket) => ticket.take(),
@@ -93,7 +93,7 @@ impl TaskCell {
         }
     }
 
-    /// Gives the task a slot. Returns what it held before; the slot itself if the task needs none any more.
+    /// Gives the task a slot. Returns its earlier holding, and the slot itself if the task no longer needs one.
     pub(crate) fn set_slot(&self, slot: Slot) -> (Holding, Option<Slot>) {
         let mut state = self.state();
         let is_needed = state.is_open() && !state.is_deferred;
@@ -112,7 +112,7 @@ impl TaskCell {
         (before, Some(slot))
     }
 
-    /// Begins a wait: returns what the task held, to be given back for its time.
+    /// Begins a wait; returns the holding of the task, which the caller gives back to the queue.
     pub(crate) fn begin_wait(&self) -> Holding {
         let admission = &mut self.state().admission;
         admission.waits += 1;
@@ -135,7 +135,7 @@ impl TaskCell {
         }
     }
 
-    /// Takes the queue position again that the task left for a wait; false if it needs none any more.
+    /// Retakes the queue position that the task left for a wait; false if it no longer needs one.
     pub(crate) fn retake_position(&self) -> bool {
         let mut state = self.state();
         let is_open = state.is_open();
@@ -147,7 +147,7 @@ impl TaskCell {
         is_due
     }
 
-    /// Takes a queue position while the task waits without its slot; false if it holds one, or never had a slot.
+    /// Takes a queue position for a task that has lent its slot; false if it holds something or has lent no slot.
     pub(crate) fn enlist(&self) -> bool {
         let admission = &mut self.state().admission;
         let is_due = admission.has_lent_slot && admission.holds_nothing();
@@ -157,13 +157,13 @@ impl TaskCell {
         is_due
     }
 
-    /// True if the task has no wait left and lacks the slot that it had before.
+    /// True if all waits of the task are over and it lacks its slot.
     pub(crate) fn needs_slot(&self) -> bool {
         let state = self.state();
         state.is_open() && state.admission.needs_slot()
     }
 
-    /// Takes the slot of a task that has begun to wait again: others need it meanwhile.
+    /// Takes the slot from a task that has begun to wait again: other tasks need it meanwhile.
     pub(crate) fn lend_if_waiting(&self) -> Option<Slot> {
         let admission = &mut self.state().admission;
         if admission.waits == 0 {

@@ -1,4 +1,4 @@
-//! The future of a task: how it is aborted, and what is known of one that can't be dropped.
+//! Future of a task: its abort, and the mark of one that can't be dropped.
 
 use std::{
     pin::Pin,
@@ -8,13 +8,13 @@ use std::{
 use super::TaskCell;
 use crate::manager::quarantine::Quarantine;
 
-/// Use of a task's future at this moment.
+/// Current use of a task's future.
 pub(super) enum Polling {
-    /// No thread is in it. The waker is of its last poll.
+    /// No thread is in the future. The waker is from its last poll.
     Idle(Option<Waker>),
-    /// A thread is in it, so it can't be dropped.
+    /// A thread is in the future, so it can't be dropped.
     Polled,
-    /// The same, and the task was ended meanwhile.
+    /// A thread is in the future of an ended task.
     GivenUp,
 }
 
@@ -31,8 +31,8 @@ impl Polling {
 }
 
 impl TaskCell {
-    /// Runs a future of the task's; `None` once the task is [aborted](Self::abort), and the future must be dropped. A future that follows a
-    /// task on a backend goes on: it has to tell the backend.
+    /// Runs a future of the task; `None` once the task is [aborted](Self::abort), and the caller must drop the future.
+    /// A future that follows a task on a backend isn't stopped: it must tell the backend.
     pub(crate) const fn until_aborted<F: Future + Unpin>(&self, future: F) -> UntilAborted<'_, F> {
         UntilAborted { cell: self, future }
     }
@@ -59,8 +59,8 @@ impl TaskCell {
         !state.is_aborted
     }
 
-    /// Puts the task into quarantine if a thread is in its future; false if none is, or it was done before. The caller of
-    /// [`end`](Self::end) takes it out when the future is gone.
+    /// Puts the task into quarantine if a thread is in its future; false if none is, or it was done before.
+    /// [`end`](Self::end) tells when the future is gone, and its caller takes the task out of quarantine.
     pub(crate) fn give_up(&self, quarantine: &Quarantine) -> bool {
         let mut state = self.state();
         let is_polled = matches!(state.polling, Polling::Polled) && state.is_open();
@@ -75,7 +75,7 @@ impl TaskCell {
         self.state().is_aborted
     }
 
-    /// Has the task's future dropped where it next waits: at once, unless a thread is in it.
+    /// Makes the task's future be dropped at its next wait: at once, unless a thread is in it.
     pub(crate) fn abort(&self) {
         let mut state = self.state();
         state.is_aborted = true;
@@ -128,7 +128,7 @@ mod tests {
         TaskCell::new(spec, Timestamp::default(), None, std::sync::Weak::new())
     }
 
-    /// Something that waits, and what hears of its being dropped.
+    /// A future that waits forever, and a receiver that fails when the future is dropped.
     fn waiting() -> (impl Future<Output = ()>, oneshot::Receiver<()>) {
         let (held, dropped) = oneshot::channel();
         let future = async {
@@ -169,7 +169,7 @@ mod tests {
             Poll::<()>::Pending
         }));
         assert_eq!(stopped.await, None);
-        // What it has done by then counts.
+        // A value that is ready at the abort counts.
         let other = super::tests::cell();
         let ended = other.until_aborted(poll_fn(|_| {
             other.abort();

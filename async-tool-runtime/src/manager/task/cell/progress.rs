@@ -1,4 +1,4 @@
-//! Progress of a task: its latest report, and when that is published.
+//! Progress of a task: its latest report, and the time of publication.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use crate::{clock::Timestamp, tool::ProgressReport};
 /// The latest report.
 pub(super) struct Reported {
     report: ProgressReport,
-    /// Time of the last published report.
+    /// Time at which a report was last published.
     published: Timestamp,
-    /// True if this one came too soon after that, and is still to be published.
+    /// True if this report came too soon after that and is not published yet.
     is_held: bool,
-    /// True if a timer is set for it.
+    /// True if a timer is set for its publication.
     is_timed: bool,
 }
 
-/// Instruction to the caller about the latest report of a task.
+/// Next step of the caller for the latest report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reporting {
     /// Publish it.
     Now,
-    /// Set a timer of this length, and ask again.
+    /// Set a timer of this length, then call [`report_due`](TaskCell::report_due).
     In(Duration),
     Nothing,
 }
@@ -35,7 +35,7 @@ impl TaskCell {
         Some(self.state().extras.as_ref()?.progress.as_ref()?.report.clone())
     }
 
-    /// Keeps a report as the latest one.
+    /// Stores a report as the latest one.
     pub(crate) fn report(&self, mut report: ProgressReport, now: Timestamp) -> Reporting {
         let mut state = self.state();
         let progress = &mut state.extras().progress;
@@ -60,7 +60,7 @@ impl TaskCell {
         }
     }
 
-    /// Asks when a timer is due. It ends after anything but [`Reporting::In`].
+    /// Returns the next step of a timer that is due. The timer ends unless that is [`Reporting::In`].
     pub(crate) fn report_due(&self, now: Timestamp) -> Reporting {
         let mut state = self.state();
         let is_settled = matches!(state.phase, Phase::Settled(_));

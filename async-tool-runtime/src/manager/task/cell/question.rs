@@ -1,4 +1,4 @@
-//! Questions of a task, and the time it has waited for answers.
+//! Questions of a task, and its waiting time for answers.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct Questions {
     open: Option<Pending>,
     last: Question,
     asking_since: Option<Instant>,
-    /// Time that all earlier questions were open.
+    /// Total time of the closed questions.
     asked_for: Duration,
 }
 
@@ -31,7 +31,7 @@ struct Pending {
 }
 
 impl TaskCell {
-    /// The open question of the task, or of the run that it shares.
+    /// Open question of the task, or of its shared run.
     pub(crate) fn request(&self) -> Option<InputRequest> {
         let state = self.state();
         if let Some(shared_run) = state.open_shared_run() {
@@ -41,7 +41,7 @@ impl TaskCell {
         Some(state.extras.as_ref()?.questions.open.as_ref()?.request.clone())
     }
 
-    /// Asks a question. One that is open is replaced.
+    /// Asks a question; an open one is replaced.
     pub(crate) fn ask(&self, request: InputRequest) -> (Question, Answered) {
         let (answer, answered) = oneshot::channel();
         let mut state = self.state();
@@ -82,7 +82,7 @@ impl TaskCell {
         pending.answer.send(answer).ok().map(Ok)
     }
 
-    /// Closes a question, answered or not. One that replaced it stays open.
+    /// Closes a question, answered or not. A question that replaced it stays open.
     pub(crate) fn stop_asking(&self, question: Question) {
         let mut state = self.state();
         let questions = &mut state.extras().questions;
@@ -98,7 +98,7 @@ impl TaskCell {
         self.changed.notify_waiters();
     }
 
-    /// Time that the task has waited for answers, until now.
+    /// Time that the task has waited for answers until now.
     pub(crate) fn asked_so_far(&self) -> Duration {
         let state = self.state();
         let Some(extras) = &state.extras else {

@@ -1,21 +1,21 @@
-//! Calls that share one run: each has a task of its own, and the run has a record of its own.
+//! Shared runs: each call has a task of its own, and the run has a record of its own.
 
 use std::sync::{Arc, Weak};
 
 use super::{State, TaskCell};
 
 impl TaskCell {
-    /// The run that this call shares, or has shared.
+    /// Shared run of this call, also after the run has ended.
     pub(crate) fn shared_run(&self) -> Option<Arc<Self>> {
         self.state().extras.as_ref()?.shared_run.clone()
     }
 
-    /// The record of the work: of the shared run while it goes on, and else this one.
+    /// Record of the work: the shared run's while it goes on, otherwise this one.
     pub(crate) fn working(self: &Arc<Self>) -> Arc<Self> {
         self.state().open_shared_run().unwrap_or_else(|| Arc::clone(self))
     }
 
-    /// Joins a run. It takes over the messages that were sent to this task.
+    /// Joins a run, which takes over the unread messages of this task.
     pub(crate) fn set_shared_run(&self, shared_run: Arc<Self>) {
         let (before, sent) = {
             let mut state = self.state();
@@ -29,14 +29,14 @@ impl TaskCell {
         }
         let mut state = shared_run.state();
         if state.is_open() {
-            // All of them, also beyond the limit: they were accepted.
+            // All of them, even beyond the limit, because they were accepted.
             state.extras().messages.extend(sent);
             drop(state);
             shared_run.changed.notify_waiters();
         }
     }
 
-    /// Takes over how the shared run went.
+    /// Copies attempts and stop state from the shared run.
     pub(crate) fn follow(&self, shared_run: &Self) {
         let (attempts, stopping) = {
             let state = shared_run.state();
@@ -53,7 +53,7 @@ impl TaskCell {
         self.state().extras().waiters.get_or_insert_default().push(call);
     }
 
-    /// Removes a call from this run; returns how many are left.
+    /// Removes a call from this run; returns the number of remaining calls.
     pub(crate) fn remove_waiter(&self, call: &Weak<Self>) -> usize {
         let mut state = self.state();
         let waiters = state.extras().waiters.get_or_insert_default();
@@ -61,7 +61,7 @@ impl TaskCell {
         waiters.len()
     }
 
-    /// The tasks that this work is for: the calls that share it, or the task itself.
+    /// Tasks that this work serves: the waiters of the run, or the task itself.
     pub(crate) fn served(self: &Arc<Self>) -> Vec<Arc<Self>> {
         let state = self.state();
         match state.extras.as_ref().and_then(|extras| extras.waiters.as_ref()) {
@@ -72,7 +72,7 @@ impl TaskCell {
 }
 
 impl State {
-    /// The shared run, while it goes on.
+    /// Shared run while it goes on.
     pub(super) fn open_shared_run(&self) -> Option<Arc<TaskCell>> {
         let shared_run = self.extras.as_ref()?.shared_run.as_ref()?;
         (!shared_run.has_ended()).then(|| Arc::clone(shared_run))
