@@ -1,4 +1,4 @@
-//! Admission of tasks, and the slots they get.
+//! Admission of tasks, and their slots.
 
 use std::{
     sync::{Arc, MutexGuard},
@@ -24,7 +24,7 @@ use crate::{
     tool::{ToolError, ToolErrorKind},
 };
 
-/// There is no room for a task.
+/// Error of a call for which the queue has no room.
 fn full(retry_after: Option<Duration>) -> ToolError {
     let message = "too many tasks are waiting; try again when some have ended";
     let error = ToolError::new(ToolErrorKind::Overloaded, message).with_not_started();
@@ -34,18 +34,18 @@ fn full(retry_after: Option<Duration>) -> ToolError {
     }
 }
 
-/// Admission of a call that must not be open twice. It holds the lock until the call is let in or refused: otherwise a call that is then
-/// refused could be found in the place of one that goes on.
+/// Admission of a call with `dedupe = "reject"` or `"replace"`. It holds the lock of the open calls until the call is
+/// admitted or refused. Otherwise an equal call could find this one before it is refused, and overlook the open call.
 #[derive(Default)]
 struct Entering<'a> {
     same: Option<(MutexGuard<'a, SameCalls>, CallKey)>,
     replaced: Option<Replaced>,
 }
 
-/// A call that is cancelled because the same was made again.
+/// An open call that a new equal call replaces.
 struct Replaced {
     earlier: Arc<TaskCell>,
-    /// The call, if it was taken out of the queue already.
+    /// Its entry in the queue, if already removed.
     waited: Option<Box<Waiting>>,
 }
 
@@ -57,7 +57,8 @@ impl Entering<'_> {
             .is_some_and(|replaced| replaced.earlier.has_position())
     }
 
-    /// Takes over the queue position of the replaced call, and takes the call out of the queue if it waits there; false if it has none.
+    /// Takes over the queue position of the replaced call; false if it has none. Removes that call from the queue if it
+    /// waits there.
     fn take_position(&mut self, queue: &mut Queue<Waiting>) -> bool {
         let Some(Replaced { earlier, waited }) = &mut self.replaced else {
             return false;
@@ -67,12 +68,12 @@ impl Entering<'_> {
         had_position
     }
 
-    /// The call is let in; gives the one that it replaces.
+    /// Ends a successful admission; returns the replaced call.
     fn let_in(self) -> Option<Replaced> {
         self.replaced
     }
 
-    /// The call is refused, and changes nothing.
+    /// Undoes the admission of a refused call.
     fn turn_away(self) {
         if let Some((mut same, key)) = self.same {
             same.restore(key, self.replaced.map(|replaced| replaced.earlier));
@@ -81,7 +82,7 @@ impl Entering<'_> {
 }
 
 impl Inner {
-    /// Lets a task in: it begins, or waits. An error if there is no room.
+    /// Admits a task, which starts or waits; an error if there is no room.
     pub(super) fn admit(self: &Arc<Self>, layers: &ToolLayers, task: Task) -> Result<(), ToolError> {
         let cell = Arc::clone(&task.cell);
         let class = self.class_of(&cell);
@@ -100,13 +101,13 @@ impl Inner {
         Ok(())
     }
 
-    /// Looks for an equal open call. An error if there is one, and it stays.
+    /// Registers a call that must be open only once; an error if an equal open call keeps it out.
     fn enter(&self, cell: &Arc<TaskCell>, layers: &ToolLayers) -> Result<Entering<'_>, ToolError> {
         let Some(key) = key_of(cell) else {
             return Ok(Entering::default());
         };
         let mut same = self.same();
-        // Whoever has ended it in the meantime has looked for it there already.
+        // An ended task has already removed its entry, so a new one would stay.
         if cell.has_ended() {
             return Ok(Entering::default());
         }
@@ -138,7 +139,8 @@ impl Inner {
         }
     }
 
-    /// Gives a task its slot, if it needs nothing else first and one is free. The error is the lock under which none was.
+    /// Gives a task a free slot, unless one of its layers runs first. The error is the lock of the queue, still held:
+    /// no slot can become free before the task waits.
     fn try_start(
         &self,
         cell: &TaskCell,
@@ -147,7 +149,7 @@ impl Inner {
     ) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
         let session = &cell.spec.session;
         let mut queue = self.queue();
-        // One with a rate may have to wait for that as soon as it has a slot.
+        // A task with a rate limit may have to wait right after its start, and needs a queue position then.
         let has_room = || layers.options.rate.is_none() || queue.has_position() || entering.has_position();
         if layers.outer.is_some() || !has_room() {
             return Err(queue);
@@ -164,7 +166,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Lets a task in that has no slot at once, if there is room.
+    /// Admits a task that gets no slot at once, if there is room.
     fn admit_waiting(
         self: &Arc<Self>,
         mut queue: MutexGuard<'_, Queue<Waiting>>,
@@ -185,18 +187,18 @@ impl Inner {
             && spec.parent.is_none()
         {
             if layers.may_need_no_slot() {
-                // Whether there is a slot is known when it needs one.
+                // Decided later: a cache or a shared run may answer the call without a slot.
                 cell.refuse_when_full();
             } else if layers.outer.is_none() || !queue.has_slot(layers.lane) {
                 return is_full(queue, entering, task, Some(retry_after));
             }
         }
-        // Where there is no other place, it has that of the call that it replaces.
+        // In a full queue, the call takes the queue position of the call that it replaces.
         if !queue.take_position() && !entering.take_position(&mut queue) {
             return is_full(queue, entering, task, None);
         }
         cell.set_position();
-        // Under the lock: once it is gone, somebody else may start the task, and that event comes second.
+        // Under the lock: after its release another thread may start the task, and that event must come second.
         self.publish(|| TaskEvent::Accepted(cell.snapshot()));
         if layers.outer.is_some() {
             drop(queue);
@@ -206,7 +208,7 @@ impl Inner {
         }
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
         let ticket = queue.wait(&spec.session, layers.lane, class, Waiting::Task(task));
-        // Ended meanwhile, it must not wait there until its turn.
+        // A task that has ended meanwhile must not stay in the queue.
         let ended = if cell.set_ticket(ticket) {
             None
         } else {
@@ -218,20 +220,21 @@ impl Inner {
         if let Some(runtime) = runtime {
             run::watch_deadline(self, &cell, &runtime);
         }
-        // Whoever has found it by its id, and ended it or told it to stop before it had its place, has not found it in the queue.
+        // Another thread may have found the task by its id and stopped it before it was in the queue. That stop found
+        // nothing to remove, so it is repeated here.
         if cell.cancel_reason().is_some() || cell.has_ended() {
             run::stop_now(self, &cell, false);
         }
         Ok(replaced)
     }
 
-    /// Hands free slots to those who wait.
+    /// Gives free slots to waiting tasks.
     pub(super) fn dispatch(self: &Arc<Self>) {
         if !self.queue().begin_dispatch() {
             return;
         }
         loop {
-            // The lock ends with the block: starting a task can call back into the queue.
+            // The block ends the lock: starting a task can call back into the queue.
             let next = {
                 let mut queue = self.queue();
                 let next = queue.dispatch(self.now());
@@ -246,14 +249,15 @@ impl Inner {
             };
             match next {
                 Some(Waiting::Task(task)) => run::start(self, task),
-                // If it is gone, its guard gives the slot back.
+                // If the receiver is gone, the drop of its `SlotWaiter` gives the slot back.
                 Some(Waiting::Future(_, wake)) => drop(wake.send(())),
                 None => return,
             }
         }
     }
 
-    /// Gives a task a slot, or back to the queue if it needs none any more.
+    /// Gives a task a slot, or returns the slot to the queue if the task needs none any more. Also returns what the
+    /// task held before.
     pub(super) fn give_slot(&self, queue: &mut Queue<Waiting>, cell: &TaskCell, slot: Slot) {
         let (before, unneeded) = cell.set_slot(slot);
         let extra = match before {
@@ -269,7 +273,7 @@ impl Inner {
         }
     }
 
-    /// Gives a task's slot or queue position back to the queue. True if others wait for what is free now.
+    /// Returns a task's slot or queue position to the queue. True if a task waits for the slot that is free now.
     pub(super) fn take_back(&self, holding: Holding, now: Timestamp) -> bool {
         match holding {
             Holding::Nothing => false,
@@ -280,37 +284,33 @@ impl Inner {
             Holding::Slot(slot) => {
                 let mut queue = self.queue();
                 queue.release(slot, now);
-                // A task that comes to wait after this has looked for a free slot first.
+                // A task that starts to wait after this has looked for a free slot first, so none is missed.
                 queue.is_waited_for()
             }
         }
     }
 
-    /// Gives back what a task holds, and starts those that waited for it.
+    /// Returns the slot or queue position of a task, and starts the tasks that waited for it.
     pub(crate) fn release(self: &Arc<Self>, cell: &TaskCell) {
         if self.take_back(cell.give_back(), self.now()) {
             self.dispatch();
         }
     }
 
-    /// Pause to tell the caller, for a task that was let in without a slot because it might need none. A task that has begun, and is tried again
-    /// by a layer, is no such task.
+    /// Pause before the caller may try again, if a task was admitted only because it might need no slot; `None` if it
+    /// may wait. A task that has started and is tried again by a layer may wait.
     fn refuses(&self, cell: &Arc<TaskCell>) -> Option<Duration> {
         let WhenFull::Reject { retry_after } = self.when_full else {
             return None;
         };
-        // Of calls that share a run, one that may wait is enough.
+        // A shared run may wait if one of its waiters may.
         let mut calls = cell.served().into_iter();
         calls
             .all(|call| call.started().is_none() && call.is_refused_when_full())
             .then_some(retry_after)
     }
 
-    /// Waits for the first slot of a task that has a queue position.
-    ///
-    /// # Errors
-    ///
-    /// None is free, and the task may not wait.
+    /// No slot is free, and the task may not wait.
     pub(crate) async fn acquire(self: &Arc<Self>, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
         if let Some(retry_after) = self.refuses(cell) {
             let mut queue = self.queue();
@@ -328,7 +328,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Class of a task that waits for its first slot. Not to be asked under the lock of the queue: it looks for the tasks above.
+    /// Class of a task that waits for its first slot. Must not be called under the lock of the queue, because it looks
+    /// up the ancestors.
     pub(super) fn class_of(&self, cell: &TaskCell) -> Class {
         let priority_of = |cell: &TaskCell| {
             let layers = cell.layers.as_ref();
@@ -365,13 +366,13 @@ impl Inner {
             ticket: Some(ticket),
             is_resumed: class == Class::Resumed,
         };
-        // The sender is kept by the queue until it is used.
+        // The queue keeps the sender until it is used, so this never fails.
         let _slot_is_there = woken.await;
         waiter.ticket = None;
     }
 }
 
-/// Waits for a slot; gives up where it is dropped.
+/// Wait for a slot; dropping it leaves the queue.
 struct SlotWaiter<'a> {
     inner: &'a Arc<Inner>,
     cell: &'a Arc<TaskCell>,
@@ -384,7 +385,7 @@ impl Drop for SlotWaiter<'_> {
         let Some(ticket) = self.ticket else { return };
         let waited = self.inner.queue().remove(ticket);
         match (waited, self.is_resumed) {
-            // The task goes on, whatever became of this wait.
+            // A resumed task goes on even if this wait was broken off.
             (Some(_), true) => self.inner.resume_regardless(self.cell),
             (Some(_), false) => {}
             (None, true) => self.inner.lend_if_waiting(self.cell),

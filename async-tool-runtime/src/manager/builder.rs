@@ -1,4 +1,4 @@
-//! Builds a manager.
+//! Builder of a manager.
 
 use std::{
     collections::HashMap,
@@ -26,10 +26,31 @@ use crate::{
     tool::{RegistryError, StateMap, Tool, ToolRegistry},
 };
 
-/// Events that a slow reader may be behind before it gets a new snapshot instead.
+/// Unread events that the manager keeps for a slow subscriber; past this number the subscriber gets a new snapshot.
 const EVENT_BACKLOG: usize = 1024;
 
-/// Builds an [`AsyncToolManager`].
+/// Builder of an [`AsyncToolManager`]: its tools, their states, limits and layers.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, async_tool, manager::WhenFull, tools};
+/// use std::time::Duration;
+///
+/// /// Adds two numbers.
+/// #[async_tool(effect = "read")]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// let manager = AsyncToolManager::builder()
+///     .tools(tools![add])
+///     .concurrency(16)
+///     .session_concurrency(4)
+///     .when_full(WhenFull::Reject { retry_after: Duration::from_secs(5) })
+///     .task_timeout(Duration::from_secs(600))
+///     .build()?;
+/// assert!(manager.registry().find("add").is_some());
+/// # Ok::<(), async_tool_runtime::manager::BuildError>(())
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct AsyncToolManagerBuilder {
     tools: Vec<Arc<dyn Tool>>,
@@ -51,7 +72,7 @@ pub struct AsyncToolManagerBuilder {
 }
 
 impl AsyncToolManager {
-    /// Starts to build a manager.
+    /// Returns a builder with the default settings and no tools.
     pub fn builder() -> AsyncToolManagerBuilder {
         AsyncToolManagerBuilder::default()
     }
@@ -93,13 +114,57 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Shares a value with the tools that ask for [`State<T>`](crate::tool::State). A second value of the same type replaces the
-    /// first.
+    /// Shares a value with the tools that take a [`State<T>`](crate::tool::State). A second value of the same type
+    /// replaces the first.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tool::State, tools};
+    /// use serde_json::json;
+    ///
+    /// struct Prices {
+    ///     tea: u32,
+    /// }
+    ///
+    /// /// Looks up the price of tea.
+    /// #[async_tool(effect = "read")]
+    /// fn price_of_tea(#[inject] prices: State<Prices>) -> u32 {
+    ///     prices.tea
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![price_of_tea]).state(Prices { tea: 4 }).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "price_of_tea", json!({})))?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!(4)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.shared_state(Arc::new(value))
     }
 
-    /// Shares a value that the host goes on using itself; see [`state`](Self::state).
+    /// Shares a value that the host keeps using; see [`state`](Self::state).
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tool::State, tools};
+    /// use serde_json::json;
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    ///
+    /// /// Counts a visitor.
+    /// #[async_tool]
+    /// fn visit(#[inject] visits: State<AtomicU32>) {
+    ///     visits.fetch_add(1, Ordering::Relaxed);
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let visits = Arc::new(AtomicU32::new(0));
+    /// let manager = AsyncToolManager::builder().tools(tools![visit]).shared_state(Arc::clone(&visits)).build()?;
+    /// manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "visit", json!({})))?.outcome().await;
+    /// assert_eq!(visits.load(Ordering::Relaxed), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shared_state<T: Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
         self.states.insert(value);
         self
@@ -107,60 +172,103 @@ impl AsyncToolManagerBuilder {
 
     /// Limit of tasks that run at once. Default: 64.
     ///
-    /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns; its slot is given
-    /// to the next task, and [`ManagerStats::quarantined`](crate::manager::ManagerStats::quarantined) counts it. A task that waits for a task below
-    /// it, for people, or for its next attempt has no slot. One that breaks off such a wait (a timeout of its own drops the future) goes on at once:
-    /// it has a slot again also where that is one more than this, or than its tool or session may have.
+    /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns. Its
+    /// slot goes to the next task, and [`ManagerStats::quarantined`](crate::manager::ManagerStats::quarantined) counts
+    /// the function.
+    ///
+    /// A task holds no slot while it waits for a child task, for input or approval, for its rate, or for its next
+    /// attempt. A task that breaks off such a wait goes on at once, for example if its own timeout drops the future. It
+    /// then has a slot even beyond this limit, and beyond the limits of its tool and its session.
     pub fn concurrency(mut self, tasks: usize) -> Self {
         self.concurrency = tasks;
         self
     }
 
-    /// Limit of tasks that wait for a slot; further ones are refused as [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). With 0, tools
-    /// that have something to do before they have a slot (a cache, a layer, approval, a rate, a resource) can't be called. Calls that share a run count until
-    /// it ends. Tasks that ask people or were deferred don't count, and nothing bounds them; one whose call was approved counts again until
-    /// it has its slot, and is never refused. Default: 16,384.
+    /// Limit of tasks that wait for a slot; further calls are refused as
+    /// [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). Default: 16,384.
+    ///
+    /// With 0, a tool can't be called if its calls need a queue position before their slot. Such tools have a cache,
+    /// shared runs, approval, a rate limit, resources, or a layer of the host's.
+    ///
+    /// A call that shares a run counts until the run ends. A task that waits for input or approval, or was deferred,
+    /// doesn't count, and nothing limits the number of such tasks. After its approval a task counts again until it has
+    /// its slot, and is never refused.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolErrorKind, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Never ends.
+    /// # #[async_tool]
+    /// # async fn watch() {
+    /// #     std::future::pending().await
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let session = SessionId::new("example");
+    /// # let call = || ToolCall::new("call_1", "watch", json!({}));
+    /// let manager = AsyncToolManager::builder().tools(tools![watch]).concurrency(1).queue_capacity(1).build()?;
+    /// manager.submit(&session, call())?; // Has the slot.
+    /// manager.submit(&session, call())?; // Waits.
+    /// let refused = manager.submit(&session, call()).unwrap_err();
+    /// assert_eq!(refused.kind(), ToolErrorKind::Overloaded);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.queue_capacity = tasks;
         self
     }
 
-    /// Treatment of a task for which there is no slot. Default: [`WhenFull::Queue`].
+    /// Treatment of a task when no slot is free. Default: [`WhenFull::Queue`].
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
         self
     }
 
-    /// Limit of tasks of one session that run at once. Default: as many as the manager runs.
+    /// Limit of tasks of one session that run at once. Default: no limit but the manager's.
     pub fn session_concurrency(mut self, tasks: usize) -> Self {
         self.session_concurrency = tasks;
         self
     }
 
-    /// Weight of a session, when several wait for slots; 0 counts as 1. Asked when a session comes, and again
-    /// after it has had no task for a while, while the queue stands still: it must be quick, and not call the manager. One that panics
-    /// counts as 1. Default: 1 for each.
+    /// Weight of a session when several sessions wait for slots; 0 counts as 1. Default: 1 for each.
+    ///
+    /// The manager calls `weigh` at the first task of a session, and again after the session has had no task for a
+    /// while. The queue is locked meanwhile, so `weigh` must be quick and must not call the manager. If it panics, the
+    /// weight is 1.
+    ///
+    /// ```
+    /// # use async_tool_runtime::AsyncToolManager;
+    /// // A paying customer gets four times the slots of a guest when both wait.
+    /// let manager = AsyncToolManager::builder()
+    ///     .session_weight(|session| if session.as_str().starts_with("paid-") { 4 } else { 1 })
+    ///     .build();
+    /// assert!(manager.is_ok());
+    /// ```
     pub fn session_weight(mut self, weigh: impl Fn(&SessionId) -> u32 + Send + Sync + 'static) -> Self {
         self.weigh = Some(Box::new(weigh));
         self
     }
 
-    /// Puts a layer around the calls of all tools, outside of everything else: it sees a call before a cache is asked and before it
-    /// waits for anything, and the result that the task will have. The first layer added is the outermost. What a task is given from outside
-    /// ([`resolve`](AsyncToolManager::resolve)) stands as it was given, whatever a layer makes of it.
+    /// Puts a layer around the calls of all tools, outside of all other layers. It sees a call before the caches and
+    /// the queue, and it sees the result that the task will have. The first layer added is the outermost. A result from
+    /// [`resolve`](AsyncToolManager::resolve) stands as given: no layer changes it.
     ///
-    /// Any [`tower_layer::Layer`] whose service takes a [`ToolRequest`] and gives a JSON value; tower's own (timeouts, limits, `map_request`, …)
-    /// are such layers. A service must be `Clone`, because each call is made on a clone: put a `Buffer` around one that isn't.
+    /// Takes any [`tower_layer::Layer`] whose service takes a [`ToolRequest`] and returns a JSON value, such as tower's
+    /// timeouts, limits and `map_request`. The service must be `Clone`, because each call runs on a clone; wrap a
+    /// service that isn't `Clone` in tower's `Buffer`.
     ///
-    /// An error of a layer is the task's error as it is where it is a [`ToolError`](crate::tool::ToolError). Anything else is
-    /// [`Internal`](crate::tool::ToolErrorKind::Internal): operators find it in the message and the source, and the model reads that something
-    /// failed, but not what, because what others' errors say (addresses, keys) is not theirs to tell.
+    /// A [`ToolError`](crate::tool::ToolError) from a layer becomes the task's error unchanged. Any other error becomes
+    /// [`Internal`](crate::tool::ToolErrorKind::Internal): operators find it in the message and the source. The model
+    /// reads only that something failed, because the texts of such errors can hold addresses and keys.
     ///
     /// ```
     /// use async_tool_runtime::{manager::{ToolRequest, ToolService}, AsyncToolManager, ToolError, ToolErrorKind};
     /// use std::task::{Context, Poll};
     ///
-    /// /// Lets no session call anything that is named in its list.
+    /// /// Refuses the calls of guests.
     /// #[derive(Clone)]
     /// struct Forbid<S>(S);
     ///
@@ -201,8 +309,54 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Puts a layer around each attempt, inside of everything but its timeout: it runs with a slot, and once for every retry. Otherwise like
-    /// [`layer`](Self::layer).
+    /// Puts a layer around each attempt, inside of everything but the timeout of the attempt. It runs with a slot, and
+    /// once for each attempt. Otherwise like [`layer`](Self::layer).
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolError, ToolErrorKind, async_tool, tools};
+    /// use async_tool_runtime::manager::{ToolRequest, ToolService};
+    /// use serde_json::{Value, json};
+    /// use std::{sync::{Arc, atomic::{AtomicU32, Ordering}}, task::{Context, Poll}};
+    /// use tower_service::Service;
+    ///
+    /// /// Counts attempts.
+    /// #[derive(Clone)]
+    /// struct Counted(ToolService, Arc<AtomicU32>);
+    ///
+    /// impl Service<ToolRequest> for Counted {
+    ///     type Response = Value;
+    ///     type Error = ToolError;
+    ///     type Future = <ToolService as Service<ToolRequest>>::Future;
+    ///
+    ///     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+    ///         self.0.poll_ready(cx)
+    ///     }
+    ///
+    ///     fn call(&mut self, request: ToolRequest) -> Self::Future {
+    ///         self.1.fetch_add(1, Ordering::Relaxed);
+    ///         self.0.call(request)
+    ///     }
+    /// }
+    ///
+    /// /// Reads a sensor that doesn't answer.
+    /// #[async_tool(effect = "read", retry(attempts = 3))]
+    /// async fn read_sensor() -> Result<f64, ToolError> {
+    ///     Err(ToolError::new(ToolErrorKind::Unavailable, "no answer"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let attempts = Arc::new(AtomicU32::new(0));
+    /// let counter = Arc::clone(&attempts);
+    /// let manager = AsyncToolManager::builder()
+    ///     .tools(tools![read_sensor])
+    ///     .inner_layer(tower_layer::layer_fn(move |inner| Counted(inner, Arc::clone(&counter))))
+    ///     .build()?;
+    /// manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "read_sensor", json!({})))?.outcome().await;
+    /// assert_eq!(attempts.load(Ordering::Relaxed), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn inner_layer<L>(mut self, layer: L) -> Self
     where
         L: tower_layer::Layer<ToolService> + Send + Sync + 'static,
@@ -214,43 +368,152 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Bytes of a result's JSON that the model is given, for tools that say nothing themselves. Default: all.
+    /// Limit in bytes of a result's JSON that the model gets, for tools without a limit of their own. Default: no
+    /// limit.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Reads the log.
+    /// # #[async_tool(effect = "read")]
+    /// # async fn read_log() -> String {
+    /// #     "started; ".repeat(1000)
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![read_log]).result_limit(1024).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "read_log", json!({})))?;
+    /// let result = task.outcome().await;
+    /// assert!(result.preview.is_some()); // For the model; the outcome holds the whole value.
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn result_limit(mut self, bytes: usize) -> Self {
         self.result_limit = Some(bytes);
         self
     }
 
-    /// Time that a task may take in all, from when it is accepted: waiting, every attempt, and the pauses between them. Tasks that bring a
-    /// [deadline](crate::task::TaskSpec::deadline) keep it, and tasks below others have theirs. Where a session is taken up again, the time of its tasks
-    /// begins anew. Default: without limit.
+    /// Time limit of a task from its acceptance to its end: waits, attempts, and the pauses between them. Default: no
+    /// limit.
+    ///
+    /// A task with a [deadline](crate::task::TaskSpec::deadline) of its own keeps it, and a child task has its parent's
+    /// deadline. When a session is resumed, the time of its open tasks starts anew.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolErrorKind, async_tool, tools};
+    /// # use serde_json::json;
+    /// # use std::time::Duration;
+    /// #
+    /// # /// Never ends.
+    /// # #[async_tool]
+    /// # async fn watch() {
+    /// #     std::future::pending().await
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![watch]).task_timeout(Duration::from_secs(60)).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "watch", json!({})))?;
+    /// let result = task.outcome().await; // A minute later.
+    /// assert_eq!(result.outcome.error().map(|error| error.kind()), Some(ToolErrorKind::Timeout));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn task_timeout(mut self, timeout: Duration) -> Self {
         self.task_timeout = Some(timeout);
         self
     }
 
-    /// Timeout of an attempt, for tools that say nothing themselves. Default: without limit.
+    /// Timeout of an attempt, for tools that set none. Default: no limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Grace of a tool that was told to stop, before it is dropped. At its timeout or deadline, a tool that has taken its
-    /// [token](crate::tool::ToolContext::cancellation) is told to stop and has this time too, also inside of policies and layers; what waits in a
-    /// layer, before the function or after it, ends at the deadline. One whose run is [shared](crate::policy::Dedupe::Share) leaves the run at its own
-    /// deadline. Default: 1 second.
+    /// Time between the signal to stop and the drop of a tool's future. Default: 1 second.
+    ///
+    /// At its timeout or deadline, a tool that has taken its [token](crate::tool::ToolContext::cancellation) is told to
+    /// stop and has this time too. That also holds inside of policies and layers. A call that waits in a layer, before
+    /// or after the function, ends at the deadline. A call that [shares](crate::policy::Dedupe::Share) a run leaves the
+    /// run at its own deadline.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, CancellationToken, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// # use std::time::Duration;
+    /// /// Reads pages until it is told to stop.
+    /// #[async_tool(effect = "read", timeout = "30s")]
+    /// async fn read_pages(#[inject] stop: CancellationToken) -> String {
+    ///     stop.cancelled().await;
+    ///     "the first 7 pages".to_owned()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![read_pages]).cancel_grace(Duration::from_secs(3)).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "read_pages", json!({})))?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("the first 7 pages")));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.cancel_grace = grace;
         self
     }
 
-    /// Ended tasks, with their results, that [`task`](AsyncToolManager::task) still finds. Default: 1,024.
+    /// Number of ended tasks, with their results, that [`task`](AsyncToolManager::task) still finds. Default: 1,024.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Does nothing.
+    /// # #[async_tool]
+    /// # async fn nothing() {}
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let session = SessionId::new("example");
+    /// let manager = AsyncToolManager::builder().tools(tools![nothing]).retained_tasks(1).build()?;
+    /// let first = manager.submit(&session, ToolCall::new("call_1", "nothing", json!({})))?;
+    /// first.outcome().await;
+    /// let second = manager.submit(&session, ToolCall::new("call_2", "nothing", json!({})))?;
+    /// second.outcome().await;
+    /// assert!(manager.task(first.id()).is_none());
+    /// assert!(manager.task(second.id()).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retained_tasks(mut self, tasks: usize) -> Self {
         self.retained = tasks;
         self
     }
 
-    /// Calls `callback` once with the result of every task, on the thread where the task ended. It must
-    /// not block. A callback that panics is logged, and harms no task.
+    /// Calls `callback` once with the result of every task, on the thread on which the task ended. The callback must
+    /// not block. A panic in it is logged and affects no task.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, TaskStatus, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Does nothing.
+    /// # #[async_tool]
+    /// # async fn nothing() {}
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (sender, ended) = std::sync::mpsc::channel();
+    /// let manager = AsyncToolManager::builder()
+    ///     .tools(tools![nothing])
+    ///     .on_complete(move |result| drop(sender.send(result.status())))
+    ///     .build()?;
+    /// manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "nothing", json!({})))?.outcome().await;
+    /// assert_eq!(ended.try_recv(), Ok(TaskStatus::Completed));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_complete(mut self, callback: impl Fn(&Arc<AsyncTaskResult>) + Send + Sync + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
         self
@@ -266,9 +529,8 @@ impl AsyncToolManagerBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`], naming the tool: two tools of one name, a name that providers refuse, or a tool that needs a state nobody
-    /// registered; options that contradict each other or that nothing
-    /// could run with; also if a concurrency is 0.
+    /// [`BuildError`], which names the tool: two tools have one name, providers refuse the name, or a state is missing.
+    /// Also if options contradict each other or let no call run, or if a concurrency is 0.
     pub fn build(self) -> Result<AsyncToolManager, BuildError> {
         if self.concurrency == 0 || self.session_concurrency == 0 {
             return Err(BuildError::NoSlots);
@@ -336,7 +598,25 @@ impl fmt::Debug for AsyncToolManagerBuilder {
     }
 }
 
-/// A manager can't be built.
+/// Error of [`AsyncToolManagerBuilder::build`]: a tool or a limit is invalid.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, async_tool, manager::BuildError, tools};
+///
+/// /// Adds two numbers.
+/// #[async_tool(effect = "read")]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// let error = AsyncToolManager::builder().tools(tools![add, add]).build().unwrap_err();
+/// match error {
+///     BuildError::Registry(error) => assert!(error.to_string().contains("add")),
+///     other => panic!("{other}"),
+/// }
+/// let error = AsyncToolManager::builder().concurrency(0).build().unwrap_err();
+/// assert_eq!(error, BuildError::NoSlots);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

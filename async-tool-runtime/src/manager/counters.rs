@@ -1,10 +1,10 @@
-//! Counters of a manager, and the same through the `metrics` facade.
+//! Counters of a manager, also reported through the `metrics` facade.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::task::{AsyncTaskResult, TaskOutcome};
 
-/// Counted event on the way of a call.
+/// Counted event of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
     CacheHit,
@@ -60,7 +60,7 @@ fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The counts through the `metrics` facade, for a recorder that is installed.
+/// Reports to the installed recorder of the `metrics` facade.
 #[cfg(feature = "metrics")]
 mod metrics {
     use metrics::{counter, histogram};

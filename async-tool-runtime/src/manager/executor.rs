@@ -16,11 +16,33 @@ use crate::{
     tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind, ToolRegistry, shorten},
 };
 
-/// Carries out tasks: finds the tool by name, binds the arguments, runs the function with the policies that belong to it (breaker,
-/// retries, timeout), and turns whatever happens into an outcome.
+/// Runner of tasks on this machine. It finds the tool by name, binds the arguments, runs the function under its
+/// breaker, retries and timeout, and returns the outcome.
 ///
-/// The manager uses one for tasks in its own process; a worker of a [`Backend`](crate::backend::Backend) gets the same one from
-/// [`AsyncToolManager::executor`](crate::manager::AsyncToolManager::executor). Cheap to clone.
+/// The manager uses an executor for tasks in its own process. A worker of a [`Backend`](crate::backend::Backend) gets
+/// the same executor from [`AsyncToolManager::executor`](crate::manager::AsyncToolManager::executor). Cheap to clone.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, CancellationToken, SessionId, TaskOutcome, ToolCall, async_tool, tools};
+/// use async_tool_runtime::task::TaskSpec;
+/// use serde_json::json;
+///
+/// /// Adds two numbers.
+/// #[async_tool(effect = "read")]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // On a worker; the engine has handed it the task as data.
+/// let task = TaskSpec::new(SessionId::new("example"), ToolCall::new("call_1", "add", json!({"a": 2, "b": 3})));
+/// let executor = AsyncToolManager::builder().tools(tools![add]).build()?.executor().clone();
+/// let outcome = executor.execute(&task, CancellationToken::new()).await;
+/// assert_eq!(outcome, TaskOutcome::Completed(json!(5)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Executor(Arc<Parts>);
 
@@ -42,13 +64,31 @@ impl Executor {
         }))
     }
 
-    /// The tools it can run.
+    /// Registry of the tools that it can run.
     #[must_use]
     pub fn registry(&self) -> &ToolRegistry {
         &self.0.registry
     }
 
     /// Checks a call: the tool exists, and the arguments fit.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, ToolErrorKind, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Adds two numbers.
+    /// # #[async_tool(effect = "read")]
+    /// # fn add(a: i64, b: i64) -> i64 {
+    /// #     a + b
+    /// # }
+    /// #
+    /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+    /// let executor = manager.executor();
+    /// assert!(executor.bind("add", &json!({"a": 2, "b": 3}).into()).is_ok());
+    /// let error = executor.bind("add", &json!({"a": 2}).into()).err().expect("`b` is missing");
+    /// assert_eq!(error.kind(), ToolErrorKind::InvalidArguments);
+    /// # Ok::<(), async_tool_runtime::manager::BuildError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -57,15 +97,15 @@ impl Executor {
         self.layers(name)?.attempt.bind(arguments)
     }
 
-    /// Binds a task's arguments and runs it to its end. Firing `cancellation` stops it: the tool has the manager's cancel grace to
-    /// end by itself, and is then dropped.
+    /// Binds a task's arguments and runs the task to its end. If `cancellation` fires, the tool has the manager's
+    /// cancel grace to end by itself, and is then dropped.
     ///
-    /// A tool that runs like this, on a worker, can't submit tasks, ask people, or be completed from outside.
+    /// A tool that runs on a worker can't submit tasks, ask for input, or be completed from outside.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the tool's future. A blocking function goes on to its end on its own thread, and its value is
-    /// lost.
+    /// Dropping the future drops the tool's future. A blocking function runs to its end on its own thread, and its
+    /// value is lost.
     pub async fn execute(&self, task: &TaskSpec, cancellation: CancellationToken) -> TaskOutcome {
         let bound = self.layers(&task.call.name).and_then(|layers| {
             let call = layers.attempt.bind(&task.call.arguments)?;
@@ -102,7 +142,7 @@ impl Executor {
         tokio::select! {
             biased;
             result = inner.run(request) => result,
-            // A layer of the host's may wait without end.
+            // A layer of the host's may wait forever.
             () = too_late(cell, deadline, self.0.cancel_grace) => Err(past_deadline()),
         }
     }
@@ -137,7 +177,7 @@ pub(crate) fn outcome_of(result: Result<Value, ToolError>, cell: &TaskCell) -> T
     match result {
         Ok(value) => TaskOutcome::Completed(value),
         Err(error) => match error.kind() {
-            // What a tool says of itself is no cancellation of its task.
+            // An error of kind `Cancelled` from the tool alone doesn't cancel the task.
             ToolErrorKind::Cancelled if cell.is_cancelled() => TaskOutcome::Cancelled(error.model_message().to_owned()),
             ToolErrorKind::Unknown => TaskOutcome::Unknown(error.model_message().to_owned()),
             _ => TaskOutcome::Failed(error),

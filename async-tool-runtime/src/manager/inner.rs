@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(super) conflicts: Conflicts,
     /// Runtime of the first caller; used for work without a caller.
     pub(super) runtime: OnceLock<Handle>,
-    /// Channels of sessions, registered before their first tasks.
+    /// Channel of each session, registered before its first task.
     pub(super) routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
     pub(super) events: broadcast::Sender<TaskEvent>,
     /// Notified whenever the last open task has been settled.

@@ -1,17 +1,44 @@
-//! Runs tasks: admission, execution, events.
+//! Running of tools: admission, execution and events of tasks.
+//!
+//! An [`AsyncToolManager`] accepts calls as tasks, runs them in the background within its limits, and settles each one
+//! once.
+//!
+//! ```
+//! use async_tool_runtime::{AsyncToolManager, SessionId, TaskStatus, ToolCall, async_tool, tools};
+//! use serde_json::json;
+//!
+//! /// Counts the words of a text.
+//! #[async_tool(effect = "read")]
+//! async fn count_words(text: String) -> usize {
+//!     text.split_whitespace().count()
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = AsyncToolManager::builder().tools(tools![count_words]).concurrency(16).build()?;
+//! let call = ToolCall::new("call_1", "count_words", json!({"text": "to be or not to be"}));
+//! let task = manager.submit(&SessionId::new("example"), call)?; // Returns at once.
+//! assert!(!task.status().is_terminal());
+//!
+//! let result = task.outcome().await;
+//! assert_eq!(result.status(), TaskStatus::Completed);
+//! assert_eq!(result.outcome.value(), Some(&json!(6)));
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Invariants
 //!
 //! 1. `submit` never waits for a tool, and never fails after the task was accepted.
-//! 2. Whatever happens to an accepted task (value, error, panic, timeout, cancellation, abort, a runtime that is shut
-//!    down), it is settled once, its slot is freed, and its session hears of it. The guard in `run.rs` does this in
-//!    `Drop`, because that is the one thing that happens in every case.
-//! 3. The registry never changes after `build()`; all that can be wrong with it is said there.
-//! 4. No lock is held across an await or while user code runs. User code is: tools, binders, callbacks and layers. The one exception
-//!    is `session_weight`, which is asked under the lock of the queue, and caught where it panics.
+//! 2. Every accepted task is settled once, its slot is freed, and its session is told. That holds after a value, an
+//!    error, a panic, a timeout, a cancellation, an abort, and the shutdown of its runtime. The guard in `run.rs` does
+//!    it in `Drop`, because only `Drop` runs in every case.
+//! 3. The registry never changes after `build()`, so `build()` reports every error in it.
+//! 4. No lock is held across an await or while user code runs. User code is: tools, binders, callbacks and layers. The
+//!    one exception is `session_weight`, which runs under the lock of the queue; a panic in it is caught.
 //!
-//! Absent on purpose: anything about conversations. The manager knows a session only as a return address; what a model
-//! is told, and when, is decided in `agent/`.
+//! Absent on purpose: anything about conversations. The manager knows a session only as a return address. `agent/`
+//! decides what a model is told, and when.
 
 mod admission;
 mod ancestors;

@@ -12,20 +12,20 @@ use crate::{
 
 /// Message to a session about one of its tasks.
 #[derive(Debug)]
-// Boxed where large: a channel has room for dozens of these from the beginning, in every session.
+// Boxed where large: every session has a channel, which reserves room for dozens of these from the start.
 pub(crate) enum TaskNews {
     /// A task got a slot.
     Started(TaskId),
-    /// A tool said how far it has come.
+    /// A tool reported progress.
     Progressed(TaskId, Box<ProgressReport>),
-    /// A task, or one below it, asks for something, or does no more. The task at the top comes first.
+    /// A task or one of its descendants began or stopped to wait for an answer. The id is that of the topmost ancestor.
     Asked(TaskId, Box<TaskSnapshot>),
-    /// The function of a task has left it to be completed from outside.
+    /// The function of a task left the task to be completed from outside.
     Deferred(TaskId),
     /// A task of an earlier process was never started.
     NotStarted(TaskId),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
-    /// Asks for a reply once all news before this is written down.
+    /// Request for a reply once the session has written all earlier news down.
     Barrier(oneshot::Sender<()>),
 }

@@ -1,4 +1,4 @@
-//! Answers, consent and results from outside.
+//! Answers, approvals and results from outside.
 
 use std::{fmt, sync::Arc};
 
@@ -13,13 +13,35 @@ use crate::{
 };
 
 impl AsyncToolManager {
-    /// Completes a task from outside: one whose function has [deferred](crate::tool::ToolContext::defer) it, or will. The value must fit the
-    /// tool's output schema, if it has one. A task that waits for a slot is completed without having run; one that runs is
-    /// completed and its function dropped.
+    /// Completes a task from outside, usually one whose function has [deferred](crate::tool::ToolContext::defer) it or
+    /// will. The value must fit the tool's output schema, if the tool has one. A task that waits for a slot is
+    /// completed without running. A running task is completed, and its function is dropped.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolContext, async_tool, tools};
+    /// use serde_json::json;
+    ///
+    /// /// Orders a parcel.
+    /// #[async_tool]
+    /// async fn order(item: String, #[inject] cx: ToolContext) -> String {
+    ///     println!("order {item}; the shop calls back with {}", cx.task());
+    ///     cx.defer().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![order]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "order", json!({"item": "tea"})))?;
+    /// // In the handler of the shop's callback:
+    /// manager.resolve(task.id(), "parcel 17")?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("parcel 17")));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ResolveError`]: the task isn't known, has ended, or the value doesn't fit; nothing has changed then.
+    /// [`ResolveError`]: the task isn't known, has ended, or the value doesn't fit. Nothing has changed then.
     pub fn resolve(&self, task: TaskId, output: impl Serialize) -> Result<(), ResolveError> {
         let cell = self.open_cell(task)?;
         let output = serde_json::to_value(output).map_err(|error| ResolveError::Invalid(error.to_string()))?;
@@ -30,7 +52,28 @@ impl AsyncToolManager {
         self.end_from_outside(&cell, Ok(output))
     }
 
-    /// Fails a task from outside; as [`resolve`](Self::resolve), with an error.
+    /// Fails a task from outside; otherwise like [`resolve`](Self::resolve).
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolContext, ToolError, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Orders a parcel.
+    /// # #[async_tool]
+    /// # async fn order(#[inject] cx: ToolContext) -> String {
+    /// #     cx.defer().await
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![order]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "order", json!({})))?;
+    /// manager.resolve_error(task.id(), ToolError::failed("the shop has no tea"))?;
+    /// let result = task.outcome().await;
+    /// assert_eq!(result.outcome.error().map(|error| error.message()), Some("the shop has no tea"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -40,13 +83,40 @@ impl AsyncToolManager {
         self.end_from_outside(&cell, Err(error))
     }
 
-    /// Answers the question of a task in [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired). The answer must fit the
-    /// schema of the question.
+    /// Answers the question of a task in [`TaskStatus::InputRequired`](crate::task::TaskStatus::InputRequired). The
+    /// answer must fit the schema of the question.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, TaskEvent, ToolCall, ToolContext, ToolError, async_tool, tools};
+    /// use serde_json::json;
+    ///
+    /// /// Books a table.
+    /// #[async_tool]
+    /// async fn book(#[inject] cx: ToolContext) -> Result<String, ToolError> {
+    ///     let room: String = cx.request("Which room?").await?;
+    ///     Ok(format!("a table in {room}"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![book]).build()?;
+    /// let mut events = manager.events();
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "book", json!({})))?;
+    /// while let Some(event) = events.next().await {
+    ///     if let TaskEvent::InputRequired(snapshot) = event {
+    ///         manager.answer(snapshot.task, "the garden")?;
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("a table in the garden")));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ResolveError`]: the task isn't known, has ended, asks for no input, or the answer doesn't fit; or the function that asked has gone
-    /// with its process. The question stays open then.
+    /// [`ResolveError`]: the task isn't known, has ended, asks for no input, or the answer doesn't fit. Also if the
+    /// function that asked is gone with its process. The question stays open then.
     pub fn answer(&self, task: TaskId, answer: impl Serialize) -> Result<(), ResolveError> {
         let answer = serde_json::to_value(answer).map_err(|error| ResolveError::Invalid(error.to_string()))?;
         self.reply(task, |request| match request {
@@ -58,11 +128,37 @@ impl AsyncToolManager {
         })
     }
 
-    /// Lets a call run that needs consent.
+    /// Approves a call that waits for approval, so that it runs.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, TaskEvent, ToolCall, async_tool, tools};
+    /// use serde_json::json;
+    ///
+    /// /// Deletes a file.
+    /// #[async_tool(approval = "always")]
+    /// async fn delete(path: String) -> String {
+    ///     format!("deleted {path}")
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![delete]).build()?;
+    /// let mut events = manager.events();
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "delete", json!({"path": "a.txt"})))?;
+    /// while let Some(event) = events.next().await {
+    ///     if let TaskEvent::InputRequired(snapshot) = event {
+    ///         manager.approve(snapshot.task)?;
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("deleted a.txt")));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ResolveError`]: the task isn't known, has ended, or doesn't ask for consent.
+    /// [`ResolveError`]: the task isn't known, has ended, or doesn't ask for approval.
     pub fn approve(&self, task: TaskId) -> Result<(), ResolveError> {
         self.reply(task, |request| match request {
             InputRequest::Approval { .. } => Ok(Ok(Value::Null)),
@@ -70,8 +166,35 @@ impl AsyncToolManager {
         })
     }
 
-    /// Refuses consent, or an answer. A call that needs consent fails with [`ToolErrorKind::Refused`] and this reason, which the
-    /// model reads; a tool that asked gets the same as an error.
+    /// Refuses an approval or an answer. A call that needs approval fails with [`ToolErrorKind::Refused`] and this
+    /// reason, which the model reads. A tool that asked for input gets the same error.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, TaskEvent, ToolCall, ToolErrorKind, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Deletes a file.
+    /// # #[async_tool(approval = "always")]
+    /// # async fn delete(path: String) {
+    /// #     let _ = path;
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![delete]).build()?;
+    /// # let mut events = manager.events();
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "delete", json!({"path": "a.txt"})))?;
+    /// while let Some(event) = events.next().await {
+    ///     if let TaskEvent::InputRequired(snapshot) = event {
+    ///         manager.refuse(snapshot.task, "the file is in use")?;
+    ///         break;
+    ///     }
+    /// }
+    /// let result = task.outcome().await;
+    /// assert_eq!(result.outcome.error().map(|error| error.kind()), Some(ToolErrorKind::Refused));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -103,7 +226,8 @@ impl AsyncToolManager {
 
     fn end_from_outside(&self, cell: &Arc<TaskCell>, end: Result<Value, ToolError>) -> Result<(), ResolveError> {
         let runs = cell.working();
-        // After that: of a run that is over, nobody ends what is left, and whoever was told that theirs counts is right.
+        // A result from outside already ended this call's shared run. That result counts, because its caller was told
+        // so.
         if cell
             .shared_run()
             .is_some_and(|shared_run| !Arc::ptr_eq(&shared_run, &runs) && shared_run.resolved().is_some())
@@ -111,7 +235,7 @@ impl AsyncToolManager {
             return Err(ResolveError::AlreadySettled(cell.status()));
         }
         let has_begun = runs.started().is_some();
-        // Of calls that share a run that has not begun, only this one ends.
+        // Calls wait for a shared run that has not begun: only this call ends.
         let is_first = if has_begun {
             runs.resolve(end)
         } else {
@@ -124,7 +248,8 @@ impl AsyncToolManager {
             run::end_early(&self.inner, cell);
             return Ok(());
         }
-        // The function may still be at it, also one that has deferred its task. It is dropped, like one that is told to stop.
+        // The function may still run, even if it has deferred its task. It is dropped, like a function that is told to
+        // stop.
         runs.defer();
         runs.cancellation().cancel();
         Ok(())
@@ -139,22 +264,49 @@ impl AsyncToolManager {
     }
 }
 
-/// An answer or a result from outside did not reach its task.
+/// Error of an answer or a result from outside that did not reach its task.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, SessionId, TaskId, TaskStatus, ToolCall, async_tool, tools};
+/// use async_tool_runtime::manager::ResolveError;
+/// use serde_json::json;
+///
+/// /// Adds two numbers.
+/// #[async_tool(effect = "read")]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
+/// let task = manager.submit(&SessionId::new("example"), call)?;
+/// match manager.resolve(task.id(), "five") {
+///     Err(ResolveError::Invalid(problem)) => println!("{problem}"), // The output schema says `integer`.
+///     other => panic!("{other:?}"),
+/// }
+/// task.outcome().await;
+/// assert_eq!(manager.resolve(task.id(), 5), Err(ResolveError::AlreadySettled(TaskStatus::Completed)));
+/// assert_eq!(manager.approve(TaskId::new()), Err(ResolveError::UnknownTask));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResolveError {
     /// The manager knows no such task.
     UnknownTask,
-    /// The task has already been settled, with this status; or, where that is none of an end, the end that it was given from outside is on
-    /// its way.
+    /// The task has ended with this status. If the status is not terminal, a result from outside was accepted before
+    /// and is about to be published.
     AlreadySettled(TaskStatus),
-    /// The task doesn't ask for that.
+    /// The task doesn't wait for such an answer.
     NotAsked,
-    /// The function that asked has gone with its process, and must not run twice.
+    /// The function that asked is gone with its process, and must not run twice.
     Gone,
-    /// The session of the task has stopped before the result was written down.
+    /// The session of the task stopped before it wrote the result down.
     NotWritten,
-    /// The value doesn't fit: where, what was expected, what came.
+    /// The value doesn't fit: the text names the JSON path, the expectation, and the actual value.
     Invalid(String),
 }
 

@@ -1,8 +1,8 @@
-//! Code that was told to stop and goes on.
+//! Count of functions that were told to stop and still run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Code that was told to stop and goes on, counted until it returns.
+/// Count of functions that were told to stop and still run; each is counted until it returns.
 #[derive(Debug, Default)]
 pub(crate) struct Quarantine(AtomicUsize);
 

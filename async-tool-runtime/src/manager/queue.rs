@@ -1,22 +1,23 @@
-//! Slots, and the tasks that wait for one.
+//! Slots, and the queue of the tasks that wait for one.
 //!
-//! Sans-IO: it has no clock and no lock of its own, and doesn't know what waits in it. Time comes in with the calls, in
+//! Sans-IO: it has no clock and no lock of its own, and is generic over the waiting items. Callers pass the time, in
 //! milliseconds.
 //!
 //! # Order
 //!
-//! 1. The highest class that has a task which can start: resumed tasks first, and then by priority.
-//! 2. In it, the session that holds the fewest slots for its weight. So sessions get equal shares, however long their tasks take.
-//! 3. Between equals, the session whose tasks have held slots for the least time, for its weight: where there are fewer slots
-//!    than sessions, time is what is shared. A session that comes new, or comes back, starts with the time of the last one served,
-//!    so that no session saves up for a rush.
-//! 4. In a session, tasks below others, and then the task that came first. That another task waits for it is no reason to take the slots of
-//!    other sessions: one task may wait for a thousand.
+//! 1. The highest class with a task that can start: resumed tasks first, then by priority.
+//! 2. In that class, the session that holds the fewest slots for its weight. So sessions get equal shares, however long
+//!    their tasks take.
+//! 3. Between equals, the session whose tasks have held slots for the least time, for its weight. With fewer slots than
+//!    sessions, time is the thing to share. A session that is new or returns starts with the time of the session served
+//!    last, so that no session saves up time.
+//! 4. In a session, child tasks, then the oldest task. A child gets no precedence over other sessions, even though its
+//!    parent waits for it: one task may wait for a thousand children.
 //!
-//! A tool with a limit of its own has a lane: when that is full, its tasks stay, and tasks behind them pass.
+//! A tool with a limit of its own has a lane. While the lane is full, its tasks stay, and tasks behind them pass.
 //!
-//! With slots [beyond the limit](Queue::beyond_the_limit), a session that waits and has none of that kind gets one at once: it takes
-//! nothing from the others.
+//! With slots [beyond the limit](Queue::beyond_the_limit), a waiting session that has no such slot gets one at once. It
+//! takes nothing from the other sessions.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -28,10 +29,10 @@ use crate::{clock::Timestamp, policy::Priority, session::SessionId};
 /// Class of a waiting task; higher ones are served first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// A task that gave its slot away for a while and goes on: what has begun is finished first.
+    /// A task that gave its slot away for a wait and goes on: started work is finished first.
     Resumed,
-    /// A task below another, which mostly waits for it, with the highest priority of its own and of all above: in its session it comes before
-    /// those that are new.
+    /// A child task, whose parent mostly waits for it. Its priority is the highest of its own and its ancestors'. In
+    /// its session it precedes new tasks.
     Child(Priority),
     /// Any other task.
     New(Priority),
@@ -51,9 +52,9 @@ impl Class {
         }
     }
 
-    /// The place of what came as number `number` among those of its class and session.
+    /// Sort key of the task with this number, among the tasks of its class and session.
     const fn order_key(self, number: u64) -> u64 {
-        /// Behind all children that there can be.
+        /// Sorts new tasks behind all possible children.
         const NEW: u64 = 1 << 63;
         match self {
             Self::Resumed | Self::Child(_) => number,
@@ -62,10 +63,10 @@ impl Class {
     }
 }
 
-/// A lane of [`Queue::new`].
+/// Number of a lane of [`Queue::new`].
 pub(super) type LaneNo = usize;
 
-/// A slot that is taken, to be given back with [`Queue::release`].
+/// A taken slot, to be returned with [`Queue::release`].
 #[derive(Debug)]
 #[must_use = "a slot that isn't given back is lost"]
 pub(crate) struct Slot {
@@ -84,7 +85,7 @@ pub(crate) struct Ticket {
     number: u64,
 }
 
-/// Slots, and what waits for one.
+/// Slots, and the items that wait for one.
 pub(super) struct Queue<T> {
     slots: usize,
     running: usize,
@@ -97,30 +98,30 @@ pub(super) struct Queue<T> {
     lanes: Vec<Lane>,
     shares: Vec<Share<T>>,
     by_session: HashMap<SessionId, usize>,
-    /// Shares that nobody has.
+    /// Free list of unused shares.
     free: Vec<usize>,
     active: usize,
-    /// The time that the session served last had used.
+    /// Used time of the session that was served last.
     floor: u64,
     next_number: u64,
     dispatching: bool,
     /// True if each session may have one slot beyond the general limit.
     goes_beyond: bool,
-    /// The sessions that wait and have no slot beyond the general limit, where they may have one.
+    /// Sessions that wait and may still get a slot beyond the general limit.
     standing: BTreeSet<usize>,
 }
 
-/// The weight of a session.
+/// Callback that returns the weight of a session.
 pub(super) type Weigh = Box<dyn Fn(&SessionId) -> u32 + Send + Sync>;
 
 struct Lane {
     limit: usize,
     running: usize,
-    /// The sessions of which something waits here and may start, for each class.
+    /// For each class, the sessions with a task that waits here and may start.
     ranks: [BTreeSet<Rank>; Class::COUNT],
 }
 
-/// The order of sessions: the least first.
+/// Rank of a session; the least is served first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     load: u64,
@@ -136,25 +137,25 @@ struct Share<T> {
     has_inline: bool,
     /// Milliseconds of slots, divided by the weight.
     used: u64,
-    /// Only those that have had something in them.
+    /// Only buckets that have ever held an item.
     buckets: Vec<Bucket<T>>,
 }
 
 struct Bucket<T> {
     lane: LaneNo,
     class: usize,
-    /// By [place](Class::order_key), so that what is cancelled is taken out at once, wherever it stands.
+    /// By [sort key](Class::order_key), so that a cancelled task is removed directly, at any position.
     waiting: BTreeMap<u64, T>,
 }
 
-/// Weights divide numbers of this order, so that a weight of a million still makes a difference.
+/// Scale of the ranks: large enough that a weight of a million still makes a difference.
 const SCALE: u64 = 1 << 20;
 
-/// Idle sessions that are remembered, beyond as many as are active.
+/// Idle sessions that are remembered, in addition to as many as are active.
 const REMEMBERED: usize = 1024;
 
 impl<T> Queue<T> {
-    /// `lanes` are the limits of the tools that have one; their numbers begin with 1.
+    /// `lanes` holds the limits of the tools that have one; lane numbers begin with 1.
     pub(super) fn new(
         slots: usize,
         capacity: usize,
@@ -218,14 +219,15 @@ impl<T> Queue<T> {
         self.positions < self.capacity
     }
 
-    /// Takes a place among those that have had no slot yet; false if there is none.
+    /// Takes a queue position; false if none is free.
     pub(super) fn take_position(&mut self) -> bool {
         let is_free = self.has_position();
         self.positions += usize::from(is_free);
         is_free
     }
 
-    /// Takes a place for one who was let in before, whether there is one or not: newcomers wait until there is.
+    /// Takes a queue position for a task that was admitted before, even beyond the limit; new tasks are refused until
+    /// there is room.
     pub(super) fn take_position_regardless(&mut self) {
         self.positions += 1;
     }
@@ -244,8 +246,8 @@ impl<T> Queue<T> {
         (self.shares[share].running < self.session_limit).then(|| self.start(share, lane, now))
     }
 
-    /// A slot beyond the general limit, if there are such and the session has none: it is the session that has to wait for its task
-    /// then.
+    /// Takes a slot beyond the general limit, if the queue has such slots and the session holds none. So each session
+    /// waits only for its own task.
     pub(super) fn try_start_inline(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Option<Slot> {
         if !self.goes_beyond {
             return None;
@@ -260,7 +262,7 @@ impl<T> Queue<T> {
         Some(self.start_inline(share, lane, now))
     }
 
-    /// A slot beyond all limits, for what goes on whether there is one or not.
+    /// Takes a slot beyond all limits, for a task that goes on in any case.
     pub(super) fn start_regardless(&mut self, session: &SessionId, lane: LaneNo, now: Timestamp) -> Slot {
         let share = self.share_of(session);
         self.start(share, lane, now)
@@ -286,7 +288,7 @@ impl<T> Queue<T> {
         ticket
     }
 
-    /// Takes out what waits there; `None` if it has been served.
+    /// Removes a waiting item; `None` if it has been served.
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<T> {
         let removed = self.take(ticket)?;
         self.waiting -= 1;
@@ -298,13 +300,14 @@ impl<T> Queue<T> {
         self.waiting > 0
     }
 
-    /// Begins to hand out slots; false if another thread does, or no task waits. Starting a task on a runtime that is shut down drops it on
-    /// the spot, which frees its slot again: without the mark that would recurse once for every waiting task.
+    /// Begins to give out slots; false if another thread does so already, or no task waits. A task that is spawned on a
+    /// stopped runtime is dropped on the spot, which frees its slot again. Without this mark, that would recurse once
+    /// for every waiting task.
     pub(super) fn begin_dispatch(&mut self) -> bool {
         self.waiting > 0 && !std::mem::replace(&mut self.dispatching, true)
     }
 
-    /// The next task that gets a slot; `None` ends the handing out.
+    /// Takes the next task that gets a slot; `None` ends the dispatch.
     pub(super) fn dispatch(&mut self, now: Timestamp) -> Option<(T, Slot)> {
         if let Some(ticket) = self.best() {
             let what = self.remove(ticket)?;
@@ -323,7 +326,7 @@ impl<T> Queue<T> {
     pub(super) fn release(&mut self, slot: Slot, now: Timestamp) {
         self.running -= 1;
         self.lanes[slot.lane].running -= 1;
-        // At least one, so that sessions with tasks of no length take turns.
+        // At least 1, so that sessions with very short tasks take turns.
         let held = u64::try_from(now.since(slot.since).as_millis())
             .unwrap_or(u64::MAX)
             .max(1);
@@ -334,7 +337,7 @@ impl<T> Queue<T> {
         });
     }
 
-    /// The waiting task that is next.
+    /// Finds the waiting task that is served next.
     fn best(&self) -> Option<Ticket> {
         if self.waiting == 0 || self.running >= self.slots {
             return None;
@@ -347,7 +350,7 @@ impl<T> Queue<T> {
             };
             let (rank, _) = ranks().min()?;
             let share = rank.share;
-            // Something of the same session may wait in other lanes.
+            // Tasks of the same session may wait in other lanes.
             let lanes = ranks().filter(|(other, _)| *other == rank);
             let firsts = lanes.filter_map(|(_, lane)| Some((self.shares[share].first(lane, class)?, lane)));
             let (number, lane) = firsts.min()?;
@@ -360,7 +363,7 @@ impl<T> Queue<T> {
         })
     }
 
-    /// The first one of a session that can start beyond the general limit.
+    /// Finds the first task of a session that can start beyond the general limit.
     fn standing(&self) -> Option<Ticket> {
         self.standing.iter().find_map(|&share| {
             let open = self.shares[share].buckets.iter().filter_map(|bucket| {
@@ -405,7 +408,7 @@ impl<T> Queue<T> {
         taken
     }
 
-    /// Changes a share, and puts it where it then belongs in the order.
+    /// Changes a share and updates its rank.
     fn update(&mut self, index: usize, change: impl FnOnce(&mut Share<T>)) {
         let share = &mut self.shares[index];
         if share.waiting > 0 && share.running < self.session_limit {
@@ -469,7 +472,8 @@ impl<T> Queue<T> {
         index
     }
 
-    /// Forgets the sessions of which nothing runs or waits; after as many new ones as it looks at here.
+    /// Forgets idle sessions. The next call comes after at least as many new sessions as this one visits, so the cost
+    /// per session is constant.
     fn forget_idle(&mut self) {
         let Self {
             by_session,
@@ -511,7 +515,7 @@ impl<T> Share<T> {
         }
     }
 
-    /// The first one that waits there.
+    /// Sort key of the first waiting task of a bucket.
     fn first(&self, lane: LaneNo, class: usize) -> Option<u64> {
         let mut buckets = self.buckets.iter();
         let bucket = buckets.find(|bucket| (bucket.lane, bucket.class) == (lane, class))?;

@@ -1,4 +1,4 @@
-//! Tasks of a process that has ended, which are not submitted again.
+//! Tasks of an earlier process that can't simply be submitted again.
 
 use std::{
     pin::pin,
@@ -22,7 +22,8 @@ use crate::{
 };
 
 impl AsyncToolManager {
-    /// Waits for the completion of a task whose function has gone with its process. It holds no slot, and shows what it asks, if it asks.
+    /// Takes in a task whose function is gone with its process, and waits for its completion from outside. It holds no
+    /// slot, and shows its open question, if it had one.
     pub(crate) fn await_completion(
         &self,
         spec: TaskSpec,
@@ -38,8 +39,10 @@ impl AsyncToolManager {
         Ok(TaskHandle::new(cell))
     }
 
-    /// Has the tool of a task find out what became of it. The session is told that it ended, or that it was never started. Gives the end
-    /// of one that has ended in this process, which nobody tells again.
+    /// Asks the tool of a task for the fate of its earlier run. The session is told that the task ended, or that it was
+    /// never started.
+    ///
+    /// Returns the result of a task that has ended in this process, because the session is not told a second time.
     pub(crate) fn reconcile(
         &self,
         spec: TaskSpec,
@@ -52,28 +55,31 @@ impl AsyncToolManager {
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
         match layers.options.reconcile.clone() {
             Some(reconciler) => drop(runtime.spawn(reconcile(guard, layers, reconciler))),
-            None => guard.end(TaskOutcome::Unknown("nobody can find out what became of it".to_owned())),
+            None => guard.end(TaskOutcome::Unknown("its outcome can't be found out".to_owned())),
         }
         Ok(None)
     }
 
-    /// Like [`resolve`](Self::resolve), and returns when the session of the task has written the result down: from then on it outlives
-    /// the process. What is told to whoever brought the result, such as a webhook, should be told after this. Of a task that no session waits
-    /// for, because the host submitted it or its session has let go of it, nothing is written, and this is the same as `resolve`.
+    /// Like [`resolve`](Self::resolve), but returns only when the session of the task has written the result down. From
+    /// then on the result survives the process, so answer a webhook after this.
+    ///
+    /// Nothing is written for a task without a waiting session, because the host submitted it or its session has
+    /// dropped it. This is then the same as `resolve`.
     ///
     /// # Errors
     ///
-    /// As for [`resolve`](Self::resolve), and [`ResolveError::NotWritten`] if the session stopped before: its journal may not hold the
-    /// result.
+    /// As for [`resolve`](Self::resolve). [`ResolveError::NotWritten`] if the session stopped before: its journal may
+    /// lack the result.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the task may have been completed all the same.
+    /// If the future is dropped, the task may already have been completed.
     pub async fn resolve_durably(&self, task: TaskId, output: impl serde::Serialize) -> Result<(), ResolveError> {
         let handle = self.task(task).ok_or(ResolveError::UnknownTask)?;
         self.resolve(task, output)?;
         let result = handle.outcome().await;
-        // Whoever settles the task tells the session after us, perhaps. It hears of an end twice, and takes it once.
+        // The thread that settles the task may tell the session only after this one. The session gets the result twice
+        // and ignores the second.
         if handle.cell().spec.is_of_session() {
             self.inner
                 .tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
@@ -85,14 +91,15 @@ impl AsyncToolManager {
     }
 }
 
-/// Means of a task that was taken in.
+/// Layers and runtime of a task that was taken in.
 struct Taken {
     layers: Arc<ToolLayers>,
     runtime: Handle,
 }
 
 impl Inner {
-    /// Enters a task of an earlier process among the open ones; `None` beside the one that has its id already.
+    /// Adds a task of an earlier process to the open tasks. Returns `None` with the known task if the id is known
+    /// already.
     fn take_in(
         self: &Arc<Self>,
         mut spec: TaskSpec,
@@ -151,7 +158,7 @@ async fn wait(guard: RunGuard, request: Option<InputRequest>) {
         inner.asked(cell);
     }
     let (question, answered) = question.unzip();
-    // What was asked is answered by completing the task; but to refuse it still means something.
+    // The question can only be answered by completing the task, but it can still be refused.
     let refused = async {
         match answered {
             Some(answered) => match answered.await {
@@ -198,7 +205,7 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
     } else {
         Err(ToolError::new(ToolErrorKind::Cancelled, "it was told to stop"))
     };
-    // What was called is not the tool's function.
+    // The attempts of the reconciler are not attempts of the tool's function.
     cell.set_attempts(1);
     let unknown = |why: &str| TaskOutcome::Unknown(format!("the process that ran it has ended, and {why}"));
     let outcome = match (ended, found.get()) {
@@ -209,7 +216,7 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
         },
         (Ok(_), Some(Reconciled::Failed(error))) => TaskOutcome::Failed(error.clone()),
         (Ok(_), Some(Reconciled::Unknown(why))) => TaskOutcome::Unknown(why.clone()),
-        (Ok(_), None) => unknown("nobody has found out what became of it"),
+        (Ok(_), None) => unknown("its outcome was not found out"),
         (Err(error), _) => {
             tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, kind = error.kind().as_str(), "it could not be found out what became of a task");
             unknown(&format!(
@@ -228,7 +235,8 @@ fn fits(inner: &Inner, cell: &TaskCell, value: &serde_json::Value) -> Result<(),
 }
 
 impl RunGuard {
-    /// Takes a task out again that was never started: the session submits it. One that was told to stop, or completed from outside, ends.
+    /// Removes a task that was never started: the session submits it again. Ends a task that was told to stop or was
+    /// completed from outside.
     fn withdraw(mut self) {
         if !self.cell.end_untouched() {
             return self.end(TaskOutcome::Cancelled(String::new()));
@@ -237,10 +245,10 @@ impl RunGuard {
         let Self { inner, cell, .. } = &self;
         let (now, released) = (inner.now(), inner.end_future(cell));
         let is_waited_for = inner.take_back(released.holding, now);
-        // For whoever has found it by its id. The session is not told: its task goes on under this id.
+        // For callers that found the task by its id. The session isn't told: its task goes on under this id.
         let why = "it had not begun before the restart, and is submitted again under the same id";
         let is_settled_here = cell.settle(TaskOutcome::Cancelled(why.to_owned()), now).is_some();
-        // Whoever has ended it in this moment has put it among those that have ended, and told the session.
+        // If another thread ended the task in this moment, that thread has retired it and told the session.
         if is_settled_here {
             inner.tasks().withdraw(cell.spec.task);
             if cell.spec.is_of_session() {

@@ -12,10 +12,10 @@ use crate::{
     tool::{Effect, ToolError, ToolErrorKind},
 };
 
-/// The pauses before a backend that took no task is asked again: the task id makes that harmless.
+/// Pauses before a submit that failed is repeated; the task id makes the repetition harmless.
 const SUBMIT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
-/// A backend as the end of a layers.
+/// Innermost service of a tool whose calls run on a backend.
 pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> ToolService {
     ToolService::new(move |request: ToolRequest| {
         let backend = Arc::clone(&backend);
@@ -46,7 +46,7 @@ pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: 
     let id = cell.spec.task;
     let submitted = cell.cancellation().run_until_cancelled(submit(backend, cell)).await;
     if let Some(Err(error)) = submitted {
-        // It may have been taken all the same.
+        // The backend may have accepted the task even so.
         let effect = cell.layers.as_ref().map(|layers| layers.options.effect);
         let outcome = if effect.is_some_and(Effect::is_repeatable) {
             let error = ToolError::from_error(error).with_kind(ToolErrorKind::Unavailable);

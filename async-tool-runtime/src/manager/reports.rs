@@ -1,4 +1,4 @@
-//! Progress that tasks report, and when it is published.
+//! Progress reports of tasks, and the time of their publication.
 
 use std::{
     sync::{Arc, Weak},
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{task::TaskEvent, tool::ProgressReport};
 
-/// Lets the next report set a timer if this one's runtime ends before it is due: a tool may report from a runtime of its own.
+/// Timer of a held report. If its runtime ends before it is due, its drop lets the next report set another: a tool may
+/// report from a runtime of its own.
 struct ReportTimer(Weak<TaskCell>);
 
 impl Drop for ReportTimer {
@@ -25,7 +26,7 @@ impl Drop for ReportTimer {
 }
 
 impl Inner {
-    /// Publishes a report for all calls that the task serves.
+    /// Publishes a report for all calls that the run serves.
     pub(super) fn report(self: &Arc<Self>, cell: &Arc<TaskCell>, report: ProgressReport) {
         let calls = cell.served();
         if !calls.iter().any(|call| Arc::ptr_eq(call, cell)) {
@@ -37,7 +38,7 @@ impl Inner {
         }
     }
 
-    /// Publishes a report now, or a little later if no other is published by then.
+    /// Publishes a report now, or a little later unless another is published by then.
     pub(super) fn report_for(self: &Arc<Self>, cell: &Arc<TaskCell>, report: ProgressReport) {
         if cell.is_settled() {
             return;
@@ -50,11 +51,11 @@ impl Inner {
     }
 
     fn report_later(self: &Arc<Self>, cell: &Arc<TaskCell>, mut pause: Duration) {
-        // The manager's runtime first: one that a tool has made for itself may end before the report is due.
+        // The manager's runtime first: a runtime that a tool made for itself may end before the report is due.
         let Some(runtime) = self.runtime.get().cloned().or_else(|| Handle::try_current().ok()) else {
             return;
         };
-        // Neither keeps anything alive that has ended.
+        // Weak, so that the timer keeps neither the manager nor an ended task alive.
         let (inner, mut timer) = (Arc::downgrade(self), ReportTimer(Arc::downgrade(cell)));
         runtime.spawn(async move {
             loop {

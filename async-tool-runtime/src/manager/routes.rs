@@ -1,4 +1,4 @@
-//! The ways by which sessions and subscribers are told of tasks.
+//! Channels that tell sessions and subscribers about tasks.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl AsyncToolManager {
-    /// Sends the news of a session's tasks to `sender`, until the session is unrouted. The error is a session that has an agent.
+    /// Sends the news of a session's tasks to `sender` until the session is unrouted. The error is the session, if it
+    /// has an agent already.
     pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<TaskNews>) -> Result<(), SessionId> {
         use std::collections::hash_map::Entry;
         let mut routes = self.inner.routes();
@@ -37,7 +38,7 @@ impl AsyncToolManager {
         }
     }
 
-    /// True if a session has an agent of this manager's.
+    /// True if an agent of this manager has the session.
     pub(crate) fn is_routed(&self, session: &SessionId) -> bool {
         let routes = self.inner.routes();
         routes.get(session).is_some_and(|route| !route.is_closed())
@@ -45,13 +46,13 @@ impl AsyncToolManager {
 }
 
 impl Inner {
-    /// Counts an attempt that begins, and returns its number. All calls that share it are told of the first one.
+    /// Counts an attempt that begins, and returns its number. Tells all calls that share the run about the first one.
     pub(crate) fn begin(&self, cell: &Arc<TaskCell>) -> u32 {
         let now = self.now();
         let (is_first, attempt) = cell.begin(now);
         if is_first {
             for call in cell.served() {
-                // One that joined the run in this moment may have been told already.
+                // A call that joined the run in this moment may have been told already.
                 if Arc::ptr_eq(&call, cell) || call.begin(now).0 {
                     self.tell_started(&call);
                 }
@@ -72,14 +73,14 @@ impl Inner {
         }
     }
 
-    /// Tells that a question was asked, or is open no more.
+    /// Tells that a question was asked or closed.
     pub(super) fn asked(&self, cell: &Arc<TaskCell>) {
         for call in cell.served() {
-            // That it asks no more is also said of one that has ended meanwhile.
+            // A closed question is also told for a task that has ended meanwhile.
             if !call.is_settled() || call.request().is_none() {
                 let (root, session) = self.root_of(&call);
                 self.tell_session(&session, TaskNews::Asked(root, Box::new(call.snapshot())));
-                // A sub-agent's session goes on with its own tasks after a restart.
+                // After a restart, a sub-agent's session resumes its own tasks, so it must know too.
                 if call.spec.is_of_session() && call.spec.task != root {
                     let asked = TaskNews::Asked(call.spec.task, Box::new(call.snapshot()));
                     self.tell_session(&call.spec.session, asked);
@@ -98,14 +99,14 @@ impl Inner {
         }
     }
 
-    /// Waits until all that was told of the task is written down, where a session does so.
+    /// Waits until the session has written down all news of the task, if it has a journal.
     ///
     /// # Errors
     ///
-    /// It never will be: the session has stopped.
+    /// The session has stopped, so it never will.
     pub(super) async fn written(&self, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
         for call in cell.served() {
-            // A sub-agent's own session, where the task is one of its: the question stands there.
+            // The question of a sub-agent's task is written in the sub-agent's own session.
             let session = match call.spec.is_of_session() {
                 true => call.spec.session.clone(),
                 false => self.root_of(&call).1,
@@ -117,7 +118,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Waits until all that a session has been told so far is written down.
+    /// Waits until a session has written down all news so far.
     ///
     /// # Errors
     ///
@@ -131,14 +132,14 @@ impl Inner {
                 .map(|route| route.send(TaskNews::Barrier(done)).is_ok())
         };
         match is_told {
-            // No session, and so no journal.
+            // No session, so no journal.
             None => Ok(()),
-            // Without a receiver it is gone by now, and there is nothing to wait for.
+            // If the receiver is gone, so is the reply channel, and the wait ends at once with an error.
             Some(_) => written.await,
         }
     }
 
-    /// Tells that a task got its slot.
+    /// Tells that the first attempt of a task began.
     fn tell_started(&self, cell: &Arc<TaskCell>) {
         if cell.spec.is_of_session() {
             self.tell_session(&cell.spec.session, TaskNews::Started(cell.spec.task));

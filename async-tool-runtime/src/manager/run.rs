@@ -35,7 +35,7 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
         runtime,
         span,
     } = task;
-    // Made before the task is spawned: a runtime that is shut down drops the future without polling it.
+    // Made before the task is spawned: a stopped runtime drops the future without polling it.
     let guard = RunGuard::new(inner, cell);
     match work {
         Work::Here(call) => drop(runtime.spawn(run_here(call, guard).instrument(span))),
@@ -43,7 +43,7 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
     }
 }
 
-// The guard comes last, so that it is dropped last: a task that is over has dropped its arguments.
+// The guard is the last parameter, so it is dropped last: a settled task has dropped its arguments.
 async fn run_here(call: BoundCall, guard: RunGuard) {
     if guard.is_over_already() {
         discard(call);
@@ -56,7 +56,7 @@ async fn run_here(call: BoundCall, guard: RunGuard) {
     guard.finish(result);
 }
 
-/// Starts a task on a way that begins before it has a slot.
+/// Starts a task whose outer layers run before it has a slot.
 pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     let Task {
         cell,
@@ -71,7 +71,7 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
         Work::Here(call) => Some(call),
         Work::Remote(_) => None,
     };
-    // Here, and not where the future is first polled, which may be in any order.
+    // Claimed here, because futures are first polled in any order.
     let conflict = layers.early_claims.as_ref();
     let claim = conflict.and_then(|layer| layer.claim(&cell, &cell.spec.call.arguments, || inner.above(&cell)));
     drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
@@ -92,7 +92,7 @@ async fn run_outer(
     let told_to_stop = async {
         cell.cancellation().cancelled().await;
         if is_remote {
-            // It tells the backend, and ends by itself.
+            // The layer of the backend tells the backend and ends by itself.
             return std::future::pending().await;
         }
         sleep(cancel_grace.saturating_add(GRACE_SLACK)).await;
@@ -102,7 +102,7 @@ async fn run_outer(
             biased;
             result = outer.run(request) => result,
             () = told_to_stop => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
-            // A layer of the host's may wait for as long as it likes.
+            // A layer of the host's may wait forever.
             () = too_late(cell, deadline, cancel_grace), if !is_remote => Err(past_deadline()),
         }
     };
@@ -118,7 +118,7 @@ async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
     guard.end(settlement.outcome);
 }
 
-/// Settles its task and frees what it holds, also where the future is dropped.
+/// Guard that settles its task and frees its slot, even if the future is dropped.
 pub(super) struct RunGuard {
     pub(super) inner: Arc<Inner>,
     pub(super) cell: Arc<TaskCell>,
@@ -134,13 +134,13 @@ impl RunGuard {
         }
     }
 
-    /// Leaves the task to be ended elsewhere.
+    /// Disarms the guard; the caller ends the task.
     pub(super) fn disarm(mut self) -> Arc<TaskCell> {
         self.is_over = true;
         Arc::clone(&self.cell)
     }
 
-    /// `None` if the task was told to stop, or was completed from outside, between its slot and its start.
+    /// Ends a task that was stopped or completed from outside between its slot and its start; `None` then.
     pub(super) fn unless_over(self) -> Option<Self> {
         if self.is_over_already() {
             self.finish(None);
@@ -153,7 +153,7 @@ impl RunGuard {
         self.cell.cancel_reason().is_some() || self.cell.has_ended()
     }
 
-    /// `None` if the task was aborted.
+    /// Ends the task with the result of its call; `result` is `None` if the task was aborted.
     pub(super) fn finish(self, result: Option<Result<Value, ToolError>>) {
         let outcome = match result {
             Some(result) => outcome_of(result, &self.cell),
@@ -177,7 +177,7 @@ impl Drop for RunGuard {
 }
 
 impl RunGuard {
-    /// The end of a task whose future was dropped on its way.
+    /// Ends a task whose future was dropped before it was done.
     fn end_unfinished(&self) {
         let outcome = if std::thread::panicking() {
             let error = ToolError::new(ToolErrorKind::Panicked, "the tool panicked while it was dropped");
@@ -192,7 +192,7 @@ impl RunGuard {
 }
 
 impl Inner {
-    /// Ends a task: frees what it holds, settles it, and lets the next ones start.
+    /// Ends a task: returns its slot, settles it, and starts the next tasks.
     pub(super) fn end(self: &Arc<Self>, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         self.end_with(cell, cell.end(false), outcome);
     }
@@ -202,7 +202,7 @@ impl Inner {
         self.end_with(cell, self.end_future(cell), outcome);
     }
 
-    /// Takes back what a task holds whose future is gone.
+    /// Takes back the holdings of a task whose future is gone.
     pub(super) fn end_future(&self, cell: &TaskCell) -> Released {
         let released = cell.end(true);
         if released.was_given_up {
@@ -212,7 +212,7 @@ impl Inner {
     }
 
     fn end_with(self: &Arc<Self>, cell: &Arc<TaskCell>, released: Released, outcome: TaskOutcome) {
-        // First the slot: whoever sees the outcome may submit the next task, and finds it free.
+        // The slot is freed first: a caller that sees the outcome and submits the next task must find it free.
         let now = self.now();
         let is_waited_for = self.take_back(released.holding, now);
         let from_outside = released.resolution.or_else(|| cell.shared_run()?.resolved());
@@ -227,7 +227,7 @@ impl Inner {
         };
         match cell.settle(outcome, now) {
             Some(result) => self.tell_settled(cell, result),
-            // It has been settled. If that was before it had its span, nobody has closed that.
+            // The task was settled before. If it had no span yet then, the span is closed here.
             None => drop(cell.take_span()),
         }
         if is_waited_for {
@@ -242,7 +242,7 @@ impl Inner {
         if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
         }
-        // A result of a task below another goes there, and to no conversation.
+        // The result of a child task goes to its parent, not to a conversation.
         if cell.spec.is_of_session() {
             self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
         }
@@ -256,7 +256,7 @@ impl Inner {
             let mut tasks = self.tasks();
             (tasks.retire(result.task), tasks.open_count() == 0)
         };
-        // Not under the lock: a result may be large.
+        // Dropped without the lock: a result may be large.
         drop(evicted);
         self.stop_children(cell);
         if is_idle {
@@ -264,7 +264,7 @@ impl Inner {
         }
     }
 
-    /// Ends the run that calls shared; its future is gone.
+    /// Ends a shared run whose future is gone.
     pub(crate) fn end_shared_run(self: &Arc<Self>, shared_run: &Arc<TaskCell>) {
         let released = self.end_future(shared_run);
         if self.take_back(released.holding, self.now()) {
@@ -273,7 +273,7 @@ impl Inner {
         self.stop_children(shared_run);
     }
 
-    /// Gives up the run that calls shared: the last of them has left it, and it was told to stop.
+    /// Gives up a shared run that its last waiter has left and that was told to stop.
     pub(crate) fn abandon_shared_run(self: &Arc<Self>, shared_run: &Arc<TaskCell>) {
         for child in shared_run.take_children() {
             child.request_cancel("the task that had submitted it was told to stop".to_owned());
@@ -282,7 +282,7 @@ impl Inner {
         release_later(self, shared_run);
     }
 
-    /// Nothing outlives its owner.
+    /// Stops the child tasks, which must not outlive their parent.
     pub(super) fn stop_children(self: &Arc<Self>, cell: &TaskCell) {
         for child in cell.take_children() {
             if !child.is_settled() {
@@ -293,7 +293,7 @@ impl Inner {
     }
 }
 
-/// Records in its span how a task has ended, wherever that was decided.
+/// Records the outcome in the span of the task.
 pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) {
     let span = cell.take_span().unwrap_or_else(Span::none);
     let error = match outcome {
@@ -309,19 +309,19 @@ pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) {
     span.in_scope(|| tracing::debug!(status = %outcome.status(), "the task has ended"));
 }
 
-/// Settles a task that has not begun, with the end that has come from outside.
+/// Settles a task that has not begun with its result from outside.
 pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(end) = cell.resolved() else { return };
     let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
     inner.end(cell, outcome_of(end, cell));
     discard(waiting);
-    // What is on its way to a slot ends when it looks; it is settled already.
+    // A future that still waits for a slot ends when it sees the signal; the task is settled already.
     cell.cancellation().cancel();
 }
 
-/// Stops a task that was told to stop: at once where it waits for a slot or `abort` is set, and else within its grace.
+/// Stops a task that was told to stop: at once if it waits for a slot or `abort` is set, otherwise within its grace.
 pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
-    // All below at once: one grace after the other would let them live as many times as long as they are deep.
+    // All descendants at once: one grace after the other would multiply the time by the number of levels.
     for child in cell.children() {
         if !child.is_settled() {
             child.request_cancel("the task that had submitted it was told to stop".to_owned());
@@ -334,20 +334,20 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
         inner.end(cell, TaskOutcome::Cancelled(reason()));
         discard(waiting);
     } else if abort {
-        // With a backend, nothing of it runs here.
+        // With a backend, no code of the tool runs here.
         if inner.backend.is_none() {
             cell.give_up(&inner.quarantine);
         }
         cell.abort();
-        // A future that blocks its thread isn't dropped before it returns; its task ends now all the same.
+        // A future that blocks its thread can't be dropped before it returns, but its task ends now.
         inner.end(cell, TaskOutcome::Cancelled(reason()));
     } else if !cell.is_settled() && inner.backend.is_none() {
         give_up_later(inner, cell);
     }
 }
 
-/// Ends a task that was told to stop and hasn't when it should have: an async function that blocks its thread can't be dropped, and
-/// neither does it let the timer that would drop it run.
+/// Ends a task that didn't stop within its grace. An async function that blocks its thread can't be dropped, and it
+/// also keeps the timer that would drop it from running.
 fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
         return;
@@ -368,7 +368,7 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     });
 }
 
-/// Aborts a task that was told to stop and hasn't. While a thread is in its future, it can't be dropped, and is counted.
+/// Aborts a task that didn't stop. If a thread is in its future, the future can't be dropped, and is counted.
 fn give_up(inner: &Inner, cell: &TaskCell) {
     let (task, tool) = (cell.spec.task, &*cell.spec.call.name);
     if cell.give_up(&inner.quarantine) {
@@ -380,7 +380,7 @@ fn give_up(inner: &Inner, cell: &TaskCell) {
     cell.abort();
 }
 
-/// Takes the slot of an abandoned run if it doesn't stop within its grace.
+/// Takes the slot of an abandoned shared run that doesn't stop within its grace.
 pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
         return;
@@ -424,7 +424,7 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
     });
 }
 
-/// Waits for `time`; false at once where the task ends before: a long time is not to keep what is of no use.
+/// Waits for `time`; false at once if the task ends before. So a long timer doesn't keep a settled task alive.
 async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool {
     tokio::select! {
         biased;
@@ -433,7 +433,7 @@ async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool 
     }
 }
 
-/// Drops a call that never ran. A binder may have put anything into it, which may panic when it is dropped.
+/// Drops a call that never ran. Values from a binder are user code, which may panic when dropped.
 pub(super) fn discard<T>(waiting: T) {
     if catch_unwind(AssertUnwindSafe(|| drop(waiting))).is_err() {
         tracing::error!("the arguments of a call that never ran panicked when they were dropped");

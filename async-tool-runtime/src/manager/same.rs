@@ -1,11 +1,11 @@
-//! Calls that must not be open twice at a time.
+//! Open calls that must be unique.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::TaskCell;
 use crate::policy::{CallKey, Dedupe};
 
-/// The open calls of tools with `dedupe = "reject"` or `"replace"`.
+/// Open calls of tools with `dedupe = "reject"` or `"replace"`.
 #[derive(Default)]
 pub(super) struct SameCalls(HashMap<CallKey, Arc<TaskCell>>);
 
@@ -40,7 +40,7 @@ impl SameCalls {
         }
     }
 
-    /// The call that has just entered was refused: what was open before is so again.
+    /// Undoes [`enter`](Self::enter) for a refused call: the earlier open call is registered again.
     pub(super) fn restore(&mut self, key: CallKey, earlier: Option<Arc<TaskCell>>) {
         match earlier.filter(|earlier| !earlier.is_settled()) {
             Some(earlier) => self.0.insert(key, earlier),
@@ -48,7 +48,7 @@ impl SameCalls {
         };
     }
 
-    /// The call has ended.
+    /// Removes a call that has ended.
     pub(super) fn leave(&mut self, key: &CallKey, cell: &Arc<TaskCell>) {
         if self.0.get(key).is_some_and(|known| Arc::ptr_eq(known, cell)) {
             self.0.remove(key);
@@ -56,7 +56,7 @@ impl SameCalls {
     }
 }
 
-/// The key of a call that must not be open twice.
+/// Key of a call that must be unique; `None` if its tool allows equal calls.
 pub(super) fn key_of(cell: &TaskCell) -> Option<CallKey> {
     let options = &cell.layers.as_ref()?.options;
     let call = &cell.spec.call;

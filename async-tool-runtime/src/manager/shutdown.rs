@@ -6,7 +6,31 @@ use tokio::time::timeout;
 
 use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::GRACE_SLACK};
 
-/// Numbers of tasks that a shutdown found, by how they ended.
+/// Numbers of tasks that a shutdown found open, by the way they ended.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+/// use serde_json::json;
+/// use std::time::Duration;
+///
+/// /// Waits for some seconds.
+/// #[async_tool(effect = "read")]
+/// async fn wait(seconds: u64) {
+///     tokio::time::sleep(Duration::from_secs(seconds)).await;
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let session = SessionId::new("example");
+/// let manager = AsyncToolManager::builder().tools(tools![wait]).build()?;
+/// manager.submit(&session, ToolCall::new("call_1", "wait", json!({"seconds": 5})))?;
+/// manager.submit(&session, ToolCall::new("call_2", "wait", json!({"seconds": 3600})))?;
+///
+/// let report = manager.shutdown(Duration::from_secs(10)).await;
+/// assert_eq!((report.drained, report.cancelled, report.aborted), (1, 1, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
@@ -14,18 +38,43 @@ pub struct ShutdownReport {
     pub drained: usize,
     /// Tasks that ended after they were told to stop.
     pub cancelled: usize,
-    /// Tasks that had to be dropped. A function among them that blocks its thread goes on until it returns.
+    /// Tasks whose futures were dropped. A function among them that blocks its thread goes on until it returns.
     pub aborted: usize,
 }
 
 impl AsyncToolManager {
-    /// Takes no new tasks but those that open ones submit below them, waits up to `limit` for the open ones, tells the rest to stop, waits the cancel grace, and drops
-    /// what is left. Every task has been settled when this returns.
+    /// Refuses new tasks and ends the open ones; every task has been settled when this returns.
+    ///
+    /// 1. It waits up to `limit` for the open tasks. They may still submit child tasks.
+    /// 2. It tells the remaining tasks to stop, and waits the cancel grace.
+    /// 3. It drops the tasks that are still open.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolErrorKind, async_tool, tools};
+    /// # use serde_json::json;
+    /// # use std::time::Duration;
+    /// #
+    /// # /// Does nothing.
+    /// # #[async_tool]
+    /// # async fn nothing() {}
+    /// #
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let session = SessionId::new("example");
+    /// # let manager = AsyncToolManager::builder().tools(tools![nothing]).build()?;
+    /// let task = manager.submit(&session, ToolCall::new("call_1", "nothing", json!({})))?;
+    /// manager.shutdown(Duration::from_secs(30)).await;
+    /// assert!(task.status().is_terminal());
+    /// let refused = manager.submit(&session, ToolCall::new("call_2", "nothing", json!({}))).unwrap_err();
+    /// assert_eq!(refused.kind(), ToolErrorKind::Unavailable);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the manager goes on refusing new tasks, and what was told to stop goes on stopping. Call it
-    /// again to finish.
+    /// If the future is dropped, the manager still refuses new tasks, and tasks that were told to stop keep stopping.
+    /// Call it again to finish.
     pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
         let inner = &self.inner;
         let before = {
@@ -36,7 +85,7 @@ impl AsyncToolManager {
         inner.all_settled_within(limit).await;
 
         let stubborn = self.stop_open(TaskHandle::cancel);
-        // Whatever drops a tool in time has done so a little after the cancel grace.
+        // A tool that is dropped in time is dropped shortly after the cancel grace, hence the slack.
         let grace = inner.executor.cancel_grace().saturating_add(GRACE_SLACK);
         inner.all_settled_within(grace).await;
 
@@ -62,7 +111,7 @@ impl Inner {
     async fn all_settled_within(&self, limit: Duration) {
         let drained = async {
             loop {
-                // Registered before the count is read, or the last settlement could slip between the two.
+                // Registered before the count is read, or a task settled between the two would be missed.
                 let mut idle = std::pin::pin!(self.idle.notified());
                 idle.as_mut().enable();
                 if self.tasks().open_count() == 0 {

@@ -1,4 +1,4 @@
-//! Counts of a manager.
+//! Counts of a manager: totals since it was built, and current numbers.
 
 use std::sync::{
     Arc,
@@ -10,28 +10,53 @@ use serde::Serialize;
 use super::{AsyncToolManager, Inner, counters::Count};
 use crate::policy::Breaker;
 
-/// Counts of a manager: of what it has done, and of what is open now.
+/// Counts of a manager: totals since it was built, and current numbers.
 ///
-/// The counts are taken one after the other while tasks go on, so they may not add up to the last one.
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+/// use serde_json::json;
+///
+/// /// Adds two numbers.
+/// #[async_tool(effect = "read")]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let session = SessionId::new("example");
+/// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+/// manager.submit(&session, ToolCall::new("call_1", "add", json!({"a": 2, "b": 3})))?.outcome().await;
+/// assert!(manager.submit(&session, ToolCall::new("call_2", "subtract", json!({}))).is_err());
+///
+/// let stats = manager.stats();
+/// assert_eq!((stats.accepted, stats.completed, stats.rejected), (1, 1, 1));
+/// assert_eq!((stats.open, stats.running, stats.waiting), (0, 0, 0));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The counts are read one after the other while tasks go on, so they may not add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ManagerStats {
-    /// Tasks that wait for their first slot, for a resource, for their rate or for their next attempt. Those that ask people or were
-    /// deferred are not among them.
+    /// Tasks that wait for their first slot, a resource, their rate, or their next attempt. Tasks that wait for input
+    /// or approval, or were deferred, don't count.
     pub waiting: usize,
-    /// The waiting tasks that need a resource which another task reads or writes.
+    /// Waiting tasks that need a resource which another task reads or writes.
     pub waiting_for_resources: usize,
     /// Slots that are taken.
     pub running: usize,
     /// Tasks that have not ended.
     pub open: usize,
-    /// Functions that were told to stop, go on all the same, and can't be dropped. Their slots are given to others.
+    /// Functions that were told to stop, still run, and can't be dropped. Their slots go to other tasks.
     pub quarantined: usize,
-    /// The tools whose circuit breaker turns calls away now: not those whose cooldown has passed, whose next call is let through to try.
+    /// Tools whose circuit breaker refuses calls now. A breaker whose cooldown has passed isn't listed, because it lets
+    /// the next call through as a probe.
     pub open_breakers: Vec<Arc<str>>,
     /// Tasks accepted since the manager was built.
     pub accepted: u64,
-    /// Calls refused: unknown tools, arguments that don't fit, no room, duplicates.
+    /// Calls refused: unknown tools, invalid arguments, a full queue, duplicates.
     pub rejected: u64,
     /// Tasks that ended with a value.
     pub completed: u64,
@@ -39,17 +64,17 @@ pub struct ManagerStats {
     pub failed: u64,
     /// Tasks that were cancelled.
     pub cancelled: u64,
-    /// Tasks of which nobody can say how they ended.
+    /// Tasks whose outcome is unknown.
     pub unknown: u64,
     /// Attempts beyond the first.
     pub retries: u64,
-    /// Calls that were refused because the tool's circuit breaker was open.
+    /// Calls refused by an open circuit breaker.
     pub breaker_refusals: u64,
-    /// Calls that were given a value that had been kept.
+    /// Calls answered from a cache.
     pub cache_hits: u64,
-    /// Calls for which a value was looked for and not found.
+    /// Calls whose value was not in the cache.
     pub cache_misses: u64,
-    /// Calls that joined another one's run.
+    /// Calls that joined the run of another call.
     pub shared: u64,
 }
 
@@ -61,8 +86,8 @@ impl Inner {
 }
 
 impl AsyncToolManager {
-    /// Counts of the manager. Takes time that grows with the number of tasks the manager remembers: to be
-    /// asked now and then, and not for every call.
+    /// Counts of the manager. The time it takes grows with the number of remembered tasks: read it now and then, not
+    /// for every call.
     #[must_use]
     pub fn stats(&self) -> ManagerStats {
         let Inner {

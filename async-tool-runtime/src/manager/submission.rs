@@ -1,4 +1,4 @@
-//! From a call to a task.
+//! Submission: from a call to an accepted task.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     tool::{BoundCall, IdempotencyKey, ToolCall, ToolError, ToolErrorKind},
 };
 
-/// Everything that a call needs to run.
+/// Layers, bound arguments and runtime of a call.
 struct Prepared {
     layers: Arc<ToolLayers>,
     bound: BoundCall,
@@ -29,7 +29,7 @@ struct Prepared {
 }
 
 impl Inner {
-    /// Accepts a task, or finds the one that has its id.
+    /// Accepts a task, or returns the known task with the same id.
     pub(super) fn submit(
         self: &Arc<Self>,
         mut spec: TaskSpec,
@@ -55,7 +55,7 @@ impl Inner {
             }
         }
         let work = match &self.backend {
-            // The worker binds again, where the tool is.
+            // The worker has the tool and binds again.
             Some(backend) => Work::Remote(Arc::clone(backend)),
             None => Work::Here(bound),
         };
@@ -68,7 +68,7 @@ impl Inner {
         }
     }
 
-    /// Accepts a call of a task's as a task below it.
+    /// Accepts a call of a task as its child.
     pub(super) fn submit_child(
         self: &Arc<Self>,
         parent: &Arc<TaskCell>,
@@ -105,7 +105,7 @@ impl Inner {
         Ok(Prepared { layers, bound, runtime })
     }
 
-    /// Lets a task in, unless there is no room.
+    /// Admits a task; an error if there is no room.
     fn accept(
         self: &Arc<Self>,
         cell: &Arc<TaskCell>,
@@ -115,7 +115,7 @@ impl Inner {
         parent: Option<&Arc<TaskCell>>,
     ) -> Result<(), ToolError> {
         if let Some(parent) = parent {
-            // First among its children, and then the look: one that ends after the look stops this one, before it begins or later.
+            // The child is added before the check: a parent that ends after the check then stops it.
             parent.add_child(cell);
             if parent.has_ended() {
                 parent.release_child(cell);
@@ -123,7 +123,7 @@ impl Inner {
                 return Err(error.with_not_started().with_retryable(false));
             }
         }
-        // First the guard, and then the span: a subscriber may panic.
+        // The guard comes before the span, because a subscriber may panic.
         let guard = RunGuard::new(self, Arc::clone(cell));
         let span = span_of(cell);
         let task = Task {
@@ -135,14 +135,14 @@ impl Inner {
         self.admit(layers, task)
     }
 
-    /// Takes back a task that found no room.
+    /// Removes a task that was not admitted.
     fn withdraw(self: &Arc<Self>, cell: &Arc<TaskCell>, error: &ToolError) {
-        // Whoever has found the task by its id in the meantime learns that it is over.
+        // A caller that found the task by its id meanwhile learns that it is over.
         let settled = cell.settle(TaskOutcome::Failed(error.clone()), self.now());
         if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
         }
-        // Whoever has found it and ended it has put it among those that have ended.
+        // Otherwise another thread found the task, ended it, and has retired it.
         if let Some(settled) = settled {
             run::end_span(cell, &settled.outcome);
             self.tasks().withdraw(cell.spec.task);
@@ -151,14 +151,14 @@ impl Inner {
     }
 
     fn refuse(&self, call: ToolCall, error: ToolError) -> SubmitError {
-        // What a model makes up is no name to count by.
+        // A made-up tool name would add a label for every spelling.
         let is_known = error.kind() != ToolErrorKind::UnknownTool;
         self.counters.rejected(if is_known { &call.name } else { "" });
         SubmitError::new(call, error)
     }
 }
 
-/// Span of a task; nothing of it is made without a subscriber.
+/// Span of a task; costs nothing without a subscriber.
 fn span_of(cell: &TaskCell) -> Span {
     let span = tracing::info_span!(
         "execute_tool",

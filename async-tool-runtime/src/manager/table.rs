@@ -1,4 +1,4 @@
-//! The tasks a manager knows.
+//! Tasks that a manager knows.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -8,21 +8,21 @@ use std::{
 use super::TaskCell;
 use crate::id::TaskId;
 
-/// All open tasks, and the last ones that have ended, so that a late question about a task has an answer.
+/// All open tasks, and the last ended ones for late questions.
 pub(super) struct TaskTable {
     cells: HashMap<TaskId, Arc<TaskCell>>,
     settled: VecDeque<TaskId>,
     retained: usize,
     /// Tasks accepted so far.
     accepted: u64,
-    /// True if new tasks are refused. Here, because a count of open tasks says nothing while more can come.
+    /// True if new tasks are refused. Kept here, because the count of open tasks is final only under the same lock.
     closing: bool,
 }
 
 /// Outcome of adding a task.
 pub(super) enum Inserted {
     New,
-    /// The task with its id was there already.
+    /// A task with the same id is known.
     Known(Arc<TaskCell>),
     Closing,
 }
@@ -38,9 +38,9 @@ impl TaskTable {
         }
     }
 
-    /// Adds a task, which is below `owner` where there is one.
+    /// Adds a task, as a child of `owner` if given.
     pub(super) fn insert(&mut self, cell: &Arc<TaskCell>, owner: Option<&Arc<TaskCell>>) -> Inserted {
-        // What still drains may need others to end.
+        // An open task may need child tasks to end.
         if self.closing && owner.is_none() && !self.is_below_open(cell) {
             return self.find(cell.spec.task).map_or(Inserted::Closing, Inserted::Known);
         }
@@ -54,7 +54,7 @@ impl TaskTable {
         }
     }
 
-    /// True if a task is below an open one. A host may write any id there.
+    /// True if the parent of a task is open. A host may write any id as parent.
     fn is_below_open(&self, cell: &TaskCell) -> bool {
         let parent = cell.spec.parent.and_then(|parent| self.cells.get(&parent));
         parent.is_some_and(|parent| !parent.is_settled())
@@ -69,7 +69,7 @@ impl TaskTable {
         self.cells.get(&task).cloned()
     }
 
-    /// Takes back a task that was added and is not accepted.
+    /// Removes a task that was added but not accepted.
     pub(super) fn withdraw(&mut self, task: TaskId) {
         if self.cells.remove(&task).is_some() {
             self.accepted -= 1;
@@ -80,7 +80,7 @@ impl TaskTable {
         self.accepted
     }
 
-    /// Notes that a task has ended, and gives back the one that ended longest ago if there are too many.
+    /// Records that a task has ended; returns the task that ended longest ago if too many are kept.
     #[must_use]
     pub(super) fn retire(&mut self, task: TaskId) -> Option<Arc<TaskCell>> {
         self.settled.push_back(task);
@@ -94,8 +94,8 @@ impl TaskTable {
         self.cells.len() - self.settled.len()
     }
 
-    /// Number of tasks that have not ended: unlike [`open_count`](Self::open_count), without those that are just being taken out. Looks at
-    /// every task.
+    /// Number of tasks that have not ended. Unlike [`open_count`](Self::open_count), it excludes tasks that are settled
+    /// but not yet retired. Visits every task.
     pub(super) fn unsettled_count(&self) -> usize {
         self.cells.values().filter(|cell| !cell.is_settled()).count()
     }

@@ -10,13 +10,13 @@ use crate::{backend::Backend, tool::BoundCall};
 
 /// A task that waits for a slot.
 pub(super) enum Waiting {
-    /// A task that is data as yet.
+    /// A task that has no future yet.
     Task(Task),
-    /// A future that goes on when it is told.
+    /// A future that goes on when its channel is notified.
     Future(Arc<TaskCell>, oneshot::Sender<()>),
 }
 
-/// Work of a task, by the place where it runs.
+/// Work of a task, in this process or on a backend.
 pub(super) enum Work {
     /// In this process.
     Here(BoundCall),

@@ -1,18 +1,18 @@
-//! Waits of a task at work: it gives its slot away, and gets one again.
+//! Waits of a running task, during which it holds no slot.
 
 use std::sync::Arc;
 
 use super::{Inner, queue::Class, task::TaskCell};
 
 impl Inner {
-    /// Begins a wait: the task gives its slot or queue position away.
+    /// Begins a wait: returns the slot or queue position of the task.
     pub(super) fn suspend(self: &Arc<Self>, cell: &TaskCell) {
         if self.take_back(cell.begin_wait(), self.now()) {
             self.dispatch();
         }
     }
 
-    /// Counts a suspended task among those that wait, until it has its slot again.
+    /// Counts a suspended task as waiting until it has its slot again.
     pub(crate) fn enlist(&self, cell: &TaskCell) {
         let mut queue = self.queue();
         if cell.enlist() {
@@ -32,7 +32,7 @@ impl Inner {
         }
     }
 
-    /// Ends a wait that was broken off: the task goes on, whether there is a slot or not.
+    /// Ends a wait that was broken off: the task goes on even if no slot is free.
     pub(super) fn resume_now(&self, cell: &TaskCell) {
         if cell.end_wait().position {
             self.retake_position(cell);
@@ -40,7 +40,7 @@ impl Inner {
         self.resume_regardless(cell);
     }
 
-    /// Gives a task that goes on its slot again, also beyond the limit.
+    /// Gives a resumed task a slot, even beyond the limit.
     pub(super) fn resume_regardless(&self, cell: &TaskCell) {
         if cell.needs_slot() {
             let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
@@ -50,16 +50,17 @@ impl Inner {
         }
     }
 
-    /// Gives a task its queue position again, also beyond the limit: newcomers are refused until there is room.
+    /// Gives a task its queue position again, even beyond the limit; new tasks are refused until there is room.
     fn retake_position(&self, cell: &TaskCell) {
-        // Under the lock of the queue: a caller that ends the task meanwhile gives back what has been counted.
+        // Under the lock of the queue: a thread that ends the task meanwhile then returns the position only after it
+        // was counted.
         let mut queue = self.queue();
         if cell.retake_position() {
             queue.take_position_regardless();
         }
     }
 
-    /// Takes the slot of a task that began to wait again before it got it: the tasks that it waits for may need it.
+    /// Takes the slot of a task that began to wait again before it got the slot: the awaited tasks may need it.
     pub(super) fn lend_if_waiting(self: &Arc<Self>, cell: &TaskCell) {
         if let Some(slot) = cell.lend_if_waiting() {
             self.queue().release(slot, self.now());

@@ -1,4 +1,4 @@
-//! The queue's rules, simulated and explored.
+//! Rules of the queue, by simulation and by random exploration.
 
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -21,7 +21,7 @@ fn next(queue: &mut Queue<u64>, now: u64) -> Option<(u64, Slot)> {
     next
 }
 
-/// A generator of numbers that look random, the same in every run.
+/// Pseudorandom numbers, the same in every run.
 struct Draw(u64);
 
 impl Draw {
@@ -34,7 +34,7 @@ impl Draw {
     }
 }
 
-/// Keeps every session's line full for `until` milliseconds; gives how long each has held slots.
+/// Keeps tasks of every session waiting for `until` milliseconds; returns the time for which each has held slots.
 fn saturate(queue: &mut Queue<usize>, lengths: &[u64], until: u64) -> Vec<u64> {
     let sessions: Vec<_> = (0..lengths.len())
         .map(|session| SessionId::new(session.to_string()))
@@ -42,7 +42,7 @@ fn saturate(queue: &mut Queue<usize>, lengths: &[u64], until: u64) -> Vec<u64> {
     let mut draw = Draw(1);
     let mut held = vec![0; lengths.len()];
     for (number, session) in sessions.iter().enumerate() {
-        // The first brings a crowd before anybody else comes.
+        // The first session brings a crowd before the other sessions come.
         for _ in 0..if number == 0 { 1000 } else { 1 } {
             queue.wait(session, 0, NORMAL, number);
         }
@@ -217,7 +217,7 @@ fn a_session_at_its_limit_waits_and_others_go_on() {
     assert_eq!(next(&mut queue, 1).unwrap().0, 1);
 }
 
-/// Random calls against a plain account of what must hold, however tasks come, go, end and are taken back.
+/// Checks random calls against the plain rules, however tasks arrive, start, end and are cancelled.
 #[test]
 fn limits_hold_nothing_is_lost_and_no_free_slot_is_left_over_random_histories() {
     for seed in 0..300 {
