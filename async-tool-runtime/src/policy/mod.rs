@@ -25,7 +25,7 @@
 //! ```
 //!
 //! Each file holds one policy: its state and its rules. The manager tells a policy of calls and of the time. The policy says if a call
-//! may go on, when, and with which value. The settings are in `tool/options/`, and the layers that ask the policies in `manager/path/`.
+//! may go on, when, and with which value. The settings are in `tool/options/`, and the layers that ask the policies in `manager/layers/`.
 //!
 //! # Invariants
 //!
