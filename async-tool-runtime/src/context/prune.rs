@@ -101,14 +101,7 @@ pub struct Pruned {
 
 impl Pruned {
     /// True if nothing has been pruned.
-    ///
-    /// ```
-    /// use async_tool_runtime::context::Pruned;
-    ///
-    /// assert!(Pruned::default().is_nothing());
-    /// ```
-    #[must_use]
-    pub const fn is_nothing(&self) -> bool {
+    const fn is_nothing(&self) -> bool {
         self.collapsed == 0 && self.dropped == 0
     }
 

@@ -67,8 +67,7 @@ impl Replay {
     }
 
     /// Ledger after this entry, or after the last entry if there are fewer. Takes time in proportion to the journal's length.
-    #[must_use]
-    pub fn ledger_at(&self, seq: Seq) -> Ledger {
+    fn ledger_at(&self, seq: Seq) -> Ledger {
         // `new` has folded all of them.
         Ledger::fold(self.up_to(seq)).unwrap_or_default()
     }
