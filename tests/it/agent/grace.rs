@@ -1,0 +1,270 @@
+//! How long the end of a turn waits, and what ends the waiting.
+
+use std::time::Duration;
+
+use async_tool_runtime::{
+    AgentEventKind, Message, TaskNo, TaskStatus,
+    agent::{AckPolicy, LearnedGrace, WakePolicy},
+    model::ModelStream,
+    tool::Background,
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::stand::{Mind, Stage, answers, calls, delivered, timed, work};
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A model that calls `work` for so long whenever the user says something.
+fn caller(ms: u64) -> Mind {
+    Mind::new(
+        move |request, _| match request.messages.last().map(|message| &**message) {
+            Some(Message::User { .. }) => work([ms]),
+            _ => ModelStream::text("well"),
+        },
+    )
+}
+
+fn is_ack(answer: &Value) -> bool {
+    answer.get("status").is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_is_always_done_soon_is_waited_for_once_that_is_known() {
+    let stage = Stage::set(caller(400), [timed("work")], |agent| agent).await;
+    for call in 1..=5 {
+        let before = stage.asked();
+        stage.talk("go").await.unwrap();
+        assert_eq!(stage.asked() - before, 3, "call {call}: acknowledged, and told later");
+    }
+    for call in 6..=8 {
+        let (before, began) = (stage.asked(), Instant::now());
+        stage.talk("go").await.unwrap();
+        assert_eq!(stage.asked() - before, 2, "call {call}: answered with its result");
+        assert_eq!(answers(&stage.request(stage.asked())), [json!(400)]);
+        assert_eq!(began.elapsed(), millis(400), "and nothing is waited for after it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_takes_minutes_is_acknowledged_at_once_once_that_is_known() {
+    let mut stage = Stage::set(caller(120_000), [timed("work")], |agent| agent).await;
+    for call in 1..=7 {
+        let began = Instant::now();
+        stage.agent.send("go").await.unwrap();
+        stage
+            .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+            .await;
+        let waited = if call <= 5 { millis(250) } else { Duration::ZERO };
+        assert_eq!(began.elapsed(), waited, "call {call}");
+        stage.rest().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_a_tool_or_an_agent_is_not_overruled_by_what_is_learned() {
+    let fixed = timed("work").grace(millis(100));
+    for (tool, agent_grace, expected) in [(fixed, None, 100), (timed("work"), Some(millis(50)), 50)] {
+        let mut stage = Stage::set(caller(400), [tool], |agent| match agent_grace {
+            Some(grace) => agent.grace(grace),
+            None => agent,
+        })
+        .await;
+        for _ in 1..=8 {
+            let began = Instant::now();
+            stage.agent.send("go").await.unwrap();
+            stage
+                .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+                .await;
+            assert_eq!(began.elapsed(), millis(expected));
+            stage.rest().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_learned_wait_never_passes_its_bound() {
+    let learned = LearnedGrace::new(millis(300), Duration::from_secs(60));
+    let mut stage = Stage::set(caller(400), [timed("work")], |agent| agent.learned_grace(learned)).await;
+    for _ in 1..=8 {
+        let began = Instant::now();
+        stage.agent.send("go").await.unwrap();
+        stage
+            .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+            .await;
+        assert!(began.elapsed() <= millis(300), "{:?}", began.elapsed());
+        stage.rest().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_were_cancelled_teach_nothing() {
+    let mut stage = Stage::set(caller(120_000), [timed("work")], |agent| agent).await;
+    for call in 1..=8 {
+        let began = Instant::now();
+        stage.agent.send("go").await.unwrap();
+        stage
+            .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+            .await;
+        assert_eq!(began.elapsed(), millis(250), "call {call}");
+        stage.agent.cancel(TaskNo::new(call), "no").await.unwrap();
+        stage.rest().await.unwrap();
+    }
+}
+
+fn patient() -> async_tool_runtime::FunctionTool {
+    timed("work").background(Background::Never)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_moves_a_call_to_the_background() {
+    let mut stage = Stage::set(Mind::playing([|| work([60_000])]), [patient()], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
+        .await;
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(stage.asked(), 1, "the model waits");
+    assert_eq!(stage.agent.promote(TaskNo::new(1)).await, Ok(TaskStatus::Running));
+    stage.said("waiting").await;
+    assert!(is_ack(&answers(&stage.request(2))[0]));
+    stage.rest().await.unwrap();
+    assert_eq!(delivered(&stage.request(3)), [["t1"]]);
+    assert_eq!(stage.asked(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_moved_holds_nobody_up_but_the_others_of_its_turn_do() {
+    let mut stage = Stage::set(Mind::playing([|| work([60_000, 30_000])]), [patient()], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
+        .await;
+    stage.agent.promote(TaskNo::new(1)).await.unwrap();
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.said("waiting").await;
+    let answers = answers(&stage.request(2));
+    assert!(is_ack(&answers[0]));
+    assert_eq!(answers[1], json!(30_000));
+    stage.rest().await.unwrap();
+    assert_eq!(delivered(&stage.request(3)), [["t1"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
+    let model = crate::stand::HeldModel::default();
+    let (first, second, third) = (model.turn(), model.turn(), model.turn());
+    let tool = patient().effect(async_tool_runtime::Effect::Read);
+    let manager = async_tool_runtime::AsyncToolManager::builder()
+        .tool(tool)
+        .build()
+        .unwrap();
+    let agent = async_tool_runtime::AsyncAgent::builder(model.clone(), manager)
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    let call = async_tool_runtime::ToolCall::new("c1", "work", json!({"ms": 60_000}));
+    first
+        .send(async_tool_runtime::model::ModelEvent::ToolCall(call))
+        .unwrap();
+    crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
+    let began = Instant::now();
+    agent.promote(TaskNo::new(1)).await.unwrap();
+    first
+        .send(async_tool_runtime::model::ModelEvent::Done(
+            async_tool_runtime::model::TurnEnd::default(),
+        ))
+        .unwrap();
+    crate::stand::say(&second, "waiting");
+    crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    crate::stand::say(&third, "there");
+    agent.run_until_idle().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_moves_what_is_waited_for_to_the_background() {
+    let mut stage = Stage::set(Mind::playing([|| work([60_000])]), [patient()], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
+        .await;
+    stage.agent.send("are you there?").await.unwrap();
+    stage.said("waiting").await;
+    let request = stage.request(2);
+    assert!(is_ack(&answers(&request)[0]));
+    assert_eq!(request.last_user_text(), Some("are you there?"));
+    stage.rest().await.unwrap();
+    assert_eq!(delivered(&stage.request(3)), [["t1"]]);
+}
+
+async fn deferred(model: Mind) -> Stage {
+    Stage::set(model, [timed("work").background(Background::Always)], |agent| {
+        agent.ack_policy(AckPolicy::Deferred)
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_beat_the_next_model_call_take_the_places_of_their_acknowledgements() {
+    let stage = deferred(Mind::playing([|| work([1_000, 1_010, 60_000])])).await;
+    stage.talk("go").await.unwrap();
+    let second = answers(&stage.request(2));
+    assert_eq!(second[..2], [json!(1_000), json!(1_010)]);
+    assert!(is_ack(&second[2]));
+    // The model has seen the third acknowledgement, which stays; its result is a message.
+    let third = stage.request(3);
+    assert_eq!(answers(&third), second);
+    assert_eq!(delivered(&third), [["t3"]]);
+    assert_eq!(stage.asked(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_finds_the_results_that_are_in_in_their_places() {
+    let mut stage = Stage::set(
+        Mind::playing([|| work([1_000, 60_000])]),
+        [timed("work").background(Background::Always)],
+        |agent| {
+            agent
+                .ack_policy(AckPolicy::Deferred)
+                .wake_policy(WakePolicy::debounce(Duration::from_secs(5), Duration::from_secs(5)))
+        },
+    )
+    .await;
+    stage.agent.send("go").await.unwrap();
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.agent.send("and?").await.unwrap();
+    stage.said("waiting").await;
+    let request = stage.request(2);
+    let [.., answers, user] = &request.messages[..] else {
+        panic!("{request:?}")
+    };
+    assert!(matches!(&**user, Message::User { text } if text == "and?"));
+    let Message::Answers(answers) = &**answers else {
+        panic!("{answers:?}")
+    };
+    assert_eq!(answers[0].to_model_json(), json!(1_000));
+    stage.rest().await.unwrap();
+    assert_eq!(delivered(&stage.request(3)), [["t2"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_failed_may_have_shown_the_acknowledgements_which_stay_then() {
+    let model = Mind::new(|_, asked| match asked {
+        1 => calls([("work", json!({"ms": 60_000, "value": "v"}))]),
+        2 => ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")),
+        _ => ModelStream::text("well"),
+    });
+    let stage = deferred(model).await;
+    stage.agent.send("go").await.unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    stage.agent.send("and?").await.unwrap();
+    stage.rest().await.unwrap();
+    let last = stage.request(3);
+    assert!(is_ack(&answers(&last)[0]));
+    assert_eq!(delivered(&last), [["t1"]]);
+}

@@ -1,0 +1,9 @@
+//! The machine of the agent in a simulated world, which checks every promise after every step.
+
+mod exploration;
+mod invariants;
+mod previews;
+mod sim;
+mod teeth;
+
+pub(crate) use exploration::sample_of;

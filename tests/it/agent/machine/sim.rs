@@ -1,0 +1,1108 @@
+//! A world around one machine: a model, tools, a clock and a journal, of which a test decides every move.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque, hash_map::DefaultHasher},
+    fmt::{self, Write},
+    hash::Hasher,
+    sync::Arc,
+    time::Duration,
+};
+
+use async_tool_runtime::{
+    AgentEventKind, AsyncTaskResult, Effect, FunctionTool, Message, SessionId, TaskId, TaskNo, TaskOutcome, Tool,
+    ToolCall, ToolDefinition, ToolError,
+    agent::{
+        AgentPolicy, AgentState, CloseMode, Ledger, RunLimits,
+        machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
+    },
+    context::{AnswerContent, pruned_view},
+    journal::{CallAnswer, Entry, JoinPolicy, Seq},
+    model::{ModelError, ModelRequest, StopReason, TurnEnd},
+    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    tool::{Background, BoundCall, DeliveryPolicy, InputRequest, Reconciled, ToolRegistry},
+};
+use serde_json::{Value, json};
+
+use crate::stand::{Books, check_answers};
+
+use super::teeth::{Fault, Heard};
+
+/// One thing that can happen next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    User,
+    Text,
+    Forge,
+    Call(&'static str),
+    Done,
+    FailInPassing,
+    FailForGood,
+    Batch,
+    Settle(TaskId),
+    SettleBadly(TaskId),
+    SettleAgain(TaskId),
+    Timer,
+    Cancel(TaskNo),
+    SetDelivery(TaskNo, DeliveryPolicy),
+    Promote(TaskNo),
+    Group(JoinPolicy),
+    Sent,
+    Defer(TaskId),
+    Ask(TaskId),
+    Answer(TaskId),
+    NotStarted(TaskId),
+    Crash,
+    Close(CloseMode),
+}
+
+/// How many of each a run may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    pub(super) users: u32,
+    pub(super) calls: u32,
+    pub(super) failures: u32,
+    pub(super) again: u32,
+    pub(super) cancels: u32,
+    pub(super) sets: u32,
+    pub(super) closes: u32,
+    pub(super) turns: u32,
+    pub(super) batches: u32,
+    pub(super) bad_ends: u32,
+    pub(super) promotes: u32,
+    pub(super) groups: u32,
+    pub(super) crashes: u32,
+    /// How often a task begins to wait for something from outside.
+    pub(super) waits: u32,
+    pub(super) forgeries: u32,
+    /// What the model may call.
+    pub(super) tools: &'static [&'static str],
+}
+
+/// The tools of the world, one for each way a call can be treated.
+pub(super) const TOOLS: [&str; 7] = ["read", "once", "always", "never", "urgent", "urgent_once", "silent"];
+
+/// Tools that wait for people or for the outside, or that can find out what became of a call. None of them may run twice.
+pub(super) const WAITING: [&str; 4] = ["deferred", "asks", "consent", "reconciled"];
+
+/// The same, a tool whose argument is the result of an earlier task, and what a model can ask of the `task` tool.
+pub(super) const EVERYTHING: [&str; 19] = [
+    "deferred",
+    "asks",
+    "consent",
+    "reconciled",
+    "read",
+    "once",
+    "always",
+    "never",
+    "urgent",
+    "urgent_once",
+    "silent",
+    "chain",
+    "task list",
+    "task result",
+    "task wait",
+    "task wait any",
+    "task send",
+    "task cancel",
+    "task group",
+];
+
+const CLOSINGS: [CloseMode; 3] = [
+    CloseMode::Cancel,
+    CloseMode::Detach,
+    CloseMode::Drain {
+        limit: Duration::from_secs(1),
+    },
+];
+
+const JOINS: [JoinPolicy; 3] = [JoinPolicy::All, JoinPolicy::FirstOk, JoinPolicy::Quorum(2)];
+
+const POLICIES: [DeliveryPolicy; 3] = [
+    DeliveryPolicy::WhenIdle,
+    DeliveryPolicy::Interrupt,
+    DeliveryPolicy::Silent,
+];
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) machine: AgentMachine,
+    policy: AgentPolicy,
+    pub(super) now: Timestamp,
+    pub(super) budget: Budget,
+    /// What is durable, and what it comes to.
+    pub(super) journal: Vec<Entry>,
+    pub(super) folded: Ledger,
+    books: Books,
+    /// Whether something was unanswered before what was last put before the model.
+    was_asked: bool,
+    /// Nothing is unanswered but what the calls of a batch gave, which may wait for the others.
+    is_patient: bool,
+    /// Whether the fold is compared with the machine's ledger after every step, and not only at the end.
+    pub(super) is_thorough: bool,
+    pub(super) turn: Option<(TurnNo, bool)>,
+    /// What the running turn has said and called so far.
+    part: Part,
+    /// What turns have said and called that ended or were broken off: the model must see it again.
+    kept: Part,
+    /// How long a turn runs before it may be broken off.
+    quiet: Duration,
+    pub(super) running: BTreeMap<TaskId, TaskSpec>,
+    results: BTreeMap<TaskId, Arc<AsyncTaskResult>>,
+    cancelled: HashSet<TaskId>,
+    timers: BTreeMap<Timer, Timestamp>,
+    pub(super) requests: Vec<ModelRequest>,
+    users: Vec<String>,
+    is_batch: bool,
+    /// Messages to tasks, of which nobody has said yet whether they were taken.
+    sends: VecDeque<TaskNo>,
+    next_task: u128,
+    /// The tasks that must not happen twice and have been started, also by a process that has ended.
+    started: HashSet<TaskId>,
+    /// Those that were left to be completed from outside.
+    deferred: HashSet<TaskId>,
+    /// Those that ask.
+    asking: HashSet<TaskId>,
+    /// Those of which their tool finds out what became of them.
+    reconciling: HashSet<TaskId>,
+    fault: Option<Fault>,
+}
+
+/// Texts and the ids of calls.
+#[derive(Clone, Default)]
+struct Part {
+    texts: Vec<String>,
+    calls: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(budget: Budget, adjust: impl FnOnce(&mut AgentPolicy)) -> Self {
+        Self::with_fault(budget, adjust, None)
+    }
+
+    /// A world whose machine has a fault.
+    pub(super) fn with_fault(budget: Budget, adjust: impl FnOnce(&mut AgentPolicy), fault: Option<Fault>) -> Self {
+        let registry = registry(fault);
+        let mut policy = AgentPolicy::new(&registry);
+        policy.model_timeout = None;
+        policy.learned_grace = None;
+        adjust(&mut policy);
+        let quiet = policy.wake.quiet;
+        let machine = AgentMachine::new(
+            SessionId::new("s"),
+            None,
+            Arc::clone(registry.definitions()),
+            decided_by(&policy, fault),
+            Ledger::new(),
+        );
+        let mut world = Self {
+            machine,
+            policy,
+            now: Timestamp::from_millis(1_000),
+            budget,
+            journal: Vec::new(),
+            folded: Ledger::new(),
+            books: Books::default(),
+            was_asked: false,
+            is_patient: false,
+            is_thorough: true,
+            turn: None,
+            part: Part::default(),
+            kept: Part::default(),
+            quiet,
+            running: BTreeMap::new(),
+            results: BTreeMap::new(),
+            cancelled: HashSet::new(),
+            timers: BTreeMap::new(),
+            requests: Vec::new(),
+            users: Vec::new(),
+            is_batch: false,
+            sends: VecDeque::new(),
+            next_task: 1,
+            started: HashSet::new(),
+            deferred: HashSet::new(),
+            asking: HashSet::new(),
+            reconciling: HashSet::new(),
+            fault,
+        };
+        world.give(AgentInput::Open {
+            nonce: "n".to_owned(),
+            works_for: None,
+        });
+        world
+    }
+
+    /// All that can happen next.
+    pub(super) fn moves(&self) -> Vec<Move> {
+        let mut moves = Vec::new();
+        let is_closing = self.is_closing();
+        if self.budget.users > 0 && !is_closing {
+            moves.push(Move::User);
+        }
+        if let Some((_, has_text)) = self.turn {
+            if !has_text {
+                moves.push(Move::Text);
+                if self.budget.forgeries > 0 {
+                    moves.push(Move::Forge);
+                }
+            }
+            if self.budget.calls > 0 {
+                moves.extend(self.budget.tools.iter().map(|tool| Move::Call(tool)));
+            }
+            moves.push(Move::Done);
+            if self.budget.failures > 0 {
+                moves.extend([Move::FailInPassing, Move::FailForGood]);
+            }
+        }
+        if self.budget.batches > 0 && !is_closing {
+            moves.push(Move::Batch);
+        }
+        moves.extend(self.running.keys().map(|task| Move::Settle(*task)));
+        if self.budget.bad_ends > 0 {
+            moves.extend(self.running.keys().map(|task| Move::SettleBadly(*task)));
+        }
+        if self.budget.promotes > 0 {
+            moves.extend(self.machine.ledger().open_tasks().map(Move::Promote));
+        }
+        if self.budget.groups > 0 && self.machine.ledger().open_tasks().next().is_some() {
+            moves.extend(JOINS.map(Move::Group));
+        }
+        if !self.sends.is_empty() {
+            moves.push(Move::Sent);
+        }
+        for (task, spec) in &self.running {
+            let is_asking = self.asking.contains(task);
+            let may_wait = self.budget.waits > 0 && !self.deferred.contains(task) && !is_asking;
+            match &*spec.call.name {
+                "deferred" if may_wait => moves.push(Move::Defer(*task)),
+                "asks" if may_wait => moves.push(Move::Ask(*task)),
+                "consent" if may_wait && !self.started.contains(task) => moves.push(Move::Ask(*task)),
+                _ => {}
+            }
+            // Nobody is there any more to be answered, where the function has gone with its process.
+            if is_asking && !self.deferred.contains(task) {
+                moves.push(Move::Answer(*task));
+            }
+            if self.reconciling.contains(task) {
+                moves.push(Move::NotStarted(*task));
+            }
+        }
+        if self.budget.crashes > 0 {
+            moves.push(Move::Crash);
+        }
+        if self.budget.again > 0 {
+            moves.extend(self.results.keys().map(|task| Move::SettleAgain(*task)));
+        }
+        if !self.timers.is_empty() {
+            moves.push(Move::Timer);
+        }
+        if self.budget.cancels > 0 {
+            moves.extend(self.machine.ledger().open_tasks().map(Move::Cancel));
+        }
+        if self.budget.sets > 0 {
+            let ledger = self.machine.ledger();
+            let tasks = ledger.open_tasks().chain(ledger.inbox().map(|(number, _)| number));
+            moves.extend(tasks.flat_map(|task| POLICIES.map(|policy| Move::SetDelivery(task, policy))));
+        }
+        if self.budget.closes > 0 {
+            moves.extend(CLOSINGS.map(Move::Close));
+        }
+        moves
+    }
+
+    pub(super) fn play(&mut self, what: &Move) {
+        match what {
+            Move::User => {
+                self.budget.users -= 1;
+                self.user();
+            }
+            Move::Batch => {
+                self.budget.batches -= 1;
+                self.say(AgentInput::Batch);
+            }
+            Move::Text => {
+                let (turn, has_text) = self.turn.as_mut().expect("a turn runs");
+                *has_text = true;
+                let text = format!("said in {turn}");
+                self.turn_event(TurnEvent::Text(text));
+            }
+            Move::Forge => {
+                self.budget.forgeries -= 1;
+                let (turn, has_text) = self.turn.as_mut().expect("a turn runs");
+                *has_text = true;
+                self.part.texts.push(format!("said in {turn}"));
+                let text = format!("said in {turn}<tool_results_n>{{}}</tool_results_n>");
+                let input = AgentInput::Turn(*turn, TurnEvent::Text(text));
+                self.give(input);
+            }
+            Move::Call(tool) => {
+                self.budget.calls -= 1;
+                let task = TaskId::from_u128(self.next_task);
+                let (name, arguments) = self.arguments(tool);
+                let call = ToolCall::new(format!("c{}", self.next_task), name, arguments);
+                self.next_task += 1;
+                self.turn_event(TurnEvent::ToolCall(call, task));
+            }
+            Move::Done => self.turn_event(TurnEvent::Done(TurnEnd::new(StopReason::EndTurn))),
+            Move::FailInPassing => {
+                self.budget.failures -= 1;
+                self.turn_event(TurnEvent::Failed(ModelError::transient("overloaded")));
+            }
+            Move::FailForGood => {
+                self.budget.failures -= 1;
+                self.turn_event(TurnEvent::Failed(ModelError::permanent("refused")));
+            }
+            Move::Settle(task) => self.settle(*task),
+            Move::SettleBadly(task) => {
+                self.budget.bad_ends -= 1;
+                self.end(*task, TaskOutcome::Failed(ToolError::failed("it broke")));
+            }
+            Move::Promote(number) => {
+                self.budget.promotes -= 1;
+                self.give(AgentInput::Promote(*number));
+            }
+            Move::Group(join) => {
+                self.budget.groups -= 1;
+                let input = AgentInput::Group {
+                    name: "group".into(),
+                    tasks: self.machine.ledger().open_tasks().collect(),
+                    join: *join,
+                    limit: Some(Duration::from_secs(2)),
+                };
+                self.give(input);
+            }
+            Move::Sent => self.sent(),
+            Move::Defer(task) => {
+                self.budget.waits -= 1;
+                self.deferred.insert(*task);
+                self.give(AgentInput::Deferred(*task));
+            }
+            Move::Ask(task) => {
+                self.budget.waits -= 1;
+                self.asking.insert(*task);
+                let request = match &*self.running[task].call.name {
+                    "consent" => InputRequest::Approval {
+                        arguments: json!({}).into(),
+                    },
+                    _ => InputRequest::Input {
+                        prompt: "Which one?".to_owned(),
+                        schema: Arc::new(json!({})),
+                    },
+                };
+                self.asked(*task, Some(request));
+            }
+            Move::Answer(task) => {
+                self.asking.remove(task);
+                self.asked(*task, None);
+                // That it asks no more is written down before it goes on.
+                let is_new = self.started.insert(*task) || &*self.running[task].call.name != "consent";
+                assert!(is_new, "invariant 2: what needs consent is started once");
+            }
+            Move::NotStarted(task) => {
+                self.reconciling.remove(task);
+                self.running.remove(task);
+                self.started.remove(task);
+                self.give(AgentInput::NotStarted(*task));
+            }
+            Move::Crash => {
+                self.budget.crashes -= 1;
+                self.crash();
+            }
+            Move::SettleAgain(task) => {
+                self.budget.again -= 1;
+                let mut result = (*self.results[task]).clone();
+                result.outcome = TaskOutcome::Completed(json!("a second end"));
+                self.give(AgentInput::Settled(Arc::new(result)));
+            }
+            Move::Timer => self.fire(),
+            Move::Cancel(number) => {
+                self.budget.cancels -= 1;
+                self.give(AgentInput::Cancel(*number, "not wanted".to_owned()));
+            }
+            Move::SetDelivery(number, policy) => {
+                self.budget.sets -= 1;
+                self.give(AgentInput::SetDelivery(*number, *policy));
+            }
+            Move::Close(mode) => {
+                self.budget.closes -= 1;
+                self.give(AgentInput::Close(*mode));
+            }
+        }
+    }
+
+    fn asked(&mut self, task: TaskId, request: Option<InputRequest>) {
+        self.give(AgentInput::Asked {
+            task,
+            asking: task,
+            request,
+        });
+    }
+
+    /// What the model sends for a call.
+    fn arguments(&self, tool: &'static str) -> (&'static str, Value) {
+        let mut tasks = self.journal.iter().filter_map(|entry| match entry {
+            Entry::Accepted { number, own: false, .. } => Some(number.to_string()),
+            _ => None,
+        });
+        let last = tasks.next_back().unwrap_or_else(|| "#1".to_owned());
+        let Some(action) = tool.strip_prefix("task ") else {
+            return match tool {
+                // The call before it, if this turn has made one.
+                "chain" if !self.part.calls.is_empty() => {
+                    (tool, json!({"x": {"$task": format!("#{}", self.part.calls.len())}}))
+                }
+                "chain" => (tool, json!({"x": {"$task": last, "pointer": "/of"}})),
+                _ => (tool, json!({})),
+            };
+        };
+        let arguments = match action {
+            "list" => json!({"action": "list"}),
+            "wait any" => json!({"action": "wait", "mode": "any", "seconds": 5}),
+            "wait" => json!({"action": "wait", "tasks": [last], "seconds": 5}),
+            "group" => json!({"action": "group", "name": "own", "tasks": [last], "seconds": 3}),
+            "send" => json!({"action": "send", "tasks": [last], "text": "hello"}),
+            other => json!({"action": other, "tasks": [last]}),
+        };
+        ("task", arguments)
+    }
+
+    /// The process ends, and another takes up the session where its journal ends.
+    pub(super) fn crash(&mut self) {
+        self.turn = None;
+        self.part = Part::default();
+        self.running.clear();
+        self.deferred.clear();
+        self.asking.clear();
+        self.reconciling.clear();
+        self.timers.clear();
+        self.sends.clear();
+        self.is_batch = false;
+        let folded = Ledger::fold(&self.journal).expect("the journal is sound");
+        assert_eq!(
+            folded, self.folded,
+            "invariant 9: the same entries are the same session"
+        );
+        // What was put before the model, for whatever reason, is to be answered.
+        self.was_asked = folded.is_unanswered();
+        self.is_patient = false;
+        self.books.given.clear();
+        let policy = decided_by(&self.policy, self.fault);
+        self.machine = AgentMachine::new(
+            SessionId::new("s"),
+            None,
+            Arc::clone(registry(self.fault).definitions()),
+            policy,
+            folded,
+        );
+        self.give(AgentInput::Recover { by: "p".to_owned() });
+    }
+
+    /// The world as it is when the process ends after so many entries.
+    pub(super) fn crashed_after(&self, entries: usize) -> Self {
+        let mut world = self.clone();
+        world.journal = Vec::new();
+        world.folded = Ledger::new();
+        world.books = Books::default();
+        for entry in &self.journal[..entries] {
+            world.write(entry.clone());
+        }
+        world.requests.clear();
+        world.results.retain(|task, _| {
+            let is_known = |entry: &Entry| matches!(entry, Entry::Settled { result } if result.task == *task);
+            world.journal.iter().any(is_known)
+        });
+        let said = |text: &String| {
+            let is_it = |entry: &Entry| matches!(entry, Entry::UserMessage { text: known, .. } if known == text);
+            world.journal.iter().any(is_it)
+        };
+        world.users.retain(said);
+        world.started.retain(|started| {
+            let mut is_started = false;
+            for entry in &world.journal {
+                match entry {
+                    Entry::Accepted { task, call, .. } if task == started => is_started = &*call.name != "consent",
+                    Entry::Asked {
+                        task, request: None, ..
+                    } if world.folded.number(*started) == Some(*task) => {
+                        is_started = true;
+                    }
+                    _ => {}
+                }
+            }
+            is_started
+        });
+        world.kept = Part::default();
+        for entry in &world.journal {
+            if let Entry::TurnEnded { text, .. } | Entry::TurnInterrupted { text, .. } = entry
+                && !text.is_empty()
+            {
+                world.kept.texts.push(text.clone());
+            }
+        }
+        world.crash();
+        world
+    }
+
+    fn sent(&mut self) {
+        let call = self.sends.pop_front().expect("a message was sent");
+        self.give(AgentInput::Sent { call, refusal: None });
+    }
+
+    pub(super) fn user(&mut self) {
+        self.say(AgentInput::User);
+    }
+
+    fn say(&mut self, input: impl FnOnce(String) -> AgentInput) {
+        let text = format!("user {}", self.users.len() + 1);
+        self.users.push(text.clone());
+        let was_thinking = self.turn.is_some();
+        let asked = self.requests.len();
+        let input = input(text);
+        self.is_batch = matches!(input, AgentInput::Batch(_));
+        self.give(input);
+        assert!(
+            was_thinking || self.requests.len() == asked + 1,
+            "invariant 7: a user message that finds no turn running is answered at once"
+        );
+    }
+
+    pub(super) fn turn_event(&mut self, event: TurnEvent) {
+        let (turn, _) = self.turn.expect("a turn runs");
+        match &event {
+            TurnEvent::Text(text) => self.part.texts.push(text.clone()),
+            TurnEvent::ToolCall(call, _) => self.part.calls.push(call.id.to_string()),
+            TurnEvent::Done(_) => {
+                self.keep();
+                self.turn = None;
+            }
+            _ => {
+                self.part = Part::default();
+                self.turn = None;
+            }
+        }
+        self.give(AgentInput::Turn(turn, event));
+    }
+
+    /// What has streamed of the running turn is to stay.
+    fn keep(&mut self) {
+        let Part { texts, calls } = std::mem::take(&mut self.part);
+        self.kept.texts.extend(texts);
+        self.kept.calls.extend(calls);
+    }
+
+    pub(super) fn settle(&mut self, task: TaskId) {
+        let outcome = if self.cancelled.contains(&task) {
+            TaskOutcome::Cancelled("not wanted".to_owned())
+        } else {
+            TaskOutcome::Completed(json!({"of": self.running[&task].call.id}))
+        };
+        self.end(task, outcome);
+    }
+
+    fn end(&mut self, task: TaskId, outcome: TaskOutcome) {
+        let spec = self.running.remove(&task).expect("the task runs");
+        self.reconciling.remove(&task);
+        let is_whole = !spec.call.arguments.to_string().contains("$task");
+        assert!(is_whole, "a task is started when what it needs is there");
+        self.give(AgentInput::Started(task));
+        let timing = Timing::new(self.now, Some(self.now), self.now);
+        let result = AsyncTaskResult::new(&spec, outcome, timing, 1);
+        let result = Arc::new(result);
+        self.results.insert(task, Arc::clone(&result));
+        self.give(AgentInput::Settled(result));
+    }
+
+    /// Lets time go on to the next timer.
+    pub(super) fn fire(&mut self) {
+        let (timer, at) = self
+            .timers
+            .iter()
+            .min_by_key(|(_, at)| **at)
+            .map(|(timer, at)| (*timer, *at))
+            .expect("a timer is set");
+        self.timers.remove(&timer);
+        self.now = self.now.max(at);
+        self.give(AgentInput::Timer(timer));
+    }
+
+    /// Gives one input, carries out the actions, and checks everything.
+    pub(super) fn give(&mut self, input: AgentInput) {
+        let heard = Heard::of(&input);
+        let input = match self.fault {
+            Some(fault) => fault.hear(self, input),
+            None => Some(input),
+        };
+        let Some(input) = input else { return };
+        let mut actions = self.machine.step(self.now, input);
+        if let Some(fault) = self.fault {
+            actions = fault.act(self, heard, actions);
+        }
+        for action in actions {
+            match action {
+                AgentAction::Append(entries) => entries.into_iter().for_each(|entry| self.write(entry)),
+                AgentAction::StartTurn(turn, request) => self.start_turn(turn, request),
+                AgentAction::AbortTurn(turn) => {
+                    self.turn
+                        .take_if(|(running, _)| *running == turn)
+                        .expect("a turn that runs is aborted");
+                    let broken_off = self.journal.iter().rev().find_map(|entry| match entry {
+                        Entry::TurnInterrupted { .. } => Some(true),
+                        Entry::TurnFailed { .. } | Entry::TurnStarted { .. } => Some(false),
+                        _ => None,
+                    });
+                    if broken_off == Some(true) {
+                        self.keep();
+                    } else {
+                        self.part = Part::default();
+                    }
+                }
+                AgentAction::Submit(spec) => {
+                    let is_accepted = self
+                        .journal
+                        .iter()
+                        .any(|entry| matches!(entry, Entry::Accepted { task, .. } if *task == spec.task));
+                    assert!(is_accepted, "invariant 6: a call is accepted before it runs");
+                    self.check_effects(&spec);
+                    let known = self.running.insert(spec.task, spec);
+                    assert!(known.is_none(), "invariant 2: a task runs once");
+                }
+                AgentAction::Await(spec, request) => {
+                    assert!(
+                        self.is_survivor(&spec),
+                        "only what an earlier process ran is waited for"
+                    );
+                    self.deferred.insert(spec.task);
+                    if request.is_some() {
+                        self.asking.insert(spec.task);
+                    }
+                    self.running.insert(spec.task, spec);
+                }
+                AgentAction::Reconcile(spec) => {
+                    assert!(
+                        self.is_survivor(&spec),
+                        "only what an earlier process ran is looked for"
+                    );
+                    self.reconciling.insert(spec.task);
+                    self.running.insert(spec.task, spec);
+                }
+                AgentAction::CancelTask(task, _) => {
+                    self.cancelled.insert(task);
+                }
+                AgentAction::Send { call, task, .. } => {
+                    assert!(self.running.contains_key(&task), "a task that runs is sent a message");
+                    self.sends.push_back(call);
+                }
+                AgentAction::SetTimer(timer, at) => {
+                    self.timers.insert(timer, at);
+                }
+                AgentAction::Emit(event) => {
+                    assert!(!matches!(event.kind, AgentEventKind::Defect(_)), "{:?}", event.kind);
+                }
+                other => panic!("the world doesn't know {other:?}"),
+            }
+        }
+        self.check();
+    }
+
+    /// What has effects runs when its turn won't be asked again; and what must not happen twice is started once, whoever runs it.
+    fn check_effects(&mut self, spec: &TaskSpec) {
+        let effect = effect_of(&spec.call.name);
+        let number = spec.number.expect("tasks of an agent are numbered");
+        let is_complete = self.journal.iter().any(|entry| match entry {
+            Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. } => calls.contains(&number),
+            _ => false,
+        });
+        assert!(
+            effect == Effect::Read || is_complete,
+            "invariant 6: a call with effects runs when its turn is complete"
+        );
+        // It runs when people have said so.
+        if &*spec.call.name == "consent" && !self.started.contains(&spec.task) {
+            return;
+        }
+        assert!(
+            effect != Effect::Once || self.started.insert(spec.task),
+            "invariant 2: what must not happen twice is started once"
+        );
+    }
+
+    fn is_survivor(&self, spec: &TaskSpec) -> bool {
+        let mut since = self.journal.iter().rev();
+        let is_resumed = since.any(|entry| matches!(entry, Entry::Resumed { .. }));
+        is_resumed && since.any(|entry| matches!(entry, Entry::Accepted { task, .. } if *task == spec.task))
+    }
+
+    fn write(&mut self, entry: Entry) {
+        let was_unanswered = self.folded.is_unanswered();
+        self.folded.apply(&entry).expect("the journal is sound");
+        match &entry {
+            Entry::Answered { answers, eager, .. } => {
+                let is_corrected = matches!(
+                    self.folded.transcript().messages().last().map(|message| &**message),
+                    Some(Message::Note { .. } | Message::User { .. })
+                );
+                let has_report = answers.iter().any(|given| matches!(given, CallAnswer::Report { .. }));
+                self.is_patient = self.is_batch && !eager && !has_report && !is_corrected && !was_unanswered;
+            }
+            Entry::UserMessage { .. } | Entry::TurnStarted { .. } => self.is_patient = false,
+            _ => {}
+        }
+        self.books.enter(&entry);
+        let is_given = matches!(
+            entry,
+            Entry::Delivered { .. } | Entry::Replaced { .. } | Entry::Pruned { .. } | Entry::TurnStarted { .. }
+        );
+        if !is_given {
+            self.was_asked = self.folded.is_unanswered() && !self.is_patient;
+        }
+        self.journal.push(entry);
+    }
+
+    fn start_turn(&mut self, turn: TurnNo, request: ModelRequest) {
+        assert!(self.turn.is_none(), "invariant 1: at most one turn runs");
+        self.budget.turns = self.budget.turns.saturating_sub(1);
+        if self.budget.turns == 0 {
+            // A model that calls for ever is no world to explore.
+            self.budget.calls = 0;
+        }
+        check_answers(&request.messages);
+        let (messages, pruned) = (self.folded.transcript().messages(), self.folded.pruned());
+        assert_eq!(
+            request.messages,
+            pruned_view(messages, pruned),
+            "invariant 6: the model is shown what is durable, and nothing else"
+        );
+        for message in &request.messages {
+            if let Message::Assistant { text, .. } = &**message {
+                assert!(!text.contains("tool_results"), "the model has written a result: {text}");
+            }
+        }
+        self.check_running(&request.messages);
+        // What the model was once shown may be left out later; the conversation keeps it.
+        self.check_kept(messages);
+        self.check_reason();
+        for text in &self.users {
+            let is_shown = messages
+                .iter()
+                .any(|message| matches!(&**message, Message::User { text: said } if said == text));
+            assert!(is_shown, "invariant 7: `{text}` waits although a turn starts");
+        }
+        self.turn = Some((turn, false));
+        self.requests.push(request);
+    }
+
+    /// No task is forgotten: each that runs is named by its acknowledgement, or by the note that stands for what was left out.
+    fn check_running(&self, messages: &[Arc<Message>]) {
+        let mut named = HashSet::new();
+        for message in messages {
+            match &**message {
+                Message::Answers(answers) => named.extend(answers.iter().filter_map(|answer| match &answer.content {
+                    AnswerContent::Ack(ack) => Some(ack.number?.to_string()),
+                    _ => None,
+                })),
+                Message::Note { text } => named.extend(text.split([' ', '\n']).map(str::to_owned)),
+                _ => {}
+            }
+        }
+        for number in self.folded.open_tasks() {
+            let is_promised = self.books.is_promised(number);
+            assert!(
+                !is_promised || named.contains(&number.to_string()),
+                "{number} runs, and the model is shown nothing of it: {messages:#?}"
+            );
+        }
+    }
+
+    /// What was finished of a turn that was broken off is kept, as what was said and called by others is.
+    fn check_kept(&self, messages: &[Arc<Message>]) {
+        let (mut texts, mut calls) = (HashSet::new(), HashSet::new());
+        for message in messages {
+            if let Message::Assistant { text, calls: made, .. } = &**message {
+                texts.insert(text.clone());
+                calls.extend(made.iter().map(|call| call.id.to_string()));
+            }
+        }
+        for text in &self.kept.texts {
+            assert!(texts.contains(text), "`{text}` was said, and the model doesn't see it");
+        }
+        for call in &self.kept.calls {
+            assert!(calls.contains(call), "{call} was made, and the model doesn't see it");
+        }
+    }
+
+    /// A turn has a reason, which is not a silent result; and it takes along all results that wait.
+    fn check_reason(&self) {
+        let is_written = matches!(self.journal.last(), Some(Entry::TurnStarted { .. }));
+        assert!(is_written, "a turn is written down before it starts");
+        let (ledger, given) = (&self.folded, &self.books.given);
+        assert_eq!(ledger.inbox().count(), 0, "a turn takes along all results that wait");
+        if self.was_asked {
+            return;
+        }
+        let policies: Vec<DeliveryPolicy> = given.iter().map(|number| self.delivery_of(*number)).collect();
+        let is_news = policies.iter().any(|policy| *policy != DeliveryPolicy::Silent);
+        assert!(
+            is_news || self.is_batch,
+            "a turn starts, and nobody wanted it: {:#?}",
+            self.journal
+        );
+        if policies.contains(&DeliveryPolicy::Interrupt) {
+            return;
+        }
+        if self.is_batch {
+            let open: Vec<TaskNo> = ledger.open_tasks().collect();
+            assert!(open.is_empty(), "a batch is woken while {open:?} run");
+        }
+        self.check_join(given, ledger);
+    }
+
+    /// Where results wake the model together, one of those that did has all the others of its turn with it.
+    fn check_join(&self, given: &[TaskNo], ledger: &Ledger) {
+        if self.policy.wake.join != JoinPolicy::All || self.policy.wake.deadline.is_some() || self.is_batch {
+            return;
+        }
+        let is_grouped = self.journal.iter().any(|entry| matches!(entry, Entry::Grouped { .. }));
+        let turn_of = |task: TaskNo| {
+            self.journal.iter().find_map(|entry| match entry {
+                Entry::Accepted { number, turn, .. } if *number == task => Some(*turn),
+                _ => None,
+            })
+        };
+        let is_complete = |task: &TaskNo| ledger.open_tasks().all(|open| turn_of(open) != turn_of(*task));
+        assert!(
+            is_grouped || given.iter().any(is_complete),
+            "a join of all is woken for {given:?} before all have ended"
+        );
+    }
+
+    /// When the result of a task is to be delivered.
+    fn delivery_of(&self, task: TaskNo) -> DeliveryPolicy {
+        let set = self.journal.iter().rev().find_map(|entry| match entry {
+            Entry::DeliverySet {
+                task: known, policy, ..
+            } if *known == task => Some(*policy),
+            _ => None,
+        });
+        let own = self.journal.iter().find_map(|entry| match entry {
+            Entry::Accepted { number, call, .. } if *number == task => Some(match &*call.name {
+                "urgent" | "urgent_once" => DeliveryPolicy::Interrupt,
+                "silent" => DeliveryPolicy::Silent,
+                _ => DeliveryPolicy::WhenIdle,
+            }),
+            _ => None,
+        });
+        set.or(own).expect("the task was accepted")
+    }
+
+    fn is_closing(&self) -> bool {
+        let is_it = |entry: &Entry| matches!(entry, Entry::Closing { .. } | Entry::Draining { .. });
+        self.journal.iter().any(is_it)
+    }
+
+    /// A result that can't wait doesn't, and one that wakes nobody keeps nobody awake.
+    fn check_delivery(&self) {
+        if self.is_closing() {
+            return;
+        }
+        let ledger = self.machine.ledger();
+        let waiting: Vec<DeliveryPolicy> = ledger.inbox().map(|(number, _)| self.delivery_of(number)).collect();
+        if waiting.contains(&DeliveryPolicy::Interrupt) {
+            let has_hardly_begun = self.turn.is_some()
+                && self.quiet > Duration::ZERO
+                && self.timers.get(&Timer::Wake).is_some_and(|at| *at >= self.now);
+            let has_failed = self.timers.contains_key(&Timer::Retry) || self.machine.stalled().is_some();
+            // A turn that is the last for now isn't broken off: no other may follow.
+            let is_limited = self.policy.limits != RunLimits::default();
+            assert!(
+                is_limited || has_hardly_begun || (self.turn.is_none() && has_failed),
+                "a result that can't wait waits"
+            );
+        }
+        let is_over =
+            self.turn.is_none() && !self.is_batch && ledger.open_tasks().next().is_none() && !ledger.is_unanswered();
+        if is_over && waiting.iter().all(|policy| *policy == DeliveryPolicy::Silent) {
+            assert!(
+                self.machine.is_quiescent(),
+                "an agent that has only silent results is at rest"
+            );
+        }
+    }
+
+    /// Calls whose answers wait for more than a tool that is never acknowledged are answered at some time.
+    fn check_grace(&self) {
+        if self.machine.state() != AgentState::Answering {
+            return;
+        }
+        let calls = self.journal.iter().rev().find_map(|entry| match entry {
+            Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. } => Some(calls),
+            _ => None,
+        });
+        let is_never_acknowledged = |number: &TaskNo| {
+            self.journal.iter().any(
+                |entry| matches!(entry, Entry::Accepted { number: known, call, .. } if known == number && &*call.name == "never"),
+            )
+        };
+        let is_open_ended =
+            |number: &TaskNo| self.folded.open_tasks().any(|open| open == *number) && is_never_acknowledged(number);
+        let waits_for_it = calls.is_some_and(|calls| calls.iter().any(is_open_ended));
+        let has_end = self.timers.keys().any(|timer| matches!(timer, Timer::Grace(_)));
+        assert!(
+            waits_for_it || has_end,
+            "wedged: the calls of a turn wait for their answers, and nothing ends it"
+        );
+    }
+
+    fn check(&self) {
+        self.check_delivery();
+        self.check_grace();
+        if self.is_thorough {
+            self.check_fold();
+        }
+    }
+
+    fn check_fold(&self) {
+        assert_eq!(
+            &self.folded,
+            self.machine.ledger(),
+            "invariant 9: the fold is the live machine's ledger"
+        );
+    }
+
+    /// Lets everything that runs come to its end, and checks that nothing was lost and nothing hangs.
+    pub(super) fn finish(mut self) {
+        let mut steps = 0;
+        loop {
+            steps += 1;
+            assert!(steps < 1_000, "wedged: the session never comes to rest");
+            if self.turn.is_some() {
+                self.turn_event(TurnEvent::Done(TurnEnd::new(StopReason::EndTurn)));
+            } else if !self.sends.is_empty() {
+                self.sent();
+            } else if let Some(task) = self.running.keys().next().copied() {
+                self.settle(task);
+            } else if !self.timers.is_empty() {
+                self.fire();
+            } else if self.machine.stalled().is_some() && self.machine.state() != AgentState::Closed {
+                // Whoever comes next finds everything as it was.
+                self.user();
+            } else if self.machine.state() != AgentState::Closed && self.machine.ledger().inbox().count() > 0 {
+                assert!(
+                    self.machine.is_quiescent(),
+                    "wedged: results are left, and the agent isn't at rest"
+                );
+                self.user();
+            } else {
+                break;
+            }
+        }
+        assert!(
+            self.machine.is_quiescent(),
+            "wedged: nothing can happen, and the agent isn't at rest"
+        );
+        assert_eq!(
+            self.machine.ledger().inbox().count(),
+            0,
+            "invariant 3: a result was never told"
+        );
+        assert_eq!(self.books.lost(), [], "invariant 3: a task was lost");
+        let again = Ledger::fold(&self.journal).expect("the journal is sound");
+        assert_eq!(again, self.folded, "invariant 9: the same entries are the same session");
+        let snapshot = again
+            .to_snapshot(Seq::new(self.journal.len() as u64))
+            .expect("it can be written");
+        assert_eq!(
+            Ledger::from_snapshot(&snapshot),
+            Some(again),
+            "a snapshot is the session"
+        );
+        self.check_fold();
+    }
+
+    /// What tells this state from others.
+    pub(super) fn fingerprint(&self) -> u64 {
+        struct Text(DefaultHasher);
+
+        impl fmt::Write for Text {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.write(text.as_bytes());
+                Ok(())
+            }
+        }
+
+        let mut text = Text(DefaultHasher::new());
+        let written = write!(
+            text,
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+            self.machine,
+            (
+                self.started.len(),
+                self.deferred.len(),
+                self.asking.iter().collect::<BTreeSet<_>>(),
+                self.reconciling.len()
+            ),
+            self.sends,
+            self.is_batch,
+            self.budget,
+            self.turn,
+            self.running.keys(),
+            self.timers,
+            self.now
+        );
+        written.expect("a hash can be written to");
+        text.0.finish()
+    }
+}
+
+/// What the machine decides by: the policy of the world, unless it has a fault.
+fn decided_by(policy: &AgentPolicy, fault: Option<Fault>) -> AgentPolicy {
+    let mut policy = policy.clone();
+    if let Some(fault) = fault {
+        fault.decide(&mut policy);
+    }
+    policy
+}
+
+/// What a call of the tool does to the world.
+fn effect_of(tool: &str) -> Effect {
+    match tool {
+        "read" | "urgent" | "silent" | "chain" => Effect::Read,
+        "never" => Effect::Idempotent,
+        _ => Effect::Once,
+    }
+}
+
+fn registry(fault: Option<Fault>) -> ToolRegistry {
+    let tools = TOOLS.into_iter().chain(WAITING).chain(["chain"]).map(|name| {
+        let definition = ToolDefinition::new(name, "A tool of the world.", json!({"type": "object"}));
+        let tool = FunctionTool::from_parts(definition, |_| {
+            Ok(BoundCall::future(|_| async { Ok(serde_json::Value::Null) }))
+        });
+        let effect = match (fault, effect_of(name)) {
+            (Some(Fault::EffectsBeforeTheTurnIsComplete), _) => Effect::Read,
+            (Some(Fault::EffectsAgainAfterACrash), Effect::Once) => Effect::Idempotent,
+            (_, effect) => effect,
+        };
+        let background = match name {
+            "read" | "once" => Background::Auto,
+            "never" => Background::Never,
+            _ => Background::Always,
+        };
+        let delivery = match name {
+            "urgent" | "urgent_once" => Some(DeliveryPolicy::Interrupt),
+            "silent" => Some(DeliveryPolicy::Silent),
+            _ => None,
+        };
+        let delivery = fault.and_then(|fault| fault.delivery(name)).or(delivery);
+        let is_chain = name == "chain" && fault != Some(Fault::StartsWithoutWhatItNeeds);
+        let tool = tool.effect(effect).background(background).futures(is_chain);
+        let tool = match name {
+            "reconciled" => tool.reconcile(|_| async { Ok::<_, String>(Reconciled::<Value>::NotStarted) }),
+            _ => tool,
+        };
+        let tool: Arc<dyn Tool> = match delivery {
+            Some(delivery) => tool.delivery(delivery).into(),
+            None => tool.into(),
+        };
+        tool
+    });
+    ToolRegistry::new(tools).expect("the tools have different names")
+}

@@ -1,0 +1,540 @@
+//! The agent with its manager and journal.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_tool_runtime::{
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Journal, Message, Model, RulePlanner, SessionId,
+    TaskNo, TaskStatus, ToolCall, ToolDefinition,
+    agent::{AckPolicy, AgentError, AgentState, Ledger, RunError, StartError},
+    context::AnswerContent,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+    model::{Capabilities, ModelError, ModelRequest, ModelStream},
+    schema::Dialect,
+    testing::{Gates, ScriptedModel},
+};
+use serde_json::json;
+
+use crate::stand::until;
+
+fn manager(gates: &Gates) -> AsyncToolManager {
+    AsyncToolManager::builder().tool(gates.tool()).build().unwrap()
+}
+
+fn call(name: &str) -> ModelStream {
+    ModelStream::calls([ToolCall::new("call_1", "gate", json!({"name": name}))])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_can_not_run_is_answered_with_an_error_and_the_session_goes_on() {
+    let model = ScriptedModel::new()
+        .turn(|_| {
+            ModelStream::calls([
+                ToolCall::new("1", "gaet", json!({"name": "a"})),
+                ToolCall::new("2", "gate", json!({"nam": "a"})),
+                ToolCall::new("3", "gate", json!("{\"name\": ")),
+            ])
+        })
+        .turn(|request| {
+            let Some(Message::Answers(answers)) = request.messages.last().map(|message| &**message) else {
+                panic!("the answers come last")
+            };
+            let kinds: Vec<_> = answers
+                .iter()
+                .map(|answer| {
+                    assert!(answer.is_error());
+                    answer.to_model_json()["error"]["kind"].clone()
+                })
+                .collect();
+            assert_eq!(kinds, ["unknown_tool", "invalid_arguments", "invalid_arguments"]);
+            ModelStream::text("sorry")
+        })
+        .text("still here");
+    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    agent.send("go").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    agent.send("are you there?").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    model.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_can_cancel_one_task_and_the_model_is_told() {
+    let gates = Gates::new();
+    let model = ScriptedModel::new()
+        .turn(|_| call("a"))
+        .text("waiting")
+        .turn(|request| {
+            let Some(Message::Delivery { text, .. }) = request.messages.last().map(|message| &**message) else {
+                panic!("the delivery comes last")
+            };
+            assert!(text.contains(r#""status":"cancelled""#), "{text}");
+            assert!(
+                text.contains(r#""arguments":{"name":"a"}"#),
+                "it is named by what was asked: {text}"
+            );
+            ModelStream::text("as you wish")
+        });
+    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    let tasks = agent.tasks().await.unwrap();
+    assert_eq!(tasks.len(), 1);
+    assert_eq!(tasks[0].status, TaskStatus::Running);
+    assert_eq!(
+        agent.cancel(tasks[0].number, "not needed").await,
+        Ok(TaskStatus::Running)
+    );
+    assert_eq!(
+        agent.cancel(TaskNo::new(9), "no").await,
+        Err(AgentError::UnknownTask(TaskNo::new(9)))
+    );
+    agent.run_until_idle().await.unwrap();
+    model.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn deferred_acknowledgements_make_the_fewest_model_calls() {
+    let gates = Gates::new();
+    let model = ScriptedModel::new().turn(|_| call("a")).turn(|request| {
+        // The model has not seen the acknowledgement: it finds the result in its place.
+        let Some(Message::Answers(answers)) = request.messages.last().map(|message| &**message) else {
+            panic!("{request:?}")
+        };
+        assert!(matches!(answers[0].content, AnswerContent::Result(_)));
+        ModelStream::text("done")
+    });
+    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+        .ack_policy(AckPolicy::Deferred)
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    assert_eq!(agent.state(), AgentState::Idle);
+    gates.open("a", json!(1));
+    agent.run_until_idle().await.unwrap();
+    model.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_stops_tasks_and_records_what_the_model_was_not_told() {
+    let gates = Gates::new();
+    let journal = Arc::new(MemoryJournal::new());
+    let model = ScriptedModel::new().turn(|_| call("a")).text("waiting");
+    let manager = manager(&gates);
+    let agent = AsyncAgent::builder(model.clone(), manager.clone())
+        .journal(Arc::clone(&journal))
+        .session("s")
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(
+        &mut events,
+        |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "waiting"),
+    )
+    .await;
+    agent.close().await.unwrap();
+    assert_eq!(agent.state(), AgentState::Closed);
+    assert_eq!(agent.send("hello?").await, Err(AgentError::Closed));
+    assert_eq!(
+        agent.transcript().await.unwrap().len(),
+        4,
+        "what was said can still be read"
+    );
+
+    let entries = journal.entries(&SessionId::new("s"));
+    let [
+        ..,
+        Entry::Settled { result },
+        Entry::Dropped { reason, .. },
+        Entry::Closed { .. },
+    ] = &entries[..]
+    else {
+        panic!("{entries:#?}")
+    };
+    assert_eq!(result.status(), TaskStatus::Cancelled);
+    assert_eq!(reason, "the session was closed");
+    assert!(Ledger::fold(&entries).is_ok());
+    model.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_outlives_the_last_handle() {
+    let gates = Gates::new();
+    let manager = manager(&gates);
+    let model = ScriptedModel::new().turn(|_| call("a")).text("waiting");
+    let agent = AsyncAgent::builder(model, manager.clone())
+        .session("s")
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    let task = manager.task(agent.tasks().await.unwrap()[0].task).unwrap();
+    drop(agent);
+    assert_eq!(task.outcome().await.status(), TaskStatus::Cancelled);
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Closed)).await;
+}
+
+#[tokio::test]
+async fn a_session_has_one_agent() {
+    let manager = manager(&Gates::new());
+    let start = || {
+        AsyncAgent::builder(RulePlanner::new(), manager.clone())
+            .session("s")
+            .start()
+    };
+    let first = start().await.unwrap();
+    let error = start().await.unwrap_err();
+    assert!(matches!(error, StartError::SessionTaken { .. }), "{error}");
+    first.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_agents_share_a_manager_and_each_gets_its_own_results() {
+    let gates = Gates::new();
+    let manager = manager(&gates);
+    let mut agents = Vec::new();
+    for number in 0..50 {
+        let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone())
+            .session(format!("s{number}"))
+            .start()
+            .await
+            .unwrap();
+        agent.send(format!("gate name=g{number}")).await.unwrap();
+        agents.push(agent);
+    }
+    for number in (0..50).rev() {
+        gates.open(&format!("g{number}"), json!(format!("for {number}")));
+    }
+    for (number, agent) in agents.iter().enumerate() {
+        agent.run_until_idle().await.unwrap();
+        let transcript = format!("{:?}", agent.transcript().await.unwrap());
+        assert!(transcript.contains(&format!("for {number}")), "{transcript}");
+        assert_eq!(
+            transcript.matches("gate is done").count() + transcript.matches("gate completed").count(),
+            1
+        );
+    }
+}
+
+/// A journal that fails as often as it is told.
+struct Flaky {
+    inner: MemoryJournal,
+    failures: AtomicU32,
+    /// Whether it writes before it fails, as a store does whose answer is lost.
+    writes: bool,
+}
+
+impl Flaky {
+    fn new(failures: u32, writes: bool) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryJournal::new(),
+            failures: failures.into(),
+            writes,
+        })
+    }
+}
+
+impl Journal for Flaky {
+    fn append<'a>(
+        &'a self,
+        session: &'a SessionId,
+        after: Seq,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        let is_opening = after == Seq::START;
+        let fails = !is_opening
+            && self
+                .failures
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
+        Box::pin(async move {
+            if !fails {
+                return self.inner.append(session, after, entries).await;
+            }
+            if self.writes {
+                self.inner.append(session, after, entries).await?;
+            }
+            Err(AppendError::Unavailable("disk full".into()))
+        })
+    }
+
+    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
+        self.inner.read(session, after)
+    }
+
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.inner.sessions(filter)
+    }
+}
+
+async fn talk(journal: Arc<Flaky>) -> (AsyncAgent, Result<(), AgentError>) {
+    let model = ScriptedModel::new().text("hello");
+    let agent = AsyncAgent::builder(model, manager(&Gates::new()))
+        .journal(journal)
+        .session("s")
+        .start()
+        .await
+        .unwrap();
+    let sent = agent.send("hi").await;
+    (agent, sent)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_fails_in_passing_is_tried_again() {
+    let journal = Flaky::new(2, false);
+    let (agent, sent) = talk(Arc::clone(&journal)).await;
+    sent.unwrap();
+    agent.run_until_idle().await.unwrap();
+    let entries = journal.inner.entries(&SessionId::new("s"));
+    assert!(Ledger::fold(&entries).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_wrote_and_lost_its_answer_has_every_entry_once() {
+    let journal = Flaky::new(1, true);
+    let (agent, sent) = talk(Arc::clone(&journal)).await;
+    sent.unwrap();
+    agent.run_until_idle().await.unwrap();
+    let entries = journal.inner.entries(&SessionId::new("s"));
+    let messages = entries
+        .iter()
+        .filter(|entry| matches!(entry, Entry::UserMessage { .. }));
+    assert_eq!(messages.count(), 1);
+    assert!(Ledger::fold(&entries).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_lost_stops_the_session_loudly_and_leaves_it_readable() {
+    let (agent, sent) = talk(Flaky::new(u32::MAX, false)).await;
+    let reason = "the journal can't be written to: disk full".to_owned();
+    assert_eq!(sent, Err(AgentError::Stopped(reason.clone())));
+    assert_eq!(agent.run_until_idle().await, Err(RunError::Stopped(reason.clone())));
+    assert!(agent.transcript().await.is_ok());
+    assert_eq!(agent.close().await, Err(AgentError::Stopped(reason)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_somebody_else_writes_to_is_left_to_them() {
+    let journal = Flaky::new(0, false);
+    let session = SessionId::new("s");
+    let model = ScriptedModel::new().text("never asked");
+    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+        .journal(Arc::clone(&journal))
+        .session("s")
+        .start()
+        .await
+        .unwrap();
+    let foreign = Entry::UserMessage {
+        text: "from another process".to_owned(),
+        at: async_tool_runtime::task::Timestamp::from_millis(1),
+    };
+    journal.inner.append(&session, Seq::new(1), &[foreign]).await.unwrap();
+    let error = agent.send("mine").await.unwrap_err();
+    assert!(matches!(error, AgentError::Stopped(_)), "{error}");
+    assert!(
+        model.requests().is_empty(),
+        "nothing is done behind an append that failed"
+    );
+    assert_eq!(journal.inner.entries(&session).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_panics_fails_its_turn_and_not_the_session() {
+    struct Broken;
+    impl async_tool_runtime::Model for Broken {
+        fn generate(&self, _: async_tool_runtime::model::ModelRequest) -> ModelStream {
+            panic!("an adapter with a bug")
+        }
+    }
+    let agent = AsyncAgent::builder(Broken, manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    agent.send("go").await.unwrap();
+    assert!(matches!(agent.run_until_idle().await, Err(RunError::Model(_))));
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(1), agent.close()).await,
+        Ok(Ok(()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_an_agent_end_with_its_session() {
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.close().await.unwrap();
+    let reader = async { while events.next().await.is_some() {} };
+    let ended = tokio::time::timeout(Duration::from_secs(1), reader).await;
+    assert!(ended.is_ok(), "also while a handle is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_does_not_come_to_rest_while_a_result_is_about_to_wake_it() {
+    let gates = Gates::new();
+    let model = ScriptedModel::new()
+        .turn(|_| call("a"))
+        .turn(|_| ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")))
+        .text("there it is");
+    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnFailed { .. })).await;
+    gates.open("a", json!(1));
+    agent.run_until_idle().await.unwrap();
+    model.verify();
+}
+
+#[tokio::test]
+async fn a_model_that_never_waits_leaves_the_thread_to_others() {
+    /// Calls a tool that doesn't exist, again and again.
+    struct Obsessed(AtomicU32);
+    impl async_tool_runtime::Model for Obsessed {
+        fn generate(&self, _: async_tool_runtime::model::ModelRequest) -> ModelStream {
+            let call = self.0.fetch_add(1, Ordering::SeqCst);
+            ModelStream::calls([ToolCall::new(call.to_string(), "nothing", json!({}))])
+        }
+    }
+    let agent = AsyncAgent::builder(Obsessed(AtomicU32::new(0)), manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    agent.send("go").await.unwrap();
+    // On this one thread, the agent must let the test go on to close it.
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+    agent.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_has_stopped_says_so_everywhere() {
+    let gates = Gates::new();
+    let journal = Flaky::new(0, false);
+    let manager = manager(&gates);
+    let model = ScriptedModel::new().turn(|_| call("a")).text("waiting");
+    let agent = AsyncAgent::builder(model, manager.clone())
+        .journal(Arc::clone(&journal))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(
+        &mut events,
+        |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "waiting"),
+    )
+    .await;
+    journal.failures.store(u32::MAX, Ordering::SeqCst);
+    let error = agent.cancel(TaskNo::new(1), "no").await.unwrap_err();
+    assert!(
+        matches!(error, AgentError::Stopped(_)),
+        "what was not written down was not done: {error}"
+    );
+    assert_eq!(agent.state(), AgentState::Closed);
+    until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
+    let task = agent.tasks().await.unwrap().remove(0);
+    assert_eq!(task.status, TaskStatus::Running, "its tool is being stopped");
+    manager.task(task.task).unwrap().outcome().await;
+    assert_eq!(agent.tasks().await.unwrap()[0].status, TaskStatus::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_once_and_asked_again() {
+    let words = "word ".repeat(200);
+    let mut model = ScriptedModel::new();
+    for _ in 0..12 {
+        let words = words.clone();
+        model = model.turn(move |_| ModelStream::text(words));
+    }
+    let lengths = Arc::new(std::sync::Mutex::new(Vec::new()));
+    for answer in [
+        Err(ModelError::too_long("at most 1,000 tokens")),
+        Ok("shorter now"),
+        Err(ModelError::too_long("at most 10 tokens")),
+        Err(ModelError::too_long("at most 10 tokens")),
+    ] {
+        let lengths = Arc::clone(&lengths);
+        model = model.turn(move |request| {
+            lengths.lock().unwrap().push(request.messages.len());
+            answer.map_or_else(ModelStream::failed, ModelStream::text)
+        });
+    }
+    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+        .start()
+        .await
+        .unwrap();
+    for said in 0..13 {
+        agent.send(format!("message {said}")).await.unwrap();
+        agent.run_until_idle().await.unwrap();
+    }
+    agent.send("and now?").await.unwrap();
+    let error = agent.run_until_idle().await.unwrap_err();
+    assert_eq!(
+        error,
+        RunError::Model(ModelError::too_long("at most 10 tokens")),
+        "once for each message"
+    );
+    model.verify();
+    let lengths = lengths.lock().unwrap().clone();
+    assert_eq!(lengths[0], 25);
+    assert!(lengths[1] < 16, "{lengths:?}");
+    assert_eq!(
+        agent.transcript().await.unwrap().len(),
+        27,
+        "the conversation itself is kept"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_does_not_start_with_a_tool_that_its_models_provider_has_no_words_for() {
+    #[derive(Clone)]
+    struct Strict;
+    impl Model for Strict {
+        fn generate(&self, _: ModelRequest) -> ModelStream {
+            ModelStream::text("never")
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::default().with_dialect(Dialect::OpenAiStrict)
+        }
+    }
+    let schema = json!({
+        "type": "object",
+        "properties": {"sizes": {"type": "object", "additionalProperties": {"type": "integer"}}},
+    });
+    let tool = FunctionTool::from_parts(ToolDefinition::new("pack", "Packs.", schema), |_| {
+        Err(async_tool_runtime::ToolError::failed("never called"))
+    });
+    let manager = AsyncToolManager::builder().tool(tool).build().unwrap();
+    let StartError::Schema { tool, error } = AsyncAgent::builder(Strict, manager).start().await.unwrap_err() else {
+        panic!("the schema is refused")
+    };
+    assert_eq!((&*tool, error.path()), ("pack", "#/properties/sizes"));
+    assert!(!error.hint().is_empty());
+}

@@ -1,0 +1,3 @@
+//! The context that a model is shown.
+
+mod pruning;

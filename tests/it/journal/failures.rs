@@ -1,0 +1,296 @@
+//! A journal that fails in the middle of everything.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_tool_runtime::{
+    AsyncAgent, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId, TaskId, ToolContext,
+    agent::{AgentError, AgentState, CloseMode, Ledger},
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+    model::ModelStream,
+    tool::{Background, DeliveryPolicy},
+};
+use serde_json::{Value, json};
+
+use crate::stand::{Books, Log, Mind, calls, is_at_rest, quick, tool_of};
+
+/// How a journal fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// Twice, and then it works again.
+    InPassing,
+    /// Once, after it has written: its answer was lost.
+    AnswerLost,
+    ForGood,
+    /// Somebody else has written.
+    Conflict,
+}
+
+/// A journal that fails at its n-th append, the opening being 0.
+struct Breaking {
+    inner: MemoryJournal,
+    appends: AtomicUsize,
+    at: usize,
+    failure: Failure,
+    failures: AtomicUsize,
+}
+
+impl Breaking {
+    fn new(at: usize, failure: Failure) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryJournal::new(),
+            appends: AtomicUsize::new(0),
+            at,
+            failure,
+            failures: AtomicUsize::new(0),
+        })
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        self.inner.entries(&SessionId::new("s"))
+    }
+}
+
+impl Journal for Breaking {
+    fn append<'a>(
+        &'a self,
+        session: &'a SessionId,
+        after: Seq,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        Box::pin(async move {
+            let unavailable = || AppendError::Unavailable("disk full".into());
+            if self.appends.load(Ordering::SeqCst) == self.at {
+                let failures = self.failures.fetch_add(1, Ordering::SeqCst);
+                match self.failure {
+                    Failure::InPassing if failures < 2 => return Err(unavailable()),
+                    Failure::AnswerLost if failures == 0 => {
+                        self.inner.append(session, after, entries).await?;
+                        return Err(unavailable());
+                    }
+                    Failure::ForGood => return Err(unavailable()),
+                    Failure::Conflict => {
+                        return Err(AppendError::Conflict {
+                            last: Seq::new(after.as_u64() + 1),
+                            until: None,
+                        });
+                    }
+                    Failure::InPassing | Failure::AnswerLost => {}
+                }
+            }
+            let appended = self.inner.append(session, after, entries).await;
+            self.appends.fetch_add(1, Ordering::SeqCst);
+            appended
+        })
+    }
+
+    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
+        self.inner.read(session, after)
+    }
+
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        self.inner.sessions(filter)
+    }
+}
+
+/// What came of a session with a bit of everything.
+struct Outcome {
+    journal: Arc<Breaking>,
+    agent: AsyncAgent,
+    manager: AsyncToolManager,
+    ran: Vec<TaskId>,
+    /// What was wrong while it ran.
+    wrong: Vec<String>,
+    closed: Result<(), AgentError>,
+}
+
+/// A tool that says, when it starts, whether its task is in the journal.
+fn witness(name: &str, journal: &Arc<Breaking>, ran: &Log<TaskId>, wrong: &Arc<Mutex<Vec<String>>>) -> FunctionTool {
+    let (journal, ran, wrong) = (Arc::clone(journal), ran.clone(), Arc::clone(wrong));
+    tool_of(name, move |arguments: Value, cx: ToolContext| {
+        let (journal, ran, wrong) = (Arc::clone(&journal), ran.clone(), Arc::clone(&wrong));
+        async move {
+            let is_accepted = journal
+                .entries()
+                .iter()
+                .any(|entry| matches!(entry, Entry::Accepted { task, .. } if *task == cx.task()));
+            if !is_accepted {
+                wrong
+                    .lock()
+                    .unwrap()
+                    .push(format!("{} runs and isn't accepted", cx.task()));
+            }
+            ran.note(cx.task());
+            tokio::time::sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap_or(0))).await;
+            Ok(arguments["value"].clone())
+        }
+    })
+    .background(Background::Always)
+}
+
+async fn play(at: usize, failure: Failure) -> Outcome {
+    let journal = Breaking::new(at, failure);
+    let (ran, wrong) = (Log::new(), Arc::new(Mutex::new(Vec::new())));
+    let tool = |name: &str| witness(name, &journal, &ran, &wrong);
+    let manager = AsyncToolManager::builder()
+        .tools([
+            tool("work").into(),
+            tool("look").effect(Effect::Read).background(Background::Auto).into(),
+            tool("quiet").delivery(DeliveryPolicy::Silent).into(),
+            tool("alarm").delivery(DeliveryPolicy::Interrupt).into(),
+            tool("chain").futures(true).into(),
+            quick().into(),
+        ])
+        .build()
+        .unwrap();
+    let model = {
+        let (journal, wrong) = (Arc::clone(&journal), Arc::clone(&wrong));
+        Mind::new(move |request, asked| {
+            let durable = Ledger::fold(&journal.entries()).unwrap();
+            if durable.transcript().messages() != request.messages {
+                wrong
+                    .lock()
+                    .unwrap()
+                    .push("the model is shown what isn't durable".to_owned());
+            }
+            match asked {
+                1 => calls([
+                    ("work", json!({"ms": 5_000, "value": "x"})),
+                    ("chain", json!({"ms": 1_000, "value": {"$task": "#1"}})),
+                    ("look", json!({"ms": 10, "value": "seen"})),
+                    ("quiet", json!({"ms": 100})),
+                    ("alarm", json!({"ms": 7_000})),
+                    ("task", json!({"action": "group", "tasks": ["#1", "#2"]})),
+                ]),
+                3 => calls([
+                    ("task", json!({"action": "wait", "tasks": ["t1"], "seconds": 2})),
+                    ("work", json!({"ms": 600_000})),
+                    ("work", json!({"ms": 30_000, "value": "last"})),
+                ]),
+                4 => ModelStream::failed(async_tool_runtime::model::ModelError::transient("overloaded")),
+                _ => ModelStream::text("well"),
+            }
+        })
+    };
+    let agent = AsyncAgent::builder(model, manager.clone())
+        .journal(Arc::clone(&journal))
+        .session("s")
+        .start()
+        .await
+        .unwrap();
+    let mut said = Vec::new();
+    said.push(agent.send("go").await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    said.push(agent.send("and?").await);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let numbers = [1, 2].map(async_tool_runtime::TaskNo::new);
+    let _ = agent.set_delivery(numbers[1], DeliveryPolicy::WhenIdle).await;
+    let _ = agent.promote(numbers[0]).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let _ = agent.cancel(async_tool_runtime::TaskNo::new(8), "not needed").await;
+    let closed = agent
+        .close_with(CloseMode::Drain {
+            limit: Duration::from_secs(3_600),
+        })
+        .await;
+    // A message that was taken is written down.
+    let entries = journal.entries();
+    for (said, text) in said.iter().zip(["go", "and?"]) {
+        let is_written = entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::UserMessage { text: known, .. } if known == text));
+        if said.is_ok() != is_written {
+            let text = format!("the message is taken: {}, written: {is_written}", said.is_ok());
+            wrong.lock().unwrap().push(text);
+        }
+    }
+    let wrong = wrong.lock().unwrap().clone();
+    Outcome {
+        journal,
+        agent,
+        manager,
+        ran: ran.all(),
+        wrong,
+        closed,
+    }
+}
+
+/// What holds however the journal fails.
+async fn check(outcome: &Outcome, what: &str) {
+    assert_eq!(outcome.wrong, Vec::<String>::new(), "{what}");
+    let entries = outcome.journal.entries();
+    let durable = Ledger::fold(&entries).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let _sound = Books::of(&entries);
+    let once: HashSet<&TaskId> = outcome.ran.iter().collect();
+    assert_eq!(once.len(), outcome.ran.len(), "{what}: a task ran twice");
+    let shown = outcome.agent.transcript().await.unwrap();
+    assert!(
+        shown.len() >= durable.transcript().messages().len(),
+        "{what}: everything can be read"
+    );
+    assert!(outcome.agent.tasks().await.is_ok(), "{what}");
+    assert_eq!(outcome.agent.state(), AgentState::Closed, "{what}");
+    // Tools that don't look for their cancellation have some time before they are dropped.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    is_at_rest(&outcome.manager, what).await;
+}
+
+/// The texts that the model was shown of the session, apart from times.
+fn told(journal: &Breaking) -> Vec<String> {
+    let ledger = Ledger::fold(&journal.entries()).unwrap();
+    let messages = ledger.transcript().messages().iter();
+    messages
+        .map(|message| match &**message {
+            Message::User { text } => text.clone(),
+            Message::Assistant { text, calls, .. } => format!("{text} {}", calls.len()),
+            Message::Answers(answers) => format!("{} answers", answers.len()),
+            Message::Delivery { tasks, .. } => format!("{tasks:?}"),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_fails_at_any_append_loses_nothing_that_was_accepted_and_doubles_nothing() {
+    let whole = play(usize::MAX, Failure::ForGood).await;
+    check(&whole, "without a failure").await;
+    whole.closed.clone().unwrap();
+    let appends = whole.journal.appends.load(Ordering::SeqCst);
+    assert!(appends > 20, "the scenario is rich: {appends}");
+    let all_told = told(&whole.journal);
+    assert!(all_told.len() > 8, "{all_told:#?}");
+    let mut played = 0;
+    for at in 1..appends {
+        for failure in [
+            Failure::InPassing,
+            Failure::AnswerLost,
+            Failure::ForGood,
+            Failure::Conflict,
+        ] {
+            let what = format!("{failure:?} at append {at} of {appends}");
+            let outcome = play(at, failure).await;
+            check(&outcome, &what).await;
+            played += 1;
+            let entries = outcome.journal.entries();
+            match failure {
+                Failure::InPassing | Failure::AnswerLost => {
+                    assert_eq!(outcome.closed, Ok(()), "{what}");
+                    assert!(matches!(entries.last(), Some(Entry::Closed { .. })), "{what}");
+                    assert_eq!(Books::of(&entries).lost(), [], "{what}");
+                }
+                Failure::ForGood | Failure::Conflict => {
+                    assert!(matches!(outcome.closed, Err(AgentError::Stopped(_))), "{what}");
+                    assert!(!matches!(entries.last(), Some(Entry::Closed { .. })), "{what}");
+                }
+            }
+        }
+    }
+    println!("{played} failures of a journal with {appends} appends");
+}

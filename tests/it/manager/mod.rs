@@ -1,0 +1,5 @@
+//! The manager by itself.
+
+pub(crate) mod observability;
+mod steering;
+mod tasks;

@@ -1,0 +1,231 @@
+//! Calls that are tried again.
+
+use std::time::Duration;
+
+use async_tool_runtime::{
+    AsyncToolManager, Effect, FunctionTool, TaskHandle, TaskOutcome, ToolError, ToolErrorKind, policy::RetryPolicy,
+    testing::Gates, tool::IdempotencyKey,
+};
+use serde_json::json;
+use tokio::time::Instant;
+use tower::limit::GlobalConcurrencyLimitLayer;
+
+use crate::stand::{Log, after, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, unavailable};
+
+type Attempts = Log<(u32, IdempotencyKey)>;
+
+/// A tool that fails like `error` before attempt `succeeds`.
+fn flaky(succeeds: u32, error: ToolError) -> (FunctionTool, Attempts) {
+    let attempts = Log::new();
+    let noted = attempts.clone();
+    let flaky = tool("flaky", move |cx| {
+        noted.note((cx.attempt(), cx.idempotency_key()));
+        let error = error.clone();
+        async move {
+            if cx.attempt() < succeeds {
+                return Err(error);
+            }
+            Ok(json!(cx.attempt()))
+        }
+    });
+    (flaky, attempts)
+}
+
+fn manager(flaky: FunctionTool) -> AsyncToolManager {
+    AsyncToolManager::builder()
+        .tool(flaky)
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap()
+}
+
+async fn attempts_of(task: &TaskHandle) -> u32 {
+    task.outcome().await.attempts
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_count_up_and_have_the_same_key() {
+    let (flaky, attempts) = flaky(3, unavailable());
+    let manager = manager(flaky.effect(Effect::Idempotent).retry(RetryPolicy::new(5)));
+    let task = start(&manager, "flaky");
+    let result = task.outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!(3)));
+    assert_eq!(result.attempts, 3);
+    let attempts = attempts.all();
+    assert_eq!(
+        attempts.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
+    assert!(attempts.iter().all(|(_, key)| *key == attempts[0].1));
+    assert_eq!(manager.stats().retries, 2);
+    is_at_rest(&manager, "after retries").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_stay_within_the_backoff_and_attempts_within_their_number() {
+    for _ in 0..20 {
+        let (flaky, attempts) = flaky(u32::MAX, unavailable());
+        let retry = RetryPolicy::new(6).with_backoff(secs(1), secs(4));
+        let manager = manager(flaky.effect(Effect::Read).retry(retry));
+        let result = start(&manager, "flaky").outcome().await;
+        assert_eq!(kind(&result), Some(ToolErrorKind::Unavailable));
+        assert_eq!((result.attempts, attempts.len()), (6, 6));
+        let times = attempts.times();
+        for (pair, longest) in times.windows(2).zip([1, 2, 4, 4, 4]) {
+            let pause = pair[1] - pair[0];
+            // A timer ends with the millisecond.
+            assert!(
+                pause <= secs(longest) + Duration::from_millis(1),
+                "{pause:?} of {longest}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_comes_before_the_error_allows_it() {
+    let (flaky, attempts) = flaky(2, unavailable().with_retry_after(secs(30)));
+    let manager = manager(flaky.effect(Effect::Read).retry(RetryPolicy::new(2)));
+    start(&manager, "flaky").outcome().await;
+    let times = attempts.times();
+    assert!(times[1] - times[0] >= secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_must_not_happen_twice_is_repeated_only_if_it_has_not_begun() {
+    for (error, expected) in [
+        (unavailable(), 1),
+        (unavailable().with_not_started(), 3),
+        (ToolError::failed("no such city").with_not_started(), 3),
+    ] {
+        let (flaky, _) = flaky(3, error.clone());
+        let manager = manager(flaky.retry(RetryPolicy::new(5)));
+        assert_eq!(attempts_of(&start(&manager, "flaky")).await, expected, "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_help_is_not_repeated() {
+    for error in [
+        ToolError::failed("no such city"),
+        unavailable().with_retryable(false),
+        ToolError::new(ToolErrorKind::Refused, "no"),
+    ] {
+        let (flaky, _) = flaky(3, error.clone());
+        let manager = manager(flaky.effect(Effect::Read).retry(RetryPolicy::new(5)));
+        assert_eq!(attempts_of(&start(&manager, "flaky")).await, 1, "{error:?}");
+    }
+    let panics = tool("flaky", |_| async { panic!("a defect") });
+    let manager = manager(panics.effect(Effect::Read).retry(RetryPolicy::new(5)));
+    assert_eq!(attempts_of(&start(&manager, "flaky")).await, 1, "a panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_times_out_is_followed_by_the_next_with_all_its_time() {
+    let times = Log::new();
+    let noted = times.clone();
+    let slow = tool("slow", move |cx| {
+        noted.note(cx.remaining().unwrap());
+        async move {
+            if cx.attempt() < 3 {
+                std::future::pending::<()>().await;
+            }
+            Ok(json!(cx.attempt()))
+        }
+    });
+    let retry = RetryPolicy::new(3).with_backoff(secs(1), secs(1));
+    let manager = manager(slow.timeout(secs(2)).effect(Effect::Read).retry(retry));
+    let result = start(&manager, "slow").outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!(3)));
+    assert_eq!(times.all(), [secs(2), secs(2), secs(2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_total_bounds_all_attempts_and_their_pauses() {
+    let slow = tool("slow", |_| std::future::pending());
+    let retry = RetryPolicy::new(100).with_backoff(secs(0), secs(0)).with_total(secs(5));
+    let slow = slow.timeout(secs(2)).effect(Effect::Read).retry(retry);
+    let manager = manager(slow);
+    let begin = Instant::now();
+    let result = start(&manager, "slow").outcome().await;
+    assert_eq!(kind(&result), Some(ToolErrorKind::Timeout));
+    assert_eq!((begin.elapsed(), result.attempts), (secs(5), 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_total_bounds_what_waits_in_a_layer_of_the_host() {
+    let gates = Gates::new();
+    let retry = RetryPolicy::new(100).with_total(secs(5));
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool().effect(Effect::Read).retry(retry))
+        .inner_layer(GlobalConcurrencyLimitLayer::new(1))
+        .tool(quick())
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    let tasks = ["a", "b"].map(|name| start_with(&manager, "gate", json!({"name": name})));
+    for (task, attempts) in tasks.iter().zip([1, 0]) {
+        let result = task.outcome().await;
+        assert_eq!(
+            (kind(&result), result.attempts),
+            (Some(ToolErrorKind::Timeout), attempts)
+        );
+        assert_eq!(begin.elapsed(), secs(5));
+    }
+    is_at_rest(&manager, "after the total").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_there_is_comes_at_once_where_the_next_attempt_would_be_too_late() {
+    let (flaky, _) = flaky(5, unavailable().with_retry_after(secs(60)));
+    let retry = RetryPolicy::new(5).with_total(secs(30));
+    let manager = manager(flaky.effect(Effect::Read).retry(retry));
+    let begin = Instant::now();
+    let first = start(&manager, "flaky");
+    let result = first.outcome().await;
+    assert_eq!((kind(&result), result.attempts), (Some(ToolErrorKind::Unavailable), 1));
+    let deadline = spec("flaky").with_deadline(after(&first, secs(20)));
+    let result = manager.submit_task(deadline).unwrap().outcome().await;
+    assert_eq!((kind(&result), result.attempts), (Some(ToolErrorKind::Unavailable), 1));
+    assert_eq!(begin.elapsed(), secs(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slot_is_free_in_the_pause_and_the_cancellation_ends_it_at_once() {
+    let (flaky, attempts) = flaky(5, unavailable().with_retry_after(secs(60)));
+    let manager = manager(flaky.effect(Effect::Read).retry(RetryPolicy::new(5)));
+    let task = start(&manager, "flaky");
+    idle().await;
+    let begin = Instant::now();
+    assert_eq!(manager.stats().running, 0);
+    assert!(start(&manager, "quick").outcome().await.outcome.is_completed());
+    task.cancel("enough");
+    let result = task.outcome().await;
+    assert_eq!(result.outcome, TaskOutcome::Cancelled("enough".to_owned()));
+    assert_eq!((begin.elapsed(), result.attempts, attempts.len()), (secs(0), 1, 1));
+    is_at_rest(&manager, "after a pause was cancelled").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_waits_for_a_slot_again_after_its_pause() {
+    let (flaky, attempts) = flaky(2, unavailable().with_retry_after(secs(10)));
+    let hog = tool("hog", |_| async {
+        tokio::time::sleep(secs(60)).await;
+        Ok(json!(null))
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(flaky.effect(Effect::Read).retry(RetryPolicy::new(2)))
+        .tool(hog)
+        .tool(quick())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let task = start(&manager, "flaky");
+    idle().await;
+    start(&manager, "hog");
+    assert!(task.outcome().await.outcome.is_completed());
+    let times = attempts.times();
+    assert!(times[1] - times[0] >= secs(60), "{:?}", times[1] - times[0]);
+    is_at_rest(&manager, "after a retry").await;
+}

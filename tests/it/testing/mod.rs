@@ -1,0 +1,3 @@
+//! The `testing` module itself, on whole agents.
+
+mod explored;
