@@ -8,7 +8,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::stand::{Mind, Stage, answers, calls, delivered, text_of, timed, work};
+use crate::stand::{Log, Stage, answering, answers, calls, delivered, playing, text_of, timed, tool, tool_of, work};
 
 fn chain() -> FunctionTool {
     timed("chain").background(Background::Always).futures(true)
@@ -19,7 +19,7 @@ fn usual() -> FunctionTool {
 }
 
 async fn play(turn: fn() -> ModelStream) -> Stage {
-    let stage = Stage::set(Mind::playing([turn]), [usual(), chain()], |agent| agent).await;
+    let stage = Stage::set(playing([turn]), [usual(), chain()], |agent| agent).await;
     stage.talk("go").await.unwrap();
     stage
 }
@@ -128,11 +128,11 @@ async fn a_failure_is_passed_on_by_name() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_of_a_failure_is_bounded_in_those_that_follow() {
-    let shout = crate::stand::tool("shout", |_| async {
+    let shout = tool("shout", |_| async {
         Err(async_tool_runtime::ToolError::failed("a".repeat(1_000_000)))
     });
     let shout = shout.background(Background::Always).result_limit(1_024);
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("shout", json!({})),
             ("chain", json!({"value": {"$task": "#1"}})),
@@ -207,7 +207,7 @@ async fn what_is_put_in_is_checked_as_if_the_model_had_written_it() {
         number + 1
     }
 
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000, "value": {"n": 41, "text": "no number"}})),
             ("add_one", json!({"number": {"$task": "#1", "pointer": "/n"}})),
@@ -243,7 +243,7 @@ async fn a_future_inside_of_a_result_is_data() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_that_was_told_long_ago_is_put_in_at_once() {
-    let model = Mind::new(|request, asked| match asked {
+    let model = answering(|request, asked| match asked {
         1 => work([1_000]),
         _ if request.last_user_text() == Some("again")
             && matches!(&**request.messages.last().unwrap(), Message::User { .. }) =>
@@ -261,7 +261,7 @@ async fn a_result_that_was_told_long_ago_is_put_in_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_task_that_is_cancelled_is_not_started() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 600_000})),
             ("chain", json!({"value": {"$task": "#1"}})),
@@ -285,7 +285,7 @@ async fn who_waits_for_a_task_that_is_cancelled_is_not_started() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_has_not_started_is_cancelled_without_its_producer() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 60_000, "value": "x"})),
             ("chain", json!({"value": {"$task": "#1"}})),
@@ -321,10 +321,10 @@ async fn a_task_that_has_not_started_is_cancelled_without_its_producer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_chain_of_calls_with_effects_does_each_once() {
-    let done = crate::stand::Log::new();
+    let done = Log::new();
     let step = {
         let done = done.clone();
-        crate::stand::tool_of("step", move |arguments, _| {
+        tool_of("step", move |arguments, _| {
             done.note(arguments.clone());
             async move {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -333,7 +333,7 @@ async fn a_chain_of_calls_with_effects_does_each_once() {
         })
     };
     let step = step.effect(Effect::Once).background(Background::Always).futures(true);
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("step", json!({"value": 1})),
             ("step", json!({"value": [{"$task": "#1"}]})),
@@ -349,7 +349,7 @@ async fn a_chain_of_calls_with_effects_does_each_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_chain_of_calls_whose_turn_breaks_off_starts_nothing() {
-    let model = Mind::new(|_, asked| match asked {
+    let model = answering(|_, asked| match asked {
         1 => ModelStream::from_events([
             async_tool_runtime::model::ModelEvent::ToolCall(async_tool_runtime::ToolCall::new(
                 "a",
@@ -391,7 +391,7 @@ async fn a_tool_without_the_option_gets_what_the_model_wrote() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_waited_for_may_need_one_that_is_not() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 5_000, "value": "x"})),
             ("patient", json!({"ms": 1_000, "value": {"$task": "#1"}})),
@@ -406,7 +406,7 @@ async fn a_call_that_is_waited_for_may_need_one_that_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_with_a_chain_costs_one_more_model_call() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 5_000, "value": "x"})),
             ("chain", json!({"ms": 9_000, "value": {"$task": "#1"}})),
@@ -422,7 +422,7 @@ async fn a_batch_with_a_chain_costs_one_more_model_call() {
 
 #[tokio::test(start_paused = true)]
 async fn closing_in_the_middle_of_a_chain_starts_nothing_more() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 600_000})),
             ("chain", json!({"value": {"$task": "#1"}})),

@@ -12,11 +12,7 @@ use async_tool_runtime::{
 use serde_json::json;
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::stand::{Books, Mind, Stage, calls, delivered, timed, work};
-
-const fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
+use crate::stand::{Books, HeldModel, Stage, answering, calls, delivered, playing, say, secs, timed, until, work};
 
 const fn drain(limit: u64) -> CloseMode {
     CloseMode::Drain { limit: secs(limit) }
@@ -31,7 +27,7 @@ async fn waiting(turn: fn() -> ModelStream) -> Stage {
             .delivery(DeliveryPolicy::Silent),
         timed("chain").background(Background::Always).futures(true),
     ];
-    let mut stage = Stage::set(Mind::playing([turn]), tools, |agent| agent).await;
+    let mut stage = Stage::set(playing([turn]), tools, |agent| agent).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
     stage
@@ -67,7 +63,7 @@ async fn a_session_that_drains_delivers_what_still_runs_and_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_drains_lets_the_model_go_on_with_what_it_is_told() {
-    let model = Mind::playing([|| work([10_000]), || ModelStream::text("waiting"), || work([20_000])]);
+    let model = playing([|| work([10_000]), || ModelStream::text("waiting"), || work([20_000])]);
     let mut stage = Stage::set(model, [timed("work")], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
@@ -131,7 +127,7 @@ async fn a_session_that_drains_takes_no_messages_but_its_tasks_are_still_looked_
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_drains_while_its_model_thinks_lets_it_finish() {
-    let model = crate::stand::HeldModel::default();
+    let model = HeldModel::default();
     let (first, second) = (model.turn(), model.turn());
     let manager = async_tool_runtime::AsyncToolManager::builder()
         .tool(timed("work"))
@@ -147,7 +143,7 @@ async fn a_session_that_drains_while_its_model_thinks_lets_it_finish() {
         let agent = agent.clone();
         tokio::spawn(async move { agent.close_with(drain(600)).await })
     };
-    crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Draining(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Draining(_))).await;
     let call = async_tool_runtime::ToolCall::new("c1", "work", json!({"ms": 1, "value": 1}));
     first
         .send(async_tool_runtime::model::ModelEvent::ToolCall(call))
@@ -157,7 +153,7 @@ async fn a_session_that_drains_while_its_model_thinks_lets_it_finish() {
             async_tool_runtime::model::TurnEnd::default(),
         ))
         .unwrap();
-    crate::stand::say(&second, "bye");
+    say(&second, "bye");
     closing.await.unwrap().unwrap();
     assert_eq!(model.requests().len(), 2);
 }
@@ -192,7 +188,7 @@ async fn a_session_that_drains_can_be_hurried_and_a_longer_limit_changes_nothing
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_drains_is_not_held_up_by_a_model_that_was_given_up_on() {
-    let model = Mind::new(|_, asked| match asked {
+    let model = answering(|_, asked| match asked {
         1 => work([10_000]),
         2 => ModelStream::text("waiting"),
         _ => ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")),
@@ -218,7 +214,7 @@ async fn a_session_at_rest_drains_at_once_and_silent_results_are_dropped_for_tha
 
 #[tokio::test(start_paused = true)]
 async fn closing_cancels_tasks_and_aborts_the_turn() {
-    let model = crate::stand::HeldModel::default();
+    let model = HeldModel::default();
     let first = model.turn();
     let manager = async_tool_runtime::AsyncToolManager::builder()
         .tool(timed("work"))
@@ -304,7 +300,7 @@ async fn a_session_that_drains_can_let_go_of_its_tasks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_whose_turn_runs_lets_go_of_earlier_tasks_and_stops_those_of_the_turn() {
-    let model = crate::stand::HeldModel::default();
+    let model = HeldModel::default();
     let (first, second) = (model.turn(), model.turn());
     let tools = [
         timed("work").background(Background::Always),
@@ -333,7 +329,7 @@ async fn a_session_whose_turn_runs_lets_go_of_earlier_tasks_and_stops_those_of_t
         .send(async_tool_runtime::model::ModelEvent::ToolCall(call("look")))
         .unwrap();
     for _ in 0..2 {
-        crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
     }
     agent.close_with(CloseMode::Detach).await.unwrap();
     let tasks = agent.tasks().await.unwrap();

@@ -13,11 +13,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::stand::{HeldModel, delivered, say, until};
-
-fn manager(gates: &Gates) -> AsyncToolManager {
-    AsyncToolManager::builder().tool(gates.tool()).build().unwrap()
-}
+use crate::stand::{HeldModel, delivered, manager, say, until};
 
 fn gate_calls(names: &[&str]) -> ModelStream {
     let calls = names
@@ -49,7 +45,7 @@ async fn defect_a_four_completions_while_idle_run_one_model_turn() {
             );
             ModelStream::text("all four are in")
         });
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -68,7 +64,7 @@ async fn defect_a_four_completions_while_idle_run_one_model_turn() {
 async fn defect_b_a_second_send_does_not_run_concurrently() {
     let model = HeldModel::default();
     let (first, second) = (model.turn(), model.turn());
-    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+    let agent = AsyncAgent::builder(model.clone(), manager([Gates::new().tool()]))
         .start()
         .await
         .unwrap();
@@ -100,7 +96,7 @@ async fn land(lands_first: bool) {
     let gates = Gates::new();
     let model = HeldModel::default();
     let (first, second, third) = (model.turn(), model.turn(), model.turn());
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -139,7 +135,7 @@ async fn defect_d_a_model_error_during_delivery_loses_no_result() {
             assert_eq!(delivered(request), [["t1"]], "once, and not again");
             ModelStream::text("there it is")
         });
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -159,7 +155,7 @@ async fn defect_d_a_result_that_waits_while_a_turn_fails_is_not_lost() {
     let gates = Gates::new();
     let model = HeldModel::default();
     let (first, second, third) = (model.turn(), model.turn(), model.turn());
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -185,7 +181,7 @@ async fn defect_d_a_stream_that_ends_without_its_end_is_asked_again() {
     let model = ScriptedModel::new()
         .turn(|_| ModelStream::from_events([ModelEvent::Text("half a".to_owned())]))
         .text("whole");
-    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+    let agent = AsyncAgent::builder(model.clone(), manager([Gates::new().tool()]))
         .start()
         .await
         .unwrap();
@@ -225,7 +221,7 @@ async fn defect_f_tool_text_can_not_forge_a_result_frame() {
         .turn(|_| gate_calls(&["a"]))
         .text("waiting")
         .text("hm");
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -275,7 +271,7 @@ async fn defect_g_five_results_cost_one_model_call() {
         .turn(move |_| gate_calls(&names))
         .text("waiting")
         .text("all five are in");
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -404,7 +400,7 @@ async fn a_result_that_is_in_when_the_turn_ends_is_the_answer_and_costs_no_extra
         assert_eq!(answers[0].to_model_json(), json!(42));
         ModelStream::text("it is 42")
     });
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();

@@ -6,20 +6,21 @@ use async_tool_runtime::{
     AgentEventKind, Message, TaskNo, TaskStatus,
     agent::{AckPolicy, LearnedGrace, WakePolicy},
     model::ModelStream,
+    testing::ScriptedModel,
     tool::Background,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::stand::{Mind, Stage, answers, calls, delivered, timed, work};
+use crate::stand::{HeldModel, Stage, answering, answers, calls, delivered, playing, say, timed, until, work};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// A model that calls `work` for so long whenever the user says something.
-fn caller(ms: u64) -> Mind {
-    Mind::new(
+fn caller(ms: u64) -> ScriptedModel {
+    answering(
         move |request, _| match request.messages.last().map(|message| &**message) {
             Some(Message::User { .. }) => work([ms]),
             _ => ModelStream::text("well"),
@@ -120,7 +121,7 @@ fn patient() -> async_tool_runtime::FunctionTool {
 
 #[tokio::test(start_paused = true)]
 async fn the_host_moves_a_call_to_the_background() {
-    let mut stage = Stage::set(Mind::playing([|| work([60_000])]), [patient()], |agent| agent).await;
+    let mut stage = Stage::set(playing([|| work([60_000])]), [patient()], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
     stage
         .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
@@ -137,7 +138,7 @@ async fn the_host_moves_a_call_to_the_background() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_moved_holds_nobody_up_but_the_others_of_its_turn_do() {
-    let mut stage = Stage::set(Mind::playing([|| work([60_000, 30_000])]), [patient()], |agent| agent).await;
+    let mut stage = Stage::set(playing([|| work([60_000, 30_000])]), [patient()], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
     stage
         .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
@@ -154,7 +155,7 @@ async fn a_call_that_was_moved_holds_nobody_up_but_the_others_of_its_turn_do() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
-    let model = crate::stand::HeldModel::default();
+    let model = HeldModel::default();
     let (first, second, third) = (model.turn(), model.turn(), model.turn());
     let tool = patient().effect(async_tool_runtime::Effect::Read);
     let manager = async_tool_runtime::AsyncToolManager::builder()
@@ -171,7 +172,7 @@ async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
     first
         .send(async_tool_runtime::model::ModelEvent::ToolCall(call))
         .unwrap();
-    crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
     let began = Instant::now();
     agent.promote(TaskNo::new(1)).await.unwrap();
     first
@@ -179,16 +180,16 @@ async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
             async_tool_runtime::model::TurnEnd::default(),
         ))
         .unwrap();
-    crate::stand::say(&second, "waiting");
-    crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    say(&second, "waiting");
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
     assert_eq!(began.elapsed(), Duration::ZERO);
-    crate::stand::say(&third, "there");
+    say(&third, "there");
     agent.run_until_idle().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_moves_what_is_waited_for_to_the_background() {
-    let mut stage = Stage::set(Mind::playing([|| work([60_000])]), [patient()], |agent| agent).await;
+    let mut stage = Stage::set(playing([|| work([60_000])]), [patient()], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
     stage
         .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
@@ -202,7 +203,7 @@ async fn a_message_moves_what_is_waited_for_to_the_background() {
     assert_eq!(delivered(&stage.request(3)), [["t1"]]);
 }
 
-async fn deferred(model: Mind) -> Stage {
+async fn deferred(model: ScriptedModel) -> Stage {
     Stage::set(model, [timed("work").background(Background::Always)], |agent| {
         agent.ack_policy(AckPolicy::Deferred)
     })
@@ -211,7 +212,7 @@ async fn deferred(model: Mind) -> Stage {
 
 #[tokio::test(start_paused = true)]
 async fn results_that_beat_the_next_model_call_take_the_places_of_their_acknowledgements() {
-    let stage = deferred(Mind::playing([|| work([1_000, 1_010, 60_000])])).await;
+    let stage = deferred(playing([|| work([1_000, 1_010, 60_000])])).await;
     stage.talk("go").await.unwrap();
     let second = answers(&stage.request(2));
     assert_eq!(second[..2], [json!(1_000), json!(1_010)]);
@@ -226,7 +227,7 @@ async fn results_that_beat_the_next_model_call_take_the_places_of_their_acknowle
 #[tokio::test(start_paused = true)]
 async fn a_message_finds_the_results_that_are_in_in_their_places() {
     let mut stage = Stage::set(
-        Mind::playing([|| work([1_000, 60_000])]),
+        playing([|| work([1_000, 60_000])]),
         [timed("work").background(Background::Always)],
         |agent| {
             agent
@@ -254,7 +255,7 @@ async fn a_message_finds_the_results_that_are_in_in_their_places() {
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_failed_may_have_shown_the_acknowledgements_which_stay_then() {
-    let model = Mind::new(|_, asked| match asked {
+    let model = answering(|_, asked| match asked {
         1 => calls([("work", json!({"ms": 60_000, "value": "v"}))]),
         2 => ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")),
         _ => ModelStream::text("well"),

@@ -3,23 +3,22 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, Message, Model, ToolCall,
+    AgentEventKind, AsyncAgent, Message, ToolCall,
     agent::{AgentError, RunError, RunLimit, RunLimits},
-    model::{ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd, Usage},
+    model::{ModelError, ModelEvent, ModelStream, StopReason, TurnEnd, Usage},
+    testing::{ScriptedModel, ScriptedTurn},
     tool::{Background, DeliveryPolicy},
 };
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::stand::{Mind, Stage, answers, calls, delivered, text_of, timed, work};
-
-const fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
+use crate::stand::{
+    HeldModel, Stage, answering, answers, calls, delivered, manager, playing, say, secs, text_of, timed, until, work,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_many_calls_costs_one_more_model_call() {
-    let model = Mind::playing([|| work([60_000, 1_000, 30_000, 1, 600_000])]);
+    let model = playing([|| work([60_000, 1_000, 30_000, 1, 600_000])]);
     let stage = Stage::set(model, [timed("work")], |agent| agent).await;
     let summary = stage.agent.run_to_completion("go").await.unwrap();
     stage.check();
@@ -33,7 +32,7 @@ async fn a_batch_of_many_calls_costs_one_more_model_call() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_asks_once_for_calls_that_are_fast_and_slow() {
     for millis in [[1, 60_000], [60_000, 1]] {
-        let model = Mind::new(move |_, asked| match asked {
+        let model = answering(move |_, asked| match asked {
             1 => work(millis),
             _ => ModelStream::text("done"),
         });
@@ -47,7 +46,7 @@ async fn a_batch_asks_once_for_calls_that_are_fast_and_slow() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_several_steps_costs_a_model_call_for_each() {
-    let model = Mind::playing([|| work([1_000, 2_000]), || work([1, 3_000]), || work([4_000])]);
+    let model = playing([|| work([1_000, 2_000]), || work([1, 3_000]), || work([4_000])]);
     let stage = Stage::set(model, [timed("work")], |agent| agent).await;
     stage.agent.run_to_completion("go").await.unwrap();
     stage.check();
@@ -56,7 +55,7 @@ async fn a_batch_of_several_steps_costs_a_model_call_for_each() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_told_of_silent_results_too() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("quiet", json!({"ms": 60_000, "value": "q"})),
             ("work", json!({"ms": 1_000, "value": "w"})),
@@ -73,7 +72,7 @@ async fn a_batch_is_told_of_silent_results_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_broken_into_only_by_what_can_not_wait() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("alarm", json!({"ms": 5_000, "value": "fire"})),
             ("work", json!({"ms": 60_000, "value": "w"})),
@@ -90,7 +89,7 @@ async fn a_batch_is_broken_into_only_by_what_can_not_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_ends_a_batch_and_is_answered_at_once() {
-    let mut stage = Stage::set(Mind::playing([|| work([60_000, 1])]), [timed("work")], |agent| agent).await;
+    let mut stage = Stage::set(playing([|| work([60_000, 1])]), [timed("work")], |agent| agent).await;
     let batch = {
         let agent = stage.agent.clone();
         tokio::spawn(async move { agent.run_to_completion("go").await })
@@ -110,7 +109,7 @@ async fn a_message_ends_a_batch_and_is_answered_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_looks_after_its_tasks_is_answered_before_they_end() {
-    let model = Mind::playing([
+    let model = playing([
         || {
             calls([
                 ("work", json!({"ms": 600_000})),
@@ -128,7 +127,7 @@ async fn a_batch_that_looks_after_its_tasks_is_answered_before_they_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_whose_model_fails_says_so_and_loses_nothing() {
-    let model = Mind::new(|_, asked| match asked {
+    let model = answering(|_, asked| match asked {
         1 => work([1, 60_000]),
         2 => ModelStream::failed(ModelError::permanent("no credit")),
         _ => ModelStream::text("there they are"),
@@ -146,7 +145,7 @@ async fn a_batch_whose_model_fails_says_so_and_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_whose_only_fast_call_was_of_a_turn_that_failed_is_not_stuck() {
     // A read starts while its turn streams; the turn fails, and is asked again.
-    let model = Mind::new(|_, asked| match asked {
+    let model = answering(|_, asked| match asked {
         1 => {
             let call = ToolCall::new("c1", "look", json!({"ms": 60_000}));
             ModelStream::from_events([ModelEvent::ToolCall(call)])
@@ -163,7 +162,7 @@ async fn a_batch_whose_only_fast_call_was_of_a_turn_that_failed_is_not_stuck() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_says_what_was_said_last_since_the_message() {
-    let model = Mind::new(|_, asked| match asked {
+    let model = answering(|_, asked| match asked {
         1 => ModelStream::text("first"),
         _ => work([]),
     });
@@ -183,8 +182,8 @@ async fn a_batch_says_what_was_said_last_since_the_message() {
 }
 
 /// Calls a tool again and again, whatever comes.
-fn obsessed(calls_per_turn: usize) -> Mind {
-    Mind::new(move |_, asked| {
+fn obsessed(calls_per_turn: usize) -> ScriptedModel {
+    answering(move |_, asked| {
         let calls = (0..calls_per_turn)
             .map(|at| ToolCall::new(format!("c{asked}_{at}"), "work", json!({"ms": 1, "value": asked})));
         let usage = Usage::new(100, 50, 10);
@@ -226,7 +225,7 @@ async fn a_model_that_calls_for_ever_comes_to_the_limit_of_its_run() {
 
 #[tokio::test(start_paused = true)]
 async fn results_that_come_after_the_limit_wait_for_the_next_message() {
-    let model = Mind::playing([|| work([60_000, 90_000])]);
+    let model = playing([|| work([60_000, 90_000])]);
     let stage = Stage::set(model, [timed("work")], |agent| {
         agent.limits(RunLimits::NONE.with_turns(2))
     })
@@ -249,7 +248,7 @@ async fn results_that_come_after_the_limit_wait_for_the_next_message() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_beyond_the_limit_are_answered_with_an_error_and_do_not_run() {
-    let model = Mind::playing([|| work([1, 2, 3, 4])]);
+    let model = playing([|| work([1, 2, 3, 4])]);
     let limits = RunLimits::NONE.with_tool_calls(2);
     let stage = Stage::set(model, [timed("work")], |agent| agent.limits(limits)).await;
     assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::ToolCalls(2))));
@@ -266,7 +265,7 @@ async fn calls_beyond_the_limit_are_answered_with_an_error_and_do_not_run() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_at_its_limit_says_so() {
     let limits = RunLimits::NONE.with_turns(1);
-    let stage = Stage::set(Mind::playing([|| work([1_000])]), [timed("work")], |agent| {
+    let stage = Stage::set(playing([|| work([1_000])]), [timed("work")], |agent| {
         agent.limits(limits)
     })
     .await;
@@ -285,7 +284,7 @@ async fn a_batch_at_its_limit_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_limit_of_nothing_asks_nobody_and_hangs_nowhere() {
     let limits = RunLimits::NONE.with_turns(0);
-    let stage = Stage::set(Mind::playing([]), [timed("work")], |agent| agent.limits(limits)).await;
+    let stage = Stage::set(playing([]), [timed("work")], |agent| agent.limits(limits)).await;
     assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Turns(0))));
     assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Turns(0))));
     assert_eq!(stage.asked(), 0);
@@ -293,46 +292,13 @@ async fn a_limit_of_nothing_asks_nobody_and_hangs_nowhere() {
     assert_eq!(stage.agent.send("hello?").await, Err(AgentError::Closed));
 }
 
-/// Says nothing for ever, as often as it is told, and then something.
-struct Mute {
-    model: Mind,
-    silent_turns: usize,
-}
-
-impl Model for Mute {
-    fn generate(&self, request: ModelRequest) -> ModelStream {
-        let answer = self.model.generate(request);
-        if self.model.requests().len() <= self.silent_turns {
-            return ModelStream::new(Silence);
-        }
-        answer
-    }
-}
-
-struct Silence;
-
-impl futures_core::Stream for Silence {
-    type Item = Result<ModelEvent, ModelError>;
-
-    fn poll_next(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Pending
-    }
-}
-
-async fn mute(silent_turns: usize) -> (async_tool_runtime::AsyncAgent, Mind) {
-    let model = Mind::playing([]);
-    let manager = async_tool_runtime::AsyncToolManager::builder()
-        .tool(timed("work"))
-        .build()
-        .unwrap();
-    let mute = Mute {
-        model: model.clone(),
-        silent_turns,
-    };
-    let agent = async_tool_runtime::AsyncAgent::builder(mute, manager).model_timeout(secs(30));
+/// An agent whose model is silent in its first turns, and a clone of the model.
+async fn mute(silent_turns: usize) -> (AsyncAgent, ScriptedModel) {
+    let model = answering(move |_, asked| match asked <= silent_turns {
+        true => ScriptedTurn::new().hangs(),
+        false => ModelStream::text("waiting"),
+    });
+    let agent = AsyncAgent::builder(model.clone(), manager([timed("work")])).model_timeout(secs(30));
     (agent.start().await.unwrap(), model)
 }
 
@@ -370,7 +336,7 @@ async fn a_model_that_says_nothing_ever_is_given_up_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_model_that_goes_on_speaking_may_take_as_long_as_it_likes() {
-    let model = crate::stand::HeldModel::default();
+    let model = HeldModel::default();
     let first = model.turn();
     let manager = async_tool_runtime::AsyncToolManager::builder()
         .tool(timed("work"))
@@ -383,7 +349,7 @@ async fn a_model_that_goes_on_speaking_may_take_as_long_as_it_likes() {
     for _ in 0..20 {
         tokio::time::sleep(secs(29)).await;
         first.send(ModelEvent::Text("word ".to_owned())).unwrap();
-        crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Text(..))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Text(..))).await;
     }
     first.send(ModelEvent::Done(TurnEnd::default())).unwrap();
     agent.run_until_idle().await.unwrap();
@@ -392,7 +358,7 @@ async fn a_model_that_goes_on_speaking_may_take_as_long_as_it_likes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_silent_turn_had_called_is_stopped_and_dropped() {
-    let model = crate::stand::HeldModel::default();
+    let model = HeldModel::default();
     let (first, second) = (model.turn(), model.turn());
     let look = timed("look")
         .effect(async_tool_runtime::Effect::Read)
@@ -407,8 +373,8 @@ async fn what_a_silent_turn_had_called_is_stopped_and_dropped() {
     agent.send("go").await.unwrap();
     let call = ToolCall::new("c1", "look", json!({"ms": 600_000}));
     first.send(ModelEvent::ToolCall(call)).unwrap();
-    crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::Dropped(..))).await;
-    crate::stand::say(&second, "well");
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Dropped(..))).await;
+    say(&second, "well");
     agent.run_until_idle().await.unwrap();
     assert_eq!(model.most(), 1, "the turn that said nothing is over");
     let request = model.requests().pop().unwrap();

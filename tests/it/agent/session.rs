@@ -1,31 +1,20 @@
 //! The agent with its manager and journal.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Journal, Message, Model, RulePlanner, SessionId,
     TaskNo, TaskStatus, ToolCall, ToolDefinition,
     agent::{AckPolicy, AgentError, AgentState, Ledger, RunError, StartError},
     context::AnswerContent,
-    future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+    journal::{Entry, MemoryJournal, Seq},
     model::{Capabilities, ModelError, ModelRequest, ModelStream},
     schema::Dialect,
     testing::{Gates, ScriptedModel},
 };
 use serde_json::json;
 
-use crate::stand::until;
-
-fn manager(gates: &Gates) -> AsyncToolManager {
-    AsyncToolManager::builder().tool(gates.tool()).build().unwrap()
-}
+use crate::stand::{Attempt, FailingJournal, Fault, answering, manager, until};
 
 fn call(name: &str) -> ModelStream {
     ModelStream::calls([ToolCall::new("call_1", "gate", json!({"name": name}))])
@@ -56,7 +45,7 @@ async fn a_call_that_can_not_run_is_answered_with_an_error_and_the_session_goes_
             ModelStream::text("sorry")
         })
         .text("still here");
-    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+    let agent = AsyncAgent::builder(model.clone(), manager([Gates::new().tool()]))
         .start()
         .await
         .unwrap();
@@ -84,7 +73,7 @@ async fn the_host_can_cancel_one_task_and_the_model_is_told() {
             );
             ModelStream::text("as you wish")
         });
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -117,7 +106,7 @@ async fn deferred_acknowledgements_make_the_fewest_model_calls() {
         assert!(matches!(answers[0].content, AnswerContent::Result(_)));
         ModelStream::text("done")
     });
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .ack_policy(AckPolicy::Deferred)
         .start()
         .await
@@ -136,9 +125,9 @@ async fn closing_stops_tasks_and_records_what_the_model_was_not_told() {
     let gates = Gates::new();
     let journal = Arc::new(MemoryJournal::new());
     let model = ScriptedModel::new().turn(|_| call("a")).text("waiting");
-    let manager = manager(&gates);
+    let manager = manager([gates.tool()]);
     let agent = AsyncAgent::builder(model.clone(), manager.clone())
-        .journal(Arc::clone(&journal))
+        .journal(journal.clone())
         .session("s")
         .start()
         .await
@@ -178,7 +167,7 @@ async fn closing_stops_tasks_and_records_what_the_model_was_not_told() {
 #[tokio::test(start_paused = true)]
 async fn nothing_outlives_the_last_handle() {
     let gates = Gates::new();
-    let manager = manager(&gates);
+    let manager = manager([gates.tool()]);
     let model = ScriptedModel::new().turn(|_| call("a")).text("waiting");
     let agent = AsyncAgent::builder(model, manager.clone())
         .session("s")
@@ -196,7 +185,7 @@ async fn nothing_outlives_the_last_handle() {
 
 #[tokio::test]
 async fn a_session_has_one_agent() {
-    let manager = manager(&Gates::new());
+    let manager = manager([Gates::new().tool()]);
     let start = || {
         AsyncAgent::builder(RulePlanner::new(), manager.clone())
             .session("s")
@@ -211,7 +200,7 @@ async fn a_session_has_one_agent() {
 #[tokio::test(start_paused = true)]
 async fn many_agents_share_a_manager_and_each_gets_its_own_results() {
     let gates = Gates::new();
-    let manager = manager(&gates);
+    let manager = manager([gates.tool()]);
     let mut agents = Vec::new();
     for number in 0..50 {
         let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone())
@@ -236,60 +225,17 @@ async fn many_agents_share_a_manager_and_each_gets_its_own_results() {
     }
 }
 
-/// A journal that fails as often as it is told.
-struct Flaky {
-    inner: MemoryJournal,
-    failures: AtomicU32,
-    /// Whether it writes before it fails, as a store does whose answer is lost.
-    writes: bool,
-}
-
-impl Flaky {
-    fn new(failures: u32, writes: bool) -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryJournal::new(),
-            failures: failures.into(),
-            writes,
-        })
+/// Gives the first appends after the one that opens the session this fault.
+fn first(appends: usize, fault: Fault) -> impl Fn(Attempt) -> Fault {
+    move |attempt| match attempt.after != Seq::START && attempt.failed < appends {
+        true => fault,
+        false => Fault::None,
     }
 }
 
-impl Journal for Flaky {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        let is_opening = after == Seq::START;
-        let fails = !is_opening
-            && self
-                .failures
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-                .is_ok();
-        Box::pin(async move {
-            if !fails {
-                return self.inner.append(session, after, entries).await;
-            }
-            if self.writes {
-                self.inner.append(session, after, entries).await?;
-            }
-            Err(AppendError::Unavailable("disk full".into()))
-        })
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        self.inner.read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.inner.sessions(filter)
-    }
-}
-
-async fn talk(journal: Arc<Flaky>) -> (AsyncAgent, Result<(), AgentError>) {
+async fn talk(journal: FailingJournal) -> (AsyncAgent, Result<(), AgentError>) {
     let model = ScriptedModel::new().text("hello");
-    let agent = AsyncAgent::builder(model, manager(&Gates::new()))
+    let agent = AsyncAgent::builder(model, manager([Gates::new().tool()]))
         .journal(journal)
         .session("s")
         .start()
@@ -301,21 +247,21 @@ async fn talk(journal: Arc<Flaky>) -> (AsyncAgent, Result<(), AgentError>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_fails_in_passing_is_tried_again() {
-    let journal = Flaky::new(2, false);
-    let (agent, sent) = talk(Arc::clone(&journal)).await;
+    let journal = FailingJournal::new().failing(first(2, Fault::Unavailable));
+    let (agent, sent) = talk(journal.clone()).await;
     sent.unwrap();
     agent.run_until_idle().await.unwrap();
-    let entries = journal.inner.entries(&SessionId::new("s"));
+    let entries = journal.entries();
     assert!(Ledger::fold(&entries).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_wrote_and_lost_its_answer_has_every_entry_once() {
-    let journal = Flaky::new(1, true);
-    let (agent, sent) = talk(Arc::clone(&journal)).await;
+    let journal = FailingJournal::new().failing(first(1, Fault::AnswerLost));
+    let (agent, sent) = talk(journal.clone()).await;
     sent.unwrap();
     agent.run_until_idle().await.unwrap();
-    let entries = journal.inner.entries(&SessionId::new("s"));
+    let entries = journal.entries();
     let messages = entries
         .iter()
         .filter(|entry| matches!(entry, Entry::UserMessage { .. }));
@@ -325,7 +271,7 @@ async fn a_journal_that_wrote_and_lost_its_answer_has_every_entry_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_is_lost_stops_the_session_loudly_and_leaves_it_readable() {
-    let (agent, sent) = talk(Flaky::new(u32::MAX, false)).await;
+    let (agent, sent) = talk(FailingJournal::new().failing(first(usize::MAX, Fault::Unavailable))).await;
     let reason = "the journal can't be written to: disk full".to_owned();
     assert_eq!(sent, Err(AgentError::Stopped(reason.clone())));
     assert_eq!(agent.run_until_idle().await, Err(RunError::Stopped(reason.clone())));
@@ -335,11 +281,11 @@ async fn a_journal_that_is_lost_stops_the_session_loudly_and_leaves_it_readable(
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_somebody_else_writes_to_is_left_to_them() {
-    let journal = Flaky::new(0, false);
+    let journal = FailingJournal::new();
     let session = SessionId::new("s");
     let model = ScriptedModel::new().text("never asked");
-    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
-        .journal(Arc::clone(&journal))
+    let agent = AsyncAgent::builder(model.clone(), manager([Gates::new().tool()]))
+        .journal(journal.clone())
         .session("s")
         .start()
         .await
@@ -348,25 +294,26 @@ async fn a_session_that_somebody_else_writes_to_is_left_to_them() {
         text: "from another process".to_owned(),
         at: async_tool_runtime::task::Timestamp::from_millis(1),
     };
-    journal.inner.append(&session, Seq::new(1), &[foreign]).await.unwrap();
+    journal.kept().append(&session, Seq::new(1), &[foreign]).await.unwrap();
     let error = agent.send("mine").await.unwrap_err();
     assert!(matches!(error, AgentError::Stopped(_)), "{error}");
     assert!(
         model.requests().is_empty(),
         "nothing is done behind an append that failed"
     );
-    assert_eq!(journal.inner.entries(&session).len(), 2);
+    assert_eq!(journal.entries().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_model_that_panics_fails_its_turn_and_not_the_session() {
+    // A `ScriptedModel` catches the panics of its turns.
     struct Broken;
     impl async_tool_runtime::Model for Broken {
         fn generate(&self, _: async_tool_runtime::model::ModelRequest) -> ModelStream {
             panic!("an adapter with a bug")
         }
     }
-    let agent = AsyncAgent::builder(Broken, manager(&Gates::new()))
+    let agent = AsyncAgent::builder(Broken, manager([Gates::new().tool()]))
         .start()
         .await
         .unwrap();
@@ -380,7 +327,7 @@ async fn a_model_that_panics_fails_its_turn_and_not_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn the_events_of_an_agent_end_with_its_session() {
-    let agent = AsyncAgent::builder(RulePlanner::new(), manager(&Gates::new()))
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager([Gates::new().tool()]))
         .start()
         .await
         .unwrap();
@@ -398,7 +345,7 @@ async fn an_agent_does_not_come_to_rest_while_a_result_is_about_to_wake_it() {
         .turn(|_| call("a"))
         .turn(|_| ModelStream::failed(async_tool_runtime::model::ModelError::permanent("no credit")))
         .text("there it is");
-    let agent = AsyncAgent::builder(model.clone(), manager(&gates))
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
         .start()
         .await
         .unwrap();
@@ -412,15 +359,8 @@ async fn an_agent_does_not_come_to_rest_while_a_result_is_about_to_wake_it() {
 
 #[tokio::test]
 async fn a_model_that_never_waits_leaves_the_thread_to_others() {
-    /// Calls a tool that doesn't exist, again and again.
-    struct Obsessed(AtomicU32);
-    impl async_tool_runtime::Model for Obsessed {
-        fn generate(&self, _: async_tool_runtime::model::ModelRequest) -> ModelStream {
-            let call = self.0.fetch_add(1, Ordering::SeqCst);
-            ModelStream::calls([ToolCall::new(call.to_string(), "nothing", json!({}))])
-        }
-    }
-    let agent = AsyncAgent::builder(Obsessed(AtomicU32::new(0)), manager(&Gates::new()))
+    let obsessed = answering(|_, asked| ModelStream::calls([ToolCall::new(asked.to_string(), "nothing", json!({}))]));
+    let agent = AsyncAgent::builder(obsessed, manager([Gates::new().tool()]))
         .start()
         .await
         .unwrap();
@@ -435,11 +375,11 @@ async fn a_model_that_never_waits_leaves_the_thread_to_others() {
 #[tokio::test(start_paused = true)]
 async fn a_session_that_has_stopped_says_so_everywhere() {
     let gates = Gates::new();
-    let journal = Flaky::new(0, false);
-    let manager = manager(&gates);
+    let journal = FailingJournal::new();
+    let manager = manager([gates.tool()]);
     let model = ScriptedModel::new().turn(|_| call("a")).text("waiting");
     let agent = AsyncAgent::builder(model, manager.clone())
-        .journal(Arc::clone(&journal))
+        .journal(journal.clone())
         .start()
         .await
         .unwrap();
@@ -450,7 +390,7 @@ async fn a_session_that_has_stopped_says_so_everywhere() {
         |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "waiting"),
     )
     .await;
-    journal.failures.store(u32::MAX, Ordering::SeqCst);
+    journal.set(Fault::Unavailable);
     let error = agent.cancel(TaskNo::new(1), "no").await.unwrap_err();
     assert!(
         matches!(error, AgentError::Stopped(_)),
@@ -485,7 +425,7 @@ async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_once_and_aske
             answer.map_or_else(ModelStream::failed, ModelStream::text)
         });
     }
-    let agent = AsyncAgent::builder(model.clone(), manager(&Gates::new()))
+    let agent = AsyncAgent::builder(model.clone(), manager([Gates::new().tool()]))
         .start()
         .await
         .unwrap();
@@ -513,6 +453,7 @@ async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_once_and_aske
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_does_not_start_with_a_tool_that_its_models_provider_has_no_words_for() {
+    // The only model with capabilities of its own.
     #[derive(Clone)]
     struct Strict;
     impl Model for Strict {

@@ -1,20 +1,17 @@
 //! Agents that share a manager, and what their tools read and write.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, Effect, FunctionTool, ToolDefinition, ToolError,
     manager::AsyncToolManagerBuilder,
+    testing::ScriptedModel,
     tool::{Background, BoundCall},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::stand::{Crowd, Mind, answers, calls, text_of, tool_of};
-
-const fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
+use crate::stand::{Crowd, answering, answers, calls, playing, secs, text_of, tool_of, until};
 
 /// A tool with one argument, `path`.
 fn on_a_path<F, Fut>(name: &str, run: F) -> FunctionTool
@@ -49,8 +46,8 @@ fn files(crowd: &Arc<Crowd>) -> AsyncToolManagerBuilder {
         .tool(work("write").writes("path"))
 }
 
-async fn agent(manager: &AsyncToolManager, tool: &'static str, path: &'static str) -> (AsyncAgent, Mind) {
-    let model = Mind::new(move |_, asked| match asked {
+async fn agent(manager: &AsyncToolManager, tool: &'static str, path: &'static str) -> (AsyncAgent, ScriptedModel) {
+    let model = answering(move |_, asked| match asked {
         1 => calls([(tool, json!({"path": path}))]),
         _ => async_tool_runtime::model::ModelStream::text("waiting"),
     });
@@ -105,7 +102,7 @@ async fn a_call_that_is_cancelled_while_it_waits_for_another_agents_leaves_the_w
         let mut events = agent.events();
         agent.send("go").await.unwrap();
         // Its call is submitted before the next agent's.
-        crate::stand::until(&mut events, |kind| {
+        until(&mut events, |kind| {
             matches!(kind, async_tool_runtime::AgentEventKind::Acknowledged(_))
         })
         .await;
@@ -135,7 +132,7 @@ async fn what_a_chain_puts_in_decides_what_conflicts() {
     };
     let write = write.writes("path").futures(true);
     let manager = files(&crowd).tool(place).tool(write).build().unwrap();
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("place", json!({})),
             ("store", json!({"path": {"$task": "#1"}})),

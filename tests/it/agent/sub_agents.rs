@@ -9,8 +9,8 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncTaskResult, AsyncToolManager, Effect, FunctionTool, Journal, Message, Model,
-    SessionId, TaskEvent, TaskId, TaskNo, TaskOutcome, TaskStatus, ToolCall, ToolErrorKind,
+    AgentEventKind, AsyncAgent, AsyncTaskResult, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId,
+    TaskEvent, TaskId, TaskNo, TaskOutcome, TaskStatus, ToolCall, ToolErrorKind,
     agent::{
         AgentEventStream, Ledger,
         custom::{Agent, TurnContext, TurnInput, TurnReply},
@@ -18,7 +18,7 @@ use async_tool_runtime::{
     context::AnswerContent,
     future::BoxStream,
     journal::{Entry, MemoryJournal, ReadError, Seq},
-    model::{ModelError, ModelRequest, ModelStream},
+    model::{ModelError, ModelStream},
     policy::RetryPolicy,
     testing::{Gates, ScriptedModel},
     tool::InputRequest,
@@ -26,24 +26,11 @@ use async_tool_runtime::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::stand::{Crowd, Log, idle, is_at_rest, kind, quick, secs, start_with, tool, tool_of, until};
-
-/// A model that is a function of its request.
-#[derive(Clone)]
-struct Plan<F>(F);
-
-impl<F> Model for Plan<F>
-where
-    F: Fn(&ModelRequest) -> ModelStream + Send + Sync + 'static,
-{
-    fn generate(&self, request: ModelRequest) -> ModelStream {
-        (self.0)(&request)
-    }
-}
+use crate::stand::{Crowd, Log, answering, idle, is_at_rest, kind, secs, start_with, tool, tool_of, until, with_slots};
 
 /// Calls this tool as often as it says, all at once, and says in the end how many results it was given.
-fn caller(tool: &'static str, arguments: Value, times: usize) -> impl Model + Clone {
-    Plan(move |request: &ModelRequest| {
+fn caller(tool: &'static str, arguments: Value, times: usize) -> ScriptedModel {
+    answering(move |request, _| {
         let has_called = request
             .messages
             .iter()
@@ -78,15 +65,6 @@ fn said(result: &AsyncTaskResult) -> String {
         TaskOutcome::Completed(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
         other => format!("{other:?}"),
     }
-}
-
-fn manager(slots: usize, tools: impl IntoIterator<Item = FunctionTool>) -> AsyncToolManager {
-    let builder = AsyncToolManager::builder().concurrency(slots).tool(quick());
-    tools
-        .into_iter()
-        .fold(builder, |builder, tool| builder.tool(tool))
-        .build()
-        .unwrap()
 }
 
 /// A tool of which every call is a sub-agent that calls `tool` so many times.
@@ -125,7 +103,7 @@ async fn question(events: &mut AgentEventStream) -> (TaskNo, TaskId, InputReques
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_sub_agent_is_a_result_that_is_delivered_once() {
     let gates = Gates::new();
-    let manager = manager(4, [gates.tool(), clerk("clerk", "gate", json!({"name": "a"}), 1)]);
+    let manager = with_slots(4, [gates.tool(), clerk("clerk", "gate", json!({"name": "a"}), 1)]);
     let parent = ScriptedModel::new()
         .turn(|_| ModelStream::calls([ToolCall::new("1", "clerk", order())]))
         .text("it is at work")
@@ -172,7 +150,7 @@ async fn many_sub_agents_work_side_by_side_in_one_slot() {
             Ok(json!("w"))
         }
     });
-    let manager = manager(
+    let manager = with_slots(
         1,
         [
             works,
@@ -193,7 +171,7 @@ async fn many_sub_agents_work_side_by_side_in_one_slot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sub_agents_of_sub_agents_end_on_two_threads_too() {
-    let manager = manager(
+    let manager = with_slots(
         2,
         [
             clerk("clerk", "quick", json!({}), 3),
@@ -215,7 +193,7 @@ async fn a_question_far_below_reaches_the_host_of_the_parent_and_the_answer_gets
     let asks = tool("asks", |cx| async move {
         cx.request_input("how many?", json!({"type": "integer"})).await
     });
-    let manager = manager(
+    let manager = with_slots(
         1,
         [
             asks,
@@ -252,11 +230,11 @@ async fn a_question_on_another_manager_is_passed_on_as_the_calls_own_one_at_a_ti
     });
     let consents =
         tool("consents", |_| async { Ok(json!("ran")) }).approval(async_tool_runtime::policy::Approval::Always);
-    let others = manager(
+    let others = with_slots(
         1,
         [asks, consents, clerk("deputy", "asks", json!({"prompt": "deep?"}), 1)],
     );
-    let model = Plan(|request: &ModelRequest| {
+    let model = answering(|request, _| {
         if results(&request.messages).is_empty() {
             return ModelStream::calls([
                 ToolCall::new("1", "asks", json!({"prompt": "how many?"})),
@@ -268,7 +246,7 @@ async fn a_question_on_another_manager_is_passed_on_as_the_calls_own_one_at_a_ti
         ModelStream::text(said.join(" "))
     });
     let clerk = AsyncAgent::builder(model, others.clone()).as_tool("clerk", "A clerk.");
-    let manager = manager(1, [clerk]);
+    let manager = with_slots(1, [clerk]);
     let agent = AsyncAgent::builder(caller("clerk", order(), 1), manager.clone())
         .start()
         .await
@@ -310,9 +288,9 @@ async fn a_question_that_somebody_else_has_answered_is_taken_back() {
     let asks = tool("asks", |cx| async move {
         cx.request_input("how many?", json!({"type": "integer"})).await
     });
-    let others = manager(1, [asks]);
+    let others = with_slots(1, [asks]);
     let clerk = AsyncAgent::builder(caller("asks", json!({}), 1), others.clone()).as_tool("clerk", "A clerk.");
-    let manager = manager(1, [clerk]);
+    let manager = with_slots(1, [clerk]);
     let task = start_with(&manager, "clerk", order());
     idle().await;
     assert_eq!(task.status(), TaskStatus::InputRequired);
@@ -347,7 +325,7 @@ async fn a_call_that_is_cancelled_counts_as_ended_when_the_tasks_below_have_ende
     let clerk = AsyncAgent::as_tool("clerk", "A clerk.", move |manager| {
         AsyncAgent::builder(caller("stubborn", json!({}), 2), manager).journal(Arc::clone(&kept))
     });
-    let manager = manager(4, [stubborn(&running), clerk]);
+    let manager = with_slots(4, [stubborn(&running), clerk]);
     let task = start_with(&manager, "clerk", order());
     sleep(secs(1)).await;
     assert_eq!(running.now(), 2);
@@ -378,7 +356,7 @@ async fn however_a_call_ends_its_sub_agent_and_all_below_end_too() {
         } else {
             clerk
         };
-        let manager = manager(4, [stubborn(&running), clerk, self::clerk("boss", "clerk", order(), 2)]);
+        let manager = with_slots(4, [stubborn(&running), clerk, self::clerk("boss", "clerk", order(), 2)]);
         let agent = AsyncAgent::builder(caller("boss", order(), 1), manager.clone())
             .start()
             .await
@@ -412,9 +390,9 @@ async fn entries(journal: &dyn Journal, session: &SessionId) -> Vec<Entry> {
 #[tokio::test(start_paused = true)]
 async fn a_sub_agent_whose_model_fails_is_an_error_of_its_call() {
     let failing = |error: fn() -> ModelError| {
-        move |manager| AsyncAgent::builder(Plan(move |_: &ModelRequest| ModelStream::failed(error())), manager)
+        move |manager| AsyncAgent::builder(answering(move |_, _| ModelStream::failed(error())), manager)
     };
-    let manager = manager(
+    let manager = with_slots(
         1,
         [
             AsyncAgent::as_tool("broken", "Fails.", failing(|| ModelError::permanent("no key: sk-…"))),
@@ -443,14 +421,14 @@ async fn every_attempt_has_a_session_of_its_own_in_a_shared_journal() {
     let kept = Arc::clone(&journal);
     let clerk = AsyncAgent::as_tool("clerk", "A clerk.", move |manager| {
         let tries = Arc::clone(&tries);
-        let model = Plan(move |_: &ModelRequest| match tries.fetch_add(1, Ordering::SeqCst) {
+        let model = answering(move |_, _| match tries.fetch_add(1, Ordering::SeqCst) {
             0 => ModelStream::failed(ModelError::transient("busy")),
             _ => ModelStream::text("at last"),
         });
         let builder = AsyncAgent::builder(model, manager).model_retries(0, Duration::ZERO);
         builder.journal(Arc::clone(&kept)).session("not this one")
     });
-    let manager = manager(1, [clerk.effect(Effect::Read).retry(RetryPolicy::new(3))]);
+    let manager = with_slots(1, [clerk.effect(Effect::Read).retry(RetryPolicy::new(3))]);
     let result = ended(&manager, "clerk").await;
     assert_eq!((said(&result).as_str(), result.attempts), ("at last", 2));
     for session in [format!("s/{}", result.task), format!("s/{}.2", result.task)] {
@@ -467,7 +445,7 @@ async fn a_sub_agent_is_not_offered_the_tools_it_stands_below_unless_they_are_na
     let offered = Log::new();
     let plan = |offered: &Log<Vec<String>>, next: &'static str| {
         let offered = offered.clone();
-        Plan(move |request: &ModelRequest| {
+        answering(move |request, _| {
             if request.messages.len() > 1 {
                 let results = results(&request.messages);
                 return ModelStream::text(said(&results[0]));
@@ -477,8 +455,8 @@ async fn a_sub_agent_is_not_offered_the_tools_it_stands_below_unless_they_are_na
         })
     };
     let (ping, pong) = (plan(&offered, "pong"), plan(&offered, "ping"));
-    let named = Plan(|_: &ModelRequest| ModelStream::text("never"));
-    let manager = manager(
+    let named = answering(|_, _| ModelStream::text("never"));
+    let manager = with_slots(
         1,
         [
             AsyncAgent::as_tool("ping", "Calls pong.", move |manager| {
@@ -511,7 +489,7 @@ async fn a_sub_agent_is_not_offered_the_tools_it_stands_below_unless_they_are_na
 #[tokio::test(start_paused = true)]
 async fn an_agent_is_offered_no_more_than_the_tools_it_names() {
     let gates = Gates::new();
-    let manager = manager(1, [gates.tool()]);
+    let manager = with_slots(1, [gates.tool()]);
     let model = ScriptedModel::new()
         .turn(|request| {
             let names: Vec<_> = request.tools.iter().map(|tool| &*tool.name).collect();
@@ -535,7 +513,7 @@ async fn an_agent_is_offered_no_more_than_the_tools_it_names() {
 #[tokio::test(start_paused = true)]
 async fn what_a_sub_agent_says_and_calls_is_the_progress_of_its_call() {
     let gates = Gates::new();
-    let manager = manager(2, [gates.tool(), clerk("clerk", "gate", json!({"name": "a"}), 1)]);
+    let manager = with_slots(2, [gates.tool(), clerk("clerk", "gate", json!({"name": "a"}), 1)]);
     let task = start_with(&manager, "clerk", order());
     gates.arrived("a", 1).await;
     idle().await;
@@ -569,7 +547,7 @@ async fn an_agent_with_a_loop_of_its_own_is_a_tool_too() {
         }
     }
     let own = AsyncAgent::as_tool("own", "Has a loop.", |manager| AsyncAgent::wrap(Own, manager));
-    let manager = manager(1, [own, clerk("boss", "own", order(), 3)]);
+    let manager = with_slots(1, [own, clerk("boss", "own", order(), 3)]);
     assert_eq!(said(&*ended(&manager, "boss").await), "3: done done done");
     is_at_rest(&manager, "after the loop").await;
 }
@@ -592,7 +570,7 @@ async fn what_is_said_to_a_call_is_a_message_to_its_sub_agent() {
     let clerk = AsyncAgent::as_tool("clerk", "A clerk.", move |manager| {
         AsyncAgent::builder(played.clone(), manager)
     });
-    let manager = manager(2, [gates.tool(), clerk]);
+    let manager = with_slots(2, [gates.tool(), clerk]);
     let task = start_with(&manager, "clerk", order());
     gates.arrived("a", 1).await;
     idle().await;

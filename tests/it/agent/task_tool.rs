@@ -5,16 +5,13 @@ use std::time::Duration;
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Message, TaskNo, TaskStatus, ToolContext,
     model::{ModelRequest, ModelStream},
+    testing::ScriptedModel,
     tool::{Background, DeliveryPolicy},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::stand::{Mind, Stage, answers, calls, delivered, text_of, timed, tool, work};
-
-const fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
+use crate::stand::{Stage, answering, answers, calls, delivered, playing, secs, text_of, timed, tool, work};
 
 fn usual() -> FunctionTool {
     timed("work").background(Background::Always)
@@ -27,7 +24,7 @@ fn task(arguments: Value) -> ModelStream {
 
 /// A stage that has made the calls of `first`, and then makes those of `second` when it is asked again.
 async fn stage(first: fn() -> ModelStream, second: fn() -> ModelStream) -> Stage {
-    Stage::set(Mind::playing([first, second]), [usual()], |agent| agent).await
+    Stage::set(playing([first, second]), [usual()], |agent| agent).await
 }
 
 /// What the model is told in its third request, in answer to the second turn.
@@ -75,7 +72,7 @@ async fn check_is_bounded() {
 
 /// What a check says of the tool `build` after five seconds.
 async fn checked(build: FunctionTool) -> (Stage, Value) {
-    let model = Mind::playing([
+    let model = playing([
         || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),
         || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
         || task(json!({"action": "check", "tasks": ["t1"]})),
@@ -141,7 +138,7 @@ async fn check_says_how_far_tasks_have_come() {
         tokio::time::sleep(secs(600)).await;
         Ok(Value::Null)
     });
-    let model = Mind::playing([
+    let model = playing([
         || calls([("report", json!({})), ("work", json!({"ms": 1}))]),
         || calls([("task", json!({"action": "wait", "tasks": ["t2"]}))]),
         || task(json!({"action": "check"})),
@@ -274,12 +271,7 @@ async fn a_wait_ends_after_its_seconds_and_none_is_longer_than_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_nothing_that_runs_ends_at_once() {
-    let mut stage = Stage::set(
-        Mind::playing([|| task(json!({"action": "wait"}))]),
-        [usual()],
-        |agent| agent,
-    )
-    .await;
+    let mut stage = Stage::set(playing([|| task(json!({"action": "wait"}))]), [usual()], |agent| agent).await;
     let began = Instant::now();
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
@@ -313,7 +305,7 @@ async fn a_result_that_can_not_wait_ends_a_wait() {
     let alarm = timed("alarm")
         .background(Background::Always)
         .delivery(DeliveryPolicy::Interrupt);
-    let model = Mind::playing([
+    let model = playing([
         || {
             calls([
                 ("work", json!({"ms": 60_000})),
@@ -332,7 +324,7 @@ async fn a_result_that_can_not_wait_ends_a_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_a_call_of_its_own_turn_is_answered_where_that_call_is() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 5_000, "value": "v"})),
             ("task", json!({"action": "wait", "tasks": ["#1"]})),
@@ -387,7 +379,7 @@ async fn spilled(reads: fn() -> ModelStream) -> Stage {
         Ok(json!({"lines": [{"of": "é🦀"}], "log": lines.join("\n")}))
     });
     let mut stage = Stage::set(
-        Mind::new(
+        answering(
             move |request, _| match request.messages.last().map(|message| &**message) {
                 Some(Message::User { text }) if text == "go" => calls([("log", json!({}))]),
                 Some(Message::User { .. }) => reads(),
@@ -496,7 +488,7 @@ async fn a_result_that_was_read_is_not_told_again_and_one_that_could_not_be_read
         let tool = timed("work")
             .background(Background::Always)
             .delivery(DeliveryPolicy::Silent);
-        let model = Mind::new(
+        let model = answering(
             move |request, asked| match request.messages.last().map(|message| &**message) {
                 _ if asked == 1 => calls([
                     ("work", json!({"ms": 10, "value": {"a": 1}})),
@@ -536,7 +528,7 @@ fn listener() -> FunctionTool {
 
 #[tokio::test(start_paused = true)]
 async fn a_running_tool_reads_what_the_model_sends() {
-    let model = Mind::playing([
+    let model = playing([
         || {
             calls([
                 ("listen", json!({})),
@@ -580,7 +572,7 @@ async fn what_can_not_take_a_message_is_said() {
     )
     .await;
     assert_eq!(answer["tasks"][0]["status"], json!("completed"));
-    let model = Mind::playing([
+    let model = playing([
         || work([0]),
         || task(json!({"action": "wait", "tasks": ["t1"]})),
         || task(json!({"action": "send", "tasks": ["t1"], "text": "hello"})),
@@ -593,7 +585,7 @@ async fn what_can_not_take_a_message_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_waits_for_the_result_of_another_takes_no_messages_yet() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 5_000, "value": "x"})),
             ("chain", json!({"value": {"$task": "#1"}})),
@@ -613,7 +605,7 @@ async fn a_task_that_waits_for_the_result_of_another_takes_no_messages_yet() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_in_the_queue_reads_its_messages_when_it_starts() {
-    let model = Mind::playing([
+    let model = playing([
         || calls([("work", json!({"ms": 5_000})), ("listen", json!({}))]),
         || {
             calls([
@@ -641,7 +633,7 @@ async fn a_task_that_waits_for_the_outside_takes_messages_that_nobody_reads() {
     let outside = tool("outside", |cx: ToolContext| async move {
         cx.defer::<Result<Value, _>>().await
     });
-    let model = Mind::playing([
+    let model = playing([
         || calls([("outside", json!({}))]),
         || task(json!({"action": "send", "tasks": ["t1"], "text": "hello"})),
         || task(json!({"action": "cancel", "tasks": ["t1"], "text": "not needed"})),
@@ -698,7 +690,7 @@ async fn the_list_of_tools_is_the_same_in_every_request_of_every_session() {
     let bytes = |request: &ModelRequest| serde_json::to_string(&*request.tools).unwrap();
     let mut seen = Vec::new();
     for ms in [1, 60_000] {
-        let model = Mind::new(move |_, asked| match asked {
+        let model = answering(move |_, asked| match asked {
             1 => work([ms, ms]),
             2 => calls([("task", json!({"action": "list"}))]),
             _ => ModelStream::text("waiting"),
@@ -715,7 +707,7 @@ async fn the_list_of_tools_is_the_same_in_every_request_of_every_session() {
 
 #[tokio::test(start_paused = true)]
 async fn the_tool_is_there_where_a_tool_can_run_in_the_background_and_the_host_wants_it() {
-    let names = |model: &Mind| -> Vec<String> {
+    let names = |model: &ScriptedModel| -> Vec<String> {
         let request = model.requests().remove(0);
         request.tools.iter().map(|tool| tool.name.to_string()).collect()
     };
@@ -724,7 +716,7 @@ async fn the_tool_is_there_where_a_tool_can_run_in_the_background_and_the_host_w
         (Background::Never, true, &["work"]),
         (Background::Auto, false, &["work"]),
     ] {
-        let model = Mind::playing([]);
+        let model = playing([]);
         let tools = [timed("work").background(background)];
         let stage = Stage::set(model, tools, |agent| agent.task_tool(is_wanted)).await;
         stage.talk("go").await.unwrap();
@@ -734,7 +726,7 @@ async fn the_tool_is_there_where_a_tool_can_run_in_the_background_and_the_host_w
 
 #[tokio::test(start_paused = true)]
 async fn a_call_of_a_tool_that_is_not_offered_is_one_of_an_unknown_tool() {
-    let model = Mind::playing([|| task(json!({"action": "list"}))]);
+    let model = playing([|| task(json!({"action": "list"}))]);
     let stage = Stage::set(model, [usual()], |agent| agent.task_tool(false)).await;
     stage.talk("go").await.unwrap();
     assert_eq!(answers(&stage.request(2))[0]["error"]["kind"], json!("unknown_tool"));
@@ -743,7 +735,7 @@ async fn a_call_of_a_tool_that_is_not_offered_is_one_of_an_unknown_tool() {
 #[tokio::test(start_paused = true)]
 async fn what_a_tool_says_can_not_pass_for_the_tools_own_words() {
     // A result that looks like a report is data in one.
-    let model = Mind::playing([
+    let model = playing([
         || {
             calls([(
                 "work",

@@ -3,23 +3,20 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, TaskNo, TaskStatus, agent::WakePolicy, journal::JoinPolicy, tool::DeliveryPolicy,
+    AgentEventKind, TaskNo, TaskStatus, agent::WakePolicy, journal::JoinPolicy, testing::ScriptedModel,
+    tool::DeliveryPolicy,
 };
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::stand::{Mind, Stage, calls, delivered, text_of, timed, work};
-
-const fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
+use crate::stand::{Stage, answers, calls, delivered, playing, secs, text_of, timed, work};
 
 const fn t(number: u32) -> TaskNo {
     TaskNo::new(number)
 }
 
 /// A stage whose model makes calls, says that it waits, and is told what comes.
-async fn joined(model: Mind, join: JoinPolicy, deadline: Option<Duration>) -> Stage {
+async fn joined(model: ScriptedModel, join: JoinPolicy, deadline: Option<Duration>) -> Stage {
     let mut wake = WakePolicy::default().with_join(join);
     wake.deadline = deadline;
     let tool = timed("work").background(async_tool_runtime::tool::Background::Always);
@@ -28,7 +25,7 @@ async fn joined(model: Mind, join: JoinPolicy, deadline: Option<Duration>) -> St
 
 #[tokio::test(start_paused = true)]
 async fn without_a_join_every_result_wakes_the_model() {
-    let stage = joined(Mind::playing([|| work([1_000, 2_000, 3_000])]), JoinPolicy::Any, None).await;
+    let stage = joined(playing([|| work([1_000, 2_000, 3_000])]), JoinPolicy::Any, None).await;
     stage.talk("go").await.unwrap();
     assert_eq!(delivered(&stage.request(5)), [["t1"], ["t2"], ["t3"]]);
     assert_eq!(stage.asked(), 5);
@@ -36,7 +33,7 @@ async fn without_a_join_every_result_wakes_the_model() {
 
 #[tokio::test(start_paused = true)]
 async fn a_join_of_all_wakes_the_model_once_with_every_result_of_the_turn() {
-    let stage = joined(Mind::playing([|| work([3_000, 1_000, 2_000])]), JoinPolicy::All, None).await;
+    let stage = joined(playing([|| work([3_000, 1_000, 2_000])]), JoinPolicy::All, None).await;
     let began = Instant::now();
     stage.talk("go").await.unwrap();
     assert_eq!(delivered(&stage.request(3)), [["t2", "t3", "t1"]]);
@@ -46,7 +43,7 @@ async fn a_join_of_all_wakes_the_model_once_with_every_result_of_the_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn turns_are_joined_each_for_itself() {
-    let model = Mind::playing([|| work([1_000, 9_000]), || work([2_000, 3_000])]);
+    let model = playing([|| work([1_000, 9_000]), || work([2_000, 3_000])]);
     let stage = joined(model, JoinPolicy::All, None).await;
     stage.talk("go").await.unwrap();
     // What wakes the model takes along what waits for others.
@@ -57,7 +54,7 @@ async fn turns_are_joined_each_for_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_success_wakes_the_model_and_stops_the_others_which_wake_nobody() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000, "fail": "no such flight"})),
             ("work", json!({"ms": 2_000, "value": "found"})),
@@ -85,7 +82,7 @@ async fn the_first_success_wakes_the_model_and_stops_the_others_which_wake_nobod
 
 #[tokio::test(start_paused = true)]
 async fn where_none_succeeds_the_model_is_told_of_all_failures_at_once() {
-    let model = Mind::playing([|| calls([1_000, 2_000, 3_000].map(|ms| ("work", json!({"ms": ms, "fail": "no"}))))]);
+    let model = playing([|| calls([1_000, 2_000, 3_000].map(|ms| ("work", json!({"ms": ms, "fail": "no"}))))]);
     let stage = joined(model, JoinPolicy::FirstOk, None).await;
     stage.talk("go").await.unwrap();
     assert_eq!(delivered(&stage.request(3)), [["t1", "t2", "t3"]]);
@@ -94,7 +91,7 @@ async fn where_none_succeeds_the_model_is_told_of_all_failures_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_success_that_answers_its_call_stops_the_others_of_its_turn() {
-    let model = Mind::playing([|| work([10, 600_000, 600_000])]);
+    let model = playing([|| work([10, 600_000, 600_000])]);
     let wake = WakePolicy::default().with_join(JoinPolicy::FirstOk);
     let stage = Stage::set(model, [timed("work")], |agent| agent.wake_policy(wake)).await;
     let began = Instant::now();
@@ -116,7 +113,7 @@ async fn a_success_that_answers_its_call_stops_the_others_of_its_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn a_quorum_wakes_the_model_when_it_is_there_and_what_comes_later_wakes_it_again() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000})),
             ("work", json!({"ms": 2_000, "fail": "no"})),
@@ -133,7 +130,7 @@ async fn a_quorum_wakes_the_model_when_it_is_there_and_what_comes_later_wakes_it
 
 #[tokio::test(start_paused = true)]
 async fn a_quorum_that_can_no_longer_be_had_wakes_the_model_at_once() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000})),
             ("work", json!({"ms": 2_000, "fail": "no"})),
@@ -151,7 +148,7 @@ async fn a_quorum_that_can_no_longer_be_had_wakes_the_model_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn at_the_deadline_the_model_is_woken_with_what_there_is() {
-    let model = Mind::playing([|| work([1_000, 2_000, 60_000])]);
+    let model = playing([|| work([1_000, 2_000, 60_000])]);
     let mut stage = joined(model, JoinPolicy::All, Some(secs(5))).await;
     let began = Instant::now();
     stage.agent.send("go").await.unwrap();
@@ -168,7 +165,7 @@ async fn at_the_deadline_the_model_is_woken_with_what_there_is() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_that_is_silent_no_longer_wakes_the_model_at_the_deadline() {
-    let model = Mind::playing([|| calls([("quiet", json!({"ms": 1_000})), ("work", json!({"ms": 600_000}))])]);
+    let model = playing([|| calls([("quiet", json!({"ms": 1_000})), ("work", json!({"ms": 600_000}))])]);
     let wake = WakePolicy::default().with_join(JoinPolicy::All).with_deadline(secs(5));
     let tools = [timed("work"), timed("quiet").delivery(DeliveryPolicy::Silent)];
     let mut stage = Stage::set(model, tools, |agent| agent.wake_policy(wake)).await;
@@ -182,7 +179,7 @@ async fn a_result_that_is_silent_no_longer_wakes_the_model_at_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn the_host_joins_tasks_of_several_turns() {
-    let model = Mind::playing([|| work([1_000, 20_000]), || work([10_000])]);
+    let model = playing([|| work([1_000, 20_000]), || work([10_000])]);
     let mut stage = joined(model, JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
@@ -199,7 +196,7 @@ async fn the_host_joins_tasks_of_several_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_with_a_limit_wakes_the_model_with_what_there_is_by_then() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 60_000])]), JoinPolicy::Any, None).await;
+    let mut stage = joined(playing([|| work([1_000, 60_000])]), JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
     let began = Instant::now();
@@ -220,7 +217,7 @@ async fn a_group_with_a_limit_wakes_the_model_with_what_there_is_by_then() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_is_made_of_results_that_wait_wakes_nobody_until_it_is_there() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 60_000])]), JoinPolicy::All, None).await;
+    let mut stage = joined(playing([|| work([1_000, 60_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
     // Alone in a group, it waits for nobody.
@@ -232,7 +229,7 @@ async fn a_group_that_is_made_of_results_that_wait_wakes_nobody_until_it_is_ther
 
 #[tokio::test(start_paused = true)]
 async fn a_group_of_the_first_success_that_has_one_stops_the_others_at_once() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 600_000])]), JoinPolicy::All, None).await;
+    let mut stage = joined(playing([|| work([1_000, 600_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
     let began = Instant::now();
@@ -248,7 +245,7 @@ async fn a_group_of_the_first_success_that_has_one_stops_the_others_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_needs_tasks_that_are_there() {
-    let mut stage = joined(Mind::playing([|| work([1_000])]), JoinPolicy::Any, None).await;
+    let mut stage = joined(playing([|| work([1_000])]), JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
     let error = stage.agent.group("trip", [t(1), t(9)], JoinPolicy::All, None).await;
@@ -259,7 +256,7 @@ async fn a_group_needs_tasks_that_are_there() {
 
 #[tokio::test(start_paused = true)]
 async fn the_model_joins_the_calls_of_its_turn() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000})),
             ("work", json!({"ms": 9_000})),
@@ -277,14 +274,14 @@ async fn the_model_joins_the_calls_of_its_turn() {
     assert_eq!(delivered(&all), [vec!["t1", "t3"], vec!["t2"]]);
     assert_eq!(stage.asked(), 4);
     assert_eq!(
-        crate::stand::answers(&stage.request(2))[3],
+        answers(&stage.request(2))[3],
         json!({"group": "both", "tasks": ["t1", "t2"], "join": "all"})
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_model_lets_the_first_success_stop_the_others() {
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000})),
             ("work", json!({"ms": 600_000})),
@@ -303,7 +300,7 @@ async fn the_model_lets_the_first_success_stop_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_takes_along_what_is_joined_and_the_rest_still_comes_together() {
-    let mut stage = joined(Mind::playing([|| work([1_000, 20_000, 30_000])]), JoinPolicy::All, None).await;
+    let mut stage = joined(playing([|| work([1_000, 20_000, 30_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
     stage.agent.send("how far are you?").await.unwrap();
@@ -315,7 +312,7 @@ async fn a_message_takes_along_what_is_joined_and_the_rest_still_comes_together(
 
 #[tokio::test(start_paused = true)]
 async fn many_results_in_one_moment_cost_one_model_call() {
-    let model = Mind::playing([|| work([5_000; 100])]);
+    let model = playing([|| work([5_000; 100])]);
     let stage = joined(model, JoinPolicy::Any, None).await;
     stage.talk("go").await.unwrap();
     assert_eq!(stage.asked(), 3);
@@ -325,7 +322,7 @@ async fn many_results_in_one_moment_cost_one_model_call() {
 #[tokio::test(start_paused = true)]
 async fn results_that_never_cease_to_come_wake_the_model_at_the_cap() {
     // One every 10 ms: there is never a quiet moment of 20 ms.
-    let model = Mind::playing([|| work(std::array::from_fn::<u64, 100, _>(|at| 1_000 + 10 * at as u64))]);
+    let model = playing([|| work(std::array::from_fn::<u64, 100, _>(|at| 1_000 + 10 * at as u64))]);
     let mut stage = joined(model, JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;

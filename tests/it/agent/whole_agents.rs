@@ -8,28 +8,22 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncToolManager, Effect, FunctionTool, Message, SessionId, TaskNo, TaskOutcome,
+    AgentEventKind, AsyncAgent, Effect, FunctionTool, Journal, Message, Model, SessionId, TaskNo, TaskOutcome,
     agent::{
-        AckPolicy, AgentState, RunError,
+        AckPolicy, AgentState, Ledger, RunError,
         custom::{Agent, Transactional, TurnContext, TurnInput, TurnItem, TurnOverError, TurnReply, WholeAgent},
     },
     future::BoxFuture,
-    journal::MemoryJournal,
-    model::{ModelError, StopReason},
+    journal::{Entry, MemoryJournal, Seq},
+    model::{ModelError, ModelEvent, ModelRequest, StopReason},
     testing::Gates,
     tool::DeliveryPolicy,
-};
-use async_tool_runtime::{
-    Journal, Model,
-    agent::Ledger,
-    journal::{Entry, Seq},
-    model::{ModelEvent, ModelRequest},
 };
 use futures_core::Stream;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::stand::{Log, idle, quick, tool_of, until};
+use crate::stand::{Log, idle, manager, quick, tool_of, until};
 
 type Reply = Result<TurnReply, ModelError>;
 type Turn = Box<dyn FnOnce(TurnInput, TurnContext) -> BoxFuture<'static, Reply> + Send>;
@@ -123,17 +117,11 @@ fn in_short(input: &TurnInput) -> String {
     short
 }
 
-fn manager(tools: impl IntoIterator<Item = FunctionTool>) -> AsyncToolManager {
-    let builder = AsyncToolManager::builder().tool(quick());
-    tools
-        .into_iter()
-        .fold(builder, |builder, tool| builder.tool(tool))
-        .build()
-        .unwrap()
-}
-
 async fn wrap(agent: &Played, tools: impl IntoIterator<Item = FunctionTool>) -> AsyncAgent {
-    AsyncAgent::wrap(agent.clone(), manager(tools)).start().await.unwrap()
+    AsyncAgent::wrap(agent.clone(), manager(tools.into_iter().chain([quick()])))
+        .start()
+        .await
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,7 +342,7 @@ async fn closing_drops_the_turn_in_the_middle_and_its_calls_never_run() {
         std::future::pending().await
     });
     let journal = Arc::new(MemoryJournal::new());
-    let agent = AsyncAgent::wrap(played.clone(), manager([pays]))
+    let agent = AsyncAgent::wrap(played.clone(), manager([pays, quick()]))
         .journal(Arc::clone(&journal))
         .session("s")
         .start()
@@ -437,13 +425,13 @@ async fn a_turn_that_leaves_nothing_to_say_is_completed_all_the_same() {
 async fn an_agent_belongs_to_one_session() {
     let played = Played::default().says("hello").says("nobody hears this");
     let model = Arc::new(WholeAgent::new(played.clone()));
-    let first = AsyncAgent::builder(Arc::clone(&model), manager([]))
+    let first = AsyncAgent::builder(Arc::clone(&model), manager([quick()]))
         .start()
         .await
         .unwrap();
     first.send("hello").await.unwrap();
     first.run_until_idle().await.unwrap();
-    let second = AsyncAgent::builder(model, manager([])).start().await.unwrap();
+    let second = AsyncAgent::builder(model, manager([quick()])).start().await.unwrap();
     second.send("hello").await.unwrap();
     let RunError::Model(error) = second.run_until_idle().await.unwrap_err() else {
         panic!("the model failed")
@@ -597,6 +585,7 @@ async fn play(seed: u64, seen: &mut Seen) {
         dice: dice.clone(),
     };
     let manager = manager([
+        quick(),
         sleeps("reads").effect(Effect::Read),
         sleeps("writes"),
         sleeps("interrupts").delivery(DeliveryPolicy::Interrupt),

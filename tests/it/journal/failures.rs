@@ -2,24 +2,20 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId, TaskId, ToolContext,
+    AsyncAgent, AsyncToolManager, Effect, FunctionTool, Message, TaskId, ToolContext,
     agent::{AgentError, AgentState, CloseMode, Ledger},
-    future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+    journal::Entry,
     model::ModelStream,
     tool::{Background, DeliveryPolicy},
 };
 use serde_json::{Value, json};
 
-use crate::stand::{Books, Log, Mind, calls, is_at_rest, quick, tool_of};
+use crate::stand::{Books, FailingJournal, Fault, Log, answering, calls, is_at_rest, quick, tool_of};
 
 /// How a journal fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,75 +30,20 @@ enum Failure {
 }
 
 /// A journal that fails at its n-th append, the opening being 0.
-struct Breaking {
-    inner: MemoryJournal,
-    appends: AtomicUsize,
-    at: usize,
-    failure: Failure,
-    failures: AtomicUsize,
-}
-
-impl Breaking {
-    fn new(at: usize, failure: Failure) -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryJournal::new(),
-            appends: AtomicUsize::new(0),
-            at,
-            failure,
-            failures: AtomicUsize::new(0),
-        })
-    }
-
-    fn entries(&self) -> Vec<Entry> {
-        self.inner.entries(&SessionId::new("s"))
-    }
-}
-
-impl Journal for Breaking {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        Box::pin(async move {
-            let unavailable = || AppendError::Unavailable("disk full".into());
-            if self.appends.load(Ordering::SeqCst) == self.at {
-                let failures = self.failures.fetch_add(1, Ordering::SeqCst);
-                match self.failure {
-                    Failure::InPassing if failures < 2 => return Err(unavailable()),
-                    Failure::AnswerLost if failures == 0 => {
-                        self.inner.append(session, after, entries).await?;
-                        return Err(unavailable());
-                    }
-                    Failure::ForGood => return Err(unavailable()),
-                    Failure::Conflict => {
-                        return Err(AppendError::Conflict {
-                            last: Seq::new(after.as_u64() + 1),
-                            until: None,
-                        });
-                    }
-                    Failure::InPassing | Failure::AnswerLost => {}
-                }
-            }
-            let appended = self.inner.append(session, after, entries).await;
-            self.appends.fetch_add(1, Ordering::SeqCst);
-            appended
-        })
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        self.inner.read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.inner.sessions(filter)
-    }
+fn breaking(at: usize, failure: Failure) -> FailingJournal {
+    FailingJournal::new().failing(move |attempt| match failure {
+        _ if attempt.done != at => Fault::None,
+        Failure::InPassing if attempt.failed < 2 => Fault::Unavailable,
+        Failure::AnswerLost if attempt.failed == 0 => Fault::AnswerLost,
+        Failure::ForGood => Fault::Unavailable,
+        Failure::Conflict => Fault::Conflict,
+        Failure::InPassing | Failure::AnswerLost => Fault::None,
+    })
 }
 
 /// What came of a session with a bit of everything.
 struct Outcome {
-    journal: Arc<Breaking>,
+    journal: FailingJournal,
     agent: AsyncAgent,
     manager: AsyncToolManager,
     ran: Vec<TaskId>,
@@ -112,10 +53,10 @@ struct Outcome {
 }
 
 /// A tool that says, when it starts, whether its task is in the journal.
-fn witness(name: &str, journal: &Arc<Breaking>, ran: &Log<TaskId>, wrong: &Arc<Mutex<Vec<String>>>) -> FunctionTool {
-    let (journal, ran, wrong) = (Arc::clone(journal), ran.clone(), Arc::clone(wrong));
+fn witness(name: &str, journal: &FailingJournal, ran: &Log<TaskId>, wrong: &Arc<Mutex<Vec<String>>>) -> FunctionTool {
+    let (journal, ran, wrong) = (journal.clone(), ran.clone(), Arc::clone(wrong));
     tool_of(name, move |arguments: Value, cx: ToolContext| {
-        let (journal, ran, wrong) = (Arc::clone(&journal), ran.clone(), Arc::clone(&wrong));
+        let (journal, ran, wrong) = (journal.clone(), ran.clone(), Arc::clone(&wrong));
         async move {
             let is_accepted = journal
                 .entries()
@@ -136,7 +77,7 @@ fn witness(name: &str, journal: &Arc<Breaking>, ran: &Log<TaskId>, wrong: &Arc<M
 }
 
 async fn play(at: usize, failure: Failure) -> Outcome {
-    let journal = Breaking::new(at, failure);
+    let journal = breaking(at, failure);
     let (ran, wrong) = (Log::new(), Arc::new(Mutex::new(Vec::new())));
     let tool = |name: &str| witness(name, &journal, &ran, &wrong);
     let manager = AsyncToolManager::builder()
@@ -151,8 +92,8 @@ async fn play(at: usize, failure: Failure) -> Outcome {
         .build()
         .unwrap();
     let model = {
-        let (journal, wrong) = (Arc::clone(&journal), Arc::clone(&wrong));
-        Mind::new(move |request, asked| {
+        let (journal, wrong) = (journal.clone(), Arc::clone(&wrong));
+        answering(move |request, asked| {
             let durable = Ledger::fold(&journal.entries()).unwrap();
             if durable.transcript().messages() != request.messages {
                 wrong
@@ -180,7 +121,7 @@ async fn play(at: usize, failure: Failure) -> Outcome {
         })
     };
     let agent = AsyncAgent::builder(model, manager.clone())
-        .journal(Arc::clone(&journal))
+        .journal(journal.clone())
         .session("s")
         .start()
         .await
@@ -243,7 +184,7 @@ async fn check(outcome: &Outcome, what: &str) {
 }
 
 /// The texts that the model was shown of the session, apart from times.
-fn told(journal: &Breaking) -> Vec<String> {
+fn told(journal: &FailingJournal) -> Vec<String> {
     let ledger = Ledger::fold(&journal.entries()).unwrap();
     let messages = ledger.transcript().messages().iter();
     messages
@@ -262,7 +203,7 @@ async fn a_journal_that_fails_at_any_append_loses_nothing_that_was_accepted_and_
     let whole = play(usize::MAX, Failure::ForGood).await;
     check(&whole, "without a failure").await;
     whole.closed.clone().unwrap();
-    let appends = whole.journal.appends.load(Ordering::SeqCst);
+    let appends = whole.journal.done();
     assert!(appends > 20, "the scenario is rich: {appends}");
     let all_told = told(&whole.journal);
     assert!(all_told.len() > 8, "{all_told:#?}");

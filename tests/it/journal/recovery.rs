@@ -1,10 +1,9 @@
 //! A process ends, and another takes its sessions up.
 
 use std::{
-    num::NonZeroU64,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -13,8 +12,7 @@ use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, Effect, FunctionTool, Journal, Message, SessionId, TaskId, TaskNo,
     TaskStatus, ToolCall, ToolContext, ToolError,
     agent::{Ledger, StartError},
-    future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
+    journal::{Entry, MemoryJournal, Snapshot},
     manager::ResolveError,
     model::{ModelError, ModelRequest, ModelStream},
     policy::RetryPolicy,
@@ -24,52 +22,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::stand::{tool_of, until};
-
-/// A journal that a process has for as long as it lives: a write of one that has ended never comes back.
-#[derive(Clone)]
-struct Mortal {
-    kept: Arc<MemoryJournal>,
-    is_dead: Arc<AtomicBool>,
-}
-
-impl Mortal {
-    fn of(kept: &Arc<MemoryJournal>) -> Self {
-        Self {
-            kept: Arc::clone(kept),
-            is_dead: Arc::default(),
-        }
-    }
-
-    /// The process ends: what it has not written, it never will.
-    fn die(&self) {
-        self.is_dead.store(true, Ordering::SeqCst);
-    }
-}
-
-impl Journal for Mortal {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        Box::pin(async move {
-            if self.is_dead.load(Ordering::SeqCst) {
-                std::future::pending::<()>().await;
-            }
-            self.kept.append(session, after, entries).await
-        })
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        self.kept.read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.kept.sessions(filter)
-    }
-}
+use crate::stand::{FailingJournal, Fault, manager, tool_of, until};
 
 /// What tools have seen, in whatever process.
 #[derive(Clone, Default)]
@@ -127,21 +80,13 @@ fn entries(kept: &MemoryJournal) -> Vec<Entry> {
     kept.entries(&SessionId::new("s"))
 }
 
-fn manager(tools: impl IntoIterator<Item = FunctionTool>) -> AsyncToolManager {
-    tools
-        .into_iter()
-        .fold(AsyncToolManager::builder(), |builder, tool| builder.tool(tool))
-        .build()
-        .unwrap()
-}
-
 /// A session whose model has called the tools, has been told that they run, and has come to rest; then its process ends.
 async fn leave(
     kept: &Arc<MemoryJournal>,
     manager: &AsyncToolManager,
     tools: &'static [&'static str],
 ) -> (AsyncAgent, Vec<TaskId>) {
-    let journal = Mortal::of(kept);
+    let journal = FailingJournal::of(kept);
     let agent = AsyncAgent::builder(caller(tools), manager.clone())
         .journal(journal.clone())
         .session("s")
@@ -157,7 +102,7 @@ async fn leave(
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    journal.die();
+    journal.set(Fault::Hangs);
     let tasks = agent.tasks().await.unwrap().iter().map(|task| task.task).collect();
     (agent, tasks)
 }
@@ -230,7 +175,7 @@ async fn a_result_that_was_in_and_not_told_is_told_once_and_the_restart_once() {
         .effect(Effect::Read)
         .grace(Duration::ZERO)
     };
-    let journal = Mortal::of(&kept);
+    let journal = FailingJournal::of(&kept);
     let agent = AsyncAgent::builder(caller(&["look"]), manager([tool(&gate)]))
         .journal(journal.clone())
         .session("s")
@@ -246,7 +191,7 @@ async fn a_result_that_was_in_and_not_told_is_told_once_and_the_restart_once() {
     .await;
     gate.notify_one();
     until(&mut events, |event| matches!(event, AgentEventKind::Settled(..))).await;
-    journal.die();
+    journal.set(Fault::Hangs);
 
     let model = listener();
     let agent = resume(&kept, &manager([tool(&gate)]), &model).await;
@@ -263,7 +208,7 @@ async fn a_result_that_was_in_and_not_told_is_told_once_and_the_restart_once() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_whose_end_nobody_has_seen_is_asked_again() {
     let kept = kept();
-    let journal = Mortal::of(&kept);
+    let journal = FailingJournal::of(&kept);
     let silent = ScriptedModel::new().turn(|_| ModelStream::new(futures_pending()));
     let agent = AsyncAgent::builder(silent.clone(), manager([]))
         .journal(journal.clone())
@@ -272,7 +217,7 @@ async fn a_turn_whose_end_nobody_has_seen_is_asked_again() {
         .await
         .unwrap();
     agent.send("are you there?").await.unwrap();
-    journal.die();
+    journal.set(Fault::Hangs);
 
     let model = listener();
     let agent = resume(&kept, &manager([]), &model).await;
@@ -547,10 +492,13 @@ async fn what_was_found_out_must_be_a_result_of_the_tool() {
 async fn of_two_that_take_up_a_session_one_gets_a_conflict_and_has_run_nothing() {
     let (kept, seen) = (kept(), Seen::default());
     leave(&kept, &manager([stuck("look", Effect::Read, &seen)]), &["look"]).await;
+    // All of them have read before any of them writes.
+    let slow = FailingJournal::of(&kept);
+    slow.set(Fault::Slow(Duration::from_millis(10)));
     let racing: Vec<_> = (0..8)
         .map(|_| {
             let builder = AsyncAgent::builder(listener(), manager([stuck("look", Effect::Read, &seen)]));
-            builder.journal(Slow(Arc::clone(&kept))).session("s").resume()
+            builder.journal(slow.clone()).session("s").resume()
         })
         .collect();
     let mut ends = Vec::new();
@@ -566,31 +514,6 @@ async fn of_two_that_take_up_a_session_one_gets_a_conflict_and_has_run_nothing()
     won.into_iter().next().unwrap().unwrap().run_until_idle().await.unwrap();
     assert_eq!(seen.of("look").len(), 2, "once before, and once by the winner");
     check(&kept);
-}
-
-/// A journal in which everybody has read before anybody writes.
-struct Slow(Arc<MemoryJournal>);
-
-impl Journal for Slow {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            self.0.append(session, after, entries).await
-        })
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        self.0.read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.0.sessions(filter)
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -655,12 +578,12 @@ async fn a_call_that_waits_for_another_has_never_begun_and_starts_when_that_is_t
             ])
         })
         .otherwise(|_| ModelStream::text("so be it"));
-    let journal = Mortal::of(&kept);
+    let journal = FailingJournal::of(&kept);
     let builder = AsyncAgent::builder(chained, manager(tools()));
     let agent = builder.journal(journal.clone()).session("s").start().await.unwrap();
     agent.send("go on").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    journal.die();
+    journal.set(Fault::Hangs);
 
     let model = listener();
     let agent = resume(&kept, &manager(tools()), &model).await;
@@ -691,12 +614,12 @@ async fn a_task_that_ends_every_process_is_given_up() {
     };
     leave(&kept, &manager([forever()]), &["look"]).await;
     for _ in 0..2 {
-        let journal = Mortal::of(&kept);
+        let journal = FailingJournal::of(&kept);
         let builder = AsyncAgent::builder(listener(), manager([forever()]));
         let agent = builder.journal(journal.clone()).session("s").resume().await.unwrap();
         assert_eq!(agent.resumption().unwrap().again, numbers(&[1]));
         tokio::time::sleep(Duration::from_secs(1)).await;
-        journal.die();
+        journal.set(Fault::Hangs);
     }
     let model = listener();
     let agent = resume(&kept, &manager([forever()]), &model).await;
@@ -742,7 +665,7 @@ fn accepted_at(kept: &MemoryJournal) -> Timestamp {
 }
 
 /// An agent with a sub-agent, both of which write into the same journal.
-fn above(kept: &Mortal, seen: &Seen, below: ScriptedModel) -> AsyncToolManager {
+fn above(kept: &FailingJournal, seen: &Seen, below: ScriptedModel) -> AsyncToolManager {
     let journal = kept.clone();
     let clerk = AsyncAgent::as_tool("clerk", "Does things.", move |manager| {
         AsyncAgent::builder(below.clone(), manager)
@@ -760,7 +683,7 @@ fn above(kept: &Mortal, seen: &Seen, below: ScriptedModel) -> AsyncToolManager {
 #[tokio::test(start_paused = true)]
 async fn a_sub_agent_goes_on_in_the_session_that_it_had() {
     let (kept, seen) = (kept(), Seen::default());
-    let journal = Mortal::of(&kept);
+    let journal = FailingJournal::of(&kept);
     let delegating = ScriptedModel::new()
         .turn(|_| ModelStream::calls([ToolCall::new("c1", "clerk", json!({"message": "look and pay"}))]))
         .otherwise(|_| ModelStream::text("so be it"));
@@ -770,13 +693,13 @@ async fn a_sub_agent_goes_on_in_the_session_that_it_had() {
     agent.send("go on").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!((seen.of("look").len(), seen.of("pay").len()), (1, 1));
-    journal.die();
+    journal.set(Fault::Hangs);
 
     let (model, below) = (
         listener(),
         ScriptedModel::new().otherwise(|_| ModelStream::text("all seen to")),
     );
-    let living = Mortal::of(&kept);
+    let living = FailingJournal::of(&kept);
     let manager = above(&living, &seen, below.clone());
     let journal: Arc<dyn Journal> = Arc::new(living);
     let recovery = manager
@@ -808,80 +731,29 @@ async fn a_sub_agent_goes_on_in_the_session_that_it_had() {
     check(&kept);
 }
 
-/// A journal that keeps snapshots, and counts the entries that are read.
-struct Quick {
-    kept: Arc<MemoryJournal>,
-    snapshot: Mutex<Option<Snapshot>>,
-    read: AtomicUsize,
-}
-
-impl Journal for Quick {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        self.kept.append(session, after, entries)
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        let left = self.kept.entries(session).len() - usize::try_from(after.as_u64()).unwrap();
-        self.read.fetch_add(left, Ordering::SeqCst);
-        self.kept.read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.kept.sessions(filter)
-    }
-
-    fn snapshot_every(&self) -> Option<NonZeroU64> {
-        NonZeroU64::new(20)
-    }
-
-    fn keep_snapshot<'a>(&'a self, _: &'a SessionId, snapshot: Snapshot) -> BoxFuture<'a, Result<(), AppendError>> {
-        *self.snapshot.lock().unwrap() = Some(snapshot);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn snapshot<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
-        let snapshot = self.snapshot.lock().unwrap().clone();
-        Box::pin(async { Ok(snapshot) })
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_long_session_is_taken_up_from_its_last_snapshot() {
     let (kept, seen) = (kept(), Seen::default());
-    let journal = Arc::new(Quick {
-        kept: Arc::clone(&kept),
-        snapshot: Mutex::default(),
-        read: AtomicUsize::new(0),
-    });
+    let journal = FailingJournal::of(&kept).snapshot_every(20);
     let tools = || [stuck("look", Effect::Read, &seen)];
     let builder = AsyncAgent::builder(caller(&["look"]), manager(tools()));
-    let agent = builder
-        .journal(Arc::clone(&journal))
-        .session("s")
-        .start()
-        .await
-        .unwrap();
+    let agent = builder.journal(journal.clone()).session("s").start().await.unwrap();
     for _ in 0..100 {
         agent.send("go on").await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let before = agent.transcript().await.unwrap();
-    let snapshot = journal.snapshot.lock().unwrap().clone().unwrap();
+    let snapshot = journal.snapshots().pop().unwrap();
     let folded = Ledger::fold(&entries(&kept)[..usize::try_from(snapshot.seq.as_u64()).unwrap()]).unwrap();
     assert_eq!(Ledger::from_snapshot(&snapshot), Some(folded));
 
     let resume = || {
         let builder = AsyncAgent::builder(listener(), manager(tools()));
-        builder.journal(Arc::clone(&journal)).session("s").resume()
+        builder.journal(journal.clone()).session("s").resume()
     };
     let written = entries(&kept).len();
     let again = resume().await.unwrap();
-    let read = journal.read.swap(0, Ordering::SeqCst);
+    let read = journal.take_read();
     assert!(
         read > 0 && read <= written / 4 + 20,
         "{read} of {written} entries are read"
@@ -891,10 +763,10 @@ async fn a_long_session_is_taken_up_from_its_last_snapshot() {
     check(&kept);
 
     // One that can't be read is no harm.
-    *journal.snapshot.lock().unwrap() = Some(Snapshot::new(snapshot.seq, b"{\"format\":99}".to_vec()));
+    journal.add_snapshot(Snapshot::new(snapshot.seq, b"{\"format\":99}".to_vec()));
     let written = entries(&kept).len();
     let again = resume().await.unwrap();
-    assert_eq!(journal.read.load(Ordering::SeqCst), written);
+    assert_eq!(journal.take_read(), written);
     again.run_until_idle().await.unwrap();
     check(&kept);
 }
@@ -903,18 +775,15 @@ async fn a_long_session_is_taken_up_from_its_last_snapshot() {
 async fn a_session_that_stopped_is_taken_up_in_the_same_process_and_whoever_lets_go_of_the_old_agent_stops_nothing() {
     let (kept, seen) = (kept(), Seen::default());
     let manager = manager([stuck("look", Effect::Read, &seen), quick_tool()]);
-    let journal = Breaking {
-        kept: Arc::clone(&kept),
-        is_broken: Arc::default(),
-    };
+    let journal = FailingJournal::of(&kept);
     let builder = AsyncAgent::builder(caller(&["look"]), manager.clone());
     let builder = builder.journal(journal.clone()).session("s");
     let old = builder.start().await.unwrap();
     old.send("go on").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    journal.is_broken.store(true, Ordering::SeqCst);
+    journal.set(Fault::Unavailable);
     assert!(old.send("are you there?").await.is_err(), "the journal has failed");
-    journal.is_broken.store(false, Ordering::SeqCst);
+    journal.set(Fault::None);
 
     let model = ScriptedModel::new().otherwise(|request| match request.last_user_text() {
         Some("again") if !format!("{:?}", request.messages).contains("quick") => {
@@ -939,35 +808,6 @@ async fn a_session_that_stopped_is_taken_up_in_the_same_process_and_whoever_lets
 
 fn quick_tool() -> FunctionTool {
     tool_of("quick", |_, _| async { Ok(json!("it was quick")) })
-}
-
-/// A journal that can't be written to for a while.
-#[derive(Clone)]
-struct Breaking {
-    kept: Arc<MemoryJournal>,
-    is_broken: Arc<AtomicBool>,
-}
-
-impl Journal for Breaking {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        match self.is_broken.load(Ordering::SeqCst) {
-            true => Box::pin(async { Err(AppendError::Unavailable("the disk is full".into())) }),
-            false => self.kept.append(session, after, entries),
-        }
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        self.kept.read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.kept.sessions(filter)
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -1043,7 +883,7 @@ async fn consent_that_a_sub_agent_on_another_manager_asks_for_does_not_let_its_c
         let clerk = clerk.as_tool("clerk", "Does things.").grace(Duration::ZERO);
         manager([clerk])
     };
-    let journal = Mortal::of(&kept);
+    let journal = FailingJournal::of(&kept);
     let delegating = ScriptedModel::new()
         .turn(|_| ModelStream::calls([ToolCall::new("c1", "clerk", json!({"message": "pay and fire"}))]))
         .otherwise(|_| ModelStream::text("so be it"));
@@ -1052,7 +892,7 @@ async fn consent_that_a_sub_agent_on_another_manager_asks_for_does_not_let_its_c
     agent.send("go on").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(seen.of("pay").len(), 1);
-    journal.die();
+    journal.set(Fault::Hangs);
 
     let model = listener();
     let agent = resume(&kept, &above(&seen), &model).await;
@@ -1146,7 +986,7 @@ async fn a_call_that_is_aborted_while_it_is_found_out_what_became_of_it_is_count
 #[tokio::test(start_paused = true)]
 async fn a_sub_agent_goes_on_in_its_last_session_also_if_an_earlier_attempt_had_failed() {
     let (kept, seen) = (kept(), Seen::default());
-    let above = |journal: &Mortal, below: ScriptedModel| {
+    let above = |journal: &FailingJournal, below: ScriptedModel| {
         let journal = journal.clone();
         let clerk = AsyncAgent::as_tool("clerk", "Does things.", move |manager| {
             let builder = AsyncAgent::builder(below.clone(), manager).journal(journal.clone());
@@ -1158,7 +998,7 @@ async fn a_sub_agent_goes_on_in_its_last_session_also_if_an_earlier_attempt_had_
             .grace(Duration::ZERO);
         manager([stuck("look", Effect::Read, &seen), clerk])
     };
-    let journal = Mortal::of(&kept);
+    let journal = FailingJournal::of(&kept);
     let failing = ScriptedModel::new()
         .turn(|_| ModelStream::failed(ModelError::transient("overloaded")))
         .turn(|_| ModelStream::calls([ToolCall::new("c1", "look", json!({}))]))
@@ -1173,11 +1013,11 @@ async fn a_sub_agent_goes_on_in_its_last_session_also_if_an_earlier_attempt_had_
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    journal.die();
+    journal.set(Fault::Hangs);
 
     let model = listener();
     let below = ScriptedModel::new().otherwise(|_| ModelStream::text("all seen to"));
-    let agent = resume(&kept, &above(&Mortal::of(&kept), below), &model).await;
+    let agent = resume(&kept, &above(&FailingJournal::of(&kept), below), &model).await;
     agent.run_until_idle().await.unwrap();
     assert_eq!(seen.of("look").len(), 2);
     let told = told(model.requests().last().unwrap());

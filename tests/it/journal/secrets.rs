@@ -1,7 +1,6 @@
 //! What is marked never reaches a journal.
 
 use std::{
-    num::NonZeroU64,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -15,22 +14,18 @@ use async_tool_runtime::{
     },
     async_tool,
     context::PrunePolicy,
-    future::{BoxFuture, BoxStream},
-    journal::{AppendError, CallAnswer, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
+    journal::{AppendError, CallAnswer, Entry, MemoryJournal, Seq},
     model::{ModelEvent, ModelStream, StopReason, TurnEnd},
     policy::Approval,
     task::Timestamp,
-    testing::check_journal,
+    testing::{ScriptedModel, check_journal},
     tool::{Background, BoundCall, InputRequest, LostTask, Reconciled},
 };
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{
-    manager::observability::Notes,
-    stand::{Mind, Stage, calls, text_of},
-};
+use crate::stand::{FailingJournal, Fault, Notes, Stage, answering, calls, playing, text_of, until};
 
 /// A secret that JSON and frames write otherwise than it is. Its beginning and its end look the same in every form.
 const SECRET: &str = "zq9K7 \"\\<&>\u{202e}é\n wv8J4";
@@ -165,7 +160,7 @@ async fn play(
     said: Vec<String>,
     adjust: impl FnOnce(AsyncAgentBuilder) -> AsyncAgentBuilder,
 ) -> Stage {
-    let model = Mind::new(move |request, asked| {
+    let model = answering(move |request, asked| {
         let Some(turn) = turns.get(asked - 1) else {
             return ModelStream::text("done");
         };
@@ -228,7 +223,7 @@ async fn keys_of_secrets_keep_them_from_the_journal_and_from_nobody_else() {
         json!({"type": "string"}),
         "the model isn't told"
     );
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("sign_in", json!({"user": "ada", "passphrase": SECRET})),
             ("token", json!({})),
@@ -533,7 +528,7 @@ async fn what_stands_for_a_secret_is_never_run() {
             vault(),
         ]
     };
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("vault", json!({})),
             ("read", json!({"password": SECRET})),
@@ -611,9 +606,9 @@ async fn a_session_that_is_taken_up_after_any_entry_never_runs_what_stands_for_a
 async fn take_over(
     tools: impl Fn() -> Vec<FunctionTool>,
     calls: Vec<(String, Value)>,
-    next: Mind,
+    next: ScriptedModel,
 ) -> (Stage, AsyncAgent, AsyncToolManager, Arc<MemoryJournal>) {
-    let model = Mind::new(move |_, asked| match asked {
+    let model = answering(move |_, asked| match asked {
         1 => ModelStream::calls(
             calls
                 .iter()
@@ -655,7 +650,7 @@ async fn a_session_that_is_taken_up_goes_on_without_its_secrets_and_keeps_new_on
         ("vault", json!({"ms": 5_000})),
         ("pay", json!({"card": SECRET, "amount": 5})),
     ]);
-    let next = Mind::new(|_, asked| match asked {
+    let next = answering(|_, asked| match asked {
         1 => calls([
             ("log_in", json!({"user": "ada", "password": SECRET, "how": "echo"})),
             ("use_it", json!({"what": {"$task": "t1"}})),
@@ -709,7 +704,7 @@ async fn a_tool_finds_out_about_its_call_without_the_secret_and_does_not_run_wit
             std::future::ready(Ok::<_, String>(Reconciled::<Value>::NotStarted))
         })]
     };
-    let model = Mind::new(|_, _| ModelStream::text("I see"));
+    let model = answering(|_, _| ModelStream::text("I see"));
     let (_before, agent, _manager, journal) =
         take_over(tools, turn([("charge", json!({"card": SECRET}))]), model.clone()).await;
     agent.run_until_idle().await.unwrap();
@@ -732,7 +727,7 @@ async fn what_others_complete_goes_on_without_its_secret() {
         });
         vec![order.sensitive_arguments(["card"]).sensitive_result(true)]
     };
-    let model = Mind::new(|_, _| ModelStream::text("I see"));
+    let model = answering(|_, _| ModelStream::text("I see"));
     let (before, agent, manager, journal) =
         take_over(tools, turn([("order", json!({"card": SECRET}))]), model.clone()).await;
     let task = before.agent.tasks().await.unwrap()[0].task;
@@ -911,7 +906,7 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
     ];
     for (hook, expected) in hooks {
         let turns = [turn([("log_in", json!({"user": "ada", "ms": 5_000}))])];
-        let model = Mind::new(move |_, asked| match asked {
+        let model = answering(move |_, asked| match asked {
             1 => calls([("log_in", turns[0][0].1.clone())]),
             _ => ModelStream::text("done"),
         });
@@ -923,7 +918,7 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
             panic!("{expected}: it goes on")
         };
         assert!(reason.contains(expected) && !holds_secret(&reason), "{reason}");
-        crate::stand::until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
         // What was written before it stands, and can be taken up.
         let entries = stage.entries();
         check_journal(&entries).unwrap();
@@ -931,7 +926,7 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
     }
 
     let manager = AsyncToolManager::builder().build().unwrap();
-    let builder = AsyncAgent::builder(Mind::playing([]), manager).redact(|_: &SessionId, _: &mut Entry| panic!("no"));
+    let builder = AsyncAgent::builder(playing([]), manager).redact(|_: &SessionId, _: &mut Entry| panic!("no"));
     let refused = builder.start().await.unwrap_err();
     assert!(
         matches!(refused, StartError::Journal(AppendError::Unredacted { .. })),
@@ -939,62 +934,28 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
     );
 }
 
-/// Writes, and says that it didn't; every time. Keeps all snapshots.
-#[derive(Default)]
-struct Forgetful(MemoryJournal, Mutex<Option<Vec<Entry>>>, Mutex<Vec<Snapshot>>);
-
-impl Journal for Forgetful {
-    fn append<'a>(
-        &'a self,
-        session: &'a SessionId,
-        after: Seq,
-        entries: &'a [Entry],
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        Box::pin(async move {
-            let before = self.1.lock().unwrap().take();
-            if let Some(before) = before {
-                assert_eq!(before, entries, "the same is tried again");
-                return self.0.append(session, after, entries).await;
-            }
-            *self.1.lock().unwrap() = Some(entries.to_vec());
-            self.0.append(session, after, entries).await?;
-            Err(AppendError::Unavailable("the answer was lost".into()))
-        })
-    }
-
-    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        self.0.read(session, after)
-    }
-
-    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
-        self.0.sessions(filter)
-    }
-
-    fn snapshot_every(&self) -> Option<NonZeroU64> {
-        NonZeroU64::new(1)
-    }
-
-    fn keep_snapshot<'a>(&'a self, _: &'a SessionId, snapshot: Snapshot) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.2.lock().unwrap().push(snapshot);
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_was_written_is_known_again_without_its_secrets_and_snapshots_are_of_that() {
-    let journal = Arc::new(Forgetful::default());
+    // Every append is written, its answer is lost, and it is tried again.
+    let journal = FailingJournal::new().snapshot_every(1).failing(|attempt| {
+        if attempt.failed == attempt.done {
+            Fault::AnswerLost
+        } else {
+            Fault::None
+        }
+    });
     let manager = AsyncToolManager::builder()
         .tools(everything().map(Into::into))
         .build()
         .unwrap();
-    let model = Mind::playing([|| {
+    let model = playing([|| {
         calls([
             ("log_in", json!({"user": "ada", "password": SECRET, "how": "echo"})),
             ("vault", json!({"ms": 900})),
         ])
     }]);
     let agent = AsyncAgent::builder(model, manager)
-        .journal(Arc::clone(&journal))
+        .journal(journal.clone())
         .session("s")
         .redact(only_user_text("hidden"))
         .start()
@@ -1003,13 +964,13 @@ async fn what_was_written_is_known_again_without_its_secrets_and_snapshots_are_o
     agent.send("go").await.unwrap();
     agent.run_until_idle().await.unwrap();
     agent.close().await.unwrap();
-    let entries = journal.0.entries(&SessionId::new("s"));
+    let entries = journal.entries();
     check_kept(&entries);
     assert!(matches!(entries.last(), Some(Entry::Closed { .. })));
 
-    let snapshots = journal.2.lock().unwrap();
+    let snapshots = journal.snapshots();
     assert!(snapshots.len() >= 3, "{}", snapshots.len());
-    for snapshot in &*snapshots {
+    for snapshot in &snapshots {
         let text = String::from_utf8_lossy(&snapshot.state);
         assert!(!holds_secret(&text), "{text}");
         assert!(!holds_pin(&serde_json::from_slice(&snapshot.state).unwrap()), "{text}");
@@ -1030,7 +991,7 @@ async fn errors_about_secret_arguments_are_told_and_not_written() {
     async fn open(#[arg(sensitive, max = 999)] pin: u32) -> u32 {
         pin
     }
-    let model = Mind::playing([|| calls([("open", json!({"pin": PIN}))])]);
+    let model = playing([|| calls([("open", json!({"pin": PIN}))])]);
     let stage = Stage::set(model, [open::tool()], |agent| agent).await;
     stage.talk("go").await.unwrap();
     let heard = text_of(&stage.request(2));

@@ -1,5 +1,5 @@
 //! The manager by itself.
 
-pub(crate) mod observability;
+mod observability;
 mod steering;
 mod tasks;

@@ -1,11 +1,9 @@
 //! What operators see: spans and numbers.
 
 use std::{
-    cell::{Cell, RefCell},
-    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Once,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,15 +17,8 @@ use async_tool_runtime::{
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span::{Attributes, Id, Record},
-    subscriber::Interest,
-};
-use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt, registry::LookupSpan};
 
-use crate::stand::{after, blocking, idle, quick, secs, spec, start, start_with, tool, unavailable};
+use crate::stand::{Notes, after, blocking, idle, manager, quick, secs, spec, start, start_with, tool, unavailable};
 
 /// Works at the second attempt.
 #[async_tool(effect = "read", retry(attempts = 3))]
@@ -42,101 +33,6 @@ async fn second_time(#[inject] cx: async_tool_runtime::ToolContext) -> Result<u3
 #[async_tool]
 async fn never() -> Result<(), String> {
     Err("no".to_owned())
-}
-
-/// Writes down the spans and events of a test's thread, each after the names of the spans it is in.
-pub(crate) struct Notes;
-
-thread_local! {
-    static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    /// Whether anybody on this thread wants to know.
-    static LISTENS: Cell<bool> = const { Cell::new(false) };
-    /// Whether the next span makes it panic.
-    static FAILS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Fields as text.
-#[derive(Default)]
-struct Fields(String);
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() != "task" {
-            self.0.push_str(&format!(" {}={value:?}", field.name()));
-        }
-    }
-}
-
-impl Notes {
-    /// Writes down what happens on this thread until what it gives is dropped. There is one subscriber for all threads: whether a span may be wanted is
-    /// remembered for the whole process, so subscribers of single threads are in each other's way.
-    #[must_use = "nothing is written down once it is dropped"]
-    pub(crate) fn listen() -> Listening {
-        static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(|| {
-            tracing::subscriber::set_global_default(Registry::default().with(Self)).unwrap();
-        });
-        NOTES.take();
-        LISTENS.set(true);
-        Listening
-    }
-
-    /// What was written down on this thread since it was last asked for.
-    pub(crate) fn taken() -> Vec<String> {
-        NOTES.take()
-    }
-
-    fn note<S: Subscriber + for<'a> LookupSpan<'a>>(what: &str, fields: Fields, id: Option<&Id>, cx: &Context<'_, S>) {
-        let span = id.and_then(|id| cx.span(id));
-        let scope = span.iter().flat_map(|span| span.scope().from_root());
-        let path: Vec<_> = scope.map(|span| span.name()).collect();
-        NOTES.with_borrow_mut(|notes| notes.push(format!("{}: {what}{}", path.join(" > "), fields.0)));
-    }
-}
-
-pub(crate) struct Listening;
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        LISTENS.set(false);
-    }
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::sometimes()
-    }
-
-    fn enabled(&self, _: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        LISTENS.get()
-    }
-
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
-        assert!(!FAILS.take(), "a subscriber with a bug");
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        Self::note("begins", fields, Some(id), &cx);
-    }
-
-    fn on_record(&self, id: &Id, record: &Record<'_>, cx: Context<'_, S>) {
-        let mut fields = Fields::default();
-        record.record(&mut fields);
-        Self::note("has", fields, Some(id), &cx);
-    }
-
-    fn on_follows_from(&self, id: &Id, followed: &Id, cx: Context<'_, S>) {
-        let followed = cx.span(followed).map_or("nothing", |span| span.name());
-        Self::note("follows", Fields(format!(" {followed}")), Some(id), &cx);
-    }
-
-    fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
-        if event.metadata().target().starts_with("async_tool_runtime") {
-            let mut fields = Fields::default();
-            event.record(&mut fields);
-            let current = cx.lookup_current().map(|span| span.id());
-            Self::note("event", fields, current.as_ref(), &cx);
-        }
-    }
 }
 
 #[tokio::test]
@@ -155,7 +51,7 @@ async fn a_subscriber_that_panics_costs_no_slot_and_leaves_no_task_open() {
         )
     };
     let submit_with_a_bug = || {
-        FAILS.set(true);
+        Notes::fail_at_next_span();
         let submitted = catch_unwind(AssertUnwindSafe(|| manager.submit_task(gate())));
         assert!(submitted.is_err());
     };
@@ -173,13 +69,6 @@ async fn a_subscriber_that_panics_costs_no_slot_and_leaves_no_task_open() {
     assert_eq!(counted(), (0, 0, 0, 2));
 }
 
-fn manager() -> AsyncToolManager {
-    AsyncToolManager::builder()
-        .tools(tools![second_time, never])
-        .build()
-        .unwrap()
-}
-
 async fn run(manager: &AsyncToolManager, tool: &str) {
     let call = ToolCall::new("call_1", tool, json!({}));
     let task = manager.submit_task(TaskSpec::new(SessionId::new("s"), call)).unwrap();
@@ -189,7 +78,7 @@ async fn run(manager: &AsyncToolManager, tool: &str) {
 #[tokio::test(start_paused = true)]
 async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_and_end() {
     let _listening = Notes::listen();
-    let manager = manager();
+    let manager = manager([second_time::tool(), never::tool()]);
     let turn = tracing::info_span!("chat");
     let inside = turn.enter();
     let call = ToolCall::new("call_1", "second_time", json!({}));
@@ -198,7 +87,7 @@ async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_a
     task.outcome().await;
     run(&manager, "never").await;
 
-    let notes = NOTES.take();
+    let notes = Notes::taken();
     let find = |line: &str| notes.iter().any(|note| note.starts_with(line));
     assert!(!notes.iter().any(|note| note.contains("description")), "{notes:#?}");
     for expected in [
@@ -219,7 +108,7 @@ async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_a
 
 /// What the spans of calls were told of their ends, each as `error.type` and then what follows it.
 fn errors() -> Vec<String> {
-    let notes = NOTES.take();
+    let notes = Notes::taken();
     let errors = notes
         .iter()
         .filter_map(|note| note.strip_prefix("execute_tool: has error.type="));
@@ -285,7 +174,7 @@ fn a_runtime_that_is_shut_down_is_an_error_in_the_spans_of_its_calls() {
         start_with(&manager, "gate", json!({"name": "a"}));
         idle().await;
     });
-    NOTES.take();
+    Notes::taken();
     drop(runtime);
     assert_eq!(errors(), ["cancelled"]);
 }
@@ -410,7 +299,7 @@ async fn the_policies_of_tools_are_counted() {
 async fn the_numbers_of_tasks_go_to_whoever_records_them() {
     let recorder = DebuggingRecorder::new();
     let _local = metrics::set_default_local_recorder(&recorder);
-    let manager = manager();
+    let manager = manager([second_time::tool(), never::tool()]);
     for tool in ["second_time", "never", "never"] {
         run(&manager, tool).await;
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::{runtime, time::timeout};
 
 use crate::stand::{
-    blocking, call, idle, is_at_rest, quick, secs, session, start, start_with, tool, tool_of, unavailable,
+    blocking, call, idle, is_at_rest, quick, secs, session, start, start_with, tool, tool_of, unavailable, with_slots,
 };
 
 /// Collects what it is told until it hears `stop`, or nothing more.
@@ -32,18 +32,9 @@ async fn listen(#[inject] mut messages: Messages) -> Vec<String> {
     heard
 }
 
-fn manager() -> AsyncToolManager {
-    AsyncToolManager::builder()
-        .tools(tools![listen])
-        .tool(quick())
-        .concurrency(1)
-        .build()
-        .unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_running_tool_reads_what_is_sent_to_its_task_in_order() {
-    let manager = manager();
+    let manager = with_slots(1, [listen::tool()]);
     let task = start(&manager, "listen");
     idle().await;
     for message in ["one", "two"] {
@@ -61,7 +52,7 @@ async fn a_running_tool_reads_what_is_sent_to_its_task_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_to_a_task_that_waits_for_a_slot_is_kept() {
-    let manager = manager();
+    let manager = with_slots(1, [listen::tool()]);
     let first = start(&manager, "listen");
     let second = start(&manager, "listen");
     idle().await;
@@ -73,7 +64,7 @@ async fn what_is_sent_to_a_task_that_waits_for_a_slot_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn each_refusal_says_why() {
-    let manager = manager();
+    let manager = with_slots(1, [listen::tool()]);
     assert_eq!(manager.send(TaskId::new(), "hello"), Err(SendError::NotFound));
 
     let task = start(&manager, "listen");
@@ -147,7 +138,7 @@ async fn where_nobody_can_send_there_is_no_message_and_no_waiting() {
         listen(async_tool_runtime::testing::tool_context().messages()).await,
         [""; 0]
     );
-    let manager = manager();
+    let manager = with_slots(1, [listen::tool()]);
     let spec = TaskSpec::new(session(), call("listen", json!({})));
     let outcome = manager.executor().execute(&spec, CancellationToken::new());
     let outcome = timeout(secs(60), outcome).await.unwrap();
@@ -156,7 +147,7 @@ async fn where_nobody_can_send_there_is_no_message_and_no_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_waits_for_messages_hears_that_it_is_to_stop() {
-    let manager = manager();
+    let manager = with_slots(1, [listen::tool()]);
     let task = start(&manager, "listen");
     idle().await;
     task.send("one").unwrap();

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::stand::{
     Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, spec, start, start_in, start_with, tool,
+    tool_of,
 };
 
 fn gate() -> serde_json::Value {
@@ -209,7 +210,7 @@ async fn when_it_runs_inline_a_session_goes_on_however_full_the_manager_is() {
     let log = Log::new();
     let notes = {
         let log = log.clone();
-        crate::stand::tool_of("notes", move |arguments, _| {
+        tool_of("notes", move |arguments, _| {
             log.note(arguments["number"].as_u64().unwrap());
             async {
                 tokio::time::sleep(secs(1)).await;
@@ -365,7 +366,7 @@ async fn many_sessions_each_get_their_own_results() {
     };
     let heard = Arc::new(Mutex::new(HashMap::<String, u32>::new()));
     let counter = Arc::clone(&heard);
-    let echo = crate::stand::tool_of("echo", |arguments, cx| async move {
+    let echo = tool_of("echo", |arguments, cx| async move {
         tokio::task::yield_now().await;
         assert_eq!(arguments["session"], cx.session().as_str());
         Ok(arguments["session"].clone())
@@ -447,7 +448,7 @@ async fn the_managers_limit_to_a_task_covers_its_waiting_and_all_its_attempts() 
 /// A manager with one slot that refuses, with what gives values again and `gate`.
 fn refusing(gates: &Gates, dedupe: Dedupe) -> AsyncToolManager {
     let counts = Log::new();
-    let counts = crate::stand::tool_of("counts", move |_, _| {
+    let counts = tool_of("counts", move |_, _| {
         counts.note(());
         let run = counts.len();
         async move { Ok(json!(run)) }

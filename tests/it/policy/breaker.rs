@@ -10,7 +10,9 @@ use async_tool_runtime::{
 };
 use serde_json::json;
 
-use crate::stand::{Log, Output, after, idle, is_at_rest, kind, quick, secs, spec, start, tool, unavailable};
+use crate::stand::{
+    Log, Output, after, idle, is_at_rest, kind, quick, secs, spec, start, tool, unavailable, with_slots,
+};
 
 /// A tool that does what the test says last; waits for ever at `None`.
 #[derive(Clone)]
@@ -40,12 +42,7 @@ impl Switch {
     }
 
     fn manager(&self) -> AsyncToolManager {
-        AsyncToolManager::builder()
-            .tool(self.tool().breaker(BreakerPolicy::new(3, secs(30))))
-            .tool(quick())
-            .concurrency(4)
-            .build()
-            .unwrap()
+        with_slots(4, [self.tool().breaker(BreakerPolicy::new(3, secs(30)))])
     }
 }
 

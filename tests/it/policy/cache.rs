@@ -6,7 +6,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::stand::{Log, idle, is_at_rest, quick, secs, start, start_in, start_with, tool, tool_of};
+use crate::stand::{Log, idle, is_at_rest, secs, start, start_in, start_with, tool, tool_of, with_slots};
 
 /// A tool that gives how often it has run; `{"fails": true}` fails.
 fn counts() -> (FunctionTool, Log<Value>) {
@@ -25,15 +25,6 @@ fn counts() -> (FunctionTool, Log<Value>) {
     (counts.effect(Effect::Read), runs)
 }
 
-fn manager(tool: FunctionTool) -> AsyncToolManager {
-    AsyncToolManager::builder()
-        .tool(tool)
-        .tool(quick())
-        .concurrency(1)
-        .build()
-        .unwrap()
-}
-
 async fn value(manager: &AsyncToolManager, arguments: Value) -> Value {
     let result = start_with(manager, "counts", arguments).outcome().await;
     result.outcome.value().cloned().unwrap_or(json!("failed"))
@@ -42,7 +33,7 @@ async fn value(manager: &AsyncToolManager, arguments: Value) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_value_is_given_again_to_the_same_arguments_until_its_time_is_over() {
     let (counts, runs) = counts();
-    let manager = manager(counts.cache(CachePolicy::new(secs(60))));
+    let manager = with_slots(1, [counts.cache(CachePolicy::new(secs(60)))]);
     assert_eq!(value(&manager, json!({"a": 1, "b": [2]})).await, 1);
     tokio::time::sleep(secs(59)).await;
     let again = start_with(&manager, "counts", json!({"b": [2.0], "a": 1}))
@@ -62,7 +53,7 @@ async fn a_value_is_given_again_to_the_same_arguments_until_its_time_is_over() {
 #[tokio::test(start_paused = true)]
 async fn errors_are_not_kept() {
     let (counts, runs) = counts();
-    let manager = manager(counts.cache(CachePolicy::new(secs(60))));
+    let manager = with_slots(1, [counts.cache(CachePolicy::new(secs(60)))]);
     for _ in 0..3 {
         assert_eq!(value(&manager, json!({"fails": true})).await, "failed");
     }
@@ -72,7 +63,7 @@ async fn errors_are_not_kept() {
 #[tokio::test(start_paused = true)]
 async fn no_more_values_are_kept_than_there_is_room_for() {
     let (counts, runs) = counts();
-    let manager = manager(counts.cache(CachePolicy::new(secs(60)).with_capacity(3)));
+    let manager = with_slots(1, [counts.cache(CachePolicy::new(secs(60)).with_capacity(3))]);
     for round in 0..2 {
         for number in 0..20 {
             value(&manager, json!({"round": round, "number": number})).await;
@@ -88,7 +79,7 @@ async fn no_more_values_are_kept_than_there_is_room_for() {
 async fn sessions_share_values_only_where_the_tool_says_so() {
     for (scope, expected) in [(Scope::Session, [1, 2, 1]), (Scope::Shared, [1, 1, 1])] {
         let (counts, _) = counts();
-        let manager = manager(counts.cache(CachePolicy::new(secs(60))).scope(scope));
+        let manager = with_slots(1, [counts.cache(CachePolicy::new(secs(60))).scope(scope)]);
         let mut values = Vec::new();
         for session in ["one", "other", "one"] {
             let result = start_in(&manager, session, "counts", json!({})).outcome().await;
@@ -101,7 +92,7 @@ async fn sessions_share_values_only_where_the_tool_says_so() {
 #[tokio::test(start_paused = true)]
 async fn calls_that_share_a_run_fill_the_cache_once() {
     let (counts, runs) = counts();
-    let manager = manager(counts.cache(CachePolicy::new(secs(60))).dedupe(Dedupe::Share));
+    let manager = with_slots(1, [counts.cache(CachePolicy::new(secs(60))).dedupe(Dedupe::Share)]);
     let tasks = [1, 2, 3].map(|_| start_with(&manager, "counts", json!({})));
     for task in &tasks {
         assert_eq!(task.outcome().await.outcome.value(), Some(&json!(1)));
@@ -151,7 +142,7 @@ fn searches() -> (FunctionTool, Log<()>) {
 async fn what_a_tool_has_when_it_is_stopped_is_not_kept() {
     for dedupe in [Dedupe::Allow, Dedupe::Share] {
         let (searches, runs) = searches();
-        let manager = manager(searches.cache(CachePolicy::new(secs(60))).dedupe(dedupe));
+        let manager = with_slots(1, [searches.cache(CachePolicy::new(secs(60))).dedupe(dedupe)]);
         let timed_out = start(&manager, "searches").outcome().await;
         assert_eq!(timed_out.outcome.value(), Some(&json!("a part")));
         let cancelled = start(&manager, "searches");

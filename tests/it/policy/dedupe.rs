@@ -18,17 +18,8 @@ use serde_json::{Value, json};
 
 use crate::stand::{
     Crowd, Log, after, call, idle, is_at_rest, kind, quick, secs, session, start, start_in, start_with, tool,
-    unavailable,
+    unavailable, with_slots,
 };
-
-fn manager(tool: FunctionTool) -> AsyncToolManager {
-    AsyncToolManager::builder()
-        .tool(tool)
-        .tool(quick())
-        .concurrency(1)
-        .build()
-        .unwrap()
-}
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_are_the_same_run_once_and_each_gets_the_outcome() {
@@ -85,7 +76,7 @@ async fn a_shared_run_goes_on_for_those_who_still_want_it_and_ends_when_nobody_d
             Ok(json!("done"))
         }
     });
-    let manager = manager(waits.dedupe(Dedupe::Share));
+    let manager = with_slots(1, [waits.dedupe(Dedupe::Share)]);
     let (first, second) = (start(&manager, "waits"), start(&manager, "waits"));
     idle().await;
     first.cancel("changed my mind");
@@ -110,7 +101,7 @@ async fn a_shared_run_goes_on_for_those_who_still_want_it_and_ends_when_nobody_d
 async fn a_shared_run_that_waits_for_a_slot_goes_on_without_the_first_that_wanted_it() {
     for abort in [false, true] {
         let gates = Gates::new();
-        let manager = manager(gates.tool().dedupe(Dedupe::Share));
+        let manager = with_slots(1, [gates.tool().dedupe(Dedupe::Share)]);
         let full = start_with(&manager, "gate", json!({"name": "full"}));
         gates.arrived("full", 1).await;
         let [first, second, third] = [(); 3].map(|()| start_with(&manager, "gate", json!({"name": "a"})));
@@ -136,7 +127,7 @@ async fn a_shared_run_that_waits_for_a_slot_goes_on_without_the_first_that_wante
 #[test]
 fn calls_of_another_runtime_hear_of_the_end_of_the_one_that_a_shared_run_is_on() {
     let gates = Gates::new();
-    let manager = manager(gates.tool().dedupe(Dedupe::Share));
+    let manager = with_slots(1, [gates.tool().dedupe(Dedupe::Share)]);
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -168,7 +159,7 @@ fn calls_of_another_runtime_hear_of_the_end_of_the_one_that_a_shared_run_is_on()
 #[tokio::test(start_paused = true)]
 async fn a_shared_run_does_not_end_with_the_deadline_of_the_first() {
     let gates = Gates::new();
-    let manager = manager(gates.tool().dedupe(Dedupe::Share));
+    let manager = with_slots(1, [gates.tool().dedupe(Dedupe::Share)]);
     let reference = start(&manager, "quick");
     let gate = || TaskSpec::new(session(), call("gate", json!({"name": "a"})));
     let hurried = manager
@@ -193,7 +184,7 @@ async fn a_panic_and_a_failure_are_everybodys_and_the_next_call_runs_anew() {
             panic!("a defect")
         }
     });
-    let manager = manager(panics.dedupe(Dedupe::Share));
+    let manager = with_slots(1, [panics.dedupe(Dedupe::Share)]);
     for round in 1..=2 {
         let tasks = [start(&manager, "panics"), start(&manager, "panics")];
         for task in &tasks {
@@ -213,11 +204,12 @@ async fn retries_of_a_shared_run_are_shared_too() {
             Ok(json!(1))
         }
     });
-    let manager = manager(
-        flaky
+    let manager = with_slots(
+        1,
+        [flaky
             .effect(Effect::Read)
             .retry(RetryPolicy::new(3))
-            .dedupe(Dedupe::Share),
+            .dedupe(Dedupe::Share)],
     );
     let tasks = [start(&manager, "flaky"), start(&manager, "flaky")];
     for task in &tasks {
@@ -254,7 +246,7 @@ async fn sessions_share_only_where_the_tool_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_open_is_refused_by_name_and_may_come_again_later() {
     let gates = Gates::new();
-    let manager = manager(gates.tool().dedupe(Dedupe::Reject));
+    let manager = with_slots(1, [gates.tool().dedupe(Dedupe::Reject)]);
     let numbered = TaskSpec::new(session(), call("gate", json!({"name": "a", "n": 1})));
     let first = manager.submit_task(numbered.with_number(TaskNo::new(7))).unwrap();
     let again = call("gate", json!({"n": 1.0, "name": "a"}));
@@ -276,7 +268,7 @@ async fn a_call_that_is_open_is_refused_by_name_and_may_come_again_later() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_comes_again_takes_the_place_of_the_earlier() {
     let gates = Gates::new();
-    let manager = manager(gates.tool().dedupe(Dedupe::Replace));
+    let manager = with_slots(1, [gates.tool().dedupe(Dedupe::Replace)]);
     let tasks: Vec<_> = (0..3)
         .map(|_| start_with(&manager, "gate", json!({"name": "a"})))
         .collect();
@@ -431,7 +423,7 @@ async fn of_calls_that_replace_each_other_from_all_sides_one_is_left() {
 #[tokio::test(start_paused = true)]
 async fn the_same_id_is_the_same_task_and_no_duplicate() {
     let gates = Gates::new();
-    let manager = manager(gates.tool().dedupe(Dedupe::Reject));
+    let manager = with_slots(1, [gates.tool().dedupe(Dedupe::Reject)]);
     let spec = TaskSpec::new(session(), call("gate", json!({"name": "a"})));
     let first = manager.submit_task(spec.clone()).unwrap();
     assert_eq!(manager.submit_task(spec).unwrap().id(), first.id());

@@ -10,7 +10,9 @@ use serde_json::json;
 use tokio::time::Instant;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
-use crate::stand::{Log, after, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, unavailable};
+use crate::stand::{
+    Log, after, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, unavailable, with_slots,
+};
 
 type Attempts = Log<(u32, IdempotencyKey)>;
 
@@ -31,15 +33,6 @@ fn flaky(succeeds: u32, error: ToolError) -> (FunctionTool, Attempts) {
     (flaky, attempts)
 }
 
-fn manager(flaky: FunctionTool) -> AsyncToolManager {
-    AsyncToolManager::builder()
-        .tool(flaky)
-        .tool(quick())
-        .concurrency(1)
-        .build()
-        .unwrap()
-}
-
 async fn attempts_of(task: &TaskHandle) -> u32 {
     task.outcome().await.attempts
 }
@@ -47,7 +40,7 @@ async fn attempts_of(task: &TaskHandle) -> u32 {
 #[tokio::test(start_paused = true)]
 async fn attempts_count_up_and_have_the_same_key() {
     let (flaky, attempts) = flaky(3, unavailable());
-    let manager = manager(flaky.effect(Effect::Idempotent).retry(RetryPolicy::new(5)));
+    let manager = with_slots(1, [flaky.effect(Effect::Idempotent).retry(RetryPolicy::new(5))]);
     let task = start(&manager, "flaky");
     let result = task.outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!(3)));
@@ -67,7 +60,7 @@ async fn pauses_stay_within_the_backoff_and_attempts_within_their_number() {
     for _ in 0..20 {
         let (flaky, attempts) = flaky(u32::MAX, unavailable());
         let retry = RetryPolicy::new(6).with_backoff(secs(1), secs(4));
-        let manager = manager(flaky.effect(Effect::Read).retry(retry));
+        let manager = with_slots(1, [flaky.effect(Effect::Read).retry(retry)]);
         let result = start(&manager, "flaky").outcome().await;
         assert_eq!(kind(&result), Some(ToolErrorKind::Unavailable));
         assert_eq!((result.attempts, attempts.len()), (6, 6));
@@ -86,7 +79,7 @@ async fn pauses_stay_within_the_backoff_and_attempts_within_their_number() {
 #[tokio::test(start_paused = true)]
 async fn no_attempt_comes_before_the_error_allows_it() {
     let (flaky, attempts) = flaky(2, unavailable().with_retry_after(secs(30)));
-    let manager = manager(flaky.effect(Effect::Read).retry(RetryPolicy::new(2)));
+    let manager = with_slots(1, [flaky.effect(Effect::Read).retry(RetryPolicy::new(2))]);
     start(&manager, "flaky").outcome().await;
     let times = attempts.times();
     assert!(times[1] - times[0] >= secs(30));
@@ -100,7 +93,7 @@ async fn what_must_not_happen_twice_is_repeated_only_if_it_has_not_begun() {
         (ToolError::failed("no such city").with_not_started(), 3),
     ] {
         let (flaky, _) = flaky(3, error.clone());
-        let manager = manager(flaky.retry(RetryPolicy::new(5)));
+        let manager = with_slots(1, [flaky.retry(RetryPolicy::new(5))]);
         assert_eq!(attempts_of(&start(&manager, "flaky")).await, expected, "{error:?}");
     }
 }
@@ -113,11 +106,11 @@ async fn what_can_not_help_is_not_repeated() {
         ToolError::new(ToolErrorKind::Refused, "no"),
     ] {
         let (flaky, _) = flaky(3, error.clone());
-        let manager = manager(flaky.effect(Effect::Read).retry(RetryPolicy::new(5)));
+        let manager = with_slots(1, [flaky.effect(Effect::Read).retry(RetryPolicy::new(5))]);
         assert_eq!(attempts_of(&start(&manager, "flaky")).await, 1, "{error:?}");
     }
     let panics = tool("flaky", |_| async { panic!("a defect") });
-    let manager = manager(panics.effect(Effect::Read).retry(RetryPolicy::new(5)));
+    let manager = with_slots(1, [panics.effect(Effect::Read).retry(RetryPolicy::new(5))]);
     assert_eq!(attempts_of(&start(&manager, "flaky")).await, 1, "a panic");
 }
 
@@ -135,7 +128,7 @@ async fn an_attempt_that_times_out_is_followed_by_the_next_with_all_its_time() {
         }
     });
     let retry = RetryPolicy::new(3).with_backoff(secs(1), secs(1));
-    let manager = manager(slow.timeout(secs(2)).effect(Effect::Read).retry(retry));
+    let manager = with_slots(1, [slow.timeout(secs(2)).effect(Effect::Read).retry(retry)]);
     let result = start(&manager, "slow").outcome().await;
     assert_eq!(result.outcome.value(), Some(&json!(3)));
     assert_eq!(times.all(), [secs(2), secs(2), secs(2)]);
@@ -146,7 +139,7 @@ async fn the_total_bounds_all_attempts_and_their_pauses() {
     let slow = tool("slow", |_| std::future::pending());
     let retry = RetryPolicy::new(100).with_backoff(secs(0), secs(0)).with_total(secs(5));
     let slow = slow.timeout(secs(2)).effect(Effect::Read).retry(retry);
-    let manager = manager(slow);
+    let manager = with_slots(1, [slow]);
     let begin = Instant::now();
     let result = start(&manager, "slow").outcome().await;
     assert_eq!(kind(&result), Some(ToolErrorKind::Timeout));
@@ -180,7 +173,7 @@ async fn the_total_bounds_what_waits_in_a_layer_of_the_host() {
 async fn the_error_there_is_comes_at_once_where_the_next_attempt_would_be_too_late() {
     let (flaky, _) = flaky(5, unavailable().with_retry_after(secs(60)));
     let retry = RetryPolicy::new(5).with_total(secs(30));
-    let manager = manager(flaky.effect(Effect::Read).retry(retry));
+    let manager = with_slots(1, [flaky.effect(Effect::Read).retry(retry)]);
     let begin = Instant::now();
     let first = start(&manager, "flaky");
     let result = first.outcome().await;
@@ -194,7 +187,7 @@ async fn the_error_there_is_comes_at_once_where_the_next_attempt_would_be_too_la
 #[tokio::test(start_paused = true)]
 async fn the_slot_is_free_in_the_pause_and_the_cancellation_ends_it_at_once() {
     let (flaky, attempts) = flaky(5, unavailable().with_retry_after(secs(60)));
-    let manager = manager(flaky.effect(Effect::Read).retry(RetryPolicy::new(5)));
+    let manager = with_slots(1, [flaky.effect(Effect::Read).retry(RetryPolicy::new(5))]);
     let task = start(&manager, "flaky");
     idle().await;
     let begin = Instant::now();

@@ -9,7 +9,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::stand::{Log, idle, is_at_rest, quick, secs, start_in, start_with, tool, tool_of};
+use crate::stand::{Log, idle, is_at_rest, manager, quick, secs, start_in, start_with, tool, tool_of};
 
 /// How many `a`, `b` and `c` there are in a text; `!` fails, `?` panics, `~` never answers.
 struct Letters;
@@ -44,14 +44,6 @@ fn counts() -> FunctionTool {
     counts.effect(Effect::Read)
 }
 
-fn manager(cache: SemanticCache) -> AsyncToolManager {
-    AsyncToolManager::builder()
-        .tool(counts().semantic_cache(cache))
-        .tool(quick())
-        .build()
-        .unwrap()
-}
-
 async fn value(manager: &AsyncToolManager, arguments: Value) -> u64 {
     let result = start_with(manager, "counts", arguments).outcome().await;
     result.outcome.value().unwrap().as_u64().unwrap()
@@ -63,7 +55,7 @@ async fn ask(manager: &AsyncToolManager, question: &str) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_near_enough_is_the_same_until_its_time_is_over() {
-    let manager = manager(cache(0.9));
+    let manager = manager([quick(), counts().semantic_cache(cache(0.9))]);
     assert_eq!(ask(&manager, "aaab").await, 1);
     assert_eq!(ask(&manager, "aaabb").await, 1, "cosine 0.97");
     assert_eq!(ask(&manager, "abb").await, 2, "cosine 0.71");
@@ -77,7 +69,7 @@ async fn what_is_near_enough_is_the_same_until_its_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_text_is_the_same_at_the_highest_threshold() {
-    let manager = manager(cache(1.0));
+    let manager = manager([quick(), counts().semantic_cache(cache(1.0))]);
     for (number, text) in ["aaabbc", "aab", "abc", "aaaaaaabbbc", "aabbbbbcc"].iter().enumerate() {
         assert_eq!(ask(&manager, text).await, number as u64 + 1);
         assert_eq!(ask(&manager, text).await, number as u64 + 1, "{text}");
@@ -86,7 +78,7 @@ async fn the_same_text_is_the_same_at_the_highest_threshold() {
 
 #[tokio::test(start_paused = true)]
 async fn all_other_arguments_must_be_equal() {
-    let manager = manager(cache(0.9));
+    let manager = manager([quick(), counts().semantic_cache(cache(0.9))]);
     assert_eq!(value(&manager, json!({"question": "a", "from": "Rome"})).await, 1);
     assert_eq!(value(&manager, json!({"question": "a", "from": "Oslo"})).await, 2);
     assert_eq!(value(&manager, json!({"question": "a"})).await, 3);
@@ -99,7 +91,7 @@ async fn all_other_arguments_must_be_equal() {
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_value_goes_where_there_is_no_room() {
-    let manager = manager(cache(0.99).with_capacity(2));
+    let manager = manager([quick(), counts().semantic_cache(cache(0.99).with_capacity(2))]);
     assert_eq!(ask(&manager, "a").await, 1);
     assert_eq!(ask(&manager, "b").await, 2);
     assert_eq!(ask(&manager, "c").await, 3);
@@ -109,7 +101,7 @@ async fn the_oldest_value_goes_where_there_is_no_room() {
 
 #[tokio::test(start_paused = true)]
 async fn an_embedder_that_fails_or_gives_nothing_to_compare_is_no_obstacle() {
-    let manager = manager(cache(0.9));
+    let manager = manager([quick(), counts().semantic_cache(cache(0.9))]);
     for (text, runs) in [("a!", [1, 2]), ("xyz", [3, 4])] {
         for run in runs {
             assert_eq!(ask(&manager, text).await, run, "{text}");

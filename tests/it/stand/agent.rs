@@ -1,87 +1,20 @@
-//! An agent with tools that take as long as their arguments say, and everything it writes down checked.
+//! An agent with its model, manager and journal; all that it writes and asks is checked.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Message, Model, SessionId, ToolCall, ToolError,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, SessionId,
     agent::{AgentEventStream, AsyncAgentBuilder, Ledger, RunError},
-    context::Answer,
     journal::{Entry, MemoryJournal},
-    model::{ModelRequest, ModelStream},
+    model::ModelRequest,
+    testing::ScriptedModel,
 };
-use serde_json::{Value, json};
 
-use crate::stand::{Books, check_answers, tool_of, until};
-
-/// Takes `ms`, and gives `value`, or fails because of `fail`.
-pub(crate) fn timed(name: &str) -> FunctionTool {
-    tool_of(name, |arguments, _| async move {
-        tokio::time::sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap_or(0))).await;
-        match arguments["fail"].as_str() {
-            Some(why) => Err(ToolError::failed(why)),
-            None => Ok(arguments["value"].clone()),
-        }
-    })
-}
-
-/// A turn that makes these calls, tool and arguments; the first has the id `c1`.
-pub(crate) fn calls<const N: usize>(calls: [(&str, Value); N]) -> ModelStream {
-    let calls = calls
-        .into_iter()
-        .enumerate()
-        .map(|(at, (tool, arguments))| ToolCall::new(format!("c{}", at + 1), tool, arguments));
-    ModelStream::calls(calls)
-}
-
-/// A turn that makes these calls of the tool `work`, each taking so many milliseconds.
-pub(crate) fn work<const N: usize>(millis: [u64; N]) -> ModelStream {
-    calls(millis.map(|ms| ("work", json!({"ms": ms, "value": ms}))))
-}
-
-/// A model that is a function, and notes what it was asked.
-#[derive(Clone)]
-pub(crate) struct Mind(
-    Arc<dyn Fn(&ModelRequest, usize) -> ModelStream + Send + Sync>,
-    Arc<Mutex<Vec<ModelRequest>>>,
-);
-
-impl Mind {
-    /// Answers the n-th request, the first being 1, with what `turn` gives.
-    pub(crate) fn new(turn: impl Fn(&ModelRequest, usize) -> ModelStream + Send + Sync + 'static) -> Self {
-        Self(Arc::new(turn), Arc::default())
-    }
-
-    /// Plays these turns, and says that it waits whenever it is asked after that.
-    pub(crate) fn playing<const N: usize>(turns: [fn() -> ModelStream; N]) -> Self {
-        Self::new(move |_, asked| {
-            turns
-                .get(asked - 1)
-                .map_or_else(|| ModelStream::text("waiting"), |turn| turn())
-        })
-    }
-
-    pub(crate) fn requests(&self) -> Vec<ModelRequest> {
-        self.1.lock().unwrap().clone()
-    }
-}
-
-impl Model for Mind {
-    fn generate(&self, request: ModelRequest) -> ModelStream {
-        let asked = {
-            let mut requests = self.1.lock().unwrap();
-            requests.push(request.clone());
-            requests.len()
-        };
-        (self.0)(&request, asked)
-    }
-}
+use super::{Books, check_answers, until};
 
 pub(crate) struct Stage {
     pub(crate) agent: AsyncAgent,
-    pub(crate) model: Mind,
+    pub(crate) model: ScriptedModel,
     pub(crate) manager: AsyncToolManager,
     pub(crate) events: AgentEventStream,
     pub(crate) journal: Arc<MemoryJournal>,
@@ -90,7 +23,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// An agent of the session `s`, whose tasks don't wait for slots.
     pub(crate) async fn set(
-        model: Mind,
+        model: ScriptedModel,
         tools: impl IntoIterator<Item = FunctionTool>,
         adjust: impl FnOnce(AsyncAgentBuilder) -> AsyncAgentBuilder,
     ) -> Self {
@@ -162,26 +95,4 @@ impl Stage {
             check_answers(&request.messages);
         }
     }
-}
-
-/// The last answers in a request, as the model reads them.
-pub(crate) fn answers(request: &ModelRequest) -> Vec<Value> {
-    let answers = request.messages.iter().rev().find_map(|message| match &**message {
-        Message::Answers(answers) => Some(answers.iter().map(Answer::to_model_json).collect()),
-        _ => None,
-    });
-    answers.expect("calls were answered")
-}
-
-/// All that the model is shown, as text.
-pub(crate) fn text_of(request: &ModelRequest) -> String {
-    let messages = request.messages.iter().map(|message| match &**message {
-        Message::Answers(answers) => {
-            let answers: Vec<Value> = answers.iter().map(Answer::to_model_json).collect();
-            json!(answers).to_string()
-        }
-        Message::Delivery { text, .. } => text.clone(),
-        other => format!("{other:?}"),
-    });
-    messages.collect::<Vec<_>>().join("\n")
 }

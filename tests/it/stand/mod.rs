@@ -1,18 +1,31 @@
-//! Stands that several areas share: tools, calls, models, journals and agents, and readers of what they did.
+//! Stands that several areas share: tools, calls, managers, models, journals and agents, and readers of what they did.
 
 mod agent;
-mod answers;
 mod books;
-mod calls;
+mod call;
+mod crowd;
 mod events;
+mod failing_journal;
 mod held_model;
+mod log;
+mod manager;
+mod notes;
+mod request;
+mod scripted_model;
+mod time;
+mod tool;
 
-pub(crate) use agent::{Mind, Stage, answers, calls, text_of, timed, work};
-pub(crate) use answers::check_answers;
+pub(crate) use agent::Stage;
 pub(crate) use books::Books;
-pub(crate) use calls::{
-    Crowd, Log, Output, after, blocking, call, idle, is_at_rest, kind, quick, secs, session, spec, start, start_in,
-    start_with, tool, tool_of, unavailable,
-};
-pub(crate) use events::{delivered, until};
+pub(crate) use call::{call, kind, session, spec, start, start_in, start_with};
+pub(crate) use crowd::Crowd;
+pub(crate) use events::until;
+pub(crate) use failing_journal::{Attempt, FailingJournal, Fault};
 pub(crate) use held_model::{HeldModel, say};
+pub(crate) use log::Log;
+pub(crate) use manager::{is_at_rest, manager, with_slots};
+pub(crate) use notes::Notes;
+pub(crate) use request::{answers, check_answers, delivered, text_of};
+pub(crate) use scripted_model::{answering, calls, playing, work};
+pub(crate) use time::{after, idle, secs};
+pub(crate) use tool::{Output, blocking, quick, timed, tool, tool_of, unavailable};
