@@ -5,14 +5,14 @@ use std::time::Duration;
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, Effect, FunctionTool, Message, ToolCall, ToolDefinition,
     model::{ModelRequest, ModelStream},
-    testing::ScriptedModel,
+    testing::{Gates, ScriptedModel},
     tool::BoundCall,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::stand::delivered;
+use crate::stand::{delivered, gate_calls, manager, said};
 
 /// How long a turn's end waits for results, and so longer than this is late.
 const GRACE: Duration = Duration::from_millis(250);
@@ -205,5 +205,31 @@ async fn a_batch_that_has_some_of_its_results_still_listens_to_the_user() {
     agent.send("how far are you?").await.unwrap();
     batch.await.unwrap().unwrap();
     assert_eq!(delivered(&last(&model)), [["t2"]]);
+    model.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_results_that_come_close_together_cost_one_model_call() {
+    let gates = Gates::new();
+    let names = ["a", "b", "c", "d", "e"];
+    let model = ScriptedModel::new()
+        .turn(move |_| gate_calls(&names))
+        .text("waiting")
+        .text("all five are in");
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    said(&mut events, "waiting").await;
+    for name in names {
+        gates.open(name, json!(name));
+        // A little apart, as results are: the agent waits until no more come.
+        tokio::time::advance(Duration::from_millis(5)).await;
+    }
+    agent.run_until_idle().await.unwrap();
+    assert_eq!(model.requests().len(), 3);
+    assert_eq!(delivered(&model.requests()[2])[0].len(), 5);
     model.verify();
 }

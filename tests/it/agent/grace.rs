@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, Message, TaskNo, TaskStatus,
+    AgentEventKind, AsyncAgent, Message, TaskNo, TaskStatus,
     agent::{AckPolicy, LearnedGrace, WakePolicy},
+    context::AnswerContent,
     model::ModelStream,
-    testing::ScriptedModel,
+    testing::{Gates, ScriptedModel},
     tool::Background,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::stand::{HeldModel, Stage, answering, answers, calls, delivered, playing, say, timed, until, work};
+use crate::stand::{
+    HeldModel, Stage, answering, answers, calls, delivered, gate_calls, manager, playing, say, timed, until, work,
+};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -268,4 +271,25 @@ async fn a_turn_that_failed_may_have_shown_the_acknowledgements_which_stay_then(
     let last = stage.request(3);
     assert!(is_ack(&answers(&last)[0]));
     assert_eq!(delivered(&last), [["t1"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_in_when_the_turn_ends_is_the_answer_and_costs_no_extra_turn() {
+    let gates = Gates::new();
+    gates.open("a", json!(42));
+    let model = ScriptedModel::new().turn(|_| gate_calls(&["a"])).turn(|request| {
+        let Some(Message::Answers(answers)) = request.messages.last().map(|message| &**message) else {
+            panic!("the answers come last")
+        };
+        assert!(matches!(answers[0].content, AnswerContent::Result(_)));
+        assert_eq!(answers[0].to_model_json(), json!(42));
+        ModelStream::text("it is 42")
+    });
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
+        .start()
+        .await
+        .unwrap();
+    agent.send("go").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    model.verify();
 }

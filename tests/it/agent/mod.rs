@@ -3,11 +3,12 @@
 mod chains;
 mod closing;
 mod costs;
-mod defects;
 mod delivery;
+mod frames;
 mod grace;
 mod guard;
 pub(crate) mod machine;
+mod model_failures;
 mod runs;
 mod session;
 mod sharing;

@@ -14,7 +14,7 @@ use async_tool_runtime::{
 };
 use serde_json::json;
 
-use crate::stand::{Attempt, FailingJournal, Fault, answering, manager, until};
+use crate::stand::{Attempt, FailingJournal, Fault, HeldModel, answering, gate_calls, manager, said, say, until};
 
 fn call(name: &str) -> ModelStream {
     ModelStream::calls([ToolCall::new("call_1", "gate", json!({"name": name}))])
@@ -478,4 +478,47 @@ async fn an_agent_does_not_start_with_a_tool_that_its_models_provider_has_no_wor
     };
     assert_eq!((&*tool, error.path()), ("pack", "#/properties/sizes"));
     assert!(!error.hint().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_message_does_not_start_a_turn_beside_the_first() {
+    let model = HeldModel::default();
+    let (first, second) = (model.turn(), model.turn());
+    let agent = AsyncAgent::builder(model.clone(), manager([Gates::new().tool()]))
+        .start()
+        .await
+        .unwrap();
+    agent.send("one").await.unwrap();
+    let (two, three) = tokio::join!(agent.send("two"), agent.send("three"));
+    two.unwrap();
+    three.unwrap();
+    say(&first, "to one");
+    say(&second, "to two and three");
+    agent.run_until_idle().await.unwrap();
+    assert_eq!(model.most(), 1);
+    let requests = model.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].last_user_text(), Some("three"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_turn_takes_no_slot_of_the_tools() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let model = ScriptedModel::new()
+        .turn(|_| gate_calls(&["a"]))
+        .text("waiting")
+        .text("still here");
+    let agent = AsyncAgent::builder(model.clone(), manager).start().await.unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    said(&mut events, "waiting").await;
+    gates.arrived("a", 1).await;
+    agent.send("are you there?").await.unwrap();
+    said(&mut events, "still here").await;
+    model.verify();
 }

@@ -3,13 +3,20 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, TaskNo, TaskStatus, agent::WakePolicy, journal::JoinPolicy, testing::ScriptedModel,
+    AgentEventKind, AsyncAgent, TaskNo, TaskStatus, ToolCall,
+    agent::WakePolicy,
+    journal::JoinPolicy,
+    model::{ModelEvent, ModelStream, TurnEnd},
+    testing::{Gates, ScriptedModel},
     tool::DeliveryPolicy,
 };
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::stand::{Stage, answers, calls, delivered, playing, secs, text_of, timed, work};
+use crate::stand::{
+    HeldModel, Stage, answers, calls, delivered, gate_calls, manager, playing, said, say, secs, text_of, timed, until,
+    work,
+};
 
 const fn t(number: u32) -> TaskNo {
     TaskNo::new(number)
@@ -333,4 +340,73 @@ async fn results_that_never_cease_to_come_wake_the_model_at_the_cap() {
     let told: Vec<String> = delivered(&stage.request(stage.asked())).concat();
     assert_eq!(told.len(), 100);
     assert!(stage.asked() <= 2 + 1 + 1_000 / 250, "{}", stage.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_completions_while_idle_run_one_model_turn() {
+    let gates = Gates::new();
+    let model = ScriptedModel::new()
+        .turn(|_| gate_calls(&["a", "b", "c", "d"]))
+        .text("waiting")
+        .turn(|request| {
+            assert_eq!(
+                delivered(request),
+                [["t4", "t2", "t1", "t3"]],
+                "in the order in which they came"
+            );
+            ModelStream::text("all four are in")
+        });
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    said(&mut events, "waiting").await;
+    for name in ["d", "b", "a", "c"] {
+        gates.open(name, json!(name));
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    }
+    agent.run_until_idle().await.unwrap();
+    model.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_lands_while_the_turn_ends_does_not_wait_for_the_next_user_message() {
+    land(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_lands_as_the_agent_becomes_idle_does_not_wait_for_the_next_user_message() {
+    land(false).await;
+}
+
+/// A result comes between the last word of a turn and the rest after it.
+async fn land(lands_first: bool) {
+    let gates = Gates::new();
+    let model = HeldModel::default();
+    let (first, second, third) = (model.turn(), model.turn(), model.turn());
+    let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
+        .start()
+        .await
+        .unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    let call = ToolCall::new("call_a", "gate", json!({"name": "a"}));
+    first.send(ModelEvent::ToolCall(call)).unwrap();
+    first.send(ModelEvent::Done(TurnEnd::default())).unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnStarted(_))).await;
+    gates.open("a", json!(1));
+    if lands_first {
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    }
+    say(&second, "bye");
+    say(&third, "it is 1");
+    let hour = Duration::from_secs(3600);
+    let rest = tokio::time::timeout(hour, agent.run_until_idle()).await;
+    rest.expect("the agent wakes by itself").unwrap();
+    let requests = model.requests();
+    assert_eq!(requests.len(), 3);
+    assert_eq!(delivered(&requests[2]), [["t1"]]);
 }

@@ -216,7 +216,7 @@ async fn token() -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_of_secrets_keep_them_from_the_journal_and_from_nobody_else() {
+async fn marked_arguments_and_results_are_kept_from_the_journal_and_shown_to_tools_and_model() {
     let definition = sign_in::tool().definition().clone();
     assert_eq!(
         definition.input_schema["properties"]["passphrase"],

@@ -861,3 +861,105 @@ async fn a_backend_that_takes_no_task_is_asked_again_and_then_nothing_is_claimed
     let outcome = broken.outcome().await.outcome.clone();
     assert_eq!(outcome.error().map(ToolError::kind), Some(ToolErrorKind::Panicked));
 }
+
+#[tokio::test]
+async fn a_tool_that_panics_or_is_aborted_gives_its_slot_back() {
+    let gates = Gates::new();
+    let panics = FunctionTool::new("panics", "Panics.", |_: Empty, _: ToolContext| async {
+        if true {
+            panic!("the password is hunter2");
+        }
+        Ok::<_, ToolError>(())
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(panics)
+        .tool(gates.tool())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let session = SessionId::new("s");
+
+    let task = manager
+        .submit(&session, ToolCall::new("1", "panics", json!({})))
+        .unwrap();
+    let result = task.outcome().await;
+    let error = result.outcome.error().expect("a panic is a failure");
+    assert_eq!(error.kind(), ToolErrorKind::Panicked);
+    assert!(error.message().contains("hunter2"), "operators are told what it said");
+    assert!(!error.model_message().contains("hunter2"), "the model isn't");
+
+    let task = manager
+        .submit(&session, ToolCall::new("2", "gate", json!({"name": "a"})))
+        .unwrap();
+    gates.arrived("a", 1).await;
+    task.abort("enough");
+    assert_eq!(
+        task.outcome().await.outcome,
+        TaskOutcome::Cancelled("enough".to_owned())
+    );
+
+    // The one slot is free again.
+    gates.open("b", json!("alive"));
+    let task = manager
+        .submit(&session, ToolCall::new("3", "gate", json!({"name": "b"})))
+        .unwrap();
+    let result = task.outcome().await;
+    assert_eq!(result.outcome.value(), Some(&json!("alive")));
+}
+
+#[test]
+fn a_runtime_that_is_shut_down_settles_its_tasks() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .concurrency(2)
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let tasks: Vec<_> = runtime.block_on(async {
+        let session = SessionId::new("s");
+        let tasks = (0..1_000).map(|number| {
+            let call = ToolCall::new(number.to_string(), "gate", json!({"name": "a"}));
+            manager.submit(&session, call).unwrap()
+        });
+        let tasks = tasks.collect();
+        gates.arrived("a", 2).await;
+        tasks
+    });
+    drop(runtime);
+    for task in tasks {
+        let result = task.result().expect("it is settled");
+        assert!(
+            matches!(result.outcome, TaskOutcome::Cancelled(_)),
+            "{:?}",
+            result.outcome
+        );
+    }
+}
+
+#[test]
+fn a_task_that_is_submitted_to_a_dead_runtime_is_settled() {
+    let gates = Gates::new();
+    let manager = AsyncToolManager::builder()
+        .tool(gates.tool())
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dead = runtime.handle().clone();
+    drop(runtime);
+    let _entered = dead.enter();
+    for number in 0..3 {
+        let call = ToolCall::new(number.to_string(), "gate", json!({"name": "a"}));
+        let task = manager.submit(&SessionId::new("s"), call).unwrap();
+        let result = task.result().expect("it is settled");
+        assert!(
+            matches!(result.outcome, TaskOutcome::Cancelled(_)),
+            "{:?}",
+            result.outcome
+        );
+    }
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Empty {}

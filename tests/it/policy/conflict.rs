@@ -85,7 +85,7 @@ async fn seconds(tasks: &[TaskHandle]) -> Vec<(u64, u64)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_reads_and_writes_serialise_what_conflicts_and_nothing_else() {
+async fn reads_and_writes_serialise_calls_that_conflict_and_no_others() {
     /// Reads a file.
     #[async_tool(effect = "read", reads = "path")]
     async fn read_file(path: &str) -> String {

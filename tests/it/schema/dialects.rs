@@ -168,7 +168,7 @@ struct Numbers {
 }
 
 #[test]
-fn row_format_formats_of_numbers_become_bounds_and_unregistered_ones_words() {
+fn formats_of_numbers_become_bounds_and_unregistered_formats_become_words() {
     check(&of_type::<Numbers>(), expect_file!["expected/numbers.json"]);
 }
 
@@ -200,7 +200,7 @@ struct Place {
 }
 
 #[test]
-fn row_required_options_are_type_arrays_and_what_may_be_left_out_is_nullable_in_openai_strict() {
+fn options_are_type_arrays_and_optional_properties_are_nullable_in_openai_strict() {
     check(&of_type::<Optionals>(), expect_file!["expected/optionals.json"]);
 }
 
@@ -233,7 +233,7 @@ enum Bare {
 }
 
 #[test]
-fn row_one_of_documented_unit_enums_keep_their_docs() {
+fn documented_unit_enums_keep_their_docs() {
     check(&of_type::<UnitEnums>(), expect_file!["expected/unit_enums.json"]);
 }
 
@@ -285,7 +285,7 @@ enum Untagged {
 }
 
 #[test]
-fn row_one_of_data_enums_become_any_of() {
+fn data_enums_become_any_of() {
     check(&of_type::<DataEnums>(), expect_file!["expected/data_enums.json"]);
 }
 
@@ -314,12 +314,12 @@ enum How {
 }
 
 #[test]
-fn row_one_of_a_flattened_enum_becomes_alternatives_of_whole_objects() {
+fn a_flattened_enum_becomes_alternatives_of_whole_objects() {
     check(&of_type::<Flattened>(), expect_file!["expected/flattened.json"]);
 }
 
 #[test]
-fn row_root_a_flattened_enum_in_the_arguments_is_refused_where_the_root_has_no_alternatives() {
+fn a_flattened_enum_in_the_arguments_is_refused_where_the_root_has_no_alternatives() {
     check(
         &of_type::<FlattenedTarget>(),
         expect_file!["expected/flattened_root.json"],
@@ -334,7 +334,7 @@ struct Maps {
 }
 
 #[test]
-fn row_additional_properties_maps_are_refused_by_strict_modes_and_gemini() {
+fn maps_are_refused_by_strict_modes_and_gemini() {
     check(&of_type::<Maps>(), expect_file!["expected/maps.json"]);
 }
 
@@ -401,7 +401,7 @@ struct Tree {
 }
 
 #[test]
-fn row_ref_a_root_that_contains_itself_gets_definitions() {
+fn a_root_that_contains_itself_gets_definitions() {
     check(&of_type::<Tree>(), expect_file!["expected/recursive_root.json"]);
 }
 
@@ -413,7 +413,7 @@ struct WithTree {
 }
 
 #[test]
-fn row_ref_recursion_below_the_root_keeps_definitions_at_the_root() {
+fn recursion_below_the_root_keeps_definitions_at_the_root() {
     check(&of_type::<WithTree>(), expect_file!["expected/recursive.json"]);
 }
 
@@ -474,7 +474,7 @@ struct Limited {
 }
 
 #[test]
-fn row_limits_and_format_what_a_dialect_lacks_goes_into_the_description() {
+fn limits_and_formats_that_a_dialect_lacks_go_into_the_description() {
     check(&of_type::<Limited>(), expect_file!["expected/limited.json"]);
 }
 
@@ -483,14 +483,14 @@ fn row_limits_and_format_what_a_dialect_lacks_goes_into_the_description() {
 struct Nothing {}
 
 #[test]
-fn row_root_no_arguments_are_an_empty_object_and_nothing_in_gemini_parameters() {
+fn no_arguments_are_an_empty_object_and_nothing_in_gemini_parameters() {
     check(&of_type::<Nothing>(), expect_file!["expected/nothing.json"]);
 }
 
 // Schemas written by hand.
 
 #[test]
-fn row_dropped_what_identifies_a_schema_is_dropped_and_a_property_of_that_name_is_not() {
+fn ids_of_schemas_are_dropped_and_properties_of_the_same_name_are_kept() {
     let definition = of_schema(json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": "https://example.com/arguments",
@@ -505,7 +505,7 @@ fn row_dropped_what_identifies_a_schema_is_dropped_and_a_property_of_that_name_i
 }
 
 #[test]
-fn row_ref_references_of_older_drafts_and_to_any_place_are_followed() {
+fn references_of_older_drafts_and_to_any_place_are_followed() {
     let definition = of_schema(json!({
         "$ref": "#/definitions/Arguments",
         "definitions": {
@@ -526,7 +526,7 @@ fn row_ref_references_of_older_drafts_and_to_any_place_are_followed() {
 }
 
 #[test]
-fn row_const_constants_and_enums_of_other_types_are_kept_or_described() {
+fn constants_and_enums_of_other_types_are_kept_or_described() {
     let definition = of_schema(json!({
         "type": "object",
         "properties": {

@@ -10,7 +10,7 @@ use async_tool_runtime::{
     testing::ScriptedModel,
 };
 
-use super::{Books, check_answers, until};
+use super::{Books, check_answers, said, until};
 
 pub(crate) struct Stage {
     pub(crate) agent: AsyncAgent,
@@ -68,8 +68,7 @@ impl Stage {
 
     /// Waits until the model has said this.
     pub(crate) async fn said(&mut self, what: &str) {
-        self.until(|kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == what))
-            .await;
+        said(&mut self.events, what).await;
     }
 
     /// How often the model was asked.

@@ -11,3 +11,12 @@ pub(crate) async fn until(events: &mut AgentEventStream, is_it: impl Fn(&AgentEv
     }
     panic!("the events end before the expected one");
 }
+
+/// Reads events up to the end of the turn that said this.
+pub(crate) async fn said(events: &mut AgentEventStream, what: &str) {
+    until(
+        events,
+        |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == what),
+    )
+    .await;
+}

@@ -37,3 +37,11 @@ pub(crate) fn calls<const N: usize>(calls: [(&str, Value); N]) -> ModelStream {
 pub(crate) fn work<const N: usize>(millis: [u64; N]) -> ModelStream {
     calls(millis.map(|ms| ("work", json!({"ms": ms, "value": ms}))))
 }
+
+/// A turn that calls the tool of `Gates` for each of these gates.
+pub(crate) fn gate_calls(names: &[&str]) -> ModelStream {
+    let calls = names
+        .iter()
+        .map(|name| ToolCall::new(format!("call_{name}"), "gate", json!({"name": name})));
+    ModelStream::calls(calls)
+}

@@ -113,7 +113,7 @@ async fn wait_long(#[inject] stop: CancellationToken) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn key_timeout_ends_a_call_and_can_be_overridden_on_the_value() {
+async fn the_timeout_ends_a_call_and_can_be_overridden_on_the_value() {
     let declared = outcome(
         AsyncToolManager::builder().tools(tools![wait_long]),
         "wait_long",
@@ -207,7 +207,7 @@ fn without_notice() {}
 fn documented() {}
 
 #[test]
-fn keys_name_description_and_notice_are_what_the_model_reads() {
+fn the_model_reads_the_name_the_description_and_the_notice_that_were_set() {
     let described = described::tool();
     assert_eq!(&*described.definition().name, "renamed");
     assert_eq!(&*described.definition().description, "Of the key.\n\nSlow.");
@@ -269,7 +269,7 @@ async fn is_acknowledged(tool: FunctionTool) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_background_and_grace_decide_between_result_and_acknowledgement() {
+async fn background_and_grace_decide_between_result_and_acknowledgement() {
     assert!(!is_acknowledged(inline::tool()).await, "`never` waits");
     assert!(
         is_acknowledged(always::tool()).await,
@@ -299,7 +299,7 @@ fn read() {}
 fn act() {}
 
 #[tokio::test(start_paused = true)]
-async fn key_effect_decides_whether_a_call_starts_before_its_turn_is_complete() {
+async fn the_effect_decides_if_a_call_starts_before_its_turn_is_complete() {
     let started = |tool: FunctionTool| async move {
         let name = tool.definition().name.clone();
         let model = ScriptedModel::new().turn(move |_| {

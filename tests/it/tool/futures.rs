@@ -13,7 +13,7 @@ fn add(a: i64, #[arg(default = 2)] b: i64) -> i64 {
 }
 
 #[test]
-fn key_futures_is_in_the_schema_and_in_a_sentence_and_what_is_filled_in_is_checked() {
+fn futures_are_in_the_schema_and_the_description_and_their_values_are_checked() {
     assert_eq!(add(1, 2), 3);
     let tool = add::tool();
     let definition = tool.definition();

@@ -11,7 +11,7 @@ use async_tool_runtime::{
 use serde_json::{Value, json};
 
 use super::{
-    invariants::{acknowledged, first_task, world},
+    promises::{acknowledged, first_task, world},
     sim::{Move, World},
 };
 

@@ -26,7 +26,7 @@ use crate::stand::Books;
 
 use super::{
     exploration::{Random, random_world, sample_of},
-    invariants::{PLENTY, first_task},
+    promises::{PLENTY, first_task},
     sim::{Move, World},
 };
 
