@@ -1,5 +1,14 @@
 //! The manager by itself.
 
+mod backend;
+mod blocking;
+mod cancellation;
+mod events;
 mod observability;
+mod panic;
+mod runtime;
+mod shutdown;
+mod slots;
 mod steering;
-mod tasks;
+mod submission;
+mod timeout;

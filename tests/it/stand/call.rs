@@ -13,6 +13,11 @@ pub(crate) fn call(tool: &str, arguments: Value) -> ToolCall {
     ToolCall::new("call_1", tool, arguments)
 }
 
+/// A call of the tool of `Gates`, held by this gate.
+pub(crate) fn gate(name: &str) -> ToolCall {
+    call("gate", json!({"name": name}))
+}
+
 pub(crate) fn spec(tool: &str) -> TaskSpec {
     TaskSpec::new(session(), call(tool, json!({})))
 }

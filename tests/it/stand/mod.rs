@@ -17,7 +17,7 @@ mod tool;
 
 pub(crate) use agent::Stage;
 pub(crate) use books::Books;
-pub(crate) use call::{call, kind, session, spec, start, start_in, start_with};
+pub(crate) use call::{call, gate, kind, session, spec, start, start_in, start_with};
 pub(crate) use crowd::Crowd;
 pub(crate) use events::{said, until};
 pub(crate) use failing_journal::{Attempt, FailingJournal, Fault};

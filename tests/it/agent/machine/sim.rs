@@ -1,5 +1,9 @@
 //! A world around one machine: a model, tools, a clock and a journal, of which a test decides every move.
 
+mod checks;
+mod moves;
+mod tools;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque, hash_map::DefaultHasher},
     fmt::{self, Write},
@@ -9,119 +13,24 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncTaskResult, Effect, FunctionTool, Message, SessionId, TaskId, TaskNo, TaskOutcome, Tool,
-    ToolCall, ToolDefinition, ToolError,
+    AgentEventKind, AsyncTaskResult, Message, SessionId, TaskId, TaskNo, TaskOutcome, ToolCall, ToolError,
     agent::{
-        AgentPolicy, AgentState, CloseMode, Ledger, RunLimits,
+        AgentPolicy, AgentState, Ledger,
         machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
     },
-    context::{AnswerContent, pruned_view},
-    journal::{CallAnswer, Entry, JoinPolicy, Seq},
+    context::pruned_view,
+    journal::{CallAnswer, Entry, Seq},
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
     task::{TaskSpec, Timestamp, Timing, TurnNo},
-    tool::{Background, BoundCall, DeliveryPolicy, InputRequest, Reconciled, ToolRegistry},
+    tool::InputRequest,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::tools::{decided_by, registry};
+use super::teeth::{Fault, Heard};
 use crate::stand::{Books, check_answers};
 
-use super::teeth::{Fault, Heard};
-
-/// One thing that can happen next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Move {
-    User,
-    Text,
-    Forge,
-    Call(&'static str),
-    Done,
-    FailInPassing,
-    FailForGood,
-    Batch,
-    Settle(TaskId),
-    SettleBadly(TaskId),
-    SettleAgain(TaskId),
-    Timer,
-    Cancel(TaskNo),
-    SetDelivery(TaskNo, DeliveryPolicy),
-    Promote(TaskNo),
-    Group(JoinPolicy),
-    Sent,
-    Defer(TaskId),
-    Ask(TaskId),
-    Answer(TaskId),
-    NotStarted(TaskId),
-    Crash,
-    Close(CloseMode),
-}
-
-/// How many of each a run may have.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
-    pub(super) users: u32,
-    pub(super) calls: u32,
-    pub(super) failures: u32,
-    pub(super) again: u32,
-    pub(super) cancels: u32,
-    pub(super) sets: u32,
-    pub(super) closes: u32,
-    pub(super) turns: u32,
-    pub(super) batches: u32,
-    pub(super) bad_ends: u32,
-    pub(super) promotes: u32,
-    pub(super) groups: u32,
-    pub(super) crashes: u32,
-    /// How often a task begins to wait for something from outside.
-    pub(super) waits: u32,
-    pub(super) forgeries: u32,
-    /// What the model may call.
-    pub(super) tools: &'static [&'static str],
-}
-
-/// The tools of the world, one for each way a call can be treated.
-pub(super) const TOOLS: [&str; 7] = ["read", "once", "always", "never", "urgent", "urgent_once", "silent"];
-
-/// Tools that wait for people or for the outside, or that can find out what became of a call. None of them may run twice.
-pub(super) const WAITING: [&str; 4] = ["deferred", "asks", "consent", "reconciled"];
-
-/// The same, a tool whose argument is the result of an earlier task, and what a model can ask of the `task` tool.
-pub(super) const EVERYTHING: [&str; 19] = [
-    "deferred",
-    "asks",
-    "consent",
-    "reconciled",
-    "read",
-    "once",
-    "always",
-    "never",
-    "urgent",
-    "urgent_once",
-    "silent",
-    "chain",
-    "task list",
-    "task result",
-    "task wait",
-    "task wait any",
-    "task send",
-    "task cancel",
-    "task group",
-];
-
-const CLOSINGS: [CloseMode; 3] = [
-    CloseMode::Cancel,
-    CloseMode::Detach,
-    CloseMode::Drain {
-        limit: Duration::from_secs(1),
-    },
-];
-
-const JOINS: [JoinPolicy; 3] = [JoinPolicy::All, JoinPolicy::FirstOk, JoinPolicy::Quorum(2)];
-
-const POLICIES: [DeliveryPolicy; 3] = [
-    DeliveryPolicy::WhenIdle,
-    DeliveryPolicy::Interrupt,
-    DeliveryPolicy::Silent,
-];
+pub(super) use self::moves::{Budget, EVERYTHING, Move, TOOLS};
 
 #[derive(Clone)]
 pub(super) struct World {
@@ -229,84 +138,6 @@ impl World {
             works_for: None,
         });
         world
-    }
-
-    /// All that can happen next.
-    pub(super) fn moves(&self) -> Vec<Move> {
-        let mut moves = Vec::new();
-        let is_closing = self.is_closing();
-        if self.budget.users > 0 && !is_closing {
-            moves.push(Move::User);
-        }
-        if let Some((_, has_text)) = self.turn {
-            if !has_text {
-                moves.push(Move::Text);
-                if self.budget.forgeries > 0 {
-                    moves.push(Move::Forge);
-                }
-            }
-            if self.budget.calls > 0 {
-                moves.extend(self.budget.tools.iter().map(|tool| Move::Call(tool)));
-            }
-            moves.push(Move::Done);
-            if self.budget.failures > 0 {
-                moves.extend([Move::FailInPassing, Move::FailForGood]);
-            }
-        }
-        if self.budget.batches > 0 && !is_closing {
-            moves.push(Move::Batch);
-        }
-        moves.extend(self.running.keys().map(|task| Move::Settle(*task)));
-        if self.budget.bad_ends > 0 {
-            moves.extend(self.running.keys().map(|task| Move::SettleBadly(*task)));
-        }
-        if self.budget.promotes > 0 {
-            moves.extend(self.machine.ledger().open_tasks().map(Move::Promote));
-        }
-        if self.budget.groups > 0 && self.machine.ledger().open_tasks().next().is_some() {
-            moves.extend(JOINS.map(Move::Group));
-        }
-        if !self.sends.is_empty() {
-            moves.push(Move::Sent);
-        }
-        for (task, spec) in &self.running {
-            let is_asking = self.asking.contains(task);
-            let may_wait = self.budget.waits > 0 && !self.deferred.contains(task) && !is_asking;
-            match &*spec.call.name {
-                "deferred" if may_wait => moves.push(Move::Defer(*task)),
-                "asks" if may_wait => moves.push(Move::Ask(*task)),
-                "consent" if may_wait && !self.started.contains(task) => moves.push(Move::Ask(*task)),
-                _ => {}
-            }
-            // Nobody is there any more to be answered, where the function has gone with its process.
-            if is_asking && !self.deferred.contains(task) {
-                moves.push(Move::Answer(*task));
-            }
-            if self.reconciling.contains(task) {
-                moves.push(Move::NotStarted(*task));
-            }
-        }
-        if self.budget.crashes > 0 {
-            moves.push(Move::Crash);
-        }
-        if self.budget.again > 0 {
-            moves.extend(self.results.keys().map(|task| Move::SettleAgain(*task)));
-        }
-        if !self.timers.is_empty() {
-            moves.push(Move::Timer);
-        }
-        if self.budget.cancels > 0 {
-            moves.extend(self.machine.ledger().open_tasks().map(Move::Cancel));
-        }
-        if self.budget.sets > 0 {
-            let ledger = self.machine.ledger();
-            let tasks = ledger.open_tasks().chain(ledger.inbox().map(|(number, _)| number));
-            moves.extend(tasks.flat_map(|task| POLICIES.map(|policy| Move::SetDelivery(task, policy))));
-        }
-        if self.budget.closes > 0 {
-            moves.extend(CLOSINGS.map(Move::Close));
-        }
-        moves
     }
 
     pub(super) fn play(&mut self, what: &Move) {
@@ -435,34 +266,6 @@ impl World {
             asking: task,
             request,
         });
-    }
-
-    /// What the model sends for a call.
-    fn arguments(&self, tool: &'static str) -> (&'static str, Value) {
-        let mut tasks = self.journal.iter().filter_map(|entry| match entry {
-            Entry::Accepted { number, own: false, .. } => Some(number.to_string()),
-            _ => None,
-        });
-        let last = tasks.next_back().unwrap_or_else(|| "#1".to_owned());
-        let Some(action) = tool.strip_prefix("task ") else {
-            return match tool {
-                // The call before it, if this turn has made one.
-                "chain" if !self.part.calls.is_empty() => {
-                    (tool, json!({"x": {"$task": format!("#{}", self.part.calls.len())}}))
-                }
-                "chain" => (tool, json!({"x": {"$task": last, "pointer": "/of"}})),
-                _ => (tool, json!({})),
-            };
-        };
-        let arguments = match action {
-            "list" => json!({"action": "list"}),
-            "wait any" => json!({"action": "wait", "mode": "any", "seconds": 5}),
-            "wait" => json!({"action": "wait", "tasks": [last], "seconds": 5}),
-            "group" => json!({"action": "group", "name": "own", "tasks": [last], "seconds": 3}),
-            "send" => json!({"action": "send", "tasks": [last], "text": "hello"}),
-            other => json!({"action": other, "tasks": [last]}),
-        };
-        ("task", arguments)
     }
 
     /// The process ends, and another takes up the session where its journal ends.
@@ -703,28 +506,6 @@ impl World {
         self.check();
     }
 
-    /// What has effects runs when its turn won't be asked again; and what must not happen twice is started once, whoever runs it.
-    fn check_effects(&mut self, spec: &TaskSpec) {
-        let effect = effect_of(&spec.call.name);
-        let number = spec.number.expect("tasks of an agent are numbered");
-        let is_complete = self.journal.iter().any(|entry| match entry {
-            Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. } => calls.contains(&number),
-            _ => false,
-        });
-        assert!(
-            effect == Effect::Read || is_complete,
-            "invariant 6: a call with effects runs when its turn is complete"
-        );
-        // It runs when people have said so.
-        if &*spec.call.name == "consent" && !self.started.contains(&spec.task) {
-            return;
-        }
-        assert!(
-            effect != Effect::Once || self.started.insert(spec.task),
-            "invariant 2: what must not happen twice is started once"
-        );
-    }
-
     fn is_survivor(&self, spec: &TaskSpec) -> bool {
         let mut since = self.journal.iter().rev();
         let is_resumed = since.any(|entry| matches!(entry, Entry::Resumed { .. }));
@@ -788,183 +569,6 @@ impl World {
         }
         self.turn = Some((turn, false));
         self.requests.push(request);
-    }
-
-    /// No task is forgotten: each that runs is named by its acknowledgement, or by the note that stands for what was left out.
-    fn check_running(&self, messages: &[Arc<Message>]) {
-        let mut named = HashSet::new();
-        for message in messages {
-            match &**message {
-                Message::Answers(answers) => named.extend(answers.iter().filter_map(|answer| match &answer.content {
-                    AnswerContent::Ack(ack) => Some(ack.number?.to_string()),
-                    _ => None,
-                })),
-                Message::Note { text } => named.extend(text.split([' ', '\n']).map(str::to_owned)),
-                _ => {}
-            }
-        }
-        for number in self.folded.open_tasks() {
-            let is_promised = self.books.is_promised(number);
-            assert!(
-                !is_promised || named.contains(&number.to_string()),
-                "{number} runs, and the model is shown nothing of it: {messages:#?}"
-            );
-        }
-    }
-
-    /// What was finished of a turn that was broken off is kept, as what was said and called by others is.
-    fn check_kept(&self, messages: &[Arc<Message>]) {
-        let (mut texts, mut calls) = (HashSet::new(), HashSet::new());
-        for message in messages {
-            if let Message::Assistant { text, calls: made, .. } = &**message {
-                texts.insert(text.clone());
-                calls.extend(made.iter().map(|call| call.id.to_string()));
-            }
-        }
-        for text in &self.kept.texts {
-            assert!(texts.contains(text), "`{text}` was said, and the model doesn't see it");
-        }
-        for call in &self.kept.calls {
-            assert!(calls.contains(call), "{call} was made, and the model doesn't see it");
-        }
-    }
-
-    /// A turn has a reason, which is not a silent result; and it takes along all results that wait.
-    fn check_reason(&self) {
-        let is_written = matches!(self.journal.last(), Some(Entry::TurnStarted { .. }));
-        assert!(is_written, "a turn is written down before it starts");
-        let (ledger, given) = (&self.folded, &self.books.given);
-        assert_eq!(ledger.inbox().count(), 0, "a turn takes along all results that wait");
-        if self.was_asked {
-            return;
-        }
-        let policies: Vec<DeliveryPolicy> = given.iter().map(|number| self.delivery_of(*number)).collect();
-        let is_news = policies.iter().any(|policy| *policy != DeliveryPolicy::Silent);
-        assert!(
-            is_news || self.is_batch,
-            "a turn starts, and nobody wanted it: {:#?}",
-            self.journal
-        );
-        if policies.contains(&DeliveryPolicy::Interrupt) {
-            return;
-        }
-        if self.is_batch {
-            let open: Vec<TaskNo> = ledger.open_tasks().collect();
-            assert!(open.is_empty(), "a batch is woken while {open:?} run");
-        }
-        self.check_join(given, ledger);
-    }
-
-    /// Where results wake the model together, one of those that did has all the others of its turn with it.
-    fn check_join(&self, given: &[TaskNo], ledger: &Ledger) {
-        if self.policy.wake.join != JoinPolicy::All || self.policy.wake.deadline.is_some() || self.is_batch {
-            return;
-        }
-        let is_grouped = self.journal.iter().any(|entry| matches!(entry, Entry::Grouped { .. }));
-        let turn_of = |task: TaskNo| {
-            self.journal.iter().find_map(|entry| match entry {
-                Entry::Accepted { number, turn, .. } if *number == task => Some(*turn),
-                _ => None,
-            })
-        };
-        let is_complete = |task: &TaskNo| ledger.open_tasks().all(|open| turn_of(open) != turn_of(*task));
-        assert!(
-            is_grouped || given.iter().any(is_complete),
-            "a join of all is woken for {given:?} before all have ended"
-        );
-    }
-
-    /// When the result of a task is to be delivered.
-    fn delivery_of(&self, task: TaskNo) -> DeliveryPolicy {
-        let set = self.journal.iter().rev().find_map(|entry| match entry {
-            Entry::DeliverySet {
-                task: known, policy, ..
-            } if *known == task => Some(*policy),
-            _ => None,
-        });
-        let own = self.journal.iter().find_map(|entry| match entry {
-            Entry::Accepted { number, call, .. } if *number == task => Some(match &*call.name {
-                "urgent" | "urgent_once" => DeliveryPolicy::Interrupt,
-                "silent" => DeliveryPolicy::Silent,
-                _ => DeliveryPolicy::WhenIdle,
-            }),
-            _ => None,
-        });
-        set.or(own).expect("the task was accepted")
-    }
-
-    fn is_closing(&self) -> bool {
-        let is_it = |entry: &Entry| matches!(entry, Entry::Closing { .. } | Entry::Draining { .. });
-        self.journal.iter().any(is_it)
-    }
-
-    /// A result that can't wait doesn't, and one that wakes nobody keeps nobody awake.
-    fn check_delivery(&self) {
-        if self.is_closing() {
-            return;
-        }
-        let ledger = self.machine.ledger();
-        let waiting: Vec<DeliveryPolicy> = ledger.inbox().map(|(number, _)| self.delivery_of(number)).collect();
-        if waiting.contains(&DeliveryPolicy::Interrupt) {
-            let has_hardly_begun = self.turn.is_some()
-                && self.quiet > Duration::ZERO
-                && self.timers.get(&Timer::Wake).is_some_and(|at| *at >= self.now);
-            let has_failed = self.timers.contains_key(&Timer::Retry) || self.machine.stalled().is_some();
-            // A turn that is the last for now isn't broken off: no other may follow.
-            let is_limited = self.policy.limits != RunLimits::default();
-            assert!(
-                is_limited || has_hardly_begun || (self.turn.is_none() && has_failed),
-                "a result that can't wait waits"
-            );
-        }
-        let is_over =
-            self.turn.is_none() && !self.is_batch && ledger.open_tasks().next().is_none() && !ledger.is_unanswered();
-        if is_over && waiting.iter().all(|policy| *policy == DeliveryPolicy::Silent) {
-            assert!(
-                self.machine.is_quiescent(),
-                "an agent that has only silent results is at rest"
-            );
-        }
-    }
-
-    /// Calls whose answers wait for more than a tool that is never acknowledged are answered at some time.
-    fn check_grace(&self) {
-        if self.machine.state() != AgentState::Answering {
-            return;
-        }
-        let calls = self.journal.iter().rev().find_map(|entry| match entry {
-            Entry::TurnEnded { calls, .. } | Entry::TurnInterrupted { calls, .. } => Some(calls),
-            _ => None,
-        });
-        let is_never_acknowledged = |number: &TaskNo| {
-            self.journal.iter().any(
-                |entry| matches!(entry, Entry::Accepted { number: known, call, .. } if known == number && &*call.name == "never"),
-            )
-        };
-        let is_open_ended =
-            |number: &TaskNo| self.folded.open_tasks().any(|open| open == *number) && is_never_acknowledged(number);
-        let waits_for_it = calls.is_some_and(|calls| calls.iter().any(is_open_ended));
-        let has_end = self.timers.keys().any(|timer| matches!(timer, Timer::Grace(_)));
-        assert!(
-            waits_for_it || has_end,
-            "wedged: the calls of a turn wait for their answers, and nothing ends it"
-        );
-    }
-
-    fn check(&self) {
-        self.check_delivery();
-        self.check_grace();
-        if self.is_thorough {
-            self.check_fold();
-        }
-    }
-
-    fn check_fold(&self) {
-        assert_eq!(
-            &self.folded,
-            self.machine.ledger(),
-            "invariant 9: the fold is the live machine's ledger"
-        );
     }
 
     /// Lets everything that runs come to its end, and checks that nothing was lost and nothing hangs.
@@ -1050,59 +654,4 @@ impl World {
         written.expect("a hash can be written to");
         text.0.finish()
     }
-}
-
-/// What the machine decides by: the policy of the world, unless it has a fault.
-fn decided_by(policy: &AgentPolicy, fault: Option<Fault>) -> AgentPolicy {
-    let mut policy = policy.clone();
-    if let Some(fault) = fault {
-        fault.decide(&mut policy);
-    }
-    policy
-}
-
-/// What a call of the tool does to the world.
-fn effect_of(tool: &str) -> Effect {
-    match tool {
-        "read" | "urgent" | "silent" | "chain" => Effect::Read,
-        "never" => Effect::Idempotent,
-        _ => Effect::Once,
-    }
-}
-
-fn registry(fault: Option<Fault>) -> ToolRegistry {
-    let tools = TOOLS.into_iter().chain(WAITING).chain(["chain"]).map(|name| {
-        let definition = ToolDefinition::new(name, "A tool of the world.", json!({"type": "object"}));
-        let tool = FunctionTool::from_parts(definition, |_| {
-            Ok(BoundCall::future(|_| async { Ok(serde_json::Value::Null) }))
-        });
-        let effect = match (fault, effect_of(name)) {
-            (Some(Fault::EffectsBeforeTheTurnIsComplete), _) => Effect::Read,
-            (Some(Fault::EffectsAgainAfterACrash), Effect::Once) => Effect::Idempotent,
-            (_, effect) => effect,
-        };
-        let background = match name {
-            "read" | "once" => Background::Auto,
-            "never" => Background::Never,
-            _ => Background::Always,
-        };
-        let delivery = match name {
-            "urgent" | "urgent_once" => Some(DeliveryPolicy::Interrupt),
-            "silent" => Some(DeliveryPolicy::Silent),
-            _ => None,
-        };
-        let delivery = fault.and_then(|fault| fault.delivery(name)).or(delivery);
-        let is_chain = name == "chain" && fault != Some(Fault::StartsWithoutWhatItNeeds);
-        let tool = tool.effect(effect).background(background).futures(is_chain);
-        let tool = match name {
-            "reconciled" => tool.reconcile(|_| async { Ok::<_, String>(Reconciled::<Value>::NotStarted) }),
-            _ => tool,
-        };
-        let tool: Arc<dyn Tool> = match delivery {
-            Some(delivery) => tool.delivery(delivery).into(),
-            None => tool.into(),
-        };
-        tool
-    });
-    ToolRegistry::new(tools).expect("the tools have different names")
 }

@@ -1,0 +1,9 @@
+//! Calls of the `task` tool, by action, and the answers to calls that make no sense.
+
+mod cancel;
+mod offer;
+mod reports;
+mod result;
+mod send;
+mod session;
+mod wait;

@@ -1,0 +1,10 @@
+//! Sessions whose process ends, and that another process resumes.
+
+mod calls;
+mod completion;
+mod ownership;
+mod process;
+mod questions;
+mod reconciliation;
+mod snapshots;
+mod sub_agents;
