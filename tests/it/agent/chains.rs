@@ -1,4 +1,4 @@
-//! Calls whose arguments are what other calls give.
+//! Calls whose arguments are results of other calls.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn play(turn: fn() -> ModelStream) -> Stage {
     stage
 }
 
-/// What the manager has been given to run, and what came of it.
+/// Arguments of the tasks that the manager has run, with their results.
 async fn outcomes(stage: &Stage) -> Vec<Value> {
     let mut outcomes = Vec::new();
     for task in stage.agent.tasks().await.unwrap() {
@@ -41,7 +41,7 @@ fn completed(value: Value) -> Value {
     json!(TaskOutcome::Completed(value))
 }
 
-/// What the model is told of the failure of a task.
+/// Text of a task's failure, as the model reads it.
 async fn failure(stage: &Stage, number: u32) -> String {
     let entry = stage.entries().into_iter().find_map(|entry| match entry {
         Entry::Settled { result } if result.number == Some(TaskNo::new(number)) => Some(result),
@@ -82,7 +82,7 @@ async fn a_chain_of_three_costs_one_turn_and_one_delivery() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_transcript_keeps_what_the_model_wrote() {
+async fn the_transcript_keeps_the_arguments_as_the_model_wrote_them() {
     let stage = play(|| {
         calls([
             ("work", json!({"ms": 1_000, "value": "secret of the first"})),
@@ -127,7 +127,7 @@ async fn a_failure_is_passed_on_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_of_a_failure_is_bounded_in_those_that_follow() {
+async fn the_text_of_a_failure_is_bounded_in_the_failures_that_follow_from_it() {
     let shout = tool("shout", |_| async {
         Err(async_tool_runtime::ToolError::failed("a".repeat(1_000_000)))
     });
@@ -180,7 +180,7 @@ async fn only_earlier_tasks_can_be_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pointer_that_leads_nowhere_fails_the_call_and_says_what_is_there() {
+async fn a_pointer_that_leads_nowhere_fails_the_call_and_lists_the_places_there_are() {
     let stage = play(|| {
         calls([
             ("work", json!({"ms": 1_000, "value": {"items": [1, 2]}})),
@@ -200,7 +200,7 @@ async fn a_pointer_that_leads_nowhere_fails_the_call_and_says_what_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_put_in_is_checked_as_if_the_model_had_written_it() {
+async fn the_value_of_a_future_is_checked_as_if_the_model_had_written_it() {
     /// Adds one.
     #[async_tool_runtime::async_tool(background = "always", futures)]
     fn add_one(number: i64) -> i64 {
@@ -260,7 +260,7 @@ async fn a_result_that_was_told_long_ago_is_put_in_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_task_that_is_cancelled_is_not_started() {
+async fn a_call_that_waits_for_a_cancelled_task_is_not_started() {
     let model = playing([|| {
         calls([
             ("work", json!({"ms": 600_000})),
@@ -371,14 +371,14 @@ async fn a_chain_of_calls_whose_turn_breaks_off_starts_nothing() {
     let look = timed("look").effect(Effect::Read);
     let stage = Stage::set(model, [look, chain().effect(Effect::Read)], |agent| agent).await;
     stage.talk("go").await.unwrap();
-    // The first turn's look is t1, which is stopped; the chain that was not accepted has no number.
+    // The look of the first turn is t1, which is stopped; a chain that was not accepted has no number.
     let tasks = stage.agent.tasks().await.unwrap();
     assert_eq!(tasks.len(), 3);
     assert_eq!(outcomes(&stage).await[2], completed(json!(2)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tool_without_the_option_gets_what_the_model_wrote() {
+async fn a_tool_without_the_option_gets_the_arguments_as_the_model_wrote_them() {
     let stage = play(|| {
         calls([
             ("work", json!({"ms": 1, "value": "x"})),
@@ -390,7 +390,7 @@ async fn a_tool_without_the_option_gets_what_the_model_wrote() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_waited_for_may_need_one_that_is_not() {
+async fn a_foreground_call_may_need_the_result_of_a_background_call() {
     let model = playing([|| {
         calls([
             ("work", json!({"ms": 5_000, "value": "x"})),

@@ -18,7 +18,7 @@ const fn drain(limit: u64) -> CloseMode {
     CloseMode::Drain { limit: secs(limit) }
 }
 
-/// An agent whose tasks take so long, at rest after its model has been told so.
+/// An agent at rest, with acknowledged tasks that take this long.
 async fn waiting(turn: fn() -> ModelStream) -> Stage {
     let tools = [
         timed("work").background(Background::Always),
@@ -38,7 +38,7 @@ fn close(stage: &Stage, mode: CloseMode) -> JoinHandle<Result<(), AgentError>> {
     tokio::spawn(async move { agent.close_with(mode).await })
 }
 
-/// Everything that was accepted is accounted for, and the session is closed.
+/// Asserts that the session is closed and that no accepted task was lost.
 fn check_closed(stage: &Stage) {
     stage.check();
     let entries = stage.entries();
@@ -48,7 +48,7 @@ fn check_closed(stage: &Stage) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_drains_delivers_what_still_runs_and_ends() {
+async fn a_session_that_drains_delivers_the_results_of_its_running_tasks_and_ends() {
     let stage = waiting(|| work([10_000, 20_000])).await;
     let began = Instant::now();
     stage.agent.close_with(drain(600)).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_session_that_drains_delivers_what_still_runs_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_drains_lets_the_model_go_on_with_what_it_is_told() {
+async fn a_session_that_drains_lets_the_model_act_on_the_results() {
     let model = playing([|| work([10_000]), || ModelStream::text("waiting"), || work([20_000])]);
     let mut stage = Stage::set(model, [timed("work")], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
@@ -73,7 +73,7 @@ async fn a_session_that_drains_lets_the_model_go_on_with_what_it_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_not_come_to_its_end_at_the_limit_is_cancelled() {
+async fn tasks_that_still_run_at_the_drain_limit_are_cancelled() {
     let stage = waiting(|| work([10_000, 600_000])).await;
     let began = Instant::now();
     stage.agent.close_with(drain(30)).await.unwrap();
@@ -229,12 +229,12 @@ async fn closing_cancels_tasks_and_aborts_the_turn() {
         .send(async_tool_runtime::model::ModelEvent::Text("I am in the m".to_owned()))
         .unwrap();
     agent.close_with(CloseMode::Cancel).await.unwrap();
-    assert!(first.is_closed(), "nobody listens to the model");
+    assert!(first.is_closed(), "the agent has dropped the stream of the model");
     assert_eq!(agent.state(), AgentState::Closed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn tasks_that_are_detached_go_on_and_whoever_asks_the_manager_has_their_results() {
+async fn detached_tasks_go_on_and_the_manager_has_their_results() {
     let stage = waiting(|| {
         calls([
             ("work", json!({"ms": 10_000, "value": "late"})),
@@ -267,7 +267,7 @@ async fn tasks_that_are_detached_go_on_and_whoever_asks_the_manager_has_their_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_chain_that_is_detached_the_part_that_nobody_would_start_is_ended() {
+async fn a_detached_chain_ends_its_tasks_that_have_not_started() {
     let stage = waiting(|| {
         calls([
             ("work", json!({"ms": 10_000, "value": "x"})),
@@ -280,7 +280,7 @@ async fn of_a_chain_that_is_detached_the_part_that_nobody_would_start_is_ended()
     check_closed(&stage);
     let tasks = stage.agent.tasks().await.unwrap();
     assert_eq!(tasks[1].status, TaskStatus::Cancelled);
-    // It would have needed what the second gives.
+    // It would have needed the result of the second.
     assert_eq!(tasks[2].status, TaskStatus::Failed);
     let first = stage.manager.task(tasks[0].task).unwrap();
     assert!(first.outcome().await.outcome.is_completed());

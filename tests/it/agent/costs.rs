@@ -1,4 +1,4 @@
-//! How many model calls the same work costs.
+//! Number of model calls that the same work costs.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use tokio::time::sleep;
 
 use crate::stand::{delivered, gate_calls, manager, said};
 
-/// How long a turn's end waits for results, and so longer than this is late.
+/// Time that the end of a turn waits for results. A later result is a late one.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Takes `ms`, and gives `value` and one more.
+/// A tool that sleeps for `ms` and returns `value` and `value` plus one.
 fn tool() -> FunctionTool {
     let schema = json!({
         "type": "object",
@@ -40,7 +40,7 @@ fn call(number: usize, arguments: Value) -> ToolCall {
     ToolCall::new(format!("call_{number}"), "work", arguments)
 }
 
-/// A script that makes these calls in its first turn, and then only talks, as often as it is asked.
+/// A model that makes these calls in its first turn and only talks in all later ones.
 fn caller(calls: Vec<ToolCall>, answers: usize) -> ScriptedModel {
     let first = ScriptedModel::new().turn(|_| ModelStream::calls(calls));
     (0..answers).fold(first, |model, _| model.text("noted"))
@@ -63,7 +63,8 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Each comes less than `WakePolicy::quiet` after the one before, and the last less than `WakePolicy::cap` after the first.
+    /// Each result comes less than `WakePolicy::quiet` after the one before, and the last less than `WakePolicy::cap`
+    /// after the first.
     #[test]
     fn all_completions_of_one_window_cost_one_model_call(gaps in prop::collection::vec(0_u64..20, 0..24)) {
         let mut at = 1_000;
@@ -75,7 +76,7 @@ proptest! {
         ends.retain(|end| *end < 1_250);
         let count = ends.len();
         let calls: Vec<_> = ends.into_iter().enumerate().map(|(number, ms)| call(number, json!({"ms": ms}))).collect();
-        // The calls, the acknowledgements, and all that is done.
+        // One for the calls, one for the acknowledgements, one for all results.
         let model = caller(calls, 2);
         run(async {
             let agent = agent(&model).await;
@@ -111,7 +112,7 @@ async fn completions_within_the_grace_time_cost_no_model_call_of_their_own() {
     model.verify();
 }
 
-/// Three calls, each of which needs what the one before gives, in one turn.
+/// Three calls in one turn, each of which takes the result of the one before.
 fn chain() -> Vec<ToolCall> {
     vec![
         call(1, json!({"ms": 1_000, "value": 0})),
@@ -146,7 +147,7 @@ async fn a_chain_by_futures_in_a_conversation_costs_the_acknowledgement_more() {
     assert_eq!(
         delivered(&last(&model)),
         [["t1", "t2", "t3"]],
-        "nobody is told half a chain"
+        "the model is not told half a chain"
     );
     model.verify();
 }
@@ -201,7 +202,11 @@ async fn a_batch_that_has_some_of_its_results_still_listens_to_the_user() {
     let batch = agent.clone();
     let batch = tokio::spawn(async move { batch.run_to_completion("go").await });
     sleep(Duration::from_millis(1_000)).await;
-    assert_eq!(model.requests().len(), 1, "one result is in, and nobody is asked");
+    assert_eq!(
+        model.requests().len(),
+        1,
+        "one result is in, and the model is not asked"
+    );
     agent.send("how far are you?").await.unwrap();
     batch.await.unwrap().unwrap();
     assert_eq!(delivered(&last(&model)), [["t2"]]);
@@ -225,7 +230,7 @@ async fn five_results_that_come_close_together_cost_one_model_call() {
     said(&mut events, "waiting").await;
     for name in names {
         gates.open(name, json!(name));
-        // A little apart, as results are: the agent waits until no more come.
+        // A little apart, as real results are: the agent waits until no more come.
         tokio::time::advance(Duration::from_millis(5)).await;
     }
     agent.run_until_idle().await.unwrap();

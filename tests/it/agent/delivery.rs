@@ -1,4 +1,4 @@
-//! When late results enter the conversation.
+//! The moment at which late results enter the conversation.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ struct Table {
 }
 
 impl Table {
-    /// Holds so many turns ready.
+    /// Prepares this many turns.
     async fn set(turns: usize, tools: &[fn(&Gates) -> FunctionTool]) -> Self {
         Self::set_with(turns, tools, |agent| agent).await
     }
@@ -58,7 +58,7 @@ impl Table {
         }
     }
 
-    /// The first turn makes these calls, tool and gate; waits until they are acknowledged.
+    /// Makes these calls (tool and gate) in the first turn, and waits until they are acknowledged.
     async fn call(&mut self, calls: &[(&str, &str)]) {
         self.agent.send("go").await.unwrap();
         for (tool, gate) in calls {
@@ -74,7 +74,7 @@ impl Table {
     async fn call_and_go_on(&mut self, calls: &[(&str, &str)]) {
         self.call(calls).await;
         self.started().await;
-        // Its first moments, in which it is not broken off, are over.
+        // The agent does not break a turn off in its first moments; these are over.
         tokio::time::advance(Duration::from_millis(50)).await;
     }
 
@@ -90,7 +90,7 @@ impl Table {
         until(&mut self.events, is_it).await;
     }
 
-    /// Lets a task end.
+    /// Ends the task that waits at the gate.
     async fn open(&mut self, gate: &str) {
         self.gates.open(gate, json!(gate));
         self.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
@@ -155,7 +155,7 @@ async fn an_interrupting_result_breaks_off_the_turn_and_keeps_what_it_had_finish
     table.call_and_go_on(&[("urgent", "a")]).await;
     let second = table.turns[1].clone();
     second.send(ModelEvent::Text("Meanwhile I wr".to_owned())).unwrap();
-    // One call that waits for the end of the turn, because it has effects, and one that has started.
+    // One call has effects and waits for the end of the turn; the other has started.
     call(&second, "usual", "b");
     call(&second, "look", "c");
     table.gates.arrived("c", 1).await;
@@ -187,7 +187,7 @@ async fn an_interrupting_result_breaks_off_the_turn_and_keeps_what_it_had_finish
     assert_eq!(tasks, [TaskNo::new(1)]);
     assert!(text.contains("Your last turn was broken off"), "{text}");
 
-    // What was called runs, also what had waited for the end of the turn.
+    // All calls run, also the one that waited for the end of the turn.
     table.gates.arrived("b", 1).await;
     table.open("b").await;
     table.open("c").await;
@@ -331,7 +331,7 @@ async fn a_result_that_is_in_before_its_call_is_answered_interrupts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_result_wakes_nobody_and_goes_with_the_next_message() {
+async fn a_silent_result_does_not_wake_the_model_and_goes_with_the_next_message() {
     let mut table = Table::set(3, &[silent]).await;
     table.call_and_rest(&[("silent", "a")]).await;
     table.gates.open("a", json!("a"));
@@ -381,7 +381,7 @@ async fn a_batch_of_silent_calls_ends_without_asking_the_model_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_records_the_silent_results_that_nobody_was_told() {
+async fn closing_records_the_silent_results_that_were_never_told() {
     let mut table = Table::set(2, &[silent]).await;
     table.call_and_rest(&[("silent", "a")]).await;
     table.open("a").await;
@@ -397,7 +397,7 @@ async fn closing_records_the_silent_results_that_nobody_was_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_tool_says_of_its_delivery_goes_before_what_the_agent_says() {
+async fn the_delivery_policy_of_a_tool_goes_before_that_of_the_agent() {
     let loud = |gates: &Gates| gates.tool().name("loud").delivery(DeliveryPolicy::WhenIdle);
     let mut table = Table::set_with(3, &[usual, loud], |agent| agent.delivery(DeliveryPolicy::Silent)).await;
     table.call_and_rest(&[("usual", "a"), ("loud", "b")]).await;

@@ -1,4 +1,4 @@
-//! How long the end of a turn waits, and what ends the waiting.
+//! The wait at the end of a turn, and the events that end it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A model that calls `work` for so long whenever the user says something.
+/// A model that answers each message of the user with a call of `work` that takes `ms`.
 fn caller(ms: u64) -> ScriptedModel {
     answering(
         move |request, _| match request.messages.last().map(|message| &**message) {
@@ -68,7 +68,7 @@ async fn a_tool_that_takes_minutes_is_acknowledged_at_once_once_that_is_known() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_of_a_tool_or_an_agent_is_not_overruled_by_what_is_learned() {
+async fn a_grace_set_on_a_tool_or_an_agent_is_not_overruled_by_the_learned_one() {
     let fixed = timed("work").grace(millis(100));
     for (tool, agent_grace, expected) in [(fixed, None, 100), (timed("work"), Some(millis(50)), 50)] {
         let mut stage = Stage::set(caller(400), [tool], |agent| match agent_grace {
@@ -140,7 +140,7 @@ async fn the_host_moves_a_call_to_the_background() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_was_moved_holds_nobody_up_but_the_others_of_its_turn_do() {
+async fn a_call_that_was_moved_holds_up_no_answer_but_the_others_of_its_turn_do() {
     let mut stage = Stage::set(playing([|| work([60_000, 30_000])]), [patient()], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
     stage
@@ -191,7 +191,7 @@ async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_moves_what_is_waited_for_to_the_background() {
+async fn a_message_moves_the_awaited_calls_to_the_background() {
     let mut stage = Stage::set(playing([|| work([60_000])]), [patient()], |agent| agent).await;
     stage.agent.send("go").await.unwrap();
     stage
@@ -220,7 +220,7 @@ async fn results_that_beat_the_next_model_call_take_the_places_of_their_acknowle
     let second = answers(&stage.request(2));
     assert_eq!(second[..2], [json!(1_000), json!(1_010)]);
     assert!(is_ack(&second[2]));
-    // The model has seen the third acknowledgement, which stays; its result is a message.
+    // The model has seen the third acknowledgement, so that stays and the result is a message.
     let third = stage.request(3);
     assert_eq!(answers(&third), second);
     assert_eq!(delivered(&third), [["t3"]]);

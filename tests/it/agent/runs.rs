@@ -1,4 +1,4 @@
-//! What one message of the user's may cost: batches, limits, and models that say nothing.
+//! The cost of one message of the user: batches, limits, and models that say nothing.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ async fn a_batch_is_told_of_silent_results_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_broken_into_only_by_what_can_not_wait() {
+async fn a_batch_is_interrupted_only_by_an_interrupting_result() {
     let model = playing([|| {
         calls([
             ("alarm", json!({"ms": 5_000, "value": "fire"})),
@@ -161,7 +161,7 @@ async fn a_batch_whose_only_fast_call_was_of_a_turn_that_failed_is_not_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_says_what_was_said_last_since_the_message() {
+async fn a_batch_returns_the_last_text_since_the_message() {
     let model = answering(|_, asked| match asked {
         1 => ModelStream::text("first"),
         _ => work([]),
@@ -181,7 +181,7 @@ async fn a_batch_says_what_was_said_last_since_the_message() {
     );
 }
 
-/// Calls a tool again and again, whatever comes.
+/// A model that calls a tool again and again, whatever it is told.
 fn obsessed(calls_per_turn: usize) -> ScriptedModel {
     answering(move |_, asked| {
         let calls = (0..calls_per_turn)
@@ -214,7 +214,7 @@ async fn a_model_that_calls_for_ever_comes_to_the_limit_of_its_run() {
         assert_eq!(
             answers(&next),
             [json!(turns), json!(turns)],
-            "the answers that nobody had seen"
+            "the answers that the model had not seen"
         );
         assert_eq!(next.last_user_text(), Some("go on"));
         stage
@@ -282,7 +282,7 @@ async fn a_batch_at_its_limit_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_nothing_asks_nobody_and_hangs_nowhere() {
+async fn a_limit_of_zero_asks_no_model_and_does_not_hang() {
     let limits = RunLimits::NONE.with_turns(0);
     let stage = Stage::set(playing([]), [timed("work")], |agent| agent.limits(limits)).await;
     assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Turns(0))));
@@ -357,7 +357,7 @@ async fn a_model_that_goes_on_speaking_may_take_as_long_as_it_likes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_silent_turn_had_called_is_stopped_and_dropped() {
+async fn calls_of_a_turn_that_fell_silent_are_stopped_and_dropped() {
     let model = HeldModel::default();
     let (first, second) = (model.turn(), model.turn());
     let look = timed("look")

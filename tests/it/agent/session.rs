@@ -280,7 +280,7 @@ async fn a_journal_that_is_lost_stops_the_session_loudly_and_leaves_it_readable(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_somebody_else_writes_to_is_left_to_them() {
+async fn a_session_that_another_process_writes_to_is_left_to_it() {
     let journal = FailingJournal::new();
     let session = SessionId::new("s");
     let model = ScriptedModel::new().text("never asked");

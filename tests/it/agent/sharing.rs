@@ -1,4 +1,4 @@
-//! Agents that share a manager, and what their tools read and write.
+//! Agents that share a manager, and conflicts between their calls.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ where
     tool.background(Background::Always)
 }
 
-/// A manager with a tool that reads a path and one that writes one, each for ten seconds, and how many are at it at once.
+/// A manager with a tool that reads a path and a tool that writes one, each for ten seconds. The crowd counts the tools
+/// that run.
 fn files(crowd: &Arc<Crowd>) -> AsyncToolManagerBuilder {
     let work = |name: &str| {
         let crowd = Arc::clone(crowd);
@@ -59,7 +60,7 @@ async fn agent(manager: &AsyncToolManager, tool: &'static str, path: &'static st
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_of_two_agents_that_conflict_follow_one_another_and_others_do_not() {
+async fn conflicting_calls_of_two_agents_run_one_after_the_other_and_others_run_together() {
     for (first, second, most) in [
         (("write", "a"), ("write", "a"), 1),
         (("write", "a"), ("read", "a"), 1),
@@ -101,7 +102,7 @@ async fn a_call_that_is_cancelled_while_it_waits_for_another_agents_leaves_the_w
         let (agent, model) = agent(&manager, "write", "a").await;
         let mut events = agent.events();
         agent.send("go").await.unwrap();
-        // Its call is submitted before the next agent's.
+        // Its call is submitted before that of the next agent.
         until(&mut events, |kind| {
             matches!(kind, async_tool_runtime::AgentEventKind::Acknowledged(_))
         })
@@ -116,7 +117,7 @@ async fn a_call_that_is_cancelled_while_it_waits_for_another_agents_leaves_the_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_chain_puts_in_decides_what_conflicts() {
+async fn the_value_of_a_future_decides_the_conflicts_of_a_call() {
     let crowd = Arc::new(Crowd::default());
     let place = tool_of("place", |_, _| async { Ok(json!("a")) }).background(Background::Always);
     let write = {

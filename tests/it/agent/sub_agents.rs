@@ -28,7 +28,7 @@ use tokio::time::sleep;
 
 use crate::stand::{Crowd, Log, answering, idle, is_at_rest, kind, secs, start_with, tool, tool_of, until, with_slots};
 
-/// Calls this tool as often as it says, all at once, and says in the end how many results it was given.
+/// A model that makes `times` calls of this tool at once, and finally says how many results came, and which.
 fn caller(tool: &'static str, arguments: Value, times: usize) -> ScriptedModel {
     answering(move |request, _| {
         let has_called = request
@@ -44,7 +44,7 @@ fn caller(tool: &'static str, arguments: Value, times: usize) -> ScriptedModel {
     })
 }
 
-/// All results that a model has been shown.
+/// All results that these messages show.
 fn results(messages: &[Arc<Message>]) -> Vec<Arc<AsyncTaskResult>> {
     let results = messages.iter().flat_map(|message| match &**message {
         Message::Answers(answers) => answers
@@ -67,7 +67,7 @@ fn said(result: &AsyncTaskResult) -> String {
     }
 }
 
-/// A tool of which every call is a sub-agent that calls `tool` so many times.
+/// A tool whose calls are sub-agents, each of which calls the tool `below` this many times.
 fn clerk(name: &'static str, below: &'static str, arguments: Value, times: usize) -> FunctionTool {
     AsyncAgent::as_tool(name, "A clerk.", move |manager| {
         AsyncAgent::builder(caller(below, arguments.clone(), times), manager)
@@ -84,7 +84,7 @@ async fn ended(manager: &AsyncToolManager, tool: &str) -> Arc<AsyncTaskResult> {
     result.expect("nothing stands still")
 }
 
-/// The next question that an agent's host is told of: the task it is shown as, who asks, and what.
+/// The next question to the host: the task that it is shown as, the task that asks, and the request.
 async fn question(events: &mut AgentEventStream) -> (TaskNo, TaskId, InputRequest) {
     let mut next = async || tokio::time::timeout(secs(600), events.next()).await;
     while let Some(event) = next().await.expect("a question comes") {
@@ -223,7 +223,7 @@ async fn a_question_far_below_reaches_the_host_of_the_parent_and_the_answer_gets
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_on_another_manager_is_passed_on_as_the_calls_own_one_at_a_time() {
+async fn questions_on_another_manager_are_passed_on_as_questions_of_the_call_one_at_a_time() {
     let asks = tool_of("asks", |arguments, cx| async move {
         let prompt = arguments["prompt"].as_str().unwrap().to_owned();
         cx.request_input(prompt, json!({"type": "integer"})).await
@@ -284,7 +284,7 @@ async fn a_question_on_another_manager_is_passed_on_as_the_calls_own_one_at_a_ti
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_that_somebody_else_has_answered_is_taken_back() {
+async fn a_question_that_was_answered_elsewhere_is_withdrawn() {
     let asks = tool("asks", |cx| async move {
         cx.request_input("how many?", json!({"type": "integer"})).await
     });
@@ -303,7 +303,7 @@ async fn a_question_that_somebody_else_has_answered_is_taken_back() {
     is_at_rest(&manager, "after the answer").await;
 }
 
-/// A tool that takes a moment to stop when it is told to, and says when it has.
+/// A tool that takes a moment to stop after its cancellation, and notes its end.
 fn stubborn(running: &Crowd) -> FunctionTool {
     let running = running.clone();
     tool("stubborn", move |cx| {
@@ -511,7 +511,7 @@ async fn an_agent_is_offered_no_more_than_the_tools_it_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_sub_agent_says_and_calls_is_the_progress_of_its_call() {
+async fn texts_and_calls_of_a_sub_agent_are_the_progress_of_its_call() {
     let gates = Gates::new();
     let manager = with_slots(2, [gates.tool(), clerk("clerk", "gate", json!({"name": "a"}), 1)]);
     let task = start_with(&manager, "clerk", order());
@@ -523,7 +523,7 @@ async fn what_a_sub_agent_says_and_calls_is_the_progress_of_its_call() {
         panic!("a snapshot comes first")
     };
     let below = open.iter().find(|open| &*open.tool == "gate").unwrap();
-    assert_eq!(below.parent, Some(task.id()), "whoever draws a tree of tasks can");
+    assert_eq!(below.parent, Some(task.id()), "a host can draw the tree of tasks");
     assert_eq!(below.session.as_str(), format!("s/{}", task.id()));
     assert_eq!(manager.stats().running, 1, "the call itself holds no slot");
     gates.open("a", json!(1));
@@ -532,7 +532,7 @@ async fn what_a_sub_agent_says_and_calls_is_the_progress_of_its_call() {
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_with_a_loop_of_its_own_is_a_tool_too() {
-    /// Calls `quick` once, and says what came.
+    /// An agent that calls `quick` once and reports the result.
     struct Own;
     impl Agent for Own {
         type Error = ModelError;
@@ -553,7 +553,7 @@ async fn an_agent_with_a_loop_of_its_own_is_a_tool_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_to_a_call_is_a_message_to_its_sub_agent() {
+async fn a_message_to_a_call_is_a_message_to_its_sub_agent() {
     let gates = Gates::new();
     let model = ScriptedModel::new()
         .turn(|_| ModelStream::calls([ToolCall::new("1", "gate", json!({"name": "a"}))]))

@@ -1,4 +1,4 @@
-//! Which results wake the model together.
+//! Results that wake the model together.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const fn t(number: u32) -> TaskNo {
     TaskNo::new(number)
 }
 
-/// A stage whose model makes calls, says that it waits, and is told what comes.
+/// A session with this join, whose tool always runs in the background.
 async fn joined(model: ScriptedModel, join: JoinPolicy, deadline: Option<Duration>) -> Stage {
     let mut wake = WakePolicy::default().with_join(join);
     wake.deadline = deadline;
@@ -53,14 +53,14 @@ async fn turns_are_joined_each_for_itself() {
     let model = playing([|| work([1_000, 9_000]), || work([2_000, 3_000])]);
     let stage = joined(model, JoinPolicy::All, None).await;
     stage.talk("go").await.unwrap();
-    // What wakes the model takes along what waits for others.
+    // The result that wakes the model takes along those that wait for others.
     assert_eq!(delivered(&stage.request(4)), [["t1", "t3", "t4"]]);
     assert_eq!(delivered(&stage.request(5)), [vec!["t1", "t3", "t4"], vec!["t2"]]);
     assert_eq!(stage.asked(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_success_wakes_the_model_and_stops_the_others_which_wake_nobody() {
+async fn the_first_success_wakes_the_model_and_stops_the_other_calls_silently() {
     let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000, "fail": "no such flight"})),
@@ -80,7 +80,7 @@ async fn the_first_success_wakes_the_model_and_stops_the_others_which_wake_nobod
     assert_eq!(delivered(&stage.request(3))[0][..2], ["t1", "t2"]);
     let tasks = stage.agent.tasks().await.unwrap();
     assert_eq!(tasks[2].status, TaskStatus::Cancelled);
-    // It isn't lost: whoever asks next is told.
+    // It isn't lost: the next turn is told.
     stage.talk("and the third?").await.unwrap();
     let told: Vec<String> = delivered(&stage.request(4)).concat();
     assert_eq!(told, ["t1", "t2", "t3"]);
@@ -97,7 +97,7 @@ async fn where_none_succeeds_the_model_is_told_of_all_failures_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_that_answers_its_call_stops_the_others_of_its_turn() {
+async fn a_success_that_answers_its_call_stops_the_other_calls_of_its_turn() {
     let model = playing([|| work([10, 600_000, 600_000])]);
     let wake = WakePolicy::default().with_join(JoinPolicy::FirstOk);
     let stage = Stage::set(model, [timed("work")], |agent| agent.wake_policy(wake)).await;
@@ -119,7 +119,7 @@ async fn a_success_that_answers_its_call_stops_the_others_of_its_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quorum_wakes_the_model_when_it_is_there_and_what_comes_later_wakes_it_again() {
+async fn a_complete_quorum_wakes_the_model_and_later_results_wake_it_again() {
     let model = playing([|| {
         calls([
             ("work", json!({"ms": 1_000})),
@@ -154,7 +154,7 @@ async fn a_quorum_that_can_no_longer_be_had_wakes_the_model_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_deadline_the_model_is_woken_with_what_there_is() {
+async fn at_the_deadline_the_model_is_woken_with_the_results_so_far() {
     let model = playing([|| work([1_000, 2_000, 60_000])]);
     let mut stage = joined(model, JoinPolicy::All, Some(secs(5))).await;
     let began = Instant::now();
@@ -202,7 +202,7 @@ async fn the_host_joins_tasks_of_several_turns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_with_a_limit_wakes_the_model_with_what_there_is_by_then() {
+async fn a_group_with_a_limit_wakes_the_model_at_the_limit_with_the_results_so_far() {
     let mut stage = joined(playing([|| work([1_000, 60_000])]), JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
@@ -223,11 +223,11 @@ async fn a_group_with_a_limit_wakes_the_model_with_what_there_is_by_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_that_is_made_of_results_that_wait_wakes_nobody_until_it_is_there() {
+async fn a_group_of_waiting_results_wakes_the_model_only_when_it_is_complete() {
     let mut stage = joined(playing([|| work([1_000, 60_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
-    // Alone in a group, it waits for nobody.
+    // Alone in its group, it waits for no other task.
     stage.agent.group("alone", [t(1)], JoinPolicy::All, None).await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
     stage.rest().await.unwrap();
@@ -235,7 +235,7 @@ async fn a_group_that_is_made_of_results_that_wait_wakes_nobody_until_it_is_ther
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_of_the_first_success_that_has_one_stops_the_others_at_once() {
+async fn a_first_success_group_that_already_has_a_success_stops_its_other_tasks_at_once() {
     let mut stage = joined(playing([|| work([1_000, 600_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
@@ -277,7 +277,7 @@ async fn the_model_joins_the_calls_of_its_turn() {
     let stage = joined(model, JoinPolicy::Any, None).await;
     stage.talk("go").await.unwrap();
     let all = stage.request(4);
-    // The third isn't in the group: it wakes the model, and takes along what waits.
+    // The third isn't in the group: it wakes the model, and takes along the results that wait.
     assert_eq!(delivered(&all), [vec!["t1", "t3"], vec!["t2"]]);
     assert_eq!(stage.asked(), 4);
     assert_eq!(
@@ -306,7 +306,7 @@ async fn the_model_lets_the_first_success_stop_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_takes_along_what_is_joined_and_the_rest_still_comes_together() {
+async fn a_message_takes_along_the_joined_results_so_far_and_the_rest_comes_together() {
     let mut stage = joined(playing([|| work([1_000, 20_000, 30_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
@@ -381,7 +381,7 @@ async fn a_result_that_lands_as_the_agent_becomes_idle_does_not_wait_for_the_nex
     land(false).await;
 }
 
-/// A result comes between the last word of a turn and the rest after it.
+/// Delivers a result between the last word of a turn and the idle state, before or after the end of the turn.
 async fn land(lands_first: bool) {
     let gates = Gates::new();
     let model = HeldModel::default();

@@ -28,7 +28,7 @@ use crate::stand::{Log, idle, manager, quick, tool_of, until};
 type Reply = Result<TurnReply, ModelError>;
 type Turn = Box<dyn FnOnce(TurnInput, TurnContext) -> BoxFuture<'static, Reply> + Send>;
 
-/// An agent whose turns are closures, played in order; it writes down what it is given.
+/// An agent whose turns are closures, played in order. It keeps its inputs.
 #[derive(Clone, Default)]
 struct Played {
     turns: Arc<Mutex<VecDeque<Turn>>>,
@@ -62,7 +62,7 @@ impl Played {
         self.inputs.lock().unwrap().clone()
     }
 
-    /// What each turn was given, in short.
+    /// The inputs of all turns, in short.
     fn given(&self) -> Vec<String> {
         self.inputs().iter().map(in_short).collect()
     }
@@ -125,7 +125,7 @@ async fn wrap(agent: &Played, tools: impl IntoIterator<Item = FunctionTool>) -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_agent_is_given_what_is_new_and_no_turn_for_an_acknowledgement() {
+async fn an_agent_gets_only_new_input_and_no_turn_for_an_acknowledgement() {
     let gates = Gates::new();
     let played = Played::default().calls("a").says("there it is").says("you are welcome");
     let agent = wrap(&played, [gates.tool()]).await;
@@ -181,7 +181,7 @@ async fn a_fast_result_comes_with_the_next_turn_at_once_framed_like_a_late_one()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_streams_and_what_is_left_comes_at_the_end() {
+async fn text_that_is_said_streams_and_the_rest_comes_at_the_end() {
     let played = Played::default().turn(|_, cx| async move {
         cx.say("one, ");
         sleep(Duration::from_secs(1)).await;
@@ -191,7 +191,7 @@ async fn what_is_said_streams_and_what_is_left_comes_at_the_end() {
     let agent = wrap(&played, []).await;
     let mut events = agent.events();
     agent.send("count").await.unwrap();
-    // The end of what was said may be held until it is clear that it doesn't begin a frame.
+    // The guard may hold the end of the text until it is clear that no frame begins there.
     until(
         &mut events,
         |kind| matches!(kind, AgentEventKind::Text(_, text) if text.starts_with("on")),
@@ -206,7 +206,7 @@ async fn what_is_said_streams_and_what_is_left_comes_at_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_fails_comes_again_with_the_same_input_and_what_is_new() {
+async fn a_failed_turn_is_repeated_with_the_same_and_the_new_input() {
     let played = Played::default()
         .turn(|_, cx| async move {
             cx.say("never to be kept");
@@ -278,7 +278,7 @@ async fn a_result_is_not_lost_with_the_turn_that_fails_on_it_and_not_told_twice(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_is_interrupted_is_given_its_input_again_and_told_what_stands() {
+async fn an_interrupted_turn_gets_its_input_again_and_the_parts_that_were_kept() {
     let gates = Gates::new();
     let runs = Log::new();
     let noted = runs.clone();
@@ -364,7 +364,7 @@ async fn closing_drops_the_turn_in_the_middle_and_its_calls_never_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_only_reads_and_was_made_by_a_turn_that_failed_is_told_to_nobody() {
+async fn the_result_of_a_read_call_of_a_failed_turn_is_never_told() {
     let gates = Gates::new();
     let played = Played::default()
         .turn(|_, cx| async move {
@@ -423,7 +423,7 @@ async fn a_turn_that_leaves_nothing_to_say_is_completed_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_belongs_to_one_session() {
-    let played = Played::default().says("hello").says("nobody hears this");
+    let played = Played::default().says("hello").says("never heard");
     let model = Arc::new(WholeAgent::new(played.clone()));
     let first = AsyncAgent::builder(Arc::clone(&model), manager([quick()]))
         .start()
@@ -445,7 +445,7 @@ async fn a_call_that_has_a_receipt_is_given_before_the_end_of_its_turn_and_names
     let receipts = Log::new();
     let noted = receipts.clone();
     let played = Played::default().turn(move |_, cx| async move {
-        // A helper of the agent's, on a tokio task of its own.
+        // A helper of the agent, on its own tokio task.
         let helper = tokio::spawn(async move { cx.call("quick", json!({})) });
         noted.note(helper.await.expect("it ends")?);
         Ok("called".into())
@@ -475,7 +475,7 @@ async fn a_call_that_has_a_receipt_is_given_before_the_end_of_its_turn_and_names
     assert_eq!(receipt.to_model_json()["status"], "accepted");
 }
 
-/// Remembers what it is told, does something with it, and shows what it remembers at the end of each turn.
+/// An agent that remembers its inputs, acts on them, and reports its memory at the end of each turn.
 #[derive(Clone)]
 struct Erratic {
     memory: Memory,
@@ -495,7 +495,7 @@ impl Agent for Erratic {
     type Error = ModelError;
 
     async fn turn(&mut self, input: TurnInput, cx: TurnContext) -> Reply {
-        // Torn on purpose wherever the turn ends before its end.
+        // On purpose not atomic: a turn that breaks off leaves it half done.
         for item in input.items() {
             match item {
                 TurnItem::User { text } => self.memory.users.push(text.clone()),
@@ -512,7 +512,7 @@ impl Agent for Erratic {
         }
         self.memory.turns += 1;
         assert_eq!(self.memory.turns, input.ordinal());
-        // A result asks for less than it brings, so that every schedule ends.
+        // Each result leads to less than one call on average, so that every schedule ends.
         let calls = if input.user_text().is_empty() {
             self.dice.below(2)
         } else {
@@ -529,7 +529,7 @@ impl Agent for Erratic {
         match self.dice.below(16) {
             0 | 1 => return Err(ModelError::transient("a hiccup")),
             2 => return Err(ModelError::permanent("broken")),
-            // A panic without a report: a thousand of them are part of the test.
+            // A panic without a report on stderr: a thousand of them are part of the test.
             3 => std::panic::resume_unwind(Box::new("a defect of the agent's")),
             _ => {}
         }
@@ -546,7 +546,7 @@ impl Erratic {
     }
 }
 
-/// Random numbers that are the same for the same seed (splitmix64). Copies throw the same dice.
+/// Random numbers that are the same for the same seed (splitmix64). A copy continues with the same numbers.
 #[derive(Clone)]
 struct Dice(Arc<Mutex<u64>>);
 

@@ -1,4 +1,4 @@
-//! A journal that fails in the middle of everything.
+//! A journal that fails at any append of a session with a bit of everything.
 
 use std::{
     collections::HashSet,
@@ -17,15 +17,15 @@ use serde_json::{Value, json};
 
 use crate::stand::{Books, FailingJournal, Fault, Log, answering, calls, is_at_rest, quick, tool_of};
 
-/// How a journal fails.
+/// Behaviour of a failing journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
-    /// Twice, and then it works again.
+    /// Fails twice, then works again.
     InPassing,
-    /// Once, after it has written: its answer was lost.
+    /// Fails once, after the write: the answer was lost.
     AnswerLost,
     ForGood,
-    /// Somebody else has written.
+    /// Reports that another process has written.
     Conflict,
 }
 
@@ -41,18 +41,18 @@ fn breaking(at: usize, failure: Failure) -> FailingJournal {
     })
 }
 
-/// What came of a session with a bit of everything.
+/// End of a session with a bit of everything.
 struct Outcome {
     journal: FailingJournal,
     agent: AsyncAgent,
     manager: AsyncToolManager,
     ran: Vec<TaskId>,
-    /// What was wrong while it ran.
+    /// Violations that were seen while it ran.
     wrong: Vec<String>,
     closed: Result<(), AgentError>,
 }
 
-/// A tool that says, when it starts, whether its task is in the journal.
+/// A tool that reports a violation if its task is not in the journal when it starts.
 fn witness(name: &str, journal: &FailingJournal, ran: &Log<TaskId>, wrong: &Arc<Mutex<Vec<String>>>) -> FunctionTool {
     let (journal, ran, wrong) = (journal.clone(), ran.clone(), Arc::clone(wrong));
     tool_of(name, move |arguments: Value, cx: ToolContext| {
@@ -141,7 +141,7 @@ async fn play(at: usize, failure: Failure) -> Outcome {
             limit: Duration::from_secs(3_600),
         })
         .await;
-    // A message that was taken is written down.
+    // A message is accepted exactly if it is in the journal.
     let entries = journal.entries();
     for (said, text) in said.iter().zip(["go", "and?"]) {
         let is_written = entries
@@ -163,7 +163,7 @@ async fn play(at: usize, failure: Failure) -> Outcome {
     }
 }
 
-/// What holds however the journal fails.
+/// Checks the promises that hold for every failure of the journal.
 async fn check(outcome: &Outcome, what: &str) {
     assert_eq!(outcome.wrong, Vec::<String>::new(), "{what}");
     let entries = outcome.journal.entries();
@@ -178,12 +178,12 @@ async fn check(outcome: &Outcome, what: &str) {
     );
     assert!(outcome.agent.tasks().await.is_ok(), "{what}");
     assert_eq!(outcome.agent.state(), AgentState::Closed, "{what}");
-    // Tools that don't look for their cancellation have some time before they are dropped.
+    // A tool that ignores its cancellation has a grace time before it is dropped.
     tokio::time::sleep(Duration::from_secs(60)).await;
     is_at_rest(&outcome.manager, what).await;
 }
 
-/// The texts that the model was shown of the session, apart from times.
+/// The messages that the model was shown, without times.
 fn told(journal: &FailingJournal) -> Vec<String> {
     let ledger = Ledger::fold(&journal.entries()).unwrap();
     let messages = ledger.transcript().messages().iter();

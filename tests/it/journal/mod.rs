@@ -1,4 +1,4 @@
-//! Journals that fail, sessions that are taken up from them, and secrets that stay out of them.
+//! Failing journals, the suite for journals, resumed sessions, and secrets that no journal holds.
 
 mod failures;
 mod recovery;

@@ -1,4 +1,4 @@
-//! The suite for journals: the one in memory passes, and each rule finds the journal that breaks it.
+//! The suite for journals: the journal in memory passes, and each rule finds the journal that breaks it.
 
 use std::{
     collections::HashMap,
@@ -56,11 +56,11 @@ async fn each_rule_finds_the_journal_that_breaks_it() {
     }
     let is_missed = |rule: &&JournalRule| FLAWS.iter().all(|(_, found)| found != *rule);
     let missed: Vec<_> = JournalRule::ALL.iter().filter(is_missed).collect();
-    assert!(missed.is_empty(), "rules that nobody has broken: {missed:?}");
+    assert!(missed.is_empty(), "rules that no flaw breaks: {missed:?}");
 }
 
 #[tokio::test]
-async fn a_failure_names_the_rule_and_what_was_expected_and_found() {
+async fn a_failure_names_the_rule_the_expected_and_the_found_value() {
     let failure = broken_by(Flaw::TakesStaleFences, &[JournalRule::Place, JournalRule::StaleFence]).await;
     expect_test::expect![[r#"
         the journal breaks 1 of 2 rules
@@ -75,7 +75,7 @@ async fn a_failure_names_the_rule_and_what_was_expected_and_found() {
 }
 
 #[tokio::test]
-async fn of_long_texts_a_failure_shows_where_they_differ() {
+async fn a_failure_shows_the_place_at_which_long_texts_differ() {
     let failure = broken_by(Flaw::CutsTexts, &[JournalRule::LargeEntries]).await;
     let broken = &failure.broken()[0];
     expect_test::expect![
@@ -118,7 +118,7 @@ async fn broken_by(flaw: Flaw, rules: &[JournalRule]) -> JournalSuiteError {
     suite.run().await.expect_err(&format!("{flaw:?} breaks a rule"))
 }
 
-/// What is wrong with a journal.
+/// Flaw of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
     GivesPlaceOfFirst,
@@ -199,7 +199,7 @@ const FLAWS: &[(Flaw, JournalRule)] = {
     ]
 };
 
-/// Where the entries are, whoever opens it.
+/// Entries on disk, shared by all that open the journal.
 struct Disk {
     flaw: Option<Flaw>,
     written: Arc<Mutex<Logs>>,
@@ -233,7 +233,8 @@ impl JournalStore for Disk {
     }
 }
 
-/// A journal that is right but for its flaw.
+/// A journal that is correct except for its flaw. [`FailingJournal`](crate::stand::FailingJournal) can't break these
+/// rules: they are about stored entries.
 struct Flawed {
     flaw: Option<Flaw>,
     disk: Arc<Mutex<Logs>>,
@@ -310,7 +311,7 @@ impl Flawed {
                 if self.has(Flaw::MakesWholeFloatsIntegers) && float == 1.0 {
                     *value = json!(1);
                 }
-                // One bit of those that take all of them, as a fast reader of JSON loses it.
+                // Changes the last bit of numbers with full precision, as a fast JSON parser does.
                 if self.has(Flaw::RoundsFloats) && float.to_string().len() > 20 {
                     *value = json!(f64::from_bits(float.to_bits() ^ 1));
                 }
@@ -342,7 +343,7 @@ impl Flawed {
             Vec::new()
         };
         let mut written = self.disk.lock().unwrap();
-        // Only what takes opening again needs a disk; copying all of a long session each time takes too long.
+        // Only tests that open the journal again need a disk, and copies of a long session take too long.
         if log.len() < 1_000 {
             written.insert(key.to_owned(), if disk.is_empty() { log.clone() } else { disk });
         }
@@ -483,7 +484,7 @@ impl Journal for Flawed {
 }
 
 impl Flawed {
-    /// Checks the fence and adds, in one.
+    /// Checks the fence and appends in one step.
     fn checked(&self, key: &str, after: Seq, entries: impl IntoIterator<Item = Entry>) -> Result<Seq, AppendError> {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _one = ONE_AT_A_TIME.lock().unwrap();

@@ -185,7 +185,7 @@ async fn a_backend_hears_of_every_cancellation_and_can_not_hold_a_task_up() {
     let outcome = task.outcome().await.outcome.clone();
     assert!(
         matches!(outcome, TaskOutcome::Unknown(_)),
-        "nobody knows what it did: {outcome:?}"
+        "its effect is unknown: {outcome:?}"
     );
     assert_eq!(
         std::mem::take(&mut *cancels.lock().unwrap()),

@@ -15,7 +15,7 @@ use crate::stand::{call, session};
 
 #[tokio::test]
 async fn a_blocking_function_does_not_block_the_async_threads() {
-    // One async thread: if the function ran on it, nobody could send what it waits for.
+    // There is one async thread: if the function ran on it, the test could not send what it waits for.
     let (sender, receiver) = std::sync::mpsc::channel::<u32>();
     let receiver = Arc::new(Mutex::new(receiver));
     let definition = ToolDefinition::new("blocks", "Blocks.", json!({"type": "object"}));
@@ -73,7 +73,7 @@ fn a_blocking_function_that_still_waits_for_a_thread_is_not_called_once_its_task
             TaskOutcome::Cancelled("too dear".to_owned())
         );
         release.send(()).unwrap();
-        // The one thread takes its work in order: once this has run, `pay` would have.
+        // The one blocking thread works in order: `pay` would have run before this.
         tokio::task::spawn_blocking(|| ()).await.unwrap();
     });
     assert_eq!(ran.load(Ordering::SeqCst), 0);

@@ -32,7 +32,7 @@ async fn a_tool_that_is_told_to_stop_may_end_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_tool_has_done_when_it_was_told_to_stop_counts() {
+async fn a_value_that_a_tool_returns_after_its_cancellation_counts() {
     let done = tool("done", |cx| async move {
         cx.cancellation().cancelled().await;
         Ok(json!("had just finished"))

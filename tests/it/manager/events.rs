@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::stand::{gate, session};
 
 #[tokio::test]
-async fn on_complete_hears_of_every_task_once_and_its_panic_harms_nobody() {
+async fn on_complete_is_called_once_for_every_task_and_its_panic_does_no_harm() {
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&heard);
     let gates = Gates::new();

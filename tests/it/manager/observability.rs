@@ -1,4 +1,4 @@
-//! What operators see: spans and numbers.
+//! Spans and metrics, as operators see them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -106,7 +106,7 @@ async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_a
     }
 }
 
-/// What the spans of calls were told of their ends, each as `error.type` and then what follows it.
+/// The recorded ends of the spans of calls, each from `error.type` on.
 fn errors() -> Vec<String> {
     let notes = Notes::taken();
     let errors = notes
@@ -180,7 +180,7 @@ fn a_runtime_that_is_shut_down_is_an_error_in_the_spans_of_its_calls() {
 }
 
 #[tokio::test]
-async fn what_a_blocking_function_logs_is_in_the_span_of_its_call() {
+async fn logs_of_a_blocking_function_are_in_the_span_of_its_call() {
     let _listening = Notes::listen();
     let span = |_| Ok(json!(tracing::Span::current().metadata().map(|span| span.name())));
     let manager = AsyncToolManager::builder()
@@ -212,9 +212,9 @@ async fn the_span_of_a_call_that_shares_a_run_leads_to_the_span_with_its_attempt
     assert_eq!(count("execute_tool: follows execute_tool"), 1, "{notes:#?}");
 }
 
-/// The numbers that a recorder was given until now, by name and labels; of a histogram, the sum.
+/// Metrics of the recorder so far, by name and labels. The value of a histogram is its sum.
 fn numbers_of(recorder: &Snapshotter) -> impl Fn(&str, &[(&str, &str)]) -> f64 + use<> {
-    // Taking them sets them back.
+    // A snapshot resets the counters.
     let numbers = recorder.snapshot().into_vec();
     move |name, labels| {
         let found = numbers.iter().find(|(key, ..)| {
@@ -296,7 +296,7 @@ async fn the_policies_of_tools_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_numbers_of_tasks_go_to_whoever_records_them() {
+async fn the_metrics_of_tasks_go_to_the_recorder() {
     let recorder = DebuggingRecorder::new();
     let _local = metrics::set_default_local_recorder(&recorder);
     let manager = manager([second_time::tool(), never::tool()]);

@@ -1,4 +1,4 @@
-//! What is said to tasks while they run.
+//! Messages to running tasks.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ async fn listen(#[inject] mut messages: Messages) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_running_tool_reads_what_is_sent_to_its_task_in_order() {
+async fn a_running_tool_reads_the_messages_to_its_task_in_order() {
     let manager = with_slots(1, [listen::tool()]);
     let task = start(&manager, "listen");
     idle().await;
@@ -51,7 +51,7 @@ async fn a_running_tool_reads_what_is_sent_to_its_task_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent_to_a_task_that_waits_for_a_slot_is_kept() {
+async fn messages_to_a_task_that_waits_for_a_slot_are_kept() {
     let manager = with_slots(1, [listen::tool()]);
     let first = start(&manager, "listen");
     let second = start(&manager, "listen");
@@ -95,7 +95,7 @@ async fn a_deferred_task_has_no_function_left_to_read() {
     task.outcome().await;
 }
 
-/// Keeps tasks, and never ends one.
+/// A backend that keeps tasks and never ends one.
 struct Nowhere;
 
 impl Backend for Nowhere {
@@ -133,7 +133,7 @@ async fn no_message_reaches_a_task_on_a_backend() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_can_send_there_is_no_message_and_no_waiting() {
+async fn without_a_sender_a_tool_receives_no_message_and_does_not_wait() {
     assert_eq!(
         listen(async_tool_runtime::testing::tool_context().messages()).await,
         [""; 0]
@@ -153,7 +153,7 @@ async fn a_tool_that_waits_for_messages_hears_that_it_is_to_stop() {
     task.send("one").unwrap();
     idle().await;
     task.cancel("enough");
-    // It gives what it has, and that counts.
+    // It returns what it has, and that is the outcome.
     assert_eq!(task.outcome().await.outcome.value(), Some(&json!(["one"])));
 
     let manager = AsyncToolManager::builder()
@@ -168,7 +168,7 @@ async fn a_tool_that_waits_for_messages_hears_that_it_is_to_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_attempt_has_not_read_the_next_one_reads() {
+async fn the_next_attempt_reads_the_messages_that_the_last_one_has_not_read() {
     let read = tool("read", |cx: ToolContext| async move {
         let mut messages = cx.messages();
         let message = messages.recv().await;
@@ -192,7 +192,7 @@ async fn what_an_attempt_has_not_read_the_next_one_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_share_a_run_reach_it_also_with_what_was_sent_before_it_began() {
+async fn messages_to_calls_that_share_a_run_reach_it_also_from_before_its_start() {
     let gates = Gates::new();
     let shared = listen::tool().dedupe(Dedupe::Share);
     let manager = AsyncToolManager::builder()
@@ -203,7 +203,7 @@ async fn calls_that_share_a_run_reach_it_also_with_what_was_sent_before_it_began
         .unwrap();
     let busy = start_with(&manager, "gate", json!({"name": "a"}));
     let first = start(&manager, "listen");
-    // Not aboard yet: its future has not been polled.
+    // It has not joined the run yet: its future has not been polled.
     first.send("one").unwrap();
     idle().await;
     let second = start(&manager, "listen");

@@ -103,7 +103,7 @@ fn a_submit_outside_of_a_runtime_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn what_is_wrong_with_tools_is_said_when_the_manager_is_built() {
+fn mistakes_in_tools_are_errors_of_the_build() {
     let error =
         |builder: async_tool_runtime::manager::AsyncToolManagerBuilder| builder.build().unwrap_err().to_string();
     let plain = || tool("plain", |_| std::future::pending());

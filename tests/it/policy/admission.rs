@@ -1,4 +1,4 @@
-//! Who gets in, and who goes first.
+//! Admission of tasks, and their order in the queue.
 
 use async_tool_runtime::{
     AsyncToolManager, Effect, TaskStatus, ToolError, ToolErrorKind,
@@ -44,7 +44,7 @@ async fn tasks_that_wait_for_a_rate_count_in_the_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_wait_for_consent_take_nobodys_place_and_are_let_in_again_when_they_have_it() {
+async fn calls_that_wait_for_consent_hold_no_place_and_are_admitted_again_afterwards() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
         .tool(gates.tool())
@@ -65,7 +65,7 @@ async fn calls_that_wait_for_consent_take_nobodys_place_and_are_let_in_again_whe
     let waiting = [start(&manager, "quick"), start(&manager, "quick")];
     assert_eq!(manager.stats().waiting, 2);
 
-    // What was let in before goes on, and newcomers wait until there is a place.
+    // Admitted tasks go on, and new ones wait for a place.
     for task in &asking[..3] {
         manager.approve(task.id()).unwrap();
     }
@@ -87,7 +87,7 @@ async fn calls_that_wait_for_consent_take_nobodys_place_and_are_let_in_again_whe
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_highest_priority_goes_first_and_in_it_who_came_first() {
+async fn the_highest_priority_goes_first_and_within_it_the_earliest_task() {
     let log = Log::new();
     let noting = |name: &'static str, priority| {
         let log = log.clone();
@@ -117,7 +117,7 @@ async fn the_highest_priority_goes_first_and_in_it_who_came_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limits_of_tools_and_sessions_hold_and_hold_up_nobody_else() {
+async fn the_limits_of_tools_and_sessions_hold_and_delay_no_other_task() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
         .tool(gates.tool().concurrency(2))
@@ -230,7 +230,7 @@ async fn when_it_runs_inline_a_session_goes_on_however_full_the_manager_is() {
     let begin = Instant::now();
     let tasks = [1, 2, 3].map(|number| start_with(&manager, "notes", json!({"number": number})));
     tasks[0].outcome().await;
-    // One that comes now is behind those that wait.
+    // A new task comes behind those that wait.
     let last = start_with(&manager, "notes", json!({"number": 4}));
     for task in tasks.iter().chain([&last]) {
         let result = tokio::time::timeout(secs(60), task.outcome()).await;
@@ -275,7 +275,7 @@ async fn a_deadline_ends_a_task_that_waits_for_a_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_watches_a_task_ends_with_it() {
+async fn no_tokio_task_that_watches_a_task_outlives_it() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
         .tool(gates.tool())
@@ -286,7 +286,7 @@ async fn what_watches_a_task_ends_with_it() {
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let first = start_with(&manager, "gate", gate());
     idle().await;
-    // That of the first task.
+    // The slot of the first task.
     assert_eq!(alive(), 1);
     for _ in 0..100 {
         let spec = TaskSpec::new(session(), call("gate", gate())).with_deadline(after(&first, secs(1_000_000)));
@@ -445,7 +445,7 @@ async fn the_managers_limit_to_a_task_covers_its_waiting_and_all_its_attempts() 
     is_at_rest(&manager, "after the limit").await;
 }
 
-/// A manager with one slot that refuses, with what gives values again and `gate`.
+/// A manager with one slot that refuses when it is full, with a cached tool and `gate`.
 fn refusing(gates: &Gates, dedupe: Dedupe) -> AsyncToolManager {
     let counts = Log::new();
     let counts = tool_of("counts", move |_, _| {
@@ -465,7 +465,7 @@ fn refusing(gates: &Gates, dedupe: Dedupe) -> AsyncToolManager {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_manager_that_rejects_takes_what_needs_no_slot() {
+async fn a_full_manager_that_rejects_accepts_calls_that_need_no_slot() {
     let gates = Gates::new();
     let manager = refusing(&gates, Dedupe::Allow);
     let kept = start(&manager, "counts").outcome().await;
@@ -484,7 +484,7 @@ async fn a_full_manager_that_rejects_takes_what_needs_no_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_manager_that_rejects_fails_what_needs_a_slot_after_all() {
+async fn a_full_manager_that_rejects_fails_calls_that_turn_out_to_need_a_slot() {
     let gates = Gates::new();
     let manager = refusing(&gates, Dedupe::Allow);
     let full = start_with(&manager, "gate", gate());
@@ -517,10 +517,10 @@ async fn a_full_manager_that_rejects_fails_what_needs_a_slot_after_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_calls_that_come_at_once_a_manager_that_rejects_lets_none_wait() {
+async fn a_manager_that_rejects_queues_none_of_many_simultaneous_calls() {
     let gates = Gates::new();
     let manager = refusing(&gates, Dedupe::Allow);
-    // Nobody has the slot yet when they are submitted.
+    // No task has the slot yet when they are submitted.
     let tasks = ["a", "b", "c"].map(|name| start_with(&manager, "gate", json!({"name": name})));
     gates.arrived("a", 1).await;
     idle().await;

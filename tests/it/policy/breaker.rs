@@ -1,4 +1,4 @@
-//! Tools that are left alone for a while.
+//! Circuit breakers.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use crate::stand::{
     Log, Output, after, idle, is_at_rest, kind, quick, secs, spec, start, tool, unavailable, with_slots,
 };
 
-/// A tool that does what the test says last; waits for ever at `None`.
+/// A tool that does what the test said last; at `None` it never ends.
 #[derive(Clone)]
 struct Switch(Arc<Mutex<Option<Output>>>, Log<()>);
 
@@ -88,7 +88,7 @@ async fn a_tool_that_fails_again_and_again_is_left_alone_then_probed_then_called
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_call_probes_and_when_it_is_cancelled_the_next_one_does() {
+async fn one_call_probes_and_if_it_is_cancelled_the_next_call_does() {
     let switch = Switch::new();
     let manager = switch.manager();
     for _ in 0..3 {
@@ -113,7 +113,7 @@ async fn one_call_probes_and_when_it_is_cancelled_the_next_one_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_between_failures_and_what_says_nothing_of_the_tool_open_no_breaker() {
+async fn a_success_between_failures_and_failures_that_are_not_the_tools_open_no_breaker() {
     let switch = Switch::new();
     let manager = switch.manager();
     for _ in 0..3 {
@@ -174,7 +174,8 @@ async fn the_model_reads_when_a_tool_can_be_called_again() {
     model.verify();
 }
 
-/// A tool that fails three times, and then waits: for people if its name is `asks`, or for a result from outside. From `well` on it is well.
+/// A tool that fails three times, then waits: for people if its name is `asks`, else for a result from outside. It
+/// works once `well` is set.
 fn waits(name: &'static str) -> (AsyncToolManager, Log<()>) {
     let runs = Log::new();
     let noted = runs.clone();
@@ -208,7 +209,7 @@ fn ends(manager: &AsyncToolManager, task: &TaskHandle, with: Option<ToolError>) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_waits_for_people_or_the_outside_keeps_others_out_for_one_cooldown_only() {
+async fn a_probe_that_waits_for_people_or_the_outside_blocks_other_calls_for_one_cooldown_only() {
     for name in ["asks", "defers"] {
         let (manager, runs) = waits(name);
         for _ in 0..3 {
@@ -230,7 +231,7 @@ async fn a_probe_that_waits_for_people_or_the_outside_keeps_others_out_for_one_c
         assert_eq!(runs.len(), 5, "{name}: the next call probes");
         assert!(start(&manager, name).outcome().await.outcome.error().is_some());
         assert_eq!(runs.len(), 5, "{name}: one probe for each cooldown");
-        // Whichever of them ends first decides.
+        // The call that ends first decides.
         ends(&manager, &probe, None);
         assert!(probe.outcome().await.outcome.is_completed());
         assert!(manager.stats().open_breakers.is_empty(), "{name}");

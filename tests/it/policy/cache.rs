@@ -1,4 +1,4 @@
-//! Values that are given again.
+//! Cached values.
 
 use async_tool_runtime::{
     AsyncToolManager, Effect, FunctionTool, ToolError,
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::stand::{Log, idle, is_at_rest, secs, start, start_in, start_with, tool, tool_of, with_slots};
 
-/// A tool that gives how often it has run; `{"fails": true}` fails.
+/// A tool that returns the number of its runs; `{"fails": true}` fails.
 fn counts() -> (FunctionTool, Log<Value>) {
     let runs = Log::new();
     let noted = runs.clone();
@@ -117,7 +117,7 @@ fn only_tools_that_read_can_have_a_cache() {
     assert!(AsyncToolManager::builder().tool(without_room).build().is_err());
 }
 
-/// Gives what it has when its time is up or it is told to stop, and all of it from the third run on.
+/// A tool that returns a part at its timeout or cancellation, and the whole from the third run on.
 fn searches() -> (FunctionTool, Log<()>) {
     let runs = Log::new();
     let noted = runs.clone();
@@ -130,7 +130,7 @@ fn searches() -> (FunctionTool, Log<()>) {
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 return Ok(json!("a part"));
             }
-            // What it stops itself is no reason to believe that it did not come to its end.
+            // A tool that cancels its own token still ends regularly.
             cx.cancellation().cancel();
             Ok(json!("all"))
         }
@@ -139,7 +139,7 @@ fn searches() -> (FunctionTool, Log<()>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_tool_has_when_it_is_stopped_is_not_kept() {
+async fn a_partial_value_of_a_cancelled_call_is_not_cached() {
     for dedupe in [Dedupe::Allow, Dedupe::Share] {
         let (searches, runs) = searches();
         let manager = with_slots(1, [searches.cache(CachePolicy::new(secs(60))).dedupe(dedupe)]);

@@ -1,4 +1,4 @@
-//! Tasks that are told to stop, and those that can't be.
+//! Cancelled tasks, and tasks that can't be stopped.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -18,7 +18,7 @@ fn hangs() -> FunctionTool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancelling_a_session_or_a_turn_reaches_its_tasks_and_no_others() {
+async fn cancelling_a_session_or_a_turn_reaches_only_its_own_tasks() {
     let calls = tool("calls", |cx| async move { cx.call_tool("hangs", json!({})).await });
     let manager = AsyncToolManager::builder()
         .tool(hangs())
@@ -165,7 +165,7 @@ async fn a_grace_without_end_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_abort_ends_a_shared_run_without_a_grace_when_nobody_else_wants_it() {
+async fn an_abort_of_the_last_sharing_call_ends_the_run_without_a_grace() {
     let manager = AsyncToolManager::builder()
         .tool(hangs().dedupe(Dedupe::Share))
         .tool(quick())

@@ -14,7 +14,7 @@ use crate::stand::{
     Crowd, Log, idle, is_at_rest, kind, quick, secs, spec, start, start_with, tool, tool_of, unavailable,
 };
 
-/// `depth` levels of calls, two at once on each; every function counts itself while it computes.
+/// `depth` levels of calls, two at once on each. Every function is counted while it computes.
 fn tree(crowd: &Crowd) -> FunctionTool {
     let crowd = crowd.clone();
     tool_of("tree", move |arguments, cx| {
@@ -87,7 +87,7 @@ async fn a_task_below_another_has_the_higher_priority_of_the_two() {
     for task in tasks {
         task.outcome().await;
     }
-    // The first one has the slot. Then the urgent one has it, and what that waits for.
+    // The first task has the slot, then the urgent task and the tasks it waits for.
     assert_eq!(log.all(), ["normal", "low", "normal", "low"]);
     is_at_rest(&manager, "after the urgent one").await;
 }
@@ -113,7 +113,7 @@ async fn trees_of_tasks_on_two_threads_keep_to_the_limits_of_tool_and_session() 
     is_at_rest(&manager, "after the trees").await;
 }
 
-/// A parent that does `then` once its child is there, a child below it, and a grandchild below that, which all note their end.
+/// A parent that runs `then` after it has submitted its child, the child, and a grandchild. Each notes its end.
 struct Family {
     manager: AsyncToolManager,
     ends: Log<&'static str>,
@@ -271,7 +271,7 @@ async fn a_helper_that_outlives_its_task_takes_no_slot_with_it() {
         let until = Arc::clone(&until);
         async move {
             let child = cx.submit_tool("quick", json!({}))?;
-            // Gives the slot of its task away, and then waits to have it back.
+            // Releases the slot of its task, then waits for it.
             tokio::spawn(async move { child.outcome().await });
             until.notified().await;
             Ok(json!("left"))
@@ -328,7 +328,7 @@ async fn a_wait_that_is_dropped_on_its_way_to_a_slot_leaves_it_to_those_the_task
     idle().await;
     go_on.notify_one();
     idle().await;
-    // The first wait gets the slot, and is gone before it looks.
+    // The first wait gets the slot and is dropped before it is polled.
     hog.abort("enough");
     first_wait.lock().unwrap().take().unwrap().abort();
     let result = tokio::time::timeout(secs(60), parent.outcome()).await;
@@ -374,7 +374,7 @@ async fn a_task_that_has_ended_submits_nothing_more_also_when_the_manager_shuts_
         manager.shutdown(secs(1)).await;
         let refusal = cx.submit_tool("below", json!({})).unwrap_err();
         assert_eq!(refusal.kind(), ToolErrorKind::Cancelled);
-        // Nor does a host that names it.
+        // A host that names the task doesn't either.
         let mut named = spec("below");
         named.parent = Some(owner.id());
         let refusal = manager.submit_task(named).unwrap_err();
@@ -419,7 +419,7 @@ async fn a_call_below_has_the_same_idempotency_key_whenever_its_parent_is_tried_
         })
     };
     let order = tool("order", |cx| async move {
-        // The same twice: two charges are meant.
+        // Two equal calls mean two charges.
         for amount in [5, 5, 7] {
             let () = cx.call_tool("charge", json!({"amount": amount})).await?;
         }
@@ -458,7 +458,7 @@ fn places_order(effect: Effect, charged: &Log<()>) -> FunctionTool {
     places_order.effect(effect).retry(RetryPolicy::new(3))
 }
 
-/// A manager whose `ship` can't be started, and says when that may be over.
+/// A manager whose `ship` can't start, with an error that says when to retry.
 async fn with_an_open_breaker(order: FunctionTool) -> AsyncToolManager {
     let ship = tool("ship", |_| async { Err(unavailable()) });
     let manager = AsyncToolManager::builder()
@@ -479,7 +479,7 @@ fn with_a_full_queue(order: FunctionTool) -> AsyncToolManager {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_task_below_did_not_start_does_not_run_what_is_above_it_twice() {
+async fn a_child_call_that_did_not_start_does_not_make_its_parent_run_twice() {
     let charged = Log::new();
     let order = || places_order(Effect::Once, &charged);
     let managers = [with_an_open_breaker(order()).await, with_a_full_queue(order())];
@@ -499,7 +499,7 @@ async fn what_a_task_below_did_not_start_does_not_run_what_is_above_it_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_be_repeated_is_tried_again_when_a_task_below_it_did_not_start() {
+async fn a_repeatable_call_is_retried_if_its_child_did_not_start() {
     let charged = Log::new();
     let manager = with_a_full_queue(places_order(Effect::Idempotent, &charged));
     let result = start(&manager, "places_order").outcome().await;
@@ -508,7 +508,7 @@ async fn what_may_be_repeated_is_tried_again_when_a_task_below_it_did_not_start(
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_refused_below_is_no_refusal_of_what_is_above_it() {
-    let returns = tool("returns", |cx| async move { cx.call_tool("nobody", json!({})).await });
+    let returns = tool("returns", |cx| async move { cx.call_tool("absent", json!({})).await });
     let copies = tool("copies", |cx| async move {
         let result = cx.submit_tool("says_no", json!({}))?.outcome().await;
         Err(result.outcome.error().unwrap().clone())

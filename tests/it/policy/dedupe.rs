@@ -1,4 +1,4 @@
-//! Calls that are the same.
+//! Calls that are equal.
 
 use std::sync::{
     Arc,
@@ -65,7 +65,7 @@ async fn calls_that_are_the_same_run_once_and_each_gets_the_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shared_run_goes_on_for_those_who_still_want_it_and_ends_when_nobody_does() {
+async fn a_shared_run_goes_on_while_one_of_its_calls_is_left_and_ends_with_the_last() {
     let crowd = Crowd::default();
     let inside = crowd.clone();
     let waits = tool("waits", move |_| {
@@ -94,7 +94,7 @@ async fn a_shared_run_goes_on_for_those_who_still_want_it_and_ends_when_nobody_d
     }
     tokio::time::sleep(secs(2)).await;
     assert_eq!(crowd.now(), 0, "the run is cancelled");
-    is_at_rest(&manager, "after nobody wanted it").await;
+    is_at_rest(&manager, "after all its calls were cancelled").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +125,7 @@ async fn a_shared_run_that_waits_for_a_slot_goes_on_without_the_first_that_wante
 }
 
 #[test]
-fn calls_of_another_runtime_hear_of_the_end_of_the_one_that_a_shared_run_is_on() {
+fn calls_of_another_runtime_are_told_when_the_runtime_of_their_shared_run_ends() {
     let gates = Gates::new();
     let manager = with_slots(1, [gates.tool().dedupe(Dedupe::Share)]);
     let runtime = || {
@@ -174,7 +174,7 @@ async fn a_shared_run_does_not_end_with_the_deadline_of_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_and_a_failure_are_everybodys_and_the_next_call_runs_anew() {
+async fn a_panic_or_failure_is_the_outcome_of_all_sharing_calls_and_the_next_call_runs_anew() {
     let runs = Log::new();
     let noted = runs.clone();
     let panics = tool("panics", move |_| {
@@ -390,7 +390,7 @@ async fn a_call_that_is_refused_leaves_the_earlier_one_that_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_calls_that_replace_each_other_from_all_sides_one_is_left() {
+async fn calls_that_replace_each_other_concurrently_leave_exactly_one() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
         .tool(gates.tool().dedupe(Dedupe::Replace))
@@ -431,7 +431,7 @@ async fn the_same_id_is_the_same_task_and_no_duplicate() {
     first.outcome().await;
 }
 
-/// Tries every call that fails once more.
+/// A layer that retries every failed call once.
 #[derive(Clone)]
 struct Again(ToolService);
 
@@ -455,7 +455,7 @@ impl tower::Service<ToolRequest> for Again {
     }
 }
 
-/// A manager whose calls of `tool` share their runs, and are tried again from outside of that.
+/// A manager whose equal calls of `tool` share a run, with a layer outside that retries.
 fn tried_again(tool: FunctionTool) -> AsyncToolManager {
     AsyncToolManager::builder()
         .tool(tool.dedupe(Dedupe::Share))
@@ -527,7 +527,7 @@ async fn a_call_that_a_layer_tries_again_is_not_refused_for_want_of_a_slot_when_
     let flaky = start(&manager, "flaky");
     idle().await;
     assert_eq!(flaky.status(), TaskStatus::Running);
-    // It waits for the slot, and has it while the other one comes back.
+    // It waits for the slot, and holds it while the other task resumes.
     manager.answer(asks.id(), json!("now")).unwrap();
     assert_eq!(flaky.outcome().await.outcome.value(), Some(&json!(2)));
     assert!(asks.outcome().await.outcome.is_completed());

@@ -1,4 +1,4 @@
-//! Every way to die that a tool has, under every policy: afterwards each task has ended once, and nothing is lost.
+//! Every way to die that a tool has, under every policy: each task ends exactly once, and no slot is lost.
 
 use std::{
     collections::HashMap,
@@ -19,19 +19,19 @@ use tower::util::MapRequestLayer;
 
 use crate::stand::{Output, blocking, is_at_rest, quick, secs, spec, tool, unavailable};
 
-/// How the host ends a tool that doesn't end by itself.
+/// Way in which the host ends a tool that doesn't end by itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     ByItself,
     Cancel,
     Abort,
-    /// With all others, by shutting down the manager.
+    /// Shuts down the manager, with all other tasks.
     Shutdown,
 }
 
 const STOPS: [Stop; 3] = [Stop::Cancel, Stop::Abort, Stop::Shutdown];
 
-/// Where a layer panics.
+/// Place at which a layer panics.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layer {
     Nowhere,
@@ -127,7 +127,7 @@ fn sweep(hostile: &FunctionTool, stop: Stop, layer: Layer, count: usize, release
     }
 }
 
-/// A runtime that doesn't wait for threads that are blocked, also where an assertion fails: the test would hang and say nothing.
+/// A runtime that is dropped without a wait for blocked threads. Otherwise a failed assertion would hang the test.
 struct Impatient(Option<Runtime>);
 
 impl Impatient {
@@ -142,7 +142,7 @@ impl Drop for Impatient {
     }
 }
 
-/// Consents where that is asked for, stops what has begun, and waits for the end.
+/// Gives consent if asked, ends the task as `stop` says, and waits for its outcome.
 async fn end(manager: &AsyncToolManager, task: &TaskHandle, stop: Stop) {
     loop {
         if let Some(InputRequest::Approval { .. }) = task.snapshot().request {
@@ -162,7 +162,7 @@ async fn end(manager: &AsyncToolManager, task: &TaskHandle, stop: Stop) {
             let begin = Instant::now();
             let limit = Duration::from_millis(5);
             manager.shutdown(limit).await;
-            // Its limit, the cancel grace, and what a busy machine takes.
+            // The timeout, the cancel grace, and some time for a busy machine.
             assert!(begin.elapsed() < secs(5), "the shutdown takes {:?}", begin.elapsed());
             assert!(task.status().is_terminal(), "the shutdown leaves a task open");
         }
@@ -231,7 +231,7 @@ fn a_function_that_hangs_wedges_nothing() {
     stopped(&tool("hangs", |_| std::future::pending()));
 }
 
-/// Blocks the thread it is called on until the test lets it go.
+/// A tool that blocks its thread until the test releases it.
 fn blocks() -> (impl Fn() -> Output + Clone + Send + Sync + 'static, impl Fn()) {
     let gate = Arc::new(Mutex::new(Vec::<mpsc::Sender<()>>::new()));
     let opened = Arc::clone(&gate);
@@ -252,7 +252,7 @@ fn an_async_function_that_blocks_its_thread_wedges_nothing() {
             let block = block.clone();
             async move { block() }
         });
-        // One at a time: what tokio has given to a thread that blocks may have to wait with it, whoever it is.
+        // One at a time: tokio may queue another task behind the thread that blocks.
         sweep(&rude, stop, Layer::Nowhere, 1, release);
     }
 }
@@ -307,7 +307,7 @@ fn a_function_that_shuts_down_the_runtime_it_runs_on_wedges_nothing() {
                 async move {
                     let runtime = runtime.lock().unwrap().take();
                     if is_dropped {
-                        // Panics: no runtime may be dropped where it runs.
+                        // Dropping a runtime inside a runtime panics.
                         drop(runtime);
                     } else if let Some(runtime) = runtime {
                         runtime.shutdown_background();

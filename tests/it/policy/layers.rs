@@ -1,4 +1,4 @@
-//! Layers of the host's, and tower's own.
+//! Layers of the host, and tower's own.
 
 use std::{
     sync::{
@@ -40,7 +40,7 @@ fn double() -> FunctionTool {
     })
 }
 
-/// Notes that a request comes by.
+/// A layer that notes every request.
 fn passes(
     name: &'static str,
     log: &Log<&'static str>,
@@ -165,7 +165,7 @@ async fn the_concurrency_limits_of_tower_hold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_waits_in_a_layer_can_be_cancelled_and_has_a_deadline() {
+async fn a_task_that_waits_in_a_layer_can_be_cancelled_and_has_a_deadline() {
     for is_inner in [false, true] {
         let crowd = Crowd::default();
         let limit = GlobalConcurrencyLimitLayer::new(1);
@@ -200,7 +200,7 @@ async fn one_who_waits_in_a_layer_can_be_cancelled_and_has_a_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_error_of_a_foreign_layer_is_a_failure_and_that_of_the_tool_stays_what_it_is() {
+async fn the_error_of_a_foreign_layer_is_a_failure_and_the_error_of_the_tool_is_unchanged() {
     let hangs = tool("hangs", |_| std::future::pending());
     let fails = tool("fails", |_| async { Err(unavailable().with_retry_after(secs(7))) });
     let stack = ServiceBuilder::new()
@@ -230,7 +230,7 @@ async fn the_error_of_a_foreign_layer_is_a_failure_and_that_of_the_tool_stays_wh
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_model_does_not_read_what_a_layer_says_unless_that_is_said_for_it() {
+async fn the_model_does_not_read_the_error_of_a_layer_unless_it_has_a_model_message() {
     #[derive(Debug)]
     struct Secret;
     impl std::fmt::Display for Secret {
@@ -258,7 +258,7 @@ async fn the_model_does_not_read_what_a_layer_says_unless_that_is_said_for_it() 
     assert_eq!(result.outcome.error(), Some(&ToolError::failed("no such city")));
 }
 
-/// Waits until it is told to stop, and takes a second then to tidy up.
+/// A tool that waits for its cancellation, then takes a second to tidy up.
 fn tidies(log: &Log<&'static str>) -> FunctionTool {
     let log = log.clone();
     let tidies = tool("tidies", move |cx| {
@@ -273,7 +273,7 @@ fn tidies(log: &Log<&'static str>) -> FunctionTool {
     tidies.effect(Effect::Read)
 }
 
-/// A task with five seconds' time.
+/// A task with a deadline in five seconds.
 fn hurried(manager: &AsyncToolManager, tool: &str) -> TaskHandle {
     let reference = start(manager, "quick");
     manager
@@ -348,7 +348,7 @@ async fn a_tool_that_is_cancelled_shortly_before_its_deadline_keeps_its_grace_pa
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_shares_a_run_leaves_it_at_the_deadline_and_the_run_can_tidy_up() {
+async fn a_sharing_call_leaves_the_run_at_its_deadline_and_the_run_can_tidy_up() {
     let log = Log::new();
     let manager = AsyncToolManager::builder()
         .tool(tidies(&log).dedupe(Dedupe::Share))

@@ -1,4 +1,4 @@
-//! The reliability policies of the manager, each played out with tools that misbehave.
+//! The policies of the manager, each played out with tools that misbehave.
 
 mod admission;
 mod breaker;

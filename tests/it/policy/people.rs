@@ -157,7 +157,7 @@ async fn a_resolve_that_comes_while_the_function_runs_drops_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_only_operators_are_to_read_of_a_cancellation_from_outside_is_told_to_no_model() {
+async fn details_for_operators_of_a_cancellation_from_outside_are_not_shown_to_the_model() {
     let manager = one_slot([tool("hangs", |_| std::future::pending())]);
     let task = start(&manager, "hangs");
     idle().await;
@@ -242,7 +242,7 @@ async fn a_resolve_in_the_pause_between_two_attempts_is_the_end() {
 }
 
 #[tokio::test]
-async fn a_blocking_function_defers_by_what_it_returns() {
+async fn a_blocking_function_defers_by_its_return_value() {
     let blocks = blocking("blocks", |cx| Err(cx.deferred()));
     let manager = one_slot([blocks]);
     let task = start(&manager, "blocks");
@@ -287,11 +287,8 @@ async fn a_deferred_task_has_no_timeout_but_the_deadline_of_the_task() {
     );
     tokio::time::advance(secs(1_000)).await;
     assert!(without.result().is_none());
-    without.cancel("nobody pays");
-    assert_eq!(
-        settled(&without).await,
-        TaskOutcome::Cancelled("nobody pays".to_owned())
-    );
+    without.cancel("unpaid");
+    assert_eq!(settled(&without).await, TaskOutcome::Cancelled("unpaid".to_owned()));
     is_at_rest(&manager, "after a deferred task was cancelled").await;
 }
 
@@ -502,7 +499,7 @@ async fn a_task_that_asks_can_be_cancelled_and_aborted() {
             Err(ResolveError::AlreadySettled(TaskStatus::Cancelled))
         );
         idle().await;
-        is_at_rest(&manager, "after a question nobody waits for").await;
+        is_at_rest(&manager, "after a question without a waiting task").await;
     }
 }
 

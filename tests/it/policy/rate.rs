@@ -1,4 +1,4 @@
-//! Tools that may be called so many times in so much time.
+//! Rate limits.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ fn tools_that_disagree_about_a_shared_rate_are_both_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_waits_for_a_rate_can_be_cancelled_and_has_a_deadline() {
+async fn a_task_that_waits_for_its_rate_can_be_cancelled_and_has_a_deadline() {
     let log = Log::new();
     let manager = AsyncToolManager::builder()
         .tool(notes("limited", &log).rate(RateLimit::new(1, secs(60))))
@@ -165,7 +165,7 @@ async fn calls_that_had_to_wait_for_a_slot_do_not_start_all_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_whose_session_is_at_its_limit_does_not_hold_up_the_rate_for_others() {
+async fn a_task_of_a_session_at_its_limit_does_not_use_up_the_rate() {
     let log = Log::new();
     let long = tool("long", |_| async {
         tokio::time::sleep(secs(3600)).await;

@@ -1,4 +1,4 @@
-//! What hosts and models are told: errors, progress, large results.
+//! Reports to hosts and models: errors, progress, large results.
 
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +29,7 @@ impl Serialize for Unwritable {
 struct Empty {}
 
 #[tokio::test(start_paused = true)]
-async fn no_error_that_the_library_makes_shows_the_model_what_is_for_operators() {
+async fn no_error_of_the_library_shows_the_model_details_for_operators() {
     let in_layer = tower::util::MapRequestLayer::new(|request: async_tool_runtime::manager::ToolRequest| {
         assert_ne!(&**request.tool(), "layered", "{SECRET}");
         request
@@ -39,7 +39,7 @@ async fn no_error_that_the_library_makes_shows_the_model_what_is_for_operators()
     });
     let panics = tool("panics", |_| async { panic!("{SECRET}") });
     let answers = tool("unreadable", |cx| async move {
-        /// What every schema allows, and nothing can be read as.
+        /// A value that every schema allows and no type can be read from.
         #[derive(schemars::JsonSchema)]
         struct Never {}
         impl<'de> serde::Deserialize<'de> for Never {
@@ -87,7 +87,7 @@ async fn no_error_that_the_library_makes_shows_the_model_what_is_for_operators()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_only_operators_can_mend_is_said_without_their_words() {
+async fn errors_for_operators_are_told_to_the_model_without_their_details() {
     struct Database;
     let needs = tool("needs", |cx| async move {
         let _database: State<Database> = async_tool_runtime::tool::FromToolContext::from_tool_context(&cx)?;
@@ -141,7 +141,7 @@ async fn progress_goes_out_ten_times_a_second_and_the_latest_is_in_the_snapshot(
     }
 }
 
-/// When reports went out, in milliseconds since `begin`, and what they said; until the task of each has ended.
+/// Times (in milliseconds since `begin`) and texts of the reports until all tasks have ended.
 async fn went_out(
     events: &mut async_tool_runtime::task::TaskEventStream,
     begin: Instant,
@@ -195,7 +195,7 @@ async fn a_report_that_came_too_soon_goes_out_once_a_little_later_and_never_afte
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_reported_from_a_runtime_that_a_tool_has_for_itself_goes_out_too() {
+async fn reports_from_a_runtime_that_a_tool_has_started_go_out_too() {
     let (end, ends) = std::sync::mpsc::channel();
     let ends = Mutex::new(ends);
     let builds = FunctionTool::from_parts(ToolDefinition::new("builds", "Builds.", json!({"type": "object"})), {
@@ -216,7 +216,7 @@ async fn what_is_reported_from_a_runtime_that_a_tool_has_for_itself_goes_out_too
     let manager = AsyncToolManager::builder().tool(builds).build().unwrap();
     let mut events = manager.events();
     let task = start(&manager, "builds");
-    // While a thread blocks, it doesn't by itself.
+    // While its thread blocks, the report doesn't go out by itself.
     let time_goes_on = tokio::spawn(async {
         loop {
             tokio::time::advance(std::time::Duration::from_millis(10)).await;
@@ -236,7 +236,7 @@ async fn what_is_reported_from_a_runtime_that_a_tool_has_for_itself_goes_out_too
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_joins_a_run_shows_what_that_has_reported_last() {
+async fn a_call_that_joins_a_run_shows_its_latest_report() {
     let builds = tool("builds", |cx| async move {
         cx.progress().partial(json!(["log"]), "starting");
         cx.progress().report(0.9, "waiting for the build server");
@@ -263,7 +263,7 @@ async fn a_call_that_joins_a_run_shows_what_that_has_reported_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_large_result_the_host_has_all_and_the_model_the_beginning() {
+async fn the_host_gets_all_of_a_large_result_and_the_model_its_beginning() {
     let large = "x".repeat(100_000);
     let value = json!(large);
     let given = value.clone();
@@ -297,7 +297,7 @@ async fn of_a_large_result_the_host_has_all_and_the_model_the_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_manager_has_done_adds_up() {
+async fn the_counts_of_a_manager_add_up() {
     let manager = AsyncToolManager::builder()
         .tool(quick())
         .tool(tool("fails", |_| async { Err(ToolError::failed("no")) }))

@@ -1,4 +1,4 @@
-//! Calls that are tried again.
+//! Retries.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::stand::{
 
 type Attempts = Log<(u32, IdempotencyKey)>;
 
-/// A tool that fails like `error` before attempt `succeeds`.
+/// A tool that fails with `error` before attempt number `succeeds`.
 fn flaky(succeeds: u32, error: ToolError) -> (FunctionTool, Attempts) {
     let attempts = Log::new();
     let noted = attempts.clone();
@@ -67,7 +67,7 @@ async fn pauses_stay_within_the_backoff_and_attempts_within_their_number() {
         let times = attempts.times();
         for (pair, longest) in times.windows(2).zip([1, 2, 4, 4, 4]) {
             let pause = pair[1] - pair[0];
-            // A timer ends with the millisecond.
+            // Timers have a resolution of one millisecond.
             assert!(
                 pause <= secs(longest) + Duration::from_millis(1),
                 "{pause:?} of {longest}"
@@ -86,7 +86,7 @@ async fn no_attempt_comes_before_the_error_allows_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_must_not_happen_twice_is_repeated_only_if_it_has_not_begun() {
+async fn an_unrepeatable_call_is_retried_only_if_it_has_not_begun() {
     for (error, expected) in [
         (unavailable(), 1),
         (unavailable().with_not_started(), 3),
@@ -99,7 +99,7 @@ async fn what_must_not_happen_twice_is_repeated_only_if_it_has_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_not_help_is_not_repeated() {
+async fn errors_that_no_retry_can_mend_are_not_retried() {
     for error in [
         ToolError::failed("no such city"),
         unavailable().with_retryable(false),
@@ -147,7 +147,7 @@ async fn the_total_bounds_all_attempts_and_their_pauses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_total_bounds_what_waits_in_a_layer_of_the_host() {
+async fn the_total_time_of_retries_bounds_the_wait_in_a_layer_of_the_host() {
     let gates = Gates::new();
     let retry = RetryPolicy::new(100).with_total(secs(5));
     let manager = AsyncToolManager::builder()

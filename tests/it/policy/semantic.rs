@@ -1,4 +1,4 @@
-//! Values that are given again to calls that mean the same.
+//! Cached values for calls with the same meaning.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::stand::{Log, idle, is_at_rest, manager, quick, secs, start_in, start_with, tool, tool_of};
 
-/// How many `a`, `b` and `c` there are in a text; `!` fails, `?` panics, `~` never answers.
+/// Counts of `a`, `b` and `c` in a text; `!` fails, `?` panics, `~` never answers.
 struct Letters;
 
 impl Embedder for Letters {
@@ -54,7 +54,7 @@ async fn ask(manager: &AsyncToolManager, question: &str) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_near_enough_is_the_same_until_its_time_is_over() {
+async fn calls_that_are_near_enough_get_the_same_value_until_it_expires() {
     let manager = manager([quick(), counts().semantic_cache(cache(0.9))]);
     assert_eq!(ask(&manager, "aaab").await, 1);
     assert_eq!(ask(&manager, "aaabb").await, 1, "cosine 0.97");
@@ -172,7 +172,7 @@ fn a_semantic_cache_names_arguments_of_its_tool() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_tool_has_when_its_time_is_up_is_not_kept() {
+async fn a_partial_value_of_a_call_that_timed_out_is_not_cached() {
     let runs = Log::new();
     let noted = runs.clone();
     let searches = tool("counts", move |cx| {

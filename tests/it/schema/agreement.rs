@@ -1,8 +1,7 @@
-//! Schema and binding agree: a value that the schema of a tool accepts binds, and one that it refuses doesn't, unless what
-//! it is repaired to is accepted.
+//! Agreement of schema and binding: a value binds exactly if the schema of its tool accepts it, or accepts a repaired form of it.
 //!
-//! `jsonschema` says what a schema accepts. The values are made of the schema's own properties, with what is near its
-//! limits and what is of another kind, so that most cases differ from a good call in one place.
+//! `jsonschema` judges the values. They are made of the properties of the schema, near its limits and of other kinds. Most cases
+//! differ from a good call in one place.
 
 #![expect(unused_variables, reason = "the functions are never called")]
 
@@ -86,7 +85,7 @@ fn lists(
 fn nested(figure: Figure, figures: Option<Vec<Figure>>, tree: Option<Tree>) {}
 
 #[test]
-fn what_the_schema_accepts_binds_and_nothing_else() {
+fn a_value_binds_exactly_if_the_schema_accepts_it() {
     let good = [
         (numbers::tool(), json!({"pages": 3, "passed": 3})),
         (texts::tool(), json!({"short": "ab", "unit": "foot", "wordList": ["a"]})),
@@ -111,11 +110,11 @@ fn what_the_schema_accepts_binds_and_nothing_else() {
             *(if expected { &mut accepted } else { &mut refused }) += 1;
         }
     }
-    // Neither all fine nor all wrong, or the values were badly chosen.
+    // If all or none were accepted, the values would be badly chosen.
     assert!(accepted > 60 && refused > 300, "{accepted} accepted, {refused} refused");
 }
 
-/// The good call, and calls that differ from it in one property, with its name.
+/// The good call, and calls that differ from it in one property, each with the name of that property.
 fn variants<'a>(schema: &'a Value, good: &Map<String, Value>) -> Vec<(Value, &'a str)> {
     let mut calls = vec![(Value::Object(good.clone()), "")];
     let names = schema["properties"].as_object().unwrap().keys();
@@ -132,7 +131,7 @@ fn variants<'a>(schema: &'a Value, good: &Map<String, Value>) -> Vec<(Value, &'a
     calls
 }
 
-/// What a call may be repaired to: without the `null`, and with the one value as a list. An empty text is no value.
+/// Repaired forms of a call: without the `null`, and with the single value as a list. An empty text is no value.
 fn repairs(call: &Value, changed: &str) -> impl Iterator<Item = Value> {
     let value = call.get(changed).cloned();
     let mut without = call.clone();
@@ -203,7 +202,7 @@ fn values() -> Vec<Value> {
 }
 
 #[test]
-fn a_refusal_says_where_what_was_expected_and_what_came() {
+fn a_refusal_names_the_place_the_expected_and_the_given_value() {
     let refusal = |call: Value| texts::tool().bind(&call.into()).unwrap_err().model_message().to_owned();
     assert_eq!(
         refusal(json!({"short": "abcd", "unit": "foot", "wordList": ["a"]})),

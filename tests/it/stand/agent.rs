@@ -21,7 +21,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// An agent of the session `s`, whose tasks don't wait for slots.
+    /// Starts an agent of the session `s`, with slots for all its tasks.
     pub(crate) async fn set(
         model: ScriptedModel,
         tools: impl IntoIterator<Item = FunctionTool>,
@@ -47,13 +47,13 @@ impl Stage {
         }
     }
 
-    /// Says something, and waits until the agent has come to rest.
+    /// Sends a message and waits until the agent is at rest.
     pub(crate) async fn talk(&self, text: &str) -> Result<(), RunError> {
         self.agent.send(text).await.unwrap();
         self.rest().await
     }
 
-    /// Waits until the agent has come to rest, and checks all that it wrote and asked.
+    /// Waits until the agent is at rest, and checks its journal and requests.
     pub(crate) async fn rest(&self) -> Result<(), RunError> {
         let day = Duration::from_secs(24 * 3600);
         let rest = tokio::time::timeout(day, self.agent.run_until_idle()).await;
@@ -66,12 +66,12 @@ impl Stage {
         until(&mut self.events, is_it).await;
     }
 
-    /// Waits until the model has said this.
+    /// Waits for the end of the turn that said this.
     pub(crate) async fn said(&mut self, what: &str) {
         said(&mut self.events, what).await;
     }
 
-    /// How often the model was asked.
+    /// Number of requests to the model.
     pub(crate) fn asked(&self) -> usize {
         self.model.requests().len()
     }

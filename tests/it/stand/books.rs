@@ -1,4 +1,4 @@
-//! The promises, kept by somebody who reads the journal and nothing else.
+//! The promises about tasks, checked from the journal alone.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,18 @@ use async_tool_runtime::{
     journal::{CallAnswer, Entry},
 };
 
-/// What a journal says of each task, checked at every entry.
+/// State of each task in a journal, checked at every entry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Books {
     accepted: BTreeSet<TaskNo>,
     settled: BTreeSet<TaskNo>,
     /// Acknowledged: the model was promised a result.
     promised: BTreeSet<TaskNo>,
-    /// Told, handed over, dropped or let go of.
+    /// Told, handed over, dropped or detached.
     done: BTreeSet<TaskNo>,
     is_closing: bool,
     interrupter: Option<TaskNo>,
-    /// What was put before the model since anything else was written.
+    /// Tasks given to the model since the last entry of another kind.
     pub(crate) given: Vec<TaskNo>,
 }
 
@@ -69,7 +69,7 @@ impl Books {
                                 self.tell(*number);
                             }
                         }
-                        other => panic!("nobody knows of {other:?}"),
+                        other => panic!("unknown answer: {other:?}"),
                     }
                 }
             }
@@ -117,12 +117,12 @@ impl Books {
         );
     }
 
-    /// The tasks of which nothing was heard.
+    /// Accepted tasks that were neither told nor dropped.
     pub(crate) fn lost(&self) -> Vec<TaskNo> {
         self.accepted.difference(&self.done).copied().collect()
     }
 
-    /// Whether the model was told that the task goes on.
+    /// True if the model was told that the task goes on.
     pub(crate) fn is_promised(&self, number: TaskNo) -> bool {
         self.promised.contains(&number)
     }

@@ -1,4 +1,4 @@
-//! A counter of how many tools run at once.
+//! A counter of tools that run at once.
 
 use std::sync::{
     Arc,

@@ -17,7 +17,8 @@ use async_tool_runtime::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-/// A model whose turns are fed by the test, and which notes how many run at once.
+/// A model whose turns are fed by the test, event by event; a `ScriptedTurn` is fixed before it starts. It counts the
+/// turns that run.
 #[derive(Clone, Default)]
 pub(crate) struct HeldModel(Arc<Held>);
 
@@ -30,14 +31,14 @@ struct Held {
 }
 
 impl HeldModel {
-    /// Holds the next turn ready, to be fed by this sender.
+    /// Prepares the next turn, whose events the test sends through this sender.
     pub(crate) fn turn(&self) -> mpsc::UnboundedSender<ModelEvent> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.0.turns.lock().unwrap().push_back(receiver);
         sender
     }
 
-    /// How many turns ran at once, at most.
+    /// The most turns that ran at once.
     pub(crate) fn most(&self) -> u32 {
         self.0.most.load(Ordering::SeqCst)
     }
@@ -80,7 +81,7 @@ impl Drop for HeldTurn {
     }
 }
 
-/// A turn that says this and ends.
+/// Sends this text and the end of the turn.
 pub(crate) fn say(turn: &mpsc::UnboundedSender<ModelEvent>, text: &str) {
     turn.send(ModelEvent::Text(text.to_owned())).unwrap();
     turn.send(ModelEvent::Done(TurnEnd::default())).unwrap();

@@ -1,4 +1,4 @@
-//! Managers, and the check that one has nothing left to do.
+//! Managers, and the check that a manager is at rest.
 
 use async_tool_runtime::{AsyncToolManager, FunctionTool};
 use serde_json::json;
@@ -20,7 +20,7 @@ pub(crate) fn with_slots(slots: usize, tools: impl IntoIterator<Item = FunctionT
 
 /// Asserts that all slots are free, no task waits, and a call of [`quick`] runs. `what` names the situation in failures.
 pub(crate) async fn is_at_rest(manager: &AsyncToolManager, what: &str) {
-    // On several threads, an outcome is seen a moment before its task is off the list.
+    // On several threads, an outcome is visible a moment before its task leaves the table.
     let mut stats = manager.stats();
     for _ in 0..100_000 {
         if (stats.running, stats.waiting, stats.open) == (0, 0, 0) {

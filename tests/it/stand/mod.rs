@@ -1,4 +1,4 @@
-//! Stands that several areas share: tools, calls, managers, models, journals and agents, and readers of what they did.
+//! Stands that several areas share: tools, calls, managers, models, journals, agents, and checks of their results.
 
 mod agent;
 mod books;

@@ -1,4 +1,4 @@
-//! What a model is shown, read from its requests.
+//! Messages that a model is shown, read from its requests.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) fn answers(request: &ModelRequest) -> Vec<Value> {
     answers.expect("calls were answered")
 }
 
-/// All that the model is shown, as text.
+/// All messages of a request, as text.
 pub(crate) fn text_of(request: &ModelRequest) -> String {
     let messages = request.messages.iter().map(|message| match &**message {
         Message::Answers(answers) => {
@@ -36,8 +36,9 @@ pub(crate) fn text_of(request: &ModelRequest) -> String {
     messages.collect::<Vec<_>>().join("\n")
 }
 
-/// Invariants 4 and 5: every call has exactly one answer, directly after the message that made it, and nothing else is in that
-/// message.
+/// Promises 4 and 5: every call has exactly one answer, directly after the message that made it, and that message holds
+/// no
+/// other answer.
 pub(crate) fn check_answers(messages: &[Arc<Message>]) {
     let mut open: Option<Vec<String>> = None;
     for message in messages {

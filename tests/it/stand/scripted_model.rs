@@ -1,4 +1,4 @@
-//! Scripted models that know how often they were asked, and the turns that they play.
+//! Scripted models that know the number of the request, and turns for them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,7 +33,7 @@ pub(crate) fn calls<const N: usize>(calls: [(&str, Value); N]) -> ModelStream {
     ModelStream::calls(calls)
 }
 
-/// A turn that makes these calls of the tool `work`, each taking so many milliseconds.
+/// A turn that calls the tool `work` once for each duration in milliseconds.
 pub(crate) fn work<const N: usize>(millis: [u64; N]) -> ModelStream {
     calls(millis.map(|ms| ("work", json!({"ms": ms, "value": ms}))))
 }

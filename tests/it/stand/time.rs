@@ -1,4 +1,4 @@
-//! Time, paused or not.
+//! Durations and moments, in paused or real time.
 
 use std::time::Duration;
 

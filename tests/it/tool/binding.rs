@@ -1,4 +1,4 @@
-//! Whatever a model sends: never a panic, never a value that it didn't send, and always an error that names a place.
+//! Binding of anything a model may send: no panic, no value that it didn't send, and errors that name a place.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ fn echo(
     })
 }
 
-/// Whether `bound` is what `sent` says, in whatever dress a model sends it.
+/// True if `bound` is the value of `sent`, in any of the forms that models send.
 fn agrees(sent: &Value, bound: &Value) -> bool {
     match (sent, bound) {
         (Value::Number(sent), Value::Number(bound)) => sent.as_f64() == bound.as_f64(),
@@ -79,7 +79,7 @@ fn is_default(value: &Value) -> bool {
     [json!(null), json!(0.5), json!(false), json!(""), json!([]), json!({})].contains(value)
 }
 
-/// Values as models send them: right, wrong, and in the wrong dress.
+/// Values as models send them: right, wrong, and right in a wrong form.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -122,7 +122,7 @@ fn any_arguments() -> impl Strategy<Value = Value> {
     ];
     let fields = btree_map(name, any_json(), 0..6).prop_map(|fields| {
         let mut fields: Map<String, Value> = fields.into_iter().collect();
-        // Half of the calls would otherwise fail for this alone.
+        // Otherwise half of the calls would fail for this reason alone.
         fields.entry("count").or_insert(json!(1));
         Value::Object(fields)
     });
@@ -158,7 +158,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_bound_is_what_was_sent_and_what_is_refused_names_a_place(arguments in any_arguments()) {
+    fn bound_values_are_the_values_that_were_sent_and_refusals_name_a_place(arguments in any_arguments()) {
         match call(&arguments) {
             Ok(bound) => {
                 let sent = match &arguments {

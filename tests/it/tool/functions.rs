@@ -29,7 +29,7 @@ async fn outcome(
     task.outcome().await.outcome.clone()
 }
 
-/// A counter of the host's.
+/// A counter of the host.
 struct Counter(AtomicU32);
 
 /// Adds to the counter.
@@ -68,7 +68,7 @@ async fn a_sync_function_runs_with_what_the_host_injects() {
 }
 
 #[tokio::test]
-async fn a_state_that_nobody_registered_is_said_when_the_manager_is_built() {
+async fn a_state_that_was_not_registered_is_an_error_of_the_build() {
     let error = AsyncToolManager::builder()
         .tools(tools![add])
         .build()
@@ -86,7 +86,7 @@ async fn say(text: &str, #[arg(default = 1)] times: usize, mood: Option<&str>) -
 }
 
 #[tokio::test]
-async fn an_async_function_is_lent_what_the_call_owns() {
+async fn an_async_function_borrows_the_arguments_of_its_call() {
     let builder = || AsyncToolManager::builder().tools(tools![say]);
     for (arguments, said) in [
         (json!({"text": "ho", "times": 3, "mood": "!"}), "hohoho!"),
@@ -171,7 +171,7 @@ async fn progress_is_in_the_snapshot_at_once_and_goes_out_now_and_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn progress_reaches_whoever_watches_the_agent() {
+async fn progress_reaches_the_watchers_of_the_agent() {
     let model = ScriptedModel::new()
         .turn(|_| ModelStream::calls([ToolCall::new("call_1", "steps", json!({}))]))
         .text("fine");
@@ -250,7 +250,7 @@ async fn ordinary() -> u32 {
     1
 }
 
-/// Whether the call of a tool is acknowledged, or answered with its result.
+/// True if the call is acknowledged, false if it is answered with its result.
 async fn is_acknowledged(tool: FunctionTool) -> bool {
     let name = tool.definition().name.clone();
     let model = ScriptedModel::new()

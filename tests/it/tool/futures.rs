@@ -1,4 +1,4 @@
-//! Arguments that other tasks give.
+//! Futures: arguments that are results of other tasks.
 
 use std::collections::BTreeMap;
 
@@ -97,7 +97,7 @@ fn positions(value: &Value, at: &str, all: &mut Vec<String>) {
 
 proptest! {
     #[test]
-    fn what_has_no_futures_stays_as_it_is(arguments in arguments()) {
+    fn values_without_futures_are_unchanged(arguments in arguments()) {
         prop_assert_eq!(FutureArgument::find(&arguments).unwrap(), vec![]);
         prop_assert_eq!(FutureArgument::fill(&arguments, |_| unreachable!()).unwrap(), arguments);
     }
@@ -116,7 +116,7 @@ proptest! {
         let mut taken: Vec<String> = Vec::new();
         for pick in picks {
             let position = pick.get(&all);
-            // No place inside of another, which would be gone.
+            // No place inside another, which would be replaced.
             let overlaps = |known: &String| {
                 let inside = |one: &str, other: &str| one == other || one.starts_with(&format!("{other}/"));
                 inside(known, position) || inside(position, known)

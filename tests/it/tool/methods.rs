@@ -1,4 +1,4 @@
-//! Methods as tools: what runs is the method, on the service that the tools were taken from.
+//! Methods as tools, which run on the service that the tools were taken from.
 
 use std::sync::{
     Arc,

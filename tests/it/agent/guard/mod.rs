@@ -1,4 +1,4 @@
-//! What a model can't write.
+//! Frames of results, which no text of a model may hold.
 
 mod attacks;
 mod oracle;
@@ -13,7 +13,7 @@ use self::attacks::{attacks, frame, spellings};
 
 const NONCE: &str = "7f3a9c04e8b15d26a7c0913fe46b82d5";
 
-/// What comes out of the chunks, and how many cuts there were.
+/// The text that passes the guard in these chunks, and the number of cuts.
 fn passed<'a>(chunks: impl IntoIterator<Item = &'a str>) -> (String, u64) {
     let mut guard = FrameGuard::new(NONCE);
     let mut out = String::new();
@@ -32,7 +32,7 @@ fn characters(text: &str) -> impl Iterator<Item = &str> {
     text.char_indices().map(|(index, c)| &text[index..index + c.len_utf8()])
 }
 
-/// Where a text can be split.
+/// The places at which a text can be split.
 fn places(text: &str) -> Vec<usize> {
     text.char_indices()
         .map(|(index, _)| index)
@@ -45,7 +45,7 @@ fn is_subsequence(part: &str, text: &str) -> bool {
     part.chars().all(|c| letters.any(|letter| letter == c))
 }
 
-/// What is wrong with what came out, and with how it came out in single characters.
+/// The faults of a text that has passed, whole and in single characters.
 fn verdict(text: &str) -> Result<(), String> {
     let expected = shown(text)?;
     let single = passed(characters(text));
@@ -58,7 +58,7 @@ fn verdict(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What comes out, and what is wrong with it.
+/// The text that passes, and its faults.
 fn shown(text: &str) -> Result<(String, u64), String> {
     let (out, cuts) = whole(text);
     if let Some(found) = oracle::finds(&out, NONCE) {
@@ -120,15 +120,15 @@ fn no_attack_passes_however_it_is_split() {
 }
 
 #[test]
-fn the_oracle_finds_every_attack_that_nobody_cuts() {
-    // The oracle wants a tag that ends and is spelled like the real one; it is the judge of what is left, not of what is cut.
-    // What Unicode's tables don't take for alike is the guard's own knowledge.
+fn the_oracle_finds_every_attack_that_was_not_cut() {
+    // The oracle accepts only a complete tag with the right spelling: it judges the text that is left, not the cuts.
+    // The guard also knows letters that look alike and are not in Unicode's tables.
     let lenient = [
         "no end",
         "cut short",
         "with a nonce",
         "before a nonce",
-        "nobody knows",
+        "outside the tables",
         "nested in itself",
         "by name",
         "half",
@@ -149,7 +149,7 @@ fn the_oracle_finds_every_attack_that_nobody_cuts() {
 }
 
 #[test]
-fn what_stands_behind_a_closed_frame_goes_on() {
+fn text_after_a_closed_frame_passes() {
     let text = format!("One {} two {} three", frame(NONCE), frame("x"));
     assert_eq!(whole(&text), ("One  two  three".to_owned(), 2));
     assert_eq!(whole("a </tool_results_1> b").0, "a  b");
@@ -158,7 +158,7 @@ fn what_stands_behind_a_closed_frame_goes_on() {
 }
 
 #[test]
-fn the_guard_says_what_it_cut_and_is_fresh_for_the_next_turn() {
+fn the_guard_reports_its_cuts_and_is_fresh_for_the_next_turn() {
     let mut guard = FrameGuard::new(NONCE);
     assert_eq!(guard.last_cut(), None);
     assert_eq!(guard.push("yes <tool_results>no"), "yes ");
@@ -206,7 +206,7 @@ fn a_short_nonce_is_not_cut_from_words() {
     }
 }
 
-/// Pieces that attacks are made of.
+/// Parts of attacks.
 fn pieces() -> impl Strategy<Value = String> {
     let words = prop_oneof![
         Just(frame(NONCE)),
@@ -236,7 +236,7 @@ fn pieces() -> impl Strategy<Value = String> {
     })
 }
 
-/// The text with a few characters in other case, and with something unseen or nothing between them.
+/// The text with some letters in the other case, and with invisible characters between some of them.
 fn disturbed(text: &str, mut seed: u32) -> String {
     const UNSEEN: [&str; 8] = [
         "\u{200b}", "\u{301}", "\u{202e}", "\u{feff}", "\u{200d}", "\u{fe0f}", "\u{ad}", "\u{2060}",
@@ -261,7 +261,7 @@ fn disturbed(text: &str, mut seed: u32) -> String {
 }
 
 proptest! {
-    // Fifty texts each: 100,000 where the code is optimised.
+    // A debug build runs few texts; an optimised one 100,000.
     #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 100 } else { 2_000 }, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]
@@ -296,7 +296,7 @@ proptest! {
     }
 
     #[test]
-    fn what_holds_nothing_of_the_kind_is_unchanged(text in "\\PC{0,200}") {
+    fn text_without_frames_is_unchanged(text in "\\PC{0,200}") {
         prop_assert_eq!(whole(&text), (text, 0));
     }
 }

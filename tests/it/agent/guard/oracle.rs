@@ -1,9 +1,9 @@
-//! Judges what has passed the guard, slowly and by other means: the whole text is taken apart and searched.
+//! The judge of text that has passed the guard. It is slow and independent: it normalises the whole text and searches it.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 
-/// What a reader would find in the text; `None` if there is nothing.
+/// The frame that a reader would find in the text, if any.
 pub(crate) fn finds(text: &str, nonce: &str) -> Option<&'static str> {
     let letters: Vec<char> = bare(text).chars().collect();
     let name: Vec<char> = bare("tool_results").chars().collect();
@@ -26,7 +26,7 @@ pub(crate) fn finds(text: &str, nonce: &str) -> Option<&'static str> {
     digits(text).contains(&digits(nonce)[..16]).then_some("the nonce")
 }
 
-/// What is behind the name, if it is here.
+/// The rest of the text after the name, if the name is here.
 fn after_name<'a>(mut letters: &'a [char], name: &[char]) -> Option<&'a [char]> {
     let skips = |letters: &mut &'a [char], more: char| {
         while let [first, rest @ ..] = *letters
@@ -51,7 +51,7 @@ fn is_bracket(c: char, brackets: &str) -> bool {
     brackets.contains(c)
 }
 
-/// The text with all that looks alike made the same, and without what isn't seen.
+/// The text without invisible characters, and with one letter for all that look alike.
 fn bare(text: &str) -> String {
     let folded: String = text
         .nfkd()
@@ -62,7 +62,7 @@ fn bare(text: &str) -> String {
         .filter(|c| !is_unseen(*c))
         .flat_map(char::to_lowercase)
         .collect();
-    // Both letters, whatever Unicode's table took them from.
+    // Both letters, because Unicode's table maps either of them.
     same.chars()
         .map(|c| match c {
             '1' | 'i' | '|' => 'l',

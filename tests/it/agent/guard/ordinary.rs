@@ -1,4 +1,4 @@
-//! Text that has to survive byte for byte.
+//! Ordinary text, which must pass the guard byte for byte.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use super::{passed, whole};
 
-/// What comes closest to a frame and is none.
+/// Texts that come close to a frame and are none.
 const HARD: &[&str] = &[
     "The list `tool_results` is empty, and tool_results_len is 0.",
     "for (let i = 0; i < tool_results.length; i++) { sum += tool_results[i] > 3 ? 1 : 0; }",
@@ -63,13 +63,13 @@ fn ordinary_text_survives_byte_for_byte() {
         assert_eq!(whole(text), ((*text).to_owned(), 0));
         let letters = super::characters(text);
         assert_eq!(passed(letters).0, *text);
-        // Nothing in it joins with what stands beside it.
+        // No part of it combines with the text beside it.
         let among = format!("<b>{text}</b> 3 < 4 {text}");
         assert_eq!(whole(&among).0, among);
     }
 }
 
-/// What is cut though nobody meant a frame. It is written down so that it is known.
+/// Known mistakes of the guard: it cuts these texts, though their authors meant no frame.
 #[test]
 fn text_that_quotes_a_frame_loses_it() {
     for (text, left) in [
@@ -92,7 +92,7 @@ fn the_files_of_this_repository_survive() {
         if whole(&text).0 == text {
             continue;
         }
-        // These write frames on purpose.
+        // These files write frames on purpose.
         let name = path.to_string_lossy();
         if ["guard", "frames", "previews", "pruning", "it/agent/machine", "lowering"]
             .iter()

@@ -39,7 +39,7 @@ pub(super) fn first_task(world: &World) -> TaskId {
     *world.running.keys().next().expect("a task runs")
 }
 
-/// A session in which `tool` was called, acknowledged, and the model has come to rest.
+/// A session at rest, in which `tool` was called and acknowledged.
 pub(super) fn acknowledged(tool: &'static str) -> World {
     let mut world = world();
     world.user();
@@ -63,7 +63,7 @@ fn at_most_one_turn_runs_per_session() {
     let mut world = acknowledged("read");
     world.user();
     let asked = world.requests.len();
-    // Everything that could start a second turn happens while the first one runs.
+    // All events that could start a second turn happen during the first.
     world.settle(first_task(&world));
     world.user();
     world.user();
@@ -138,7 +138,7 @@ fn before_any_model_call_every_open_call_has_exactly_one_answer() {
     world.settle(first_task(&world));
     world.play(&Move::Done);
     let asked = world.requests.len();
-    // A message of the user's ends the waiting: the calls that are open get their acknowledgement first.
+    // A message of the user ends the wait: the open calls get their acknowledgement first.
     world.user();
     assert_eq!(world.requests.len(), asked + 1);
     let request = world.requests.last().unwrap();

@@ -1,4 +1,4 @@
-//! A world around one machine: a model, tools, a clock and a journal, of which a test decides every move.
+//! A world around one machine: a model, tools, a clock and a journal. The test decides every move.
 
 mod checks;
 mod moves;
@@ -38,22 +38,22 @@ pub(super) struct World {
     policy: AgentPolicy,
     pub(super) now: Timestamp,
     pub(super) budget: Budget,
-    /// What is durable, and what it comes to.
+    /// Durable entries, and the ledger that they fold to.
     pub(super) journal: Vec<Entry>,
     pub(super) folded: Ledger,
     books: Books,
-    /// Whether something was unanswered before what was last put before the model.
+    /// True if a message was unanswered before the last entries that were given to the model.
     was_asked: bool,
-    /// Nothing is unanswered but what the calls of a batch gave, which may wait for the others.
+    /// True if only results of a batch are unanswered, which may wait for the other calls of the batch.
     is_patient: bool,
-    /// Whether the fold is compared with the machine's ledger after every step, and not only at the end.
+    /// True if the fold is compared with the ledger of the machine after every step, not only at the end.
     pub(super) is_thorough: bool,
     pub(super) turn: Option<(TurnNo, bool)>,
-    /// What the running turn has said and called so far.
+    /// Texts and calls of the running turn so far.
     part: Part,
-    /// What turns have said and called that ended or were broken off: the model must see it again.
+    /// Texts and calls of ended and interrupted turns, which the model must see again.
     kept: Part,
-    /// How long a turn runs before it may be broken off.
+    /// Time that a turn runs before it may be broken off.
     quiet: Duration,
     pub(super) running: BTreeMap<TaskId, TaskSpec>,
     results: BTreeMap<TaskId, Arc<AsyncTaskResult>>,
@@ -62,21 +62,21 @@ pub(super) struct World {
     pub(super) requests: Vec<ModelRequest>,
     users: Vec<String>,
     is_batch: bool,
-    /// Messages to tasks, of which nobody has said yet whether they were taken.
+    /// Messages to tasks whose outcome is not reported yet.
     sends: VecDeque<TaskNo>,
     next_task: u128,
-    /// The tasks that must not happen twice and have been started, also by a process that has ended.
+    /// Started tasks that must not run twice, in this process or an ended one.
     started: HashSet<TaskId>,
-    /// Those that were left to be completed from outside.
+    /// Tasks to be completed from outside.
     deferred: HashSet<TaskId>,
-    /// Those that ask.
+    /// Tasks that wait for an answer.
     asking: HashSet<TaskId>,
-    /// Those of which their tool finds out what became of them.
+    /// Tasks whose tool looks up the outcome of an earlier run.
     reconciling: HashSet<TaskId>,
     fault: Option<Fault>,
 }
 
-/// Texts and the ids of calls.
+/// Texts, and the ids of calls.
 #[derive(Clone, Default)]
 struct Part {
     texts: Vec<String>,
@@ -224,7 +224,7 @@ impl World {
             Move::Answer(task) => {
                 self.asking.remove(task);
                 self.asked(*task, None);
-                // That it asks no more is written down before it goes on.
+                // The end of the question is written before the task goes on.
                 let is_new = self.started.insert(*task) || &*self.running[task].call.name != "consent";
                 assert!(is_new, "invariant 2: what needs consent is started once");
             }
@@ -268,7 +268,7 @@ impl World {
         });
     }
 
-    /// The process ends, and another takes up the session where its journal ends.
+    /// Ends the process; another resumes the session where its journal ends.
     pub(super) fn crash(&mut self) {
         self.turn = None;
         self.part = Part::default();
@@ -284,7 +284,7 @@ impl World {
             folded, self.folded,
             "invariant 9: the same entries are the same session"
         );
-        // What was put before the model, for whatever reason, is to be answered.
+        // The model must answer all that it was given.
         self.was_asked = folded.is_unanswered();
         self.is_patient = false;
         self.books.given.clear();
@@ -299,7 +299,7 @@ impl World {
         self.give(AgentInput::Recover { by: "p".to_owned() });
     }
 
-    /// The world as it is when the process ends after so many entries.
+    /// The world after a crash behind this many entries.
     pub(super) fn crashed_after(&self, entries: usize) -> Self {
         let mut world = self.clone();
         world.journal = Vec::new();
@@ -385,7 +385,7 @@ impl World {
         self.give(AgentInput::Turn(turn, event));
     }
 
-    /// What has streamed of the running turn is to stay.
+    /// Moves the parts of the running turn to those that must stay.
     fn keep(&mut self) {
         let Part { texts, calls } = std::mem::take(&mut self.part);
         self.kept.texts.extend(texts);
@@ -414,7 +414,7 @@ impl World {
         self.give(AgentInput::Settled(result));
     }
 
-    /// Lets time go on to the next timer.
+    /// Advances the time to the next timer.
     pub(super) fn fire(&mut self) {
         let (timer, at) = self
             .timers
@@ -542,7 +542,7 @@ impl World {
         assert!(self.turn.is_none(), "invariant 1: at most one turn runs");
         self.budget.turns = self.budget.turns.saturating_sub(1);
         if self.budget.turns == 0 {
-            // A model that calls for ever is no world to explore.
+            // A model that calls without end would make the world infinite.
             self.budget.calls = 0;
         }
         check_answers(&request.messages);
@@ -558,7 +558,7 @@ impl World {
             }
         }
         self.check_running(&request.messages);
-        // What the model was once shown may be left out later; the conversation keeps it.
+        // A pruned request may leave out what the model has seen; the conversation keeps it.
         self.check_kept(messages);
         self.check_reason();
         for text in &self.users {
@@ -571,7 +571,7 @@ impl World {
         self.requests.push(request);
     }
 
-    /// Lets everything that runs come to its end, and checks that nothing was lost and nothing hangs.
+    /// Ends all that runs, and checks that no result was lost and nothing hangs.
     pub(super) fn finish(mut self) {
         let mut steps = 0;
         loop {
@@ -586,7 +586,7 @@ impl World {
             } else if !self.timers.is_empty() {
                 self.fire();
             } else if self.machine.stalled().is_some() && self.machine.state() != AgentState::Closed {
-                // Whoever comes next finds everything as it was.
+                // The next message finds the session as it was.
                 self.user();
             } else if self.machine.state() != AgentState::Closed && self.machine.ledger().inbox().count() > 0 {
                 assert!(
@@ -621,7 +621,7 @@ impl World {
         self.check_fold();
     }
 
-    /// What tells this state from others.
+    /// A hash of the state.
     pub(super) fn fingerprint(&self) -> u64 {
         struct Text(DefaultHasher);
 

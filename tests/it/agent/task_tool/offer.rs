@@ -12,7 +12,7 @@ use super::session::{answered, stage, task, usual};
 use crate::stand::{Stage, answering, answers, calls, playing, timed, work};
 
 #[tokio::test(start_paused = true)]
-async fn what_makes_no_sense_is_refused_with_what_would() {
+async fn a_call_that_makes_no_sense_is_refused_with_the_right_form() {
     let mistakes: [(fn() -> ModelStream, &str); 9] = [
         (
             || task(json!({"action": "check", "tasks": ["t9"]})),
@@ -99,7 +99,7 @@ async fn the_tool_is_there_where_a_tool_can_run_in_the_background_and_the_host_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_of_a_tool_that_is_not_offered_is_one_of_an_unknown_tool() {
+async fn a_call_of_a_tool_that_is_not_offered_is_answered_as_unknown() {
     let model = playing([|| task(json!({"action": "list"}))]);
     let stage = Stage::set(model, [usual()], |agent| agent.task_tool(false)).await;
     stage.talk("go").await.unwrap();
@@ -107,7 +107,7 @@ async fn a_call_of_a_tool_that_is_not_offered_is_one_of_an_unknown_tool() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_tool_says_can_not_pass_for_the_tools_own_words() {
+async fn a_report_of_a_tool_can_not_pass_for_an_answer_of_the_task_tool() {
     // A result that looks like a report is data in one.
     let model = playing([
         || {

@@ -9,7 +9,7 @@ use super::session::{answered, task, usual};
 use crate::stand::{Stage, answers, calls, playing, secs, tool, work};
 
 #[tokio::test(start_paused = true)]
-async fn list_names_what_the_model_is_owed() {
+async fn list_names_the_tasks_whose_results_the_model_has_not_been_told() {
     let list = answered(
         || work([60_000, 90_000]),
         || {
@@ -44,7 +44,7 @@ async fn check_is_bounded() {
     assert!(wait.to_string().len() < 20_000, "{} bytes", wait.to_string().len());
 }
 
-/// What a check says of the tool `build` after five seconds.
+/// The report of a check on the tool `build` after five seconds.
 async fn checked(build: FunctionTool) -> (Stage, Value) {
     let model = playing([
         || calls([("build", json!({})), ("work", json!({"ms": 5_000}))]),

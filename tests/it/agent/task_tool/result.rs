@@ -10,12 +10,12 @@ use serde_json::json;
 use super::session::task;
 use crate::stand::{Stage, answering, answers, calls, delivered, secs, text_of, timed, tool};
 
-/// A stage with a result that is too large to be shown, of which the model has had the beginning.
+/// A session with a result of which the model was shown only the beginning.
 async fn spilled(reads: fn() -> ModelStream) -> Stage {
     let log = tool("log", |_| async {
         tokio::time::sleep(secs(1)).await;
         let lines: Vec<String> = (1..=20_000).map(|line| format!("line {line}")).collect();
-        // In this order also where serde_json keeps the order.
+        // Sorted, so that the order is the same with the `preserve_order` feature of serde_json.
         Ok(json!({"lines": [{"of": "é🦀"}], "log": lines.join("\n")}))
     });
     let mut stage = Stage::set(
@@ -107,12 +107,12 @@ async fn a_large_result_is_read_in_parts() {
             .unwrap()
             .contains("takes one of")
     );
-    // The whole of a spilled result is JSON there, whose text is one line.
+    // A spilled result is kept as JSON, whose text is one line.
     assert_eq!(answers[0]["found"], json!(1), "{}", answers[0]["found"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_was_read_is_not_told_again_and_one_that_could_not_be_read_is() {
+async fn a_result_that_was_read_is_not_told_again_but_after_a_failed_read_it_is() {
     let look: [(fn() -> ModelStream, bool); 3] = [
         (
             || task(json!({"action": "result", "tasks": ["t1"], "pointer": "/a"})),
@@ -144,7 +144,7 @@ async fn a_result_that_was_read_is_not_told_again_and_one_that_could_not_be_read
         stage.talk("go").await.unwrap();
         stage.talk("and?").await.unwrap();
         let told = delivered(&stage.request(stage.asked())).concat();
-        // Whatever starts a turn takes along what waits: what was told before the look is not looked at again.
+        // Every turn takes along the results that wait, so a result that was told is not read again.
         assert!(told.len() <= 1 || !is_read, "{told:?}");
         stage.check();
     }

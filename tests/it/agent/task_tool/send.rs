@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::session::{answered, task, usual};
 use crate::stand::{Stage, answers, calls, playing, secs, text_of, timed, tool, work};
 
-/// Gives all the messages it gets until one says `stop`.
+/// A tool that returns all messages it receives up to `stop`.
 fn listener() -> FunctionTool {
     tool("listen", |cx: ToolContext| async move {
         let mut messages = cx.messages();
@@ -24,7 +24,7 @@ fn listener() -> FunctionTool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_running_tool_reads_what_the_model_sends() {
+async fn a_running_tool_reads_the_messages_of_the_model() {
     let model = playing([
         || {
             calls([
@@ -61,7 +61,7 @@ async fn a_running_tool_reads_what_the_model_sends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_not_take_a_message_is_said() {
+async fn a_send_to_a_task_that_takes_no_messages_is_refused_with_the_reason() {
     // Ended.
     let answer = answered(
         || work([0]),
@@ -126,7 +126,7 @@ async fn a_task_in_the_queue_reads_its_messages_when_it_starts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_waits_for_the_outside_takes_messages_that_nobody_reads() {
+async fn a_task_that_waits_for_the_outside_accepts_messages_and_never_reads_them() {
     let outside = tool("outside", |cx: ToolContext| async move {
         cx.defer::<Result<Value, _>>().await
     });
@@ -138,7 +138,7 @@ async fn a_task_that_waits_for_the_outside_takes_messages_that_nobody_reads() {
     let stage = Stage::set(model, [outside.background(Background::Always)], |agent| agent).await;
     stage.talk("go").await.unwrap();
     let answer = answers(&stage.request(3)).remove(0);
-    // Whichever it is, the model is told something true and at once.
+    // In either case, the model gets a true answer at once.
     assert!(
         answer.get("note").is_some() || answer.get("error").is_some(),
         "{answer}"

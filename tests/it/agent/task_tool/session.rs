@@ -9,17 +9,17 @@ pub(super) fn usual() -> FunctionTool {
     timed("work").background(Background::Always)
 }
 
-/// One call of the tool.
+/// A turn with one call of the tool.
 pub(super) fn task(arguments: Value) -> ModelStream {
     calls([("task", arguments)])
 }
 
-/// A stage that has made the calls of `first`, and then makes those of `second` when it is asked again.
+/// A session whose model makes the calls of `first`, and those of `second` at its next turn.
 pub(super) async fn stage(first: fn() -> ModelStream, second: fn() -> ModelStream) -> Stage {
     Stage::set(playing([first, second]), [usual()], |agent| agent).await
 }
 
-/// What the model is told in its third request, in answer to the second turn.
+/// The answer to the second turn, from the third request.
 pub(super) async fn answered(first: fn() -> ModelStream, second: fn() -> ModelStream) -> Value {
     let stage = stage(first, second).await;
     stage.talk("go").await.unwrap();

@@ -171,7 +171,7 @@ async fn two_waits_of_a_turn_hand_a_result_over_once() {
         answers[1]["tasks"][0]["note"],
         json!("you have been given its result already")
     );
-    // Whoever reads a result has it, also again.
+    // A result can be read again.
     assert_eq!(answers[2]["text"], json!("5000"));
     assert_eq!(stage.asked(), 3);
 }

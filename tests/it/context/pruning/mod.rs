@@ -1,4 +1,4 @@
-//! What the model is shown of a conversation that was pruned.
+//! Views of a pruned conversation, as the model is shown them.
 
 mod rules;
 mod session;
@@ -47,7 +47,7 @@ fn tokens(view: &[Arc<Message>]) -> usize {
     OVERHEAD + tokens.sum::<usize>()
 }
 
-/// Everything that must hold for one view.
+/// Checks all rules for one view.
 fn check(messages: &[Arc<Message>], pruned: &Pruned) -> Result<(), String> {
     let view = pruned_view(messages, pruned);
     rules::wire(&view)?;
@@ -55,7 +55,7 @@ fn check(messages: &[Arc<Message>], pruned: &Pruned) -> Result<(), String> {
     rules::remembers(messages, &view)
 }
 
-/// Counts like the default estimator, and doesn't say that bytes are the most it can find.
+/// The default estimator without its upper bound in bytes.
 #[derive(Debug)]
 struct Diligent;
 
@@ -65,13 +65,13 @@ impl TokenEstimator for Diligent {
     }
 }
 
-/// A marker of these places.
+/// A pruning marker at these places.
 fn marker(collapsed: usize, dropped: usize, status: String) -> Pruned {
     let marker = json!({"collapsed": collapsed, "dropped": dropped, "status": status});
     serde_json::from_value(marker).unwrap()
 }
 
-/// Whether results were left to collapse when turns were left out.
+/// True if turns were left out while results could still collapse.
 fn collapses_first(
     messages: &[Arc<Message>],
     before: &Pruned,
@@ -103,7 +103,7 @@ proptest! {
             rules::wire(messages).unwrap();
             let ends = rules::ends(messages, 0);
             let limit = ends.last().copied().unwrap_or_default();
-            // Also places that are no ends of turns: a marker may come from anywhere.
+            // Also at places that are no ends of turns: a marker may come from any journal.
             for collapsed in 1..=limit {
                 for dropped in (0..=collapsed).step_by(1 + collapsed / 8) {
                     let marker = marker(collapsed, dropped, status.clone());
@@ -112,7 +112,7 @@ proptest! {
                     prop_assert_eq!(Pruned::default().allows(&marker, messages), is_exact);
                 }
             }
-            // None of this panics, and the calls have their answers.
+            // No view panics, and the calls keep their answers.
             for (collapsed, dropped) in [(usize::MAX, usize::MAX), (0, length + 1), (1, usize::MAX)] {
                 rules::wire(&pruned_view(messages, &marker(collapsed, dropped, String::new()))).unwrap();
             }
@@ -139,10 +139,10 @@ proptest! {
             let messages = &session.messages()[..*length];
             let status = status(messages, limit);
             let next = window.plan(messages, &pruned, OVERHEAD, || status.clone());
-            // The window keeps nothing that a new one would not find out.
+            // A window has no state that a new one would not compute.
             let again = ContextWindow::new(policy).plan(messages, &pruned, OVERHEAD, || status.clone());
             prop_assert_eq!(&again, &next);
-            // Nor does it matter whether what surely fits is counted.
+            // The upper bound in bytes makes no difference.
             prop_assert_eq!(&lazy.plan(messages, &pruned, OVERHEAD, || status.clone()), &next);
             prop_assert_eq!(&diligent.plan(messages, &pruned, OVERHEAD, || status.clone()), &next);
             if let Some(next) = next {
@@ -174,7 +174,7 @@ proptest! {
     }
 }
 
-/// One session with everything in it: a request that is worked on for several turns, results of each kind, and tasks that run.
+/// A session with a request over several turns, results of each kind, and running tasks.
 fn example() -> Vec<Arc<Message>> {
     use proptest::{strategy::ValueTree as _, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
@@ -259,7 +259,8 @@ fn the_checker_fails_on_views_that_are_pruned_wrongly() {
         text: frame.replace("</tool_results_n>", ""),
         results: results.clone(),
     };
-    // Everything is left out that may be, and nothing said of what runs: `example` has a task that only an acknowledgement names.
+    // Everything that may be left out is, and no status block stands for it. `example` has a task that only an
+    // acknowledgement names.
     let forgetful = pruned_view(&messages, &marker(limit, limit, String::new()));
     let broken = [
         ("an open call is pruned", without(calls)),
@@ -286,7 +287,7 @@ fn the_checker_fails_on_views_that_are_pruned_wrongly() {
     shorter.remove(note);
     assert!(rules::grows(&good, &shorter).is_err());
 
-    // A policy that drops although collapsing is enough.
+    // This policy drops turns although collapsing would be enough.
     let collapsed = tokens(&pruned_view(&messages, &marker(limit, 0, String::new())));
     let policy = PrunePolicy::new(collapsed + 50)
         .with_target(collapsed + 50)
@@ -325,8 +326,8 @@ fn a_conversation_of_words_alone_is_pruned_to_its_first_message_and_its_last_tur
 }
 
 #[test]
-fn what_is_worked_on_is_not_parted_from_the_request() {
-    // One question, then so many turns with calls that it would be out of sight.
+fn turns_that_work_on_a_request_are_not_parted_from_it() {
+    // One question, then enough turns with calls to push it out of the view.
     let messages = example();
     let ends = rules::ends(&messages, 0);
     let mut checked = 0;
@@ -406,11 +407,11 @@ fn nothing_is_counted_while_a_token_for_each_byte_would_fit() {
         assert_eq!(window.view(&messages[..length], &Pruned::default()), messages[..length]);
     }
     assert_eq!(counted(), 0);
-    // Asked for the number, it counts all of it.
+    // If asked for the number, it counts the whole transcript.
     let tokens = window.tokens(&messages, &Pruned::default());
     assert_eq!(tokens + OVERHEAD, self::tokens(&messages));
     assert_ne!(counted(), 0);
-    // A shorter transcript is another one.
+    // A shorter transcript is a different one.
     assert_eq!(window.view(&messages[..1], &Pruned::default()), messages[..1]);
     assert_eq!(
         window.tokens(&messages[..1], &Pruned::default()) + OVERHEAD,

@@ -1,4 +1,4 @@
-//! What must be true of everything that a model is shown, and of every pruning. Written without a look at how pruning works.
+//! Rules for every view and every pruning, written independently of the code that prunes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,25 +54,25 @@ pub(super) fn wire(view: &[Arc<Message>]) -> Broken {
                 let after_answers = before.is_some_and(|before| matches!(before, Message::Answers(_)));
                 require(!after_answers, || "text directly after results".to_owned())?;
             }
-            (other, None) => return Err(format!("nobody knows {other:?}")),
+            (other, None) => return Err(format!("unknown message: {other:?}")),
         }
         before = Some(message);
     }
     require(open.is_none(), || "calls without answers".to_owned())
 }
 
-/// A view shows what the transcript says: in its order, and unchanged but for results.
+/// A view shows the transcript in its order, unchanged except for results.
 pub(super) fn faithful(messages: &[Arc<Message>], view: &[Arc<Message>]) -> Broken {
     let mut rest = messages.iter();
     for shown in view.iter().filter(|shown| !matches!(***shown, Message::Note { .. })) {
         require(rest.any(|message| is_shown_by(message, shown)), || {
-            format!("nobody said {shown:?}, or not then")
+            format!("not in the transcript, or not at this place: {shown:?}")
         })?;
     }
     require(is_user(&messages[0]) == is_user(&view[0]), || {
         "the first message is lost".to_owned()
     })?;
-    // The model's next turn is about these.
+    // The next turn of the model is about these messages.
     let last = messages
         .iter()
         .rposition(|message| matches!(**message, Message::Assistant { .. }));
@@ -138,7 +138,7 @@ fn is_line_shown_by(said: &str, shown: &str) -> bool {
     ) else {
         return false;
     };
-    // Tools of the session imitate previews; the numbers are what tells them apart.
+    // Tools of the session imitate previews; only the numbers tell them apart.
     let is_preview = record.pointer("/result/bytes").is_some_and(Value::is_u64);
     let handle = record.pointer("/result/handle").and_then(Value::as_str);
     let has_handle = handle.is_none_or(|handle| !is_preview || shown.contains(handle));
@@ -152,7 +152,7 @@ fn is_line_shown_by(said: &str, shown: &str) -> bool {
             .all(|key| line[key] == record[key] && line[key].is_string())
 }
 
-/// The tasks of which the model knows that they run.
+/// The tasks that the model knows as running.
 pub(super) fn running(messages: &[Arc<Message>]) -> BTreeMap<TaskNo, ToolCall> {
     let mut running = BTreeMap::new();
     let mut called: &[ToolCall] = &[];
@@ -173,7 +173,7 @@ pub(super) fn running(messages: &[Arc<Message>]) -> BTreeMap<TaskNo, ToolCall> {
     running
 }
 
-/// No task is forgotten that runs.
+/// No running task is forgotten.
 pub(super) fn remembers(messages: &[Arc<Message>], view: &[Arc<Message>]) -> Broken {
     let mut open: BTreeSet<TaskNo> = running(messages).into_keys().collect();
     let mut more = 0;
@@ -211,14 +211,14 @@ pub(super) fn grows(before: &[Arc<Message>], after: &[Arc<Message>]) -> Broken {
     require(after.starts_with(before), || "the prompt cache is lost".to_owned())
 }
 
-/// Where the turns end that may be pruned, with this many kept; the model has seen everything before.
+/// Ends of the turns that may be pruned if this many are kept. The model has seen all that comes before them.
 pub(super) fn ends(messages: &[Arc<Message>], keep: usize) -> Vec<usize> {
     let last = messages
         .iter()
         .rposition(|message| matches!(**message, Message::Assistant { .. }));
     let seen = |end: &usize| match last {
         None => false,
-        // Behind the last turn stands something new, and not only the answers to its calls.
+        // The last turn is followed by a new message, not only by the answers to its calls.
         Some(last) => {
             *end <= last
                 || (*end == last + 1 && !matches!(messages.get(*end).map(|next| &**next), Some(Message::Answers(_))))

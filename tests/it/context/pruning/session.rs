@@ -1,4 +1,4 @@
-//! Conversations as the agent makes them: a machine, a model and tools that do what random numbers say.
+//! Random conversations of a machine, a model and tools.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use serde_json::json;
 
 const TOOLS: [&str; 4] = ["read", "slow", "urgent", "silent"];
 
-/// Something that happens, if it can: what exactly, and how much of it.
+/// An event, played if it is possible now: its kind and its amount.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Happening(u8, u16);
 
@@ -29,7 +29,7 @@ pub(super) fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     )
 }
 
-/// What the model was shown, turn by turn.
+/// The requests to the model, turn by turn.
 pub(super) struct Session {
     machine: AgentMachine,
     now: Timestamp,
@@ -37,7 +37,7 @@ pub(super) struct Session {
     running: BTreeMap<TaskId, TaskSpec>,
     timers: BTreeMap<Timer, Timestamp>,
     next: u128,
-    /// How many messages there were at the beginning of each turn.
+    /// Number of messages at the beginning of each turn.
     pub(super) turns: Vec<usize>,
 }
 

@@ -15,7 +15,7 @@ use super::process::{Seen, caller, check, entries, kept, leave, listener, number
 use crate::stand::{FailingJournal, Fault, manager, tool_of, until};
 
 #[tokio::test(start_paused = true)]
-async fn what_may_be_repeated_runs_again_with_its_key_and_what_must_not_is_unknown() {
+async fn a_repeatable_call_runs_again_with_its_key_and_an_unrepeatable_one_is_unknown() {
     let (kept, seen) = (kept(), Seen::default());
     let tools = || {
         [
@@ -91,7 +91,7 @@ async fn a_result_that_was_in_and_not_told_is_told_once_and_the_restart_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_whose_end_nobody_has_seen_is_asked_again() {
+async fn a_turn_whose_end_is_not_in_the_journal_is_asked_again() {
     let kept = kept();
     let journal = FailingJournal::of(&kept);
     let silent = ScriptedModel::new().turn(|_| ModelStream::new(futures_pending()));
@@ -143,7 +143,7 @@ async fn a_task_whose_tool_is_gone_fails_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_for_another_has_never_begun_and_starts_when_that_is_there() {
+async fn a_call_that_waited_for_the_result_of_another_starts_once_it_is_there() {
     let (kept, seen) = (kept(), Seen::default());
     let tools = || {
         let noted = seen.clone();
@@ -177,7 +177,7 @@ async fn a_call_that_waits_for_another_has_never_begun_and_starts_when_that_is_t
     let resumption = agent.resumption().unwrap();
     assert_eq!((&*resumption.again, &*resumption.unknown), (&*numbers(&[1]), &[][..]));
     agent.run_until_idle().await.unwrap();
-    // It must not be repeated, and hasn't been: this is its first attempt.
+    // The call must not be repeated; this is its first attempt.
     assert_eq!(
         seen.of("note").iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(),
         [1]

@@ -21,7 +21,7 @@ use super::{
 use crate::stand::{manager, tool_of};
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_others_complete_goes_on_waiting_and_its_function_does_not_run_again() {
+async fn a_task_to_be_completed_from_outside_goes_on_waiting_and_its_function_does_not_run_again() {
     let kept = kept();
     let runs = Arc::new(AtomicUsize::new(0));
     let tool = || {
@@ -45,7 +45,7 @@ async fn a_task_that_others_complete_goes_on_waiting_and_its_function_does_not_r
     );
 
     manager.resolve_durably(tasks[0], "delivered").await.unwrap();
-    // It is written down by the time that whoever brought it is told so.
+    // The completion is in the journal when `resolve` returns.
     assert!(
         entries(&kept)
             .iter()
@@ -80,7 +80,7 @@ async fn a_task_that_waits_for_completion_can_be_cancelled_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_closed_session_let_go_of_can_be_approved_and_completed() {
+async fn detached_tasks_of_a_closed_session_can_be_approved_and_completed() {
     let (kept, runs) = (kept(), Arc::default());
     let order = tool_of("order", |_, cx| async move { Ok(cx.defer::<Value>().await) }).grace(Duration::ZERO);
     let manager = manager([consented(&runs), order]);

@@ -12,7 +12,7 @@ use super::process::{Seen, caller, check, entries, kept, leave, listener, number
 use crate::stand::{FailingJournal, Fault, manager, tool_of, until};
 
 #[tokio::test(start_paused = true)]
-async fn of_two_that_take_up_a_session_one_gets_a_conflict_and_has_run_nothing() {
+async fn one_of_many_processes_that_resume_a_session_wins_and_the_others_run_nothing() {
     let (kept, seen) = (kept(), Seen::default());
     leave(&kept, &manager([stuck("look", Effect::Read, &seen)]), &["look"]).await;
     // All of them have read before any of them writes.
@@ -40,7 +40,7 @@ async fn of_two_that_take_up_a_session_one_gets_a_conflict_and_has_run_nothing()
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_had_the_session_before_writes_no_more_and_stops_its_tasks() {
+async fn the_previous_owner_of_a_session_writes_no_more_and_stops_its_tasks() {
     let (kept, seen) = (kept(), Seen::default());
     let before = manager([stuck("look", Effect::Read, &seen)]);
     let builder = AsyncAgent::builder(caller(&["look"]), before.clone());
@@ -79,7 +79,7 @@ async fn a_session_that_is_closed_or_not_there_is_not_taken_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_stopped_is_taken_up_in_the_same_process_and_whoever_lets_go_of_the_old_agent_stops_nothing() {
+async fn a_stopped_session_is_resumed_in_the_same_process_and_dropping_the_old_agent_stops_nothing() {
     let (kept, seen) = (kept(), Seen::default());
     let manager = manager([stuck("look", Effect::Read, &seen), quick_tool()]);
     let journal = FailingJournal::of(&kept);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::stand::{FailingJournal, Fault};
 
-/// What tools have seen, in whatever process.
+/// Runs of tools in all processes: tool, idempotency key and attempt.
 #[derive(Clone, Default)]
 pub(super) struct Seen(Arc<Mutex<Vec<(String, String, u32)>>>);
 
@@ -33,7 +33,7 @@ impl Seen {
     }
 }
 
-/// A tool that never ends by itself the first time it runs, and the second time gives `again`.
+/// A tool whose first run never ends by itself, and whose later runs return `again`.
 pub(super) fn stuck(name: &'static str, effect: Effect, seen: &Seen) -> FunctionTool {
     let seen = seen.clone();
     FunctionTool::new(name, "Takes its time.", move |_: Value, cx: ToolContext| {
@@ -50,7 +50,7 @@ pub(super) fn stuck(name: &'static str, effect: Effect, seen: &Seen) -> Function
     .grace(Duration::ZERO)
 }
 
-/// A model that calls these tools when it is first asked, and then has no more to say.
+/// A model that calls these tools in its first turn, and only talks after that.
 pub(super) fn caller(tools: &'static [&'static str]) -> ScriptedModel {
     ScriptedModel::new()
         .turn(move |_| {
@@ -72,7 +72,7 @@ pub(super) fn entries(kept: &MemoryJournal) -> Vec<Entry> {
     kept.entries(&SessionId::new("s"))
 }
 
-/// A session whose model has called the tools, has been told that they run, and has come to rest; then its process ends.
+/// A session whose model has called the tools and has come to rest; then its process ends.
 pub(super) async fn leave(
     kept: &Arc<MemoryJournal>,
     manager: &AsyncToolManager,
@@ -90,7 +90,7 @@ pub(super) async fn leave(
     while !entries(kept).iter().any(is_done) {
         tokio::task::yield_now().await;
     }
-    // Whatever is on its way to the journal gets there.
+    // Appends that are under way reach the journal.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

@@ -26,7 +26,7 @@ fn asking(effect: Effect) -> FunctionTool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_of_what_may_be_repeated_comes_again() {
+async fn a_question_of_a_repeatable_call_is_asked_again() {
     let kept = kept();
     let (_dead, tasks) = leave(&kept, &manager([asking(Effect::Idempotent)]), &["book"]).await;
     let (model, manager) = (listener(), manager([asking(Effect::Idempotent)]));
@@ -42,7 +42,7 @@ async fn a_question_of_what_may_be_repeated_comes_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_of_what_must_not_be_repeated_stays_and_the_task_is_completed_instead() {
+async fn a_question_of_an_unrepeatable_call_stays_and_the_task_is_completed_instead() {
     let kept = kept();
     let (_dead, tasks) = leave(&kept, &manager([asking(Effect::Once)]), &["book"]).await;
     let (model, manager) = (listener(), manager([asking(Effect::Once)]));
@@ -105,7 +105,7 @@ async fn a_call_runs_only_when_it_is_written_down_that_people_have_consented() {
     let (kept, runs) = (kept(), Arc::default());
     let first = manager([consented(&runs)]);
     let (_dead, tasks) = leave(&kept, &first, &["fire"]).await;
-    // The old process lives on and can't write: it must not begin what another may begin.
+    // The old process lives on and can't write: it must not start a call that another process may start.
     first.approve(tasks[0]).unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(runs.load(Ordering::SeqCst), 0);

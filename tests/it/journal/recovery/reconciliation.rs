@@ -11,8 +11,8 @@ use super::process::{Seen, check, kept, leave, listener, numbers, resume, stuck,
 use crate::stand::manager;
 
 #[tokio::test(start_paused = true)]
-async fn a_tool_finds_out_what_became_of_its_call() {
-    /// What the tool finds out, how the task ends, and how often its function runs in all.
+async fn a_tool_finds_out_the_outcome_of_its_lost_call() {
+    /// The reconciliation, the end of the task, and the number of runs in all.
     type Case = (fn() -> Result<Reconciled<String>, String>, &'static str, usize);
     let cases: [Case; 6] = [
         (
@@ -73,7 +73,7 @@ mod typed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_found_out_must_be_a_result_of_the_tool() {
+async fn a_reconciled_value_must_be_a_result_of_the_tool() {
     let (kept, seen) = (kept(), Seen::default());
     leave(&kept, &manager([stuck("pay", Effect::Once, &seen)]), &["pay"]).await;
     let tool = typed::pay::tool().reconcile(|_| async { Ok::<_, String>(Reconciled::Completed(7)) });
@@ -88,7 +88,7 @@ async fn what_was_found_out_must_be_a_result_of_the_tool() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_finds_out_what_became_of_a_call_is_given_time_to_end_when_it_is_told_to_stop() {
+async fn a_cancelled_reconciliation_is_given_time_to_end() {
     let (kept, seen) = (kept(), Seen::default());
     leave(&kept, &manager([stuck("pay", Effect::Once, &seen)]), &["pay"]).await;
     let tool = stuck("pay", Effect::Once, &seen).reconcile(|lost: LostTask| async move {
@@ -106,7 +106,7 @@ async fn what_finds_out_what_became_of_a_call_is_given_time_to_end_when_it_is_to
     check(&kept);
 }
 
-/// A session is taken up whose only call can be found not to have begun, as soon as it is told to stop; `stop` does that.
+/// Resumes a session with one call, and runs `stop` on it while its tool finds out that it had not begun.
 async fn stop_what_is_found_out(stop: impl Fn(&AsyncToolManager, TaskId)) {
     let (kept, seen) = (kept(), Seen::default());
     let (_dead, tasks) = leave(&kept, &manager([stuck("pay", Effect::Once, &seen)]), &["pay"]).await;
@@ -122,7 +122,7 @@ async fn stop_what_is_found_out(stop: impl Fn(&AsyncToolManager, TaskId)) {
     }
     stop(&manager, tasks[0]);
     agent.run_until_idle().await.unwrap();
-    // What was told to stop has done so by then.
+    // By then, the cancelled task has stopped.
     tokio::time::sleep(Duration::from_secs(60)).await;
     agent.run_until_idle().await.unwrap();
     assert_eq!(seen.of("pay").len(), 1, "it has run after it was cancelled");
@@ -149,6 +149,6 @@ async fn a_call_that_the_host_cancels_never_runs_even_if_it_is_then_found_not_to
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_aborted_while_it_is_found_out_what_became_of_it_is_counted_once() {
+async fn a_call_that_is_aborted_during_its_reconciliation_is_counted_once() {
     stop_what_is_found_out(|manager, task| manager.task(task).unwrap().abort("the customer has left")).await;
 }

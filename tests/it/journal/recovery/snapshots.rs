@@ -38,7 +38,7 @@ async fn a_long_session_is_taken_up_from_its_last_snapshot() {
     again.run_until_idle().await.unwrap();
     check(&kept);
 
-    // One that can't be read is no harm.
+    // A snapshot that can't be read does no harm.
     journal.add_snapshot(Snapshot::new(snapshot.seq, b"{\"format\":99}".to_vec()));
     let written = entries(&kept).len();
     let again = resume().await.unwrap();

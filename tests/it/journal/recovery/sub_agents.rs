@@ -16,7 +16,7 @@ use super::{
 };
 use crate::stand::{FailingJournal, Fault, manager};
 
-/// An agent with a sub-agent, both of which write into the same journal.
+/// A manager whose `clerk` is a sub-agent that writes into the same journal.
 fn above(kept: &FailingJournal, seen: &Seen, below: ScriptedModel) -> AsyncToolManager {
     let journal = kept.clone();
     let clerk = AsyncAgent::as_tool("clerk", "Does things.", move |manager| {

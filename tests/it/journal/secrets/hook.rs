@@ -24,7 +24,7 @@ fn only_user_text(text: &'static str) -> impl Fn(&SessionId, &mut Entry) + Send 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_changes_what_is_written_and_nothing_else() {
+async fn a_hook_changes_the_journal_and_nothing_else() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = Arc::clone(&seen);
     let hook = move |session: &SessionId, entry: &mut Entry| {
@@ -150,7 +150,7 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
         };
         assert!(reason.contains(expected) && !holds_secret(&reason), "{reason}");
         until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
-        // What was written before it stands, and can be taken up.
+        // The earlier entries are valid and can be resumed from.
         let entries = stage.entries();
         check_journal(&entries).unwrap();
         Ledger::fold(&entries).unwrap();
@@ -166,7 +166,7 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_written_is_known_again_without_its_secrets_and_snapshots_are_of_that() {
+async fn a_repeated_append_is_recognised_without_its_secrets_and_snapshots_hold_none() {
     // Every append is written, its answer is lost, and it is tried again.
     let journal = FailingJournal::new().snapshot_every(1).failing(|attempt| {
         if attempt.failed == attempt.done {

@@ -162,7 +162,7 @@ async fn a_secret_is_gone_from_every_place_of_a_session() {
         }))
     });
     assert!(reports >= 2, "{reports}");
-    // The blocks stay where they say nothing.
+    // Blocks of the provider without a secret stay.
     let blocks: Vec<bool> = entries
         .iter()
         .filter_map(|entry| match entry {
@@ -172,14 +172,14 @@ async fn a_secret_is_gone_from_every_place_of_a_session() {
         .collect();
     assert_eq!(blocks, [false, false, true, false, true]);
 
-    // Whoever takes it up is shown that something is missing.
+    // The process that resumes the session sees that a value is missing.
     let shown = Ledger::fold(&entries).unwrap();
     let shown = format!("{:?}", shown.transcript().messages());
     assert!(shown.contains("can't be shown again"), "{shown}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_list_of_what_runs_in_a_pruned_session_holds_no_secrets() {
+async fn the_status_block_of_a_pruned_session_holds_no_secrets() {
     let turns = (0..6).map(|at| {
         let long = "word ".repeat(200);
         turn([
@@ -265,7 +265,7 @@ proptest! {
     ) {
         let _listening = Notes::listen();
         Notes::taken();
-        // Without a call that marks it first, it is text that nobody knows.
+        // Without an earlier call that marks it, the secret is ordinary text.
         let first = turn([("log_in", json!({"user": "ada", "password": SECRET})), ("vault", json!({}))]);
         let turns: Vec<_> = std::iter::once(first).chain(turns).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -327,8 +327,8 @@ fn a_secret_argument_must_be_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_opened_the_session_stays_what_people_said() {
-    // Text is text before anybody has marked it; that is what the hook is for.
+async fn a_secret_in_a_message_that_opened_the_session_is_not_redacted() {
+    // The library can't know a secret in text that no call has marked yet; the hook is for that.
     let turns = vec![turn([("log_in", json!({"user": "ada", "password": SECRET}))])];
     let stage = play(turns, vec![format!("log in with {SECRET}")], |agent| agent).await;
     let kept: Vec<_> = stage

@@ -24,7 +24,7 @@ use tokio::time::sleep;
 use super::vault::{SECRET, check_kept, everything, holds_secret, log_in, pay, play, tool, turn, use_it, vault};
 use crate::stand::{Stage, answering, calls, playing, text_of};
 
-/// Takes up a session whose process has ended after `entries`.
+/// Resumes a session whose process ended after `entries`.
 fn take_up(entries: &[Entry], tools: impl IntoIterator<Item = FunctionTool>) -> Vec<AgentAction> {
     let manager = AsyncToolManager::builder()
         .tools(tools.into_iter().map(Into::into))
@@ -39,7 +39,7 @@ fn take_up(entries: &[Entry], tools: impl IntoIterator<Item = FunctionTool>) -> 
     )
 }
 
-/// How tasks ended in the step, by their numbers, and which of them were submitted.
+/// Outcomes of the tasks that ended in the step, by number, and the tools that were submitted.
 fn ends(actions: &[AgentAction]) -> (Vec<(String, TaskOutcome)>, Vec<String>) {
     let mut ends = Vec::new();
     let mut submitted = Vec::new();
@@ -57,7 +57,7 @@ fn ends(actions: &[AgentAction]) -> (Vec<(String, TaskOutcome)>, Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_stands_for_a_secret_is_never_run() {
+async fn no_tool_runs_with_a_redacted_value() {
     let tools = || {
         let slow = |name: &str| {
             tool(name, &["password", "what"], |_, _| async {
@@ -123,7 +123,7 @@ async fn what_stands_for_a_secret_is_never_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_taken_up_after_any_entry_never_runs_what_stands_for_a_secret() {
+async fn a_session_resumed_after_any_entry_never_runs_a_tool_with_a_redacted_value() {
     let turns = vec![turn([
         ("vault", json!({"ms": 400})),
         ("log_in", json!({"user": "ada", "password": SECRET, "ms": 600})),
@@ -149,7 +149,7 @@ async fn a_session_that_is_taken_up_after_any_entry_never_runs_what_stands_for_a
     assert!(repeated > 0, "what holds no secret is run again");
 }
 
-/// Has a session's model make these calls, and takes the session up in another process when it has come to rest or waits for them.
+/// Lets the model make these calls, and resumes the session in another process once it is at rest or waits for them.
 async fn take_over(
     tools: impl Fn() -> Vec<FunctionTool>,
     calls: Vec<(String, Value)>,
@@ -266,7 +266,7 @@ async fn a_tool_finds_out_about_its_call_without_the_secret_and_does_not_run_wit
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_complete_goes_on_without_its_secret() {
+async fn a_task_to_be_completed_from_outside_goes_on_without_its_secret() {
     let tools = || {
         let order = tool("order", &["card"], |_, cx: ToolContext| async move {
             let value: Value = cx.defer().await;

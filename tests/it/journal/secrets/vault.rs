@@ -16,17 +16,17 @@ use tokio::time::sleep;
 
 use crate::stand::{Stage, answering};
 
-/// A secret that JSON and frames write otherwise than it is. Its beginning and its end look the same in every form.
+/// A secret that JSON and frames escape. Its beginning and its end look the same in every form.
 pub(super) const SECRET: &str = "zq9K7 \"\\<&>\u{202e}é\n wv8J4";
 
-/// A secret that is too short to be known again in a text.
+/// A secret that is too short to be recognised in a text.
 pub(super) const PIN: u64 = 83_617;
 
 pub(super) fn holds_secret(text: &str) -> bool {
     ["zq9K7", "wv8J4"].iter().any(|part| text.contains(part))
 }
 
-/// In the ids of tasks any digits may stand.
+/// True if the value holds the PIN. Ids of tasks may hold these digits by chance.
 pub(super) fn holds_pin(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.as_u64() == Some(PIN),
@@ -71,12 +71,12 @@ where
     .background(Background::Auto)
 }
 
-/// What a tool may say of its arguments: that a short one is a secret, nobody can know by its looks.
+/// The value without the short secret, which no tool may repeat: it can't be recognised by its looks.
 fn without_pin(value: &Value) -> Value {
     serde_json::from_str(&value.to_string().replace(&PIN.to_string(), "0")).unwrap()
 }
 
-/// Takes a secret, and does with it as `how` says, after `ms`.
+/// A tool that takes a secret and, after `ms`, uses it as `how` says.
 pub(super) fn log_in() -> FunctionTool {
     tool(
         "log_in",
@@ -103,7 +103,7 @@ pub(super) fn log_in() -> FunctionTool {
     .result_limit(256)
 }
 
-/// Gives a secret, after `ms`.
+/// A tool that returns a secret after `ms`.
 pub(super) fn vault() -> FunctionTool {
     tool("vault", &["how", "ms"], |arguments, cx| async move {
         cx.progress().message(format!("{PIN} found"));
@@ -120,7 +120,7 @@ pub(super) fn vault() -> FunctionTool {
     .result_limit(512)
 }
 
-/// Takes what others give.
+/// A tool that takes the results of others.
 pub(super) fn use_it() -> FunctionTool {
     tool("use_it", &["what", "ms"], |arguments, _| async move {
         sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap_or(0))).await;
@@ -132,7 +132,7 @@ pub(super) fn use_it() -> FunctionTool {
     .futures(true)
 }
 
-/// Must be approved.
+/// A tool that needs approval.
 pub(super) fn pay() -> FunctionTool {
     tool("pay", &["card", "amount"], |_, _| async { Ok(json!("paid")) })
         .sensitive_arguments(["card"])
@@ -144,7 +144,7 @@ pub(super) fn everything() -> [FunctionTool; 4] {
     [log_in(), vault(), use_it(), pay()]
 }
 
-/// A session whose people approve everything, until all has come to rest.
+/// Plays a session to its rest; every question is approved.
 pub(super) async fn play(
     turns: Vec<Vec<(String, Value)>>,
     said: Vec<String>,
@@ -154,7 +154,7 @@ pub(super) async fn play(
         let Some(turn) = turns.get(asked - 1) else {
             return ModelStream::text("done");
         };
-        // A model that quotes all that it was told last.
+        // The model quotes the last messages.
         let heard = request
             .messages
             .last()

@@ -28,7 +28,7 @@ pub(super) fn schema() -> Value {
     })
 }
 
-/// A tool that does `run` with its arguments.
+/// A tool with the schema above that passes its arguments to `run`.
 pub(super) fn tool_of<F, Fut>(name: &str, run: F) -> FunctionTool
 where
     F: Fn(Value, ToolContext) -> Fut + Clone + Send + Sync + 'static,
@@ -40,7 +40,7 @@ where
     })
 }
 
-/// Takes as long as its arguments say, or a second.
+/// A tool that takes as long as its arguments say, or a second.
 pub(super) fn work(name: &str) -> FunctionTool {
     tool_of(name, |arguments, _| async move {
         sleep(millis(arguments["millis"].as_u64().unwrap_or(1000))).await;
@@ -59,7 +59,7 @@ pub(super) fn on(path: &str) -> Value {
     json!({ "path": path })
 }
 
-/// How many seconds after it was submitted each task began and ended.
+/// Start and end of each task, in seconds after its submission.
 pub(super) async fn seconds(tasks: &[TaskHandle]) -> Vec<(u64, u64)> {
     let mut all = Vec::new();
     for task in tasks {

@@ -16,7 +16,7 @@ use tokio::{
 use super::files::millis;
 use crate::stand::{idle, secs, start_in};
 
-/// A generator of numbers that look random, the same in every run.
+/// Generator of pseudo-random numbers, the same in every run.
 struct Draw(u64);
 
 impl Draw {
@@ -29,7 +29,7 @@ impl Draw {
     }
 }
 
-/// A task of a history: when it comes, what it wants, how long it takes, and when it is told to stop, in milliseconds.
+/// A task of a history: submission, claims, duration and cancellation; times in milliseconds.
 #[derive(Clone, Debug)]
 struct Wish {
     at: u64,
@@ -53,7 +53,7 @@ impl Wish {
             session: draw.below(3),
             reads,
             writes,
-            // Odd, so that nothing ends when something comes or is stopped, which are at even times.
+            // Odd, so that no task ends at the time of a submission or cancellation, which are even.
             takes: 2 * draw.below(50) + 1,
             stop: (draw.below(4) == 0).then(|| at + 2 * draw.below(60)),
         }
@@ -65,8 +65,8 @@ impl Wish {
     }
 }
 
-/// When each begins and ends, if there are slots for all: as soon as all earlier ones have ended that conflict with it. What is
-/// told to stop ends then, begun or not.
+/// Start and end of each task with slots for all: it starts when all earlier tasks that conflict with it have ended. A
+/// cancelled task ends at its cancellation, started or not.
 fn reference(wishes: &[Wish]) -> Vec<(Option<u64>, u64)> {
     let mut all: Vec<(Option<u64>, u64)> = Vec::new();
     for wish in wishes {
@@ -82,7 +82,7 @@ fn reference(wishes: &[Wish]) -> Vec<(Option<u64>, u64)> {
     all
 }
 
-/// Plays a history in virtual time; gives when each task's function began and ended.
+/// Plays a history in virtual time; returns the start and end of each task's function.
 fn play(wishes: &[Wish], slots: usize) -> Vec<(Option<u64>, u64)> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_time()
@@ -192,7 +192,7 @@ fn histories_go_as_the_reference_has_it() {
 }
 
 #[test]
-fn with_few_slots_the_order_of_what_conflicts_is_the_same_and_all_end() {
+fn with_few_slots_conflicting_tasks_keep_their_order_and_all_end() {
     for seed in 0..600 {
         let wishes = history(&mut Draw(seed));
         let times = play(&wishes, 1 + seed as usize % 2);

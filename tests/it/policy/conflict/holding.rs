@@ -19,7 +19,7 @@ use super::files::{builder, millis, on, schema, seconds, tool_of, work};
 use crate::stand::{after, call, idle, is_at_rest, kind, secs, start, start_with, unavailable};
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_holds_no_slot_and_can_be_cancelled_and_keeps_to_its_deadline() {
+async fn a_waiting_task_holds_no_slot_can_be_cancelled_and_keeps_its_deadline() {
     let manager = builder().concurrency(2).build().unwrap();
     let first = start_with(&manager, "write", json!({"path": "a", "millis": 10_000}));
     let cancelled = start_with(&manager, "write", on("a"));
@@ -113,7 +113,7 @@ fn a_runtime_that_is_dropped_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_blocking_function_that_goes_on_keeps_what_it_may_still_write() {
+async fn a_blocking_function_that_goes_on_after_its_cancellation_keeps_its_claims() {
     let (began, mut has_begun) = mpsc::unbounded_channel();
     let (go, stop) = std::sync::mpsc::channel::<()>();
     let stop = Arc::new(Mutex::new(stop));
@@ -142,7 +142,7 @@ async fn a_blocking_function_that_goes_on_keeps_what_it_may_still_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_below_passes_the_one_above_it_and_shares_with_nobody_else() {
+async fn a_child_task_passes_the_claims_of_its_parent_and_no_others() {
     let family = |name: &str, child: &'static str| {
         tool_of(name, move |arguments, cx: ToolContext| async move {
             let below = || cx.call_tool::<Value>(child, &arguments);
@@ -172,7 +172,7 @@ async fn a_task_below_passes_the_one_above_it_and_shares_with_nobody_else() {
         let results = timeout(secs(60), seconds(&tasks)).await;
         let mut expected = [(0, ends), (ends, ends + 1)];
         if tool == "unnamed" {
-            // It holds nothing itself: the stranger came before the tasks below it.
+            // It holds no claim itself: the stranger came before the tasks below it.
             expected = [(0, 3), (0, 1)];
         }
         assert_eq!(results.unwrap_or_else(|_| panic!("{tool}")), expected, "{tool}");
@@ -182,7 +182,7 @@ async fn a_task_below_passes_the_one_above_it_and_shares_with_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_below_one_that_only_reads_may_not_write() {
+async fn a_child_of_a_task_that_only_reads_may_not_write() {
     let parent = tool_of("parent", |arguments, cx: ToolContext| async move {
         cx.call_tool::<Value>("write", arguments).await
     });
@@ -219,7 +219,7 @@ async fn families_that_would_wait_for_each_other_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_waits_for_people_or_for_its_end_keeps_what_it_has() {
+async fn a_task_that_waits_for_people_or_for_its_completion_keeps_its_claims() {
     let later = tool_of("later", |_, cx: ToolContext| async move { cx.defer().await });
     let ask = tool_of("ask", |_, cx: ToolContext| async move {
         cx.request_input("Well?", json!({})).await
@@ -257,14 +257,14 @@ async fn a_call_that_needs_consent_takes_its_turn_when_it_has_it() {
     let next = start_with(&manager, "write", on("a"));
     assert!(
         next.outcome().await.outcome.is_completed(),
-        "nobody waits for people who have nothing to do with it"
+        "a task that waits for consent delays no other task"
     );
     manager.approve(asked.id()).unwrap();
     assert!(asked.outcome().await.outcome.is_completed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_kept_and_what_is_shared_waits_for_nothing() {
+async fn cached_and_shared_calls_wait_for_no_claims() {
     let cached = work("cached")
         .effect(Effect::Read)
         .reads("path")

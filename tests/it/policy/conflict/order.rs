@@ -62,32 +62,32 @@ async fn a_resource_is_the_kind_and_the_value_of_an_argument() {
         .build()
         .unwrap();
     for (one, other, conflicts) in [
-        // A list is a resource for each of its items.
+        // Each item of a list is a resource.
         (("sweep", json!({"paths": ["a", "b"]})), ("write", on("b")), true),
         (("sweep", json!({"paths": ["a", "b"]})), ("write", on("c")), false),
         (("sweep", json!({"paths": []})), ("sweep", json!({"paths": []})), false),
-        // All that it names at once, without waiting for one with the other.
+        // It claims all of them at once, and holds none while it waits for another.
         (("write", on("b")), ("sweep", json!({"paths": ["a", "b"]})), true),
-        // An argument that is absent or null names nothing.
+        // An argument that is absent or null names no resource.
         (("write", json!({})), ("write", json!({})), false),
         (
             ("write", json!({"path": null})),
             ("write", json!({"path": null})),
             false,
         ),
-        // One that has a default does.
+        // An argument with a default names the default.
         (("visit", json!({})), ("write", on("home")), true),
         (("visit", json!({"place": "away"})), ("write", on("home")), false),
-        // A number is its text; any other value is what it says, however it is written.
+        // A number is its text; any other value is compared as a value, however it is written.
         (("number", json!({"other": 5})), ("write", on("5")), true),
         (
             ("number", json!({"other": {"a": 1, "b": 2.0}})),
             ("number", json!({"other": {"b": 2, "a": 1}})),
             true,
         ),
-        // Another kind is another thing.
+        // The same value of another kind is another resource.
         (("other", json!({"other": "a"})), ("write", on("a")), false),
-        // Nothing is read into the text.
+        // The text is not interpreted.
         (("write", on("a/b")), ("write", on("a/./b")), false),
     ] {
         let what = format!("{one:?} {other:?}");

@@ -16,10 +16,10 @@ use super::{
     },
 };
 
-// Never lossy: what fits the schema of a dialect fits the tool.
+// Every value that fits the schema of a dialect fits the tool.
 
 #[test]
-fn what_fits_a_rendered_schema_is_what_fits_the_tool() {
+fn a_value_fits_a_rendered_schema_exactly_if_it_fits_the_tool() {
     let fitting = [
         json!({"external": "Everywhere", "internal": {"kind": "Nothing"}, "untagged": "x", "adjacent": null}),
         json!({"external": {"Folder": "src"}, "internal": {"kind": "Text", "text": "x"}, "untagged": 1, "adjacent": {"kind": "Number", "value": 0.5}}),
@@ -43,9 +43,9 @@ fn what_fits_a_rendered_schema_is_what_fits_the_tool() {
     }
 }
 
-/// For every type and dialect: what a model writes by the schema binds.
+/// Writes values by the schema of every type in every dialect, and binds them.
 #[test]
-fn what_a_model_writes_by_the_schema_of_any_dialect_binds() {
+fn values_written_by_the_schema_of_any_dialect_bind() {
     let tools = [
         tool::<Optionals>(),
         tool::<UnitEnums>(),
@@ -74,7 +74,7 @@ fn what_a_model_writes_by_the_schema_of_any_dialect_binds() {
                 if dialect == Dialect::OpenAiStrict {
                     strip_invented_nulls(&definition.input_schema, &mut arguments);
                 }
-                // The limits that a dialect has only words for are the model's to keep.
+                // A dialect may state a limit in words only, which this model can't follow.
                 let has_limits_in_words = dialect == Dialect::AnthropicStrict;
                 if source.is_valid(&arguments) || !has_limits_in_words {
                     assert!(
@@ -96,12 +96,12 @@ pub(super) fn tool<A: for<'a> Deserialize<'a> + JsonSchema + Send + 'static>() -
     })
 }
 
-/// A model that writes whatever a schema allows.
+/// A model that writes random values that a schema allows.
 struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
-        // Knuth's MMIX generator; the high bits are the good ones.
+        // Knuth's MMIX generator; only its high bits are random enough.
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -120,7 +120,7 @@ impl Dice {
             return constants[self.roll(constants.len())].clone();
         }
         if let Some(Value::Array(variants)) = schema.get("anyOf").or_else(|| schema.get("oneOf")) {
-            // Deep down the last: null where there is one.
+            // At depth, the last alternative: it is null if there is a null.
             let variant = if depth > 6 {
                 variants.len() - 1
             } else {

@@ -10,8 +10,6 @@ use super::{
     rendering::{DataEnums, Limited},
 };
 
-// Built once.
-
 #[test]
 fn a_schema_is_built_once_per_dialect_and_shared_by_threads_and_clones() {
     let definition = of_type::<DataEnums>();

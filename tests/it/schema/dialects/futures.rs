@@ -26,7 +26,7 @@ struct Drawing {
     shapes: Vec<Shape>,
 }
 
-/// What futures may stand for: values with docs, optional ones, items, and the fields of variants, but for the tag.
+/// Futures may stand for values with docs, optional values, items and fields of variants, not for the tag.
 #[test]
 fn futures_are_offered_for_every_value_in_every_dialect() {
     let tool = FunctionTool::new("tool", "A tool.", |_: Drawing, _: ToolContext| async {
@@ -77,7 +77,7 @@ fn conditions_and_constants_are_no_places_for_futures() {
 }
 
 #[test]
-fn what_a_schema_with_futures_allows_is_what_the_tool_takes_and_futures() {
+fn a_schema_with_futures_allows_the_values_of_the_tool_and_futures_only() {
     let tool = FunctionTool::new("tool", "A tool.", |_: Drawing, _: ToolContext| async {
         Ok::<_, ToolError>(())
     });
@@ -103,7 +103,7 @@ fn what_a_schema_with_futures_allows_is_what_the_tool_takes_and_futures() {
     ] {
         assert_eq!(validator.is_valid(&arguments), fits, "{arguments}");
     }
-    // The binder reads values: futures are filled in before.
+    // Futures are replaced by their values before binding.
     let error = tool.bind(&json!({"title": future, "shapes": []}).into()).unwrap_err();
     assert!(error.message().starts_with("invalid arguments at `$.title`"), "{error}");
     assert!(tool.bind(&json!({"title": "a", "shapes": [circle]}).into()).is_ok());

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// The definition that a tool with these arguments has.
+/// The definition of a tool with these arguments.
 pub(super) fn of_type<A: for<'a> Deserialize<'a> + JsonSchema + Send + 'static>() -> ToolDefinition {
     let tool = FunctionTool::new("tool", "A tool.", |_: A, _: ToolContext| async {
         Ok::<_, ToolError>(())
@@ -16,7 +16,7 @@ pub(super) fn of_type<A: for<'a> Deserialize<'a> + JsonSchema + Send + 'static>(
     tool.definition().clone()
 }
 
-/// The definition of a tool whose schema was written by hand, as those of MCP servers are.
+/// The definition of a tool with a schema written by hand, as those of MCP servers are.
 pub(super) fn of_schema(schema: Value) -> ToolDefinition {
     ToolDefinition::new("tool", "A tool.", schema)
 }
@@ -25,7 +25,7 @@ pub(super) fn object_of(property: Value) -> Value {
     json!({"type": "object", "properties": {"it": property}, "required": ["it"], "additionalProperties": false})
 }
 
-/// Compares a tool in every dialect with the golden, and checks what holds for all.
+/// Compares a tool in every dialect with its golden file, and checks the rules that hold for all of them.
 #[track_caller]
 pub(super) fn check(definition: &ToolDefinition, golden: ExpectFile) {
     let mut all = Map::new();
@@ -40,7 +40,7 @@ pub(super) fn check(definition: &ToolDefinition, golden: ExpectFile) {
         all.insert(format!("{dialect:?}"), rendered);
     }
     let mut all = Value::Object(all);
-    // A feature of serde_json, which any crate in the build can turn on, keeps the order in which keys came.
+    // Any crate of the build can turn on `preserve_order` of serde_json, so keys are sorted here.
     all.sort_all_objects();
     let mut text = serde_json::to_string_pretty(&all).unwrap();
     text.push('\n');
@@ -51,7 +51,7 @@ pub(super) fn check(definition: &ToolDefinition, golden: ExpectFile) {
 fn check_rendered(dialect: Dialect, schema: &Value) {
     let again = of_schema(schema.clone());
     match dialect {
-        // OpenAPI 3.0, no JSON Schema.
+        // This dialect is OpenAPI 3.0, not JSON Schema.
         Dialect::Gemini => {
             every_schema(schema, &mut |schema| {
                 for keyword in schema.keys() {
@@ -95,7 +95,7 @@ fn check_rendered(dialect: Dialect, schema: &Value) {
         assert!(!schema.contains_key("$schema") && !schema.contains_key("title"));
     });
     jsonschema::draft202012::meta::validate(schema).unwrap();
-    // Its references lead somewhere.
+    // All references can be resolved.
     jsonschema::draft202012::new(schema).unwrap();
 }
 
@@ -122,7 +122,7 @@ const GEMINI_FIELDS: [&str; 19] = [
     "maximum",
 ];
 
-/// Calls `f` with every schema in a rendered one.
+/// Calls `f` with every subschema of a rendered schema.
 fn every_schema(schema: &Value, f: &mut impl FnMut(&Map<String, Value>)) {
     let Value::Object(object) = schema else {
         return;

@@ -8,8 +8,6 @@ use serde_json::json;
 
 use super::{golden::of_type, rendering::Optionals};
 
-// Row `required`: nulls are stripped again before binding.
-
 #[test]
 fn invented_nulls_are_stripped_and_meant_ones_are_kept() {
     let definition = of_type::<Optionals>();
@@ -74,7 +72,7 @@ fn invented_nulls_are_stripped_in_lists_variants_maps_and_recursion() {
 }
 
 #[test]
-fn what_openai_strict_makes_a_model_write_binds_after_the_nulls_are_stripped() {
+fn values_of_openai_strict_bind_after_their_nulls_are_stripped() {
     let tool = FunctionTool::new("tool", "A tool.", |_: Optionals, _: ToolContext| async {
         Ok::<_, ToolError>(())
     });

@@ -11,11 +11,9 @@ use super::{
     rendering::{IntegerMaps, Maps, MixedTuple, Tree, WithTree},
 };
 
-// What can't be said.
-
-/// Row by row: type or schema, dialect, path, keyword.
+/// Each case: type or schema, dialect, path, keyword.
 #[test]
-fn what_a_dialect_cannot_say_is_an_error_with_path_and_keyword() {
+fn a_schema_that_a_dialect_can_not_express_is_an_error_with_path_and_keyword() {
     use Dialect::{Anthropic, AnthropicStrict, Bedrock, Gemini, GeminiJsonSchema, OpenAiStrict, Plain};
     let it = "#/properties/it";
     let no_maps = [OpenAiStrict, AnthropicStrict, Gemini].as_slice();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::golden::{check, of_schema, of_type};
 
-// What schemars emits that hurts, one test for each.
+// One test for each construct of schemars that providers don't accept as it is.
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -14,7 +14,8 @@ use async_tool_runtime::{
 use super::{World, tools::effect_of};
 
 impl World {
-    /// What has effects runs when its turn won't be asked again; and what must not happen twice is started once, whoever runs it.
+    /// A call with effects runs once its turn is complete; a call that must not run twice starts once, in all processes
+    /// together.
     pub(super) fn check_effects(&mut self, spec: &TaskSpec) {
         let effect = effect_of(&spec.call.name);
         let number = spec.number.expect("tasks of an agent are numbered");
@@ -26,7 +27,7 @@ impl World {
             effect == Effect::Read || is_complete,
             "invariant 6: a call with effects runs when its turn is complete"
         );
-        // It runs when people have said so.
+        // It runs after people have consented.
         if &*spec.call.name == "consent" && !self.started.contains(&spec.task) {
             return;
         }
@@ -36,7 +37,7 @@ impl World {
         );
     }
 
-    /// No task is forgotten: each that runs is named by its acknowledgement, or by the note that stands for what was left out.
+    /// Each running task is named by its acknowledgement, or by the note that stands for pruned messages.
     pub(super) fn check_running(&self, messages: &[Arc<Message>]) {
         let mut named = HashSet::new();
         for message in messages {
@@ -58,7 +59,7 @@ impl World {
         }
     }
 
-    /// What was finished of a turn that was broken off is kept, as what was said and called by others is.
+    /// The model still sees the finished parts of every turn, also of an interrupted one.
     pub(super) fn check_kept(&self, messages: &[Arc<Message>]) {
         let (mut texts, mut calls) = (HashSet::new(), HashSet::new());
         for message in messages {
@@ -75,7 +76,7 @@ impl World {
         }
     }
 
-    /// A turn has a reason, which is not a silent result; and it takes along all results that wait.
+    /// A turn has a reason other than a silent result, and takes along all results that wait.
     pub(super) fn check_reason(&self) {
         let is_written = matches!(self.journal.last(), Some(Entry::TurnStarted { .. }));
         assert!(is_written, "a turn is written down before it starts");
@@ -101,7 +102,7 @@ impl World {
         self.check_join(given, ledger);
     }
 
-    /// Where results wake the model together, one of those that did has all the others of its turn with it.
+    /// With a join of all, at least one of the given tasks belongs to a turn of which all tasks have ended.
     pub(super) fn check_join(&self, given: &[TaskNo], ledger: &Ledger) {
         if self.policy.wake.join != JoinPolicy::All || self.policy.wake.deadline.is_some() || self.is_batch {
             return;
@@ -120,7 +121,7 @@ impl World {
         );
     }
 
-    /// When the result of a task is to be delivered.
+    /// The delivery policy of a task.
     pub(super) fn delivery_of(&self, task: TaskNo) -> DeliveryPolicy {
         let set = self.journal.iter().rev().find_map(|entry| match entry {
             Entry::DeliverySet {
@@ -144,7 +145,7 @@ impl World {
         self.journal.iter().any(is_it)
     }
 
-    /// A result that can't wait doesn't, and one that wakes nobody keeps nobody awake.
+    /// An interrupting result never waits, and a silent one keeps no agent awake.
     pub(super) fn check_delivery(&self) {
         if self.is_closing() {
             return;
@@ -156,7 +157,7 @@ impl World {
                 && self.quiet > Duration::ZERO
                 && self.timers.get(&Timer::Wake).is_some_and(|at| *at >= self.now);
             let has_failed = self.timers.contains_key(&Timer::Retry) || self.machine.stalled().is_some();
-            // A turn that is the last for now isn't broken off: no other may follow.
+            // The last turn within the limits isn't broken off, because no other may follow.
             let is_limited = self.policy.limits != RunLimits::default();
             assert!(
                 is_limited || has_hardly_begun || (self.turn.is_none() && has_failed),
@@ -173,7 +174,7 @@ impl World {
         }
     }
 
-    /// Calls whose answers wait for more than a tool that is never acknowledged are answered at some time.
+    /// The wait for answers has a timer, unless a tool that is never acknowledged holds it open.
     pub(super) fn check_grace(&self) {
         if self.machine.state() != AgentState::Answering {
             return;

@@ -40,7 +40,7 @@ pub(crate) enum Move {
     Close(CloseMode),
 }
 
-/// How many of each a run may have.
+/// The most moves of each kind that a run may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) users: u32,
@@ -56,20 +56,20 @@ pub(crate) struct Budget {
     pub(crate) promotes: u32,
     pub(crate) groups: u32,
     pub(crate) crashes: u32,
-    /// How often a task begins to wait for something from outside.
+    /// Number of times that a task begins to wait for the outside.
     pub(crate) waits: u32,
     pub(crate) forgeries: u32,
-    /// What the model may call.
+    /// Tools that the model may call.
     pub(crate) tools: &'static [&'static str],
 }
 
 /// The tools of the world, one for each way a call can be treated.
 pub(crate) const TOOLS: [&str; 7] = ["read", "once", "always", "never", "urgent", "urgent_once", "silent"];
 
-/// Tools that wait for people or for the outside, or that can find out what became of a call. None of them may run twice.
+/// Tools that wait for people or the outside, or that find out the outcome of a call. None may run twice.
 pub(crate) const WAITING: [&str; 4] = ["deferred", "asks", "consent", "reconciled"];
 
-/// The same, a tool whose argument is the result of an earlier task, and what a model can ask of the `task` tool.
+/// All of these, a tool whose argument is the result of an earlier task, and the actions of the `task` tool.
 pub(crate) const EVERYTHING: [&str; 19] = [
     "deferred",
     "asks",
@@ -109,7 +109,7 @@ const POLICIES: [DeliveryPolicy; 3] = [
 ];
 
 impl World {
-    /// All that can happen next.
+    /// All moves that are possible now.
     pub(crate) fn moves(&self) -> Vec<Move> {
         let mut moves = Vec::new();
         let is_closing = self.is_closing();
@@ -156,7 +156,7 @@ impl World {
                 "consent" if may_wait && !self.started.contains(task) => moves.push(Move::Ask(*task)),
                 _ => {}
             }
-            // Nobody is there any more to be answered, where the function has gone with its process.
+            // A function that ended with its process can't take an answer.
             if is_asking && !self.deferred.contains(task) {
                 moves.push(Move::Answer(*task));
             }
@@ -187,7 +187,7 @@ impl World {
         moves
     }
 
-    /// What the model sends for a call.
+    /// Name and arguments that the model sends for a call.
     pub(super) fn arguments(&self, tool: &'static str) -> (&'static str, Value) {
         let mut tasks = self.journal.iter().filter_map(|entry| match entry {
             Entry::Accepted { number, own: false, .. } => Some(number.to_string()),

@@ -14,7 +14,7 @@ use super::{
     moves::{TOOLS, WAITING},
 };
 
-/// What the machine decides by: the policy of the world, unless it has a fault.
+/// The policy that the machine decides by: that of the world, changed by the fault.
 pub(super) fn decided_by(policy: &AgentPolicy, fault: Option<Fault>) -> AgentPolicy {
     let mut policy = policy.clone();
     if let Some(fault) = fault {
@@ -23,7 +23,7 @@ pub(super) fn decided_by(policy: &AgentPolicy, fault: Option<Fault>) -> AgentPol
     policy
 }
 
-/// What a call of the tool does to the world.
+/// The effect of a call of the tool.
 pub(super) fn effect_of(tool: &str) -> Effect {
     match tool {
         "read" | "urgent" | "silent" | "chain" => Effect::Read,
