@@ -7,6 +7,7 @@ mod context;
 mod journal;
 mod manager;
 mod policy;
+pub mod programs;
 mod schema;
 mod stand;
 mod testing;

@@ -23,7 +23,7 @@ use futures_core::Stream;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::stand::{Log, idle, manager, quick, tool_of, until};
+use crate::stand::{Log, idle, manager, quick, sample_of, tool_of, until};
 
 type Reply = Result<TurnReply, ModelError>;
 type Turn = Box<dyn FnOnce(TurnInput, TurnContext) -> BoxFuture<'static, Reply> + Send>;
@@ -655,7 +655,8 @@ async fn play(seed: u64, seen: &mut Seen) {
 #[tokio::test(start_paused = true)]
 async fn in_a_thousand_random_schedules_no_message_and_no_result_is_lost_or_doubled() {
     let mut seen = Seen::default();
-    for seed in 0..1_000 {
+    let seeds = sample_of(1_000);
+    for seed in 0..seeds {
         play(seed, &mut seen).await;
     }
     let Seen {
@@ -667,5 +668,6 @@ async fn in_a_thousand_random_schedules_no_message_and_no_result_is_lost_or_doub
     println!(
         "{users} messages and {results} results, with {failures} turns that failed and {interrupts} that were broken off"
     );
-    assert!(users > 1_000 && results > 1_000 && failures > 500 && interrupts > 50);
+    let seeds = seeds as usize;
+    assert!(users > seeds && results > seeds && failures > seeds / 2 && interrupts > seeds / 20);
 }

@@ -13,7 +13,7 @@ pub(crate) fn manager(tools: impl IntoIterator<Item = FunctionTool>) -> AsyncToo
 
 /// A manager with this many slots, these tools, and [`quick`], which [`is_at_rest`] calls.
 pub(crate) fn with_slots(slots: usize, tools: impl IntoIterator<Item = FunctionTool>) -> AsyncToolManager {
-    let tools = tools.into_iter().chain([quick()]).map(Into::into);
+    let tools = [quick()].into_iter().chain(tools).map(Into::into);
     let builder = AsyncToolManager::builder().tools(tools);
     builder.concurrency(slots).build().unwrap()
 }

@@ -24,7 +24,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::agent::machine::sample_of;
+use crate::stand::sample_of;
 
 /// Looks something up.
 #[async_tool(effect = "read", retry(attempts = 3, backoff = "50ms..1s"))]

@@ -8,6 +8,8 @@ use async_tool_runtime::{
     journal::JoinPolicy,
 };
 
+use crate::stand::is_complete;
+
 use super::{
     sim::{Budget, EVERYTHING, World},
     teeth::Fault,
@@ -34,16 +36,6 @@ const SMALL: Budget = Budget {
     forgeries: 0,
     tools: &["read", "once"],
 };
-
-/// True if every state is visited: `EXPLORE=all`, as before a release. Otherwise each exploration is a sample, the same in every run.
-fn is_complete() -> bool {
-    std::env::var_os("EXPLORE").is_some_and(|asked| asked == "all")
-}
-
-/// Number of cases to play of this many: all of them, or a sixth in a sample.
-pub(crate) fn sample_of(cases: u64) -> u64 {
-    if is_complete() { cases } else { cases.div_ceil(6) }
-}
 
 /// Visits states that can be reached, each once, and returns their number: all of them, or [`SAMPLE`] drawn at random.
 fn explore(start: World) -> usize {

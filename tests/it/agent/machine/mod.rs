@@ -5,5 +5,3 @@ mod previews;
 mod promises;
 mod sim;
 mod teeth;
-
-pub(crate) use exploration::sample_of;

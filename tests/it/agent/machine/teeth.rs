@@ -22,10 +22,10 @@ use async_tool_runtime::{
 };
 use serde_json::json;
 
-use crate::stand::Books;
+use crate::stand::{Books, sample_of};
 
 use super::{
-    exploration::{Random, random_world, sample_of},
+    exploration::{Random, random_world},
     promises::{PLENTY, first_task},
     sim::{Move, World},
 };

@@ -30,7 +30,8 @@ async fn lend_later(text: &str) -> &str {
     text.trim()
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let tool = lend::tool();
     assert_eq!(
         tool.definition().input_schema["required"],

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use async_tool_runtime::{async_tools, tool::FromToolContext, Tool, ToolContext};
+use async_tool_runtime::{Tool, ToolContext, async_tools, tool::FromToolContext};
 use serde_json::json;
 
 /// Counts.
@@ -143,7 +143,8 @@ mod inner {
     }
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let counter = Arc::new(Counter::default());
     let tools = counter.tools();
     let names = tools.iter().map(|tool| &*tool.definition().name).collect::<Vec<_>>();

@@ -1,6 +1,9 @@
 //! Injected parameters stand anywhere, come through aliases and references, and never show in the schema.
 
-use async_tool_runtime::{async_tool, tool::{FromToolContext, IdempotencyKey, State}, CancellationToken, Tool, ToolContext, ToolError};
+use async_tool_runtime::{
+    CancellationToken, Tool, ToolContext, ToolError, async_tool,
+    tool::{FromToolContext, IdempotencyKey, State},
+};
 use serde_json::json;
 
 struct Attempt(u32);
@@ -39,7 +42,8 @@ fn host_blocking(#[inject] db: &State<Database>, #[inject] cx: &ToolContext) -> 
     cx.is_cancelled()
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let tool = host::tool();
     assert_eq!(tool.definition().input_schema["required"], json!(["number"]));
     assert_eq!(

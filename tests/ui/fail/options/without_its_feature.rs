@@ -7,3 +7,5 @@ use async_tool_runtime::async_tool;
 pub fn work(text: &str) -> usize {
     text.len()
 }
+
+fn main() {}

@@ -17,7 +17,8 @@ fn fetch(
     format!("{url}{pages}{language}{words:?}{fast:?}{color:?}{level}")
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let tool = fetch::tool();
     let schema = &tool.definition().input_schema;
     let property = |name: &str| &schema["properties"][name];
@@ -30,5 +31,6 @@ fn main() {
     tool.bind(&json!({"URL": "x", "level": 1, "colour": "red", "isFast": null}).into())
         .unwrap();
     tool.bind(&json!({"url": "x", "level": 1}).into()).unwrap_err();
-    tool.bind(&json!({"URL": "x", "level": 1, "pages": "many"}).into()).unwrap_err();
+    tool.bind(&json!({"URL": "x", "level": 1, "pages": "many"}).into())
+        .unwrap_err();
 }

@@ -1,8 +1,8 @@
-//! Uses the tools of a library beside its own.
+//! A program with tools of its own beside those of a library.
 
 use std::sync::Arc;
 
-use async_tool_runtime::{async_tool, tool::collected_tools, tools, AsyncToolManager, Tool};
+use async_tool_runtime::{AsyncToolManager, Tool, async_tool, tool::collected_tools, tools};
 use word_tools::Words;
 
 /// Counts in the program itself.
@@ -12,7 +12,7 @@ fn count(text: &str) -> usize {
 }
 
 mod hidden {
-    /// Nobody names it.
+    /// Found only by collection.
     #[async_tool_runtime::async_tool]
     fn unnamed() {}
 }
@@ -21,26 +21,29 @@ fn names(tools: &[Arc<dyn Tool>]) -> Vec<&str> {
     tools.iter().map(|tool| &*tool.definition().name).collect()
 }
 
-fn main() {
+#[test]
+fn tools_of_a_library_are_listed_by_path() {
     let listed = tools![word_tools::count_words, word_tools::repeat];
     assert_eq!(names(&listed), ["count_words", "repeat"]);
-    let manager = AsyncToolManager::builder().tools(listed);
-
     let words = Arc::new(Words::<String>::default());
     assert_eq!(names(&words.tools()), ["add_word", "newest_word"]);
-    let runtime = AsyncToolManager::builder()
+}
+
+#[test]
+fn two_tools_of_one_name_are_refused_until_one_is_renamed() {
+    let manager = AsyncToolManager::builder().tools(tools![word_tools::count_words]);
+    let error = manager.tool(count::tool()).build().unwrap_err();
+    assert_eq!(error.to_string(), "tool `count_words`: two tools have this name");
+
+    let renamed = AsyncToolManager::builder()
         .tool(word_tools::count_words::tool())
         .tool(count::tool().name("count_bytes"))
-        .tools(words.tools())
         .build();
-    assert!(runtime.is_ok());
+    assert!(renamed.is_ok());
+}
 
-    let twice = manager.tool(count::tool()).build();
-    assert_eq!(
-        twice.unwrap_err().to_string(),
-        "tool `count_words`: two tools have this name"
-    );
-
+#[test]
+fn tools_of_all_crates_are_collected() {
     let collected = collected_tools();
     assert_eq!(
         names(&collected),

@@ -65,7 +65,8 @@ mod module {
     }
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Local(u8);
 

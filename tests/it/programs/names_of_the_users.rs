@@ -63,7 +63,8 @@ mod names {
     }
 }
 
-fn main() {
+#[::core::prelude::v1::test]
+fn compiles_and_runs() {
     use ::async_tool_runtime::Tool as _;
     ::core::assert_eq!(&*names::add::tool().definition().name, "add");
     let service = ::std::sync::Arc::new(names::Service(5));

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_tool_runtime::{async_tool, policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope}, tool::{Background, DeliveryPolicy, LostTask, Reconciled, ToolOptions}, Effect, Tool, ToolDefinition};
+use async_tool_runtime::{
+    Effect, Tool, ToolDefinition, async_tool,
+    policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope},
+    tool::{Background, DeliveryPolicy, LostTask, Reconciled, ToolOptions},
+};
 
 /// Plain.
 #[async_tool]
@@ -42,7 +46,11 @@ async fn look_up(lost: LostTask) -> Result<Reconciled<()>, String> {
     delivery = "when_idle",
     result_limit = "16KiB"
 )]
-fn set(#[arg(sensitive)] path: String, destination: String, #[arg(default, rename = "label", sensitive)] label: Option<String>) {
+fn set(
+    #[arg(sensitive)] path: String,
+    destination: String,
+    #[arg(default, rename = "label", sensitive)] label: Option<String>,
+) {
     let _ = (path, destination, label);
 }
 
@@ -71,7 +79,8 @@ macro_rules! limited {
 
 limited!(limited, 5, "1/h");
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let plain = plain::tool();
     assert_eq!(&*plain.definition().description, DESCRIPTION);
     assert!(DESCRIPTION.ends_with(ToolDefinition::NOTICE));
@@ -94,7 +103,10 @@ fn names(arguments: &[ResourceArgument]) -> Vec<String> {
 fn every_key_is_visible() {
     let set = set::tool();
     assert_eq!(&*set.definition().name, "set-up");
-    assert_eq!(&*set.definition().description, "Set.\n\nAn argument can stand for what another task will give: the call then starts when that task has ended.\n\nIt takes a day.");
+    assert_eq!(
+        &*set.definition().description,
+        "Set.\n\nAn argument can stand for what another task will give: the call then starts when that task has ended.\n\nIt takes a day."
+    );
     let options = set.options();
     assert_eq!(options.background, Background::Always);
     assert_eq!(options.grace, Some(Duration::from_millis(250)));
@@ -193,5 +205,8 @@ fn every_key_can_be_overridden() {
     let quiet = again.background(Background::Never);
     assert_eq!(quiet.options().background, Background::Never);
     assert_eq!(&*quiet.definition().description, "Other.");
-    assert_eq!(&*set::tool().without_notice().futures(false).definition().description, "Set.");
+    assert_eq!(
+        &*set::tool().without_notice().futures(false).definition().description,
+        "Set."
+    );
 }

@@ -9,7 +9,7 @@ use async_tool_runtime::{Tool, async_tool};
 #[doc = concat!("Made", " of parts.")]
 #[doc(alias = "seek")]
 #[async_tool(notice = off)]
-#[doc = include_str!("../description.txt")]
+#[doc = include_str!("description.txt")]
 fn find(
     /// What is
     /// looked for.
@@ -39,7 +39,8 @@ tool!(
     wrapped(text: &str = "x"), "And more."
 );
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let find = find::tool();
     let definition = find.definition();
     assert_eq!(

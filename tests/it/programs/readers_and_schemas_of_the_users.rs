@@ -65,14 +65,18 @@ fn work(
     seventh: &Readable,
 ) -> String {
     let Described { text } = third;
-    format!("{}{}{text}{fourth:?}{fifth:?}{}{}", first.0, second.0, sixth.0, seventh.0)
+    format!(
+        "{}{}{text}{fourth:?}{fifth:?}{}{}",
+        first.0, second.0, sixth.0, seventh.0
+    )
 }
 
 fn text(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string"})
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let tool = work::tool();
     let schema = &tool.definition().input_schema;
     let property = |name: &str| &schema["properties"][name];

@@ -6,7 +6,11 @@ macro_rules! adders {
     ($($visibility:vis fn $name:ident($($parameter:ident: $ty:ty),*) -> $output:ty $body:block)*) => {
         $(
             #[doc = concat!("Adds ", stringify!($name), ".")]
-            #[$crate::reexported::async_tool(name = "wrapped", timeout = "5s", crate = $crate::reexported)]
+            #[$crate::programs::in_a_macro::reexported::async_tool(
+                name = "wrapped",
+                timeout = "5s",
+                crate = $crate::programs::in_a_macro::reexported
+            )]
             $visibility fn $name($($parameter: $ty, #[arg(default = 1)] step: u8),*) -> $output {
                 let _ = step;
                 $body
@@ -20,7 +24,8 @@ adders! {
     pub fn length(text: &str) -> Option<usize> { Some(text.len()) }
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     use async_tool_runtime::Tool;
     assert_eq!(&*one::tool().definition().name, "wrapped");
     assert_eq!(length("abc", 0), Some(3));

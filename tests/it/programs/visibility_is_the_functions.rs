@@ -19,7 +19,7 @@ mod outer {
 
         /// For the path only.
         #[async_tool_runtime::async_tool]
-        pub(in crate::outer) fn in_path() {}
+        pub(in crate::programs::visibility_is_the_functions::outer) fn in_path() {}
 
         /// For the crate.
         #[async_tool_runtime::async_tool]
@@ -36,7 +36,8 @@ mod outer {
     }
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     assert_eq!(outer::all().len(), 4);
     let _ = outer::inner::crates::tool();
 }

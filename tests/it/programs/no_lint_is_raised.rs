@@ -47,6 +47,7 @@ pub mod tools {
     }
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     drop((tools::add::tool(), tools::wait::tool(), tools::nothing::tool()));
 }

@@ -41,7 +41,8 @@ fn everything(
 #[async_tool]
 async fn nothing() {}
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let tool = everything::tool();
     let schema = &tool.definition().input_schema;
     assert_eq!(schema["required"], json!(["count", "type", "unit", "by_name"]));

@@ -22,7 +22,8 @@ mod module {
     }
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let registry = ToolRegistry::new(tools![add, module::subtract]).unwrap();
     assert!(registry.find("subtract").is_some());
     let error = ToolRegistry::new(tools![add, module::subtract, self::module::plus]).unwrap_err();

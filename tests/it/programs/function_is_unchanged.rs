@@ -18,7 +18,8 @@ async fn add_later(
     number + 2
 }
 
-fn main() {
+#[test]
+fn compiles_and_runs() {
     let f: fn(i32) -> i32 = add;
     assert_eq!(f(1), 2);
     assert_eq!([1, 2].map(add), [2, 3]);
