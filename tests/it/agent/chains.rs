@@ -123,7 +123,11 @@ async fn a_failure_is_passed_on_by_name() {
         third.contains("because t2 (`chain`), whose result it needs, failed") && third.contains("t1"),
         "{third}"
     );
-    assert_eq!(stage.manager.stats().failed, 1, "what can't be filled is not started");
+    assert_eq!(
+        stage.manager.stats().failed,
+        1,
+        "a call whose future has no value is not started"
+    );
 }
 
 #[tokio::test(start_paused = true)]

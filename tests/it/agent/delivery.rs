@@ -201,7 +201,7 @@ async fn an_interrupting_result_breaks_off_the_turn_and_keeps_what_it_had_finish
     };
     assert!(
         !format!("{delivery:?}").contains("broken off"),
-        "only what was is called so"
+        "only a turn that was broken off is reported as such"
     );
 }
 

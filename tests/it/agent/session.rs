@@ -145,7 +145,7 @@ async fn closing_stops_tasks_and_records_what_the_model_was_not_told() {
     assert_eq!(
         agent.transcript().await.unwrap().len(),
         4,
-        "what was said can still be read"
+        "the conversation can still be read"
     );
 
     let entries = journal.entries(&SessionId::new("s"));
@@ -394,7 +394,7 @@ async fn a_session_that_has_stopped_says_so_everywhere() {
     let error = agent.cancel(TaskNo::new(1), "no").await.unwrap_err();
     assert!(
         matches!(error, AgentError::Stopped(_)),
-        "what was not written down was not done: {error}"
+        "no action happens before its entry is written: {error}"
     );
     assert_eq!(agent.state(), AgentState::Closed);
     until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;

@@ -128,7 +128,7 @@ async fn the_end_of_a_sub_agent_is_a_result_that_is_delivered_once() {
     assert_eq!(
         agent.tasks().await.unwrap().len(),
         1,
-        "what the clerk does is the clerk's"
+        "the tasks of the clerk are its own"
     );
     gates.open("a", json!("the truth"));
     agent.run_until_idle().await.unwrap();

@@ -21,12 +21,12 @@ async fn a_tool_that_is_told_to_stop_may_end_by_itself() {
     assert_eq!(
         result.outcome,
         TaskOutcome::Cancelled("no longer needed; the tool said: stopped half way".to_owned()),
-        "what it says of its end is not lost"
+        "the text of its end is not lost"
     );
     assert_eq!(
         manager.cancel(task.id(), "again"),
         Some(TaskStatus::Cancelled),
-        "what has ended stays as it is"
+        "an ended task is unchanged"
     );
     assert_eq!(task.result(), Some(result));
 }

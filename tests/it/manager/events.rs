@@ -68,7 +68,7 @@ async fn a_reader_that_is_too_slow_gets_a_new_snapshot() {
     }
     let open = manager.submit(&session(), gate("b")).unwrap();
     let Some(TaskEvent::Snapshot(tasks)) = events.next().await else {
-        panic!("what was missed is made good")
+        panic!("a snapshot makes up for the missed events")
     };
     assert_eq!(tasks.iter().map(|task| task.task).collect::<Vec<_>>(), [open.id()]);
 }

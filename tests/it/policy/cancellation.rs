@@ -38,7 +38,7 @@ async fn cancelling_a_session_or_a_turn_reaches_only_its_own_tasks() {
     assert_eq!(
         manager.cancel_turn(&session(), TurnNo::new(1), "a new question"),
         1,
-        "what it has submitted isn't counted"
+        "its children aren't counted"
     );
     assert_eq!(
         first.outcome().await.outcome,
@@ -47,7 +47,7 @@ async fn cancelling_a_session_or_a_turn_reaches_only_its_own_tasks() {
     assert!(second.result().is_none());
     idle().await;
     let open_of_session = || manager.stats().open - 2;
-    assert_eq!(open_of_session(), 2, "what the first had submitted has ended with it");
+    assert_eq!(open_of_session(), 2, "the children of the first have ended with it");
     assert_eq!(manager.cancel_session(&session(), "closed"), 1);
     assert_eq!(
         second.outcome().await.outcome,

@@ -332,7 +332,7 @@ async fn a_wait_that_is_dropped_on_its_way_to_a_slot_leaves_it_to_those_the_task
     hog.abort("enough");
     first_wait.lock().unwrap().take().unwrap().abort();
     let result = tokio::time::timeout(secs(60), parent.outcome()).await;
-    let result = result.expect("what the task waits for finds a slot");
+    let result = result.expect("the awaited task gets a slot");
     assert_eq!(result.outcome.value(), Some(&json!("done")));
     is_at_rest(&manager, "after a wait was dropped").await;
 }

@@ -59,7 +59,7 @@ async fn calls_that_are_the_same_run_once_and_each_gets_the_outcome() {
     assert_eq!(
         next.outcome().await.outcome.value(),
         Some(&json!("twice")),
-        "what has ended is not shared"
+        "an ended run is not shared"
     );
     is_at_rest(&manager, "after sharing").await;
 }

@@ -109,7 +109,7 @@ async fn a_task_that_waits_for_its_rate_can_be_cancelled_and_has_a_deadline() {
     assert_eq!(
         after_begin(begin, &log),
         [0, 60],
-        "those who gave up have used nothing up"
+        "tasks that gave up have used up none of the rate"
     );
     is_at_rest(&manager, "after a rate").await;
 }

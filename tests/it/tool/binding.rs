@@ -169,7 +169,7 @@ proptest! {
             }
             Err(message) => {
                 prop_assert!(message.starts_with("invalid arguments at `$"), "{message}");
-                prop_assert!(message.len() < 2_000, "what came is quoted in short: {message}");
+                prop_assert!(message.len() < 2_000, "the value is quoted in short: {message}");
             }
         }
     }

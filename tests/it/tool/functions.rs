@@ -160,7 +160,7 @@ async fn progress_is_in_the_snapshot_at_once_and_goes_out_now_and_then() {
     assert_eq!(
         went_out,
         ["getting ready", "a quarter", "all but done"],
-        "what came too soon goes out a little later"
+        "a report that came too soon goes out a little later"
     );
     assert_eq!(
         task.snapshot().progress.unwrap().fraction,

@@ -103,7 +103,7 @@ fn every_settled_outcome_is_delivered_exactly_once() {
     assert_eq!(
         deliveries(&world),
         1,
-        "what is in the transcript isn't delivered again after a failure"
+        "a result in the transcript isn't delivered again after a failure"
     );
     let shown = world.requests.last().unwrap();
     let frames = shown
@@ -202,12 +202,12 @@ fn a_call_with_effects_does_not_run_before_its_turn_is_complete() {
         "a broken stream is asked again, and would do it twice"
     );
     world.play(&Move::Call("read"));
-    assert_eq!(world.running.len(), 1, "what only reads starts at once");
+    assert_eq!(world.running.len(), 1, "a call that only reads starts at once");
     world.play(&Move::Call("never"));
     assert_eq!(
         world.running.len(),
         1,
-        "what may be repeated with the same key doesn't: it would get another key"
+        "an idempotent call doesn't start early: a repeated turn would give it another key"
     );
     world.play(&Move::FailInPassing);
     world.fire();

@@ -124,7 +124,7 @@ async fn check_says_how_far_tasks_have_come() {
     assert_eq!(
         check["tasks"].as_array().unwrap().len(),
         1,
-        "what has ended isn't checked: {check}"
+        "an ended task isn't checked: {check}"
     );
     assert_eq!(check["tasks"][0]["task"], json!("t1"));
     assert!(

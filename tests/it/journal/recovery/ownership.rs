@@ -61,7 +61,7 @@ async fn the_previous_owner_of_a_session_writes_no_more_and_stops_its_tasks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_closed_or_not_there_is_not_taken_up() {
+async fn a_closed_or_unknown_session_is_not_resumed() {
     let kept = kept();
     let builder = || {
         let builder = AsyncAgent::builder(listener(), manager([]));

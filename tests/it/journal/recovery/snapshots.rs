@@ -8,7 +8,7 @@ use super::process::{Seen, caller, check, entries, kept, listener, stuck};
 use crate::stand::{FailingJournal, manager};
 
 #[tokio::test(start_paused = true)]
-async fn a_long_session_is_taken_up_from_its_last_snapshot() {
+async fn a_long_session_is_resumed_from_its_last_snapshot() {
     let (kept, seen) = (kept(), Seen::default());
     let journal = FailingJournal::of(&kept).snapshot_every(20);
     let tools = || [stuck("look", Effect::Read, &seen)];

@@ -78,7 +78,7 @@ async fn a_sub_agent_goes_on_in_the_session_that_it_had() {
         .iter()
         .filter(|message| matches!(&***message, Message::User { .. }))
         .count();
-    assert_eq!(users, 1, "it is told once what to do");
+    assert_eq!(users, 1, "it gets its order once");
     assert!(told(model.requests().last().unwrap()).contains("all seen to"));
     check(&kept);
 }
@@ -106,7 +106,7 @@ async fn consent_that_a_sub_agent_on_another_manager_asks_for_does_not_let_its_c
     let model = listener();
     let agent = resume(&kept, &above(&seen), &model).await;
     agent.run_until_idle().await.unwrap();
-    assert_eq!(seen.of("pay").len(), 1, "what must not happen twice has happened once");
+    assert_eq!(seen.of("pay").len(), 1, "the unrepeatable call has run once");
     assert!(told(model.requests().last().unwrap()).contains("nobody has written down how far it had come"));
     check(&kept);
 }

@@ -25,7 +25,7 @@ use super::vault::{SECRET, check_kept, everything, holds_secret, log_in, pay, pl
 use crate::stand::{Stage, answering, calls, playing, text_of};
 
 /// Resumes a session whose process ended after `entries`.
-fn take_up(entries: &[Entry], tools: impl IntoIterator<Item = FunctionTool>) -> Vec<AgentAction> {
+fn resume_machine(entries: &[Entry], tools: impl IntoIterator<Item = FunctionTool>) -> Vec<AgentAction> {
     let manager = AsyncToolManager::builder()
         .tools(tools.into_iter().map(Into::into))
         .build()
@@ -93,7 +93,7 @@ async fn no_tool_runs_with_a_redacted_value() {
     let entries = stage.entries();
     check_kept(&entries);
 
-    let (ends, submitted) = ends(&take_up(&entries, tools()));
+    let (ends, submitted) = ends(&resume_machine(&entries, tools()));
     assert_eq!(submitted, ["t7"], "a model may write what it likes");
     assert!(
         !ends.iter().any(|(number, _)| number == "t8"),
@@ -138,7 +138,7 @@ async fn a_session_resumed_after_any_entry_never_runs_a_tool_with_a_redacted_val
     check_kept(&entries);
     let mut repeated = 0;
     for length in 1..=entries.len() {
-        for action in take_up(&entries[..length], everything()) {
+        for action in resume_machine(&entries[..length], everything()) {
             if let AgentAction::Submit(spec) = action {
                 let arguments = spec.call.arguments.to_string();
                 assert!(!arguments.contains(REDACTED) && !spec.call.redacted, "{arguments}");
@@ -146,11 +146,11 @@ async fn a_session_resumed_after_any_entry_never_runs_a_tool_with_a_redacted_val
             }
         }
     }
-    assert!(repeated > 0, "what holds no secret is run again");
+    assert!(repeated > 0, "a call without a secret runs again");
 }
 
 /// Lets the model make these calls, and resumes the session in another process once it is at rest or waits for them.
-async fn take_over(
+async fn resume_elsewhere(
     tools: impl Fn() -> Vec<FunctionTool>,
     calls: Vec<(String, Value)>,
     next: ScriptedModel,
@@ -189,7 +189,7 @@ async fn take_over(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_taken_up_goes_on_without_its_secrets_and_keeps_new_ones() {
+async fn a_resumed_session_goes_on_without_its_secrets_and_keeps_new_ones() {
     let tools = || vec![log_in(), vault(), use_it(), pay()];
     let made = turn([
         ("vault", json!({})),
@@ -205,7 +205,7 @@ async fn a_session_that_is_taken_up_goes_on_without_its_secrets_and_keeps_new_on
         ]),
         _ => ModelStream::text("so be it"),
     });
-    let (before, agent, _manager, journal) = take_over(tools, made, next.clone()).await;
+    let (before, agent, _manager, journal) = resume_elsewhere(tools, made, next.clone()).await;
     let asked = before.entries().into_iter().find_map(|entry| match entry {
         Entry::Asked {
             request: Some(request), ..
@@ -253,7 +253,7 @@ async fn a_tool_finds_out_about_its_call_without_the_secret_and_does_not_run_wit
     };
     let model = answering(|_, _| ModelStream::text("I see"));
     let (_before, agent, _manager, journal) =
-        take_over(tools, turn([("charge", json!({"card": SECRET}))]), model.clone()).await;
+        resume_elsewhere(tools, turn([("charge", json!({"card": SECRET}))]), model.clone()).await;
     agent.run_until_idle().await.unwrap();
     assert_eq!(*asked.lock().unwrap(), [json!({"card": REDACTED})]);
     assert_eq!(*runs.lock().unwrap(), 1, "before, and never again");
@@ -276,7 +276,7 @@ async fn a_task_to_be_completed_from_outside_goes_on_without_its_secret() {
     };
     let model = answering(|_, _| ModelStream::text("I see"));
     let (before, agent, manager, journal) =
-        take_over(tools, turn([("order", json!({"card": SECRET}))]), model.clone()).await;
+        resume_elsewhere(tools, turn([("order", json!({"card": SECRET}))]), model.clone()).await;
     let task = before.agent.tasks().await.unwrap()[0].task;
     manager.resolve(task, SECRET).unwrap();
     agent.run_until_idle().await.unwrap();

@@ -149,7 +149,7 @@ fn play(wishes: &[Wish], slots: usize) -> Vec<(Option<u64>, u64)> {
         let times = times.lock().unwrap();
         let time = |number: usize| match times.get(&(number as u64)) {
             Some((began, ended)) => (Some(*began), ended.expect("it has ended")),
-            None => (None, wishes[number].stop.expect("what is not stopped runs")),
+            None => (None, wishes[number].stop.expect("a task that is not cancelled runs")),
         };
         (0..wishes.len()).map(time).collect()
     })

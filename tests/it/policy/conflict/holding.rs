@@ -284,7 +284,7 @@ async fn cached_and_shared_calls_wait_for_no_claims() {
     assert_eq!(
         manager.stats().waiting_for_resources,
         2,
-        "the writer, and who reads alone"
+        "the writer, and the task that only reads"
     );
     let seconds = seconds(&tasks).await;
     assert_eq!(first.outcome().await.timing.running().as_secs(), 1);

@@ -86,7 +86,7 @@ fn check_rendered(dialect: Dialect, schema: &Value) {
         }
         Dialect::Plain => {
             let twice = again.for_dialect(dialect).unwrap();
-            assert_eq!(*twice, *schema, "what is plain stays as it is");
+            assert_eq!(*twice, *schema, "a plain schema is unchanged");
         }
         _ => {}
     }
