@@ -352,7 +352,7 @@ impl Shape {
             Type::Reference(reference) if reference.mutability.is_some() => {
                 let (and, mutability) = (&reference.and_token, &reference.mutability);
                 let message =
-                    "tools must not take `&mut T`, since nobody sees the change: take `T` by value, as `mut name: T`";
+                    "tools must not take `&mut T`, since the change would be lost: take `T` by value, as `mut name: T`";
                 errors.push(quote!(#and #mutability), message);
                 None
             }

@@ -29,9 +29,9 @@ use shared::{
 };
 use tokio::time::interval;
 
-/// How often the progress bars are drawn.
+/// Interval between two drawings of the progress bars.
 const REFRESH: Duration = Duration::from_millis(80);
-/// How wide the chart is, so that a row with its remark fits a common terminal.
+/// Width of the chart: a row with its remark fits a common terminal.
 const CHART_WIDTH: usize = 60;
 
 /// Shows an agent that works while its slow tools run.

@@ -1,4 +1,4 @@
-//! Where the lines go: above progress bars on a terminal, and plainly into a pipe.
+//! Output of lines: above progress bars on a terminal, and plainly into a pipe.
 
 use std::{
     collections::HashMap,
@@ -10,13 +10,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shared::console::say;
 
 const RUNNING: &str = "           {spinner} {prefix:<20} {wide_bar} {msg}  {elapsed}";
-/// How finely a bar is drawn.
+/// Steps of a progress bar.
 const PARTS: u64 = 1000;
 const UNMEASURED: &str = "           {spinner} {prefix:<20} {elapsed}";
 
 /// Shows the session as it goes on.
 pub(crate) struct Screen {
-    /// `None` where nobody looks.
+    /// `None` if the output is not a terminal.
     bars: Option<MultiProgress>,
     tasks: HashMap<TaskNo, ProgressBar>,
 }

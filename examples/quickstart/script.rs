@@ -1,4 +1,4 @@
-//! What the user says, and when.
+//! Script of the user: messages and their times.
 
 use std::{future::ready, time::Duration};
 
@@ -8,7 +8,7 @@ use async_tool_runtime::{
 };
 use tokio::time::sleep;
 
-/// How long a watch goes on before the host has seen enough.
+/// Time after which the host cancels a watch.
 const WATCHED: Duration = Duration::from_millis(1300);
 
 /// Plays the user's part of the session, and the host's.
@@ -40,7 +40,7 @@ pub(crate) async fn play(agent: &AsyncAgent) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets the agent work, unless its model has failed: then the user would talk to nobody.
+/// Lets the agent work for this time; fails early if the model has failed.
 async fn pause(agent: &AsyncAgent, time: Duration) -> Result<(), RunError> {
     sleep(time).await;
     tokio::select! {

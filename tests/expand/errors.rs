@@ -11,7 +11,7 @@
     "`arg` must not have the key `mni`: write `min`; valid keys are `default`, `rename`, `min`, `max`, `min_len`, `max_len`, `pattern`, `examples`, `sensitive`"
 }
 ::core::compile_error! {
-    "tools must not take `&mut T`, since nobody sees the change: take `T` by value, as `mut name: T`"
+    "tools must not take `&mut T`, since the change would be lost: take `T` by value, as `mut name: T`"
 }
 ::core::compile_error! {
     "tools must not be generic, since a model needs one schema: name a concrete type, and call the generic function from the tool"

@@ -172,7 +172,7 @@ async fn look_after(
 ) -> Result<Reconciled<()>, ToolError> {
     if !builder.has_journal() {
         return Ok(Reconciled::Unknown(
-            "the process that ran the agent has ended, and nobody has written down how far it had come".to_owned(),
+            "the process that ran the agent has ended, and its progress was not written down".to_owned(),
         ));
     }
     match last_session(builder, cx).await.map_err(broken)? {

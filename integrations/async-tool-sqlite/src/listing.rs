@@ -47,7 +47,7 @@ pub struct SessionSummary {
 pub enum Ownership {
     /// No owner; any journal may take the session up. It is closed, or its owner has closed the journal, is dead, or
     /// was silent for a whole lease.
-    Nobody,
+    Free,
     /// This journal.
     This,
     /// Another open journal.
@@ -105,7 +105,7 @@ impl SqliteJournal {
             packed_entries: row.get("packed")?,
             packed_bytes: row.get("packed_bytes")?,
             ownership: match owner.filter(|_| !is_closed) {
-                None => Ownership::Nobody,
+                None => Ownership::Free,
                 owner if owner == self.shared.owner() => Ownership::This,
                 Some(owner) => self.ownership(connection, owner)?,
             },
@@ -114,10 +114,10 @@ impl SqliteJournal {
 
     fn ownership(&self, connection: &Connection, owner: i64) -> rusqlite::Result<Ownership> {
         let Some(other) = Other::find(connection, owner)? else {
-            return Ok(Ownership::Nobody);
+            return Ok(Ownership::Free);
         };
         let until = other.holds_until(self.path(), self.shared.clock().now());
-        Ok(until.map_or(Ownership::Nobody, |until| Ownership::Other {
+        Ok(until.map_or(Ownership::Free, |until| Ownership::Other {
             process: other.process(),
             until,
         }))

@@ -1,4 +1,4 @@
-//! What the compiler can see to be `Send` is, iterators of futures and borrows across an await included.
+//! Futures are `Send` where the compiler can see it: iterators of futures and borrows across an await included.
 
 use async_tool_runtime::async_tool;
 

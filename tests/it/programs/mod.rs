@@ -1,4 +1,4 @@
-//! What compiles: each module is a program of a user's, and its test checks what the attribute made of it.
+//! Programs that compile: each module is a program of a user, and its test checks the tools in it.
 //!
 //! The modules are public: lints for public items would not look into them otherwise.
 

@@ -18,7 +18,7 @@ const DESCRIPTION: &str = "Plain.\n\nThis tool can run in the background: if it 
     not been given to you.";
 
 async fn look_up(lost: LostTask) -> Result<Reconciled<()>, String> {
-    Err(format!("nobody knows {}", lost.task()))
+    Err(format!("unknown: {}", lost.task()))
 }
 
 /// Set.
@@ -68,7 +68,7 @@ fn set(
 )]
 fn short() {}
 
-/// What a key says is the same in a list of a macro's.
+/// A key means the same in a list that a macro makes.
 macro_rules! limited {
     ($name:ident, $attempts:literal, $rate:expr) => {
         /// Limited.

@@ -1,4 +1,4 @@
-//! How much of an exploration is played.
+//! Sizes of explorations: complete, or a sample.
 
 /// True if explorations are complete: `EXPLORE=all`, as before a release. Otherwise they are samples, the same in every run.
 pub(crate) fn is_complete() -> bool {

@@ -126,7 +126,7 @@ fn manager(sim: &Sim) -> AsyncToolManager {
         .unwrap()
 }
 
-/// Whoever is asked for consent, until the session is over.
+/// Answers requests for consent until the session is closed.
 async fn consents(sim: Sim, agent: AsyncAgent, manager: AsyncToolManager) {
     let mut events = agent.events();
     drop(agent);
@@ -364,7 +364,7 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
-/// How a journal is unfaithful.
+/// Unfaithful behaviour of a journal.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Loses,
@@ -461,7 +461,7 @@ fn what_holds_in_most_orders_only_is_found_and_shown() {
                 Entry::Settled { result } => result.number,
                 _ => None,
             });
-            // What somebody believes who has tried it once. Not by an assertion: its panic would be printed.
+            // A belief after one try. Returned as an error: the panic of an assertion would be printed.
             if first != Some(TaskNo::new(1)) {
                 std::panic::resume_unwind(Box::new("the first call isn't the first to end"));
             }

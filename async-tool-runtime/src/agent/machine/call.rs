@@ -229,7 +229,7 @@ impl AgentMachine {
                 Some(TaskOutcome::Completed(value)) => Ok(value),
                 Some(TaskOutcome::Failed(error)) => failed("failed", error.model_message()),
                 Some(TaskOutcome::Cancelled(reason)) => failed("was cancelled", reason),
-                Some(TaskOutcome::Unknown(why)) => failed("ended nobody knows how", why),
+                Some(TaskOutcome::Unknown(why)) => failed("ended with an unknown outcome", why),
                 None => failed("has not ended", "it still runs"),
             }
         })?;

@@ -220,7 +220,7 @@ impl AgentMachine {
                         };
                         return Err(ToolError::new(ToolErrorKind::Failed, problem));
                     }
-                    _ => json!({"note": "nobody knows yet whether the task takes the message"}),
+                    _ => json!({"note": "it is not known yet whether the task takes the message"}),
                 }
             }
             Control::Cancel { tasks, .. } => {

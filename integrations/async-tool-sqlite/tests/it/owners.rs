@@ -104,7 +104,7 @@ async fn a_closed_session_belongs_to_nobody() {
             "{conflict:?}"
         );
         let summary = journal.summary(&session("a")).await.unwrap().unwrap();
-        assert_eq!(summary.ownership, Ownership::Nobody);
+        assert_eq!(summary.ownership, Ownership::Free);
     }
 }
 

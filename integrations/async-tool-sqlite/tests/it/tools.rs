@@ -56,7 +56,7 @@ async fn a_list_says_what_each_session_is() {
     );
     assert_eq!(
         (over.is_closed, over.is_chained, over.ownership),
-        (true, true, Ownership::Nobody)
+        (true, true, Ownership::Free)
     );
     assert!(over.packed_bytes > 0);
 
@@ -74,7 +74,7 @@ async fn a_list_says_what_each_session_is() {
     assert_eq!(reader.summary(&session("claimed only")).await.unwrap(), None);
     drop(journal);
     let open = reader.summary(&session("open")).await.unwrap().unwrap();
-    assert_eq!(open.ownership, Ownership::Nobody);
+    assert_eq!(open.ownership, Ownership::Free);
 }
 
 #[tokio::test]

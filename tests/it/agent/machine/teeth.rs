@@ -30,14 +30,14 @@ use super::{
     sim::{Move, World},
 };
 
-/// What is wrong with the machine.
+/// Fault of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Defect a: the busy flag is checked and then set, so each completion starts a turn.
     TurnForEachCompletion,
     /// Defect b: a second message runs beside the first.
     TurnForEachMessage,
-    /// Defect c: a result that comes as the agent goes to rest is seen by nobody.
+    /// Defect c: a result that comes as the agent goes to rest is never seen.
     ResultUnseenWhileIdle,
     /// Defect d: the results that a turn was started for go with it when it fails.
     ResultsLostWithTheTurn,
@@ -138,7 +138,7 @@ const FAULTS: [(Fault, &str); 32] = [
         Fault::ClosesWhileTasksRun,
         "a session is closed when its tasks have ended",
     ),
-    (Fault::SilentResultsWake, "a turn starts, and nobody wanted it"),
+    (Fault::SilentResultsWake, "a turn starts without a reason"),
     (Fault::UrgentResultsWait, "a result that can't wait waits"),
     (
         Fault::EffectsBeforeTheTurnIsComplete,
@@ -161,7 +161,7 @@ const FAULTS: [(Fault, &str); 32] = [
 ];
 
 impl Fault {
-    /// What the machine hears.
+    /// Input of the machine, as the fault changes it.
     pub(super) fn hear(self, world: &mut World, input: AgentInput) -> Option<AgentInput> {
         let is_idle = world.turn.is_none();
         let is_message = matches!(input, AgentInput::User(_) | AgentInput::Batch(_));
@@ -189,7 +189,7 @@ impl Fault {
         }
     }
 
-    /// What is done of what it wants done, after it has heard of a completion, or of a message.
+    /// Actions that are carried out, as the fault changes them.
     pub(super) fn act(self, world: &World, heard: Heard, mut actions: Vec<AgentAction>) -> Vec<AgentAction> {
         let is_thinking = world.turn.is_some();
         match (self, heard) {
@@ -233,7 +233,7 @@ impl Fault {
         actions
     }
 
-    /// What is written of what it wants written.
+    /// Entries that are written, as the fault changes them.
     pub(super) fn write(self, entries: &mut Vec<Entry>) {
         let is_repeated = |entry: &Entry| match self {
             Self::SettlesTwice => matches!(entry, Entry::Settled { .. }),
@@ -282,7 +282,7 @@ impl Fault {
         }
     }
 
-    /// What the model is shown of what it was to be shown.
+    /// Request to the model, as the fault changes it.
     fn show(self, request: &mut ModelRequest) {
         let messages = &mut request.messages;
         match self {
@@ -316,14 +316,14 @@ impl Fault {
         }
     }
 
-    /// What the machine decides by.
+    /// Policy of the machine, as the fault changes it.
     pub(super) fn decide(self, policy: &mut AgentPolicy) {
         if self == Self::JoinsNothing {
             policy.wake.join = JoinPolicy::Any;
         }
     }
 
-    /// When the machine believes that the results of a tool enter the conversation.
+    /// Delivery policy of a tool, as the fault changes it.
     pub(super) fn delivery(self, tool: &str) -> Option<DeliveryPolicy> {
         match (self, tool) {
             (Self::SilentResultsWake, "silent") | (Self::UrgentResultsWait, "urgent" | "urgent_once") => {
@@ -334,7 +334,7 @@ impl Fault {
     }
 }
 
-/// What the machine has heard.
+/// Kind of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Completion,
@@ -352,14 +352,14 @@ impl Heard {
     }
 }
 
-/// What a panic said.
+/// Text of a panic.
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_default()
 }
 
-/// What a check says, without what differs from time to time.
+/// Text of a check, without numbers and ids.
 fn shortened(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let rule = line

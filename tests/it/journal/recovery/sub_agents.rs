@@ -107,7 +107,7 @@ async fn consent_that_a_sub_agent_on_another_manager_asks_for_does_not_let_its_c
     let agent = resume(&kept, &above(&seen), &model).await;
     agent.run_until_idle().await.unwrap();
     assert_eq!(seen.of("pay").len(), 1, "the unrepeatable call has run once");
-    assert!(told(model.requests().last().unwrap()).contains("nobody has written down how far it had come"));
+    assert!(told(model.requests().last().unwrap()).contains("its progress was not written down"));
     check(&kept);
 }
 

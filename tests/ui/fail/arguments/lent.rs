@@ -1,4 +1,4 @@
-//! What is lent can be read.
+//! A type behind a reference can be read.
 
 use async_tool_runtime::async_tool;
 

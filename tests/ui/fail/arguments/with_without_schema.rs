@@ -1,4 +1,4 @@
-//! What `with` reads has a schema.
+//! A value that `with` reads has a schema.
 
 use async_tool_runtime::async_tool;
 

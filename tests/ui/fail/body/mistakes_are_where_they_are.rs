@@ -1,4 +1,4 @@
-//! What is wrong in the body is shown in the body, and callers see nothing of it.
+//! A mistake in the body is shown in the body, and not at the callers.
 
 use async_tool_runtime::async_tool;
 

@@ -1,4 +1,4 @@
-//! What is held across an await can move between threads.
+//! A value held across an await can move between threads.
 
 use async_tool_runtime::async_tool;
 

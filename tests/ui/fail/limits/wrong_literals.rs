@@ -1,4 +1,4 @@
-//! What literals can tell is told at once.
+//! Mistakes in literals are reported by the macro.
 
 use async_tool_runtime::async_tool;
 

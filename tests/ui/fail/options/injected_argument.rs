@@ -1,4 +1,4 @@
-//! What the host supplies isn't an argument.
+//! A value that the host supplies isn't an argument.
 
 use async_tool_runtime::async_tool;
 

@@ -1,4 +1,4 @@
-//! What a tool reads and writes is named by its arguments.
+//! Arguments name the resources that a tool reads and writes.
 
 use async_tool_runtime::{ToolContext, async_tool};
 

@@ -1,4 +1,4 @@
-//! What finds out is named, and takes a lost task.
+//! A reconcile function is named by path, and takes a lost task.
 
 use async_tool_runtime::{async_tool, tool::{LostTask, Reconciled}};
 

@@ -1,4 +1,4 @@
-//! What lasts no time is left out.
+//! A duration of zero is left out instead.
 
 use async_tool_runtime::async_tool;
 

@@ -89,7 +89,7 @@ impl World {
         let is_news = policies.iter().any(|policy| *policy != DeliveryPolicy::Silent);
         assert!(
             is_news || self.is_batch,
-            "a turn starts, and nobody wanted it: {:#?}",
+            "a turn starts without a reason: {:#?}",
             self.journal
         );
         if policies.contains(&DeliveryPolicy::Interrupt) {
