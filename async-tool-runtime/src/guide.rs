@@ -1,9 +1,17 @@
 //! Writing tools: from one line to methods with state.
 //!
-//! # One line
+//! This page uses a few words with one meaning each:
 //!
-//! A function with a doc comment and the attribute is a tool. The model reads the doc comment as the description; the schema
-//! comes from the parameters. The function stays what it was, and can be called and tested as before.
+//! - The *host* is your program, which uses this library.
+//! - A model *calls* a tool. The call runs as a *task*, in the background if it takes long. The model knows a task by its number, such as `t3`.
+//! - A *turn* is one request to the model and its reply, with the tool calls in it.
+//! - An *acknowledgement* tells the model that a task runs, and that there is no result yet. The result is then *delivered* later.
+//! - A *slot* is permission to run. By default, a manager has 64 for all its tasks.
+//!
+//! # Make a tool of a function
+//!
+//! A function with a doc comment and the attribute is a tool. The doc comment is its description for the model, and the schema comes from
+//! the parameters. The function itself stays unchanged, so you can call and test it as before.
 //!
 //! ```
 //! use async_tool_runtime::async_tool;
@@ -18,13 +26,15 @@
 //! assert_eq!(&*async_tool_runtime::Tool::definition(&fahrenheit::tool()).name, "fahrenheit");
 //! ```
 //!
-//! A sync function runs on tokio's blocking pool, so it may block; an async one runs on the async threads and must not.
+//! A sync function runs on tokio's blocking pool, so it may block. An async function runs on the async threads and must not block.
 //!
-//! # Arguments
+//! # Take arguments
 //!
 //! A parameter may have any type with `serde::Deserialize` and `schemars::JsonSchema`. Its doc comment tells the model what to write.
-//! `Option` is an argument that may be absent; `#[arg(default = …)]` says what is meant then. `&str`, `&[T]` and `&T` are
-//! owned by the call and lent to the function. Limits are told to the model and checked:
+//!
+//! - An `Option` is an argument that may be absent. `#[arg(default = …)]` sets the value of an absent argument.
+//! - For `&str`, `&[T]` and `&T`, the call owns the value and lends it to the function.
+//! - Limits such as `min` and `max_len` are in the schema for the model, and are checked before the function runs.
 //!
 //! ```
 //! use async_tool_runtime::async_tool;
@@ -48,11 +58,11 @@
 //! /// Searches the archive.
 //! #[async_tool(effect = "read", timeout = "30s")]
 //! async fn search(
-//!     /// What to look for.
+//!     /// Text to look for.
 //!     #[arg(min_len = 2)] query: &str,
-//!     /// How many hits to give.
+//!     /// Number of hits.
 //!     #[arg(default = 5, min = 1, max = 50)] limit: usize,
-//!     /// In which order.
+//!     /// Order of the hits.
 //!     order: Option<Order>,
 //! ) -> Vec<Hit> {
 //!     let _ = order;
@@ -60,12 +70,12 @@
 //! }
 //! ```
 //!
-//! A call whose arguments don't fit runs nothing. The model is told where, what was expected, what came, and the nearest name. What
-//! models commonly get wrong about JSON, such as a number in a string, is repaired where nothing is lost by it.
+//! If the arguments of a call don't fit, nothing runs. The model is told the place, the expectation, the value that came, and the nearest valid
+//! name. Common mistakes of models in JSON, such as a number in a string, are repaired if the repair loses nothing.
 //!
-//! # Types of your own
+//! # Take types of your own
 //!
-//! A crate that has no dependency but this one derives the traits by its names:
+//! If your crate depends on this one only, derive the traits under these names:
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, crates::{schemars::JsonSchema, serde::Deserialize}};
@@ -86,11 +96,10 @@
 //! }
 //! ```
 //!
-//! # Errors
+//! # Return errors
 //!
-//! Return a `Result` with any error that displays itself, through any alias: the model reads what it displays, and sees that
-//! it is an error. To say more, such as when to try again, or to keep detail from the model, return a
-//! [`ToolError`](crate::tool::ToolError).
+//! Return a `Result` with any error that has `Display`; an alias of `Result` works too. The model reads the displayed text, and sees that it is
+//! an error. Return a [`ToolError`](crate::tool::ToolError) to say more, such as the time of the next try, or to hide details from the model.
 //!
 //! ```
 //! use async_tool_runtime::{ToolError, ToolErrorKind, async_tool};
@@ -111,14 +120,17 @@
 //! }
 //! ```
 //!
-//! A panic is a failed task: the model is told that the tool crashed, and the text of the panic stays with the operators.
+//! A task whose function panics has failed. The model is told that the tool crashed; only the operators see the text of the panic.
 //!
-//! # What the host supplies
+//! # Use values of the host
 //!
-//! A parameter marked `#[inject]` comes from the host, and the model never sees it: the [`ToolContext`](crate::tool::ToolContext), its
-//! [`CancellationToken`](crate::tool::CancellationToken), [`IdempotencyKey`](crate::tool::IdempotencyKey), [`Progress`](crate::tool::Progress) or [`Messages`](crate::tool::Messages), a value that you registered as
-//! [`State`](crate::tool::State), or a type of your own with [`FromToolContext`](crate::tool::FromToolContext). A state that nobody registered is
-//! an error when the manager is built.
+//! The host supplies parameters that are marked `#[inject]`; the model never sees them. Their type is one of these:
+//!
+//! - the [`ToolContext`](crate::tool::ToolContext) of the task
+//! - its [`CancellationToken`](crate::tool::CancellationToken), [`IdempotencyKey`](crate::tool::IdempotencyKey),
+//!   [`Progress`](crate::tool::Progress) or [`Messages`](crate::tool::Messages)
+//! - [`State`](crate::tool::State) of a value that you registered; building the manager fails if you didn't register it
+//! - a type of your own with [`FromToolContext`](crate::tool::FromToolContext)
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::State, tools, AsyncToolManager, ToolContext};
@@ -139,7 +151,7 @@
 //!     #[inject] mailer: State<Mailer>,
 //!     #[inject] cx: ToolContext,
 //! ) {
-//!     // The same on every attempt: the service sees that it is one mail.
+//!     // The key is the same on every attempt, so the service sends one mail.
 //!     mailer.send(to, cx.idempotency_key().to_string()).await;
 //! }
 //!
@@ -149,12 +161,14 @@
 //! # }
 //! ```
 //!
-//! # Stopping
+//! # Stop a running tool
 //!
-//! A task can be told to stop: by the user, by the host, by a timeout, by the end of its session. An async tool is then dropped at its
-//! next `await`, after a grace time in which it may tidy up; at a timeout only if it has taken its token before, because otherwise
-//! it can't know. What it says in its error is added to the reason. A blocking tool can't be dropped, so a long one should ask now and
-//! then:
+//! The user, the host, a timeout, or the end of the session can tell a task to stop.
+//!
+//! - An async tool is dropped at its next `await` after a grace time (1 s by default), in which it may tidy up. If it returns an error, the
+//!   text is added to the reason.
+//! - At a timeout, a tool gets the grace time only if it has taken its cancellation token before. Otherwise it couldn't notice the timeout.
+//! - A blocking tool can't be dropped. If it runs for long, it should check the token now and then:
 //!
 //! ```
 //! use async_tool_runtime::{ToolContext, async_tool};
@@ -177,9 +191,9 @@
 //! assert_eq!(count_primes(100, async_tool_runtime::testing::tool_context()), Ok(25));
 //! ```
 //!
-//! # Progress
+//! # Report progress
 //!
-//! [`Progress`](crate::tool::Progress) says how far a task has come. Whoever watches the manager or the agent sees it; reporting is cheap and never
+//! [`Progress`](crate::tool::Progress) says how far a task has come. Observers of the manager or of the agent see it. A report is cheap and never
 //! waits, so report as often as you like.
 //!
 //! ```
@@ -195,12 +209,12 @@
 //! }
 //! ```
 //!
-//! # Steering
+//! # Send messages to a running tool
 //!
-//! A tool that runs for long can be told more on its way: it takes [`Messages`](crate::tool::Messages), and the host sends with
-//! [`TaskHandle::send`](crate::manager::TaskHandle::send) or [`AsyncToolManager::send`](crate::manager::AsyncToolManager::send). What is sent before the tool
-//! looks is kept; what it never reads is dropped when it ends. A blocking tool asks with `try_recv` between steps, or waits with
-//! `blocking_recv`.
+//! A tool that takes [`Messages`](crate::tool::Messages) can get further instructions while it runs. The host sends them with
+//! [`TaskHandle::send`](crate::manager::TaskHandle::send) or [`AsyncToolManager::send`](crate::manager::AsyncToolManager::send). Messages are
+//! kept until the tool reads them; unread messages are dropped when the task ends. A blocking tool checks for messages with `try_recv`, or waits
+//! with `blocking_recv`.
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::Messages, tools, AsyncToolManager, SessionId, ToolCall};
@@ -231,17 +245,24 @@
 //! # }
 //! ```
 //!
-//! # What a call does to the world
+//! # Declare the effect of a call
 //!
-//! `effect` says it, and decides what may be started early and repeated. Without it a tool is `"once"`: its calls start when
-//! the model's turn is complete, and are never repeated. `"read"` is for tools that change nothing: they start while the
-//! model still speaks. `"idempotent"` is for those that change something but may be repeated with the same key.
+//! `effect` is a call's effect on the world. It decides if a call may start early, and if it may be repeated.
 //!
-//! # Quick and slow
+//! | `effect` | meaning | starts | repeated |
+//! |---|---|---|---|
+//! | `"read"` | changes nothing | while the model's turn still streams | yes |
+//! | `"idempotent"` | may be repeated with the same idempotency key | when the turn is complete | yes, with that key |
+//! | `"once"`, the default | must not happen twice | when the turn is complete | only if an error says that nothing was started |
 //!
-//! A call whose result is in shortly after the model's turn (the grace time, 250 ms) is answered with it, like an ordinary tool's. Only
-//! a slower one is acknowledged and goes on in the background. `background = "never"` makes the model wait for the result;
-//! `background = "always"` acknowledges at once; `grace` sets the time. Each of these can be set again on the value:
+//! # Choose between waiting and the background
+//!
+//! At the end of a turn, the agent waits a short time for results, the *grace time*. It is 250 ms until the agent has learned how long the
+//! tool takes. A call that ends in this time is answered with its result, like a call of an ordinary tool. A slower call is acknowledged, and
+//! goes on in the background.
+//!
+//! `background = "never"` makes the model wait for the result. `background = "always"` acknowledges the call as soon as the turn ends. `grace` sets
+//! a fixed grace time. You can override each of these on the value:
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::Background};
@@ -256,12 +277,17 @@
 //! let patient = today::tool().background(Background::Auto).grace(Duration::from_secs(2));
 //! ```
 //!
-//! # Late results
+//! # Choose when a late result is delivered
 //!
-//! A result that comes after its call was acknowledged waits until the model's turn ends, and wakes an idle agent. A tool whose results
-//! can't wait, such as an alarm, breaks off the turn; one whose results nobody waits for, such as an upload, wakes nobody and is
-//! told with the next message. [`DeliveryPolicy`](crate::tool::DeliveryPolicy) says exactly what happens;
-//! [`AsyncAgent::set_delivery`](crate::agent::AsyncAgent::set_delivery) sets it for one task.
+//! A result is *late* if its call was acknowledged before. [`DeliveryPolicy`](crate::tool::DeliveryPolicy) defines exactly when it is delivered:
+//!
+//! | `delivery` | a late result | example |
+//! |---|---|---|
+//! | `"when_idle"`, the default | waits until the turn ends, and wakes an idle agent | a search |
+//! | `"interrupt"` | breaks off the turn and is delivered at once | an alarm |
+//! | `"silent"` | wakes no agent, and is delivered with the next turn | an upload |
+//!
+//! [`AsyncAgent::set_delivery`](crate::agent::AsyncAgent::set_delivery) sets the policy of one task.
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::DeliveryPolicy};
@@ -280,15 +306,19 @@
 //!     // …
 //! }
 //!
-//! // As every option, it can be set again on the value.
+//! // Like every option, it can be overridden on the value.
 //! let archive = archive::tool().delivery(DeliveryPolicy::WhenIdle);
 //! # let _ = (watch_build::tool(), archive);
 //! ```
 //!
-//! # When things go wrong, or too fast
+//! # Limit calls, and retry failed ones
 //!
-//! What a call may cost others is said at the tool. A retry waits a random time that grows; a rate makes calls wait; a breaker leaves
-//! alone what is down; `concurrency` is how many calls run at once. Tools that use the same service share a rate by naming its key:
+//! - `retry` repeats failed calls. The pauses are random, and their bound grows.
+//! - `rate` makes calls wait. Tools that use the same service share a rate if they name the same `key`.
+//! - `breaker` refuses calls of a tool that failed several times in a row, for the time of the cooldown.
+//! - `concurrency` limits the calls that run at once, and `priority` orders the calls that wait for a slot.
+//! - `timeout` limits each attempt, and `total` all attempts with their pauses.
+//! - `result_limit` is the size of the largest result that the model gets in full. Of a larger one it gets a preview.
 //!
 //! ```
 //! use async_tool_runtime::{ToolError, async_tool};
@@ -304,7 +334,7 @@
 //!     result_limit = "16KiB"
 //! )]
 //! async fn open_issues(
-//!     /// Owner and name.
+//!     /// Owner and name, as in `rust-lang/rust`.
 //!     repository: &str,
 //! ) -> Result<Vec<String>, ToolError> {
 //!     Ok(vec![format!("{repository}#1")])
@@ -317,10 +347,16 @@
 //! }
 //! ```
 //!
-//! Only errors that are [`retryable`](crate::tool::ToolError::retryable) are tried again, and a tool that is `"once"` only where the error
-//! says that [nothing was started](crate::tool::ToolError::with_not_started). A call that the model makes twice can be shared, refused, or replaced
-//! (`dedupe`), and a tool that only reads can keep its values (`cache`, with the feature of that name). Neither looks beyond the session,
-//! unless `scope = "shared"` says that what the tool gives doesn't depend on who asks:
+//! Only [`retryable`](crate::tool::ToolError::retryable) errors are retried. A tool with the effect `"once"` is retried only if the error says
+//! that [nothing was started](crate::tool::ToolError::with_not_started).
+//!
+//! # Share and cache results
+//!
+//! `dedupe` decides what happens if the model makes a call again while an equal one is open. The new call can share the open one's run, be refused,
+//! or replace it. A tool that only reads can also cache its values (`cache`, with the feature of that name).
+//!
+//! Both stay within one session. With `scope = "shared"`, all sessions share runs and cached values. Use it only if the result doesn't depend on
+//! the user.
 //!
 //! ```
 //! # #[cfg(feature = "cache")]
@@ -336,14 +372,14 @@
 //! # }
 //! ```
 //!
-//! `delivery` says when a late result is told: when the model is idle, at once, or with the next message.
+//! # Keep conflicting calls apart
 //!
-//! # Tools that get in each other's way
+//! If a model makes two calls at once, both may write the same file. `reads` and `writes` name the arguments whose values name the resources that
+//! a call uses. Two calls conflict if one writes a resource that the other reads or writes. The later call then waits until the earlier one has
+//! ended, without a slot. Calls that only read a resource run at the same time.
 //!
-//! A model that starts two calls at once may have them write the same file. `reads` and `writes` name the arguments whose values say what a
-//! call touches. Of two calls that conflict, because one writes what the other reads or writes, the later one waits for the end of the earlier
-//! one, without a slot; readers go side by side. Values are compared as they are, together with their kind, which is the name of the argument
-//! unless it is written before it:
+//! Resources are equal if their values are equal as text and their kinds are equal. The kind is the name of the argument, unless you write
+//! another before it, as in `path:source`:
 //!
 //! ```
 //! use async_tool_runtime::async_tool;
@@ -365,14 +401,17 @@
 //! }
 //! ```
 //!
-//! This holds for all sessions of one manager. A tool that calls others keeps what it has, and those below it may use it;
+//! This holds for all sessions of one manager. A tool that calls other tools keeps its resources, and its nested calls may use them;
 //! [`FunctionTool::reads`](crate::tool::FunctionTool::reads) has the details.
 //!
-//! # Arguments that other tasks give
+//! # Use a task's result as an argument
 //!
-//! `futures` lets the model write `{"$task": "t3", "pointer": "/items/0/id"}` where a value is wanted: what the task `t3` gives there. `#1` is
-//! the first call of the same turn. So a chain of calls needs one turn instead of one for each. Schema and description tell the model of it.
-//! The value that is put in is checked as if the model had written it; [`FutureArgument`](crate::task::FutureArgument) has the details.
+//! With `futures`, the model may write `{"$task": "t3", "pointer": "/items/0/id"}` in place of a value. Such an argument is called a *future*. It
+//! stands for that part of the result of the task `t3`; `#1` in place of `t3` means the first call of the same turn. So a chain of calls
+//! needs one turn, and not one turn for each call.
+//!
+//! Schema and description tell the model about futures. The inserted value is checked as if the model had written it.
+//! [`FutureArgument`](crate::task::FutureArgument) has the details.
 //!
 //! ```
 //! use async_tool_runtime::async_tool;
@@ -387,10 +426,10 @@
 //! }
 //! ```
 //!
-//! # Tools made of tools
+//! # Call tools from a tool
 //!
-//! A tool can call others through its context. Each call is a task of its own below the first, with the policies of its tool; its
-//! result comes back here and not to the model. A workflow is plain Rust over such calls: `join!`, `if`, `?`.
+//! A tool can call other tools through its context. Each nested call is a child task, with the policies of its own tool. Its result goes to the
+//! calling tool and not to the model. So a workflow is plain Rust over such calls: `join!`, `if`, `?`.
 //!
 //! ```
 //! use async_tool_runtime::{ToolContext, ToolError, async_tool};
@@ -413,14 +452,14 @@
 //! }
 //! ```
 //!
-//! While a task waits for one below it, its slot is free for others; when it ends, those below it are told to stop. The example
-//! `workflow` is a whole one.
+//! While a task waits for a child, other tasks can use its slot. When a task ends, its children are told to stop. The example `workflow` is a
+//! complete program.
 //!
-//! # People and the outside
+//! # Ask people, or wait for a webhook
 //!
-//! `approval = "always"` has the host asked before a call runs ([`approve`](crate::manager::AsyncToolManager::approve),
-//! [`refuse`](crate::manager::AsyncToolManager::refuse)); [`Approval::when`](crate::policy::Approval::when) asks for some calls only. A tool can ask something
-//! itself, and it can leave its task to be completed by somebody else, such as a webhook:
+//! With `approval = "always"`, a call waits for the consent of the host, which calls [`approve`](crate::manager::AsyncToolManager::approve) or
+//! [`refuse`](crate::manager::AsyncToolManager::refuse). [`Approval::when`](crate::policy::Approval::when) selects the calls that need it. A tool can
+//! also ask a question itself, or leave its task to be completed from outside, for example by a webhook:
 //!
 //! ```
 //! use async_tool_runtime::{ToolContext, ToolError, async_tool};
@@ -438,20 +477,22 @@
 //! }
 //! ```
 //!
-//! A task that waits like this holds no slot and no thread, and its timeout stands still.
+//! A task that waits like this holds no slot and no thread, and its timeout is paused.
 //!
-//! # When the process ends
+//! # Survive the end of the process
 //!
-//! A session that has a journal on disk is [taken up again](crate::agent::AsyncAgentBuilder::resume) by the next process. What becomes of a call that
-//! ran then depends on the effect that its tool says it has: calls of `"read"` and `"idempotent"` tools run again, with the same
-//! [idempotency key](crate::tool::IdempotencyKey); of a `"once"` tool's the model is told that nobody knows how it ended. A tool that can ask the
-//! service says so, and is asked instead:
+//! A *journal* is the log of a session, from which the session can be restored. If it is on disk, the next process can
+//! [resume](crate::agent::AsyncAgentBuilder::resume) the session. The effect of a tool decides about its calls that ran at the end:
+//!
+//! - Calls of `"read"` and `"idempotent"` tools run again, with the same [idempotency key](crate::tool::IdempotencyKey).
+//! - For a call of a `"once"` tool, the model is told that its outcome is unknown.
+//! - If a function can find out the outcome of a `"once"` call, name it in `reconcile`; it is asked instead:
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::{IdempotencyKey, LostTask, Reconciled}};
 //!
 //! # async fn receipt_for(key: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
-//! /// What the bank knows of the key.
+//! /// Asks the bank about the key.
 //! async fn ask_the_bank(lost: LostTask) -> Result<Reconciled<String>, std::io::Error> {
 //!     Ok(match receipt_for(&lost.idempotency_key().to_string()).await? {
 //!         Some(receipt) => Reconciled::Completed(receipt),
@@ -466,14 +507,15 @@
 //! }
 //! ```
 //!
-//! Calls that wait for consent ask again; tasks that were left to be completed from outside go on waiting. Whoever brings the result, such as
-//! a webhook, is best told that it was taken when [`resolve_durably`](crate::manager::AsyncToolManager::resolve_durably) returns.
+//! Calls that wait for approval ask again. Tasks that wait for a result from outside go on waiting. To a webhook that brings a result, reply after
+//! [`resolve_durably`](crate::manager::AsyncToolManager::resolve_durably) returns: from then on the result survives the process.
 //!
-//! # Secrets
+//! # Keep secrets out of the journal
 //!
-//! A journal outlives the session, and is read by more people. What is marked is not written there: `"[redacted]"` stands in its place wherever
-//! it would have come. The function, the model and the user have the value as ever, and the schema is the same. When the process ends, the
-//! value is gone: a call with a secret argument is not run again, and the model is told to call once more.
+//! A journal outlives the session, and more people read it. Mark secret arguments and results as sensitive: the journal then has `"[redacted]"`
+//! in every place where they would appear. The function, the model and the user get the true values, and the schema is the same.
+//!
+//! When the process ends, the true values are gone. A call with a secret argument is then not run again, and the model is told to call once more.
 //!
 //! ```
 //! use async_tool_runtime::{
@@ -504,13 +546,13 @@
 //! # }
 //! ```
 //!
-//! The first two entries were left out here: the second is the user's message, with the password. What people and models say before anything marks it
-//! is text, and text is what a hook is for, set with [`AsyncAgentBuilder::redact`](crate::agent::AsyncAgentBuilder::redact). [`Redact`](crate::agent::Redact) says what
-//! the marks cover, and what a hook may do.
+//! The example skips the first two entries. The second is the user's message, which contains the password: text of people and models from before
+//! the marked call is not redacted. For such text, set a hook with [`AsyncAgentBuilder::redact`](crate::agent::AsyncAgentBuilder::redact).
+//! [`Redact`](crate::agent::Redact) says what the marks cover, and what a hook may do.
 //!
-//! # Methods with state
+//! # Make tools of methods
 //!
-//! `#[async_tools]` on an `impl` block makes tools of its methods, which share the service:
+//! `#[async_tools]` on an `impl` block makes tools of its marked methods. They share one value of the type:
 //!
 //! ```
 //! use async_tool_runtime::{AsyncToolManager, async_tools};
@@ -546,9 +588,9 @@
 //! # }
 //! ```
 //!
-//! # Testing
+//! # Test tools and agents
 //!
-//! The function of a tool is tested like any other. What an agent does with its tools is tested with the feature `testing`, in the
+//! Test the function of a tool like any other function. To test an agent with its tools, turn on the feature `testing` in the
 //! `dev-dependencies` of your crate:
 //!
 //! ```toml
@@ -556,11 +598,11 @@
 //! async-tool-runtime = { version = "0.1", features = ["testing"] }
 //! ```
 //!
-//! The page of the module `testing` has worked examples: a model that plays a script, a clock that stands still, and a scenario that is run
-//! in hundreds of orders of events, where a failure names the seed that repeats it.
+//! The page of the module `testing` has examples: a scripted model, a paused clock, and a scenario that runs in hundreds of orders of events. A
+//! failure names the seed that repeats it.
 //!
-//! # Without the macro
+//! # Make tools without the macro
 //!
-//! [`FunctionTool::new`](crate::tool::FunctionTool::new) makes a tool of a closure, and
-//! [`FunctionTool::from_parts`](crate::tool::FunctionTool::from_parts) one whose schema comes from elsewhere.
-//! [`Tool`](crate::tool::Tool) is the trait behind all of them.
+//! [`FunctionTool::new`](crate::tool::FunctionTool::new) makes a tool of a closure.
+//! [`FunctionTool::from_parts`](crate::tool::FunctionTool::from_parts) makes one whose schema comes from elsewhere.
+//! [`Tool`](crate::tool::Tool) is the trait of all tools.
