@@ -1,8 +1,11 @@
 //! Asynchronous tools for LLM agents: annotate a function, and its calls run in the background.
 //!
-//! A model that calls a slow tool should not stand still. [`#[async_tool]`](async_tool) makes a tool of a plain function;
-//! an [`AsyncToolManager`] runs its calls; an [`AsyncAgent`] acknowledges them to the model at once, lets it go on, and
-//! gives it each result when it is ready, once, in whatever order results arrive.
+//! A model that calls a slow tool should not have to wait for it.
+//!
+//! - [`#[async_tool]`](async_tool) makes a tool of a plain function.
+//! - An [`AsyncToolManager`] runs the calls of tools in the background.
+//! - An [`AsyncAgent`] acknowledges slow calls to the model, so that the model can go on. It delivers each result once, when it is ready, in any
+//!   order.
 //!
 //! ```
 //! use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
@@ -28,33 +31,32 @@
 //! # }
 //! ```
 //!
-//! # Where to look
+//! # Find your way
 //!
-//! The root has the names of every program; the rest lies in modules.
+//! The names that every program needs are at the root; the others are in modules.
 //!
-//! | module | for |
+//! | module | content |
 //! |---|---|
-//! | [`guide`] | writing tools, from one line to methods with state |
+//! | [`guide`] | how to write tools, from one line to methods with state |
 //! | [`tool`] | tools with and without the macro: arguments, context, errors, options |
 //! | [`schema`] | JSON Schema, in the dialect of each provider |
-//! | [`task`] | tasks as data: ids, status, outcome, result, events |
-//! | [`policy`] | settings that keep a tool in bounds: retries, rates, breakers, caches, consent |
-//! | [`manager`] | running tools: [`AsyncToolManager`], handles, layers of the host's, numbers |
+//! | [`task`] | tasks (executions of calls) as data: ids, status, outcome, result, events |
+//! | [`policy`] | settings that keep a tool in bounds: retries, rates, breakers, caches, approval |
+//! | [`manager`] | execution of calls: [`AsyncToolManager`], handles, layers of the host, counts |
 //! | [`agent`] | conversations: [`AsyncAgent`], its policies, events and limits |
 //! | [`agent::custom`] | agents that have a loop of their own |
-//! | [`agent::machine`] | the agent's decisions alone, without IO |
-//! | [`model`] | the seam to language models; [`RulePlanner`] needs no key and no network |
-//! | [`journal`] | the log of a session, and what reads it |
-//! | [`context`] | conversations longer than a model's context |
-//! | [`backend`] | running tasks elsewhere |
+//! | [`agent::machine`] | the agent's decisions alone, without I/O |
+//! | [`model`] | interface to language models; [`RulePlanner`] needs no key and no network |
+//! | [`journal`] | the log of a session (one conversation), for recovery, replay and audit |
+//! | [`context`] | the conversation as the model sees it, and pruning to the model's context |
+//! | [`backend`] | interface to engines that run tasks in other processes |
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! 1. Every accepted task ends exactly once, and its outcome reaches the conversation exactly once or is dropped for a
-//!    recorded reason.
-//! 2. The model is never told a result that doesn't exist: an acknowledgement says that there is none yet, and neither tool text nor the
-//!    model's own can forge a result.
-//! 3. One line per tool.
+//! 1. Every accepted task ends exactly once. Its outcome reaches the conversation exactly once, or is dropped for a recorded reason.
+//! 2. The model is never told a result that doesn't exist. An acknowledgement says that there is no result yet, and neither a tool's text nor the
+//!    model's own text can forge a result.
+//! 3. A tool needs one line: the attribute on its function.
 //!
 //! # Runtime
 //!
@@ -62,40 +64,51 @@
 //!
 //! # Features
 //!
-//! - `cache`: tools keep their values, `cache(ttl = "5m")`. Off by default: three crates more.
-//! - `metrics`: numbers of tasks through the [`metrics`](https://docs.rs/metrics) facade; see [Metrics](#metrics). Off by default.
-//! - `inventory`: `collected_tools`, all tools of a program. Off by default: it runs code before `main`.
-//! - `tokenizer`: `BpeTokens`, which counts tokens with a tokenizer. Off by default: some fourteen crates more, and 5 MB of vocabulary in the program.
-//! - `testing`: the module `testing`, with what it takes to test an agent without a language model, in one order of events or in
-//!   thousands. Off by default, and for tests only: it turns on tokio's `test-util`, with which clocks can be stopped.
+//! All features are off by default.
+//!
+//! | feature | adds | cost |
+//! |---|---|---|
+//! | `cache` | cached values of tools: `cache(ttl = "5m")` | three more crates |
+//! | `metrics` | metrics of tasks through the [`metrics`](https://docs.rs/metrics) facade, see [Metrics](#metrics) | |
+//! | `inventory` | `collected_tools`, which returns all tools of a program | code that runs before `main` |
+//! | `tokenizer` | `BpeTokens`, which counts tokens with a tokenizer | some fourteen more crates, and 5 MB of vocabulary in the program |
+//! | `testing` | the module `testing`: tests of agents without a language model, in one order of events or in thousands | for tests only: turns on tokio's `test-util`, with which a clock can be paused |
 //!
 //! # Traces
 //!
-//! Each call is a span of [`tracing`](https://docs.rs/tracing) from when it is submitted to its end, inside of the span in which that was done, at level `info`.
-//! It has the name and the attributes that OpenTelemetry's
-//! [semantic conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai) give to `execute_tool`, and `task`, its id:
-//! `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`. Neither arguments
-//! nor results are in it, and no description: a subscriber would format it again for every call. Of a call that ends with anything but a value, `error.type` is the [kind](ToolErrorKind) of its error (`cancelled` and `unknown` among
-//! them), and the status is an error, wherever it ended: in the queue, by an abort, or with its runtime. `otel.name` and `otel.status_code` say the same to
-//! `tracing-opentelemetry`. Tools that retry have a span for each attempt inside, and what a tool logs, on whatever thread it runs, is inside, too.
+//! Each call has a [`tracing`](https://docs.rs/tracing) span at level `info`, from its submission to its end. Its parent is the span in which the
+//! call was submitted.
+//!
+//! Name and fields follow `execute_tool` of OpenTelemetry's
+//! [semantic conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai):
+//!
+//! - `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`
+//! - `task`, the id of the task
+//! - `error.type`, the [kind](ToolErrorKind) of the error of every call that doesn't end with a value, also `cancelled` and `unknown`. The status is
+//!   then an error, wherever the call ended: in the queue, by an abort, or with its runtime.
+//! - `otel.name` and `otel.status_code`, the name and the status for `tracing-opentelemetry`
+//!
+//! The span has no arguments, no results and no description: a subscriber would format them again for every call.
+//!
+//! Inside the span are one span for each attempt of a tool that retries, and everything that the tool logs, on any thread.
 //!
 //! # Metrics
 //!
-//! With the feature `metrics`, a manager tells these to the recorder that is installed. All have the label `tool`, which is empty for calls of tools
-//! that there are not. [`AsyncToolManager::stats`] has the counts without it.
+//! With the feature `metrics`, a manager reports these metrics to the installed recorder. Each has the label `tool`, which is empty for calls of
+//! unknown tools. [`AsyncToolManager::stats`] has the counts without the feature.
 //!
-//! | name | kind | what |
+//! | name | kind | meaning |
 //! |---|---|---|
-//! | `async_tool.task.queued.seconds` | histogram | from when a task was accepted to its first attempt, or to its end if there was none |
-//! | `async_tool.task.running.seconds` | histogram | from its first attempt to its end |
-//! | `async_tool.task.attempts` | histogram | how many attempts it took |
-//! | `async_tool.tasks.settled` | counter | ends, also by `status`: `completed`, `failed` (or nobody can say), `cancelled` |
-//! | `async_tool.tasks.rejected` | counter | calls that were refused |
-//! | `async_tool.tasks.shared` | counter | calls that joined another one's run |
-//! | `async_tool.task.retries` | counter | attempts beyond the first |
-//! | `async_tool.breaker.open` | gauge | 1 from when a [breaker](policy::BreakerPolicy) opens until a probe has succeeded, so also while it is half-open; then 0 |
-//! | `async_tool.breaker.refusals` | counter | calls that it turned away |
-//! | `async_tool.cache.hits`, `async_tool.cache.misses` | counter | calls that were given a kept value, and those for which there was none |
+//! | `async_tool.task.queued.seconds` | histogram | time from a task's acceptance to its first attempt, or to its end if it had none |
+//! | `async_tool.task.running.seconds` | histogram | time from a task's first attempt to its end |
+//! | `async_tool.task.attempts` | histogram | number of attempts of a task |
+//! | `async_tool.tasks.settled` | counter | ended tasks; label `status`: `completed`, `failed` (also an unknown outcome), `cancelled` |
+//! | `async_tool.tasks.rejected` | counter | refused calls |
+//! | `async_tool.tasks.shared` | counter | calls that joined the run of another call |
+//! | `async_tool.task.retries` | counter | attempts after the first |
+//! | `async_tool.breaker.open` | gauge | 1 from the opening of a [breaker](policy::BreakerPolicy) until a probe succeeds, also while the breaker is half-open; then 0 |
+//! | `async_tool.breaker.refusals` | counter | calls that a breaker refused |
+//! | `async_tool.cache.hits`, `async_tool.cache.misses` | counter | calls that got a cached value, and calls for which the cache had none |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -124,9 +137,9 @@ pub mod guide;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
-/// The crates whose traits and types are in this one's signatures, in the versions that it has: a program that uses them by these names
-/// needs no dependency of its own. Derives have to be told, as the guide shows under "Types of your own".
-// Hidden, and a module, because serde exports std's types once more: rustc would find two ways to each, and write
+/// Crates whose traits and types are in the signatures of this one, in the same versions. A program that uses these names needs no
+/// dependency of its own; the guide shows the attributes for derives under "Take types of your own".
+// Hidden, and a module, because serde reexports types of std. Otherwise rustc would find two paths to each, and write
 // `std::string::String` in the errors of every program.
 #[doc(hidden)]
 pub mod crates {
@@ -147,7 +160,7 @@ pub use tool::{
 
 /// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.
 ///
-/// Gives a `Vec<Arc<dyn Tool>>` for [`AsyncToolManagerBuilder::tools`](manager::AsyncToolManagerBuilder::tools).
+/// Returns a `Vec<Arc<dyn Tool>>` for [`AsyncToolManagerBuilder::tools`](manager::AsyncToolManagerBuilder::tools).
 #[macro_export]
 macro_rules! tools {
     ($($tool:path),* $(,)?) => {
