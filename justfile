@@ -16,13 +16,21 @@ fmt:
 lint:
     .ci/run lint
 
-# Unit, integration, user-interface and documentation tests.
+# Unit, integration, user-interface and documentation tests, of all members.
 test:
-    .ci/run test
+    .ci/run test integrations
 
 # Every order of events, where other runs take a sample; some fifteen minutes, before a release.
 explore:
     EXPLORE=all cargo test --release -p async-tool-tests --test it
+
+# Sentences that have to be read twice.
+english:
+    .ci/run english
+
+# Packages as they would be uploaded.
+publish:
+    .ci/run publish
 
 # Imports between the layers of the runtime crate.
 layers:
