@@ -30,7 +30,8 @@
 //!
 //! # Take arguments
 //!
-//! A parameter may have any type with `serde::Deserialize` and `schemars::JsonSchema`. Its doc comment tells the model what to write.
+//! A parameter may have any type with `serde::Deserialize` and `schemars::JsonSchema`. Its doc comment tells the model what to write;
+//! [`undescribed`](crate::ToolDefinition::undescribed) lists the parameters without one.
 //!
 //! - An `Option` is an argument that may be absent. `#[arg(default = …)]` sets the value of an absent argument.
 //! - For `&str`, `&[T]` and `&T`, the call owns the value and lends it to the function.

@@ -22,9 +22,15 @@ pub(crate) fn find_section(question: &str) -> Option<String> {
 }
 
 fn sections(source: &str) -> Vec<Section> {
+    let mut is_code = false;
     let text: String = source
         .lines()
         .map_while(|line| line.strip_prefix("//!"))
+        // Hidden lines of code begin like headings.
+        .filter(|line| {
+            is_code ^= line.trim_start().starts_with("```");
+            !is_code
+        })
         .map(|line| format!("{}\n", line.trim_start()))
         .collect();
     let parts = text.split("\n# ").skip(1);
@@ -82,7 +88,7 @@ mod tests {
     fn the_real_guide_has_sections() {
         assert_eq!(
             find_section("How does a tool report progress?").as_deref(),
-            Some("Progress")
+            Some("Report progress")
         );
     }
 }

@@ -27,8 +27,8 @@ const LINE: usize = 400;
 /// Longest wait if the model sets none.
 const WAIT: Duration = Duration::from_secs(30);
 
-const DESCRIPTION: &str = "Looks after tools that run in the background. Results come by themselves when they are ready: use this only to wait, to look, \
-     to steer or to stop. Tasks are named as in their acknowledgements, such as \"t3\". \
+const DESCRIPTION: &str = "Looks after tools that run in the background. A call that takes long is acknowledged with a task number; go on with other \
+     work. Its result is given to you when it is ready; never make up a result that you were not given. Use this only to wait, to look, to steer or to stop. Tasks are named as in their acknowledgements, such as \"t3\". \
      Actions: `list` says which tasks there are. `check` says how far `tasks` have come. \
      `result` reads the result of one task again or in parts: give `pointer` (a JSON pointer), `grep` (a regular expression), or `offset` and `limit` in characters. \
      `wait` waits until all (`mode` \"all\") or one (`mode` \"any\") of `tasks` have ended, for `seconds` at most. \

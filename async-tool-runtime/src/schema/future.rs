@@ -35,20 +35,13 @@ pub(crate) fn with_futures(schema: &Value) -> Value {
     schema
 }
 
+/// Shape of a future, without descriptions: dialects without references repeat it for every argument. The tool's description explains it.
 fn definition() -> Value {
     json!({
         "type": "object",
-        "description": "Stands for what another task gives, which is put in its place when that task has ended.",
         "properties": {
-            "$task": {
-                "type": "string",
-                "description": "The task: its number, such as `t3`, or the place of a call in this turn, such as `#1` for the first.",
-                "pattern": "^[t#][1-9][0-9]*$",
-            },
-            "pointer": {
-                "type": "string",
-                "description": "JSON pointer to the part of its result that is meant, such as `/items/0/id`. If it is left out: all of it.",
-            },
+            "$task": {"type": "string", "pattern": "^[t#][1-9][0-9]*$"},
+            "pointer": {"type": "string"},
         },
         "required": ["$task"],
         "additionalProperties": false,

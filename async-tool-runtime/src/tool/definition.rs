@@ -38,7 +38,7 @@ use crate::schema::{Dialect, Renderings, SchemaError};
 pub struct ToolDefinition {
     /// Name of the tool: 1 to 64 ASCII letters, digits, `_` and `-`.
     pub name: Arc<str>,
-    /// Purpose of the tool, with the [notice](Self::NOTICE) if a call can outlive the turn.
+    /// Purpose of the tool, with a [notice](Self::NOTICE) if a call can outlive the turn.
     pub description: Arc<str>,
     /// JSON Schema of the arguments: an object.
     pub input_schema: Arc<Value>,
@@ -52,15 +52,18 @@ pub struct ToolDefinition {
 impl ToolDefinition {
     /// Text that is appended to the description of a tool whose calls can outlive the turn.
     ///
-    /// It says what will happen, and forbids made-up results. It doesn't describe the message that will carry the result, because models
-    /// imitate the messages that are described to them.
-    pub const NOTICE: &'static str = "This tool can run in the background: if it takes long, the call is acknowledged with a task id, you go on with \
-         other work, and the result is given to you when it is ready. Never make up or guess a result that has not been given to you.";
+    /// It is a few words, because a model reads it with every tool. The `task` tool says once what happens to such a call. Neither describes
+    /// the message that will carry the result, because models imitate the messages that are described to them.
+    pub const NOTICE: &'static str = "Runs in the background if it takes long. Never guess its result.";
 
-    /// Text that is appended to the description of a tool whose arguments may be [futures](crate::task::FutureArgument). The schema shows how
-    /// to write one.
-    pub const FUTURES: &'static str =
-        "An argument can stand for what another task will give: the call then starts when that task has ended.";
+    /// The same for a tool that [always](crate::tool::Background::Always) runs in the background.
+    pub const NOTICE_ALWAYS: &'static str = "Runs in the background. Never guess its result.";
+
+    /// Text that is appended to the description of a tool whose arguments may be [futures](crate::task::FutureArgument).
+    ///
+    /// The schema has only the shape of a future, because some dialects repeat it for every argument.
+    pub const FUTURES: &'static str = "An argument can be the result of another task, or a part of it: {\"$task\": \"t3\", \"pointer\": \"/items/0/id\"}; \
+         \"#1\" is the first call of this turn. The call starts when that task has ended.";
 
     /// Definition without an output schema.
     #[must_use]
@@ -119,6 +122,47 @@ impl ToolDefinition {
     /// ```
     pub fn for_dialect(&self, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
         self.renderings.render(&self.input_schema, dialect)
+    }
+
+    /// Names of the arguments that have no description, in alphabetical order.
+    ///
+    /// A model guesses the meaning of such an argument from its name. A test of yours can refuse them:
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, Tool};
+    ///
+    /// /// Sends a letter.
+    /// #[async_tool]
+    /// async fn send_letter(
+    ///     /// Full name of the recipient.
+    ///     to: String,
+    ///     text: String,
+    /// ) {
+    ///     # let _ = (to, text);
+    /// }
+    ///
+    /// assert_eq!(send_letter::tool().definition().undescribed(), ["text"]);
+    /// ```
+    #[must_use]
+    pub fn undescribed(&self) -> Vec<String> {
+        let properties = self.input_schema.get("properties").and_then(Value::as_object);
+        let names = properties
+            .into_iter()
+            .flatten()
+            .filter(|(_, schema)| !self.is_described(schema));
+        let mut names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// True if a schema, or the definition that it refers to, has a description.
+    fn is_described(&self, schema: &Value) -> bool {
+        let referred = schema.get("$ref").and_then(Value::as_str);
+        let definition = referred.and_then(|path| self.input_schema.pointer(path.strip_prefix('#')?));
+        [Some(schema), definition]
+            .into_iter()
+            .flatten()
+            .any(|schema| schema.get("description").is_some())
     }
 
     /// Checks the name of a tool: 1 to 64 ASCII letters, digits, `_` and `-`.

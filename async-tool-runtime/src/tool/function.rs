@@ -52,12 +52,21 @@ pub struct FunctionTool {
     definition: ToolDefinition,
     /// Description without the notice.
     summary: Arc<str>,
-    notice: Option<Arc<str>>,
+    notice: Notice,
     /// Schema without futures.
     schema: Arc<Value>,
     options: ToolOptions,
     requirements: Vec<Requirement>,
     binder: Binder,
+}
+
+/// Notice of a tool.
+#[derive(Clone)]
+enum Notice {
+    /// One of the library's, by the tool's [`Background`].
+    Default,
+    Own(Arc<str>),
+    Off,
 }
 
 impl FunctionTool {
@@ -126,7 +135,7 @@ impl FunctionTool {
             summary: Arc::clone(&definition.description),
             schema: Arc::clone(&definition.input_schema),
             definition,
-            notice: Some(ToolDefinition::NOTICE.into()),
+            notice: Notice::Default,
             options: ToolOptions::default(),
             requirements: Vec::new(),
             binder: Arc::new(binder),
@@ -147,7 +156,7 @@ impl FunctionTool {
     }
 
     /// Sets the notice at the end of the description, which tells the model that a call can run in the background. Default:
-    /// [`ToolDefinition::NOTICE`].
+    /// [`ToolDefinition::NOTICE`], or [`ToolDefinition::NOTICE_ALWAYS`] with [`Background::Always`].
     ///
     /// ```
     /// use async_tool_runtime::{async_tool, Tool};
@@ -163,13 +172,13 @@ impl FunctionTool {
     /// assert!(tool.definition().description.starts_with("Renders a film.\n\nTakes hours."));
     /// ```
     pub fn notice(mut self, notice: impl Into<Arc<str>>) -> Self {
-        self.notice = Some(notice.into());
+        self.notice = Notice::Own(notice.into());
         self.described()
     }
 
     /// Removes the notice, so the model isn't told that a call can run in the background.
     pub fn without_notice(mut self) -> Self {
-        self.notice = None;
+        self.notice = Notice::Off;
         self.described()
     }
 
@@ -455,11 +464,13 @@ impl FunctionTool {
 
     /// Composes the description again.
     fn described(mut self) -> Self {
-        let can_outlive_turn = self.options.background != Background::Never;
-        let notice = self
-            .notice
-            .as_deref()
-            .filter(|notice| can_outlive_turn && !notice.is_empty());
+        let notice = match (&self.notice, self.options.background) {
+            (_, Background::Never) | (Notice::Off, _) => None,
+            (Notice::Own(text), _) => Some(&**text),
+            (Notice::Default, Background::Always) => Some(ToolDefinition::NOTICE_ALWAYS),
+            (Notice::Default, _) => Some(ToolDefinition::NOTICE),
+        };
+        let notice = notice.filter(|notice| !notice.is_empty());
         let futures = self.options.futures.then_some(ToolDefinition::FUTURES);
         let paragraphs: Vec<&str> = std::iter::once(&*self.summary).chain(futures).chain(notice).collect();
         self.definition.description = match paragraphs.as_slice() {

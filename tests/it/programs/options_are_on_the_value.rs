@@ -13,9 +13,7 @@ use async_tool_runtime::{
 fn plain() {}
 
 /// All that a model reads of `plain`, word for word: what is changed here changes how models behave.
-const DESCRIPTION: &str = "Plain.\n\nThis tool can run in the background: if it takes long, the call is acknowledged with a task \
-    id, you go on with other work, and the result is given to you when it is ready. Never make up or guess a result that has \
-    not been given to you.";
+const DESCRIPTION: &str = "Plain.\n\nRuns in the background if it takes long. Never guess its result.";
 
 async fn look_up(lost: LostTask) -> Result<Reconciled<()>, String> {
     Err(format!("unknown: {}", lost.task()))
@@ -105,7 +103,7 @@ fn every_key_is_visible() {
     assert_eq!(&*set.definition().name, "set-up");
     assert_eq!(
         &*set.definition().description,
-        "Set.\n\nAn argument can stand for what another task will give: the call then starts when that task has ended.\n\nIt takes a day."
+        format!("Set.\n\n{}\n\nIt takes a day.", ToolDefinition::FUTURES)
     );
     let options = set.options();
     assert_eq!(options.background, Background::Always);

@@ -12,7 +12,7 @@ use async_tool_runtime::{
     model::{ModelEvent, ModelRequest, ModelStream},
     task::TaskSpec,
     testing::ScriptedModel,
-    tool::{IdempotencyKey, Progress, State},
+    tool::{Background, IdempotencyKey, Progress, State},
     tools,
 };
 use serde_json::{Value, json};
@@ -206,6 +206,25 @@ fn without_notice() {}
 #[async_tool]
 fn documented() {}
 
+/// Every tool carries its notice in every request, so it is short; the `task` tool has the rest, once.
+#[test]
+fn ten_tools_cost_at_most_twenty_tokens_each_beyond_their_own_text() {
+    use async_tool_runtime::context::{BpeTokens, TokenEstimator};
+
+    let tokens = BpeTokens::o200k();
+    let count = |tool: &FunctionTool| {
+        let definition = tool.definition();
+        tokens.count_text(&definition.description) + tokens.count_text(&definition.input_schema.to_string())
+    };
+    let own = count(&documented::tool().without_notice());
+    let tools: Vec<FunctionTool> = (0..10)
+        .map(|number| documented::tool().name(format!("tool_{number}")))
+        .collect();
+    let sum: usize = tools.iter().map(count).sum();
+    println!("{sum} tokens, {} of them for notices", sum - 10 * own);
+    assert!(sum <= 10 * (own + 20), "{sum} tokens, {own} for a tool without notice");
+}
+
 #[test]
 fn the_model_reads_the_name_the_description_and_the_notice_that_were_set() {
     let described = described::tool();
@@ -218,6 +237,9 @@ fn the_model_reads_the_name_the_description_and_the_notice_that_were_set() {
         ToolDefinition::NOTICE
     );
     assert_eq!(&*documented.definition().description, expected);
+    let always = documented.clone().background(Background::Always);
+    assert!(always.definition().description.ends_with(ToolDefinition::NOTICE_ALWAYS));
+    assert!(!always.definition().description.contains("takes long"));
     let overridden = documented.name("other").description("Other.").notice("Patience.");
     assert_eq!(&*overridden.definition().name, "other");
     assert_eq!(&*overridden.definition().description, "Other.\n\nPatience.");
