@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, ExprPath, Ident, LitStr, Meta, Path, parse_quote};
 
 use crate::{
-    entry::{Key, List, string_literal},
+    entry::{Hint, Key, List, string_literal},
     errors::Errors,
     limit::{self, Limit},
 };
@@ -21,6 +21,24 @@ const KEYS: &[Key] = &[
     Key::new("pattern", r#"pattern = "^[a-z]+$""#),
     Key::new("examples", "examples = [first, second]"),
     Key::new("sensitive", "sensitive"),
+];
+
+#[rustfmt::skip]
+const HINTS: &[Hint] = &[
+    Hint::new(&["description", "desc", "doc", "docs", "about", "help", "comment"], "write a doc comment above the parameter"),
+    Hint::new(&["required"], "remove it, since an argument is required unless it has a default or is an `Option`"),
+    Hint::new(&["optional", "nullable"], "take an `Option`, or write `default`"),
+    Hint::new(&["inject", "injected", "state", "context", "skip", "host"], "write `#[inject]` if the host supplies the value"),
+    Hint::new(&["name"], "write `rename = \"…\"`"),
+    Hint::new(&["alias", "with", "deserialize_with", "flatten"], "write it in `#[serde(…)]`"),
+    Hint::new(&["schema_with", "extend"], "write it in `#[schemars(…)]`"),
+    Hint::new(&["minimum", "ge", "gte"], "write `min`"),
+    Hint::new(&["maximum", "le", "lte"], "write `max`"),
+    Hint::new(&["range"], "write `min` and `max`"),
+    Hint::new(&["len", "length"], "write `min_len` and `max_len`"),
+    Hint::new(&["regex"], "write `pattern`"),
+    Hint::new(&["secret", "redact"], "write `sensitive`"),
+    Hint::new(&["enum", "choices", "values", "one_of"], "take an enum"),
 ];
 
 /// Everything about a field of the arguments struct, except its type.
@@ -50,7 +68,7 @@ impl Argument {
                 "`arg` must have a list of keys: write `#[arg(default)]`",
             );
         };
-        for entry in List::parse("arg", KEYS, list.tokens.clone(), errors).entries {
+        for entry in List::parse_with("arg", KEYS, HINTS, list.tokens.clone(), errors).entries {
             match entry.key.to_string().as_str() {
                 "default" => {
                     let at = entry.key.to_token_stream();
@@ -64,20 +82,26 @@ impl Argument {
                 _ => self.limits.extend(Limit::parse(entry, errors)),
             }
         }
-        limit::check(&self.limits, errors);
     }
 
-    /// Takes `default` out of a `#[serde(…)]`, because the derive would have to know the type. Returns the rest of the
-    /// attribute.
+    /// Takes `default` out of a `#[serde(…)]`, because the derive would have to know the type. Drops keys that only say
+    /// how a value is written, because arguments are only read. Returns the rest of the attribute.
     ///
     /// Input: `#[serde(default = "five", alias = "n")]`.
     /// Output: `#[serde(alias = "n")]`, and the default `five()`.
-    pub(crate) fn take_default(&mut self, mut attribute: Attribute, errors: &Errors) -> Option<Attribute> {
+    pub(crate) fn take_keys(&mut self, mut attribute: Attribute, errors: &Errors) -> Option<Attribute> {
         let Meta::List(list) = &mut attribute.meta else {
             return Some(attribute);
         };
         let mut kept = Vec::new();
         for part in split_at_commas(list.tokens.clone()) {
+            let key = part.clone().into_iter().next().map(|key| key.to_string());
+            if matches!(
+                key.as_deref(),
+                Some("skip_serializing_if" | "skip_serializing" | "serialize_with")
+            ) {
+                continue;
+            }
             let default = match syn::parse2::<Meta>(part.clone()) {
                 Ok(Meta::Path(path)) if path.is_ident("default") => Fallback::OfType,
                 Ok(Meta::NameValue(pair)) if pair.path.is_ident("default") => {
@@ -107,8 +131,14 @@ impl Argument {
         self.default = Some(default);
     }
 
-    /// Checks the attributes of serde and schemars against the rules for arguments.
+    /// Checks the attributes of serde and schemars against the rules for arguments, and the limits against the values.
     pub(crate) fn check(&self, errors: &Errors) {
+        let default = match &self.default {
+            Some(Fallback::Expression(value)) => Some(value),
+            _ => None,
+        };
+        limit::check(&self.limits, default, errors);
+        self.check_flattened(errors);
         for (_, key, part) in self.keys() {
             let message = match &*key {
                 "skip" | "skip_deserializing" => format!(
@@ -141,6 +171,33 @@ impl Argument {
                            type that is written like it";
             errors.push(with, message);
         }
+    }
+
+    /// Checks that nothing is said of a flattened argument that needs a property of its own.
+    fn check_flattened(&self, errors: &Errors) {
+        let Some(flatten) = self.find("serde", &["flatten"]) else {
+            return;
+        };
+        let refuse = |key: &str, instead: &str| {
+            let message = format!(
+                "`flatten` must not go with `{key}`, since the fields of the type are the arguments: {instead}, or remove `flatten`"
+            );
+            errors.push(&flatten, message);
+        };
+        if self.default.is_some() {
+            refuse("default", "take an `Option`, or write defaults in the type");
+        }
+        if self.rename.is_some() {
+            refuse("rename", "write the names in the type");
+        }
+        for limit in &self.limits {
+            refuse(&limit.key.to_string(), "write it in the type, as `#[schemars(…)]`");
+        }
+    }
+
+    /// True if the fields of the type are arguments themselves.
+    pub(crate) fn is_flattened(&self) -> bool {
+        self.find("serde", &["flatten"]).is_some()
     }
 
     /// True if the value is a secret.
@@ -191,7 +248,7 @@ impl Argument {
     }
 }
 
-fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
+pub(crate) fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
     let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
     let tokens = tokens.into_iter().collect::<Vec<_>>();
     let parts = tokens.split(is_comma).map(|part| part.iter().cloned().collect());

@@ -33,6 +33,18 @@ impl Key {
     }
 }
 
+/// Keys that users expect and that don't exist, and what to do instead.
+pub(crate) struct Hint {
+    keys: &'static [&'static str],
+    fix: &'static str,
+}
+
+impl Hint {
+    pub(crate) const fn new(keys: &'static [&'static str], fix: &'static str) -> Self {
+        Self { keys, fix }
+    }
+}
+
 /// Entries of an attribute or a nested list. Each has a different, known key; all other entries were reported as
 /// errors.
 pub(crate) struct List {
@@ -44,13 +56,24 @@ pub(crate) struct List {
 impl List {
     /// Reads the entries of `owner`, which names an attribute or a key with a list.
     pub(crate) fn parse(owner: &str, keys: &'static [Key], tokens: TokenStream, errors: &Errors) -> Self {
+        Self::parse_with(owner, keys, &[], tokens, errors)
+    }
+
+    /// Like [`parse`](Self::parse), with fixes for keys that don't exist.
+    pub(crate) fn parse_with(
+        owner: &str,
+        keys: &'static [Key],
+        hints: &[Hint],
+        tokens: TokenStream,
+        errors: &Errors,
+    ) -> Self {
         let mut list = Self {
             entries: Vec::new(),
             is_whole: true,
         };
         let parser = |input: ParseStream| {
             while !input.is_empty() {
-                match Entry::parse(owner, keys, input, errors) {
+                match Entry::parse(owner, keys, hints, input, errors) {
                     Ok(entry) if list.get(&entry.key.to_string()).is_some() => errors.push(
                         &entry.key,
                         format!("`{owner}` must have each key once: remove the second `{}`", entry.key),
@@ -89,13 +112,22 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn parse(owner: &str, keys: &'static [Key], input: ParseStream, errors: &Errors) -> syn::Result<Self> {
+    fn parse(
+        owner: &str,
+        keys: &'static [Key],
+        hints: &[Hint],
+        input: ParseStream,
+        errors: &Errors,
+    ) -> syn::Result<Self> {
         let Ok(key) = input.call(Ident::parse_any) else {
             let message = format!("`{owner}` must be made of `key` or `key = value`: {}", valid(keys));
             return Err(input.error(message));
         };
         let Some(known) = keys.iter().find(|known| key == known.name) else {
-            return Err(syn::Error::new_spanned(&key, unknown(owner, keys, &key.to_string())));
+            return Err(syn::Error::new_spanned(
+                &key,
+                unknown(owner, keys, hints, &key.to_string()),
+            ));
         };
         let mut entry = Self {
             key,
@@ -238,7 +270,10 @@ fn skip_to_comma(input: ParseStream) -> syn::Result<()> {
     Ok(())
 }
 
-fn unknown(owner: &str, keys: &[Key], key: &str) -> String {
+fn unknown(owner: &str, keys: &[Key], hints: &[Hint], key: &str) -> String {
+    if let Some(Hint { fix, .. }) = hints.iter().find(|hint| hint.keys.contains(&key)) {
+        return format!("`{owner}` must not have the key `{key}`: {fix}; {}", valid(keys));
+    }
     let nearest = nearest(key, keys.iter().map(|known| known.name));
     let meant = nearest.map_or_else(String::new, |name| format!("write `{name}`; "));
     format!("`{owner}` must not have the key `{key}`: {meant}{}", valid(keys))

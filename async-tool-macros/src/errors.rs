@@ -2,7 +2,8 @@
 
 use std::{cell::RefCell, fmt::Display, mem, thread};
 
-use quote::ToTokens;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
 
 /// Collector of a function's errors, which are reported together.
 ///
@@ -31,6 +32,15 @@ impl Errors {
             None => Ok(()),
         }
     }
+}
+
+/// The errors as code, each under the conditions.
+pub(crate) fn under(conditions: &TokenStream, error: &syn::Error) -> TokenStream {
+    let errors = error.clone().into_iter().map(|error| {
+        let error = error.into_compile_error();
+        quote!(#conditions #error)
+    });
+    errors.collect()
 }
 
 impl Drop for Errors {

@@ -5,16 +5,16 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, FnArg, Ident, LitStr, ReturnType, ext::IdentExt, spanned::Spanned};
+use syn::{FnArg, Ident, ReturnType, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     argument::Argument,
-    entry::string_literal,
+    doc, errors,
     function::Function,
     options::{Cache, Options},
     parameter::Parameter,
     service::Service,
-    signature::opaque,
+    signature::{self, opaque},
     tool::Tool,
 };
 
@@ -48,10 +48,11 @@ pub(crate) fn function_fallback(tool: Tool, error: &syn::Error) -> TokenStream {
     let Tool {
         mut function, options, ..
     } = tool;
-    let errors = error.to_compile_error();
+    let conditions = function.conditions();
+    let errors = errors::under(&conditions, error);
     // rustc reports the variadic itself.
     function.signature.variadic = None;
-    if let Some(FnArg::Receiver(_)) = function.signature.inputs.first() {
+    if signature::is_associated(&function) {
         // Inside an `impl`, no item can stand beside the function.
         return quote!(#errors #function);
     }
@@ -59,7 +60,6 @@ pub(crate) fn function_fallback(tool: Tool, error: &syn::Error) -> TokenStream {
     let tool = quote_spanned!(span=> #runtime::__private::FunctionTool);
     let implementation = implementation(&function, &tool, &quote_spanned!(span=> ::core::unimplemented!()));
     let handle = handle(&function, Some(quote_spanned!(span=> , dead_code)));
-    let conditions = function.conditions();
     quote_spanned! {span=>
         #errors
         #function
@@ -86,7 +86,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
         quote_spanned! {span=>
             #conditions
             #allowance
-            tools.push(__private::Arc::new({
+            __private::Vec::<__private::Arc<dyn __private::Tool>>::push(&mut tools, __private::Arc::new({
                 #state
                 #body
             }));
@@ -115,11 +115,12 @@ pub(crate) fn service_fallback(service: &Service, error: &syn::Error) -> TokenSt
 fn tools_method(service: &Service, body: &TokenStream, allow: Option<TokenStream>) -> TokenStream {
     let runtime = &service.runtime;
     let visibility = service.visibility();
+    let method = &service.method;
     quote_spanned! {Span::mixed_site()=>
         /// The tools of this value, each with a clone of the `Arc`.
         #allow
         #[must_use]
-        #visibility fn tools(
+        #visibility fn #method(
             self: &#runtime::__private::Arc<Self>,
         ) -> #runtime::__private::Vec<#runtime::__private::Arc<dyn #runtime::__private::Tool>> {
             #body
@@ -186,13 +187,23 @@ fn arguments(parameters: &[Parameter]) -> TokenStream {
         .filter_map(|parameter| Some(parameter.generic()?.0))
         .collect::<Vec<_>>();
     let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
-    quote_spanned! {Span::mixed_site()=>
+    let span = Span::mixed_site();
+    let (unknown, rest) = if parameters.iter().any(Parameter::is_flattened) {
+        (
+            None,
+            Some(quote_spanned!(span=> #[serde(flatten)] __rest: __private::Rest,)),
+        )
+    } else {
+        (Some(quote_spanned!(span=> , deny_unknown_fields)), None)
+    };
+    quote_spanned! {span=>
         #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
-        #[serde(crate = "__private::serde", deny_unknown_fields)]
+        #[serde(crate = "__private::serde" #unknown)]
         #[schemars(crate = "__private::schemars")]
         #[allow(non_camel_case_types)]
         struct __Arguments #generics {
             #(#fields)*
+            #rest
         }
         #(#schemas)*
     }
@@ -261,14 +272,25 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
     };
     let call = bound_call(tool, home);
     let with_notes = has_notes.then(|| quote_spanned!(span=> .with(&notes())));
-    let define = quote_spanned!(span=> (&probe).define(#name, #description, #output) #with_notes);
+    let flattened = parameters
+        .iter()
+        .filter(|parameter| parameter.is_flattened())
+        .collect::<Vec<_>>();
+    let groups = flattened.iter().map(|parameter| parameter.group());
+    let groups = (!flattened.is_empty()).then(|| quote_spanned!(span=> .flattened([#(#groups),*])));
+    let absences = flattened.iter().map(|parameter| parameter.absence());
+    let absences = (!flattened.is_empty())
+        .then(|| quote_spanned!(span=> definition.check_flattened(sent, &arguments.__rest, &[#(#absences),*])?;));
+    let define = quote_spanned! {span=>
+        (&probe).__async_tool_define(#name, #description, #output) #with_notes #groups
+    };
     let (storage, definition) = match home {
         Home::Service { is_generic: true } => (None, define),
         _ => (
             Some(quote_spanned! {span=>
                 static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
             }),
-            quote_spanned!(span=> ::core::clone::Clone::clone(DEFINITION.get_or_init(|| #define))),
+            quote_spanned!(span=> __private::once(&DEFINITION, || #define)),
         ),
     };
     // Each call of a method has its own clone of the service.
@@ -281,8 +303,9 @@ fn value(tool: &Tool, home: &Home, has_notes: bool) -> TokenStream {
         .collect::<Vec<_>>();
     let secrets = (!secrets.is_empty()).then(|| quote_spanned!(span=> .sensitive_arguments([#(#secrets),*])));
     let tool = quote_spanned! {span=>
-        definition.tool(move |definition, arguments| {
-            let #pattern = (&probe).bind(definition, arguments)?;
+        definition.tool(move |definition, sent| {
+            let #pattern = (&probe).__async_tool_bind(definition, sent)?;
+            #absences
             #state
             __private::Result::Ok(#call)
         })
@@ -338,11 +361,11 @@ fn bound_call(tool: &Tool, home: &Home) -> TokenStream {
         ReturnType::Type(_, ty) => ty.span(),
         ReturnType::Default => span,
     };
-    let split = quote_spanned!(returned.resolved_at(span)=> split(output));
+    let split = quote_spanned!(returned.resolved_at(span)=> __async_tool_split(output));
     let settle = quote_spanned! {span=>
-        match __private::probe(&output).#split {
+        match (&__private::probe(&output)).#split {
             __private::Result::Ok(value) => value,
-            __private::Result::Err(error) => __private::Result::Err(__private::probe(&error).failure(error)),
+            __private::Result::Err(error) => __private::Result::Err(__private::probe(&error).__async_tool_failure(error)),
         }
     };
     let cx = cx.unwrap_or_else(|| Ident::new("_cx", span));
@@ -370,25 +393,11 @@ fn description(function: &Function, options: &Options) -> TokenStream {
     if let Some(description) = &options.description {
         return description.to_token_stream();
     }
-    let docs = function.docs().map(without_margin).collect::<Vec<_>>();
+    let docs = function.docs().map(doc::text).collect::<Vec<_>>();
     match &*docs {
         [doc] => doc.clone(),
         [first, rest @ ..] => quote_spanned!(Span::mixed_site()=> ::core::concat!(#first #(, "\n", #rest)*)),
         [] => unreachable!("the check asks for a description"),
-    }
-}
-
-/// Removes the space after `///`, which would become an indentation within a text.
-///
-/// Input: `" Adds."`.
-/// Output: `"Adds."`.
-fn without_margin(doc: &Expr) -> TokenStream {
-    match string_literal(doc) {
-        Some(text) => {
-            let value = text.value();
-            LitStr::new(value.strip_prefix(' ').unwrap_or(&value), text.span()).to_token_stream()
-        }
-        None => doc.to_token_stream(),
     }
 }
 
@@ -398,7 +407,9 @@ fn output_schema(output: &ReturnType) -> TokenStream {
     let span = Span::mixed_site();
     match output {
         ReturnType::Type(_, ty) if opaque(ty).is_some() => quote_spanned!(span=> ::core::option::Option::None),
-        ReturnType::Type(_, ty) => quote_spanned!(span=> (&&&__private::probe_of::<#ty>()).output_schema()),
-        ReturnType::Default => quote_spanned!(span=> (&&&__private::probe_of::<()>()).output_schema()),
+        ReturnType::Type(_, ty) => {
+            quote_spanned!(span=> (&&&__private::probe_of::<#ty>()).__async_tool_output_schema())
+        }
+        ReturnType::Default => quote_spanned!(span=> (&&&__private::probe_of::<()>()).__async_tool_output_schema()),
     }
 }

@@ -1,6 +1,6 @@
 //! The parts of a function that the macro reads.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
     Attribute, Expr, Meta, Signature, Token, Visibility,
@@ -8,6 +8,7 @@ use syn::{
 };
 
 /// A function with an unparsed body. rustc reports syntax errors in the body, and its spans stay the user's.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
@@ -69,6 +70,27 @@ impl Function {
         quote!(#(#conditions)*)
     }
 
+    /// The first `Self` of the function, which a free function can't have.
+    pub(crate) fn self_type(&self) -> Option<TokenTree> {
+        fn find(tokens: TokenStream, word: &str) -> Option<TokenTree> {
+            tokens.into_iter().find_map(|token| match token {
+                TokenTree::Ident(ref ident) if ident == word => Some(token),
+                TokenTree::Group(group) => find(group.stream(), word),
+                _ => None,
+            })
+        }
+        // Items inside of the body may have a `Self` of their own.
+        let has_items = ["impl", "trait", "struct", "enum"]
+            .iter()
+            .any(|word| find(self.body.clone(), word).is_some());
+        let body = if has_items {
+            TokenStream::new()
+        } else {
+            self.body.clone()
+        };
+        find(self.signature.to_token_stream(), "Self").or_else(|| find(body, "Self"))
+    }
+
     pub(crate) fn is_deprecated(&self) -> bool {
         self.attributes
             .iter()
@@ -92,6 +114,17 @@ fn refuse(rest: ParseStream, item: &TokenStream) -> syn::Error {
     } else {
         rest.error("tools must be functions: put `#[async_tool]` on a `fn` or `async fn`")
     }
+}
+
+/// The keyword `impl`, if the item is an `impl` block.
+pub(crate) fn impl_keyword(item: &TokenStream) -> Option<TokenTree> {
+    let tokens = item.clone().into_iter();
+    let before_braces =
+        tokens.take_while(|token| !matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace));
+    let mut words = before_braces.filter(|token| matches!(token, TokenTree::Ident(_)));
+    words
+        .find(|word| !matches!(&*word.to_string(), "unsafe" | "default"))
+        .filter(|word| word.to_string() == "impl")
 }
 
 impl ToTokens for Function {

@@ -1,6 +1,8 @@
 //! Macros of `async-tool-runtime`; use them through that crate, which has examples.
 
 mod argument;
+mod configuration;
+mod doc;
 mod duration;
 mod entry;
 mod errors;
@@ -14,13 +16,14 @@ mod quantity;
 mod rate;
 mod resource;
 mod service;
+mod shape;
 mod signature;
 mod size;
 #[cfg(test)]
 mod tests;
 mod tool;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 
 use syn::parse_quote;
 
@@ -107,14 +110,25 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// |---|---|
 /// | `#[inject]` | the host supplies the value, by the trait `FromToolContext`; the model never sees the parameter |
 /// | `#[arg(default)]` | an absent argument is `Default::default()` |
-/// | `#[arg(default = …)]` | an absent argument is the value of this expression; a string literal is converted with `From` |
+/// | `#[arg(default = …)]` | an absent argument is the value of this expression, see below |
 /// | `#[arg(rename = "…")]` | the name of the argument for the model |
 /// | `#[arg(min = …, max = …)]` | the smallest and the largest number, both included, of the number's own type |
 /// | `#[arg(min_len = …, max_len = …)]` | limits of the characters of a text, or of the entries of a list, set or map |
 /// | `#[arg(pattern = "…")]` | a regular expression that must match part of the text; `^` and `$` anchor it |
-/// | `#[arg(examples = […])]` | example values for the model; string literals are converted with `From` |
+/// | `#[arg(examples = […])]` | example values for the model, see below |
 /// | `#[arg(sensitive)]` | the value is a secret: the session's journal gets `"[redacted]"` instead. Schema, model and function are unaffected; the trait `Redact` says what it covers |
-/// | `#[serde(…)]`, `#[schemars(…)]` | go to the field of the arguments struct unchanged |
+/// | `#[serde(flatten)]` | the fields of the type are arguments, see below |
+/// | `#[serde(…)]`, `#[schemars(…)]` | go to the field of the arguments struct; keys that only say how a value is written, such as `skip_serializing_if`, are dropped |
+///
+/// A default or an example is converted to the type of its argument with `From`, and put into `Some` for an `Option`. So
+/// `"en"`, or a constant of that text, fits a `String` and an `Option<&str>`. Each must keep the argument's own limits.
+/// Literals are checked at compile time, all other values when the manager is built.
+///
+/// `#[serde(flatten)]` takes a struct, an enum, a map, or an `Option` of one. With an `Option`, the fields are given
+/// together or not at all. Fields that the schema doesn't have are refused as usual. Nothing else can be said of such a
+/// parameter, since it is no argument itself. Some providers take no enum in this place.
+///
+/// `Cow<'static, str>` and `Cow<'_, str>` are fine; the call owns the text. Attributes may stand in `#[cfg_attr(…)]`.
 ///
 /// With `#[serde(deserialize_with = "…")]` the type needs no `Deserialize`. The schema is still the type's, unless
 /// `#[schemars(with = "…")]` or `#[schemars(schema_with = "…")]` gives another. `#[serde(with = "…")]` requires one of
@@ -133,8 +147,15 @@ pub fn async_tool(arguments: proc_macro::TokenStream, item: proc_macro::TokenStr
 /// tool. Each tool holds a clone of the `Arc`. Calls run concurrently, so methods take `&self`. A marked function without
 /// `self` is a tool too. All other items of the block stay unchanged.
 ///
-/// Keys and parameters are those of [`macro@async_tool`]. The only key of `#[async_tools(…)]` is `crate`, for all methods
-/// of the block. A type has one such block, and the type must be `Send + Sync + 'static`.
+/// Keys and parameters are those of [`macro@async_tool`]. The type must be `Send + Sync + 'static`. The block knows its
+/// tools by `#[async_tool]` or `#[tool]`; no other alias of the macro works inside of it.
+///
+/// # Keys of `#[async_tools(…)]`
+///
+/// | key | value | default | effect |
+/// |---|---|---|---|
+/// | `tools` | a name | `tools` | name of the method; each block of a type needs another |
+/// | `crate` | a path | `::async_tool_runtime` | path of the runtime, for all methods of the block |
 ///
 /// With generics on the `impl`, each call of `tools` makes the definitions anew.
 #[proc_macro_attribute]
@@ -147,14 +168,34 @@ pub fn async_tools(arguments: proc_macro::TokenStream, item: proc_macro::TokenSt
 fn pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = match Function::parse(&item) {
         Ok(function) => function,
-        Err(error) => return TokenStream::from_iter([error.into_compile_error(), item]),
+        Err(error) => match function::impl_keyword(&item) {
+            Some(keyword) => return block_pipeline(&keyword, item),
+            None => return TokenStream::from_iter([error.into_compile_error(), item]),
+        },
     };
+    let expand = |function| {
+        let errors = Errors::default();
+        let runtime = parse_quote!(::async_tool_runtime);
+        let tool = Tool::read(function, arguments.clone(), runtime, Place::Free, &errors);
+        match errors.finish() {
+            Ok(()) => expand::function(&tool),
+            Err(error) => expand::function_fallback(tool, &error),
+        }
+    };
+    configuration::variants(function).into_iter().map(expand).collect()
+}
+
+/// Expands an `impl` block with the attribute for functions: its methods are read, so that they give no errors of their own.
+fn block_pipeline(keyword: &TokenTree, item: TokenStream) -> TokenStream {
     let errors = Errors::default();
-    let runtime = parse_quote!(::async_tool_runtime);
-    let tool = Tool::read(function, arguments, runtime, Place::Free, &errors);
-    match errors.finish() {
-        Ok(()) => expand::function(&tool),
-        Err(error) => expand::function_fallback(tool, &error),
+    errors.push(
+        keyword,
+        "tools must be functions: write `#[async_tools]` on an `impl` block, and `#[async_tool]` on its methods",
+    );
+    match (Service::read(TokenStream::new(), &item, &errors), errors.finish()) {
+        (Ok(service), Err(error)) => expand::service_fallback(&service, &error),
+        (_, Err(error)) => TokenStream::from_iter([error.into_compile_error(), item]),
+        (_, Ok(())) => item,
     }
 }
 

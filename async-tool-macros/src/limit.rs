@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, ExprLit, Ident, Lit};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, spanned::Spanned};
 
 use crate::{
     entry::{Entry, string_literal},
@@ -11,7 +11,7 @@ use crate::{
 
 /// A limit such as `min = 1` or `pattern = "…"`.
 pub(crate) struct Limit {
-    key: Ident,
+    pub(crate) key: Ident,
     value: Expr,
 }
 
@@ -49,13 +49,13 @@ impl Limit {
         let value = peel(&self.value);
         match (self.key.to_string().as_str(), value) {
             (key @ ("min" | "max"), value) => {
-                let note = Ident::new(&format!("{key}_note"), span);
+                let note = Ident::new(&format!("__async_tool_{key}_note"), span);
                 quote_spanned! {span=>
                     { __private::bounded::<#ty>(); (&__private::probe_of::<#ty>()).#note(#value) }
                 }
             }
             ("examples", Expr::Array(array)) => {
-                let examples = array.elems.iter().map(owned);
+                let examples = array.elems.iter().map(|example| written(example, ty));
                 quote_spanned!(span=> __private::examples::<#ty, _>([#(#examples),*]))
             }
             (key, value) => {
@@ -66,21 +66,39 @@ impl Limit {
     }
 }
 
-/// Makes a value in an owned position. A string literal is converted, because few parameters are `&'static str`.
-pub(crate) fn owned(value: &Expr) -> TokenStream {
-    match string_literal(value) {
-        Some(_) => quote_spanned!(Span::mixed_site()=> ::core::convert::From::from(#value)),
-        None => value.to_token_stream(),
+/// Makes a value of the type. The compiler finds the conversion: a text may be written as a literal or a constant, and the
+/// inside of an `Option` without `Some`.
+///
+/// Input: `"en"` for an `Option<String>`.
+/// Output: `{ …; let value = "en"; (&&&&&__private::written::<Option<String>, _>(&value)).__async_tool_value(value) }`.
+pub(crate) fn written(value: &Expr, ty: &TokenStream) -> TokenStream {
+    let value = peel(value);
+    // An error about the value's type appears at the value.
+    let span = value.span().resolved_at(Span::mixed_site());
+    // `true` must not become 1.
+    let is_flag = matches!(value, Expr::Lit(ExprLit { lit: Lit::Bool(_), .. }));
+    let pair = if is_flag {
+        quote_spanned!(span=> (&&__private::flag::<#ty, _>(&value)))
+    } else {
+        quote_spanned!(span=> (&&&&&__private::written::<#ty, _>(&value)))
+    };
+    quote_spanned! {span=>
+        {
+            #[allow(unused_imports)]
+            use __private::values::*;
+            let value = #value;
+            #pair.__async_tool_value(value)
+        }
     }
 }
 
-/// Checks limits against each other, as far as literals show their values.
-pub(crate) fn check(limits: &[Limit], errors: &Errors) {
+/// Checks limits against each other, and against the default and the examples, as far as literals show their values.
+pub(crate) fn check(limits: &[Limit], default: Option<&Expr>, errors: &Errors) {
+    let find = |name| limits.iter().find(|limit| limit.key == name);
     for (least, most) in [("min", "max"), ("min_len", "max_len")] {
-        let find = |name| limits.iter().find(|limit| limit.key == name);
         if let (Some(least), Some(most)) = (find(least), find(most))
-            && let (Some(least_value), Some(most_value)) = (integer(&least.value), integer(&most.value))
-            && least_value > most_value
+            && let (Some(least_value), Some(most_value)) = (number(&least.value), number(&most.value))
+            && most_value.is_less_than(least_value)
         {
             let message = format!(
                 "`{}` must not be more than `{}`, or no value is taken: swap them",
@@ -89,14 +107,97 @@ pub(crate) fn check(limits: &[Limit], errors: &Errors) {
             errors.push(&least.value, message);
         }
     }
+    let examples = match find("examples").map(|limit| peel(&limit.value)) {
+        Some(Expr::Array(array)) => array.elems.iter().collect(),
+        _ => Vec::new(),
+    };
+    let examples = examples.into_iter().map(|example| ("examples", example));
+    for (key, value) in default.map(|default| ("default", default)).into_iter().chain(examples) {
+        if let Some(limit) = limits.iter().find(|limit| limit.excludes(value)) {
+            let (limit, bound) = (&limit.key, limit.value.to_token_stream().to_string().replace("- ", "-"));
+            let message = format!("`{key}` must keep the argument's own limit `{limit} = {bound}`: change one of them");
+            errors.push(value, message);
+        }
+    }
 }
 
-fn integer(value: &Expr) -> Option<i128> {
+impl Limit {
+    /// True if literals show that the value is outside of the limit.
+    fn excludes(&self, value: &Expr) -> bool {
+        let key = self.key.to_string();
+        if key == "pattern" {
+            let pattern = string_literal(&self.value).and_then(|pattern| regex_lite::Regex::new(&pattern.value()).ok());
+            return match (pattern, string_literal(value)) {
+                (Some(pattern), Some(text)) => !pattern.is_match(&text.value()),
+                _ => false,
+            };
+        }
+        let Some(bound) = number(&self.value) else { return false };
+        match (key.as_str(), number(value), string_literal(value).map(LitStr::value)) {
+            ("min", Some(value), _) => value.is_less_than(bound),
+            ("max", Some(value), _) => bound.is_less_than(value),
+            // A text has characters, and a list that is made of a text has bytes.
+            ("min_len", _, Some(text)) => [text.chars().count(), text.len()]
+                .map(Number::of)
+                .iter()
+                .all(|it| it.is_less_than(bound)),
+            ("max_len", _, Some(text)) => [text.chars().count(), text.len()]
+                .map(Number::of)
+                .iter()
+                .all(|it| bound.is_less_than(*it)),
+            _ => false,
+        }
+    }
+}
+
+/// Number that a literal shows.
+#[derive(Clone, Copy)]
+enum Number {
+    Integer(i128),
+    Float(f64),
+}
+
+impl Number {
+    fn of(count: usize) -> Self {
+        Self::Integer(count as i128)
+    }
+
+    fn is_less_than(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Integer(left), Self::Integer(right)) => left < right,
+            (left, right) => left.as_float() < right.as_float(),
+        }
+    }
+
+    fn as_float(self) -> f64 {
+        match self {
+            Self::Integer(number) => number as f64,
+            Self::Float(number) => number,
+        }
+    }
+
+    fn negated(self) -> Self {
+        match self {
+            Self::Integer(number) => Self::Integer(-number),
+            Self::Float(number) => Self::Float(-number),
+        }
+    }
+}
+
+fn number(value: &Expr) -> Option<Number> {
     match peel(value) {
         Expr::Lit(ExprLit {
             lit: Lit::Int(literal), ..
-        }) => literal.base10_parse().ok(),
-        Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => Some(-integer(&unary.expr)?),
+        }) if matches!(literal.suffix(), "f32" | "f64") => literal.base10_parse().ok().map(Number::Float),
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(literal), ..
+        }) => literal.base10_parse().ok().map(Number::Integer),
+        Expr::Lit(ExprLit {
+            lit: Lit::Float(literal),
+            ..
+        }) => literal.base10_parse().ok().map(Number::Float),
+        Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => Some(number(&unary.expr)?.negated()),
+        Expr::Paren(paren) => number(&paren.expr),
         _ => None,
     }
 }
@@ -105,9 +206,18 @@ fn integer(value: &Expr) -> Option<i128> {
 /// uses `regex-lite`.
 fn check_pattern(pattern: &str) -> Result<(), String> {
     if let Err(error) = regex_lite::Regex::new(pattern) {
-        return Err(format!(
-            "`pattern` must be a regular expression that can be checked in linear time: {error}"
-        ));
+        let error = error.to_string();
+        return Err(if error.contains("Unicode character class") {
+            "`pattern` must do without `\\p{…}`, which not all readers of JSON Schema know: list the characters, as in `[A-Za-zÀ-ÿ]`".to_owned()
+        } else if error.contains("look-around") || error.contains("backreference") {
+            format!("`pattern` must be a regular expression that can be checked in linear time: {error}")
+        } else if error.contains("not supported") {
+            format!(
+                "`pattern` must be made of what all readers of JSON Schema know: {error}; write it in a simpler form"
+            )
+        } else {
+            format!("`pattern` must be a regular expression: {error}")
+        });
     }
     let only_rust = ["\\A", "\\z", "\\a", "\\x{", "\\<", "\\>", "(?P", "[[:"];
     let flags = pattern

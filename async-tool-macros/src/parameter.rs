@@ -2,17 +2,17 @@
 
 use std::mem;
 
-use proc_macro2::{Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{ToTokens, TokenStreamExt, quote, quote_spanned};
-use syn::{
-    Attribute, FnArg, GenericParam, Ident, LitStr, Meta, Pat, PatType, Signature, Type, ext::IdentExt, spanned::Spanned,
-};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Meta, Pat, PatType, Signature, ext::IdentExt};
 
 use crate::{
     argument::{Argument, Fallback},
+    doc,
+    entry::nearest,
     errors::Errors,
     limit,
-    signature::{lifetimes, opaque},
+    shape::Shape,
 };
 
 /// A parameter of the function.
@@ -30,16 +30,6 @@ pub(crate) enum Role {
     Injected,
     /// The model.
     Argument(Box<Argument>),
-}
-
-/// Form in which the call passes the value. Only the syntax of references counts; the compiler resolves the types.
-enum Shape {
-    /// `T`
-    Owned(Type),
-    /// `&T`: owned by the call, and lent to the function.
-    Lent(Type),
-    /// `Option<&T>`, written `Option<&'static T>`: the value inside is lent.
-    LentInside(TokenStream),
 }
 
 impl Parameter {
@@ -96,6 +86,25 @@ impl Parameter {
         self.argument().is_some_and(Argument::is_renamed_by_serde)
     }
 
+    /// True if the fields of the type are arguments themselves.
+    pub(crate) fn is_flattened(&self) -> bool {
+        self.argument().is_some_and(Argument::is_flattened)
+    }
+
+    /// The schema of the type in a flattened `Option`; the compiler tells an `Option` from other types.
+    pub(crate) fn group(&self) -> TokenStream {
+        let owned = self.owned();
+        quote_spanned!(Span::mixed_site()=> (&__private::probe_of::<#owned>()).__async_tool_group())
+    }
+
+    /// True at run time if a flattened `Option` is `None`.
+    pub(crate) fn absence(&self) -> TokenStream {
+        let Self { ident, .. } = self;
+        quote_spanned! {Span::mixed_site()=>
+            (&__private::probe(&arguments.#ident)).__async_tool_is_absent(&arguments.#ident)
+        }
+    }
+
     /// The type that the host makes for an injected parameter.
     pub(crate) fn injected(&self) -> Option<TokenStream> {
         match (&self.role, &self.shape) {
@@ -145,13 +154,13 @@ impl Parameter {
     /// `JsonSchema`, with an unclear error.
     ///
     /// Input: `#[serde(deserialize_with = "lenient")] sources: u32`.
-    /// Output: `fn __schema_sources(generator: …) -> … { (&__private::probe_of::<u32>()).described(generator) }`.
+    /// Output: `fn __schema_sources(generator: …) -> … { (&__private::probe_of::<u32>()).__async_tool_described(generator) }`.
     pub(crate) fn schema(&self) -> Option<TokenStream> {
         let (ident, owned) = (self.schema_ident(), self.owned());
         self.argument()?.is_described_by_us().then(|| {
             quote_spanned! {Span::mixed_site()=>
                 fn #ident(generator: &mut __private::schemars::SchemaGenerator) -> __private::schemars::Schema {
-                    (&__private::probe_of::<#owned>()).described(generator)
+                    (&__private::probe_of::<#owned>()).__async_tool_described(generator)
                 }
             }
         })
@@ -188,14 +197,14 @@ impl Parameter {
     /// Makes the default's function, in a scope where the user's expression can't see generated names.
     ///
     /// Input: `#[arg(default = 5)] sources: u32`.
-    /// Output: `let default_sources: fn() -> u32 = || -> u32 { 5 };`.
+    /// Output: `let __default_sources: fn() -> u32 = || -> u32 { … };`, with `5` converted to `u32`.
     pub(crate) fn default(&self) -> Option<TokenStream> {
         let default = self.argument()?.default.as_ref()?;
         let span = Span::mixed_site();
         let (ident, owned) = (self.default_ident(), self.owned());
         let value = match default {
             Fallback::OfType => quote_spanned!(self.shape.span()=> ::core::default::Default::default()),
-            Fallback::Expression(value) => limit::owned(value),
+            Fallback::Expression(value) => limit::written(value, &owned),
         };
         Some(if self.is_given() {
             quote_spanned!(span=> let #ident: fn() -> #owned = || -> #owned { #value };)
@@ -211,9 +220,9 @@ impl Parameter {
         };
         let span = Span::mixed_site();
         let (owned, number, default) = (self.owned(), self.number, self.default_ident());
-        let default = self
-            .is_given()
-            .then(|| quote_spanned!(span=> (#number, (&__private::probe_of::<#owned>()).default_note(#default))));
+        let default = self.is_given().then(
+            || quote_spanned!(span=> (#number, (&__private::probe_of::<#owned>()).__async_tool_default_note(#default))),
+        );
         let limits = argument.limits.iter().map(|limit| {
             let note = limit.note(&owned);
             quote_spanned!(span=> (#number, #note))
@@ -261,12 +270,7 @@ impl Parameter {
 
     /// The type that the call owns.
     fn owned(&self) -> TokenStream {
-        let span = self.shape.span();
-        match &self.shape {
-            Shape::Owned(ty) => ty.to_token_stream(),
-            Shape::Lent(ty) => quote_spanned!(span=> <#ty as __private::Lent>::Owned),
-            Shape::LentInside(ty) => quote_spanned!(span=> <#ty as __private::LentInside>::Owned),
-        }
+        self.shape.owned()
     }
 
     fn default_ident(&self) -> Ident {
@@ -300,10 +304,16 @@ impl Role {
                 for_arguments = Some(attribute);
             } else if path.is_ident("serde") || path.is_ident("schemars") {
                 for_arguments = Some(attribute.clone());
-                let rest = argument.take_default(attribute, errors);
+                let rest = argument.take_keys(attribute, errors);
                 argument.attributes.extend(rest);
             } else if path.is_ident("doc") {
-                argument.attributes.push(attribute);
+                argument.attributes.push(doc::without_decoration(attribute));
+            } else if let Some(meant) = meant(&attribute) {
+                let name = path.to_token_stream();
+                let message = format!("parameters must not have the attribute `{name}`: write `#[{meant}]`");
+                errors.push(&attribute, message);
+                // The value may come from either, so there is no second error about its type.
+                for_arguments = None;
             } else {
                 if path.is_ident("cfg") {
                     let message = "tools must have the same parameters in every configuration, since they are the schema: put `#[cfg]` \
@@ -331,55 +341,16 @@ impl Role {
     }
 }
 
-impl Shape {
-    fn of(ty: &Type, has_lifetimes: bool, errors: &Errors) -> Option<Self> {
-        if let Some(keyword) = opaque(ty) {
-            errors.push(
-                keyword,
-                "tools must not take `impl Trait`, since a model needs one schema: name a concrete type",
-            );
-            return None;
-        }
-        let lifetimes = lifetimes(ty);
-        if let Some(lifetime) = lifetimes.first() {
-            if !has_lifetimes {
-                let message = "tools must not name lifetimes: take `T` by value, or `&T` without a lifetime";
-                errors.push(lifetime, message);
-            }
-            return None;
-        }
-        match peel(ty) {
-            Type::Reference(reference) if reference.mutability.is_some() => {
-                let (and, mutability) = (&reference.and_token, &reference.mutability);
-                let message =
-                    "tools must not take `&mut T`, since the change would be lost: take `T` by value, as `mut name: T`";
-                errors.push(quote!(#and #mutability), message);
-                None
-            }
-            Type::Reference(reference) if !has_reference(&reference.elem) => {
-                Some(Self::Lent((*reference.elem).clone()))
-            }
-            ty if has_reference(ty) => Some(Self::LentInside(with_static_references(ty.to_token_stream()))),
-            ty => Some(Self::Owned(ty.clone())),
-        }
-    }
-
-    /// The span of the type, for errors about it.
-    fn span(&self) -> Span {
-        let ty = match self {
-            Self::Owned(ty) | Self::Lent(ty) => ty.span(),
-            Self::LentInside(tokens) => tokens.span(),
-        };
-        ty.resolved_at(Span::mixed_site())
-    }
-}
-
-/// The type without the parentheses and invisible groups of `macro_rules!` wrappers.
-fn peel(ty: &Type) -> &Type {
-    match ty {
-        Type::Group(group) => peel(&group.elem),
-        Type::Paren(paren) => peel(&paren.elem),
-        ty => ty,
+/// The macro's attribute that a misspelt one means.
+fn meant(attribute: &Attribute) -> Option<&'static str> {
+    const OF_RUST: [&str; 9] = [
+        "allow", "warn", "deny", "forbid", "expect", "cfg", "cfg_attr", "doc", "must_use",
+    ];
+    let name = attribute.path().get_ident()?.to_string();
+    match name.as_str() {
+        "argument" | "param" | "parameter" => Some("arg(…)"),
+        name if OF_RUST.contains(&name) => None,
+        name => nearest(name, ["arg", "inject"].into_iter()).map(|meant| if meant == "arg" { "arg(…)" } else { meant }),
     }
 }
 
@@ -411,42 +382,4 @@ pub(crate) fn check(parameters: &[Parameter], errors: &Errors) {
         }
         names.push(name);
     }
-}
-
-fn has_reference(ty: &Type) -> bool {
-    fn walk(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Punct(punct) => punct.as_char() == '&',
-            TokenTree::Group(group) => walk(group.stream()),
-            _ => false,
-        })
-    }
-    walk(ty.to_token_stream())
-}
-
-/// Gives every reference `'static`, the only lifetime that can be named outside a signature.
-///
-/// Input: `Option<&str>`.
-/// Output: `Option<&'static str>`.
-fn with_static_references(tokens: TokenStream) -> TokenStream {
-    let mut out = TokenStream::new();
-    for token in tokens {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '&' => {
-                let span = punct.span();
-                out.append(punct);
-                let mut tick = Punct::new('\'', Spacing::Joint);
-                tick.set_span(span);
-                out.append(tick);
-                out.append(Ident::new("static", span));
-            }
-            TokenTree::Group(group) => {
-                let mut inner = proc_macro2::Group::new(group.delimiter(), with_static_references(group.stream()));
-                inner.set_span(group.span());
-                out.append(inner);
-            }
-            token => out.append(token),
-        }
-    }
-    out
 }

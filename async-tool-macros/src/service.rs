@@ -1,6 +1,8 @@
 //! An `impl` block with methods that are tools.
 
-use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use std::mem;
+
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
     Attribute, Expr, GenericParam, Generics, Meta, Path, Signature, Token, Type, Visibility, braced,
@@ -9,8 +11,9 @@ use syn::{
 };
 
 use crate::{
+    configuration,
     entry::{Key, List},
-    errors::Errors,
+    errors::{self, Errors},
     function::Function,
     signature::{Place, lifetimes},
     tool::Tool,
@@ -18,16 +21,16 @@ use crate::{
 
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
+    Key::new("tools", "tools = name"),
     Key::new("crate", "crate = some::path"),
 ];
-
-/// Name of the method that the macro adds to the block.
-const METHOD: &str = "tools";
 
 /// An `impl` block with methods that are tools. Of all other items, only the end is found.
 pub(crate) struct Service {
     /// Path of the runtime crate.
     pub(crate) runtime: Path,
+    /// Name of the method that the macro adds to the block.
+    pub(crate) method: Ident,
     pub(crate) generics: Generics,
     pub(crate) ty: Type,
     attributes: Vec<Attribute>,
@@ -40,6 +43,8 @@ pub(crate) struct Service {
 
 enum Item {
     Tool(Box<Tool>),
+    /// A tool of one configuration, with its errors.
+    Broken(Box<Function>, TokenStream),
     Other(TokenStream),
 }
 
@@ -47,13 +52,17 @@ impl Service {
     /// Reads the block. Only an item that isn't an inherent `impl` ends this early.
     pub(crate) fn read(arguments: TokenStream, item: &TokenStream, errors: &Errors) -> syn::Result<Self> {
         let mut runtime = parse_quote!(::async_tool_runtime);
+        let mut method = Ident::new("tools", Span::mixed_site());
         for entry in List::parse("async_tools", KEYS, arguments, errors).entries {
-            match entry.value {
-                Some(Expr::Path(path)) if path.qself.is_none() => runtime = path.path,
+            match (&entry.value, entry.key == "tools") {
+                (Some(Expr::Path(path)), false) if path.qself.is_none() => runtime = path.path.clone(),
+                (Some(Expr::Path(path)), true) if path.path.get_ident().is_some() => {
+                    method = path.path.require_ident()?.clone();
+                }
                 _ => entry.refuse(errors),
             }
         }
-        let parser = |input: ParseStream| Self::parse(input, runtime, errors);
+        let parser = |input: ParseStream| Self::parse(input, runtime, method, errors);
         let service = parser.parse2(item.clone())?;
         service.check(errors);
         Ok(service)
@@ -62,7 +71,7 @@ impl Service {
     pub(crate) fn tools(&self) -> impl Iterator<Item = &Tool> {
         self.items.iter().filter_map(|item| match item {
             Item::Tool(tool) => Some(&**tool),
-            Item::Other(_) => None,
+            Item::Broken(..) | Item::Other(_) => None,
         })
     }
 
@@ -102,6 +111,7 @@ impl Service {
         let more = (of_trait.is_empty() && !self.has_method()).then_some(more);
         let items = items.iter().map(|item| match item {
             Item::Tool(tool) => tool.function.to_token_stream(),
+            Item::Broken(function, errors) => quote!(#errors #function),
             Item::Other(tokens) => tokens.clone(),
         });
         let mut body = proc_macro2::Group::new(Delimiter::Brace, quote!(#(#items)* #more));
@@ -110,7 +120,7 @@ impl Service {
         quote!(#(#attributes)* #keyword #generics #of_trait #ty #clause #body)
     }
 
-    fn parse(input: ParseStream, runtime: Path, errors: &Errors) -> syn::Result<Self> {
+    fn parse(input: ParseStream, runtime: Path, method: Ident, errors: &Errors) -> syn::Result<Self> {
         const PLACE: &str = "must be on an `impl` block: put `#[async_tool]` on a free function";
         let attributes = input.call(Attribute::parse_outer)?;
         let start = input.fork();
@@ -131,10 +141,11 @@ impl Service {
         let brace = braced!(content in input);
         let mut items = Vec::new();
         while !content.is_empty() {
-            items.push(Item::parse(&content, &runtime, errors)?);
+            items.extend(Item::parse(&content, &runtime, errors)?);
         }
         Ok(Self {
             runtime,
+            method,
             generics,
             ty,
             attributes,
@@ -146,7 +157,7 @@ impl Service {
     }
 
     fn check(&self, errors: &Errors) {
-        if self.tools().next().is_none() {
+        if self.items.iter().all(|item| matches!(item, Item::Other(_))) {
             let message = "`#[async_tools]` must have a tool to collect: put `#[async_tool]` on a method";
             errors.push(&self.ty, message);
         }
@@ -159,26 +170,30 @@ impl Service {
         if let Some(lifetime) = declared.or(named.filter(|lifetime| lifetime.to_string() != "'static")) {
             errors.push(lifetime, message);
         }
-        for item in self.items.iter().filter(|item| item.is_method()) {
-            let message = "`#[async_tools]` writes a method `tools`: choose another name for this one";
+        let method = &self.method;
+        for item in self.items.iter().filter(|item| item.is_named(method)) {
+            let message = format!(
+                "`#[async_tools]` must write a method `{method}`: choose another name for this one, or write `#[async_tools(tools = name)]`"
+            );
             errors.push(item.name(), message);
         }
     }
 
     fn has_method(&self) -> bool {
-        self.items.iter().any(Item::is_method)
+        self.items.iter().any(|item| item.is_named(&self.method))
     }
 }
 
 impl Item {
-    fn is_method(&self) -> bool {
-        self.name().is_some_and(|name| name == METHOD)
+    fn is_named(&self, method: &Ident) -> bool {
+        self.name().is_some_and(|name| name == *method)
     }
 
     /// The item's name, if it is a function.
     fn name(&self) -> Option<Ident> {
         let tokens = match self {
             Self::Tool(tool) => return Some(tool.function.signature.ident.clone()),
+            Self::Broken(function, _) => return Some(function.signature.ident.clone()),
             Self::Other(tokens) => tokens.clone(),
         };
         let mut tokens = tokens.into_iter();
@@ -189,17 +204,41 @@ impl Item {
         }
     }
 
-    fn parse(input: ParseStream, runtime: &Path, errors: &Errors) -> syn::Result<Self> {
+    /// Reads an item. A method with attributes under a condition is one item for each configuration.
+    fn parse(input: ParseStream, runtime: &Path, errors: &Errors) -> syn::Result<Vec<Self>> {
         let start = input.cursor();
         let attributes = input.call(Attribute::parse_outer)?;
-        let is_mark = |attribute: &Attribute| {
-            let last = attribute.path().segments.last();
-            last.is_some_and(|segment| segment.ident == "async_tool")
-        };
-        let (marks, attributes) = attributes.into_iter().partition::<Vec<_>, _>(is_mark);
-        let Some(mark) = marks.first() else {
+        if !attributes.iter().any(configuration::is_mark) {
             skip_item(input)?;
-            return Ok(Self::Other(between(start, input.cursor())));
+            return Ok(vec![Self::Other(between(start, input.cursor()))]);
+        }
+        let variants = configuration::variants(Function::parse_method(attributes, input)?);
+        if let [_] = &*variants {
+            return Ok(variants
+                .into_iter()
+                .map(|function| Self::read(function, runtime, errors))
+                .collect());
+        }
+        let read = |function: Function| {
+            let (errors, conditions) = (Errors::default(), function.conditions());
+            let item = Self::read(function, runtime, &errors);
+            match (errors.finish(), item) {
+                (Err(error), Self::Tool(tool)) => {
+                    Self::Broken(tool.function.into(), errors::under(&conditions, &error))
+                }
+                (_, item) => item,
+            }
+        };
+        Ok(variants.into_iter().map(read).collect())
+    }
+
+    fn read(mut function: Function, runtime: &Path, errors: &Errors) -> Self {
+        let (marks, attributes) = mem::take(&mut function.attributes)
+            .into_iter()
+            .partition::<Vec<_>, _>(configuration::is_mark);
+        function.attributes = attributes;
+        let Some(mark) = marks.first() else {
+            return Self::Other(function.to_token_stream());
         };
         if let Some(second) = marks.get(1) {
             errors.push(second, "tools must have one `#[async_tool]`: remove the second");
@@ -215,9 +254,7 @@ impl Item {
                 TokenStream::new()
             }
         };
-        let function = Function::parse_method(attributes, input)?;
-        let tool = Tool::read(function, arguments, runtime.clone(), Place::Method, errors);
-        Ok(Self::Tool(tool.into()))
+        Self::Tool(Tool::read(function, arguments, runtime.clone(), Place::Method, errors).into())
     }
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
-use crate::errors::Errors;
+use crate::{errors::Errors, function::Function};
 
 /// Place of the function.
 #[derive(Clone, Copy)]
@@ -15,7 +15,16 @@ pub(crate) enum Place {
     Method,
 }
 
-pub(crate) fn check(signature: &Signature, place: Place, errors: &Errors) {
+const ASSOCIATED: &str = "tools must be free functions, unless their `impl` collects them: put `#[async_tools]` on the `impl` block, which \
+                          knows its tools by `#[async_tool]` or `#[tool]`";
+
+/// True if the function is one of an `impl` block, where no item can stand beside it.
+pub(crate) fn is_associated(function: &Function) -> bool {
+    matches!(function.signature.inputs.first(), Some(FnArg::Receiver(_))) || function.self_type().is_some()
+}
+
+pub(crate) fn check(function: &Function, place: Place, errors: &Errors) {
+    let signature = &function.signature;
     if let Some(keyword) = &signature.constness {
         errors.push(
             keyword,
@@ -36,14 +45,15 @@ pub(crate) fn check(signature: &Signature, place: Place, errors: &Errors) {
             "tools must have a fixed number of parameters: take a `Vec<T>`",
         );
     }
-    if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
-        match place {
-            Place::Free => errors.push(
-                receiver.self_token,
-                "tools must be free functions, unless their `impl` collects them: put `#[async_tools]` on the `impl` block",
-            ),
-            Place::Method => check_receiver(receiver, errors),
+    match (place, signature.inputs.first()) {
+        (Place::Method, Some(FnArg::Receiver(receiver))) => check_receiver(receiver, errors),
+        (Place::Free, Some(FnArg::Receiver(receiver))) => errors.push(receiver.self_token, ASSOCIATED),
+        (Place::Free, _) => {
+            if let Some(word) = function.self_type() {
+                errors.push(word, ASSOCIATED);
+            }
         }
+        (Place::Method, _) => {}
     }
     check_generics(signature, errors);
     if let ReturnType::Type(_, output) = &signature.output

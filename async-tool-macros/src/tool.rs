@@ -31,7 +31,7 @@ impl Tool {
     ) -> Self {
         let options = Options::parse(arguments, runtime, errors);
         let parameters = Parameter::take_all(&mut function.signature, errors);
-        signature::check(&function.signature, place, errors);
+        signature::check(&function, place, errors);
         options.check(&function, &parameters, errors);
         parameter::check(&parameters, errors);
         Self {

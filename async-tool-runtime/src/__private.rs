@@ -20,7 +20,10 @@ pub use ::std::vec::Vec;
 
 pub use crate::policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
 pub use crate::tool::DeliveryPolicy;
+pub use crate::tool::flattened::Rest;
+use crate::tool::flattened::{self, Flattened};
 pub use crate::tool::output::{OutputSchema, Probe, probe, probe_of};
+pub use crate::tool::written::{flag, written};
 use crate::tool::{Arguments, Constraints};
 pub use crate::tool::{
     Background, BoundCall, Effect, FromToolContext, FunctionTool, Tool, ToolDefinition, ToolError, ToolErrorKind,
@@ -34,9 +37,10 @@ pub mod scope {
     pub use ::core::{convert::Into as _, default::Default as _};
 
     pub use super::{DescribedByType as _, ReadableArguments as _, Undescribed as _, UnreadableArguments as _};
+    pub use crate::tool::flattened::{OptionalGroup as _, RequiredGroup as _};
     pub use crate::tool::output::{
-        DisplayFailure as _, NoSchema as _, OpaqueResultSchema as _, PlainOutput as _, PlainSchema as _,
-        ResultSchema as _, SourceFailure as _, UnreadableFailure as _,
+        DisplayFailure as _, FutureOutput as _, NoSchema as _, OpaqueResultSchema as _, PlainOutput as _,
+        PlainSchema as _, ResultSchema as _, SourceFailure as _, UnreadableFailure as _,
     };
 
     /// Replacement for the prelude's `Some`, which schemars's derive uses. It is a function, because the variant would also clash
@@ -104,15 +108,16 @@ pub use ::inventory;
 /// struct that can't be read has these methods too: see [`UnreadableArguments`].
 pub trait ReadableArguments<A> {
     /// Builds the definition of a tool whose arguments are read as `A`, without a notice.
-    fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
+    fn __async_tool_define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
 
     /// Reads the arguments of a call. The error names the position, the expected form and the value found.
-    fn bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError>;
+    fn __async_tool_bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError>;
 }
 
 impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
-    fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition {
-        let input = crate::schema::of_input::<A>();
+    fn __async_tool_define(self, name: &str, description: &str, output: OutputSchema) -> Definition {
+        let mut input = crate::schema::of_input::<A>();
+        crate::tool::restore_order::<A>(&mut input);
         let definition = ToolDefinition::new(name, crate::schema::join_paragraphs(description), input);
         Definition::new(match output {
             Some(schema) => definition.with_output_schema(schema()),
@@ -120,8 +125,8 @@ impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
         })
     }
 
-    fn bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError> {
-        let Definition { shown, constraints } = definition;
+    fn __async_tool_bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError> {
+        let Definition { shown, constraints, .. } = definition;
         crate::tool::bind(&shown.input_schema, constraints, arguments)
     }
 }
@@ -130,18 +135,18 @@ impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
 /// because the build fails.
 pub trait UnreadableArguments<A> {
     /// Never called.
-    fn define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
+    fn __async_tool_define(self, name: &str, description: &str, output: OutputSchema) -> Definition;
 
     /// Never called.
-    fn bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError>;
+    fn __async_tool_bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError>;
 }
 
 impl<A> UnreadableArguments<A> for Probe<A> {
-    fn define(self, name: &str, description: &str, _: OutputSchema) -> Definition {
+    fn __async_tool_define(self, name: &str, description: &str, _: OutputSchema) -> Definition {
         Definition::new(ToolDefinition::new(name, description, Value::Null))
     }
 
-    fn bind(self, definition: &Definition, _: &Arguments) -> Result<A, ToolError> {
+    fn __async_tool_bind(self, definition: &Definition, _: &Arguments) -> Result<A, ToolError> {
         let message = format!("the arguments of `{}` can't be read", definition.shown.name);
         Err(ToolError::new(ToolErrorKind::Internal, message))
     }
@@ -152,12 +157,23 @@ impl<A> UnreadableArguments<A> for Probe<A> {
 pub struct Definition {
     shown: ToolDefinition,
     constraints: Arc<Constraints>,
+    /// Checks that serde doesn't make; `None` without flattened arguments.
+    flattened: Option<Arc<Flattened>>,
+}
+
+/// The definition in the static, made on first use.
+pub fn once(cell: &OnceLock<Definition>, define: impl FnOnce() -> Definition) -> Definition {
+    cell.get_or_init(define).clone()
 }
 
 impl Definition {
     fn new(shown: ToolDefinition) -> Self {
         let constraints = Constraints::of(&shown.input_schema).into();
-        Self { shown, constraints }
+        Self {
+            shown,
+            constraints,
+            flattened: None,
+        }
     }
 
     /// Adds keywords from parameter attributes to the properties, which are marked with the parameter's number.
@@ -181,12 +197,30 @@ impl Definition {
         Self::new(self.shown)
     }
 
+    /// Says that the fields of some arguments are arguments themselves. `groups` has the schema of each that is optional.
+    #[must_use]
+    pub fn flattened<const N: usize>(mut self, groups: [Option<Value>; N]) -> Self {
+        flattened::close(Arc::make_mut(&mut self.shown.input_schema));
+        let flattened = Flattened::new(&self.shown.input_schema, groups);
+        let mut definition = Self::new(self.shown);
+        definition.flattened = Some(flattened.into());
+        definition
+    }
+
+    /// Checks the arguments of a call with flattened ones, after they were read.
+    pub fn check_flattened(&self, sent: &Arguments, rest: &Rest, absent: &[bool]) -> Result<(), ToolError> {
+        match &self.flattened {
+            Some(flattened) => flattened.check(sent, rest, absent),
+            None => Ok(()),
+        }
+    }
+
     /// Builds the tool, which binds its calls with `binder`.
     pub fn tool<B>(self, binder: B) -> FunctionTool
     where
         B: Fn(&Self, &Arguments) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
     {
-        FunctionTool::from_parts(self.shown.clone(), move |arguments| binder(&self, arguments))
+        FunctionTool::from_parts(self.shown.clone(), move |arguments| binder(&self, arguments)).typed()
     }
 }
 
@@ -247,7 +281,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
 
 impl<T: JsonSchema> JsonSchema for Given<T> {
     fn inline_schema() -> bool {
-        true
+        T::inline_schema()
     }
 
     fn schema_name() -> Cow<'static, str> {
@@ -259,30 +293,31 @@ impl<T: JsonSchema> JsonSchema for Given<T> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<T>()
+        // Not `subschema_for`: it would take the type for one that contains itself, since both have the same id.
+        T::json_schema(generator)
     }
 }
 
 /// Shows the default of an argument in the schema.
 pub trait ShownDefault<T> {
     /// The default as JSON.
-    fn default_note(self, default: fn() -> T) -> Note;
+    fn __async_tool_default_note(self, default: fn() -> T) -> Note;
 }
 
 impl<T: Serialize> ShownDefault<T> for &Probe<T> {
-    fn default_note(self, default: fn() -> T) -> Note {
-        ("default", serde_json::to_value(default()).ok())
+    fn __async_tool_default_note(self, default: fn() -> T) -> Note {
+        ("default", shown(&default()))
     }
 }
 
 /// Fallback: a default that can't be serialised isn't shown.
 pub trait HiddenDefault<T> {
     /// The keyword without a value.
-    fn default_note(self, default: fn() -> T) -> Note;
+    fn __async_tool_default_note(self, default: fn() -> T) -> Note;
 }
 
 impl<T> HiddenDefault<T> for Probe<T> {
-    fn default_note(self, _: fn() -> T) -> Note {
+    fn __async_tool_default_note(self, _: fn() -> T) -> Note {
         ("default", None)
     }
 }
@@ -298,18 +333,18 @@ pub const fn bounded<T: Bounded>() {}
 /// Keywords of `#[arg(min = …, max = …)]`.
 pub trait Range<T: Bounded> {
     /// Keyword of `min`.
-    fn min_note(self, min: T::Number) -> Note;
+    fn __async_tool_min_note(self, min: T::Number) -> Note;
 
     /// Keyword of `max`.
-    fn max_note(self, max: T::Number) -> Note;
+    fn __async_tool_max_note(self, max: T::Number) -> Note;
 }
 
 impl<T: Bounded> Range<T> for &Probe<T> {
-    fn min_note(self, min: T::Number) -> Note {
+    fn __async_tool_min_note(self, min: T::Number) -> Note {
         ("minimum", T::to_json(min))
     }
 
-    fn max_note(self, max: T::Number) -> Note {
+    fn __async_tool_max_note(self, max: T::Number) -> Note {
         ("maximum", T::to_json(max))
     }
 }
@@ -317,18 +352,18 @@ impl<T: Bounded> Range<T> for &Probe<T> {
 /// Fallback for a type that [`bounded`] refuses, so that the compiler reports it once.
 pub trait RangeOfNone<V> {
     /// Never called.
-    fn min_note(self, min: V) -> Note;
+    fn __async_tool_min_note(self, min: V) -> Note;
 
     /// Never called.
-    fn max_note(self, max: V) -> Note;
+    fn __async_tool_max_note(self, max: V) -> Note;
 }
 
 impl<T, V> RangeOfNone<V> for Probe<T> {
-    fn min_note(self, _: V) -> Note {
+    fn __async_tool_min_note(self, _: V) -> Note {
         ("minimum", None)
     }
 
-    fn max_note(self, _: V) -> Note {
+    fn __async_tool_max_note(self, _: V) -> Note {
         ("maximum", None)
     }
 }
@@ -351,10 +386,24 @@ pub fn pattern<T: Text>(pattern: &str) -> Note {
     ("pattern", Some(pattern.into()))
 }
 
+/// Traits for values that attributes write, imported without names.
+pub mod values {
+    pub use crate::tool::written::{
+        Converted as _, ConvertedInside as _, ConvertedOption as _, Inside as _, Same as _, Unfit as _,
+    };
+}
+
+/// The value as JSON. Through text: `0.1_f32` is shown as 0.1, and not as the nearest value of 32 bits.
+fn shown<T: Serialize>(value: &T) -> Option<Value> {
+    serde_json::from_str(&serde_json::to_string(value).ok()?).ok()
+}
+
 /// Keyword of `#[arg(examples = […])]`.
 pub fn examples<T: Serialize, const N: usize>(examples: [T; N]) -> Note {
-    let values = examples.iter().map(serde_json::to_value);
-    ("examples", values.collect::<Result<_, _>>().ok().map(Value::Array))
+    (
+        "examples",
+        examples.iter().map(shown).collect::<Option<_>>().map(Value::Array),
+    )
 }
 
 /// Number that can have `min` and `max`.
@@ -513,11 +562,11 @@ impl<T: JsonSchema> DescribedArgument for T {}
 /// Schema of an argument with a reader of the user's.
 pub trait DescribedByType {
     /// The schema of the type.
-    fn described(self, generator: &mut SchemaGenerator) -> Schema;
+    fn __async_tool_described(self, generator: &mut SchemaGenerator) -> Schema;
 }
 
 impl<T: JsonSchema> DescribedByType for &Probe<T> {
-    fn described(self, generator: &mut SchemaGenerator) -> Schema {
+    fn __async_tool_described(self, generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<T>()
     }
 }
@@ -525,11 +574,11 @@ impl<T: JsonSchema> DescribedByType for &Probe<T> {
 /// Fallback for a type that [`described`] refuses, so that the compiler reports it once.
 pub trait Undescribed {
     /// Never called.
-    fn described(self, generator: &mut SchemaGenerator) -> Schema;
+    fn __async_tool_described(self, generator: &mut SchemaGenerator) -> Schema;
 }
 
 impl<T> Undescribed for Probe<T> {
-    fn described(self, _: &mut SchemaGenerator) -> Schema {
+    fn __async_tool_described(self, _: &mut SchemaGenerator) -> Schema {
         Schema::default()
     }
 }

@@ -35,6 +35,7 @@
 //!
 //! - An `Option` is an argument that may be absent. `#[arg(default = …)]` sets the value of an absent argument.
 //! - For `&str`, `&[T]` and `&T`, the call owns the value and lends it to the function.
+//! - Parameters that many tools share can be fields of a struct: with `#[serde(flatten)]`, the fields are arguments of the tool.
 //! - Limits such as `min` and `max_len` are in the schema for the model, and are checked before the function runs.
 //!
 //! ```
@@ -588,6 +589,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A type can have several such blocks. Name the method of each further block, as in `#[async_tools(tools = writing_tools)]`.
 //!
 //! # Test tools and agents
 //!

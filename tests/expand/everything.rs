@@ -25,7 +25,14 @@ const _: () = {
     impl research_topic {
         /// Makes the tool.
         pub(crate) fn tool() -> __private::FunctionTool {
-            let __default_sources: fn() -> u32 = || -> u32 { 5 };
+            let __default_sources: fn() -> u32 = || -> u32 {
+                {
+                    #[allow(unused_imports)]
+                    use __private::values::*;
+                    let value = 5;
+                    (&&&&&__private::written::<u32, _>(&value)).__async_tool_value(value)
+                }
+            };
             let __default_languages: fn() -> <[String] as __private::Lent>::Owned = || -> <[String] as __private::Lent>::Owned {
                 ::core::default::Default::default()
             };
@@ -35,12 +42,13 @@ const _: () = {
                 [
                     (
                         1usize,
-                        (&__private::probe_of::<u32>()).default_note(__default_sources),
+                        (&__private::probe_of::<u32>())
+                            .__async_tool_default_note(__default_sources),
                     ),
                     (
                         2usize,
                         (&__private::probe_of::<<[String] as __private::Lent>::Owned>())
-                            .default_note(__default_languages),
+                            .__async_tool_default_note(__default_languages),
                     ),
                 ]
             };
@@ -71,7 +79,7 @@ const _: () = {
                 fn __schema_depth(
                     generator: &mut __private::schemars::SchemaGenerator,
                 ) -> __private::schemars::Schema {
-                    (&__private::probe_of::<u8>()).described(generator)
+                    (&__private::probe_of::<u8>()).__async_tool_described(generator)
                 }
                 static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
                 __private::argument::<<str as __private::Lent>::Owned>();
@@ -89,27 +97,27 @@ const _: () = {
                         <Option<&'static Path> as __private::LentInside>::Owned,
                     >,
                 >();
-                let definition: __private::Definition = ::core::clone::Clone::clone(
-                    DEFINITION
-                        .get_or_init(|| {
-                            (&probe)
-                                .define(
-                                    "research",
-                                    ::core::concat!(
-                                        "Researches a topic,", "\n", "thoroughly.", "\n",
-                                        include_str!("more.md")
-                                    ),
-                                    (&&&__private::probe_of::<
-                                        Result<Findings, ResearchError>,
-                                    >())
-                                        .output_schema(),
-                                )
-                                .with(&notes())
-                        }),
+                let definition: __private::Definition = __private::once(
+                    &DEFINITION,
+                    || {
+                        (&probe)
+                            .__async_tool_define(
+                                "research",
+                                ::core::concat!(
+                                    "Researches a topic,", "\n", "thoroughly.", "\n",
+                                    include_str!("more.md")
+                                ),
+                                (&&&__private::probe_of::<
+                                    Result<Findings, ResearchError>,
+                                >())
+                                    .__async_tool_output_schema(),
+                            )
+                            .with(&notes())
+                    },
                 );
                 let tool = definition
-                    .tool(move |definition, arguments| {
-                        let arguments = (&probe).bind(definition, arguments)?;
+                    .tool(move |definition, sent| {
+                        let arguments = (&probe).__async_tool_bind(definition, sent)?;
                         __private::Result::Ok(
                             __private::BoundCall::future(move |cx| async move {
                                 let given_sources = arguments.sources.or(__default_sources);
@@ -131,11 +139,13 @@ const _: () = {
                                         > as __private::FromToolContext>::from_tool_context(&cx)?,
                                     )
                                     .await;
-                                match __private::probe(&output).split(output) {
+                                match (&__private::probe(&output))
+                                    .__async_tool_split(output)
+                                {
                                     __private::Result::Ok(value) => value,
                                     __private::Result::Err(error) => {
                                         __private::Result::Err(
-                                            __private::probe(&error).failure(error),
+                                            __private::probe(&error).__async_tool_failure(error),
                                         )
                                     }
                                 }

@@ -17,28 +17,29 @@ const _: () = {
             struct __Arguments {}
             static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
             let probe = __private::probe_of::<__Arguments>();
-            let definition: __private::Definition = ::core::clone::Clone::clone(
-                DEFINITION
-                    .get_or_init(|| {
-                        (&probe)
-                            .define(
-                                "ring",
-                                "Rings.",
-                                (&&&__private::probe_of::<()>()).output_schema(),
-                            )
-                    }),
+            let definition: __private::Definition = __private::once(
+                &DEFINITION,
+                || {
+                    (&probe)
+                        .__async_tool_define(
+                            "ring",
+                            "Rings.",
+                            (&&&__private::probe_of::<()>()).__async_tool_output_schema(),
+                        )
+                },
             );
             definition
-                .tool(move |definition, arguments| {
-                    let __Arguments {} = (&probe).bind(definition, arguments)?;
+                .tool(move |definition, sent| {
+                    let __Arguments {} = (&probe).__async_tool_bind(definition, sent)?;
                     __private::Result::Ok(
                         __private::BoundCall::blocking(move |_cx| {
                             let output = ring();
-                            match __private::probe(&output).split(output) {
+                            match (&__private::probe(&output)).__async_tool_split(output)
+                            {
                                 __private::Result::Ok(value) => value,
                                 __private::Result::Err(error) => {
                                     __private::Result::Err(
-                                        __private::probe(&error).failure(error),
+                                        __private::probe(&error).__async_tool_failure(error),
                                     )
                                 }
                             }

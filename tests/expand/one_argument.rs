@@ -23,28 +23,30 @@ const _: () = {
             static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
             __private::argument::<String>();
             let probe = __private::probe_of::<__Arguments<String>>();
-            let definition: __private::Definition = ::core::clone::Clone::clone(
-                DEFINITION
-                    .get_or_init(|| {
-                        (&probe)
-                            .define(
-                                "greet",
-                                "Greets a person.",
-                                (&&&__private::probe_of::<String>()).output_schema(),
-                            )
-                    }),
+            let definition: __private::Definition = __private::once(
+                &DEFINITION,
+                || {
+                    (&probe)
+                        .__async_tool_define(
+                            "greet",
+                            "Greets a person.",
+                            (&&&__private::probe_of::<String>())
+                                .__async_tool_output_schema(),
+                        )
+                },
             );
             definition
-                .tool(move |definition, arguments| {
-                    let arguments = (&probe).bind(definition, arguments)?;
+                .tool(move |definition, sent| {
+                    let arguments = (&probe).__async_tool_bind(definition, sent)?;
                     __private::Result::Ok(
                         __private::BoundCall::blocking(move |_cx| {
                             let output = greet(arguments.name);
-                            match __private::probe(&output).split(output) {
+                            match (&__private::probe(&output)).__async_tool_split(output)
+                            {
                                 __private::Result::Ok(value) => value,
                                 __private::Result::Err(error) => {
                                     __private::Result::Err(
-                                        __private::probe(&error).failure(error),
+                                        __private::probe(&error).__async_tool_failure(error),
                                     )
                                 }
                             }

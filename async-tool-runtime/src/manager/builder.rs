@@ -23,7 +23,7 @@ use crate::{
     policy::Conflicts,
     session::SessionId,
     task::AsyncTaskResult,
-    tool::{RegistryError, StateMap, Tool, ToolRegistry},
+    tool::{IntoTool, RegistryError, StateMap, Tool, ToolRegistry},
 };
 
 /// Unread events that the manager keeps for a slow subscriber; past this number the subscriber gets a new snapshot.
@@ -103,8 +103,8 @@ impl Default for AsyncToolManagerBuilder {
 
 impl AsyncToolManagerBuilder {
     /// Adds a tool.
-    pub fn tool(mut self, tool: impl Into<Arc<dyn Tool>>) -> Self {
-        self.tools.push(tool.into());
+    pub fn tool(mut self, tool: impl IntoTool) -> Self {
+        self.tools.push(tool.into_tool());
         self
     }
 

@@ -38,6 +38,19 @@ impl Constraints {
             root: schema,
             patterns: &self.patterns,
             is_strict: true,
+            only_limits: false,
+        };
+        walk.value(schema, value, &Path::Root)
+            .map_err(|violation| violation.to_string())
+    }
+
+    /// Checks the limits of one schema within `root`, without its types.
+    pub(super) fn check_limits(&self, root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+        let walk = Walk {
+            root,
+            patterns: &self.patterns,
+            is_strict: false,
+            only_limits: true,
         };
         walk.value(schema, value, &Path::Root)
             .map_err(|violation| violation.to_string())
@@ -52,6 +65,7 @@ impl Constraints {
             root: schema,
             patterns: &self.patterns,
             is_strict: false,
+            only_limits: false,
         };
         walk.value(schema, arguments, &Path::Root)
             .map_err(|violation| refuse(violation.to_string()))
@@ -197,6 +211,8 @@ struct Walk<'a> {
     patterns: &'a HashMap<String, Regex>,
     /// True if the checks of serde are made too.
     is_strict: bool,
+    /// True if a value of another type is accepted.
+    only_limits: bool,
 }
 
 impl Walk<'_> {
@@ -325,7 +341,7 @@ impl Walk<'_> {
                 _ => None,
             }
         };
-        if types(schema).is_some_and(|mut names| !names.any(|name| is_of_type(value, name))) {
+        if !self.only_limits && types(schema).is_some_and(|mut names| !names.any(|name| is_of_type(value, name))) {
             let names = types(schema).into_iter().flatten().collect::<Vec<_>>();
             return Some(format!("a value of type {}", names.join(" or ")));
         }

@@ -22,7 +22,9 @@ use super::{
     },
     output::{ToolFailure, ToolOutput},
     reconcile::{LostTask, Reconciled, Reconciler},
+    shown,
     tool::Tool,
+    variants::restore_order,
 };
 
 type Binder = Arc<dyn Fn(&Arguments) -> Result<BoundCall, ToolError> + Send + Sync>;
@@ -55,6 +57,8 @@ pub struct FunctionTool {
     notice: Notice,
     /// Schema without futures.
     schema: Arc<Value>,
+    /// True if the schema was made of types of the program. A schema from elsewhere isn't checked.
+    is_typed: bool,
     options: ToolOptions,
     requirements: Vec<Requirement>,
     binder: Binder,
@@ -96,7 +100,9 @@ impl FunctionTool {
         F: Fn(A, ToolContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<T, ToolError>> + Send + 'static,
     {
-        let definition = ToolDefinition::new(name, description, crate::schema::of_input::<A>());
+        let mut input = crate::schema::of_input::<A>();
+        restore_order::<A>(&mut input);
+        let definition = ToolDefinition::new(name, description, input);
         let schema = Arc::clone(&definition.input_schema);
         let constraints = Constraints::of(&schema);
         let function = Arc::new(function);
@@ -107,6 +113,7 @@ impl FunctionTool {
                 function(arguments, cx).await?.into_json()
             }))
         })
+        .typed()
     }
 
     /// Tool from a definition and a function that checks the arguments and returns the call.
@@ -134,6 +141,7 @@ impl FunctionTool {
         Self {
             summary: Arc::clone(&definition.description),
             schema: Arc::clone(&definition.input_schema),
+            is_typed: false,
             definition,
             notice: Notice::Default,
             options: ToolOptions::default(),
@@ -462,6 +470,12 @@ impl FunctionTool {
         self
     }
 
+    /// Says that the schema was made of types, so that its defaults and examples are checked when the manager is built.
+    pub(crate) fn typed(mut self) -> Self {
+        self.is_typed = true;
+        self
+    }
+
     /// Composes the description again.
     fn described(mut self) -> Self {
         let notice = match (&self.notice, self.options.background) {
@@ -492,6 +506,14 @@ impl Tool for FunctionTool {
 
     fn requirements(&self) -> &[Requirement] {
         &self.requirements
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.is_typed {
+            shown::check(&self.schema)
+        } else {
+            Ok(())
+        }
     }
 
     fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {

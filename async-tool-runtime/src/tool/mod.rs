@@ -47,6 +47,7 @@ mod context;
 mod definition;
 mod effect;
 mod error;
+pub(crate) mod flattened;
 mod function;
 mod idempotency_key;
 mod inject;
@@ -63,10 +64,13 @@ mod registry;
 mod repair;
 mod report;
 mod request;
+mod shown;
 mod state;
 mod state_map;
 #[expect(clippy::module_inception, reason = "it is the folder's own noun")]
 mod tool;
+mod variants;
+pub(crate) mod written;
 
 pub use arguments::Arguments;
 pub use bound::BoundCall;
@@ -94,7 +98,7 @@ pub use registry::{RegistryError, ToolRegistry};
 pub use report::ProgressReport;
 pub use request::InputRequest;
 pub use state::State;
-pub use tool::Tool;
+pub use tool::{IntoTool, Tool};
 
 pub(crate) use bind::bind;
 pub(crate) use bound::Run;
@@ -104,3 +108,4 @@ pub(crate) use options::check_argument;
 pub(crate) use refusal::{describe, refuse, shorten};
 pub(crate) use registry::TASK_TOOL;
 pub(crate) use state_map::StateMap;
+pub(crate) use variants::restore_order;

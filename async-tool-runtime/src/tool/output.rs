@@ -129,11 +129,36 @@ pub fn probe_of<T>() -> Probe<T> {
     Probe(PhantomData)
 }
 
-/// First choice: a `Result`, whatever it holds. The bounds are on the method, so a `Result` that violates them is a compiler error, not a
+/// First choice: a future, which is an error of the user's.
+pub trait FutureOutput<T> {
+    /// Never called.
+    fn __async_tool_split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
+    where
+        T: FinishedOutput;
+}
+
+impl<T: Future> FutureOutput<T> for &Probe<T> {
+    fn __async_tool_split(self, _: T) -> Result<Result<Value, ToolError>, Infallible>
+    where
+        T: FinishedOutput,
+    {
+        Ok(Ok(Value::Null))
+    }
+}
+
+/// Trait of no type, so that a future as the result gives an error in our words.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the result of a tool",
+    label = "is a future, which must be awaited",
+    note = "write `async fn` with the type that the future gives, and `.await` the future in the function"
+)]
+pub trait FinishedOutput {}
+
+/// Second choice: a `Result`, whatever it holds. The bounds are on the method, so a `Result` that violates them is a compiler error, not a
 /// plain value.
 impl<T, E> Probe<Result<T, E>> {
     /// Separates the value from the error.
-    pub fn split(self, output: Result<T, E>) -> Result<Result<Value, ToolError>, E>
+    pub fn __async_tool_split(self, output: Result<T, E>) -> Result<Result<Value, ToolError>, E>
     where
         T: ToolOutput,
         E: ToolFailure,
@@ -142,16 +167,16 @@ impl<T, E> Probe<Result<T, E>> {
     }
 }
 
-/// Second choice: any other type.
+/// Third choice: any other type.
 pub trait PlainOutput<T> {
     /// Serialises the value; there is no error to separate.
-    fn split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
+    fn __async_tool_split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
     where
         T: ToolOutput;
 }
 
 impl<T> PlainOutput<T> for Probe<T> {
-    fn split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
+    fn __async_tool_split(self, output: T) -> Result<Result<Value, ToolError>, Infallible>
     where
         T: ToolOutput,
     {
@@ -162,7 +187,7 @@ impl<T> PlainOutput<T> for Probe<T> {
 /// First choice for an error: a `ToolError` stays what it is.
 impl Probe<ToolError> {
     /// Returns the error unchanged.
-    pub fn failure(self, error: ToolError) -> ToolError {
+    pub fn __async_tool_failure(self, error: ToolError) -> ToolError {
         error
     }
 }
@@ -170,11 +195,11 @@ impl Probe<ToolError> {
 /// Second choice: an error with sources, such as `anyhow::Error` or `Box<dyn Error + Send + Sync>`.
 pub trait SourceFailure<E> {
     /// Converts the error and keeps its sources.
-    fn failure(self, error: E) -> ToolError;
+    fn __async_tool_failure(self, error: E) -> ToolError;
 }
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> SourceFailure<E> for Probe<E> {
-    fn failure(self, error: E) -> ToolError {
+    fn __async_tool_failure(self, error: E) -> ToolError {
         ToolError::from_error(error)
     }
 }
@@ -182,24 +207,24 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> SourceFailure<E> for Probe<E> {
 /// Third choice: any error with `Display`.
 pub trait DisplayFailure<E> {
     /// Converts the displayed text of the error.
-    fn failure(self, error: E) -> ToolError;
+    fn __async_tool_failure(self, error: E) -> ToolError;
 }
 
 impl<E: ToolFailure> DisplayFailure<E> for &Probe<E> {
-    fn failure(self, error: E) -> ToolError {
+    fn __async_tool_failure(self, error: E) -> ToolError {
         error.into_tool_error()
     }
 }
 
-/// Last choice: an error that the model can't read. [`Probe::split`] has already rejected its type. This method only prevents a second
+/// Last choice: an error that the model can't read. [`Probe::__async_tool_split`] has already rejected its type. This method only prevents a second
 /// compiler error about the same mistake.
 pub trait UnreadableFailure<E> {
     /// Never called.
-    fn failure(self, error: E) -> ToolError;
+    fn __async_tool_failure(self, error: E) -> ToolError;
 }
 
 impl<E> UnreadableFailure<E> for &mut Probe<E> {
-    fn failure(self, _: E) -> ToolError {
+    fn __async_tool_failure(self, _: E) -> ToolError {
         ToolError::new(ToolErrorKind::Internal, "the error doesn't display itself")
     }
 }
@@ -210,11 +235,11 @@ pub type OutputSchema = Option<fn() -> Value>;
 /// First choice: a `Result` has the schema of its value.
 pub trait ResultSchema {
     /// Schema of the value.
-    fn output_schema(self) -> OutputSchema;
+    fn __async_tool_output_schema(self) -> OutputSchema;
 }
 
 impl<T: JsonSchema, E> ResultSchema for &&&Probe<Result<T, E>> {
-    fn output_schema(self) -> OutputSchema {
+    fn __async_tool_output_schema(self) -> OutputSchema {
         Some(crate::schema::of_output::<T>)
     }
 }
@@ -222,11 +247,11 @@ impl<T: JsonSchema, E> ResultSchema for &&&Probe<Result<T, E>> {
 /// Second choice: a `Result` whose value has no schema has none, though `Result` itself may.
 pub trait OpaqueResultSchema {
     /// No schema.
-    fn output_schema(self) -> OutputSchema;
+    fn __async_tool_output_schema(self) -> OutputSchema;
 }
 
 impl<T, E> OpaqueResultSchema for &&Probe<Result<T, E>> {
-    fn output_schema(self) -> OutputSchema {
+    fn __async_tool_output_schema(self) -> OutputSchema {
         None
     }
 }
@@ -234,11 +259,11 @@ impl<T, E> OpaqueResultSchema for &&Probe<Result<T, E>> {
 /// Third choice: any other type with a schema.
 pub trait PlainSchema {
     /// Schema of the type.
-    fn output_schema(self) -> OutputSchema;
+    fn __async_tool_output_schema(self) -> OutputSchema;
 }
 
 impl<T: JsonSchema> PlainSchema for &Probe<T> {
-    fn output_schema(self) -> OutputSchema {
+    fn __async_tool_output_schema(self) -> OutputSchema {
         Some(crate::schema::of_output::<T>)
     }
 }
@@ -246,11 +271,11 @@ impl<T: JsonSchema> PlainSchema for &Probe<T> {
 /// Last choice: no schema.
 pub trait NoSchema {
     /// No schema.
-    fn output_schema(self) -> OutputSchema;
+    fn __async_tool_output_schema(self) -> OutputSchema;
 }
 
 impl<T> NoSchema for Probe<T> {
-    fn output_schema(self) -> OutputSchema {
+    fn __async_tool_output_schema(self) -> OutputSchema {
         None
     }
 }
@@ -262,9 +287,9 @@ mod tests {
     macro_rules! outcome {
         ($value:expr) => {{
             let output = $value;
-            match probe(&output).split(output) {
+            match (&probe(&output)).__async_tool_split(output) {
                 Ok(value) => value,
-                Err(error) => Err(probe(&error).failure(error)),
+                Err(error) => Err(probe(&error).__async_tool_failure(error)),
             }
         }};
     }
@@ -310,9 +335,17 @@ mod tests {
         reason = "the borrows are how generated code calls it, whatever the type"
     )]
     fn the_schema_of_a_result_is_that_of_its_value() {
-        assert!((&&&probe_of::<i32>()).output_schema().is_some());
-        assert!((&&&probe_of::<Result<i32, Shown>>()).output_schema().is_some());
-        assert!((&&&probe_of::<Result<Opaque, Shown>>()).output_schema().is_none());
-        assert!((&&&probe_of::<Opaque>()).output_schema().is_none());
+        assert!((&&&probe_of::<i32>()).__async_tool_output_schema().is_some());
+        assert!(
+            (&&&probe_of::<Result<i32, Shown>>())
+                .__async_tool_output_schema()
+                .is_some()
+        );
+        assert!(
+            (&&&probe_of::<Result<Opaque, Shown>>())
+                .__async_tool_output_schema()
+                .is_none()
+        );
+        assert!((&&&probe_of::<Opaque>()).__async_tool_output_schema().is_none());
     }
 }

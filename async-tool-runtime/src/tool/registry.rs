@@ -59,7 +59,7 @@ impl ToolRegistry {
     /// # Errors
     ///
     /// [`RegistryError`] if two tools share a name, if providers refuse a name, or if a tool is named `task`. That name is reserved for the
-    /// tool with which models manage their tasks.
+    /// tool with which models manage their tasks. Also if a tool finds a mistake in itself: see [`Tool::check`].
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let mut by_name = BTreeMap::new();
         let mut definitions = Vec::new();
@@ -72,6 +72,9 @@ impl ToolRegistry {
             if &*name == TASK_TOOL {
                 let rule = "the name is reserved for the tool with which a model manages its tasks; choose another";
                 return Err(RegistryError::new(&name, rule.to_owned()));
+            }
+            if let Err(mistake) = tool.check() {
+                return Err(RegistryError::new(&name, mistake));
             }
             if by_name.insert(Arc::clone(&name), tool).is_some() {
                 return Err(RegistryError::new(&name, "two tools have this name".to_owned()));

@@ -1,5 +1,7 @@
 //! The trait behind all tools.
 
+use std::sync::Arc;
+
 use super::{
     arguments::Arguments, bound::BoundCall, definition::ToolDefinition, error::ToolError, inject::Requirement,
     options::ToolOptions,
@@ -71,12 +73,45 @@ pub trait Tool: Send + Sync + 'static {
         &[]
     }
 
+    /// Checks the tool itself; asked when the manager is built. Default: no mistake.
+    ///
+    /// A [`FunctionTool`](super::FunctionTool) whose schema was made of types refuses defaults and examples outside of their own limits.
+    ///
+    /// # Errors
+    ///
+    /// The mistake, in words that follow the tool's name.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Checks the arguments and returns the call, ready to run. Called again for every attempt.
     ///
     /// # Errors
     ///
     /// [`ToolErrorKind::InvalidArguments`](super::ToolErrorKind::InvalidArguments), with a message that says where, what was expected and what came.
     fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError>;
+}
+
+/// Value that is a tool, or can be made one: an `Arc<dyn Tool>`, or a [`FunctionTool`](super::FunctionTool).
+///
+/// Implemented for everything that converts into an `Arc<dyn Tool>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't a tool",
+    label = "isn't a tool",
+    note = "for a function `find` with `#[async_tool]`, write `find::tool()`",
+    note = "for a service with `#[async_tools]`, write `.tools(service.tools())`",
+    note = "for a type of your own with `Tool`, write `Arc::new(value) as Arc<dyn Tool>`"
+)]
+pub trait IntoTool {
+    /// Converts the value.
+    fn into_tool(self) -> Arc<dyn Tool>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Arc<dyn Tool>>> IntoTool for T {
+    fn into_tool(self) -> Arc<dyn Tool> {
+        self.into()
+    }
 }
 
 // `dyn Tool` must stay possible: the registry holds tools of many types.

@@ -19,6 +19,31 @@ fn find(
     what + &place.unwrap_or_default()
 }
 
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Speed {
+    Slow,
+    /// As usual.
+    Normal,
+    Fast,
+}
+
+/// Runs.
+#[async_tool(effect = "read")]
+fn run(_speed: Speed, #[arg(default = Speed::Fast)] _last: Option<Speed>) {}
+
+#[test]
+fn a_partly_documented_enum_is_in_order() {
+    let tool = run::tool();
+    let schema = tool
+        .definition()
+        .for_dialect(async_tool_runtime::schema::Dialect::Plain)
+        .unwrap()
+        .to_string();
+    let places = ["slow", "normal", "fast"].map(|name| schema.find(name).unwrap());
+    assert!(places.is_sorted(), "{schema}");
+}
+
 /// Not for the model.
 #[async_tool(description = concat!("For", " the model."), notice = "Wait.")]
 fn told() {}

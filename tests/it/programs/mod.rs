@@ -14,7 +14,10 @@
 )]
 
 pub mod argument_attributes;
+pub mod blanket_traits;
+pub mod configurations;
 pub mod docs_are_descriptions;
+pub mod flattened_arguments;
 pub mod function_is_unchanged;
 pub mod futures_are_send;
 pub mod in_a_macro;
@@ -28,5 +31,7 @@ pub mod parameters_of_all_kinds;
 pub mod readers_and_schemas_of_the_users;
 pub mod references_are_lent;
 pub mod return_types;
+pub mod several_blocks;
 pub mod tools_are_collected;
+pub mod values_of_attributes;
 pub mod visibility_is_the_functions;
