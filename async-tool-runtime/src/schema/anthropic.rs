@@ -1,7 +1,8 @@
 //! Anthropic's `input_schema`, with and without strict mode.
 //!
 //! Without: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools>. The schema is JSON Schema
-//! 2020-12, and its root is an object. `anyOf`, `oneOf` and `allOf` are refused at the root, and only there.
+//! 2020-12, and its root is an object. `anyOf`, `oneOf` and `allOf` are refused at the root, and only there. The same holds for property names
+//! other than `^[a-zA-Z0-9_.-]{1,64}$`: one of them fails the whole request.
 //!
 //! Strict: <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations>. Every
 //! object has `additionalProperties: false`. Recursion is refused, and so are limits on numbers, strings and lists,
@@ -15,6 +16,7 @@ use super::{
     object::{check_root_without_alternatives, close, is_object},
     plain::clean,
     refusal::Refusal,
+    size::check_names,
     union::{constants_to_enum, flatten_any_of, join_null, merge_compositions, name_type, one_of_to_any_of},
     vocabulary::{Fate, refuse, refuse_any, refuse_recursion, restrict},
 };
@@ -27,6 +29,7 @@ pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
     let mut document = Document::new(source)?;
     document.change(clean);
     check_root_without_alternatives(&mut document)?;
+    check_names(&document)?;
     Ok(document.into_value())
 }
 
@@ -48,6 +51,7 @@ pub(super) fn render_strict(source: &Value) -> Result<Value, Refusal> {
         uniform_tuple(object);
     });
     check_root_without_alternatives(&mut document)?;
+    check_names(&document)?;
     restrict(&mut document, fate)?;
     document.walk(&mut check)?;
     close(&mut document);

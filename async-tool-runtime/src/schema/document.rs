@@ -86,12 +86,26 @@ impl Document {
         });
     }
 
+    /// Names of the definitions that are left.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.definitions.keys().map(String::as_str)
+    }
+
     /// Calls `f` with the root and with each definition.
     pub(super) fn change_each(&mut self, mut f: impl FnMut(&mut Value, &mut String)) {
-        f(&mut self.root, &mut "#".to_owned());
+        let Ok(()) = self.try_each::<Infallible>(|schema, path| {
+            f(schema, path);
+            Ok(())
+        });
+    }
+
+    /// Like [`Document::change_each`], for a function that can fail.
+    pub(super) fn try_each<E>(&mut self, mut f: impl FnMut(&mut Value, &mut String) -> Result<(), E>) -> Result<(), E> {
+        f(&mut self.root, &mut "#".to_owned())?;
         for (name, definition) in &mut self.definitions {
-            f(definition, &mut reference(name));
+            f(definition, &mut reference(name))?;
         }
+        Ok(())
     }
 
     /// Inlines references, except recursive ones.

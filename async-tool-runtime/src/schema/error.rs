@@ -41,7 +41,7 @@ impl SchemaError {
         &self.refusal.path
     }
 
-    /// The keyword that the dialect lacks; `true` for a schema that allows any value.
+    /// The keyword that the dialect lacks, or whose value is outside of its limits; `true` for a schema that allows any value.
     #[must_use]
     pub fn keyword(&self) -> &str {
         &self.refusal.keyword
@@ -67,8 +67,13 @@ impl fmt::Display for SchemaError {
             keyword,
             rule,
             hint,
+            found,
         } = &self.refusal;
-        write!(f, "{} {rule}, but `{path}` has `{keyword}`; {hint}", self.dialect)
+        write!(f, "{} {rule}, but `{path}` has ", self.dialect)?;
+        match found {
+            Some(found) => write!(f, "{found}; {hint}"),
+            None => write!(f, "`{keyword}`; {hint}"),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod plain;
 mod reference;
 mod refusal;
 mod rendering;
+mod size;
 mod union;
 mod vocabulary;
 mod walk;

@@ -7,6 +7,7 @@
 //! - Every object has `additionalProperties: false`.
 //! - `oneOf`, `allOf`, `not`, conditions, maps and tuples are not supported.
 //! - `$ref` and recursion are supported, but a `$ref` allows no sibling keywords.
+//! - A schema has limits on its size and nesting, see [`LIMITS`].
 
 use serde_json::{Map, Value, json};
 
@@ -16,6 +17,7 @@ use super::{
     object::{check_root_without_alternatives, is_object, order},
     plain::clean,
     refusal::Refusal,
+    size::{Limits, check_size},
     union::{
         constants_to_enum, flatten_any_of, join_null, make_nullable, merge_compositions, name_type, one_of_to_any_of,
     },
@@ -52,8 +54,19 @@ pub(super) fn render_strict(source: &Value) -> Result<Value, Refusal> {
     check_root_without_alternatives(&mut document)?;
     restrict(&mut document, fate)?;
     document.walk(&mut shape)?;
+    check_size(&mut document, &LIMITS)?;
     Ok(document.into_value())
 }
+
+/// Limits that the guide states. It doesn't say how levels are counted: here, each object is one, and references are not followed,
+/// as in OpenAI's own client for Java.
+const LIMITS: Limits = Limits {
+    properties: 5_000,
+    levels: 10,
+    characters: 120_000,
+    values: 1_000,
+    characters_of_one: 15_000,
+};
 
 /// Keywords that the guide lists, and `const`, which is an `enum` of one value.
 const KEYWORDS: [&str; 17] = [

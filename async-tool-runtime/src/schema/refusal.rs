@@ -11,6 +11,8 @@ pub(super) struct Refusal {
     pub(super) rule: Cow<'static, str>,
     /// The fix, as an imperative.
     pub(super) hint: Cow<'static, str>,
+    /// Part of the schema that breaks the rule, to be read after "has"; `None` for the keyword.
+    pub(super) found: Option<Cow<'static, str>>,
 }
 
 impl Refusal {
@@ -25,6 +27,13 @@ impl Refusal {
             keyword: keyword.into(),
             rule: rule.into(),
             hint: hint.into(),
+            found: None,
         }
+    }
+
+    /// Sets the part of the schema that breaks the rule.
+    pub(super) fn found(mut self, found: impl Into<Cow<'static, str>>) -> Self {
+        self.found = Some(found.into());
+        self
     }
 }
