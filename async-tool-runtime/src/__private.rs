@@ -19,6 +19,7 @@ pub use ::std::sync::{Arc, OnceLock};
 pub use ::std::vec::Vec;
 
 pub use crate::policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope};
+use crate::schema::{is_duration, show_values_as_text};
 pub use crate::tool::DeliveryPolicy;
 pub use crate::tool::flattened::Rest;
 use crate::tool::flattened::{self, Flattened};
@@ -182,6 +183,7 @@ impl Definition {
         let schema = Arc::make_mut(&mut self.shown.input_schema);
         let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
         for property in properties.into_iter().flat_map(|properties| properties.values_mut()) {
+            let is_duration = is_duration(property);
             let Some(property) = property.as_object_mut() else {
                 continue;
             };
@@ -192,6 +194,9 @@ impl Definition {
                 {
                     property.insert((*keyword).to_owned(), value.clone());
                 }
+            }
+            if is_duration {
+                show_values_as_text(property);
             }
         }
         Self::new(self.shown)
@@ -292,8 +297,8 @@ impl<T: JsonSchema> JsonSchema for Given<T> {
         T::schema_id()
     }
 
+    // Not a subschema: to schemars, a schema of this id is being made already, and it would write a reference.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        // Not `subschema_for`: it would take the type for one that contains itself, since both have the same id.
         T::json_schema(generator)
     }
 }

@@ -3,11 +3,13 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
-use super::{document::Document, plain::normalize};
+use super::{document::Document, duration::show_as_text, plain::normalize};
 
 /// The schema of a tool's arguments: an object.
 pub(crate) fn of_input<A: JsonSchema>() -> Value {
-    of::<A>(SchemaSettings::draft2020_12().for_deserialize())
+    let mut schema = of::<A>(SchemaSettings::draft2020_12().for_deserialize());
+    show_as_text(&mut schema);
+    schema
 }
 
 /// The schema of a tool's result.

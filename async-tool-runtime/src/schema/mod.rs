@@ -20,6 +20,7 @@ mod bedrock;
 mod description;
 mod dialect;
 mod document;
+mod duration;
 mod error;
 mod future;
 mod gemini;
@@ -40,6 +41,7 @@ mod walk;
 
 pub(crate) use description::join_paragraphs;
 pub use dialect::Dialect;
+pub(crate) use duration::{is_duration, show_values_as_text};
 pub use error::SchemaError;
 pub(crate) use future::with_futures;
 pub(crate) use generated::{of_input, of_output};

@@ -7,9 +7,9 @@ use super::{
     arguments::Arguments,
     constraint::Constraints,
     error::ToolError,
-    nearest::nearest,
+    misfit::Misfit,
     reader::{Reader, Refusal},
-    refusal::{describe, refuse, shorten},
+    refusal::{refuse, shorten},
     repair::{Repair, repair},
 };
 
@@ -54,54 +54,36 @@ fn bind_with(
         Value::String(text) if text.trim().is_empty() => &empty,
         other => other,
     };
-    let error = match read_checked(schema, constraints, value, read) {
+    let misfit = match read_checked(schema, constraints, value, read) {
         Ok(()) => return Ok(()),
-        Err(error) => error,
+        Err(misfit) => misfit,
     };
-    let Some((mended, repairs)) = repair(schema, value) else {
-        return Err(error);
+    let mut repaired = repair(schema, value);
+    // The misfit of the repaired arguments names only the mistakes that the model must correct.
+    let misfit = match repaired.is_changed() {
+        true => read_checked(schema, constraints, &repaired.value, read).err(),
+        false => Some(misfit),
     };
-    // An error of the repaired arguments names only the mistakes that the model must correct.
-    read_checked(schema, constraints, &mended, read)?;
-    for Repair { path, what } in repairs {
+    let misfit = match misfit {
+        Some(_) if repaired.round() => read_checked(schema, constraints, &repaired.value, read).err(),
+        other => other,
+    };
+    if let Some(Misfit { path, problem }) = misfit {
+        let path = shorten(&repaired.written(&path), 200);
+        return Err(refuse(format!("at `{path}`: {problem}")));
+    }
+    for Repair { path, what } in repaired.repairs {
         tracing::info!(path, what, "the arguments of a call were repaired");
     }
     Ok(())
 }
 
-fn read_checked(schema: &Value, constraints: &Constraints, value: &Value, read: Read<'_>) -> Result<(), ToolError> {
+fn read_checked(schema: &Value, constraints: &Constraints, value: &Value, read: Read<'_>) -> Result<(), Misfit> {
     if !value.is_object() {
-        return Err(refuse(format!(
-            "at `$`: expected a JSON object of arguments, got {}",
-            describe(value)
-        )));
+        return Err(Misfit::of_no_object(value));
     }
-    let refusal = match read(Reader::Value(value)) {
-        Ok(()) => return constraints.check(schema, value),
-        Err(refusal) => refusal,
-    };
-    let path = shorten(&refusal.path(), 200);
-    let problem = shorten(&refusal.problem, 300);
-    let mut message = format!("at `{path}`: {problem}");
-    // For an object, the message already names the field.
-    if let Some(got) = refusal.look_up(value).filter(|got| !got.is_object()) {
-        message.push_str(", got ");
-        message.push_str(&describe(got));
-    }
-    if let Some((unknown, meant)) = misspelt(schema, value) {
-        message.push_str(&format!("; did you mean `{meant}` instead of `{unknown}`?"));
-    }
-    Err(refuse(message))
-}
-
-/// Field that the schema doesn't have, with the field that was probably meant.
-fn misspelt<'a>(schema: &'a Value, arguments: &'a Value) -> Option<(&'a str, &'a str)> {
-    let known = schema.get("properties")?.as_object()?;
-    let sent = arguments.as_object()?;
-    sent.keys().filter(|key| !known.contains_key(*key)).find_map(|unknown| {
-        let absent = known.keys().map(String::as_str).filter(|key| !sent.contains_key(*key));
-        nearest(unknown, absent).map(|meant| (unknown.as_str(), meant))
-    })
+    read(Reader::Value(value)).map_err(|refusal| Misfit::of_refusal(&refusal, schema, value))?;
+    constraints.check(schema, value).map_err(Misfit::of_violation)
 }
 
 #[cfg(test)]
@@ -137,7 +119,7 @@ mod tests {
     fn an_error_names_path_expectation_and_what_came() {
         assert_eq!(
             refusal(json!({"topic": "x", "pages": [{"number": 1}, {"number": "two"}]})),
-            "invalid arguments at `$.pages[1].number`: invalid type: string \"two\", expected u32, got the string \"two\""
+            "invalid arguments at `$.pages[1].number`: expected u32, got the string \"two\""
         );
     }
 
@@ -145,8 +127,7 @@ mod tests {
     fn an_error_names_the_nearest_field() {
         assert_eq!(
             refusal(json!({"topc": "x"})),
-            "invalid arguments at `$.topc`: unknown field `topc`, expected `topic` or `pages`, got the string \"x\"; \
-             did you mean `topic` instead of `topc`?"
+            "invalid arguments at `$`: unknown field `topc`, expected `topic` or `pages`; did you mean `topic`?"
         );
     }
 
@@ -160,7 +141,8 @@ mod tests {
     fn text_that_is_no_object_is_refused() {
         assert_eq!(
             refusal(json!("{\"topic\": ")),
-            "invalid arguments at `$`: expected a JSON object of arguments, got the string \"{\\\"topic\\\": \""
+            "invalid arguments at `$`: expected a JSON object of arguments, but the text can't be read: \
+             it is not valid JSON at line 1, column 10: expected a value, but the text ends"
         );
     }
 
@@ -392,7 +374,7 @@ mod tests {
             (json!({"text": 5}), "$.text"),
             (json!({"text": {"a": 1}}), "$.text"),
             (json!({"names": [null]}), "$.names[0]"),
-            (json!({"numbers": "one"}), "$.numbers[0]"),
+            (json!({"numbers": "one"}), "$.numbers"),
             (json!({"names": ""}), "$.names"),
             (json!({"names": "null"}), "$.names"),
             (json!({"names": "[\"one\", \"tw"}), "$.names"),
@@ -400,7 +382,7 @@ mod tests {
             (json!({"page": "{\"number\": "}), "$.page"),
             (json!({"page": {"number": null}}), "$.page.number"),
             (json!({"by_name": {"a": 256}}), "$.by_name.a"),
-            (json!({"cuont": 5}), "$.cuont"),
+            (json!({"cuont": 5}), "$"),
             (json!([]), "$"),
             (json!("{\"count\": "), "$"),
         ] {

@@ -9,9 +9,8 @@ use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 
 use super::{
-    error::ToolError,
     plain_text::{Flat, PlainText},
-    refusal::{describe, refuse, shorten},
+    refusal::{describe, shorten},
 };
 
 /// Constraints of a schema, with compiled patterns.
@@ -57,7 +56,7 @@ impl Constraints {
     }
 
     /// Checks arguments that serde has already read.
-    pub(crate) fn check(&self, schema: &Value, arguments: &Value) -> Result<(), ToolError> {
+    pub(super) fn check(&self, schema: &Value, arguments: &Value) -> Result<(), Violation> {
         if self.is_plainly_right(arguments) {
             return Ok(());
         }
@@ -68,7 +67,6 @@ impl Constraints {
             only_limits: false,
         };
         walk.value(schema, arguments, &Path::Root)
-            .map_err(|violation| refuse(violation.to_string()))
     }
 
     /// True if the quick check finds all constraints met; false if it can't tell.
@@ -176,16 +174,21 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
 }
 
 /// Value that its schema refuses.
-struct Violation {
-    path: String,
+pub(super) struct Violation {
+    pub(super) path: String,
     expected: String,
     got: Value,
 }
 
+impl Violation {
+    pub(super) fn problem(&self) -> String {
+        format!("expected {}, got {}", self.expected, describe(&self.got))
+    }
+}
+
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { path, expected, got } = self;
-        write!(f, "at `{path}`: expected {expected}, got {}", describe(got))
+        write!(f, "at `{}`: {}", self.path, self.problem())
     }
 }
 
@@ -434,8 +437,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
         Value::Null => name == "null",
         Value::Bool(_) => name == "boolean",
         Value::Number(number) => {
-            name == "number"
-                || (name == "integer" && (!number.is_f64() || number.as_f64().is_some_and(|it| it.fract() == 0.0)))
+            name == "number" || (name == "integer" && number.as_f64().is_some_and(|it| it.fract() == 0.0))
         }
         Value::String(_) => name == "string",
         Value::Array(_) => name == "array",
@@ -450,13 +452,8 @@ mod tests {
     use super::*;
 
     fn refusal(schema: &Value, value: Value) -> Option<String> {
-        let error = Constraints::of(schema).check(schema, &value).err()?;
-        Some(
-            error
-                .model_message()
-                .trim_start_matches("invalid arguments ")
-                .to_owned(),
-        )
+        let violation = Constraints::of(schema).check(schema, &value).err()?;
+        Some(violation.to_string())
     }
 
     #[test]

@@ -21,7 +21,7 @@
 //! assert_eq!(tool.definition().input_schema["required"], json!(["name"]));
 //!
 //! let error = tool.bind(&Arguments::from(json!({"nme": "Ada"}))).unwrap_err();
-//! assert!(error.model_message().ends_with("did you mean `name` instead of `nme`?"));
+//! assert!(error.model_message().ends_with("unknown field `nme`, expected `name`; did you mean `name`?"));
 //! ```
 //!
 //! # Invariants
@@ -35,6 +35,7 @@
 //!
 //! Deliberately absent: when and where a tool runs (`manager/`), and the form of a definition on a provider's wire (the adapters).
 
+mod alternative;
 mod arguments;
 mod bind;
 mod bound;
@@ -45,13 +46,16 @@ mod collected;
 mod constraint;
 mod context;
 mod definition;
+mod duration;
 mod effect;
 mod error;
+mod fault;
 pub(crate) mod flattened;
 mod function;
 mod idempotency_key;
 mod inject;
 mod messages;
+mod misfit;
 mod nearest;
 mod options;
 pub(crate) mod output;

@@ -4,7 +4,9 @@
 //! dominates the build time of a program with many tools. So this one reads values, and also the texts of plain objects, which are most.
 //! It also finds the place of a mistake, at no cost to correct arguments: an error collects the path on its way out.
 
-use std::{borrow::Cow, fmt};
+mod refusal;
+
+use std::{borrow::Cow, time::Duration};
 
 use serde::de::{
     self, Deserializer, EnumAccess, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
@@ -12,7 +14,12 @@ use serde::de::{
 };
 use serde_json::{Number, Value, map};
 
-use super::plain_text::{Leaf, PlainText};
+use super::{
+    duration,
+    plain_text::{Leaf, PlainText},
+};
+use refusal::Step;
+pub(super) use refusal::{Got, Problem, Refusal};
 
 /// Value to be read, or part of one.
 pub(super) enum Reader<'de, 'a> {
@@ -23,78 +30,7 @@ pub(super) enum Reader<'de, 'a> {
     Leaf(Leaf<'de>),
 }
 
-/// Reading error: the problem and its place.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) problem: String,
-    /// Path to the place, from the inside out.
-    steps: Vec<Step>,
-}
-
-#[derive(Debug)]
-enum Step {
-    Field(String),
-    Item(usize),
-}
-
-impl Refusal {
-    /// Place in the form `$.items[0].name`.
-    pub(super) fn path(&self) -> String {
-        let steps = self.steps.iter().rev();
-        steps.fold("$".to_owned(), |path, step| match step {
-            Step::Field(name) => path + "." + name,
-            Step::Item(index) => format!("{path}[{index}]"),
-        })
-    }
-
-    /// Value at the place.
-    pub(super) fn look_up<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        self.steps.iter().rev().try_fold(value, |value, step| match step {
-            Step::Field(name) => value.get(name),
-            Step::Item(index) => value.get(index),
-        })
-    }
-
-    #[cold]
-    fn within(mut self, step: Step) -> Self {
-        self.steps.push(step);
-        self
-    }
-
-    #[cold]
-    fn in_field(self, name: &str) -> Self {
-        self.within(Step::Field(name.to_owned()))
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl de::Error for Refusal {
-    #[cold]
-    fn custom<T: fmt::Display>(problem: T) -> Self {
-        Self {
-            problem: problem.to_string(),
-            steps: Vec::new(),
-        }
-    }
-
-    // serde_json's texts say `null`, and write fractions as JSON does.
-    #[cold]
-    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(serde_json::Error::invalid_type(unexpected, expected))
-    }
-
-    #[cold]
-    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(serde_json::Error::invalid_value(unexpected, expected))
-    }
-}
+const OUT_OF_RANGE: &str = "the number is out of range: numbers go up to 1.8e308";
 
 type Result<T> = std::result::Result<T, Refusal>;
 
@@ -102,6 +38,17 @@ impl<'de> Reader<'de, '_> {
     #[cold]
     fn refuse<T>(&self, expected: &dyn Expected) -> Result<T> {
         Err(Refusal::invalid_type(self.unexpected(), expected))
+    }
+
+    /// Duration that was written as text, or as a number of seconds.
+    fn read_duration(&self) -> Result<Duration> {
+        let read = match self {
+            Self::Value(Value::String(text)) => duration::of_text(text),
+            Self::Leaf(Leaf::Text(text)) => duration::of_text(text),
+            Self::Value(Value::Number(number)) | Self::Leaf(Leaf::Number(number)) => duration::of_seconds(number),
+            _ => None,
+        };
+        read.ok_or_else(|| Refusal::invalid_type(self.unexpected(), &duration::EXPECTED))
     }
 
     fn unexpected(&self) -> Unexpected<'_> {
@@ -125,11 +72,11 @@ impl<'de> Reader<'de, '_> {
 }
 
 macro_rules! numbers {
-    ($($deserialize:ident)*) => {$(
+    ($read:ident: $($deserialize:ident)*) => {$(
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
             match self {
-                Self::Value(Value::Number(number)) => read_number(number, visitor),
-                Self::Leaf(Leaf::Number(number)) => read_number(&number, visitor),
+                Self::Value(Value::Number(number)) => $read(number, visitor),
+                Self::Leaf(Leaf::Number(number)) => $read(&number, visitor),
                 other => other.refuse(&visitor),
             }
         }
@@ -157,8 +104,8 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             Self::Value(Value::Null) => visitor.visit_unit(),
             Self::Value(Value::Bool(flag)) => visitor.visit_bool(*flag),
             Self::Leaf(Leaf::Boolean(flag)) => visitor.visit_bool(flag),
-            Self::Value(Value::Number(number)) => read_number(number, visitor),
-            Self::Leaf(Leaf::Number(number)) => read_number(&number, visitor),
+            Self::Value(Value::Number(number)) => read_any_number(number, visitor),
+            Self::Leaf(Leaf::Number(number)) => read_any_number(&number, visitor),
             Self::Value(Value::String(text)) => visitor.visit_borrowed_str(text),
             Self::Leaf(Leaf::Text(Cow::Borrowed(text))) => visitor.visit_borrowed_str(text),
             Self::Leaf(Leaf::Text(Cow::Owned(text))) => visitor.visit_string(text),
@@ -222,9 +169,11 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     }
 
     numbers! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8 deserialize_u16
-        deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
+        read_number: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+        deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64
     }
+
+    numbers! { read_wide_number: deserialize_i128 deserialize_u128 }
 
     texts! { deserialize_char deserialize_str deserialize_string deserialize_identifier }
 
@@ -276,17 +225,54 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
         match self {
             Self::Value(Value::Array(items)) => read_items(items, visitor),
+            Self::Value(Value::String(_) | Value::Number(_)) | Self::Leaf(_) if fields == duration::FIELDS => {
+                let duration = self.read_duration()?;
+                let nanos = duration.subsec_nanos().into();
+                let parts = [duration.as_secs(), nanos].into_iter();
+                visitor.visit_map(Fields::Duration(duration::FIELDS.into_iter().zip(parts), None))
+            }
             other => other.deserialize_map(visitor),
         }
     }
 }
 
+// Number by number, and not by serde_json: with its feature `arbitrary_precision`, which any crate of the program can turn on, it gives most
+// fractions as maps.
+
 fn read_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value> {
+    if let Some(number) = number.as_u64() {
+        visitor.visit_u64(number)
+    } else if let Some(number) = number.as_i64() {
+        visitor.visit_i64(number)
+    } else if let Some(number) = number.as_f64() {
+        visitor.visit_f64(number)
+    } else {
+        Err(Refusal::custom(OUT_OF_RANGE))
+    }
+}
+
+/// Like [`read_number`], also for integers of more than 64 bits.
+fn read_wide_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value> {
+    if let Some(number) = number.as_u128().filter(|_| !number.is_u64()) {
+        visitor.visit_u128(number)
+    } else if let Some(number) = number.as_i128().filter(|_| !number.is_i64() && !number.is_u64()) {
+        visitor.visit_i128(number)
+    } else {
+        read_number(number, visitor)
+    }
+}
+
+/// Like [`read_number`], for a type that takes any value: it gets the digits of a number that only its text holds.
+fn read_any_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value> {
+    let is_integer = number.is_u64() || number.is_i64();
+    if is_integer || number.as_f64().and_then(Number::from_f64).as_ref() == Some(number) {
+        return read_number(number, visitor);
+    }
     number
         .deserialize_any(visitor)
         .map_err(Refusal::custom::<serde_json::Error>)
@@ -329,11 +315,14 @@ impl<'de> SeqAccess<'de> for &mut Items<'de> {
     }
 }
 
-/// One type for both sources, so that the code that reads fields is compiled once.
+/// One type for all sources, so that the code that reads fields is compiled once.
 enum Fields<'de, 'a> {
     Value(map::Iter<'de>, Option<(&'de str, &'de Value)>),
     Plain(&'a mut PlainText<'de>),
+    Duration(DurationParts, Option<(&'static str, u64)>),
 }
+
+type DurationParts = std::iter::Zip<std::array::IntoIter<&'static str, 2>, std::array::IntoIter<u64, 2>>;
 
 impl<'de> MapAccess<'de> for Fields<'de, '_> {
     type Error = Refusal;
@@ -351,6 +340,13 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
                 Some(name) => name,
                 None => return Ok(None),
             },
+            Self::Duration(left, part) => {
+                *part = left.next();
+                match part {
+                    Some((name, _)) => name,
+                    None => return Ok(None),
+                }
+            }
         };
         let read = seed.deserialize(Name(name));
         read.map(Some).map_err(|refusal| refusal.in_field(name))
@@ -366,6 +362,10 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
                 let (name, leaf) = text.next_leaf().map_err(Refusal::custom)?;
                 (name, Reader::Leaf(leaf))
             }
+            Self::Duration(_, part) => {
+                let (name, part) = part.take().ok_or_else(|| Refusal::custom("value is missing"))?;
+                (name, Reader::Leaf(Leaf::Number(part.into())))
+            }
         };
         seed.deserialize(reader).map_err(|refusal| refusal.in_field(name))
     }
@@ -373,7 +373,7 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
     fn size_hint(&self) -> Option<usize> {
         match self {
             Self::Value(left, _) => Some(left.len()),
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Duration(..) => None,
         }
     }
 }

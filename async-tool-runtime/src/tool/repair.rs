@@ -8,12 +8,30 @@
 //! | `1` | a list of numbers | `[1]` |
 //! | `null` | an optional field that can't be `null` | the field is absent |
 //!
-//! A string stays a string wherever the schema allows one. Between alternatives (`anyOf`, `oneOf`) nothing is guessed, unless all but one
-//! are `null`.
+//! A string stays a string wherever an alternative of the schema allows it. Of several alternatives (the variants of an enum), those count
+//! whose tags and names of fields are those of the value. If several are left, a repair must suit all of them.
 
 use serde_json::{Map, Number, Value};
 
-/// Note of one repair, for the log.
+use super::{
+    alternative::{Alternative, Kinds, Union, alternatives},
+    duration,
+    fault::LEVELS,
+};
+use crate::schema::is_duration;
+
+/// Repaired arguments.
+#[derive(Debug)]
+pub(crate) struct Repaired {
+    pub(crate) value: Value,
+    /// Repairs for the log. Empty if only forms were changed that the schema allows.
+    pub(crate) repairs: Vec<Repair>,
+    /// Places of values that became lists of one, in the form `$.items[0].name`.
+    lists: Vec<String>,
+    is_changed: bool,
+}
+
+/// Note of one repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Repair {
     /// Place, in the form `$.items[0].name`.
@@ -22,44 +40,111 @@ pub(crate) struct Repair {
     pub(crate) what: &'static str,
 }
 
-/// Repairs the arguments as far as possible, and returns them with a note of each repair; `None` if nothing was repaired.
-pub(crate) fn repair(schema: &Value, arguments: &Value) -> Option<(Value, Vec<Repair>)> {
+impl Repaired {
+    /// True if the value isn't the one that the model wrote.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// Path in the arguments as the model wrote them, from a path in the repaired arguments.
+    pub(crate) fn written(&self, path: &str) -> String {
+        let mut path = path.to_owned();
+        // A list inside of another one comes later, so that removing an index moves no place that is still to be looked up.
+        for list in self.lists.iter().rev() {
+            if let Some(rest) = path
+                .strip_prefix(list.as_str())
+                .and_then(|rest| rest.strip_prefix("[0]"))
+            {
+                path = format!("{list}{rest}");
+            }
+        }
+        path
+    }
+
+    /// Replaces numbers by the nearest float, where serde_json keeps more digits (its feature `arbitrary_precision`) than the type that
+    /// refused them can read. Returns true if a number has changed.
+    pub(crate) fn round(&mut self) -> bool {
+        round(&mut self.value)
+    }
+}
+
+/// Repairs the arguments as far as possible.
+pub(crate) fn repair(schema: &Value, arguments: &Value) -> Repaired {
     let mut mender = Mender {
         root: schema,
         repairs: Vec::new(),
+        lists: Vec::new(),
+        is_changed: false,
     };
-    let mended = mender.mend(schema, arguments.clone(), "$");
-    (!mender.repairs.is_empty()).then_some((mended, mender.repairs))
+    let value = mender.mend(&vec![vec![schema]], arguments.clone(), "$", 0);
+    Repaired {
+        value,
+        is_changed: mender.is_changed || !mender.repairs.is_empty(),
+        repairs: mender.repairs,
+        lists: mender.lists,
+    }
+}
+
+fn round(value: &mut Value) -> bool {
+    match value {
+        Value::Number(number) if !(number.is_i64() || number.is_u64()) => {
+            let nearest = number.as_f64().and_then(Number::from_f64);
+            match nearest.filter(|nearest| nearest != number) {
+                Some(nearest) => {
+                    *number = nearest;
+                    true
+                }
+                None => false,
+            }
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |changed, item| round(item) | changed),
+        Value::Object(fields) => fields.values_mut().fold(false, |changed, field| round(field) | changed),
+        _ => false,
+    }
 }
 
 struct Mender<'a> {
     root: &'a Value,
     repairs: Vec<Repair>,
+    lists: Vec<String>,
+    is_changed: bool,
 }
 
 impl<'a> Mender<'a> {
-    fn mend(&mut self, schema: &'a Value, value: Value, path: &str) -> Value {
-        let Some(wanted) = Wanted::of(self.root, schema) else {
+    /// Repairs a value at some depth of arrays and objects.
+    fn mend(&mut self, union: &Union<'a>, value: Value, path: &str, depth: usize) -> Value {
+        let Some(alternatives) = alternatives(self.root, union) else {
             return value;
         };
+        if union.iter().flatten().any(|schema| is_duration(schema)) {
+            return self.mend_duration(union, value, path);
+        }
+        let all = alternatives.iter().map(Alternative::kinds);
+        let kinds = all.fold(Kinds::NONE, Kinds::or);
         match value {
-            Value::String(text) if !wanted.string => self.mend_text(&wanted, text, path),
-            Value::Number(number) if wanted.integer && !wanted.number => match whole(&number) {
+            Value::String(text) if !alternatives.iter().any(|one| one.allows_text(&text)) => {
+                self.mend_text(&alternatives, kinds, text, path, depth)
+            }
+            Value::Number(number) if kinds.integer && !kinds.number => match whole(&number) {
                 Some(integer) => self.note(path, "a whole number written as a fraction", integer),
                 None => Value::Number(number),
             },
-            Value::Object(fields) if wanted.object => self.mend_fields(&wanted, fields, path),
-            Value::Array(items) if wanted.array => self.mend_items(&wanted, items, path),
+            Value::Object(fields) if kinds.object => self.mend_fields(&alternatives, fields, path, depth),
+            Value::Array(items) if kinds.array => self.mend_items(&alternatives, items, path, depth),
             Value::Null | Value::Array(_) => value,
-            single if wanted.only_array() => {
-                let mended = self.mend_items(&wanted, vec![single], path);
-                self.note(path, "a single value where a list is wanted", mended)
-            }
+            single if kinds.is_only_array() => self.mend_single(&alternatives, single, path, depth),
             other => other,
         }
     }
 
-    fn mend_text(&mut self, wanted: &Wanted<'a>, text: String, path: &str) -> Value {
+    fn mend_text(
+        &mut self,
+        alternatives: &[Alternative<'a>],
+        kinds: Kinds,
+        text: String,
+        path: &str,
+        depth: usize,
+    ) -> Value {
         let read = match text.trim() {
             // Python's spelling.
             "True" => Ok(Value::Bool(true)),
@@ -67,63 +152,122 @@ impl<'a> Mender<'a> {
             trimmed => serde_json::from_str::<Value>(trimmed),
         };
         let mended = match read {
-            Ok(Value::Bool(flag)) if wanted.boolean => Some(("a boolean in a string", Value::Bool(flag))),
-            Ok(Value::Number(number)) if wanted.number => Some(("a number in a string", Value::Number(number))),
-            Ok(Value::Number(number)) if wanted.integer => {
+            Ok(Value::Null) if kinds.null => Some(("`null` in a string", Value::Null)),
+            Ok(Value::Bool(flag)) if kinds.boolean => Some(("a boolean in a string", Value::Bool(flag))),
+            Ok(Value::Number(number)) if kinds.number => Some(("a number in a string", Value::Number(number))),
+            Ok(Value::Number(number)) if kinds.integer => {
                 whole_or_integer(&number).map(|number| ("a number in a string", number))
             }
-            Ok(Value::Object(fields)) if wanted.object => {
-                let fields = self.mend_fields(wanted, fields, path);
+            Ok(Value::Object(fields)) if kinds.object && depth + levels(fields.values()) < LEVELS => {
+                let fields = self.mend_fields(alternatives, fields, path, depth);
                 Some(("an object that was written as a string", fields))
             }
-            Ok(Value::Array(items)) if wanted.array => {
-                let items = self.mend_items(wanted, items, path);
+            Ok(Value::Array(items)) if kinds.array && depth + levels(items.iter()) < LEVELS => {
+                let items = self.mend_items(alternatives, items, path, depth);
                 Some(("a list that was written as a string", items))
             }
             _ => None,
         };
         match mended {
             Some((what, value)) => self.note(path, what, value),
-            // A truncated list or an empty string is no single value.
-            None if wanted.only_array() && is_single(&text) => {
-                let items = self.mend_items(wanted, vec![Value::String(text)], path);
-                self.note(path, "a single value where a list is wanted", items)
-            }
+            None if kinds.is_only_array() => self.mend_single(alternatives, Value::String(text), path, depth),
             None => Value::String(text),
         }
     }
 
-    fn mend_fields(&mut self, wanted: &Wanted<'a>, fields: Map<String, Value>, path: &str) -> Value {
+    fn mend_fields(
+        &mut self,
+        alternatives: &[Alternative<'a>],
+        fields: Map<String, Value>,
+        path: &str,
+        depth: usize,
+    ) -> Value {
+        let meant = meant(alternatives, &fields);
         let mut mended = Map::new();
         for (name, value) in fields {
             let path = format!("{path}.{name}");
-            let Some(schema) = wanted.field(&name) else {
+            let known: Vec<_> = meant
+                .iter()
+                .filter(|one| !one.is_closed() || !one.field(&name).is_empty())
+                .collect();
+            let union: Union<'a> = known.iter().map(|one| one.field(&name)).collect();
+            // An alternative that says nothing about a field allows anything there.
+            if union.is_empty() || union.iter().any(Vec::is_empty) {
                 mended.insert(name, value);
                 continue;
-            };
-            if value.is_null()
-                && !wanted.requires(&name)
-                && Wanted::of(self.root, schema).is_some_and(|field| !field.null)
-            {
+            }
+            if value.is_null() && !known.iter().any(|one| one.requires(&name)) && !self.allows_null(&union) {
                 self.note(&path, "`null` for a field that may be absent", Value::Null);
                 continue;
             }
-            let value = self.mend(schema, value, &path);
+            let value = self.mend(&union, value, &path, depth + 1);
             mended.insert(name, value);
         }
         Value::Object(mended)
     }
 
-    fn mend_items(&mut self, wanted: &Wanted<'a>, items: Vec<Value>, path: &str) -> Value {
-        let Some(schema) = wanted.schema.get("items") else {
-            return Value::Array(items);
-        };
+    /// True if null may fit, also if that can't be told.
+    fn allows_null(&self, union: &Union<'a>) -> bool {
+        alternatives(self.root, union).is_none_or(|all| all.iter().any(|one| one.kinds().null))
+    }
+
+    fn mend_items(&mut self, alternatives: &[Alternative<'a>], items: Vec<Value>, path: &str, depth: usize) -> Value {
         let items = items.into_iter().enumerate();
-        Value::Array(
-            items
-                .map(|(index, item)| self.mend(schema, item, &format!("{path}[{index}]")))
-                .collect(),
-        )
+        let mended = items.map(|(index, item)| {
+            let union = items_at(alternatives, index);
+            if union.iter().any(Vec::is_empty) {
+                return item;
+            }
+            self.mend(&union, item, &format!("{path}[{index}]"), depth + 1)
+        });
+        Value::Array(mended.collect())
+    }
+
+    /// Makes a list of a single value, if the value can be an item.
+    fn mend_single(&mut self, alternatives: &[Alternative<'a>], single: Value, path: &str, depth: usize) -> Value {
+        let union = items_at(alternatives, 0);
+        let before = (self.repairs.len(), self.lists.len());
+        // An outer list is noted before those inside of it.
+        self.lists.push(path.to_owned());
+        let item = self.mend(&union, single.clone(), &format!("{path}[0]"), depth + 1);
+        let is_item = match self::alternatives(self.root, &union) {
+            _ if union.iter().any(Vec::is_empty) => true,
+            _ if item.is_object() && union.iter().flatten().any(|schema| is_duration(schema)) => true,
+            None => true,
+            Some(all) => match &item {
+                // A truncated list or an empty string is no single value.
+                Value::String(text) => is_single(text) && all.iter().any(|one| one.allows_text(text)),
+                other => all
+                    .iter()
+                    .any(|one| one.kinds().and(Kinds::of_value(other)) != Kinds::NONE),
+            },
+        };
+        if !is_item {
+            self.repairs.truncate(before.0);
+            self.lists.truncate(before.1);
+            return single;
+        }
+        self.note(path, "a single value where a list is wanted", Value::Array(vec![item]))
+    }
+
+    /// Writes a duration in the form that serde reads. The reader takes the other forms too, except in the variants of some enums, which
+    /// serde copies before it reads them.
+    fn mend_duration(&mut self, union: &Union<'a>, value: Value, path: &str) -> Value {
+        let is_alone = union.iter().flatten().all(|schema| is_duration(schema));
+        let value = match &value {
+            Value::String(text) => match serde_json::from_str(text.trim()) {
+                Ok(number @ Value::Number(_)) if is_alone => self.note(path, "a number in a string", number),
+                _ => value,
+            },
+            _ => value,
+        };
+        match duration::object_of(&value) {
+            Some(object) if is_alone => {
+                self.is_changed = true;
+                object
+            }
+            _ => value,
+        }
     }
 
     fn note(&mut self, path: &str, what: &'static str, value: Value) -> Value {
@@ -135,78 +279,28 @@ impl<'a> Mender<'a> {
     }
 }
 
-/// JSON types that a schema allows.
-#[derive(Clone, Copy)]
-struct Wanted<'a> {
-    schema: &'a Value,
-    null: bool,
-    boolean: bool,
-    number: bool,
-    integer: bool,
-    string: bool,
-    array: bool,
-    object: bool,
+/// Alternatives that an object is meant for: with its tags and its names of fields, else with its tags, else all that are objects.
+fn meant<'b, 'a>(alternatives: &'b [Alternative<'a>], fields: &Map<String, Value>) -> Vec<&'b Alternative<'a>> {
+    let objects: Vec<_> = alternatives.iter().filter(|one| one.kinds().object).collect();
+    let tagged: Vec<_> = objects.iter().copied().filter(|one| one.has_tags_of(fields)).collect();
+    let named: Vec<_> = tagged.iter().copied().filter(|one| one.has_names_of(fields)).collect();
+    let mut narrower = [named, tagged].into_iter();
+    narrower.find(|found| !found.is_empty()).unwrap_or(objects)
 }
 
-impl<'a> Wanted<'a> {
-    /// Types that the schema allows; `None` if it doesn't say, and so doesn't show the intent.
-    fn of(root: &'a Value, schema: &'a Value) -> Option<Self> {
-        let mut schema = schema;
-        let mut null = false;
-        // Each round follows one reference or one alternative. The bound stops at schemas that refer to themselves.
-        for _ in 0..16 {
-            if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-                schema = root.pointer(reference.strip_prefix('#')?)?;
-                continue;
-            }
-            let alternatives = schema.get("anyOf").or_else(|| schema.get("oneOf"));
-            if let Some(alternatives) = alternatives.and_then(Value::as_array) {
-                let is_null = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "null");
-                null |= alternatives.iter().any(is_null);
-                let mut others = alternatives.iter().filter(|schema| !is_null(schema));
-                schema = others.next()?;
-                if others.next().is_some() {
-                    return None;
-                }
-                continue;
-            }
-            let kinds = schema.get("type")?;
-            let has = |kind: &str| match kinds {
-                Value::String(only) => only == kind,
-                Value::Array(kinds) => kinds.iter().any(|one| one == kind),
-                _ => false,
-            };
-            return Some(Self {
-                schema,
-                null: null || has("null"),
-                boolean: has("boolean"),
-                number: has("number"),
-                integer: has("integer"),
-                string: has("string"),
-                array: has("array"),
-                object: has("object"),
-            });
-        }
-        None
-    }
+fn items_at<'a>(alternatives: &[Alternative<'a>], index: usize) -> Union<'a> {
+    let lists = alternatives.iter().filter(|one| one.kinds().array);
+    lists.map(|one| one.item(index)).collect()
+}
 
-    const fn only_array(&self) -> bool {
-        self.array && !(self.boolean || self.number || self.integer || self.string || self.object)
-    }
-
-    fn field(&self, name: &str) -> Option<&'a Value> {
-        let named = self.schema.get("properties").and_then(|fields| fields.get(name));
-        named.or_else(|| {
-            self.schema
-                .get("additionalProperties")
-                .filter(|schema| schema.is_object())
-        })
-    }
-
-    fn requires(&self, name: &str) -> bool {
-        let required = self.schema.get("required").and_then(Value::as_array);
-        required.is_some_and(|required| required.iter().any(|field| field == name))
-    }
+/// Levels of arrays and objects, the one that holds these parts included.
+fn levels<'a>(parts: impl Iterator<Item = &'a Value>) -> usize {
+    let below = parts.map(|part| match part {
+        Value::Array(items) => levels(items.iter()),
+        Value::Object(fields) => levels(fields.values()),
+        _ => 0,
+    });
+    1 + below.max().unwrap_or(0)
 }
 
 fn is_single(text: &str) -> bool {

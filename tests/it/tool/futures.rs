@@ -40,7 +40,7 @@ fn futures_are_in_the_schema_and_the_description_and_their_values_are_checked() 
     let error = tool.bind(&wrong.into()).unwrap_err();
     assert_eq!(
         error.model_message(),
-        "invalid arguments at `$.a`: invalid type: sequence, expected i64, got the array [40]"
+        "invalid arguments at `$.a`: expected i64, got the array [40]"
     );
 }
 

@@ -105,7 +105,7 @@ impl From<Even> for u8 {
 /// Place and text of the mistake in a value.
 fn mistake_in(value: &Value) -> Option<(String, String)> {
     let refusal = All::deserialize(Reader::Value(value)).err()?;
-    Some((refusal.path(), refusal.problem))
+    Some((refusal.path(), refusal.to_string()))
 }
 
 #[test]
@@ -113,25 +113,13 @@ fn a_mistake_is_found_where_it_is() {
     let deep = |field: &str, value: Value| json!({"text": "\"}],\\", "number": 1, field: value});
     for (sent, path, problem) in [
         (json!({"text": "x"}), "$", "missing field `number`"),
-        (
-            json!({"number": 256, "text": "x"}),
-            "$.number",
-            "invalid value: integer `256`, expected u8",
-        ),
-        (
-            json!({"number": 1, "text": [1]}),
-            "$.text",
-            "invalid type: sequence, expected a string",
-        ),
-        (
-            json!({"number": {}, "text": ""}),
-            "$.number",
-            "invalid type: map, expected u8",
-        ),
+        (json!({"number": 256, "text": "x"}), "$.number", "expected u8"),
+        (json!({"number": 1, "text": [1]}), "$.text", "expected a string"),
+        (json!({"number": {}, "text": ""}), "$.number", "expected u8"),
         (
             deep("list", json!([{"key": 1}, {"key": "1"}])),
             "$.list[1].key",
-            "invalid type: string \"1\", expected u16",
+            "expected u16",
         ),
         (
             deep("list", json!([{"key": 1}, {"flag": true}])),
@@ -141,82 +129,66 @@ fn a_mistake_is_found_where_it_is() {
         (
             deep("list", json!([{"key": 1}, 7, {"key": 1}])),
             "$.list[1]",
-            "invalid type: integer `7`, expected struct Leaf",
+            "expected struct Leaf",
         ),
-        (
-            deep("list", json!({})),
-            "$.list",
-            "invalid type: map, expected a sequence",
-        ),
+        (deep("list", json!({})), "$.list", "expected a sequence"),
         (
             deep("lists", json!([[], [1, 2], [[1]]])),
             "$.lists[2][0]",
-            "invalid type: sequence, expected u8",
+            "expected u8",
         ),
         (
             deep("lists", json!([[], [1, 2], [1, -1], []])),
             "$.lists[2][1]",
-            "invalid value: integer `-1`, expected u8",
+            "expected u8",
         ),
         (
             deep("map", json!({"a\"b": {"key": null}})),
             "$.map.a\"b.key",
-            "invalid type: null, expected u16",
+            "expected u16",
         ),
         (
             deep("map", json!({"a": {"kye": 1}})),
             "$.map.a.kye",
             "unknown field `kye`, expected `key` or `flag`",
         ),
-        (
-            deep("pair", json!([1])),
-            "$.pair",
-            "invalid length 1, expected a tuple of size 2",
-        ),
+        (deep("pair", json!([1])), "$.pair", "expected a tuple of size 2"),
         (
             deep("pair", json!([1, "x", 2])),
             "$.pair",
-            "invalid length 3, expected fewer elements in array",
+            "expected fewer elements in array",
         ),
         (
             deep("tagged", json!(["Unit", "Bogus"])),
             "$.tagged[1]",
             "unknown variant `Bogus`, expected one of `Unit`, `New`, `Tuple`, `Struct`",
         ),
-        (
-            deep("tagged", json!([{"New": "x"}])),
-            "$.tagged[0].New",
-            "invalid type: string \"x\", expected u8",
-        ),
+        (deep("tagged", json!([{"New": "x"}])), "$.tagged[0].New", "expected u8"),
         (
             deep("tagged", json!([{"Struct": {"leaf": {"key": []}}}])),
             "$.tagged[0].Struct.leaf.key",
-            "invalid type: sequence, expected u16",
+            "expected u16",
         ),
-        (
-            deep("tagged", json!([5])),
-            "$.tagged[0]",
-            "invalid type: integer `5`, expected string or map",
-        ),
+        (deep("tagged", json!([5])), "$.tagged[0]", "expected string or map"),
         (
             deep("tagged", json!(["Unit", [5]])),
             "$.tagged[1]",
-            "invalid type: sequence, expected string or map",
+            "expected string or map",
         ),
         (
             deep("tagged", json!([{}])),
             "$.tagged[0]",
-            "invalid value: map, expected map with a single key",
+            "expected map with a single key",
         ),
         (
             deep("tagged", json!([{"New": 1, "Unit": null}])),
             "$.tagged[0]",
-            "invalid value: map, expected map with a single key",
+            "expected map with a single key",
         ),
         (
             deep("inside", json!([{"kind": "One", "leaf": {"key": "x"}}])),
             "$.inside[0]",
-            "invalid type: string \"x\", expected u16",
+            "expected u16",
         ),
         (
             deep("inside", json!([{"leaf": 1}, 1])),
@@ -227,7 +199,7 @@ fn a_mistake_is_found_where_it_is() {
             // serde reads content that comes before its tag twice, the second time without its place.
             deep("beside", json!([{"content": {"key": "x"}, "kind": "One"}])),
             "$.beside[0]",
-            "invalid type: string \"x\", expected u16",
+            "expected u16",
         ),
         (
             deep("either", json!([1, "x", 2])),
@@ -239,11 +211,7 @@ fn a_mistake_is_found_where_it_is() {
             "$.either[1]",
             "data did not match any variant of untagged enum Either",
         ),
-        (
-            deep("flat", json!({"name": "x", "key": "x"})),
-            "$.flat",
-            "invalid type: string \"x\", expected u16",
-        ),
+        (deep("flat", json!({"name": "x", "key": "x"})), "$.flat", "expected u16"),
         (deep("even", json!([2, 3, 4])), "$.even[1]", "3 is odd"),
         (deep("even", json!([2, 3])), "$.even[1]", "3 is odd"),
         (deep("last", json!(3)), "$.last", "3 is odd"),
@@ -377,11 +345,16 @@ proptest! {
             };
             (path, tracked.inner().to_string())
         });
-        let read = All::deserialize(Reader::Value(&value)).map_err(|refusal| (refusal.path(), refusal.problem));
+        let read = All::deserialize(Reader::Value(&value)).map_err(|refusal| (refusal.path(), refusal.to_string()));
         match (read, tracked) {
             // serde_json says `null` of an empty list where it wants a longer one.
             (Err((read, _)), Err((tracked, _))) if read.ends_with(".Tuple") => prop_assert_eq!(read, tracked),
-            (Err(read), Err(tracked)) => prop_assert_eq!(read, tracked, "{}", value),
+            // serde's texts also say what came.
+            (Err((read, problem)), Err((tracked, told))) => {
+                prop_assert_eq!(read, tracked, "{}", value);
+                let expectation = |text: &str| text.rsplit("expected ").next().map(str::to_owned);
+                prop_assert_eq!(expectation(&problem), expectation(&told), "{}", value);
+            }
             (read, tracked) => prop_assert_eq!(
                 serde_json::to_value(read.unwrap()).unwrap(),
                 serde_json::to_value(tracked.unwrap()).unwrap()
