@@ -529,6 +529,7 @@ pub const fn argument<T: ToolArgument>() {}
     message = "`{Self}` can't be an argument of a tool",
     label = "can't be read from JSON, or has no JSON Schema",
     note = "the model writes arguments as JSON: add `#[derive(serde::Deserialize, schemars::JsonSchema)]` to the type",
+    note = "for a type of another crate, such as `uuid`, turn on the feature of `async-tool-runtime` with the crate's name, and `serde` of the crate",
     note = "if the host supplies the value and not the model, mark the parameter with `#[inject]`"
 )]
 pub trait ToolArgument {}
@@ -543,7 +544,8 @@ pub const fn readable<T: ReadArgument>() {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a tool",
     label = "can't be read from JSON",
-    note = "the model writes arguments as JSON: add `#[derive(serde::Deserialize)]` to the type, or `#[serde(deserialize_with = \"…\")]` to the parameter"
+    note = "the model writes arguments as JSON: add `#[derive(serde::Deserialize)]` to the type, or `#[serde(deserialize_with = \"…\")]` to the parameter",
+    note = "for a type of another crate, such as `uuid`, turn on the feature `serde` of the crate"
 )]
 pub trait ReadArgument {}
 
@@ -557,7 +559,8 @@ pub const fn described<T: DescribedArgument>() {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a tool",
     label = "has no JSON Schema",
-    note = "the model must know what to write: add `#[derive(schemars::JsonSchema)]` to the type, or `#[schemars(with = \"…\")]` to the parameter"
+    note = "the model must know what to write: add `#[derive(schemars::JsonSchema)]` to the type, or `#[schemars(with = \"…\")]` to the parameter",
+    note = "for a type of another crate, such as `uuid`, turn on the feature of `async-tool-runtime` with the crate's name"
 )]
 pub trait DescribedArgument {}
 

@@ -73,7 +73,8 @@
 //! ```
 //!
 //! If the arguments of a call don't fit, nothing runs. The model is told the place, the expectation, the value that came, and the nearest valid
-//! name. Common mistakes of models in JSON, such as a number in a string, are repaired if the repair loses nothing.
+//! name. Common mistakes of models in JSON, such as a number or an object in a string, are repaired if the repair loses nothing. A string stays a
+//! string wherever the schema allows one. Text that isn't JSON is refused with the line, the column and the expectation.
 //!
 //! # Take types of your own
 //!
@@ -96,6 +97,63 @@
 //!     let Place { latitude, longitude: _ } = place;
 //!     latitude > 0.0
 //! }
+//! ```
+//!
+//! # Take types of other crates
+//!
+//! For an argument or a result with a type of one of these crates, turn on the feature of this crate that has its name. Also turn on the feature
+//! `serde` of the other crate.
+//!
+//! | feature | types, for example |
+//! |---|---|
+//! | `chrono` | `DateTime<Utc>`, `NaiveDate` (`chrono` 0.4) |
+//! | `jiff` | `Timestamp`, `Zoned` (`jiff` 0.2) |
+//! | `uuid` | `Uuid` (`uuid` 1) |
+//! | `url` | `Url` (`url` 2) |
+//! | `semver` | `Version` (`semver` 1) |
+//! | `rust_decimal`, `bigdecimal` | `Decimal` (`rust_decimal` 1), `BigDecimal` (`bigdecimal` 0.4) |
+//! | `bytes` | `Bytes` (`bytes` 1) |
+//! | `arrayvec`, `smallvec`, `smol_str` | `ArrayVec` (`arrayvec` 0.7), `SmallVec` (`smallvec` 1), `SmolStr` (`smol_str` 0.3) |
+//! | `indexmap`, `either` | `IndexMap` (`indexmap` 2), `Either` (`either` 1) |
+//!
+//! ```toml
+//! [dependencies]
+//! async-tool-runtime = { version = "0.1", features = ["chrono"] }
+//! chrono = { version = "0.4", features = ["serde"] }
+//! ```
+//!
+//! ```
+//! # #[cfg(any())]
+//! # mod dated {
+//! use async_tool_runtime::async_tool;
+//! use chrono::{DateTime, Utc};
+//!
+//! /// Puts an event into the calendar.
+//! #[async_tool]
+//! async fn schedule(title: String, start: DateTime<Utc>) -> String {
+//!     format!("{title} starts at {start}")
+//! }
+//! # }
+//! ```
+//!
+//! A type of any other crate needs a schema. If it is written as text, describe it as text: `#[schemars(with = "String")]` on the parameter.
+//!
+//! [`Duration`](std::time::Duration) needs no feature. A model writes it as text such as `5s`, `250ms` or `1m30s`, or as a number of seconds:
+//!
+//! ```
+//! use async_tool_runtime::{async_tool, Tool};
+//! use serde_json::json;
+//! use std::time::Duration;
+//!
+//! /// Sets a timer.
+//! #[async_tool]
+//! async fn set_timer(after: Duration, #[arg(default = Duration::from_secs(30))] snooze: Duration) -> String {
+//!     format!("rings in {after:?}, then every {snooze:?}")
+//! }
+//!
+//! assert_eq!(set_timer::tool().definition().input_schema["properties"]["snooze"]["default"], "30s");
+//! assert!(set_timer::tool().bind(&json!({"after": "1m30s", "snooze": 0.5}).into()).is_ok());
+//! assert!(set_timer::tool().bind(&json!({"after": "soon"}).into()).is_err());
 //! ```
 //!
 //! # Return errors

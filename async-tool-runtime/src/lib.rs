@@ -73,6 +73,7 @@
 //! | `inventory` | `collected_tools`, which returns all tools of a program | code that runs before `main` |
 //! | `tokenizer` | `BpeTokens`, which counts tokens with a tokenizer | some fourteen more crates, and 5 MB of vocabulary in the program |
 //! | `testing` | the module `testing`: tests of agents without a language model, in one order of events or in thousands | for tests only: turns on tokio's `test-util`, with which a clock can be paused |
+//! | `arrayvec`, `bigdecimal`, `bytes`, `chrono`, `either`, `indexmap`, `jiff`, `rust_decimal`, `semver`, `smallvec`, `smol_str`, `url`, `uuid` | types of the crate of that name as arguments and results, see [the guide](guide#take-types-of-other-crates) | that crate |
 //!
 //! # Traces
 //!

@@ -1,5 +1,6 @@
-//! Arguments as models write them: values in strings, durations, and the errors for the rest.
+//! Arguments as models write them: values in strings, durations, types of other crates, and the errors for the rest.
 
+mod crates;
 mod durations;
 mod errors;
 mod in_strings;
