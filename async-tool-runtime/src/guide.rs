@@ -415,6 +415,9 @@
 //! `dedupe` decides what happens if the model makes a call again while an equal one is open. The new call can share the open one's run, be refused,
 //! or replace it. A tool that only reads can also cache its values (`cache`, with the feature of that name).
 //!
+//! A call that would wait for itself is refused at once, and the error names the tasks of the circle. For example, a function calls
+//! its own tool with the same arguments, directly or through other tools and sub-agents. Or two calls each make the other.
+//!
 //! Both stay within one session. With `scope = "shared"`, all sessions share runs and cached values. Use it only if the result doesn't depend on
 //! the user.
 //!

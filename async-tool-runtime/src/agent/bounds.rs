@@ -17,6 +17,8 @@ pub(super) struct Bounds {
     pub(super) tools: Option<Arc<[Arc<str>]>>,
     /// Call that the agent works for, on the same manager: the agent's tasks end with it.
     pub(super) owner: Option<Arc<TaskCell>>,
+    /// Call that the agent works for, on another manager: it waits for the agent's tasks.
+    pub(super) caller: Option<Arc<TaskCell>>,
     /// Call that the agent works for, on any manager.
     pub(super) works_for: Option<TaskId>,
 }
@@ -62,9 +64,10 @@ impl Bounds {
                 error.with_model_message("there is no tool of this name"),
             ));
         }
-        match &self.owner {
-            Some(owner) => manager.submit_below(spec, owner),
-            None => manager.submit_task(spec),
+        match (&self.owner, &self.caller) {
+            (Some(owner), _) => manager.submit_below(spec, owner),
+            (None, Some(caller)) => manager.submit_for(spec, caller),
+            (None, None) => manager.submit_task(spec),
         }
     }
 }

@@ -461,7 +461,8 @@ impl AsyncAgent {
     }
 
     /// Ends the session: it takes no more messages, aborts a running turn and tells its tasks to stop. The journal
-    /// records the results that the model has not seen as dropped, with that reason. Returns when all tasks have ended.
+    /// records the results that the model has not seen as dropped, with that reason. Returns when all tasks have ended,
+    /// and the tasks below them.
     /// [`close_with`](Self::close_with) lets tasks finish first, or go on.
     ///
     /// # Errors

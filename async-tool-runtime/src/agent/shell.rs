@@ -35,7 +35,7 @@ use crate::{
     context::Message,
     id::{TaskId, TaskNo},
     journal::{AppendError, Entry, Journal, Seq},
-    manager::{AsyncToolManager, SubmitError, TaskNews},
+    manager::{AsyncToolManager, SubmitError, TaskHandle, TaskNews},
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
     session::SessionId,
     task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
@@ -505,6 +505,9 @@ impl Shell {
                     handle.outcome().await;
                 }
             }
+            for task in self.stopping() {
+                task.outcome().await;
+            }
         }
         self.turn = None;
         self.emit(AgentEvent::new(self.manager.now(), AgentEventKind::Left));
@@ -534,9 +537,8 @@ impl Shell {
                 // Detached tasks go on. Without the route, the manager keeps no news of them for this session.
                 self.manager.unroute(&self.session);
             }
-            let end = self.not_stopped();
-            for closer in self.closers.drain(..) {
-                let _ = closer.send(end.clone());
+            if !self.closers.is_empty() {
+                self.answer_closers();
             }
         }
         let state = if self.stopped.is_some() {
@@ -566,6 +568,32 @@ impl Shell {
             }
             is_new
         });
+    }
+
+    /// Answers the callers that wait for the end of the session, when the tasks below its tasks have ended too.
+    fn answer_closers(&mut self) {
+        let (end, closers) = (self.not_stopped(), std::mem::take(&mut self.closers));
+        let stopping = self.stopping();
+        let answer = move || {
+            for closer in closers {
+                let _ = closer.send(end.clone());
+            }
+        };
+        if stopping.is_empty() {
+            return answer();
+        }
+        tokio::spawn(async move {
+            for task in stopping {
+                task.outcome().await;
+            }
+            answer();
+        });
+    }
+
+    /// Tasks below the session's tasks that were told to stop and have not ended yet.
+    fn stopping(&self) -> Vec<TaskHandle> {
+        let tasks = self.machine.ledger().tasks().values();
+        self.manager.stopping_below(tasks.map(|record| record.task))
     }
 
     fn is_over(&self) -> bool {

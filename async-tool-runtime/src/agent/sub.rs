@@ -244,6 +244,8 @@ fn place(
                 .map(|tool| Arc::clone(&tool.name));
             names.filter(|name| !above.contains(name)).collect()
         });
+    } else {
+        builder.bounds_mut().caller = Some(Arc::clone(task));
     }
     builder
 }

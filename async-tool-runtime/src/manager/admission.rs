@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Inner,
+    circles::Circle,
     queue::{Class, Queue, Slot, Ticket},
     run,
     same::{Entered, SameCalls, key_of},
@@ -113,8 +114,17 @@ impl Inner {
         }
         let replaced = match same.enter(key.clone(), cell, layers.options.dedupe) {
             Entered::Alone => None,
-            Entered::Replaced(earlier) => Some(Replaced { earlier, waited: None }),
+            Entered::Replaced(earlier) => {
+                if let Some(circle) = Circle::closed_by(cell, |other| Arc::ptr_eq(other, &earlier)) {
+                    same.restore(key, Some(earlier));
+                    return Err(circle.refusal_of_replacing(&cell.spec.call.name));
+                }
+                Some(Replaced { earlier, waited: None })
+            }
             Entered::Rejected(open) => {
+                if let Some(circle) = Circle::closed_by(cell, |other| Arc::ptr_eq(other, &open)) {
+                    return Err(circle.refusal_of_sharing(&cell.spec.call.name));
+                }
                 let name = open
                     .spec
                     .number

@@ -1,12 +1,35 @@
-//! Ancestors of a task: its parent, the parent's parent, and so on.
+//! Ancestors of a task: its parent, the parent's parent, and so on. Descendants that outlast an ended task.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use super::{Inner, task::TaskCell};
+use super::{AsyncToolManager, Inner, TaskHandle, task::TaskCell};
 use crate::{id::TaskId, session::SessionId};
 
 /// Limit of levels: a host may write any parent into a task, even the task itself.
 const LEVELS: usize = 64;
+
+impl AsyncToolManager {
+    /// Tasks below these that were told to stop and have not ended yet.
+    pub(crate) fn stopping_below(&self, tasks: impl Iterator<Item = TaskId>) -> Vec<TaskHandle> {
+        let known = tasks.filter_map(|task| self.inner.tasks().find(task));
+        let (mut ended, mut stopping): (Vec<_>, Vec<_>) = (known.collect(), Vec::new());
+        let mut seen = HashSet::new();
+        while let Some(cell) = ended.pop() {
+            if !seen.insert(Arc::as_ptr(&cell)) {
+                continue;
+            }
+            ended.extend(cell.shared_run());
+            for child in cell.children() {
+                match child.is_settled() {
+                    true => ended.push(child),
+                    false if child.is_cancelled() => stopping.push(TaskHandle::new(child)),
+                    false => {}
+                }
+            }
+        }
+        stopping
+    }
+}
 
 impl Inner {
     /// Known ancestors of a task, nearest first.

@@ -43,6 +43,7 @@
 mod admission;
 mod ancestors;
 mod builder;
+mod circles;
 mod counters;
 mod error;
 mod executor;

@@ -128,7 +128,8 @@ impl Inner {
         {
             spec.deadline.get_or_insert(now.after(timeout));
         }
-        let cell = TaskCell::new(spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
+        let awaited_by = owner.map(Arc::downgrade).unwrap_or_default();
+        let cell = TaskCell::below(&awaited_by, spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, owner);
         match inserted {
             Inserted::New => {}

@@ -51,7 +51,14 @@ async fn run_here(call: BoundCall, guard: RunGuard) {
     }
     let RunGuard { inner, cell, .. } = &guard;
     let Some(layers) = &cell.layers else { return };
-    let run = inner.executor.run(layers, cell, call);
+    let run = async {
+        let result = inner.executor.run(layers, cell, call).await;
+        if cell.is_cancelled() {
+            // Boxed to keep the future small, since few tasks need it.
+            Box::pin(inner.stop_below(cell)).await;
+        }
+        result
+    };
     let result = cell.until_aborted(pin!(run)).await;
     guard.finish(result);
 }
@@ -73,7 +80,7 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     };
     // Claimed here, because futures are first polled in any order.
     let conflict = layers.early_claims.as_ref();
-    let claim = conflict.and_then(|layer| layer.claim(&cell, &cell.spec.call.arguments, || inner.above(&cell)));
+    let claim = conflict.and_then(|layer| layer.claim(inner, &cell, &cell.spec.call.arguments));
     drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
 }
 
@@ -97,10 +104,15 @@ async fn run_outer(
         }
         sleep(cancel_grace.saturating_add(GRACE_SLACK)).await;
     };
+    let ended = async {
+        let result = outer.run(request).await;
+        inner.stop_below(cell).await;
+        result
+    };
     let run = async {
         tokio::select! {
             biased;
-            result = outer.run(request) => result,
+            result = ended => result,
             () = told_to_stop => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
             // A layer of the host's may wait forever.
             () = too_late(cell, deadline, cancel_grace), if !is_remote => Err(past_deadline()),
@@ -275,16 +287,38 @@ impl Inner {
 
     /// Gives up a shared run that its last waiter has left and that was told to stop.
     pub(crate) fn abandon_shared_run(self: &Arc<Self>, shared_run: &Arc<TaskCell>) {
-        for child in shared_run.take_children() {
+        for child in shared_run.children() {
             child.request_cancel("the task that had submitted it was told to stop".to_owned());
             stop_now(self, &child, false);
         }
         release_later(self, shared_run);
     }
 
+    /// Waits for the end of the tasks below a task that was told to stop. So a caller that sees its end finds nothing of
+    /// it open. They have been told to stop too, and each ends within its grace.
+    pub(crate) async fn stop_below(self: &Arc<Self>, cell: &TaskCell) {
+        if !cell.is_cancelled() || cell.resolved().is_some() || cell.is_remote() {
+            return;
+        }
+        let mut children = cell.children();
+        children.retain(|child| !child.is_settled());
+        if children.is_empty() {
+            return;
+        }
+        // Tasks below may need the slot to stop.
+        self.release(cell);
+        for child in &children {
+            child.request_cancel("the task that had submitted it was told to stop".to_owned());
+            stop_now(self, child, false);
+        }
+        for child in children {
+            child.settled().await;
+        }
+    }
+
     /// Stops the child tasks, which must not outlive their parent.
     pub(super) fn stop_children(self: &Arc<Self>, cell: &TaskCell) {
-        for child in cell.take_children() {
+        for child in cell.children() {
             if !child.is_settled() {
                 child.request_cancel("the task that had submitted it has ended".to_owned());
                 stop_now(self, &child, false);

@@ -1,6 +1,6 @@
 //! Submission: from a call to an accepted task.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 use tracing::Span;
@@ -32,8 +32,19 @@ impl Inner {
     /// Accepts a task, or returns the known task with the same id.
     pub(super) fn submit(
         self: &Arc<Self>,
+        spec: TaskSpec,
+        parent: Option<&Arc<TaskCell>>,
+        now: Timestamp,
+    ) -> Result<Arc<TaskCell>, SubmitError> {
+        self.submit_for(spec, parent, &parent.map(Arc::downgrade).unwrap_or_default(), now)
+    }
+
+    /// Accepts a task like [`submit`](Self::submit). `awaited_by` is the task that waits for it, which may run on another manager.
+    pub(super) fn submit_for(
+        self: &Arc<Self>,
         mut spec: TaskSpec,
         parent: Option<&Arc<TaskCell>>,
+        awaited_by: &Weak<TaskCell>,
         now: Timestamp,
     ) -> Result<Arc<TaskCell>, SubmitError> {
         let Prepared { layers, bound, runtime } = match self.prepare(&spec.call) {
@@ -44,7 +55,7 @@ impl Inner {
             let timeout = self.task_timeout.map(|timeout| now.after(timeout));
             spec.deadline = spec.deadline.or(timeout);
         }
-        let cell = TaskCell::new(spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
+        let cell = TaskCell::below(awaited_by, spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, parent);
         match inserted {
             Inserted::New => {}

@@ -101,6 +101,12 @@ impl AsyncToolManager {
         Ok(TaskHandle::new(cell))
     }
 
+    /// Accepts a task of a sub-agent whose call, `caller`, runs on another manager.
+    pub(crate) fn submit_for(&self, spec: TaskSpec, caller: &Arc<TaskCell>) -> Result<TaskHandle, SubmitError> {
+        let cell = self.inner.submit_for(spec, None, &Arc::downgrade(caller), self.now())?;
+        Ok(TaskHandle::new(cell))
+    }
+
     /// Names of the tools of a task and of its ancestors, the task's own first.
     pub(crate) fn tools_above(&self, cell: &TaskCell) -> Vec<Arc<str>> {
         let above = self.inner.ancestors(cell);

@@ -38,8 +38,9 @@ pub(crate) type Wants = BTreeMap<Resource, Mode>;
 pub(crate) enum Refusal {
     /// The task would write a resource that an ancestor holds for reading only.
     OnlyRead(Resource),
-    /// The task would wait for a task that waits for one of its ancestors.
-    Circle,
+    /// The task would wait for a task that waits for one of its ancestors. Each of these tasks waits for the next one, and the last for
+    /// the first.
+    Circle(Vec<TaskId>),
 }
 
 /// Locks of all resources, over all tools and sessions of a manager.
@@ -50,6 +51,11 @@ impl Conflicts {
     /// Number of tasks that wait for a resource.
     pub(crate) fn waiting(&self) -> usize {
         self.table().claims.values().filter(|entry| entry.blocked > 0).count()
+    }
+
+    /// Tasks whose claims wait for a claim of this task.
+    pub(crate) fn behind(&self, task: TaskId) -> Vec<TaskId> {
+        self.table().behind(task)
     }
 
     /// Claims all resources of a task. `above` holds its ancestors, the nearest first.
@@ -76,6 +82,13 @@ type Granted = Arc<SetOnce<()>>;
 /// Guard of a claim; dropping it releases the locks. The call shares it with the thread of a blocking function, which may still write
 /// after its task has ended.
 pub(crate) struct Held(Conflicts, ClaimId);
+
+impl Held {
+    /// Tasks that the claim waits for.
+    pub(crate) fn waits_for(&self) -> Vec<TaskId> {
+        self.0.table().waits_for(self.1)
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -154,10 +167,10 @@ impl Table {
         self.claims.insert(id, entry);
         if blocked == 0 {
             let _set_once = granted.set(());
-        } else if self.would_wait_for_above(id) {
+        } else if let Some(circle) = self.circle(id) {
             // No claim waits behind the newest one, so none is granted.
             let _none = self.leave(id);
-            return Err(Refusal::Circle);
+            return Err(Refusal::Circle(circle));
         }
         Ok((id, granted))
     }
@@ -206,36 +219,97 @@ impl Table {
         }
     }
 
-    /// True if a claim would wait, directly or through other claims, for an ancestor of its task. Only the newest claim can close a
-    /// circle, because no claim waits for later ones.
-    fn would_wait_for_above(&self, id: ClaimId) -> bool {
+    /// Circle that a claim would close by waiting, directly or through other claims, for an ancestor of its task. Only the newest claim can
+    /// close a circle, because no claim waits for later ones.
+    fn circle(&self, id: ClaimId) -> Option<Vec<TaskId>> {
         let above = self.claims.get(&id).map_or(&[][..], |entry| &entry.above);
         if !self.claims.values().any(|entry| above.contains(&entry.task)) {
-            return false;
+            return None;
         }
-        let (mut seen, mut open) = (BTreeSet::new(), self.blockers(id));
-        while let Some(next) = open.pop() {
-            if !seen.insert(next) {
-                continue;
-            }
+        // Claims on the way, each with the position of the claim that waits for it.
+        let mut line = vec![(id, 0)];
+        let (mut seen, mut at) = (BTreeSet::new(), 0);
+        while let Some((next, _)) = line.get(at).copied() {
             let task = self.claims.get(&next).map(|entry| entry.task);
-            if task.is_some_and(|task| above.contains(&task)) {
-                return true;
+            let mut found = self.blockers(next);
+            if at > 0 {
+                if task.is_some_and(|task| above.contains(&task)) {
+                    return Some(self.tasks_of(&line, at));
+                }
+                // `next` ends, or leaves its lock, only after the claims of its descendants.
+                let is_below = |entry: &Entry| {
+                    task.is_some_and(|task| entry.above.contains(&task))
+                        || entry.locks.iter().any(|(lock, _)| lock.path.contains(&next))
+                };
+                let below = self.claims.iter().filter(|(_, entry)| is_below(entry));
+                found.extend(below.map(|(id, _)| *id));
             }
-            open.extend(self.blockers(next));
-            // `next` ends, or leaves its lock, only after the claims of its descendants.
-            let is_below = |entry: &Entry| {
-                task.is_some_and(|task| entry.above.contains(&task))
-                    || entry.locks.iter().any(|(lock, _)| lock.path.contains(&next))
-            };
-            open.extend(
-                self.claims
-                    .iter()
-                    .filter(|(_, entry)| is_below(entry))
-                    .map(|(id, _)| *id),
-            );
+            line.extend(found.into_iter().filter(|id| seen.insert(*id)).map(|id| (id, at)));
+            at += 1;
         }
-        false
+        None
+    }
+
+    /// Tasks of the claims that lead to a position of `line`: the last one first, then the others in order.
+    fn tasks_of(&self, line: &[(ClaimId, usize)], mut at: usize) -> Vec<TaskId> {
+        let mut claims = Vec::new();
+        while let Some((id, before)) = line.get(at) {
+            claims.push(*id);
+            if at == 0 {
+                break;
+            }
+            at = *before;
+        }
+        claims[1..].reverse();
+        let mut tasks: Vec<TaskId> = claims.iter().filter_map(|id| Some(self.claims.get(id)?.task)).collect();
+        tasks.dedup();
+        tasks
+    }
+
+    /// Tasks that a claim waits for directly. A claim that has ended stands for the tasks that still use its nested lock.
+    fn waits_for(&self, id: ClaimId) -> Vec<TaskId> {
+        let (open, ended): (Vec<_>, Vec<_>) = self
+            .blockers(id)
+            .into_iter()
+            .partition(|id| self.claims.contains_key(id));
+        let is_below = |entry: &Entry| {
+            let mut locks = entry.locks.iter();
+            locks.any(|(lock, _)| ended.iter().any(|id| lock.path.contains(id)))
+        };
+        let holders = open.iter().filter_map(|id| self.claims.get(id));
+        let below = self.claims.values().filter(|entry| is_below(entry));
+        holders.chain(below).map(|entry| entry.task).collect()
+    }
+
+    /// Tasks whose claims wait for a claim of this task.
+    fn behind(&self, task: TaskId) -> Vec<TaskId> {
+        let mut behind = BTreeSet::new();
+        let claims = self.claims.iter().filter(|(_, entry)| entry.task == task);
+        for (id, (lock, _)) in claims.flat_map(|(id, entry)| entry.locks.iter().map(move |lock| (*id, lock))) {
+            let (mut id, mut lock) = (id, lock.clone());
+            loop {
+                let mut queue = self
+                    .queues
+                    .get(&lock)
+                    .into_iter()
+                    .flatten()
+                    .skip_while(|(claim, _)| *claim != id);
+                if let Some((_, mode)) = queue.next() {
+                    behind.extend(
+                        queue
+                            .filter(|(_, other)| *other.max(mode) == Mode::Write)
+                            .map(|(id, _)| *id),
+                    );
+                }
+                // An ended claim keeps its position for its descendants.
+                match lock.path.pop() {
+                    Some(holder) if !self.claims.contains_key(&holder) => id = holder,
+                    _ => break,
+                }
+            }
+        }
+        let tasks = behind.iter().filter_map(|id| Some(self.claims.get(id)?.task));
+        tasks.filter(|other| *other != task).collect()
     }
 
     /// Claims that a claim waits for directly.

@@ -42,7 +42,7 @@ pub enum ToolErrorKind {
     Unavailable,
     /// There is no room for the task now. Nothing ran.
     Overloaded,
-    /// An equal call is still open. Nothing ran.
+    /// An equal call is still open. Nothing ran. The open call may even wait for this one; the message then names the circle.
     Duplicate,
     /// The host refused to approve the call. Nothing ran.
     Refused,

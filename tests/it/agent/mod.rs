@@ -14,5 +14,6 @@ mod session;
 mod sharing;
 mod sub_agents;
 mod task_tool;
+mod waiting_for_oneself;
 mod waking;
 mod whole_agents;

@@ -12,3 +12,4 @@ mod slots;
 mod steering;
 mod submission;
 mod timeout;
+mod waiting_for_oneself;

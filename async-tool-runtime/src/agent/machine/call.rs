@@ -67,7 +67,7 @@ impl AgentMachine {
         let number = self.ledger.next_number();
         let own = self.policy.is_own(&call.name);
         let awaits = match self.policy.takes_futures(&call.name) {
-            true => FutureArgument::find(&call.arguments).and_then(|futures| self.awaited(futures, before)),
+            true => FutureArgument::find(&call.arguments).and_then(|futures| self.awaited(&call, futures, before)),
             false => Ok(Vec::new()),
         };
         let (awaits, mut problem) = match awaits {
@@ -126,27 +126,38 @@ impl AgentMachine {
     }
 
     /// Tasks that the futures in a call's arguments name.
-    fn awaited(&self, futures: Vec<FutureArgument>, before: &[TaskNo]) -> Result<Vec<Awaited>, ToolError> {
+    fn awaited(
+        &self,
+        call: &ToolCall,
+        futures: Vec<FutureArgument>,
+        before: &[TaskNo],
+    ) -> Result<Vec<Awaited>, ToolError> {
         let refuse = |position: &str, problem: String| {
             let message = format!("invalid arguments: at \"{position}\": {problem}");
             Err(ToolError::new(ToolErrorKind::InvalidArguments, message))
         };
+        let calls: Vec<TaskNo> = before.iter().copied().chain([self.ledger.next_number()]).collect();
         let mut awaits = Vec::with_capacity(futures.len());
         for future in futures {
             let number = match future.source {
-                TaskRef::Number(number) => number,
-                TaskRef::Call(place) => match before.get(place.wrapping_sub(1)) {
-                    Some(number) => *number,
-                    None => {
-                        let problem = format!("\"#{place}\" is no call of this turn that comes before this one");
-                        return refuse(&future.position, problem);
-                    }
-                },
+                TaskRef::Number(number) => Some(number),
+                TaskRef::Call(place) => calls.get(place.wrapping_sub(1)).copied(),
             };
-            let is_task = self.ledger.tasks().get(&number).is_some_and(|record| !record.own);
-            if !is_task {
-                return refuse(&future.position, format!("there is no task {number} before this one"));
-            }
+            let no_task = |number: TaskNo| format!("there is no task {number} before this one");
+            let mut problem = match (future.source, number) {
+                (TaskRef::Number(number), _) => no_task(number),
+                (TaskRef::Call(_), Some(number)) if before.contains(&number) => no_task(number),
+                (TaskRef::Call(place), _) => {
+                    format!("\"#{place}\" is no call of this turn that comes before this one")
+                }
+            };
+            let is_task = |number: &TaskNo| self.ledger.tasks().get(number).is_some_and(|record| !record.own);
+            let Some(number) = number.filter(is_task) else {
+                if let Some(circle) = number.and_then(|number| self.circle_of_future(call, number, &calls)) {
+                    problem = format!("{problem}: {circle}");
+                }
+                return refuse(&future.position, problem);
+            };
             awaits.push(Awaited::new(future.position, number, future.pointer));
         }
         Ok(awaits)

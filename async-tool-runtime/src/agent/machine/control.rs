@@ -148,9 +148,13 @@ impl AgentMachine {
     /// once.
     pub(super) fn report(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> CallAnswer {
         let before = handed_over.len();
-        let content = self
-            .content(call, calls, handed_over)
-            .unwrap_or_else(|error| json!({"error": {"kind": error.kind(), "message": error.model_message()}}));
+        let content = self.content(call, calls, handed_over).unwrap_or_else(|error| {
+            let message = match self.circle_of_control(call, calls) {
+                Some(circle) => format!("{}: {circle}", error.model_message()),
+                None => error.model_message().to_owned(),
+            };
+            json!({"error": {"kind": error.kind(), "message": message}})
+        });
         CallAnswer::Report {
             number: call,
             content,

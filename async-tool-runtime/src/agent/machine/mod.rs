@@ -42,6 +42,7 @@ mod action;
 mod agent_machine;
 mod answer;
 mod call;
+mod circles;
 mod close;
 mod control;
 mod delivery;

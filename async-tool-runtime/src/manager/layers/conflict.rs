@@ -7,8 +7,10 @@ use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
 use crate::{
-    id::TaskId,
-    manager::TaskCell,
+    manager::{
+        Inner, TaskCell,
+        circles::{self, Circle},
+    },
     policy::{Claim, Conflicts, Mode, Refusal, Resource, Wants, canonical},
     tool::{ResourceArgument, ToolError, ToolErrorKind, ToolOptions},
 };
@@ -48,16 +50,33 @@ impl ConflictLayer {
     /// Claims the resources of a call; `None` if its arguments name none.
     pub(crate) fn claim(
         &self,
-        cell: &TaskCell,
+        host: &Inner,
+        cell: &Arc<TaskCell>,
         arguments: &Value,
-        above: impl FnOnce() -> Vec<TaskId>,
     ) -> Option<Result<Claim, ToolError>> {
         let wants = self.wants(arguments);
         if wants.is_empty() {
             return None;
         }
-        let claim = self.conflicts.claim(cell.spec.task, above(), wants);
-        Some(claim.map_err(|refusal| into_tool_error(&cell.spec.call.name, refusal)))
+        Some(self.claim_all(host, cell, wants))
+    }
+
+    fn claim_all(&self, host: &Inner, cell: &Arc<TaskCell>, wants: Wants) -> Result<Claim, ToolError> {
+        let (task, tool) = (cell.spec.task, &cell.spec.call.name);
+        let above = host.above(cell);
+        let registering = cell.may_be_awaited().then(circles::registering);
+        let claim = self.conflicts.claim(task, above, wants);
+        let claim = claim.map_err(|refusal| into_tool_error(host, tool, refusal))?;
+        if registering.is_none() || claim.granted.initialized() {
+            return Ok(claim);
+        }
+        // The table knows the ancestors of a task. Here are the tasks that wait for it through shared runs.
+        let awaited = claim.held.waits_for();
+        let is_awaited = |other: &Arc<TaskCell>| other.spec.task != task && awaited.contains(&other.spec.task);
+        let circle = Circle::closed_by(cell, is_awaited);
+        // Before the claim is dropped: that may wake a task which has come meanwhile.
+        drop(registering);
+        circle.map_or(Ok(claim), |circle| Err(circle.refusal_of_resource(tool)))
     }
 
     fn wants(&self, arguments: &Value) -> Wants {
@@ -102,7 +121,7 @@ impl Layer<ToolService> for ConflictLayer {
                 };
                 let cell = request.cell();
                 let early = request.take_claim();
-                let claim = early.or_else(|| layer.claim(cell, request.arguments(), || host.above(cell)));
+                let claim = early.or_else(|| layer.claim(&host, cell, request.arguments()));
                 let Some(Claim { held, granted }) = claim.transpose()? else {
                     return inner.run(request).await;
                 };
@@ -115,7 +134,7 @@ impl Layer<ToolService> for ConflictLayer {
     }
 }
 
-fn into_tool_error(tool: &str, refusal: Refusal) -> ToolError {
+fn into_tool_error(host: &Inner, tool: &str, refusal: Refusal) -> ToolError {
     match refusal {
         Refusal::OnlyRead(Resource { kind, value }) => ToolError::new(
             ToolErrorKind::Internal,
@@ -125,11 +144,6 @@ fn into_tool_error(tool: &str, refusal: Refusal) -> ToolError {
             ),
         )
         .with_model_message("the tool is not set up correctly"),
-        Refusal::Circle => ToolError::new(
-            ToolErrorKind::Unavailable,
-            format!("`{tool}` would wait for a task that waits for one above it"),
-        )
-        .with_not_started()
-        .with_model_message("another task needs the same and waits for this one; try again when it has ended"),
+        Refusal::Circle(circle) => Circle::of_ids(host, &circle).refusal_of_resource(tool),
     }
 }

@@ -13,7 +13,10 @@ use tracing::{Instrument, Span, span};
 
 use super::service::{ToolRequest, ToolService};
 use crate::{
-    manager::{Count, Inner, TaskCell},
+    manager::{
+        Count, Inner, TaskCell,
+        circles::{self, Circle},
+    },
     policy::CallKey,
     tool::{Scope, ToolError, ToolErrorKind},
 };
@@ -44,12 +47,25 @@ impl SharedRunLayer {
     }
 
     /// Joins the run of the request's key, or starts one; true if the run is new.
-    fn join(&self, request: &ToolRequest, host: &Arc<Inner>) -> (Arc<SharedRun>, Waiter, bool) {
+    ///
+    /// # Errors
+    ///
+    /// The run waits for this call.
+    fn join(&self, request: &ToolRequest, host: &Arc<Inner>) -> Result<(Arc<SharedRun>, Waiter, bool), ToolError> {
         let cell = request.cell();
         let key = CallKey::new(request.tool(), request.session(), self.scope, request.arguments());
+        let registering = cell.may_be_awaited().then(circles::registering);
         let mut shared_runs = self.shared_runs();
         let (shared_run, is_new) = match shared_runs.get(&key) {
-            Some(shared_run) => (Arc::clone(shared_run), false),
+            Some(shared_run) => {
+                let is_awaited = |other: &Arc<TaskCell>| Arc::ptr_eq(other, &shared_run.cell);
+                if registering.is_some()
+                    && let Some(circle) = Circle::closed_by(cell, is_awaited)
+                {
+                    return Err(circle.refusal_of_sharing(request.tool()));
+                }
+                (Arc::clone(shared_run), false)
+            }
             None => {
                 let shared_run = Arc::new(SharedRun {
                     cell: cell.new_shared_run(),
@@ -63,6 +79,7 @@ impl SharedRunLayer {
         // Under the lock, because the last waiter to leave removes the run.
         shared_run.cell.add_waiter(cell);
         drop(shared_runs);
+        drop(registering);
         cell.set_shared_run(Arc::clone(&shared_run.cell));
         if shared_run.cell.started().is_some() {
             host.join(cell);
@@ -74,7 +91,7 @@ impl SharedRunLayer {
             cell: Arc::downgrade(cell),
             host: Arc::clone(host),
         };
-        (shared_run, waiter, is_new)
+        Ok((shared_run, waiter, is_new))
     }
 
     /// Removes the run from the open ones, unless a newer run has its key.
@@ -170,7 +187,7 @@ impl Layer<ToolService> for SharedRunLayer {
                 if let Some(end) = request.cell().shared_run().and_then(|shared_run| shared_run.resolved()) {
                     return end;
                 }
-                let (shared_run, waiter, is_new) = shared_runs.join(&request, &host);
+                let (shared_run, waiter, is_new) = shared_runs.join(&request, &host)?;
                 if is_new {
                     let publisher = Publisher {
                         shared_runs: shared_runs.clone(),
@@ -180,7 +197,9 @@ impl Layer<ToolService> for SharedRunLayer {
                     };
                     let request = request.clone().for_shared_run(Arc::clone(&shared_run.cell));
                     let run = async move {
+                        let cell = Arc::clone(request.cell());
                         let result = inner.run(request).await;
+                        publisher.host.stop_below(&cell).await;
                         let result = publisher.shared_run.cell.conclude(result);
                         publisher.publish(result);
                     };
@@ -194,7 +213,19 @@ impl Layer<ToolService> for SharedRunLayer {
                     // The run has a claim of its own.
                     drop(request.take_claim());
                 }
-                let result = request.wait_for(shared_run.result.wait()).await?.clone();
+                let ended = request.wait_for(shared_run.result.wait()).await.cloned();
+                let result = match ended {
+                    Ok(result) => result,
+                    Err(error) => {
+                        drop(waiter);
+                        let is_last = request.cell().is_cancelled() && shared_run.cell.is_cancelled();
+                        if is_last && !shared_run.cell.is_remote() && !request.cell().has_ended() {
+                            // At most for the grace of the call, which ends it then.
+                            shared_run.result.wait().await;
+                        }
+                        return Err(error);
+                    }
+                };
                 request.cell().follow(&shared_run.cell);
                 drop(waiter);
                 result

@@ -52,6 +52,8 @@ pub(crate) struct TaskCell {
     pub(crate) layers: Option<Arc<ToolLayers>>,
     /// Manager that runs the task; never alive on a worker.
     manager: Weak<Inner>,
+    /// Task that submitted this one, also on another manager: it ends after this one, unless this one is detached.
+    awaited_by: Weak<TaskCell>,
     cancellation: CancellationToken,
     state: Mutex<State>,
     /// Notified after each change that [`wait_for`](Self::wait_for) can wait for.
@@ -67,6 +69,8 @@ struct State {
     is_deferred: bool,
     /// True once the future must be dropped instead of polled.
     is_aborted: bool,
+    /// True if the task may outlive the one that submitted it.
+    is_detached: bool,
     polling: Polling,
     admission: Admission,
     extras: Option<Box<Extras>>,
@@ -135,7 +139,19 @@ impl TaskCell {
         layers: Option<Arc<ToolLayers>>,
         manager: Weak<Inner>,
     ) -> Arc<Self> {
-        Self::with_cancellation(spec, accepted, layers, manager, CancellationToken::new())
+        Self::below(&Weak::new(), spec, accepted, layers, manager)
+    }
+
+    /// Record of a task that `awaited_by` has submitted.
+    pub(crate) fn below(
+        awaited_by: &Weak<Self>,
+        spec: TaskSpec,
+        accepted: Timestamp,
+        layers: Option<Arc<ToolLayers>>,
+        manager: Weak<Inner>,
+    ) -> Arc<Self> {
+        let parts = (spec, accepted, layers, manager);
+        Self::of_parts(parts, CancellationToken::new(), Weak::clone(awaited_by))
     }
 
     /// Record of a task that an engine stops with its own signal.
@@ -146,11 +162,20 @@ impl TaskCell {
         manager: Weak<Inner>,
         cancellation: CancellationToken,
     ) -> Arc<Self> {
+        Self::of_parts((spec, accepted, layers, manager), cancellation, Weak::new())
+    }
+
+    fn of_parts(
+        (spec, accepted, layers, manager): (TaskSpec, Timestamp, Option<Arc<ToolLayers>>, Weak<Inner>),
+        cancellation: CancellationToken,
+        awaited_by: Weak<Self>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             spec,
             accepted,
             layers,
             manager,
+            awaited_by,
             cancellation,
             state: Mutex::default(),
             changed: Notify::new(),
@@ -300,7 +325,7 @@ impl TaskCell {
         self.state().stopping = Stopping::Partial;
     }
 
-    fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.layers.as_ref().is_some_and(|layers| layers.is_remote)
     }
 
@@ -479,8 +504,15 @@ impl TaskCell {
         children.push(Arc::downgrade(child));
     }
 
+    /// Task that ends after this one, if it is open.
+    pub(crate) fn awaited_by(&self) -> Option<Arc<Self>> {
+        let above = self.awaited_by.upgrade().filter(|above| !above.has_ended())?;
+        (!self.state().is_detached).then_some(above)
+    }
+
     /// Detaches a child: it may outlive this task.
     pub(crate) fn release_child(&self, child: &Arc<Self>) {
+        child.state().is_detached = true;
         let mut state = self.state();
         state
             .extras()
@@ -492,15 +524,6 @@ impl TaskCell {
         let state = self.state();
         let children = state.extras.iter().flat_map(|extras| &extras.children);
         children.filter_map(Weak::upgrade).collect()
-    }
-
-    /// Removes and returns the children.
-    pub(crate) fn take_children(&self) -> Vec<Arc<Self>> {
-        let children = match &mut self.state().extras {
-            Some(extras) => std::mem::take(&mut extras.children),
-            None => Vec::new(),
-        };
-        children.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Waits until `find` finds something in the state. Cancel safe.

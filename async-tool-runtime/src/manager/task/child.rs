@@ -181,7 +181,8 @@ impl ToolContext {
     /// # Errors
     ///
     /// The tool's error. Also if the tool is unknown, the arguments don't fit, the manager is full, or this task runs
-    /// outside of a manager.
+    /// outside of a manager. [`ToolErrorKind::Duplicate`] if the call would wait for itself: it would share the run of an
+    /// equal call that waits for this task.
     ///
     /// The error describes the call, including whether the call [was started](ToolError::not_started). A tool that
     /// returns it as its own error doesn't claim that the tool itself did nothing; see [`ToolError::with_not_started`].

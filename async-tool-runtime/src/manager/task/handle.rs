@@ -120,7 +120,8 @@ impl TaskHandle {
     }
 
     /// Tells the task to stop, with a reason. A task that waits for a slot ends at once. A running tool sees its token
-    /// fire, and is dropped after the manager's cancel grace. Does nothing to a task that has ended.
+    /// fire, and is dropped after the manager's cancel grace. The tasks below it are told to stop too, and end before it
+    /// does. Does nothing to a task that has ended.
     pub fn cancel(&self, reason: impl Into<String>) {
         if self.cell.is_settled() {
             return;

@@ -106,7 +106,7 @@ impl Rule {
         let mut with = Self(self.0.clone());
         with.0.push(known.clone());
         if with.is_stuck() {
-            Err(Refusal::Circle)
+            Err(Refusal::Circle(Vec::new()))
         } else {
             Ok(known)
         }
@@ -188,11 +188,24 @@ fn every_history_goes_as_the_rule_says() {
                         ids.insert(number, id);
                         rule.0.push(known);
                     }
-                    (Err(refusal), Err(expected)) => {
-                        assert_eq!(refusal, expected, "{what}");
-                        circles += usize::from(refusal == Refusal::Circle);
-                        upgrades += usize::from(refusal != Refusal::Circle);
-                    }
+                    (Err(refusal), Err(expected)) => match (refusal, expected) {
+                        (Refusal::Circle(circle), Refusal::Circle(_)) => {
+                            assert!(
+                                above.iter().any(|above| circle.first() == Some(&task(*above))),
+                                "{what}"
+                            );
+                            assert_eq!(
+                                circle.get(1),
+                                Some(&task(number)),
+                                "{what}: the ancestor waits for the task"
+                            );
+                            circles += 1;
+                        }
+                        (refusal, expected) => {
+                            assert_eq!(refusal, expected, "{what}");
+                            upgrades += 1;
+                        }
+                    },
                     (entered, expected) => panic!("{what}: {entered:?}, not {:?}", expected.map(|_| ())),
                 }
             } else if rule.0.iter().any(|known| !known.is_over) {

@@ -44,12 +44,16 @@ pub enum Dedupe {
     /// Runs the function once, and gives every call its outcome.
     ///
     /// The run goes on as long as one of the calls wants it, also if the first was cancelled. All calls share a failure, and also the value
-    /// of a run whose timeout has passed. A tool that calls itself with the same arguments would wait for itself.
+    /// of a run whose timeout has passed.
+    ///
+    /// A call that would wait for itself is refused at once with [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate): its
+    /// run waits for this very call, for example because a function calls its own tool with the same arguments. The error names the tasks
+    /// of the circle in order, and the function can do without the call.
     Share,
     /// Refuses the later call with [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate).
     Reject,
     /// Cancels the earlier call once the later one is accepted. If the queue is full, the later call takes the place of the earlier one. A
-    /// refused call cancels nothing.
+    /// refused call cancels nothing. A call that the earlier one waits for is refused.
     Replace,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{State, TaskCell};
+use super::{Extras, State, TaskCell};
 
 impl TaskCell {
     /// Shared run of this call, also after the run has ended.
@@ -59,6 +59,19 @@ impl TaskCell {
         let waiters = state.extras().waiters.get_or_insert_default();
         waiters.retain(|known| !known.ptr_eq(call));
         waiters.len()
+    }
+
+    /// Calls that wait for this run; none for an ordinary task.
+    pub(crate) fn waiters(&self) -> Vec<Arc<Self>> {
+        let state = self.state();
+        let waiters = state.extras.as_ref().and_then(|extras| extras.waiters.as_ref());
+        waiters.into_iter().flatten().filter_map(Weak::upgrade).collect()
+    }
+
+    /// True if another task may wait for this one.
+    pub(crate) fn may_be_awaited(&self) -> bool {
+        let is_shared_run = |extras: &Extras| extras.waiters.is_some();
+        self.awaited_by.strong_count() > 0 || self.state().extras.as_deref().is_some_and(is_shared_run)
     }
 
     /// Tasks that this work serves: the waiters of the run, or the task itself.
