@@ -139,7 +139,7 @@ def _deferred(seen: Seen) -> list[str]:
 def _failed(seen: Seen) -> list[str]:
     answer = seen.answer(seen.bodies[-1], "Atlantis")
     found = [] if "no station" in answer else [f"the model isn't told the error: {answer!r}"]
-    # Bedrock has a flag for it as well, which genai doesn't let through.
+    # Bedrock has a flag for it as well, but only some of its models take it.
     if seen.provider == "anthropic" and '"is_error": true' not in json.dumps(seen.bodies[-1]):
         found.append("the answer isn't flagged as an error")
     return found

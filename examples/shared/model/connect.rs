@@ -41,7 +41,7 @@ impl Default for Wire {
 pub fn connect(wanted: &Wanted, wire: &Wire) -> anyhow::Result<Arc<dyn Model>> {
     match wanted.name.provider() {
         "openai-native" => openai(wanted, wire, true),
-        // genai supports this protocol too, but sends text and reasoning back without the ids that the API gave them.
+        // `async-tool-genai` speaks this protocol too, but sends text back without the ids that the API gave it.
         "openai-responses" if !wire.json_tools => openai(wanted, wire, false),
         _ => genai(wanted, wire),
     }

@@ -1,12 +1,12 @@
-//! Assembly of one turn from genai's stream events or its whole answer. Pure: no I/O, no clock.
+//! Assembly of one turn from what its reader found. Pure: no I/O, no clock.
 //!
 //! # Invariants
 //!
 //! 1. Each call is emitted once, when it is complete, in the order in which the model made them.
-//! 2. A turn is complete only if its end has a stop reason. For some streams that just stop, genai makes up an
-//!    end without a reason.
-//! 3. Each call's id is new in the conversation.
-//! 4. Arguments that are not a JSON object stay the text that arrived, so that binding refuses them.
+//! 2. Each call's id is new in the conversation. A call with an id that another one has gets a new id, under
+//!    which it is also sent back: no provider is sent an id twice.
+//! 3. Arguments that are not a JSON object stay the text that arrived, so that binding refuses them.
+//! 4. The blocks of a turn keep the order in which they came.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,153 +16,209 @@ use async_tool_runtime::{
     schema::strip_invented_nulls,
     tool::{Arguments, CallId},
 };
-use genai::chat::{self, MessageContent};
 use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{Provider, blocks::Blocks};
+use crate::{
+    Provider,
+    blocks::{Block, Blocks, is_plain},
+    surrogates::{Pieces, join, join_all, replace_halves},
+    wire::Wire,
+};
 
 pub(crate) struct Assembly {
     provider: Provider,
-    /// The tools, if their strict dialect makes models write nulls for absent arguments.
-    invents_nulls: Option<Arc<[ToolDefinition]>>,
+    wire: Wire,
+    tools: Arc<[ToolDefinition]>,
+    /// True if the strict dialect makes models write nulls for absent arguments.
+    invents_nulls: bool,
     known: BTreeSet<String>,
-    calls: Vec<Slot>,
-    has_text: bool,
+    calls: Vec<Call>,
+    items: Vec<Item>,
+    text: Pieces,
+    events: Vec<ModelEvent>,
 }
 
 /// A call that is being received.
-struct Slot {
-    /// genai's id for the call. Not always unique.
-    genai_id: String,
-    name: String,
-    arguments: Written,
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    /// The server's id; empty if it gave none.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: Written,
+    /// Signatures of the thoughts before the call, for Gemini.
+    pub(crate) signatures: Vec<String>,
+    /// Fields that the server wants back with the call (`extra_content`).
+    pub(crate) extra: Option<Value>,
+    is_closed: bool,
     /// The id under which the call was emitted; `None` until then.
-    id: Option<String>,
+    emitted: Option<String>,
 }
 
-enum Written {
-    /// The text received so far.
+/// Arguments as far as they came.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Written {
     Text(String),
     Value(Value),
 }
 
-/// The end of a turn as genai reports it, streamed or not.
+/// A block of the turn.
+#[derive(Debug)]
+enum Item {
+    Text(String),
+    Thought(Thought),
+    Call(usize),
+    Custom(Value),
+}
+
+/// A thought of the model.
+#[derive(Debug, Default)]
+pub(crate) struct Thought {
+    /// The provider's proof, or the encrypted thought; empty if there is none.
+    pub(crate) signature: String,
+    /// The readable thought; `None` if it is encrypted.
+    pub(crate) text: Option<String>,
+}
+
+/// The end of a turn.
+#[derive(Debug, Default)]
 pub(crate) struct End {
-    pub(crate) content: Option<MessageContent>,
-    pub(crate) reasoning: Option<String>,
-    pub(crate) stop: Option<chat::StopReason>,
-    pub(crate) usage: Option<chat::Usage>,
+    /// The provider's word for the reason; `None` if the answer stopped without one.
+    pub(crate) stop: Option<String>,
+    pub(crate) usage: Usage,
 }
 
 impl Assembly {
-    pub(crate) fn new(provider: Provider, request: &ModelRequest, invents_nulls: bool) -> Self {
+    pub(crate) fn new(provider: Provider, wire: Wire, request: &ModelRequest, invents_nulls: bool) -> Self {
         let calls = request.messages.iter().flat_map(|message| match &**message {
             Message::Assistant { calls, .. } => calls.as_slice(),
             _ => &[],
         });
         Self {
             provider,
-            invents_nulls: invents_nulls.then(|| Arc::clone(&request.tools)),
-            known: calls.map(|call| call.id.as_str().to_owned()).collect(),
+            wire,
+            tools: Arc::clone(&request.tools),
+            invents_nulls,
+            known: calls.map(|call| plain_id(call.id.as_str())).collect(),
             calls: Vec::new(),
-            has_text: false,
+            items: Vec::new(),
+            text: Pieces::default(),
+            events: Vec::new(),
         }
     }
 
-    pub(crate) fn text(&mut self, text: String) -> Option<ModelEvent> {
-        self.has_text |= !text.is_empty();
-        (!text.is_empty()).then_some(ModelEvent::Text(text))
+    /// Takes the events that are complete.
+    pub(crate) fn events(&mut self) -> Vec<ModelEvent> {
+        std::mem::take(&mut self.events)
     }
 
-    /// Takes the part of a call received so far. For most formats, genai repeats the earlier part with each
-    /// piece.
-    pub(crate) fn call(&mut self, call: chat::ToolCall) -> Vec<ModelEvent> {
-        let arguments = match call.fn_arguments {
-            Value::String(text) => Written::Text(text),
-            value => Written::Value(value),
-        };
-        // A call that arrives as a JSON value is complete. Its id may be a stand-in that another call has too.
-        let is_whole = matches!(arguments, Written::Value(_));
-        let known = self
-            .calls
-            .iter()
-            .position(|slot| slot.genai_id == call.call_id && !is_whole);
-        match known {
-            Some(index) => {
-                let slot = &mut self.calls[index];
-                slot.arguments = arguments;
-                if !call.fn_name.is_empty() {
-                    slot.name = call.fn_name;
-                }
-                // Later calls have begun, so this call is not the one being written. Its missing part may have
-                // come now.
-                self.pass_on(self.calls.len() - 1)
-            }
-            None => {
-                self.calls.push(Slot {
-                    genai_id: call.call_id,
-                    name: call.fn_name,
-                    arguments,
-                    id: None,
-                });
-                let open = usize::from(!is_whole);
-                self.pass_on(self.calls.len() - open)
-            }
+    pub(crate) fn text(&mut self, piece: &str) {
+        let text = self.text.push(piece);
+        self.whole_text(text);
+    }
+
+    fn whole_text(&mut self, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        match self.items.last_mut() {
+            Some(Item::Text(earlier)) => earlier.push_str(&text),
+            _ => self.items.push(Item::Text(text.clone())),
+        }
+        self.events.push(ModelEvent::Text(text));
+    }
+
+    /// Takes a piece of unsigned thoughts; it continues those directly before it.
+    pub(crate) fn reasoning(&mut self, piece: &str) {
+        match self.items.last_mut() {
+            _ if piece.is_empty() => {}
+            Some(Item::Thought(Thought {
+                signature,
+                text: Some(earlier),
+            })) if signature.is_empty() => earlier.push_str(piece),
+            _ => self.items.push(Item::Thought(Thought {
+                signature: String::new(),
+                text: Some(piece.to_owned()),
+            })),
         }
     }
 
-    /// Takes a complete call from the wire; it replaces the pieces received so far.
-    pub(crate) fn whole_call(&mut self, id: String, name: String, arguments: String) -> Vec<ModelEvent> {
-        let index = match self.calls.iter().position(|slot| slot.genai_id == id) {
-            Some(index) => index,
-            None => {
-                self.calls.push(Slot {
-                    genai_id: id,
-                    name: String::new(),
-                    arguments: Written::Text(String::new()),
-                    id: None,
-                });
-                self.calls.len() - 1
-            }
-        };
-        let slot = &mut self.calls[index];
-        if slot.id.is_none() {
-            slot.name = name;
-            slot.arguments = Written::Text(arguments);
+    /// Begins a thought; returns its place.
+    pub(crate) fn think(&mut self, thought: Thought) -> usize {
+        self.items.push(Item::Thought(thought));
+        self.items.len() - 1
+    }
+
+    /// The thought at this place.
+    pub(crate) fn thought(&mut self, place: usize) -> Option<&mut Thought> {
+        match self.items.get_mut(place) {
+            Some(Item::Thought(thought)) => Some(thought),
+            _ => None,
         }
-        self.pass_on(index + 1)
     }
 
-    /// Emits the call being written: the wire reported its end.
-    pub(crate) fn block_ended(&mut self) -> Vec<ModelEvent> {
-        self.pass_on(self.calls.len())
+    /// Takes a block that goes back unchanged; returns its place.
+    pub(crate) fn custom(&mut self, block: Value) -> usize {
+        self.items.push(Item::Custom(block));
+        self.items.len() - 1
     }
 
-    /// Emits the calls before `end`, in order, up to the first whose arguments can't be complete.
-    fn pass_on(&mut self, end: usize) -> Vec<ModelEvent> {
-        let mut events = Vec::new();
-        for index in 0..end {
-            if self.calls[index].id.is_some() {
+    /// The block at this place.
+    pub(crate) fn custom_at(&mut self, place: usize) -> Option<&mut Value> {
+        match self.items.get_mut(place) {
+            Some(Item::Custom(block)) => Some(block),
+            _ => None,
+        }
+    }
+
+    /// Begins a call; returns its place.
+    pub(crate) fn open(&mut self, id: &str, name: &str) -> usize {
+        self.calls.push(Call {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            ..Call::default()
+        });
+        self.items.push(Item::Call(self.calls.len() - 1));
+        self.calls.len() - 1
+    }
+
+    pub(crate) fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    pub(crate) fn call(&mut self, place: usize) -> &mut Call {
+        &mut self.calls[place]
+    }
+
+    pub(crate) fn has_tool(&self, name: &str) -> bool {
+        self.tools.iter().any(|tool| &*tool.name == name)
+    }
+
+    /// Says that nothing more comes for the call. It is emitted, after the calls before it. Arguments that can't
+    /// be complete wait for the end of the turn, which tells if they were cut off.
+    pub(crate) fn close(&mut self, place: usize) {
+        self.calls[place].is_closed = true;
+        for place in 0..self.calls.len() {
+            let call = &self.calls[place];
+            if call.emitted.is_some() {
                 continue;
             }
-            if !self.calls[index].arguments.can_be_complete() {
+            if !call.is_closed || !call.arguments.is_complete() {
                 break;
             }
-            events.push(self.give(index));
+            let event = self.emit(place);
+            self.events.push(event);
         }
-        events
     }
 
-    fn give(&mut self, index: usize) -> ModelEvent {
-        let (id, name) = (self.calls[index].genai_id.clone(), self.calls[index].name.clone());
+    fn emit(&mut self, place: usize) -> ModelEvent {
+        let (id, name) = (self.calls[place].id.clone(), join(&self.calls[place].name));
         let id = self.fresh_id(&id, &name);
-        let slot = &mut self.calls[index];
-        slot.id = Some(id.clone());
-        let name: Arc<str> = slot.name.as_str().into();
-        let arguments = std::mem::replace(&mut slot.arguments, Written::Text(String::new()));
-        let arguments = arguments.into_arguments();
+        let call = &mut self.calls[place];
+        call.emitted = Some(id.clone());
+        let arguments = call.arguments.clone().into_arguments();
+        let name: Arc<str> = name.into();
         ModelEvent::ToolCall(ToolCall::new(
             CallId::new(id),
             Arc::clone(&name),
@@ -171,12 +227,8 @@ impl Assembly {
     }
 
     fn without_nulls(&self, name: &str, arguments: Arguments) -> Arguments {
-        let tool = self
-            .invents_nulls
-            .iter()
-            .flat_map(|tools| tools.iter())
-            .find(|tool| &*tool.name == name);
-        let Some(tool) = tool.filter(|_| arguments.value().is_object()) else {
+        let tool = self.tools.iter().find(|tool| &*tool.name == name);
+        let Some(tool) = tool.filter(|_| self.invents_nulls && arguments.value().is_object()) else {
             return arguments;
         };
         let mut value = arguments.value().clone();
@@ -188,138 +240,197 @@ impl Assembly {
         }
     }
 
-    /// Returns the provider's id, or a new one if that is missing, a stand-in, or already used in this
+    /// Returns the server's id, or a new one if that is missing, a stand-in, or already used in this
     /// conversation.
     fn fresh_id(&mut self, id: &str, name: &str) -> String {
-        let is_stand_in = id.is_empty()
+        let is_stand_in = id.trim().is_empty()
             || id.starts_with("call#")
             || id
                 .strip_prefix("call_")
                 .is_some_and(|number| number.len() < 4 && number.bytes().all(|byte| byte.is_ascii_digit()));
         let mut fresh = id.to_owned();
-        if is_stand_in || self.known.contains(&fresh) {
+        if is_stand_in || self.known.contains(&plain_id(&fresh)) {
             let number = Uuid::new_v4();
-            fresh = match self.provider {
-                // genai recognizes this form as "Gemini gave no id", and doesn't send it.
-                Provider::Gemini | Provider::Vertex => format!("call#{name}#{}", number.as_fields().0),
+            fresh = match (self.wire, self.provider) {
+                // Says "Gemini gave no id"; it isn't sent.
+                (Wire::Gemini, _) => format!("call#{name}#{}", number.as_fields().0),
+                // Mistral takes only nine letters and digits.
+                (_, Provider::Mistral) => number.simple().to_string()[..9].to_owned(),
                 _ => format!("call_{}", number.simple()),
             };
         }
-        self.known.insert(fresh.clone());
+        self.known.insert(plain_id(&fresh));
         fresh
     }
 
-    /// Ends the turn: returns its remaining events.
+    /// Ends the turn: emits the rest of its events.
     ///
     /// # Errors
     ///
-    /// The end has no stop reason, or a reason that says that the turn failed.
-    pub(crate) fn end(mut self, end: End) -> Result<Vec<ModelEvent>, ModelError> {
+    /// The end has no reason, or a reason that says that the turn failed. It says that there are calls, and
+    /// there is none.
+    pub(crate) fn end(&mut self, end: End) -> Result<(), ModelError> {
         let stop = end.stop.ok_or_else(ModelError::truncated)?;
-        if let chat::StopReason::Other(reason) = &stop
-            && is_failure(reason)
-        {
+        if is_failure(&stop) {
             return Err(ModelError::transient(format!(
-                "{}: the turn ended with `{reason}`",
+                "{}: the turn ended with `{stop}`",
                 self.provider
             )));
         }
-        let is_cut = stop.is_max_tokens();
-        let streamed = self.calls.len();
-        for call in end.content.iter().flat_map(|content| content.tool_calls()) {
-            match self.calls[..streamed]
-                .iter_mut()
-                .find(|slot| slot.genai_id == call.call_id)
-            {
-                Some(slot) => {
-                    // For malformed arguments of Bedrock's models, genai's end holds `{}`; the streamed pieces
-                    // hold the real text.
-                    let is_better = call.fn_arguments.is_object() && self.provider != Provider::Bedrock;
-                    if slot.id.is_none() && is_better && !slot.arguments.can_be_complete() {
-                        slot.arguments = Written::Value(call.fn_arguments.clone());
-                    }
-                }
-                None => self.calls.push(Slot {
-                    genai_id: call.call_id.clone(),
-                    name: call.fn_name.clone(),
-                    arguments: match call.fn_arguments.clone() {
-                        Value::String(text) => Written::Text(text),
-                        value => Written::Value(value),
-                    },
-                    id: None,
-                }),
-            }
+        if self.calls.is_empty() && is_call(&stop) {
+            return Err(ModelError::transient(format!(
+                "{}: the turn ended with `{stop}`, but has no call",
+                self.provider
+            )));
         }
-        if is_cut && let Some(last) = self.calls.last_mut().filter(|slot| slot.id.is_none()) {
+        let rest = self.text.end();
+        self.whole_text(rest.unwrap_or_default());
+        let is_cut = is_cut(&stop);
+        if is_cut && let Some(last) = self.calls.last_mut().filter(|call| call.emitted.is_none()) {
             last.arguments.cut();
         }
-        let mut events = Vec::new();
-        for index in 0..self.calls.len() {
-            if self.calls[index].id.is_none() {
-                // Some models write no text at all for a call without arguments.
-                let is_last = index + 1 == self.calls.len();
-                if let Written::Text(text) = &mut self.calls[index].arguments
-                    && text.trim().is_empty()
-                    && !(is_cut && is_last)
-                {
-                    *text = "{}".to_owned();
-                }
-                events.push(self.give(index));
+        let count = self.calls.len();
+        for place in 0..count {
+            let call = &mut self.calls[place];
+            if call.emitted.is_some() {
+                continue;
             }
+            // Some models write no text at all for a call without arguments.
+            if let Written::Text(text) = &mut call.arguments
+                && text.trim().is_empty()
+                && !(is_cut && place + 1 == count)
+            {
+                *text = "{}".to_owned();
+            }
+            let event = self.emit(place);
+            self.events.push(event);
         }
-        let ids: Vec<String> = self.calls.iter().filter_map(|slot| slot.id.clone()).collect();
-        let reason = match &stop {
-            chat::StopReason::MaxTokens(_) => StopReason::MaxTokens,
-            chat::StopReason::ContentFilter(_) => StopReason::Refused,
-            chat::StopReason::Other(reason) if is_refusal(reason) => StopReason::Refused,
-            _ if !ids.is_empty() => StopReason::ToolCalls,
+        let reason = match &*stop {
+            _ if is_cut => StopReason::MaxTokens,
+            stop if is_refusal(stop) => StopReason::Refused,
+            _ if count > 0 => StopReason::ToolCalls,
             _ => StopReason::EndTurn,
         };
-        let mut done =
-            TurnEnd::new(reason).with_usage(end.usage.map(|spent| usage(self.provider, spent)).unwrap_or_default());
-        let blocks = Blocks::of_turn(self.provider, end.content, end.reasoning, &ids);
-        if let Some(kept) = blocks.and_then(|blocks| blocks.to_value()) {
+        let mut done = TurnEnd::new(reason).with_usage(end.usage);
+        if let Some(kept) = self.blocks().and_then(|blocks| blocks.to_value()) {
             done = done.with_provider(kept);
         }
-        events.push(ModelEvent::Done(done));
-        Ok(events)
+        self.events.push(ModelEvent::Done(done));
+        Ok(())
     }
 
-    /// The text of an unstreamed answer; `None` if it is empty.
-    pub(crate) fn whole_text(&mut self, content: &MessageContent) -> Option<ModelEvent> {
-        let text = content.texts().concat();
-        self.text(text)
+    fn blocks(&mut self) -> Option<Blocks> {
+        let items = std::mem::take(&mut self.items);
+        let mut blocks = Vec::new();
+        for item in items {
+            match item {
+                Item::Text(text) => blocks.push(Block::Text(text)),
+                Item::Thought(thought) => {
+                    let is_signed = !thought.signature.is_empty();
+                    blocks.extend(is_signed.then_some(Block::Signature(thought.signature)));
+                    let text = thought.text.filter(|text| is_signed || !text.is_empty());
+                    blocks.extend(text.map(|text| Block::Reasoning(join(&text))));
+                }
+                Item::Call(place) => {
+                    let call = &mut self.calls[place];
+                    blocks.extend(call.emitted.clone().map(|id| Block::Call {
+                        id,
+                        signatures: std::mem::take(&mut call.signatures),
+                        extra: call.extra.take(),
+                    }));
+                }
+                Item::Custom(mut block) => {
+                    join_all(&mut block);
+                    blocks.push(Block::Custom(block));
+                }
+            }
+        }
+        Blocks::of_turn(self.provider, blocks)
+    }
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self::Text(String::new())
     }
 }
 
 impl Written {
-    fn can_be_complete(&self) -> bool {
+    /// Reads arguments from a server's JSON: text, or a value that some servers write in its place.
+    pub(crate) fn of(value: Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text),
+            Value::Null => Self::default(),
+            value => Self::Value(value),
+        }
+    }
+
+    /// True if nothing has come yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Text(text) if text.trim().is_empty())
+    }
+
+    /// True for `{}`, which some servers write before the arguments.
+    pub(crate) fn is_bare(&self) -> bool {
+        match self {
+            Self::Text(text) => text.trim() == "{}" || text.trim() == "null",
+            Self::Value(value) => value.as_object().is_some_and(Map::is_empty),
+        }
+    }
+
+    /// True if the arguments are JSON.
+    pub(crate) fn is_complete(&self) -> bool {
         match self {
             Self::Text(text) => serde_json::from_str::<IgnoredAny>(text).is_ok(),
             Self::Value(_) => true,
         }
     }
 
+    /// True if the arguments are a whole object, which no further text can go on with.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self {
+            Self::Text(text) => text.trim_end().ends_with('}') && self.is_complete(),
+            Self::Value(_) => true,
+        }
+    }
+
+    /// True if both say the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let value = |written: &Self| match written {
+            Self::Text(text) => serde_json::from_str(text).ok(),
+            Self::Value(value) => Some(value.clone()),
+        };
+        self == other || value(self).is_some_and(|one| value(other) == Some(one))
+    }
+
     /// Clears empty arguments of the last call before the token limit: the limit may have cut them off.
     fn cut(&mut self) {
-        let is_bare = match self {
-            Self::Text(text) => text.trim().is_empty(),
-            Self::Value(Value::Object(fields)) => fields.is_empty(),
-            Self::Value(value) => value.is_null(),
-        };
-        if is_bare {
-            *self = Self::Text(String::new());
+        let is_null = matches!(self, Self::Value(Value::Null));
+        if is_null || self.is_bare() || self.is_empty() {
+            *self = Self::default();
         }
     }
 
     fn into_arguments(self) -> Arguments {
         match self {
-            Self::Text(text) => Arguments::from_text(text),
-            // Gemini omits empty arguments.
-            Self::Value(Value::Null) => Arguments::from_text("{}"),
-            Self::Value(value) => value.into(),
+            Self::Text(text) => {
+                let text = join(&text);
+                // Half a character makes JSON that can't be read.
+                let whole = replace_halves(&text);
+                let whole = whole.filter(|whole| serde_json::from_str::<IgnoredAny>(whole).is_ok());
+                Arguments::from_text(whole.unwrap_or(text))
+            }
+            Self::Value(mut value) => {
+                join_all(&mut value);
+                value.into()
+            }
         }
     }
+}
+
+/// The id as most formats send it. Two ids that only differ in other letters would be one on the wire.
+fn plain_id(id: &str) -> String {
+    id.replace(|letter: char| !is_plain(letter), "_")
 }
 
 /// True for reasons of a failed turn: Gemini's for calls that it couldn't write, and those of OpenAI's failed
@@ -339,27 +450,36 @@ fn is_failure(reason: &str) -> bool {
     )
 }
 
-/// True for Bedrock's filter reasons, which genai doesn't know.
-fn is_refusal(reason: &str) -> bool {
-    matches!(reason, "guardrail_intervened" | "content_filtered")
+/// True for reasons that say that the turn has calls.
+fn is_call(reason: &str) -> bool {
+    matches!(reason, "tool_calls" | "tool_use" | "function_call")
 }
 
-fn usage(provider: Provider, usage: chat::Usage) -> Usage {
-    let count = |tokens: Option<i32>| u64::try_from(tokens.unwrap_or_default()).unwrap_or_default();
-    let details = usage.prompt_tokens_details.unwrap_or_default();
-    let cached = count(details.cached_tokens);
-    let mut input = count(usage.prompt_tokens);
-    if provider == Provider::Bedrock {
-        // Converse counts cached tokens apart from the input (`TokenUsage` in its reference); the other formats
-        // include them.
-        input += cached + count(details.cache_creation_tokens);
-    }
-    let reasoning = count(
-        usage
-            .completion_tokens_details
-            .and_then(|details| details.reasoning_tokens),
-    );
-    // Gemini omits the output count if the turn only thought.
-    let output = count(usage.completion_tokens).max(reasoning);
-    Usage::new(input, cached, output).with_reasoning(reasoning)
+/// True for reasons that say that a limit of tokens cut the turn.
+fn is_cut(reason: &str) -> bool {
+    matches!(
+        reason,
+        "length" | "max_tokens" | "MAX_TOKENS" | "incomplete" | "model_context_window_exceeded" | "model_length"
+    )
+}
+
+/// True for reasons of filters, and of models that refuse.
+fn is_refusal(reason: &str) -> bool {
+    matches!(
+        reason,
+        "content_filter"
+            | "refusal"
+            | "SAFETY"
+            | "RECITATION"
+            | "BLOCKLIST"
+            | "PROHIBITED_CONTENT"
+            | "SPII"
+            | "IMAGE_SAFETY"
+            | "IMAGE_PROHIBITED_CONTENT"
+            | "IMAGE_RECITATION"
+            | "LANGUAGE"
+            | "ERROR_TOXIC"
+            | "guardrail_intervened"
+            | "content_filtered"
+    )
 }

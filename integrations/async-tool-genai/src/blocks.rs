@@ -1,17 +1,12 @@
 //! Content that a provider wants back unchanged, in the form that the journal keeps.
 
 use async_tool_runtime::ToolCall;
-use genai::{
-    ModelIden,
-    chat::{self, ContentPart, CustomPart, MessageContent},
-};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Provider;
 
-/// One turn's blocks, in the order in which the provider wants them back. The format is this crate's own,
-/// because journals outlive versions of genai.
+/// One turn's blocks, in the order in which they came.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Blocks {
     /// The provider that made the blocks. No other provider can read them.
@@ -21,70 +16,53 @@ pub(crate) struct Blocks {
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Block {
+pub(crate) enum Block {
     Text(String),
     /// A thought's signature (the provider's proof that the thought is its own), or the encrypted thought
-    /// itself.
+    /// itself. The thought, if it is readable, is the block after it.
     Signature(String),
     Reasoning(String),
     Call {
         id: String,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         signatures: Vec<String>,
+        /// Fields that go back with the call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        extra: Option<Value>,
     },
-    /// A block that genai passes on unchanged.
+    /// A block that goes back unchanged.
     Custom(Value),
 }
 
+/// A part of a turn of the assistant, as it is sent back.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Text(String),
+    Signature(String),
+    Reasoning(String),
+    Call(SentCall),
+    Custom(Value),
+}
+
+/// A call as it is sent back.
+#[derive(Debug)]
+pub(crate) struct SentCall {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// An object.
+    pub(crate) arguments: Value,
+    pub(crate) signatures: Vec<String>,
+    pub(crate) extra: Option<Value>,
+}
+
 impl Blocks {
-    /// The blocks of a turn, or `None` if it has only text and calls. `ids` are the ids under which its calls
-    /// were emitted, in order.
-    pub(crate) fn of_turn(
-        provider: Provider,
-        content: Option<MessageContent>,
-        reasoning: Option<String>,
-        ids: &[String],
-    ) -> Option<Self> {
-        let parts = content.map(MessageContent::into_parts).unwrap_or_default();
-        let mut ids = ids.iter();
-        let mut has_more = false;
-        let mut blocks = Vec::new();
-        for part in parts {
-            blocks.push(match part {
-                ContentPart::Text(text) => Block::Text(text),
-                ContentPart::ThoughtSignature(signature) => {
-                    has_more = true;
-                    Block::Signature(signature)
-                }
-                ContentPart::ReasoningContent(text) => {
-                    has_more = true;
-                    Block::Reasoning(text)
-                }
-                ContentPart::ToolCall(call) => {
-                    let Some(id) = ids.next() else { continue };
-                    let signatures = call.thought_signatures.unwrap_or_default();
-                    has_more |= !signatures.is_empty();
-                    Block::Call {
-                        id: id.clone(),
-                        signatures,
-                    }
-                }
-                ContentPart::Custom(part) => {
-                    has_more = true;
-                    Block::Custom(part.data)
-                }
-                ContentPart::Binary(_) | ContentPart::ToolResponse(_) => continue,
-            });
-        }
-        // genai keeps thoughts without a signature beside the content. DeepSeek, Moonshot and others want them
-        // back.
-        let is_apart = !blocks
-            .iter()
-            .any(|block| matches!(block, Block::Reasoning(_) | Block::Signature(_)));
-        if let Some(text) = reasoning.filter(|text| is_apart && !text.is_empty()) {
-            has_more = true;
-            blocks.insert(0, Block::Reasoning(text));
-        }
+    /// The blocks of a turn, or `None` if it has only text and calls.
+    pub(crate) fn of_turn(provider: Provider, blocks: Vec<Block>) -> Option<Self> {
+        let has_more = blocks.iter().any(|block| match block {
+            Block::Text(_) => false,
+            Block::Call { signatures, extra, .. } => !signatures.is_empty() || extra.is_some(),
+            Block::Signature(_) | Block::Reasoning(_) | Block::Custom(_) => true,
+        });
         has_more.then(|| Self {
             provider: provider.name().to_owned(),
             blocks,
@@ -101,9 +79,9 @@ impl Blocks {
         (blocks.provider == provider.name()).then_some(blocks)
     }
 
-    /// Builds the turn that genai sends. Text and calls come from the transcript, which may have been corrected
+    /// Builds the turn that is sent back. Text and calls come from the transcript, which may have been corrected
     /// since.
-    pub(crate) fn into_parts(self, iden: &ModelIden, text: &str, calls: &[ToolCall]) -> Vec<ContentPart> {
+    pub(crate) fn into_parts(self, text: &str, calls: &[ToolCall]) -> Vec<Part> {
         let said: String = self
             .blocks
             .iter()
@@ -120,60 +98,64 @@ impl Blocks {
             match block {
                 Block::Text(text) if is_as_said => {
                     if !text.trim().is_empty() {
-                        parts.push(ContentPart::Text(text));
+                        parts.push(Part::Text(text));
                     }
                 }
-                Block::Text(_) => parts.extend(corrected.take().map(ContentPart::Text)),
-                Block::Signature(signature) => parts.push(ContentPart::ThoughtSignature(signature)),
-                Block::Reasoning(text) => parts.push(ContentPart::ReasoningContent(text)),
-                Block::Call { id, signatures } => {
+                Block::Text(_) => parts.extend(corrected.take().map(Part::Text)),
+                Block::Signature(signature) => parts.push(Part::Signature(signature)),
+                Block::Reasoning(text) => parts.push(Part::Reasoning(text)),
+                Block::Call { id, signatures, extra } => {
                     if let Some(call) = calls.iter().find(|call| call.id.as_str() == id) {
                         placed.push(id);
-                        parts.push(call_part(call, signatures));
+                        parts.push(Part::Call(SentCall {
+                            signatures,
+                            extra,
+                            ..SentCall::of(call)
+                        }));
                     }
                 }
-                Block::Custom(data) => parts.push(ContentPart::Custom(CustomPart {
-                    model_iden: Some(iden.clone()),
-                    data,
-                })),
+                Block::Custom(data) => parts.push(Part::Custom(data)),
             }
         }
         let first_call = parts
             .iter()
-            .position(|part| matches!(part, ContentPart::ToolCall(_)))
+            .position(|part| matches!(part, Part::Call(_)))
             .unwrap_or(parts.len());
         if let Some(text) = corrected {
-            parts.insert(first_call, ContentPart::Text(text));
+            parts.insert(first_call, Part::Text(text));
         }
         let rest = calls
             .iter()
             .filter(|call| !placed.iter().any(|id| id == call.id.as_str()));
-        parts.extend(rest.map(|call| call_part(call, Vec::new())));
-        let is_said = |part: &ContentPart| {
-            !matches!(
-                part,
-                ContentPart::ThoughtSignature(_) | ContentPart::ReasoningContent(_)
-            )
-        };
+        parts.extend(rest.map(|call| Part::Call(SentCall::of(call))));
         // OpenAI's Responses API refuses a thought without an item after it.
+        let is_said = |part: &Part| matches!(part, Part::Text(_) | Part::Call(_));
         if parts.iter().any(is_said) { parts } else { Vec::new() }
     }
 }
 
-/// A call as genai sends it back. Every format wants an object. Text that isn't one is wrapped as Anthropic's
-/// guide on fine-grained tool streaming says.
-pub(crate) fn call_part(call: &ToolCall, signatures: Vec<String>) -> ContentPart {
-    let fn_arguments = match call.arguments.value() {
-        Value::Object(object) => Value::Object(object.clone()),
-        other => {
-            let text = call.arguments.text().map_or_else(|| other.to_string(), str::to_owned);
-            Value::Object(Map::from_iter([("INVALID_JSON".to_owned(), Value::String(text))]))
+impl SentCall {
+    /// The call without what a provider wants back. Every format wants an object. Arguments that aren't one are
+    /// wrapped as Anthropic's guide on fine-grained tool streaming says.
+    pub(crate) fn of(call: &ToolCall) -> Self {
+        let arguments = match call.arguments.value() {
+            Value::Object(object) => Value::Object(object.clone()),
+            other => {
+                let text = call.arguments.text().map_or_else(|| other.to_string(), str::to_owned);
+                Value::Object(Map::from_iter([("INVALID_JSON".to_owned(), Value::String(text))]))
+            }
+        };
+        Self {
+            id: call.id.as_str().to_owned(),
+            name: call.name.to_string(),
+            arguments,
+            signatures: Vec::new(),
+            extra: None,
         }
-    };
-    ContentPart::ToolCall(chat::ToolCall {
-        call_id: call.id.as_str().to_owned(),
-        fn_name: call.name.to_string(),
-        fn_arguments,
-        thought_signatures: (!signatures.is_empty()).then_some(signatures),
-    })
+    }
+}
+
+/// True for letters that every format accepts in names and ids.
+pub(crate) fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
 }

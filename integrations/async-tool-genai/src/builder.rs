@@ -3,14 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use async_tool_runtime::model::Capabilities;
-use genai::{
-    ModelIden, ServiceTarget,
-    resolver::{AuthData, Endpoint},
-};
 use reqwest::{Url, redirect};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::{GenaiModel, Provider, Timeouts, UnknownProvider, model::Inner, secret::Secret};
+use crate::{GenaiModel, Provider, Timeouts, UnknownProvider, model::Inner, secret::Secret, transport::Transport};
 
 /// Format of tool definitions and calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +125,7 @@ impl GenaiModelBuilder {
             None => return Err(BuildError::MissingKey(provider)),
         };
         let tls = tls().map_err(|error| BuildError::Http(error.to_string()))?;
-        let http = reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .connect_timeout(self.timeouts.connect)
             .tcp_nodelay(true)
@@ -137,23 +133,27 @@ impl GenaiModelBuilder {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|error| BuildError::Http(key.redact(&error.without_url().to_string())))?;
-        let client = genai::Client::builder()
-            .with_reqwest(http)
-            .build()
-            .map_err(|error| BuildError::Http(key.redact(&error.to_string())))?;
         let dialect = match self.tool_mode {
             ToolMode::Native => provider.dialect(self.strict),
             ToolMode::Json => async_tool_runtime::schema::Dialect::Plain,
         };
-        let endpoint = base_url.as_ref().map(|url| Endpoint::from_owned(url.as_str()));
+        let server = base_url.as_ref().map(shown_url);
+        let base_url = match base_url {
+            Some(url) => url,
+            None => parse_base_url(provider, &provider.own_server(model))?,
+        };
         Ok(GenaiModel(Arc::new(Inner {
             provider,
             model: model.to_owned(),
-            server: base_url.as_ref().map(shown_url),
-            iden: ModelIden::new(provider.adapter(), model),
-            endpoint,
-            client,
-            key,
+            server,
+            transport: Transport {
+                provider,
+                wire: provider.wire(model),
+                base_url,
+                client,
+                key,
+                timeouts: self.timeouts,
+            },
             stream: self.stream,
             strict: self.strict,
             tool_mode: self.tool_mode,
@@ -161,22 +161,6 @@ impl GenaiModelBuilder {
             timeouts: self.timeouts,
             capabilities: Capabilities::default().with_dialect(dialect),
         })))
-    }
-}
-
-impl Inner {
-    /// The request's address and key. Everything is given, so that genai looks nothing up.
-    pub(crate) async fn target(&self) -> Result<ServiceTarget, genai::Error> {
-        let auth = AuthData::from_single(self.key.expose());
-        let endpoint = match &self.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => self.client.resolve_service_target(self.iden.clone()).await?.endpoint,
-        };
-        Ok(ServiceTarget {
-            endpoint,
-            auth,
-            model: self.iden.clone(),
-        })
     }
 }
 
@@ -205,7 +189,7 @@ fn parse_base_url(provider: Provider, text: &str) -> Result<Url, BuildError> {
     if url.path() == "/" {
         url.set_path(provider.usual_path());
     } else if !url.path().ends_with('/') {
-        // genai appends the method's name to this path.
+        // The method's name is appended to this path.
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }

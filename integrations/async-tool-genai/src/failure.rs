@@ -1,6 +1,5 @@
-//! Model errors made from genai's errors: the message, whether a retry helps, and after which pause.
-//!
-//! Only the text of genai's errors is passed on, without the key: their fields hold headers and whole requests.
+//! Model errors made of what servers and connections report: the message, whether a retry helps, and after which
+//! pause. No message holds the key.
 
 use std::{
     error::Error as _,
@@ -8,11 +7,10 @@ use std::{
 };
 
 use async_tool_runtime::model::ModelError;
-use genai::webc::StreamTimeout;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-use crate::{Provider, secret::Secret};
+use crate::{Provider, answer::Fault, secret::Secret};
 
 /// Longest part of a server's message that is passed on, in characters.
 const SHOWN: usize = 600;
@@ -53,79 +51,25 @@ const PERMANENT: &[&str] = &[
     "validationexception",
 ];
 
-/// Converts one of genai's errors.
-pub(crate) fn model_error(provider: Provider, error: genai::Error, key: &Secret) -> ModelError {
-    use genai::Error;
-    match error {
-        Error::HttpError {
-            status, body, headers, ..
-        } => refused(provider, status, &body, &headers, key),
-        Error::WebModelCall { webc_error, .. } | Error::WebAdapterCall { webc_error, .. } => {
-            web_error(provider, webc_error, key)
-        }
-        Error::WebStream { error, cause, .. } => match error.downcast::<Error>() {
-            Ok(inner) => model_error(provider, *inner, key),
-            Err(error) => match error.downcast::<reqwest::Error>() {
-                Ok(error) => broken(provider, *error, key),
-                Err(error) => match error.downcast_ref::<StreamTimeout>() {
-                    Some(timeout) => ModelError::transient(format!("{provider}: {timeout}")),
-                    None => ModelError::transient(format!("{provider}: the stream broke: {}", said(key, &cause))),
-                },
-            },
-        },
-        Error::ChatResponse { body, .. } => refused_in_stream(provider, &body, key),
-        Error::StreamParse { serde_error, .. } => {
-            let text = serde_error.to_string();
-            if is_too_long(&text) {
-                return ModelError::too_long(format!("{provider}: {}", said(key, &text)));
-            }
-            ModelError::transient(format!(
-                "{provider}: a part of the stream can't be read: {}",
-                said(key, &text)
-            ))
-        }
-        // The error's `Display` output holds the whole request.
-        Error::ChatResponseGeneration { cause, .. } => {
-            ModelError::transient(format!("{provider}: the answer can't be read: {}", said(key, &cause)))
-        }
-        Error::NoChatResponse { .. } => ModelError::transient(format!("{provider}: the answer is empty")),
-        Error::InvalidJsonResponseElement { info } => {
-            ModelError::transient(format!("{provider}: the answer can't be read: {info}"))
-        }
-        Error::JsonValueExt(error) => ModelError::transient(format!(
-            "{provider}: the answer can't be read: {}",
-            said(key, &error.to_string())
-        )),
-        Error::SerdeJson(error) => ModelError::transient(format!(
-            "{provider}: the answer can't be read: {}",
-            said(key, &error.to_string())
-        )),
-        other => ModelError::permanent(format!("{provider}: {}", said(key, &other.to_string()))),
-    }
-}
-
-fn web_error(provider: Provider, error: genai::webc::Error, key: &Secret) -> ModelError {
-    use genai::webc::Error;
-    match error {
-        Error::ResponseFailedStatus { status, body, headers } => refused(provider, status, &body, &headers, key),
-        Error::Reqwest(error) => broken(provider, error, key),
-        Error::ResponseFailedNotJson { content_type, body } => ModelError::transient(format!(
-            "{provider}: the answer is `{}` and not JSON: {}",
-            said(key, &content_type),
-            said(key, &body)
-        )),
-        Error::ResponseFailedInvalidJson { cause, .. } => {
-            ModelError::transient(format!("{provider}: the answer is not JSON: {}", said(key, &cause)))
-        }
-        Error::JsonValueExt(error) => ModelError::transient(format!(
-            "{provider}: the answer can't be read: {}",
-            said(key, &error.to_string())
+/// Converts the failure of an answer with a success status.
+pub(crate) fn faulty(provider: Provider, fault: Fault, key: &Secret) -> ModelError {
+    match fault {
+        Fault::Refused(body) => refused_in_stream(provider, &body, key),
+        Fault::Unreadable(why) => ModelError::transient(format!(
+            "{provider}: a part of the answer can't be read: {}",
+            said(key, &why)
         )),
     }
 }
 
 /// Converts an answer with an error status.
-fn refused(provider: Provider, status: StatusCode, body: &str, headers: &HeaderMap, key: &Secret) -> ModelError {
+pub(crate) fn refused(
+    provider: Provider,
+    status: StatusCode,
+    body: &str,
+    headers: &HeaderMap,
+    key: &Secret,
+) -> ModelError {
     let json: Option<Value> = serde_json::from_str(body).ok();
     let words = json.as_ref().and_then(message_of).unwrap_or_else(|| body.to_owned());
     let message = format!("{provider} answered {status}: {}", said(key, &words));
@@ -171,7 +115,7 @@ fn refused_in_stream(provider: Provider, body: &Value, key: &Secret) -> ModelErr
 }
 
 /// Converts a transport error: the answer is missing or incomplete.
-fn broken(provider: Provider, error: reqwest::Error, key: &Secret) -> ModelError {
+pub(crate) fn broken(provider: Provider, error: reqwest::Error, key: &Secret) -> ModelError {
     let what = if error.is_connect() {
         "can't be reached"
     } else if error.is_timeout() {

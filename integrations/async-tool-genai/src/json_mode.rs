@@ -4,19 +4,18 @@ use std::fmt::Write as _;
 
 use async_tool_runtime::{
     Message,
-    model::{ModelError, ModelEvent, ModelRequest},
+    model::{ModelError, ModelRequest},
     schema::Dialect,
-};
-use genai::chat::{
-    self, ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat, ContentPart, JsonSpec, MessageContent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Provider,
-    assembly::{Assembly, End},
-    lower::answer_text,
+    assembly::{Assembly, End, Written},
+    blocks::Part,
+    lower::{Conversation, Turn, answer_text},
+    request::Form,
+    wire::Wire,
 };
 
 /// Longest part of an unreadable answer that the error repeats, in characters.
@@ -30,7 +29,7 @@ With calls, you are given their results before you answer again. These are the t
 
 /// Writes the conversation as plain text. Roles alternate, because the chat templates of small models require
 /// it.
-pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
+pub(crate) fn lower(request: &ModelRequest) -> Result<Conversation, ModelError> {
     let mut turns: Vec<(bool, String)> = Vec::new();
     let mut say = |is_model: bool, text: String| {
         if text.trim().is_empty() {
@@ -73,13 +72,14 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
             _ => {}
         }
     }
-    let messages = turns.into_iter().map(|(is_model, text)| {
+    let turns = turns.into_iter().map(|(is_model, text)| {
         if is_model {
-            ChatMessage::assistant(text)
+            Turn::Assistant(vec![Part::Text(text)])
         } else {
-            ChatMessage::user(text)
+            Turn::User(vec![text])
         }
     });
+    let turns = turns.collect();
     let mut system = request
         .system
         .as_deref()
@@ -87,32 +87,37 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<ChatRequest, ModelError> {
         .unwrap_or_default();
     system.push_str(INSTRUCTION);
     for tool in request.tools.iter() {
-        let schema = schema_of(tool)?;
+        let schema = schema_of(tool, Dialect::Plain)?;
         let _ = write!(system, "\n- {}: {} {schema}", tool.name, tool.description);
     }
-    Ok(ChatRequest::new(messages.collect()).with_system(system))
+    Ok(Conversation {
+        system: Some(system),
+        turns,
+        tools: Vec::new(),
+    })
 }
 
-/// Adds the answer's schema to the options, if the provider takes one.
-pub(crate) fn options(
-    provider: Provider,
-    request: &ModelRequest,
-    options: ChatOptions,
-) -> Result<ChatOptions, ModelError> {
-    Ok(match provider {
-        // genai sends no schema to Ollama; "some JSON" is all it can ask for.
-        Provider::Ollama => options.with_response_format(ChatResponseFormat::JsonMode),
-        Provider::Bedrock => options,
-        _ => options.with_response_format(JsonSpec::new("answer", schema(request)?)),
+/// The form that is asked for.
+pub(crate) fn form(wire: Wire, request: &ModelRequest) -> Result<Form, ModelError> {
+    Ok(match wire {
+        // Older versions of Ollama take no schema; "some JSON" is all they can be asked for.
+        Wire::Ollama => Form::Json,
+        Wire::Bedrock => Form::Text,
+        // Anthropic compiles the schema, and refuses what its strict dialect can't say.
+        Wire::Anthropic => {
+            let strict = schema(request, Dialect::AnthropicStrict);
+            strict.map_or(Form::Text, Form::Schema)
+        }
+        _ => Form::Schema(schema(request, Dialect::Plain)?),
     })
 }
 
 /// The schema `anyOf(calls, reply)`, one level down: OpenAI takes no `anyOf` at the root.
-fn schema(request: &ModelRequest) -> Result<Value, ModelError> {
+fn schema(request: &ModelRequest, dialect: Dialect) -> Result<Value, ModelError> {
     let object = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     let mut calls = Vec::new();
     for tool in request.tools.iter() {
-        let call = json!({"tool": {"type": "string", "enum": [tool.name]}, "arguments": schema_of(tool)?});
+        let call = json!({"tool": {"type": "string", "enum": [tool.name]}, "arguments": schema_of(tool, dialect)?});
         calls.push(object(call, &["tool", "arguments"]));
     }
     let calls = json!({"calls": {"type": "array", "items": {"anyOf": calls}}});
@@ -121,8 +126,8 @@ fn schema(request: &ModelRequest) -> Result<Value, ModelError> {
     Ok(object(json!({"answer": answer}), &["answer"]))
 }
 
-fn schema_of(tool: &async_tool_runtime::ToolDefinition) -> Result<Value, ModelError> {
-    let schema = tool.for_dialect(Dialect::Plain).map_err(|error| {
+fn schema_of(tool: &async_tool_runtime::ToolDefinition, dialect: Dialect) -> Result<Value, ModelError> {
+    let schema = tool.for_dialect(dialect).map_err(|error| {
         ModelError::permanent(format!("the tool `{}` can't be sent to the model: {error}", tool.name))
     })?;
     Ok((*schema).clone())
@@ -152,7 +157,7 @@ struct Call {
 /// # Errors
 ///
 /// The answer doesn't have the requested form. A retry may help, because small models vary from try to try.
-pub(crate) fn read(assembly: Assembly, text: &str, mut end: End) -> Result<Vec<ModelEvent>, ModelError> {
+pub(crate) fn read(turn: &mut Assembly, text: &str, end: End) -> Result<(), ModelError> {
     // A stream that was cut must not be reported as a malformed answer.
     if end.stop.is_none() {
         return Err(ModelError::truncated());
@@ -163,30 +168,21 @@ pub(crate) fn read(assembly: Assembly, text: &str, mut end: End) -> Result<Vec<M
             "the model's answer is neither calls nor a reply in the JSON that was asked for: {shown:?}"
         )));
     };
-    let mut events = Vec::new();
-    let parts = match answer {
-        Answer::Reply { reply } => {
-            events.extend((!reply.is_empty()).then(|| ModelEvent::Text(reply.clone())));
-            Vec::new()
+    match answer {
+        Answer::Reply { reply } => turn.text(&reply),
+        Answer::Calls { calls } => {
+            for call in calls {
+                // The assembly makes an id for a call without one.
+                let place = turn.open("", &call.tool);
+                turn.call(place).arguments = match Written::of(call.arguments) {
+                    arguments if arguments.is_empty() => Written::Text("{}".to_owned()),
+                    arguments => arguments,
+                };
+                turn.close(place);
+            }
         }
-        Answer::Calls { calls } => calls
-            .into_iter()
-            .map(|call| {
-                ContentPart::ToolCall(chat::ToolCall {
-                    // The assembly makes an id for a call without one.
-                    call_id: String::new(),
-                    fn_name: call.tool,
-                    fn_arguments: call.arguments,
-                    thought_signatures: None,
-                })
-            })
-            .collect(),
-    };
-    end.content = Some(MessageContent::from_parts(parts));
-    // Thoughts belong to the original wording of the answer, and the conversation has other words.
-    end.reasoning = None;
-    events.extend(assembly.end(end)?);
-    Ok(events)
+    }
+    turn.end(end)
 }
 
 /// Parses the answer's JSON object, without the thoughts and Markdown fences that small models add.

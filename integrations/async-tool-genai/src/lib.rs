@@ -1,17 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod assembly;
 mod blocks;
 mod builder;
+mod effort;
 mod failure;
 mod frames;
 mod json_mode;
 mod lower;
 mod model;
-mod plain;
 mod provider;
+mod request;
 mod secret;
+mod surrogates;
 mod timeouts;
+mod transport;
+mod wire;
 
 pub use builder::{BuildError, GenaiModelBuilder, ToolMode};
 pub use model::GenaiModel;

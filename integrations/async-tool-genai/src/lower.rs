@@ -1,4 +1,4 @@
-//! Lowering of a conversation to genai's request. Pure: equal conversations give equal bytes.
+//! Lowering of a conversation to turns that a format can send. Pure: equal conversations give equal bytes.
 //!
 //! # Invariants
 //!
@@ -8,6 +8,7 @@
 //!    beside the answers to calls: a filler turn of the assistant separates them from the user's next words.
 //! 3. No text is empty.
 //! 4. Appending to a conversation changes no earlier byte, because prompt caches match prefixes.
+//! 5. Every name and id is one that the provider accepts, whatever the model wrote.
 
 use async_tool_runtime::{
     Message, ToolCall, ToolDefinition,
@@ -15,15 +16,12 @@ use async_tool_runtime::{
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
-use genai::{
-    ModelIden,
-    chat::{CacheControl, ChatMessage, ChatRequest, ContentPart, CustomPart, MessageContent, Tool, ToolResponse},
-};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Provider,
-    blocks::{Blocks, call_part},
+    blocks::{Blocks, Part, SentCall, is_plain},
+    wire::Wire,
 };
 
 /// Filler turn of the assistant, for providers that refuse the user's words directly after answers.
@@ -38,19 +36,54 @@ const NO_ANSWER: &str =
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) provider: Provider,
-    pub(crate) iden: ModelIden,
+    pub(crate) wire: Wire,
     pub(crate) dialect: Dialect,
     pub(crate) strict: bool,
 }
 
-/// Builds the request that genai takes.
+/// A conversation as it is sent.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    pub(crate) system: Option<String>,
+    pub(crate) turns: Vec<Turn>,
+    pub(crate) tools: Vec<Tool>,
+}
+
+/// A turn of one side.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    User(Vec<String>),
+    Assistant(Vec<Part>),
+    Answers(Vec<Told>),
+}
+
+/// The answer to a call.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) call: String,
+    pub(crate) tool: String,
+    pub(crate) text: String,
+    pub(crate) is_error: bool,
+}
+
+/// A tool's definition.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) schema: Value,
+    pub(crate) strict: bool,
+}
+
+/// Lowers the conversation of a request.
 ///
 /// # Errors
 ///
 /// The dialect can't express a tool's schema.
-pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatRequest, ModelError> {
+pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<Conversation, ModelError> {
     let mut turns = Turns {
         target,
+        tools: &request.tools,
         turns: Vec::new(),
     };
     let mut messages = request.messages.iter().peekable();
@@ -71,38 +104,17 @@ pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<ChatReque
             _ => {}
         }
     }
-    let mut lowered: Vec<ChatMessage> = turns
-        .turns
-        .into_iter()
-        .flat_map(|turn| turn.into_messages(target))
-        .collect();
-    let has_calls = lowered.iter().any(|message| !message.content.tool_calls().is_empty());
+    let turns = turns.turns;
     let mut tools = tools(target, &request.tools)?;
-    if tools.is_empty() && has_calls && target.provider.wants_tools_for_old_calls() {
-        tools = stand_ins(&lowered);
+    if tools.is_empty() && target.wire.wants_tools_for_old_calls() {
+        tools = stand_ins(&turns);
     }
-    let mut system = request
-        .system
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())
-        .map(str::to_owned);
-    if target.provider.has_cache_markers() {
-        // The order on the wire is tools, system, messages. Each marker caches everything before it.
-        if let Some(tool) = tools.last_mut() {
-            tool.cache_control = Some(CacheControl::Ephemeral);
-        }
-        if let Some(message) = lowered.last_mut() {
-            message.options = Some(CacheControl::Ephemeral.into());
-        }
-        if let Some(text) = system.take() {
-            // genai marks only system prompts that are messages.
-            lowered.insert(0, ChatMessage::system(text).with_options(CacheControl::Ephemeral));
-        }
-    }
-    let mut chat = ChatRequest::new(lowered);
-    chat.system = system;
-    chat.tools = (!tools.is_empty()).then_some(tools);
-    Ok(chat)
+    let system = request.system.as_deref().filter(|text| !text.trim().is_empty());
+    Ok(Conversation {
+        system: system.map(str::to_owned),
+        turns,
+        tools,
+    })
 }
 
 /// The text of an answer: a string as it is, any other value as JSON. A failure says in its text that it
@@ -116,20 +128,8 @@ pub(crate) fn answer_text(answer: &Answer) -> String {
 
 struct Turns<'a> {
     target: &'a Target,
+    tools: &'a [ToolDefinition],
     turns: Vec<Turn>,
-}
-
-enum Turn {
-    User(Vec<String>),
-    Assistant(Vec<ContentPart>),
-    Answers(Vec<Told>),
-}
-
-struct Told {
-    call: String,
-    tool: String,
-    text: String,
-    is_error: bool,
 }
 
 impl Turns<'_> {
@@ -137,15 +137,14 @@ impl Turns<'_> {
         if text.trim().is_empty() {
             return;
         }
-        if self.target.provider.takes_turns() {
+        if self.target.wire.takes_turns() {
             match self.turns.last_mut() {
                 Some(Turn::User(texts)) => {
                     texts.push(text.to_owned());
                     return;
                 }
                 Some(Turn::Answers(_)) => {
-                    self.turns
-                        .push(Turn::Assistant(vec![ContentPart::Text(PASS.to_owned())]));
+                    self.turns.push(Turn::Assistant(vec![Part::Text(PASS.to_owned())]));
                 }
                 Some(Turn::Assistant(_)) | None => {}
             }
@@ -156,24 +155,23 @@ impl Turns<'_> {
     fn assistant(&mut self, text: &str, calls: &[ToolCall], kept: Option<&Value>) {
         let kept = kept.and_then(|kept| Blocks::from_value(self.target.provider, kept));
         let mut parts = match kept {
-            Some(blocks) => blocks.into_parts(&self.target.iden, text, calls),
+            Some(blocks) => blocks.into_parts(text, calls),
             None => {
-                let text = (!text.trim().is_empty()).then(|| ContentPart::Text(text.to_owned()));
-                text.into_iter()
-                    .chain(calls.iter().map(|call| call_part(call, Vec::new())))
-                    .collect()
+                let text = (!text.trim().is_empty()).then(|| Part::Text(text.to_owned()));
+                let calls = calls.iter().map(|call| Part::Call(SentCall::of(call)));
+                text.into_iter().chain(calls).collect()
             }
         };
         for part in &mut parts {
-            if let ContentPart::ToolCall(call) = part {
-                call.call_id = self.id(&call.call_id);
-                call.fn_name = name(&call.fn_name);
+            if let Part::Call(call) = part {
+                call.id = self.id(&call.id);
+                call.name = self.name(&call.name);
             }
         }
         if parts.is_empty() {
             return;
         }
-        if self.target.provider.takes_turns() {
+        if self.target.wire.takes_turns() {
             match self.turns.last_mut() {
                 None => self.turns.push(Turn::User(vec![BEGINNING.to_owned()])),
                 Some(Turn::Assistant(earlier)) => {
@@ -191,7 +189,7 @@ impl Turns<'_> {
             let answer = answers.iter().find(|answer| answer.call == call.id);
             Told {
                 call: self.id(call.id.as_str()),
-                tool: name(&call.name),
+                tool: self.name(&call.name),
                 text: answer.map_or_else(|| NO_ANSWER.to_owned(), answer_text),
                 is_error: answer.is_none_or(Answer::is_error),
             }
@@ -200,53 +198,32 @@ impl Turns<'_> {
         self.turns.push(Turn::Answers(told));
     }
 
-    /// Makes an id that every format accepts. Gemini's stand-ins stay unchanged: genai recognizes their form,
-    /// and doesn't send them.
+    /// Makes an id that the provider accepts. Gemini's stand-ins stay unchanged: they aren't sent.
     fn id(&self, id: &str) -> String {
-        match self.target.provider {
-            Provider::Gemini | Provider::Vertex => id.to_owned(),
+        match (self.target.wire, self.target.provider) {
+            (Wire::Gemini, _) => id.to_owned(),
+            (_, Provider::Mistral) => nine_letters(id),
             _ => id.replace(|letter: char| !is_plain(letter), "_"),
         }
     }
-}
 
-impl Turn {
-    fn into_messages(self, target: &Target) -> Vec<ChatMessage> {
-        match self {
-            Self::User(texts) => {
-                let texts: Vec<ContentPart> = texts.into_iter().map(ContentPart::Text).collect();
-                vec![ChatMessage::user(MessageContent::from_parts(texts))]
-            }
-            Self::Assistant(parts) => vec![ChatMessage::assistant(MessageContent::from_parts(parts))],
-            Self::Answers(told) => {
-                let parts = told.into_iter().map(|told| told.into_part(target));
-                if target.provider.wants_single_answers() {
-                    parts
-                        .map(|part| ChatMessage::tool(MessageContent::from_parts(vec![part])))
-                        .collect()
-                } else {
-                    vec![ChatMessage::tool(MessageContent::from_parts(parts.collect::<Vec<_>>()))]
-                }
-            }
+    /// Makes a tool name that the provider accepts. Models call tools by invented names, and those calls are in
+    /// the conversation too.
+    fn name(&self, name: &str) -> String {
+        if self.tools.iter().any(|tool| &*tool.name == name) {
+            return name.to_owned();
         }
-    }
-}
-
-impl Told {
-    fn into_part(self, target: &Target) -> ContentPart {
-        if self.is_error && target.provider.has_error_flag() {
-            // genai's own answers have no error flag; a custom block is sent unchanged.
-            return ContentPart::Custom(CustomPart {
-                model_iden: Some(target.iden.clone()),
-                data: json!({
-                    "type": "tool_result",
-                    "content": self.text,
-                    "tool_use_id": self.call,
-                    "is_error": true,
-                }),
-            });
+        let mut plain: String = name
+            .chars()
+            .take(64)
+            .map(|letter| if is_plain(letter) { letter } else { '_' })
+            .collect();
+        let begins_well = plain.starts_with(|letter: char| letter.is_ascii_alphabetic());
+        if !begins_well && !plain.is_empty() && self.target.wire.wants_a_letter_first() {
+            plain.insert_str(0, "x_");
+            plain.truncate(64);
         }
-        ContentPart::ToolResponse(ToolResponse::new(self.call, self.text).with_fn_name(self.tool))
+        if plain.is_empty() { "unknown".to_owned() } else { plain }
     }
 }
 
@@ -261,48 +238,70 @@ fn tools(target: &Target, definitions: &[ToolDefinition]) -> Result<Vec<Tool>, M
                     definition.name
                 ))
             })?;
-            let mut tool = Tool::new(definition.name.to_string())
-                .with_description(definition.description.to_string())
-                .with_schema((*schema).clone());
-            // If `strict` is absent, OpenAI's Responses API applies it to schemas that are not written for it.
-            if is_strict || !target.provider.has_cache_markers() {
-                tool = tool.with_strict(is_strict && target.strict);
+            let mut schema = (*schema).clone();
+            if target.dialect == Dialect::OpenAiStrict {
+                order_required(&mut schema);
             }
-            Ok(tool)
+            Ok(Tool {
+                name: definition.name.to_string(),
+                description: definition.description.to_string(),
+                schema,
+                strict: is_strict && target.strict,
+            })
         })
         .collect()
 }
 
+/// Lists required properties in the order of the properties, as OpenAI's strict mode writes them.
+fn order_required(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(order_required),
+        Value::Object(fields) => {
+            let place = |name: &Value, fields: &Map<String, Value>| {
+                let properties = fields.get("properties")?.as_object()?;
+                properties.keys().position(|key| name == key)
+            };
+            if let Some(Value::Array(mut required)) = fields.remove("required") {
+                required.sort_by_key(|name| place(name, fields));
+                fields.insert("required".to_owned(), Value::Array(required));
+            }
+            fields.values_mut().for_each(order_required);
+        }
+        _ => {}
+    }
+}
+
 /// Declares the tools used in the conversation, for a request without tools.
-fn stand_ins(messages: &[ChatMessage]) -> Vec<Tool> {
-    let mut names: Vec<&str> = messages
-        .iter()
-        .flat_map(|message| message.content.tool_calls())
-        .map(|call| call.fn_name.as_str())
-        .collect();
+fn stand_ins(turns: &[Turn]) -> Vec<Tool> {
+    let mut names: Vec<&str> = Vec::new();
+    for turn in turns {
+        let Turn::Assistant(parts) = turn else { continue };
+        names.extend(parts.iter().filter_map(|part| match part {
+            Part::Call(call) => Some(call.name.as_str()),
+            _ => None,
+        }));
+    }
     names.sort_unstable();
     names.dedup();
     names
         .into_iter()
-        .map(|name| {
-            Tool::new(name.to_owned())
-                .with_description("This tool is no longer there. Don't call it.")
-                .with_schema(json!({"type": "object", "properties": {}}))
+        .map(|name| Tool {
+            name: name.to_owned(),
+            description: "This tool is no longer there. Don't call it.".to_owned(),
+            schema: json!({"type": "object", "properties": {}}),
+            strict: false,
         })
         .collect()
 }
 
-/// Makes a tool name that every format accepts. Models call tools by invented names, and those calls are in the
-/// conversation too.
-fn name(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .take(64)
-        .map(|letter| if is_plain(letter) { letter } else { '_' })
-        .collect();
-    if plain.is_empty() { "unknown".to_owned() } else { plain }
-}
-
-fn is_plain(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
+/// Makes an id of nine letters and digits, the only ones that Mistral takes. Equal ids stay equal.
+fn nine_letters(id: &str) -> String {
+    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return id.to_owned();
+    }
+    // FNV-1a, which is the same in every process.
+    let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    format!("{hash:016x}")[7..].to_owned()
 }

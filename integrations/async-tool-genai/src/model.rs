@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -15,12 +14,6 @@ use async_tool_runtime::{
     schema::Dialect,
 };
 use futures_core::Stream;
-use genai::{
-    ModelIden,
-    adapter::AdapterKind,
-    chat::{CacheControl, ChatOptions, ChatRequest, ChatStreamEvent},
-    resolver::Endpoint,
-};
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
     time::{Instant, timeout_at},
@@ -28,11 +21,14 @@ use tokio::{
 
 use crate::{
     GenaiModelBuilder, Provider, Timeouts, ToolMode,
+    answer::Reader,
     assembly::{Assembly, End},
-    failure::model_error,
-    frames::{Frames, Seen},
-    json_mode, lower, plain,
-    secret::Secret,
+    effort::Effort,
+    json_mode,
+    lower::{self, Conversation},
+    request::{self, Ask, Form},
+    transport::Transport,
+    wire::Wire,
 };
 
 /// A provider's language model. Cheap to clone.
@@ -48,10 +44,7 @@ pub(crate) struct Inner {
     pub(crate) model: String,
     /// The server's address without secrets, for `Debug` output.
     pub(crate) server: Option<String>,
-    pub(crate) iden: ModelIden,
-    pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) client: genai::Client,
-    pub(crate) key: Secret,
+    pub(crate) transport: Transport,
     pub(crate) stream: bool,
     pub(crate) strict: bool,
     pub(crate) tool_mode: ToolMode,
@@ -64,8 +57,8 @@ impl GenaiModel {
     /// Makes a builder for the model `provider/name`, such as `anthropic/claude-sonnet-4-5`. [`Provider`] lists
     /// the providers' names. The part after the first `/` is the provider's own name of the model.
     ///
-    /// The endings `-low`, `-medium` and `-high` ask a reasoning model for that effort; genai removes them from
-    /// the name.
+    /// The endings `-low`, `-medium` and `-high` ask a reasoning model for that effort; they aren't sent as a
+    /// part of the name.
     pub fn builder(name: impl Into<String>) -> GenaiModelBuilder {
         GenaiModelBuilder::new(name.into())
     }
@@ -125,11 +118,10 @@ impl Inner {
         let turn = async {
             match self.tool_mode {
                 ToolMode::Json if !request.tools.is_empty() => self.json_turn(request, events).await,
-                _ if self.stream => self.streamed_turn(request, events).await,
-                _ => self.plain_turn(request, events).await,
+                _ => self.native_turn(request, events).await,
             }
         };
-        match timeout_at(end, pin!(unlogged(turn))).await {
+        match timeout_at(end, pin!(turn)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(ModelError::transient(format!(
                 "{}: the turn took longer than {:?}",
@@ -138,181 +130,88 @@ impl Inner {
         }
     }
 
-    async fn streamed_turn(&self, request: &ModelRequest, events: &Events) -> Result<(), ModelError> {
-        let chat = lower::lower(&self.lowering(), request)?;
-        let mut assembly = Assembly::new(self.provider, request, self.invents_nulls());
+    async fn native_turn(&self, request: &ModelRequest, events: &Events) -> Result<(), ModelError> {
+        let conversation = lower::lower(&self.lowering(), request)?;
+        let mut turn = self.assembly(request, self.capabilities.dialect == Dialect::OpenAiStrict);
         let end = self
-            .stream(chat, self.options(), |part| {
-                let parts = match part {
-                    Part::Text(text) => assembly.text(text).into_iter().collect(),
-                    Part::Call(call) => assembly.call(call),
-                    Part::WholeCall { id, name, arguments } => assembly.whole_call(id, name, arguments),
-                    Part::BlockEnded => assembly.block_ended(),
-                };
-                send(events, parts);
-            })
+            .run(conversation, Form::Text, &mut turn, |turn| send(events, turn.events()))
             .await?;
-        send(events, assembly.end(end)?);
-        Ok(())
-    }
-
-    async fn plain_turn(&self, request: &ModelRequest, events: &Events) -> Result<(), ModelError> {
-        let chat = lower::lower(&self.lowering(), request)?;
-        let mut assembly = Assembly::new(self.provider, request, self.invents_nulls());
-        let end = self.exec(chat, self.options()).await?;
-        let text = end.content.as_ref().and_then(|content| assembly.whole_text(content));
-        send(events, text);
-        send(events, assembly.end(end)?);
+        turn.end(end)?;
+        send(events, turn.events());
         Ok(())
     }
 
     async fn json_turn(&self, request: &ModelRequest, events: &Events) -> Result<(), ModelError> {
-        let chat = json_mode::lower(request)?;
-        let options = json_mode::options(self.provider, request, self.options())?;
-        let (text, end) = if self.stream {
-            let mut text = String::new();
-            let end = self
-                .stream(chat, options, |part| {
-                    if let Part::Text(more) = part {
-                        text.push_str(&more);
-                    }
-                })
-                .await?;
-            (text, end)
-        } else {
-            let end = self.exec(chat, options).await?;
-            let text = end.content.as_ref().map(|content| content.texts().concat());
-            (text.unwrap_or_default(), end)
+        let conversation = json_mode::lower(request)?;
+        let form = json_mode::form(self.transport.wire, request)?;
+        let mut text = String::new();
+        let mut turn = self.assembly(request, false);
+        let mut take = |turn: &mut Assembly| {
+            for event in turn.events() {
+                if let ModelEvent::Text(more) = event {
+                    text.push_str(&more);
+                }
+            }
         };
-        let assembly = Assembly::new(self.provider, request, false);
-        send(events, json_mode::read(assembly, &text, end)?);
+        let end = self.run(conversation, form, &mut turn, &mut take).await?;
+        take(&mut turn);
+        let mut turn = self.assembly(request, false);
+        json_mode::read(&mut turn, &text, end)?;
+        send(events, turn.events());
         Ok(())
     }
 
-    /// Streams one answer. Passes every part to `take` as it arrives.
-    async fn stream(
+    /// Asks once, and reads the answer into the turn. Calls `each` after each part of a streamed answer.
+    async fn run(
         &self,
-        chat: ChatRequest,
-        options: ChatOptions,
-        mut take: impl FnMut(Part),
+        conversation: Conversation,
+        form: Form,
+        turn: &mut Assembly,
+        each: impl FnMut(&mut Assembly),
     ) -> Result<End, ModelError> {
-        let fail = |error| model_error(self.provider, error, &self.key);
-        let (seen, mut frames) = mpsc::unbounded_channel();
-        let options = options.with_raw_frame_sink(Frames::new(self.provider, seen));
-        let target = self.target().await.map_err(fail)?;
-        let response = self.client.exec_chat_stream(target, chat, Some(&options));
-        let mut stream = response.await.map_err(fail)?.stream;
-        let mut limit = self.timeouts.first_token;
-        let mut reasoning = None;
-        let mut held = None;
-        loop {
-            let next = next(&mut stream, &mut frames, &mut held);
-            let item = timeout_at(Instant::now() + limit, next)
-                .await
-                .map_err(|_| ModelError::silent(limit))?;
-            match item {
-                Item::Seen(Seen::Life) => limit = self.timeouts.stall,
-                Item::Seen(Seen::Reasoning(tokens)) => reasoning = Some(tokens),
-                Item::Seen(Seen::BlockEnded) => take(Part::BlockEnded),
-                Item::Seen(Seen::Call { id, name, arguments }) => take(Part::WholeCall { id, name, arguments }),
-                Item::Seen(Seen::Unreadable) => {
-                    return Err(ModelError::transient(format!(
-                        "{}: a part of the stream can't be read",
-                        self.provider
-                    )));
-                }
-                Item::Event(Some(Ok(event))) => match event {
-                    ChatStreamEvent::Chunk(chunk) => take(Part::Text(chunk.content)),
-                    ChatStreamEvent::ToolCallChunk(chunk) => take(Part::Call(chunk.tool_call)),
-                    ChatStreamEvent::End(end) => {
-                        let mut usage = end.captured_usage;
-                        if let (Some(usage), Some(_)) = (&mut usage, reasoning) {
-                            usage.completion_tokens_details.get_or_insert_default().reasoning_tokens = reasoning;
-                        }
-                        return Ok(End {
-                            content: end.captured_content,
-                            reasoning: end.captured_reasoning_content,
-                            stop: end.captured_stop_reason,
-                            usage,
-                        });
-                    }
-                    ChatStreamEvent::Start
-                    | ChatStreamEvent::Heartbeat
-                    | ChatStreamEvent::ReasoningChunk(_)
-                    | ChatStreamEvent::ThoughtSignatureChunk(_) => {}
-                },
-                Item::Event(Some(Err(error))) => return Err(fail(error)),
-                Item::Event(None) => return Err(ModelError::truncated()),
-            }
+        let wire = self.transport.wire;
+        let (effort, model) = match wire {
+            Wire::Bedrock | Wire::Ollama => (None, self.model.as_str()),
+            Wire::Anthropic if self.provider == Provider::Vertex => (None, self.model.as_str()),
+            _ => Effort::of_model(&self.model),
+        };
+        let ask = Ask {
+            provider: self.provider,
+            model,
+            effort,
+            conversation,
+            stream: self.stream,
+            max_tokens: self.max_tokens,
+            form,
+            thinks: self.thinks(),
+        };
+        let sent = request::write(wire, &ask);
+        let mut reader = Reader::new(self.provider, wire);
+        if self.stream {
+            self.transport.stream(sent, &mut reader, turn, each).await?;
+        } else {
+            self.transport.whole(sent, &mut reader, turn).await?;
         }
+        Ok(reader.end(turn))
     }
 
-    /// Requests one answer as a whole.
-    async fn exec(&self, chat: ChatRequest, options: ChatOptions) -> Result<End, ModelError> {
-        let fail = |error| model_error(self.provider, error, &self.key);
-        // The raw body is needed if genai refuses the whole answer because of one call.
-        let options = options.with_capture_raw_body(true);
-        let target = self.target().await.map_err(fail)?;
-        match self.client.exec_chat(target, chat, Some(&options)).await {
-            Ok(answer) => Ok(End {
-                content: Some(answer.content),
-                reasoning: answer.reasoning_content,
-                stop: answer.stop_reason,
-                usage: Some(answer.usage),
-            }),
-            Err(genai::Error::ChatResponseGeneration {
-                response_body, cause, ..
-            }) => plain::read(self.provider, &response_body).ok_or_else(|| {
-                ModelError::transient(format!(
-                    "{}: the answer can't be read: {}",
-                    self.provider,
-                    self.key.redact(&cause)
-                ))
-            }),
-            Err(error) => Err(fail(error)),
-        }
+    fn assembly(&self, request: &ModelRequest, invents_nulls: bool) -> Assembly {
+        Assembly::new(self.provider, self.transport.wire, request, invents_nulls)
     }
 
     fn lowering(&self) -> lower::Target {
         lower::Target {
             provider: self.provider,
-            iden: self.iden.clone(),
+            wire: self.transport.wire,
             dialect: self.capabilities.dialect,
             strict: self.strict,
         }
     }
 
-    fn invents_nulls(&self) -> bool {
-        self.capabilities.dialect == Dialect::OpenAiStrict
-    }
-
-    fn options(&self) -> ChatOptions {
-        let mut options = ChatOptions::default()
-            .with_capture_usage(true)
-            .with_capture_content(true)
-            .with_capture_tool_calls(true)
-            .with_capture_reasoning_content(self.keeps_reasoning());
-        if let Some(tokens) = self.max_tokens {
-            options = options.with_max_tokens(tokens);
-        }
-        if matches!(self.iden.adapter_kind, AdapterKind::OpenAI | AdapterKind::OpenAIResp) {
-            // If no cache control is set, genai turns caching off for GPT-5.6 and later
-            // (`prompt_cache_options`). The value set here isn't sent.
-            options = options.with_cache_control(CacheControl::Ephemeral5m);
-        }
-        options
-    }
-
-    /// True if genai must keep thoughts. For Gemini and for OpenAI Responses, genai then also requests them, which
-    /// models without thinking refuse. Gemini's signatures come without a request.
-    fn keeps_reasoning(&self) -> bool {
-        match self.provider {
-            Provider::Gemini | Provider::Vertex => false,
-            Provider::OpenAiResponses => !["gpt-3", "gpt-4", "chatgpt"]
-                .iter()
-                .any(|family| self.model.starts_with(family)),
-            _ => true,
-        }
+    /// True if the model is asked for its thoughts. Models without thinking refuse that.
+    fn thinks(&self) -> bool {
+        let never = ["gpt-3", "gpt-4", "chatgpt"];
+        !never.iter().any(|family| self.model.starts_with(family))
     }
 }
 
@@ -321,55 +220,6 @@ fn send(events: &Events, parts: impl IntoIterator<Item = ModelEvent>) {
         // The receiver can't be gone: it belongs to the turn that polls this future.
         let _ = events.send(Ok(part));
     }
-}
-
-/// A part of a streamed answer.
-enum Part {
-    Text(String),
-    Call(genai::chat::ToolCall),
-    WholeCall {
-        id: String,
-        name: String,
-        arguments: String,
-    },
-    BlockEnded,
-}
-
-enum Item {
-    Seen(Seen),
-    Event(Option<Result<ChatStreamEvent, genai::Error>>),
-}
-
-/// Returns the next observation or event. Polling it drives the request.
-///
-/// One poll of genai's stream can read many frames, so its event is held back until their observations are
-/// read.
-async fn next(
-    stream: &mut genai::chat::ChatStream,
-    frames: &mut UnboundedReceiver<Seen>,
-    held: &mut Option<Item>,
-) -> Item {
-    poll_fn(|cx| {
-        if held.is_none()
-            && let Poll::Ready(event) = Pin::new(&mut *stream).poll_next(cx)
-        {
-            *held = Some(Item::Event(event));
-        }
-        match frames.poll_recv(cx) {
-            Poll::Ready(Some(seen)) => Poll::Ready(Item::Seen(seen)),
-            // genai may drop the frame sink before its last event is read.
-            Poll::Ready(None) | Poll::Pending => held.take().map_or(Poll::Pending, Poll::Ready),
-        }
-    })
-    .await
-}
-
-/// Runs the future without a tracing subscriber. genai logs errors with their whole bodies, and some servers
-/// repeat the key there.
-async fn unlogged<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let silent = tracing::Dispatch::none();
-    poll_fn(|cx| tracing::dispatcher::with_default(&silent, || future.as_mut().poll(cx))).await
 }
 
 /// A turn in progress. Yields its events as they are sent; dropping it drops the request.

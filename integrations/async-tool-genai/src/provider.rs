@@ -3,7 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use async_tool_runtime::schema::Dialect;
-use genai::adapter::AdapterKind;
+
+use crate::wire::Wire;
 
 /// The service that runs the model; it determines the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,26 +116,54 @@ impl Provider {
         }
     }
 
-    pub(crate) const fn adapter(self) -> AdapterKind {
+    /// The format that the provider speaks with this model.
+    pub(crate) fn wire(self, model: &str) -> Wire {
         match self {
-            Self::OpenAi => AdapterKind::OpenAI,
-            Self::OpenAiResponses => AdapterKind::OpenAIResp,
-            Self::Anthropic => AdapterKind::Anthropic,
-            Self::Gemini => AdapterKind::Gemini,
-            Self::Bedrock => AdapterKind::BedrockApi,
-            Self::Ollama => AdapterKind::Ollama,
-            Self::Vertex => AdapterKind::Vertex,
-            Self::OpenRouter => AdapterKind::OpenRouter,
-            Self::Mistral => AdapterKind::Mistral,
-            Self::Xai => AdapterKind::Xai,
-            Self::Groq => AdapterKind::Groq,
-            Self::DeepSeek => AdapterKind::DeepSeek,
-            Self::Together => AdapterKind::Together,
-            Self::Fireworks => AdapterKind::Fireworks,
-            Self::Moonshot => AdapterKind::Moonshot,
-            Self::Zai => AdapterKind::Zai,
-            Self::MiniMax => AdapterKind::MiniMax,
+            Self::OpenAiResponses => Wire::Responses,
+            Self::Anthropic | Self::MiniMax => Wire::Anthropic,
+            // Vertex AI takes each model in its maker's format.
+            Self::Vertex if model.starts_with("claude") => Wire::Anthropic,
+            Self::Gemini | Self::Vertex => Wire::Gemini,
+            Self::Bedrock => Wire::Bedrock,
+            Self::Ollama => Wire::Ollama,
+            _ => Wire::Chat,
         }
+    }
+
+    /// The address of the provider's own server.
+    pub(crate) fn own_server(self, model: &str) -> String {
+        let own = match self {
+            Self::OpenAi | Self::OpenAiResponses => "https://api.openai.com/v1/",
+            Self::Anthropic => "https://api.anthropic.com/v1/",
+            Self::Gemini => "https://generativelanguage.googleapis.com/v1beta/",
+            Self::Bedrock => {
+                let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+                let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+                return format!("https://bedrock-runtime.{region}.amazonaws.com/");
+            }
+            Self::Vertex => {
+                let project = variable("VERTEX_PROJECT_ID").unwrap_or_default();
+                return match variable("VERTEX_LOCATION") {
+                    Some(place) => {
+                        format!("https://{place}-aiplatform.googleapis.com/v1/projects/{project}/locations/{place}/")
+                    }
+                    None => format!("https://aiplatform.googleapis.com/v1/projects/{project}/locations/global/"),
+                };
+            }
+            Self::Ollama => "http://localhost:11434/",
+            Self::OpenRouter => "https://openrouter.ai/api/v1/",
+            Self::Mistral => "https://api.mistral.ai/v1/",
+            Self::Xai => "https://api.x.ai/v1/",
+            Self::Groq => "https://api.groq.com/openai/v1/",
+            Self::DeepSeek => "https://api.deepseek.com/v1/",
+            Self::Together => "https://api.together.xyz/v1/",
+            Self::Fireworks => "https://api.fireworks.ai/inference/v1/",
+            Self::Moonshot => "https://api.moonshot.cn/v1/",
+            Self::Zai if model.starts_with("zai_coding::") => "https://api.z.ai/api/coding/paas/v4/",
+            Self::Zai => "https://api.z.ai/api/paas/v4/",
+            Self::MiniMax => "https://api.minimax.io/anthropic/v1/",
+        };
+        own.to_owned()
     }
 
     /// The path before the provider's methods, for a base URL without a path.
@@ -151,40 +180,21 @@ impl Provider {
             Self::OpenAi | Self::OpenAiResponses if strict => Dialect::OpenAiStrict,
             Self::Anthropic if strict => Dialect::AnthropicStrict,
             Self::Anthropic | Self::MiniMax => Dialect::Anthropic,
-            // genai sends schemas as `parametersJsonSchema`.
             Self::Gemini | Self::Vertex => Dialect::GeminiJsonSchema,
             Self::Bedrock => Dialect::Bedrock,
             _ => Dialect::Plain,
         }
     }
 
-    /// True if user and assistant must alternate, and answers to calls must be a user turn of their own.
-    pub(crate) const fn takes_turns(self) -> bool {
-        matches!(
-            self,
-            Self::Anthropic | Self::Gemini | Self::Bedrock | Self::Vertex | Self::MiniMax
-        )
-    }
-
-    /// True if the provider refuses a conversation with calls but without declared tools.
-    pub(crate) const fn wants_tools_for_old_calls(self) -> bool {
-        matches!(self, Self::Anthropic | Self::Bedrock | Self::MiniMax)
-    }
-
-    /// True if each answer must be its own message on the wire and genai doesn't split them.
-    pub(crate) const fn wants_single_answers(self) -> bool {
-        matches!(self, Self::Ollama)
-    }
-
-    /// True if genai can send Anthropic's `tool_result` blocks, which have an error flag.
-    pub(crate) const fn has_error_flag(self) -> bool {
-        matches!(self, Self::Anthropic | Self::MiniMax)
-    }
-
-    /// True if genai sends cache markers on tools and messages.
+    /// True if tools and messages get markers for the prompt cache.
     pub(crate) const fn has_cache_markers(self) -> bool {
         matches!(self, Self::Anthropic | Self::MiniMax)
     }
+}
+
+/// A variable of the environment that is set and not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl fmt::Display for Provider {

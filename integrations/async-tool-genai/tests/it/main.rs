@@ -10,5 +10,6 @@ mod json_mode;
 mod keys;
 mod pairing;
 mod server;
+mod streams;
 mod turns;
 mod wire;

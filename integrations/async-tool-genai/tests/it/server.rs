@@ -26,6 +26,8 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     /// True if the connection stays open and silent after the body; false if it closes.
     pub(crate) stalls: bool,
+    /// True if each byte of the body comes by itself.
+    pub(crate) one_by_one: bool,
 }
 
 impl Reply {
@@ -35,6 +37,7 @@ impl Reply {
             headers: "content-type: application/json\r\n".to_owned(),
             body: body.to_string().into_bytes(),
             stalls: false,
+            one_by_one: false,
         }
     }
 
@@ -44,6 +47,7 @@ impl Reply {
             headers: format!("content-type: {kind}\r\n"),
             body: body.into(),
             stalls: false,
+            one_by_one: false,
         }
     }
 
@@ -143,7 +147,12 @@ async fn serve(mut stream: TcpStream, reply: Reply, seen: &Mutex<Vec<Asked>>) {
         reply.status, reply.headers
     );
     let _ = stream.write_all(head.as_bytes()).await;
-    let _ = stream.write_all(&reply.body).await;
+    let step = if reply.one_by_one { 1 } else { usize::MAX };
+    let _ = stream.set_nodelay(true);
+    for piece in reply.body.chunks(step) {
+        let _ = stream.write_all(piece).await;
+        tokio::task::yield_now().await;
+    }
     let _ = stream.flush().await;
     if reply.stalls {
         tokio::time::sleep(Duration::from_secs(3_600)).await;

@@ -13,7 +13,7 @@ use crate::{
     wire::{PROVIDERS, findings, frames, stream, truncated, turn},
 };
 
-fn said(events: &[ModelEvent]) -> String {
+pub(crate) fn said(events: &[ModelEvent]) -> String {
     let texts = events.iter().filter_map(|event| match event {
         ModelEvent::Text(text) => Some(text.as_str()),
         _ => None,

@@ -351,7 +351,7 @@ fn whole(provider: Provider, text: &str, calls: &[Call<'_>]) -> Value {
 }
 
 /// A message in AWS's event stream encoding.
-fn event_stream(name: &str, data: &str) -> Vec<u8> {
+pub(crate) fn event_stream(name: &str, data: &str) -> Vec<u8> {
     let mut headers = Vec::new();
     for (key, value) in [(":event-type", name), (":message-type", "event")] {
         headers.push(u8::try_from(key.len()).unwrap());
