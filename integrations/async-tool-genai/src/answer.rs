@@ -17,6 +17,7 @@
 //! | chat | the index of a call, with its id or none | OpenAI; with the name again: proxies | goes on with that call |
 //! | chat | the index of a call, with another id | Ollama, vLLM | another call |
 //! | chat | a new index and a name, under a known id | routers | another call |
+//! | chat | two whole calls in one list, even if they are the same | local servers | two calls |
 //! | chat | more text after a whole object | servers that give every call index 0 and no id | another call; the same object again is a repetition |
 //! | chat | `{}` before the arguments | proxies for Anthropic | replaced by what follows |
 //! | chat | `function_call` | old servers | a call |

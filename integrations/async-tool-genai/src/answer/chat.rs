@@ -65,7 +65,7 @@ impl Reader {
         for key in ["delta", "message"] {
             let delta = choice.get_mut(key).map(Value::take);
             if let Some(delta) = delta.filter(|delta| delta.as_object().is_some_and(|delta| !delta.is_empty())) {
-                self.delta(delta, turn);
+                self.delta(delta, key == "message", turn);
                 break;
             }
         }
@@ -83,7 +83,8 @@ impl Reader {
         self.end
     }
 
-    fn delta(&mut self, mut delta: Value, turn: &mut Assembly) {
+    /// Reads a piece of the message, or the whole message.
+    fn delta(&mut self, mut delta: Value, is_whole: bool, turn: &mut Assembly) {
         let thought = ["reasoning_content", "reasoning"].map(|key| words(&delta, key));
         turn.reasoning(
             thought
@@ -115,8 +116,12 @@ impl Reader {
             turn.custom(serde_json::json!({"type": "extra_content", "extra_content": extra}));
         }
         let before = self.slots.len();
-        for piece in taken(&mut delta, "tool_calls") {
-            self.take(Fragment::of(piece), before, turn);
+        for (place, piece) in (0..).zip(taken(&mut delta, "tool_calls")) {
+            let mut fragment = Fragment::of(piece);
+            if is_whole {
+                fragment.index = Some(place);
+            }
+            self.take(fragment, before, turn);
         }
         // The older form, for one call.
         if let Some(function) = delta.get_mut("function_call").filter(|function| function.is_object()) {
@@ -217,6 +222,11 @@ impl Reader {
         }
         let is_other = !fragment.name.is_empty() && !call.name.is_empty() && fragment.name != call.name;
         if is_other && !has_id && !joins_name(turn, self.slots[slot].place, fragment) {
+            return None;
+        }
+        // Two whole calls in one list are two, even if they are the same.
+        let is_beside = slot >= before && !fragment.name.is_empty() && !fragment.arguments.is_empty();
+        if is_beside && call.arguments.is_whole() {
             return None;
         }
         // No text can go on with a whole object. The same object again is a repetition.

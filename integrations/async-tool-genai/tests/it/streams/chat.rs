@@ -74,6 +74,21 @@ fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Made<'static>>)> {
             two.clone(),
         ),
         (
+            "one id for two that are the same, in one list",
+            vec![json!([
+                {"id": "dup", "function": mail(&ann)},
+                {"id": "dup", "function": mail(&ann)},
+                {"index": 0, "id": "dup", "function": mail(&bob)},
+                {"index": 0, "id": "dup", "function": mail(&bob)},
+            ])],
+            vec![
+                ("send_mail", to("ann")),
+                ("send_mail", to("ann")),
+                ("send_mail", to("bob")),
+                ("send_mail", to("bob")),
+            ],
+        ),
+        (
             "an empty id for two",
             vec![
                 json!([{"index": 0, "id": "", "function": mail(&ann)}]),
@@ -344,11 +359,12 @@ async fn a_stream_may_end_with_its_reason_but_not_before_it() {
 async fn an_answer_in_one_piece_is_taken_though_a_stream_was_asked_for() {
     let message = json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "dup", "function": mail(&to("ann"))},
-        {"id": "dup", "function": mail(&json!(BOB))},
+        {"id": "dup", "index": 0, "function": mail(&json!(BOB))},
+        {"index": 0, "function": mail(&json!(BOB))},
     ]});
     let body = json!({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]});
     let (events, error) = read(Provider::OpenAi, Reply::json(&body)).await;
-    let expected = [("send_mail".to_owned(), to("ann")), ("send_mail".to_owned(), to("bob"))];
+    let expected = ["ann", "bob", "bob"].map(|name| ("send_mail".to_owned(), to(name)));
     assert_eq!(made(&events, error.as_ref(), "whole"), expected);
 
     let server = Server::start(vec![Reply::json(&body)]).await;

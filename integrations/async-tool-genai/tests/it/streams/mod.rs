@@ -3,6 +3,7 @@
 //! Each case is a stream, and the calls that must come out of it. Every stream is read whole and byte by byte,
 //! with and without a byte order mark, and with each kind of line ends.
 
+mod agent;
 mod anthropic;
 mod chat;
 mod kept;
