@@ -265,8 +265,8 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Retries of a turn that failed with a retryable error, and the backoff before the first retry. The backoff
-    /// doubles with each retry. Default: 2 retries, 500 ms.
+    /// Retries of a turn that failed with a retryable error, and the longest backoff before the first retry. The backoff
+    /// doubles with each retry, up to 60 s. A random part of it, at most a half, is left out. Default: 2 retries, 500 ms.
     pub fn model_retries(mut self, retries: u32, backoff: Duration) -> Self {
         self.policy.model_retries = retries;
         self.policy.model_backoff = backoff;

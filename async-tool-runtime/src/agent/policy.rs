@@ -171,8 +171,8 @@ pub struct AgentPolicy {
     pub model_timeout: Option<Duration>,
     /// Retries of a turn that failed with a retryable error. Default: 2.
     pub model_retries: u32,
-    /// Longest backoff before the first retry; it doubles with each retry. The backoff is drawn between zero and this,
-    /// but is never shorter than the provider asks for. Default: 500 ms.
+    /// Longest backoff before the first retry; it doubles with each retry, up to 60 s. The backoff is drawn between half
+    /// of this and this, but is never shorter than the provider asks for. Default: 500 ms.
     pub model_backoff: Duration,
     /// Most attempts of a task whose process ends before the task does. Default: 3. After the last one its outcome is
     /// unknown, because the task may be what ends the process.

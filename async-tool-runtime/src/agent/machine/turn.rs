@@ -113,8 +113,9 @@ impl AgentMachine {
         self.failures += 1;
         let may_retry = error.retryable() && self.failures <= self.policy.model_retries;
         let retry_at = may_retry.then(|| {
-            self.now
-                .after(self.pause(turn).max(error.retry_after().unwrap_or_default()))
+            let pause = self.pause(turn).max(error.retry_after().unwrap_or_default());
+            // A timestamp holds whole milliseconds, and a pause is never shortened.
+            self.now.after(pause.saturating_add(Duration::from_nanos(999_999)))
         });
         match retry_at {
             Some(at) => {
@@ -130,16 +131,18 @@ impl AgentMachine {
         self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
     }
 
-    /// Backoff before the retry of a failed turn, drawn from zero to the policy's limit, so that sessions that failed
-    /// together don't retry together. The draw is a hash of the session's name, so a replayed session has the same
-    /// backoff.
+    /// Backoff before the retry of a failed turn: half of the policy's limit, and a part of the other half, so that
+    /// sessions that failed together don't retry together. This is *equal jitter*: the full jitter of tools could retry
+    /// at once, which a provider takes for a client without backoff. The part is a hash of the session's name, so a
+    /// replayed session has the same backoff.
     fn pause(&self, turn: TurnNo) -> Duration {
         let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
         let longest = self.policy.model_backoff.saturating_mul(doubled).min(LONGEST_BACKOFF);
         let mut hasher = DefaultHasher::new();
         (&self.session, turn, self.failures).hash(&mut hasher);
         let steps = u32::try_from(hasher.finish() >> 48).unwrap_or_default();
-        longest.saturating_mul(steps) / (1 << 16)
+        let half = longest / 2;
+        half + half.saturating_mul(steps) / (1 << 16)
     }
 
     /// Fails the turn if its last event is too old.

@@ -11,6 +11,8 @@ use std::time::Duration;
 /// The pause before attempt *n* + 1 is uniform between zero and `min(longest, first × 2ⁿ⁻¹)`. It is at least the error's
 /// [`retry_after`](crate::tool::ToolError::retry_after). Source:
 /// [Exponential Backoff and Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), AWS Architecture Blog.
+/// Full jitter spreads calls that failed together best. The retries of a model wait for at least half of the bound
+/// instead. There a session has one request at a time, and a provider judges each client by its pauses.
 ///
 /// ```
 /// use async_tool_runtime::{
