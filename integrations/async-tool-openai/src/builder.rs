@@ -2,17 +2,23 @@
 
 use std::{env, error::Error, fmt, sync::Arc, time::Duration};
 
-use async_openai::{Client, config::OpenAIConfig};
-use reqwest::{Url, header::HeaderValue, redirect};
+use reqwest::{
+    Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+    redirect,
+};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::{OpenAiModel, Timeouts, failure::Failures, model::Inner, request::Shape, transport::Once};
+use crate::{OpenAiModel, Timeouts, failure::Failures, model::Inner, request::Shape, transport::Transport};
 
 const BASE_URL: &str = "https://api.openai.com/v1";
 const KEY_VARIABLE: &str = "OPENAI_API_KEY";
-/// Variables that the client reads by itself and sends as headers.
-const HEADER_VARIABLES: [&str; 2] = ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID"];
+/// Variables that are sent as headers.
+const HEADER_VARIABLES: [(&str, &str); 2] = [
+    ("OPENAI_ORG_ID", "openai-organization"),
+    ("OPENAI_PROJECT_ID", "openai-project"),
+];
 
 /// Builder of an [`OpenAiModel`].
 ///
@@ -139,15 +145,24 @@ impl OpenAiModelBuilder {
             ))
         })?;
         let key = key.trim();
-        let is_sendable = key.is_ascii() && HeaderValue::from_str(key).is_ok();
-        if !is_sendable {
-            return Err(BuildError::new("the API key must be made of visible ASCII characters"));
-        }
-        for name in HEADER_VARIABLES {
-            if env::var(name).is_ok_and(|value| HeaderValue::from_str(&value).is_err()) {
-                return Err(BuildError::new(format!(
-                    "`{name}` in the environment holds characters that an HTTP header can't hold"
-                )));
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::try_from(format!("Bearer {key}"))
+            .ok()
+            .filter(|_| key.is_ascii());
+        let mut bearer =
+            bearer.ok_or_else(|| BuildError::new("the API key must be made of visible ASCII characters"))?;
+        // Libraries below log all headers except those marked sensitive.
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+        for (variable, name) in HEADER_VARIABLES {
+            let Ok(value) = env::var(variable) else { continue };
+            let value = HeaderValue::try_from(value).map_err(|_| {
+                BuildError::new(format!(
+                    "`{variable}` in the environment holds characters that an HTTP header can't hold"
+                ))
+            })?;
+            if !value.is_empty() {
+                headers.insert(name, value);
             }
         }
         let base_url = self.base_url.trim_end_matches('/').to_owned();
@@ -159,14 +174,17 @@ impl OpenAiModelBuilder {
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("must have no user, password, query or fragment"));
         }
+        let url = Url::parse(&format!("{base_url}/responses")).map_err(|_| refuse("must be an absolute URL"))?;
 
-        let http = http_client(self.timeouts.connect)?;
-        let config = OpenAIConfig::new().with_api_base(&base_url).with_api_key(key);
-        let client = Client::build(http.clone(), config).with_http_service(Once(http));
+        let transport = Transport {
+            http: http_client(self.timeouts.connect)?,
+            url,
+            headers,
+            failures: Failures::new(Arc::from(key)),
+        };
         let family = family(&self.model);
         Ok(OpenAiModel::new(Inner {
-            client,
-            base_url,
+            transport,
             native: self.native_async.unwrap_or_else(|| knows_async(family)),
             shape: Shape {
                 encrypted_reasoning: self.encrypted_reasoning.unwrap_or_else(|| reasons(family)),
@@ -177,7 +195,6 @@ impl OpenAiModelBuilder {
             max_open: self.max_open_calls,
             ttl: self.open_call_ttl,
             timeouts: self.timeouts,
-            failures: Failures::new(Arc::from(key)),
         }))
     }
 }

@@ -13,7 +13,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_openai::error::OpenAIError;
 use async_tool_runtime::model::ModelError;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
@@ -78,34 +77,17 @@ impl Failures {
         ModelError::transient(format!("the provider sent {}", self.clean(what)))
     }
 
-    pub(crate) fn of(&self, error: OpenAIError) -> ModelError {
-        match error {
-            OpenAIError::Boxed(error) => match error.downcast::<Refused>() {
-                Ok(refused) => self.refused(&refused),
-                Err(error) => match error.downcast::<reqwest::Error>() {
-                    Ok(error) => self.transport(*error),
-                    Err(error) => ModelError::permanent(self.clean(&error.to_string())),
-                },
-            },
-            OpenAIError::Reqwest(error) => self.transport(error),
-            OpenAIError::JSONDeserialize(error, _) => self.malformed(&format!("invalid JSON: {error}")),
-            OpenAIError::StreamError(error) => {
-                ModelError::transient(format!("the model's stream broke: {}", self.clean(&error.to_string())))
-            }
-            OpenAIError::ApiError(error) => {
-                let message = self.clean(&error.to_string());
-                match is_passing(error.status_code) {
-                    true => ModelError::transient(message),
-                    false => ModelError::permanent(message),
-                }
-            }
-            error => ModelError::permanent(self.clean(&error.to_string())),
-        }
+    /// Converts the error of a stream that broke off.
+    pub(crate) fn broken(&self, error: reqwest::Error) -> ModelError {
+        ModelError::transient(format!(
+            "the model's stream broke: {}",
+            self.chain(&error.without_url())
+        ))
     }
 
     /// Converts a transport error: the request or the answer got lost. The address is hidden, because it may hold a
     /// password.
-    fn transport(&self, error: reqwest::Error) -> ModelError {
+    pub(crate) fn transport(&self, error: reqwest::Error) -> ModelError {
         let what = if error.is_connect() {
             "the provider can't be reached"
         } else if error.is_timeout() {
@@ -169,23 +151,6 @@ impl Refused {
         }
     }
 }
-
-// The body may repeat the key.
-impl fmt::Debug for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refused")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the provider answered {}", self.status)
-    }
-}
-
-impl Error for Refused {}
 
 /// A provider's error message, code and type.
 struct Said<'a> {

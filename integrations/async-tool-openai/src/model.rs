@@ -3,23 +3,26 @@
 use std::{
     collections::VecDeque,
     fmt,
-    pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
 use async_tool_runtime::{
     Model,
     model::{Capabilities, ModelError, ModelEvent, ModelRequest, ModelStream},
     task::Timestamp,
 };
-use futures_core::Stream;
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{OpenAiModelBuilder, Timeouts, failure::Failures, lowering::Rules, request::Shape, turn::Turn};
+use crate::{
+    OpenAiModelBuilder, Timeouts,
+    lowering::Rules,
+    request::Shape,
+    transport::{Answer, Transport},
+    turn::Turn,
+};
 
 /// A model behind the OpenAI Responses API. Cheap to clone.
 ///
@@ -43,14 +46,12 @@ use crate::{OpenAiModelBuilder, Timeouts, failure::Failures, lowering::Rules, re
 pub struct OpenAiModel(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) client: Client<OpenAIConfig>,
-    pub(crate) base_url: String,
+    pub(crate) transport: Transport,
     pub(crate) shape: Shape,
     pub(crate) native: bool,
     pub(crate) max_open: usize,
     pub(crate) ttl: Duration,
     pub(crate) timeouts: Timeouts,
-    pub(crate) failures: Failures,
 }
 
 impl OpenAiModel {
@@ -78,7 +79,9 @@ impl Model for OpenAiModel {
             Ok(body) => body,
             Err(error) => return ModelStream::failed(ModelError::permanent(error.to_string())),
         };
-        let turn = Turn::new(request.tools, inner.shape.strict, inner.native, inner.failures.clone());
+        let own_ids = format!("call_{:x}", since_epoch.as_micros());
+        let failures = inner.transport.failures.clone();
+        let turn = Turn::new(request.tools, inner.shape.strict, inner.native, own_ids, failures);
         let running = Running {
             inner,
             turn,
@@ -95,11 +98,10 @@ impl Model for OpenAiModel {
     }
 }
 
-// The client holds the key, so it isn't shown.
 impl fmt::Debug for OpenAiModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenAiModel")
-            .field("base_url", &self.0.base_url)
+            .field("transport", &self.0.transport)
             .field("shape", &self.0.shape)
             .field("native_async", &self.0.native)
             .field("max_open_calls", &self.0.max_open)
@@ -121,7 +123,7 @@ enum Step {
     /// The request has not been sent.
     Ask(Value),
     Read {
-        events: Events,
+        answer: Box<Answer>,
         /// Time by which the next event must arrive.
         due: Instant,
         /// Length of that wait, for the error.
@@ -129,10 +131,10 @@ enum Step {
         /// Time by which the whole turn must end.
         end: Instant,
     },
+    /// The turn has failed, and its events so far are to be told first.
+    Fail(ModelError),
     Over,
 }
-
-type Events = Pin<Box<dyn Stream<Item = Result<Value, OpenAIError>> + Send>>;
 
 impl Running {
     async fn next(mut self) -> Option<(Result<ModelEvent, ModelError>, Self)> {
@@ -154,61 +156,69 @@ impl Running {
     /// Takes one step; returns false if the turn is over.
     async fn go_on(&mut self) -> Result<bool, ModelError> {
         let inner = &self.inner;
-        let timeouts = inner.timeouts;
+        let (timeouts, failures) = (inner.timeouts, &inner.transport.failures);
         match std::mem::replace(&mut self.step, Step::Over) {
             Step::Ask(body) => {
                 let now = Instant::now();
                 let end = now + timeouts.turn;
-                let responses = inner.client.responses();
-                if inner.shape.stream {
-                    let due = end.min(now + timeouts.first_token);
-                    let asked = timeout_at(due, responses.create_stream_byot(&body)).await;
-                    let asked =
-                        asked.map_err(|_| late("the provider did not begin to answer", timeouts.first_token))?;
-                    let events = asked.map_err(|error| inner.failures.of(error))?;
-                    let limit = timeouts.first_token;
+                let limit = timeouts.first_token;
+                let due = if inner.shape.stream { end.min(now + limit) } else { end };
+                let asked = timeout_at(due, inner.transport.ask(&body)).await;
+                let answer = asked.map_err(|_| match inner.shape.stream {
+                    true => late("the provider did not begin to answer", limit),
+                    false => late("the turn was not complete", timeouts.turn),
+                })??;
+                if inner.shape.stream && answer.is_streamed() {
                     self.step = Step::Read {
-                        events,
+                        answer: Box::new(answer),
                         due,
                         limit,
                         end,
                     };
                 } else {
-                    let asked = timeout_at(end, responses.create_byot::<_, Value>(&body)).await;
-                    let asked = asked.map_err(|_| late("the turn was not complete", timeouts.turn))?;
-                    let response = asked.map_err(|error| inner.failures.of(error))?;
-                    self.ready.extend(self.turn.on_response(&response)?);
+                    let text = timeout_at(end, answer.text(failures)).await;
+                    let text = text.map_err(|_| late("the turn was not complete", timeouts.turn))??;
+                    self.ready.extend(self.turn.on_answer(&text)?);
                 }
                 Ok(true)
             }
             Step::Read {
-                mut events,
+                mut answer,
                 due,
                 limit,
                 end,
             } => {
-                let Ok(event) = timeout_at(due.min(end), events.next()).await else {
+                let Ok(frames) = timeout_at(due.min(end), answer.frames(failures)).await else {
                     return Err(match due < end {
                         true => ModelError::silent(limit),
                         false => late("the turn was not complete", timeouts.turn),
                     });
                 };
                 // A cleanly closed connection doesn't end a turn; only the final event does.
-                let event = event.ok_or_else(ModelError::truncated)?;
-                let event = event.map_err(|error| inner.failures.of(error))?;
-                self.ready.extend(self.turn.on_event(&event)?);
-                if !self.ready.iter().any(|event| matches!(event, ModelEvent::Done(_))) {
-                    let limit = timeouts.stall;
-                    let due = Instant::now() + limit;
-                    self.step = Step::Read {
-                        events,
-                        due,
-                        limit,
-                        end,
-                    };
+                for frame in frames?.ok_or_else(ModelError::truncated)? {
+                    // What came before a broken frame is told first.
+                    match self.turn.on_frame(&frame) {
+                        Ok(events) => self.ready.extend(events),
+                        Err(error) => {
+                            self.step = Step::Fail(error);
+                            return Ok(true);
+                        }
+                    }
+                    if self.ready.iter().any(|event| matches!(event, ModelEvent::Done(_))) {
+                        return Ok(true);
+                    }
                 }
+                let limit = timeouts.stall;
+                let due = Instant::now() + limit;
+                self.step = Step::Read {
+                    answer,
+                    due,
+                    limit,
+                    end,
+                };
                 Ok(true)
             }
+            Step::Fail(error) => Err(error),
             Step::Over => Ok(false),
         }
     }

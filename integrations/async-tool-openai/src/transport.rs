@@ -1,60 +1,111 @@
-//! Transport that sends each request exactly once.
+//! Transport of a turn over HTTP. Each request is sent exactly once; the agent retries.
 
-use std::{
-    error::Error,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
+use std::{collections::VecDeque, fmt};
+
+use async_tool_runtime::model::ModelError;
+use reqwest::{
+    Client, Response, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
+use serde_json::Value;
 
-use async_openai::middleware::HttpRequestFactory;
-use reqwest::header::AUTHORIZATION;
-use tower_service::Service;
-
-use crate::failure::Refused;
+use crate::{
+    failure::{Failures, Refused},
+    frames::{Frame, Frames},
+};
 
 /// Longest part of an error answer's body that is read, in bytes.
 const REFUSAL: usize = 64 * 1_024;
 
-type BoxError = Box<dyn Error + Send + Sync>;
+/// The API at one address.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    pub(crate) http: Client,
+    /// Address of the endpoint.
+    pub(crate) url: Url,
+    /// Headers of every request, the key's among them.
+    pub(crate) headers: HeaderMap,
+    pub(crate) failures: Failures,
+}
 
-/// Service that sends a request once. It returns an error answer as [`Refused`], with status and headers. The client's
-/// own service would retry without the agent's knowledge, and log the server's messages.
-#[derive(Clone, Debug)]
-pub(crate) struct Once(pub(crate) reqwest::Client);
+impl Transport {
+    /// Sends a request, and waits for the beginning of its answer.
+    pub(crate) async fn ask(&self, body: &Value) -> Result<Answer, ModelError> {
+        let request = self.http.post(self.url.clone()).headers(self.headers.clone());
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let sent = request.body(body.to_string()).send().await;
+        let mut response = sent.map_err(|error| self.failures.transport(error))?;
+        if response.status().is_success() {
+            return Ok(Answer {
+                response,
+                frames: Frames::default(),
+                is_over: false,
+            });
+        }
+        let mut body = Vec::new();
+        // A partly read body is enough, because the status tells the rest.
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= REFUSAL {
+                body.truncate(REFUSAL);
+                break;
+            }
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let refused = Refused::new(response.status(), response.headers(), body);
+        Err(self.failures.refused(&refused))
+    }
+}
 
-impl Service<HttpRequestFactory> for Once {
-    type Response = reqwest::Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<reqwest::Response, BoxError>> + Send>>;
+// The headers hold the key.
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("url", &self.url.as_str())
+            .finish_non_exhaustive()
+    }
+}
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
+/// An answer whose body is still to be read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    response: Response,
+    frames: Frames,
+    is_over: bool,
+}
+
+impl Answer {
+    /// True if the answer is a stream of events. A server may ignore the request for one, and answer in one piece.
+    pub(crate) fn is_streamed(&self) -> bool {
+        let kind = self.response.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        !kind.trim_start().to_ascii_lowercase().starts_with("application/json")
     }
 
-    fn call(&mut self, request: HttpRequestFactory) -> Self::Future {
-        let client = self.0.clone();
-        Box::pin(async move {
-            let mut request = request.build().await?;
-            if let Some(key) = request.headers_mut().get_mut(AUTHORIZATION) {
-                // Libraries below log all headers except those marked sensitive.
-                key.set_sensitive(true);
+    /// Reads the next frames; `None` at the end of the stream. Cancel safe: a dropped read loses no bytes.
+    pub(crate) async fn frames(&mut self, failures: &Failures) -> Result<Option<VecDeque<Frame>>, ModelError> {
+        loop {
+            let ready: VecDeque<_> = std::iter::from_fn(|| self.frames.next()).collect();
+            if !ready.is_empty() {
+                return Ok(Some(ready));
             }
-            let mut response = client.execute(request).await?;
-            if response.status().is_success() {
-                return Ok(response);
+            if self.is_over {
+                return Ok(None);
             }
-            let mut body = Vec::new();
-            // A partly read body is enough, because the status tells the rest.
-            while let Ok(Some(chunk)) = response.chunk().await {
-                body.extend_from_slice(&chunk);
-                if body.len() >= REFUSAL {
-                    body.truncate(REFUSAL);
-                    break;
+            match self.response.chunk().await {
+                Ok(Some(bytes)) => self.frames.push(&bytes),
+                Ok(None) => {
+                    self.is_over = true;
+                    self.frames.finish();
                 }
+                Err(error) => return Err(failures.broken(error)),
             }
-            let body = String::from_utf8_lossy(&body).into_owned();
-            Err(Refused::new(response.status(), response.headers(), body).into())
-        })
+        }
+    }
+
+    /// Reads the whole body.
+    pub(crate) async fn text(self, failures: &Failures) -> Result<String, ModelError> {
+        let bytes = self.response.bytes().await.map_err(|error| failures.transport(error))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

@@ -1,21 +1,24 @@
-//! Conversion of one turn, from the provider's events to [`ModelEvent`]s. No I/O.
+//! Conversion of one turn, from the provider's frames to [`ModelEvent`]s. No I/O.
 //!
 //! # Invariants
 //!
 //! 1. A turn is complete only after `response.completed` or `response.incomplete`.
 //! 2. A call is emitted once, when its item is complete (`response.output_item.done`), so that its task starts while
-//!    the turn goes on. A call that was cut off is never emitted.
+//!    the turn goes on. A call that was cut off is never emitted, and a complete turn that lost a call is an error.
 //! 3. Items are kept unchanged, in their order.
+//! 4. No two calls of a turn have one id. The id that the server wrote is in the kept item.
 //!
-//! The [API reference](https://platform.openai.com/docs/api-reference/responses-streaming) lists the events.
+//! `output.rs` lists the deviations of other servers. The [API reference][events] lists the events.
+//!
+//! [events]: https://platform.openai.com/docs/api-reference/responses-streaming
 
+mod item;
+mod output;
 #[cfg(test)]
 mod tests;
+mod texts;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use async_tool_runtime::{
     ToolCall, ToolDefinition,
@@ -25,7 +28,11 @@ use async_tool_runtime::{
 };
 use serde_json::Value;
 
-use crate::{failure::Failures, lowering::Kept};
+use self::{
+    output::{Came, Output},
+    texts::Texts,
+};
+use crate::{failure::Failures, frames::Frame, lowering::Kept, surrogates};
 
 /// The part of a turn received so far.
 #[derive(Debug)]
@@ -34,142 +41,171 @@ pub(crate) struct Turn {
     strict: bool,
     native: bool,
     failures: Failures,
-    items: BTreeMap<u64, Value>,
-    /// Positions of messages whose text has been emitted.
-    told: BTreeSet<u64>,
-    calls: BTreeSet<String>,
+    output: Output,
+    texts: Texts,
     refused: bool,
+    /// True if a piece of the stream had a half of a character.
+    has_marks: bool,
 }
 
 impl Turn {
-    /// Makes the turn for a request with these tools.
-    pub(crate) fn new(tools: Arc<[ToolDefinition]>, strict: bool, native: bool, failures: Failures) -> Self {
+    /// Makes the turn for a request with these tools. Ids that the server omits begin with `own_ids`.
+    pub(crate) fn new(
+        tools: Arc<[ToolDefinition]>,
+        strict: bool,
+        native: bool,
+        own_ids: String,
+        failures: Failures,
+    ) -> Self {
         Self {
             tools,
             strict,
             native,
             failures,
-            items: BTreeMap::new(),
-            told: BTreeSet::new(),
-            calls: BTreeSet::new(),
+            output: Output::new(own_ids),
+            texts: Texts::default(),
             refused: false,
+            has_marks: false,
         }
     }
 
+    /// Converts a frame of the stream.
+    pub(crate) fn on_frame(&mut self, frame: &Frame) -> Result<Vec<ModelEvent>, ModelError> {
+        let data = frame.data.trim();
+        if data.is_empty() || data == "[DONE]" {
+            return Ok(Vec::new());
+        }
+        let mut event = self.read(data)?;
+        if let Some(fields) = event.as_object_mut().filter(|fields| !fields.contains_key("type")) {
+            fields.insert("type".into(), Value::from(frame.name.as_str()));
+        }
+        self.on_event(&event)
+    }
+
+    /// Converts the body of an unstreamed answer.
+    pub(crate) fn on_answer(&mut self, text: &str) -> Result<Vec<ModelEvent>, ModelError> {
+        let response = self.read(text)?;
+        self.on_response(&response)
+    }
+
+    /// Parses JSON. Only pieces may keep halves of characters, because their other halves are still to come.
+    fn read(&mut self, text: &str) -> Result<Value, ModelError> {
+        let parsed = surrogates::parse(text);
+        let mut parsed = parsed.map_err(|error| self.failures.malformed(&format!("invalid JSON: {error}")))?;
+        self.has_marks |= parsed.has_marks;
+        let is_piece = item::kind(&parsed.value).ends_with(".delta");
+        if parsed.has_marks && !is_piece {
+            surrogates::resolve(&mut parsed.value);
+        }
+        Ok(parsed.value)
+    }
+
     /// Converts an event of the stream. Unknown events are skipped, because the API gains new ones every year.
-    pub(crate) fn on_event(&mut self, event: &Value) -> Result<Vec<ModelEvent>, ModelError> {
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-        match kind {
+    fn on_event(&mut self, event: &Value) -> Result<Vec<ModelEvent>, ModelError> {
+        match item::kind(event) {
             "response.output_text.delta" | "response.refusal.delta" => {
-                let delta = event.get("delta").and_then(Value::as_str).unwrap_or_default();
-                Ok(self.text(self.place(event), delta).into_iter().collect())
+                let piece = event.get("delta").and_then(Value::as_str).unwrap_or_default();
+                Ok(text(self.texts.piece(event, piece, self.has_marks))
+                    .into_iter()
+                    .collect())
             }
-            "response.output_item.done" => match event.get("item") {
-                Some(item) => self.on_item(self.place(event), item),
+            "response.output_item.added" => {
+                self.output.announce(event);
+                Ok(Vec::new())
+            }
+            "response.function_call_arguments.delta" => {
+                self.output.arguments(event, false, self.has_marks);
+                Ok(Vec::new())
+            }
+            "response.function_call_arguments.done" => {
+                self.output.arguments(event, true, self.has_marks);
+                Ok(Vec::new())
+            }
+            "response.output_item.done" => match event.get("item").filter(|item| item.is_object()) {
+                Some(item) => Ok(match self.output.done(event, item) {
+                    Came::New(index) => self.tell(index),
+                    Came::Known | Came::Held(_) => Vec::new(),
+                }),
                 None => Err(self.failures.malformed("an item without content")),
             },
-            "response.completed" => self.complete(response(event), false),
+            "response.completed" => match item::text(response(event), "status") {
+                Some("failed" | "cancelled" | "incomplete") => self.on_response(response(event)),
+                _ => self.complete(response(event), false),
+            },
             "response.incomplete" => self.complete(response(event), true),
             "response.failed" => Err(self
                 .failures
                 .reported(response(event).get("error").unwrap_or(&Value::Null))),
             "response.cancelled" => Err(ModelError::transient("the provider cancelled the turn")),
-            "error" => Err(self.failures.reported(event.get("error").unwrap_or(event))),
+            "error" => Err(self
+                .failures
+                .reported(event.get("error").filter(|error| !error.is_null()).unwrap_or(event))),
+            "" => match event.get("error").filter(|error| !error.is_null()) {
+                Some(error) => Err(self.failures.reported(error)),
+                None => Ok(Vec::new()),
+            },
             _ => Ok(Vec::new()),
         }
     }
 
-    /// Converts an unstreamed answer.
-    pub(crate) fn on_response(&mut self, response: &Value) -> Result<Vec<ModelEvent>, ModelError> {
-        match response.get("status").and_then(Value::as_str) {
-            Some("completed") => self.complete(response, false),
-            Some("incomplete") => self.complete(response, true),
-            Some("failed") => Err(self.failures.reported(response.get("error").unwrap_or(&Value::Null))),
-            Some("cancelled") => Err(ModelError::transient("the provider cancelled the turn")),
+    fn on_response(&mut self, response: &Value) -> Result<Vec<ModelEvent>, ModelError> {
+        let error = response.get("error").filter(|error| !error.is_null());
+        match (item::text(response, "status"), error) {
+            (Some("completed"), _) => self.complete(response, false),
+            (Some("incomplete"), _) => self.complete(response, true),
+            (Some("failed"), _) | (None, Some(_)) => Err(self.failures.reported(error.unwrap_or(&Value::Null))),
+            (Some("cancelled"), _) => Err(ModelError::transient("the provider cancelled the turn")),
             _ => Err(self.failures.malformed("an answer that is not complete")),
         }
     }
 
-    /// The item's position in the output. If the server doesn't send it, the next free position.
-    fn place(&self, event: &Value) -> u64 {
-        let next = || {
-            self.items
-                .last_key_value()
-                .map_or(0, |(last, _)| last.saturating_add(1))
-        };
-        event.get("output_index").and_then(Value::as_u64).unwrap_or_else(next)
-    }
-
-    fn text(&mut self, place: u64, text: &str) -> Option<ModelEvent> {
-        if text.is_empty() {
-            return None;
-        }
-        let is_another = !self.told.is_empty() && !self.told.contains(&place);
-        self.told.insert(place);
-        let text = if is_another {
-            format!("\n\n{text}")
-        } else {
-            text.to_owned()
-        };
-        Some(ModelEvent::Text(text))
-    }
-
-    fn on_item(&mut self, place: u64, item: &Value) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut events = Vec::new();
-        match item.get("type").and_then(Value::as_str) {
-            Some("function_call") if is_cut_off(item) => return Ok(events),
-            Some("function_call") => events.push(ModelEvent::ToolCall(self.call(item)?)),
-            Some("message") => {
-                let parts = item.get("content").and_then(Value::as_array).into_iter().flatten();
-                let mut whole = String::new();
-                for part in parts {
-                    let refusal = part.get("refusal").and_then(Value::as_str);
-                    self.refused |= refusal.is_some();
-                    whole.push_str(part.get("text").and_then(Value::as_str).or(refusal).unwrap_or_default());
-                }
-                if !self.told.contains(&place) {
-                    events.extend(self.text(place, &whole));
-                }
+    /// Emits an item that has come in full.
+    fn tell(&mut self, index: usize) -> Vec<ModelEvent> {
+        let item = &self.output.entry(index).item;
+        match item::kind(item) {
+            "function_call" => vec![ModelEvent::ToolCall(self.call(index))],
+            "message" => {
+                let (said, is_refusal) = item::said(item);
+                self.refused |= is_refusal;
+                let entry = self.output.entry(index);
+                let told = self.texts.message(item::text(&entry.item, "id"), entry.place, &said);
+                text(told).into_iter().collect()
             }
-            _ => {}
+            _ => Vec::new(),
         }
-        self.items.insert(place, item.clone());
-        Ok(events)
     }
 
-    fn call(&mut self, item: &Value) -> Result<ToolCall, ModelError> {
-        let field = |name: &str| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let (Some(id), Some(name)) = (field("call_id"), field("name")) else {
-            return Err(self.failures.malformed("a call without `call_id` or `name`"));
-        };
-        if !self.calls.insert(id.to_owned()) {
-            return Err(self.failures.malformed("two calls with one `call_id`"));
-        }
-        let arguments = match item.get("arguments") {
-            Some(Value::String(text)) => Arguments::from_text(text.as_str()),
-            Some(value) => Arguments::from(value.clone()),
-            None => Arguments::from_text(""),
-        };
+    /// The call at this index. Its name may be empty: the runtime refuses it with an error for the model.
+    fn call(&mut self, index: usize) -> ToolCall {
+        let id = self.output.name_call(index);
+        let item = &self.output.entry(index).item;
+        let name = item::name(item);
+        let arguments = arguments(item);
         let tool = self.tools.iter().find(|tool| self.strict && &*tool.name == name);
         let arguments = tool.map_or_else(|| arguments.clone(), |tool| without_nulls(tool, &arguments));
-        Ok(ToolCall::new(id, name, arguments))
+        ToolCall::new(id, name, arguments)
     }
 
     fn complete(&mut self, response: &Value, is_incomplete: bool) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut events = Vec::new();
-        let output = response.get("output").and_then(Value::as_array).into_iter().flatten();
-        for (place, item) in (0..).zip(output) {
-            if !self.items.contains_key(&place) {
-                events.extend(self.on_item(place, item)?);
-            }
+        let output = response
+            .get("output")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let told = self.output.end(output, !is_incomplete);
+        let told = told.map_err(|_| {
+            self.failures
+                .malformed("a complete turn with a call that is not complete")
+        })?;
+        let mut events: Vec<ModelEvent> = told.into_iter().flat_map(|index| self.tell(index)).collect();
+        events.extend(text(self.texts.finish()));
+        if !is_incomplete && !self.output.has_calls() && ends_with_calls(response) {
+            return Err(self.failures.malformed("a turn that ends with calls and has none"));
         }
-        let mut items: Vec<Value> = std::mem::take(&mut self.items).into_values().collect();
+        let has_calls = self.output.has_calls();
+        let mut items = self.output.take_items();
         if is_incomplete {
             // The API refuses reasoning without the item that follows it.
-            while items
-                .last()
-                .is_some_and(|item| item.get("type").is_some_and(|kind| kind == "reasoning"))
-            {
+            while items.last().is_some_and(|(item, _)| item::kind(item) == "reasoning") {
                 items.pop();
             }
         }
@@ -178,13 +214,10 @@ impl Turn {
             (true, Some("content_filter")) => StopReason::Refused,
             (true, _) => StopReason::MaxTokens,
             (false, _) if self.refused => StopReason::Refused,
-            (false, _) if !self.calls.is_empty() => StopReason::ToolCalls,
+            (false, _) if has_calls => StopReason::ToolCalls,
             (false, _) => StopReason::EndTurn,
         };
-        let kept = Kept {
-            native: self.native,
-            items,
-        };
+        let kept = Kept::new(self.native, items);
         let end = TurnEnd::new(stop)
             .with_usage(usage(response))
             .with_provider(kept.into_value());
@@ -193,15 +226,37 @@ impl Turn {
     }
 }
 
-fn response(event: &Value) -> &Value {
-    event.get("response").unwrap_or(&Value::Null)
+fn text(text: String) -> Option<ModelEvent> {
+    (!text.is_empty()).then_some(ModelEvent::Text(text))
 }
 
-fn is_cut_off(item: &Value) -> bool {
-    matches!(
-        item.get("status").and_then(Value::as_str),
-        Some("incomplete" | "in_progress")
-    )
+/// Arguments of a call. Text with halves of characters is no JSON, so it is read once more without them.
+fn arguments(item: &Value) -> Arguments {
+    match item.get("arguments") {
+        Some(Value::String(text)) => match surrogates::parse(text) {
+            Ok(mut parsed) if parsed.has_marks => {
+                surrogates::resolve(&mut parsed.value);
+                Arguments::from_text(parsed.value.to_string())
+            }
+            _ => Arguments::from_text(text.as_str()),
+        },
+        None | Some(Value::Null) => Arguments::from_text(""),
+        Some(value) => Arguments::from(value.clone()),
+    }
+}
+
+/// True if a server says, in the words of another API, that the turn ends with calls.
+fn ends_with_calls(response: &Value) -> bool {
+    ["finish_reason", "stop_reason"].iter().any(|name| {
+        matches!(
+            item::text(response, name),
+            Some("tool_calls" | "tool_use" | "function_call")
+        )
+    })
+}
+
+fn response(event: &Value) -> &Value {
+    event.get("response").unwrap_or(&Value::Null)
 }
 
 /// The arguments without the nulls that a strict schema made the model write; unchanged if there are none.

@@ -6,6 +6,8 @@
 //!   handed it over. The output of a cancelled, failed or lost task says so.
 //! - **Cap.** If [`Rules::max_open`] calls are open, a further call is answered with its acknowledgement at once.
 //! - **TTL.** A call open for longer than [`Rules::ttl`] is answered with its acknowledgement, directly after its turn.
+//! - **Repeated id.** A late output would not say which of two calls with one `call_id` it is of. So such a call is
+//!   answered with its acknowledgement.
 //! - **Restart.** Nothing is remembered, so nothing is lost.
 //!
 //! # Times
@@ -26,7 +28,7 @@ use std::{
 
 use async_tool_runtime::{Message, TaskId, TaskNo, context::AnswerContent, task::Timestamp, tool::Arguments};
 
-use super::{Rules, items, report};
+use super::{Rules, items::Turn, report};
 
 /// Fates of all acknowledged calls of a conversation.
 #[derive(Debug, Default)]
@@ -58,20 +60,32 @@ struct Open {
 impl Fates {
     pub(super) fn of<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Self {
         let mut fates = Self::default();
-        let mut turn = None;
+        let mut turn = Turn::new("", &[], None);
+        let mut seen = HashSet::new();
+        let mut repeated = HashSet::new();
         for (place, message) in messages.iter().enumerate() {
             match message.as_ref() {
-                Message::Assistant { calls, provider, .. } => turn = Some((calls, provider.as_ref())),
+                Message::Assistant { text, calls, provider } => {
+                    turn = Turn::new(text, calls, provider.as_ref());
+                    for id in turn.sent_ids() {
+                        while let Some(open) = fates.take(|open| open.call == id) {
+                            fates.acknowledged.insert(open.task);
+                        }
+                        if !seen.insert(id.clone()) {
+                            repeated.insert(id);
+                        }
+                    }
+                }
                 Message::Answers(answers) => {
                     for answer in answers {
                         let AnswerContent::Ack(ack) = &answer.content else {
                             continue;
                         };
-                        let may_be_open = rules.native
-                            && turn.is_some_and(|(calls, provider)| items::may_be_open(&answer.call, calls, provider));
+                        let call = turn.sent_id(&answer.call);
+                        let may_be_open = rules.native && turn.may_be_open(&answer.call) && !repeated.contains(&call);
                         let accepted = accepted(ack.task);
                         if let Some(number) = ack.number.filter(|_| may_be_open) {
-                            let call = answer.call.to_string();
+                            let call = call.to_string();
                             let arguments = ack.arguments.clone();
                             fates.unnamed.insert(number, Unnamed { call, arguments });
                         }
@@ -79,7 +93,7 @@ impl Fates {
                             fates.open.push(Open {
                                 task: ack.task,
                                 number: ack.number,
-                                call: answer.call.to_string(),
+                                call: call.into_owned(),
                                 accepted,
                             });
                         } else {
@@ -90,8 +104,7 @@ impl Fates {
                         let AnswerContent::Report(content) = &answer.content else {
                             continue;
                         };
-                        let call = turn.and_then(|(calls, _)| calls.iter().find(|call| call.id == answer.call));
-                        for (number, elapsed) in report::handed_over(content, call) {
+                        for (number, elapsed) in report::handed_over(content, turn.call(&answer.call)) {
                             let Some(open) = fates.take(|open| open.number == Some(number)) else {
                                 continue;
                             };

@@ -7,7 +7,9 @@
 //! 2. A call has at most one output in a request, because a provider treats a second as an orphan. If a call was
 //!    answered with its acknowledgement, its result is a user message.
 //! 3. An output stands behind its call. The result of a call that is no longer shown is a user message.
-//! 4. The items of a turn go back unchanged and in order: reasoning stands before its call.
+//! 4. The items of a turn go back unchanged and in order: reasoning stands before its call. `items.rs` lists the
+//!    exceptions, which a strict server would refuse.
+//! 5. A call and its output have the `call_id` that the server wrote, also if the server gave it to two calls.
 //!
 //! With native asynchronous calls ([guide](https://developers.openai.com/api/docs/guides/async-tool-calling)) a call
 //! stays open until its result is there. `fate.rs` decides the life cycle that the protocol lacks.
@@ -31,7 +33,7 @@ use async_tool_runtime::{
 use serde_json::{Value, json};
 
 pub(crate) use self::items::{Kept, TASK_TOOL};
-use self::{fate::Fates, report::Report};
+use self::{fate::Fates, items::Turn, report::Report};
 
 /// Rules for showing calls.
 #[derive(Clone, Copy, Debug)]
@@ -50,17 +52,20 @@ pub(crate) struct Rules {
 pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Value> {
     let fates = Fates::of(messages, rules);
     let mut input = Vec::new();
+    let mut turn = Turn::new("", &[], None);
+    let output_of = |turn: Turn<'_>, answer: &Answer| output(&turn.sent_id(&answer.call), &answer.to_model_json());
     for (place, message) in messages.iter().enumerate() {
         match message.as_ref() {
             Message::User { text } | Message::Note { text } => input.push(user(text)),
             Message::Assistant { text, calls, provider } => {
-                input.extend(items::of_turn(text, calls, provider.as_ref(), rules.native));
+                turn = Turn::new(text, calls, provider.as_ref());
+                input.extend(turn.items(rules.native));
             }
             Message::Answers(answers) => {
                 input.extend(answers.iter().filter_map(|answer| match &answer.content {
                     AnswerContent::Report(_) => None,
-                    AnswerContent::Ack(ack) => is_told(&fates, ack).then(|| output_of(answer)),
-                    _ => Some(output_of(answer)),
+                    AnswerContent::Ack(ack) => is_told(&fates, ack).then(|| output_of(turn, answer)),
+                    _ => Some(output_of(turn, answer)),
                 }));
                 // Results come first, each as the output of its own call; the `task` tool's answers refer to them.
                 let mut reports: Vec<(&Answer, Report)> = answers
@@ -77,7 +82,7 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
                 input.extend(
                     reports
                         .into_iter()
-                        .map(|(answer, report)| output(answer.call.as_str(), &report.into_value(&fates))),
+                        .map(|(answer, report)| output(&turn.sent_id(&answer.call), &report.into_value(&fates))),
                 );
             }
             Message::Delivery { text, results, .. } => {
@@ -103,10 +108,6 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
 /// True if the acknowledgement is shown as the call's answer. The call is left open otherwise.
 fn is_told(fates: &Fates, ack: &TaskAck) -> bool {
     fates.is_acknowledged(ack.task)
-}
-
-fn output_of(answer: &Answer) -> Value {
-    output(answer.call.as_str(), &answer.to_model_json())
 }
 
 /// An output as JSON text, quoted even for a string, so that a string can't imitate a frame of the session.

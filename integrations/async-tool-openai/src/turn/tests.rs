@@ -7,7 +7,13 @@ use super::*;
 
 fn turn() -> Turn {
     let tool = ToolDefinition::new("search", "Searches.", json!({"type": "object", "properties": {}}));
-    Turn::new([tool].into(), true, true, Failures::new("sk-canary".into()))
+    Turn::new(
+        [tool].into(),
+        true,
+        true,
+        "own".to_owned(),
+        Failures::new("sk-canary".into()),
+    )
 }
 
 /// Any value that an event may hold, and more.
@@ -36,6 +42,8 @@ fn value() -> impl Strategy<Value = Value> {
             "response",
             "output",
             "output_index",
+            "item_id",
+            "id",
             "delta",
             "error",
             "message",
@@ -69,7 +77,8 @@ proptest! {
             (
                 prop::sample::select(vec![
                     "response.output_text.delta", "response.output_item.done", "response.failed", "error",
-                    "response.completed", "response.incomplete", "response.created",
+                    "response.completed", "response.incomplete", "response.created", "response.output_item.added",
+                    "response.function_call_arguments.delta", "response.function_call_arguments.done",
                 ]),
                 value(),
             ),

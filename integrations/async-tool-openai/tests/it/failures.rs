@@ -80,9 +80,8 @@ async fn a_stream_without_its_end_is_truncated_however_cleanly_it_was_closed() {
 
 #[tokio::test]
 async fn what_is_malformed_may_be_tried_again() {
-    let without_id = json!({"type": "response.output_item.done", "item": {"type": "function_call", "name": "gate"}});
-    let twice = events(&[gate("call_1", "a"), gate("call_1", "b")]);
-    for body in ["data: {\"type\": \"respon\n\n".to_owned(), event(&without_id), twice] {
+    let empty = json!({"type": "response.output_item.done", "item": null});
+    for body in ["data: {\"type\": \"respon\n\n".to_owned(), event(&empty)] {
         let (error, _) = failure(Reply::raw(body), true).await;
         assert!(error.retryable(), "{error}");
     }
@@ -235,7 +234,6 @@ async fn the_key_is_in_no_error_and_in_no_debug_output() {
         let (error, _) = failure(reply, is_streamed).await;
         assert!(!shown(&error).contains("canary"), "{error:?}");
     }
-    // The client logs answers that aren't JSON, so this key differs from the key that the log test looks for.
     let other = "sk-other-0123456789";
     for (reply, is_streamed) in [
         (Reply::raw(format!("data: {other}\n\n")), true),
@@ -301,7 +299,6 @@ async fn the_key_is_in_no_log() {
     failure(Reply::new("403 Forbidden", KEY), true).await;
     failure(Reply::raw("data: oops\n\n"), true).await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("oops"), "something is logged: {log}");
     assert!(!log.contains("canary"), "{log}");
 }
 

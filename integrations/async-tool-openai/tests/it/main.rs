@@ -4,5 +4,10 @@
 
 mod conversation;
 mod failures;
+mod names;
+mod open_calls;
 mod server;
+mod settings;
+mod streams;
+mod texts;
 mod wire;

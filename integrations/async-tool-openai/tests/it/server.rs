@@ -21,7 +21,7 @@ pub(crate) struct Reply {
 }
 
 enum Part {
-    Bytes(String),
+    Bytes(Vec<u8>),
     /// Sends nothing more until the test adds a permit.
     Wait(Arc<Semaphore>),
 }
@@ -31,7 +31,7 @@ impl Reply {
         Self {
             status,
             headers: vec![("content-type", "application/json".to_owned())],
-            parts: vec![Part::Bytes(body.into())],
+            parts: vec![Part::Bytes(body.into().into_bytes())],
         }
     }
 
@@ -48,6 +48,13 @@ impl Reply {
         }
     }
 
+    /// A stream of these bytes, in pieces of this size.
+    pub(crate) fn pieces(bytes: &[u8], size: usize) -> Self {
+        let mut reply = Self::raw("");
+        reply.parts = bytes.chunks(size).map(|piece| Part::Bytes(piece.to_vec())).collect();
+        reply
+    }
+
     /// A complete turn with these items, streamed.
     pub(crate) fn stream(items: &[Value]) -> Self {
         Self::raw(events(items) + &completed(items))
@@ -57,7 +64,7 @@ impl Reply {
     pub(crate) fn held(items: &[Value], until: &Arc<Semaphore>) -> Self {
         let mut reply = Self::raw(events(items));
         reply.parts.push(Part::Wait(Arc::clone(until)));
-        reply.parts.push(Part::Bytes(completed(items)));
+        reply.parts.push(Part::Bytes(completed(items).into_bytes()));
         reply
     }
 
@@ -194,7 +201,7 @@ async fn answer(
     stream.write_all(format!("{head}\r\n").as_bytes()).await?;
     for part in reply.parts {
         match part {
-            Part::Bytes(bytes) => stream.write_all(bytes.as_bytes()).await?,
+            Part::Bytes(bytes) => stream.write_all(&bytes).await?,
             Part::Wait(until) => tokio::select! {
                 permit = until.acquire() => permit.unwrap().forget(),
                 // A client sends no more data, so a completed read means that it hung up.

@@ -49,7 +49,7 @@ pub(crate) async fn ask(model: &OpenAiModel) -> (Vec<ModelEvent>, Option<ModelEr
     (events, None)
 }
 
-fn text(events: &[ModelEvent]) -> String {
+pub(crate) fn text(events: &[ModelEvent]) -> String {
     let texts = events.iter().filter_map(|event| match event {
         ModelEvent::Text(text) => Some(text.as_str()),
         _ => None,
@@ -57,7 +57,7 @@ fn text(events: &[ModelEvent]) -> String {
     texts.collect()
 }
 
-fn calls(events: &[ModelEvent]) -> Vec<(String, String, Value)> {
+pub(crate) fn calls(events: &[ModelEvent]) -> Vec<(String, String, Value)> {
     let calls = events.iter().filter_map(|event| match event {
         ModelEvent::ToolCall(call) => Some((
             call.id.to_string(),
@@ -69,7 +69,7 @@ fn calls(events: &[ModelEvent]) -> Vec<(String, String, Value)> {
     calls.collect()
 }
 
-fn end(events: &[ModelEvent]) -> &TurnEnd {
+pub(crate) fn end(events: &[ModelEvent]) -> &TurnEnd {
     match events.last() {
         Some(ModelEvent::Done(end)) => end,
         other => panic!("the end comes last, not {other:?}"),

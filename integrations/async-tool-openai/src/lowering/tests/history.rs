@@ -254,7 +254,7 @@ impl History {
             calls.push(tool_call);
         }
         let kept = |native: bool| {
-            let mut items = vec![json!({"type": "reasoning", "id": "rs", "encrypted_content": "x"})];
+            let mut items = vec![(json!({"type": "reasoning", "id": "rs", "encrypted_content": "x"}), None)];
             items.extend(calls.iter().map(|call| {
                 let mut item = json!({
                     "type": "function_call", "id": format!("fc_{}", call.id), "call_id": call.id, "name": call.name,
@@ -263,9 +263,9 @@ impl History {
                 if native && &*call.name != TASK_TOOL {
                     item["async"] = json!(true);
                 }
-                item
+                (item, Some(call.id.to_string()))
             }));
-            Kept { native, items }.into_value()
+            Kept::new(native, items).into_value()
         };
         let provider = match provider {
             Provider::None => None,
