@@ -9,6 +9,7 @@ import faults
 import keys
 import program
 import shapes
+import streams
 import teeth
 from report import Report
 
@@ -18,7 +19,7 @@ BESIDE = 8
 
 def main() -> int:
     exe, work = sys.argv[1], Path(sys.argv[2])
-    only = set(sys.argv[3:]) or {"conversations", "faults", "keys"}
+    only = set(sys.argv[3:]) or {"conversations", "faults", "keys", "streams"}
     started = time.monotonic()
     report = Report()
     shapes.prepare(program.PROVIDERS)
@@ -33,6 +34,8 @@ def main() -> int:
         faults.run(report, exe, work / "venv" / "bin", BESIDE)
     if "keys" in only:
         report.run(keys.tests(exe), BESIDE)
+    if "streams" in only:
+        report.run(streams.tests(exe), BESIDE)
     print(f"{time.monotonic() - started:.0f} s")
     print(f"{report.passed} passed, {len(report.failed)} failed")
     return 1 if report.failed or not report.passed else 0
