@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A turn is complete only after `response.completed` or `response.incomplete`.
+//! 1. A turn is complete only after `response.completed` or `response.incomplete` (or `response.done` with that status).
 //! 2. A call is emitted once, when its item is complete (`response.output_item.done`), so that its task starts while
 //!    the turn goes on. A call that was cut off is never emitted, and a complete turn that lost a call is an error.
 //! 3. Items are kept unchanged, in their order.
@@ -128,6 +128,8 @@ impl Turn {
                 }),
                 None => Err(self.failures.malformed("an item without content")),
             },
+            // A name that some servers give the last event.
+            "response.done" => self.on_response(response(event)),
             "response.completed" => match item::text(response(event), "status") {
                 Some("failed" | "cancelled" | "incomplete") => self.on_response(response(event)),
                 _ => self.complete(response(event), false),

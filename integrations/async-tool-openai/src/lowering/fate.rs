@@ -26,7 +26,12 @@ use std::{
     time::Duration,
 };
 
-use async_tool_runtime::{Message, TaskId, TaskNo, context::AnswerContent, task::Timestamp, tool::Arguments};
+use async_tool_runtime::{
+    Message, TaskId, TaskNo,
+    context::AnswerContent,
+    task::Timestamp,
+    tool::{Arguments, CallId},
+};
 
 use super::{Rules, items::Turn, report};
 
@@ -35,6 +40,8 @@ use super::{Rules, items::Turn, report};
 pub(super) struct Fates {
     open: Vec<Open>,
     acknowledged: HashSet<TaskId>,
+    /// Calls that may have been shown open, each with the index of its turn.
+    shown_open: HashSet<(usize, CallId)>,
     late: HashMap<usize, Vec<(String, TaskId)>>,
     handed_over: HashMap<usize, Vec<(String, TaskNo)>>,
     /// Calls whose task number the model may not know.
@@ -61,12 +68,14 @@ impl Fates {
     pub(super) fn of<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Self {
         let mut fates = Self::default();
         let mut turn = Turn::new("", &[], None);
+        let mut turn_place = 0;
         let mut seen = HashSet::new();
         let mut repeated = HashSet::new();
         for (place, message) in messages.iter().enumerate() {
             match message.as_ref() {
                 Message::Assistant { text, calls, provider } => {
                     turn = Turn::new(text, calls, provider.as_ref());
+                    turn_place = place;
                     for id in turn.sent_ids() {
                         while let Some(open) = fates.take(|open| open.call == id) {
                             fates.acknowledged.insert(open.task);
@@ -83,6 +92,9 @@ impl Fates {
                         };
                         let call = turn.sent_id(&answer.call);
                         let may_be_open = rules.native && turn.may_be_open(&answer.call) && !repeated.contains(&call);
+                        if may_be_open {
+                            fates.shown_open.insert((turn_place, answer.call.clone()));
+                        }
                         let accepted = accepted(ack.task);
                         if let Some(number) = ack.number.filter(|_| may_be_open) {
                             let call = call.to_string();
@@ -148,6 +160,12 @@ impl Fates {
     /// True if the call of this task is answered with its acknowledgement.
     pub(super) fn is_acknowledged(&self, task: TaskId) -> bool {
         self.acknowledged.contains(&task)
+    }
+
+    /// True if a request may have shown this call of the turn at this index open. The answer is the same in every
+    /// request, also when the call has been answered.
+    pub(super) fn is_shown_open(&self, turn: usize, call: &str) -> bool {
+        self.shown_open.contains(&(turn, CallId::new(call)))
     }
 
     /// Calls whose outputs stand at the delivery at this index.

@@ -4,7 +4,7 @@
 //!
 //! - a name that is none, or an empty `call_id` or `id`;
 //! - arguments that are no text;
-//! - a call without `async` that may be left open. A server may omit the flag, so it is added.
+//! - a call without `async` that is left open. A server may omit the flag, so it is added.
 
 use std::borrow::Cow;
 
@@ -91,9 +91,9 @@ impl<'a> Turn<'a> {
         })
     }
 
-    /// The items as they are sent.
-    pub(super) fn items(&self, native: bool) -> Vec<Value> {
-        let Some((was_native, items, _)) = self.kept else {
+    /// The items as they are sent. `is_open` tells of a call, by its id on our side, if it may be left open.
+    pub(super) fn items(&self, native: bool, is_open: impl Fn(&str) -> bool) -> Vec<Value> {
+        let Some((_, items, _)) = self.kept else {
             let text =
                 (!self.text.is_empty()).then(|| json!({"type": "message", "role": "assistant", "content": self.text}));
             let calls = self.calls.iter().map(|call| made_up(call, native));
@@ -103,7 +103,7 @@ impl<'a> Turn<'a> {
         let sent = items.iter().map(|item| match is_call(item) {
             true => {
                 let own = calls.next().and_then(|(own, _)| own).unwrap_or_default();
-                sendable(item, own, native, was_native)
+                sendable(item, own, native, native && is_open(own))
             }
             false => without_empty_id(item),
         });
@@ -179,7 +179,7 @@ fn made_up(call: &ToolCall, native: bool) -> Value {
 }
 
 /// The kept item of a call in a form that a strict server takes.
-fn sendable(item: &Value, own: &str, native: bool, was_native: bool) -> Value {
+fn sendable(item: &Value, own: &str, native: bool, is_open: bool) -> Value {
     let mut item = without_empty_id(item);
     let name = item.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let has_call_id = call_id(&item).is_some();
@@ -204,7 +204,7 @@ fn sendable(item: &Value, own: &str, native: bool, was_native: bool) -> Value {
     }
     if !native {
         fields.remove("async");
-    } else if was_native && !is_marked && name != TASK_TOOL {
+    } else if is_open && !is_marked {
         fields.insert("async".into(), json!(true));
     }
     item

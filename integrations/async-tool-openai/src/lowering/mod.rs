@@ -59,7 +59,7 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
             Message::User { text } | Message::Note { text } => input.push(user(text)),
             Message::Assistant { text, calls, provider } => {
                 turn = Turn::new(text, calls, provider.as_ref());
-                input.extend(turn.items(rules.native));
+                input.extend(turn.items(rules.native, |call| fates.is_shown_open(place, call)));
             }
             Message::Answers(answers) => {
                 input.extend(answers.iter().filter_map(|answer| match &answer.content {

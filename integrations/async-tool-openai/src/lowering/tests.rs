@@ -455,7 +455,7 @@ fn items_that_hold_other_calls_than_the_conversation_are_not_sent() {
     let item = json!({"type": "function_call", "id": "fc_9", "call_id": "call_9", "name": "search", "arguments": "{}"});
     let kept = Kept::new(true, vec![(item, Some("call_9".to_owned()))]).into_value();
     let call = ToolCall::new("call_1", "search", json!({"q": 1}));
-    let input = Turn::new("well", &[call], Some(&kept)).items(true);
+    let input = Turn::new("well", &[call], Some(&kept)).items(true, |_| true);
     let expected = [
         json!({"type": "message", "role": "assistant", "content": "well"}),
         json!({"type": "function_call", "call_id": "call_1", "name": "search", "arguments": r#"{"q":1}"#, "async": true}),

@@ -38,6 +38,8 @@ pub(super) struct Output {
 pub(super) struct Entry {
     pub(super) place: Option<u64>,
     pub(super) item: Value,
+    /// True if the arguments came in their own events only.
+    is_filled: bool,
     /// Id of the call on our side, once the call is given.
     pub(super) call: Option<String>,
 }
@@ -185,6 +187,7 @@ impl Output {
             return Came::Known;
         }
         let mut item = item.clone();
+        let mut is_filled = false;
         if item::is_call(&item)
             && let Some(announced) = self.fulfil(place, &item)
             && item::arguments(&item).is_empty()
@@ -192,6 +195,7 @@ impl Output {
             && let Some(fields) = item.as_object_mut()
         {
             fields.insert("arguments".into(), Value::String(announced));
+            is_filled = true;
         }
         let is_held = item::is_call(&item) && (is_cut_off(&item) || item::arguments(&item).is_empty());
         // A call that was held, and has come again in full.
@@ -207,6 +211,7 @@ impl Output {
             }
             None => self.push(place, item),
         };
+        self.entries[index].is_filled = is_filled;
         if is_held { Came::Held(index) } else { Came::New(index) }
     }
 
@@ -231,6 +236,7 @@ impl Output {
         self.entries.push(Entry {
             place,
             item,
+            is_filled: false,
             call: None,
         });
         self.entries.len() - 1
@@ -247,13 +253,13 @@ impl Output {
         let rules: [&dyn Fn(&Entry, usize, &Value) -> bool; 6] = [
             &|entry, _, item| {
                 let is_call = !item::is_call(item) || same(&entry.item, item, "call_id");
-                same(&entry.item, item, "id") && is_call && item::has_same_content(&entry.item, item)
+                same(&entry.item, item, "id") && is_call && entry.says(item)
             },
             &|entry, _, item| {
                 let is_call = !item::is_call(item) || same(&entry.item, item, "call_id");
-                is_call && item::has_same_content(&entry.item, item)
+                is_call && entry.says(item)
             },
-            &|entry, _, item| item::has_same_content(&entry.item, item),
+            &|entry, _, item| entry.says(item),
             &|entry, _, item| same(&entry.item, item, if item::is_call(item) { "call_id" } else { "id" }),
             &|entry, _, item| item::is_call(item) && same(&entry.item, item, "id"),
             &|entry, place, item| !item::is_call(item) && entry.place == u64::try_from(place).ok(),
@@ -354,6 +360,13 @@ impl Entry {
         item::is_call(&self.item) && self.call.is_none()
     }
 
+    /// True if the item says the same, or leaves out what came in other events.
+    fn says(&self, item: &Value) -> bool {
+        let is_bare =
+            || item::is_call(item) && item::arguments(item).is_empty() && item::name(&self.item) == item::name(item);
+        item::has_same_content(&self.item, item) || (self.is_filled && is_bare())
+    }
+
     /// True if the item is this one, done a second time.
     fn is_again(&self, place: Option<u64>, item: &Value) -> bool {
         let ids = (item::text(&self.item, "id"), item::text(item, "id"));
@@ -362,7 +375,7 @@ impl Entry {
             _ => self.place.is_none() || place.is_none() || self.place == place,
         };
         let is_call = item::text(&self.item, "call_id") == item::text(item, "call_id");
-        may_be && is_call && is_cut_off(&self.item) == is_cut_off(item) && item::has_same_content(&self.item, item)
+        may_be && is_call && is_cut_off(&self.item) == is_cut_off(item) && self.says(item)
     }
 }
 

@@ -70,7 +70,143 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Deviations of a server in one call.
+#[derive(Clone, Copy, Debug)]
+struct Odd {
+    /// Index: its own one, 0, a wrong one, or none.
+    place: u8,
+    /// `call_id`: its own one, a shared one, an empty one, or none.
+    call_id: u8,
+    /// `id`: its own one, a shared one, or none.
+    id: u8,
+    times: usize,
+    is_object: bool,
+    is_announced: bool,
+    /// The arguments come in their own events only.
+    is_bare: bool,
+}
+
+impl Odd {
+    fn strategy() -> impl Strategy<Value = Self> {
+        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+        (0..4_u8, 0..4_u8, 0..3_u8, 1..3_usize, flags).prop_map(|(place, call_id, id, times, flags)| Self {
+            place,
+            call_id,
+            // Without an id of its own, arguments can't be told from those of another call.
+            id: if flags.2 { 0 } else { id },
+            times,
+            is_object: flags.0,
+            is_announced: flags.1 || flags.2,
+            is_bare: flags.2,
+        })
+    }
+
+    fn arguments(number: usize) -> Value {
+        json!({"n": number})
+    }
+
+    fn item(self, number: usize) -> Value {
+        let arguments = Self::arguments(number);
+        let arguments = match (self.is_bare, self.is_object) {
+            (true, _) => json!(""),
+            (false, true) => arguments,
+            (false, false) => json!(arguments.to_string()),
+        };
+        let mut item = json!({"type": "function_call", "name": "search", "arguments": arguments});
+        match self.call_id {
+            0 => item["call_id"] = json!(format!("call_{number}")),
+            1 => item["call_id"] = json!("shared"),
+            2 => item["call_id"] = json!(""),
+            _ => {}
+        }
+        match self.id {
+            0 => item["id"] = json!(format!("fc_{number}")),
+            1 => item["id"] = json!("fc_shared"),
+            _ => {}
+        }
+        item
+    }
+
+    fn event(self, number: usize, kind: &str, content: (&str, Value)) -> Value {
+        let mut event = json!({"type": kind, content.0: content.1});
+        match self.place {
+            0 => event["output_index"] = json!(number),
+            1 => event["output_index"] = json!(0),
+            2 => event["output_index"] = json!(7 + 3 * number),
+            _ => {}
+        }
+        if self.id == 0 {
+            event["item_id"] = json!(format!("fc_{number}"));
+        }
+        event
+    }
+
+    fn events(self, number: usize) -> Vec<Value> {
+        let item = self.item(number);
+        let mut events = Vec::new();
+        if self.is_announced {
+            let mut announced = item.clone();
+            announced["arguments"] = json!("");
+            events.push(self.event(number, "response.output_item.added", ("item", announced)));
+            let text = Self::arguments(number).to_string();
+            for delta in [&text[..3], &text[3..]] {
+                let kind = "response.function_call_arguments.delta";
+                events.push(self.event(number, kind, ("delta", json!(delta))));
+            }
+        }
+        let done = self.event(number, "response.output_item.done", ("item", item));
+        events.extend(std::iter::repeat_n(done, self.times));
+        events
+    }
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_deviation_loses_doubles_or_empties_a_call(
+        odd in prop::collection::vec(Odd::strategy(), 1..5),
+        output in 0..4_u8,
+    ) {
+        let mut turn = turn();
+        let mut events: Vec<Value> = odd.iter().enumerate().flat_map(|(number, odd)| odd.events(number)).collect();
+        let items = odd.iter().enumerate().map(|(number, odd)| {
+            let mut item = odd.item(number);
+            match output {
+                // Ids are made anew, and arguments are complete.
+                2 => {
+                    item["id"] = json!(format!("fc_final_{number}"));
+                    item["arguments"] = json!(Odd::arguments(number).to_string());
+                }
+                3 => item["status"] = json!("completed"),
+                _ => {}
+            }
+            item
+        });
+        let items: Vec<Value> = if output == 0 { Vec::new() } else { items.collect() };
+        events.push(json!({"type": "response.completed", "response": {"status": "completed", "output": items}}));
+        let mut calls = Vec::new();
+        let mut kept = Value::Null;
+        for event in &events {
+            for event in turn.on_event(event).unwrap() {
+                match event {
+                    ModelEvent::ToolCall(call) => calls.push(call),
+                    ModelEvent::Done(end) => kept = end.provider.unwrap(),
+                    _ => {}
+                }
+            }
+        }
+        let mut ids: Vec<_> = calls.iter().map(|call| call.id.clone()).collect();
+        ids.sort();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), odd.len(), "{:#?} of {:#?}", calls, events);
+        let mut numbers: Vec<_> = calls.iter().map(|call| call.arguments.value()["n"].as_u64()).collect();
+        numbers.sort();
+        let expected: Vec<_> = (0..odd.len() as u64).map(Some).collect();
+        prop_assert_eq!(numbers, expected, "{:#?} of {:#?}", calls, events);
+        prop_assert_eq!(kept["output"].as_array().unwrap().len(), odd.len());
+    }
+
     #[test]
     fn no_event_makes_it_panic_and_only_the_end_ends_it(
         events in prop::collection::vec(

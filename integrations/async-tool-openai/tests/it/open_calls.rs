@@ -79,6 +79,10 @@ async fn a_call_that_came_without_the_flag_is_marked_when_it_goes_back() {
         for pair in inputs.windows(2) {
             assert_eq!(pair[1][..pair[0].len()], pair[0][..], "{flag:?}");
         }
+        // A flag that came is not changed.
+        if let Some(Value::Bool(flag)) = flag {
+            assert!(inputs[1].iter().any(|item| item["async"] == flag), "{inputs:#?}");
+        }
         let last: Vec<_> = inputs.last().unwrap().iter().map(brief).collect();
         let is_answered_late = last.contains(&r#"output c1 "a""#.to_owned());
         assert_eq!(is_answered_late, flag != Some(json!(false)), "{flag:?}: {last:#?}");

@@ -398,6 +398,14 @@ async fn a_turn_that_lost_its_call_is_an_error_and_runs_nothing() {
 }
 
 #[tokio::test]
+async fn a_turn_may_end_with_an_event_of_another_name() {
+    let call = mail("ann", json!({"id": "fc_1", "call_id": "c1"}));
+    let whole = json!({"type": "response.done", "response": response("completed", &[])});
+    let (recipients, _) = played(Reply::raw(done(0, &call) + &event(&whole)), false, true).await;
+    assert_eq!(recipients, ["ann"]);
+}
+
+#[tokio::test]
 async fn an_error_of_any_form_ends_the_turn_with_its_words() {
     let error = json!({"error": {"message": "the moon is in the wrong quarter"}});
     for stream in [
