@@ -9,7 +9,7 @@ use super::{AsyncToolManager, TaskCell, run};
 use crate::{
     id::TaskId,
     task::TaskStatus,
-    tool::{Constraints, InputRequest, ToolError, ToolErrorKind},
+    tool::{Constraints, InputRequest, ToolError, ToolErrorKind, to_json},
 };
 
 impl AsyncToolManager {
@@ -44,7 +44,7 @@ impl AsyncToolManager {
     /// [`ResolveError`]: the task isn't known, has ended, or the value doesn't fit. Nothing has changed then.
     pub fn resolve(&self, task: TaskId, output: impl Serialize) -> Result<(), ResolveError> {
         let cell = self.open_cell(task)?;
-        let output = serde_json::to_value(output).map_err(|error| ResolveError::Invalid(error.to_string()))?;
+        let output = to_json(&output).map_err(|error| ResolveError::Invalid(error.to_string()))?;
         let definition = self.registry().find(&cell.spec.call.name).map(|tool| tool.definition());
         if let Some(schema) = definition.and_then(|definition| definition.output_schema.as_deref()) {
             check(schema, &output).map_err(ResolveError::Invalid)?;
@@ -118,7 +118,7 @@ impl AsyncToolManager {
     /// [`ResolveError`]: the task isn't known, has ended, asks for no input, or the answer doesn't fit. Also if the
     /// function that asked is gone with its process. The question stays open then.
     pub fn answer(&self, task: TaskId, answer: impl Serialize) -> Result<(), ResolveError> {
-        let answer = serde_json::to_value(answer).map_err(|error| ResolveError::Invalid(error.to_string()))?;
+        let answer = to_json(&answer).map_err(|error| ResolveError::Invalid(error.to_string()))?;
         self.reply(task, |request| match request {
             InputRequest::Input { schema, .. } => match check(schema, &answer) {
                 Ok(()) => Ok(Ok(answer)),

@@ -60,7 +60,12 @@ pub(super) fn normalize(schema: &mut Value) {
         if let Some(Value::String(text)) = object.get_mut("description") {
             *text = join_paragraphs(text);
         }
+        let is_f32 = object.get("format").is_some_and(|format| format == "float");
         clean(object);
+        if is_f32 {
+            // For the check of arguments; the dialects leave it out. Bounds would only cost the model tokens.
+            object.insert("format".to_owned(), json!("float"));
+        }
         Ok(())
     });
 }

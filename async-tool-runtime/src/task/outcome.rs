@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TaskStatus;
-use crate::tool::ToolError;
+use crate::tool::{ToolError, deep_result, is_too_deep};
 
 /// Outcome of a task. A timeout is `Failed` with [`ToolErrorKind::Timeout`](crate::tool::ToolErrorKind::Timeout).
 ///
@@ -53,6 +53,14 @@ impl TaskOutcome {
             Self::Completed(_) => TaskStatus::Completed,
             Self::Failed(_) | Self::Unknown(_) => TaskStatus::Failed,
             Self::Cancelled(_) => TaskStatus::Cancelled,
+        }
+    }
+
+    /// The outcome as a journal can keep it: an error in place of a value that it could not read back.
+    pub(crate) fn readable(self) -> Self {
+        match self {
+            Self::Completed(value) if is_too_deep(&value) => Self::Failed(deep_result()),
+            other => other,
         }
     }
 

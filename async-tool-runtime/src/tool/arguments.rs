@@ -9,6 +9,8 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::nesting::{MOST_LEVELS, is_too_deep};
+
 /// Arguments of a call, as the model sent them: JSON that is parsed to a [`Value`] on first use, and only once.
 ///
 /// Most calls never need the value. The parameters of a function are read straight from the text, in half the time and a fraction of the
@@ -84,6 +86,14 @@ impl Arguments {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.0.text.as_deref()
+    }
+
+    /// True if the arguments are nested deeper than a journal can read back. Parses the text only if it has that many
+    /// brackets.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        let is_open = |byte: &u8| matches!(byte, b'[' | b'{');
+        let is_surely_flat = |text: &str| text.bytes().filter(is_open).count() <= MOST_LEVELS;
+        !self.text().is_some_and(is_surely_flat) && is_too_deep(self.value())
     }
 
     #[cfg(test)]

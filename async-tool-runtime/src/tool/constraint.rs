@@ -154,7 +154,13 @@ fn flat(schema: &Value) -> Option<Vec<(Box<str>, Flat)>> {
         };
         let kind = property.get("type")?.as_str()?;
         let has_limits = kind == "integer";
-        let is_known = |name: &str| SILENT.contains(&name) || (has_limits && matches!(name, "minimum" | "maximum"));
+        let is_f32 = property.get("format").is_some_and(|format| format == "float");
+        let is_known = |name: &str| {
+            // The reader checks an `f32` itself.
+            SILENT.contains(&name)
+                || (has_limits && matches!(name, "minimum" | "maximum"))
+                || (is_f32 && name == "format")
+        };
         if !property.keys().all(|name| is_known(name)) {
             return None;
         }
@@ -386,7 +392,19 @@ fn misnamed(schema: &Map<String, Value>, value: &Value) -> Option<String> {
     missing.map(|missing| format!("an object with the field `{missing}`"))
 }
 
+/// Description of the numbers that an `f32` can hold.
+pub(super) const IN_F32: &str = "a number from -3.4e38 to 3.4e38";
+
+/// True if the number stays finite as an `f32`.
+pub(super) fn fits_f32(number: &Number) -> bool {
+    number.as_f64().is_none_or(|number| (number as f32).is_finite())
+}
+
 fn number_violated(schema: &Map<String, Value>, number: &Number) -> Option<String> {
+    // Schemas of an `f32` say so. Only this check sees one that serde buffers, such as in an untagged enum.
+    if schema.get("format").is_some_and(|format| format == "float") && !fits_f32(number) {
+        return Some(IN_F32.to_owned());
+    }
     let limit = |keyword: &str| match schema.get(keyword) {
         Some(Value::Number(limit)) => Some(limit),
         _ => None,

@@ -15,7 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{CallId, CancellationToken, IdempotencyKey, ProgressReport, StateMap, ToolError, ToolErrorKind};
+use super::{
+    CallId, CancellationToken, IdempotencyKey, ProgressReport, StateMap, ToolError, ToolErrorKind, is_too_deep,
+    too_deep,
+};
 use crate::{
     future::BoxFuture,
     id::{TaskId, TaskNo},
@@ -214,7 +217,7 @@ impl ToolContext {
     /// # Errors
     ///
     /// [`ToolErrorKind::Refused`] if the host refuses to answer or another question replaces this one; [`ToolErrorKind::Internal`] outside of
-    /// a manager.
+    /// a manager, and for a schema that is nested too deep for a journal.
     ///
     /// # Cancel safety
     ///
@@ -226,7 +229,14 @@ impl ToolContext {
         schema: impl Into<Arc<Value>>,
     ) -> Result<Value, ToolError> {
         let host = self.host().cloned().ok_or_else(outside_of_a_manager)?;
-        host.request_input(prompt.into(), schema.into()).await
+        let schema = schema.into();
+        if is_too_deep(&schema) {
+            return Err(ToolError::new(
+                ToolErrorKind::Internal,
+                too_deep("the schema of the question"),
+            ));
+        }
+        host.request_input(prompt.into(), schema).await
     }
 
     /// Asks people for a value of type `T`, whose schema the answer must fit; otherwise like [`request_input`](Self::request_input).

@@ -32,6 +32,7 @@
 //! 3. Values from the host are marked `#[inject]` and never appear in a schema, so a model can't write them.
 //! 4. An `Err` always reaches the model as an error. A `Result` is never serialised whole, because `{"Err": …}` reads like an
 //!    answer.
+//! 5. A value that JSON can't express is an error and never `null`. A value too deep to be read back from a journal is an error, too.
 //!
 //! Deliberately absent: when and where a tool runs (`manager/`), and the form of a definition on a provider's wire (the adapters).
 
@@ -57,6 +58,7 @@ mod inject;
 mod messages;
 mod misfit;
 mod nearest;
+mod nesting;
 mod options;
 pub(crate) mod output;
 mod plain_text;
@@ -75,6 +77,7 @@ mod state_map;
 mod tool;
 mod variants;
 pub(crate) mod written;
+mod writer;
 
 pub use arguments::Arguments;
 pub use bound::BoundCall;
@@ -108,8 +111,10 @@ pub(crate) use bind::bind;
 pub(crate) use bound::Run;
 pub(crate) use constraint::Constraints;
 pub(crate) use nearest::nearest;
+pub(crate) use nesting::{deep_result, is_too_deep, too_deep};
 pub(crate) use options::check_argument;
 pub(crate) use refusal::{describe, refuse, shorten};
 pub(crate) use registry::TASK_TOOL;
 pub(crate) use state_map::StateMap;
 pub(crate) use variants::restore_order;
+pub(crate) use writer::to_json;

@@ -10,7 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::error::{ToolError, ToolErrorKind};
+use super::{
+    error::{ToolError, ToolErrorKind},
+    writer::{is_own, to_json},
+};
 
 /// Error type that a tool may return: any type with `Display`.
 ///
@@ -88,21 +91,31 @@ pub trait ToolOutput {
     ///
     /// # Errors
     ///
-    /// [`ToolErrorKind::Internal`] if JSON can't express the value, such as a map whose keys aren't text.
+    /// [`ToolErrorKind::Internal`] if JSON can't express the value, such as NaN, or a map whose keys aren't text. Also if the value is
+    /// nested deeper than a journal can read back.
     fn into_json(self) -> Result<Value, ToolError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> ToolOutput for T {
     fn into_json(self) -> Result<Value, ToolError> {
-        serde_json::to_value(self).map_err(|error| {
-            ToolError::new(
-                ToolErrorKind::Internal,
-                format!("the result can't be written as JSON: {error}"),
-            )
-            .with_model_message("the tool's result can't be written as JSON")
-        })
+        to_json(&self).map_err(unwritten)
     }
+}
+
+/// Error in place of a result that can't be written. The model reads no details of the tool's own code.
+fn unwritten(error: serde_json::Error) -> ToolError {
+    let said = "the tool's result can't be written as JSON";
+    let told = if is_own(&error) {
+        format!("{said}: {error}")
+    } else {
+        said.to_owned()
+    };
+    ToolError::new(
+        ToolErrorKind::Internal,
+        format!("the result can't be written as JSON: {error}"),
+    )
+    .with_model_message(told)
 }
 
 /// Carries a type for method resolution.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{context::ToolContext, error::ToolError, inject::FromToolContext, report::ProgressReport};
+use super::{context::ToolContext, error::ToolError, inject::FromToolContext, report::ProgressReport, writer::to_json};
 
 /// Reporter of a task's progress: `#[inject] progress: Progress`.
 ///
@@ -93,7 +93,7 @@ impl Progress {
     /// # }
     /// ```
     pub fn partial(&self, output: impl Serialize, message: impl Into<String>) {
-        match serde_json::to_value(output) {
+        match to_json(&output) {
             Ok(output) => self.send(None, message.into(), Some(Arc::new(output))),
             Err(error) => {
                 tracing::warn!(%error, "a partial result can't be written as JSON, and is left out of the report");

@@ -15,6 +15,7 @@ use serde::de::{
 use serde_json::{Number, Value, map};
 
 use super::{
+    constraint::{IN_F32, fits_f32},
     duration,
     plain_text::{Leaf, PlainText},
 };
@@ -170,7 +171,19 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     numbers! {
         read_number: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
-        deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64
+        deserialize_u32 deserialize_u64 deserialize_f64
+    }
+
+    /// Refuses a number that would become infinite; serde narrows it without a check.
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let number = match &self {
+            Self::Value(Value::Number(number)) | Self::Leaf(Leaf::Number(number)) => Some(number),
+            _ => None,
+        };
+        match number {
+            Some(number) if !fits_f32(number) => Err(Refusal::invalid_value(self.unexpected(), &IN_F32)),
+            _ => self.deserialize_f64(visitor),
+        }
     }
 
     numbers! { read_wide_number: deserialize_i128 deserialize_u128 }

@@ -8,7 +8,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Arguments, BoundCall, ToolContext, ToolError, ToolErrorKind, output::ToolFailure};
+use super::{Arguments, BoundCall, ToolContext, ToolError, ToolErrorKind, output::ToolFailure, writer::to_json};
 use crate::{future::BoxFuture, id::TaskId, tool::IdempotencyKey};
 
 /// Call whose process has ended, so that its outcome is unknown.
@@ -141,7 +141,7 @@ impl Reconciler {
             Box::pin(async move {
                 Ok(match found.await.map_err(ToolFailure::into_tool_error)? {
                     Reconciled::Completed(value) => {
-                        let value = serde_json::to_value(value).map_err(|error| {
+                        let value = to_json(&value).map_err(|error| {
                             ToolError::from_error(error)
                                 .with_kind(ToolErrorKind::Internal)
                                 .with_model_message("what was found out can't be written as JSON")

@@ -4,3 +4,4 @@ mod failures;
 mod recovery;
 mod secrets;
 mod suite;
+mod too_deep;

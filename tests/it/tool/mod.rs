@@ -5,3 +5,4 @@ mod binding;
 mod functions;
 mod futures;
 mod methods;
+mod numbers;

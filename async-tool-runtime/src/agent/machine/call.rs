@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use serde_json::Value;
+
 use super::AgentAction;
 use super::{AgentMachine, phase::Phase, streamed_turn::TurnCall};
 use crate::{
@@ -13,8 +15,14 @@ use crate::{
     id::{TaskId, TaskNo},
     journal::{Awaited, Entry},
     task::{AsyncTaskResult, FutureArgument, TaskOutcome, TaskRef, TaskSpec, Timing, TurnNo},
-    tool::{ToolCall, ToolError, ToolErrorKind},
+    tool::{Arguments, ToolCall, ToolError, ToolErrorKind, deep_result, is_too_deep, too_deep},
 };
+
+/// Error of a call whose arguments the journal could not read back.
+fn deep_arguments() -> ToolError {
+    let message = format!("invalid arguments: {}", too_deep("the object"));
+    ToolError::new(ToolErrorKind::InvalidArguments, message)
+}
 
 /// Longest text of a failure that dependent calls get, in characters.
 const PASSED_ON: usize = 500;
@@ -63,7 +71,12 @@ impl AgentMachine {
     }
 
     /// Accepts a call and submits its task. `before` holds the earlier calls of the turn.
-    fn accept(&mut self, turn: TurnNo, call: ToolCall, task: TaskId, before: &[TaskNo]) -> TaskNo {
+    fn accept(&mut self, turn: TurnNo, mut call: ToolCall, task: TaskId, before: &[TaskNo]) -> TaskNo {
+        let is_deep = call.arguments.is_too_deep();
+        if is_deep {
+            // As text they have no levels, so the journal can keep the call.
+            call.arguments = Arguments::from(Value::String(call.arguments.to_string()));
+        }
         let number = self.ledger.next_number();
         let own = self.policy.is_own(&call.name);
         let awaits = match self.policy.takes_futures(&call.name) {
@@ -78,6 +91,9 @@ impl AgentMachine {
             let message =
                 "invalid arguments: they hold the mark of a message with tool results, which is no tool's to know";
             problem = Some(ToolError::new(ToolErrorKind::InvalidArguments, message));
+        }
+        if is_deep {
+            problem = Some(deep_arguments());
         }
         let limit = self.policy.limits.tool_calls;
         if self.ledger.run().tool_calls >= limit && !own {
@@ -189,6 +205,11 @@ impl AgentMachine {
             true => Ok(record.call.clone()),
             false => self.fill(&record.call, &record.awaits),
         };
+        let filled = filled.and_then(|call| match call.arguments.is_too_deep() {
+            // The record of the task holds them too.
+            true => Err(deep_arguments()),
+            false => Ok(call),
+        });
         let refusal = self.refusal_of_unkept(record);
         self.waiting.remove(&number);
         match filled {
@@ -274,6 +295,10 @@ impl AgentMachine {
         {
             // The manager that ran the task last counts from its own submission, and not from the acceptance.
             Arc::make_mut(&mut result).timing.accepted = record.accepted;
+        }
+        if result.outcome.value().is_some_and(is_too_deep) {
+            // The manager refuses such values itself; this one comes from a host that runs tasks.
+            Arc::make_mut(&mut result).outcome = TaskOutcome::Failed(deep_result());
         }
         self.running.remove(&number);
         self.progress.remove(&number);

@@ -19,6 +19,7 @@ use crate::{
     journal::Entry,
     model::{ModelError, ModelRequest, TurnEnd},
     task::{TaskStatus, TurnNo},
+    tool::is_too_deep,
 };
 
 /// Longest backoff before a failed turn is retried, unless the provider asks for a longer one.
@@ -78,6 +79,8 @@ impl AgentMachine {
         if cuts > 0 && end.provider.as_ref().is_some_and(|blocks| self.has_frames(blocks)) {
             end.provider = None;
         }
+        // An adapter sends the text and the calls instead.
+        end.provider = end.provider.filter(|blocks| !is_too_deep(blocks));
         let calls = self.accept_held(turn);
         let usage = end.usage;
         let has_calls = !calls.is_empty();

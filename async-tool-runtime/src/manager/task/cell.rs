@@ -417,7 +417,7 @@ impl TaskCell {
             (state.attempts.started, state.attempts.count)
         };
         let timing = Timing::new(self.accepted, started, now);
-        let outcome = match outcome {
+        let outcome = match outcome.readable() {
             TaskOutcome::Failed(error) => TaskOutcome::Failed(error.of_call(&self.spec.call.name)),
             outcome => outcome,
         };

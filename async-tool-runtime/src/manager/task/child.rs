@@ -9,7 +9,7 @@ use crate::{
     id::TaskId,
     policy::canonical,
     task::{AsyncTaskResult, TaskOutcome},
-    tool::{ToolCall, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager},
+    tool::{ToolCall, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager, to_json},
 };
 
 /// Child task: a task that another task has submitted with
@@ -235,7 +235,7 @@ impl ToolContext {
     pub fn submit_tool(&self, name: &str, arguments: impl Serialize) -> Result<ChildTask, ToolError> {
         let cell = record_of(self)?;
         let manager = cell.manager().ok_or_else(outside_of_a_manager)?;
-        let arguments = serde_json::to_value(arguments).map_err(|error| {
+        let arguments = to_json(&arguments).map_err(|error| {
             ToolError::from_error(error)
                 .with_kind(ToolErrorKind::Internal)
                 .with_model_message("the arguments of a call below can't be written as JSON")
