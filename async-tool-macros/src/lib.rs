@@ -69,7 +69,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `sensitive` | `"result"` | not sensitive | marks the result as a secret, which the session's journal doesn't get; for arguments see below |
 /// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
 /// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
-/// | `result_limit` | a size of at least 256 bytes | the manager's | largest result in JSON that the model gets; of a larger result it gets a preview and a handle |
+/// | `result_limit` | a size of at least 256 bytes | the manager's, or else the agent's | largest result in JSON that the model gets; of a larger result it gets a preview and a handle |
 /// | `crate` | a path | `::async_tool_runtime` | path of the runtime, if it is renamed or re-exported |
 ///
 /// A duration is an integer or a decimal with a unit, `ms`, `s`, `m` (or `min`), `h` or `d`: `"250ms"`, `"1.5s"`. A

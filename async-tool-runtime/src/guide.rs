@@ -378,7 +378,9 @@
 //! - `breaker` refuses calls of a tool that failed several times in a row, for the time of the cooldown.
 //! - `concurrency` limits the calls that run at once, and `priority` orders the calls that wait for a slot.
 //! - `timeout` limits each attempt, and `total` all attempts with their pauses.
-//! - `result_limit` is the size of the largest result that the model gets in full. Of a larger one it gets a preview.
+//! - `result_limit` is the size of the largest result that the model gets in full. Of a larger one it gets a preview, and reads the rest
+//!   with the `task` tool. The default follows the budget of the conversation:
+//!   [`PrunePolicy::result_limit`](crate::context::PrunePolicy::result_limit).
 //!
 //! ```
 //! use async_tool_runtime::{ToolError, async_tool};

@@ -171,7 +171,7 @@ impl Record {
             }
             Kind::Pruned(pruned) => {
                 totals.prunings += 1;
-                let what = json!({"collapsed": pruned.collapsed, "dropped": pruned.dropped});
+                let what = json!({"collapsed": pruned.collapsed, "dropped": pruned.dropped, "cut": pruned.cuts.len()});
                 ("pruned", what)
             }
             Kind::Corrected { turn, cuts } => ("corrected", json!({"turn": turn, "cuts": cuts})),

@@ -187,7 +187,9 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Pruning of long conversations. Default: from 100,000 tokens on, down to 60 % of that.
+    /// Pruning of long conversations. Default: from 100,000 tokens on, down to 60 % of that. The budget also bounds what the
+    /// model is shown of a result ([`PrunePolicy::result_limit`]), and what all results of a request add to it
+    /// ([`PrunePolicy::turn_limit`]).
     pub fn prune(mut self, policy: PrunePolicy) -> Self {
         self.policy.prune = policy;
         self
@@ -455,6 +457,7 @@ impl AsyncAgentBuilder {
             AckPolicy::default()
         });
         self.policy.is_attached = self.manager.keeps_tasks();
+        self.policy.result_limit = self.manager.result_limit();
         let journal = self.journal.take().unwrap_or_else(|| Arc::new(MemoryJournal::new()));
         Ok(Start {
             builder: self,

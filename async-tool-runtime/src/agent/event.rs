@@ -181,7 +181,8 @@ pub enum AgentEventKind {
         /// Number of results that were cut out.
         cuts: u32,
     },
-    /// The model's view of the conversation was pruned this far. The conversation itself is kept.
+    /// The model's view of the conversation was pruned this far, or large parts of it were cut. The conversation itself
+    /// is kept.
     Pruned(Pruned),
     /// A limit of the run is reached: the agent doesn't call its model before the next user message.
     LimitReached(RunLimit),

@@ -159,6 +159,10 @@ pub struct AgentPolicy {
     pub delivery: DeliveryPolicy,
     /// Pruning of the conversation. Default: [`PrunePolicy::default`].
     pub prune: PrunePolicy,
+    /// Largest result that the model is shown whole, in bytes of JSON, of tools that set no limit themselves. Of a
+    /// larger one it gets a preview, and reads the rest with the `task` tool. `None`: [`PrunePolicy::result_limit`].
+    /// Default: the manager's, which has none by default.
+    pub result_limit: Option<usize>,
     /// Estimator of the conversation's tokens. Default: [`ApproximateTokens`].
     pub tokens: Arc<dyn TokenEstimator>,
     /// Limits of the work for one user message. Default: [`RunLimits::default`].
@@ -204,6 +208,7 @@ impl AgentPolicy {
             wake: WakePolicy::default(),
             delivery: DeliveryPolicy::default(),
             prune: PrunePolicy::default(),
+            result_limit: None,
             tokens: Arc::new(ApproximateTokens),
             limits: RunLimits::default(),
             task_tool: true,
@@ -251,6 +256,12 @@ impl AgentPolicy {
     /// tools, which only get an error.
     pub(crate) fn starts_early(&self, tool: &str) -> bool {
         self.options(tool).is_none_or(|options| options.effect == Effect::Read)
+    }
+
+    /// Largest result of this tool that the model is shown whole.
+    pub(crate) fn result_limit_of(&self, tool: &str) -> usize {
+        let own = self.options(tool).and_then(|options| options.result_limit);
+        own.or(self.result_limit).unwrap_or_else(|| self.prune.result_limit())
     }
 
     /// Delivery policy of this tool.

@@ -19,7 +19,7 @@ use crate::{
 /// Name of the tool.
 pub(crate) const NAME: &str = TASK_TOOL;
 /// Largest piece of a result in one answer, in bytes of text.
-const PIECE: usize = 16 * 1024;
+pub(crate) const PIECE: usize = 16 * 1024;
 /// Most matching lines in one answer.
 const MATCHES: usize = 100;
 /// Longest text of one matching line, in characters.
@@ -260,27 +260,27 @@ fn refuse(problem: String) -> ToolError {
     ToolError::new(ToolErrorKind::InvalidArguments, format!("invalid arguments: {problem}"))
 }
 
-/// Part of a result, never more than fits into one answer.
-pub(crate) fn read_result(result: &AsyncTaskResult, part: &Part) -> Result<Value, ToolError> {
+/// Part of a result, with at most `room` bytes of text.
+pub(crate) fn read_result(result: &AsyncTaskResult, part: &Part, room: usize) -> Result<Value, ToolError> {
     let whole = match &result.outcome {
         TaskOutcome::Completed(value) => value.clone(),
         TaskOutcome::Failed(error) => Value::String(error.model_message().to_owned()),
         TaskOutcome::Cancelled(text) | TaskOutcome::Unknown(text) => Value::String(text.clone()),
     };
     match part {
-        Part::Range { offset, limit } => Ok(range(&whole, *offset, *limit)),
+        Part::Range { offset, limit } => Ok(range(&whole, *offset, *limit, room)),
         Part::Pointer(pointer) => {
             let found = find(&whole, pointer)?;
-            Ok(if found.to_string().len() <= PIECE {
+            Ok(if found.to_string().len() <= room {
                 json!({"pointer": pointer, "value": found})
             } else {
-                let mut piece = range(found, 0, None);
+                let mut piece = range(found, 0, None, room);
                 piece["pointer"] = json!(pointer);
                 piece["note"] = json!("this part is too large for one answer; only its beginning is here");
                 piece
             })
         }
-        Part::Grep(pattern) => grep(&whole, pattern),
+        Part::Grep(pattern) => grep(&whole, pattern, room),
     }
 }
 
@@ -292,11 +292,11 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-fn range(value: &Value, offset: usize, limit: Option<usize>) -> Value {
+fn range(value: &Value, offset: usize, limit: Option<usize>, room: usize) -> Value {
     let text = text_of(value);
     let total = text.chars().count();
     let rest: String = text.chars().skip(offset).take(limit.unwrap_or(usize::MAX)).collect();
-    let piece = head(&rest, PIECE);
+    let piece = head(&rest, room);
     let end = offset.min(total) + piece.chars().count();
     let mut shown = json!({"text": piece, "offset": offset, "characters": total});
     if end < total {
@@ -343,11 +343,10 @@ pub(crate) fn find<'a>(value: &'a Value, pointer: &str) -> Result<&'a Value, Too
     Err(refuse(format!("nothing is at \"{pointer}\": at \"{known}\" is {what}")))
 }
 
-fn grep(value: &Value, pattern: &str) -> Result<Value, ToolError> {
+fn grep(value: &Value, pattern: &str, mut room: usize) -> Result<Value, ToolError> {
     let pattern = Regex::new(pattern)
         .map_err(|error| refuse(format!("at `$.grep`: {pattern:?} is no regular expression: {error}")))?;
     let text = text_of(value);
-    let mut room = PIECE;
     let mut matches = Vec::new();
     let mut found = 0_usize;
     for (at, line) in text.lines().enumerate() {
@@ -476,7 +475,7 @@ mod tests {
         let mut read = String::new();
         let mut offset = 0;
         loop {
-            let piece = read_result(&result, &Part::Range { offset, limit: None }).unwrap();
+            let piece = read_result(&result, &Part::Range { offset, limit: None }, PIECE).unwrap();
             assert!(piece["text"].as_str().unwrap().len() <= PIECE);
             read.push_str(piece["text"].as_str().unwrap());
             match piece["next_offset"].as_u64() {
@@ -491,6 +490,7 @@ mod tests {
                 offset: 50_000,
                 limit: Some(1),
             },
+            PIECE,
         )
         .unwrap();
         assert_eq!(beyond, json!({"text": "", "offset": 50_000, "characters": 40_000}));
@@ -499,7 +499,7 @@ mod tests {
     #[test]
     fn a_result_is_read_by_pointer_and_by_lines() {
         let result = completed(json!({"items": [{"name": "a\nb"}, {"name": "c"}]}));
-        let at = |pointer: &str| read_result(&result, &Part::Pointer(pointer.to_owned()));
+        let at = |pointer: &str| read_result(&result, &Part::Pointer(pointer.to_owned()), PIECE);
         assert_eq!(at("/items/1/name").unwrap()["value"], json!("c"));
         let error = at("/items/2").unwrap_err();
         assert!(
@@ -510,23 +510,23 @@ mod tests {
         assert!(error.model_message().contains("is an object with items"), "{error}");
 
         let log = completed(json!("one\nerror: two\nthree\nerror: four"));
-        let found = read_result(&log, &Part::Grep("^error".to_owned())).unwrap();
+        let found = read_result(&log, &Part::Grep("^error".to_owned()), PIECE).unwrap();
         assert_eq!(
             found,
             json!({"matches": [{"line": 2, "text": "error: two"}, {"line": 4, "text": "error: four"}], "found": 2})
         );
-        let error = read_result(&log, &Part::Grep("(".to_owned())).unwrap_err();
+        let error = read_result(&log, &Part::Grep("(".to_owned()), PIECE).unwrap_err();
         assert!(error.model_message().contains("no regular expression"), "{error}");
     }
 
     #[test]
     fn what_is_read_at_once_is_bounded() {
         let log = completed(json!("error: the same again\n".repeat(10_000)));
-        let found = read_result(&log, &Part::Grep("error".to_owned())).unwrap();
+        let found = read_result(&log, &Part::Grep("error".to_owned()), PIECE).unwrap();
         assert_eq!(found["found"], json!(10_000));
         assert!(found.to_string().len() < 2 * PIECE);
         let large = completed(json!({"list": vec!["word"; 10_000]}));
-        let part = read_result(&large, &Part::Pointer("/list".to_owned())).unwrap();
+        let part = read_result(&large, &Part::Pointer("/list".to_owned()), PIECE).unwrap();
         assert!(part.to_string().len() < 2 * PIECE, "{}", part.to_string().len());
     }
 }

@@ -18,7 +18,7 @@ use super::likeness::is_deceptive;
 use crate::{
     clock::Timestamp,
     id::TaskNo,
-    task::{AsyncTaskResult, TaskOutcome},
+    task::{AsyncTaskResult, TaskOutcome, repeated_arguments},
 };
 
 /// Notice after an interrupted turn. Without it, the model would take its half sentence for a complete answer.
@@ -71,13 +71,18 @@ fn write_frame<'a>(
 ) {
     text.extend(["\n<tool_results_", nonce, ">\n"]);
     for (number, result, arguments) in results {
-        // Serialised without a `Value` in between: delivering is the machine's longest step, and a `Value` would be copied for one
-        // read.
-        let json = serde_json::to_string(&Shown::new(number, result, arguments, now));
-        text.push_str(&escape(json.unwrap_or_default()));
+        text.push_str(&line(number, result, &repeated_arguments(arguments), now));
         text.push('\n');
     }
     text.extend(["</tool_results_", nonce, ">"]);
+}
+
+/// One result as a line of a frame, with these arguments.
+pub(crate) fn line(number: TaskNo, result: &AsyncTaskResult, arguments: &Value, now: Timestamp) -> String {
+    // Serialised without a `Value` in between: delivering is the machine's longest step, and a `Value` would be copied for one
+    // read.
+    let json = serde_json::to_string(&Shown::new(number, result, arguments, now));
+    escape(json.unwrap_or_default())
 }
 
 /// Splits a delivery into the head before its frame and the lines inside; `None` if the text isn't a delivery of the session.
@@ -89,7 +94,7 @@ pub(crate) fn parts<'a>(text: &'a str, nonce: &str) -> Option<(&'a str, &'a str)
 
 /// One result as JSON, with its call and arguments, because the model may no longer have the call in view.
 pub(crate) fn describe(number: TaskNo, result: &AsyncTaskResult, arguments: &Value, now: Timestamp) -> Value {
-    serde_json::to_value(Shown::new(number, result, arguments, now)).unwrap_or_default()
+    serde_json::to_value(Shown::new(number, result, &repeated_arguments(arguments), now)).unwrap_or_default()
 }
 
 /// Result as the model sees it: a field for each of the [`NAMES`], in their order.

@@ -35,16 +35,19 @@
 //! 5. Pruning works on a copy. A marker of two positions and a text records it, so the same transcript always gives the same view.
 //!    A marker only moves forward.
 //! 6. Only whole turns are pruned: a call is never separated from its answer. Inside a turn only results change. Messages that the
-//!    model has not seen are never pruned.
+//!    model has not seen are never pruned. Their large parts are cut ([`Cut`]) if a turn would add too much, or if the model refuses
+//!    the conversation as too long.
 //! 7. A view changes only when it is pruned, and otherwise grows at its end. So the status of running tasks in it stays as it was
 //!    written.
 //!
 //! Absent on purpose: summaries by a model. They cost a turn, and their mistakes can't be told apart from facts.
 
 mod collapse;
+mod cut;
 pub(crate) mod frames;
 pub(crate) mod likeness;
 mod prune;
+mod shrink;
 mod stand_in;
 mod status;
 #[cfg(feature = "tokenizer")]
@@ -53,7 +56,8 @@ mod tokens;
 mod transcript;
 mod window;
 
-pub use prune::{PrunePolicy, Pruned, pruned_view};
+pub use prune::{Cut, PrunePolicy, Pruned, pruned_view};
+pub(crate) use shrink::unseen;
 pub(crate) use status::redescribe;
 pub use status::{RunningTask, StatusLimit, status_block};
 #[cfg(feature = "tokenizer")]

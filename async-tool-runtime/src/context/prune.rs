@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, collapse::collapse};
+use super::{Message, collapse::collapse, cut::cut};
 
 /// Limits of pruning: its budget, its target and the turns that it keeps.
 ///
@@ -32,6 +32,36 @@ pub struct PrunePolicy {
 }
 
 impl PrunePolicy {
+    /// Least size of a bound, in bytes: a preview and its note take some hundred bytes.
+    const LEAST: usize = 4 * 1024;
+
+    /// Largest result that the model is shown whole, in bytes of JSON, if neither its tool nor the manager sets a limit: half as many
+    /// bytes as the budget has tokens, and at least 4 KiB.
+    ///
+    /// That is an eighth of the budget for English text, and never more than a half, because no text has more tokens than bytes. With
+    /// the default budget: 50,000 bytes.
+    ///
+    /// ```
+    /// use async_tool_runtime::context::PrunePolicy;
+    ///
+    /// assert_eq!(PrunePolicy::default().result_limit(), 50_000);
+    /// assert_eq!(PrunePolicy::new(500).result_limit(), 4_096);
+    /// ```
+    #[must_use]
+    pub const fn result_limit(&self) -> usize {
+        let half = self.budget / 2;
+        if half < Self::LEAST { Self::LEAST } else { half }
+    }
+
+    /// Most bytes of JSON that all results of one request together add, unless a tool has a larger limit of its own: twice the
+    /// [`result_limit`](Self::result_limit). The largest results are cut first.
+    ///
+    /// Very many results exceed it, because of each at least 512 bytes are shown.
+    #[must_use]
+    pub const fn turn_limit(&self) -> usize {
+        self.result_limit().saturating_mul(2)
+    }
+
     /// Creates a policy with this budget in tokens and the default target and turns.
     #[must_use]
     pub const fn new(budget: usize) -> Self {
@@ -97,6 +127,40 @@ pub struct Pruned {
     /// Status of the background tasks at the time of the pruning. It is never updated, because a change would invalidate the prompt
     /// cache of everything after it.
     pub status: String,
+    /// Messages whose large parts are shown only in part, by position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<Cut>,
+}
+
+/// Message of a transcript whose large parts are shown only in part.
+///
+/// Results, errors, reports, arguments and texts are parts. Results are kept whole: the `task` tool reads the rest.
+///
+/// ```
+/// use async_tool_runtime::{Message, context::{Cut, Pruned, pruned_view}};
+/// use std::sync::Arc;
+///
+/// let messages = [Arc::new(Message::User { text: "word ".repeat(1_000) })];
+/// let mut pruned = Pruned::default();
+/// pruned.cuts = vec![Cut::new(0, 600)];
+/// let view = pruned_view(&messages, &pruned);
+/// assert!(matches!(&*view[0], Message::User { text } if text.ends_with("the whole text has 5000 bytes]")));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Cut {
+    /// Position of the message.
+    pub message: usize,
+    /// Most bytes of JSON that are shown of each part. Zero: results are shown as one line each.
+    pub bytes: usize,
+}
+
+impl Cut {
+    /// Cuts the parts of the message at this position to this many bytes.
+    #[must_use]
+    pub const fn new(message: usize, bytes: usize) -> Self {
+        Self { message, bytes }
+    }
 }
 
 impl Pruned {
@@ -124,6 +188,47 @@ impl Pruned {
             && next.dropped <= next.collapsed
             && is_boundary(messages, next.collapsed)
             && is_boundary(messages, next.dropped)
+            && self.allows_cuts(next)
+            && next.cuts.last().is_none_or(|last| last.message < messages.len())
+    }
+
+    /// True if `next` shows no part larger than this pruning does, except of messages that it leaves out.
+    fn allows_cuts(&self, next: &Self) -> bool {
+        let goes_on = |cut: &Cut| match next.cut_of(cut.message) {
+            Some(bytes) => bytes <= cut.bytes,
+            None => cut.message < next.dropped,
+        };
+        next.cuts.is_sorted_by(|one, other| one.message < other.message) && self.cuts.iter().all(goes_on)
+    }
+
+    /// Most bytes that are shown of each part of a message; `None` if it is shown whole.
+    pub(super) fn cut_of(&self, message: usize) -> Option<usize> {
+        let place = self.cuts.binary_search_by_key(&message, |cut| cut.message);
+        Some(self.cuts.get(place.ok()?)?.bytes)
+    }
+
+    /// Sets the cut of a message.
+    pub(super) fn set_cut(&mut self, message: usize, bytes: usize) {
+        match self.cuts.binary_search_by_key(&message, |cut| cut.message) {
+            Ok(place) => self.cuts[place].bytes = bytes,
+            Err(place) => self.cuts.insert(place, Cut::new(message, bytes)),
+        }
+    }
+
+    /// Forgets the cuts of messages that are left out, so that the marker stays small. User messages can stay in view.
+    pub(super) fn forget_cuts(&mut self, messages: &[Arc<Message>]) {
+        let dropped = self.dropped;
+        let stays =
+            |cut: &Cut| cut.message >= dropped || messages.get(cut.message).is_some_and(|message| is_user(message));
+        self.cuts.retain(stays);
+    }
+
+    /// Message at a position as the model sees it, before it is collapsed.
+    pub(super) fn shown(&self, messages: &[Arc<Message>], index: usize) -> Arc<Message> {
+        match self.cut_of(index) {
+            Some(bytes) => cut(&messages[index], bytes),
+            None => Arc::clone(&messages[index]),
+        }
     }
 
     /// Messages in place of those before [`collapsed`](Self::collapsed), and the position of the first unchanged message.
@@ -136,21 +241,24 @@ impl Pruned {
         let dropped = boundary_before(messages, self.dropped);
         let collapsed = boundary_before(messages, self.collapsed.max(dropped));
         let mut lead = Vec::new();
-        let first = messages.first().filter(|message| is_user(message));
-        lead.extend(first.cloned());
+        if messages.first().is_some_and(|message| is_user(message)) {
+            lead.push(self.shown(messages, 0));
+        }
         let first = lead.len();
         let request = Request::before(messages, dropped).kept(messages, dropped);
         let left_out = dropped.saturating_sub(first + request.len());
         lead.push(Arc::new(note(left_out, &self.status)));
-        lead.extend(request.map(|index| Arc::clone(&messages[index])));
-        lead.extend(messages[dropped.max(first)..collapsed.max(first)].iter().map(collapse));
+        lead.extend(request.map(|index| self.shown(messages, index)));
+        let seen = dropped.max(first)..collapsed.max(first);
+        lead.extend(seen.map(|index| collapse(&self.shown(messages, index))));
         (lead, collapsed.max(first))
     }
 }
 
 /// Returns the view of a conversation that has been pruned this far.
 ///
-/// Messages from [`Pruned::collapsed`] on are unchanged, so a view only grows at its end until the next pruning. Before them come
+/// Messages from [`Pruned::collapsed`] on are unchanged, except for their [cuts](Pruned::cuts). So a view only grows at its end until
+/// the next pruning. Before them come
 ///
 /// 1. the first message, if it is the user's, because it usually states the purpose of the conversation;
 /// 2. a [`Message::Note`] with the number of messages left out, and the status of the background tasks at that time;
@@ -179,7 +287,7 @@ impl Pruned {
 #[must_use]
 pub fn pruned_view(messages: &[Arc<Message>], pruned: &Pruned) -> Vec<Arc<Message>> {
     let (mut view, next) = pruned.lead(messages);
-    view.extend_from_slice(&messages[next..]);
+    view.extend((next..messages.len()).map(|index| pruned.shown(messages, index)));
     view
 }
 

@@ -1,10 +1,11 @@
 //! Window that keeps a conversation within the model's context.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    ApproximateTokens, Message, PrunePolicy, Pruned, TokenEstimator,
+    ApproximateTokens, Cut, Message, PrunePolicy, Pruned, TokenEstimator,
     collapse::collapse,
+    cut::cut,
     prune::{Request, boundary_before, is_boundary, is_user, note},
     tokens::most_tokens,
 };
@@ -42,17 +43,21 @@ pub struct ContextWindow {
     /// Tokens of all messages before each position; one element more than there are counted messages.
     sums: Vec<usize>,
     uncounted: Uncounted,
-    lead: Lead,
+    pub(super) lead: Lead,
+    /// Cuts that the sums include.
+    cuts: Vec<Cut>,
+    /// Cut messages, by position.
+    cut: BTreeMap<usize, Arc<Message>>,
 }
 
 /// Messages in place of the pruned ones.
 #[derive(Clone, Debug, Default)]
-struct Lead {
+pub(super) struct Lead {
     pruned: Pruned,
     messages: Vec<Arc<Message>>,
     tokens: usize,
     /// Position of the first unchanged message of the transcript.
-    next: usize,
+    pub(super) next: usize,
 }
 
 /// Messages after the counted ones. An upper bound of their tokens is enough as long as it fits in the budget.
@@ -72,6 +77,8 @@ impl ContextWindow {
             sums: vec![0],
             uncounted: Uncounted::default(),
             lead: Lead::default(),
+            cuts: Vec::new(),
+            cut: BTreeMap::new(),
         }
     }
 
@@ -133,10 +140,10 @@ impl ContextWindow {
     /// Returns the view of a transcript that has been pruned this far; the same as [`pruned_view`](super::pruned_view).
     pub fn view(&mut self, messages: &[Arc<Message>], pruned: &Pruned) -> Vec<Arc<Message>> {
         self.lead_to(messages, pruned);
-        let rest = &messages[self.lead.next..];
+        let rest = self.lead.next..messages.len();
         let mut view = Vec::with_capacity(self.lead.messages.len() + rest.len());
         view.extend_from_slice(&self.lead.messages);
-        view.extend_from_slice(rest);
+        view.extend(rest.map(|index| Arc::clone(self.shown(messages, index))));
         view
     }
 
@@ -177,31 +184,19 @@ impl ContextWindow {
         overhead: usize,
         status: impl FnOnce() -> String,
     ) -> Option<Pruned> {
-        let (budget, target) = (self.policy.budget, self.policy.target);
-        self.plan_within(budget, target, messages, current, overhead, status)
+        self.plan_within(self.policy, messages, current, overhead, status)
     }
 
-    /// As [`plan`](Self::plan), with half of the current request's tokens as budget and target.
-    pub(crate) fn halve(
+    /// As [`plan`](Self::plan), with another policy.
+    pub(super) fn plan_within(
         &mut self,
+        policy: PrunePolicy,
         messages: &[Arc<Message>],
         current: &Pruned,
         overhead: usize,
         status: impl FnOnce() -> String,
     ) -> Option<Pruned> {
-        let half = overhead.saturating_add(self.tokens(messages, current)) / 2;
-        self.plan_within(half, half, messages, current, overhead, status)
-    }
-
-    fn plan_within(
-        &mut self,
-        budget: usize,
-        target: usize,
-        messages: &[Arc<Message>],
-        current: &Pruned,
-        overhead: usize,
-        status: impl FnOnce() -> String,
-    ) -> Option<Pruned> {
+        let PrunePolicy { budget, target, .. } = policy;
         if self.surely_fits(budget, messages, current, overhead) {
             return None;
         }
@@ -209,7 +204,7 @@ impl ContextWindow {
         if overhead.saturating_add(now) <= budget {
             return None;
         }
-        let limit = self.prunable(messages);
+        let limit = prunable(messages, policy.keep_recent);
         let status = status();
         let target = target.min(budget).saturating_sub(overhead);
         let pruned = if limit > current.dropped {
@@ -256,8 +251,8 @@ impl ContextWindow {
             if place >= current.collapsed && note + pinned + shown <= target {
                 return Pruned {
                     collapsed: place,
-                    dropped: current.dropped,
                     status,
+                    ..current.clone()
                 };
             }
         }
@@ -275,11 +270,14 @@ impl ContextWindow {
                 break;
             }
         }
-        Pruned {
+        let mut pruned = Pruned {
             collapsed: limit.max(current.collapsed),
             dropped,
             status,
-        }
+            cuts: current.cuts.clone(),
+        };
+        pruned.forget_cuts(messages);
+        pruned
     }
 
     /// Tokens of the user messages before `dropped` that stay.
@@ -297,32 +295,13 @@ impl ContextWindow {
     }
 
     fn tokens_collapsed(&self, messages: &[Arc<Message>], index: usize) -> usize {
-        let collapsed = collapse(&messages[index]);
-        if Arc::ptr_eq(&collapsed, &messages[index]) {
+        let shown = self.shown(messages, index);
+        let collapsed = collapse(shown);
+        if Arc::ptr_eq(&collapsed, shown) {
             self.tokens_of(index)
         } else {
             self.estimator.count_message(&collapsed)
         }
-    }
-
-    /// End of the last turn that may be pruned.
-    fn prunable(&self, messages: &[Arc<Message>]) -> usize {
-        let last = messages
-            .iter()
-            .rposition(|message| matches!(**message, Message::Assistant { .. }));
-        let mut place = match last {
-            // The model hasn't seen the answers to its last calls yet.
-            Some(last) if !is_boundary(messages, last + 1) => boundary_before(messages, last),
-            Some(last) => last + 1,
-            None => 0,
-        };
-        for _ in 0..self.policy.keep_recent {
-            match place.checked_sub(1) {
-                Some(before) => place = boundary_before(messages, before),
-                None => break,
-            }
-        }
-        place
     }
 
     /// True if a request fits in the budget even with one token for each byte of its uncounted messages.
@@ -334,10 +313,11 @@ impl ContextWindow {
         let counted = self.sums.len() - 1;
         let shown = self.sums[counted] - self.sums[self.lead.next.min(counted)];
         let known = counted + self.uncounted.messages;
-        let new = messages[known..].iter().map(|message| most_tokens(message));
+        let new = (known..messages.len()).map(|index| most_tokens(self.shown(messages, index)));
+        let new = new.sum::<usize>();
         self.uncounted = Uncounted {
             messages: messages.len() - counted,
-            most_tokens: self.uncounted.most_tokens + new.sum::<usize>(),
+            most_tokens: self.uncounted.most_tokens + new,
         };
         let most = [self.lead.tokens, shown, self.uncounted.most_tokens];
         most.into_iter().fold(overhead, usize::saturating_add) <= budget
@@ -347,18 +327,19 @@ impl ContextWindow {
     fn count(&mut self, messages: &[Arc<Message>]) {
         let known = self.sums.len() - 1;
         let mut sum = self.sums[known];
-        for message in &messages[known..] {
-            sum += self.estimator.count_message(message);
+        for index in known..messages.len() {
+            sum += self.estimator.count_message(self.shown(messages, index));
             self.sums.push(sum);
         }
         self.uncounted = Uncounted::default();
     }
 
-    /// Updates the messages in place of the pruned ones.
-    fn lead_to(&mut self, messages: &[Arc<Message>], pruned: &Pruned) {
+    /// Updates the messages in place of the pruned ones, and the cut messages.
+    pub(super) fn lead_to(&mut self, messages: &[Arc<Message>], pruned: &Pruned) {
         if messages.len() < self.sums.len() - 1 + self.uncounted.messages {
             self.start_over();
         }
+        self.follow(messages, &pruned.cuts);
         if self.lead.pruned != *pruned {
             let (lead, next) = pruned.lead(messages);
             self.lead = Lead {
@@ -370,9 +351,61 @@ impl ContextWindow {
         }
     }
 
+    /// Message at a position as the model sees it, before it is collapsed. For the cuts of the last call of
+    /// [`lead_to`](Self::lead_to).
+    pub(super) fn shown<'a>(&'a self, messages: &'a [Arc<Message>], index: usize) -> &'a Arc<Message> {
+        self.cut.get(&index).unwrap_or(&messages[index])
+    }
+
+    /// Cuts messages, and forgets the sums from the first change on.
+    fn follow(&mut self, messages: &[Arc<Message>], cuts: &[Cut]) {
+        let same = self
+            .cuts
+            .iter()
+            .zip(cuts)
+            .take_while(|(one, other)| one == other)
+            .count();
+        let changed = [self.cuts.get(same), cuts.get(same)];
+        let Some(first) = changed.into_iter().flatten().map(|cut| cut.message).min() else {
+            return;
+        };
+        self.sums.truncate(first + 1);
+        self.uncounted = Uncounted::default();
+        self.cut.retain(|index, _| *index < first);
+        for Cut { message, bytes } in &cuts[same..] {
+            if let Some(whole) = messages.get(*message) {
+                self.cut.insert(*message, cut(whole, *bytes));
+            }
+        }
+        self.cuts.truncate(same);
+        self.cuts.extend_from_slice(&cuts[same..]);
+    }
+
     fn start_over(&mut self) {
         self.sums.truncate(1);
         self.uncounted = Uncounted::default();
         self.lead = Lead::default();
+        self.cuts.clear();
+        self.cut.clear();
     }
+}
+
+/// End of the last turn that may be pruned, if this many turns at the end stay.
+fn prunable(messages: &[Arc<Message>], keep_recent: usize) -> usize {
+    let last = messages
+        .iter()
+        .rposition(|message| matches!(**message, Message::Assistant { .. }));
+    let mut place = match last {
+        // The model hasn't seen the answers to its last calls yet.
+        Some(last) if !is_boundary(messages, last + 1) => boundary_before(messages, last),
+        Some(last) => last + 1,
+        None => 0,
+    };
+    for _ in 0..keep_recent {
+        match place.checked_sub(1) {
+            Some(before) => place = boundary_before(messages, before),
+            None => break,
+        }
+    }
+    place
 }

@@ -10,6 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    context::Pruned,
     id::{TaskId, TaskNo},
     journal::{CallAnswer, Entry, Seq},
     task::{AsyncTaskResult, TurnNo},
@@ -27,7 +28,7 @@ use crate::{
 ///   acknowledgement that no turn has seen.
 /// - A result that is not told is dropped with a reason. After an acknowledgement, that happens only at the session's end.
 /// - The text of a delivery holds exactly the results that its entry names, in one frame.
-/// - Pruned messages stay pruned.
+/// - Pruned messages stay pruned, and cut messages stay cut.
 /// - A turn that was interrupted for a result is followed by a turn that has the result.
 /// - A closing session accepts nothing new. It is closed when all its tasks have ended or are detached, and all results are told
 ///   or dropped.
@@ -126,6 +127,8 @@ struct Books {
     interrupter: Option<TaskNo>,
     /// Number of collapsed and of dropped messages.
     pruned: (usize, usize),
+    /// Largest size of a part that is shown of each cut message.
+    cuts: BTreeMap<usize, usize>,
     is_draining: bool,
     is_closing: bool,
     is_closed: bool,
@@ -271,6 +274,7 @@ impl Books {
                     || "pruned messages are shown again".to_owned(),
                 )?;
                 self.pruned = (pruned.collapsed, pruned.dropped);
+                self.cut(pruned)?;
             }
             Entry::Draining { .. } => {
                 ensure(!self.is_closing, || {
@@ -300,6 +304,22 @@ impl Books {
             }
             Entry::Closed { .. } => self.close()?,
         }
+        Ok(())
+    }
+
+    fn cut(&mut self, pruned: &Pruned) -> Promise {
+        let cuts: BTreeMap<usize, usize> = pruned.cuts.iter().map(|cut| (cut.message, cut.bytes)).collect();
+        ensure(cuts.len() == pruned.cuts.len(), || "a message is cut twice".to_owned())?;
+        for (message, known) in &self.cuts {
+            let is_shorter = match cuts.get(message) {
+                Some(bytes) => bytes <= known,
+                None => *message < pruned.dropped,
+            };
+            ensure(is_shorter, || {
+                format!("more of the cut message {message} is shown again")
+            })?;
+        }
+        self.cuts = cuts;
         Ok(())
     }
 

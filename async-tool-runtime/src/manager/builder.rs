@@ -368,8 +368,8 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Limit in bytes of a result's JSON that the model gets, for tools without a limit of their own. Default: no
-    /// limit.
+    /// Limit in bytes of a result's JSON that the model gets, for tools without a limit of their own. Default: the bound
+    /// of each agent ([`PrunePolicy::result_limit`](crate::context::PrunePolicy::result_limit)).
     ///
     /// ```
     /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
@@ -570,6 +570,7 @@ impl AsyncToolManagerBuilder {
             executor: Executor::new(registry, layers, self.cancel_grace, clock),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
+            result_limit: self.result_limit,
             queue: Mutex::new(queue),
             same: Mutex::default(),
             counters: Default::default(),

@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(super) clock: Clock,
     pub(super) when_full: WhenFull,
     pub(super) task_timeout: Option<Duration>,
+    /// Limit of results of tools that set none, as the model is shown them.
+    pub(super) result_limit: Option<usize>,
     pub(super) queue: Mutex<Queue<Waiting>>,
     pub(super) tasks: Mutex<TaskTable>,
     pub(super) same: Mutex<SameCalls>,

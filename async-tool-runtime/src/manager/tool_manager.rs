@@ -334,6 +334,11 @@ impl AsyncToolManager {
         backend.is_some_and(|backend| backend.capabilities().durable)
     }
 
+    /// Limit of results of tools that set none, as the model is shown them.
+    pub(crate) fn result_limit(&self) -> Option<usize> {
+        self.inner.result_limit
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.now()
     }

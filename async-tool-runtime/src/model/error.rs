@@ -73,7 +73,8 @@ impl ModelError {
         Self::transient(format!("the model said nothing for {limit:?}"))
     }
 
-    /// Creates the failure of a conversation that exceeds the model's context. The agent prunes it and calls the model once more.
+    /// Creates the failure of a conversation that exceeds the model's context. The agent shows the model less of it, step by step, and
+    /// asks again until the model takes it or nothing can be shown shorter.
     ///
     /// ```
     /// use async_tool_runtime::model::ModelError;

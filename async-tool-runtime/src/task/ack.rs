@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::TaskStatus;
+use super::{TaskStatus, repeated_arguments};
 use crate::id::{TaskId, TaskNo};
 use crate::tool::Arguments;
 
@@ -76,7 +76,7 @@ impl TaskAck {
     /// The acknowledgement as the model reads it.
     ///
     /// A JSON object with `task`, `tool`, `arguments`, `status` and `instruction`. `task` is the task's number, or its id if it has
-    /// no number.
+    /// no number. Of arguments with more than 2 KiB, only the beginning is repeated.
     ///
     /// ```
     /// use async_tool_runtime::task::{TaskAck, TaskId, TaskNo, TaskStatus};
@@ -96,7 +96,7 @@ impl TaskAck {
         json!({
             "task": task,
             "tool": self.tool,
-            "arguments": self.arguments,
+            "arguments": &*repeated_arguments(&self.arguments),
             "status": self.status,
             "instruction": Self::INSTRUCTION,
         })

@@ -54,6 +54,7 @@ pub use event::{TaskEvent, TaskEventStream, TaskSnapshot};
 pub use future_argument::{FutureArgument, TaskRef};
 pub use outcome::TaskOutcome;
 pub use preview::ResultPreview;
+pub(crate) use preview::{cut_arguments, repeated_arguments};
 pub use result::AsyncTaskResult;
 pub use send::SendError;
 pub use spec::TaskSpec;

@@ -1,6 +1,6 @@
 //! Preview of a result that is too large for the model.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -35,8 +35,12 @@ pub struct ResultPreview {
 
 impl ResultPreview {
     /// Instruction to the model in every preview.
-    pub const NOTE: &'static str = "This is only the beginning of the result, which is too large to be shown. The whole is kept under the handle. \
-         Do not guess or invent the rest.";
+    pub const NOTE: &'static str = "This is only the beginning of the result, which is too large to be shown. The whole is kept under the handle: \
+         read more of it with the tool `task`, action `result`. Do not guess or invent the rest.";
+
+    /// Bytes that a preview takes besides its text, at most: the note, the names and the numbers. A preview that replaces fewer bytes
+    /// saves nothing.
+    pub(crate) const AROUND: usize = Self::NOTE.len() + 128;
 
     /// Preview of `value`, if its JSON has more than `limit` bytes.
     pub(crate) fn of_value(value: &Value, limit: usize, handle: impl FnOnce() -> String) -> Option<Self> {
@@ -64,7 +68,7 @@ impl ResultPreview {
 
     /// Preview of `text`, if it has more than `limit` bytes as a JSON string. The preview's text as JSON fits in the limit, so it is
     /// never the whole text.
-    pub(super) fn of_text(text: &str, limit: usize, handle: impl FnOnce() -> String) -> Option<Self> {
+    pub(crate) fn of_text(text: &str, limit: usize, handle: impl FnOnce() -> String) -> Option<Self> {
         let quotes = 2;
         let (mut bytes, mut end) = (quotes, 0);
         for (at, letter) in text.char_indices() {
@@ -110,6 +114,24 @@ impl ResultPreview {
     pub(super) fn to_model_text(&self) -> String {
         format!("{}… (cut off here; the whole has {} bytes)", self.text, self.bytes)
     }
+}
+
+/// Largest arguments that are repeated beside an acknowledgement or a late result, in bytes of JSON. The model wrote them itself.
+const REPEATED: usize = 2 * 1024;
+
+/// Arguments of a call as they are repeated to the model: whole if they are small, otherwise their beginning.
+pub(crate) fn repeated_arguments(arguments: &Value) -> Cow<'_, Value> {
+    cut_arguments(arguments, REPEATED).map_or(Cow::Borrowed(arguments), Cow::Owned)
+}
+
+/// Beginning of arguments with more than `limit` bytes of JSON, as an object.
+pub(crate) fn cut_arguments(arguments: &Value, limit: usize) -> Option<Value> {
+    let ResultPreview { text, bytes, .. } = ResultPreview::of_value(arguments, limit, String::new)?;
+    Some(json!({
+        "preview": text,
+        "bytes": bytes,
+        "note": "only the beginning of the arguments is repeated here; the tool got all of them",
+    }))
 }
 
 /// Bytes of a character in a JSON string, as `serde_json` writes it.

@@ -128,16 +128,34 @@ impl AsyncTaskResult {
 
     /// As [`with_limit`](Self::with_limit), in place.
     pub(crate) fn limit(&mut self, bytes: usize) {
+        self.preview = self.preview_within(bytes).map(Box::new);
+    }
+
+    /// Preview for a limit of `bytes` bytes of JSON; `None` if the outcome is within it.
+    pub(crate) fn preview_within(&self, bytes: usize) -> Option<ResultPreview> {
         let handle = || {
             self.number
                 .map_or_else(|| self.task.to_string(), |number| number.to_string())
         };
-        let preview = match &self.outcome {
+        match &self.outcome {
             TaskOutcome::Completed(value) => ResultPreview::of_value(value, bytes, handle),
             TaskOutcome::Failed(error) => ResultPreview::of_text(error.model_message(), bytes, handle),
             TaskOutcome::Cancelled(text) | TaskOutcome::Unknown(text) => ResultPreview::of_text(text, bytes, handle),
+        }
+    }
+
+    /// The record with a smaller preview; `None` if that saves nothing.
+    pub(crate) fn cut(&self, bytes: usize) -> Option<Self> {
+        let shown = match &self.preview {
+            Some(known) => known.text.len(),
+            None => self.preview_within(bytes)?.bytes.saturating_sub(ResultPreview::AROUND),
         };
-        self.preview = preview.map(Box::new);
+        let preview = self.preview_within(bytes).filter(|_| shown > bytes)?;
+        let preview = Some(Box::new(preview));
+        Some(Self {
+            preview,
+            ..self.clone()
+        })
     }
 
     /// The outcome's value as the model sees it.

@@ -169,8 +169,11 @@ fn describe(entry: &Entry) -> String {
         Entry::DeliverySet { task, policy, .. } => format!("{task} is to be delivered {policy:?}"),
         Entry::Grouped { group, tasks, join, .. } => format!("the group {group} is {}, {join:?}", list(tasks)),
         Entry::Pruned { pruned, .. } => format!(
-            "the conversation is pruned: results in its first {} messages are one line each, its first {} messages are left out",
-            pruned.collapsed, pruned.dropped
+            "the conversation is pruned: results in its first {} messages are one line each, its first {} messages are left out, {} \
+             messages are cut",
+            pruned.collapsed,
+            pruned.dropped,
+            pruned.cuts.len()
         ),
         Entry::Draining { .. } => "the session drains".to_owned(),
         Entry::Detached { tasks, .. } => format!("tasks are detached: {}", list(tasks)),

@@ -441,7 +441,7 @@ impl FunctionTool {
     }
 
     /// Sets the largest result that the model is shown whole, in bytes of JSON. Of a larger one it gets a preview and a handle. Default: the
-    /// manager's.
+    /// manager's, or else the agent's ([`PrunePolicy::result_limit`](crate::context::PrunePolicy::result_limit)).
     pub fn result_limit(mut self, bytes: usize) -> Self {
         self.options.result_limit = Some(bytes);
         self

@@ -106,7 +106,7 @@ pub struct ToolOptions {
     /// Delivery policy of late results. Default: the agent's.
     pub delivery: Option<DeliveryPolicy>,
     /// Largest result that the model is shown whole, in bytes of JSON. Of a larger one it gets a preview and a handle. Default: the
-    /// manager's.
+    /// manager's, or else the agent's ([`PrunePolicy::result_limit`](crate::context::PrunePolicy::result_limit)).
     pub result_limit: Option<usize>,
 }
 

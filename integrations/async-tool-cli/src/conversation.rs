@@ -110,8 +110,10 @@ impl<'a> Conversation<'a> {
             Entry::Pruned { pruned, .. } => (
                 "session",
                 format!(
-                    "pruned: {} messages removed, results up to message {} collapsed to one line",
-                    pruned.dropped, pruned.collapsed
+                    "pruned: {} messages removed, results up to message {} collapsed to one line, {} messages cut",
+                    pruned.dropped,
+                    pruned.collapsed,
+                    pruned.cuts.len()
                 ),
             ),
             Entry::Resubmitted { task, attempt, .. } => ("restart", format!("{task} runs again, attempt {attempt}")),

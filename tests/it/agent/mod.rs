@@ -15,5 +15,6 @@ mod sharing;
 mod sub_agents;
 mod task_tool;
 mod waiting_for_oneself;
+mod too_large;
 mod waking;
 mod whole_agents;

@@ -405,7 +405,7 @@ async fn a_session_that_has_stopped_says_so_everywhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_once_and_asked_again() {
+async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_and_asked_again() {
     let words = "word ".repeat(200);
     let mut model = ScriptedModel::new();
     for _ in 0..12 {
@@ -413,18 +413,14 @@ async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_once_and_aske
         model = model.turn(move |_| ModelStream::text(words));
     }
     let lengths = Arc::new(std::sync::Mutex::new(Vec::new()));
-    for answer in [
-        Err(ModelError::too_long("at most 1,000 tokens")),
-        Ok("shorter now"),
-        Err(ModelError::too_long("at most 10 tokens")),
-        Err(ModelError::too_long("at most 10 tokens")),
-    ] {
+    for answer in [Err(ModelError::too_long("at most 1,000 tokens")), Ok("shorter now")] {
         let lengths = Arc::clone(&lengths);
         model = model.turn(move |request| {
             lengths.lock().unwrap().push(request.messages.len());
             answer.map_or_else(ModelStream::failed, ModelStream::text)
         });
     }
+    let model = model.otherwise(|_| ModelStream::failed(ModelError::too_long("at most 10 tokens")));
     let agent = AsyncAgent::builder(model.clone(), manager([Gates::new().tool()]))
         .start()
         .await
@@ -438,8 +434,9 @@ async fn a_conversation_that_is_too_long_for_the_model_is_cut_down_once_and_aske
     assert_eq!(
         error,
         RunError::Model(ModelError::too_long("at most 10 tokens")),
-        "once for each message"
+        "when nothing can be shown shorter"
     );
+    assert!(model.requests().len() < 40, "{} requests", model.requests().len());
     model.verify();
     let lengths = lengths.lock().unwrap().clone();
     assert_eq!(lengths[0], 25);

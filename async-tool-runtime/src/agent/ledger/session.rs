@@ -28,7 +28,11 @@ impl Ledger {
             }
             Entry::Pruned { pruned, .. } => {
                 let goes_on = self.pruned.allows(pruned, self.transcript.messages());
-                require(entry, goes_on, "only whole turns are pruned, and never brought back")?;
+                require(
+                    entry,
+                    goes_on,
+                    "only whole turns are pruned, and neither they nor cut parts are brought back",
+                )?;
                 self.pruned = pruned.clone();
             }
             Entry::Draining { until, .. } => {

@@ -90,8 +90,6 @@ pub struct AgentMachine {
     /// True if the user wants as few model calls as possible.
     pub(super) batch: bool,
     pub(super) failures: u32,
-    /// True from a "too long" error of the model, after which the conversation was halved, to the end of a turn.
-    pub(super) is_halved: bool,
     pub(super) stalled: Option<Stall>,
     pub(super) wake: Option<Wake>,
 
@@ -160,7 +158,6 @@ impl AgentMachine {
             latencies: Latencies::default(),
             batch: false,
             failures: 0,
-            is_halved: false,
             stalled: None,
             wake: None,
             entries: Vec::new(),
@@ -322,7 +319,6 @@ impl fmt::Debug for AgentMachine {
             .field("latencies", &self.latencies)
             .field("batch", &self.batch)
             .field("failures", &self.failures)
-            .field("is_halved", &self.is_halved)
             .field("stalled", &self.stalled)
             .field("wake", &self.wake)
             .finish_non_exhaustive()

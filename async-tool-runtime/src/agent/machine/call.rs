@@ -300,6 +300,11 @@ impl AgentMachine {
             // The manager refuses such values itself; this one comes from a host that runs tasks.
             Arc::make_mut(&mut result).outcome = TaskOutcome::Failed(deep_result());
         }
+        if result.preview.is_none()
+            && let Some(preview) = result.preview_within(self.policy.result_limit_of(&result.tool))
+        {
+            Arc::make_mut(&mut result).preview = Some(Box::new(preview));
+        }
         self.running.remove(&number);
         self.progress.remove(&number);
         self.promoted.remove(&number);

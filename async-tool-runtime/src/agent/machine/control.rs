@@ -187,7 +187,8 @@ impl AgentMachine {
                 let mut row = self.row(number);
                 match self.result_of(number) {
                     Some(result) => {
-                        let read = task_tool::read_result(result, &part)?;
+                        let piece = task_tool::PIECE.min(self.policy.prune.result_limit());
+                        let read = task_tool::read_result(result, &part, piece)?;
                         merge(&mut row, read);
                         self.hand_over(number, handed_over);
                     }

@@ -28,6 +28,7 @@
 //!
 //! - `turn.rs` calls the model, `call.rs` accepts its calls, `answer.rs` answers them.
 //! - `delivery.rs` delivers late results, `groups.rs` joins tasks.
+//! - `prune.rs` keeps requests within the model's context.
 //! - `control.rs` carries out the `task` tool.
 //! - `recovery.rs` resumes a session, `close.rs` ends it.
 //!
@@ -49,6 +50,7 @@ mod delivery;
 mod groups;
 mod input;
 mod phase;
+mod prune;
 mod recovery;
 mod reports;
 mod stall;

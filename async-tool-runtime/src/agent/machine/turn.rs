@@ -10,15 +10,12 @@ use serde_json::Value;
 use super::{AgentAction, Timer, TurnEvent};
 use super::{AgentMachine, Stall, phase::Phase, streamed_turn::StreamedTurn};
 use crate::{
-    agent::{
-        AgentEventKind, FrameGuard,
-        ledger::{TaskRecord, Told},
-    },
-    context::{RunningTask, StatusLimit, frames, status_block},
+    agent::{AgentEventKind, FrameGuard, ledger::TaskRecord},
+    context::frames,
     id::TaskNo,
     journal::Entry,
     model::{ModelError, ModelRequest, TurnEnd},
-    task::{TaskStatus, TurnNo},
+    task::TurnNo,
     tool::is_too_deep,
 };
 
@@ -94,7 +91,6 @@ impl AgentMachine {
         });
         self.emit(AgentEventKind::TurnEnded { turn, text, usage });
         self.failures = 0;
-        self.is_halved = false;
         if !has_calls {
             return self.carry_on();
         }
@@ -107,8 +103,7 @@ impl AgentMachine {
         self.undo_turn(turn, "the turn that made the call failed", &error.to_string());
         // The retry delivers the result that was about to interrupt this turn.
         self.wake = None;
-        if error.is_too_long() && !self.is_halved && self.prune(true) {
-            self.is_halved = true;
+        if error.is_too_long() && self.shrink() {
             let retry_at = Some(self.now);
             self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
             return self.begin_turn();
@@ -243,7 +238,7 @@ impl AgentMachine {
             return;
         }
         self.deliver(None);
-        self.prune(false);
+        self.prune();
         let turn = self.ledger.next_turn();
         self.record(Entry::TurnStarted { turn, at: self.now });
         self.phase = Phase::Thinking(self.now);
@@ -262,42 +257,5 @@ impl AgentMachine {
             self.set_timer(Timer::Silence(turn), self.now.after(limit));
         }
         self.emit(AgentEventKind::TurnStarted(turn));
-    }
-
-    /// Prunes the model's view if it is too large, or to a half if the model says so; true if it did. Lists running
-    /// tasks then, because their acknowledgements may be out of view.
-    fn prune(&mut self, to_half: bool) -> bool {
-        let overhead = *self.overhead.get_or_insert_with(|| {
-            let count = |text: &str| self.policy.tokens.count_text(text);
-            let tools = self.definitions.iter().map(|tool| {
-                let schema = tool.input_schema.to_string();
-                count(&tool.name) + count(&tool.description) + count(&schema)
-            });
-            tools.sum::<usize>() + self.system.as_deref().map_or(0, count)
-        });
-        let (ledger, now) = (&self.ledger, self.now);
-        let status = || {
-            let tasks = ledger.tasks().iter().filter(|(_, record)| record.told == Told::Ack);
-            let rows = tasks.map(|(number, record)| {
-                let status = match &record.result {
-                    Some(result) => result.status(),
-                    None if self.running.contains(number) => TaskStatus::Running,
-                    None => TaskStatus::Queued,
-                };
-                let elapsed = now.since(record.accepted);
-                RunningTask::new(*number, &record.call.name, &record.call.arguments, status, elapsed)
-            });
-            status_block(rows, StatusLimit::default())
-        };
-        let messages = ledger.transcript().messages();
-        let pruned = if to_half {
-            self.window.halve(messages, ledger.pruned(), overhead, status)
-        } else {
-            self.window.plan(messages, ledger.pruned(), overhead, status)
-        };
-        let Some(pruned) = pruned else { return false };
-        self.emit(AgentEventKind::Pruned(pruned.clone()));
-        self.record(Entry::Pruned { pruned, at: now });
-        true
     }
 }

@@ -18,7 +18,6 @@ impl AgentMachine {
         });
         self.emit(AgentEventKind::UserMessage(text));
         self.failures = 0;
-        self.is_halved = false;
         match self.phase {
             Phase::Idle | Phase::Backoff(_) => self.begin_turn(),
             // The user doesn't wait for results: calls without one go on in the background.

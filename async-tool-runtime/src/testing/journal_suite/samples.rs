@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     clock::Timestamp,
-    context::Pruned,
+    context::{Cut, Pruned},
     id::{TaskId, TaskNo},
     journal::{Awaited, CallAnswer, Entry, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
@@ -102,6 +102,7 @@ pub(super) fn one_of_each() -> Vec<Entry> {
                 collapsed: u32::MAX as usize,
                 dropped: 1,
                 status: TEXT.into(),
+                cuts: vec![Cut::new(0, 512), Cut::new(u32::MAX as usize, 0)],
             },
             at: AT,
         },
