@@ -174,6 +174,7 @@ impl Record {
                 let what = json!({"collapsed": pruned.collapsed, "dropped": pruned.dropped, "cut": pruned.cuts.len()});
                 ("pruned", what)
             }
+            Kind::TurnEmpty(turn) => ("turn_empty", json!({"turn": turn})),
             Kind::Corrected { turn, cuts } => ("corrected", json!({"turn": turn, "cuts": cuts})),
             Kind::LimitReached(limit) => ("limit", json!({"reason": limit.to_string()})),
             Kind::Missed(events) => ("missed", json!({"events": events})),

@@ -28,6 +28,7 @@ fn describe(kind: &AgentEventKind) -> (&'static str, String) {
             ("agent", text.clone())
         }
         AgentEventKind::TurnFailed { error, .. } => ("model", format!("the turn failed: {error}")),
+        AgentEventKind::TurnEmpty(_) => ("model", "it said nothing, also when asked once more".to_owned()),
         AgentEventKind::Called { number, call, .. } => ("call", format!("{number} = {} {}", call.name, call.arguments)),
         AgentEventKind::Acknowledged(number) => ("ack", format!("{number} continues in the background")),
         AgentEventKind::Answered(number) => (

@@ -112,6 +112,9 @@ pub enum AgentEventKind {
         /// Cost of the turn.
         usage: Usage,
     },
+    /// The model's turn was empty although it was given results, or it announced calls and made none. It had been asked
+    /// once more before.
+    TurnEmpty(TurnNo),
     /// An urgent result interrupted the model's turn. The text so far and the calls so far are kept.
     TurnInterrupted {
         /// The turn.

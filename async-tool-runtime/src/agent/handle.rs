@@ -457,7 +457,12 @@ impl AsyncAgent {
         let sent = self.ask(|reply| Command::Batch(text.into(), reply)).await;
         sent.and_then(|sent| sent).map_err(gone)?;
         self.run_until_idle().await?;
-        self.ask(Command::Summary).await.map_err(gone)
+        self.summary().await.map_err(gone)
+    }
+
+    /// Summary of the work for the last user message.
+    pub(super) async fn summary(&self) -> Result<RunSummary, AgentError> {
+        self.ask(Command::Summary).await
     }
 
     /// Ends the session: it takes no more messages, aborts a running turn and tells its tasks to stop. The journal
@@ -627,6 +632,9 @@ pub struct RunSummary {
     pub text: String,
     /// Totals of the run.
     pub totals: RunTotals,
+    /// True if the last turn of the model was empty: it was given results and said nothing, or it announced calls and
+    /// made none. The agent had asked once more. The text is then of an earlier turn, or empty.
+    pub is_empty: bool,
 }
 
 /// Error of a request to an agent.

@@ -86,6 +86,8 @@ pub struct Ledger {
     pub(super) pressing: bool,
     pub(super) groups: Vec<TaskGroup>,
     pub(super) run: RunTotals,
+    /// True if the last turn of the run was empty.
+    pub(super) ended_empty: bool,
     /// Number of results that the model wrote itself, in the whole session.
     pub(super) forged: u32,
     pub(super) forging: u32,
@@ -204,6 +206,11 @@ impl Ledger {
     #[must_use]
     pub fn run(&self) -> &RunTotals {
         &self.run
+    }
+
+    /// True if the last turn since the last user message was [empty](Self::is_empty_turn).
+    pub(crate) fn has_ended_empty(&self) -> bool {
+        self.ended_empty
     }
 
     /// True if the task's call was last answered with an acknowledgement that no turn has seen.

@@ -330,6 +330,7 @@ impl Shell {
         RunSummary {
             text: text.unwrap_or_default(),
             totals: *ledger.run(),
+            is_empty: ledger.has_ended_empty(),
         }
     }
 

@@ -268,6 +268,9 @@ async fn converse(
             agent.send(message).await.map_err(broken)?;
         }
         steer(&agent, &mut cx.messages()).await?;
+        if agent.summary().await.map_err(broken)?.is_empty {
+            return Err(ToolError::failed("the agent ended without an answer"));
+        }
         agent.transcript().await.map_err(broken)
     };
     let end = tokio::select! {

@@ -73,6 +73,19 @@ impl ModelError {
         Self::transient(format!("the model said nothing for {limit:?}"))
     }
 
+    /// Creates the transient failure of a turn without text and calls, although the model was given results. Also of a turn that
+    /// announced calls and made none. The agent asks once more.
+    ///
+    /// ```
+    /// use async_tool_runtime::model::ModelError;
+    ///
+    /// assert!(ModelError::empty().retryable());
+    /// ```
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::transient("the model's turn was empty")
+    }
+
     /// Creates the failure of a conversation that exceeds the model's context. The agent shows the model less of it, step by step, and
     /// asks again until the model takes it or nothing can be shown shorter.
     ///

@@ -4,6 +4,7 @@ mod chains;
 mod closing;
 mod costs;
 mod delivery;
+mod empty_turns;
 mod frames;
 mod grace;
 mod guard;

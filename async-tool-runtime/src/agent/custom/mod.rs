@@ -47,4 +47,5 @@ mod whole;
 
 pub use turn_context::{CallReceipt, TurnContext, TurnOverError, TurnReply};
 pub use turn_input::{TurnInput, TurnItem};
+pub(super) use turn_mark::is_of_agent;
 pub use whole::{Agent, Transactional, WholeAgent};

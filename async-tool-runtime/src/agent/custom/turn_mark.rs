@@ -15,6 +15,11 @@ pub(super) fn mark_of(message: &Message) -> Option<u64> {
     }
 }
 
+/// True if a custom agent made the turn with these blocks. It may say nothing, and is not asked again.
+pub(crate) fn is_of_agent(provider: Option<&Value>) -> bool {
+    provider.is_some_and(|blocks| blocks.get(MARK).is_some())
+}
+
 pub(super) fn mark(ordinal: u64) -> Value {
     json!({MARK: ordinal})
 }

@@ -19,6 +19,7 @@ impl Ledger {
                 let is_draining = self.draining.is_some();
                 require(entry, !is_draining, "a session that is draining takes no messages")?;
                 self.run = RunTotals::default();
+                self.ended_empty = false;
                 self.forging = 0;
                 if self.open_turn.is_some() {
                     self.held_messages.push(text.clone());

@@ -3,7 +3,14 @@
 use serde_json::Value;
 
 use super::{FoldError, Ledger, OpenTurn, Told, error::require};
-use crate::{agent::FrameGuard, context::Message, id::TaskNo, journal::Entry, task::TurnNo};
+use crate::{
+    agent::{FrameGuard, custom::is_of_agent},
+    context::{Answer, AnswerContent, Message, unseen},
+    id::TaskNo,
+    journal::Entry,
+    model::{StopReason, TurnEnd},
+    task::TurnNo,
+};
 
 /// Most turns per user message that start only because the model wrote results itself.
 const CORRECTIONS: u32 = 2;
@@ -21,6 +28,7 @@ impl Ledger {
                 ..
             } => {
                 self.check_calls(entry, *turn, calls)?;
+                self.ended_empty = self.is_empty_turn(text, calls, end, *cuts);
                 self.unanswered = false;
                 self.pressing = false;
                 self.run.usage = self.run.usage.plus(end.usage);
@@ -88,6 +96,25 @@ impl Ledger {
         accepted.sort_unstable();
         let are_all = accepted == open.calls;
         require(entry, are_all, "a turn ends with the calls that were accepted")
+    }
+
+    /// True if a turn with this end says nothing although the model was given results, or announces calls and makes
+    /// none.
+    pub(crate) fn is_empty_turn(&self, text: &str, calls: &[TaskNo], end: &TurnEnd, cuts: u32) -> bool {
+        if !calls.is_empty() || cuts > 0 || is_of_agent(end.provider.as_ref()) {
+            return false;
+        }
+        end.stop == StopReason::ToolCalls || (text.trim().is_empty() && self.has_unseen_results())
+    }
+
+    fn has_unseen_results(&self) -> bool {
+        let is_result = |answer: &Answer| !matches!(answer.content, AnswerContent::Ack(_));
+        let messages = self.transcript.messages();
+        messages[unseen(messages)].iter().any(|message| match &**message {
+            Message::Answers(answers) => answers.iter().any(is_result),
+            Message::Delivery { .. } => true,
+            Message::User { .. } | Message::Assistant { .. } | Message::Note { .. } => false,
+        })
     }
 
     /// Adds the model's text and calls to the transcript; the calls wait for their answers.

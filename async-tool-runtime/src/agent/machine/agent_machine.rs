@@ -90,6 +90,8 @@ pub struct AgentMachine {
     /// True if the user wants as few model calls as possible.
     pub(super) batch: bool,
     pub(super) failures: u32,
+    /// Empty turns in a row that were asked again.
+    pub(super) empty: u32,
     pub(super) stalled: Option<Stall>,
     pub(super) wake: Option<Wake>,
 
@@ -158,6 +160,7 @@ impl AgentMachine {
             latencies: Latencies::default(),
             batch: false,
             failures: 0,
+            empty: 0,
             stalled: None,
             wake: None,
             entries: Vec::new(),
@@ -319,6 +322,7 @@ impl fmt::Debug for AgentMachine {
             .field("latencies", &self.latencies)
             .field("batch", &self.batch)
             .field("failures", &self.failures)
+            .field("empty", &self.empty)
             .field("stalled", &self.stalled)
             .field("wake", &self.wake)
             .finish_non_exhaustive()

@@ -14,7 +14,7 @@ use crate::{
     context::frames,
     id::TaskNo,
     journal::Entry,
-    model::{ModelError, ModelRequest, TurnEnd},
+    model::{ModelError, ModelRequest, StopReason, TurnEnd},
     task::TurnNo,
     tool::is_too_deep,
 };
@@ -79,6 +79,13 @@ impl AgentMachine {
         // An adapter sends the text and the calls instead.
         end.provider = end.provider.filter(|blocks| !is_too_deep(blocks));
         let calls = self.accept_held(turn);
+        let is_empty = self.ledger.is_empty_turn(&text, &calls, &end, cuts);
+        let may_ask_again = self.empty == 0 && self.policy.limits.reached(self.ledger.run()).is_none();
+        // A refusal is an answer; a repetition would get the same.
+        if is_empty && may_ask_again && end.stop != StopReason::Refused {
+            return self.ask_again(turn);
+        }
+        self.empty = 0;
         let usage = end.usage;
         let has_calls = !calls.is_empty();
         self.record(Entry::TurnEnded {
@@ -90,6 +97,9 @@ impl AgentMachine {
             at: self.now,
         });
         self.emit(AgentEventKind::TurnEnded { turn, text, usage });
+        if is_empty {
+            self.emit(AgentEventKind::TurnEmpty(turn));
+        }
         self.failures = 0;
         if !has_calls {
             return self.carry_on();
@@ -97,6 +107,16 @@ impl AgentMachine {
         self.phase = Phase::Answering(self.now);
         self.obey(&calls);
         self.begin_answering();
+    }
+
+    /// Asks once more after an empty turn. It counts as failed, so the conversation stays as it was.
+    fn ask_again(&mut self, turn: TurnNo) {
+        self.empty += 1;
+        let error = ModelError::empty();
+        self.undo_turn(turn, "the turn was empty", &error.to_string());
+        let retry_at = Some(self.now);
+        self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+        self.begin_turn();
     }
 
     fn on_failed(&mut self, turn: TurnNo, error: ModelError) {
