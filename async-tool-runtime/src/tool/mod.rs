@@ -76,8 +76,8 @@ mod state_map;
 #[expect(clippy::module_inception, reason = "it is the folder's own noun")]
 mod tool;
 mod variants;
-pub(crate) mod written;
 mod writer;
+pub(crate) mod written;
 
 pub use arguments::Arguments;
 pub use bound::BoundCall;

@@ -11,12 +11,14 @@ use super::reader::{Problem, Reader};
 /// Restores the order of partly documented enums in the schema of `A`.
 pub(crate) fn restore_order<A: DeserializeOwned>(schema: &mut Value) {
     // Only this closure is generic; `A` is read by the same code when a call is bound.
-    restore(schema, &mut Vec::new(), &mut |value| {
-        match A::deserialize(Reader::Value(value)).err()?.problem {
+    restore(
+        schema,
+        &mut Vec::new(),
+        &mut |value| match A::deserialize(Reader::Value(value)).err()?.problem {
             Problem::Other(text) => Some(text),
             Problem::Unfit { .. } | Problem::UnknownField { .. } => None,
-        }
-    });
+        },
+    );
 }
 
 /// Step from a value to one inside of it.

@@ -15,7 +15,7 @@ mod session;
 mod sharing;
 mod sub_agents;
 mod task_tool;
-mod waiting_for_oneself;
 mod too_large;
+mod waiting_for_oneself;
 mod waking;
 mod whole_agents;
