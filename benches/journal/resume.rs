@@ -45,6 +45,10 @@ impl Journal for Bare {
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         self.0.sessions(filter)
     }
+
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.0.release(session)
+    }
 }
 
 /// Prints the time to resume an agent.

@@ -43,6 +43,10 @@ use crate::{
 ///     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
 ///         self.journal.sessions(filter)
 ///     }
+///
+///     fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+///         self.journal.release(session)
+///     }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -113,6 +117,49 @@ pub trait Journal: Send + Sync + 'static {
     /// Lists the sessions that have entries, in no particular order.
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
 
+    /// Gives up a session: from now on, any other journal of the store, in any process, can append to it at once.
+    ///
+    /// An agent calls this when it has [left](crate::AsyncAgent::leave) or [closed](crate::AsyncAgent::close) its session, and goes on
+    /// only after the answer.
+    ///
+    /// 1. A journal that holds sessions for itself, with a lease or a lock, MUST end its hold on this one before it returns `Ok`. It MUST
+    ///    keep its holds on all other sessions. Until then, it MAY answer other journals of the store with a
+    ///    [`Conflict`](AppendError::Conflict).
+    /// 2. The release MUST come after the appends to the session that were polled before, and change no entry and no fence.
+    /// 3. Releasing a session that the journal doesn't hold MUST change nothing and return `Ok`: one that was released before, one of
+    ///    another journal, a closed one, an unknown one.
+    /// 4. A later append through this journal is an append like any other's. If it comes after the last entry and no other journal holds
+    ///    the session, it MUST succeed, and takes the session anew. Otherwise it is a `Conflict`.
+    ///
+    /// Default: does nothing. That is right for a journal in which the fence alone decides, because a session is then free between any
+    /// two appends. A journal with holds MUST implement it. A journal that wraps another SHOULD pass it on, or the holds of the inner
+    /// journal never end.
+    ///
+    /// ```
+    /// use async_tool_runtime::journal::{Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::{SessionId, task::Timestamp};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+    /// # let at = Timestamp::from_millis(0);
+    /// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+    /// let last = journal.append(&session, Seq::START, &[opened]).await?;
+    /// journal.release(&session).await?;
+    /// journal.release(&session).await?; // Twice is harmless.
+    /// assert_eq!(journal.append(&session, last, &[]).await?, last);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Unavailable`] if the journal can't tell whether its hold has ended; a retry may succeed.
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        let _ = session;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Number of entries between snapshots. Default: `None`, and no snapshots are made.
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         None
@@ -165,6 +212,10 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
 
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         (**self).sessions(filter)
+    }
+
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        (**self).release(session)
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

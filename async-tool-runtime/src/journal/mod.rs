@@ -34,7 +34,9 @@
 //! 2. `append` names the last entry that its writer knows. If the session has later entries, another writer owns it now, and the
 //!    append changes nothing. So two writers can't both go on.
 //! 3. Entries are never changed or removed.
-//! 4. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
+//! 4. A journal may hold a session for its writer. The hold ends with `release`, for one session at a time, because one journal serves
+//!    many agents. Holds only spare processes a conflict; the fence alone decides.
+//! 5. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
 //!    own.
 
 mod answer;

@@ -22,6 +22,7 @@ use crate::{
     json,
     page::{Page, Raw},
     reader::Reader,
+    release::Release,
     snapshot::{self, Keep},
     stream::{Piece, Pieces},
     worker::Worker,
@@ -173,6 +174,16 @@ impl SqliteJournal {
             .await
     }
 
+    async fn release_one(&self, session: &SessionId) -> Result<(), AppendError> {
+        // A journal that was opened for reading holds nothing.
+        let Ok(writer) = self.shared.writer() else {
+            return Ok(());
+        };
+        let (reply, answer) = oneshot::channel();
+        writer.send(Command::Release(Release::new(session.clone(), reply)));
+        answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.unavailable()))
+    }
+
     async fn keep(&self, session: &SessionId, snapshot: Snapshot) -> Result<(), AppendError> {
         let writer = self.shared.writer().map_err(StoreError::unavailable)?;
         let (reply, answer) = oneshot::channel();
@@ -201,6 +212,10 @@ impl Journal for SqliteJournal {
 
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         Box::pin(Pieces::new(&self.shared, (filter, 0), read_names))
+    }
+
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        Box::pin(self.release_one(session))
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

@@ -29,9 +29,10 @@
 //!    [`Conflict`](async_tool_runtime::journal::AppendError::Conflict).
 //! 3. **A live owner keeps its sessions.** Each open journal is an owner. Its first append to a session, even without
 //!    entries, claims it. Other owners get a `Conflict` that says until when the session is held. The session is free
-//!    at once if its owner has closed the journal, or if the owner's process is dead. This includes `kill -9`, because
-//!    the system releases a dead process's lock. It is also free if the owner has been silent for a whole lease (30 s
-//!    by default). The next write of such an owner is refused as a whole.
+//!    at once if its agent has left it ([`release`](async_tool_runtime::Journal::release)); the journal and its other
+//!    sessions go on. All its sessions are free at once if the owner has closed the journal, or if the owner's process
+//!    is dead. This includes `kill -9`, because the system releases a dead process's lock. They are also free if the
+//!    owner has been silent for a whole lease (30 s by default). The next write of such an owner is refused as a whole.
 //! 4. **Safety doesn't depend on clocks and locks.** They decide only which owner may continue without waiting. If both
 //!    are wrong, guarantee 2 still holds.
 //! 5. **A file that isn't a sound journal stays untouched.** A file of another program or a later version, or a damaged
@@ -80,6 +81,7 @@ mod owner;
 mod pack;
 mod page;
 mod reader;
+mod release;
 mod schema;
 mod snapshot;
 mod stream;

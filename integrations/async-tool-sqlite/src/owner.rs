@@ -11,6 +11,7 @@
 //!    lease every third of the lease. Another owner may take a session if the lock is free, because then the process is
 //!    dead. It may also take a session whose owner's lease has expired: a hanging process can't be told from one that is
 //!    gone for ever.
+//!    An owner gives up one session with `release`, and all of them when its journal closes.
 //! 4. **An owner that lost a session learns it at its next write.** Its append finds another owner in the
 //!    row and is refused as a whole.
 //! 5. **An uncertain lock counts as held.** If the system can't tell whether a file is locked, the lease alone decides.

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. All waiting appends and notes are one transaction, so that they share one `fsync`. They are answered after the
+//! 1. All waiting appends, releases and notes are one transaction, so that they share one `fsync`. They are answered after the
 //!    commit, never before.
 //! 2. An append that the fence refuses adds nothing to the transaction, so the rest is unaffected. If a transaction
 //!    fails, each of its items is retried in its own transaction, so that one bad item doesn't fail the rest.
@@ -26,6 +26,7 @@ use crate::{
     clock::Clock,
     memory::Change,
     owner::Owner,
+    release::Release,
     snapshot::Keep,
     worker::Worker,
 };
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Append(Append),
     Keep(Keep),
     Change(Change),
+    Release(Release),
     /// Any other work, in a transaction of its own.
     Run(Box<dyn FnOnce(&mut Connection) + Send>),
 }
@@ -48,6 +50,7 @@ enum Item {
     Append(Append),
     Keep(Keep),
     Change(Change),
+    Release(Release),
 }
 
 /// State of the thread.
@@ -83,6 +86,7 @@ impl Writer {
                     Command::Append(append) => self.write_group(Item::Append(append), commands),
                     Command::Keep(keep) => self.write_group(Item::Keep(keep), commands),
                     Command::Change(change) => self.write_group(Item::Change(change), commands),
+                    Command::Release(release) => self.write_group(Item::Release(release), commands),
                     Command::Run(task) => {
                         task(&mut self.connection);
                         None
@@ -182,6 +186,7 @@ impl Intake<'_> {
             Command::Append(append) => Some(Item::Append(append)),
             Command::Keep(keep) => Some(Item::Keep(keep)),
             Command::Change(change) => Some(Item::Change(change)),
+            Command::Release(release) => Some(Item::Release(release)),
             other @ Command::Run(_) => {
                 self.next = Some(other);
                 None
@@ -203,6 +208,7 @@ impl Item {
             Self::Append(append) => append.weight(),
             Self::Keep(keep) => keep.weight(),
             Self::Change(change) => change.weight(),
+            Self::Release(_) => 0,
         }
     }
 
@@ -212,6 +218,8 @@ impl Item {
             Self::Keep(keep) => keep.write(transaction, writing),
             // A change has no fence, and stores its own outcome.
             Self::Change(change) => change.write(transaction, writing.now).map(|()| Ok(Seq::START)),
+            // In the order of arrival, so after the appends of its session.
+            Self::Release(release) => release.write(transaction, writing.owner),
         }
     }
 
@@ -220,6 +228,7 @@ impl Item {
             Self::Append(append) => append.answer(result),
             Self::Keep(keep) => keep.answer(result),
             Self::Change(change) => change.answer(result.map(|_| ())),
+            Self::Release(release) => release.answer(result),
         }
     }
 }

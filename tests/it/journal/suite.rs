@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -16,6 +16,7 @@ use async_tool_runtime::{
     Journal, SessionId, TaskOutcome,
     future::{BoxFuture, BoxStream},
     journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
+    task::Timestamp,
     testing::{JournalRule, JournalStore, JournalSuite, JournalSuiteError},
 };
 use serde_json::{Value, json};
@@ -154,6 +155,11 @@ enum Flaw {
     SharesSnapshots,
     KeepsSnapshotsOfTheFuture,
     SnapshotMakesSession,
+    HoldsReleased,
+    ReleasesAll,
+    ReleasesForOthers,
+    ReleaseWrites,
+    ReleasesForGood,
     Fails,
     Panics,
     Hangs,
@@ -196,6 +202,11 @@ const FLAWS: &[(Flaw, JournalRule)] = {
         (Flaw::SharesSnapshots, Rule::SnapshotsAreTheSessions),
         (Flaw::KeepsSnapshotsOfTheFuture, Rule::SnapshotsAreOfThePast),
         (Flaw::SnapshotMakesSession, Rule::SnapshotsChangeNothing),
+        (Flaw::HoldsReleased, Rule::Release),
+        (Flaw::ReleasesAll, Rule::Release),
+        (Flaw::ReleasesForOthers, Rule::ReleaseOfAnother),
+        (Flaw::ReleaseWrites, Rule::ReleaseKeepsTheFence),
+        (Flaw::ReleasesForGood, Rule::ReleaseKeepsTheFence),
     ]
 };
 
@@ -203,6 +214,10 @@ const FLAWS: &[(Flaw, JournalRule)] = {
 struct Disk {
     flaw: Option<Flaw>,
     written: Arc<Mutex<Logs>>,
+    /// Entries that all open journals see at once, and the number of the journal that holds each session.
+    shared: Arc<Mutex<Logs>>,
+    holds: Arc<Mutex<HashMap<String, usize>>>,
+    opened: AtomicUsize,
 }
 
 type Logs = HashMap<String, Vec<Entry>>;
@@ -212,7 +227,18 @@ impl Disk {
         Self {
             flaw,
             written: Arc::default(),
+            shared: Arc::default(),
+            holds: Arc::default(),
+            opened: AtomicUsize::new(0),
         }
+    }
+
+    /// True if more than one journal can use the store at a time; each then holds its sessions.
+    fn is_shared(&self) -> bool {
+        matches!(
+            self.flaw,
+            Some(Flaw::HoldsReleased | Flaw::ReleasesAll | Flaw::ReleasesForOthers)
+        )
     }
 }
 
@@ -224,7 +250,13 @@ impl JournalStore for Disk {
         Ok(Flawed {
             flaw: self.flaw,
             disk: Arc::clone(&self.written),
-            logs: Mutex::new(logs),
+            logs: match self.is_shared() {
+                true => Arc::clone(&self.shared),
+                false => Arc::new(Mutex::new(logs)),
+            },
+            holds: self.is_shared().then(|| Arc::clone(&self.holds)),
+            number: self.opened.fetch_add(1, Ordering::SeqCst),
+            is_given_up: AtomicBool::new(false),
             snapshots: Mutex::default(),
             current: Mutex::default(),
             is_locked: AtomicBool::new(false),
@@ -238,7 +270,10 @@ impl JournalStore for Disk {
 struct Flawed {
     flaw: Option<Flaw>,
     disk: Arc<Mutex<Logs>>,
-    logs: Mutex<Logs>,
+    logs: Arc<Mutex<Logs>>,
+    holds: Option<Arc<Mutex<HashMap<String, usize>>>>,
+    number: usize,
+    is_given_up: AtomicBool,
     snapshots: Mutex<HashMap<String, Snapshot>>,
     current: Mutex<String>,
     is_locked: AtomicBool,
@@ -365,6 +400,22 @@ impl Journal for Flawed {
                 Some(Flaw::Hangs) => std::future::pending().await,
                 _ => {}
             }
+            if let Some(holds) = &self.holds
+                && *holds.lock().unwrap().entry(key.clone()).or_insert(self.number) != self.number
+            {
+                let last = self.logs().get(&key).map_or(0, Vec::len) as u64;
+                let until = Some(Timestamp::from_millis(u64::MAX));
+                return Err(AppendError::Conflict {
+                    last: Seq::new(last),
+                    until,
+                });
+            }
+            if self.is_given_up.load(Ordering::SeqCst) {
+                return Err(AppendError::Conflict {
+                    last: after,
+                    until: None,
+                });
+            }
             if entries.iter().any(|entry| self.refuses(entry)) {
                 return Err(AppendError::Unavailable("disk full".into()));
             }
@@ -434,6 +485,18 @@ impl Journal for Flawed {
             usize::MAX
         };
         Box::pin(Listed(wanted.into_iter().take(limit).collect::<Vec<_>>().into_iter()))
+    }
+
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        let key = self.key(session);
+        match (self.flaw, &self.holds) {
+            (Some(Flaw::ReleasesAll), Some(holds)) => holds.lock().unwrap().clear(),
+            (Some(Flaw::ReleasesForOthers), Some(holds)) => drop(holds.lock().unwrap().remove(&key)),
+            (Some(Flaw::ReleaseWrites), _) => drop(self.logs().entry(key).or_default().pop()),
+            (Some(Flaw::ReleasesForGood), _) => self.is_given_up.store(true, Ordering::SeqCst),
+            _ => {}
+        }
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {

@@ -194,6 +194,10 @@ impl Journal for FailingJournal {
         self.kept.sessions(filter)
     }
 
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.kept.release(session)
+    }
+
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         *self.shared.snapshot_every.lock().unwrap()
     }

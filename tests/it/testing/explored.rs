@@ -409,6 +409,10 @@ impl Journal for Unfaithful {
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         self.journal.sessions(filter)
     }
+
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.journal.release(session)
+    }
 }
 
 #[test]

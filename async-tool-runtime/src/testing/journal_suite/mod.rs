@@ -10,6 +10,8 @@ mod contents;
 mod crashes;
 mod error;
 mod fences;
+mod real_time;
+mod releases;
 mod rule;
 mod samples;
 mod sessions;

@@ -65,6 +65,11 @@ rules! {
     AllSessions = "all-sessions", "all sessions that have entries are listed, each once, and no others";
     OpenSessions = "open-sessions", "the open sessions are those whose last entry isn't `Closed`";
     ClosedSessions = "closed-sessions", "a closed session can still be read, and its fence holds";
+    /// Not checked for a store that one open journal at a time can use.
+    Release = "release", "a released session can be written at once through any other journal of the store, and only that session is released";
+    /// Not checked for a store that one open journal at a time can use.
+    ReleaseOfAnother = "release-of-another", "releasing a session that the journal doesn't hold changes nothing";
+    ReleaseKeepsTheFence = "release-keeps-the-fence", "a release changes no entry and no fence, and the session can be taken anew";
     DroppedAppend = "dropped-append", "an append whose future is dropped writes all its entries or none, and the session accepts further appends";
     /// Not checked for a [volatile](super::JournalSuite::volatile) store.
     Reopening = "reopening", "acknowledged entries are there after the store is reopened, and its fences hold";

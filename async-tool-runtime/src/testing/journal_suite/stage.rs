@@ -6,12 +6,13 @@ use std::{
     ops::Range,
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use serde_json::Value;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-use super::{JournalStore, error::Wrong};
+use super::{JournalStore, error::Wrong, real_time::RealTime};
 use crate::{
     clock::Timestamp,
     future::BoxStream,
@@ -57,6 +58,34 @@ impl<S: JournalStore> Stage<S> {
             store.kill(journal).await;
         }
         Self::open(store).await
+    }
+
+    /// Opens a second journal of the store beside this one, as another process would. `None` if one open journal at a time can use the
+    /// store: it waits, fails, or doesn't see what the other one writes.
+    pub(super) async fn another(&self) -> Checked<Option<Self>> {
+        const WAIT: Duration = Duration::from_secs(2);
+
+        let limit = RealTime::start(WAIT);
+        let other = tokio::select! {
+            biased;
+            other = self.beside() => other.ok(),
+            () = limit.passed() => None,
+        };
+        let Some(other) = other else { return Ok(None) };
+        let (probe, written) = self.session("probe", 1).await?;
+        let is_shared = other.read(&probe, 0).await?.len() == written.len();
+        Ok(is_shared.then_some(other))
+    }
+
+    /// Opens a journal of a store that more than one journal can use.
+    pub(super) async fn beside(&self) -> Checked<Self> {
+        Self::open(Arc::clone(&self.store)).await
+    }
+
+    /// Releases a session.
+    pub(super) async fn released(&self, session: &SessionId) -> Checked {
+        let released = self.journal.release(session).await;
+        released.map_err(|error| Wrong::error(format!("release session {:?}", session.as_str()), &error))
     }
 
     pub(super) fn journal(&self) -> &S::Journal {

@@ -27,7 +27,8 @@ pub trait JournalStore: Send + Sync + 'static {
     type Journal: Journal;
 
     /// Opens the store, or reopens it after [`kill`](Self::kill): all acknowledged entries MUST be there. It MAY wait until the previous
-    /// journal has released its resources, such as a lock.
+    /// journal has released its resources, such as a lock. The rules of [`release`](crate::journal::Journal::release) open a second
+    /// journal beside the first. A store that one journal at a time can use lets that wait or fail.
     ///
     /// # Errors
     ///

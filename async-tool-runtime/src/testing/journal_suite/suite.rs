@@ -1,13 +1,13 @@
 //! The suite, which checks all rules.
 
-use std::{sync::mpsc, thread, time::Duration};
-
-use tokio::sync::oneshot;
+use std::time::Duration;
 
 use super::{
     BrokenRule, JournalRule, JournalStore, JournalSuiteError, batches, contents, crashes,
     error::Wrong,
-    fences, sessions, snapshots,
+    fences,
+    real_time::RealTime,
+    releases, sessions, snapshots,
     stage::{Checked, Stage},
 };
 use crate::future::BoxFuture;
@@ -56,7 +56,7 @@ use crate::future::BoxFuture;
 /// A failure shows the rule, the expected and the actual result:
 ///
 /// ```text
-/// the journal breaks 1 of 27 rules
+/// the journal breaks 1 of 30 rules
 ///
 /// stale-fence: an append after an entry that isn't the last one is a conflict
 ///    doing: append 1 entry to session "s" after entry 1, where entry 3 is the last
@@ -199,41 +199,14 @@ fn check_rule<S: JournalStore>(rule: JournalRule, stage: Stage<S>) -> BoxFuture<
         JournalRule::EveryEntry => Box::pin(contents::every_entry(stage)),
         JournalRule::Numbers => Box::pin(contents::numbers(stage)),
         JournalRule::DeepValues => Box::pin(contents::deep_values(stage)),
+        JournalRule::Release => Box::pin(releases::release(stage)),
+        JournalRule::ReleaseOfAnother => Box::pin(releases::of_another(stage)),
+        JournalRule::ReleaseKeepsTheFence => Box::pin(releases::keeps_the_fence(stage)),
         JournalRule::DroppedAppend => Box::pin(crashes::dropped_append(stage)),
         JournalRule::Reopening => Box::pin(crashes::reopening(stage)),
         JournalRule::KilledAppend => Box::pin(crashes::killed_append(stage)),
         JournalRule::SnapshotsAreTheSessions => Box::pin(snapshots::of_the_session(stage)),
         JournalRule::SnapshotsAreOfThePast => Box::pin(snapshots::of_the_past(stage)),
         JournalRule::SnapshotsChangeNothing => Box::pin(snapshots::change_nothing(stage)),
-    }
-}
-
-/// Limit in real time, on a thread of its own: neither a paused clock nor a busy runtime delays it. A journal waits for disks, which don't
-/// follow tokio's clock.
-struct RealTime {
-    passed: oneshot::Receiver<()>,
-    /// Ends the thread when it is dropped.
-    _stop: mpsc::Sender<()>,
-}
-
-impl RealTime {
-    fn start(limit: Duration) -> Self {
-        let (tell, passed) = oneshot::channel();
-        let (stop, stopped) = mpsc::channel::<()>();
-        thread::spawn(move || {
-            if stopped.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-                // The receiver is gone if the rule has just ended.
-                let _ = tell.send(());
-            }
-        });
-        Self { passed, _stop: stop }
-    }
-
-    async fn passed(self) {
-        let Self { passed, _stop } = self;
-        if passed.await.is_err() {
-            // The thread could not start, so there is no limit.
-            std::future::pending().await
-        }
     }
 }

@@ -111,4 +111,14 @@ impl Journal for SimJournal {
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         self.kept().journal.sessions(filter)
     }
+
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        Box::pin(async move {
+            self.world.pause(self.world.journal_takes).await;
+            if self.fails(session) {
+                return Err(AppendError::Unavailable("simulated failure of the journal".into()));
+            }
+            self.kept().journal.release(session).await
+        })
+    }
 }

@@ -108,6 +108,10 @@ impl Journal for Deadly {
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
         self.journal.sessions(filter)
     }
+
+    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.journal.release(session)
+    }
 }
 
 /// The file that records all effects on the world.

@@ -1,0 +1,36 @@
+//! The release of one session, within the transaction of its group.
+
+use async_tool_runtime::{
+    SessionId,
+    journal::{AppendError, Seq},
+};
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+
+use crate::{StoreError, append::Outcome, owner::Owner};
+
+/// A request to give up a session, with the channel for its answer.
+#[derive(Debug)]
+pub(crate) struct Release {
+    session: SessionId,
+    reply: oneshot::Sender<Result<(), AppendError>>,
+}
+
+impl Release {
+    pub(crate) const fn new(session: SessionId, reply: oneshot::Sender<Result<(), AppendError>>) -> Self {
+        Self { session, reply }
+    }
+
+    /// Removes this owner from the session's row. A session of another owner, or of none, stays as it is.
+    pub(crate) fn write(&self, transaction: &Connection, owner: &Owner) -> rusqlite::Result<Outcome> {
+        transaction
+            .prepare_cached("UPDATE sessions SET owner = NULL WHERE name = ?1 AND owner = ?2")?
+            .execute(params![self.session.as_str(), owner.number])?;
+        Ok(Ok(Seq::START))
+    }
+
+    /// Sends the result to the caller, if it still waits.
+    pub(crate) fn answer(self, result: Result<Outcome, StoreError>) {
+        let _ = self.reply.send(result.map(drop).map_err(StoreError::unavailable));
+    }
+}
