@@ -544,6 +544,33 @@
 //!
 //! A task that waits like this holds no slot and no thread, and its timeout is paused.
 //!
+//! If the callback may never come, give it a deadline: after
+//! [`cx.defer_within(limit)`](crate::tool::ToolContext::defer_within), the task fails with kind `Timeout` when the limit has passed. The deadline
+//! is in the journal, so it also holds after a restart.
+//!
+//! A callback may come twice, or after the session was resumed by another process. The second result gets
+//! [`AlreadySettled`](crate::manager::ResolveError::AlreadySettled), by the session's record; answer the sender as after the first. `UnknownTask`
+//! is said only of a task that no session here has ever had.
+//!
+//! # End the process while tasks wait
+//!
+//! A host that ends its process between events waits with [`run_until_parked`](crate::agent::AsyncAgent::run_until_parked), which returns when only
+//! such tasks are left, and names what they wait for. Then it leaves the session. When [`leave`](crate::agent::AsyncAgent::leave) has returned, any
+//! other process can resume the session at once, also while this one goes on with other sessions of the same journal:
+//!
+//! ```
+//! use async_tool_runtime::{AsyncAgent, agent::AsyncAgentBuilder, task::Timestamp};
+//!
+//! /// Works on a message as far as it can, and returns the time at which the session must be resumed at the latest.
+//! async fn work(builder: AsyncAgentBuilder, message: &str) -> Result<Option<Timestamp>, Box<dyn std::error::Error>> {
+//!     let agent: AsyncAgent = builder.resume_or_start().await?;
+//!     agent.send(message).await?;
+//!     let parked = agent.run_until_parked().await?;
+//!     agent.leave().await?;
+//!     Ok(parked.waits.iter().filter_map(|wait| wait.until).min())
+//! }
+//! ```
+//!
 //! # Survive the end of the process
 //!
 //! A *journal* is the log of a session, from which the session can be restored. If it is on disk, the next process can

@@ -502,6 +502,10 @@ impl Start {
             return Err(StartError::UnknownSession { session });
         }
         if ledger.is_closed() {
+            // A result from outside that comes now is too late, and is told so.
+            let manager = &self.builder.manager;
+            manager.enter(ledger.statuses());
+            manager.depart(ledger.statuses().map(|(task, _)| task));
             return Err(StartError::SessionClosed { session });
         }
         if shell::is_due(&*self.journal, seq, snapshot) {

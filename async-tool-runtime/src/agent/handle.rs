@@ -5,7 +5,9 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{AgentEventStream, AgentState, CloseMode, Resumption, RunLimit, RunTotals, event::Events, machine::Stall};
+use super::{
+    AgentEventStream, AgentState, CloseMode, Parked, Resumption, RunLimit, RunTotals, event::Events, machine::Stall,
+};
 use crate::{
     clock::Timestamp,
     context::Message,
@@ -66,7 +68,8 @@ pub(super) enum Command {
     Tasks(oneshot::Sender<Vec<AgentTask>>),
     Transcript(oneshot::Sender<Vec<Arc<Message>>>),
     Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
-    Leave(oneshot::Sender<()>),
+    Leave(oneshot::Sender<Result<(), AgentError>>),
+    Parked(oneshot::Sender<Parked>),
 }
 
 /// Tasks that the host joins to a group.
@@ -421,6 +424,67 @@ impl AsyncAgent {
         }
     }
 
+    /// Waits until nothing more happens without the outside: no turn runs, no result will wake the model, and all open
+    /// tasks wait for [completion from outside](crate::tool::ToolContext::defer), or for people. Returns the waits; none
+    /// if the agent is idle. [`run_until_idle`](Self::run_until_idle) waits for these tasks too.
+    ///
+    /// All of the waits are in the journal, so this is the moment to [leave](Self::leave) the session, to end the
+    /// process, and to resume the session when an answer or a result comes. With a wait that has a
+    /// [deadline](ParkedTask::until), resume it by then too.
+    ///
+    /// - A task that waits for results of parked tasks is parked with them.
+    /// - So is a task that waits for [child tasks](crate::tool::ToolContext::call_tool) or a sub-agent, if all that is
+    ///   left of these is parked. The waits are then those of the tasks below it. The function of such a task is lost
+    ///   with its process, and the [effect](crate::tool::Effect) of its tool decides about it when the session is resumed.
+    /// - A result that a [group](Self::group) holds back until a time limit wakes the model then, so the agent isn't parked.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner, ToolContext};
+    ///
+    /// /// Orders a parcel.
+    /// #[async_tool(grace = "0s")]
+    /// async fn order(item: String, #[inject] cx: ToolContext) -> String {
+    ///     println!("order {item}; the shop calls back with {}", cx.task());
+    ///     cx.defer().await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![order]).build()?;
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone()).start().await?;
+    /// agent.send("order item=tea").await?;
+    /// let parked = agent.run_until_parked().await?;
+    /// assert_eq!(parked.waits.len(), 1);
+    ///
+    /// // In the handler of the shop's callback:
+    /// manager.resolve_durably(parked.waits[0].task, "parcel 17").await?;
+    /// assert!(agent.run_until_parked().await?.is_idle());
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`run_until_idle`](Self::run_until_idle).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn run_until_parked(&self) -> Result<Parked, RunError> {
+        let parked = self.ask(Command::Parked).await;
+        let status = self.status.borrow();
+        match (parked, &status.stopped, &status.stalled) {
+            (_, Some(reason), _) => Err(RunError::Stopped(reason.clone())),
+            (Err(_), None, _) if status.state != AgentState::Closed => {
+                Err(RunError::Stopped("the agent is gone".to_owned()))
+            }
+            (_, None, Some(Stall::Model(error))) => Err(RunError::Model(error.clone())),
+            (_, None, Some(Stall::Limit(limit))) => Err(RunError::Limit(*limit)),
+            (parked, None, None) => Ok(parked.unwrap_or_default()),
+        }
+    }
+
     /// Sends a user message, waits until all its work is done, and returns the model's last text. For batches, without
     /// a reader in between.
     ///
@@ -466,8 +530,8 @@ impl AsyncAgent {
     }
 
     /// Ends the session: it takes no more messages, aborts a running turn and tells its tasks to stop. The journal
-    /// records the results that the model has not seen as dropped, with that reason. Returns when all tasks have ended,
-    /// and the tasks below them.
+    /// records the results that the model has not seen as dropped, with that reason. Returns when all tasks and the tasks
+    /// below them have ended, and the journal has given the session up.
     /// [`close_with`](Self::close_with) lets tasks finish first, or go on.
     ///
     /// # Errors
@@ -519,14 +583,17 @@ impl AsyncAgent {
         self.ask(|reply| Command::Close(mode, reply)).await?
     }
 
-    /// Leaves the session without ending it, for a process that ends and will be restarted. Returns when its tasks have
-    /// stopped here.
+    /// Leaves the session without ending it, for a process that ends and will be restarted, or for a hand-over to
+    /// another process. Returns when its tasks have stopped here and the journal has [given the session
+    /// up](crate::journal::Journal::release). From then on, any process can resume it at once, also while this process
+    /// goes on and uses the journal for other sessions.
     ///
     /// - The session stays open in its journal. It goes on when it is [resumed](super::AsyncAgentBuilder::resume), as
     ///   if this process had been killed now. Without a journal that outlives the process, it is lost.
     /// - Nothing more is written to the journal. Tasks on a [`Backend`](crate::backend::Backend) that keeps tasks go
     ///   on; all others are told to stop.
-    /// - The agent does nothing from then on, and dropping its handles closes nothing.
+    /// - The agent does nothing from then on, and dropping its handles closes nothing. A result from outside for an open
+    ///   task of the session gets [`ResolveError::NotWritten`](crate::manager::ResolveError::NotWritten) here.
     ///
     /// ```
     /// # use async_tool_runtime::{journal::MemoryJournal, AsyncAgent, AsyncToolManager, RulePlanner};
@@ -548,13 +615,15 @@ impl AsyncAgent {
     ///
     /// # Errors
     ///
-    /// [`AgentError::Closed`] if the agent is gone.
+    /// [`AgentError::Closed`] if the agent is gone. [`AgentError::Stopped`] if the agent has left, but the journal could
+    /// not give the session up: a journal with leases may then hold it until its lease ends. Leaving again tries that
+    /// again.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the agent may or may not have left the session.
     pub async fn leave(&self) -> Result<(), AgentError> {
-        self.ask(Command::Leave).await
+        self.ask(Command::Leave).await?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {

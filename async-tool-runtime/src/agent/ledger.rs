@@ -27,7 +27,7 @@ use crate::{
     clock::Timestamp,
     context::{Pruned, Transcript},
     id::{TaskId, TaskNo},
-    task::{AsyncTaskResult, TurnNo},
+    task::{AsyncTaskResult, TaskStatus, TurnNo},
 };
 
 /// State of a session: the fold of its journal. Only [`apply`](Self::apply) changes it, and refuses entries that would
@@ -254,6 +254,12 @@ impl Ledger {
 
     pub(crate) fn tasks(&self) -> &BTreeMap<TaskNo, TaskRecord> {
         &self.tasks
+    }
+
+    /// Tasks with their statuses; `None` for a task that has not ended.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = (TaskId, Option<TaskStatus>)> {
+        let tasks = self.tasks.values().filter(|record| !record.own);
+        tasks.map(|record| (record.task, record.result.as_ref().map(|result| result.status())))
     }
 
     pub(crate) fn open_turn(&self) -> Option<&OpenTurn> {

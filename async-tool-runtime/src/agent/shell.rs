@@ -21,7 +21,7 @@ use tokio::{
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AgentError, AgentEvent, AgentEventKind, AgentState, AgentTask, AsyncAgent, CloseMode, Ledger, Resumption,
+    AgentError, AgentEvent, AgentEventKind, AgentState, AgentTask, AsyncAgent, CloseMode, Ledger, Parked, Resumption,
     RunSummary,
     bounds::Bounds,
     event::Events,
@@ -44,21 +44,21 @@ use crate::{
 /// Capacity of the command channel; when it is full, the host waits.
 const COMMAND_BACKLOG: usize = 16;
 /// Backoff before each retry of a failed append.
-const JOURNAL_PAUSES: [Duration; 3] = [
+pub(super) const JOURNAL_PAUSES: [Duration; 3] = [
     Duration::from_millis(20),
     Duration::from_millis(200),
     Duration::from_secs(1),
 ];
 
 pub(super) struct Shell {
-    machine: AgentMachine,
-    session: SessionId,
+    pub(super) machine: AgentMachine,
+    pub(super) session: SessionId,
     model: Arc<dyn Model>,
-    manager: AsyncToolManager,
+    pub(super) manager: AsyncToolManager,
     pub(super) bounds: Bounds,
     #[cfg(any(test, feature = "testing"))]
     pub(super) tap: Option<Tap>,
-    journal: Arc<dyn Journal>,
+    pub(super) journal: Arc<dyn Journal>,
     /// Redacts entries before the journal gets them; `None` if nothing needs redaction.
     pub(super) redactor: Option<Box<Redactor>>,
     /// Last durable entry.
@@ -68,20 +68,33 @@ pub(super) struct Shell {
 
     news: mpsc::UnboundedReceiver<TaskNews>,
     /// Inputs that come from carrying out actions, e.g. the settlement of a task that the manager refused.
-    inputs: VecDeque<AgentInput>,
-    turn: Option<(TurnNo, ModelStream)>,
-    timers: BTreeMap<Timer, Timestamp>,
+    pub(super) inputs: VecDeque<AgentInput>,
+    pub(super) turn: Option<(TurnNo, ModelStream)>,
+    pub(super) timers: BTreeMap<Timer, Timestamp>,
 
     events: Events,
     status: watch::Sender<AgentStatus>,
     closers: Vec<oneshot::Sender<Result<(), AgentError>>>,
-    stopped: Option<String>,
+    /// Callers that wait until the agent is parked.
+    pub(super) parkers: Vec<oneshot::Sender<Parked>>,
+    pub(super) stopped: Option<String>,
+    /// True while the session is this agent's, as far as it knows.
+    pub(super) is_owner: bool,
+    /// False after an append that may have been written.
+    pub(super) knows_the_end: bool,
+    pub(super) has_departed: bool,
+    /// Tasks that were told to stop when the journal failed.
+    pub(super) halted: Vec<TaskHandle>,
+    /// Changes of the manager's tasks, while callers wait until the agent is parked.
+    pub(super) stirs: Option<watch::Receiver<()>>,
 }
 
 /// Event that woke the shell.
 enum Woken {
     Command(Option<Command>),
     Input(AgentInput),
+    /// A task of the manager has come to rest, or goes on.
+    Stirred,
 }
 
 impl Shell {
@@ -122,15 +135,30 @@ impl Shell {
             events,
             status,
             closers: Vec::new(),
+            parkers: Vec::new(),
             stopped: None,
+            is_owner: true,
+            knows_the_end: true,
+            has_departed: false,
+            halted: Vec::new(),
+            stirs: None,
         };
         (agent, shell, command_queue)
     }
 
     /// Handles the first input; the caller gets its failure.
     pub(super) async fn open(&mut self, input: AgentInput) -> Result<(), AppendError> {
+        self.manager.enter(self.machine.ledger().statuses());
         let actions = self.decide(input);
-        self.carry_out(actions).await?;
+        if let Err(error) = self.carry_out(actions).await {
+            self.disown_after(&error);
+            if self.is_owner {
+                // The append may have claimed the session. Tried once, because the caller waits for the error.
+                let _not_given_up = self.try_to_give_up().await;
+            }
+            self.depart();
+            return Err(error);
+        }
         self.show_status();
         Ok(())
     }
@@ -146,10 +174,13 @@ impl Shell {
             consume_budget().await;
             match self.woken(&mut commands).await {
                 Woken::Input(input) => self.step(input).await,
+                Woken::Stirred => self.tell_parkers(),
                 Woken::Command(Some(command)) => self.obey(command).await,
                 // The last handle was dropped: nothing outlives its owner.
                 Woken::Command(None) => {
                     if self.is_over() {
+                        // Does nothing unless the journal has failed.
+                        let _not_given_up = self.leave().await;
                         return;
                     }
                     self.step(AgentInput::Close(CloseMode::Cancel)).await;
@@ -168,11 +199,19 @@ impl Shell {
         if self.is_over() {
             return Woken::Command(commands.recv().await);
         }
+        let mut stirs = self.stirs.clone();
+        let stirred = async {
+            match &mut stirs {
+                Some(stirs) => drop(stirs.changed().await),
+                None => pending().await,
+            }
+        };
         tokio::select! {
             // Commands of the user always go first.
             biased;
             command = commands.recv() => Woken::Command(command),
             input = self.happens() => Woken::Input(input),
+            () = stirred => Woken::Stirred,
         }
     }
 
@@ -290,8 +329,11 @@ impl Shell {
                 self.step(AgentInput::Close(mode)).await;
             }
             Command::Leave(reply) => {
-                self.leave().await;
-                let _ = reply.send(());
+                let _ = reply.send(self.leave().await);
+            }
+            Command::Parked(reply) => {
+                self.parkers.push(reply);
+                self.tell_parkers();
             }
         }
     }
@@ -350,6 +392,12 @@ impl Shell {
             if let Err(error) = self.carry_out(actions).await {
                 self.stop(&error);
             }
+            if self.machine.state() == AgentState::Closed
+                && let Err(error) = self.give_up().await
+            {
+                // No process can take up a closed session, so nothing waits for this.
+                tracing::warn!(session = %self.session, error = &error as &dyn std::error::Error, "the journal could not give a closed session up");
+            }
         }
         self.show_status();
         if self.turn.is_none() && self.stopped.is_none() {
@@ -393,8 +441,8 @@ impl Shell {
                 AgentAction::Submit(spec) => {
                     self.submit(spec, |bounds, manager, spec| Ok(bounds.submit(manager, spec)?.result()))
                 }
-                AgentAction::Await(spec, request) => self.submit(spec, |bounds, manager, spec| {
-                    let handle = manager.await_completion(spec, request, bounds.owner.as_ref())?;
+                AgentAction::Await(spec, request, until) => self.submit(spec, |bounds, manager, spec| {
+                    let handle = manager.await_completion(spec, request, until, bounds.owner.as_ref())?;
                     Ok(handle.result())
                 }),
                 AgentAction::Reconcile(spec) => self.submit(spec, |bounds, manager, spec| {
@@ -439,15 +487,15 @@ impl Shell {
         self.inputs.extend(result.map(AgentInput::Settled));
     }
 
-    async fn append(&mut self, entries: &[Entry]) -> Result<(), AppendError> {
+    async fn append(&mut self, written: &[Entry]) -> Result<(), AppendError> {
         // Redacted once, before the first try: `has_written` compares the journal with exactly these entries.
         let redacted;
         let entries = match &mut self.redactor {
             Some(redactor) => {
-                redacted = redactor.redact(&self.session, entries)?;
+                redacted = redactor.redact(&self.session, written)?;
                 &redacted[..]
             }
-            None => entries,
+            None => written,
         };
         let mut pauses = JOURNAL_PAUSES.iter();
         let mut is_repeated = false;
@@ -455,6 +503,7 @@ impl Shell {
             let error = match self.journal.append(&self.session, self.seq, entries).await {
                 Ok(seq) => {
                     self.seq = seq;
+                    self.note(written);
                     return Ok(());
                 }
                 Err(error) => error,
@@ -465,6 +514,7 @@ impl Shell {
                     if is_repeated && has_written(&*self.journal, &self.session, self.seq, entries, *last).await =>
                 {
                     self.seq = *last;
+                    self.note(written);
                     return Ok(());
                 }
                 (AppendError::Unavailable(source), Some(pause)) => {
@@ -484,7 +534,9 @@ impl Shell {
             reason = format!("{reason}: {source}");
         }
         tracing::error!(session = %self.session, reason, "the session has stopped");
-        self.halt("the session's journal failed");
+        self.disown_after(error);
+        self.halted = self.halt("the session's journal failed");
+        self.depart();
         self.emit(AgentEvent::new(
             self.manager.now(),
             AgentEventKind::JournalFailed(reason.clone()),
@@ -492,44 +544,26 @@ impl Shell {
         self.stopped = Some(reason);
     }
 
-    /// Leaves the session, which stays open in its journal.
-    async fn leave(&mut self) {
-        if self.is_over() {
-            return;
-        }
-        let tasks = self.open_tasks();
-        if !self.manager.keeps_tasks() {
-            self.halt("the session was left to another process");
-            for task in tasks {
-                // Another process may run these tasks again, so they must have stopped here.
-                if let Some(handle) = self.manager.task(task) {
-                    handle.outcome().await;
-                }
-            }
-            for task in self.stopping() {
-                task.outcome().await;
-            }
-        }
-        self.turn = None;
-        self.emit(AgentEvent::new(self.manager.now(), AgentEventKind::Left));
-        self.stopped = Some("the agent has left the session; resume it to go on".to_owned());
-        self.show_status();
-    }
-
-    /// Stops the turn, the timers and the tasks.
-    fn halt(&mut self, reason: &str) {
+    /// Stops the turn, the timers and the tasks; returns these tasks.
+    fn halt(&mut self, reason: &str) -> Vec<TaskHandle> {
         self.turn = None;
         self.timers.clear();
-        for task in self.open_tasks() {
-            self.manager.cancel(task, reason);
-        }
+        let tasks = self.open_tasks();
+        let tasks = tasks.into_iter().filter_map(|task| self.manager.task(task));
+        tasks
+            .inspect(|task| {
+                if !task.status().is_terminal() {
+                    task.cancel(reason);
+                }
+            })
+            .collect()
     }
 
-    fn emit(&self, event: AgentEvent) {
+    pub(super) fn emit(&self, event: AgentEvent) {
         self.events.send(event);
     }
 
-    fn show_status(&mut self) {
+    pub(super) fn show_status(&mut self) {
         if self.is_over() {
             // Barriers that still wait for news to be written are dropped, and their waiters learn that it won't be.
             self.news.close();
@@ -538,10 +572,13 @@ impl Shell {
                 // Detached tasks go on. Without the route, the manager keeps no news of them for this session.
                 self.manager.unroute(&self.session);
             }
+            self.depart();
             if !self.closers.is_empty() {
                 self.answer_closers();
             }
         }
+        self.tell_caller();
+        self.tell_parkers();
         let state = if self.stopped.is_some() {
             AgentState::Closed
         } else {
@@ -592,16 +629,16 @@ impl Shell {
     }
 
     /// Tasks below the session's tasks that were told to stop and have not ended yet.
-    fn stopping(&self) -> Vec<TaskHandle> {
+    pub(super) fn stopping(&self) -> Vec<TaskHandle> {
         let tasks = self.machine.ledger().tasks().values();
         self.manager.stopping_below(tasks.map(|record| record.task))
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.stopped.is_some() || self.machine.state() == AgentState::Closed
     }
 
-    fn open_tasks(&self) -> Vec<TaskId> {
+    pub(super) fn open_tasks(&self) -> Vec<TaskId> {
         let ledger = self.machine.ledger();
         ledger
             .open_tasks()
@@ -635,6 +672,7 @@ impl Drop for Shell {
         // route and tasks.
         self.news.close();
         self.manager.unroute(&self.session);
+        self.depart();
         if self.stopped.is_none() {
             for task in self.open_tasks() {
                 self.manager.cancel(task, "the session's agent is gone");
@@ -672,7 +710,7 @@ async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput
                 asking: snapshot.task,
                 request: snapshot.request,
             },
-            TaskNews::Deferred(task) => AgentInput::Deferred(task),
+            TaskNews::Deferred(task, until) => AgentInput::Deferred(task, until),
             TaskNews::NotStarted(task) => AgentInput::NotStarted(task),
             TaskNews::Settled(result) => AgentInput::Settled(result),
             TaskNews::Barrier(done) => {

@@ -101,7 +101,7 @@ impl AsyncAgent {
                 let manager = manager_of(&task)?;
                 let builder = place(build(manager.clone()), &manager, &cx, &task);
                 let suspension = task.suspend();
-                let said = converse(builder, &manager, arguments.message, &cx).await;
+                let said = converse(builder, &manager, arguments.message, &cx, &task).await;
                 if let Some(suspension) = suspension {
                     suspension.end().await;
                 }
@@ -256,7 +256,9 @@ async fn converse(
     manager: &AsyncToolManager,
     message: String,
     cx: &ToolContext,
+    task: &TaskCell,
 ) -> Result<String, ToolError> {
+    task.set_agent();
     // Taken first: it grants the call a grace time in which the session can be closed.
     let stop = cx.cancellation();
     let others = (!builder.manager().is_same(manager)).then(|| builder.manager().clone());
@@ -275,6 +277,11 @@ async fn converse(
     };
     let end = tokio::select! {
         biased;
+        () = task.left() => {
+            // The call goes on in another process, which resumes the session.
+            let _how_it_left = agent.leave().await;
+            return Err(ToolError::new(ToolErrorKind::Cancelled, "the session was left to another process"));
+        }
         end = work => end.map(|messages| last_words(&messages)),
         () = stop.cancelled() => Err(ToolError::new(ToolErrorKind::Cancelled, "the agent was told to stop")),
         never = report(&agent, cx) => match never {},

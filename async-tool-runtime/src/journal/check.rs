@@ -10,6 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    clock::Timestamp,
     context::Pruned,
     id::{TaskId, TaskNo},
     journal::{CallAnswer, Entry, Seq},
@@ -146,6 +147,8 @@ struct TaskAccount {
     is_detached: bool,
     /// True while the task waits to be completed from outside.
     is_left: bool,
+    /// Deadline of that completion.
+    left_until: Option<Timestamp>,
 }
 
 #[derive(Default)]
@@ -184,11 +187,18 @@ impl Books {
                 })?;
                 account.attempt = *attempt;
                 account.is_left = false;
+                account.left_until = None;
             }
-            Entry::Deferred { task, .. } => {
+            Entry::Deferred { task, until, .. } => {
                 let account = self.account(*task)?;
                 ensure(account.result.is_none(), || format!("{task} is deferred after its end"))?;
+                let is_put_off = match (account.left_until, until) {
+                    (None, _) => false,
+                    (Some(known), until) => until.is_none_or(|until| known <= until),
+                };
+                ensure(!is_put_off, || format!("the deadline of {task} is put off"))?;
                 account.is_left = true;
+                account.left_until = *until;
             }
             Entry::Asked { task, .. } => {
                 let account = self.account(*task)?;

@@ -113,6 +113,9 @@ pub enum Entry {
     Deferred {
         /// The task.
         task: TaskNo,
+        /// Deadline of the completion, if it has one. After it, the task fails, also after a restart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
         /// Time of the entry.
         at: Timestamp,
     },

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
     AsyncToolManager, Callback, Executor, Inner, WhenFull,
@@ -582,6 +582,8 @@ impl AsyncToolManagerBuilder {
             clock,
             tasks: Mutex::new(TaskTable::new(self.retained)),
             routes: Mutex::new(HashMap::new()),
+            records: Mutex::default(),
+            stirs: watch::Sender::default(),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             idle: Notify::new(),
         });

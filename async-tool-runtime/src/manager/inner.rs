@@ -8,12 +8,12 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{Notify, broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc, watch},
 };
 
 use super::{
-    Executor, TaskNews, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, same::SameCalls,
-    table::TaskTable, waiting::Waiting,
+    Executor, TaskNews, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records,
+    same::SameCalls, table::TaskTable, waiting::Waiting,
 };
 use crate::{
     backend::Backend,
@@ -45,6 +45,10 @@ pub(crate) struct Inner {
     pub(super) runtime: OnceLock<Handle>,
     /// Channel of each session, registered before its first task.
     pub(super) routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
+    /// Statuses of the tasks that are in a journal.
+    pub(super) records: Mutex<Records>,
+    /// Changed whenever a task comes to rest or goes on, while a session waits for that.
+    pub(super) stirs: watch::Sender<()>,
     pub(super) events: broadcast::Sender<TaskEvent>,
     /// Notified whenever the last open task has been settled.
     pub(super) idle: Notify,
@@ -76,6 +80,10 @@ impl Inner {
 
     pub(super) fn tasks(&self) -> MutexGuard<'_, TaskTable> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn routes(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>> {

@@ -36,6 +36,8 @@
 //! 3. The registry never changes after `build()`, so `build()` reports every error in it.
 //! 4. No lock is held across an await or while user code runs. User code is: tools, binders, callbacks and layers. The
 //!    one exception is `session_weight`, which runs under the lock of the queue; a panic in it is caught.
+//! 5. An answer or a result from outside gets its reply from the session's record first (`records.rs`), because the
+//!    manager forgets ended tasks, and knows nothing of those that ended in an earlier process.
 //!
 //! Absent on purpose: anything about conversations. The manager knows a session only as a return address. `agent/`
 //! decides what a model is told, and when.
@@ -53,9 +55,11 @@ mod news;
 mod people;
 mod quarantine;
 mod queue;
+mod records;
 mod recovery;
 mod remote;
 mod reports;
+mod rest;
 mod routes;
 mod run;
 mod same;
@@ -78,6 +82,7 @@ pub(crate) use inner::{Callback, Inner};
 pub use layers::{ToolRequest, ToolService};
 pub(crate) use news::TaskNews;
 pub use people::ResolveError;
+pub(crate) use rest::Rest;
 pub use shutdown::ShutdownReport;
 pub use stats::ManagerStats;
 pub use task::{ChildTask, TaskHandle};

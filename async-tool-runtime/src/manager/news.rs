@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::{
+    clock::Timestamp,
     id::TaskId,
     task::{AsyncTaskResult, TaskSnapshot},
     tool::ProgressReport,
@@ -20,8 +21,8 @@ pub(crate) enum TaskNews {
     Progressed(TaskId, Box<ProgressReport>),
     /// A task or one of its descendants began or stopped to wait for an answer. The id is that of the topmost ancestor.
     Asked(TaskId, Box<TaskSnapshot>),
-    /// The function of a task left the task to be completed from outside.
-    Deferred(TaskId),
+    /// The function of a task left the task to be completed from outside, until this time if there is a limit.
+    Deferred(TaskId, Option<Timestamp>),
     /// A task of an earlier process was never started.
     NotStarted(TaskId),
     /// A task ended.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{AsyncToolManager, TaskCell, run};
+use super::{AsyncToolManager, TaskCell, records::Recorded, run};
 use crate::{
     id::TaskId,
     task::TaskStatus,
@@ -250,16 +250,24 @@ impl AsyncToolManager {
         }
         // The function may still run, even if it has deferred its task. It is dropped, like a function that is told to
         // stop.
-        runs.defer();
+        runs.defer(None);
         runs.cancellation().cancel();
         Ok(())
     }
 
     fn open_cell(&self, task: TaskId) -> Result<Arc<TaskCell>, ResolveError> {
-        let cell = self.inner.tasks().find(task).ok_or(ResolveError::UnknownTask)?;
-        match cell.status() {
-            ended if ended.is_terminal() => Err(ResolveError::AlreadySettled(ended)),
-            _ => Ok(cell),
+        let cell = self.inner.tasks().find(task);
+        let status = cell.as_ref().map(|cell| cell.status());
+        let recorded = self.inner.records().of(task);
+        // The session's record counts before the manager's: only its end of the task is told to the model.
+        match (recorded, status) {
+            (Some(Recorded::Settled(status) | Recorded::Ended(status, _)), _) => {
+                Err(ResolveError::AlreadySettled(status))
+            }
+            (Some(Recorded::Left), _) => Err(ResolveError::NotWritten),
+            (_, Some(status)) if status.is_terminal() => Err(ResolveError::AlreadySettled(status)),
+            (Some(Recorded::Open), None) => Err(ResolveError::NotAsked),
+            _ => cell.ok_or(ResolveError::UnknownTask),
         }
     }
 }
@@ -295,16 +303,19 @@ impl AsyncToolManager {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// The manager knows no such task.
+    /// There is no such task: not in a session that has or had an agent here, and not among the tasks that the host
+    /// submitted and the manager remembers.
     UnknownTask,
-    /// The task has ended with this status. If the status is not terminal, a result from outside was accepted before
-    /// and is about to be published.
+    /// The task has ended with this status, in this process or in an earlier one. So an answer or a result that comes
+    /// twice gets this, also after its session was resumed. If the status is not terminal, a result from outside was
+    /// accepted before and is about to be published.
     AlreadySettled(TaskStatus),
-    /// The task doesn't wait for such an answer.
+    /// The task doesn't wait for such an answer, or was not started yet: it waits for results of other tasks.
     NotAsked,
     /// The function that asked is gone with its process, and must not run twice.
     Gone,
-    /// The session of the task stopped before it wrote the result down.
+    /// The session of the task stopped or was left before it wrote the result down. Give the result to the process that
+    /// has the session now, or resume the session.
     NotWritten,
     /// The value doesn't fit: the text names the JSON path, the expectation, and the actual value.
     Invalid(String),
@@ -324,7 +335,9 @@ impl fmt::Display for ResolveError {
             Self::Gone => f.write_str(
                 "the function that asked has gone with its process, and must not run twice; complete the task with `resolve`, or refuse",
             ),
-            Self::NotWritten => f.write_str("the session of the task has stopped before the result was written down"),
+            Self::NotWritten => f.write_str(
+                "the session of the task has stopped before the result was written down; resume it, and give the result again",
+            ),
             Self::Invalid(problem) => write!(f, "the value doesn't fit: {problem}"),
         }
     }

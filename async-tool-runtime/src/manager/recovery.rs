@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
-    AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, people::check, run::RunGuard,
-    table::Inserted,
+    AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, people::check, records::Recorded,
+    run::RunGuard, table::Inserted, task::Deadline,
 };
 use crate::{
+    clock::Timestamp,
     id::TaskId,
     manager::{
         SubmitError,
@@ -23,16 +24,21 @@ use crate::{
 
 impl AsyncToolManager {
     /// Takes in a task whose function is gone with its process, and waits for its completion from outside. It holds no
-    /// slot, and shows its open question, if it had one.
+    /// slot, and shows its open question, if it had one. It fails at `until`.
     pub(crate) fn await_completion(
         &self,
         spec: TaskSpec,
         request: Option<InputRequest>,
+        until: Option<Timestamp>,
         owner: Option<&Arc<TaskCell>>,
     ) -> Result<TaskHandle, SubmitError> {
         let (cell, is_new) = self.inner.take_in(spec, owner)?;
         if let Some(Taken { runtime, .. }) = is_new {
-            cell.defer();
+            let now = self.now();
+            cell.defer(until.and_then(|time| {
+                let at = Instant::now().checked_add(time.since(now))?;
+                Some(Deadline { at, time })
+            }));
             let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
             runtime.spawn(wait(guard, request));
         }
@@ -69,14 +75,27 @@ impl AsyncToolManager {
     /// # Errors
     ///
     /// As for [`resolve`](Self::resolve). [`ResolveError::NotWritten`] if the session stopped before: its journal may
-    /// lack the result.
+    /// lack the result. After [`ResolveError::AlreadySettled`], the end that the task had before is written down too.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the task may already have been completed.
     pub async fn resolve_durably(&self, task: TaskId, output: impl serde::Serialize) -> Result<(), ResolveError> {
-        let handle = self.task(task).ok_or(ResolveError::UnknownTask)?;
-        self.resolve(task, output)?;
+        let known = self.task(task);
+        let resolved = self.resolve(task, output);
+        let handle = match (&resolved, known) {
+            // A result that came before may still be on its way to the journal. The caller must not take it for kept.
+            (Ok(()) | Err(ResolveError::AlreadySettled(_)), Some(handle)) => handle,
+            (Err(ResolveError::AlreadySettled(_)), None) => {
+                let ended = self.inner.records().of(task);
+                if let Some(Recorded::Ended(_, session)) = ended {
+                    let written = self.inner.flush(&session).await;
+                    written.map_err(|_| ResolveError::NotWritten)?;
+                }
+                return resolved;
+            }
+            _ => return resolved,
+        };
         let result = handle.outcome().await;
         // The thread that settles the task may tell the session only after this one. The session gets the result twice
         // and ignores the second.
@@ -87,7 +106,8 @@ impl AsyncToolManager {
         self.inner
             .flush(&result.session)
             .await
-            .map_err(|_| ResolveError::NotWritten)
+            .map_err(|_| ResolveError::NotWritten)?;
+        resolved.map_err(|_| ResolveError::AlreadySettled(result.status()))
     }
 }
 

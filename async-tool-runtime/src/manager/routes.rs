@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AsyncToolManager, Inner, TaskNews, task::TaskCell};
+use super::{AsyncToolManager, Inner, TaskNews, records::Recorded, task::TaskCell};
 use crate::{
+    id::TaskId,
     session::SessionId,
-    task::TaskEvent,
+    task::{TaskEvent, TaskStatus},
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -36,6 +37,26 @@ impl AsyncToolManager {
         if routes.get(session).is_some_and(mpsc::UnboundedSender::is_closed) {
             routes.remove(session);
         }
+    }
+
+    /// Takes in tasks of a session that has an agent here, as its journal has them; `None` for the status of an open one.
+    pub(crate) fn enter(&self, tasks: impl Iterator<Item = (TaskId, Option<TaskStatus>)>) {
+        let mut records = self.inner.records();
+        for (task, status) in tasks {
+            records.set(task, status.map_or(Recorded::Open, Recorded::Settled));
+        }
+    }
+
+    /// Notes that these tasks go on without their session.
+    pub(crate) fn enter_detached(&self, tasks: impl Iterator<Item = TaskId>) {
+        let mut records = self.inner.records();
+        tasks.for_each(|task| records.set(task, Recorded::Detached));
+    }
+
+    /// Notes that the session of these tasks has ended here.
+    pub(crate) fn depart(&self, tasks: impl Iterator<Item = TaskId>) {
+        let mut records = self.inner.records();
+        tasks.for_each(|task| records.depart(task));
     }
 
     /// True if an agent of this manager has the session.
@@ -67,6 +88,10 @@ impl Inner {
         if is_first {
             self.tell_started(cell);
         }
+        // Told to the other calls before, and a session that doesn't know it would lose the call with this process.
+        if let Some(shared_run) = cell.shared_run().filter(|shared_run| shared_run.is_deferred()) {
+            self.tell_deferred(cell, &shared_run);
+        }
         let latest = cell.shared_run().and_then(|shared_run| shared_run.progress());
         if let Some(latest) = latest.filter(|_| cell.progress().is_none()) {
             self.report_for(cell, latest);
@@ -88,14 +113,21 @@ impl Inner {
                 self.publish(|| TaskEvent::InputRequired(call.snapshot()));
             }
         }
+        self.stir();
     }
 
     /// Tells that a function left its task to be completed from outside.
     pub(super) fn deferred(&self, cell: &Arc<TaskCell>) {
         for call in cell.served() {
-            if !call.is_settled() && call.spec.is_of_session() {
-                self.tell_session(&call.spec.session, TaskNews::Deferred(call.spec.task));
-            }
+            self.tell_deferred(&call, cell);
+        }
+        self.stir();
+    }
+
+    fn tell_deferred(&self, call: &TaskCell, run: &TaskCell) {
+        if !call.is_settled() && call.spec.is_of_session() {
+            let news = TaskNews::Deferred(call.spec.task, run.deferred_until());
+            self.tell_session(&call.spec.session, news);
         }
     }
 

@@ -237,6 +237,12 @@ impl Inner {
             }),
             (outcome, _) => outcome,
         };
+        // Its agent, if the task is below a call of one, has something to do before the call is at rest again.
+        if cell.spec.is_of_session()
+            && let Some(parent) = cell.spec.parent.and_then(|parent| self.tasks().find(parent))
+        {
+            parent.set_busy(true);
+        }
         match cell.settle(outcome, now) {
             Some(result) => self.tell_settled(cell, result),
             // The task was settled before. If it had no span yet then, the span is closed here.
@@ -257,6 +263,7 @@ impl Inner {
         // The result of a child task goes to its parent, not to a conversation.
         if cell.spec.is_of_session() {
             self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
+            self.records().note_end(result.task, result.status(), &result.session);
         }
         self.publish(|| TaskEvent::Settled(Arc::clone(&result)));
         for callback in &self.callbacks {
@@ -271,6 +278,7 @@ impl Inner {
         // Dropped without the lock: a result may be large.
         drop(evicted);
         self.stop_children(cell);
+        self.stir();
         if is_idle {
             self.idle.notify_waiters();
         }

@@ -90,6 +90,19 @@ impl TaskTable {
         self.cells.remove(&self.settled.pop_front()?)
     }
 
+    /// Removes a task that has been retired; false if it has not been yet.
+    pub(super) fn forget(&mut self, task: TaskId) -> bool {
+        if !self.cells.contains_key(&task) {
+            return true;
+        }
+        let Some(place) = self.settled.iter().rposition(|known| *known == task) else {
+            return false;
+        };
+        self.settled.remove(place);
+        self.cells.remove(&task);
+        true
+    }
+
     pub(super) fn open_count(&self) -> usize {
         self.cells.len() - self.settled.len()
     }

@@ -10,6 +10,7 @@ impl Inner {
         if self.take_back(cell.begin_wait(), self.now()) {
             self.dispatch();
         }
+        self.stir();
     }
 
     /// Counts a suspended task as waiting until it has its slot again.

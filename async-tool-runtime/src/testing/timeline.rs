@@ -118,7 +118,10 @@ fn describe(entry: &Entry) -> String {
             line
         }
         Entry::Resubmitted { task, attempt, .. } => format!("{task} is submitted again, attempt {attempt}"),
-        Entry::Deferred { task, .. } => format!("{task} is left to be completed from outside"),
+        Entry::Deferred { task, until, .. } => {
+            let until = until.map(|until| format!(", until {until:?}")).unwrap_or_default();
+            format!("{task} is left to be completed from outside{until}")
+        }
         Entry::Asked { task, request, .. } => match request {
             Some(InputRequest::Approval { .. }) => format!("{task} needs consent"),
             Some(InputRequest::Input { prompt, .. }) => format!("{task} asks: {}", Short(prompt)),

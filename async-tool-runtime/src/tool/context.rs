@@ -100,8 +100,8 @@ pub(crate) trait ContextHost: Send + Sync {
         schema: Arc<Value>,
     ) -> BoxFuture<'static, Result<Value, ToolError>>;
 
-    /// Leaves the task to be completed from outside.
-    fn defer(self: Arc<Self>);
+    /// Leaves the task to be completed from outside, within a limit if there is one.
+    fn defer(self: Arc<Self>, limit: Option<Duration>);
 
     /// The implementor, for layers above that know its type.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -111,6 +111,16 @@ pub(crate) trait ContextHost: Send + Sync {
 pub(crate) fn outside_of_a_manager() -> ToolError {
     ToolError::new(ToolErrorKind::Internal, "the task runs outside of a manager")
         .with_model_message("the tool can't do that here")
+}
+
+/// Error of a task whose result did not come from outside in time.
+pub(crate) fn overdue() -> ToolError {
+    // Not retryable: after a restart the function that deferred the task is gone, and both cases end alike.
+    ToolError::new(
+        ToolErrorKind::Timeout,
+        "no result came from outside before the deadline that the tool had set",
+    )
+    .with_retryable(false)
 }
 
 impl ToolContext {
@@ -288,7 +298,7 @@ impl ToolContext {
     /// person, by another process.
     ///
     /// Never returns: the function is dropped, and the task gives up its slot. No timeout applies except the task's own deadline and the
-    /// [`total`](crate::policy::RetryPolicy::total) of its retries. The number of such tasks is unlimited: they hold no slot and no queue
+    /// [`total`](crate::policy::RetryPolicy::total) of its retries; [`defer_within`](Self::defer_within) sets a deadline. The number of such tasks is unlimited: they hold no slot and no queue
     /// position.
     ///
     /// Pass on the [task's id](Self::task) before this call. A `resolve` that comes earlier is kept.
@@ -317,7 +327,42 @@ impl ToolContext {
     /// # }
     /// ```
     pub async fn defer<T>(&self) -> T {
-        self.set_deferred();
+        self.set_deferred(None);
+        std::future::pending().await
+    }
+
+    /// Leaves the task open, like [`defer`](Self::defer), for `limit` at most. If nothing completes it within that time, it fails with
+    /// [`ToolErrorKind::Timeout`], and isn't tried again.
+    ///
+    /// The deadline is in the journal: it also holds after a restart, and a task whose deadline passed in between fails when its session is
+    /// resumed. A `resolve` that comes later gets
+    /// [`AlreadySettled`](crate::manager::ResolveError::AlreadySettled).
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AsyncToolManager, SessionId, ToolCall, ToolContext, ToolErrorKind};
+    /// use serde_json::json;
+    /// use std::time::Duration;
+    ///
+    /// /// Orders a taxi.
+    /// #[async_tool]
+    /// async fn order_taxi(address: String, #[inject] cx: ToolContext) -> String {
+    ///     println!("to {address}; the driver answers at /taxis/{}", cx.task());
+    ///     cx.defer_within(Duration::from_secs(600)).await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![order_taxi]).build()?;
+    /// let call = ToolCall::new("call_1", "order_taxi", json!({"address": "Main Street 1"}));
+    /// let task = manager.submit(&SessionId::new("example"), call)?;
+    /// // No driver answers.
+    /// let result = task.outcome().await;
+    /// assert_eq!(result.outcome.error().map(|error| error.kind()), Some(ToolErrorKind::Timeout));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn defer_within<T>(&self, limit: Duration) -> T {
+        self.set_deferred(Some(limit));
         std::future::pending().await
     }
 
@@ -325,14 +370,21 @@ impl ToolContext {
     /// so return the error: `return Err(cx.deferred())`.
     #[must_use = "return it; the function's value counts no more"]
     pub fn deferred(&self) -> ToolError {
-        self.set_deferred();
-        ToolError::new(ToolErrorKind::Internal, "the task is completed from outside")
+        self.set_deferred(None)
     }
 
-    fn set_deferred(&self) {
+    /// Leaves the task open for `limit` at most, like [`defer_within`](Self::defer_within), for blocking functions: `return
+    /// Err(cx.deferred_within(limit))`.
+    #[must_use = "return it; the function's value counts no more"]
+    pub fn deferred_within(&self, limit: Duration) -> ToolError {
+        self.set_deferred(Some(limit))
+    }
+
+    fn set_deferred(&self, limit: Option<Duration>) -> ToolError {
         if let Some(host) = self.host() {
-            Arc::clone(host).defer();
+            Arc::clone(host).defer(limit);
         }
+        ToolError::new(ToolErrorKind::Internal, "the task is completed from outside")
     }
 
     pub(super) fn states(&self) -> &StateMap {

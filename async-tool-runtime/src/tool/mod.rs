@@ -86,7 +86,7 @@ pub use cancellation::CancellationToken;
 #[cfg(feature = "inventory")]
 pub use collected::{Collected, collected_tools};
 pub use context::ToolContext;
-pub(crate) use context::{ContextHost, TaskContext, outside_of_a_manager};
+pub(crate) use context::{ContextHost, TaskContext, outside_of_a_manager, overdue};
 pub use definition::ToolDefinition;
 pub use effect::{Background, Effect};
 pub use error::{ToolError, ToolErrorKind};

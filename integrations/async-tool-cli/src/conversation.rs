@@ -117,7 +117,11 @@ impl<'a> Conversation<'a> {
                 ),
             ),
             Entry::Resubmitted { task, attempt, .. } => ("restart", format!("{task} runs again, attempt {attempt}")),
-            Entry::Deferred { task, .. } => ("tool", format!("{task} waits for an external completion")),
+            Entry::Deferred { task, until, at } => {
+                let limit = until.map(|until| format!(", for {:?} at most", until.since(*at)));
+                let limit = limit.unwrap_or_default();
+                ("tool", format!("{task} waits for an external completion{limit}"))
+            }
             Entry::Asked { task, request, .. } => (
                 "tool",
                 match request {

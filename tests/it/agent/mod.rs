@@ -10,6 +10,7 @@ mod grace;
 mod guard;
 pub(crate) mod machine;
 mod model_failures;
+mod parked;
 mod runs;
 mod session;
 mod sharing;

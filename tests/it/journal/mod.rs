@@ -1,7 +1,9 @@
-//! Failing journals, the suite for journals, resumed sessions, and secrets that no journal holds.
+//! Failing journals, the suite for journals, owners of sessions, resumed sessions, results that come twice, and secrets that no journal holds.
 
 mod failures;
+mod ownership;
 mod recovery;
 mod secrets;
 mod suite;
 mod too_deep;
+mod twice;

@@ -42,8 +42,8 @@ pub(crate) enum Waits {
     /// No wait.
     #[default]
     Nothing,
-    /// Wait for completion from outside; the function has ended.
-    Completion,
+    /// Wait for completion from outside, until a deadline if there is one; the function has ended.
+    Completion(Option<Timestamp>),
     /// Wait for an answer from people.
     Answer(InputRequest),
 }

@@ -51,13 +51,17 @@ impl Ledger {
                 record.attempt = *attempt;
                 record.waits = Waits::Nothing;
             }
-            Entry::Deferred { task, .. } => {
+            Entry::Deferred { task, until, .. } => {
                 let record = self.open_mut(*task, entry, "only a task that has not ended waits")?;
-                record.waits = Waits::Completion;
+                if let Waits::Completion(Some(known)) = record.waits {
+                    let is_sooner = until.is_some_and(|until| until < known);
+                    require(entry, is_sooner, "the deadline of a completion is never put off")?;
+                }
+                record.waits = Waits::Completion(*until);
             }
             Entry::Asked { task, request, .. } => {
                 let record = self.open_mut(*task, entry, "only a task that has not ended asks")?;
-                let is_left = record.waits == Waits::Completion;
+                let is_left = matches!(record.waits, Waits::Completion(_));
                 require(entry, !is_left, "a task that is completed from outside asks nothing")?;
                 record.waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
             }

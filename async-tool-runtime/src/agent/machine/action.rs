@@ -61,9 +61,9 @@ pub enum AgentAction {
     AbortTurn(TurnNo),
     /// Submits a task.
     Submit(TaskSpec),
-    /// Waits for the completion of a task whose function ended with an earlier process. Asks the host the question of
-    /// that task, if there is one.
-    Await(TaskSpec, Option<InputRequest>),
+    /// Waits for the completion of a task whose function ended with an earlier process, until a deadline if there is one.
+    /// Asks the host the question of that task, if there is one.
+    Await(TaskSpec, Option<InputRequest>, Option<Timestamp>),
     /// Asks the tool of a task for the task's outcome in an earlier process.
     Reconcile(TaskSpec),
     /// Tells a task to stop, for this reason.

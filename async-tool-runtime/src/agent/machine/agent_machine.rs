@@ -188,7 +188,7 @@ impl AgentMachine {
             AgentInput::Started(task) => self.on_started(task),
             AgentInput::Progressed(task, report) => self.on_progressed(task, report),
             AgentInput::Asked { task, asking, request } => self.on_asked(task, asking, request),
-            AgentInput::Deferred(task) => self.on_deferred(task),
+            AgentInput::Deferred(task, until) => self.on_deferred(task, until),
             AgentInput::NotStarted(task) => self.on_not_started(task),
             AgentInput::Settled(result) => self.on_settled(result),
             AgentInput::Timer(timer) => self.on_timer(timer),

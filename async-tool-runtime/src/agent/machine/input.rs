@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Timer;
 use crate::agent::CloseMode;
 use crate::{
+    clock::Timestamp,
     id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, TurnEnd},
@@ -72,8 +73,8 @@ pub enum AgentInput {
         /// Request; `None`: it was answered or withdrawn.
         request: Option<InputRequest>,
     },
-    /// The function of a task deferred its completion to the outside.
-    Deferred(TaskId),
+    /// The function of a task deferred its completion to the outside, until this time if there is a limit.
+    Deferred(TaskId, Option<Timestamp>),
     /// A task of an earlier process turned out never to have started.
     NotStarted(TaskId),
     /// A task ended.

@@ -9,10 +9,11 @@ use crate::{
         AgentEventKind, Resumption,
         ledger::{Life, TaskRecord, Waits},
     },
+    clock::Timestamp,
     id::{TaskId, TaskNo},
     journal::Entry,
     task::TaskOutcome,
-    tool::{InputRequest, ToolError, ToolErrorKind},
+    tool::{InputRequest, ToolError, ToolErrorKind, overdue},
 };
 
 const LOST: &str = "the process that ran it has ended";
@@ -24,7 +25,7 @@ enum Fate {
     /// Submitted as the next attempt.
     Again,
     /// Waits on for its completion from outside.
-    Wait(Option<InputRequest>),
+    Wait(Option<InputRequest>, Option<Timestamp>),
     /// Its tool is asked for the outcome.
     Reconcile,
     /// Settled here.
@@ -99,7 +100,7 @@ impl AgentMachine {
     fn kept_fate_of(&self, record: &TaskRecord) -> Fate {
         match self.fate_of(record) {
             fate @ (Fate::Submit | Fate::Again) => self.end_of_unkept(record).map_or(fate, Fate::End),
-            fate @ (Fate::Wait(_) | Fate::Reconcile | Fate::End(_)) => fate,
+            fate @ (Fate::Wait(..) | Fate::Reconcile | Fate::End(_)) => fate,
         }
     }
 
@@ -112,8 +113,11 @@ impl AgentMachine {
         let cancelled = record.cancel.clone().map(TaskOutcome::Cancelled);
         match (&record.waits, cancelled) {
             // The function of the task did nothing when the process ended.
-            (Waits::Completion | Waits::Answer(_), Some(cancelled)) => return Fate::End(cancelled),
-            (Waits::Completion, None) => return Fate::Wait(None),
+            (Waits::Completion(_) | Waits::Answer(_), Some(cancelled)) => return Fate::End(cancelled),
+            (Waits::Completion(Some(until)), None) if *until <= self.now => {
+                return Fate::End(TaskOutcome::Failed(overdue()));
+            }
+            (Waits::Completion(until), None) => return Fate::Wait(None, *until),
             (Waits::Answer(InputRequest::Approval { .. }), None) => return Fate::Submit,
             _ if self.policy.is_attached => return Fate::Submit,
             (Waits::Answer(_) | Waits::Nothing, cancelled) => {
@@ -126,8 +130,8 @@ impl AgentMachine {
             return Fate::Reconcile;
         }
         match &record.waits {
-            Waits::Answer(request) => Fate::Wait(Some(request.clone())),
-            Waits::Nothing | Waits::Completion => {
+            Waits::Answer(request) => Fate::Wait(Some(request.clone()), None),
+            Waits::Nothing | Waits::Completion(_) => {
                 let why = format!("{LOST}, and it must not be done twice");
                 Fate::End(TaskOutcome::Unknown(why))
             }
@@ -152,7 +156,9 @@ impl AgentMachine {
                 }
             }
             Fate::Again => self.submit_again(number, settled),
-            Fate::Wait(request) => self.launch(number, settled, |spec| AgentAction::Await(spec, request)),
+            Fate::Wait(request, until) => {
+                self.launch(number, settled, |spec| AgentAction::Await(spec, request, until));
+            }
             Fate::Reconcile => self.launch(number, settled, AgentAction::Reconcile),
             Fate::End(outcome) => self.settle_here(number, outcome, settled),
         }
@@ -195,7 +201,7 @@ impl Resumption {
     fn note(&mut self, number: TaskNo, fate: &Fate) {
         let list = match fate {
             Fate::Submit | Fate::Again => &mut self.again,
-            Fate::Wait(_) => &mut self.waiting,
+            Fate::Wait(..) => &mut self.waiting,
             Fate::Reconcile => &mut self.reconciled,
             Fate::End(TaskOutcome::Unknown(_)) => &mut self.unknown,
             Fate::End(_) => &mut self.ended,

@@ -3,6 +3,7 @@
 use super::AgentMachine;
 use crate::{
     agent::{AgentEventKind, ledger::Waits},
+    clock::Timestamp,
     id::TaskId,
     journal::Entry,
     tool::{InputRequest, ProgressReport},
@@ -33,7 +34,7 @@ impl AgentMachine {
         if task == asking && !is_passed_on {
             let waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
             let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
-            if known.is_some_and(|known| *known != waits && *known != Waits::Completion) {
+            if known.is_some_and(|known| *known != waits && !matches!(known, Waits::Completion(_))) {
                 self.record(Entry::Asked {
                     task: number,
                     request: request.clone(),
@@ -48,14 +49,25 @@ impl AgentMachine {
         });
     }
 
-    pub(super) fn on_deferred(&mut self, task: TaskId) {
+    pub(super) fn on_deferred(&mut self, task: TaskId, until: Option<Timestamp>) {
         let Some(number) = self.open(task) else { return };
-        let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
-        if known.is_some_and(|known| *known != Waits::Completion) {
+        let Some(record) = self.ledger.tasks().get(&number) else {
+            return;
+        };
+        let is_first = !matches!(record.waits, Waits::Completion(_));
+        // A function may defer its task again before it is dropped. Of several deadlines the earliest counts.
+        let is_sooner = match (&record.waits, until) {
+            (Waits::Completion(known), Some(until)) => known.is_none_or(|known| until < known),
+            _ => is_first,
+        };
+        if is_sooner {
             self.record(Entry::Deferred {
                 task: number,
+                until,
                 at: self.now,
             });
+        }
+        if is_first {
             self.emit(AgentEventKind::Deferred(number));
         }
     }

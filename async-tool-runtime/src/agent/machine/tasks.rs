@@ -1,8 +1,8 @@
 //! Queries about one task.
 
-use super::AgentMachine;
+use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::ledger::Told,
+    agent::ledger::{Life, Told, Waits},
     id::{TaskId, TaskNo},
     task::{AsyncTaskResult, TaskOutcome, TaskStatus},
     tool::DeliveryPolicy,
@@ -33,6 +33,41 @@ impl AgentMachine {
     pub(super) fn open(&self, task: TaskId) -> Option<TaskNo> {
         let number = self.ledger.number(task)?;
         self.ledger.is_open(number).then_some(number)
+    }
+
+    /// Tasks without which nothing more happens: open, and submitted. With each, true if the ledger has a wait of it for
+    /// the outside. `None` if the agent does something by itself.
+    pub(crate) fn submitted(&self) -> Option<Vec<(TaskNo, TaskId, bool)>> {
+        if self.ledger.life() == Life::Closed {
+            return Some(Vec::new());
+        }
+        let is_quiet = self.phase == Phase::Idle
+            && self.wake.is_none()
+            && self.ledger.draining().is_none()
+            && (self.stalled.is_some() || !self.wants_turn())
+            && !self.holds_back_for_a_time();
+        if !is_quiet {
+            return None;
+        }
+        // A task that waits for others' results starts when these have come, so it is never the last one.
+        let submitted = self.ledger.open_tasks().filter(|number| !self.waiting.contains(number));
+        let tasks = submitted.filter_map(|number| {
+            let record = self.ledger.tasks().get(&number)?;
+            Some((number, record.task, record.waits != Waits::Nothing))
+        });
+        Some(tasks.collect())
+    }
+
+    /// True if a result will wake the model at the time limit of its group.
+    fn holds_back_for_a_time(&self) -> bool {
+        let until = |(number, _)| self.group_of(number)?.until;
+        let is_silent = |number| self.delivery_of(number) == DeliveryPolicy::Silent;
+        self.stalled.is_none()
+            && !self.batch
+            && self
+                .ledger
+                .inbox()
+                .any(|(number, result)| !is_silent(number) && until((number, result)).is_some())
     }
 
     pub(super) fn told(&self, number: TaskNo) -> Option<Told> {

@@ -24,6 +24,7 @@ use crate::{
     policy::Held,
     tool::{
         Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
+        overdue,
     },
 };
 
@@ -304,6 +305,7 @@ pub(crate) async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instan
         result = cell.resolution() => result,
         () = cell.cancellation().cancelled() => Err(cancelled()),
         () = sleep_until_some(deadline) => Err(past_deadline()),
+        () = cell.deferral_ends() => Err(overdue()),
     }
 }
 

@@ -11,6 +11,8 @@
 //! 5. No waker and no user code runs or is dropped under the lock: wakers and resources can call back into the manager.
 
 mod admission;
+mod agent;
+mod deferral;
 mod future;
 mod progress;
 mod question;
@@ -23,7 +25,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tracing::Span;
 
 use admission::Admission;
@@ -118,9 +120,24 @@ struct Extras {
     progress: Option<Reported>,
     questions: Questions,
     children: Vec<Weak<TaskCell>>,
+    /// Deadline of the completion from outside.
+    deferred_until: Option<Deadline>,
+    /// True while the agent that carries out this call does something by itself.
+    is_busy: bool,
+    /// True if an agent carries out this call.
+    is_agent: bool,
+    /// True once the session of this call is left to another process.
+    is_left: bool,
     messages: VecDeque<String>,
     /// Span that records the outcome of the task.
     span: Option<Span>,
+}
+
+/// A moment on both clocks: tokio's, which is waited for, and the one that a journal has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    pub(crate) time: Timestamp,
 }
 
 /// Holdings that an ended task returns.
@@ -327,15 +344,6 @@ impl TaskCell {
 
     pub(crate) fn is_remote(&self) -> bool {
         self.layers.as_ref().is_some_and(|layers| layers.is_remote)
-    }
-
-    /// Leaves the task to be completed from outside; the function's result no longer counts.
-    pub(crate) fn defer(&self) {
-        self.state().is_deferred = true;
-    }
-
-    pub(crate) fn is_deferred(&self) -> bool {
-        self.state().is_deferred
     }
 
     /// Completes the task from outside; false if its outcome was decided before.

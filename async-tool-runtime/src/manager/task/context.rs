@@ -1,10 +1,14 @@
 //! Task behind a tool's context.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::{TaskCell, cell::Question};
+use super::{
+    TaskCell,
+    cell::{Deadline, Question},
+};
 use crate::{
     future::BoxFuture,
     manager::Inner,
@@ -48,9 +52,17 @@ impl ContextHost for TaskCell {
         Box::pin(async move { self.put_question(InputRequest::Input { prompt, schema }).await })
     }
 
-    fn defer(self: Arc<Self>) {
-        Self::defer(&self);
-        if let Some(manager) = self.manager() {
+    fn defer(self: Arc<Self>, limit: Option<Duration>) {
+        let manager = self.manager();
+        let now = manager.as_ref().map_or(self.accepted, |manager| manager.now());
+        // A limit beyond all times is none.
+        let until = limit.and_then(|limit| {
+            let at = Instant::now().checked_add(limit)?;
+            let time = now.after(limit);
+            Some(Deadline { at, time })
+        });
+        Self::defer(&self, until);
+        if let Some(manager) = manager {
             manager.deferred(&self);
             manager.release(&self);
         }

@@ -7,7 +7,7 @@ mod handle;
 mod suspension;
 
 pub(super) use cell::Holding;
-pub(crate) use cell::TaskCell;
+pub(crate) use cell::{Deadline, TaskCell};
 pub(super) use cell::{Released, Reporting};
 pub use child::ChildTask;
 pub(crate) use context::record_of;

@@ -39,7 +39,16 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             by: TEXT.into(),
             at: AT,
         },
-        Entry::Deferred { task: LAST, at: AT },
+        Entry::Deferred {
+            task: LAST,
+            until: None,
+            at: AT,
+        },
+        Entry::Deferred {
+            task: FIRST,
+            until: Some(NEVER),
+            at: AT,
+        },
         Entry::UserMessage {
             text: TEXT.into(),
             at: AT,

@@ -11,6 +11,7 @@ mod conformance;
 mod damage;
 mod files;
 mod fixture;
+mod handover;
 mod killed;
 mod memory;
 mod memory_search;

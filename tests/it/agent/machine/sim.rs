@@ -205,7 +205,7 @@ impl World {
             Move::Defer(task) => {
                 self.budget.waits -= 1;
                 self.deferred.insert(*task);
-                self.give(AgentInput::Deferred(*task));
+                self.give(AgentInput::Deferred(*task, None));
             }
             Move::Ask(task) => {
                 self.budget.waits -= 1;
@@ -468,7 +468,7 @@ impl World {
                     let known = self.running.insert(spec.task, spec);
                     assert!(known.is_none(), "invariant 2: a task runs once");
                 }
-                AgentAction::Await(spec, request) => {
+                AgentAction::Await(spec, request, _) => {
                     assert!(
                         self.is_survivor(&spec),
                         "only what an earlier process ran is waited for"

@@ -2,6 +2,7 @@
 
 mod calls;
 mod completion;
+mod deadlines;
 mod ownership;
 mod process;
 mod questions;

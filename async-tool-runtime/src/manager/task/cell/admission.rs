@@ -125,6 +125,11 @@ impl TaskCell {
         held
     }
 
+    /// True during a wait.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.state().admission.waits > 0
+    }
+
     /// Ends a wait.
     pub(crate) fn end_wait(&self) -> Needs {
         let admission = &mut self.state().admission;

@@ -1,0 +1,205 @@
+//! End of an agent's ownership of its session.
+//!
+//! # Order
+//!
+//! 1. Nothing of the session runs here any more: its turn is dropped, and its tasks have ended.
+//! 2. The journal gives the session up. From now on another process may resume it.
+//! 3. The caller of `leave` or `close` gets its answer.
+
+use tokio::time::sleep;
+
+use super::{
+    AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask,
+    shell::{JOURNAL_PAUSES, Shell},
+};
+use crate::{
+    id::TaskNo,
+    journal::{AppendError, Entry},
+    manager::{Rest, TaskHandle},
+    task::TaskStatus,
+    tool::InputRequest,
+};
+
+impl Shell {
+    /// Leaves the session, which stays open in its journal. For an agent whose journal has failed, only gives the
+    /// session up.
+    pub(super) async fn leave(&mut self) -> Result<(), AgentError> {
+        if self.machine.ledger().is_closed() {
+            return Ok(());
+        }
+        let was_over = self.is_over();
+        // An agent whose journal has failed has stopped its tasks then. Another agent may have them now.
+        let tasks = match was_over {
+            true => std::mem::take(&mut self.halted),
+            false if self.manager.keeps_tasks() => Vec::new(),
+            false => self.halt_to_leave(),
+        };
+        if !self.manager.keeps_tasks() {
+            for task in &tasks {
+                // Another process may run these tasks again, so they must have stopped here.
+                task.outcome().await;
+            }
+            for task in self.stopping() {
+                task.outcome().await;
+            }
+        }
+        self.turn = None;
+        let given_up = self.give_up().await;
+        if given_up.as_ref().is_ok_and(|is_by_us| *is_by_us) {
+            for task in &tasks {
+                // Its end is not in the journal, so an agent that resumes the session here must not find it.
+                self.manager.forget(task).await;
+            }
+        }
+        if !was_over {
+            self.emit(AgentEvent::new(self.manager.now(), AgentEventKind::Left));
+            self.stopped = Some("the agent has left the session; resume it to go on".to_owned());
+            self.show_status();
+        }
+        given_up.map(drop).map_err(|error| {
+            AgentError::Stopped(format!(
+                "the agent has left the session, but its journal may still hold it: {error}"
+            ))
+        })
+    }
+
+    /// Stops everything, and lets the agents below leave their sessions, so that the next process finds them open.
+    fn halt_to_leave(&mut self) -> Vec<TaskHandle> {
+        let tasks = self.open_tasks().into_iter().filter_map(|task| self.manager.task(task));
+        let (agents, others): (Vec<TaskHandle>, Vec<TaskHandle>) = tasks.partition(|task| {
+            // An agent that also works for other calls goes on for them.
+            let runs = task.cell().working();
+            runs.served().len() == 1 && runs.leave()
+        });
+        self.turn = None;
+        self.timers.clear();
+        for task in &others {
+            if !task.status().is_terminal() {
+                task.cancel("the session was left to another process");
+            }
+        }
+        [agents, others].concat()
+    }
+
+    /// Lets the journal give the session up, if it is still this agent's. Tries again after a failure. True if this call
+    /// gave it up.
+    pub(super) async fn give_up(&mut self) -> Result<bool, AppendError> {
+        let mut pauses = JOURNAL_PAUSES.iter();
+        while self.is_owner {
+            match (self.try_to_give_up().await, pauses.next()) {
+                (Ok(()), _) => {
+                    self.is_owner = false;
+                    return Ok(true);
+                }
+                (Err(AppendError::Conflict { .. }), _) => self.is_owner = false,
+                (Err(_), Some(pause)) => sleep(*pause).await,
+                (Err(error), None) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) async fn try_to_give_up(&mut self) -> Result<(), AppendError> {
+        // Another agent of this process may have resumed the session through the same journal, which then holds it for
+        // that agent.
+        if !self.machine.ledger().is_closed() && self.knows_the_end {
+            self.journal.append(&self.session, self.seq, &[]).await?;
+        }
+        self.journal.release(&self.session).await
+    }
+
+    /// Notes the loss of the session, if this error says so.
+    pub(super) fn disown_after(&mut self, error: &AppendError) {
+        match error {
+            AppendError::Conflict { .. } => self.is_owner = false,
+            // The entries may have been written nonetheless.
+            AppendError::Unavailable(_) => self.knows_the_end = false,
+            AppendError::Unredacted { .. } => {}
+        }
+    }
+
+    /// Tells the manager the statuses of tasks that the journal has now.
+    pub(super) fn note(&self, entries: &[Entry]) {
+        for entry in entries {
+            match entry {
+                Entry::Accepted { task, own: false, .. } => self.manager.enter([(*task, None)].into_iter()),
+                Entry::Settled { result } => {
+                    self.manager.enter([(result.task, Some(result.status()))].into_iter());
+                }
+                Entry::Detached { tasks, .. } => {
+                    let records = tasks
+                        .iter()
+                        .filter_map(|number| self.machine.ledger().tasks().get(number));
+                    self.manager.enter_detached(records.map(|record| record.task));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells the manager that the statuses of the session's tasks change here no more.
+    pub(super) fn depart(&mut self) {
+        if !std::mem::replace(&mut self.has_departed, true) {
+            self.manager
+                .depart(self.machine.ledger().statuses().map(|(task, _)| task));
+        }
+    }
+
+    /// Answers the callers that wait until the agent is parked, if it is.
+    pub(super) fn tell_parkers(&mut self) {
+        if self.parkers.is_empty() {
+            self.stirs = None;
+            return;
+        }
+        if self.is_over() {
+            // The status says why there is no answer.
+            return self.parkers.clear();
+        }
+        // Subscribed before the look, so that no change after it is missed.
+        let stirs = self.stirs.get_or_insert_with(|| self.manager.stirs());
+        stirs.borrow_and_update();
+        let Some(waits) = self.waits() else { return };
+        let parked = Parked { waits };
+        for parker in self.parkers.drain(..) {
+            let _the_caller_is_gone = parker.send(parked.clone());
+        }
+    }
+
+    /// Waits for the outside, if nothing else is left.
+    fn waits(&self) -> Option<Vec<ParkedTask>> {
+        if !self.inputs.is_empty() {
+            return None;
+        }
+        let mut waits = Vec::new();
+        for (number, task, is_written) in self.machine.submitted()? {
+            for rest in self.manager.rests_of(task)? {
+                // A wait that is not in the journal yet would be lost with the process.
+                if rest.task == task && !is_written && !self.is_passed_on(number, &rest) {
+                    return None;
+                }
+                waits.push(ParkedTask {
+                    number,
+                    task: rest.task,
+                    request: rest.request,
+                    until: rest.until,
+                });
+            }
+        }
+        Some(waits)
+    }
+
+    /// True for consent that a running function asks for on behalf of an agent on another manager. It is in that agent's
+    /// session.
+    fn is_passed_on(&self, number: TaskNo, rest: &Rest) -> bool {
+        let is_running = self.machine.status(number) == Some(TaskStatus::Running);
+        is_running && matches!(rest.request, Some(InputRequest::Approval { .. }))
+    }
+
+    /// Tells the call that this agent works for if the agent is at work.
+    pub(super) fn tell_caller(&self) {
+        if let Some(caller) = &self.bounds.owner {
+            let is_busy = !self.is_over() && (!self.inputs.is_empty() || self.machine.submitted().is_none());
+            self.manager.set_busy(caller, is_busy);
+        }
+    }
+}
