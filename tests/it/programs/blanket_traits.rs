@@ -24,7 +24,7 @@ macro_rules! blanket {
 
 blanket! {
     define bind described output_schema default_note min_note max_note split failure or with tool push get_or_init requires flattened
-    check_flattened background timeout sensitive_arguments definition group is_absent value convert typed lend_inside given;
+    check_flattened background timeout sensitive_arguments definition group absent value convert typed lend_inside given;
     max_len min_len pattern examples note notes probe written settle call check name
 }
 

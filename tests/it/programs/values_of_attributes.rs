@@ -1,5 +1,7 @@
 //! Defaults and examples may be written as literals, constants and calls, and see through `Option`.
 
+#![allow(clippy::ptr_arg, reason = "a reference to a `Cow` is one of the cases")]
+
 use std::borrow::Cow;
 
 use async_tool_runtime::{AsyncToolManager, FunctionTool, Tool, async_tool, crates};
