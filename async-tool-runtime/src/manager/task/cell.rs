@@ -55,7 +55,7 @@ pub(crate) struct TaskCell {
     /// Manager that runs the task; never alive on a worker.
     manager: Weak<Inner>,
     /// Task that submitted this one, also on another manager: it ends after this one, unless this one is detached.
-    awaited_by: Weak<TaskCell>,
+    awaited_by: Weak<Self>,
     cancellation: CancellationToken,
     state: Mutex<State>,
     /// Notified after each change that [`wait_for`](Self::wait_for) can wait for.
