@@ -24,12 +24,15 @@ use super::{dialect::Dialect, refusal::Refusal};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError {
     dialect: Dialect,
-    refusal: Refusal,
+    refusal: Box<Refusal>,
 }
 
 impl SchemaError {
     pub(super) fn new(dialect: Dialect, refusal: Refusal) -> Self {
-        Self { dialect, refusal }
+        Self {
+            dialect,
+            refusal: Box::new(refusal),
+        }
     }
 
     /// The location in the schema: a JSON pointer with a leading `#`, as in `$ref`. `#` alone is the whole schema.
@@ -68,7 +71,7 @@ impl fmt::Display for SchemaError {
             rule,
             hint,
             found,
-        } = &self.refusal;
+        } = &*self.refusal;
         write!(f, "{} {rule}, but `{path}` has ", self.dialect)?;
         match found {
             Some(found) => write!(f, "{found}; {hint}"),
