@@ -87,8 +87,8 @@ enum Tag {
 struct Tree {
     weight: u8,
     #[serde(default)]
-    children: Vec<Tree>,
-    next: Option<Box<Tree>>,
+    children: Vec<Self>,
+    next: Option<Box<Self>>,
 }
 
 /// Gives back what it was called with.
