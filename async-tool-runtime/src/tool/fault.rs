@@ -108,7 +108,7 @@ mod tests {
             "-",
             "1.",
             "1e",
-            "tru",
+            "tru", // typos:ignore
             "'a'",
         ] {
             let said = fault(text).unwrap();

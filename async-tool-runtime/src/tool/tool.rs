@@ -95,6 +95,19 @@ pub trait Tool: Send + Sync + 'static {
 /// Value that is a tool, or can be made one: an `Arc<dyn Tool>`, or a [`FunctionTool`](super::FunctionTool).
 ///
 /// Implemented for everything that converts into an `Arc<dyn Tool>`.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::IntoTool};
+///
+/// /// Adds two numbers.
+/// #[async_tool]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// let tools = [add::tool().into_tool(), add::tool().name("plus").into_tool()];
+/// assert_eq!(&*tools[1].definition().name, "plus");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` isn't a tool",
     label = "isn't a tool",

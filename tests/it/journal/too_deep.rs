@@ -11,7 +11,7 @@ use async_tool_runtime::{
     tool::Background,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::stand::{Stage, answering, calls, kind, session, text_of, tool, tool_of};
 
@@ -127,7 +127,12 @@ async fn arguments_are_kept_up_to_the_limit_and_refused_beyond() {
     for (levels, is_fine) in [(MOST - 1, true), (MOST, false), (125, false), (2_000, false)] {
         let echo = tool_of("echo", |_, _| async { Ok(json!("got it")) });
         let model = answering(move |_, asked| match asked {
-            1 => ModelStream::calls([ToolCall::new("c1", "echo", json!({"a": nested(levels)}))]),
+            // Not with `json!`, which would serialize the value and run out of stack itself.
+            1 => ModelStream::calls([ToolCall::new(
+                "c1",
+                "echo",
+                Value::Object(Map::from_iter([("a".to_owned(), nested(levels))])),
+            )]),
             _ => ModelStream::text("done"),
         });
         let stage = Stage::set(model, [echo], |agent| agent).await;

@@ -150,7 +150,7 @@ impl Rule {
 #[test]
 fn every_history_goes_as_the_rule_says() {
     let (mut circles, mut upgrades, mut waits) = (0, 0, 0);
-    for seed in 0..3_000 {
+    for seed in 0..600 {
         let mut draw = Draw(seed);
         let (mut table, mut rule) = (Table::default(), Rule::default());
         let mut ids = HashMap::new();
@@ -237,7 +237,7 @@ fn every_history_goes_as_the_rule_says() {
     }
     // Enough that each case occurred.
     assert!(
-        circles > 100 && upgrades > 100 && waits > 10_000,
+        circles > 20 && upgrades > 20 && waits > 2_000,
         "{circles} {upgrades} {waits}"
     );
 }
@@ -245,7 +245,7 @@ fn every_history_goes_as_the_rule_says() {
 #[test]
 fn a_long_line_is_cleared_as_fast_as_it_formed() {
     let mut table = Table::default();
-    let ids: Vec<_> = (0..20_000)
+    let ids: Vec<_> = (0..5_000)
         .map(|number| {
             table
                 .enter(task(number), Vec::new(), wants(&[(1, Mode::Write)]))

@@ -53,8 +53,8 @@ async fn a_text_is_told_once_wherever_its_message_stands() {
         ),
         (
             "pieces without their done messages",
-            delta(json!({"output_index": 0, "delta": "Hel"}))
-                + &delta(json!({"output_index": 0, "delta": "lo."}))
+            delta(json!({"output_index": 0, "delta": "Hell"}))
+                + &delta(json!({"output_index": 0, "delta": "o."}))
                 + &delta(json!({"output_index": 1, "delta": "Bye."})),
             both.to_vec(),
         ),
@@ -68,7 +68,7 @@ async fn a_text_is_told_once_wherever_its_message_stands() {
         ),
         (
             "a piece that got lost",
-            delta(json!({"output_index": 0, "item_id": "m1", "delta": "Hel"})) + &done(0, &hello) + &done(1, &bye),
+            delta(json!({"output_index": 0, "item_id": "m1", "delta": "Hell"})) + &done(0, &hello) + &done(1, &bye),
             vec![],
         ),
     ];

@@ -62,7 +62,7 @@ fn draw(
     #[arg(default)] shapes: Vec<Shape>,
     #[arg(default)] grid: Vec<Vec<u8>>,
     #[arg(default)] pages: Vec<Page>,
-    #[arg(default, min_len = 2)] names: Vec<String>,
+    #[arg(default = vec!["one".to_owned(), "two".to_owned()], min_len = 2)] names: Vec<String>,
     #[arg(default)] by_name: BTreeMap<String, Page>,
 ) {
 }

@@ -299,13 +299,13 @@ fn strings_in_strings_are_read_down_to_the_depth_of_json() {
     }
     assert!(call(echo::tool(), json!({"tree": nested(10)})).is_ok());
     let mut deep = json!({"weight": 1});
-    for _ in 0..120 {
+    for _ in 0..110 {
         deep = json!({"weight": 1, "next": deep});
     }
     let deep = json!({"weight": 1, "next": deep.to_string()});
     assert!(call(echo::tool(), json!({"tree": deep.to_string()})).is_ok());
     let mut deeper = deep;
-    for _ in 0..10 {
+    for _ in 0..20 {
         deeper = json!({"weight": 1, "next": deeper});
     }
     let error = call(echo::tool(), json!({"tree": deeper.to_string()})).unwrap_err();
