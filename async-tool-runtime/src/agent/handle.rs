@@ -430,7 +430,7 @@ impl AsyncAgent {
     ///
     /// All of the waits are in the journal, so this is the moment to [leave](Self::leave) the session, to end the
     /// process, and to resume the session when an answer or a result comes. With a wait that has a
-    /// [deadline](ParkedTask::until), resume it by then too.
+    /// [deadline](super::ParkedTask::until), resume it by then too.
     ///
     /// - A task that waits for results of parked tasks is parked with them.
     /// - So is a task that waits for [child tasks](crate::tool::ToolContext::call_tool) or a sub-agent, if all that is
