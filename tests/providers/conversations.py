@@ -74,7 +74,12 @@ def _converse(
     if run.status != 0:
         found.append(f"it ended with status {run.status}")
     for name in ("error", "turn_failed"):
-        found += [f"event `{name}`: {json.dumps(event)[:300]}" for event in run.named(name)]
+        # An empty turn after results is asked once more: the scenario that has one is played on purpose.
+        found += [
+            f"event `{name}`: {json.dumps(event)[:300]}"
+            for event in run.named(name)
+            if not (scenario.context == "silent" and event.get("error") == "the model's turn was empty")
+        ]
     if any(request.streamed != streamed for request in requests):
         found.append(f"a request is {'plain' if streamed else 'streamed'} that should be {'streamed' if streamed else 'plain'}")
     found += bodies(provider, requests, continuous=not scenario.pruned)
