@@ -196,7 +196,7 @@ impl Running {
                 };
                 // A cleanly closed connection doesn't end a turn; only the final event does.
                 for frame in frames?.ok_or_else(ModelError::truncated)? {
-                    // What came before a broken frame is told first.
+                    // Events before a broken frame come first.
                     match self.turn.on_frame(&frame) {
                         Ok(events) => self.ready.extend(events),
                         Err(error) => {

@@ -80,7 +80,7 @@ impl SqliteJournal {
     ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify).
+    /// As for [`verify`](Self::verify).
     pub async fn verify_against(&self, head: &Head) -> Result<Verification, ReadError> {
         let kept = (head.seq().as_u64(), *head.hash());
         self.verify_walk(Walk::new(head.session().clone(), Some(kept))).await

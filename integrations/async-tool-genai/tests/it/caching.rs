@@ -101,7 +101,7 @@ async fn each_request_begins_with_all_of_the_one_before_also_after_a_delivery() 
             };
             let before: Vec<Value> = before.iter().map(clean).collect();
             let after: Vec<Value> = after.iter().map(clean).collect();
-            // Where roles must alternate, a user's message grows if another user message follows. Nothing else
+            // A user's message grows if another user message follows and roles must alternate. Nothing else
             // changes.
             let same = before
                 .iter()

@@ -1,4 +1,4 @@
-//! What goes back to its provider: the order of blocks, signatures, and names that a model made up.
+//! Parts that go back to their provider: the order of blocks, signatures, and names that a model made up.
 
 use super::played::*;
 use crate::wire::event_stream;
