@@ -186,13 +186,13 @@ fn aws_frame(buffer: &mut Vec<u8>) -> Result<Option<Frame>, &'static str> {
         return Ok(None);
     };
     let (length, headers) = (length as usize, headers as usize);
-    if check != crc32(&buffer[..8]) || !(16..=LARGEST).contains(&length) || headers > length - 16 {
+    if check != crc32fast::hash(&buffer[..8]) || !(16..=LARGEST).contains(&length) || headers > length - 16 {
         return Err("a frame of the stream is damaged");
     }
     if buffer.len() < length {
         return Ok(None);
     }
-    if number(buffer, length - 4) != Some(crc32(&buffer[..length - 4])) {
+    if number(buffer, length - 4) != Some(crc32fast::hash(&buffer[..length - 4])) {
         return Err("a frame of the stream is damaged");
     }
     let mut event = None;
@@ -227,14 +227,6 @@ fn aws_header(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let length = u16::from_be_bytes(length.try_into().ok()?);
     let (value, rest) = rest.split_at_checked(usize::from(length))?;
     Some((name, value, rest))
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
-        })
-    })
 }
 
 #[cfg(test)]
