@@ -12,7 +12,7 @@ use super::{
     custom::{Agent, WholeAgent},
     machine::{AgentInput, AgentMachine},
     redaction::Redactor,
-    shell::{self, Shell},
+    shell::{Shell, snapshots},
 };
 use crate::{
     broadcast::next,
@@ -508,8 +508,8 @@ impl Start {
             manager.depart(ledger.statuses().map(|(task, _)| task));
             return Err(StartError::SessionClosed { session });
         }
-        if shell::is_due(&*self.journal, seq, snapshot) {
-            shell::keep_snapshot(&*self.journal, &session, &ledger, seq).await;
+        if snapshots::is_due(&*self.journal, seq, snapshot) {
+            snapshots::keep_snapshot(&*self.journal, &session, &ledger, seq).await;
         }
         Ok((ledger, seq))
     }

@@ -6,15 +6,10 @@
 //! 2. The journal gives the session up. From now on another process may resume it.
 //! 3. The caller of `leave` or `close` gets its answer.
 
-use tokio::time::sleep;
-
-use super::{
-    AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask,
-    shell::{JOURNAL_PAUSES, Shell},
-};
+use super::{AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask, shell::Shell};
 use crate::{
     id::TaskNo,
-    journal::{AppendError, Entry},
+    journal::Entry,
     manager::{Rest, TaskHandle},
     task::TaskStatus,
     tool::InputRequest,
@@ -79,43 +74,6 @@ impl Shell {
             }
         }
         [agents, others].concat()
-    }
-
-    /// Lets the journal give the session up, if it is still this agent's. Tries again after a failure. True if this call
-    /// gave it up.
-    pub(super) async fn give_up(&mut self) -> Result<bool, AppendError> {
-        let mut pauses = JOURNAL_PAUSES.iter();
-        while self.is_owner {
-            match (self.try_to_give_up().await, pauses.next()) {
-                (Ok(()), _) => {
-                    self.is_owner = false;
-                    return Ok(true);
-                }
-                (Err(AppendError::Conflict { .. }), _) => self.is_owner = false,
-                (Err(_), Some(pause)) => sleep(*pause).await,
-                (Err(error), None) => return Err(error),
-            }
-        }
-        Ok(false)
-    }
-
-    pub(super) async fn try_to_give_up(&mut self) -> Result<(), AppendError> {
-        // Another agent of this process may have resumed the session through the same journal, which then holds it for
-        // that agent.
-        if !self.machine.ledger().is_closed() && self.knows_the_end {
-            self.journal.append(&self.session, self.seq, &[]).await?;
-        }
-        self.journal.release(&self.session).await
-    }
-
-    /// Notes the loss of the session, if this error says so.
-    pub(super) fn disown_after(&mut self, error: &AppendError) {
-        match error {
-            AppendError::Conflict { .. } => self.is_owner = false,
-            // The entries may have been written nonetheless.
-            AppendError::Unavailable(_) => self.knows_the_end = false,
-            AppendError::Unredacted { .. } => {}
-        }
     }
 
     /// Tells the manager the statuses of tasks that the journal has now.

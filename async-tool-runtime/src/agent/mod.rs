@@ -53,9 +53,12 @@
 //!
 //! Absent on purpose: policy in the shell. Its only decision is when to retry a journal.
 
+mod agent_error;
+mod agent_task;
 mod bounds;
 mod builder;
 mod closing;
+mod command;
 pub mod custom;
 mod event;
 mod grace;
@@ -72,21 +75,26 @@ mod questions;
 mod recover;
 mod redaction;
 mod resumption;
+mod run_error;
+mod run_summary;
 mod shell;
 mod snapshot;
 mod start_error;
 mod state;
+mod status;
 mod sub;
 #[cfg(any(test, feature = "testing"))]
 mod tap;
 pub(crate) mod task_tool;
 
+pub use agent_error::AgentError;
+pub use agent_task::AgentTask;
 pub use builder::AsyncAgentBuilder;
 pub use closing::CloseMode;
 pub use event::{AgentEvent, AgentEventKind, AgentEventStream};
 pub use grace::LearnedGrace;
 pub use guard::{FrameCut, FrameGuard};
-pub use handle::{AgentError, AgentTask, AsyncAgent, RunError, RunSummary};
+pub use handle::AsyncAgent;
 pub use ledger::{FoldError, Ledger};
 pub use limits::{RunLimit, RunLimits, RunTotals};
 pub use parked::{Parked, ParkedTask};
@@ -94,6 +102,8 @@ pub use policy::{AckPolicy, AgentPolicy, WakePolicy};
 pub use recover::{RecoverError, Recovery};
 pub use redaction::{REDACTED, Redact};
 pub use resumption::Resumption;
+pub use run_error::RunError;
+pub use run_summary::RunSummary;
 pub use start_error::StartError;
 pub use state::AgentState;
 #[cfg(any(test, feature = "testing"))]

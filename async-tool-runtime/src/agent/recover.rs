@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{AsyncAgent, AsyncAgentBuilder, StartError, handle::Command};
+use super::{AsyncAgent, AsyncAgentBuilder, StartError, command::Command};
 use crate::{
     broadcast::next,
     journal::{Journal, ReadError, SessionFilter},

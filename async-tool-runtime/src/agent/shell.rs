@@ -2,16 +2,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    future::{pending, poll_fn},
-    num::NonZeroU64,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    future::pending,
     sync::Arc,
-    task::Poll,
-    time::Duration,
 };
 
-use futures_core::Stream;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::coop::consume_budget,
@@ -21,34 +15,33 @@ use tokio::{
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AgentError, AgentEvent, AgentEventKind, AgentState, AgentTask, AsyncAgent, CloseMode, Ledger, Parked, Resumption,
-    RunSummary,
+    AgentError, AgentEvent, AgentState, AsyncAgent, CloseMode, Parked, Resumption,
     bounds::Bounds,
+    command::Command,
     event::Events,
-    handle::{AgentStatus, Command, GroupRequest},
     machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
     redaction::Redactor,
+    status::AgentStatus,
 };
 use crate::{
-    broadcast::next,
     clock::Timestamp,
-    context::Message,
-    id::{TaskId, TaskNo},
-    journal::{AppendError, Entry, Journal, Seq},
+    id::TaskId,
+    journal::{AppendError, Journal, Seq},
     manager::{AsyncToolManager, SubmitError, TaskHandle, TaskNews},
-    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
+    model::{Model, ModelError, ModelEvent, ModelStream},
     session::SessionId,
-    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
+    task::{AsyncTaskResult, TaskOutcome, TaskSpec, Timing, TurnNo},
 };
+
+mod appends;
+mod commands;
+pub(super) mod snapshots;
+mod turn;
+
+use turn::{ask, next_event};
 
 /// Capacity of the command channel; when it is full, the host waits.
 const COMMAND_BACKLOG: usize = 16;
-/// Backoff before each retry of a failed append.
-pub(super) const JOURNAL_PAUSES: [Duration; 3] = [
-    Duration::from_millis(20),
-    Duration::from_millis(200),
-    Duration::from_secs(1),
-];
 
 pub(super) struct Shell {
     pub(super) machine: AgentMachine,
@@ -265,126 +258,6 @@ impl Shell {
         }
     }
 
-    async fn obey(&mut self, command: Command) {
-        // A reply fails if the caller has dropped its future; the command counts all the same.
-        match command {
-            Command::Send(text, reply) => {
-                let _ = reply.send(self.say(AgentInput::User(text)).await);
-            }
-            Command::Batch(text, reply) => {
-                let _ = reply.send(self.say(AgentInput::Batch(text)).await);
-            }
-            Command::Cancel(task, reason, reply) => {
-                let _ = reply.send(self.say_of(task, AgentInput::Cancel(task, reason)).await);
-            }
-            Command::SetDelivery(task, policy, reply) => {
-                let _ = reply.send(self.say_of(task, AgentInput::SetDelivery(task, policy)).await.map(drop));
-            }
-            Command::Promote(task, reply) => {
-                let _ = reply.send(self.say_of(task, AgentInput::Promote(task)).await);
-            }
-            Command::Group(group, reply) => {
-                let unknown = group.tasks.iter().find(|task| self.machine.status(**task).is_none());
-                let answer = match unknown {
-                    Some(task) => self.is_alive().and(Err(AgentError::UnknownTask(*task))),
-                    None => {
-                        let GroupRequest {
-                            name,
-                            tasks,
-                            join,
-                            limit,
-                        } = *group;
-                        let input = AgentInput::Group {
-                            name,
-                            tasks,
-                            join,
-                            limit,
-                        };
-                        self.tell(input).await
-                    }
-                };
-                let _ = reply.send(answer);
-            }
-            Command::Summary(reply) => {
-                let _ = reply.send(self.summary());
-            }
-            Command::Tasks(reply) => {
-                let tasks = self.machine.ledger().tasks().iter().filter(|(_, record)| !record.own);
-                let tasks = tasks.map(|(number, record)| AgentTask {
-                    number: *number,
-                    task: record.task,
-                    call: record.call.clone(),
-                    status: self.status_of(*number, record.task),
-                    accepted: record.accepted,
-                    delivery: self.machine.delivery_of(*number),
-                    progress: self.manager.task(record.task).and_then(|task| task.snapshot().progress),
-                });
-                let _ = reply.send(tasks.collect());
-            }
-            Command::Transcript(reply) => {
-                let _ = reply.send(self.machine.ledger().transcript().messages().to_vec());
-            }
-            Command::Close(mode, reply) => {
-                self.closers.push(reply);
-                self.step(AgentInput::Close(mode)).await;
-            }
-            Command::Leave(reply) => {
-                let _ = reply.send(self.leave().await);
-            }
-            Command::Parked(reply) => {
-                self.parkers.push(reply);
-                self.tell_parkers();
-            }
-        }
-    }
-
-    /// Passes on a user message.
-    async fn say(&mut self, input: AgentInput) -> Result<(), AgentError> {
-        match self.machine.state() {
-            AgentState::Closing => Err(AgentError::Closed),
-            _ => self.tell(input).await,
-        }
-    }
-
-    /// Passes on a command about a task, and returns the task's status before it.
-    async fn say_of(&mut self, task: TaskNo, input: AgentInput) -> Result<TaskStatus, AgentError> {
-        let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
-        let status = self.is_alive().and(status)?;
-        self.tell(input).await?;
-        Ok(status)
-    }
-
-    async fn tell(&mut self, input: AgentInput) -> Result<(), AgentError> {
-        self.is_alive()?;
-        self.step(input).await;
-        self.not_stopped()
-    }
-
-    fn summary(&self) -> RunSummary {
-        let ledger = self.machine.ledger();
-        let messages = ledger.transcript().messages().iter().rev();
-        let text = messages
-            .take_while(|message| !matches!(&***message, Message::User { .. }))
-            .find_map(|message| match &**message {
-                Message::Assistant { text, .. } if !text.is_empty() => Some(text.clone()),
-                _ => None,
-            });
-        RunSummary {
-            text: text.unwrap_or_default(),
-            totals: *ledger.run(),
-            is_empty: ledger.has_ended_empty(),
-        }
-    }
-
-    /// Status of a task. A stopped session gets no more news of its tasks, so the manager is asked.
-    fn status_of(&self, number: TaskNo, task: TaskId) -> TaskStatus {
-        let known = self.machine.status(number).unwrap_or(TaskStatus::Queued);
-        if self.stopped.is_none() || known.is_terminal() {
-            return known;
-        }
-        self.manager.task(task).map_or(known, |task| task.status())
-    }
-
     /// Handles one input: decides, carries out, publishes the status.
     async fn step(&mut self, input: AgentInput) {
         if self.stopped.is_none() {
@@ -403,21 +276,6 @@ impl Shell {
         if self.turn.is_none() && self.stopped.is_none() {
             self.keep_snapshot().await;
         }
-    }
-
-    /// Keeps a snapshot if one is due. Between turns, so that no text of a turn waits for it.
-    async fn keep_snapshot(&mut self) {
-        if !is_due(&*self.journal, self.seq, self.snapshot) {
-            return;
-        }
-        // Set even if it fails, so that the next try comes when the next snapshot is due.
-        self.snapshot = self.seq;
-        // The fold of what was written: with redaction, the machine's ledger knows more.
-        let written = match &self.redactor {
-            Some(redactor) => redactor.written(),
-            None => self.machine.ledger(),
-        };
-        keep_snapshot(&*self.journal, &self.session, written, self.seq).await;
     }
 
     fn decide(&mut self, input: AgentInput) -> Vec<AgentAction> {
@@ -485,63 +343,6 @@ impl Shell {
             }
         };
         self.inputs.extend(result.map(AgentInput::Settled));
-    }
-
-    async fn append(&mut self, written: &[Entry]) -> Result<(), AppendError> {
-        // Redacted once, before the first try: `has_written` compares the journal with exactly these entries.
-        let redacted;
-        let entries = match &mut self.redactor {
-            Some(redactor) => {
-                redacted = redactor.redact(&self.session, written)?;
-                &redacted[..]
-            }
-            None => written,
-        };
-        let mut pauses = JOURNAL_PAUSES.iter();
-        let mut is_repeated = false;
-        loop {
-            let error = match self.journal.append(&self.session, self.seq, entries).await {
-                Ok(seq) => {
-                    self.seq = seq;
-                    self.note(written);
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            match (&error, pauses.next()) {
-                // A failed append may have been written. Then the conflict is with our own entries.
-                (AppendError::Conflict { last, .. }, _)
-                    if is_repeated && has_written(&*self.journal, &self.session, self.seq, entries, *last).await =>
-                {
-                    self.seq = *last;
-                    self.note(written);
-                    return Ok(());
-                }
-                (AppendError::Unavailable(source), Some(pause)) => {
-                    tracing::warn!(session = %self.session, error = &**source as &dyn std::error::Error, "the journal can't be written; trying again");
-                    is_repeated = true;
-                    sleep(*pause).await;
-                }
-                _ => return Err(error),
-            }
-        }
-    }
-
-    /// Stops the session after its journal failed: no more decisions, and no work without a record.
-    fn stop(&mut self, error: &AppendError) {
-        let mut reason = error.to_string();
-        if let Some(source) = std::error::Error::source(error) {
-            reason = format!("{reason}: {source}");
-        }
-        tracing::error!(session = %self.session, reason, "the session has stopped");
-        self.disown_after(error);
-        self.halted = self.halt("the session's journal failed");
-        self.depart();
-        self.emit(AgentEvent::new(
-            self.manager.now(),
-            AgentEventKind::JournalFailed(reason.clone()),
-        ));
-        self.stopped = Some(reason);
     }
 
     /// Stops the turn, the timers and the tasks; returns these tasks.
@@ -645,23 +446,6 @@ impl Shell {
             .filter_map(|number| Some(ledger.tasks().get(&number)?.task))
             .collect()
     }
-
-    /// True if the session still takes input. A draining session takes no messages, but the host may still control its
-    /// tasks.
-    fn is_alive(&self) -> Result<(), AgentError> {
-        let ledger = self.machine.ledger();
-        match self.machine.state() {
-            AgentState::Closed => Err(AgentError::Closed),
-            AgentState::Closing if ledger.draining().is_none() => Err(AgentError::Closed),
-            _ => self.not_stopped(),
-        }
-    }
-
-    fn not_stopped(&self) -> Result<(), AgentError> {
-        self.stopped
-            .clone()
-            .map_or(Ok(()), |reason| Err(AgentError::Stopped(reason)))
-    }
 }
 
 impl Drop for Shell {
@@ -678,24 +462,6 @@ impl Drop for Shell {
                 self.manager.cancel(task, "the session's agent is gone");
             }
         }
-    }
-}
-
-/// True if another snapshot is useful. Snapshots get rarer as the session grows and each costs more, so all of them
-/// together cost as much as a few folds.
-pub(super) fn is_due(journal: &dyn Journal, seq: Seq, last: Seq) -> bool {
-    let since = seq.as_u64() - last.as_u64();
-    let every = journal.snapshot_every().map(NonZeroU64::get);
-    every.is_some_and(|every| since >= every.max(seq.as_u64() / 4))
-}
-
-/// Asks the journal to keep a snapshot. A failure is only logged, because the entries suffice.
-pub(super) async fn keep_snapshot(journal: &dyn Journal, session: &SessionId, ledger: &Ledger, seq: Seq) {
-    let Some(snapshot) = ledger.to_snapshot(seq) else {
-        return;
-    };
-    if let Err(error) = journal.keep_snapshot(session, snapshot).await {
-        tracing::warn!(%session, error = &error as &dyn std::error::Error, "no snapshot of the session could be kept");
     }
 }
 
@@ -719,36 +485,4 @@ async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput
             }
         });
     }
-}
-
-/// True if exactly these entries follow the last known durable one.
-async fn has_written(journal: &dyn Journal, session: &SessionId, known: Seq, entries: &[Entry], last: Seq) -> bool {
-    if last.as_u64() != known.as_u64() + entries.len() as u64 {
-        return false;
-    }
-    let mut written = journal.read(session, known);
-    for expected in entries {
-        match next(&mut written).await {
-            Some(Ok((_, found))) if found == *expected => {}
-            _ => return false,
-        }
-    }
-    true
-}
-
-/// Starts a turn. An adapter is user code: its panic fails the turn and not the session.
-fn ask(model: &dyn Model, request: ModelRequest) -> ModelStream {
-    catch_unwind(AssertUnwindSafe(|| model.generate(request))).unwrap_or_else(|_| ModelStream::failed(model_panicked()))
-}
-
-async fn next_event(stream: &mut ModelStream) -> Option<Result<ModelEvent, ModelError>> {
-    poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *stream).poll_next(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Some(Err(model_panicked()))))
-    })
-    .await
-}
-
-fn model_panicked() -> ModelError {
-    ModelError::permanent("the model's adapter panicked")
 }

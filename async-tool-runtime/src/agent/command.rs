@@ -1,0 +1,35 @@
+//! Commands of a handle to the shell.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::{AgentError, AgentTask, CloseMode, Parked, RunSummary};
+use crate::{context::Message, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy};
+
+/// Command of the host to the shell.
+#[derive(Debug)]
+// Kept small: the channel of every session allocates room for dozens of commands at once.
+pub(super) enum Command {
+    Send(String, oneshot::Sender<Result<(), AgentError>>),
+    Batch(String, oneshot::Sender<Result<(), AgentError>>),
+    Promote(TaskNo, oneshot::Sender<Result<TaskStatus, AgentError>>),
+    Group(Box<GroupRequest>, oneshot::Sender<Result<(), AgentError>>),
+    Summary(oneshot::Sender<RunSummary>),
+    Cancel(TaskNo, String, oneshot::Sender<Result<TaskStatus, AgentError>>),
+    SetDelivery(TaskNo, DeliveryPolicy, oneshot::Sender<Result<(), AgentError>>),
+    Tasks(oneshot::Sender<Vec<AgentTask>>),
+    Transcript(oneshot::Sender<Vec<Arc<Message>>>),
+    Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
+    Leave(oneshot::Sender<Result<(), AgentError>>),
+    Parked(oneshot::Sender<Parked>),
+}
+
+/// Tasks that the host joins to a group.
+#[derive(Debug)]
+pub(super) struct GroupRequest {
+    pub(super) name: Arc<str>,
+    pub(super) tasks: Vec<TaskNo>,
+    pub(super) join: JoinPolicy,
+    pub(super) limit: Option<Duration>,
+}

@@ -1,0 +1,132 @@
+//! Appends to the journal, and the end of a session whose journal failed.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    agent::{AgentEvent, AgentEventKind},
+    broadcast::next,
+    journal::{AppendError, Entry, Journal, Seq},
+    session::SessionId,
+};
+
+use super::Shell;
+
+/// Backoff before each retry of a failed append.
+const JOURNAL_PAUSES: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+];
+
+impl Shell {
+    pub(super) async fn append(&mut self, written: &[Entry]) -> Result<(), AppendError> {
+        // Redacted once, before the first try: `has_written` compares the journal with exactly these entries.
+        let redacted;
+        let entries = match &mut self.redactor {
+            Some(redactor) => {
+                redacted = redactor.redact(&self.session, written)?;
+                &redacted[..]
+            }
+            None => written,
+        };
+        let mut pauses = JOURNAL_PAUSES.iter();
+        let mut is_repeated = false;
+        loop {
+            let error = match self.journal.append(&self.session, self.seq, entries).await {
+                Ok(seq) => {
+                    self.seq = seq;
+                    self.note(written);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            match (&error, pauses.next()) {
+                // A failed append may have been written. Then the conflict is with our own entries.
+                (AppendError::Conflict { last, .. }, _)
+                    if is_repeated && has_written(&*self.journal, &self.session, self.seq, entries, *last).await =>
+                {
+                    self.seq = *last;
+                    self.note(written);
+                    return Ok(());
+                }
+                (AppendError::Unavailable(source), Some(pause)) => {
+                    tracing::warn!(session = %self.session, error = &**source as &dyn std::error::Error, "the journal can't be written; trying again");
+                    is_repeated = true;
+                    sleep(*pause).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Stops the session after its journal failed: no more decisions, and no work without a record.
+    pub(super) fn stop(&mut self, error: &AppendError) {
+        let mut reason = error.to_string();
+        if let Some(source) = std::error::Error::source(error) {
+            reason = format!("{reason}: {source}");
+        }
+        tracing::error!(session = %self.session, reason, "the session has stopped");
+        self.disown_after(error);
+        self.halted = self.halt("the session's journal failed");
+        self.depart();
+        self.emit(AgentEvent::new(
+            self.manager.now(),
+            AgentEventKind::JournalFailed(reason.clone()),
+        ));
+        self.stopped = Some(reason);
+    }
+
+    /// Lets the journal give the session up, if it is still this agent's. Tries again after a failure. True if this call
+    /// gave it up.
+    pub(in crate::agent) async fn give_up(&mut self) -> Result<bool, AppendError> {
+        let mut pauses = JOURNAL_PAUSES.iter();
+        while self.is_owner {
+            match (self.try_to_give_up().await, pauses.next()) {
+                (Ok(()), _) => {
+                    self.is_owner = false;
+                    return Ok(true);
+                }
+                (Err(AppendError::Conflict { .. }), _) => self.is_owner = false,
+                (Err(_), Some(pause)) => sleep(*pause).await,
+                (Err(error), None) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    pub(in crate::agent) async fn try_to_give_up(&mut self) -> Result<(), AppendError> {
+        // Another agent of this process may have resumed the session through the same journal, which then holds it for
+        // that agent.
+        if !self.machine.ledger().is_closed() && self.knows_the_end {
+            self.journal.append(&self.session, self.seq, &[]).await?;
+        }
+        self.journal.release(&self.session).await
+    }
+
+    /// Notes the loss of the session, if this error says so.
+    pub(in crate::agent) fn disown_after(&mut self, error: &AppendError) {
+        match error {
+            AppendError::Conflict { .. } => self.is_owner = false,
+            // The entries may have been written nonetheless.
+            AppendError::Unavailable(_) => self.knows_the_end = false,
+            AppendError::Unredacted { .. } => {}
+        }
+    }
+}
+
+/// True if exactly these entries follow the last known durable one.
+async fn has_written(journal: &dyn Journal, session: &SessionId, known: Seq, entries: &[Entry], last: Seq) -> bool {
+    if last.as_u64() != known.as_u64() + entries.len() as u64 {
+        return false;
+    }
+    let mut written = journal.read(session, known);
+    for expected in entries {
+        match next(&mut written).await {
+            Some(Ok((_, found))) if found == *expected => {}
+            _ => return false,
+        }
+    }
+    true
+}

@@ -1,0 +1,12 @@
+//! Status of an agent, for its handles.
+
+use super::{AgentState, machine::Stall};
+
+/// Status that the shell publishes after every step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AgentStatus {
+    pub(super) state: AgentState,
+    pub(super) is_quiescent: bool,
+    pub(super) stalled: Option<Stall>,
+    pub(super) stopped: Option<String>,
+}
