@@ -17,7 +17,7 @@ use super::{
 use crate::{
     broadcast::next,
     context::{PrunePolicy, TokenEstimator},
-    journal::{Journal, MemoryJournal, Seq},
+    journal::{AppendError, Claim, Journal, MemoryJournal, Seq},
     manager::AsyncToolManager,
     model::Model,
     session::SessionId,
@@ -354,7 +354,7 @@ impl AsyncAgentBuilder {
     /// # What holds
     ///
     /// 1. The agent does nothing before the journal says that the session belongs to this process. If two processes
-    ///    resume it at once, one gets [`AppendError::Conflict`](crate::journal::AppendError::Conflict) and has run
+    ///    resume it at once, one gets [`StartError::SessionTaken`] and has run
     ///    nothing. The previous owner can't write to the session any more, and stops at its next append.
     /// 2. Results in the journal that the model has not seen are delivered, once.
     /// 3. Repeatable tasks ([`Effect::Read`](crate::tool::Effect::Read),
@@ -518,10 +518,14 @@ impl Start {
     async fn begin(self, ledger: Ledger, seq: Seq, input: AgentInput) -> Result<AsyncAgent, StartError> {
         let builder = self.builder;
         let (route, results) = mpsc::unbounded_channel();
+        let claim = Claim::new();
         builder
             .manager
-            .route(builder.session.clone(), route)
-            .map_err(|session| StartError::SessionTaken { session })?;
+            .route(builder.session.clone(), route, &claim)
+            .map_err(|session| StartError::SessionTaken {
+                session,
+                retry_after: None,
+            })?;
         let session = builder.session;
         let redactor = Redactor::new(builder.manager.registry(), builder.redact, &ledger);
         let machine = AgentMachine::new(
@@ -532,7 +536,7 @@ impl Start {
             ledger,
         );
         let (mut agent, mut shell, commands) =
-            Shell::new(machine, session, builder.model, builder.manager, self.journal, results);
+            Shell::new(machine, session, builder.model, builder.manager, (self.journal, claim), results);
         shell.bounds = builder.bounds;
         shell.seq = seq;
         shell.snapshot = seq;
@@ -541,7 +545,13 @@ impl Start {
         {
             shell.tap = builder.tap;
         }
-        shell.open(input).await.map_err(StartError::Journal)?;
+        shell.open(input).await.map_err(|error| match error {
+            AppendError::Taken { retry_after } => StartError::SessionTaken {
+                session: shell.session.clone(),
+                retry_after,
+            },
+            error => StartError::Journal(error),
+        })?;
         agent.resumption = shell.resumption();
         self.runtime.spawn(Box::new(shell).run(commands));
         Ok(agent)

@@ -4,6 +4,7 @@
 //! `deliveries.rs`.
 
 mod answers;
+mod clock;
 mod deliveries;
 mod error;
 mod fold;
@@ -94,6 +95,8 @@ pub struct Ledger {
     /// True if the model must be told so when the turn is closed.
     pub(super) is_to_be_corrected: bool,
     pub(super) draining: Option<Timestamp>,
+    /// Time of the latest entry, by the clock of the process that wrote it.
+    pub(super) last_at: Timestamp,
     pub(super) life: Life,
 }
 

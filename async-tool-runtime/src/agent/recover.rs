@@ -47,7 +47,7 @@ pub struct Recovery {
 /// ```
 /// use async_tool_runtime::{
 ///     agent::StartError,
-///     journal::{Entry, MemoryJournal, Seq},
+///     journal::{Claim, Entry, MemoryJournal, Seq},
 ///     task::Timestamp,
 ///     AsyncAgent, AsyncToolManager, Journal, RulePlanner, SessionId,
 /// };
@@ -59,7 +59,7 @@ pub struct Recovery {
 /// let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
 /// // A session without a beginning.
 /// let entry = Entry::UserMessage { text: "hello".to_owned(), at: Timestamp::from_millis(0) };
-/// journal.append(&SessionId::new("broken"), Seq::START, &[entry]).await?;
+/// journal.append(&SessionId::new("broken"), &Claim::new(), Seq::START, &[entry]).await?;
 ///
 /// let recovery = manager.recover(&journal, |_| Some(AsyncAgent::builder(RulePlanner::new(), manager.clone()))).await?;
 /// let failed = &recovery.failed[0];

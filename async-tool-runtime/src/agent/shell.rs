@@ -26,7 +26,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     id::TaskId,
-    journal::{AppendError, Journal, Seq},
+    journal::{AppendError, Claim, Journal, Seq},
     manager::{AsyncToolManager, SubmitError, TaskHandle, TaskNews},
     model::{Model, ModelError, ModelEvent, ModelStream},
     session::SessionId,
@@ -52,6 +52,8 @@ pub(super) struct Shell {
     #[cfg(any(test, feature = "testing"))]
     pub(super) tap: Option<Tap>,
     pub(super) journal: Arc<dyn Journal>,
+    /// Right to write the session. It dies with the shell, and with it the journal's hold in this process.
+    pub(super) claim: Claim,
     /// Redacts entries before the journal gets them; `None` if nothing needs redaction.
     pub(super) redactor: Option<Box<Redactor>>,
     /// Last durable entry.
@@ -73,8 +75,6 @@ pub(super) struct Shell {
     pub(super) stopped: Option<String>,
     /// True while the session is this agent's, as far as it knows.
     pub(super) is_owner: bool,
-    /// False after an append that may have been written.
-    pub(super) knows_the_end: bool,
     pub(super) has_departed: bool,
     /// Tasks that were told to stop when the journal failed.
     pub(super) halted: Vec<TaskHandle>,
@@ -86,6 +86,10 @@ pub(super) struct Shell {
 enum Woken {
     Command(Option<Command>),
     Input(AgentInput),
+    /// A call that must not happen twice is about to begin, and asks if the session is still this agent's.
+    Asked(oneshot::Sender<()>),
+    /// Another agent has the session.
+    Robbed,
     /// A task of the manager has come to rest, or goes on.
     Stirred,
 }
@@ -96,7 +100,7 @@ impl Shell {
         session: SessionId,
         model: Arc<dyn Model>,
         manager: AsyncToolManager,
-        journal: Arc<dyn Journal>,
+        (journal, claim): (Arc<dyn Journal>, Claim),
         news: mpsc::UnboundedReceiver<TaskNews>,
     ) -> (AsyncAgent, Self, mpsc::Receiver<Command>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_BACKLOG);
@@ -118,6 +122,7 @@ impl Shell {
             #[cfg(any(test, feature = "testing"))]
             tap: None,
             journal,
+            claim,
             redactor: None,
             seq: Seq::START,
             snapshot: Seq::START,
@@ -131,7 +136,6 @@ impl Shell {
             parkers: Vec::new(),
             stopped: None,
             is_owner: true,
-            knows_the_end: true,
             has_departed: false,
             halted: Vec::new(),
             stirs: None,
@@ -167,6 +171,8 @@ impl Shell {
             consume_budget().await;
             match self.woken(&mut commands).await {
                 Woken::Input(input) => self.step(input).await,
+                Woken::Asked(reply) => self.prove(reply).await,
+                Woken::Robbed => self.give_way(),
                 Woken::Stirred => self.tell_parkers(),
                 Woken::Command(Some(command)) => self.obey(command).await,
                 // The last handle was dropped: nothing outlives its owner.
@@ -179,8 +185,12 @@ impl Shell {
                     self.step(AgentInput::Close(CloseMode::Cancel)).await;
                     while !self.is_over() {
                         consume_budget().await;
-                        let input = self.happens().await;
-                        self.step(input).await;
+                        match self.happens().await {
+                            Woken::Asked(reply) => self.prove(reply).await,
+                            Woken::Robbed => self.give_way(),
+                            Woken::Input(input) => self.step(input).await,
+                            Woken::Command(_) | Woken::Stirred => {}
+                        }
                     }
                     return;
                 }
@@ -203,15 +213,18 @@ impl Shell {
             // Commands of the user always go first.
             biased;
             command = commands.recv() => Woken::Command(command),
-            input = self.happens() => Woken::Input(input),
+            woken = self.happens() => woken,
             () = stirred => Woken::Stirred,
         }
     }
 
-    /// Waits for the next input that is not a command. Cancel safe: it takes nothing before it returns it.
-    async fn happens(&mut self) -> AgentInput {
+    /// Waits for the next event that is not a command. Cancel safe: it takes nothing before it returns it.
+    async fn happens(&mut self) -> Woken {
+        if self.claim.is_lost() {
+            return Woken::Robbed;
+        }
         if let Some(input) = self.inputs.pop_front() {
-            return input;
+            return Woken::Input(input);
         }
         let next_timer = self
             .timers
@@ -237,10 +250,11 @@ impl Shell {
         };
         tokio::select! {
             biased;
-            Some(input) = news(&mut self.news) => input,
+            () = self.claim.lost() => Woken::Robbed,
+            Some(woken) = news(&mut self.news) => woken,
             timer = timer => {
                 self.timers.remove(&timer);
-                AgentInput::Timer(timer)
+                Woken::Input(AgentInput::Timer(timer))
             }
             (turn, event) = turn_event => {
                 let event = match event {
@@ -253,7 +267,7 @@ impl Shell {
                 if matches!(event, TurnEvent::Done(_) | TurnEvent::Failed(_)) {
                     self.turn = None;
                 }
-                AgentInput::Turn(turn, event)
+                Woken::Input(AgentInput::Turn(turn, event))
             }
         }
     }
@@ -455,20 +469,21 @@ impl Drop for Shell {
         // A stopped session has already told its tasks to stop. Another agent may have resumed it since, and own its
         // route and tasks.
         self.news.close();
-        self.manager.unroute(&self.session);
-        self.depart();
+        // First of all, so that no function begins that the next agent of the session could find not begun.
         if self.stopped.is_none() {
             for task in self.open_tasks() {
                 self.manager.cancel(task, "the session's agent is gone");
             }
         }
+        self.manager.unroute(&self.session);
+        self.depart();
     }
 }
 
 /// Next news of the session's tasks. A barrier is answered when all news before it has been handled.
-async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput> {
+async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<Woken> {
     loop {
-        return Some(match news.recv().await? {
+        return Some(Woken::Input(match news.recv().await? {
             TaskNews::Started(task) => AgentInput::Started(task),
             TaskNews::Progressed(task, report) => AgentInput::Progressed(task, *report),
             TaskNews::Asked(top, snapshot) => AgentInput::Asked {
@@ -483,6 +498,7 @@ async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<AgentInput
                 let _whoever_waited_may_have_gone = done.send(());
                 continue;
             }
-        });
+            TaskNews::IsOwner(reply) => return Some(Woken::Asked(reply)),
+        }));
     }
 }

@@ -53,6 +53,7 @@ struct StoredLedger {
     forging: u32,
     is_to_be_corrected: bool,
     draining: Option<Timestamp>,
+    last_at: Timestamp,
     life: Life,
 }
 
@@ -132,6 +133,7 @@ impl Ledger {
             forging,
             is_to_be_corrected,
             draining,
+            last_at,
             life,
         } = self.clone();
         let state = StoredLedger {
@@ -163,6 +165,7 @@ impl Ledger {
             forging,
             is_to_be_corrected,
             draining,
+            last_at,
             life,
         };
         let state = serde_json::to_vec(&state).ok()?;
@@ -214,6 +217,7 @@ impl Ledger {
             forging: state.forging,
             is_to_be_corrected: state.is_to_be_corrected,
             draining: state.draining,
+            last_at: state.last_at,
             life: state.life,
         })
     }

@@ -1,6 +1,6 @@
 //! Errors of starting an agent.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use super::FoldError;
 use crate::{
@@ -30,13 +30,18 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Another agent of the same manager has this session.
+    /// Another agent has this session: one of the same manager, of another manager, or of another process.
     SessionTaken {
         /// The session.
         session: SessionId,
+        /// Earliest time after which a retry can succeed although the other agent doesn't leave the session: if its
+        /// process shows no sign of life until then. `None` if the journal knows no such time.
+        ///
+        /// The journal may have to watch the other process for this long. So retry with the same open journal.
+        retry_after: Option<Duration>,
     },
-    /// The journal could not be written. With [`AppendError::Conflict`], the session already has entries, or another
-    /// process has it.
+    /// The journal could not be written. With [`AppendError::Conflict`], the session has entries that this agent didn't
+    /// know.
     Journal(AppendError),
     /// The journal could not be read.
     Read(ReadError),
@@ -75,7 +80,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// True if another agent of this manager or another process has the session. This agent has run nothing.
+    /// True if another agent has the session, or has just written to it. This agent has run nothing.
     ///
     /// ```
     /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
@@ -102,7 +107,17 @@ impl StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SessionTaken { session } => write!(f, "session `{session}` has an agent already"),
+            Self::SessionTaken {
+                session,
+                retry_after: None,
+            } => write!(f, "session `{session}` has an agent already"),
+            Self::SessionTaken {
+                session,
+                retry_after: Some(after),
+            } => write!(
+                f,
+                "session `{session}` has an agent already; let it leave the session, end its process, or try again after {after:?}"
+            ),
             Self::Journal(_) => f.write_str("the session can't be opened"),
             Self::Read(_) => f.write_str("the session can't be read"),
             Self::Fold { seq, .. } => write!(f, "the session's journal is wrong at entry {}", seq.as_u64()),

@@ -113,7 +113,8 @@ pub enum Entry {
     Deferred {
         /// The task.
         task: TaskNo,
-        /// Deadline of the completion, if it has one. After it, the task fails, also after a restart.
+        /// Deadline of the completion, if it has one. After it, the task fails, also after a restart. A process with another clock gives
+        /// the task at most the time that was left at the last entry before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
         /// Time of the entry.
@@ -242,7 +243,8 @@ pub enum Entry {
         tasks: Vec<TaskNo>,
         /// Number of results that make one wake-up.
         join: JoinPolicy,
-        /// Time at which the model is woken with the results that have arrived by then; `None` for no limit.
+        /// Time at which the model is woken with the results that have arrived by then; `None` for no limit. It is of this process's
+        /// clock: a process that resumes the session goes on with the time that was left at the last entry before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
         /// Time of the entry.
@@ -257,7 +259,7 @@ pub enum Entry {
     },
     /// The session accepts no more messages and finishes its open tasks.
     Draining {
-        /// Time at which tasks that still run are stopped.
+        /// Time at which tasks that still run are stopped; after a resume as for [`Grouped`](Self::Grouped).
         until: Timestamp,
         /// Time of the entry.
         at: Timestamp,

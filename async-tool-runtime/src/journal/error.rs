@@ -1,9 +1,8 @@
 //! Errors of a journal.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use super::Seq;
-use crate::clock::Timestamp;
 
 /// Failure of an append.
 ///
@@ -11,19 +10,25 @@ use crate::clock::Timestamp;
 /// the entries.
 ///
 /// ```
-/// use async_tool_runtime::journal::{AppendError, Entry, Journal, MemoryJournal, Seq};
+/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Journal, MemoryJournal, Seq};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), AppendError> {
-/// let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+/// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
 /// # let at = Timestamp::from_millis(0);
 /// let opened = [Entry::Opened { nonce: "n".into(), works_for: None, at }];
-/// journal.append(&session, Seq::START, &opened).await?;
+/// journal.append(&session, &claim, Seq::START, &opened).await?;
 ///
-/// // A second writer that doesn't know the first entry.
-/// match journal.append(&session, Seq::START, &opened).await {
-///     Err(AppendError::Conflict { last, until }) => assert_eq!((last, until), (Seq::new(1), None)),
+/// // A writer that doesn't know the first entry.
+/// match journal.append(&session, &claim, Seq::START, &opened).await {
+///     Err(AppendError::Conflict { last }) => assert_eq!(last, Seq::new(1)),
+///     other => panic!("{other:?}"),
+/// }
+///
+/// // Another agent.
+/// match journal.append(&session, &Claim::new(), Seq::new(1), &opened).await {
+///     Err(AppendError::Taken { retry_after }) => assert_eq!(retry_after, None),
 ///     other => panic!("{other:?}"),
 /// }
 /// # Ok(())
@@ -32,12 +37,16 @@ use crate::clock::Timestamp;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// Another writer owns the session: it has written entries that this writer doesn't know, or it holds a lease.
+    /// Another writer has written entries that this writer doesn't know.
     Conflict {
         /// The last entry of the session.
         last: Seq,
-        /// End of the owner's lease, if the journal has leases. No other writer can resume the session before.
-        until: Option<Timestamp>,
+    },
+    /// Another [claim](super::Claim) has the session, or this one was lost.
+    Taken {
+        /// Earliest time after which the session can be taken if its owner shows no sign of life. `None` if no time is known: the owner
+        /// is in this process, or the journal has no leases.
+        retry_after: Option<Duration>,
     },
     /// The store can't be written to now; a retry may succeed.
     Unavailable(Box<dyn Error + Send + Sync>),
@@ -53,10 +62,16 @@ pub enum AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conflict { until: Some(_), .. } => f.write_str(
-                "another process holds the session; end that process, or try again after its lease has ended",
+            Self::Taken { retry_after: None } => {
+                f.write_str("another agent has the session; let it leave the session, or end it")
+            }
+            Self::Taken {
+                retry_after: Some(after),
+            } => write!(
+                f,
+                "another agent has the session; let it leave the session, end it, or try again after {after:?}"
             ),
-            Self::Conflict { last, until: None } => write!(
+            Self::Conflict { last } => write!(
                 f,
                 "the session goes on to entry {}: another process owns it now",
                 last.as_u64()
@@ -70,7 +85,7 @@ impl fmt::Display for AppendError {
 impl Error for AppendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Conflict { .. } | Self::Unredacted { .. } => None,
+            Self::Conflict { .. } | Self::Taken { .. } | Self::Unredacted { .. } => None,
             Self::Unavailable(source) => Some(&**source),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use super::{AppendError, Entry, ReadError, Seq, SessionFilter, Snapshot};
+use super::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter, Snapshot};
 use crate::{
     future::{BoxFuture, BoxStream},
     session::SessionId,
@@ -14,7 +14,7 @@ use crate::{
 ///
 /// ```
 /// use async_tool_runtime::future::{BoxFuture, BoxStream};
-/// use async_tool_runtime::journal::{AppendError, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter};
+/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
@@ -29,11 +29,12 @@ use crate::{
 ///     fn append<'a>(
 ///         &'a self,
 ///         session: &'a SessionId,
+///         claim: &'a Claim,
 ///         after: Seq,
 ///         entries: &'a [Entry],
 ///     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
 ///         self.appends.fetch_add(1, Ordering::Relaxed);
-///         self.journal.append(session, after, entries)
+///         self.journal.append(session, claim, after, entries)
 ///     }
 ///
 ///     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
@@ -44,8 +45,8 @@ use crate::{
 ///         self.journal.sessions(filter)
 ///     }
 ///
-///     fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-///         self.journal.release(session)
+///     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+///         self.journal.release(session, claim)
 ///     }
 /// }
 ///
@@ -54,7 +55,7 @@ use crate::{
 /// let journal = Counted::<MemoryJournal>::default();
 /// # let at = Timestamp::from_millis(0);
 /// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
-/// journal.append(&SessionId::new("s"), Seq::START, &[opened]).await?;
+/// journal.append(&SessionId::new("s"), &Claim::new(), Seq::START, &[opened]).await?;
 /// assert_eq!(journal.appends.into_inner(), 1);
 /// # Ok(())
 /// # }
@@ -62,32 +63,45 @@ use crate::{
 pub trait Journal: Send + Sync + 'static {
     /// Adds entries after `after`, and returns the position of the last one.
     ///
-    /// When this returns `Ok`, the entries MUST be as durable as the journal promises. Without entries, it MUST only check that
-    /// `after` is the last entry.
+    /// 1. When this returns `Ok`, the entries MUST be as durable as the journal promises, and the session is the claim's. Without
+    ///    entries, it MUST only check that `after` is the last entry, and take the session.
+    /// 2. While another claim has the session and lives, it MUST change nothing and return [`AppendError::Taken`]: whichever process,
+    ///    open journal or clone of it that claim writes through. A claim ends when it is dropped, [lost](Claim::is_lost) or
+    ///    [released](Self::release). A claim of another process can't be seen to end, so a store needs a sign of life, such as a lease.
+    /// 3. A clock of another process MUST NOT decide that its lease has ended. Count the renewals in the store, and take the session
+    ///    only after the count has stood still for a whole lease by a monotonic clock here. [`AppendError::Taken`] says how long that
+    ///    takes.
+    /// 4. Only an append or a renewal that found the claim as the owner MAY [confirm](Claim::confirm) it. A journal that finds another
+    ///    owner MUST make the claim [lose](Claim::lose) the session.
+    /// 5. A closed session needs no owner: an append without entries to it only checks `after`.
+    ///
+    /// [`Claims`](super::Claims) does the part of one process.
     ///
     /// ```
-    /// use async_tool_runtime::journal::{AppendError, Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::journal::{AppendError, Claim, Entry, Journal, MemoryJournal, Seq};
     /// use async_tool_runtime::{SessionId, task::Timestamp};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), AppendError> {
-    /// let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+    /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
     /// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
     /// let hello = Entry::UserMessage { text: "hello".into(), at };
-    /// let last = journal.append(&session, Seq::START, &[opened, hello]).await?;
+    /// let last = journal.append(&session, &claim, Seq::START, &[opened, hello]).await?;
     /// assert_eq!(last, Seq::new(2));
-    /// assert_eq!(journal.append(&session, last, &[]).await?, last); // still the owner
+    /// assert_eq!(journal.append(&session, &claim, last, &[]).await?, last); // still the owner
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`AppendError::Conflict`] if `after` is not the last entry of the session; the session is unchanged.
+    /// [`AppendError::Taken`] if another claim has the session. [`AppendError::Conflict`] if `after` is not the last entry. The session is
+    /// unchanged then.
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>>;
@@ -95,17 +109,17 @@ pub trait Journal: Send + Sync + 'static {
     /// Reads the entries of a session after `after`, in order. A session without entries is empty.
     ///
     /// ```
-    /// use async_tool_runtime::journal::{Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::journal::{Claim, Entry, Journal, MemoryJournal, Seq};
     /// use async_tool_runtime::{SessionId, task::Timestamp};
     /// # use futures_core::Stream as _;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+    /// # let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
     /// # let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
     /// # let hello = Entry::UserMessage { text: "hello".into(), at };
-    /// # journal.append(&session, Seq::START, &[opened, hello.clone()]).await?;
+    /// # journal.append(&session, &claim, Seq::START, &[opened, hello.clone()]).await?;
     /// let mut later = journal.read(&session, Seq::new(1));
     /// let next = std::future::poll_fn(|cx| later.as_mut().poll_next(cx)).await.expect("it has two entries")?;
     /// assert_eq!(next, (Seq::new(2), hello));
@@ -117,37 +131,35 @@ pub trait Journal: Send + Sync + 'static {
     /// Lists the sessions that have entries, in no particular order.
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
 
-    /// Gives up a session: from now on, any other journal of the store, in any process, can append to it at once.
+    /// Gives up a session: from now on, any other claim can take it at once, in any process.
     ///
     /// An agent calls this when it has [left](crate::AsyncAgent::leave) or [closed](crate::AsyncAgent::close) its session, and goes on
     /// only after the answer.
     ///
-    /// 1. A journal that holds sessions for itself, with a lease or a lock, MUST end its hold on this one before it returns `Ok`. It MUST
-    ///    keep its holds on all other sessions. Until then, it MAY answer other journals of the store with a
-    ///    [`Conflict`](AppendError::Conflict).
+    /// 1. It MUST end the claim's hold on this session before it returns `Ok`, and keep all other holds. Until then, other claims MAY be
+    ///    refused.
     /// 2. The release MUST come after the appends to the session that were polled before, and change no entry and no fence.
-    /// 3. Releasing a session that the journal doesn't hold MUST change nothing and return `Ok`: one that was released before, one of
-    ///    another journal, a closed one, an unknown one.
-    /// 4. A later append through this journal is an append like any other's. If it comes after the last entry and no other journal holds
-    ///    the session, it MUST succeed, and takes the session anew. Otherwise it is a `Conflict`.
+    /// 3. Releasing a session that isn't the claim's MUST change nothing and return `Ok`: one that was released before, one of another
+    ///    claim, a closed one, an unknown one.
+    /// 4. A later append with this claim is an append like any other's. If it comes after the last entry and no other claim has the
+    ///    session, it MUST succeed, and takes the session anew.
     ///
-    /// Default: does nothing. That is right for a journal in which the fence alone decides, because a session is then free between any
-    /// two appends. A journal with holds MUST implement it. A journal that wraps another SHOULD pass it on, or the holds of the inner
-    /// journal never end.
+    /// Default: does nothing, for a journal that only reads. A journal that wraps another SHOULD pass it on, or the holds of the inner
+    /// journal end only with their claims.
     ///
     /// ```
-    /// use async_tool_runtime::journal::{Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::journal::{Claim, Entry, Journal, MemoryJournal, Seq};
     /// use async_tool_runtime::{SessionId, task::Timestamp};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
+    /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
     /// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
-    /// let last = journal.append(&session, Seq::START, &[opened]).await?;
-    /// journal.release(&session).await?;
-    /// journal.release(&session).await?; // Twice is harmless.
-    /// assert_eq!(journal.append(&session, last, &[]).await?, last);
+    /// let last = journal.append(&session, &claim, Seq::START, &[opened]).await?;
+    /// journal.release(&session, &claim).await?;
+    /// journal.release(&session, &claim).await?; // Twice is harmless.
+    /// assert_eq!(journal.append(&session, &claim, last, &[]).await?, last);
     /// # Ok(())
     /// # }
     /// ```
@@ -155,8 +167,8 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AppendError::Unavailable`] if the journal can't tell whether its hold has ended; a retry may succeed.
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        let _ = session;
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        let _ = (session, claim);
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -200,10 +212,11 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        (**self).append(session, after, entries)
+        (**self).append(session, claim, after, entries)
     }
 
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
@@ -214,8 +227,8 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
         (**self).sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        (**self).release(session)
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        (**self).release(session, claim)
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

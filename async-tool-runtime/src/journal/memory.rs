@@ -5,11 +5,12 @@ use std::{
     pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_core::Stream;
 
-use super::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter};
+use super::{AppendError, Asked, Claim, Claims, Entry, Journal, ReadError, Seq, SessionFilter};
 use crate::{
     future::{BoxFuture, BoxStream},
     session::SessionId,
@@ -39,6 +40,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     sessions: Mutex<HashMap<SessionId, Vec<Entry>>>,
+    claims: Claims,
 }
 
 impl MemoryJournal {
@@ -65,33 +67,89 @@ impl MemoryJournal {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append_now(&self, session: &SessionId, after: Seq, entries: &[Entry]) -> Result<Seq, AppendError> {
-        let mut sessions = self.logs();
-        let last = Seq::new(sessions.get(session).map_or(0, Vec::len) as u64);
-        if last != after {
-            return Err(AppendError::Conflict { last, until: None });
-        }
-        if entries.is_empty() {
-            return Ok(last);
-        }
-        // Inserted only now, so that a conflict doesn't create an empty session.
-        let log = match sessions.get_mut(session) {
-            Some(log) => log,
-            None => sessions.entry(session.clone()).or_default(),
-        };
-        log.extend_from_slice(entries);
-        Ok(Seq::new(log.len() as u64))
+    /// Ends the hold on a session, as the end of its owner's process or lease does in other journals. The owner isn't told: it learns it
+    /// at its next append. For tests of takeovers.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+    /// use async_tool_runtime::journal::MemoryJournal;
+    /// use std::sync::Arc;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = || AsyncToolManager::builder().build();
+    /// let journal = Arc::new(MemoryJournal::new());
+    /// let hung = AsyncAgent::builder(RulePlanner::new(), manager()?).journal(journal.clone()).session("s").start().await?;
+    ///
+    /// let next = AsyncAgent::builder(RulePlanner::new(), manager()?).journal(journal.clone()).session("s");
+    /// assert!(next.clone().resume().await.is_err());
+    /// journal.expire(hung.session());
+    /// let agent = next.resume().await?;
+    /// assert!(hung.send("I am back").await.is_err());
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn expire(&self, session: &SessionId) {
+        self.claims.forget(session);
     }
+
+    fn append_now(
+        &self,
+        session: &SessionId,
+        claim: &Claim,
+        after: Seq,
+        entries: &[Entry],
+    ) -> Result<Seq, AppendError> {
+        let mut sessions = self.logs();
+        let known = sessions.get(session);
+        let is_closed = known.is_some_and(|log| is_closed(log));
+        // A closed session needs no owner.
+        let taking = match is_closed {
+            true => None,
+            false => Some(self.claims.take(session, claim)?),
+        };
+        let last = Seq::new(known.map_or(0, Vec::len) as u64);
+        if last != after {
+            return Err(AppendError::Conflict { last });
+        }
+        let mut is_open = !is_closed;
+        let mut reached = last;
+        if !entries.is_empty() {
+            // Inserted only now, so that a conflict doesn't create an empty session.
+            let log = match sessions.get_mut(session) {
+                Some(log) => log,
+                None => sessions.entry(session.clone()).or_default(),
+            };
+            log.extend_from_slice(entries);
+            reached = Seq::new(log.len() as u64);
+            is_open = !self::is_closed(log);
+        }
+        match taking {
+            Some(taking) if is_open => {
+                taking.keep();
+                // The register lets no other claim in, so there is nothing to renew.
+                claim.confirm(Asked::now(), Duration::MAX);
+            }
+            _ => self.claims.forget(session),
+        }
+        Ok(reached)
+    }
+}
+
+fn is_closed(log: &[Entry]) -> bool {
+    matches!(log.last(), Some(Entry::Closed { .. }))
 }
 
 impl Journal for MemoryJournal {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        let result = self.append_now(session, after, entries);
+        let result = self.append_now(session, claim, after, entries);
         Box::pin(std::future::ready(result))
     }
 
@@ -105,15 +163,15 @@ impl Journal for MemoryJournal {
         let logs = self.logs();
         let is_wanted = |log: &[Entry]| match filter {
             SessionFilter::All => true,
-            SessionFilter::Open => !matches!(log.last(), Some(Entry::Closed { .. })),
+            SessionFilter::Open => !is_closed(log),
         };
         let names = logs.iter().filter(|(_, log)| is_wanted(log));
         let names = names.map(|(name, _)| Ok(name.clone())).collect();
         Box::pin(Listed(names))
     }
 
-    fn release<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        // The fence alone decides here: a session is free between any two appends.
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.claims.release(session, claim);
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -34,14 +34,17 @@
 //! 2. `append` names the last entry that its writer knows. If the session has later entries, another writer owns it now, and the
 //!    append changes nothing. So two writers can't both go on.
 //! 3. Entries are never changed or removed.
-//! 4. A journal may hold a session for its writer. The hold ends with `release`, for one session at a time, because one journal serves
-//!    many agents. Holds only spare processes a conflict; the fence alone decides.
+//! 4. A session belongs to a claim, and a claim to one running agent: neither to a process nor to an open journal. So two agents of one
+//!    process can't both go on either. The hold ends with `release`, or when the claim is dropped. Between processes, holds only spare
+//!    a conflict; the fence alone decides.
 //! 5. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
 //!    own.
 
 mod answer;
 mod awaited;
 mod check;
+mod claim;
+mod claims;
 mod entry;
 mod error;
 mod filter;
@@ -54,6 +57,8 @@ mod snapshot;
 pub use answer::CallAnswer;
 pub use awaited::Awaited;
 pub use check::{PromiseError, check_journal};
+pub use claim::{Asked, Claim, WeakClaim};
+pub use claims::{Claims, Taking};
 pub use entry::Entry;
 pub use error::{AppendError, ReadError};
 pub use filter::SessionFilter;

@@ -8,11 +8,11 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{Notify, broadcast, mpsc, watch},
+    sync::{Notify, broadcast, watch},
 };
 
 use super::{
-    Executor, TaskNews, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records,
+    Executor, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records, routes::Route,
     same::SameCalls, table::TaskTable, waiting::Waiting,
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(crate) struct Inner {
     /// Runtime of the first caller; used for work without a caller.
     pub(super) runtime: OnceLock<Handle>,
     /// Channel of each session, registered before its first task.
-    pub(super) routes: Mutex<HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>>,
+    pub(super) routes: Mutex<HashMap<SessionId, Route>>,
     /// Statuses of the tasks that are in a journal.
     pub(super) records: Mutex<Records>,
     /// Changed whenever a task comes to rest or goes on, while a session waits for that.
@@ -86,7 +86,7 @@ impl Inner {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn routes(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::UnboundedSender<TaskNews>>> {
+    pub(super) fn routes(&self) -> MutexGuard<'_, HashMap<SessionId, Route>> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -57,7 +57,7 @@ use self::{
     shared_run::SharedRunLayer, slots::SlotLayer,
 };
 pub(crate) use self::{
-    attempt::{Attempt, wait_for_resolution},
+    attempt::{Attempt, begin_as_owner, must_be_owned, wait_for_resolution},
     service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late},
 };
 use super::quarantine::Quarantine;

@@ -29,4 +29,6 @@ pub(crate) enum TaskNews {
     Settled(Arc<AsyncTaskResult>),
     /// Request for a reply once the session has written all earlier news down.
     Barrier(oneshot::Sender<()>),
+    /// Request for a reply if the session is still its agent's. Without one, the sender is dropped.
+    IsOwner(oneshot::Sender<()>),
 }

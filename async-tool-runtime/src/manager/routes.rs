@@ -7,25 +7,42 @@ use tokio::sync::{mpsc, oneshot};
 use super::{AsyncToolManager, Inner, TaskNews, records::Recorded, task::TaskCell};
 use crate::{
     id::TaskId,
+    journal::{Claim, WeakClaim},
     session::SessionId,
     task::{TaskEvent, TaskStatus},
     tool::{ToolError, ToolErrorKind},
 };
 
+/// Way to the agent of a session.
+#[derive(Debug)]
+pub(crate) struct Route {
+    news: mpsc::UnboundedSender<TaskNews>,
+    claim: WeakClaim,
+}
+
 impl AsyncToolManager {
     /// Sends the news of a session's tasks to `sender` until the session is unrouted. The error is the session, if it
     /// has an agent already.
-    pub(crate) fn route(&self, session: SessionId, sender: mpsc::UnboundedSender<TaskNews>) -> Result<(), SessionId> {
+    pub(crate) fn route(
+        &self,
+        session: SessionId,
+        news: mpsc::UnboundedSender<TaskNews>,
+        claim: &Claim,
+    ) -> Result<(), SessionId> {
         use std::collections::hash_map::Entry;
+        let route = Route {
+            news,
+            claim: claim.downgrade(),
+        };
         let mut routes = self.inner.routes();
         match routes.entry(session) {
-            Entry::Occupied(taken) if !taken.get().is_closed() => Err(taken.key().clone()),
+            Entry::Occupied(taken) if !taken.get().news.is_closed() => Err(taken.key().clone()),
             Entry::Occupied(mut stale) => {
-                stale.insert(sender);
+                stale.insert(route);
                 Ok(())
             }
             Entry::Vacant(free) => {
-                free.insert(sender);
+                free.insert(route);
                 Ok(())
             }
         }
@@ -34,7 +51,7 @@ impl AsyncToolManager {
     /// Removes the route of a session that has stopped.
     pub(crate) fn unroute(&self, session: &SessionId) {
         let mut routes = self.inner.routes();
-        if routes.get(session).is_some_and(mpsc::UnboundedSender::is_closed) {
+        if routes.get(session).is_some_and(|route| route.news.is_closed()) {
             routes.remove(session);
         }
     }
@@ -62,7 +79,7 @@ impl AsyncToolManager {
     /// True if an agent of this manager has the session.
     pub(crate) fn is_routed(&self, session: &SessionId) -> bool {
         let routes = self.inner.routes();
-        routes.get(session).is_some_and(|route| !route.is_closed())
+        routes.get(session).is_some_and(|route| !route.news.is_closed())
     }
 }
 
@@ -138,16 +155,49 @@ impl Inner {
     /// The session has stopped, so it never will.
     pub(super) async fn written(&self, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
         for call in cell.served() {
-            // The question of a sub-agent's task is written in the sub-agent's own session.
-            let session = match call.spec.is_of_session() {
-                true => call.spec.session.clone(),
-                false => self.root_of(&call).1,
-            };
-            if self.flush(&session).await.is_err() {
+            if self.flush(&self.session_of(&call)).await.is_err() {
                 return Err(ToolError::new(ToolErrorKind::Cancelled, "the session has stopped"));
             }
         }
         Ok(())
+    }
+
+    /// Session whose journal has the task, or the task above it. A sub-agent's task is in the sub-agent's own session.
+    fn session_of(&self, call: &Arc<TaskCell>) -> SessionId {
+        match call.spec.is_of_session() {
+            true => call.spec.session.clone(),
+            false => self.root_of(call).1,
+        }
+    }
+
+    /// True if no other agent can have a session that this work is for, as far as its journal has confirmed of late.
+    pub(super) fn is_owned(&self, cell: &Arc<TaskCell>) -> bool {
+        let sessions = cell.served();
+        let mut sessions = sessions.iter().map(|call| self.session_of(call));
+        sessions.any(|session| {
+            let routes = self.routes();
+            let route = routes.get(&session);
+            // No session, so no journal.
+            route.is_none_or(|route| route.claim.live().is_some_and(|claim| claim.is_confirmed()))
+        })
+    }
+
+    /// Asks the sessions that this work is for if they are still their agents'. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// Other agents have all of them, or may have them. The task is told to stop.
+    pub(super) async fn prove_owned(&self, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
+        for call in cell.served() {
+            let (reply, answer) = oneshot::channel();
+            self.tell_session(&self.session_of(&call), TaskNews::IsOwner(reply));
+            if answer.await.is_ok() {
+                return Ok(());
+            }
+        }
+        let why = "another agent has the session, so the call was not begun";
+        cell.request_cancel(why.to_owned());
+        Err(ToolError::new(ToolErrorKind::Cancelled, why))
     }
 
     /// Waits until a session has written down all news so far.
@@ -161,7 +211,7 @@ impl Inner {
             let routes = self.routes();
             routes
                 .get(session)
-                .map(|route| route.send(TaskNews::Barrier(done)).is_ok())
+                .map(|route| route.news.send(TaskNews::Barrier(done)).is_ok())
         };
         match is_told {
             // No session, so no journal.
@@ -182,7 +232,7 @@ impl Inner {
     pub(super) fn tell_session(&self, session: &SessionId, news: TaskNews) {
         let routes = self.routes();
         if let Some(route) = routes.get(session) {
-            let _the_agent_is_gone = route.send(news);
+            let _the_agent_is_gone = route.news.send(news);
         }
     }
 

@@ -43,6 +43,12 @@ impl Ledger {
     pub fn apply(&mut self, entry: &Entry) -> Result<(), FoldError> {
         self.check_life(entry)?;
         check_once(entry)?;
+        self.apply_family(entry)?;
+        self.note_time(entry);
+        Ok(())
+    }
+
+    fn apply_family(&mut self, entry: &Entry) -> Result<(), FoldError> {
         match entry {
             Entry::Opened { .. }
             | Entry::Resumed { .. }

@@ -12,7 +12,8 @@ impl Ledger {
                 self.nonce.clone_from(nonce);
                 self.works_for = *works_for;
             }
-            Entry::Resumed { .. } => {
+            Entry::Resumed { at, .. } => {
+                self.move_deadlines(*at);
                 self.is_restart_untold |= !self.open_tasks.is_empty() || !self.inbox.is_empty();
             }
             Entry::UserMessage { text, .. } => {

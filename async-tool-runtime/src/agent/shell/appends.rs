@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
     agent::{AgentEvent, AgentEventKind},
@@ -34,7 +34,7 @@ impl Shell {
         let mut pauses = JOURNAL_PAUSES.iter();
         let mut is_repeated = false;
         loop {
-            let error = match self.journal.append(&self.session, self.seq, entries).await {
+            let error = match self.journal.append(&self.session, &self.claim, self.seq, entries).await {
                 Ok(seq) => {
                     self.seq = seq;
                     self.note(written);
@@ -44,7 +44,7 @@ impl Shell {
             };
             match (&error, pauses.next()) {
                 // A failed append may have been written. Then the conflict is with our own entries.
-                (AppendError::Conflict { last, .. }, _)
+                (AppendError::Conflict { last }, _)
                     if is_repeated && has_written(&*self.journal, &self.session, self.seq, entries, *last).await =>
                 {
                     self.seq = *last;
@@ -61,6 +61,26 @@ impl Shell {
         }
     }
 
+    /// Answers a call that is about to begin. Drops the reply if the session is not this agent's any more, or may not be.
+    pub(super) async fn prove(&mut self, reply: oneshot::Sender<()>) {
+        if self.stopped.is_some() {
+            return;
+        }
+        if !self.claim.is_confirmed()
+            && let Err(error) = self.append(&[]).await
+        {
+            self.stop(&error);
+            return self.show_status();
+        }
+        let _the_call_has_ended = reply.send(());
+    }
+
+    /// Stops the session because another agent has it.
+    pub(super) fn give_way(&mut self) {
+        self.stop(&AppendError::Taken { retry_after: None });
+        self.show_status();
+    }
+
     /// Stops the session after its journal failed: no more decisions, and no work without a record.
     pub(super) fn stop(&mut self, error: &AppendError) {
         let mut reason = error.to_string();
@@ -69,7 +89,13 @@ impl Shell {
         }
         tracing::error!(session = %self.session, reason, "the session has stopped");
         self.disown_after(error);
-        self.halted = self.halt("the session's journal failed");
+        let why = match error {
+            AppendError::Taken { .. } | AppendError::Conflict { .. } => "another agent has the session",
+            AppendError::Unavailable(_) | AppendError::Unredacted { .. } => "the session's journal failed",
+        };
+        self.halted = self.halt(why);
+        // This agent runs no more, so another one of this process may go on with the session.
+        self.claim.lose();
         self.depart();
         self.emit(AgentEvent::new(
             self.manager.now(),
@@ -88,7 +114,6 @@ impl Shell {
                     self.is_owner = false;
                     return Ok(true);
                 }
-                (Err(AppendError::Conflict { .. }), _) => self.is_owner = false,
                 (Err(_), Some(pause)) => sleep(*pause).await,
                 (Err(error), None) => return Err(error),
             }
@@ -97,21 +122,15 @@ impl Shell {
     }
 
     pub(in crate::agent) async fn try_to_give_up(&mut self) -> Result<(), AppendError> {
-        // Another agent of this process may have resumed the session through the same journal, which then holds it for
-        // that agent.
-        if !self.machine.ledger().is_closed() && self.knows_the_end {
-            self.journal.append(&self.session, self.seq, &[]).await?;
-        }
-        self.journal.release(&self.session).await
+        self.journal.release(&self.session, &self.claim).await
     }
 
     /// Notes the loss of the session, if this error says so.
     pub(in crate::agent) fn disown_after(&mut self, error: &AppendError) {
         match error {
-            AppendError::Conflict { .. } => self.is_owner = false,
+            AppendError::Conflict { .. } | AppendError::Taken { .. } => self.is_owner = false,
             // The entries may have been written nonetheless.
-            AppendError::Unavailable(_) => self.knows_the_end = false,
-            AppendError::Unredacted { .. } => {}
+            AppendError::Unavailable(_) | AppendError::Unredacted { .. } => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Absent on purpose: speed, and the behavior of a store on a full or faulty disk. The store's own tests cover those.
 
 mod batches;
+mod claims;
 mod contents;
 mod crashes;
 mod error;

@@ -69,6 +69,9 @@ rules! {
     Release = "release", "a released session can be written at once through any other journal of the store, and only that session is released";
     /// Not checked for a store that one open journal at a time can use.
     ReleaseOfAnother = "release-of-another", "releasing a session that the journal doesn't hold changes nothing";
+    OneClaim = "one-claim", "while a claim lives, its session takes no append of another claim, also through the same open journal and its clones";
+    ClaimEnds = "claim-ends", "a claim ends when it is dropped or lost; the session can then be taken through the same open journal at once, and a lost claim never again";
+    RefusedClaimsNothing = "refused-claims-nothing", "an append that is refused takes no session and confirms no claim";
     ReleaseKeepsTheFence = "release-keeps-the-fence", "a release changes no entry and no fence, and the session can be taken anew";
     DroppedAppend = "dropped-append", "an append whose future is dropped writes all its entries or none, and the session accepts further appends";
     /// Not checked for a [volatile](super::JournalSuite::volatile) store.

@@ -16,16 +16,17 @@ use super::{JournalStore, error::Wrong, real_time::RealTime};
 use crate::{
     clock::Timestamp,
     future::BoxStream,
-    journal::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Claim, Entry, Journal, ReadError, Seq, SessionFilter},
     session::SessionId,
 };
 
 pub(super) type Checked<T = ()> = Result<T, Wrong>;
 
-/// A store with an open journal. Clones share both.
+/// A store with an open journal, and the claim of one agent. Clones share all of them.
 pub(super) struct Stage<S: JournalStore> {
     store: Arc<S>,
     journal: Arc<S::Journal>,
+    claim: Claim,
 }
 
 impl<S: JournalStore> Clone for Stage<S> {
@@ -33,6 +34,7 @@ impl<S: JournalStore> Clone for Stage<S> {
         Self {
             store: Arc::clone(&self.store),
             journal: Arc::clone(&self.journal),
+            claim: self.claim.clone(),
         }
     }
 }
@@ -48,12 +50,13 @@ impl<S: JournalStore> Stage<S> {
         Ok(Self {
             store,
             journal: Arc::new(journal),
+            claim: Claim::new(),
         })
     }
 
     /// Kills the journal and reopens the store. There must be no clones.
     pub(super) async fn reopened(self) -> Checked<Self> {
-        let Self { store, journal } = self;
+        let Self { store, journal, .. } = self;
         if let Some(journal) = Arc::into_inner(journal) {
             store.kill(journal).await;
         }
@@ -82,9 +85,33 @@ impl<S: JournalStore> Stage<S> {
         Self::open(Arc::clone(&self.store)).await
     }
 
+    /// Another agent with the same open journal.
+    pub(super) fn rival(&self) -> Self {
+        Self {
+            claim: Claim::new(),
+            ..self.clone()
+        }
+    }
+
+    pub(super) const fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Checks that an append is refused because another claim has the session.
+    pub(super) async fn is_kept_out(&self, session: &SessionId, after: u64, entries: &[Entry], why: &str) -> Checked {
+        let found = match self.journal.append(session, &self.claim, Seq::new(after), entries).await {
+            Err(AppendError::Taken { .. }) => return Ok(()),
+            Err(AppendError::Conflict { last }) => format!("a conflict that names {} as the last entry", last.as_u64()),
+            Err(error) => return Err(Wrong::error(append(session, after, entries.len()), &error)),
+            Ok(place) => format!("success at position {}", place.as_u64()),
+        };
+        let doing = format!("{}, {why}", append(session, after, entries.len()));
+        Err(Wrong::new(doing, "that the session is taken", &found))
+    }
+
     /// Releases a session.
     pub(super) async fn released(&self, session: &SessionId) -> Checked {
-        let released = self.journal.release(session).await;
+        let released = self.journal.release(session, &self.claim).await;
         released.map_err(|error| Wrong::error(format!("release session {:?}", session.as_str()), &error))
     }
 
@@ -92,11 +119,13 @@ impl<S: JournalStore> Stage<S> {
         &self.journal
     }
 
-    /// Appends; returns the position, or for a conflict the last entry that it names.
+    /// Appends; returns the position, or for a refusal the last entry that it names. A session that is taken counts as a conflict with
+    /// the last entry that is there.
     pub(super) async fn append(&self, session: &SessionId, after: u64, entries: &[Entry]) -> Checked<Result<u64, u64>> {
-        match self.journal.append(session, Seq::new(after), entries).await {
+        match self.journal.append(session, &self.claim, Seq::new(after), entries).await {
             Ok(place) => Ok(Ok(place.as_u64())),
-            Err(AppendError::Conflict { last, .. }) => Ok(Err(last.as_u64())),
+            Err(AppendError::Conflict { last }) => Ok(Err(last.as_u64())),
+            Err(AppendError::Taken { .. }) => Ok(Err(self.read(session, 0).await?.len() as u64)),
             Err(error) => Err(Wrong::error(append(session, after, entries.len()), &error)),
         }
     }

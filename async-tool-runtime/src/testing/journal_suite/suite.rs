@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    BrokenRule, JournalRule, JournalStore, JournalSuiteError, batches, contents, crashes,
+    BrokenRule, JournalRule, JournalStore, JournalSuiteError, batches, claims, contents, crashes,
     error::Wrong,
     fences,
     real_time::RealTime,
@@ -56,7 +56,7 @@ use crate::future::BoxFuture;
 /// A failure shows the rule, the expected and the actual result:
 ///
 /// ```text
-/// the journal breaks 1 of 30 rules
+/// the journal breaks 1 of 33 rules
 ///
 /// stale-fence: an append after an entry that isn't the last one is a conflict
 ///    doing: append 1 entry to session "s" after entry 1, where entry 3 is the last
@@ -201,6 +201,9 @@ fn check_rule<S: JournalStore>(rule: JournalRule, stage: Stage<S>) -> BoxFuture<
         JournalRule::DeepValues => Box::pin(contents::deep_values(stage)),
         JournalRule::Release => Box::pin(releases::release(stage)),
         JournalRule::ReleaseOfAnother => Box::pin(releases::of_another(stage)),
+        JournalRule::OneClaim => Box::pin(claims::one_claim(stage)),
+        JournalRule::ClaimEnds => Box::pin(claims::claim_ends(stage)),
+        JournalRule::RefusedClaimsNothing => Box::pin(claims::refused_claims_nothing(stage)),
         JournalRule::ReleaseKeepsTheFence => Box::pin(releases::keeps_the_fence(stage)),
         JournalRule::DroppedAppend => Box::pin(crashes::dropped_append(stage)),
         JournalRule::Reopening => Box::pin(crashes::reopening(stage)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::world::{Kept, World};
 use crate::{
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, Journal, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Claim, Entry, Journal, ReadError, Seq, SessionFilter},
     session::SessionId,
     testing::Replay,
 };
@@ -83,6 +83,7 @@ impl Journal for SimJournal {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
@@ -93,7 +94,7 @@ impl Journal for SimJournal {
             if fails && !is_written {
                 return down();
             }
-            let written = self.kept().journal.append(session, after, entries).await?;
+            let written = self.kept().journal.append(session, claim, after, entries).await?;
             if !entries.is_empty() {
                 let mut sessions = self.kept().sessions();
                 if !sessions.names.contains(session) {
@@ -112,13 +113,13 @@ impl Journal for SimJournal {
         self.kept().journal.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
         Box::pin(async move {
             self.world.pause(self.world.journal_takes).await;
             if self.fails(session) {
                 return Err(AppendError::Unavailable("simulated failure of the journal".into()));
             }
-            self.kept().journal.release(session).await
+            self.kept().journal.release(session, claim).await
         })
     }
 }
