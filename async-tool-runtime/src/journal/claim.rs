@@ -227,6 +227,12 @@ impl WeakClaim {
         self.0.upgrade().map(Claim).filter(|claim| !claim.is_lost())
     }
 
+    /// True if the claim was dropped: its agent has ended.
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
     /// True if this is a reference to that claim.
     #[must_use]
     pub fn is_of(&self, claim: &Claim) -> bool {

@@ -1,10 +1,10 @@
 //! One append, within the transaction of its group.
 
-use std::path::Path;
+use std::{cell::RefCell, path::Path, time::Duration};
 
 use async_tool_runtime::{
     SessionId,
-    journal::{AppendError, Entry, Seq},
+    journal::{AppendError, Asked, Claim, Entry, Seq},
     task::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -16,12 +16,15 @@ use crate::{
     owner::{Other, Owner},
     page::hash,
     schema::place,
+    tenants::Tenants,
+    watch::Watches,
 };
 
 /// An append request, with the channel for its answer.
 #[derive(Debug)]
 pub(crate) struct Append {
     session: SessionId,
+    claim: Claim,
     after: Seq,
     entries: Vec<String>,
     is_closing: bool,
@@ -29,27 +32,37 @@ pub(crate) struct Append {
 }
 
 /// Result of an append within its transaction.
-pub(crate) type Outcome = Result<Seq, Held>;
+pub(crate) type Outcome = Result<Seq, Refusal>;
 
-/// Refusal by the fence: `after` is not the last entry, or another owner holds the session.
+/// Refusal of an append.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
-    pub(crate) last: Seq,
-    pub(crate) until: Option<Timestamp>,
+pub(crate) enum Refusal {
+    /// `after` is not the last entry.
+    Conflict(Seq),
+    /// Another claim has the session. The time is that for which its owner must still be silent, if it is watched.
+    Taken(Option<Duration>),
 }
 
-impl From<Held> for AppendError {
-    fn from(Held { last, until }: Held) -> Self {
-        Self::Conflict { last, until }
+impl From<Refusal> for AppendError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Conflict(last) => Self::Conflict { last },
+            Refusal::Taken(retry_after) => Self::Taken { retry_after },
+        }
     }
 }
 
-/// Settings that an append needs besides its transaction.
+/// Settings and memory that an append needs besides its transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writing<'a> {
     pub(crate) owner: &'a Owner,
+    pub(crate) tenants: &'a RefCell<Tenants>,
+    pub(crate) watches: &'a RefCell<Watches>,
     pub(crate) journal: &'a Path,
+    /// Time of day, for people.
     pub(crate) now: Timestamp,
+    /// Monotonic time.
+    pub(crate) ticks: Duration,
     pub(crate) is_chaining: bool,
 }
 
@@ -65,12 +78,14 @@ struct Found {
 impl Append {
     pub(crate) fn new(
         session: &SessionId,
+        claim: &Claim,
         after: Seq,
         entries: &[Entry],
         reply: oneshot::Sender<Result<Seq, AppendError>>,
     ) -> Result<Self, serde_json::Error> {
         Ok(Self {
             session: session.clone(),
+            claim: claim.clone(),
             after,
             entries: entries.iter().map(serde_json::to_string).collect::<Result<_, _>>()?,
             is_closing: matches!(entries.last(), Some(Entry::Closed { .. })),
@@ -83,14 +98,34 @@ impl Append {
         self.entries.iter().map(|entry| entry.len() + 64).sum()
     }
 
-    /// Checks the fence, claims the session and adds the entries: all of this, or nothing and `Held`. After an error,
-    /// the caller must roll the transaction back.
+    /// Checks claim and fence, takes the session and adds the entries: all of this, or nothing and a refusal. After an
+    /// error, the caller must roll the transaction back.
     pub(crate) fn write(&self, transaction: &Connection, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
-        let session = self.session.as_str();
-        let found = find(transaction, session)?;
-        if let Err(held) = self.check_fence(transaction, found.as_ref(), writing)? {
-            return Ok(Err(held));
+        let found = find(transaction, self.session.as_str())?;
+        let is_open = found.as_ref().is_none_or(|found| !found.is_closed);
+        if is_open && let Some(refusal) = self.check_claim(transaction, found.as_ref(), writing)? {
+            return Ok(Err(refusal));
         }
+        let last = Seq::new(found.as_ref().map_or(0, |found| found.last));
+        if last != self.after {
+            return Ok(Err(Refusal::Conflict(last)));
+        }
+        let written = self.add(transaction, found, writing)?;
+        let mut tenants = writing.tenants.borrow_mut();
+        if is_open && !self.is_closing {
+            tenants.let_in(&self.session, &self.claim);
+        } else {
+            tenants.remove(&self.session);
+        }
+        Ok(written)
+    }
+
+    fn add(
+        &self,
+        transaction: &Connection,
+        found: Option<Found>,
+        writing: Writing<'_>,
+    ) -> rusqlite::Result<Outcome> {
         let now = writing.now.as_millis();
         let Some(found) = found else {
             return self.begin(transaction, writing);
@@ -138,31 +173,38 @@ impl Append {
     }
 
     /// Sends the result to the caller, if it still waits.
-    pub(crate) fn answer(self, result: Result<Outcome, StoreError>) {
+    ///
+    /// `asked` is a moment before the transaction in which the claim was found as the owner.
+    pub(crate) fn answer(self, result: Result<Outcome, StoreError>, (asked, lease): (Asked, Duration)) {
         let result = match result {
-            Ok(Ok(last)) => Ok(last),
-            Ok(Err(held)) => Err(held.into()),
+            Ok(Ok(last)) => {
+                self.claim.confirm(asked, lease);
+                Ok(last)
+            }
+            Ok(Err(refusal)) => Err(refusal.into()),
             Err(error) => Err(error.unavailable()),
         };
         let _ = self.reply.send(result);
     }
 
-    fn check_fence(
+    /// Refuses an append to a session of another claim. Evicts the claim of this journal that another owner has robbed.
+    fn check_claim(
         &self,
         transaction: &Connection,
         found: Option<&Found>,
         writing: Writing<'_>,
-    ) -> rusqlite::Result<Result<(), Held>> {
-        let last = Seq::new(found.map_or(0, |found| found.last));
-        let until = match found {
-            Some(found) if !found.is_closed => held_by_another(transaction, found.owner, writing)?,
-            _ => None,
-        };
-        Ok(if until.is_some() || last != self.after {
-            Err(Held { last, until })
-        } else {
-            Ok(())
-        })
+    ) -> rusqlite::Result<Option<Refusal>> {
+        let owner = found.and_then(|found| found.owner);
+        if owner != Some(writing.owner.number) {
+            // A session that is this journal's in memory only: another owner has taken it, and perhaps left it since.
+            writing.tenants.borrow_mut().evict(&self.session);
+            if let Some(left) = held_by_another(transaction, owner, writing)? {
+                return Ok(Some(Refusal::Taken(Some(left))));
+            }
+        }
+        let tenant = writing.tenants.borrow().of(&self.session);
+        let is_taken = self.claim.is_lost() || tenant.is_some_and(|tenant| tenant != self.claim);
+        Ok(is_taken.then_some(Refusal::Taken(None)))
     }
 
     /// Makes the row of a new session.
@@ -234,15 +276,24 @@ fn find(transaction: &Connection, session: &str) -> rusqlite::Result<Option<Foun
         .optional()
 }
 
-/// End of another owner's hold on the session with this owner in its row.
+/// Time for which another owner, the one in a session's row, must still be silent before the session can be taken.
 pub(crate) fn held_by_another(
     connection: &Connection,
     owner: Option<i64>,
     writing: Writing<'_>,
-) -> rusqlite::Result<Option<Timestamp>> {
+) -> rusqlite::Result<Option<Duration>> {
     let Some(number) = owner.filter(|number| *number != writing.owner.number) else {
         return Ok(None);
     };
-    let other = Other::find(connection, number)?;
-    Ok(other.and_then(|other| other.holds_until(writing.journal, writing.now)))
+    let Some(other) = Other::find(connection, number)?.filter(|other| !other.is_dead(writing.journal)) else {
+        return Ok(None);
+    };
+    Ok(writing.watches.borrow_mut().ask(number, &other, writing.ticks))
+}
+
+/// True if this owner is in the row of an open session.
+pub(crate) fn is_owned(connection: &Connection, session: &SessionId, owner: &Owner) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM sessions WHERE name = ?1 AND owner = ?2 AND NOT closed")?
+        .exists(params![session.as_str(), owner.number])
 }

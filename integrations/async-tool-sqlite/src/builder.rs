@@ -1,6 +1,7 @@
 //! The builder of [`SqliteJournal`].
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -136,8 +137,9 @@ impl SqliteJournalBuilder {
         self
     }
 
-    /// Sets the lease: how long a silent owner keeps its sessions while its process lives. An owner renews its lease
-    /// every third of that time. Minimum: 1 s. Default: 30 s.
+    /// Sets the lease: how long a silent owner keeps its sessions while its process lives. An owner shows a sign of life
+    /// every quarter of that time. An owner that wants its sessions must see none for the whole time, by its own monotonic
+    /// clock. Minimum: 1 s. Default: 30 s.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self
@@ -150,10 +152,17 @@ impl SqliteJournalBuilder {
         self
     }
 
-    /// Replaces the clock, for tests of leases.
+    /// Replaces the time of day, for tests.
     #[doc(hidden)]
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        self.clock = Clock::of(now);
+        self.clock.set_now(now);
+        self
+    }
+
+    /// Replaces the monotonic clock, for tests of leases.
+    #[doc(hidden)]
+    pub fn ticks(mut self, ticks: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.clock.set_ticks(ticks);
         self
     }
 
@@ -185,7 +194,9 @@ impl SqliteJournalBuilder {
             journal: path.clone(),
             clock: self.clock.clone(),
             is_chaining: self.is_chaining,
-            renew_every: self.lease / 3,
+            lease: self.lease,
+            tenants: RefCell::default(),
+            watches: RefCell::default(),
         };
         let owner = writer.owner.number;
         let writer = writer.start().map_err(|error| OpenError::io(&path, error))?;
@@ -226,7 +237,7 @@ impl SqliteJournalBuilder {
         let mut enter = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let now = self.clock.now();
-            clean_up(&transaction, path, now)?;
+            clean_up(&transaction, path)?;
             let owner = Owner::enter(&transaction, path, self.lease, now)?;
             transaction.commit()?;
             Ok(owner)

@@ -10,7 +10,7 @@ use std::{
 use async_tool_runtime::{
     Journal, SessionId,
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, ReadError, Seq, SessionFilter, Snapshot},
+    journal::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter, Snapshot},
 };
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
@@ -138,10 +138,16 @@ impl SqliteJournal {
         let _ = closed.await;
     }
 
-    async fn append_all(&self, session: &SessionId, after: Seq, entries: &[Entry]) -> Result<Seq, AppendError> {
+    async fn append_all(
+        &self,
+        session: &SessionId,
+        claim: &Claim,
+        after: Seq,
+        entries: &[Entry],
+    ) -> Result<Seq, AppendError> {
         let writer = self.shared.writer().map_err(StoreError::unavailable)?;
         let (reply, answer) = oneshot::channel();
-        let append = Append::new(session, after, entries, reply);
+        let append = Append::new(session, claim, after, entries, reply);
         writer.send(Command::Append(
             append.map_err(|error| StoreError::other(error).unavailable())?,
         ));
@@ -174,13 +180,13 @@ impl SqliteJournal {
             .await
     }
 
-    async fn release_one(&self, session: &SessionId) -> Result<(), AppendError> {
+    async fn release_one(&self, session: &SessionId, claim: &Claim) -> Result<(), AppendError> {
         // A journal that was opened for reading holds nothing.
         let Ok(writer) = self.shared.writer() else {
             return Ok(());
         };
         let (reply, answer) = oneshot::channel();
-        writer.send(Command::Release(Release::new(session.clone(), reply)));
+        writer.send(Command::Release(Release::new(session.clone(), claim.clone(), reply)));
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.unavailable()))
     }
 
@@ -196,10 +202,11 @@ impl Journal for SqliteJournal {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        Box::pin(self.append_all(session, after, entries))
+        Box::pin(self.append_all(session, claim, after, entries))
     }
 
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
@@ -214,8 +221,8 @@ impl Journal for SqliteJournal {
         Box::pin(Pieces::new(&self.shared, (filter, 0), read_names))
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        Box::pin(self.release_one(session))
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        Box::pin(self.release_one(session, claim))
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

@@ -3,7 +3,7 @@
 //! [`SqliteJournal`] is a [`Journal`](async_tool_runtime::Journal). Give it to an agent, and its sessions outlive the process:
 //!
 //! ```
-//! use async_tool_runtime::{journal::{Seq, SessionFilter}, Journal as _, SessionId};
+//! use async_tool_runtime::{journal::{Claim, Seq}, Journal as _, SessionId};
 //! use async_tool_sqlite::SqliteJournal;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,8 +12,8 @@
 //! let journal = SqliteJournal::open(path)?;
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 //! # runtime.block_on(async {
-//! // Takes up the session, unless another owner has it. An agent does this by itself.
-//! journal.append(&SessionId::new("order 7"), Seq::START, &[]).await?;
+//! // Takes up the session, unless another claim has it. An agent does this by itself.
+//! journal.append(&SessionId::new("order 7"), &Claim::new(), Seq::START, &[]).await?;
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # })
 //! # }
@@ -85,7 +85,9 @@ mod release;
 mod schema;
 mod snapshot;
 mod stream;
+mod tenants;
 mod verify;
+mod watch;
 mod worker;
 mod writer;
 

@@ -45,8 +45,7 @@ pub struct SessionSummary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ownership {
-    /// No owner; any journal may take the session up. It is closed, or its owner has closed the journal, is dead, or
-    /// was silent for a whole lease.
+    /// No owner; any journal may take the session up. It is closed, or its owner has closed the journal or is dead.
     Free,
     /// This journal.
     This,
@@ -54,8 +53,9 @@ pub enum Ownership {
     Other {
         /// The operating system's id of its process.
         process: u32,
-        /// End of its lease, unless it renews the lease.
-        until: Timestamp,
+        /// Time of its last sign of life, by its own clock. An owner whose process lives shows one every quarter of its lease, so
+        /// an old one is that of a hanging process, or of a wrong clock.
+        heard_from: Timestamp,
     },
 }
 
@@ -116,11 +116,13 @@ impl SqliteJournal {
         let Some(other) = Other::find(connection, owner)? else {
             return Ok(Ownership::Free);
         };
-        let until = other.holds_until(self.path(), self.shared.clock().now());
-        Ok(until.map_or(Ownership::Free, |until| Ownership::Other {
-            process: other.process(),
-            until,
-        }))
+        Ok(match other.is_dead(self.path()) {
+            true => Ownership::Free,
+            false => Ownership::Other {
+                process: other.process(),
+                heard_from: other.heard_from(),
+            },
+        })
     }
 }
 

@@ -7,19 +7,21 @@
 //!    refused, even if clocks and locks are wrong.
 //! 2. **A session has one owner.** Claim, fence and entries are one transaction, and SQLite has one writer at a time.
 //!    An owner's number is never reused, so a session whose owner has no row is free.
-//! 3. **A live owner keeps its sessions.** It holds a lock on a file of its own until its process ends. It renews its
-//!    lease every third of the lease. Another owner may take a session if the lock is free, because then the process is
-//!    dead. It may also take a session whose owner's lease has expired: a hanging process can't be told from one that is
-//!    gone for ever.
+//! 3. **An owner is an open journal, and one claim of it has the session.** The rows name owners; the claims of one open
+//!    journal are in its memory (`tenants.rs`). They end with it, so no file needs to name them.
+//! 4. **A live owner keeps its sessions.** It holds a lock on a file of its own until its process ends. It shows a sign of
+//!    life in its row every quarter of its lease. Another owner may take a session if the lock is free, because then the
+//!    process is dead. It may also take one if it has watched the row and seen no sign of life for a whole lease
+//!    (`watch.rs`): a hanging process can't be told from one that is gone for ever.
 //!    An owner gives up one session with `release`, and all of them when its journal closes.
-//! 4. **An owner that lost a session learns it at its next write.** Its append finds another owner in the
-//!    row and is refused as a whole.
-//! 5. **An uncertain lock counts as held.** If the system can't tell whether a file is locked, the lease alone decides.
-//! 6. Rows and files of owners are made and removed in write transactions only. So no process finds a new file before
+//! 5. **An owner that lost a session learns it at its next write, and at the latest at its next sign of life.** Its append
+//!    finds another owner in the row and is refused as a whole. The claim is told, so that its agent stops.
+//! 6. **An uncertain lock counts as held.** If the system can't tell whether a file is locked, only the watch decides.
+//! 7. Rows and files of owners are made and removed in write transactions only. So no process finds a new file before
 //!    it is locked.
 //!
-//! Deliberately absent: trust in clocks for safety. If a clock jumps, a lease may end too early or too late. Too early:
-//! the fence refuses one of the two writers. Too late: another owner waits longer.
+//! Deliberately absent: trust in the time of day. `heard_from` is a count that grows with each sign of life, and happens
+//! to be a time, for people.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -90,14 +92,14 @@ impl Owner {
         Ok(owner)
     }
 
-    /// Renews the lease.
+    /// Shows a sign of life: changes its row.
     pub(crate) fn renew(&self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
         // Another process may have removed the row as a dead owner's. Inserting it again is safe, because numbers are
         // never reused.
         connection
             .prepare_cached(
                 "INSERT INTO owners (number, id, heard_from, lease, locks, process) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (number) DO UPDATE SET heard_from = excluded.heard_from",
+                 ON CONFLICT (number) DO UPDATE SET heard_from = max(excluded.heard_from, heard_from + 1)",
             )?
             .execute(params![
                 self.number,
@@ -153,13 +155,18 @@ impl Other {
         })
     }
 
-    /// End of its hold on its sessions; `None` if it is dead or its lease has expired.
-    pub(crate) fn holds_until(&self, journal: &Path, now: Timestamp) -> Option<Timestamp> {
-        let end = self.lease_end(now);
-        if end <= millis(now) || self.is_dead(journal) {
-            return None;
-        }
-        Some(Timestamp::from_millis(u64::try_from(end).unwrap_or(0)))
+    /// Last sign of life, as a number that each further one changes.
+    pub(crate) const fn beat(&self) -> i64 {
+        self.heard_from
+    }
+
+    /// Time of the last sign of life, by the owner's clock.
+    pub(crate) fn heard_from(&self) -> Timestamp {
+        Timestamp::from_millis(u64::try_from(self.heard_from).unwrap_or(0))
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.lease).unwrap_or(0))
     }
 
     /// The id of its process.
@@ -167,25 +174,26 @@ impl Other {
         self.process
     }
 
-    fn lease_end(&self, now: Timestamp) -> i64 {
-        // A clock that was set back must not extend the lease.
-        self.heard_from.min(millis(now)).saturating_add(self.lease)
-    }
-
-    fn is_dead(&self, journal: &Path) -> bool {
+    /// True if its process has ended for sure.
+    pub(crate) fn is_dead(&self, journal: &Path) -> bool {
         self.is_locking && is_free(&file::beside(journal, &self.id))
     }
 }
 
 /// Removes the rows and files of dead owners. The caller must hold a write transaction.
-pub(crate) fn clean_up(transaction: &Connection, journal: &Path, now: Timestamp) -> rusqlite::Result<()> {
+pub(crate) fn clean_up(transaction: &Connection, journal: &Path) -> rusqlite::Result<()> {
     let mut owners = transaction.prepare("SELECT number, id, heard_from, lease, locks, process FROM owners")?;
     let owners = owners.query_map([], |row| Ok((row.get::<_, i64>("number")?, Other::from_row(row)?)))?;
     for owner in owners.collect::<Result<Vec<_>, _>>()? {
         let (number, owner) = owner;
-        let is_gone = owner.is_dead(journal) || (!owner.is_locking && owner.lease_end(now) <= millis(now));
-        if is_gone {
+        if owner.is_dead(journal) {
             transaction.execute("DELETE FROM owners WHERE number = ?1", [number])?;
+        } else if !owner.is_locking {
+            // It may live. Without its row its sessions would be free, so the row goes with the last of them.
+            transaction.execute(
+                "DELETE FROM owners WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE owner = ?1)",
+                [number],
+            )?;
         }
     }
     // This covers all unlocked files, also of owners that died before they had a row.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     StoreError,
-    append::{Held, Outcome, Writing, held_by_another},
+    append::{Outcome, Refusal, Writing, held_by_another},
 };
 
 /// A snapshot to store, with the channel for its answer.
@@ -51,11 +51,8 @@ impl Keep {
         let Some((number, last, is_closed, owner)) = found else {
             return Ok(Ok(seq));
         };
-        if let Some(until) = held_by_another(transaction, owner, writing)? {
-            return Ok(Err(Held {
-                last: Seq::new(last),
-                until: Some(until),
-            }));
+        if let Some(left) = held_by_another(transaction, owner, writing)? {
+            return Ok(Err(Refusal::Taken(Some(left))));
         }
         if seq.as_u64() <= last && !is_closed {
             transaction
@@ -68,7 +65,7 @@ impl Keep {
     pub(crate) fn answer(self, result: Result<Outcome, StoreError>) {
         let result = match result {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(held)) => Err(held.into()),
+            Ok(Err(refusal)) => Err(refusal.into()),
             Err(error) => Err(error.unavailable()),
         };
         let _ = self.reply.send(result);

@@ -7,27 +7,31 @@
 //! 2. An append that the fence refuses adds nothing to the transaction, so the rest is unaffected. If a transaction
 //!    fails, each of its items is retried in its own transaction, so that one bad item doesn't fail the rest.
 //! 3. Appends are written in order of arrival, even if the caller is gone.
-//! 4. When the last handle is gone, the thread writes everything received so far, gives up its owner's sessions, and
+//! 4. Between two groups, the thread shows that its owner lives, and looks at the owners whose sessions somebody wants.
+//! 5. When the last handle is gone, the thread writes everything received so far, gives up its owner's sessions, and
 //!    ends.
 
 use std::{
+    cell::RefCell,
     io,
     path::PathBuf,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::{Duration, Instant},
 };
 
-use async_tool_runtime::journal::Seq;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use async_tool_runtime::journal::{Asked, Seq};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
 use crate::{
     StoreError,
-    append::{Append, Outcome, Writing},
+    append::{Append, Outcome, Writing, is_owned},
     clock::Clock,
     memory::Change,
     owner::Owner,
     release::Release,
     snapshot::Keep,
+    tenants::Tenants,
+    watch::Watches,
     worker::Worker,
 };
 
@@ -61,8 +65,9 @@ pub(crate) struct Writer {
     pub(crate) journal: PathBuf,
     pub(crate) clock: Clock,
     pub(crate) is_chaining: bool,
-    /// A third of the lease.
-    pub(crate) renew_every: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) tenants: RefCell<Tenants>,
+    pub(crate) watches: RefCell<Watches>,
 }
 
 impl Writer {
@@ -74,7 +79,9 @@ impl Writer {
     fn run(mut self, commands: &Receiver<Command>) {
         let mut renewed = Instant::now();
         loop {
-            let wait = self.renew_every.saturating_sub(renewed.elapsed());
+            let renewal = self.renew_every().saturating_sub(renewed.elapsed());
+            let look = self.watches.borrow().next_look(self.clock.ticks());
+            let wait = look.map_or(renewal, |look| renewal.min(look));
             let mut next = match commands.recv_timeout(wait) {
                 Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -93,29 +100,66 @@ impl Writer {
                     }
                 };
             }
-            if renewed.elapsed() >= self.renew_every {
+            if renewed.elapsed() >= self.renew_every() {
                 // The next renewal makes up for a failed one; the lock still shows that the process lives.
-                let _ = self.owner.renew(&self.connection, self.clock.now());
+                let _ = self.renew();
                 renewed = Instant::now();
+            }
+            let ticks = self.clock.ticks();
+            let mut watches = self.watches.borrow_mut();
+            if watches.next_look(ticks).is_some_and(|look| look.is_zero()) {
+                watches.look(&self.connection, ticks);
             }
         }
         // If this fails, other owners find this one dead.
         let _ = self.owner.leave(&self.connection);
     }
 
+    /// Interval of the signs of life. Shorter than a third of the lease, for which a confirmation of a claim counts.
+    fn renew_every(&self) -> Duration {
+        self.lease / 4
+    }
+
+    /// Shows that this owner lives, and tells the claims of its sessions if they still have them.
+    fn renew(&self) -> rusqlite::Result<()> {
+        let asked = Asked::now();
+        self.owner.renew(&self.connection, self.clock.now())?;
+        let (living, dropped) = self.tenants.borrow().all();
+        for (session, claim) in living {
+            if is_owned(&self.connection, &session, &self.owner)? {
+                claim.confirm(asked, self.lease);
+            } else {
+                self.tenants.borrow_mut().evict(&session);
+            }
+        }
+        for session in dropped {
+            // Its agent has ended without giving it up, such as with its runtime.
+            self.connection
+                .prepare_cached("UPDATE sessions SET owner = NULL WHERE name = ?1 AND owner = ?2")?
+                .execute(params![session.as_str(), self.owner.number])?;
+            self.tenants.borrow_mut().remove(&session);
+        }
+        self.tenants.borrow_mut().commit();
+        Ok(())
+    }
+
     /// Writes this item and all waiting ones. Returns the command that ended the group.
     fn write_group(&mut self, first: Item, commands: &Receiver<Command>) -> Option<Command> {
         let mut intake = Intake { commands, next: None };
         let (mut group, mut results) = (vec![first], Vec::new());
+        let asked = Asked::now();
         let written = self.attempt(&mut group, &mut results, &mut || intake.take());
+        let confirmation = (asked, self.lease);
         match written {
             Ok(()) => {
                 for (item, outcome) in group.into_iter().zip(results) {
-                    item.answer(Ok(outcome));
+                    item.answer(Ok(outcome), confirmation);
                 }
             }
             // Retrying each item alone would only wait for the same lock again and again.
-            Err(error) if is_busy(&error) => group.into_iter().for_each(|item| item.answer(Err(StoreError::Busy))),
+            Err(error) if is_busy(&error) => group
+                .into_iter()
+                .for_each(|item| item.answer(Err(StoreError::Busy), confirmation)),
             Err(_) => self.write_singly(group),
         }
         intake.next
@@ -124,10 +168,12 @@ impl Writer {
     fn write_singly(&mut self, group: Vec<Item>) {
         for item in group {
             let (mut alone, mut results) = (vec![item], Vec::new());
+            let asked = Asked::now();
             let written = self.attempt(&mut alone, &mut results, &mut || None);
             let result = written.map_err(StoreError::from);
             if let Some(item) = alone.pop() {
-                item.answer(result.and_then(|()| results.pop().ok_or(StoreError::Stopped)));
+                let result = result.and_then(|()| results.pop().ok_or(StoreError::Stopped));
+                item.answer(result, (asked, self.lease));
             }
         }
     }
@@ -139,10 +185,28 @@ impl Writer {
         results: &mut Vec<Outcome>,
         more: &mut dyn FnMut() -> Option<Item>,
     ) -> rusqlite::Result<()> {
+        let written = self.transact(group, results, more);
+        let mut tenants = self.tenants.borrow_mut();
+        match written {
+            Ok(()) => tenants.commit(),
+            Err(_) => tenants.roll_back(),
+        }
+        written
+    }
+
+    fn transact(
+        &mut self,
+        group: &mut Vec<Item>,
+        results: &mut Vec<Outcome>,
+        more: &mut dyn FnMut() -> Option<Item>,
+    ) -> rusqlite::Result<()> {
         let writing = Writing {
             owner: &self.owner,
+            tenants: &self.tenants,
+            watches: &self.watches,
             journal: &self.journal,
             now: self.clock.now(),
+            ticks: self.clock.ticks(),
             is_chaining: self.is_chaining,
         };
         let transaction = match self
@@ -219,13 +283,13 @@ impl Item {
             // A change has no fence, and stores its own outcome.
             Self::Change(change) => change.write(transaction, writing.now).map(|()| Ok(Seq::START)),
             // In the order of arrival, so after the appends of its session.
-            Self::Release(release) => release.write(transaction, writing.owner),
+            Self::Release(release) => release.write(transaction, writing),
         }
     }
 
-    fn answer(self, result: Result<Outcome, StoreError>) {
+    fn answer(self, result: Result<Outcome, StoreError>, confirmation: (Asked, Duration)) {
         match self {
-            Self::Append(append) => append.answer(result),
+            Self::Append(append) => append.answer(result, confirmation),
             Self::Keep(keep) => keep.answer(result),
             Self::Change(change) => change.answer(result.map(|_| ())),
             Self::Release(release) => release.answer(result),
