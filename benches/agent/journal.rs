@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use async_tool_runtime::{
     Journal, SessionId,
-    journal::{MemoryJournal, Seq},
+    journal::{Claim, MemoryJournal, Seq},
 };
 use tokio::runtime::Builder;
 
@@ -26,12 +26,12 @@ pub(crate) fn measure() {
         let store = MemoryJournal::new();
         for number in 0..SESSIONS {
             let session = SessionId::new(format!("session {number}"));
-            let mut seq = Seq::START;
+            let (mut seq, claim) = (Seq::START, Claim::new());
             for entries in &appends {
                 let count = entries.len() as u32;
                 floor.push(remember(&mut list, entries) / count);
                 let begin = Instant::now();
-                let appended = store.append(&session, seq, entries).await;
+                let appended = store.append(&session, &claim, seq, entries).await;
                 journal.push(begin.elapsed() / count);
                 seq = appended.expect("the session has no other writer");
             }

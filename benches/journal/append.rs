@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_tool_runtime::{Journal as _, SessionId, journal::Seq};
+use async_tool_runtime::{
+    Journal as _, SessionId,
+    journal::{Claim, Seq},
+};
 use async_tool_sqlite::{Durability, SqliteJournal};
 use rusqlite::Connection;
 use tokio::runtime::Builder;
@@ -61,10 +64,10 @@ fn sessions(journal: &SqliteJournal, sessions: usize, each: u64) -> (u64, Durati
         let write = |number: usize| {
             let journal = journal.clone();
             tokio::spawn(async move {
-                let session = SessionId::new(format!("session {number}"));
+                let (session, claim) = (SessionId::new(format!("session {number}")), Claim::new());
                 for after in 0..each {
                     let entries = [entry(after)];
-                    let written = journal.append(&session, Seq::new(after), &entries).await;
+                    let written = journal.append(&session, &claim, Seq::new(after), &entries).await;
                     written.expect("the session has no other writer");
                 }
             })

@@ -8,7 +8,7 @@ use std::{
 
 use async_tool_runtime::{
     Journal as _, SessionId,
-    journal::{Entry, Seq},
+    journal::{Claim, Entry, Seq},
 };
 use async_tool_sqlite::{Durability, OpenCheck, SqliteJournal};
 use rusqlite::Connection;
@@ -65,7 +65,7 @@ fn fill(path: &Path) {
     runtime.block_on(async {
         for number in 0..SESSIONS {
             let session = SessionId::new(format!("session {number}"));
-            let written = journal.append(&session, Seq::START, &entries).await;
+            let written = journal.append(&session, &Claim::new(), Seq::START, &entries).await;
             written.expect("the session has no other writer");
         }
     });

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use async_tool_runtime::{
     Journal as _, SessionId,
-    journal::{Entry, Seq},
+    journal::{Claim, Entry, Seq},
     task::Timestamp,
 };
 use async_tool_sqlite::SqliteJournal;
@@ -31,7 +31,7 @@ pub(crate) fn measure() {
     entries.push(Entry::Closed {
         at: Timestamp::default(),
     });
-    let written = runtime.block_on(journal.append(&session, Seq::START, &entries));
+    let written = runtime.block_on(journal.append(&session, &Claim::new(), Seq::START, &entries));
     written.expect("the session has no other writer");
     show("floor, SQLite, not parsed", || {
         let file = Connection::open(&path).expect("the file is there");

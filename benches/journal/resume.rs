@@ -7,7 +7,7 @@ use async_tool_runtime::{
     agent::Ledger,
     async_tool,
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter},
     tools,
 };
 use async_tool_sqlite::{Durability, SqliteJournal};
@@ -32,10 +32,11 @@ impl Journal for Bare {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        self.0.append(session, after, entries)
+        self.0.append(session, claim, after, entries)
     }
 
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
@@ -46,8 +47,8 @@ impl Journal for Bare {
         self.0.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.0.release(session)
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.0.release(session, claim)
     }
 }
 

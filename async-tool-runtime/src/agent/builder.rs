@@ -353,9 +353,11 @@ impl AsyncAgentBuilder {
     ///
     /// # What holds
     ///
-    /// 1. The agent does nothing before the journal says that the session belongs to this process. If two processes
-    ///    resume it at once, one gets [`StartError::SessionTaken`] and has run
-    ///    nothing. The previous owner can't write to the session any more, and stops at its next append.
+    /// 1. The agent does nothing before the journal says that the session is its own. If two agents resume it at once, one
+    ///    gets [`StartError::SessionTaken`] and has run nothing. So does an agent that comes while the session has another
+    ///    one, in this process or elsewhere. An owner that hung and was taken over can't write to the session any more. It
+    ///    begins no call that must not happen twice, and stops. A function that was already past its start when its process
+    ///    hung may go on when the process wakes up.
     /// 2. Results in the journal that the model has not seen are delivered, once.
     /// 3. Repeatable tasks ([`Effect::Read`](crate::tool::Effect::Read),
     ///    [`Effect::Idempotent`](crate::tool::Effect::Idempotent)) are submitted again as the next attempt. They keep
@@ -535,8 +537,14 @@ impl Start {
             builder.policy,
             ledger,
         );
-        let (mut agent, mut shell, commands) =
-            Shell::new(machine, session, builder.model, builder.manager, (self.journal, claim), results);
+        let (mut agent, mut shell, commands) = Shell::new(
+            machine,
+            session,
+            builder.model,
+            builder.manager,
+            (self.journal, claim),
+            results,
+        );
         shell.bounds = builder.bounds;
         shell.seq = seq;
         shell.snapshot = seq;

@@ -214,8 +214,9 @@ async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent
         next = next.max(attempt + 1);
         if !is_closed {
             match builder.clone().session(session_of(cx, attempt)).resume().await {
-                // This process has that session, and has not quite ended it.
-                Err(StartError::SessionTaken { .. } | StartError::SessionClosed { .. }) => {}
+                // This manager has that session, and has not quite ended it.
+                Err(StartError::SessionTaken { session, .. }) if builder.manager().is_routed(&session) => {}
+                Err(StartError::SessionClosed { .. }) => {}
                 opened => return opened,
             }
         }

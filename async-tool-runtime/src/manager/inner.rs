@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Executor, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records, routes::Route,
+    Executor, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records, route::Route,
     same::SameCalls, table::TaskTable, waiting::Waiting,
 };
 use crate::{

@@ -60,6 +60,7 @@ mod recovery;
 mod remote;
 mod reports;
 mod rest;
+mod route;
 mod routes;
 mod run;
 mod same;

@@ -4,21 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AsyncToolManager, Inner, TaskNews, records::Recorded, task::TaskCell};
+use super::{AsyncToolManager, Inner, TaskNews, records::Recorded, route::Route, task::TaskCell};
 use crate::{
     id::TaskId,
-    journal::{Claim, WeakClaim},
+    journal::Claim,
     session::SessionId,
     task::{TaskEvent, TaskStatus},
     tool::{ToolError, ToolErrorKind},
 };
-
-/// Way to the agent of a session.
-#[derive(Debug)]
-pub(crate) struct Route {
-    news: mpsc::UnboundedSender<TaskNews>,
-    claim: WeakClaim,
-}
 
 impl AsyncToolManager {
     /// Sends the news of a session's tasks to `sender` until the session is unrouted. The error is the session, if it

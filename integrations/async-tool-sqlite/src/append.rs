@@ -120,12 +120,7 @@ impl Append {
         Ok(written)
     }
 
-    fn add(
-        &self,
-        transaction: &Connection,
-        found: Option<Found>,
-        writing: Writing<'_>,
-    ) -> rusqlite::Result<Outcome> {
+    fn add(&self, transaction: &Connection, found: Option<Found>, writing: Writing<'_>) -> rusqlite::Result<Outcome> {
         let now = writing.now.as_millis();
         let Some(found) = found else {
             return self.begin(transaction, writing);

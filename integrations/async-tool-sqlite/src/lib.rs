@@ -27,14 +27,18 @@
 //! 2. **A session has one writer.** An append succeeds only directly after the entry that its writer knows as the last.
 //!    If two writers know the same last entry, one succeeds, and the other gets a
 //!    [`Conflict`](async_tool_runtime::journal::AppendError::Conflict).
-//! 3. **A live owner keeps its sessions.** Each open journal is an owner. Its first append to a session, even without
-//!    entries, claims it. Other owners get a `Conflict` that says until when the session is held. The session is free
-//!    at once if its agent has left it ([`release`](async_tool_runtime::Journal::release)); the journal and its other
-//!    sessions go on. All its sessions are free at once if the owner has closed the journal, or if the owner's process
-//!    is dead. This includes `kill -9`, because the system releases a dead process's lock. They are also free if the
-//!    owner has been silent for a whole lease (30 s by default). The next write of such an owner is refused as a whole.
-//! 4. **Safety doesn't depend on clocks and locks.** They decide only which owner may continue without waiting. If both
-//!    are wrong, guarantee 2 still holds.
+//! 3. **A live owner keeps its sessions.** Each running agent has a claim, and each open journal is an owner for its
+//!    claims. The first append to a session, even without entries, takes it. Other claims get
+//!    [`Taken`](async_tool_runtime::journal::AppendError::Taken): those of the same open journal, of its clones, and of
+//!    other processes. The session is free at once if its agent has left it
+//!    ([`release`](async_tool_runtime::Journal::release)), or if the claim was dropped; the journal and its other sessions
+//!    go on. All its sessions are free at once if the owner has closed the journal, or if the owner's process is dead. This
+//!    includes `kill -9`, because the system releases a dead process's lock. They are also free for an open journal that
+//!    has watched the owner for a whole lease (30 s by default) and has seen no sign of life. The next write of such an
+//!    owner is refused as a whole, and its claims learn at its next sign of life that they are lost.
+//! 4. **Safety doesn't depend on clocks and locks.** They decide only which owner may continue without waiting. The time of
+//!    day decides nothing. A machine that was suspended, or processes that were stopped together, rob no owner. If locks are
+//!    wrong, guarantee 2 still holds.
 //! 5. **A file that isn't a sound journal stays untouched.** A file of another program or a later version, or a damaged
 //!    file, gives an [`OpenError`].
 //! 6. **Reading never invents data.** A missing or unreadable entry gives a [`StoreError`] with its session and number.

@@ -21,11 +21,7 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    pub(crate) const fn new(
-        session: SessionId,
-        claim: Claim,
-        reply: oneshot::Sender<Result<(), AppendError>>,
-    ) -> Self {
+    pub(crate) const fn new(session: SessionId, claim: Claim, reply: oneshot::Sender<Result<(), AppendError>>) -> Self {
         Self { session, claim, reply }
     }
 

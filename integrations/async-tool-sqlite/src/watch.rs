@@ -1,10 +1,10 @@
-//! Watches over owners whose sessions somebody wants.
+//! Watches over owners of sessions that a claim was refused.
 //!
 //! # Invariants
 //!
 //! 1. **A lease is measured here, with a monotonic clock.** An owner counts as gone if its row did not change for a whole
 //!    lease while this process looked at it. No clock of another process is read, so none can be wrong.
-//! 2. **Time that nobody looked at counts little.** A look adds at most a third of the lease to the silence. If the
+//! 2. **Unwatched time counts little.** A look adds at most a third of the lease to the silence. If the
 //!    machine was suspended, or this process was stopped, the owner may have been, too, and gets time to wake up.
 //! 3. The writer thread looks every quarter of a lease, so a caller need not try again meanwhile.
 
@@ -76,7 +76,10 @@ impl Watches {
 
     /// Time until the next look is due.
     pub(crate) fn next_look(&self, now: Duration) -> Option<Duration> {
-        let due = self.0.values().map(|watch| watch.looked.saturating_add(watch.lease / 4));
+        let due = self
+            .0
+            .values()
+            .map(|watch| watch.looked.saturating_add(watch.lease / 4));
         due.min().map(|due| due.saturating_sub(now))
     }
 }

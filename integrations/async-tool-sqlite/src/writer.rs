@@ -7,7 +7,7 @@
 //! 2. An append that the fence refuses adds nothing to the transaction, so the rest is unaffected. If a transaction
 //!    fails, each of its items is retried in its own transaction, so that one bad item doesn't fail the rest.
 //! 3. Appends are written in order of arrival, even if the caller is gone.
-//! 4. Between two groups, the thread shows that its owner lives, and looks at the owners whose sessions somebody wants.
+//! 4. Between two groups, the thread shows that its owner lives, and looks at the owners that are watched.
 //! 5. When the last handle is gone, the thread writes everything received so far, gives up its owner's sessions, and
 //!    ends.
 

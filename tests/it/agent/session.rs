@@ -7,7 +7,7 @@ use async_tool_runtime::{
     TaskNo, TaskStatus, ToolCall, ToolDefinition,
     agent::{AckPolicy, AgentError, AgentState, Ledger, RunError, StartError},
     context::AnswerContent,
-    journal::{Entry, MemoryJournal, Seq},
+    journal::{Claim, Entry, MemoryJournal, Seq},
     model::{Capabilities, ModelError, ModelRequest, ModelStream},
     schema::Dialect,
     testing::{Gates, ScriptedModel},
@@ -294,7 +294,9 @@ async fn a_session_that_another_process_writes_to_is_left_to_it() {
         text: "from another process".to_owned(),
         at: async_tool_runtime::task::Timestamp::from_millis(1),
     };
-    journal.kept().append(&session, Seq::new(1), &[foreign]).await.unwrap();
+    journal.kept().expire(&session);
+    let (kept, claim) = (journal.kept(), Claim::new());
+    kept.append(&session, &claim, Seq::new(1), &[foreign]).await.unwrap();
     let error = agent.send("mine").await.unwrap_err();
     assert!(matches!(error, AgentError::Stopped(_)), "{error}");
     assert!(

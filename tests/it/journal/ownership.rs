@@ -13,10 +13,9 @@ use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, FunctionTool, Journal, Message, SessionId, TaskNo, ToolCall,
     agent::{AgentError, AsyncAgentBuilder, StartError},
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Claim, Entry, MemoryJournal, ReadError, Seq, SessionFilter, WeakClaim},
     manager::ResolveError,
     model::ModelStream,
-    task::Timestamp,
     testing::{JournalStore, JournalSuite, JournalSuiteError, ScriptedModel, check_journal},
 };
 use serde_json::{Value, json};
@@ -29,7 +28,7 @@ struct Server {
     /// Time that a release takes.
     pause: Duration,
     kept: Arc<MemoryJournal>,
-    leases: Arc<Mutex<HashMap<SessionId, usize>>>,
+    leases: Arc<Mutex<HashMap<SessionId, (usize, WeakClaim)>>>,
     clients: Arc<AtomicUsize>,
     released: Arc<Mutex<Vec<SessionId>>>,
     /// Number of releases that fail, from now on.
@@ -70,7 +69,7 @@ impl JournalStore for Server {
 
     async fn kill(&self, client: Client) {
         let mut leases = self.leases.lock().unwrap();
-        leases.retain(|_, owner| *owner != client.number);
+        leases.retain(|_, (owner, _)| *owner != client.number);
     }
 }
 
@@ -85,21 +84,25 @@ impl Journal for Client {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         Box::pin(async move {
             let mut leases = self.server.leases.lock().unwrap();
             let last = Seq::new(self.server.kept.entries(session).len() as u64);
-            let until = match leases.get(session) {
-                Some(owner) if *owner != self.number => Some(Timestamp::from_millis(u64::MAX)),
-                _ => None,
-            };
-            if until.is_some() || last != after {
-                return Err(AppendError::Conflict { last, until });
+            // The server sees the end of a claim only if the client tells it, or goes itself.
+            let is_taken = leases.get(session).is_some_and(|(owner, tenant)| {
+                *owner != self.number || tenant.live().is_some_and(|tenant| tenant != *claim)
+            });
+            if claim.is_lost() || is_taken {
+                return Err(AppendError::Taken { retry_after: None });
             }
-            leases.insert(session.clone(), self.number);
-            let mut append = self.server.kept.append(session, after, entries);
+            if last != after {
+                return Err(AppendError::Conflict { last });
+            }
+            leases.insert(session.clone(), (self.number, claim.downgrade()));
+            let mut append = self.server.kept.append(session, claim, after, entries);
             let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
             match append.as_mut().poll(&mut cx) {
                 std::task::Poll::Ready(written) => written,
@@ -116,7 +119,7 @@ impl Journal for Client {
         self.server.kept.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
         Box::pin(async move {
             tokio::time::sleep(self.server.pause).await;
             let fails = |left: u32| left.checked_sub(1);
@@ -129,7 +132,7 @@ impl Journal for Client {
                 return Err(AppendError::Unavailable("no connection".into()));
             }
             let mut leases = self.server.leases.lock().unwrap();
-            if leases.get(session) == Some(&self.number) {
+            if leases.get(session).is_some_and(|(_, tenant)| tenant.is_of(claim)) {
                 leases.remove(session);
                 self.server.released.lock().unwrap().push(session.clone());
             }
@@ -159,10 +162,7 @@ fn agent(manager: &AsyncToolManager, client: &Client, session: &str) -> AsyncAge
 }
 
 fn is_held<T: std::fmt::Debug>(result: Result<T, StartError>) -> bool {
-    matches!(
-        result,
-        Err(StartError::Journal(AppendError::Conflict { until: Some(_), .. }))
-    )
+    matches!(result, Err(StartError::SessionTaken { .. }))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use std::{
 use async_tool_runtime::{
     Journal, SessionId, TaskOutcome,
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
+    journal::{AppendError, Asked, Claim, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot, WeakClaim},
     task::Timestamp,
     testing::{JournalRule, JournalStore, JournalSuite, JournalSuiteError},
 };
@@ -160,6 +160,15 @@ enum Flaw {
     ReleasesForOthers,
     ReleaseWrites,
     ReleasesForGood,
+    SharesByJournal,
+    SharesByProcess,
+    LetsRacersIn,
+    KeepsClosed,
+    KeepsDropped,
+    KeepsLost,
+    TakesLost,
+    RefusalClaims,
+    RefusalConfirms,
     Fails,
     Panics,
     Hangs,
@@ -207,6 +216,15 @@ const FLAWS: &[(Flaw, JournalRule)] = {
         (Flaw::ReleasesForOthers, Rule::ReleaseOfAnother),
         (Flaw::ReleaseWrites, Rule::ReleaseKeepsTheFence),
         (Flaw::ReleasesForGood, Rule::ReleaseKeepsTheFence),
+        (Flaw::SharesByJournal, Rule::OneClaim),
+        (Flaw::SharesByProcess, Rule::OneClaim),
+        (Flaw::LetsRacersIn, Rule::OneClaim),
+        (Flaw::KeepsClosed, Rule::OneClaim),
+        (Flaw::KeepsDropped, Rule::ClaimEnds),
+        (Flaw::KeepsLost, Rule::ClaimEnds),
+        (Flaw::TakesLost, Rule::ClaimEnds),
+        (Flaw::RefusalClaims, Rule::RefusedClaimsNothing),
+        (Flaw::RefusalConfirms, Rule::RefusedClaimsNothing),
     ]
 };
 
@@ -214,13 +232,15 @@ const FLAWS: &[(Flaw, JournalRule)] = {
 struct Disk {
     flaw: Option<Flaw>,
     written: Arc<Mutex<Logs>>,
-    /// Entries that all open journals see at once, and the number of the journal that holds each session.
+    /// Entries that all open journals see at once.
     shared: Arc<Mutex<Logs>>,
-    holds: Arc<Mutex<HashMap<String, usize>>>,
+    holds: Arc<Mutex<Holds>>,
     opened: AtomicUsize,
 }
 
 type Logs = HashMap<String, Vec<Entry>>;
+/// The journal that holds each session, and its claim.
+type Holds = HashMap<String, (usize, WeakClaim)>;
 
 impl Disk {
     fn new(flaw: Option<Flaw>) -> Self {
@@ -237,7 +257,7 @@ impl Disk {
     fn is_shared(&self) -> bool {
         matches!(
             self.flaw,
-            Some(Flaw::HoldsReleased | Flaw::ReleasesAll | Flaw::ReleasesForOthers)
+            Some(Flaw::HoldsReleased | Flaw::ReleasesAll | Flaw::ReleasesForOthers | Flaw::SharesByProcess)
         )
     }
 }
@@ -254,7 +274,7 @@ impl JournalStore for Disk {
                 true => Arc::clone(&self.shared),
                 false => Arc::new(Mutex::new(logs)),
             },
-            holds: self.is_shared().then(|| Arc::clone(&self.holds)),
+            holds: Arc::clone(&self.holds),
             number: self.opened.fetch_add(1, Ordering::SeqCst),
             is_given_up: AtomicBool::new(false),
             snapshots: Mutex::default(),
@@ -271,7 +291,7 @@ struct Flawed {
     flaw: Option<Flaw>,
     disk: Arc<Mutex<Logs>>,
     logs: Arc<Mutex<Logs>>,
-    holds: Option<Arc<Mutex<HashMap<String, usize>>>>,
+    holds: Arc<Mutex<Holds>>,
     number: usize,
     is_given_up: AtomicBool,
     snapshots: Mutex<HashMap<String, Snapshot>>,
@@ -317,7 +337,7 @@ impl Flawed {
             Some(Flaw::ConflictRepeatsAfter) => after,
             _ => Seq::new(last),
         };
-        Err(AppendError::Conflict { last, until: None })
+        Err(AppendError::Conflict { last })
     }
 
     fn written(&self, entry: &Entry) -> Entry {
@@ -390,87 +410,31 @@ impl Journal for Flawed {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         Box::pin(async move {
-            let mut key = self.key(session);
+            let key = self.key(session);
             match self.flaw {
                 Some(Flaw::Panics) => panic!("index out of bounds"),
                 Some(Flaw::Hangs) => std::future::pending().await,
                 _ => {}
             }
-            if let Some(holds) = &self.holds
-                && *holds.lock().unwrap().entry(key.clone()).or_insert(self.number) != self.number
-            {
-                let last = self.logs().get(&key).map_or(0, Vec::len) as u64;
-                let until = Some(Timestamp::from_millis(u64::MAX));
-                return Err(AppendError::Conflict {
-                    last: Seq::new(last),
-                    until,
-                });
+            let was_free = self.take(&key, claim)?;
+            let written = self.write(key.clone(), after, entries).await;
+            let is_closed = matches!(
+                self.logs().get(&key).and_then(|log| log.last()),
+                Some(Entry::Closed { .. })
+            );
+            let is_refused = written.is_err() && !self.has(Flaw::RefusalClaims);
+            if (was_free && is_refused) || (is_closed && !self.has(Flaw::KeepsClosed)) {
+                self.holds.lock().unwrap().remove(&key);
             }
-            if self.is_given_up.load(Ordering::SeqCst) {
-                return Err(AppendError::Conflict {
-                    last: after,
-                    until: None,
-                });
+            if written.is_ok() || self.has(Flaw::RefusalConfirms) {
+                claim.confirm(Asked::now(), Duration::MAX);
             }
-            if entries.iter().any(|entry| self.refuses(entry)) {
-                return Err(AppendError::Unavailable("disk full".into()));
-            }
-            if self.has(Flaw::StaysLocked) {
-                if self.is_locked.swap(true, Ordering::SeqCst) {
-                    return Err(AppendError::Unavailable("locked".into()));
-                }
-                yield_now().await;
-                self.is_locked.store(false, Ordering::SeqCst);
-            }
-            if entries.is_empty() {
-                self.check(&key, after, entries)?;
-                if self.has(Flaw::EmptyMakesSession) {
-                    self.logs().entry(key).or_default();
-                }
-                return Ok(after);
-            }
-            if self.has(Flaw::RemembersSession) {
-                self.current.lock().unwrap().clone_from(&key);
-                self.check(&key, after, entries)?;
-                yield_now().await;
-                key.clone_from(&self.current.lock().unwrap());
-            }
-            if self.has(Flaw::ChecksThenWrites) {
-                self.check(&key, after, entries)?;
-                yield_now().await;
-                return Ok(self.add(&key, entries.iter().cloned()));
-            }
-            let entries: Vec<_> = entries.iter().map(|entry| self.written(entry)).collect();
-            match self.flaw {
-                Some(Flaw::WritesOneByOne) => {
-                    let mut last = after;
-                    for entry in entries {
-                        last = self.checked(&key, last, [entry])?;
-                        yield_now().await;
-                    }
-                    return Ok(last);
-                }
-                Some(Flaw::WritesInHalves) if entries.len() > 10 => {
-                    let half = [
-                        self.logs().get(&key).cloned().unwrap_or_default(),
-                        entries[..5].to_vec(),
-                    ]
-                    .concat();
-                    self.disk.lock().unwrap().insert(key.clone(), half);
-                    yield_now().await;
-                }
-                _ => {}
-            }
-            let first = Seq::new(after.as_u64().saturating_add(1));
-            let last = match self.flaw {
-                Some(Flaw::ReversesBatches) => self.checked(&key, after, entries.into_iter().rev())?,
-                _ => self.checked(&key, after, entries)?,
-            };
-            Ok(if self.has(Flaw::GivesPlaceOfFirst) { first } else { last })
+            written
         })
     }
 
@@ -487,13 +451,18 @@ impl Journal for Flawed {
         Box::pin(Listed(wanted.into_iter().take(limit).collect::<Vec<_>>().into_iter()))
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
         let key = self.key(session);
-        match (self.flaw, &self.holds) {
-            (Some(Flaw::ReleasesAll), Some(holds)) => holds.lock().unwrap().clear(),
-            (Some(Flaw::ReleasesForOthers), Some(holds)) => drop(holds.lock().unwrap().remove(&key)),
-            (Some(Flaw::ReleaseWrites), _) => drop(self.logs().entry(key).or_default().pop()),
-            (Some(Flaw::ReleasesForGood), _) => self.is_given_up.store(true, Ordering::SeqCst),
+        let mut holds = self.holds.lock().unwrap();
+        match self.flaw {
+            Some(Flaw::HoldsReleased) => {}
+            Some(Flaw::ReleasesAll) => holds.clear(),
+            Some(Flaw::ReleasesForOthers) => drop(holds.remove(&key)),
+            _ => holds.retain(|held, (_, tenant)| *held != key || !tenant.is_of(claim)),
+        }
+        match self.flaw {
+            Some(Flaw::ReleaseWrites) => drop(self.logs().entry(key).or_default().pop()),
+            Some(Flaw::ReleasesForGood) => self.is_given_up.store(true, Ordering::SeqCst),
             _ => {}
         }
         Box::pin(std::future::ready(Ok(())))
@@ -547,6 +516,89 @@ impl Journal for Flawed {
 }
 
 impl Flawed {
+    /// Takes a session for an append; true if it was free. An unflawed hold is the claim's: in any open journal, until it is dropped or
+    /// lost.
+    fn take(&self, key: &str, claim: &Claim) -> Result<bool, AppendError> {
+        let mut holds = self.holds.lock().unwrap();
+        let is_ours = |(owner, tenant): &(usize, WeakClaim)| match self.flaw {
+            Some(Flaw::SharesByProcess) => true,
+            Some(Flaw::SharesByJournal) => *owner == self.number,
+            Some(Flaw::KeepsDropped) if tenant.is_dropped() => false,
+            Some(Flaw::KeepsLost) if !tenant.is_dropped() => tenant.is_of(claim),
+            _ => tenant.live().is_none_or(|tenant| tenant == *claim),
+        };
+        let is_taken = holds.get(key).is_some_and(|hold| !is_ours(hold));
+        if is_taken || (claim.is_lost() && !self.has(Flaw::TakesLost)) {
+            return Err(AppendError::Taken { retry_after: None });
+        }
+        let was_free = holds.get(key).is_none_or(|(_, tenant)| !tenant.is_of(claim));
+        if !self.has(Flaw::LetsRacersIn) || self.logs().contains_key(key) {
+            holds.insert(key.to_owned(), (self.number, claim.downgrade()));
+        }
+        Ok(was_free)
+    }
+
+    async fn write(&self, mut key: String, after: Seq, entries: &[Entry]) -> Result<Seq, AppendError> {
+        if self.is_given_up.load(Ordering::SeqCst) {
+            return Err(AppendError::Conflict { last: after });
+        }
+        if entries.iter().any(|entry| self.refuses(entry)) {
+            return Err(AppendError::Unavailable("disk full".into()));
+        }
+        if self.has(Flaw::StaysLocked) {
+            if self.is_locked.swap(true, Ordering::SeqCst) {
+                return Err(AppendError::Unavailable("locked".into()));
+            }
+            yield_now().await;
+            self.is_locked.store(false, Ordering::SeqCst);
+        }
+        if entries.is_empty() {
+            self.check(&key, after, entries)?;
+            if self.has(Flaw::EmptyMakesSession) {
+                self.logs().entry(key).or_default();
+            }
+            return Ok(after);
+        }
+        if self.has(Flaw::RemembersSession) {
+            self.current.lock().unwrap().clone_from(&key);
+            self.check(&key, after, entries)?;
+            yield_now().await;
+            key.clone_from(&self.current.lock().unwrap());
+        }
+        if self.has(Flaw::ChecksThenWrites) {
+            self.check(&key, after, entries)?;
+            yield_now().await;
+            return Ok(self.add(&key, entries.iter().cloned()));
+        }
+        let entries: Vec<_> = entries.iter().map(|entry| self.written(entry)).collect();
+        match self.flaw {
+            Some(Flaw::WritesOneByOne) => {
+                let mut last = after;
+                for entry in entries {
+                    last = self.checked(&key, last, [entry])?;
+                    yield_now().await;
+                }
+                return Ok(last);
+            }
+            Some(Flaw::WritesInHalves) if entries.len() > 10 => {
+                let half = [
+                    self.logs().get(&key).cloned().unwrap_or_default(),
+                    entries[..5].to_vec(),
+                ]
+                .concat();
+                self.disk.lock().unwrap().insert(key.clone(), half);
+                yield_now().await;
+            }
+            _ => {}
+        }
+        let first = Seq::new(after.as_u64().saturating_add(1));
+        let last = match self.flaw {
+            Some(Flaw::ReversesBatches) => self.checked(&key, after, entries.into_iter().rev())?,
+            _ => self.checked(&key, after, entries)?,
+        };
+        Ok(if self.has(Flaw::GivesPlaceOfFirst) { first } else { last })
+    }
+
     /// Checks the fence and appends in one step.
     fn checked(&self, key: &str, after: Seq, entries: impl IntoIterator<Item = Entry>) -> Result<Seq, AppendError> {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -12,7 +12,7 @@ use std::{
 use async_tool_runtime::{
     Journal, SessionId,
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
+    journal::{AppendError, Claim, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot},
 };
 
 /// Behaviour of one append.
@@ -146,6 +146,7 @@ impl Journal for FailingJournal {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
@@ -165,7 +166,7 @@ impl Journal for FailingJournal {
                 }
                 Fault::AnswerLost => {
                     shared.failed.fetch_add(1, Ordering::SeqCst);
-                    self.kept.append(session, after, entries).await?;
+                    self.kept.append(session, claim, after, entries).await?;
                     *shared.unanswered.lock().unwrap() = Some(entries.to_vec());
                     return Err(AppendError::Unavailable("the answer was lost".into()));
                 }
@@ -173,11 +174,10 @@ impl Journal for FailingJournal {
                     shared.failed.fetch_add(1, Ordering::SeqCst);
                     return Err(AppendError::Conflict {
                         last: Seq::new(after.as_u64() + 1),
-                        until: None,
                     });
                 }
             }
-            let appended = self.kept.append(session, after, entries).await;
+            let appended = self.kept.append(session, claim, after, entries).await;
             shared.done.fetch_add(1, Ordering::SeqCst);
             appended
         })
@@ -194,8 +194,8 @@ impl Journal for FailingJournal {
         self.kept.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.kept.release(session)
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.kept.release(session, claim)
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

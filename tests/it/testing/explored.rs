@@ -16,7 +16,7 @@ use async_tool_runtime::{
     async_tool,
     context::PrunePolicy,
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, JoinPolicy, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Claim, Entry, JoinPolicy, ReadError, Seq, SessionFilter},
     model::{ModelRequest, ModelStream},
     testing::{Explore, Faults, Replay, ScriptedModel, Sim, SimJournal, check_journal},
     tool::BoundCall,
@@ -383,6 +383,7 @@ impl Journal for Unfaithful {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
@@ -396,7 +397,7 @@ impl Journal for Unfaithful {
                 }
             }
             let last = *self.written.lock().unwrap();
-            let last = self.journal.append(session, last, &kept).await?;
+            let last = self.journal.append(session, claim, last, &kept).await?;
             *self.written.lock().unwrap() = last;
             Ok(Seq::new(after.as_u64() + entries.len() as u64))
         })
@@ -410,8 +411,8 @@ impl Journal for Unfaithful {
         self.journal.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.journal.release(session)
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.journal.release(session, claim)
     }
 }
 

@@ -5,11 +5,7 @@ use super::{
     stage::{Checked, Stage, append, in_turns, said},
     store::JournalStore,
 };
-use crate::{
-    clock::Timestamp,
-    journal::Entry,
-    session::SessionId,
-};
+use crate::{clock::Timestamp, journal::Entry, session::SessionId};
 
 pub(super) async fn one_claim<S: JournalStore>(stage: Stage<S>) -> Checked {
     let mut rivals = vec![("with the same open journal", stage.rival())];
@@ -78,7 +74,8 @@ pub(super) async fn claim_ends<S: JournalStore>(stage: Stage<S>) -> Checked {
     stage.appended(&session, 4, &[]).await?;
 
     let next = stage.rival();
-    next.is_kept_out(&session, 4, &[], "before the other claim was lost").await?;
+    next.is_kept_out(&session, 4, &[], "before the other claim was lost")
+        .await?;
     stage.claim().lose();
     next.appended(&session, 4, &said("next", 0..1)).await?;
     let (why, free) = ("with a claim that was lost", SessionId::new("free"));
@@ -105,5 +102,8 @@ pub(super) async fn refused_claims_nothing<S: JournalStore>(stage: Stage<S>) -> 
     refused
         .is_kept_out(&session, 3, &[], "where another claim has the session")
         .await?;
-    unconfirmed(&refused, format!("{}, where another claim has the session", append(&session, 3, 0)))
+    unconfirmed(
+        &refused,
+        format!("{}, where another claim has the session", append(&session, 3, 0)),
+    )
 }

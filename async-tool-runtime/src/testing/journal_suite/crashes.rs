@@ -25,7 +25,13 @@ pub(super) async fn dropped_append<S: JournalStore>(stage: Stage<S>) -> Checked 
     for polls in 0..12 {
         let (session, before) = stage.session(&format!("dropped after {polls}"), BEFORE).await?;
         let batch = said("dropped", 0..BATCH);
-        dropped_after(polls, stage.journal().append(&session, stage.claim(), Seq::new(BEFORE as u64), &batch)).await;
+        dropped_after(
+            polls,
+            stage
+                .journal()
+                .append(&session, stage.claim(), Seq::new(BEFORE as u64), &batch),
+        )
+        .await;
         goes_on(&stage, &session, before, batch).await?;
     }
     Ok(())
@@ -62,7 +68,13 @@ pub(super) async fn killed_append<S: JournalStore>(mut stage: Stage<S>) -> Check
     for polls in 0..12 {
         let (session, before) = stage.session(&format!("killed after {polls}"), BEFORE).await?;
         let batch = said("killed", 0..BATCH);
-        dropped_after(polls, stage.journal().append(&session, stage.claim(), Seq::new(BEFORE as u64), &batch)).await;
+        dropped_after(
+            polls,
+            stage
+                .journal()
+                .append(&session, stage.claim(), Seq::new(BEFORE as u64), &batch),
+        )
+        .await;
         stage = stage.reopened().await?;
         let read = all_or_nothing(&stage, &session, &before, &batch).await?;
         // The killed journal can't finish its append any more, so this append must succeed.

@@ -20,7 +20,9 @@ pub(super) async fn release<S: JournalStore>(stage: Stage<S>) -> Checked {
     let (session, mut entries) = stage.session("s", 3).await?;
     let (kept, _) = stage.session("kept", 3).await?;
     other.is_kept_out(&kept, 3, &[], "through another open journal").await?;
-    other.is_kept_out(&session, 3, &[], "through another open journal").await?;
+    other
+        .is_kept_out(&session, 3, &[], "through another open journal")
+        .await?;
 
     let (mut from, mut to) = (&stage, &other);
     for round in 0..ROUNDS {

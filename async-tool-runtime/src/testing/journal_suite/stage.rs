@@ -99,7 +99,11 @@ impl<S: JournalStore> Stage<S> {
 
     /// Checks that an append is refused because another claim has the session.
     pub(super) async fn is_kept_out(&self, session: &SessionId, after: u64, entries: &[Entry], why: &str) -> Checked {
-        let found = match self.journal.append(session, &self.claim, Seq::new(after), entries).await {
+        let found = match self
+            .journal
+            .append(session, &self.claim, Seq::new(after), entries)
+            .await
+        {
             Err(AppendError::Taken { .. }) => return Ok(()),
             Err(AppendError::Conflict { last }) => format!("a conflict that names {} as the last entry", last.as_u64()),
             Err(error) => return Err(Wrong::error(append(session, after, entries.len()), &error)),
@@ -122,7 +126,11 @@ impl<S: JournalStore> Stage<S> {
     /// Appends; returns the position, or for a refusal the last entry that it names. A session that is taken counts as a conflict with
     /// the last entry that is there.
     pub(super) async fn append(&self, session: &SessionId, after: u64, entries: &[Entry]) -> Checked<Result<u64, u64>> {
-        match self.journal.append(session, &self.claim, Seq::new(after), entries).await {
+        match self
+            .journal
+            .append(session, &self.claim, Seq::new(after), entries)
+            .await
+        {
             Ok(place) => Ok(Ok(place.as_u64())),
             Err(AppendError::Conflict { last }) => Ok(Err(last.as_u64())),
             Err(AppendError::Taken { .. }) => Ok(Err(self.read(session, 0).await?.len() as u64)),

@@ -13,7 +13,7 @@ use async_tool_runtime::{
     ToolCall,
     agent::Ledger,
     async_tool,
-    journal::{CallAnswer, Entry, Seq},
+    journal::{CallAnswer, Claim, Entry, Seq},
     model::{ModelStream, StopReason, TurnEnd},
     task::{TaskSpec, Timestamp, Timing, TurnNo},
     testing::ScriptedModel,
@@ -56,7 +56,7 @@ fn place() -> (TempDir, PathBuf) {
 async fn write(path: &Path, session: &str, entries: &[Entry], is_chained: bool) {
     let journal = SqliteJournal::builder(path).hash_chain(is_chained).open().unwrap();
     journal
-        .append(&SessionId::new(session), Seq::START, entries)
+        .append(&SessionId::new(session), &Claim::new(), Seq::START, entries)
         .await
         .unwrap();
     journal.close().await;

@@ -2,7 +2,7 @@
 
 use async_tool_runtime::{
     Journal as _,
-    journal::{AppendError, Seq, SessionFilter, Snapshot},
+    journal::{AppendError, Claim, Seq, SessionFilter, Snapshot},
 };
 use async_tool_sqlite::SqliteJournal;
 
@@ -28,12 +28,14 @@ async fn an_append_after_another_entry_than_the_last_changes_nothing() {
     let journal = place.open();
     write(&journal, "a", 0, 3).await.unwrap();
     for after in [0, 2, 4, u64::MAX] {
-        let refused = journal.append(&session("a"), Seq::new(after), &messages(0, 2)).await;
-        let Err(AppendError::Conflict { last, until: None }) = refused else {
+        let refused = journal
+            .append(&session("a"), &Claim::new(), Seq::new(after), &messages(0, 2))
+            .await;
+        let Err(AppendError::Conflict { last }) = refused else {
             panic!("{refused:?}");
         };
         assert_eq!(last.as_u64(), 3);
-        let refused = journal.append(&session("a"), Seq::new(after), &[]).await;
+        let refused = journal.append(&session("a"), &Claim::new(), Seq::new(after), &[]).await;
         assert!(matches!(refused, Err(AppendError::Conflict { .. })), "{refused:?}");
     }
     assert_eq!(read(&journal, "a").await, messages(0, 3));
@@ -74,7 +76,7 @@ async fn a_closed_session_is_listed_with_all_and_not_with_the_open_ones() {
     write(&journal, "open", 0, 1).await.unwrap();
     write(&journal, "over", 0, 1).await.unwrap();
     journal
-        .append(&session("over"), Seq::new(1), &[closed()])
+        .append(&session("over"), &Claim::new(), Seq::new(1), &[closed()])
         .await
         .unwrap();
     assert_eq!(names(&journal, SessionFilter::All).await, ["open", "over"]);

@@ -1,6 +1,9 @@
 //! Edits of the file that a chain detects.
 
-use async_tool_runtime::{Journal as _, journal::Seq};
+use async_tool_runtime::{
+    Journal as _,
+    journal::{Claim, Seq},
+};
 use async_tool_sqlite::{Head, SqliteJournal, Tampering};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use rusqlite::Connection;
@@ -15,7 +18,10 @@ async fn chained(is_packed: bool) -> (Place, Head) {
     write(&journal, "a", 4, 5).await.unwrap();
     write(&journal, "b", 0, 3).await.unwrap();
     let head = journal.head(&session("a")).await.unwrap().unwrap();
-    journal.append(&session("a"), Seq::new(9), &[closed()]).await.unwrap();
+    journal
+        .append(&session("a"), &Claim::new(), Seq::new(9), &[closed()])
+        .await
+        .unwrap();
     if is_packed {
         assert_eq!(journal.compact().await.unwrap().entries, 10);
     }
@@ -159,7 +165,10 @@ async fn a_session_that_was_written_anew_as_a_whole_is_found_by_a_head_that_was_
     assert_eq!((gone.seq.as_u64(), gone.tampering), (1, Tampering::Missing));
     let mut entries = messages(0, 10);
     entries[2] = crate::fixture::message(33);
-    journal.append(&session("a"), Seq::START, &entries).await.unwrap();
+    journal
+        .append(&session("a"), &Claim::new(), Seq::START, &entries)
+        .await
+        .unwrap();
     assert_eq!(journal.verify(&session("a")).await.unwrap().finding, None);
     let other = journal.verify_against(&head).await.unwrap().finding.unwrap();
     assert_eq!((other.seq.as_u64(), other.tampering), (9, Tampering::OtherHead));

@@ -2,7 +2,7 @@
 
 use async_tool_runtime::{
     Journal as _,
-    journal::{Entry, Seq, SessionFilter, Snapshot},
+    journal::{Claim, Entry, Seq, SessionFilter, Snapshot},
     task::Timestamp,
 };
 use futures_util::{TryStreamExt as _, future::join_all};
@@ -24,13 +24,19 @@ async fn packed_sessions_are_read_as_before_and_the_file_is_smaller() {
     let place = Place::new();
     let journal = place.open();
     let mut entries = long(3000);
-    journal.append(&session("over"), Seq::START, &entries).await.unwrap();
     journal
-        .append(&session("over"), Seq::new(3000), &[closed()])
+        .append(&session("over"), &Claim::new(), Seq::START, &entries)
+        .await
+        .unwrap();
+    journal
+        .append(&session("over"), &Claim::new(), Seq::new(3000), &[closed()])
         .await
         .unwrap();
     entries.push(closed());
-    journal.append(&session("open"), Seq::START, &long(50)).await.unwrap();
+    journal
+        .append(&session("open"), &Claim::new(), Seq::START, &long(50))
+        .await
+        .unwrap();
     let before = journal.compact().await.unwrap();
     assert_eq!((before.sessions, before.entries, before.skipped), (1, 3001, 0));
     assert!(before.bytes_after * 4 < before.bytes_before, "{before:?}");
@@ -58,13 +64,19 @@ async fn a_session_that_goes_on_after_it_was_packed_is_read_as_a_whole() {
     let journal = place.open();
     let mut written = messages(0, 10);
     written.push(closed());
-    journal.append(&session("a"), Seq::START, &written).await.unwrap();
+    journal
+        .append(&session("a"), &Claim::new(), Seq::START, &written)
+        .await
+        .unwrap();
     journal.compact().await.unwrap();
     for _ in 0..3 {
         let after = written.len() as u64;
         let mut more = messages(after, 5);
         more.push(closed());
-        journal.append(&session("a"), Seq::new(after), &more).await.unwrap();
+        journal
+            .append(&session("a"), &Claim::new(), Seq::new(after), &more)
+            .await
+            .unwrap();
         written.extend(more);
         assert_eq!(read(&journal, "a").await, written);
         journal.compact().await.unwrap();
@@ -82,7 +94,10 @@ async fn a_closed_session_has_no_snapshot() {
         .keep_snapshot(&a, Snapshot::new(Seq::new(3), vec![1; 100]))
         .await
         .unwrap();
-    journal.append(&a, Seq::new(3), &[closed()]).await.unwrap();
+    journal
+        .append(&a, &Claim::new(), Seq::new(3), &[closed()])
+        .await
+        .unwrap();
     assert_eq!(journal.snapshot(&a).await.unwrap(), None);
     journal
         .keep_snapshot(&a, Snapshot::new(Seq::new(4), vec![1; 100]))
@@ -104,7 +119,7 @@ async fn appends_and_reads_go_on_while_sessions_are_packed() {
     for name in &over {
         write(&journal, name, 0, 1000).await.unwrap();
         journal
-            .append(&session(name), Seq::new(1000), &[closed()])
+            .append(&session(name), &Claim::new(), Seq::new(1000), &[closed()])
             .await
             .unwrap();
     }
@@ -129,7 +144,10 @@ async fn a_damaged_session_is_left_as_it_is() {
     let journal = place.open();
     for name in ["damaged", "sound"] {
         write(&journal, name, 0, 9).await.unwrap();
-        journal.append(&session(name), Seq::new(9), &[closed()]).await.unwrap();
+        journal
+            .append(&session(name), &Claim::new(), Seq::new(9), &[closed()])
+            .await
+            .unwrap();
     }
     let file = rusqlite::Connection::open(place.path()).unwrap();
     file.execute("DELETE FROM entries WHERE session = 1 AND seq = 4", [])

@@ -4,11 +4,11 @@ use std::task::{Context, Waker};
 
 use async_tool_runtime::{
     Journal as _,
-    journal::{AppendError, Seq},
+    journal::{AppendError, Claim, Seq},
 };
 use futures_util::future::join_all;
 
-use crate::fixture::{Place, messages, read, session, why, write};
+use crate::fixture::{Place, messages, read, session, why, write, write_as};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_sessions_are_written_at_once_and_each_has_its_entries() {
@@ -38,16 +38,14 @@ async fn many_sessions_are_written_at_once_and_each_has_its_entries() {
 async fn of_many_that_write_after_the_same_entry_one_goes_on() {
     let place = Place::new();
     let journal = place.open();
-    let mut last = 0;
+    let (mut last, claim) = (0, Claim::new());
     for _ in 0..20 {
-        let results = join_all((0..16).map(|_| write(&journal, "a", last, 2))).await;
+        let results = join_all((0..16).map(|_| write_as(&claim, &journal, "a", last, 2))).await;
         let (written, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
         assert_eq!(written.len(), 1);
         last += 2;
         for refusal in refused {
-            assert!(
-                matches!(refusal, Err(AppendError::Conflict { last: found, until: None }) if found.as_u64() == last)
-            );
+            assert!(matches!(refusal, Err(AppendError::Conflict { last: found }) if found.as_u64() == last));
         }
     }
     assert_eq!(read(&journal, "a").await, messages(0, 40));
@@ -80,7 +78,8 @@ async fn an_append_whose_future_is_dropped_is_written_as_a_whole_or_not_at_all()
     for number in 0..100 {
         let session = session(&format!("session {number}"));
         let entries = messages(0, 7);
-        let mut append = journal.append(&session, Seq::START, &entries);
+        let claim = Claim::new();
+        let mut append = journal.append(&session, &claim, Seq::START, &entries);
         if number % 2 == 0 {
             // A single poll hands the append to the thread; its result is never awaited.
             let _ = append.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -99,11 +98,11 @@ async fn an_append_whose_future_is_dropped_is_written_as_a_whole_or_not_at_all()
 async fn what_was_queued_when_the_last_handle_is_dropped_is_written() {
     let place = Place::new();
     let journal = place.open();
-    let mut after = 0;
+    let (mut after, claim) = (0, Claim::new());
     for _ in 0..50 {
         let session = session("a");
         let entries = messages(after, 4);
-        let mut append = journal.append(&session, Seq::new(after), &entries);
+        let mut append = journal.append(&session, &claim, Seq::new(after), &entries);
         let _ = append.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         after += 4;
     }

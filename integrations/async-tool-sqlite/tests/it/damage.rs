@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use async_tool_runtime::{
     Journal as _,
-    journal::{Seq, SessionFilter},
+    journal::{Claim, Seq, SessionFilter},
 };
 use async_tool_sqlite::SqliteJournal;
 use proptest::prelude::*;
@@ -97,7 +97,9 @@ impl Torn {
             // New appends continue from there.
             let last = found.get("session 0").copied().unwrap_or(0);
             assert_eq!(write(&journal, "session 0", last, 2).await.unwrap(), last + 2);
-            let a_new = journal.append(&session("new"), Seq::START, &messages(0, 1)).await;
+            let a_new = journal
+                .append(&session("new"), &Claim::new(), Seq::START, &messages(0, 1))
+                .await;
             assert_eq!(a_new.unwrap(), Seq::new(1));
         });
     }

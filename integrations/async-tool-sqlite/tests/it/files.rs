@@ -235,7 +235,7 @@ async fn a_link_leads_to_the_same_journal_and_the_same_owners() {
     let linked = other.open();
     let held = write(&linked, "a", 1, 1).await;
     assert!(
-        matches!(held, Err(AppendError::Conflict { until: Some(_), .. })),
+        matches!(held, Err(AppendError::Taken { retry_after: Some(_) })),
         "{held:?}"
     );
     assert_eq!(other.names(), ["sessions.db"]);

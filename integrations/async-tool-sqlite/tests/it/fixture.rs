@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_tool_runtime::{
     Journal, SessionId,
-    journal::{AppendError, Entry, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter},
     task::Timestamp,
 };
 use async_tool_sqlite::SqliteJournal;
@@ -69,10 +69,21 @@ pub(crate) fn closed() -> Entry {
     }
 }
 
-/// Appends `count` messages after `after`.
+/// Appends `count` messages after `after`. The open journal keeps the session for a while, but no claim does.
 pub(crate) async fn write(journal: &SqliteJournal, name: &str, after: u64, count: u64) -> Result<u64, AppendError> {
+    write_as(&Claim::new(), journal, name, after, count).await
+}
+
+/// Appends `count` messages after `after` with this claim.
+pub(crate) async fn write_as(
+    claim: &Claim,
+    journal: &SqliteJournal,
+    name: &str,
+    after: u64,
+    count: u64,
+) -> Result<u64, AppendError> {
     let entries = messages(after, count);
-    let last = journal.append(&session(name), Seq::new(after), &entries).await;
+    let last = journal.append(&session(name), claim, Seq::new(after), &entries).await;
     last.map(Seq::as_u64)
 }
 

@@ -6,13 +6,13 @@ use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, Journal as _, RulePlanner, ToolContext,
     agent::{AsyncAgentBuilder, StartError},
     async_tool,
-    journal::{AppendError, Seq},
+    journal::{AppendError, Claim, Seq},
     testing::check_journal,
     tools,
 };
 use async_tool_sqlite::{Ownership, SqliteJournal};
 
-use crate::fixture::{Place, closed, messages, read, session, write};
+use crate::fixture::{Place, closed, messages, read, session, write, write_as};
 
 /// Orders an item.
 #[async_tool(grace = "0s")]
@@ -36,10 +36,7 @@ async fn ownership(journal: &SqliteJournal, name: &str) -> Ownership {
 
 fn is_held(result: &Result<AsyncAgent, StartError>) -> bool {
     let error = result.as_ref().err();
-    matches!(
-        error,
-        Some(StartError::Journal(AppendError::Conflict { until: Some(_), .. }))
-    )
+    matches!(error, Some(StartError::SessionTaken { .. }))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,25 +107,26 @@ async fn a_server_hands_one_session_over_while_its_others_go_on() {
 async fn a_release_ends_the_lease_of_one_session_and_of_no_other() {
     let place = Place::new();
     let (first, second) = (place.open(), place.open());
+    let (one, two) = (Claim::new(), Claim::new());
     for name in ["a", "b"] {
-        write(&first, name, 0, 2).await.unwrap();
+        write_as(&one, &first, name, 0, 2).await.unwrap();
     }
-    first.release(&session("a")).await.unwrap();
-    assert_eq!(write(&second, "a", 2, 1).await.unwrap(), 3);
+    first.release(&session("a"), &one).await.unwrap();
+    assert_eq!(write_as(&two, &second, "a", 2, 1).await.unwrap(), 3);
     assert!(matches!(
         write(&second, "b", 2, 1).await,
-        Err(AppendError::Conflict { until: Some(_), .. })
+        Err(AppendError::Taken { retry_after: Some(_) })
     ));
     // Neither twice, nor for a session of another, nor for an unknown one.
     for name in ["a", "absent"] {
-        first.release(&session(name)).await.unwrap();
+        first.release(&session(name), &one).await.unwrap();
     }
     assert!(matches!(
         write(&first, "a", 3, 1).await,
-        Err(AppendError::Conflict { until: Some(_), .. })
+        Err(AppendError::Taken { retry_after: Some(_) })
     ));
-    second.release(&session("a")).await.unwrap();
-    assert_eq!(write(&first, "a", 3, 1).await.unwrap(), 4, "taken anew");
+    second.release(&session("a"), &two).await.unwrap();
+    assert_eq!(write_as(&one, &first, "a", 3, 1).await.unwrap(), 4, "taken anew");
     assert_eq!(ownership(&first, "a").await, Ownership::This);
     assert_eq!(read(&second, "a").await, messages(0, 4));
 }
@@ -138,17 +136,23 @@ async fn a_release_comes_after_the_appends_before_it_and_is_harmless_at_the_end(
     let place = Place::new();
     let (first, second) = (place.open(), place.open());
     let name = session("a");
-    let entries = messages(0, 2);
-    let (written, released) = tokio::join!(first.append(&name, Seq::START, &entries), first.release(&name));
+    let (entries, claim) = (messages(0, 2), Claim::new());
+    let (written, released) = tokio::join!(
+        first.append(&name, &claim, Seq::START, &entries),
+        first.release(&name, &claim)
+    );
     assert_eq!(written.unwrap(), Seq::new(2));
     released.unwrap();
     assert_eq!(write(&second, "a", 2, 1).await.unwrap(), 3);
-    second.append(&name, Seq::new(3), &[closed()]).await.unwrap();
+    second
+        .append(&name, &Claim::new(), Seq::new(3), &[closed()])
+        .await
+        .unwrap();
     for journal in [&first, &second] {
-        journal.release(&name).await.unwrap();
+        journal.release(&name, &claim).await.unwrap();
     }
     let reader = SqliteJournal::open_read_only(place.path()).unwrap();
-    reader.release(&name).await.unwrap();
+    reader.release(&name, &claim).await.unwrap();
     assert_eq!(read(&reader, "a").await.len(), 4);
 }
 
@@ -159,14 +163,14 @@ async fn a_release_that_the_file_is_too_busy_for_can_be_tried_again() {
         .busy_timeout(Duration::from_millis(20))
         .open()
         .unwrap();
-    write(&first, "a", 0, 2).await.unwrap();
-    let name = session("a");
+    let (name, claim) = (session("a"), Claim::new());
+    write_as(&claim, &first, "a", 0, 2).await.unwrap();
     let blocker = rusqlite::Connection::open(place.path()).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let busy = first.release(&name).await;
+    let busy = first.release(&name, &claim).await;
     assert!(matches!(busy, Err(AppendError::Unavailable(_))), "{busy:?}");
     blocker.execute_batch("ROLLBACK").unwrap();
-    first.release(&name).await.unwrap();
+    first.release(&name, &claim).await.unwrap();
     let second = Arc::new(place.open());
     assert_eq!(write(&second, "a", 2, 1).await.unwrap(), 3);
 }

@@ -24,7 +24,7 @@ use async_tool_runtime::{
     ToolContext, ToolError,
     agent::StartError,
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Entry, ReadError, Seq, SessionFilter},
+    journal::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter},
     model::ModelStream,
     policy::Approval,
     testing::{Replay, ScriptedModel},
@@ -37,8 +37,8 @@ use serde_json::{Value, json};
 const PLACE: &str = "ASYNC_TOOL_SQLITE_KILLED";
 const POINT: &str = "ASYNC_TOOL_SQLITE_POINT";
 /// The model's calls in each of its three turns.
-const CALLS: [&str; 8] = ["look", "look", "put", "put", "pay", "bank", "fire", "order"];
-const TURNS: usize = 3;
+pub(crate) const CALLS: [&str; 8] = ["look", "look", "put", "put", "pay", "bank", "fire", "order"];
+pub(crate) const TURNS: usize = 3;
 /// Number of kills over all sessions.
 const KILLS: usize = 500;
 /// Maximum number of sessions that are killed at random times.
@@ -85,6 +85,7 @@ impl Journal for Deadly {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
+        claim: &'a Claim,
         after: Seq,
         entries: &'a [Entry],
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
@@ -93,7 +94,7 @@ impl Journal for Deadly {
             if matches!(self.point, Some(Point::Before(at)) if at == write) {
                 die();
             }
-            let last = self.journal.append(session, after, entries).await;
+            let last = self.journal.append(session, claim, after, entries).await;
             if matches!(self.point, Some(Point::After(at)) if at == write) {
                 die();
             }
@@ -109,17 +110,17 @@ impl Journal for Deadly {
         self.journal.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.journal.release(session)
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.journal.release(session, claim)
     }
 }
 
 /// The file that records all effects on the world.
 #[derive(Clone)]
-struct World(PathBuf);
+pub(crate) struct World(PathBuf);
 
 impl World {
-    fn of(place: &Path) -> Self {
+    pub(crate) fn of(place: &Path) -> Self {
         Self(place.join("world"))
     }
 
@@ -129,18 +130,42 @@ impl World {
         file.write_all(format!("{tool} {key} {attempt}\n").as_bytes()).unwrap();
     }
 
+    /// Notes that a function was called, in this process; or another event.
+    pub(crate) fn begin(&self, tool: &str, key: &str) {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.begins())
+            .unwrap();
+        let line = format!("{tool} {key} {}\n", std::process::id());
+        file.write_all(line.as_bytes()).unwrap();
+    }
+
+    /// Tool, key and process of all functions that were called, in order.
+    pub(crate) fn begun(&self) -> Vec<(String, String, u32)> {
+        parsed(&self.begins())
+    }
+
+    fn begins(&self) -> PathBuf {
+        self.0.with_file_name("begins")
+    }
+
     /// Tool, key and attempt of all recorded effects.
-    fn lines(&self) -> Vec<(String, String, u32)> {
-        let text = fs::read_to_string(&self.0).unwrap_or_default();
-        let words = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        words
-            .map(|words| (words[0].to_owned(), words[1].to_owned(), words[2].parse().unwrap()))
-            .collect()
+    pub(crate) fn lines(&self) -> Vec<(String, String, u32)> {
+        parsed(&self.0)
     }
 
     fn knows(&self, tool: &str, key: &str) -> bool {
         self.lines().iter().any(|(name, known, _)| name == tool && known == key)
     }
+}
+
+fn parsed(path: &Path) -> Vec<(String, String, u32)> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let words = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    words
+        .map(|words| (words[0].to_owned(), words[1].to_owned(), words[2].parse().unwrap()))
+        .collect()
 }
 
 /// A tool that waits, has an effect on the world, and waits again.
@@ -149,6 +174,7 @@ fn tool(name: &'static str, effect: Effect, world: &World) -> FunctionTool {
     FunctionTool::new(name, "Does something.", move |_: Value, cx: ToolContext| {
         let world = world.clone();
         async move {
+            world.begin(name, &cx.idempotency_key().to_string());
             let time = cx.task().as_u128() % 4;
             tokio::time::sleep(Duration::from_millis(u64::try_from(time).unwrap())).await;
             world.note(name, &cx.idempotency_key().to_string(), cx.attempt());
@@ -162,7 +188,7 @@ fn tool(name: &'static str, effect: Effect, world: &World) -> FunctionTool {
     .effect(effect)
 }
 
-fn manager(world: &World) -> AsyncToolManager {
+pub(crate) fn manager(world: &World) -> AsyncToolManager {
     let bank = world.clone();
     let find_out = move |lost: LostTask| {
         let is_done = bank.knows("bank", &lost.idempotency_key().to_string());
@@ -186,7 +212,7 @@ fn manager(world: &World) -> AsyncToolManager {
 
 /// A model that calls tools in three turns, and then ends. It reads its progress from the conversation, so it acts the
 /// same in every process.
-fn model() -> ScriptedModel {
+pub(crate) fn model() -> ScriptedModel {
     ScriptedModel::new().otherwise(|request| match calls_of(&request.messages) / CALLS.len() {
         turn if turn < TURNS => {
             let calls = CALLS.iter().enumerate();
@@ -196,7 +222,7 @@ fn model() -> ScriptedModel {
     })
 }
 
-fn calls_of(messages: &[Arc<Message>]) -> usize {
+pub(crate) fn calls_of(messages: &[Arc<Message>]) -> usize {
     let calls = messages.iter().map(|message| match &**message {
         Message::Assistant { calls, .. } => calls.len(),
         _ => 0,
@@ -299,21 +325,21 @@ fn run(place: &Path, end: End) -> bool {
 
 /// Statistics over the sessions of all children.
 #[derive(Debug, Default)]
-struct Tally {
-    sessions: usize,
+pub(crate) struct Tally {
+    pub(crate) sessions: usize,
     kills: usize,
-    tasks: usize,
+    pub(crate) tasks: usize,
     again: usize,
     unknown: usize,
-    lost: usize,
-    told_twice: usize,
-    done_twice: usize,
-    other_keys: usize,
+    pub(crate) lost: usize,
+    pub(crate) told_twice: usize,
+    pub(crate) done_twice: usize,
+    pub(crate) other_keys: usize,
 }
 
 impl Tally {
     /// Checks a finished session: the journal's entries, and the effects on the world.
-    fn look(&mut self, place: &Path, kills: usize) {
+    pub(crate) fn look(&mut self, place: &Path, kills: usize) {
         let entries = entries(place);
         self.sessions += 1;
         self.kills += kills;

@@ -20,3 +20,4 @@ mod owners;
 mod processes;
 mod tools;
 mod versions;
+mod worlds;

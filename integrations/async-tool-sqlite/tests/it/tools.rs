@@ -2,7 +2,7 @@
 
 use async_tool_runtime::{
     Journal as _,
-    journal::{Seq, SessionFilter},
+    journal::{Claim, Seq, SessionFilter},
     task::Timestamp,
 };
 use async_tool_sqlite::{Ownership, SqliteJournal};
@@ -27,7 +27,7 @@ async fn a_list_says_what_each_session_is() {
     write(&journal, "open", 3, 1).await.unwrap();
     write(&journal, "over", 0, 2).await.unwrap();
     journal
-        .append(&session("over"), Seq::new(2), &[closed()])
+        .append(&session("over"), &Claim::new(), Seq::new(2), &[closed()])
         .await
         .unwrap();
     journal.compact().await.unwrap();
@@ -67,7 +67,7 @@ async fn a_list_says_what_each_session_is() {
     let open = reader.summary(&session("open")).await.unwrap().unwrap();
     let held = Ownership::Other {
         process: std::process::id(),
-        until: Timestamp::from_millis(37_000),
+        heard_from: Timestamp::from_millis(7_000),
     };
     assert_eq!(open.ownership, held);
     assert_eq!(reader.list(SessionFilter::Open).count().await, 1);

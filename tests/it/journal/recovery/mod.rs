@@ -1,6 +1,7 @@
 //! Sessions whose process ends, and that another process resumes.
 
 mod calls;
+mod clocks;
 mod completion;
 mod deadlines;
 mod ownership;

@@ -99,7 +99,9 @@ pub(super) async fn leave(
     (agent, tasks)
 }
 
+/// Resumes the session in the next process.
 pub(super) async fn resume(kept: &Arc<MemoryJournal>, manager: &AsyncToolManager, model: &ScriptedModel) -> AsyncAgent {
+    kept.expire(&SessionId::new("s"));
     let builder = AsyncAgent::builder(model.clone(), manager.clone());
     builder.journal(Arc::clone(kept)).session("s").resume().await.unwrap()
 }

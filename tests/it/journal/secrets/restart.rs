@@ -12,7 +12,7 @@ use async_tool_runtime::{
         AgentPolicy, Ledger, REDACTED,
         machine::{AgentAction, AgentInput, AgentMachine},
     },
-    journal::{Entry, MemoryJournal, Seq},
+    journal::{Claim, Entry, MemoryJournal, Seq},
     model::{ModelStream, StopReason, TurnEnd},
     task::Timestamp,
     testing::ScriptedModel,
@@ -171,7 +171,7 @@ async fn resume_elsewhere(
     let entries = before.entries();
     check_kept(&entries);
     journal
-        .append(&SessionId::new("s"), Seq::START, &entries)
+        .append(&SessionId::new("s"), &Claim::new(), Seq::START, &entries)
         .await
         .unwrap();
     let manager = AsyncToolManager::builder()
