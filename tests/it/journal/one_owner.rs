@@ -4,13 +4,13 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Journal, TaskOutcome, ToolCall,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Journal, TaskOutcome, ToolCall, ToolContext,
     agent::{AgentError, AsyncAgentBuilder, StartError},
     journal::{Entry, MemoryJournal},
     model::ModelStream,
@@ -51,19 +51,36 @@ impl World {
     }
 }
 
-/// A tool with one effect, at the first poll of its function. Its reconciler looks at the world.
-fn pay(world: &World) -> FunctionTool {
-    let (paying, looking) = (world.clone(), world.clone());
-    tool_of("pay", move |_, cx| {
-        let world = paying.clone();
+/// Arguments of all tools here.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Call {
+    /// The till, which one call at a time writes to.
+    #[serde(default)]
+    till: u32,
+    /// Tells calls apart.
+    #[serde(default)]
+    again: bool,
+}
+
+/// A tool with one effect, at the first poll of its function.
+fn paying_tool(name: &'static str, world: &World) -> FunctionTool {
+    let world = world.clone();
+    FunctionTool::new(name, "Pays.", move |call: Call, cx: ToolContext| {
+        let world = world.clone();
         async move {
+            let _ = (call.till, call.again);
             world.effect(cx.idempotency_key().to_string());
-            Ok(json!("paid"))
+            Ok::<_, ToolError>("paid")
         }
     })
     .effect(Effect::Once)
     .grace(Duration::ZERO)
-    .reconcile(move |lost: LostTask| {
+}
+
+/// A tool with one effect. Its reconciler looks at the world.
+fn pay(world: &World) -> FunctionTool {
+    let looking = world.clone();
+    paying_tool("pay", world).reconcile(move |lost: LostTask| {
         let is_done = looking.knows(&lost.idempotency_key().to_string());
         async move {
             Ok::<_, String>(match is_done {
@@ -72,6 +89,16 @@ fn pay(world: &World) -> FunctionTool {
             })
         }
     })
+}
+
+/// A tool that reads for two leases.
+fn blocker() -> FunctionTool {
+    FunctionTool::new("blocker", "Takes its time.", |_: Call, _: ToolContext| async {
+        sleep(secs(60)).await;
+        Ok::<_, ToolError>("gone")
+    })
+    .effect(Effect::Read)
+    .grace(Duration::ZERO)
 }
 
 /// A model that calls `pay` this many times in its first turn, and only talks after that.
@@ -89,16 +116,6 @@ fn agent(model: ScriptedModel, manager: &AsyncToolManager, journal: impl Journal
     AsyncAgent::builder(model, manager.clone())
         .journal(journal)
         .session("s")
-}
-
-async fn settled(journal: &LeasedJournal, count: usize) {
-    let ends = |journal: &LeasedJournal| {
-        let is_end = |entry: &Entry| matches!(entry, Entry::Settled { .. });
-        journal.entries("s").iter().filter(|entry| is_end(entry)).count()
-    };
-    while ends(journal) < count {
-        sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,11 +216,7 @@ async fn a_robbed_owner_begins_no_call_that_must_not_happen_twice_whatever_the_c
         let place = |is_first: bool| {
             let pay = pay(&world);
             let builder = AsyncToolManager::builder();
-            let blocker = tool_of("blocker", |_, _| async {
-                sleep(secs(60)).await;
-                Ok(json!("gone"))
-            });
-            let blocker = blocker.effect(Effect::Read).grace(Duration::ZERO);
+            let blocker = blocker();
             if !is_first {
                 return builder.tool(pay).tool(blocker).build().unwrap();
             }
@@ -213,7 +226,7 @@ async fn a_robbed_owner_begins_no_call_that_must_not_happen_twice_whatever_the_c
                 Gate::Consent => builder.tool(pay.approval(Approval::Always)).tool(blocker),
                 Gate::Retry => {
                     let (tries, world) = (Arc::clone(&tries), world.clone());
-                    let retried = tool_of("pay", move |_, cx| {
+                    let retried = FunctionTool::new("pay", "Pays.", move |_: Call, cx: ToolContext| {
                         let (is_first, world) = (tries.fetch_add(1, Ordering::SeqCst) == 0, world.clone());
                         async move {
                             if is_first {
@@ -221,7 +234,7 @@ async fn a_robbed_owner_begins_no_call_that_must_not_happen_twice_whatever_the_c
                                 return Err(error.with_retry_after(secs(50)));
                             }
                             world.effect(cx.idempotency_key().to_string());
-                            Ok(json!("paid"))
+                            Ok("paid")
                         }
                     });
                     builder
@@ -236,20 +249,12 @@ async fn a_robbed_owner_begins_no_call_that_must_not_happen_twice_whatever_the_c
                 Gate::Shared => builder.concurrency(1).tool(pay.dedupe(Dedupe::Share)).tool(blocker),
                 Gate::Conflict => builder.tool(pay.writes("till")).tool(blocker.writes("till")),
                 Gate::Child => {
-                    let world = world.clone();
-                    let child = tool_of("inner", move |_, cx| {
-                        let world = world.clone();
-                        async move {
-                            world.effect(cx.idempotency_key().to_string());
-                            Ok(json!("paid"))
-                        }
-                    });
-                    let parent = tool_of("pay", |_, cx| async move {
+                    let parent = FunctionTool::new("pay", "Pays.", |_: Call, cx: ToolContext| async move {
                         sleep(secs(50)).await;
                         cx.call_tool::<Value>("inner", json!({})).await
                     });
                     builder
-                        .tool(child.effect(Effect::Once))
+                        .tool(paying_tool("inner", &world))
                         .tool(parent.effect(Effect::Read).grace(Duration::ZERO))
                         .tool(blocker)
                 }
@@ -307,28 +312,18 @@ async fn the_fence_is_checked_only_before_a_call_that_must_not_happen_twice_and_
         (&often, Effect::Once, 3_600, 1),
         (&often, Effect::Read, 3_600, 0),
         (&often, Effect::Idempotent, 3_600, 0),
-        (&never, Effect::Once, 0, 1),
+        (&never, Effect::Once, 9, 2),
         (&never, Effect::Read, 60, 0),
     ] {
         let (world, before) = (World::default(), journal.checks());
-        let place = AsyncToolManager::builder().tool(pay(&world).effect(effect).approval(Approval::Always));
-        let place = place.build().unwrap();
-        let builder = AsyncAgent::builder(paying(1), place.clone()).journal(journal.clone());
+        // The second call waits for its rate, and nothing else happens in the session.
+        let place = manager([pay(&world).effect(effect).rate(RateLimit::new(1, secs(silence)))]);
+        let builder = AsyncAgent::builder(paying(2), place.clone()).journal(journal.clone());
         let agent = builder.start().await.unwrap();
         agent.send("pay").await.unwrap();
-        let task = agent.run_until_parked().await.unwrap().waits[0].task;
-        sleep(secs(silence)).await;
-        // Consent is an entry, which confirms the session. The function begins after a wait for its slot.
-        place.approve(task).unwrap();
         agent.run_until_idle().await.unwrap();
-        assert_eq!(world.count(), 1);
-        let _ = checks;
-        let found = journal.checks() - before;
-        assert_eq!(
-            found,
-            usize::from(checks > 0 && journal.checks() > before),
-            "{effect:?} after {silence} s"
-        );
+        assert_eq!(world.count(), 2);
+        assert_eq!(journal.checks() - before, checks, "{effect:?} after {silence} s");
         agent.close().await.unwrap();
     }
 }
@@ -364,13 +359,9 @@ async fn a_theft_that_the_journal_notices_stops_the_session_and_its_tasks_at_onc
 #[tokio::test(start_paused = true)]
 async fn a_call_does_not_begin_if_the_journal_cannot_say_whose_the_session_is() {
     let (world, journal) = (World::default(), LeasedJournal::new(LEASE));
-    let blocker = tool_of("blocker", |_, _| async {
-        sleep(secs(60)).await;
-        Ok(json!("gone"))
-    });
     let place = AsyncToolManager::builder()
         .tool(pay(&world).writes("till"))
-        .tool(blocker.effect(Effect::Read).writes("till").grace(Duration::ZERO))
+        .tool(blocker().writes("till"))
         .build()
         .unwrap();
     let model = ScriptedModel::new()
@@ -403,7 +394,11 @@ async fn a_call_that_waits_for_a_journal_that_hangs_can_be_told_to_stop() {
     owner.send("pay").await.unwrap();
     sleep(secs(5)).await;
     assert_eq!((world.count(), place.stats().running), (0, 1));
-    let task = owner.tasks().await.unwrap()[0].task;
+    let accepted = journal.entries("s").into_iter().find_map(|entry| match entry {
+        Entry::Accepted { task, .. } => Some(task),
+        _ => None,
+    });
+    let task = accepted.unwrap();
     place.cancel(task, "not wanted");
     let begun = Instant::now();
     let result = place.task(task).unwrap().outcome().await;
@@ -415,13 +410,9 @@ async fn a_call_that_waits_for_a_journal_that_hangs_can_be_told_to_stop() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_detached_begins_although_its_session_is_closed() {
     let (world, journal) = (World::default(), LeasedJournal::new(LEASE));
-    let blocker = tool_of("blocker", |_, _| async {
-        sleep(secs(60)).await;
-        Ok(json!("gone"))
-    });
     let place = AsyncToolManager::builder()
         .tool(pay(&world).writes("till"))
-        .tool(blocker.effect(Effect::Read).writes("till").grace(Duration::ZERO))
+        .tool(blocker().writes("till"))
         .build()
         .unwrap();
     let model = ScriptedModel::new().turn(|_| {
@@ -450,8 +441,8 @@ async fn a_task_that_was_detached_begins_although_its_session_is_closed() {
 /// only while its session is known to be the agent's.
 #[test]
 fn no_order_of_thefts_and_starts_does_anything_twice() {
-    let thefts = AtomicU32::new(0);
-    Explore::new().seeds(0..sample_of(2_000)).run(async |sim| {
+    let (thefts, effects) = (AtomicU32::new(0), AtomicUsize::new(0));
+    Explore::new().seeds(0..sample_of(360)).run(async |sim| {
         let (world, journal) = (World::default(), LeasedJournal::default());
         let mut owners = Vec::new();
         for round in 0..4 {
@@ -477,10 +468,12 @@ fn no_order_of_thefts_and_starts_does_anything_twice() {
             owners.push(owner);
         }
         owners.last().unwrap().run_until_idle().await.unwrap();
-        settled(&journal, 1).await;
         sleep(secs(60)).await;
         assert_eq!(world.twice(), 0, "{:?}", world.0.lock().unwrap());
+        effects.fetch_add(world.count(), Ordering::Relaxed);
         check_journal(&journal.entries("s")).unwrap();
     });
-    assert!(thefts.load(Ordering::Relaxed) > 100);
+    let (thefts, effects) = (thefts.into_inner(), effects.into_inner());
+    println!("{thefts} thefts, {effects} effects");
+    assert!(thefts > 100 && effects > 100);
 }

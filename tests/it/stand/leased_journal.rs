@@ -95,8 +95,13 @@ impl Journal for LeasedJournal {
             if shared.is_down.load(Ordering::SeqCst) {
                 return Err(AppendError::Unavailable("no connection".into()));
             }
+            let is_closing = matches!(entries.last(), Some(Entry::Closed { .. }));
+            let is_closed = matches!(shared.kept.entries(session).last(), Some(Entry::Closed { .. }));
             let asked = Asked::now();
-            let taking = shared.claims.take(session, claim)?;
+            let taking = match is_closed {
+                true => None,
+                false => Some(shared.claims.take(session, claim)?),
+            };
             let within = shared
                 .within
                 .lock()
@@ -105,7 +110,12 @@ impl Journal for LeasedJournal {
                 .or_default()
                 .clone();
             let last = shared.kept.append(session, &within, after, entries).await?;
-            taking.keep();
+            if let Some(taking) = taking.filter(|_| !is_closing) {
+                taking.keep();
+            }
+            if is_closing {
+                shared.claims.forget(session);
+            }
             if let Some(lease) = shared.lease {
                 claim.confirm(asked, lease);
             }

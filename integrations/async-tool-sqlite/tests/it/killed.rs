@@ -16,7 +16,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_tool_runtime::{
@@ -130,20 +130,24 @@ impl World {
         file.write_all(format!("{tool} {key} {attempt}\n").as_bytes()).unwrap();
     }
 
-    /// Notes that a function was called, in this process; or another event.
-    pub(crate) fn begin(&self, tool: &str, key: &str) {
+    /// Notes that a function was called at that time, in this process; or another event.
+    pub(crate) fn begin(&self, tool: &str, at: SystemTime) {
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
             .open(self.begins())
             .unwrap();
-        let line = format!("{tool} {key} {}\n", std::process::id());
+        let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
+        let line = format!("{tool} {at} {}\n", std::process::id());
         file.write_all(line.as_bytes()).unwrap();
     }
 
-    /// Tool, key and process of all functions that were called, in order.
-    pub(crate) fn begun(&self) -> Vec<(String, String, u32)> {
-        parsed(&self.begins())
+    /// Tool, time in microseconds and process of all functions that were called, in the order in which they were noted.
+    pub(crate) fn begun(&self) -> Vec<(String, u64, u32)> {
+        let begun = parsed(&self.begins()).into_iter();
+        begun
+            .map(|(tool, at, process)| (tool, at.parse().unwrap(), process))
+            .collect()
     }
 
     fn begins(&self) -> PathBuf {
@@ -174,7 +178,8 @@ fn tool(name: &'static str, effect: Effect, world: &World) -> FunctionTool {
     FunctionTool::new(name, "Does something.", move |_: Value, cx: ToolContext| {
         let world = world.clone();
         async move {
-            world.begin(name, &cx.idempotency_key().to_string());
+            let begun = SystemTime::now();
+            world.begin(name, begun);
             let time = cx.task().as_u128() % 4;
             tokio::time::sleep(Duration::from_millis(u64::try_from(time).unwrap())).await;
             world.note(name, &cx.idempotency_key().to_string(), cx.attempt());

@@ -17,9 +17,10 @@ use std::{
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, Message,
     agent::{AsyncAgentBuilder, StartError},
+    journal::AppendError,
     task::Timestamp,
 };
-use async_tool_sqlite::{Durability, SqliteJournal};
+use async_tool_sqlite::{Durability, OpenError, SqliteJournal};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::killed::{CALLS, TURNS, Tally, World, calls_of, manager, model};
@@ -57,23 +58,31 @@ async fn live(place: &Path) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         Timestamp::from_millis((i64::try_from(now.as_millis()).unwrap() + ahead).unsigned_abs())
     };
-    let journal = SqliteJournal::builder(place.join("sessions.db"))
+    let builder = SqliteJournal::builder(place.join("sessions.db"))
         .durability(Durability::Normal)
+        .busy_timeout(Duration::from_millis(100))
         .lease(LEASE)
-        .clock(now)
-        .open()
-        .unwrap();
+        .clock(now);
+    let journal = loop {
+        match builder.clone().open() {
+            // A process that was stopped in the middle of a write keeps the file locked.
+            Err(OpenError::Busy { .. }) => {}
+            opened => break opened.unwrap(),
+        }
+    };
     let (world, place) = (World::of(place), manager(&World::of(place)));
     let builder = agent(&journal, &place);
     let agent = loop {
         match builder.clone().resume_or_start().await {
             Ok(agent) => break agent,
             Err(StartError::SessionClosed { .. }) => return,
-            Err(error) => assert!(error.is_conflict(), "{error:?}"),
+            Err(error) if error.is_conflict() => {}
+            Err(StartError::Journal(AppendError::Unavailable(_))) => {}
+            Err(error) => panic!("{error:?}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    world.begin(TAKEN, "-");
+    world.begin(TAKEN, SystemTime::now());
     let waits = Duration::from_millis(number(PEOPLE).unsigned_abs());
     if play(&agent, &place, waits).await {
         assert_eq!(calls_of(&agent.transcript().await.unwrap()), CALLS.len() * TURNS);
@@ -155,17 +164,22 @@ fn taken(world: &World, count: usize) -> bool {
     false
 }
 
-/// Calls that must not happen twice and that a process began after another one had taken the session.
-fn begun_as_robbed(world: &World) -> usize {
-    let (mut seen, mut owner) = (BTreeSet::new(), 0);
-    let begun = world.begun().into_iter().filter(|(tool, _, process)| {
+/// Calls that must not happen twice and that a process noted after another one had taken the session: those that began
+/// after that, and those that were past their start.
+fn begun_as_robbed(world: &World) -> (usize, usize) {
+    let (mut seen, mut owner, mut taken) = (BTreeSet::new(), 0, 0);
+    let (mut after, mut before) = (0, 0);
+    for (tool, at, process) in world.begun() {
         // The first line of a process comes after it has taken the session.
-        if seen.insert(*process) {
-            owner = *process;
+        if seen.insert(process) {
+            (owner, taken) = (process, at);
         }
-        ONCE.contains(&&**tool) && *process != owner
-    });
-    begun.count()
+        if ONCE.contains(&&*tool) && process != owner {
+            // The line was written when the process woke up, and the function called before it was stopped.
+            *if at < taken { &mut before } else { &mut after } += 1;
+        }
+    }
+    (after, before)
 }
 
 /// Runs rounds on many threads: each mostly waits.
@@ -191,8 +205,11 @@ struct Robberies {
     books: Tally,
     robbed: usize,
     begun_as_robbed: usize,
-    /// Effects of functions that had begun before their process was stopped. This remains possible.
-    past_their_start: usize,
+    /// Functions whose process was stopped between their call and their first line.
+    noted_late: usize,
+    /// Effects that happened twice: of functions that were past their start when their process was stopped. This remains
+    /// possible.
+    doubled: usize,
 }
 
 #[test]
@@ -219,9 +236,10 @@ fn a_process_that_is_stopped_past_its_lease_and_woken_begins_nothing_that_must_n
         let mut books = Tally::default();
         books.look(place.path(), 0);
         tally.robbed += usize::from(is_robbed);
-        tally.begun_as_robbed += begun_as_robbed(&world);
-        // Of each doubled effect, one function had begun before the theft, because none began after it.
-        tally.past_their_start += books.done_twice;
+        let (after, before) = begun_as_robbed(&world);
+        tally.begun_as_robbed += after;
+        tally.noted_late += before;
+        tally.doubled += books.done_twice;
         tally.books.sessions += 1;
         tally.books.tasks += books.tasks;
         tally.books.lost += books.lost;
@@ -236,11 +254,11 @@ fn a_process_that_is_stopped_past_its_lease_and_woken_begins_nothing_that_must_n
     assert_eq!(wrong, (0, 0, 0), "{tally:?}");
 }
 
-/// True if the child takes the session over; false if there is nothing to take.
+/// True if the child takes the session over; false if it can't, or there is nothing to take.
 fn taken_or_ended(world: &World, child: &Child) -> bool {
     let begun = Instant::now();
     let pid = child.id();
-    while begun.elapsed() < Duration::from_secs(10) {
+    while begun.elapsed() < 3 * LEASE {
         if world
             .begun()
             .iter()
@@ -254,7 +272,8 @@ fn taken_or_ended(world: &World, child: &Child) -> bool {
         }
         thread::sleep(Duration::from_millis(2));
     }
-    panic!("it neither takes the session nor ends")
+    // The first one was stopped in the middle of a write, and keeps the file locked.
+    false
 }
 
 #[test]
@@ -278,8 +297,9 @@ fn processes_whose_clocks_are_days_apart_take_nothing_from_an_owner_that_lives()
         books.lock().unwrap().look(place.path(), 0);
     });
     let books = books.into_inner().unwrap();
-    println!("{thefts:?} thefts by 48 processes, {books:?}");
-    assert_eq!(thefts.into_inner(), 0);
+    let thefts = thefts.into_inner();
+    println!("{thefts} thefts by 48 processes, {books:?}");
+    assert_eq!(thefts, 0);
     assert_eq!(
         (books.lost, books.told_twice, books.done_twice, books.other_keys),
         (0, 0, 0, 0)
@@ -293,7 +313,7 @@ fn two_managers_of_one_process_never_have_the_same_session() {
         .enable_all()
         .build();
     let runtime = runtime.unwrap();
-    let (mut thefts, mut refusals, mut books) = (0, 0, Tally::default());
+    let (mut refusals, mut books) = (0, Tally::default());
     for round in 0..40 {
         let place = tempfile::tempdir().unwrap();
         let open = || {
@@ -312,7 +332,9 @@ fn two_managers_of_one_process_never_have_the_same_session() {
                     match agent(journal, &second).resume().await {
                         Err(StartError::SessionTaken { .. }) => refusals += 1,
                         Err(StartError::SessionClosed { .. }) => break,
-                        _ => thefts += 1,
+                        // The session was closed between the read and the append.
+                        Err(StartError::Journal(AppendError::Conflict { .. })) => {}
+                        other => panic!("round {round}: {other:?}"),
                     }
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
@@ -325,8 +347,7 @@ fn two_managers_of_one_process_never_have_the_same_session() {
         });
         books.look(place.path(), 0);
     }
-    println!("{thefts} thefts, {refusals} refusals, {books:?}");
-    assert_eq!(thefts, 0);
+    println!("{refusals} refusals, {books:?}");
     assert!(refusals > 100);
     assert_eq!(
         (books.lost, books.told_twice, books.done_twice, books.other_keys),
