@@ -37,8 +37,10 @@ mod appends;
 mod commands;
 pub(super) mod snapshots;
 mod turn;
+mod woken;
 
 use turn::{ask, next_event};
+use woken::{Woken, news};
 
 /// Capacity of the command channel; when it is full, the host waits.
 const COMMAND_BACKLOG: usize = 16;
@@ -80,18 +82,6 @@ pub(super) struct Shell {
     pub(super) halted: Vec<TaskHandle>,
     /// Changes of the manager's tasks, while callers wait until the agent is parked.
     pub(super) stirs: Option<watch::Receiver<()>>,
-}
-
-/// Event that woke the shell.
-enum Woken {
-    Command(Option<Command>),
-    Input(AgentInput),
-    /// A call that must not happen twice is about to begin, and asks if the session is still this agent's.
-    Asked(oneshot::Sender<()>),
-    /// Another agent has the session.
-    Robbed,
-    /// A task of the manager has come to rest, or goes on.
-    Stirred,
 }
 
 impl Shell {
@@ -477,28 +467,5 @@ impl Drop for Shell {
         }
         self.manager.unroute(&self.session);
         self.depart();
-    }
-}
-
-/// Next news of the session's tasks. A barrier is answered when all news before it has been handled.
-async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option<Woken> {
-    loop {
-        return Some(Woken::Input(match news.recv().await? {
-            TaskNews::Started(task) => AgentInput::Started(task),
-            TaskNews::Progressed(task, report) => AgentInput::Progressed(task, *report),
-            TaskNews::Asked(top, snapshot) => AgentInput::Asked {
-                task: top,
-                asking: snapshot.task,
-                request: snapshot.request,
-            },
-            TaskNews::Deferred(task, until) => AgentInput::Deferred(task, until),
-            TaskNews::NotStarted(task) => AgentInput::NotStarted(task),
-            TaskNews::Settled(result) => AgentInput::Settled(result),
-            TaskNews::Barrier(done) => {
-                let _whoever_waited_may_have_gone = done.send(());
-                continue;
-            }
-            TaskNews::IsOwner(reply) => return Some(Woken::Asked(reply)),
-        }));
     }
 }

@@ -32,6 +32,7 @@ mod breaker;
 #[cfg(feature = "cache")]
 mod cache;
 mod conflict;
+mod ownership;
 mod rate;
 mod retry;
 mod semantic;
@@ -57,7 +58,8 @@ use self::{
     shared_run::SharedRunLayer, slots::SlotLayer,
 };
 pub(crate) use self::{
-    attempt::{Attempt, begin_as_owner, must_be_owned, wait_for_resolution},
+    attempt::{Attempt, wait_for_resolution},
+    ownership::proof_needed,
     service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late},
 };
 use super::quarantine::Quarantine;

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::TaskCell;
 use crate::{
     backend::{Backend, BackendError, CancelMode, Settlement},
-    manager::layers::{ToolRequest, ToolService, begin_as_owner, must_be_owned},
+    manager::layers::{ToolRequest, ToolService, proof_needed},
     task::TaskOutcome,
     tool::{Effect, ToolError, ToolErrorKind},
 };
@@ -21,8 +21,8 @@ pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> Tool
         let backend = Arc::clone(&backend);
         async move {
             let cell = request.cell();
-            if must_be_owned(cell) {
-                Box::pin(begin_as_owner(cell, request.deadline())).await?;
+            if let Some(proof) = proof_needed(cell, request.deadline()) {
+                proof.await?;
             }
             if let Some(host) = cell.manager() {
                 host.begin(cell);

@@ -21,9 +21,7 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    manager::layers::{
-        CANCELLED, GRACE_SLACK, ToolRequest, ToolService, begin_as_owner, must_be_owned, past_deadline, too_late,
-    },
+    manager::layers::{CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, too_late},
     policy::Claim,
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
     tool::{BoundCall, ToolError, ToolErrorKind},
@@ -127,8 +125,8 @@ async fn run_outer(
 async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
     let Some(guard) = guard.unless_over() else { return };
     let deadline = guard.inner.executor.deadline(&guard.cell.spec);
-    if must_be_owned(&guard.cell)
-        && let Err(error) = Box::pin(begin_as_owner(&guard.cell, deadline)).await
+    if let Some(proof) = proof_needed(&guard.cell, deadline)
+        && let Err(error) = proof.await
     {
         return guard.finish(Some(Err(error)));
     }

@@ -54,6 +54,13 @@ impl Server {
         self.kept.entries(&SessionId::new(session))
     }
 
+    /// Ends a lease without a word to its owner.
+    fn expire(&self, session: &str) {
+        let session = SessionId::new(session);
+        self.leases.lock().unwrap().remove(&session);
+        self.kept.expire(&session);
+    }
+
     fn released(&self, session: &str) -> usize {
         let released = self.released.lock().unwrap();
         released.iter().filter(|released| released.as_str() == session).count()
@@ -247,8 +254,12 @@ async fn an_agent_that_has_lost_its_session_gives_nothing_up() {
     let server = Server::slow();
     let (first, second, third) = (manager([order()]), manager([order()]), manager([order()]));
     let (client, other) = (server.client(), server.client());
-    // Both use the same connection, so the server can't tell them apart; the fence can.
     let lost = agent(&first, &client, "s").start().await.unwrap();
+    assert!(
+        is_held(agent(&second, &client, "s").resume().await),
+        "also through the same connection"
+    );
+    server.expire("s");
     let owner = agent(&second, &client, "s").resume().await.unwrap();
     lost.leave().await.unwrap();
     assert_eq!(server.released("s"), 0);

@@ -1,6 +1,7 @@
 //! A journal that fails as a test says.
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroU64,
     sync::{
         Arc, Mutex,
@@ -62,6 +63,8 @@ struct Shared {
     unanswered: Mutex<Option<Vec<Entry>>>,
     snapshot_every: Mutex<Option<NonZeroU64>>,
     snapshots: Mutex<Vec<Snapshot>>,
+    /// Sessions that were written to.
+    sessions: Mutex<BTreeSet<SessionId>>,
 }
 
 impl FailingJournal {
@@ -79,6 +82,7 @@ impl FailingJournal {
             unanswered: Mutex::default(),
             snapshot_every: Mutex::default(),
             snapshots: Mutex::default(),
+            sessions: Mutex::default(),
         };
         Self {
             kept: Arc::clone(kept),
@@ -92,8 +96,12 @@ impl FailingJournal {
         self
     }
 
-    /// Gives every append from now on this fault.
+    /// Gives every append from now on this fault. A process that has ended holds no session any more.
     pub(crate) fn set(&self, fault: Fault) {
+        if matches!(fault, Fault::Hangs) {
+            let sessions = std::mem::take(&mut *self.shared.sessions.lock().unwrap());
+            sessions.iter().for_each(|session| self.kept.expire(session));
+        }
         *self.shared.choice.lock().unwrap() = Arc::new(move |_| fault);
     }
 
@@ -177,6 +185,7 @@ impl Journal for FailingJournal {
                     });
                 }
             }
+            shared.sessions.lock().unwrap().insert(session.clone());
             let appended = self.kept.append(session, claim, after, entries).await;
             shared.done.fetch_add(1, Ordering::SeqCst);
             appended

@@ -17,10 +17,13 @@ use tokio::{
 };
 use tracing::Span;
 
-use super::service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some};
+use super::{
+    ownership::proof_needed,
+    service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some},
+};
 use crate::{
     future::BoxFuture,
-    manager::{TaskCell, layers::ToolLayers, quarantine::Quarantine},
+    manager::{TaskCell, quarantine::Quarantine},
     policy::Held,
     tool::{
         Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
@@ -98,9 +101,8 @@ impl Attempt {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(past_deadline());
         }
-        if must_be_owned(cell) {
-            // Boxed to keep the future small, since few calls need it.
-            Box::pin(begin_as_owner(cell, deadline)).await?;
+        if let Some(proof) = proof_needed(cell, deadline) {
+            proof.await?;
         }
         let attempt = match cell.manager() {
             Some(host) => host.begin(cell),
@@ -241,24 +243,6 @@ impl Attempt {
                 )),
             },
         }
-    }
-}
-
-/// True for a call that must not happen twice, unless its session was confirmed of late as this process's. Looked at here
-/// and not when the call is submitted: it may have waited for hours.
-pub(crate) fn must_be_owned(cell: &Arc<TaskCell>) -> bool {
-    let is_once = |layers: &Arc<ToolLayers>| !layers.options.effect.is_repeatable();
-    cell.layers.as_ref().is_some_and(is_once) && cell.manager().is_some_and(|host| !host.is_owned(cell))
-}
-
-/// Waits until the session is confirmed as this process's.
-pub(crate) async fn begin_as_owner(cell: &Arc<TaskCell>, deadline: Option<Instant>) -> Result<(), ToolError> {
-    let Some(host) = cell.manager() else { return Ok(()) };
-    tokio::select! {
-        biased;
-        () = cell.cancellation().cancelled() => Err(cancelled()),
-        proved = host.prove_owned(cell) => proved,
-        () = sleep_until_some(deadline) => Err(past_deadline()),
     }
 }
 

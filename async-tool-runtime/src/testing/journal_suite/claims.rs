@@ -32,7 +32,6 @@ pub(super) async fn one_claim<S: JournalStore>(stage: Stage<S>) -> Checked {
         stage.is_kept_out(&fresh, 0, &robber, where_).await?;
         rival.released(&fresh).await?;
         stage.appended(&fresh, 0, &[]).await?;
-        // Again after entry 3 only for the first of them.
         let last = entries.len() as u64;
         rival.is_kept_out(&session, last, &[], where_).await?;
     }

@@ -53,7 +53,7 @@ async fn the_previous_owner_of_a_session_writes_no_more_and_stops_its_tasks() {
     agent.run_until_idle().await.unwrap();
     let written = entries(&kept);
     let error = hung.send("I am still here").await.unwrap_err();
-    assert!(error.to_string().contains("another process owns it now"), "{error}");
+    assert!(error.to_string().contains("another agent has the session"), "{error}");
     assert_eq!(entries(&kept), written);
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(before.stats().running, 0);

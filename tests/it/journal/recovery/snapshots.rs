@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_tool_runtime::{AsyncAgent, Effect, agent::Ledger, journal::Snapshot};
+use async_tool_runtime::{AsyncAgent, Effect, SessionId, agent::Ledger, journal::Snapshot};
 
 use super::process::{Seen, caller, check, entries, kept, listener, stuck};
 use crate::stand::{FailingJournal, manager};
@@ -24,6 +24,7 @@ async fn a_long_session_is_resumed_from_its_last_snapshot() {
     assert_eq!(Ledger::from_snapshot(&snapshot), Some(folded));
 
     let resume = || {
+        kept.expire(&SessionId::new("s"));
         let builder = AsyncAgent::builder(listener(), manager(tools()));
         builder.journal(journal.clone()).session("s").resume()
     };
