@@ -14,7 +14,7 @@ use crate::{
     options::{Cache, Options},
     parameter::Parameter,
     service::Service,
-    signature::{self, opaque},
+    signature::{Place, opaque},
     tool::Tool,
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn function(tool: &Tool) -> TokenStream {
 }
 
 /// The errors, and items of the expected types, so that the function's callers get no errors of their own.
-pub(crate) fn function_fallback(tool: Tool, error: &syn::Error) -> TokenStream {
+pub(crate) fn function_fallback(tool: Tool, place: Place, error: &syn::Error) -> TokenStream {
     let span = Span::mixed_site();
     let Tool {
         mut function, options, ..
@@ -52,7 +52,7 @@ pub(crate) fn function_fallback(tool: Tool, error: &syn::Error) -> TokenStream {
     let errors = errors::under(&conditions, error);
     // rustc reports the variadic itself.
     function.signature.variadic = None;
-    if signature::is_associated(&function) {
+    if let Place::Associated = place {
         // Inside an `impl`, no item can stand beside the function.
         return quote!(#errors #function);
     }
@@ -92,7 +92,10 @@ pub(crate) fn service(service: &Service) -> TokenStream {
             }));
         }
     });
+    // The marks are gone, and with them the only use of an import that renames the macro.
+    let aliases = &service.aliases;
     let body = quote_spanned! {span=>
+        #(#[allow(unused_imports)] use #aliases as _;)*
         use #runtime::__private;
         __private::service::<#ty>();
         let mut tools = __private::Vec::<__private::Arc<dyn __private::Tool>>::new();

@@ -19,6 +19,7 @@ mod service;
 mod shape;
 mod signature;
 mod size;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -148,7 +149,7 @@ pub fn async_tool(arguments: proc_macro::TokenStream, item: proc_macro::TokenStr
 /// `self` is a tool too. All other items of the block stay unchanged.
 ///
 /// Keys and parameters are those of [`macro@async_tool`]. The type must be `Send + Sync + 'static`. The block knows its
-/// tools by `#[async_tool]` or `#[tool]`; no other alias of the macro works inside of it.
+/// tools by `#[async_tool]`, by `#[tool]`, and by any other name under which its file imports the macro.
 ///
 /// # Keys of `#[async_tools(…)]`
 ///
@@ -176,10 +177,11 @@ fn pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expand = |function| {
         let errors = Errors::default();
         let runtime = parse_quote!(::async_tool_runtime);
-        let tool = Tool::read(function, arguments.clone(), runtime, Place::Free, &errors);
+        let place = Place::of(&function, &item);
+        let tool = Tool::read(function, arguments.clone(), runtime, place, &errors);
         match errors.finish() {
             Ok(()) => expand::function(&tool),
-            Err(error) => expand::function_fallback(tool, &error),
+            Err(error) => expand::function_fallback(tool, place, &error),
         }
     };
     configuration::variants(function).into_iter().map(expand).collect()

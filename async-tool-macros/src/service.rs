@@ -16,6 +16,7 @@ use crate::{
     errors::{self, Errors},
     function::Function,
     signature::{Place, lifetimes},
+    source,
     tool::Tool,
 };
 
@@ -39,6 +40,10 @@ pub(crate) struct Service {
     of_trait: TokenStream,
     brace: token::Brace,
     items: Vec<Item>,
+    /// True if another block of the type already has the method.
+    is_second: bool,
+    /// Other names of the macro that mark the methods.
+    pub(crate) aliases: Vec<Ident>,
 }
 
 enum Item {
@@ -63,7 +68,8 @@ impl Service {
             }
         }
         let parser = |input: ParseStream| Self::parse(input, runtime, method, errors);
-        let service = parser.parse2(item.clone())?;
+        let mut service = parser.parse2(item.clone())?;
+        service.is_second = source::is_second_block(item, &service.method);
         service.check(errors);
         Ok(service)
     }
@@ -108,7 +114,8 @@ impl Service {
             ..
         } = self;
         // If `more` would be an error here, another error was already reported.
-        let more = (of_trait.is_empty() && !self.has_method()).then_some(more);
+        let is_free = of_trait.is_empty() && !self.has_method() && !self.is_second;
+        let more = is_free.then_some(more);
         let items = items.iter().map(|item| match item {
             Item::Tool(tool) => tool.function.to_token_stream(),
             Item::Broken(function, errors) => quote!(#errors #function),
@@ -139,9 +146,9 @@ impl Service {
         generics.where_clause = input.parse()?;
         let content;
         let brace = braced!(content in input);
-        let mut items = Vec::new();
+        let (mut items, mut aliases) = (Vec::new(), Vec::new());
         while !content.is_empty() {
-            items.extend(Item::parse(&content, &runtime, errors)?);
+            items.extend(Item::parse(&content, &runtime, &mut aliases, errors)?);
         }
         Ok(Self {
             runtime,
@@ -153,6 +160,8 @@ impl Service {
             of_trait,
             brace,
             items,
+            is_second: false,
+            aliases,
         })
     }
 
@@ -171,6 +180,13 @@ impl Service {
             errors.push(lifetime, message);
         }
         let method = &self.method;
+        if self.is_second {
+            let message = format!(
+                "each block of a type must have a method of its own, and another block has `{method}`: write `#[async_tools(tools = name)]`, \
+                 and call both methods"
+            );
+            errors.push(&self.ty, message);
+        }
         for item in self.items.iter().filter(|item| item.is_named(method)) {
             let message = format!(
                 "`#[async_tools]` must write a method `{method}`: choose another name for this one, or write `#[async_tools(tools = name)]`"
@@ -205,9 +221,14 @@ impl Item {
     }
 
     /// Reads an item. A method with attributes under a condition is one item for each configuration.
-    fn parse(input: ParseStream, runtime: &Path, errors: &Errors) -> syn::Result<Vec<Self>> {
+    fn parse(input: ParseStream, runtime: &Path, aliases: &mut Vec<Ident>, errors: &Errors) -> syn::Result<Vec<Self>> {
         let start = input.cursor();
         let attributes = input.call(Attribute::parse_outer)?;
+        for name in attributes.iter().filter_map(|attribute| attribute.path().get_ident()) {
+            if source::is_alias(name) && !aliases.contains(name) {
+                aliases.push(name.clone());
+            }
+        }
         if !attributes.iter().any(configuration::is_mark) {
             skip_item(input)?;
             return Ok(vec![Self::Other(between(start, input.cursor()))]);

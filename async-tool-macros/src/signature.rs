@@ -4,13 +4,15 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
-use crate::{errors::Errors, function::Function};
+use crate::{errors::Errors, function::Function, source};
 
 /// Place of the function.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
     /// Outside of an `impl` block.
     Free,
+    /// In an `impl` block that doesn't collect tools, where no item can stand beside the function.
+    Associated,
     /// In an `impl` block with `#[async_tools]`.
     Method,
 }
@@ -18,9 +20,16 @@ pub(crate) enum Place {
 const ASSOCIATED: &str = "tools must be free functions, unless their `impl` collects them: put `#[async_tools]` on the `impl` block, which \
                           knows its tools by `#[async_tool]` or `#[tool]`";
 
-/// True if the function is one of an `impl` block, where no item can stand beside it.
-pub(crate) fn is_associated(function: &Function) -> bool {
-    matches!(function.signature.inputs.first(), Some(FnArg::Receiver(_))) || function.self_type().is_some()
+impl Place {
+    /// Place of a function with `#[async_tool]`; `item` are its tokens.
+    pub(crate) fn of(function: &Function, item: &TokenStream) -> Self {
+        let has_self = matches!(function.signature.inputs.first(), Some(FnArg::Receiver(_)));
+        if has_self || function.self_type().is_some() || source::is_associated(item) {
+            Self::Associated
+        } else {
+            Self::Free
+        }
+    }
 }
 
 pub(crate) fn check(function: &Function, place: Place, errors: &Errors) {
@@ -47,13 +56,12 @@ pub(crate) fn check(function: &Function, place: Place, errors: &Errors) {
     }
     match (place, signature.inputs.first()) {
         (Place::Method, Some(FnArg::Receiver(receiver))) => check_receiver(receiver, errors),
-        (Place::Free, Some(FnArg::Receiver(receiver))) => errors.push(receiver.self_token, ASSOCIATED),
-        (Place::Free, _) => {
-            if let Some(word) = function.self_type() {
-                errors.push(word, ASSOCIATED);
-            }
-        }
-        (Place::Method, _) => {}
+        (Place::Associated, Some(FnArg::Receiver(receiver))) => errors.push(receiver.self_token, ASSOCIATED),
+        (Place::Associated, _) => match function.self_type() {
+            Some(word) => errors.push(word, ASSOCIATED),
+            None => errors.push(&signature.ident, ASSOCIATED),
+        },
+        (Place::Method | Place::Free, _) => {}
     }
     check_generics(signature, errors);
     if let ReturnType::Type(_, output) = &signature.output

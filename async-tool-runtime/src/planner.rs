@@ -142,11 +142,12 @@ impl RulePlanner {
             self.rules.iter().find_map(|rule| {
                 let words = rule.fit(bare)?;
                 let tool = find(request, &rule.tool);
-                let typed = words.into_iter().map(|(name, text)| {
+                let mut arguments = Map::new();
+                for (name, text) in words {
                     let value = tool.map_or_else(|| Value::String(text.clone()), |tool| typed(tool, &name, &text));
-                    (name, value)
-                });
-                Some((Arc::clone(&rule.tool), Value::Object(typed.collect())))
+                    arguments.insert(name, value);
+                }
+                Some((Arc::clone(&rule.tool), Value::Object(arguments)))
             })
         };
         match by_name.or_else(by_rule) {

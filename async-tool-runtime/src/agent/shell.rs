@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    future::boxed,
     id::TaskId,
     journal::{AppendError, Claim, Journal, Seq},
     manager::{AsyncToolManager, SubmitError, TaskHandle, TaskNews},
@@ -425,12 +426,12 @@ impl Shell {
         if stopping.is_empty() {
             return answer();
         }
-        tokio::spawn(async move {
+        tokio::spawn(boxed(async move {
             for task in stopping {
                 task.outcome().await;
             }
             answer();
-        });
+        }));
     }
 
     /// Tasks below the session's tasks that were told to stop and have not ended yet.

@@ -65,10 +65,12 @@ fn collapse_answer(answer: &Answer) -> Option<Answer> {
 fn shorten_report(report: &Value) -> Value {
     let name = |row: &Value| -> Option<Value> {
         let keys = ["task", "tool", "status"];
-        let kept = keys
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), row.get(key)?.clone())));
-        Some(Value::Object(kept.collect())).filter(|row| row.get("task").is_some())
+        let mut kept = Map::new();
+        kept.extend(
+            keys.iter()
+                .filter_map(|key| Some(((*key).to_owned(), row.get(key)?.clone()))),
+        );
+        Some(Value::Object(kept)).filter(|row| row.get("task").is_some())
     };
     let rows = report.get("tasks").and_then(Value::as_array);
     let tasks: Vec<Value> = rows.map_or_else(

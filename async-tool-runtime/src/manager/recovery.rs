@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    future::boxed,
     id::TaskId,
     manager::{
         SubmitError,
@@ -40,7 +41,7 @@ impl AsyncToolManager {
                 Some(Deadline { at, time })
             }));
             let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
-            runtime.spawn(wait(guard, request));
+            runtime.spawn(boxed(wait(guard, request)));
         }
         Ok(TaskHandle::new(cell))
     }
@@ -60,7 +61,7 @@ impl AsyncToolManager {
         };
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
         match layers.options.reconcile.clone() {
-            Some(reconciler) => drop(runtime.spawn(reconcile(guard, layers, reconciler))),
+            Some(reconciler) => drop(runtime.spawn(boxed(reconcile(guard, layers, reconciler)))),
             None => guard.end(TaskOutcome::Unknown("its outcome can't be found out".to_owned())),
         }
         Ok(None)

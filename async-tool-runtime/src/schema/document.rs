@@ -249,52 +249,51 @@ impl Document {
     }
 
     fn find_recursive(&self) -> BTreeSet<String> {
-        let edges: BTreeMap<&String, Vec<String>> = self
+        let names: Vec<&String> = self.definitions.keys().collect();
+        let number = |name: &String| names.binary_search(&name).ok();
+        let edges: Vec<Vec<usize>> = self
             .definitions
-            .iter()
-            .map(|(name, definition)| (name, references(definition)))
+            .values()
+            .map(|definition| references(definition).iter().filter_map(number).collect())
             .collect();
-        let leads_back = |name: &&String| {
-            let mut seen = BTreeSet::new();
-            let mut open: Vec<&String> = edges[*name].iter().collect();
+        let leads_back = |start: &usize| {
+            let mut seen = vec![false; edges.len()];
+            let mut open = edges[*start].clone();
             while let Some(next) = open.pop() {
-                if next == *name {
+                if next == *start {
                     return true;
                 }
-                if seen.insert(next) {
-                    open.extend(edges.get(next).into_iter().flatten());
+                if !std::mem::replace(&mut seen[next], true) {
+                    open.extend(&edges[next]);
                 }
             }
             false
         };
-        let candidates = leading_to_cycles(&edges);
-        candidates.into_iter().filter(leads_back).cloned().collect()
+        let candidates = leading_to_cycles(&edges).into_iter().filter(leads_back);
+        candidates.map(|node| names[node].clone()).collect()
     }
 }
 
 /// The nodes of a graph that lead to a cycle: those left after repeatedly removing nodes without outgoing edges (Kahn's
 /// algorithm). Few schemas have such nodes, so the search from each of them stays cheap.
-fn leading_to_cycles<'a>(edges: &BTreeMap<&'a String, Vec<String>>) -> Vec<&'a String> {
-    let mut open_edges: BTreeMap<&String, usize> = BTreeMap::new();
-    let mut sources: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
-    for (from, targets) in edges {
-        open_edges.insert(from, targets.len());
+fn leading_to_cycles(edges: &[Vec<usize>]) -> Vec<usize> {
+    let mut open_edges: Vec<usize> = edges.iter().map(Vec::len).collect();
+    let mut sources = vec![Vec::new(); edges.len()];
+    for (from, targets) in edges.iter().enumerate() {
         for to in targets {
-            sources.entry(to).or_default().push(from);
+            sources[*to].push(from);
         }
     }
-    let mut leaves: Vec<&String> = edges.keys().filter(|name| open_edges[**name] == 0).copied().collect();
+    let mut leaves: Vec<usize> = (0..edges.len()).filter(|node| open_edges[*node] == 0).collect();
     while let Some(leaf) = leaves.pop() {
-        for from in sources.get(leaf).into_iter().flatten() {
-            if let Some(count) = open_edges.get_mut(*from) {
-                *count -= 1;
-                if *count == 0 {
-                    leaves.push(from);
-                }
+        for from in &sources[leaf] {
+            open_edges[*from] -= 1;
+            if open_edges[*from] == 0 {
+                leaves.push(*from);
             }
         }
     }
-    edges.keys().filter(|name| open_edges[**name] > 0).copied().collect()
+    (0..edges.len()).filter(|node| open_edges[*node] > 0).collect()
 }
 
 /// A schema merged with the annotations beside its reference.

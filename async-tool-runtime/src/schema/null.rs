@@ -1,7 +1,5 @@
 //! Removal of the nulls that a strict dialect makes a model write.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::union::{kind_of, types_of};
@@ -116,7 +114,7 @@ fn fits(whole: &Value, schema: &Value, value: &Value) -> bool {
 
 fn object_fits(whole: &Value, schema: &Map<String, Value>, object: &Map<String, Value>) -> bool {
     let has_required = list(schema, "required").all(|name| name.as_str().is_none_or(|name| object.contains_key(name)));
-    let known: BTreeSet<&String> = properties(schema).map(|(name, _)| name).collect();
+    let known: Vec<&String> = properties(schema).map(|(name, _)| name).collect();
     // A strict model writes exactly the properties of its variant. So a variant that doesn't declare a written property
     // is ruled out.
     let is_composed = ["anyOf", "oneOf", "allOf"]
@@ -128,7 +126,7 @@ fn object_fits(whole: &Value, schema: &Map<String, Value>, object: &Map<String, 
             .get("additionalProperties")
             .is_some_and(|rest| *rest != Value::Bool(false));
     has_required
-        && (is_open || object.keys().all(|name| known.contains(name)))
+        && (is_open || object.keys().all(|name| known.contains(&name)))
         && properties(schema).all(|(name, property)| match object.get(name) {
             Some(Value::Null) if !is_required(schema, name) => true,
             Some(value) => fits(whole, property, value),

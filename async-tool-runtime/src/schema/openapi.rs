@@ -61,11 +61,8 @@ fn split_types(object: &mut Map<String, Value>) {
         _ => {
             object.remove("type");
             let variants = values.iter().map(|kind| {
-                let mut variant: Map<String, Value> = object
-                    .iter()
-                    .filter(|(keyword, _)| belongs_to(keyword, kind))
-                    .map(|(keyword, value)| (keyword.clone(), value.clone()))
-                    .collect();
+                let mut variant = object.clone();
+                variant.retain(|keyword, _| belongs_to(keyword, kind));
                 if let Some(Value::Array(constants)) = object.get("enum") {
                     let own = constants.iter().filter(|constant| is_of(constant, kind)).cloned();
                     variant.insert("enum".to_owned(), own.collect());

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use serde_json::{Map, Value, json};
 
 use super::{
-    description::join_paragraphs,
+    description::{join_paragraphs, without_frame},
     document::{Document, Inline},
     limit::describe,
     object::{check_root, close},
@@ -58,7 +58,7 @@ pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
 pub(super) fn normalize(schema: &mut Value) {
     let Ok(()) = walk::<Infallible>(schema, &mut String::new(), &mut |object, _| {
         if let Some(Value::String(text)) = object.get_mut("description") {
-            *text = join_paragraphs(text);
+            *text = join_paragraphs(&without_frame(text));
         }
         let is_f32 = object.get("format").is_some_and(|format| format == "float");
         clean(object);

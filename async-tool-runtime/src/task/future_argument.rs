@@ -225,11 +225,12 @@ fn walk(
             replace(future, place)
         }
         Value::Object(object) => {
-            let fields = object.iter().map(|(name, field)| {
-                let filled = place.within(name, &format!(".{name}"), |place| walk(field, place, replace));
-                Ok((name.clone(), filled?))
-            });
-            fields.collect::<Result<_, _>>().map(Value::Object)
+            let mut fields = Map::new();
+            for (name, field) in object {
+                let filled = place.within(name, &format!(".{name}"), |place| walk(field, place, replace))?;
+                fields.insert(name.clone(), filled);
+            }
+            Ok(Value::Object(fields))
         }
         Value::Array(items) => {
             let items = items.iter().enumerate().map(|(index, item)| {

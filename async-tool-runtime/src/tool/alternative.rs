@@ -73,6 +73,25 @@ impl<'a> Alternative<'a> {
         parts.fold(Kinds::ANY, Kinds::and)
     }
 
+    /// Objects of keywords that a value must fit together.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &'a Map<String, Value>> {
+        self.0.iter().copied()
+    }
+
+    /// The values that fit, in words for a model.
+    pub(super) fn in_words(&self) -> String {
+        let words = self.kinds().in_words();
+        let required = self.0.iter().flat_map(|part| list(part, "required"));
+        let names: Vec<_> = required
+            .filter_map(Value::as_str)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        if self.kinds().object && !names.is_empty() {
+            return format!("{words} with {}", names.join(", "));
+        }
+        words
+    }
+
     /// True if a text may fit. Patterns and lengths are left aside.
     pub(super) fn allows_text(&self, text: &str) -> bool {
         self.kinds().string
@@ -266,6 +285,27 @@ impl Kinds {
             Value::Object(_) => "object",
         };
         Self::named([name])
+    }
+
+    /// The types in words: `a string or null`.
+    pub(super) fn in_words(self) -> String {
+        if self == Self::ANY {
+            return "any value".to_owned();
+        }
+        let words = [
+            (self.boolean, "a boolean"),
+            (self.number, "a number"),
+            (self.integer && !self.number, "an integer"),
+            (self.string, "a string"),
+            (self.array, "an array"),
+            (self.object, "an object"),
+            (self.null, "null"),
+        ];
+        let words: Vec<_> = words
+            .into_iter()
+            .filter_map(|(is_in, word)| is_in.then_some(word))
+            .collect();
+        words.join(" or ")
     }
 
     pub(super) fn and(self, other: Self) -> Self {

@@ -400,7 +400,8 @@ pub(super) fn fits_f32(number: &Number) -> bool {
     number.as_f64().is_none_or(|number| (number as f32).is_finite())
 }
 
-fn number_violated(schema: &Map<String, Value>, number: &Number) -> Option<String> {
+/// Expectation on a number that it violates.
+pub(super) fn number_violated(schema: &Map<String, Value>, number: &Number) -> Option<String> {
     // Schemas of an `f32` say so. Only this check sees one that serde buffers, such as in an untagged enum.
     if schema.get("format").is_some_and(|format| format == "float") && !fits_f32(number) {
         return Some(IN_F32.to_owned());

@@ -63,8 +63,9 @@ pub(super) fn object_of(value: &Value) -> Option<Value> {
         _ => return None,
     };
     let parts = [duration.as_secs(), duration.subsec_nanos().into()];
-    let fields = FIELDS.into_iter().map(str::to_owned).zip(parts.map(Value::from));
-    Some(Value::Object(fields.collect::<Map<_, _>>()))
+    let mut fields = Map::new();
+    fields.extend(FIELDS.into_iter().map(str::to_owned).zip(parts.map(Value::from)));
+    Some(Value::Object(fields))
 }
 
 /// Product of a number with decimals and a unit; `None` if it is no whole number.

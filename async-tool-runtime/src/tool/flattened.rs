@@ -11,7 +11,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     constraint::Constraints,
@@ -168,11 +168,8 @@ impl Group {
     fn check_absent(&self, sent: &Value) -> Result<(), ToolError> {
         let Some(sent) = sent.as_object() else { return Ok(()) };
         let is_part = |name: &str, value: &Value| self.fields.names.contains(name) && !value.is_null();
-        let part: Map<String, Value> = sent
-            .iter()
-            .filter(|(name, value)| is_part(name, value))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+        let mut part = sent.clone();
+        part.retain(|name, value| is_part(name, value));
         if part.is_empty() {
             return Ok(());
         }

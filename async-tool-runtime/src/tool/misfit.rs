@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     constraint::Violation,
+    culprit::{Culprit, choices, culprit},
     fault::fault,
     nearest::nearest,
     reader::{Got, Problem, Refusal},
@@ -30,6 +31,9 @@ impl Misfit {
 
     /// Arguments that serde has refused.
     pub(super) fn of_refusal(refusal: &Refusal, schema: &Value, arguments: &Value) -> Self {
+        if let Some(misfit) = Self::inside(refusal, schema, arguments) {
+            return misfit;
+        }
         Self {
             path: match &refusal.problem {
                 // The problem names the field.
@@ -37,6 +41,42 @@ impl Misfit {
                 _ => refusal.path(),
             },
             problem: explain(refusal, schema, arguments),
+        }
+    }
+
+    /// A mistake inside of the place that serde reports; `None` if the schema doesn't tell it.
+    fn inside(refusal: &Refusal, schema: &Value, arguments: &Value) -> Option<Self> {
+        let is_no_variant = match &refusal.problem {
+            Problem::Unfit { .. } => false,
+            Problem::Other(problem) if problem.starts_with("data did not match any variant") => true,
+            Problem::Other(_) | Problem::UnknownField { .. } => return None,
+        };
+        let place = refusal.path();
+        let is_inside = |culprit: &Culprit<'_>| {
+            let rest = culprit.path.strip_prefix(place.as_str());
+            rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
+        match culprit(schema, arguments).filter(is_inside) {
+            Some(Culprit { path, value, expected }) => {
+                let expected = match &refusal.problem {
+                    Problem::Unfit { expected, got } => {
+                        // Another value than serde's.
+                        if matches!(got, Got::Scalar(scalar) if scalar != value) {
+                            return None;
+                        }
+                        in_json(expected)
+                    }
+                    _ => &expected,
+                };
+                let problem = format!("expected {}, got {}", shorten(expected, 200), describe(value));
+                Some(Self { path, problem })
+            }
+            None if is_no_variant => {
+                let expected = choices(schema, arguments, &place)?;
+                let problem = format!("expected {expected}, got {}", describe(refusal.look_up(arguments)?));
+                Some(Self { path: place, problem })
+            }
+            None => None,
         }
     }
 

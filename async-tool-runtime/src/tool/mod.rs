@@ -46,6 +46,7 @@ mod cancellation;
 mod collected;
 mod constraint;
 mod context;
+mod culprit;
 mod definition;
 mod duration;
 mod effect;

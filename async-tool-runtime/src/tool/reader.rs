@@ -20,7 +20,7 @@ use super::{
     plain_text::{Leaf, PlainText},
 };
 use refusal::Step;
-pub(super) use refusal::{Got, Problem, Refusal};
+pub(super) use refusal::{Got, NO_VARIANT, Names, Problem, Refusal, refusing_enums};
 
 /// Value to be read, or part of one.
 pub(super) enum Reader<'de, 'a> {

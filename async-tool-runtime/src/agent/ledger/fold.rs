@@ -112,7 +112,7 @@ fn check_once(entry: &Entry) -> Result<(), FoldError> {
     | Entry::Dropped { tasks, .. }
     | Entry::Detached { tasks, .. } = entry
     {
-        let named: BTreeSet<&TaskNo> = tasks.iter().collect();
+        let named: BTreeSet<TaskNo> = tasks.iter().copied().collect();
         let is_once = named.len() == tasks.len();
         require(entry, is_once, "an entry names each of its tasks once")?;
     }

@@ -13,6 +13,7 @@ use tracing::{Instrument, Span, span};
 
 use super::service::{ToolRequest, ToolService};
 use crate::{
+    future::boxed,
     manager::{
         Count, Inner, TaskCell,
         circles::{self, Circle},
@@ -204,8 +205,10 @@ impl Layer<ToolService> for SharedRunLayer {
                         publisher.publish(result);
                     };
                     let cell = Arc::clone(&shared_run.cell);
-                    let run = async move { cell.until_aborted(pin!(run)).await };
-                    drop(tokio::spawn(run.in_current_span()));
+                    let run = async move {
+                        let _ = cell.until_aborted(pin!(run)).await;
+                    };
+                    drop(tokio::spawn(boxed(run.in_current_span())));
                 } else {
                     host.count(request.tool(), Count::Shared);
                     // The attempts are logged in the span of the call that started the run.

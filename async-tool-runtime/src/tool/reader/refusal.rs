@@ -1,6 +1,6 @@
 //! Reading errors: a problem and its place.
 
-use std::fmt;
+use std::{cell::RefCell, fmt};
 
 use serde::de::{self, Expected, Unexpected};
 use serde_json::Value;
@@ -37,6 +37,24 @@ pub(in crate::tool) enum Got {
 pub(super) enum Step {
     Field(String),
     Item(usize),
+}
+
+/// Text that is the name of no variant.
+pub(in crate::tool) const NO_VARIANT: &str = "\u{1}";
+
+thread_local! {
+    static ENUMS: RefCell<Vec<Names>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Names of an enum's variants, in the order of the type.
+pub(in crate::tool) type Names = &'static [&'static str];
+
+/// The enums that have refused [`NO_VARIANT`] in the meantime. Also those whose refusal is lost, because an untagged enum tries another
+/// variant.
+pub(in crate::tool) fn refusing_enums(read: impl FnOnce()) -> Vec<Names> {
+    ENUMS.take();
+    read();
+    ENUMS.take()
 }
 
 impl Refusal {
@@ -150,6 +168,18 @@ impl de::Error for Refusal {
     #[cold]
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
         Self::unfit(expected.to_string(), Got::There)
+    }
+
+    #[cold]
+    fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
+        if name == NO_VARIANT {
+            ENUMS.with_borrow_mut(|enums| enums.push(known));
+        }
+        let known = match known {
+            [] => "there are no variants".to_owned(),
+            _ => listed(known),
+        };
+        Problem::Other(format!("unknown variant `{name}`, {known}")).into()
     }
 
     #[cold]
