@@ -81,11 +81,7 @@ impl<'a> Alternative<'a> {
     /// The values that fit, in words for a model.
     pub(super) fn in_words(&self) -> String {
         let words = self.kinds().in_words();
-        let required = self.0.iter().flat_map(|part| list(part, "required"));
-        let names: Vec<_> = required
-            .filter_map(Value::as_str)
-            .map(|name| format!("`{name}`"))
-            .collect();
+        let names: Vec<_> = self.required().map(|name| format!("`{name}`")).collect();
         if self.kinds().object && !names.is_empty() {
             return format!("{words} with {}", names.join(", "));
         }
@@ -134,9 +130,13 @@ impl<'a> Alternative<'a> {
     }
 
     pub(super) fn requires(&self, name: &str) -> bool {
-        self.0
-            .iter()
-            .any(|part| list(part, "required").iter().any(|field| field == name))
+        self.required().any(|field| field == name)
+    }
+
+    /// Names of the fields that an object must have.
+    pub(super) fn required(&self) -> impl Iterator<Item = &'a str> {
+        let required = self.0.iter().flat_map(|part| list(part, "required"));
+        required.filter_map(Value::as_str)
     }
 
     /// True if the fields that are constants in this alternative, such as a tag, have their values, or are `null`.

@@ -18,61 +18,87 @@ pub(super) struct Culprit<'a> {
     /// Place in the form `$.items[0].name`.
     pub(super) path: String,
     pub(super) value: &'a Value,
-    /// Values that fit, in words.
-    pub(super) expected: String,
+    pub(super) mistake: Mistake<'a>,
 }
 
-/// Finds the first value that the schema refuses, as deep as the schema tells it for certain.
-pub(super) fn culprit<'a>(schema: &Value, arguments: &'a Value) -> Option<Culprit<'a>> {
-    Search { root: schema }.look(&vec![vec![schema]], arguments, "$")
+/// Reason of a refusal.
+#[derive(Debug)]
+pub(super) enum Mistake<'a> {
+    /// Other values fit, in words.
+    Unfit(String),
+    /// The text is no variant.
+    NoVariant,
+    /// The object lacks a field.
+    Missing(String),
+    /// The object has a field that may not come.
+    Unknown(&'a str),
+}
+
+/// Finds the first value that the schema refuses for a wanted reason, as deep as the schema tells it for certain.
+pub(super) fn culprit<'a>(
+    schema: &Value,
+    arguments: &'a Value,
+    is_wanted: &dyn Fn(&Culprit<'_>) -> bool,
+) -> Option<Culprit<'a>> {
+    let search = Search {
+        root: schema,
+        is_wanted,
+    };
+    search.look(&vec![vec![schema]], arguments, "$")
 }
 
 /// The alternatives at a place, in words; `None` if there is no choice.
 pub(super) fn choices(schema: &Value, arguments: &Value, path: &str) -> Option<String> {
-    let mut described = Search { root: schema }.describe(&vec![vec![schema]], arguments, "$", path)?;
+    let search = Search {
+        root: schema,
+        is_wanted: &|_| false,
+    };
+    let mut described = search.describe(&vec![vec![schema]], arguments, "$", path)?;
     described.dedup();
     (described.len() > 1).then(|| shorten(&described.join(", or "), 200))
 }
 
-struct Search<'s> {
+struct Search<'s, 'w> {
     root: &'s Value,
+    is_wanted: &'w dyn Fn(&Culprit<'_>) -> bool,
 }
 
-impl<'s> Search<'s> {
+impl<'s> Search<'s, '_> {
     fn look<'a>(&self, union: &Union<'s>, value: &'a Value, path: &str) -> Option<Culprit<'a>> {
         if union.iter().flatten().any(|schema| is_duration(schema)) {
             return None;
         }
         let all = alternatives(self.root, union)?;
-        let refused = |expected: String| {
-            Some(Culprit {
-                path: path.to_owned(),
-                value,
-                expected,
-            })
+        let refused = |mistake| {
+            let path = path.to_owned();
+            Some(Culprit { path, value, mistake }).filter(self.is_wanted)
         };
         let apt: Vec<_> = all.iter().filter(|one| is_of(one.kinds(), value)).collect();
         if apt.is_empty() {
             let kinds = all.iter().map(Alternative::kinds).fold(Kinds::NONE, Kinds::or);
-            return refused(kinds.in_words());
+            return refused(Mistake::Unfit(kinds.in_words()));
         }
         match value {
             Value::Object(fields) => {
                 let variant = variant(apt, fields)?;
-                fields.iter().find_map(|(name, field)| {
+                let inside = fields.iter().find_map(|(name, field)| {
                     let schemas = variant.field(name);
-                    (!schemas.is_empty())
-                        .then(|| self.look(&vec![schemas], field, &format!("{path}.{name}")))
-                        .flatten()
+                    if schemas.is_empty() {
+                        return variant.is_closed().then(|| refused(Mistake::Unknown(name)))?;
+                    }
+                    self.look(&vec![schemas], field, &format!("{path}.{name}"))
+                });
+                inside.or_else(|| {
+                    let mut lacking = variant.required().filter(|name| !fields.contains_key(*name));
+                    refused(Mistake::Missing(lacking.next()?.to_owned()))
                 })
             }
             Value::Array(items) => {
                 let [only] = apt.as_slice() else { return None };
                 items.iter().enumerate().find_map(|(index, item)| {
                     let schemas = only.item(index);
-                    (!schemas.is_empty())
-                        .then(|| self.look(&vec![schemas], item, &format!("{path}[{index}]")))
-                        .flatten()
+                    let path = format!("{path}[{index}]");
+                    (!schemas.is_empty()).then(|| self.look(&vec![schemas], item, &path))?
                 })
             }
             Value::Number(number) => {
@@ -80,9 +106,10 @@ impl<'s> Search<'s> {
                     .iter()
                     .map(|one| one.parts().find_map(|part| number_violated(part, number)));
                 let limits: Option<Vec<_>> = limits.collect();
-                limits.and_then(|limits| refused(limits.into_iter().next()?))
+                limits.and_then(|limits| refused(Mistake::Unfit(limits.into_iter().next()?)))
             }
-            Value::Null | Value::Bool(_) | Value::String(_) => None,
+            Value::String(text) if !apt.iter().any(|one| one.allows_text(text)) => refused(Mistake::NoVariant),
+            Value::String(_) | Value::Null | Value::Bool(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     constraint::Violation,
-    culprit::{Culprit, choices, culprit},
+    culprit::{Culprit, Mistake, choices, culprit},
     fault::fault,
     nearest::nearest,
     reader::{Got, Problem, Refusal},
@@ -46,38 +46,43 @@ impl Misfit {
 
     /// A mistake inside of the place that serde reports; `None` if the schema doesn't tell it.
     fn inside(refusal: &Refusal, schema: &Value, arguments: &Value) -> Option<Self> {
-        let is_no_variant = match &refusal.problem {
-            Problem::Unfit { .. } => false,
-            Problem::Other(problem) if problem.starts_with("data did not match any variant") => true,
-            Problem::Other(_) | Problem::UnknownField { .. } => return None,
-        };
         let place = refusal.path();
-        let is_inside = |culprit: &Culprit<'_>| {
-            let rest = culprit.path.strip_prefix(place.as_str());
-            rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+        let fits_no_variant = matches!(&refusal.problem, Problem::Other(problem) if problem.starts_with("data did not match any variant"));
+        // Only the mistake that serde has found.
+        let is_same = |mistake: &Mistake<'_>, value: &Value| match (&refusal.problem, mistake) {
+            (Problem::Unfit { got, .. }, Mistake::Unfit(_)) => !matches!(got, Got::Scalar(scalar) if scalar != value),
+            (Problem::UnknownField { name, .. }, Mistake::Unknown(unknown)) => name == unknown,
+            (Problem::Other(problem), Mistake::Missing(name)) => *problem == format!("missing field `{name}`"),
+            (Problem::Other(problem), Mistake::NoVariant) => value
+                .as_str()
+                .is_some_and(|text| problem.starts_with(&format!("unknown variant `{text}`"))),
+            _ => false,
         };
-        match culprit(schema, arguments).filter(is_inside) {
-            Some(Culprit { path, value, expected }) => {
-                let expected = match &refusal.problem {
-                    Problem::Unfit { expected, got } => {
-                        // Another value than serde's.
-                        if matches!(got, Got::Scalar(scalar) if scalar != value) {
-                            return None;
-                        }
-                        in_json(expected)
-                    }
-                    _ => &expected,
+        let is_wanted = |culprit: &Culprit<'_>| {
+            let inside = culprit.path.strip_prefix(place.as_str());
+            inside.is_some_and(|inside| inside.starts_with(['.', '[']))
+                && (fits_no_variant || is_same(&culprit.mistake, culprit.value))
+        };
+        let (path, problem) = match culprit(schema, arguments, &is_wanted) {
+            Some(Culprit { path, value, mistake }) => {
+                let problem = match (&refusal.problem, mistake) {
+                    (Problem::Unfit { expected, .. }, _) => unfit(in_json(expected), value),
+                    (_, Mistake::Unfit(expected)) => unfit(&expected, value),
+                    (_, Mistake::Missing(name)) if fits_no_variant => format!("missing field `{name}`"),
+                    (_, Mistake::Unknown(name)) if fits_no_variant => format!("unknown field `{}`", shorten(name, 60)),
+                    (_, Mistake::NoVariant) if fits_no_variant => format!("unknown variant {}", describe(value)),
+                    _ => explain(refusal, schema, arguments),
                 };
-                let problem = format!("expected {}, got {}", shorten(expected, 200), describe(value));
-                Some(Self { path, problem })
+                (path, problem)
             }
-            None if is_no_variant => {
+            None if fits_no_variant => {
                 let expected = choices(schema, arguments, &place)?;
-                let problem = format!("expected {expected}, got {}", describe(refusal.look_up(arguments)?));
-                Some(Self { path: place, problem })
+                let problem = unfit(&expected, refusal.look_up(arguments)?);
+                (place, problem)
             }
-            None => None,
-        }
+            None => return None,
+        };
+        Some(Self { path, problem })
     }
 
     /// Arguments outside of a limit of the schema.
@@ -128,6 +133,10 @@ fn explain(refusal: &Refusal, schema: &Value, arguments: &Value) -> String {
         });
     }
     problem
+}
+
+fn unfit(expected: &str, got: &Value) -> String {
+    format!("expected {}, got {}", shorten(expected, 200), describe(got))
 }
 
 /// Words of JSON for an expectation in words of Rust.

@@ -101,6 +101,61 @@ fn bare(
 #[async_tool(notice = off)]
 fn short() {}
 
+/**
+ * A place
+ * in a town.
+ */
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Place {
+    /**
+     * The town.
+     *
+     * Or a village.
+     */
+    _town: String,
+    /**
+        The street.
+
+        Or a square.
+    */
+    _street: String,
+    /** The door. */
+    _door: Door,
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+enum Door {
+    /**
+     * In
+     * front.
+     */
+    Front,
+    /// Either
+    /// * this
+    /// * or that.
+    Back,
+}
+
+/// Goes.
+#[async_tool(notice = off)]
+fn go(_place: Place) {}
+
+#[test]
+fn blocks_of_the_users_types_have_no_frame() {
+    let tool = go::tool();
+    let place = &tool.definition().input_schema["properties"]["_place"];
+    let properties = &place["properties"];
+    assert_eq!(place["description"], "A place in a town.");
+    assert_eq!(properties["_town"]["description"], "The town.\n\nOr a village.");
+    assert_eq!(properties["_street"]["description"], "The street.\n\nOr a square.");
+    assert_eq!(properties["_door"]["description"], "The door.");
+    assert_eq!(properties["_door"]["oneOf"][0]["description"], "In front.");
+    assert_eq!(
+        properties["_door"]["oneOf"][1]["description"],
+        "Either\n* this\n* or that."
+    );
+}
+
 #[test]
 fn conditions_are_the_compilers() {
     let tool = work::tool();

@@ -176,6 +176,115 @@ fn a_path_names_only_what_the_model_wrote() {
     }
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only read")]
+enum Target {
+    Point { x: i32, y: i32 },
+    Named { name: String, pages: Vec<Page> },
+    Text(String),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "value")]
+#[expect(dead_code, reason = "only read")]
+enum Action {
+    Draw(Shape),
+    Move { by: i8 },
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only read")]
+struct More {
+    weight: u8,
+    #[serde(flatten)]
+    page: Lines,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only read")]
+struct Lines {
+    lines: Vec<u32>,
+}
+
+/// Acts.
+#[async_tool]
+#[expect(unused_variables, reason = "only read")]
+fn act(
+    #[serde(flatten)] more: Option<More>,
+    target: Option<Target>,
+    actions: Option<Vec<Action>>,
+    shape: Option<Shape>,
+    wait: Option<std::time::Duration>,
+) {
+}
+
+#[test]
+fn a_mistake_in_a_variant_is_named_at_its_place() {
+    let table = [
+        (
+            json!({"shape": {"kind": "circle", "radius": "wide"}}),
+            "`$.shape.radius`: expected f64, got the string \"wide\"",
+        ),
+        (
+            json!({"shape": {"kind": "circle"}}),
+            "`$.shape`: missing field `radius`",
+        ),
+        (
+            json!({"shape": {"kind": "oval"}}),
+            "`$.shape.kind`: unknown variant `oval`, expected `circle` or `square`",
+        ),
+        (
+            json!({"actions": [{"type": "Move", "value": {"by": 1}}, {"type": "Move", "value": {"by": 128}}]}),
+            "`$.actions[1].value.by`: expected i8, got the number 128",
+        ),
+        (
+            json!({"actions": [{"value": {"kind": "square", "side": {}}, "type": "Draw"}]}),
+            "`$.actions[0].value.side`: expected f64, got the object {}",
+        ),
+        (
+            json!({"target": {"x": 1, "y": "far"}}),
+            "`$.target.y`: expected an integer, got the string \"far\"",
+        ),
+        (
+            json!({"target": {"x": 1, "y": 3_000_000_000_u32}}),
+            "`$.target.y`: expected a number of at most 2147483647, got the number 3000000000",
+        ),
+        (
+            json!({"target": {"name": "a", "pages": [{"number": 1}, {"number": true}]}}),
+            "`$.target.pages[1].number`: expected an integer, got the boolean true",
+        ),
+        (
+            json!({"target": {"x": 1}}),
+            "`$.target`: expected an object with `x`, `y`, or an object with `name`, `pages`, or a string, or null, got the object {\"x\":1}",
+        ),
+        (
+            json!({"target": 5}),
+            "`$.target`: expected an object with `x`, `y`, or an object with `name`, `pages`, or a string, or null, got the number 5",
+        ),
+        (
+            json!({"actions": [{"type": "Draw", "value": {"kind": "square"}}]}),
+            "`$.actions[0].value`: missing field `side`",
+        ),
+        (
+            json!({"actions": [{"type": "Draw", "value": {"kind": "oval"}}]}),
+            "`$.actions[0].value.kind`: unknown variant `oval`, expected `circle` or `square`",
+        ),
+        (
+            json!({"target": {"name": "a", "pages": [{"number": 1, "size": 5}]}}),
+            "`$.target.pages[0]`: unknown field `size`",
+        ),
+        (
+            json!({"weight": 1, "lines": [1, -1]}),
+            "`$.lines[1]`: expected a number of at least 0, got the number -1",
+        ),
+    ];
+    for (sent, said) in table {
+        let error = call(act::tool(), sent.clone()).unwrap_err();
+        assert_eq!(error.strip_prefix("invalid arguments at ").unwrap(), said, "{sent}");
+    }
+}
+
 #[test]
 fn text_that_is_no_json_is_refused_with_line_column_and_expectation() {
     let table = [
