@@ -31,7 +31,7 @@ const HINTS: &[Hint] = &[
     Hint::new(&["inject", "injected", "state", "context", "skip", "host"], "write `#[inject]` if the host supplies the value"),
     Hint::new(&["name"], "write `rename = \"…\"`"),
     Hint::new(&["alias", "with", "deserialize_with", "flatten"], "write it in `#[serde(…)]`"),
-    Hint::new(&["schema_with", "extend"], "write it in `#[schemars(…)]`"),
+    Hint::new(&["schema_with", "extend", "title", "format", "inner"], "write it in `#[schemars(…)]`"),
     Hint::new(&["minimum", "ge", "gte"], "write `min`"),
     Hint::new(&["maximum", "le", "lte"], "write `max`"),
     Hint::new(&["range"], "write `min` and `max`"),

@@ -1,8 +1,10 @@
 //! Limits of an argument beyond its type, which the schema shows and binding enforces.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, ExprLit, Ident, Lit, LitStr, spanned::Spanned};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token, parse::Parser, punctuated::Punctuated, spanned::Spanned};
 
 use crate::{
     entry::{Entry, string_literal},
@@ -124,7 +126,7 @@ pub(crate) fn check(limits: &[Limit], default: Option<&Expr>, errors: &Errors) {
 impl Limit {
     /// True if literals show that the value is outside of the limit.
     fn excludes(&self, value: &Expr) -> bool {
-        let key = self.key.to_string();
+        let (key, value) = (self.key.to_string(), plain(value));
         if key == "pattern" {
             let pattern = string_literal(&self.value).and_then(|pattern| regex_lite::Regex::new(&pattern.value()).ok());
             return match (pattern, string_literal(value)) {
@@ -133,6 +135,13 @@ impl Limit {
             };
         }
         let Some(bound) = number(&self.value) else { return false };
+        if let (Some(entries), "min_len" | "max_len") = (entries(value), key.as_str()) {
+            return match key.as_str() {
+                "min_len" => Number::of(entries.len()).is_less_than(bound),
+                // A set has equal entries once.
+                _ => bound.is_less_than(Number::of(entries.into_iter().collect::<HashSet<_>>().len())),
+            };
+        }
         match (key.as_str(), number(value), string_literal(value).map(LitStr::value)) {
             ("min", Some(value), _) => value.is_less_than(bound),
             ("max", Some(value), _) => bound.is_less_than(value),
@@ -148,6 +157,48 @@ impl Limit {
             _ => false,
         }
     }
+}
+
+/// The literal in an expression that only converts it, such as `Some("a".to_owned())`.
+fn plain(value: &Expr) -> &Expr {
+    const CONVERSIONS: [&str; 4] = ["into", "to_owned", "to_string", "to_vec"];
+    match value {
+        Expr::Group(group) => plain(&group.expr),
+        Expr::Paren(paren) => plain(&paren.expr),
+        Expr::Reference(reference) => plain(&reference.expr),
+        Expr::MethodCall(call) if call.args.is_empty() && CONVERSIONS.iter().any(|name| call.method == name) => {
+            plain(&call.receiver)
+        }
+        Expr::Call(call) if call.args.len() == 1 => match peel(&call.func) {
+            // Not of a type that may change the value.
+            Expr::Path(path) if path.path.is_ident("Some") || is_path(&path.path, ["String", "from"]) => {
+                plain(&call.args[0])
+            }
+            _ => value,
+        },
+        value => value,
+    }
+}
+
+fn is_path(path: &syn::Path, names: [&str; 2]) -> bool {
+    path.segments.len() == 2
+        && path
+            .segments
+            .iter()
+            .zip(names)
+            .all(|(segment, name)| segment.ident == name)
+}
+
+/// The entries of a list that is written out, as tokens.
+fn entries(value: &Expr) -> Option<Vec<String>> {
+    let list = match value {
+        Expr::Array(array) => array.elems.clone(),
+        Expr::Macro(list) if list.mac.path.is_ident("vec") => Punctuated::<Expr, Token![,]>::parse_terminated
+            .parse2(list.mac.tokens.clone())
+            .ok()?,
+        _ => return None,
+    };
+    Some(list.iter().map(|entry| entry.to_token_stream().to_string()).collect())
 }
 
 /// Number that a literal shows.

@@ -69,7 +69,7 @@ impl Document {
     /// Visits every schema of the root and of the definitions, the inner ones first.
     pub(super) fn walk<E>(
         &mut self,
-        visit: &mut impl FnMut(&mut Map<String, Value>, &str) -> Result<(), E>,
+        visit: &mut dyn FnMut(&mut Map<String, Value>, &str) -> Result<(), E>,
     ) -> Result<(), E> {
         walk(&mut self.root, &mut "#".to_owned(), visit)?;
         for (name, definition) in &mut self.definitions {

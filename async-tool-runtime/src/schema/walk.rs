@@ -36,7 +36,7 @@ const SCHEMAS: [&str; 11] = [
 pub(super) fn walk<E>(
     schema: &mut Value,
     path: &mut String,
-    visit: &mut impl FnMut(&mut Map<String, Value>, &str) -> Result<(), E>,
+    visit: &mut dyn FnMut(&mut Map<String, Value>, &str) -> Result<(), E>,
 ) -> Result<(), E> {
     let Value::Object(object) = schema else {
         return Ok(());
@@ -49,7 +49,7 @@ pub(super) fn walk<E>(
 pub(super) fn each_child<E>(
     object: &mut Map<String, Value>,
     path: &mut String,
-    f: &mut impl FnMut(&mut Value, &mut String) -> Result<(), E>,
+    f: &mut dyn FnMut(&mut Value, &mut String) -> Result<(), E>,
 ) -> Result<(), E> {
     let here = path.len();
     for (keyword, value) in object {

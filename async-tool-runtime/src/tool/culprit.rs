@@ -3,12 +3,14 @@
 //! serde keeps the content of a tagged, untagged or flattened type apart before it reads it, and then reports a mistake at the type. The
 //! schema shows the place: the variant is that with the tags, or else the names of fields, that were written.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::{
     alternative::{Alternative, Kinds, Union, alternatives},
     constraint::number_violated,
-    refusal::shorten,
+    refusal::{describe, shorten},
 };
 use crate::schema::is_duration;
 
@@ -32,6 +34,18 @@ pub(super) enum Mistake<'a> {
     Missing(String),
     /// The object has a field that may not come.
     Unknown(&'a str),
+}
+
+impl fmt::Display for Culprit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at `{}`: ", self.path)?;
+        match &self.mistake {
+            Mistake::Unfit(expected) => write!(f, "expected {}, got {}", shorten(expected, 200), describe(self.value)),
+            Mistake::NoVariant => write!(f, "unknown variant {}", describe(self.value)),
+            Mistake::Missing(name) => write!(f, "missing field `{name}`"),
+            Mistake::Unknown(name) => write!(f, "unknown field `{}`", shorten(name, 60)),
+        }
+    }
 }
 
 /// Finds the first value that the schema refuses for a wanted reason, as deep as the schema tells it for certain.

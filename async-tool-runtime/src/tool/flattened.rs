@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{
     constraint::Constraints,
+    culprit::culprit,
     error::ToolError,
     nearest::nearest,
     output::Probe,
@@ -174,9 +175,13 @@ impl Group {
             return Ok(());
         }
         let part = Value::Object(part);
-        let problem = match self.constraints.check_all(&self.schema, &part) {
-            Err(problem) => problem,
-            Ok(()) => format!("at `$`: these fields don't go together, got {}", describe(&part)),
+        let problem = match (
+            culprit(&self.schema, &part, &|_| true),
+            self.constraints.check_all(&self.schema, &part),
+        ) {
+            (Some(culprit), _) => culprit.to_string(),
+            (None, Err(problem)) => problem,
+            (None, Ok(())) => format!("at `$`: these fields don't go together, got {}", describe(&part)),
         };
         Err(refuse(problem))
     }

@@ -1,7 +1,6 @@
 //! Tools of a manager, by name.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -34,7 +33,8 @@ pub(crate) const TASK_TOOL: &str = "task";
 /// ```
 #[derive(Clone)]
 pub struct ToolRegistry {
-    tools: Arc<BTreeMap<Arc<str>, Arc<dyn Tool>>>,
+    /// Sorted by name.
+    tools: Arc<[(Arc<str>, Arc<dyn Tool>)]>,
     definitions: Arc<[ToolDefinition]>,
     runs_in_background: bool,
     /// Definitions with the `task` tool, made once for all agents.
@@ -45,7 +45,7 @@ pub struct ToolRegistry {
 impl Default for ToolRegistry {
     fn default() -> Self {
         Self {
-            tools: Arc::default(),
+            tools: Arc::from([]),
             definitions: Arc::from([]),
             runs_in_background: false,
             with_task_tool: Arc::default(),
@@ -61,7 +61,7 @@ impl ToolRegistry {
     /// [`RegistryError`] if two tools share a name, if providers refuse a name, or if a tool is named `task`. That name is reserved for the
     /// tool with which models manage their tasks. Also if a tool finds a mistake in itself: see [`Tool::check`].
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, RegistryError> {
-        let mut by_name = BTreeMap::new();
+        let mut by_name: Vec<(Arc<str>, Arc<dyn Tool>)> = Vec::new();
         let mut definitions = Vec::new();
         for tool in tools {
             let definition = tool.definition().clone();
@@ -76,16 +76,17 @@ impl ToolRegistry {
             if let Err(mistake) = tool.check() {
                 return Err(RegistryError::new(&name, mistake));
             }
-            if by_name.insert(Arc::clone(&name), tool).is_some() {
-                return Err(RegistryError::new(&name, "two tools have this name".to_owned()));
+            match place(&by_name, &name) {
+                Ok(_) => return Err(RegistryError::new(&name, "two tools have this name".to_owned())),
+                Err(free) => by_name.insert(free, (name, tool)),
             }
             definitions.push(definition);
         }
         let runs_in_background = by_name
-            .values()
-            .any(|tool| tool.options().background != Background::Never);
+            .iter()
+            .any(|(_, tool)| tool.options().background != Background::Never);
         Ok(Self {
-            tools: Arc::new(by_name),
+            tools: by_name.into(),
             definitions: definitions.into(),
             runs_in_background,
             with_task_tool: Arc::default(),
@@ -95,7 +96,7 @@ impl ToolRegistry {
     /// Tool with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.get(name)
+        place(&self.tools, name).ok().map(|place| &self.tools[place].1)
     }
 
     /// Definitions, in the order in which the tools were added.
@@ -133,7 +134,7 @@ impl ToolRegistry {
     /// ```
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        nearest(name, self.tools.keys().map(|known| &**known))
+        nearest(name, self.tools.iter().map(|(known, _)| &**known))
     }
 
     pub(crate) fn check_states(&self, states: &StateMap) -> Result<(), RegistryError> {
@@ -154,8 +155,13 @@ impl ToolRegistry {
 
 impl fmt::Debug for ToolRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.tools.keys()).finish()
+        f.debug_set().entries(self.tools.iter().map(|(name, _)| name)).finish()
     }
+}
+
+/// Place of the name, or else the place where it belongs.
+fn place(tools: &[(Arc<str>, Arc<dyn Tool>)], name: &str) -> Result<usize, usize> {
+    tools.binary_search_by(|(known, _)| (**known).cmp(name))
 }
 
 /// Error for a tool that can't be registered.

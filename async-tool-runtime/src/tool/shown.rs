@@ -57,6 +57,12 @@ impl Shown<'_> {
     }
 
     fn value(&self, schema: &Value, value: &Value, what: &str, path: &str) -> Result<(), String> {
+        // Only NaN and the infinities are numbers that JSON shows as null.
+        if value.is_null() && schema.get("type").is_some_and(|kind| kind == "number") {
+            return Err(format!(
+                "the {what} of `{path}` must be a number that JSON has: write a finite one"
+            ));
+        }
         let checked = self.constraints.check_limits(self.root, schema, value);
         checked.map_err(|violation| {
             let violation = violation.strip_prefix("at `$`: ").unwrap_or(&violation);
@@ -92,6 +98,10 @@ mod tests {
                  the default or the limit",
             ),
             (
+                json!({"type": "number", "examples": [null]}),
+                "the example of `a` must be a number that JSON has: write a finite one",
+            ),
+            (
                 json!({"items": {"anyOf": [{"type": "string", "maxLength": 1, "default": "ab"}, {"type": "null"}]}}),
                 "the default of `a[]` must keep the argument's limits: expected at most 1 characters, got the string \"ab\"; change the \
                  default or the limit",
@@ -106,6 +116,7 @@ mod tests {
     fn a_value_of_another_form_or_none_at_all_is_fine() {
         for property in [
             json!({"type": ["integer", "null"], "default": null, "minimum": 1}),
+            json!({"type": ["number", "null"], "default": null}),
             json!({"type": "integer", "default": "in words", "minimum": 1}),
             json!({"type": "integer", "default": 1, "examples": [1, 5], "minimum": 1, "maximum": 5}),
             json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}], "default": "x"}),

@@ -274,6 +274,7 @@ fn a_mistake_in_a_variant_is_named_at_its_place() {
             json!({"target": {"name": "a", "pages": [{"number": 1, "size": 5}]}}),
             "`$.target.pages[0]`: unknown field `size`",
         ),
+        (json!({"weight": 1}), "`$`: missing field `lines`"),
         (
             json!({"weight": 1, "lines": [1, -1]}),
             "`$.lines[1]`: expected a number of at least 0, got the number -1",
