@@ -25,13 +25,14 @@ const KEYS: &[Key] = &[
 
 #[rustfmt::skip]
 const HINTS: &[Hint] = &[
-    Hint::new(&["description", "desc", "doc", "docs", "about", "help", "comment"], "write a doc comment above the parameter"),
+    Hint::new(&["description", "desc", "doc", "docs", "about", "help", "comment", "title"], "write a doc comment above the parameter"),
     Hint::new(&["required"], "remove it, since an argument is required unless it has a default or is an `Option`"),
     Hint::new(&["optional", "nullable"], "take an `Option`, or write `default`"),
     Hint::new(&["inject", "injected", "state", "context", "skip", "host"], "write `#[inject]` if the host supplies the value"),
     Hint::new(&["name"], "write `rename = \"…\"`"),
     Hint::new(&["alias", "with", "deserialize_with", "flatten"], "write it in `#[serde(…)]`"),
-    Hint::new(&["schema_with", "extend", "title", "format", "inner"], "write it in `#[schemars(…)]`"),
+    Hint::new(&["schema_with", "extend", "inner"], "write it in `#[schemars(…)]`"),
+    Hint::new(&["format"], "write `#[schemars(extend(\"format\" = \"…\"))]`"),
     Hint::new(&["minimum", "ge", "gte"], "write `min`"),
     Hint::new(&["maximum", "le", "lte"], "write `max`"),
     Hint::new(&["range"], "write `min` and `max`"),

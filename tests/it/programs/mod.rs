@@ -17,6 +17,7 @@ pub mod argument_attributes;
 pub mod blanket_traits;
 pub mod configurations;
 pub mod docs_are_descriptions;
+pub mod fixes_in_errors;
 pub mod flattened_arguments;
 pub mod function_is_unchanged;
 pub mod futures_are_send;

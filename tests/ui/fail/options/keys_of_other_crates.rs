@@ -11,6 +11,7 @@ fn work(
     #[arg(name = "other")] _named: u8,
     #[arg(range(min = 1))] _ranged: u8,
     #[arg(optional, alias = "b")] _optional: u8,
+    #[arg(format = "email", title = "Mail")] _mail: String,
 ) {
 }
 
