@@ -5,8 +5,8 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use async_tool_runtime::{
-    AsyncToolManager, FromToolContext, State, Tool, ToolContext, ToolDefinition, ToolError, async_tool, async_tools,
-    tool::{Arguments, BoundCall},
+    AsyncToolManager, Tool, ToolContext, ToolDefinition, ToolError, async_tool, async_tools,
+    tool::{Arguments, BoundCall, FromToolContext, State},
     tools,
 };
 
