@@ -52,7 +52,7 @@ pub(crate) fn function_fallback(tool: Tool, place: Place, error: &syn::Error) ->
     let errors = errors::under(&conditions, error);
     // rustc reports the variadic itself.
     function.signature.variadic = None;
-    if let Place::Associated = place {
+    if matches!(place, Place::Associated) {
         // Inside an `impl`, no item can stand beside the function.
         return quote!(#errors #function);
     }
