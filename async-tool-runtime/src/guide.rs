@@ -418,7 +418,8 @@
 //! or replace it. A tool that only reads can also cache its values (`cache`, with the feature of that name).
 //!
 //! A call that would wait for itself is refused at once, and the error names the tasks of the circle. For example, a function calls
-//! its own tool with the same arguments, directly or through other tools and sub-agents. Or two calls each make the other.
+//! its own tool with the same arguments, directly or through other tools and sub-agents. Or two calls each make the other. So is a wait inside of a
+//! function, for a task by its handle or for an agent. Only waits in code that the function has spawned are not seen.
 //!
 //! Both stay within one session. With `scope = "shared"`, all sessions share runs and cached values. Use it only if the result doesn't depend on
 //! the user.

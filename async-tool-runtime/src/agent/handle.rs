@@ -11,7 +11,8 @@ use super::{
     status::AgentStatus,
 };
 use crate::{
-    context::Message, id::TaskNo, journal::JoinPolicy, session::SessionId, task::TaskStatus, tool::DeliveryPolicy,
+    context::Message, id::TaskNo, journal::JoinPolicy, manager::AsyncToolManager, session::SessionId, task::TaskStatus,
+    tool::DeliveryPolicy,
 };
 
 mod ending;
@@ -46,6 +47,7 @@ mod waiting;
 #[derive(Clone, Debug)]
 pub struct AsyncAgent {
     pub(super) session: SessionId,
+    pub(super) manager: AsyncToolManager,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) events: Events,
     pub(super) status: watch::Receiver<AgentStatus>,

@@ -40,6 +40,9 @@ pub enum RunError {
     Limit(RunLimit),
     /// The session has stopped, for this reason.
     Stopped(String),
+    /// The wait began inside of a tool's function, and the agent waits for that function. The tasks of this circle would
+    /// wait for themselves.
+    Circle(String),
 }
 
 impl fmt::Display for RunError {
@@ -48,6 +51,10 @@ impl fmt::Display for RunError {
             Self::Model(_) => f.write_str("the model failed"),
             Self::Limit(limit) => fmt::Display::fmt(limit, f),
             Self::Stopped(reason) => write!(f, "the session has stopped: {reason}"),
+            Self::Circle(circle) => write!(
+                f,
+                "a tool that waits for the agent here would wait for itself: {circle}"
+            ),
         }
     }
 }
@@ -56,7 +63,7 @@ impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Model(error) => Some(error),
-            Self::Limit(_) | Self::Stopped(_) => None,
+            Self::Limit(_) | Self::Stopped(_) | Self::Circle(_) => None,
         }
     }
 }

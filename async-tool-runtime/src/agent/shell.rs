@@ -99,6 +99,7 @@ impl Shell {
         let (status, status_reader) = watch::channel(AgentStatus::default());
         let agent = AsyncAgent {
             session: session.clone(),
+            manager: manager.clone(),
             commands,
             events: events.clone(),
             status: status_reader,

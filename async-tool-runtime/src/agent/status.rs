@@ -10,3 +10,10 @@ pub(super) struct AgentStatus {
     pub(super) stalled: Option<Stall>,
     pub(super) stopped: Option<String>,
 }
+
+impl AgentStatus {
+    /// True if the agent does nothing without a new input.
+    pub(super) const fn is_at_rest(&self) -> bool {
+        self.is_quiescent || self.stopped.is_some()
+    }
+}

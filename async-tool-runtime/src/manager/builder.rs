@@ -576,6 +576,7 @@ impl AsyncToolManagerBuilder {
             counters: Default::default(),
             quarantine,
             conflicts,
+            session_waits: Default::default(),
             runtime: Default::default(),
             backend: self.backend,
             callbacks: self.callbacks,

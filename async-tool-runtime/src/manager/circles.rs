@@ -1,24 +1,27 @@
 //! Circles of waits: tasks that would wait for themselves.
 //!
-//! A task waits for the tasks that it has submitted, for its shared run, and for the tasks that hold its resources.
+//! A task waits for the tasks that it has submitted, for its shared run, and for the tasks that hold its resources. Its function can wait
+//! for any task by a handle, and for an agent, which waits for the tasks of its session ([`inside`](super::inside)).
 //! Before such a wait begins, the tasks that wait for the caller are searched for the task that the caller would wait for.
 //!
 //! # Invariants
 //!
 //! 1. The search and the registration of the wait are one step under one lock ([`registering`]). So of two waits that close a circle
 //!    together, exactly one is refused. The lock is shared by all managers, because a sub-agent can work on another manager.
-//! 2. A task that no other task waits for takes no lock: it can't close a circle.
+//! 2. A task that no other task waits for takes no lock: it can't close a circle. A function can begin to wait for such a task at that
+//!    moment. So the task looks again after it has registered its wait.
 //! 3. A shared run never has a waiter among its own descendants. So it is stopped when the last caller from outside has left.
 
 use std::{
     collections::HashSet,
-    fmt,
+    fmt, slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{Inner, task::TaskCell};
 use crate::{
     id::TaskId,
+    session::SessionId,
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -36,14 +39,27 @@ pub(super) fn registering() -> MutexGuard<'static, ()> {
 pub(super) struct Circle(Vec<String>);
 
 impl Circle {
-    /// Circle that a wait of `cell` would close, if it waited for a task that `is_awaited` accepts.
+    /// Circle that a wait of `cell` would close, if it waited for a task that `is_awaited` accepts. Its own claim is not counted: it is
+    /// the newest, or is given up.
     pub(super) fn closed_by(cell: &Arc<TaskCell>, is_awaited: impl Fn(&Arc<TaskCell>) -> bool) -> Option<Self> {
+        Self::search(cell, false, is_awaited)
+    }
+
+    /// Circle that a wait inside of the function of `cell` would close. The function keeps its claims meanwhile.
+    pub(super) fn closed_inside(cell: &Arc<TaskCell>, is_awaited: impl Fn(&Arc<TaskCell>) -> bool) -> Option<Self> {
+        if is_awaited(cell) {
+            return Some(Self::of(slice::from_ref(cell)));
+        }
+        Self::search(cell, true, is_awaited)
+    }
+
+    fn search(cell: &Arc<TaskCell>, keeps_claims: bool, is_awaited: impl Fn(&Arc<TaskCell>) -> bool) -> Option<Self> {
         // Tasks that wait for `cell`, each with the position of the task that it waits for.
         let mut line = vec![(Arc::clone(cell), 0)];
         let mut seen = HashSet::from([Arc::as_ptr(cell)]);
         let mut at = 0;
         while let Some((next, _)) = line.get(at) {
-            for waiting in waiting_for(next, at == 0) {
+            for waiting in waiting_for(next, keeps_claims || at > 0) {
                 if !seen.insert(Arc::as_ptr(&waiting)) {
                     continue;
                 }
@@ -82,6 +98,20 @@ impl Circle {
         let mut names: Vec<String> = circle.iter().map(name).collect();
         names.dedup();
         Self(names)
+    }
+
+    /// This circle with the session whose tasks the last wait is for.
+    pub(super) fn through(mut self, session: &SessionId) -> Self {
+        self.0.push(format!("session `{session}`"));
+        self
+    }
+
+    /// Error of a wait for a task by its handle.
+    pub(super) fn refusal_of_waiting(&self, awaited: &TaskCell) -> ToolError {
+        let tool = &awaited.spec.call.name;
+        let message = format!("a tool that waits for `{tool}` here would wait for itself: {self}; `{tool}` goes on");
+        // The awaited task may have been started.
+        ToolError::new(ToolErrorKind::Duplicate, message).with_retryable(false)
     }
 
     /// Error of a call that would wait for an equal call that waits for it.
@@ -147,10 +177,15 @@ fn name_of(cell: &TaskCell) -> String {
     }
 }
 
-/// Tasks that wait for a task directly. A `caller` is about to wait: its own claim is the newest, or is given up.
-fn waiting_for(cell: &Arc<TaskCell>, is_caller: bool) -> Vec<Arc<TaskCell>> {
+/// Tasks that wait for a task directly; `by_claims` includes those that wait for its resources.
+fn waiting_for(cell: &Arc<TaskCell>, by_claims: bool) -> Vec<Arc<TaskCell>> {
     let mut waiting: Vec<_> = cell.awaited_by().into_iter().chain(cell.waiters()).collect();
-    if let Some(host) = cell.manager().filter(|_| !is_caller) {
+    waiting.extend(cell.awaiting());
+    let host = cell.manager();
+    if let Some(host) = host.as_ref().filter(|_| cell.spec.number.is_some()) {
+        waiting.extend(host.session_waits.of(&cell.spec.session));
+    }
+    if let Some(host) = host.filter(|_| by_claims) {
         for task in host.conflicts.behind(cell.spec.task) {
             let known = host.tasks().find(task);
             // The claim is the call's, or that of its shared run.

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     Executor, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records, route::Route,
-    same::SameCalls, table::TaskTable, waiting::Waiting,
+    same::SameCalls, session_waits::SessionWaits, table::TaskTable, waiting::Waiting,
 };
 use crate::{
     backend::Backend,
@@ -41,6 +41,7 @@ pub(crate) struct Inner {
     pub(super) counters: Counters,
     pub(super) quarantine: Arc<Quarantine>,
     pub(super) conflicts: Conflicts,
+    pub(super) session_waits: SessionWaits,
     /// Runtime of the first caller; used for work without a caller.
     pub(super) runtime: OnceLock<Handle>,
     /// Channel of each session, registered before its first task.

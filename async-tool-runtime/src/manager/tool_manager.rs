@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Executor, Inner, SubmitError, TaskHandle, task::TaskCell};
+use super::{Executor, Inner, SubmitError, TaskHandle, inside::WaitInside, task::TaskCell};
 use crate::{
     clock::Timestamp,
     id::TaskId,
@@ -105,6 +105,15 @@ impl AsyncToolManager {
     pub(crate) fn submit_for(&self, spec: TaskSpec, caller: &Arc<TaskCell>) -> Result<TaskHandle, SubmitError> {
         let cell = self.inner.submit_for(spec, None, &Arc::downgrade(caller), self.now())?;
         Ok(TaskHandle::new(cell))
+    }
+
+    /// Begins a wait for the tasks of an agent's session, if this is inside of a tool's function.
+    ///
+    /// # Errors
+    ///
+    /// Text of the circle: a task of the session waits for the caller, or is the caller.
+    pub(crate) fn wait_inside(&self, session: &SessionId) -> Result<Option<WaitInside>, String> {
+        WaitInside::for_session(&self.inner, session)
     }
 
     /// Names of the tools of a task and of its ancestors, the task's own first.

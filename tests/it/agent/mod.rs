@@ -17,6 +17,7 @@ mod sharing;
 mod sub_agents;
 mod task_tool;
 mod too_large;
+mod waiting_for_agents;
 mod waiting_for_oneself;
 mod waking;
 mod whole_agents;

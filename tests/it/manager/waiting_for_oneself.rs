@@ -1,6 +1,7 @@
 //! Tasks that would wait for themselves.
 
 mod exploration;
+mod handles;
 mod resources;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

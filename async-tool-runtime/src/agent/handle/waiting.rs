@@ -1,7 +1,11 @@
 //! Waits of the host for its agent.
 
-use crate::agent::{
-    AgentError, AgentState, AsyncAgent, Parked, RunError, RunSummary, command::Command, machine::Stall,
+use crate::{
+    agent::{
+        AgentError, AgentState, AsyncAgent, Parked, RunError, RunSummary, command::Command, machine::Stall,
+        status::AgentStatus,
+    },
+    manager::WaitInside,
 };
 
 impl AsyncAgent {
@@ -31,15 +35,31 @@ impl AsyncAgent {
     ///
     /// [`RunError::Model`] if the model failed and its retries are used up, [`RunError::Limit`] if the run reached one
     /// of its limits, [`RunError::Stopped`] if the journal failed. Nothing is lost in any of these cases. After a
-    /// failure of the model, the next message or result starts another turn.
+    /// failure of the model, the next message or result starts another turn. [`RunError::Circle`], at once, inside of the
+    /// function of a task that the agent waits for; the agent goes on.
     ///
     /// # Cancel safety
     ///
     /// This method is cancel safe.
     pub async fn run_until_idle(&self) -> Result<(), RunError> {
+        if self.status.borrow().is_at_rest() {
+            return self.rest().await;
+        }
+        let wait = self.begin_wait()?;
+        let rest = self.rest().await;
+        end(wait).await;
+        rest
+    }
+
+    /// Begins a wait of the function in which this is called; `None` outside of a tool's function.
+    fn begin_wait(&self) -> Result<Option<WaitInside>, RunError> {
+        self.manager.wait_inside(&self.session).map_err(RunError::Circle)
+    }
+
+    async fn rest(&self) -> Result<(), RunError> {
         let mut status = self.status.clone();
         let rest = status
-            .wait_for(|status| status.is_quiescent || status.stopped.is_some())
+            .wait_for(AgentStatus::is_at_rest)
             .await
             .map_err(|_| RunError::Stopped("the agent is gone".to_owned()))?;
         match (&rest.stopped, &rest.stalled) {
@@ -98,7 +118,9 @@ impl AsyncAgent {
     ///
     /// This method is cancel safe.
     pub async fn run_until_parked(&self) -> Result<Parked, RunError> {
+        let wait = self.begin_wait()?;
         let parked = self.ask(Command::Parked).await;
+        end(wait).await;
         let status = self.status.borrow();
         match (parked, &status.stopped, &status.stalled) {
             (_, Some(reason), _) => Err(RunError::Stopped(reason.clone())),
@@ -145,14 +167,23 @@ impl AsyncAgent {
     /// If the future is dropped, the message may or may not have been taken; the agent goes on.
     pub async fn run_to_completion(&self, text: impl Into<String>) -> Result<RunSummary, RunError> {
         let gone = |error: AgentError| RunError::Stopped(error.to_string());
+        let wait = self.begin_wait()?;
         let sent = self.ask(|reply| Command::Batch(text.into(), reply)).await;
         sent.and_then(|sent| sent).map_err(gone)?;
-        self.run_until_idle().await?;
+        let rest = self.rest().await;
+        end(wait).await;
+        rest?;
         self.summary().await.map_err(gone)
     }
 
     /// Summary of the work for the last user message.
     pub(in crate::agent) async fn summary(&self) -> Result<RunSummary, AgentError> {
         self.ask(Command::Summary).await
+    }
+}
+
+async fn end(wait: Option<WaitInside>) {
+    if let Some(wait) = wait {
+        wait.end().await;
     }
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     future::BoxFuture,
-    manager::{TaskCell, quarantine::Quarantine},
+    manager::{TaskCell, quarantine::Quarantine, running::inside},
     policy::Held,
     tool::{
         Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
@@ -125,7 +125,7 @@ impl Attempt {
             calls: 0.into(),
             host: Some(Arc::clone(cell) as _),
         });
-        let mut work = self.perform(call, cx.clone())?;
+        let mut work = self.perform(cell, call, cx.clone())?;
         let event = tokio::select! {
             // A ready result counts, even if the deadline or a cancellation comes at the same time.
             biased;
@@ -204,11 +204,15 @@ impl Attempt {
     }
 
     /// Starts the function, on the async threads or on the blocking pool.
-    fn perform(&self, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
+    fn perform(&self, cell: &Arc<TaskCell>, call: BoundCall, cx: ToolContext) -> Result<Work, ToolError> {
         match call.0 {
             // Creating the future is user code, as polling it is.
             Run::Async(run) => catch_unwind(AssertUnwindSafe(|| run(cx))).map_err(|panic| panicked(&*panic)),
-            Run::Blocking(run) => Ok(Box::pin(self.clone().perform_blocking(run, cx))),
+            Run::Blocking(run) => {
+                let cell = Arc::clone(cell);
+                let run = Box::new(move |cx| inside(&cell, || run(cx)));
+                Ok(Box::pin(self.clone().perform_blocking(run, cx)))
+            }
         }
     }
 

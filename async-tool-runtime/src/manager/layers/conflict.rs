@@ -67,6 +67,8 @@ impl ConflictLayer {
         let registering = cell.may_be_awaited().then(circles::registering);
         let claim = self.conflicts.claim(task, above, wants);
         let claim = claim.map_err(|refusal| into_tool_error(host, tool, refusal))?;
+        // A function can begin to wait for this task at any moment.
+        let registering = registering.or_else(|| cell.may_be_awaited().then(circles::registering));
         if registering.is_none() || claim.granted.initialized() {
             return Ok(claim);
         }

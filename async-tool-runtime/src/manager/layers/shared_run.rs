@@ -80,6 +80,7 @@ impl SharedRunLayer {
         // Under the lock, because the last waiter to leave removes the run.
         shared_run.cell.add_waiter(cell);
         drop(shared_runs);
+        let is_searched = registering.is_some();
         drop(registering);
         cell.set_shared_run(Arc::clone(&shared_run.cell));
         if shared_run.cell.started().is_some() {
@@ -92,6 +93,15 @@ impl SharedRunLayer {
             cell: Arc::downgrade(cell),
             host: Arc::clone(host),
         };
+        // A function can begin to wait for this call at any moment.
+        if !is_searched && !is_new && cell.may_be_awaited() {
+            let registering = circles::registering();
+            let circle = Circle::closed_by(cell, |other| Arc::ptr_eq(other, &shared_run.cell));
+            drop(registering);
+            if let Some(circle) = circle {
+                return Err(circle.refusal_of_sharing(request.tool()));
+            }
+        }
         Ok((shared_run, waiter, is_new))
     }
 

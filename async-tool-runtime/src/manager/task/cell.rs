@@ -117,6 +117,8 @@ struct Extras {
     shared_run: Option<Arc<TaskCell>>,
     /// Calls that wait for this shared run; `None` for an ordinary task.
     waiters: Option<Vec<Weak<TaskCell>>>,
+    /// Tasks whose functions wait for this one by its handle.
+    awaiting: Vec<Weak<TaskCell>>,
     progress: Option<Reported>,
     questions: Questions,
     children: Vec<Weak<TaskCell>>,
@@ -206,6 +208,11 @@ impl TaskCell {
             ..self.spec.clone()
         };
         Self::new(spec, self.accepted, self.layers.clone(), Weak::clone(&self.manager))
+    }
+
+    /// True if this manager runs the task.
+    pub(crate) fn is_run_by(&self, manager: &Arc<Inner>) -> bool {
+        self.manager.as_ptr() == Arc::as_ptr(manager)
     }
 
     pub(crate) fn manager(&self) -> Option<Arc<Inner>> {

@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc};
 use super::TaskCell;
 use crate::{
     id::TaskId,
-    manager::run,
-    task::{AsyncTaskResult, SendError, TaskAck, TaskSnapshot, TaskSpec, TaskStatus},
+    manager::{WaitInside, run},
+    task::{AsyncTaskResult, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
+    tool::ToolError,
 };
 
 /// Control over one task, for the host. Cheap to clone; dropping it doesn't affect the task.
@@ -179,11 +180,40 @@ impl TaskHandle {
 
     /// Waits until the task has ended, and returns its result.
     ///
+    /// Inside of a tool's function, the tool's own task holds no slot meanwhile. If the awaited task waits for that task, the
+    /// result comes at once, and is no end of the awaited task: it is a failure with
+    /// [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate), whose message names the circle. Waits in code that
+    /// the function has spawned are not seen.
+    ///
     /// # Cancel safety
     ///
     /// This method is cancel safe: the outcome stays with the task, and dropping the future does not stop the task.
     pub async fn outcome(&self) -> Arc<AsyncTaskResult> {
-        self.cell.settled().await
+        if let Some(result) = self.result() {
+            return result;
+        }
+        let wait = match WaitInside::for_task(&self.cell) {
+            Ok(wait) => wait,
+            Err(error) => return self.refused(error),
+        };
+        let result = self.cell.settled().await;
+        if let Some(wait) = wait {
+            wait.end().await;
+        }
+        result
+    }
+
+    /// Result of a wait that was refused.
+    fn refused(&self, error: ToolError) -> Arc<AsyncTaskResult> {
+        let Self { cell } = self;
+        let now = cell.manager().map_or(cell.accepted, |manager| manager.now());
+        let timing = Timing::new(cell.accepted, cell.started(), now);
+        Arc::new(AsyncTaskResult::new(
+            &cell.spec,
+            TaskOutcome::Failed(error),
+            timing,
+            cell.attempts(),
+        ))
     }
 
     /// Result of the task, if it has ended.

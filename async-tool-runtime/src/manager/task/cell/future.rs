@@ -2,11 +2,12 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use super::TaskCell;
-use crate::manager::quarantine::Quarantine;
+use crate::manager::{quarantine::Quarantine, running::inside};
 
 /// Current use of a task's future.
 pub(super) enum Polling {
@@ -33,7 +34,7 @@ impl Polling {
 impl TaskCell {
     /// Runs a future of the task; `None` once the task is [aborted](Self::abort), and the caller must drop the future.
     /// A future that follows a task on a backend isn't stopped: it must tell the backend.
-    pub(crate) const fn until_aborted<F: Future + Unpin>(&self, future: F) -> UntilAborted<'_, F> {
+    pub(crate) const fn until_aborted<F: Future + Unpin>(self: &Arc<Self>, future: F) -> UntilAborted<'_, F> {
         UntilAborted { cell: self, future }
     }
 
@@ -92,7 +93,7 @@ impl TaskCell {
 
 /// See [`TaskCell::until_aborted`].
 pub(crate) struct UntilAborted<'a, F> {
-    cell: &'a TaskCell,
+    cell: &'a Arc<TaskCell>,
     future: F,
 }
 
@@ -105,7 +106,7 @@ impl<F: Future + Unpin> Future for UntilAborted<'_, F> {
         if !is_remote && !cell.begin_poll() {
             return Poll::Ready(None);
         }
-        match Pin::new(future).poll(cx) {
+        match inside(cell, || Pin::new(future).poll(cx)) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if is_remote || cell.end_poll(cx.waker()) => Poll::Pending,
             Poll::Pending => Poll::Ready(None),
@@ -115,7 +116,7 @@ impl<F: Future + Unpin> Future for UntilAborted<'_, F> {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, pin::pin, sync::Arc};
+    use std::{future::poll_fn, pin::pin};
 
     use serde_json::json;
     use tokio::sync::oneshot;

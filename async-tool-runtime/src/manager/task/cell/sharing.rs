@@ -68,10 +68,38 @@ impl TaskCell {
         waiters.into_iter().flatten().filter_map(Weak::upgrade).collect()
     }
 
+    /// Adds a task whose function waits for this one by its handle.
+    pub(crate) fn add_awaiting(&self, task: &Arc<Self>) {
+        self.state().extras().awaiting.push(Arc::downgrade(task));
+    }
+
+    /// Removes one wait of a task.
+    pub(crate) fn remove_awaiting(&self, task: &Arc<Self>) {
+        let mut state = self.state();
+        let awaiting = &mut state.extras().awaiting;
+        if let Some(at) = awaiting.iter().position(|known| known.as_ptr() == Arc::as_ptr(task)) {
+            awaiting.swap_remove(at);
+        }
+    }
+
+    /// Tasks whose functions wait for this one by its handle.
+    pub(crate) fn awaiting(&self) -> Vec<Arc<Self>> {
+        let state = self.state();
+        let awaiting = state.extras.iter().flat_map(|extras| &extras.awaiting);
+        awaiting.filter_map(Weak::upgrade).collect()
+    }
+
     /// True if another task may wait for this one.
     pub(crate) fn may_be_awaited(&self) -> bool {
-        let is_shared_run = |extras: &Extras| extras.waiters.is_some();
-        self.awaited_by.strong_count() > 0 || self.state().extras.as_deref().is_some_and(is_shared_run)
+        let is_awaited = |extras: &Extras| extras.waiters.is_some() || !extras.awaiting.is_empty();
+        self.awaited_by.strong_count() > 0
+            || self.state().extras.as_deref().is_some_and(is_awaited)
+            || self.spec.number.is_some() && self.is_awaited_with_session()
+    }
+
+    fn is_awaited_with_session(&self) -> bool {
+        let manager = self.manager();
+        manager.is_some_and(|manager| !manager.session_waits.of(&self.spec.session).is_empty())
     }
 
     /// Tasks that this work serves: the waiters of the run, or the task itself.
