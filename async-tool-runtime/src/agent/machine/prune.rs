@@ -37,6 +37,23 @@ impl AgentMachine {
         self.show(pruned)
     }
 
+    /// Sizes of a request that can't be shown shorter, for the host.
+    pub(super) fn shortest(&mut self) -> String {
+        let overhead = self.overhead();
+        let messages = self.ledger.transcript().messages();
+        let conversation = self.window.tokens(messages, self.ledger.pruned());
+        let last = messages
+            .iter()
+            .rev()
+            .find(|message| matches!(***message, Message::User { .. }));
+        let last = last.map_or(0, |message| self.window.estimator().count_message(message));
+        let tools = self.definitions.len();
+        format!(
+            "no part of the conversation can be shown shorter: about {overhead} tokens are the system prompt and {tools} tools, and \
+             {conversation} the conversation, with {last} in the user's last message"
+        )
+    }
+
     fn show(&mut self, pruned: Option<Pruned>) -> bool {
         let Some(pruned) = pruned else { return false };
         self.emit(AgentEventKind::Pruned(pruned.clone()));

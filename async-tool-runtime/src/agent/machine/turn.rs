@@ -1,6 +1,7 @@
 //! Turns of the machine: start, stream, end.
 
 use std::{
+    error::Error as _,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -119,14 +120,19 @@ impl AgentMachine {
         self.begin_turn();
     }
 
-    fn on_failed(&mut self, turn: TurnNo, error: ModelError) {
+    fn on_failed(&mut self, turn: TurnNo, mut error: ModelError) {
         self.undo_turn(turn, "the turn that made the call failed", &error.to_string());
         // The retry delivers the result that was about to interrupt this turn.
         self.wake = None;
-        if error.is_too_long() && self.shrink() {
-            let retry_at = Some(self.now);
-            self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
-            return self.begin_turn();
+        if error.is_too_long() {
+            if self.shrink() {
+                let retry_at = Some(self.now);
+                self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+                return self.begin_turn();
+            }
+            if error.source().is_none() {
+                error = error.with_source(self.shortest());
+            }
         }
         self.failures += 1;
         let may_retry = error.retryable() && self.failures <= self.policy.model_retries;

@@ -1,16 +1,16 @@
 //! Models that refuse a conversation as too long.
 
-use std::sync::Arc;
+use std::{error::Error as _, sync::Arc};
 
 use async_tool_runtime::{
-    AsyncAgent, FunctionTool, Message, SessionId,
+    AsyncAgent, FunctionTool, Message, SessionId, ToolDefinition,
     agent::{Ledger, RunError},
     context::{Cut, Pruned},
     journal::{Entry, MemoryJournal, check_journal},
     model::{ModelError, ModelStream},
     task::Timestamp,
     testing::ScriptedModel,
-    tool::Background,
+    tool::{Background, BoundCall},
 };
 use serde_json::json;
 
@@ -102,6 +102,65 @@ async fn a_message_that_is_too_long_is_an_error_and_the_next_one_is_answered() {
         "the model knows that there was more"
     );
     assert!(last.contains("shorter?"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_no_cut_can_mend_says_what_takes_the_room() {
+    let manuals = (0..300).map(|number| {
+        let definition = ToolDefinition::new(
+            format!("tool_{number}"),
+            "manual ".repeat(300),
+            json!({"type": "object"}),
+        );
+        FunctionTool::from_parts(definition, |_| Ok(BoundCall::future(|_| async { Ok(json!(1)) })))
+    });
+    let manuals: Vec<_> = manuals.collect();
+    let cases: [(&str, String, Vec<FunctionTool>, &str); 3] = [
+        ("the system prompt", "rule ".repeat(120_000), vec![text(10)], "hello"),
+        ("300 tools", String::new(), manuals, "hello"),
+        (
+            "the user's last message",
+            String::new(),
+            vec![text(10)],
+            &"word ".repeat(120_000),
+        ),
+    ];
+    for (what, system, tools, said) in cases {
+        let model = answering(|request, _| {
+            let tools = request.tools.iter().map(|tool| tool.description.len());
+            let bytes =
+                text_of(request).len() + request.system.as_ref().map_or(0, |text| text.len()) + tools.sum::<usize>();
+            match bytes > 500_000 {
+                true => ModelStream::failed(ModelError::too_long("too long")),
+                false => ModelStream::text("done"),
+            }
+        });
+        let stage = Stage::set(model, tools, |agent| agent.system(system).task_tool(false)).await;
+        for _ in 0..2 {
+            let error = stage.talk(said).await.unwrap_err();
+            let error = match error {
+                RunError::Model(error) if error.is_too_long() => error,
+                other => panic!("{what}: {other:?}"),
+            };
+            let source = error.source().expect("it says what takes the room").to_string();
+            let told = source
+                .split(", ")
+                .map(|part| part.split_whitespace().collect::<Vec<_>>());
+            let tokens: Vec<usize> = told.flatten().filter_map(|word| word.parse().ok()).collect();
+            let [overhead, tools, conversation, last] = tokens[..] else {
+                panic!("{what}: {source}")
+            };
+            match what {
+                "the user's last message" => assert!(last > 100_000 && conversation >= last, "{source}"),
+                _ => assert!(overhead > 90_000 && last < 10, "{what}: {source}"),
+            }
+            assert_eq!(tools, if what == "300 tools" { 300 } else { 1 }, "{source}");
+            if what == "the user's last message" {
+                break;
+            }
+        }
+        assert!(stage.asked() < 6, "{what}: {}", stage.asked());
+    }
 }
 
 #[tokio::test(start_paused = true)]
