@@ -16,6 +16,8 @@
 //! | chat | neither index nor id | local servers | goes on with the last call, unless it names a function and that call is whole |
 //! | chat | the index of a call, with its id or none | OpenAI; with the name again: proxies | goes on with that call |
 //! | chat | the index of a call, with another id | Ollama, vLLM | another call |
+//! | chat | another id, but no name, while the arguments are not whole | vLLM's parsers that make an id for each chunk | goes on with that call |
+//! | chat | a piece without a name after a whole object, that begins none | vLLM (`"}` twice) | dropped |
 //! | chat | a new index and a name, under a known id | routers | another call |
 //! | chat | two whole calls in one list, even if they are the same | local servers | two calls |
 //! | chat | more text after a whole object | servers that give every call index 0 and no id | another call; the same object again is a repetition |
@@ -28,6 +30,7 @@
 //! | Anthropic | blocks whose events are mixed | compatible servers | by index |
 //! | Anthropic | an index for several blocks | compatible servers | the latest block |
 //! | Responses | two items at one `output_index`, or one that ends at another | compatible servers | by the item's id, or else the call's |
+//! | Responses | all arguments in `output_item.added`, or an object as a piece | compatible servers | taken, unless more follow |
 //! | Responses | an item that is done twice | compatible servers | once: by id, or without ids if it says the same |
 //! | Responses | items in the last event only, or there under other ids | compatible servers | taken; known ones are found by what they say |
 //! | Gemini | no id | Gemini | an id of ours, which isn't sent |
@@ -45,13 +48,13 @@ mod gemini;
 mod ollama;
 mod responses;
 
+use async_tool_wire::halves;
 use serde_json::Value;
 
 use crate::{
     Provider,
     assembly::{Assembly, End},
     frames::{Frame, Frames},
-    surrogates,
     wire::Wire,
 };
 
@@ -111,11 +114,11 @@ impl Reader {
         }
         let event = frame.event.as_deref();
         if frame.is_error || event == Some("error") {
-            let body = surrogates::parse(text).unwrap_or_else(|_| Value::String(frame.data.clone()));
+            let body = halves::parse(text).unwrap_or_else(|_| Value::String(frame.data.clone()));
             let kind = event.filter(|_| frame.is_error).unwrap_or_default();
             return Err(Fault::Refused(with_kind(body, kind)));
         }
-        let data = surrogates::parse(text).map_err(|error| Fault::Unreadable(error.to_string()))?;
+        let data = halves::parse(text).map_err(|error| Fault::Unreadable(error.to_string()))?;
         match self {
             Self::Chat(reader) => reader.read(data, turn).map(|()| false),
             Self::Responses(reader) => reader.read(event, data, turn),

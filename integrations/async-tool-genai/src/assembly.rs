@@ -16,6 +16,7 @@ use async_tool_runtime::{
     schema::strip_invented_nulls,
     tool::{Arguments, CallId},
 };
+use async_tool_wire::halves::{self, Pieces, join, join_all};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -23,7 +24,6 @@ use uuid::Uuid;
 use crate::{
     Provider,
     blocks::{Block, Blocks, is_plain},
-    surrogates::{Pieces, join, join_all, replace_halves},
     wire::Wire,
 };
 
@@ -284,7 +284,7 @@ impl Assembly {
             )));
         }
         let rest = self.text.end();
-        self.whole_text(rest.unwrap_or_default());
+        self.whole_text(rest.to_owned());
         let is_cut = is_cut(&stop);
         if is_cut && let Some(last) = self.calls.last_mut().filter(|call| call.emitted.is_none()) {
             last.arguments.cut();
@@ -394,6 +394,14 @@ impl Written {
         }
     }
 
+    /// True for an object, or text that begins like one.
+    pub(crate) fn begins_object(&self) -> bool {
+        match self {
+            Self::Text(text) => text.trim_start().starts_with('{'),
+            Self::Value(_) => true,
+        }
+    }
+
     /// True if both say the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let value = |written: &Self| match written {
@@ -416,7 +424,7 @@ impl Written {
             Self::Text(text) => {
                 let text = join(&text);
                 // Half a character makes JSON that can't be read.
-                let whole = replace_halves(&text);
+                let whole = halves::replace(&text);
                 let whole = whole.filter(|whole| serde_json::from_str::<IgnoredAny>(whole).is_ok());
                 Arguments::from_text(whole.unwrap_or(text))
             }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_tool_runtime::model::ModelError;
+use async_tool_wire::{halves, is_too_long};
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -14,25 +15,6 @@ use crate::{Provider, answer::Fault, secret::Secret};
 
 /// Longest part of a server's message that is passed on, in characters.
 const SHOWN: usize = 600;
-
-/// Wordings for a conversation that is longer than the model's context. Each is a server's own, in lower case.
-const TOO_LONG: &[&str] = &[
-    "context_length_exceeded",            // OpenAI, code
-    "maximum context length",             // OpenAI Chat, vLLM, Mistral, OpenRouter, DeepSeek
-    "exceeds the context window",         // OpenAI Responses
-    "prompt is too long",                 // Anthropic
-    "exceed context limit",               // Anthropic
-    "input token count",                  // Gemini: "The input token count (…) exceeds the maximum number of tokens"
-    "input is too long",                  // Bedrock
-    "too many input tokens",              // Bedrock
-    "exceed_context_size_error",          // llama-server, type
-    "exceeds the available context size", // llama-server, Ollama
-    "input length exceeds",               // Ollama
-    "maximum prompt length",              // xAI
-    "reduce the length of the messages",  // Groq
-    "context length exceeded",            // LM Studio
-    "greater than the context length",    // LM Studio
-];
 
 /// Kinds and codes of errors in a stream that a retry can't fix.
 const PERMANENT: &[&str] = &[
@@ -54,7 +36,10 @@ const PERMANENT: &[&str] = &[
 /// Converts the failure of an answer with a success status.
 pub(crate) fn faulty(provider: Provider, fault: Fault, key: &Secret) -> ModelError {
     match fault {
-        Fault::Refused(body) => refused_in_stream(provider, &body, key),
+        Fault::Refused(mut body) => {
+            halves::join_all(&mut body);
+            refused_in_stream(provider, &body, key)
+        }
         Fault::Unreadable(why) => ModelError::transient(format!(
             "{provider}: a part of the answer can't be read: {}",
             said(key, &why)
@@ -74,12 +59,7 @@ pub(crate) fn refused(
     let words = json.as_ref().and_then(message_of).unwrap_or_else(|| body.to_owned());
     let message = format!("{provider} answered {status}: {}", said(key, &words));
     let code = status.as_u16();
-    // Rate limits also speak of length ("tokens per minute"), and a shorter conversation doesn't help there.
-    if code != 429 && code < 500 && is_too_long(body) || code == 413 {
-        return ModelError::too_long(message);
-    }
-    // llama-server and Ollama have answered 500 to a prompt that is too long.
-    if code == 500 && is_too_long(body) {
+    if is_too_long(code, body) {
         return ModelError::too_long(message);
     }
     let is_out_of_money = json
@@ -101,7 +81,7 @@ fn refused_in_stream(provider: Provider, body: &Value, key: &Secret) -> ModelErr
     let text = body.to_string();
     let words = message_of(body).unwrap_or_else(|| text.clone());
     let message = format!("{provider} ended the turn with an error: {}", said(key, &words));
-    if is_too_long(&text) {
+    if is_too_long(200, &text) {
         return ModelError::too_long(message);
     }
     let is_permanent = kinds(body).any(|kind| PERMANENT.contains(&kind.to_ascii_lowercase().as_str()));
@@ -151,11 +131,6 @@ fn said(key: &Secret, text: &str) -> String {
         None if text.is_empty() => "no reason was given".to_owned(),
         None => text,
     }
-}
-
-fn is_too_long(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    TOO_LONG.iter().any(|sign| text.contains(sign))
 }
 
 /// The provider's own message in an error body.

@@ -1,7 +1,8 @@
 //! Frames of a streamed answer, cut from its bytes. Pure: no I/O.
-//!
-//! The decoder of server-sent events is this crate's own, because the known ones lose what servers really send:
-//! `eventsource-stream` panics at a byte order mark, and drops a last event without an empty line after it.
+
+use std::{error::Error, fmt};
+
+use async_tool_wire::{Event, Events, Lines, TooLong};
 
 /// A frame of a stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,11 +42,11 @@ impl Frames {
     ///
     /// # Errors
     ///
-    /// The bytes are damaged: a checksum of AWS's format is wrong.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Frame>, &'static str> {
+    /// A checksum of AWS's format is wrong, or a frame is too long.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Frame>, Damaged> {
         match self {
-            Self::Events(events) => Ok(events.push(bytes)),
-            Self::Lines(lines) => Ok(lines.push(bytes).into_iter().filter_map(of_line).collect()),
+            Self::Events(events) => Ok(events.push(bytes)?.into_iter().map(of_event).collect()),
+            Self::Lines(lines) => Ok(lines.push(bytes)?.into_iter().filter_map(of_line).collect()),
             Self::Aws(buffer) => {
                 buffer.extend_from_slice(bytes);
                 let mut frames = Vec::new();
@@ -57,13 +58,21 @@ impl Frames {
         }
     }
 
-    /// The last frame, if the stream ended without the bytes that should follow it.
-    pub(crate) fn end(&mut self) -> Option<Frame> {
+    /// The last frames, if the stream ended without the bytes that should follow them.
+    pub(crate) fn end(&mut self) -> Vec<Frame> {
         match self {
-            Self::Events(events) => events.end(),
-            Self::Lines(lines) => lines.end().and_then(of_line),
-            Self::Aws(_) => None,
+            Self::Events(events) => events.end().into_iter().map(of_event).collect(),
+            Self::Lines(lines) => lines.end().and_then(of_line).into_iter().collect(),
+            Self::Aws(_) => Vec::new(),
         }
+    }
+}
+
+fn of_event(event: Event) -> Frame {
+    Frame {
+        event: (!event.name.is_empty()).then_some(event.name),
+        data: event.data,
+        is_error: false,
     }
 }
 
@@ -75,100 +84,27 @@ fn of_line(line: String) -> Option<Frame> {
     })
 }
 
-/// Lines, ended by `\n`, `\r\n` or `\r`. A byte order mark before the first line is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Lines {
-    begun: bool,
-    line: Vec<u8>,
-    after_return: bool,
+/// Reason for which a stream can't be cut into frames.
+#[derive(Debug)]
+pub(crate) enum Damaged {
+    Checksum,
+    TooLong(TooLong),
 }
 
-impl Lines {
-    fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for byte in bytes {
-            match byte {
-                b'\n' if self.after_return => self.after_return = false,
-                b'\n' | b'\r' => {
-                    self.after_return = *byte == b'\r';
-                    lines.push(self.take());
-                }
-                other => {
-                    self.after_return = false;
-                    self.line.push(*other);
-                }
-            }
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checksum => f.write_str("a frame of the stream is damaged"),
+            Self::TooLong(error) => fmt::Display::fmt(error, f),
         }
-        lines
-    }
-
-    fn end(&mut self) -> Option<String> {
-        (!self.line.is_empty()).then(|| self.take())
-    }
-
-    fn take(&mut self) -> String {
-        let line = std::mem::take(&mut self.line);
-        let line = String::from_utf8_lossy(&line);
-        let is_first = !std::mem::replace(&mut self.begun, true);
-        let line = if is_first {
-            line.trim_start_matches('\u{FEFF}')
-        } else {
-            &line
-        };
-        line.to_owned()
     }
 }
 
-/// Server-sent events, by the rules of the HTML standard (9.2.6).
-///
-/// Beyond the standard: the last event counts also if no empty line follows, and a line that begins with `{` is
-/// data, because some servers write errors without `data:`.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    lines: Lines,
-    event: Option<String>,
-    data: Option<String>,
-}
+impl Error for Damaged {}
 
-impl Events {
-    fn push(&mut self, bytes: &[u8]) -> Vec<Frame> {
-        let lines = self.lines.push(bytes);
-        lines.into_iter().filter_map(|line| self.line(&line)).collect()
-    }
-
-    fn end(&mut self) -> Option<Frame> {
-        let last = self.lines.end();
-        last.and_then(|line| self.line(&line)).or_else(|| self.line(""))
-    }
-
-    fn line(&mut self, line: &str) -> Option<Frame> {
-        if line.is_empty() {
-            let event = self.event.take();
-            return Some(Frame {
-                event,
-                data: self.data.take()?,
-                is_error: false,
-            });
-        }
-        let (name, value) = if line.starts_with('{') {
-            ("data", line)
-        } else {
-            line.split_once(':').unwrap_or((line, ""))
-        };
-        let value = value.strip_prefix(' ').unwrap_or(value);
-        match name {
-            "event" => self.event = Some(value.trim().to_owned()),
-            "data" => match &mut self.data {
-                Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
-                }
-                None => self.data = Some(value.to_owned()),
-            },
-            // Comments, ids and times of reconnection.
-            _ => {}
-        }
-        None
+impl From<TooLong> for Damaged {
+    fn from(error: TooLong) -> Self {
+        Self::TooLong(error)
     }
 }
 
@@ -177,7 +113,7 @@ const LARGEST: usize = 16 * 1024 * 1024;
 
 /// Takes a frame of AWS's event stream from the buffer, if one is complete. A frame is its length, the length
 /// of its headers, a checksum of both, the headers, the payload, and a checksum of all.
-fn aws_frame(buffer: &mut Vec<u8>) -> Result<Option<Frame>, &'static str> {
+fn aws_frame(buffer: &mut Vec<u8>) -> Result<Option<Frame>, Damaged> {
     let number = |bytes: &[u8], at: usize| {
         let bytes = bytes.get(at..at + 4)?;
         Some(u32::from_be_bytes(bytes.try_into().ok()?))
@@ -187,13 +123,13 @@ fn aws_frame(buffer: &mut Vec<u8>) -> Result<Option<Frame>, &'static str> {
     };
     let (length, headers) = (length as usize, headers as usize);
     if check != crc32fast::hash(&buffer[..8]) || !(16..=LARGEST).contains(&length) || headers > length - 16 {
-        return Err("a frame of the stream is damaged");
+        return Err(Damaged::Checksum);
     }
     if buffer.len() < length {
         return Ok(None);
     }
     if number(buffer, length - 4) != Some(crc32fast::hash(&buffer[..length - 4])) {
-        return Err("a frame of the stream is damaged");
+        return Err(Damaged::Checksum);
     }
     let mut event = None;
     let mut kind = None;
@@ -227,48 +163,4 @@ fn aws_header(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let length = u16::from_be_bytes(length.try_into().ok()?);
     let (value, rest) = rest.split_at_checked(usize::from(length))?;
     Some((name, value, rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn data(pieces: &[&[u8]]) -> Vec<(Option<String>, String)> {
-        let mut frames = Frames::events();
-        let mut found = Vec::new();
-        for piece in pieces {
-            found.extend(frames.push(piece).unwrap());
-        }
-        found.extend(frames.end());
-        found.into_iter().map(|frame| (frame.event, frame.data)).collect()
-    }
-
-    #[test]
-    fn events_are_the_same_however_the_bytes_are_cut() {
-        for (text, expected) in [
-            (
-                "\u{FEFF}data: {\"a\":1}\n\ndata:b\n\n",
-                vec![(None, "{\"a\":1}"), (None, "b")],
-            ),
-            ("event: x\r\ndata: 1\r\ndata: 2\r\n\r\n", vec![(Some("x"), "1\n2")]),
-            (
-                "event: x\rdata: é\u{1F41D}\r\r: ping\r\r",
-                vec![(Some("x"), "é\u{1F41D}")],
-            ),
-            ("data: 1\n\ndata: [DONE]", vec![(None, "1"), (None, "[DONE]")]),
-            (
-                "data: 1\n\n{\"error\":{}}\n\n",
-                vec![(None, "1"), (None, "{\"error\":{}}")],
-            ),
-            (": only a comment\n\nid: 3\nretry: 5\n\n", vec![]),
-        ] {
-            let expected: Vec<(Option<String>, String)> = expected
-                .into_iter()
-                .map(|(event, data)| (event.map(str::to_owned), data.to_owned()))
-                .collect();
-            assert_eq!(data(&[text.as_bytes()]), expected, "{text:?}");
-            let single: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
-            assert_eq!(data(&single), expected, "{text:?}");
-        }
-    }
 }

@@ -13,7 +13,6 @@ mod model;
 mod provider;
 mod request;
 mod secret;
-mod surrogates;
 mod timeouts;
 mod transport;
 mod wire;

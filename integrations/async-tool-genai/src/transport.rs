@@ -1,6 +1,7 @@
 //! Requests over HTTP, and the bytes of their answers.
 
 use async_tool_runtime::model::ModelError;
+use async_tool_wire::halves;
 use reqwest::{
     Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
@@ -12,9 +13,9 @@ use crate::{
     answer::{Fault, Reader},
     assembly::Assembly,
     failure::{broken, faulty, refused},
+    frames::Damaged,
     request::Sent,
     secret::Secret,
-    surrogates,
     wire::Wire,
 };
 
@@ -52,7 +53,7 @@ impl Transport {
         let mut frames = reader.frames();
         let mut end = begun;
         let mut limit = self.timeouts.first_token;
-        let damaged = |why: &str| ModelError::transient(format!("{}: {why}", self.provider));
+        let damaged = |why: Damaged| ModelError::transient(format!("{}: {why}", self.provider));
         loop {
             let chunk = timeout_at(end, response.chunk())
                 .await
@@ -69,12 +70,13 @@ impl Transport {
                 }
             }
         }
-        if let Some(frame) = frames.end() {
+        for frame in frames.end() {
             let outcome = reader.frame(&frame, turn);
             each(turn);
             match outcome {
                 // A frame that was cut off is the end of a cut stream, which the missing reason tells.
-                Ok(_) | Err(Fault::Unreadable(_)) => {}
+                Ok(true) => break,
+                Ok(false) | Err(Fault::Unreadable(_)) => {}
                 Err(fault) => return Err(faulty(self.provider, fault, &self.key)),
             }
         }
@@ -96,8 +98,7 @@ impl Transport {
             .await
             .map_err(|error| broken(self.provider, error, &self.key))?;
         let text = String::from_utf8_lossy(&bytes);
-        let text = text.trim_start_matches('\u{FEFF}');
-        let body = surrogates::parse(text).map_err(|error| {
+        let body = halves::parse(&text).map_err(|error| {
             let said = self.key.redact(&text.chars().take(200).collect::<String>());
             ModelError::transient(if is_json {
                 format!("{}: the answer is not JSON: {error}", self.provider)

@@ -14,6 +14,7 @@ use std::{
 };
 
 use async_tool_runtime::model::ModelError;
+use async_tool_wire::is_too_long;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -41,10 +42,10 @@ impl Failures {
             .as_ref()
             .map_or_else(|| self.clean(&refused.body), |said| self.clean(&said.to_string()));
         let message = format!("the provider answered {status}: {text}");
-        let mut failure = if is_passing(status) {
+        let mut failure = if is_too_long(status.as_u16(), &refused.body) {
+            return ModelError::too_long(message);
+        } else if is_passing(status) {
             ModelError::transient(message)
-        } else if said.as_ref().is_some_and(Said::is_too_long) {
-            ModelError::too_long(message)
         } else {
             ModelError::permanent(message)
         };
@@ -63,7 +64,7 @@ impl Failures {
             "the provider ended the turn with an error: {}",
             self.clean(&said.to_string())
         );
-        if said.is_too_long() {
+        if is_too_long(200, &error.to_string()) {
             ModelError::too_long(message)
         } else if said.is_passing() {
             ModelError::transient(message)
@@ -167,14 +168,6 @@ impl<'a> Said<'a> {
             code: field("code"),
             kind: field("type").filter(|kind| *kind != "error"),
         })
-    }
-
-    fn is_too_long(&self) -> bool {
-        let message = self.message.to_ascii_lowercase();
-        self.code == Some("context_length_exceeded")
-            || ["context window", "maximum context length", "context length"]
-                .iter()
-                .any(|words| message.contains(words))
     }
 
     /// True for a retryable error within a stream, which has no status code.

@@ -21,12 +21,10 @@
 
 mod builder;
 mod failure;
-mod frames;
 mod lowering;
 mod model;
 mod names;
 mod request;
-mod surrogates;
 mod timeouts;
 mod transport;
 mod turn;

@@ -188,16 +188,16 @@ impl Running {
                 limit,
                 end,
             } => {
-                let Ok(frames) = timeout_at(due.min(end), answer.frames(failures)).await else {
+                let Ok(events) = timeout_at(due.min(end), answer.events(failures)).await else {
                     return Err(match due < end {
                         true => ModelError::silent(limit),
                         false => late("the turn was not complete", timeouts.turn),
                     });
                 };
                 // A cleanly closed connection doesn't end a turn; only the final event does.
-                for frame in frames?.ok_or_else(ModelError::truncated)? {
-                    // Events before a broken frame come first.
-                    match self.turn.on_frame(&frame) {
+                for event in events?.ok_or_else(ModelError::truncated)? {
+                    // Events before a broken one come first.
+                    match self.turn.on_streamed(&event) {
                         Ok(events) => self.ready.extend(events),
                         Err(error) => {
                             self.step = Step::Fail(error);

@@ -3,16 +3,14 @@
 use std::{collections::VecDeque, fmt};
 
 use async_tool_runtime::model::ModelError;
+use async_tool_wire::{Event, Events};
 use reqwest::{
     Client, Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use serde_json::Value;
 
-use crate::{
-    failure::{Failures, Refused},
-    frames::{Frame, Frames},
-};
+use crate::failure::{Failures, Refused};
 
 /// Longest part of an error answer's body that is read, in bytes.
 const REFUSAL: usize = 64 * 1_024;
@@ -38,7 +36,7 @@ impl Transport {
         if response.status().is_success() {
             return Ok(Answer {
                 response,
-                frames: Frames::default(),
+                events: Events::default(),
                 is_over: false,
             });
         }
@@ -70,7 +68,7 @@ impl fmt::Debug for Transport {
 #[derive(Debug)]
 pub(crate) struct Answer {
     response: Response,
-    frames: Frames,
+    events: Events,
     is_over: bool,
 }
 
@@ -82,25 +80,25 @@ impl Answer {
         !kind.trim_start().to_ascii_lowercase().starts_with("application/json")
     }
 
-    /// Reads the next frames; `None` at the end of the stream. Cancel safe: a dropped read loses no bytes.
-    pub(crate) async fn frames(&mut self, failures: &Failures) -> Result<Option<VecDeque<Frame>>, ModelError> {
-        loop {
-            let ready: VecDeque<_> = std::iter::from_fn(|| self.frames.next()).collect();
-            if !ready.is_empty() {
-                return Ok(Some(ready));
-            }
-            if self.is_over {
-                return Ok(None);
-            }
-            match self.response.chunk().await {
-                Ok(Some(bytes)) => self.frames.push(&bytes),
+    /// Reads the next events; `None` at the end of the stream. Cancel safe: a dropped read loses no bytes.
+    pub(crate) async fn events(&mut self, failures: &Failures) -> Result<Option<VecDeque<Event>>, ModelError> {
+        while !self.is_over {
+            let ready = match self.response.chunk().await {
+                Ok(Some(bytes)) => {
+                    let ready = self.events.push(&bytes);
+                    ready.map_err(|error| failures.malformed(&error.to_string()))?
+                }
                 Ok(None) => {
                     self.is_over = true;
-                    self.frames.finish();
+                    self.events.end()
                 }
                 Err(error) => return Err(failures.broken(error)),
+            };
+            if !ready.is_empty() {
+                return Ok(Some(ready.into()));
             }
         }
+        Ok(None)
     }
 
     /// Reads the whole body.

@@ -26,13 +26,14 @@ use async_tool_runtime::{
     schema::strip_invented_nulls,
     tool::Arguments,
 };
+use async_tool_wire::{Event, halves};
 use serde_json::Value;
 
 use self::{
     output::{Came, Output},
     texts::Texts,
 };
-use crate::{failure::Failures, frames::Frame, lowering::Kept, surrogates};
+use crate::{failure::Failures, lowering::Kept};
 
 /// The part of a turn received so far.
 #[derive(Debug)]
@@ -44,8 +45,6 @@ pub(crate) struct Turn {
     output: Output,
     texts: Texts,
     refused: bool,
-    /// True if a piece of the stream had a half of a character.
-    has_marks: bool,
 }
 
 impl Turn {
@@ -65,39 +64,35 @@ impl Turn {
             output: Output::new(own_ids),
             texts: Texts::default(),
             refused: false,
-            has_marks: false,
         }
     }
 
-    /// Converts a frame of the stream.
-    pub(crate) fn on_frame(&mut self, frame: &Frame) -> Result<Vec<ModelEvent>, ModelError> {
-        let data = frame.data.trim();
+    /// Converts an event of the stream.
+    pub(crate) fn on_streamed(&mut self, streamed: &Event) -> Result<Vec<ModelEvent>, ModelError> {
+        let data = streamed.data.trim();
         if data.is_empty() || data == "[DONE]" {
             return Ok(Vec::new());
         }
         let mut event = self.read(data)?;
         if let Some(fields) = event.as_object_mut().filter(|fields| !fields.contains_key("type")) {
-            fields.insert("type".into(), Value::from(frame.name.as_str()));
+            fields.insert("type".into(), Value::from(streamed.name.as_str()));
+        }
+        // Only pieces may keep halves of characters, because their other halves are still to come.
+        if !item::kind(&event).ends_with(".delta") {
+            halves::join_all(&mut event);
         }
         self.on_event(&event)
     }
 
     /// Converts the body of an unstreamed answer.
     pub(crate) fn on_answer(&mut self, text: &str) -> Result<Vec<ModelEvent>, ModelError> {
-        let response = self.read(text)?;
+        let mut response = self.read(text)?;
+        halves::join_all(&mut response);
         self.on_response(&response)
     }
 
-    /// Parses JSON. Only pieces may keep halves of characters, because their other halves are still to come.
-    fn read(&mut self, text: &str) -> Result<Value, ModelError> {
-        let parsed = surrogates::parse(text);
-        let mut parsed = parsed.map_err(|error| self.failures.malformed(&format!("invalid JSON: {error}")))?;
-        self.has_marks |= parsed.has_marks;
-        let is_piece = item::kind(&parsed.value).ends_with(".delta");
-        if parsed.has_marks && !is_piece {
-            surrogates::resolve(&mut parsed.value);
-        }
-        Ok(parsed.value)
+    fn read(&self, text: &str) -> Result<Value, ModelError> {
+        halves::parse(text).map_err(|error| self.failures.malformed(&format!("invalid JSON: {error}")))
     }
 
     /// Converts an event of the stream. Unknown events are skipped, because the API gains new ones every year.
@@ -105,20 +100,18 @@ impl Turn {
         match item::kind(event) {
             "response.output_text.delta" | "response.refusal.delta" => {
                 let piece = event.get("delta").and_then(Value::as_str).unwrap_or_default();
-                Ok(text(self.texts.piece(event, piece, self.has_marks))
-                    .into_iter()
-                    .collect())
+                Ok(text(self.texts.piece(event, piece)).into_iter().collect())
             }
             "response.output_item.added" => {
                 self.output.announce(event);
                 Ok(Vec::new())
             }
             "response.function_call_arguments.delta" => {
-                self.output.arguments(event, false, self.has_marks);
+                self.output.arguments(event, false);
                 Ok(Vec::new())
             }
             "response.function_call_arguments.done" => {
-                self.output.arguments(event, true, self.has_marks);
+                self.output.arguments(event, true);
                 Ok(Vec::new())
             }
             "response.output_item.done" => match event.get("item").filter(|item| item.is_object()) {
@@ -232,16 +225,13 @@ fn text(text: String) -> Option<ModelEvent> {
     (!text.is_empty()).then_some(ModelEvent::Text(text))
 }
 
-/// Arguments of a call. Text with halves of characters is no JSON, so it is read once more without them.
+/// Arguments of a call. Text with halves of characters is no JSON, so it goes on without them.
 fn arguments(item: &Value) -> Arguments {
     match item.get("arguments") {
-        Some(Value::String(text)) => match surrogates::parse(text) {
-            Ok(mut parsed) if parsed.has_marks => {
-                surrogates::resolve(&mut parsed.value);
-                Arguments::from_text(parsed.value.to_string())
-            }
-            _ => Arguments::from_text(text.as_str()),
-        },
+        Some(Value::String(text)) => {
+            let whole = halves::replace(text).filter(|whole| serde_json::from_str::<Value>(whole).is_ok());
+            Arguments::from_text(whole.unwrap_or_else(|| text.clone()))
+        }
         None | Some(Value::Null) => Arguments::from_text(""),
         Some(value) => Arguments::from(value.clone()),
     }

@@ -200,7 +200,10 @@ impl Reader {
         let slot = match known {
             Some(slot) => slot,
             None if has_id => {
-                let slot = self.slots.iter().rposition(is_same)?;
+                let last = self.slots.len().checked_sub(1);
+                let goes_on = |last: &usize| fragment.index.is_none() && fragment.is_rest_of(call(&self.slots[*last]));
+                let known = self.slots.iter().rposition(is_same);
+                let slot = known.or_else(|| last.filter(goes_on))?;
                 // Another index with a name is another call, even under the same id.
                 if fragment.index.is_some() && !fragment.name.is_empty() {
                     return None;
@@ -217,7 +220,7 @@ impl Reader {
             }
         };
         let call = call(&self.slots[slot]);
-        if has_id && !call.id.is_empty() && call.id != fragment.id {
+        if has_id && !call.id.is_empty() && call.id != fragment.id && !fragment.is_rest_of(call) {
             return None;
         }
         let is_other = !fragment.name.is_empty() && !call.name.is_empty() && fragment.name != call.name;
@@ -229,8 +232,10 @@ impl Reader {
         if is_beside && call.arguments.is_whole() {
             return None;
         }
-        // No text can go on with a whole object. The same object again is a repetition.
+        // No text can go on with a whole object. The same object again is a repetition. A piece that begins no object is
+        // too much.
         let goes_on = fragment.arguments.is_empty()
+            || fragment.name.is_empty() && !fragment.arguments.begins_object()
             || !call.arguments.is_whole()
             || call.arguments.is_bare()
             || call.arguments.is_same(&fragment.arguments);
@@ -278,6 +283,13 @@ impl Fragment {
             arguments: Written::of(function.get_mut("arguments").map(Value::take).unwrap_or_default()),
             extra,
         }
+    }
+}
+
+impl Fragment {
+    /// True if this is a piece of arguments that are not whole, whatever its id says.
+    fn is_rest_of(&self, call: &Call) -> bool {
+        self.name.is_empty() && !call.name.is_empty() && !self.arguments.is_empty() && !call.arguments.is_whole()
     }
 }
 

@@ -23,6 +23,8 @@ struct Item {
     id: String,
     index: Option<u64>,
     place: usize,
+    /// The arguments with which the item began.
+    first: Written,
     is_done: bool,
     /// True if the item was found in the response at the end.
     is_listed: bool,
@@ -48,8 +50,11 @@ impl Reader {
             "response.function_call_arguments.delta" => {
                 if let Some(item) = self.open_item(words(&data, "item_id"), index) {
                     let call = turn.call(self.items[item].place);
-                    if let Written::Text(text) = &mut call.arguments {
-                        text.push_str(words(&data, "delta"));
+                    let more = Written::of(data.get_mut("delta").map(Value::take).unwrap_or_default());
+                    match (&mut call.arguments, more) {
+                        (Written::Text(text), Written::Text(more)) => text.push_str(&more),
+                        (arguments, Written::Value(more)) => *arguments = Written::Value(more),
+                        (Written::Value(_), Written::Text(_)) => {}
                     }
                 }
             }
@@ -173,6 +178,9 @@ impl Reader {
         if !arguments.is_empty() {
             call.arguments = arguments;
         }
+        if call.arguments.is_empty() {
+            call.arguments = std::mem::take(&mut self.items[known].first);
+        }
         turn.close(place);
     }
 
@@ -182,6 +190,7 @@ impl Reader {
             id: words(item, "id").to_owned(),
             index,
             place,
+            first: Written::of(item.get("arguments").cloned().unwrap_or_default()),
             is_done: false,
             is_listed: false,
         });

@@ -13,7 +13,7 @@ fn what_passes_is_tried_again_and_what_stays_is_not() {
     for status in [408, 409, 429, 500, 502, 503, 504, 529] {
         assert!(failure(status, "").retryable(), "{status}");
     }
-    for status in [301, 400, 401, 403, 404, 413, 422] {
+    for status in [301, 400, 401, 403, 404, 422] {
         assert!(!failure(status, "").retryable(), "{status}");
     }
 }
@@ -22,8 +22,10 @@ fn what_passes_is_tried_again_and_what_stays_is_not() {
 fn a_conversation_that_is_too_long_is_known_by_its_code_or_its_words() {
     let by_code = r#"{"error": {"message": "no", "code": "context_length_exceeded"}}"#;
     let by_words = r#"{"error": {"message": "Your input exceeds the context window of this model."}}"#;
-    for body in [by_code, by_words] {
-        assert!(failure(400, body).is_too_long(), "{body}");
+    let by_rate = "Request too large for gpt-6 on tokens per min (TPM): Limit 30000, Requested 45000.";
+    for (status, body) in [(400, by_code), (400, by_words), (413, ""), (429, by_rate)] {
+        let error = failure(status, body);
+        assert!(error.is_too_long() && !error.retryable(), "{body}");
     }
     assert!(!failure(400, r#"{"error": {"message": "no such tool", "code": "invalid"}}"#).is_too_long());
 }

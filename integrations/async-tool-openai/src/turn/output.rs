@@ -17,10 +17,10 @@
 
 use std::collections::HashSet;
 
+use async_tool_wire::halves;
 use serde_json::{Map, Value, json};
 
 use super::item;
-use crate::surrogates;
 
 /// The items of a turn so far.
 #[derive(Debug)]
@@ -51,9 +51,9 @@ struct Announced {
     id: Option<String>,
     call_id: Option<String>,
     name: Option<String>,
+    /// Arguments with which the item began; some servers send all of them there.
+    first: String,
     arguments: String,
-    /// True if the arguments may have halves of characters.
-    has_marks: bool,
     /// True if an event has announced the item itself.
     is_added: bool,
     /// True if all arguments have come.
@@ -129,6 +129,7 @@ impl Output {
             id: owned("id"),
             call_id: owned("call_id"),
             name: owned("name"),
+            first: item::arguments(item).into(),
             is_added: true,
             ..Announced::default()
         };
@@ -143,9 +144,8 @@ impl Output {
         }
     }
 
-    /// Takes a piece of a call's arguments, or all of them. `may_have_marks` is true if they may hold a half of a
-    /// character.
-    pub(super) fn arguments(&mut self, event: &Value, is_whole: bool, may_have_marks: bool) {
+    /// Takes a piece of a call's arguments, which may end with a half of a character, or all of them.
+    pub(super) fn arguments(&mut self, event: &Value, is_whole: bool) {
         let (id, place) = (item::text(event, "item_id"), item::place(event));
         let open =
             |is_it: &dyn Fn(&Announced) -> bool| self.announced.iter().position(|known| !known.is_done && is_it(known));
@@ -160,7 +160,6 @@ impl Output {
             self.announced.len() - 1
         });
         let known = &mut self.announced[index];
-        known.has_marks |= may_have_marks;
         let field = if is_whole { "arguments" } else { "delta" };
         let text = match event.get(field) {
             None | Some(Value::Null) => String::new(),
@@ -393,9 +392,11 @@ impl Announced {
     }
 
     fn whole_arguments(&self) -> String {
-        match self.has_marks {
-            true => surrogates::whole(&self.arguments),
-            false => self.arguments.clone(),
+        let whole = halves::join(&self.arguments);
+        if whole.trim().is_empty() {
+            self.first.clone()
+        } else {
+            whole
         }
     }
 }

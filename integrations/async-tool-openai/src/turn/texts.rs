@@ -1,9 +1,9 @@
 //! Text of a turn, told once: as its pieces come, or with its message.
 
+use async_tool_wire::halves::Pieces;
 use serde_json::Value;
 
 use super::item;
-use crate::surrogates::Joiner;
 
 /// Text told so far, by message.
 #[derive(Debug, Default)]
@@ -18,12 +18,12 @@ struct Told {
     place: Option<u64>,
     text: String,
     is_whole: bool,
-    joiner: Joiner,
+    pieces: Pieces,
 }
 
 impl Texts {
-    /// Takes a piece of a message. `may_have_marks` is true if a piece may hold a half of a character.
-    pub(super) fn piece(&mut self, event: &Value, piece: &str, may_have_marks: bool) -> String {
+    /// Takes a piece of a message, which may end with a half of a character.
+    pub(super) fn piece(&mut self, event: &Value, piece: &str) -> String {
         let (id, place) = (item::text(event, "item_id"), item::place(event));
         let open = self.told.iter().rposition(|told| {
             let is_it = match (told.id.as_deref(), id) {
@@ -34,10 +34,7 @@ impl Texts {
         });
         let index = open.unwrap_or_else(|| self.begin(id, place));
         let told = &mut self.told[index];
-        let piece = match may_have_marks {
-            true => told.joiner.push(piece),
-            false => piece.to_owned(),
-        };
+        let piece = told.pieces.push(piece);
         self.tell(index, piece)
     }
 
@@ -51,7 +48,7 @@ impl Texts {
         let index = index.unwrap_or_else(|| self.begin(id, place));
         let told = &mut self.told[index];
         told.is_whole = true;
-        let end = told.joiner.finish();
+        let end = told.pieces.end();
         let mut rest = self.tell(index, end.to_owned());
         let told = &self.told[index];
         if let Some(more) = whole.strip_prefix(&told.text) {
@@ -63,7 +60,7 @@ impl Texts {
 
     /// Ends all texts; returns what is left of them.
     pub(super) fn finish(&mut self) -> String {
-        self.told.iter_mut().map(|told| told.joiner.finish()).collect()
+        self.told.iter_mut().map(|told| told.pieces.end()).collect()
     }
 
     fn begin(&mut self, id: Option<&str>, place: Option<u64>) -> usize {

@@ -246,6 +246,29 @@ async fn every_call_of_a_stream_runs_once_and_is_answered() {
             vec![("c1", "ann")],
         ),
         (
+            "arguments at the beginning only",
+            added(0, &one(json!({"id": "fc_1", "call_id": "c1"})))
+                + &done(0, &one(json!({"id": "fc_1", "call_id": "c1", "arguments": ""})))
+                + &added(
+                    1,
+                    &two(json!({"id": "fc_2", "call_id": "c2", "arguments": {"to": "bob"}})),
+                )
+                + &done(1, &two(json!({"id": "fc_2", "call_id": "c2", "arguments": null}))),
+            vec![],
+            pair(),
+        ),
+        (
+            "arguments at the beginning, and once more as an object in their own event",
+            added(0, &one(json!({"id": "fc_1", "call_id": "c1"})))
+                + &arguments(
+                    "delta",
+                    json!({"item_id": "fc_1", "output_index": 0, "delta": {"to": "ann"}}),
+                )
+                + &done(0, &one(json!({"id": "fc_1", "call_id": "c1", "arguments": ""}))),
+            vec![],
+            vec![("c1", "ann")],
+        ),
+        (
             "arguments of two calls at one index, in their own events only",
             added(0, &one(json!({"id": "fc_1", "call_id": "c1", "arguments": ""})))
                 + &added(0, &two(json!({"id": "fc_2", "call_id": "c2", "arguments": ""})))

@@ -229,6 +229,96 @@ fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Made<'static>>)> {
             one.clone(),
         ),
         (
+            "another id in every chunk",
+            vec![
+                json!([{"index": 0, "id": "x1", "function": {"name": "send_mail", "arguments": ""}}]),
+                json!([{"index": 0, "id": "x2", "function": {"arguments": "{\"to\":"}}]),
+                json!([{"index": 0, "id": "x3", "function": {"name": null, "arguments": "\"ann\"}"}}]),
+                json!([{"index": 1, "id": "x4", "function": {"name": "send_mail", "arguments": "{\"to\":"}}]),
+                json!([{"index": 1, "id": "x5", "function": {"name": "", "arguments": "\"bob\"}"}}]),
+            ],
+            two.clone(),
+        ),
+        (
+            "another id in every chunk, and no index",
+            vec![
+                json!([{"id": "x1", "function": {"name": "send_mail", "arguments": ""}}]),
+                json!([{"id": "x2", "function": {"arguments": "{\"to\":"}}]),
+                json!([{"id": "x3", "function": {"arguments": "\"ann\"}"}}]),
+                json!([{"id": "x4", "function": mail(&bob)}]),
+            ],
+            two.clone(),
+        ),
+        (
+            "an end of the arguments that comes twice",
+            vec![
+                json!([{"index": 0, "id": "c1", "function": mail(&ann)}]),
+                json!([{"index": 0, "function": {"arguments": "\"}"}}]),
+                json!([{"index": 1, "id": "c2", "function": mail(&bob)}]),
+                json!([{"index": 1, "function": {"arguments": "}"}}]),
+            ],
+            two.clone(),
+        ),
+        (
+            "no arguments at all, and none that are said to be null",
+            vec![
+                json!([{"index": 0, "id": "c1", "type": "function", "function": {"name": "list_files"}}]),
+                json!([{"index": 1, "id": "c2", "function": {"name": "list_files", "arguments": null}}]),
+                json!([{"index": 2, "id": "c3", "function": {"name": "list_files", "arguments": {}}}]),
+            ],
+            vec![
+                ("list_files", json!({})),
+                ("list_files", json!({})),
+                ("list_files", json!({})),
+            ],
+        ),
+        (
+            "ids and indices of other types",
+            vec![
+                json!([{"index": "0", "id": 7, "function": {"name": "send_mail", "arguments": "{\"to\":"}}]),
+                json!([{"index": "0", "function": {"arguments": "\"ann\"}"}}]),
+                json!([{"index": "1", "id": 8, "function": mail(&bob)}]),
+            ],
+            two.clone(),
+        ),
+        (
+            "objects without an index, one after the other and in one list",
+            vec![
+                json!([{"id": "c1", "function": mail(&to("ann"))}]),
+                json!([{"id": "c2", "function": mail(&to("bob"))}, {"id": "c3", "function": mail(&to("cid"))}]),
+            ],
+            vec![
+                ("send_mail", to("ann")),
+                ("send_mail", to("bob")),
+                ("send_mail", to("cid")),
+            ],
+        ),
+        (
+            "a null in place of the list",
+            vec![
+                json!([{"index": 0, "id": "c1", "function": mail(&ann)}]),
+                json!(null),
+                json!([]),
+                json!([null]),
+            ],
+            one.clone(),
+        ),
+        (
+            "one id for three without an index, in pieces",
+            vec![
+                json!([{"id": "dup", "function": {"name": "send_mail", "arguments": "{\"to\":"}}]),
+                json!([{"id": "dup", "function": {"arguments": "\"ann\"}"}}]),
+                json!([{"id": "dup", "function": {"name": "send_mail", "arguments": "{\"to\":"}}]),
+                json!([{"id": "dup", "function": {"arguments": "\"bob\"}"}}]),
+                json!([{"id": "dup", "function": {"name": "list_files", "arguments": "{}"}}]),
+            ],
+            vec![
+                ("send_mail", to("ann")),
+                ("send_mail", to("bob")),
+                ("list_files", json!({})),
+            ],
+        ),
+        (
             "a piece that is only a space",
             vec![
                 json!([{"index": 0, "id": "c1", "function": {"name": "send_mail", "arguments": "{\"to\":\"a"}}]),

@@ -82,6 +82,41 @@ async fn no_call_is_lost_doubled_or_emptied() {
             &one,
         ),
         (
+            "all arguments at the beginning, and none later",
+            vec![
+                added(0, item("fc_1", "c1", ANN)),
+                done(0, item("fc_1", "c1", "")),
+                added(1, item("fc_2", "c2", to("bob"))),
+                done(1, item("fc_2", "c2", Value::Null)),
+            ],
+            none.clone(),
+            &two,
+        ),
+        (
+            "all arguments at the beginning, and again in pieces",
+            vec![
+                added(0, item("fc_1", "c1", ANN)),
+                piece(0, "fc_1", "{\"to\":"),
+                piece(0, "fc_1", "\"ann\"}"),
+                done(0, item("fc_1", "c1", "")),
+            ],
+            none.clone(),
+            &one,
+        ),
+        (
+            "an object as a piece",
+            vec![
+                added(0, item("fc_1", "c1", "")),
+                event(
+                    "response.function_call_arguments.delta",
+                    json!({"output_index": 0, "item_id": "fc_1", "delta": to("ann")}),
+                ),
+                done(0, item("fc_1", "c1", "")),
+            ],
+            none.clone(),
+            &one,
+        ),
+        (
             "an item without an id that is done twice",
             vec![done(0, item("", "c1", ANN)), done(0, item("", "c1", ANN))],
             json!([item("", "c1", ANN)]),
