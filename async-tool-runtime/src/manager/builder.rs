@@ -176,7 +176,7 @@ impl AsyncToolManagerBuilder {
     /// slot goes to the next task, and [`ManagerStats::quarantined`](crate::manager::ManagerStats::quarantined) counts
     /// the function.
     ///
-    /// A task holds no slot while it waits for a child task, for input or approval, for its rate, or for its next
+    /// A task holds no slot while it waits for another task or an agent, for input or approval, for its rate, or for its next
     /// attempt. A task that breaks off such a wait goes on at once, for example if its own timeout drops the future. It
     /// then has a slot even beyond this limit, and beyond the limits of its tool and its session.
     pub fn concurrency(mut self, tasks: usize) -> Self {

@@ -15,9 +15,9 @@
 //! | chat | an element without an index | Gemini's compatible endpoint | by its id; a new id begins a call |
 //! | chat | neither index nor id | local servers | goes on with the last call, unless it names a function and that call is whole |
 //! | chat | the index of a call, with its id or none | OpenAI; with the name again: proxies | goes on with that call |
-//! | chat | the index of a call, with another id | Ollama, vLLM | another call |
-//! | chat | another id, but no name, while the arguments are not whole | vLLM's parsers that make an id for each chunk | goes on with that call |
-//! | chat | a piece without a name after a whole object, that begins none | vLLM (`"}` twice) | dropped |
+//! | chat | the index of a call, with another id | Ollama, vLLM, SGLang; DeepSeek's second call, whose arguments then have its own index | another call |
+//! | chat | another id, but no name, while the arguments are not whole | Poolside, LiteLLM before OCI | goes on with that call |
+//! | chat | a piece without a name after a whole object, that begins none | local servers (`"}` twice) | dropped |
 //! | chat | a new index and a name, under a known id | routers | another call |
 //! | chat | two whole calls in one list, even if they are the same | local servers | two calls |
 //! | chat | more text after a whole object | servers that give every call index 0 and no id | another call; the same object again is a repetition |

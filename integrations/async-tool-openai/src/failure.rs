@@ -44,7 +44,7 @@ impl Failures {
         let message = format!("the provider answered {status}: {text}");
         let mut failure = if is_too_long(status.as_u16(), &refused.body) {
             return ModelError::too_long(message);
-        } else if is_passing(status) {
+        } else if is_passing(status) && !said.as_ref().is_some_and(Said::is_out_of_money) {
             ModelError::transient(message)
         } else {
             ModelError::permanent(message)
@@ -168,6 +168,11 @@ impl<'a> Said<'a> {
             code: field("code"),
             kind: field("type").filter(|kind| *kind != "error"),
         })
+    }
+
+    /// True if the account has no credit. It comes with the status of a rate limit, but no pause mends it.
+    fn is_out_of_money(&self) -> bool {
+        [self.code, self.kind].contains(&Some("insufficient_quota"))
     }
 
     /// True for a retryable error within a stream, which has no status code.

@@ -16,6 +16,8 @@ fn what_passes_is_tried_again_and_what_stays_is_not() {
     for status in [301, 400, 401, 403, 404, 422] {
         assert!(!failure(status, "").retryable(), "{status}");
     }
+    let no_credit = r#"{"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}"#;
+    assert!(!failure(429, no_credit).retryable());
 }
 
 #[test]

@@ -319,6 +319,39 @@ fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Made<'static>>)> {
             ],
         ),
         (
+            "another call at the index of the first, and its arguments at its own",
+            vec![
+                json!([{"index": 0, "id": "c1", "function": {"name": "send_mail", "arguments": ""}}]),
+                json!([{"index": 0, "function": {"arguments": ANN}}]),
+                json!([{"index": 0, "id": "c2", "function": {"name": "send_mail", "arguments": ""}}]),
+                json!([{"index": 1, "function": {"arguments": "{\"to\":"}}]),
+                json!([{"index": 1, "function": {"arguments": "\"bob\"}"}}]),
+            ],
+            two.clone(),
+        ),
+        (
+            "the id, the name and the arguments each in a chunk of their own",
+            vec![
+                json!([{"index": 1, "id": "c1"}]),
+                json!([{"index": 1, "function": {"name": "send_mail"}}]),
+                json!([{"index": 1, "function": {"arguments": ANN}}]),
+                json!([{"index": 2, "function": {"name": "send_mail"}}]),
+                json!([{"index": 2, "id": "c2"}]),
+                json!([{"index": 2, "function": {"arguments": BOB}}]),
+            ],
+            two.clone(),
+        ),
+        (
+            "the arguments in pieces, and all of them at the end",
+            vec![
+                json!([{"index": 0, "id": "c1", "function": {"name": "send_mail", "arguments": ""}}]),
+                json!([{"index": 0, "function": {"arguments": "{\"to\":"}}]),
+                json!([{"index": 0, "function": {"arguments": "\"ann\"}"}}]),
+                json!([{"index": 0, "function": {"arguments": ANN}}]),
+            ],
+            one.clone(),
+        ),
+        (
             "a piece that is only a space",
             vec![
                 json!([{"index": 0, "id": "c1", "function": {"name": "send_mail", "arguments": "{\"to\":\"a"}}]),
