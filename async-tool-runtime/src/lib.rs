@@ -37,6 +37,7 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | [`ways_in`] | five ways to use the library: a manager alone, a loop or client of your own, rig, a whole agent |
 //! | [`guide`] | how to write tools, from one line to methods with state |
 //! | [`tool`] | tools with and without the macro: arguments, context, errors, options |
 //! | [`schema`] | JSON Schema, in the dialect of each provider |
@@ -129,6 +130,8 @@ pub mod schema;
 mod session;
 pub mod task;
 pub mod tool;
+#[cfg(any(doc, doctest))]
+pub mod ways_in;
 
 #[doc(hidden)]
 pub mod __private;

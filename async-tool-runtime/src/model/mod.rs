@@ -24,6 +24,8 @@
 //! # }
 //! ```
 //!
+//! [`from_fn`] makes a model of a closure. The page ["Which way in"](crate::ways_in) shows the other ways to use the library.
+//!
 //! # Invariants
 //!
 //! 1. A turn is complete only after [`ModelEvent::Done`]. A stream that ends without it has failed, however cleanly the connection
@@ -35,11 +37,13 @@
 mod capabilities;
 mod error;
 mod event;
+mod from_fn;
 mod language_model;
 mod request;
 
 pub use capabilities::Capabilities;
 pub use error::ModelError;
 pub use event::{ModelEvent, ModelStream, StopReason, TurnEnd, Usage};
+pub use from_fn::{ModelFn, from_fn};
 pub use language_model::Model;
 pub use request::ModelRequest;
