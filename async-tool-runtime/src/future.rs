@@ -13,8 +13,3 @@
 //! ```
 
 pub use futures_core::{future::BoxFuture, stream::BoxStream};
-
-/// Boxes a future that tokio will run. tokio's code for a task is then compiled once, and not for each future.
-pub(crate) fn boxed(future: impl Future<Output = ()> + Send + 'static) -> BoxFuture<'static, ()> {
-    Box::pin(future)
-}

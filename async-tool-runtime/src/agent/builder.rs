@@ -17,7 +17,6 @@ use super::{
 use crate::{
     broadcast::next,
     context::{PrunePolicy, TokenEstimator},
-    future::boxed,
     journal::{AppendError, Claim, Journal, MemoryJournal, Seq},
     manager::AsyncToolManager,
     model::Model,
@@ -562,7 +561,7 @@ impl Start {
             error => StartError::Journal(error),
         })?;
         agent.resumption = shell.resumption();
-        self.runtime.spawn(boxed(Box::new(shell).run(commands)));
+        self.runtime.spawn(Box::new(shell).run(commands));
         Ok(agent)
     }
 }

@@ -25,7 +25,6 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    future::boxed,
     id::TaskId,
     journal::{AppendError, Claim, Journal, Seq},
     manager::{AsyncToolManager, SubmitError, TaskHandle, TaskNews},
@@ -427,12 +426,12 @@ impl Shell {
         if stopping.is_empty() {
             return answer();
         }
-        tokio::spawn(boxed(async move {
+        tokio::spawn(async move {
             for task in stopping {
                 task.outcome().await;
             }
             answer();
-        }));
+        });
     }
 
     /// Tasks below the session's tasks that were told to stop and have not ended yet.

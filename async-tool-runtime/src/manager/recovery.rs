@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    future::boxed,
     id::TaskId,
     manager::{
         SubmitError,
@@ -41,7 +40,7 @@ impl AsyncToolManager {
                 Some(Deadline { at, time })
             }));
             let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
-            runtime.spawn(boxed(wait(guard, request)));
+            runtime.spawn(wait(guard, request));
         }
         Ok(TaskHandle::new(cell))
     }
@@ -61,7 +60,7 @@ impl AsyncToolManager {
         };
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
         match layers.options.reconcile.clone() {
-            Some(reconciler) => drop(runtime.spawn(boxed(reconcile(guard, layers, reconciler)))),
+            Some(reconciler) => drop(runtime.spawn(reconcile(guard, layers, reconciler))),
             None => guard.end(TaskOutcome::Unknown("its outcome can't be found out".to_owned())),
         }
         Ok(None)

@@ -11,7 +11,7 @@ use super::{
     Inner, TaskNews,
     task::{Reporting, TaskCell},
 };
-use crate::{future::boxed, task::TaskEvent, tool::ProgressReport};
+use crate::{task::TaskEvent, tool::ProgressReport};
 
 /// Timer of a held report. If its runtime ends before it is due, its drop lets the next report set another: a tool may
 /// report from a runtime of its own.
@@ -57,7 +57,7 @@ impl Inner {
         };
         // Weak, so that the timer keeps neither the manager nor an ended task alive.
         let (inner, mut timer) = (Arc::downgrade(self), ReportTimer(Arc::downgrade(cell)));
-        runtime.spawn(boxed(async move {
+        runtime.spawn(async move {
             loop {
                 sleep(pause).await;
                 let cell = timer.0.upgrade();
@@ -75,7 +75,7 @@ impl Inner {
                     }
                 }
             }
-        }));
+        });
     }
 
     fn tell_progress(&self, cell: &TaskCell) {

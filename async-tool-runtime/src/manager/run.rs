@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    future::boxed,
     manager::layers::{CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, too_late},
     policy::Claim,
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
@@ -39,8 +38,8 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
     // Made before the task is spawned: a stopped runtime drops the future without polling it.
     let guard = RunGuard::new(inner, cell);
     match work {
-        Work::Here(call) => drop(runtime.spawn(boxed(run_here(call, guard).instrument(span)))),
-        Work::Remote(backend) => drop(runtime.spawn(boxed(run_there(guard, backend).instrument(span)))),
+        Work::Here(call) => drop(runtime.spawn(run_here(call, guard).instrument(span))),
+        Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend).instrument(span))),
     }
 }
 
@@ -82,7 +81,7 @@ pub(super) fn start_outer(inner: &Arc<Inner>, task: Task) {
     // Claimed here, because futures are first polled in any order.
     let conflict = layers.early_claims.as_ref();
     let claim = conflict.and_then(|layer| layer.claim(inner, &cell, &cell.spec.call.arguments));
-    drop(runtime.spawn(boxed(run_outer(guard, outer, call, claim).instrument(span))));
+    drop(runtime.spawn(run_outer(guard, outer, call, claim).instrument(span)));
 }
 
 async fn run_outer(
@@ -126,7 +125,7 @@ async fn run_outer(
 async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
     let Some(guard) = guard.unless_over() else { return };
     let deadline = guard.inner.executor.deadline(&guard.cell.spec);
-    if let Some(proof) = proof_needed(&guard.cell, deadline)
+    if let Some(proof) = proof_needed(&guard.cell.clone(), deadline)
         && let Err(error) = proof.await
     {
         return guard.finish(Some(Err(error)));
@@ -403,7 +402,7 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     };
     let grace = inner.executor.cancel_grace().saturating_add(2 * GRACE_SLACK);
     let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
-    runtime.spawn(boxed(async move {
+    runtime.spawn(async move {
         if !is_open_after(&cell, sleep(grace)).await {
             return;
         }
@@ -414,7 +413,7 @@ fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
         give_up(&inner, &cell);
         let reason = cell.cancel_reason().unwrap_or_default().to_string();
         inner.end(&cell, TaskOutcome::Cancelled(reason));
-    }));
+    });
 }
 
 /// Aborts a task that didn't stop. If a thread is in its future, the future can't be dropped, and is counted.
@@ -435,7 +434,7 @@ pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
         return;
     };
     let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
-    runtime.spawn(boxed(async move {
+    runtime.spawn(async move {
         let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else {
             return;
         };
@@ -450,7 +449,7 @@ pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
                 inner.dispatch();
             }
         }
-    }));
+    });
 }
 
 /// Fails a task that waits for a slot when its deadline comes.
@@ -459,7 +458,7 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
         return;
     };
     let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
-    runtime.spawn(boxed(async move {
+    runtime.spawn(async move {
         if !is_open_after(&cell, sleep_until(deadline)).await {
             return;
         }
@@ -470,7 +469,7 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
             inner.end(&cell, TaskOutcome::Failed(error));
         }
         discard(waiting);
-    }));
+    });
 }
 
 /// Waits for `time`; false at once if the task ends before. So a long timer doesn't keep a settled task alive.

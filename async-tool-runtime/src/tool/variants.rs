@@ -304,7 +304,6 @@ mod tests {
     }
 
     #[derive(Deserialize, JsonSchema)]
-    #[expect(dead_code, reason = "only the schema is tested")]
     enum Other {
         Some,
         /// The other.

@@ -16,7 +16,6 @@ use async_tool_runtime::{
     Journal, SessionId, TaskOutcome,
     future::{BoxFuture, BoxStream},
     journal::{AppendError, Asked, Claim, Entry, MemoryJournal, ReadError, Seq, SessionFilter, Snapshot, WeakClaim},
-    task::Timestamp,
     testing::{JournalRule, JournalStore, JournalSuite, JournalSuiteError},
 };
 use serde_json::{Value, json};

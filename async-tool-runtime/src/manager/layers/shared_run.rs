@@ -13,7 +13,6 @@ use tracing::{Instrument, Span, span};
 
 use super::service::{ToolRequest, ToolService};
 use crate::{
-    future::boxed,
     manager::{
         Count, Inner, TaskCell,
         circles::{self, Circle},
@@ -218,7 +217,7 @@ impl Layer<ToolService> for SharedRunLayer {
                     let run = async move {
                         let _ = cell.until_aborted(pin!(run)).await;
                     };
-                    drop(tokio::spawn(boxed(run.in_current_span())));
+                    drop(tokio::spawn(run.in_current_span()));
                 } else {
                     host.count(request.tool(), Count::Shared);
                     // The attempts are logged in the span of the call that started the run.
