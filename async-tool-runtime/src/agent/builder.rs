@@ -493,6 +493,13 @@ impl Start {
         let mut entries = self.journal.read(session, seq);
         while let Some(entry) = next(&mut entries).await {
             let (at, entry) = entry.map_err(StartError::Read)?;
+            if let Some(found) = entry.format().filter(|format| format.is_newer()) {
+                return Err(StartError::Newer {
+                    session: session.clone(),
+                    seq: at,
+                    found,
+                });
+            }
             ledger
                 .apply(&entry)
                 .map_err(|error| StartError::Fold { seq: at, error })?;

@@ -28,6 +28,7 @@ use crate::{
     clock::Timestamp,
     context::{Pruned, Transcript},
     id::{TaskId, TaskNo},
+    journal::Format,
     task::{AsyncTaskResult, TaskStatus, TurnNo},
 };
 
@@ -58,6 +59,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
+    /// Newest format of the entries.
+    pub(super) format: Format,
     pub(super) opened: bool,
     pub(super) nonce: String,
     pub(super) works_for: Option<TaskId>,

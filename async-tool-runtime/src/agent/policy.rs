@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use super::{LearnedGrace, RunLimits, task_tool};
 use crate::{
     context::{ApproximateTokens, PrunePolicy, TokenEstimator},
     journal::JoinPolicy,
-    tool::{Background, DeliveryPolicy, Effect, ToolOptions, ToolRegistry},
+    tool::{Background, DeliveryPolicy, Effect, Tool, ToolOptions, ToolRegistry},
 };
 
 /// Policy of model calls after acknowledgements.
@@ -227,6 +229,17 @@ impl AgentPolicy {
     }
 
     /// True if the registry has this tool.
+    /// Tool of this name.
+    pub(crate) fn tool(&self, tool: &str) -> Option<&Arc<dyn Tool>> {
+        self.tools.find(tool)
+    }
+
+    /// True if people are asked before a call with these arguments runs.
+    pub(crate) fn needs_approval(&self, tool: &str, arguments: &Value) -> bool {
+        self.options(tool)
+            .is_some_and(|options| options.approval.is_needed(arguments))
+    }
+
     pub(crate) fn has_tool(&self, tool: &str) -> bool {
         self.options(tool).is_some()
     }

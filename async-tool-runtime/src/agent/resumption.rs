@@ -41,13 +41,14 @@ use crate::id::TaskNo;
 pub struct Resumption {
     /// Tasks that were submitted again, with the same id and idempotency key: they are repeatable, or had not begun.
     pub again: Vec<TaskNo>,
-    /// Tasks that go on waiting for their completion from outside.
+    /// Tasks that go on waiting for their completion from outside, even if their tool is no longer registered.
     pub waiting: Vec<TaskNo>,
     /// Tasks whose tool is asked for their outcome.
     pub reconciled: Vec<TaskNo>,
     /// Tasks whose outcome is unknown.
     pub unknown: Vec<TaskNo>,
-    /// Tasks that ended for another reason: they had been told to stop, or their tool is no longer registered.
+    /// Tasks that ended for another reason: they had been told to stop, their tool is no longer registered, or
+    /// their arguments don't fit the tool any more.
     pub ended: Vec<TaskNo>,
     /// Tasks that had ended before, with results that the model had not seen.
     pub undelivered: Vec<TaskNo>,

@@ -18,17 +18,22 @@ use crate::{
     clock::Timestamp,
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     id::{TaskId, TaskNo},
-    journal::{Seq, Snapshot},
+    journal::{Format, Seq, Snapshot},
     task::{TaskAck, TaskStatus, TurnNo},
     tool::CallId,
 };
 
 /// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
-const FORMAT: u32 = 1;
+///
+/// It is raised when the stored form changes, or the fold of the same entries gives another ledger.
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StoredLedger {
     format: u32,
+    /// Newest format of the entries that it covers. An earlier program would not see that it can't read them.
+    entries: Format,
     opened: bool,
     nonce: String,
     works_for: Option<TaskId>,
@@ -47,7 +52,6 @@ struct StoredLedger {
     pressing: bool,
     groups: Vec<TaskGroup>,
     run: RunTotals,
-    #[serde(default)]
     ended_empty: bool,
     forged: u32,
     forging: u32,
@@ -109,6 +113,7 @@ impl Ledger {
     pub fn to_snapshot(&self, seq: Seq) -> Option<Snapshot> {
         // All fields by name, so that a new field can't be forgotten. The records hold the numbers.
         let Self {
+            format,
             opened,
             nonce,
             works_for,
@@ -138,6 +143,7 @@ impl Ledger {
         } = self.clone();
         let state = StoredLedger {
             format: FORMAT,
+            entries: format,
             opened,
             nonce,
             works_for,
@@ -172,7 +178,8 @@ impl Ledger {
         Some(Snapshot::new(seq, state))
     }
 
-    /// Ledger of a snapshot; `None` if it can't be read. Then the entries must be folded from the start.
+    /// Ledger of a snapshot; `None` if it can't be read, or if another version of the library made it. Then the entries must be
+    /// folded from the start.
     #[must_use]
     pub fn from_snapshot(snapshot: &Snapshot) -> Option<Self> {
         #[derive(Deserialize)]
@@ -184,11 +191,13 @@ impl Ledger {
             return None;
         }
         let state: StoredLedger = serde_json::from_slice(&snapshot.state).ok()?;
+        state.entries.check().ok()?;
         let mut transcript = Transcript::default();
         for kept in state.transcript {
             transcript.push_shared(restore(kept, &state.tasks)?);
         }
         Some(Self {
+            format: state.entries,
             opened: state.opened,
             nonce: state.nonce,
             works_for: state.works_for,

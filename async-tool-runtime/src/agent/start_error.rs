@@ -4,7 +4,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use super::FoldError;
 use crate::{
-    journal::{AppendError, ReadError, Seq},
+    journal::{AppendError, Format, ReadError, Seq},
     schema::SchemaError,
     session::SessionId,
 };
@@ -45,13 +45,22 @@ pub enum StartError {
     Journal(AppendError),
     /// The journal could not be read.
     Read(ReadError),
-    /// The entries of the session can't follow each other. They were not written by an agent, or by a version that this
-    /// one doesn't know.
+    /// The entries of the session can't follow each other. They were not written by an agent.
     Fold {
         /// First entry that can't follow.
         seq: Seq,
         /// Reason of the refusal.
         error: FoldError,
+    },
+    /// A newer program has taken the session up, and its entries have a format that this one doesn't know. Nothing of the session is
+    /// changed. Resume it with that program or a later one.
+    Newer {
+        /// The session.
+        session: SessionId,
+        /// First entry of the newer format.
+        seq: Seq,
+        /// Format of the entries, which is newer than [`Format::CURRENT`].
+        found: Format,
     },
     /// The journal has no such session.
     UnknownSession {
@@ -121,6 +130,12 @@ impl fmt::Display for StartError {
             Self::Journal(_) => f.write_str("the session can't be opened"),
             Self::Read(_) => f.write_str("the session can't be read"),
             Self::Fold { seq, .. } => write!(f, "the session's journal is wrong at entry {}", seq.as_u64()),
+            Self::Newer { session, seq, found } => write!(
+                f,
+                "session `{session}` has entries of format {found} from entry {} on, and this program reads formats up to {}; update the program",
+                seq.as_u64(),
+                Format::CURRENT
+            ),
             Self::UnknownSession { session } => write!(f, "the journal has no session `{session}`"),
             Self::SessionClosed { session } => write!(f, "session `{session}` is closed; start another one"),
             Self::UnknownTool { tool } => write!(f, "the manager has no tool `{tool}`"),
@@ -138,6 +153,7 @@ impl Error for StartError {
             Self::Fold { error, .. } => Some(error),
             Self::Schema { error, .. } => Some(error),
             Self::SessionTaken { .. }
+            | Self::Newer { .. }
             | Self::UnknownSession { .. }
             | Self::SessionClosed { .. }
             | Self::UnknownTool { .. }

@@ -118,6 +118,7 @@ impl Default for PrunePolicy {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pruned {
     /// Position before which each result is shown as one line.
@@ -147,6 +148,7 @@ pub struct Pruned {
 /// assert!(matches!(&*view[0], Message::User { text } if text.ends_with("the whole text has 5000 bytes]")));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Cut {
     /// Position of the message.

@@ -223,10 +223,10 @@ pub enum AnswerContent {
 ///
 /// ```
 /// use async_tool_runtime::agent::Ledger;
-/// use async_tool_runtime::{Message, journal::Entry, task::Timestamp};
+/// use async_tool_runtime::{Message, journal::{Entry, Format}, task::Timestamp};
 ///
 /// # let at = Timestamp::from_millis(0);
-/// let journal = [Entry::Opened { nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), at }];
+/// let journal = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), at }];
 /// let ledger = Ledger::fold(&journal)?;
 /// let messages = ledger.transcript().messages();
 /// assert_eq!(*messages[0], Message::User { text: "hello".into() });

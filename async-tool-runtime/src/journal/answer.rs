@@ -35,7 +35,7 @@ use crate::{id::TaskNo, task::TaskStatus};
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum CallAnswer {
     /// Acknowledgement, with the task's status at that moment.

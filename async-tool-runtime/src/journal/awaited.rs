@@ -37,6 +37,7 @@ use crate::id::TaskNo;
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Awaited {
     /// Position of the value: a JSON pointer into the arguments.

@@ -22,6 +22,7 @@ use crate::{
 ///
 /// The journal may end anywhere. If it ends with [`Entry::Closed`], nothing may be left open.
 ///
+/// - The entries have no [format](super::Format) that only a newer program can read.
 /// - Turns are numbered without gaps and never overlap. A turn ends with the calls that were accepted in it. Each call gets one answer
 ///   before the next turn starts.
 /// - Tasks are numbered without gaps. A task is accepted before any other entry names it, and settled once.
@@ -42,10 +43,10 @@ use crate::{
 /// [`PromiseError`]: the first entry that breaks a promise.
 ///
 /// ```
-/// use async_tool_runtime::{journal::{Entry, check_journal}, task::{Timestamp, TurnNo}};
+/// use async_tool_runtime::{journal::{Entry, Format, check_journal}, task::{Timestamp, TurnNo}};
 ///
 /// let at = Timestamp::from_millis(0);
-/// let mut journal = vec![Entry::Opened { nonce: "n".into(), works_for: None, at }, Entry::TurnStarted { turn: TurnNo::new(1), at }];
+/// let mut journal = vec![Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::TurnStarted { turn: TurnNo::new(1), at }];
 /// check_journal(&journal)?;
 ///
 /// journal.push(Entry::TurnStarted { turn: TurnNo::new(2), at });
@@ -173,8 +174,11 @@ impl Books {
             "a session starts with one `opened` entry".to_owned()
         })?;
         match entry {
-            Entry::Opened { nonce, .. } => self.nonce = Some(nonce.clone()),
-            Entry::Resumed { .. } => {}
+            Entry::Opened { format, nonce, .. } => {
+                format.check().map_err(|newer| newer.to_string())?;
+                self.nonce = Some(nonce.clone());
+            }
+            Entry::Resumed { format, .. } => format.check().map_err(|newer| newer.to_string())?,
             Entry::UserMessage { .. } => ensure(!self.is_draining && !self.is_closing, || {
                 "a message is taken by a session that drains or closes".to_owned()
             })?,

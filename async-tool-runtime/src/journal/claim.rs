@@ -21,14 +21,14 @@ use tokio::{sync::Notify, time::Instant};
 /// [`WeakClaim`].
 ///
 /// ```
-/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Journal, MemoryJournal, Seq};
+/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Format, Journal, MemoryJournal, Seq};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), AppendError> {
 /// let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
 /// let (first, second) = (Claim::new(), Claim::new());
-/// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at: Timestamp::from_millis(0) };
+/// let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at: Timestamp::from_millis(0) };
 /// let last = journal.append(&session, &first, Seq::START, &[opened]).await?;
 ///
 /// let refused = journal.append(&session, &second, last, &[]).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Awaited, CallAnswer, JoinPolicy};
+use super::{Awaited, CallAnswer, Format, JoinPolicy, format};
 use crate::{
     clock::Timestamp,
     context::Pruned,
@@ -47,11 +47,14 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "entry")]
+#[serde(rename_all = "snake_case", tag = "entry", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Entry {
     /// The session began.
+    #[serde(deserialize_with = "format::opened")]
     Opened {
+        /// Format of the entries from here on.
+        format: Format,
         /// Secret part of the tag that frames deliveries.
         nonce: String,
         /// The task that the session works for, if its agent is a tool. An attempt at that task resumes the session.
@@ -61,7 +64,10 @@ pub enum Entry {
         at: Timestamp,
     },
     /// The session was resumed, by another process or by the same one. Tasks that ran in the process before run no longer.
+    #[serde(deserialize_with = "format::resumed")]
     Resumed {
+        /// Format of the entries from here on.
+        format: Format,
         /// Random name of the resuming process, so that two processes that resume at the same moment never write the same entry.
         by: String,
         /// Time of the entry.
@@ -319,6 +325,14 @@ impl Entry {
             | Self::Detached { at, .. }
             | Self::Closing { at, .. }
             | Self::Closed { at, .. } => *at,
+        }
+    }
+
+    /// Format of the entries from this one on, if it says so.
+    pub(crate) const fn format(&self) -> Option<Format> {
+        match self {
+            Self::Opened { format, .. } | Self::Resumed { format, .. } => Some(*format),
+            _ => None,
         }
     }
 

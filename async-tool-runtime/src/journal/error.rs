@@ -10,14 +10,14 @@ use super::Seq;
 /// the entries.
 ///
 /// ```
-/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Journal, MemoryJournal, Seq};
+/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Format, Journal, MemoryJournal, Seq};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), AppendError> {
 /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
 /// # let at = Timestamp::from_millis(0);
-/// let opened = [Entry::Opened { nonce: "n".into(), works_for: None, at }];
+/// let opened = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }];
 /// journal.append(&session, &claim, Seq::START, &opened).await?;
 ///
 /// // A writer that doesn't know the first entry.

@@ -3,14 +3,14 @@
 /// Selection of the sessions of a journal.
 ///
 /// ```
-/// use async_tool_runtime::journal::{Entry, Journal, MemoryJournal, Seq, SessionFilter};
+/// use async_tool_runtime::journal::{Entry, Format, Journal, MemoryJournal, Seq, SessionFilter};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 /// # use futures_core::Stream as _;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let at = Timestamp::from_millis(0);
-/// # let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+/// # let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
 /// # let end = [opened.clone(), Entry::Closing { at }, Entry::Closed { at }];
 /// let journal = MemoryJournal::new();
 /// journal.append(&SessionId::new("goes on"), Seq::START, &[opened]).await?;

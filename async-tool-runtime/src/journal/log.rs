@@ -14,7 +14,7 @@ use crate::{
 ///
 /// ```
 /// use async_tool_runtime::future::{BoxFuture, BoxStream};
-/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Journal, MemoryJournal, ReadError, Seq, SessionFilter};
+/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Format, Journal, MemoryJournal, ReadError, Seq, SessionFilter};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
@@ -54,7 +54,7 @@ use crate::{
 /// # async fn main() -> Result<(), AppendError> {
 /// let journal = Counted::<MemoryJournal>::default();
 /// # let at = Timestamp::from_millis(0);
-/// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+/// let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
 /// journal.append(&SessionId::new("s"), &Claim::new(), Seq::START, &[opened]).await?;
 /// assert_eq!(journal.appends.into_inner(), 1);
 /// # Ok(())
@@ -78,14 +78,14 @@ pub trait Journal: Send + Sync + 'static {
     /// [`Claims`](super::Claims) does the part of one process.
     ///
     /// ```
-    /// use async_tool_runtime::journal::{AppendError, Claim, Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::journal::{AppendError, Claim, Entry, Format, Journal, MemoryJournal, Seq};
     /// use async_tool_runtime::{SessionId, task::Timestamp};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), AppendError> {
     /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
-    /// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+    /// let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
     /// let hello = Entry::UserMessage { text: "hello".into(), at };
     /// let last = journal.append(&session, &claim, Seq::START, &[opened, hello]).await?;
     /// assert_eq!(last, Seq::new(2));
@@ -109,7 +109,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Reads the entries of a session after `after`, in order. A session without entries is empty.
     ///
     /// ```
-    /// use async_tool_runtime::journal::{Claim, Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::journal::{Claim, Entry, Format, Journal, MemoryJournal, Seq};
     /// use async_tool_runtime::{SessionId, task::Timestamp};
     /// # use futures_core::Stream as _;
     ///
@@ -117,7 +117,7 @@ pub trait Journal: Send + Sync + 'static {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
-    /// # let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+    /// # let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
     /// # let hello = Entry::UserMessage { text: "hello".into(), at };
     /// # journal.append(&session, &claim, Seq::START, &[opened, hello.clone()]).await?;
     /// let mut later = journal.read(&session, Seq::new(1));
@@ -148,14 +148,14 @@ pub trait Journal: Send + Sync + 'static {
     /// journal end only with their claims.
     ///
     /// ```
-    /// use async_tool_runtime::journal::{Claim, Entry, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::journal::{Claim, Entry, Format, Journal, MemoryJournal, Seq};
     /// use async_tool_runtime::{SessionId, task::Timestamp};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
-    /// let opened = Entry::Opened { nonce: "n".into(), works_for: None, at };
+    /// let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
     /// let last = journal.append(&session, &claim, Seq::START, &[opened]).await?;
     /// journal.release(&session, &claim).await?;
     /// journal.release(&session, &claim).await?; // Twice is harmless.

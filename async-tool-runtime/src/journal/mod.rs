@@ -37,7 +37,9 @@
 //! 4. A session belongs to a claim, and a claim to one running agent: neither to a process nor to an open journal. So two agents of one
 //!    process can't both go on either. The hold ends with `release`, or when the claim is dropped. Between processes, holds only spare
 //!    a conflict; the fence alone decides.
-//! 5. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
+//! 5. A session says in which format its entries are ([`Format`]). A reader refuses newer entries and unknown kinds, with their place.
+//!    A part that is silently dropped would change the fold.
+//! 6. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
 //!    own.
 
 mod answer;
@@ -48,6 +50,7 @@ mod claims;
 mod entry;
 mod error;
 mod filter;
+mod format;
 mod join;
 mod log;
 mod memory;
@@ -62,6 +65,7 @@ pub use claims::{Claims, Taking};
 pub use entry::Entry;
 pub use error::{AppendError, ReadError};
 pub use filter::SessionFilter;
+pub use format::{Format, NewerFormat};
 pub use join::JoinPolicy;
 pub use log::Journal;
 pub use memory::MemoryJournal;

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 /// Position of an entry in its session: the first is 1, and 0 is "before the first".
 ///
 /// ```
-/// use async_tool_runtime::journal::{AppendError, Entry, Journal, MemoryJournal, Seq};
+/// use async_tool_runtime::journal::{AppendError, Entry, Format, Journal, MemoryJournal, Seq};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), AppendError> {
 /// # let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
-/// # let opened = Entry::Opened { nonce: "n".into(), works_for: None, at: Timestamp::from_millis(0) };
+/// # let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at: Timestamp::from_millis(0) };
 /// let first = journal.append(&session, Seq::START, &[opened]).await?;
 /// assert_eq!(first, Seq::new(1));
 /// assert!(Seq::START < first);

@@ -59,8 +59,9 @@ impl AsyncToolManager {
             return Ok(cell.result());
         };
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
-        match layers.options.reconcile.clone() {
-            Some(reconciler) => drop(runtime.spawn(reconcile(guard, layers, reconciler))),
+        let reconciler = layers.and_then(|layers| Some((layers.options.reconcile.clone()?, layers)));
+        match reconciler {
+            Some((reconciler, layers)) => drop(runtime.spawn(reconcile(guard, layers, reconciler))),
             None => guard.end(TaskOutcome::Unknown("its outcome can't be found out".to_owned())),
         }
         Ok(None)
@@ -113,7 +114,8 @@ impl AsyncToolManager {
 
 /// Layers and runtime of a task that was taken in.
 struct Taken {
-    layers: Arc<ToolLayers>,
+    /// `None` if the tool is not registered any more.
+    layers: Option<Arc<ToolLayers>>,
     runtime: Handle,
 }
 
@@ -133,10 +135,8 @@ impl Inner {
             );
             return refuse(spec.call, error.with_model_message("the tool can't be run here"));
         };
-        let layers = match self.executor.layers(&spec.call.name) {
-            Ok(layers) => Arc::clone(layers),
-            Err(error) => return refuse(spec.call, error),
-        };
+        // A task can be completed from outside although its tool is gone: its function has done its part.
+        let layers = self.executor.layers(&spec.call.name).ok().cloned();
         self.runtime.get_or_init(|| runtime.clone());
         if let Some(owner) = owner {
             spec.parent = Some(owner.spec.task);
@@ -149,7 +149,7 @@ impl Inner {
             spec.deadline.get_or_insert(now.after(timeout));
         }
         let awaited_by = owner.map(Arc::downgrade).unwrap_or_default();
-        let cell = TaskCell::below(&awaited_by, spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
+        let cell = TaskCell::below(&awaited_by, spec, now, layers.clone(), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, owner);
         match inserted {
             Inserted::New => {}

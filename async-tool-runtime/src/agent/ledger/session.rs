@@ -1,18 +1,29 @@
 //! Entries of the session itself: opening, user messages, pruning, end.
 
 use super::{FoldError, Ledger, error::require, phase::Life};
-use crate::{agent::RunTotals, context::Message, journal::Entry};
+use crate::{
+    agent::RunTotals,
+    context::Message,
+    journal::{Entry, Format},
+};
 
 impl Ledger {
     pub(super) fn apply_session(&mut self, entry: &Entry) -> Result<(), FoldError> {
         match entry {
-            Entry::Opened { nonce, works_for, .. } => {
+            Entry::Opened {
+                format,
+                nonce,
+                works_for,
+                ..
+            } => {
                 require(entry, !self.opened, "the session is open already")?;
+                self.note_format(entry, *format)?;
                 self.opened = true;
                 self.nonce.clone_from(nonce);
                 self.works_for = *works_for;
             }
-            Entry::Resumed { at, .. } => {
+            Entry::Resumed { format, at, .. } => {
+                self.note_format(entry, *format)?;
                 self.move_deadlines(*at);
                 self.is_restart_untold |= !self.open_tasks.is_empty() || !self.inbox.is_empty();
             }
@@ -59,6 +70,16 @@ impl Ledger {
             }
             other => return Err(FoldError::of_another_family(other)),
         }
+        Ok(())
+    }
+
+    fn note_format(&mut self, entry: &Entry, format: Format) -> Result<(), FoldError> {
+        require(
+            entry,
+            !format.is_newer(),
+            "the entries have a newer format than this program reads; update the program",
+        )?;
+        self.format = self.format.max(format);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     context::ContextWindow,
     id::TaskNo,
-    journal::Entry,
+    journal::{Entry, Format},
     session::SessionId,
     tool::{ProgressReport, ToolDefinition},
 };
@@ -109,7 +109,7 @@ impl AgentMachine {
     ///         machine::{AgentAction, AgentInput, AgentMachine},
     ///         AgentPolicy, Ledger,
     ///     },
-    ///     journal::Entry,
+    ///     journal::{Entry, Format},
     ///     task::Timestamp,
     ///     AsyncToolManager, SessionId,
     /// };
@@ -120,7 +120,7 @@ impl AgentMachine {
     /// # let at = Timestamp::from_millis(0);
     /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
     /// let ledger = Ledger::fold(&[
-    ///     Entry::Opened { nonce, works_for: None, at },
+    ///     Entry::Opened { format: Format::CURRENT, nonce, works_for: None, at },
     ///     Entry::UserMessage { text: "hello".to_owned(), at },
     /// ])?;
     /// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, ledger);
@@ -176,6 +176,7 @@ impl AgentMachine {
         match input {
             AgentInput::Open { nonce, works_for } => {
                 self.record(Entry::Opened {
+                    format: Format::CURRENT,
                     nonce,
                     works_for,
                     at: now,

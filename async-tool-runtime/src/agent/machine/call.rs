@@ -9,7 +9,7 @@ use super::{AgentMachine, phase::Phase, streamed_turn::TurnCall};
 use crate::{
     agent::{
         AgentEventKind, RunLimit,
-        ledger::{Life, Told},
+        ledger::{Life, TaskRecord, Told},
         redaction::without,
     },
     id::{TaskId, TaskNo},
@@ -201,16 +201,12 @@ impl AgentMachine {
         if !record.awaits.iter().all(is_in) {
             return;
         }
-        let filled = match record.awaits.is_empty() {
-            true => Ok(record.call.clone()),
-            false => self.fill(&record.call, &record.awaits),
-        };
-        let filled = filled.and_then(|call| match call.arguments.is_too_deep() {
-            // The record of the task holds them too.
-            true => Err(deep_arguments()),
-            false => Ok(call),
+        let filled = self.filled(record);
+        let refusal = self.refusal_of_unkept(record).or_else(|| {
+            let is_survivor = self.survivors.contains(&number) && !self.policy.is_attached;
+            let call = filled.as_ref().ok().filter(|_| is_survivor)?;
+            self.refusal_of_unfit(record, call)
         });
-        let refusal = self.refusal_of_unkept(record);
         self.waiting.remove(&number);
         match filled {
             Ok(call) => {
@@ -227,6 +223,19 @@ impl AgentMachine {
                 }
             }
             Err(error) => self.settle_here(number, TaskOutcome::Failed(error), settled),
+        }
+    }
+
+    /// Call of a task, with the results that its arguments wait for.
+    pub(super) fn filled(&self, record: &TaskRecord) -> Result<ToolCall, ToolError> {
+        let call = match record.awaits.is_empty() {
+            true => record.call.clone(),
+            false => self.fill(&record.call, &record.awaits)?,
+        };
+        match call.arguments.is_too_deep() {
+            // The record of the task holds them too.
+            true => Err(deep_arguments()),
+            false => Ok(call),
         }
     }
 

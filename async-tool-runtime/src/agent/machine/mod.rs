@@ -43,6 +43,7 @@ mod action;
 mod agent_machine;
 mod answer;
 mod call;
+mod changed;
 mod circles;
 mod close;
 mod control;

@@ -11,15 +11,15 @@ use crate::{
     },
     clock::Timestamp,
     id::{TaskId, TaskNo},
-    journal::Entry,
+    journal::{Entry, Format},
     task::TaskOutcome,
-    tool::{InputRequest, ToolError, ToolErrorKind, overdue},
+    tool::{InputRequest, overdue},
 };
 
-const LOST: &str = "the process that ran it has ended";
+pub(super) const LOST: &str = "the process that ran it has ended";
 
 /// Fate of a task whose process has ended.
-enum Fate {
+pub(super) enum Fate {
     /// Submitted as the same attempt: it has not run, or it runs elsewhere and is found again.
     Submit,
     /// Submitted as the next attempt.
@@ -46,7 +46,11 @@ impl AgentMachine {
         resumption
             .undelivered
             .extend(self.ledger.inbox().map(|(number, _)| number));
-        self.record(Entry::Resumed { by, at: self.now });
+        self.record(Entry::Resumed {
+            format: Format::CURRENT,
+            by,
+            at: self.now,
+        });
         for record in self.ledger.tasks().values() {
             if let Some(result) = record.result.as_ref().filter(|result| result.attempts > 0) {
                 self.latencies.note(&result.tool, result.timing.elapsed());
@@ -96,10 +100,13 @@ impl AgentMachine {
         record.is_some_and(|record| record.awaits.iter().any(|awaited| is_open(&awaited.task)))
     }
 
-    /// Fate of a task, given that the journal may lack its arguments.
+    /// Fate of a task, given that the journal may lack its arguments, and that its tool may have changed.
     fn kept_fate_of(&self, record: &TaskRecord) -> Fate {
         match self.fate_of(record) {
-            fate @ (Fate::Submit | Fate::Again) => self.end_of_unkept(record).map_or(fate, Fate::End),
+            fate @ (Fate::Submit | Fate::Again) => {
+                let end = self.end_of_unkept(record).or_else(|| self.end_of_unfit(record));
+                end.map_or(fate, Fate::End)
+            }
             fate @ (Fate::Wait(..) | Fate::Reconcile | Fate::End(_)) => fate,
         }
     }
@@ -107,8 +114,7 @@ impl AgentMachine {
     fn fate_of(&self, record: &TaskRecord) -> Fate {
         let tool = &record.call.name;
         if !self.policy.has_tool(tool) {
-            let message = format!("{LOST}, and the tool `{tool}` is not registered any more");
-            return Fate::End(TaskOutcome::Failed(ToolError::new(ToolErrorKind::UnknownTool, message)));
+            return self.fate_of_gone(record);
         }
         let cancelled = record.cancel.clone().map(TaskOutcome::Cancelled);
         match (&record.waits, cancelled) {
@@ -149,6 +155,9 @@ impl AgentMachine {
     fn meet(&mut self, number: TaskNo, fate: Fate, settled: &mut Vec<TaskNo>) {
         match fate {
             Fate::Submit => {
+                if let Some(record) = self.ledger.tasks().get(&number).cloned() {
+                    self.note_unasked(&record, number);
+                }
                 self.submit_if_ready(number, settled);
                 let record = self.ledger.tasks().get(&number);
                 if let Some((task, reason)) = record.and_then(|record| Some((record.task, record.cancel.clone()?))) {

@@ -50,7 +50,7 @@ const MESSAGES: usize = 64;
 pub(crate) struct TaskCell {
     pub(crate) spec: TaskSpec,
     pub(crate) accepted: Timestamp,
-    /// Layers of its tool; `None` in unit tests of the record.
+    /// Layers of its tool; `None` if the tool is gone, and in unit tests of the record.
     pub(crate) layers: Option<Arc<ToolLayers>>,
     /// Manager that runs the task; never alive on a worker.
     manager: Weak<Inner>,

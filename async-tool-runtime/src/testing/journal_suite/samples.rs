@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     context::{Cut, Pruned},
     id::{TaskId, TaskNo},
-    journal::{Awaited, CallAnswer, Entry, JoinPolicy},
+    journal::{Awaited, CallAnswer, Entry, Format, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
     task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
@@ -26,16 +26,19 @@ const TEXT: &str = "a \"text\"\n\0\u{1b}[31m é 🦀 \u{10ffff}";
 pub(super) fn one_of_each() -> Vec<Entry> {
     let mut entries = vec![
         Entry::Opened {
+            format: Format::CURRENT,
             nonce: TEXT.into(),
             works_for: None,
             at: Timestamp::from_millis(0),
         },
         Entry::Opened {
+            format: Format::default(),
             nonce: String::new(),
             works_for: Some(TaskId::from_u128(u128::MAX)),
             at: NEVER,
         },
         Entry::Resumed {
+            format: Format::CURRENT,
             by: TEXT.into(),
             at: AT,
         },

@@ -228,6 +228,7 @@ fn a_journal_that_shows_more_of_a_cut_message_again_is_refused() {
     let text = "word ".repeat(1_000);
     let begin = [
         Entry::Opened {
+            format: Format::CURRENT,
             nonce: "n".into(),
             works_for: None,
             at,
