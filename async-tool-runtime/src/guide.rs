@@ -603,6 +603,26 @@
 //! Calls that wait for approval ask again. Tasks that wait for a result from outside go on waiting. To a webhook that brings a result, reply after
 //! [`resolve_durably`](crate::manager::AsyncToolManager::resolve_durably) returns: from then on the result survives the process.
 //!
+//! # Deploy a new program over live sessions
+//!
+//! A new version of your program resumes the sessions of the old one, and its tools may have changed:
+//!
+//! - A call that would run again must fit the schema that its tool has now. If it doesn't (a new required parameter, another type, a
+//!   stricter limit), or if its tool is gone, it ends as failed. The model is told the reason once, and the session goes on.
+//! - A call that waits for approval is asked about again. If the tool needs no approval any more, the call runs.
+//! - A question of a repeatable tool is asked again, as the tool asks it now. A `"once"` tool doesn't run again, so its question stays as it
+//!   was, and the task is completed with [`resolve`](crate::manager::AsyncToolManager::resolve).
+//! - A task that waits for a result from outside goes on waiting, even if its tool is gone. Then any value is taken, and is written down
+//!   even if the tool would have marked it as secret.
+//! - Results that the model has seen stay as they are.
+//!
+//! Before a tool is removed, leave it in the program for one deployment with a description that says not to use it. Then its calls come to
+//! their end.
+//!
+//! Entries have a [format](crate::journal::Format), and a new version of the library reads all older ones. A session that a program has taken
+//! up in a newer format is refused after a rollback ([`StartError::Newer`](crate::agent::StartError::Newer)). It stays as it is, and all
+//! others go on. Deploy the newer version again to go on with it.
+//!
 //! # Keep secrets out of the journal
 //!
 //! A journal outlives the session, and more people read it. Mark secret arguments and results as sensitive: the journal then has `"[redacted]"`

@@ -108,6 +108,9 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Reads the entries of a session after `after`, in order. A session without entries is empty.
     ///
+    /// An entry that can't be decoded MUST be an error that names its position, and MUST NOT be left out. `serde` refuses kinds, fields and
+    /// values that this version of the library doesn't know. A newer program may have written them, see [`Format`](super::Format).
+    ///
     /// ```
     /// use async_tool_runtime::journal::{Claim, Entry, Format, Journal, MemoryJournal, Seq};
     /// use async_tool_runtime::{SessionId, task::Timestamp};

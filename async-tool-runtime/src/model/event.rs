@@ -61,6 +61,7 @@ pub enum ModelEvent {
 /// # drop(turn);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TurnEnd {
     /// Reason for the end.
@@ -145,6 +146,7 @@ pub enum StopReason {
 /// assert_eq!(usage.output - usage.reasoning, 56); // that the user can read
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Usage {
     /// Input tokens, including those from the provider's cache.

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 /// assert_eq!((&*preview.text, preview.bytes, &*preview.handle), ("0123", 12, "t3"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ResultPreview {
     /// The beginning, cut between two characters.

@@ -42,6 +42,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AsyncTaskResult {
     /// The task.

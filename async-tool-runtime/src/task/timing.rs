@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 /// assert_eq!(timing.elapsed(), Duration::from_millis(1_500));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Timing {
     /// Time of acceptance.

@@ -222,7 +222,7 @@ pub use explore::{Explore, Explored, explore};
 pub use explore_error::ExploreError;
 pub use faults::Faults;
 pub use gates::Gates;
-pub use journal_suite::{BrokenRule, JournalRule, JournalStore, JournalSuite, JournalSuiteError};
+pub use journal_suite::{BrokenRule, JournalRule, JournalStore, JournalSuite, JournalSuiteError, sample_entries};
 pub use paused::run_paused;
 pub use recorder::{Recorder, Recording};
 pub use replay::Replay;

@@ -24,7 +24,7 @@ impl AgentMachine {
         };
         match (&record.waits, record.cancel.clone()) {
             (Waits::Completion(_) | Waits::Answer(_), Some(reason)) => Fate::End(TaskOutcome::Cancelled(reason)),
-            // Its function had done its part in the earlier program; whoever completes it knows only its id.
+            // Its function had done its part in the earlier program, and its completion needs only its id.
             (Waits::Completion(Some(until)), None) if *until <= self.now => Fate::End(TaskOutcome::Failed(overdue())),
             (Waits::Completion(until), None) => Fate::Wait(None, *until),
             (Waits::Answer(InputRequest::Approval { .. }), None) => fail(format!(

@@ -23,5 +23,6 @@ mod suite;
 
 pub use error::{BrokenRule, JournalSuiteError};
 pub use rule::JournalRule;
+pub use samples::sample_entries;
 pub use store::JournalStore;
 pub use suite::JournalSuite;

@@ -22,6 +22,22 @@ const FIRST: TaskNo = TaskNo::new(1);
 const LAST: TaskNo = TaskNo::new(u32::MAX);
 const TEXT: &str = "a \"text\"\n\0\u{1b}[31m é 🦀 \u{10ffff}";
 
+/// Entries of every kind, with extreme values in every field. They are samples for the tests of a store; they form no session.
+///
+/// ```
+/// use async_tool_runtime::{journal::Entry, testing::sample_entries};
+///
+/// for entry in sample_entries() {
+///     let stored = serde_json::to_string(&entry)?;
+///     assert_eq!(serde_json::from_str::<Entry>(&stored)?, entry);
+/// }
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[must_use]
+pub fn sample_entries() -> Vec<Entry> {
+    one_of_each()
+}
+
 /// Each kind of entry; kinds with optional fields both with and without them.
 pub(super) fn one_of_each() -> Vec<Entry> {
     let mut entries = vec![

@@ -6,7 +6,7 @@ use async_tool_runtime::{
     AsyncAgent, FunctionTool, Message, SessionId, ToolDefinition,
     agent::{Ledger, RunError},
     context::{Cut, Pruned},
-    journal::{Entry, MemoryJournal, check_journal},
+    journal::{Entry, Format, MemoryJournal, check_journal},
     model::{ModelError, ModelStream},
     task::Timestamp,
     testing::ScriptedModel,

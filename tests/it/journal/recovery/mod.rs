@@ -1,6 +1,7 @@
 //! Sessions whose process ends, and that another process resumes.
 
 mod calls;
+mod changed_tools;
 mod clocks;
 mod completion;
 mod deadlines;
@@ -10,3 +11,5 @@ mod questions;
 mod reconciliation;
 mod snapshots;
 mod sub_agents;
+
+pub(super) use process::listener;

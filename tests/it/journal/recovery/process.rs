@@ -60,7 +60,7 @@ pub(super) fn caller(tools: &'static [&'static str]) -> ScriptedModel {
         .otherwise(|_| ModelStream::text("so be it"))
 }
 
-pub(super) fn listener() -> ScriptedModel {
+pub(in crate::journal) fn listener() -> ScriptedModel {
     ScriptedModel::new().otherwise(|_| ModelStream::text("I see"))
 }
 
