@@ -125,9 +125,11 @@ async fn run_outer(
 async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
     let Some(guard) = guard.unless_over() else { return };
     let deadline = guard.inner.executor.deadline(&guard.cell.spec);
-    if let Some(proof) = proof_needed(&guard.cell.clone(), deadline)
-        && let Err(error) = proof.await
-    {
+    let proved = match proof_needed(&guard.cell, deadline) {
+        Some(proof) => proof.await,
+        None => Ok(()),
+    };
+    if let Err(error) = proved {
         return guard.finish(Some(Err(error)));
     }
     guard.inner.begin(&guard.cell);
