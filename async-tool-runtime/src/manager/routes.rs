@@ -163,11 +163,23 @@ impl Inner {
         }
     }
 
+    /// Session whose journal accounts for a call: the call's, or that of the nearest task above it. `None` for a call of
+    /// the host's.
+    fn accounting_session(&self, call: &Arc<TaskCell>) -> Option<SessionId> {
+        if call.spec.number.is_some() {
+            return Some(call.spec.session.clone());
+        }
+        let above = self.ancestors(call);
+        let nearest = above.iter().find(|above| above.spec.number.is_some())?;
+        Some(nearest.spec.session.clone())
+    }
+
     /// True if no other agent can have a session that this work is for, as far as its journal has confirmed of late.
     pub(super) fn is_owned(&self, cell: &Arc<TaskCell>) -> bool {
-        let sessions = cell.served();
-        let mut sessions = sessions.iter().map(|call| self.session_of(call));
-        sessions.any(|session| {
+        cell.served().iter().any(|call| {
+            let Some(session) = self.accounting_session(call) else {
+                return true;
+            };
             let routes = self.routes();
             let route = routes.get(&session);
             // No session, so no journal.
@@ -182,8 +194,11 @@ impl Inner {
     /// Other agents have all of them, or may have them. The task is told to stop.
     pub(super) async fn prove_owned(&self, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
         for call in cell.served() {
+            let Some(session) = self.accounting_session(&call) else {
+                return Ok(());
+            };
             let (reply, answer) = oneshot::channel();
-            self.tell_session(&self.session_of(&call), TaskNews::IsOwner(reply));
+            self.tell_session(&session, TaskNews::IsOwner(reply));
             if answer.await.is_ok() {
                 return Ok(());
             }

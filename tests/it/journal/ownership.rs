@@ -76,7 +76,13 @@ impl JournalStore for Server {
 
     async fn kill(&self, client: Client) {
         let mut leases = self.leases.lock().unwrap();
-        leases.retain(|_, (owner, _)| *owner != client.number);
+        leases.retain(|session, (owner, _)| {
+            let is_dead = *owner == client.number;
+            if is_dead {
+                self.kept.expire(session);
+            }
+            !is_dead
+        });
     }
 }
 
@@ -141,6 +147,7 @@ impl Journal for Client {
             let mut leases = self.server.leases.lock().unwrap();
             if leases.get(session).is_some_and(|(_, tenant)| tenant.is_of(claim)) {
                 leases.remove(session);
+                self.server.kept.expire(session);
                 self.server.released.lock().unwrap().push(session.clone());
             }
             Ok(())
