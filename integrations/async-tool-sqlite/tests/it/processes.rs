@@ -9,10 +9,10 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use async_tool_runtime::journal::AppendError;
+use async_tool_runtime::journal::{AppendError, Claim};
 use async_tool_sqlite::{Durability, SqliteJournal};
 
-use crate::fixture::{Place, messages, read, why, write};
+use crate::fixture::{Place, messages, read, why, write_as};
 
 const FILE: &str = "ASYNC_TOOL_SQLITE_CHILD";
 const ANSWER: &str = "answer:";
@@ -76,7 +76,7 @@ impl Drop for Process {
 fn the_other_process() {
     let Some(path) = env::var_os(FILE) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut journal = None;
+    let (mut journal, claim) = (None, Claim::new());
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<_> = line.split(' ').collect();
@@ -93,7 +93,7 @@ fn the_other_process() {
             }
             ["append", name, after, count] => {
                 let (after, count) = (after.parse().unwrap(), count.parse().unwrap());
-                let result = runtime.block_on(write(journal.as_ref().unwrap(), name, after, count));
+                let result = runtime.block_on(write_as(&claim, journal.as_ref().unwrap(), name, after, count));
                 match result {
                     Ok(last) => format!("ok {last}"),
                     Err(AppendError::Taken { .. }) => "held".to_owned(),
