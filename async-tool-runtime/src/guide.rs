@@ -572,6 +572,10 @@
 //! }
 //! ```
 //!
+//! A process that is told to end lets all its agents leave at the same time:
+//! [`manager.leave_all(limit)`](crate::AsyncToolManager::leave_all) names the sessions that were not left in time. Nothing is lost without it: with a
+//! journal on disk, an agent whose handle is dropped leaves its session too. Only [`close`](crate::agent::AsyncAgent::close) ends one.
+//!
 //! # Survive the end of the process
 //!
 //! A *journal* is the log of a session, from which the session can be restored. If it is on disk, the next process can

@@ -130,6 +130,7 @@ pub mod schema;
 mod session;
 pub mod task;
 pub mod tool;
+mod unwind;
 #[cfg(any(doc, doctest))]
 pub mod ways_in;
 

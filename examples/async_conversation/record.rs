@@ -182,6 +182,10 @@ impl Record {
                 "error",
                 json!({"message": format!("can't write the journal: {reason}")}),
             ),
+            Kind::Stopped(reason) => (
+                "error",
+                json!({"message": format!("the session has stopped: {reason}")}),
+            ),
             Kind::Defect(what) => ("error", json!({"message": format!("bug in the library: {what}")})),
             _ => return Vec::new(),
         };

@@ -41,6 +41,7 @@ fn describe(kind: &AgentEventKind) -> (&'static str, String) {
         AgentEventKind::CancelRequested(number, reason) => ("host", format!("{number} is to be cancelled: {reason}")),
         AgentEventKind::Closed => ("host", "the session is closed".to_owned()),
         AgentEventKind::JournalFailed(reason) => ("host", format!("the journal can't be written: {reason}")),
+        AgentEventKind::Stopped(reason) => ("host", format!("the session has stopped: {reason}")),
         AgentEventKind::Defect(what) => ("host", format!("bug in the library: {what}")),
         AgentEventKind::Missed(events) => ("host", format!("{events} events were missed")),
         // `Text` events are left out: `TurnEnded` has the whole text.

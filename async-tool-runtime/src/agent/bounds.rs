@@ -24,6 +24,11 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    /// Call that the agent works for.
+    pub(super) fn call(&self) -> Option<&Arc<TaskCell>> {
+        self.owner.as_ref().or(self.caller.as_ref())
+    }
+
     /// Definitions of the tools for the model. The `task` tool is among them if it is switched on and a tool can run in
     /// the background.
     pub(super) fn definitions(

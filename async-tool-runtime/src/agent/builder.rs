@@ -2,27 +2,24 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
-
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AckPolicy, AgentPolicy, AsyncAgent, LearnedGrace, Ledger, Redact, RunLimits, StartError, WakePolicy,
+    AckPolicy, AgentPolicy, AgentState, AsyncAgent, LearnedGrace, Ledger, Redact, RunLimits, StartError, WakePolicy,
     bounds::Bounds,
     custom::{Agent, WholeAgent},
-    machine::{AgentInput, AgentMachine},
-    redaction::Redactor,
-    shell::{Shell, snapshots},
+    machine::AgentInput,
 };
 use crate::{
-    broadcast::next,
-    context::{PrunePolicy, TokenEstimator},
-    journal::{AppendError, Claim, Journal, MemoryJournal, Seq},
+    context::{GuardedTokens, PrunePolicy, TokenEstimator},
+    journal::{Journal, Seq},
     manager::AsyncToolManager,
     model::Model,
     session::SessionId,
-    tool::{DeliveryPolicy, ToolDefinition},
+    tool::DeliveryPolicy,
 };
+
+mod start;
 
 /// Builder of an [`AsyncAgent`].
 ///
@@ -197,7 +194,7 @@ impl AsyncAgentBuilder {
 
     /// Estimator of tokens. Default: [`ApproximateTokens`](crate::context::ApproximateTokens).
     pub fn tokens(mut self, estimator: impl TokenEstimator + 'static) -> Self {
-        self.policy.tokens = Arc::new(estimator);
+        self.policy.tokens = Arc::new(GuardedTokens::new(estimator));
         self
     }
 
@@ -303,7 +300,8 @@ impl AsyncAgentBuilder {
         &mut self.bounds
     }
 
-    /// Opens the session and starts its agent. The agent runs until it is closed or its last handle is dropped.
+    /// Opens the session and starts its agent. The agent runs until it is closed or its last handle is dropped; see
+    /// [`AsyncAgent`].
     ///
     /// # Errors
     ///
@@ -322,7 +320,9 @@ impl AsyncAgentBuilder {
     pub async fn start(self) -> Result<AsyncAgent, StartError> {
         let nonce = random();
         let works_for = self.bounds.works_for;
-        self.prepare()?
+        let start = self.prepare()?;
+        start.vacated().await;
+        start
             .begin(Ledger::new(), Seq::START, AgentInput::Open { nonce, works_for })
             .await
     }
@@ -385,13 +385,14 @@ impl AsyncAgentBuilder {
     /// If the future is dropped, the journal may already have the session as resumed. Resume it again.
     pub async fn resume(self) -> Result<AsyncAgent, StartError> {
         let start = self.prepare()?;
-        let (ledger, seq) = start.read().await?;
+        let (ledger, seq) = start.find().await?;
         start.begin(ledger, seq, AgentInput::Recover { by: random() }).await
     }
 
-    /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise. Fails for a
-    /// closed session. An agent whose last handle is dropped closes its session, so a process that will be restarted
-    /// [leaves](AsyncAgent::leave) it instead.
+    /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise.
+    ///
+    /// The agent that it returns takes messages. So it fails for a closed session, and for one whose end has begun:
+    /// [`resume`](Self::resume) or [`recover`](AsyncToolManager::recover) finish such a session.
     ///
     /// ```
     /// # use async_tool_runtime::{journal::MemoryJournal, AsyncAgent, AsyncToolManager, RulePlanner};
@@ -414,22 +415,27 @@ impl AsyncAgentBuilder {
     ///
     /// # Errors
     ///
-    /// As for [`resume`](Self::resume).
+    /// As for [`resume`](Self::resume). [`StartError::SessionClosed`] also if the session is closing.
     ///
     /// # Cancel safety
     ///
     /// As for [`resume`](Self::resume).
     pub async fn resume_or_start(self) -> Result<AsyncAgent, StartError> {
-        match self.clone().resume().await {
+        let start = self.clone().prepare()?;
+        match start.find().await {
+            Ok((ledger, _)) if ledger.state() == AgentState::Closing => {
+                Err(StartError::SessionClosed { session: self.session })
+            }
+            Ok((ledger, seq)) => start.begin(ledger, seq, AgentInput::Recover { by: random() }).await,
             Err(StartError::UnknownSession { .. }) => self.start().await,
-            resumed => resumed,
+            Err(error) => Err(error),
         }
     }
 
     /// Resumes the session; `None` if it works for a call.
     pub(super) async fn resume_top(self) -> Result<Option<AsyncAgent>, StartError> {
         let start = self.prepare()?;
-        let (ledger, seq) = start.read().await?;
+        let (ledger, seq) = start.find().await?;
         if ledger.works_for().is_some() {
             return Ok(None);
         }
@@ -438,139 +444,10 @@ impl AsyncAgentBuilder {
             .await
             .map(Some)
     }
-
-    /// Checks everything that can be checked without the journal.
-    fn prepare(mut self) -> Result<Start, StartError> {
-        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let definitions = self
-            .bounds
-            .definitions(self.manager.registry(), self.policy.task_tool)?;
-        let capabilities = self.model.capabilities();
-        for tool in definitions.iter() {
-            tool.for_dialect(capabilities.dialect)
-                .map_err(|error| StartError::Schema {
-                    tool: Arc::clone(&tool.name),
-                    error,
-                })?;
-        }
-        self.policy.ack = self.ack.unwrap_or(if capabilities.native_async {
-            AckPolicy::Deferred
-        } else {
-            AckPolicy::default()
-        });
-        self.policy.is_attached = self.manager.keeps_tasks();
-        self.policy.result_limit = self.manager.result_limit();
-        let journal = self.journal.take().unwrap_or_else(|| Arc::new(MemoryJournal::new()));
-        Ok(Start {
-            builder: self,
-            definitions,
-            journal,
-            runtime,
-        })
-    }
 }
 
 fn random() -> String {
     uuid::Uuid::new_v4().simple().to_string()
-}
-
-/// Agent that is about to start.
-struct Start {
-    builder: AsyncAgentBuilder,
-    definitions: Arc<[ToolDefinition]>,
-    journal: Arc<dyn Journal>,
-    runtime: Handle,
-}
-
-impl Start {
-    /// Ledger of the session in the journal, and its last entry.
-    async fn read(&self) -> Result<(Ledger, Seq), StartError> {
-        let session = &self.builder.session;
-        let kept = self.journal.snapshot(session).await.map_err(StartError::Read)?;
-        let kept = kept.and_then(|snapshot| Some((Ledger::from_snapshot(&snapshot)?, snapshot.seq)));
-        let (mut ledger, mut seq) = kept.unwrap_or_default();
-        let snapshot = seq;
-        let mut entries = self.journal.read(session, seq);
-        while let Some(entry) = next(&mut entries).await {
-            let (at, entry) = entry.map_err(StartError::Read)?;
-            if let Some(found) = entry.format().filter(|format| format.is_newer()) {
-                return Err(StartError::Newer {
-                    session: session.clone(),
-                    seq: at,
-                    found,
-                });
-            }
-            ledger
-                .apply(&entry)
-                .map_err(|error| StartError::Fold { seq: at, error })?;
-            seq = at;
-            consume_budget().await;
-        }
-        let session = session.clone();
-        if seq == Seq::START {
-            return Err(StartError::UnknownSession { session });
-        }
-        if ledger.is_closed() {
-            // A result from outside that comes now is too late, and is told so.
-            let manager = &self.builder.manager;
-            manager.enter(ledger.statuses());
-            manager.depart(ledger.statuses().map(|(task, _)| task));
-            return Err(StartError::SessionClosed { session });
-        }
-        if snapshots::is_due(&*self.journal, seq, snapshot) {
-            snapshots::keep_snapshot(&*self.journal, &session, &ledger, seq).await;
-        }
-        Ok((ledger, seq))
-    }
-
-    /// Makes the first step, and spawns the agent.
-    async fn begin(self, ledger: Ledger, seq: Seq, input: AgentInput) -> Result<AsyncAgent, StartError> {
-        let builder = self.builder;
-        let (route, results) = mpsc::unbounded_channel();
-        let claim = Claim::new();
-        builder
-            .manager
-            .route(builder.session.clone(), route, &claim)
-            .map_err(|session| StartError::SessionTaken {
-                session,
-                retry_after: None,
-            })?;
-        let session = builder.session;
-        let redactor = Redactor::new(builder.manager.registry(), builder.redact, &ledger);
-        let machine = AgentMachine::new(
-            session.clone(),
-            builder.system,
-            self.definitions,
-            builder.policy,
-            ledger,
-        );
-        let (mut agent, mut shell, commands) = Shell::new(
-            machine,
-            session,
-            builder.model,
-            builder.manager,
-            (self.journal, claim),
-            results,
-        );
-        shell.bounds = builder.bounds;
-        shell.seq = seq;
-        shell.snapshot = seq;
-        shell.redactor = redactor;
-        #[cfg(any(test, feature = "testing"))]
-        {
-            shell.tap = builder.tap;
-        }
-        shell.open(input).await.map_err(|error| match error {
-            AppendError::Taken { retry_after } => StartError::SessionTaken {
-                session: shell.session.clone(),
-                retry_after,
-            },
-            error => StartError::Journal(error),
-        })?;
-        agent.resumption = shell.resumption();
-        self.runtime.spawn(Box::new(shell).run(commands));
-        Ok(agent)
-    }
 }
 
 impl fmt::Debug for AsyncAgentBuilder {

@@ -199,10 +199,23 @@ pub enum AgentEventKind {
     Left,
     /// The journal could not be written, and the session has stopped. Everything can still be read.
     JournalFailed(String),
+    /// The session has stopped for another reason: a part of the host's code panicked, or the runtime of the agent was
+    /// shut down. It stays open in its journal.
+    Stopped(String),
     /// The agent refused to break one of its own rules. Please report it.
     Defect(String),
     /// The reader was too slow, and missed this many events.
     Missed(u64),
+}
+
+impl AgentEventKind {
+    /// True if no event follows.
+    const fn is_last(&self) -> bool {
+        matches!(
+            self,
+            Self::Closed | Self::Left | Self::JournalFailed(_) | Self::Stopped(_)
+        )
+    }
 }
 
 /// Number of events that the channel keeps for a slow reader.
@@ -213,17 +226,31 @@ const BACKLOG: usize = 1024;
 /// A channel allocates its whole backlog at once, which is more than the rest of an idle session. So the first reader
 /// makes it: most sessions of a server never have one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Events(Arc<OnceLock<Sender<AgentEvent>>>);
+pub(crate) struct Events(Arc<Channel>);
+
+#[derive(Debug, Default)]
+struct Channel {
+    sender: OnceLock<Sender<AgentEvent>>,
+    /// Last event of the session, for readers that come later.
+    last: OnceLock<AgentEvent>,
+}
 
 impl Events {
     pub(crate) fn send(&self, event: AgentEvent) {
-        if let Some(sender) = self.0.get() {
+        if event.kind.is_last() {
+            // Set before it is sent: a reader that comes in between finds it here.
+            let _the_first_one_stays = self.0.last.set(event.clone());
+        }
+        if let Some(sender) = self.0.sender.get() {
             let _nobody_listens_any_more = sender.send(event);
         }
     }
 
     pub(crate) fn subscribe(&self) -> AgentEventStream {
-        AgentEventStream::new(self.0.get_or_init(|| Sender::new(BACKLOG)).subscribe())
+        let receiver = self.0.sender.get_or_init(|| Sender::new(BACKLOG)).subscribe();
+        let mut stream = AgentEventStream::new(receiver);
+        stream.end = self.0.last.get().cloned();
+        stream
     }
 }
 
@@ -258,6 +285,8 @@ impl Events {
 pub struct AgentEventStream {
     events: BroadcastStream<AgentEvent>,
     last: Timestamp,
+    /// Last event of a session that was over before.
+    end: Option<AgentEvent>,
     is_over: bool,
 }
 
@@ -266,11 +295,13 @@ impl AgentEventStream {
         Self {
             events: BroadcastStream::new(receiver),
             last: Timestamp::default(),
+            end: None,
             is_over: false,
         }
     }
 
-    /// Waits for the next event; `None` when the session is over.
+    /// Waits for the next event; `None` when the session is over. A stream that is made after the end of the session has
+    /// its last event.
     ///
     /// # Cancel safety
     ///
@@ -287,16 +318,17 @@ impl Stream for AgentEventStream {
         if self.is_over {
             return Poll::Ready(None);
         }
+        if let Some(end) = self.end.take() {
+            self.is_over = true;
+            return Poll::Ready(Some(end));
+        }
         let event = match ready!(Pin::new(&mut self.events).poll_next(cx)) {
             Some(Received::Item(event)) => event,
             Some(Received::Missed(missed)) => AgentEvent::new(self.last, AgentEventKind::Missed(missed)),
             None => return Poll::Ready(None),
         };
         self.last = event.at;
-        self.is_over = matches!(
-            event.kind,
-            AgentEventKind::Closed | AgentEventKind::Left | AgentEventKind::JournalFailed(_)
-        );
+        self.is_over = event.kind.is_last();
         Poll::Ready(Some(event))
     }
 }

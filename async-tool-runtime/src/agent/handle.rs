@@ -20,8 +20,13 @@ mod waiting;
 
 /// Agent that goes on working while its tools run.
 ///
-/// A cheap handle: clones refer to the same agent. Dropping the last handle closes the session and stops its tasks. To
-/// end a process and continue its sessions in the next one, [`leave`](Self::leave) them.
+/// A cheap handle: clones refer to the same agent. When the last handle is dropped, nothing of the session runs on here.
+///
+/// - With a journal that [is durable](crate::journal::Journal::is_durable), the agent [leaves](Self::leave) the session:
+///   it stays open, and the next process resumes it. So a process may end by an error, a panic or a signal. To wait until
+///   all sessions are free, call [`leave_all`](crate::AsyncToolManager::leave_all).
+/// - With any other journal, the agent closes the session, because no later process could take it up.
+/// - An agent that works for a call closes its session when the call ends.
 ///
 /// ```
 /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, async_tool, tools};
@@ -94,7 +99,7 @@ impl AsyncAgent {
     ///
     /// # Errors
     ///
-    /// [`AgentError::Closed`] if the session takes no more messages, [`AgentError::Stopped`] if its journal failed.
+    /// [`AgentError::Closed`] if the session takes no more messages, [`AgentError::Stopped`] if it has stopped.
     ///
     /// # Cancel safety
     ///
@@ -338,18 +343,34 @@ impl AsyncAgent {
         self.ask(Command::Transcript).await
     }
 
-    /// Events of the agent from now on. The stream ends after [`AgentEventKind::Closed`](super::AgentEventKind::Closed)
-    /// or [`AgentEventKind::JournalFailed`](super::AgentEventKind::JournalFailed).
+    /// Events of the agent from now on. The stream ends when the session is over: its last event is
+    /// [`Closed`](super::AgentEventKind::Closed), [`Left`](super::AgentEventKind::Left),
+    /// [`JournalFailed`](super::AgentEventKind::JournalFailed) or [`Stopped`](super::AgentEventKind::Stopped). A stream
+    /// that is made later has only that event.
     pub fn events(&self) -> AgentEventStream {
         self.events.subscribe()
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {
         let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(command(reply))
-            .await
-            .map_err(|_| AgentError::Closed)?;
-        answer.await.map_err(|_| AgentError::Closed)
+        if self.commands.send(command(reply)).await.is_err() {
+            return Err(self.gone().await);
+        }
+        match answer.await {
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(self.gone().await),
+        }
+    }
+
+    /// Reason for which the agent gives no answer.
+    async fn gone(&self) -> AgentError {
+        let mut status = self.status.clone();
+        // An agent that panics drops the replies that it owes before it says why.
+        let end = status.wait_for(|status| status.stopped.is_some() || status.state == AgentState::Closed);
+        let stopped = match end.await {
+            Ok(status) => status.stopped.clone(),
+            Err(_) => self.status.borrow().stopped.clone(),
+        };
+        stopped.map_or(AgentError::Closed, AgentError::Stopped)
     }
 }

@@ -7,13 +7,7 @@
 //! 3. The caller of `leave` or `close` gets its answer.
 
 use super::{AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask, shell::Shell};
-use crate::{
-    id::TaskNo,
-    journal::Entry,
-    manager::{Rest, TaskHandle},
-    task::TaskStatus,
-    tool::InputRequest,
-};
+use crate::{id::TaskNo, journal::Entry, manager::Rest, task::TaskStatus, tool::InputRequest};
 
 impl Shell {
     /// Leaves the session, which stays open in its journal. For an agent whose journal has failed, only gives the
@@ -26,8 +20,7 @@ impl Shell {
         // An agent whose journal has failed has stopped its tasks then. Another agent may have them now.
         let tasks = match was_over {
             true => std::mem::take(&mut self.halted),
-            false if self.manager.keeps_tasks() => Vec::new(),
-            false => self.halt_to_leave(),
+            false => self.halt("the session was left to another process"),
         };
         if !self.manager.keeps_tasks() {
             for task in &tasks {
@@ -56,24 +49,6 @@ impl Shell {
                 "the agent has left the session, but its journal may still hold it: {error}"
             ))
         })
-    }
-
-    /// Stops everything, and lets the agents below leave their sessions, so that the next process finds them open.
-    fn halt_to_leave(&mut self) -> Vec<TaskHandle> {
-        let tasks = self.open_tasks().into_iter().filter_map(|task| self.manager.task(task));
-        let (agents, others): (Vec<TaskHandle>, Vec<TaskHandle>) = tasks.partition(|task| {
-            // An agent that also works for other calls goes on for them.
-            let runs = task.cell().working();
-            runs.served().len() == 1 && runs.leave()
-        });
-        self.turn = None;
-        self.timers.clear();
-        for task in &others {
-            if !task.status().is_terminal() {
-                task.cancel("the session was left to another process");
-            }
-        }
-        [agents, others].concat()
     }
 
     /// Tells the manager the statuses of tasks that the journal has now.

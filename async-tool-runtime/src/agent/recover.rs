@@ -34,7 +34,7 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
-#[must_use = "an agent whose last handle is dropped is closed"]
+#[must_use = "an agent whose last handle is dropped ends"]
 pub struct Recovery {
     /// Agents of the sessions that were resumed.
     pub agents: Vec<AsyncAgent>,
@@ -154,7 +154,7 @@ impl Drop for TakenUp {
     fn drop(&mut self) {
         for agent in &self.0 {
             // The agent has had no command yet, so its channel has room. Without `Leave`, dropping its last handle
-            // would close the session.
+            // would close the session of a journal that isn't durable.
             let (reply, _nobody_waits) = oneshot::channel();
             let _there_is_room = agent.commands.try_send(Command::Leave(reply));
         }

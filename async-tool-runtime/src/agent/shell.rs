@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     future::pending,
+    pin::pin,
     sync::Arc,
 };
 
@@ -15,11 +16,12 @@ use tokio::{
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AgentError, AgentEvent, AgentState, AsyncAgent, CloseMode, Parked, Resumption,
+    AgentError, AgentEvent, AgentState, AsyncAgent, Parked, Resumption, StartError,
     bounds::Bounds,
     command::Command,
     event::Events,
     machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
+    member::Member,
     redaction::Redactor,
     status::AgentStatus,
 };
@@ -31,10 +33,12 @@ use crate::{
     model::{Model, ModelError, ModelEvent, ModelStream},
     session::SessionId,
     task::{AsyncTaskResult, TaskOutcome, TaskSpec, Timing, TurnNo},
+    unwind::{self, Guarded},
 };
 
 mod appends;
 mod commands;
+mod retiring;
 pub(super) mod snapshots;
 mod turn;
 mod woken;
@@ -44,6 +48,8 @@ use woken::{Woken, news};
 
 /// Capacity of the command channel; when it is full, the host waits.
 const COMMAND_BACKLOG: usize = 16;
+/// Name of the shell and all that it calls, in the reason of a panic.
+const PART: &str = "a part of the agent";
 
 pub(super) struct Shell {
     pub(super) machine: AgentMachine,
@@ -66,7 +72,7 @@ pub(super) struct Shell {
     news: mpsc::UnboundedReceiver<TaskNews>,
     /// Inputs that come from carrying out actions, e.g. the settlement of a task that the manager refused.
     pub(super) inputs: VecDeque<AgentInput>,
-    pub(super) turn: Option<(TurnNo, ModelStream)>,
+    pub(super) turn: Option<(TurnNo, Guarded<ModelStream>)>,
     pub(super) timers: BTreeMap<Timer, Timestamp>,
 
     events: Events,
@@ -78,6 +84,10 @@ pub(super) struct Shell {
     /// True while the session is this agent's, as far as it knows.
     pub(super) is_owner: bool,
     pub(super) has_departed: bool,
+    /// True once the last handle was dropped.
+    is_retiring: bool,
+    /// This agent, as its manager knows it.
+    member: Option<Arc<Member>>,
     /// Tasks that were told to stop when the journal failed.
     pub(super) halted: Vec<TaskHandle>,
     /// Changes of the manager's tasks, while callers wait until the agent is parked.
@@ -128,6 +138,8 @@ impl Shell {
             stopped: None,
             is_owner: true,
             has_departed: false,
+            is_retiring: false,
+            member: None,
             halted: Vec::new(),
             stirs: None,
         };
@@ -135,56 +147,71 @@ impl Shell {
     }
 
     /// Handles the first input; the caller gets its failure.
-    pub(super) async fn open(&mut self, input: AgentInput) -> Result<(), AppendError> {
+    pub(super) async fn open(&mut self, input: AgentInput) -> Result<(), StartError> {
         self.manager.enter(self.machine.ledger().statuses());
-        let actions = self.decide(input);
-        if let Err(error) = self.carry_out(actions).await {
-            self.disown_after(&error);
-            if self.is_owner {
-                // The append may have claimed the session. Tried once, because the caller waits for the error.
-                let _not_given_up = self.try_to_give_up().await;
+        let opened = unwind::contain(PART, pin!(self.carry_out_for(input))).await;
+        let error = match opened {
+            Ok(Ok(())) => {
+                self.show_status();
+                return Ok(());
             }
-            self.depart();
-            return Err(error);
+            Ok(Err(error)) => {
+                self.disown_after(&error);
+                match error {
+                    AppendError::Taken { retry_after } => StartError::SessionTaken {
+                        session: self.session.clone(),
+                        retry_after,
+                    },
+                    error => StartError::Journal(error),
+                }
+            }
+            Err(panic) => StartError::Panicked(panic.to_string()),
+        };
+        if self.is_owner {
+            // The append may have claimed the session. Tried once, because the caller waits for the error.
+            let _not_given_up = self.try_to_give_up().await;
         }
-        self.show_status();
-        Ok(())
+        self.depart();
+        Err(error)
+    }
+
+    /// Makes the agent known to its manager.
+    pub(super) fn admit(&mut self, agent: &AsyncAgent) {
+        let member = Arc::new(Member::new(agent, self.bounds.call().cloned()));
+        self.member = Some(Arc::clone(&member));
+        self.manager.admit(member);
     }
 
     pub(super) fn resumption(&self) -> Option<Arc<Resumption>> {
         self.machine.resumption().cloned()
     }
 
+    /// Runs the agent until its last handle is dropped. A panic stops the session, and its handles learn why.
+    ///
     /// `self` is boxed because a future reserves space for its arguments twice.
     pub(super) async fn run(mut self: Box<Self>, mut commands: mpsc::Receiver<Command>) {
         loop {
+            let worked = unwind::contain(PART, pin!(self.work(&mut commands))).await;
+            let Err(panic) = worked else { return };
+            self.stop_for(panic.to_string());
+            if self.is_retiring {
+                return;
+            }
+        }
+    }
+
+    async fn work(&mut self, commands: &mut mpsc::Receiver<Command>) {
+        loop {
             // A model and a journal that are always ready must not block the other tokio tasks of the thread.
             consume_budget().await;
-            match self.woken(&mut commands).await {
+            match self.woken(commands).await {
                 Woken::Input(input) => self.step(input).await,
+                Woken::CutShort(result) => self.step_if_running(result).await,
                 Woken::Asked(reply) => self.prove(reply).await,
                 Woken::Robbed => self.give_way(),
                 Woken::Stirred => self.tell_parkers(),
                 Woken::Command(Some(command)) => self.obey(command).await,
-                // The last handle was dropped: nothing outlives its owner.
-                Woken::Command(None) => {
-                    if self.is_over() {
-                        // Does nothing unless the journal has failed.
-                        let _not_given_up = self.leave().await;
-                        return;
-                    }
-                    self.step(AgentInput::Close(CloseMode::Cancel)).await;
-                    while !self.is_over() {
-                        consume_budget().await;
-                        match self.happens().await {
-                            Woken::Asked(reply) => self.prove(reply).await,
-                            Woken::Robbed => self.give_way(),
-                            Woken::Input(input) => self.step(input).await,
-                            Woken::Command(_) | Woken::Stirred => {}
-                        }
-                    }
-                    return;
-                }
+                Woken::Command(None) => return self.retire().await,
             }
         }
     }
@@ -266,8 +293,7 @@ impl Shell {
     /// Handles one input: decides, carries out, publishes the status.
     async fn step(&mut self, input: AgentInput) {
         if self.stopped.is_none() {
-            let actions = self.decide(input);
-            if let Err(error) = self.carry_out(actions).await {
+            if let Err(error) = self.carry_out_for(input).await {
                 self.stop(&error);
             }
             if self.machine.state() == AgentState::Closed
@@ -290,6 +316,11 @@ impl Shell {
             tap(&self.session, &self.machine, now, &input);
         }
         self.machine.step(now, input)
+    }
+
+    async fn carry_out_for(&mut self, input: AgentInput) -> Result<(), AppendError> {
+        let actions = self.decide(input);
+        self.carry_out(actions).await
     }
 
     /// Carries out actions in order; skips those behind a failed append.
@@ -350,21 +381,6 @@ impl Shell {
         self.inputs.extend(result.map(AgentInput::Settled));
     }
 
-    /// Stops the turn, the timers and the tasks; returns these tasks.
-    fn halt(&mut self, reason: &str) -> Vec<TaskHandle> {
-        self.turn = None;
-        self.timers.clear();
-        let tasks = self.open_tasks();
-        let tasks = tasks.into_iter().filter_map(|task| self.manager.task(task));
-        tasks
-            .inspect(|task| {
-                if !task.status().is_terminal() {
-                    task.cancel(reason);
-                }
-            })
-            .collect()
-    }
-
     pub(super) fn emit(&self, event: AgentEvent) {
         self.events.send(event);
     }
@@ -385,6 +401,10 @@ impl Shell {
         }
         self.tell_caller();
         self.tell_parkers();
+        self.publish_status();
+    }
+
+    fn publish_status(&self) {
         let state = if self.stopped.is_some() {
             AgentState::Closed
         } else {
@@ -450,23 +470,5 @@ impl Shell {
             .open_tasks()
             .filter_map(|number| Some(ledger.tasks().get(&number)?.task))
             .collect()
-    }
-}
-
-impl Drop for Shell {
-    /// Also runs when the runtime shuts down in the middle of the session: the manager learns that the results have no
-    /// reader.
-    fn drop(&mut self) {
-        // A stopped session has already told its tasks to stop. Another agent may have resumed it since, and own its
-        // route and tasks.
-        self.news.close();
-        // First of all, so that no function begins that the next agent of the session could find not begun.
-        if self.stopped.is_none() {
-            for task in self.open_tasks() {
-                self.manager.cancel(task, "the session's agent is gone");
-            }
-        }
-        self.manager.unroute(&self.session);
-        self.depart();
     }
 }

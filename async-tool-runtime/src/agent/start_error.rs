@@ -67,7 +67,8 @@ pub enum StartError {
         /// The session.
         session: SessionId,
     },
-    /// The session is closed, and can't be resumed.
+    /// The session is closed, and can't be resumed. For [`resume_or_start`](super::AsyncAgentBuilder::resume_or_start),
+    /// also a session whose end has begun.
     SessionClosed {
         /// The session.
         session: SessionId,
@@ -84,6 +85,8 @@ pub enum StartError {
         /// Position, reason and remedy.
         error: SchemaError,
     },
+    /// A part of the host's code panicked, such as its model.
+    Panicked(String),
     /// There is no tokio runtime; agents must be started within one.
     NoRuntime,
 }
@@ -140,6 +143,7 @@ impl fmt::Display for StartError {
             Self::SessionClosed { session } => write!(f, "session `{session}` is closed; start another one"),
             Self::UnknownTool { tool } => write!(f, "the manager has no tool `{tool}`"),
             Self::Schema { tool, .. } => write!(f, "the model's provider can't take the schema of tool `{tool}`"),
+            Self::Panicked(panic) => f.write_str(panic),
             Self::NoRuntime => f.write_str("agents must be started within a tokio runtime"),
         }
     }
@@ -157,6 +161,7 @@ impl Error for StartError {
             | Self::UnknownSession { .. }
             | Self::SessionClosed { .. }
             | Self::UnknownTool { .. }
+            | Self::Panicked(_)
             | Self::NoRuntime => None,
         }
     }

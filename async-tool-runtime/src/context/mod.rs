@@ -45,6 +45,7 @@
 mod collapse;
 mod cut;
 pub(crate) mod frames;
+mod guarded_tokens;
 pub(crate) mod likeness;
 mod prune;
 mod shrink;
@@ -56,6 +57,7 @@ mod tokens;
 mod transcript;
 mod window;
 
+pub(crate) use guarded_tokens::GuardedTokens;
 pub use prune::{Cut, PrunePolicy, Pruned, pruned_view};
 pub(crate) use shrink::unseen;
 pub(crate) use status::redescribe;

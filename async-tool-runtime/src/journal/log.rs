@@ -48,6 +48,10 @@ use crate::{
 ///     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
 ///         self.journal.release(session, claim)
 ///     }
+///
+///     fn is_durable(&self) -> bool {
+///         self.journal.is_durable()
+///     }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -175,6 +179,24 @@ pub trait Journal: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// True if the entries outlive the process.
+    ///
+    /// It decides about an agent whose last handle is dropped. A process that ends by an error, a panic or a signal drops its handles
+    /// too. With a durable journal, the agent [leaves](crate::AsyncAgent::leave) its session, which the next process can
+    /// [resume](crate::agent::AsyncAgentBuilder::resume). Otherwise no later process could take the session up, and the agent closes it.
+    ///
+    /// Default: true. Of the two mistakes, closing a session that could go on loses work. A journal that is gone with its process
+    /// SHOULD return false, as [`MemoryJournal`](super::MemoryJournal) does. A journal that wraps another SHOULD pass it on.
+    ///
+    /// ```
+    /// use async_tool_runtime::journal::{Journal, MemoryJournal};
+    ///
+    /// assert!(!MemoryJournal::new().is_durable());
+    /// ```
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     /// Number of entries between snapshots. Default: `None`, and no snapshots are made.
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         None
@@ -232,6 +254,10 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
 
     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
         (**self).release(session, claim)
+    }
+
+    fn is_durable(&self) -> bool {
+        (**self).is_durable()
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

@@ -174,6 +174,10 @@ impl Journal for MemoryJournal {
         self.claims.release(session, claim);
         Box::pin(std::future::ready(Ok(())))
     }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
 }
 
 struct Listed<T>(VecDeque<T>);

@@ -583,6 +583,7 @@ impl AsyncToolManagerBuilder {
             clock,
             tasks: Mutex::new(TaskTable::new(self.retained)),
             routes: Mutex::new(HashMap::new()),
+            residents: Mutex::default(),
             records: Mutex::default(),
             stirs: watch::Sender::default(),
             events: broadcast::Sender::new(EVENT_BACKLOG),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    Executor, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records, route::Route,
-    same::SameCalls, session_waits::SessionWaits, table::TaskTable, waiting::Waiting,
+    Executor, Resident, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records,
+    route::Route, same::SameCalls, session_waits::SessionWaits, table::TaskTable, waiting::Waiting,
 };
 use crate::{
     backend::Backend,
@@ -42,10 +42,12 @@ pub(crate) struct Inner {
     pub(super) quarantine: Arc<Quarantine>,
     pub(super) conflicts: Conflicts,
     pub(super) session_waits: SessionWaits,
-    /// Runtime of the first caller; used for work without a caller.
-    pub(super) runtime: OnceLock<Handle>,
+    /// Runtime of the latest agent, or of the first caller; used for work without a caller.
+    pub(super) runtime: Mutex<Option<Handle>>,
     /// Channel of each session, registered before its first task.
     pub(super) routes: Mutex<HashMap<SessionId, Route>>,
+    /// Agents of sessions.
+    pub(super) residents: Mutex<Vec<Arc<dyn Resident>>>,
     /// Statuses of the tasks that are in a journal.
     pub(super) records: Mutex<Records>,
     /// Changed whenever a task comes to rest or goes on, while a session waits for that.
@@ -85,6 +87,31 @@ impl Inner {
 
     pub(super) fn records(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runtime for work without a caller.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        self.runtime_slot().clone()
+    }
+
+    /// Notes the runtime of a caller, if none is known.
+    pub(super) fn note_runtime(&self, runtime: &Handle) {
+        self.runtime_slot().get_or_insert_with(|| runtime.clone());
+    }
+
+    /// Notes the runtime of a new agent: an earlier runtime may have been shut down.
+    pub(super) fn renew_runtime(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            *self.runtime_slot() = Some(runtime);
+        }
+    }
+
+    fn runtime_slot(&self) -> MutexGuard<'_, Option<Handle>> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn residents(&self) -> MutexGuard<'_, Vec<Arc<dyn Resident>>> {
+        self.residents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn routes(&self) -> MutexGuard<'_, HashMap<SessionId, Route>> {

@@ -27,6 +27,8 @@ pub(crate) enum TaskNews {
     NotStarted(TaskId),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
+    /// A task ended because its runtime was shut down.
+    CutShort(Arc<AsyncTaskResult>),
     /// Request for a reply once the session has written all earlier news down.
     Barrier(oneshot::Sender<()>),
     /// Request for a reply if the session is still its agent's. Without one, the sender is dropped.

@@ -137,7 +137,7 @@ impl Inner {
         };
         // A task can be completed from outside although its tool is gone: its function has done its part.
         let layers = self.executor.layers(&spec.call.name).ok().cloned();
-        self.runtime.get_or_init(|| runtime.clone());
+        self.note_runtime(&runtime);
         if let Some(owner) = owner {
             spec.parent = Some(owner.spec.task);
             spec.deadline = owner.spec.deadline;

@@ -52,7 +52,7 @@ impl Inner {
 
     fn report_later(self: &Arc<Self>, cell: &Arc<TaskCell>, mut pause: Duration) {
         // The manager's runtime first: a runtime that a tool made for itself may end before the report is due.
-        let Some(runtime) = self.runtime.get().cloned().or_else(|| Handle::try_current().ok()) else {
+        let Some(runtime) = self.runtime().or_else(|| Handle::try_current().ok()) else {
             return;
         };
         // Weak, so that the timer keeps neither the manager nor an ended task alive.

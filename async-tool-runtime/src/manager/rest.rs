@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
-use super::{AsyncToolManager, Inner, TaskCell, TaskHandle};
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::GRACE_SLACK};
 use crate::{clock::Timestamp, id::TaskId, tool::InputRequest};
 
 /// Limit of levels, as for the ancestors of a task.
@@ -44,6 +44,24 @@ impl AsyncToolManager {
         // An end is told directly after it is published, so this waits for another thread at most.
         while !self.inner.tasks().forget(task.id()) {
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Forgets those of these tasks that ended only because the agent of their session was gone. Waits for their end.
+    pub(crate) async fn forget_cut_short(&self, tasks: impl Iterator<Item = TaskId>) {
+        let grace = self.inner.executor.cancel_grace().saturating_add(4 * GRACE_SLACK);
+        for task in tasks {
+            let Some(task) = self.task(task).filter(|task| task.cell().is_abandoned()) else {
+                continue;
+            };
+            // Its runtime may be gone, and with it the timer that would drop it.
+            if timeout(grace, task.outcome()).await.is_err() {
+                task.abort("the session's agent is gone");
+                task.outcome().await;
+            }
+            if task.cell().is_cut_short() {
+                self.forget(&task).await;
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Channels that tell sessions and subscribers about tasks.
+//! Channels that tell sessions and subscribers about tasks, and the agents of the sessions.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AsyncToolManager, Inner, TaskNews, records::Recorded, route::Route, task::TaskCell};
+use super::{AsyncToolManager, Inner, Resident, TaskNews, records::Recorded, route::Route, task::TaskCell};
 use crate::{
     id::TaskId,
     journal::Claim,
@@ -27,6 +27,7 @@ impl AsyncToolManager {
             news,
             claim: claim.downgrade(),
         };
+        self.inner.renew_runtime();
         let mut routes = self.inner.routes();
         match routes.entry(session) {
             Entry::Occupied(taken) if !taken.get().news.is_closed() => Err(taken.key().clone()),
@@ -67,6 +68,34 @@ impl AsyncToolManager {
     pub(crate) fn depart(&self, tasks: impl Iterator<Item = TaskId>) {
         let mut records = self.inner.records();
         tasks.for_each(|task| records.depart(task));
+    }
+
+    /// Adds an agent. It removes itself with [`expel`](Self::expel).
+    pub(crate) fn admit(&self, agent: Arc<dyn Resident>) {
+        self.inner.residents().push(agent);
+    }
+
+    /// Removes the agent of a session that has ended.
+    pub(crate) fn expel(&self, agent: &Arc<dyn Resident>) {
+        let mut residents = self.inner.residents();
+        if let Some(place) = residents.iter().position(|known| Arc::ptr_eq(known, agent)) {
+            residents.swap_remove(place);
+        }
+    }
+
+    pub(crate) fn residents(&self) -> Vec<Arc<dyn Resident>> {
+        self.inner.residents().clone()
+    }
+
+    /// Waits for the agent of a session that has lost its last handle, so that the session can be taken up again.
+    pub(crate) async fn vacated(&self, session: &SessionId) {
+        let residents = self.residents();
+        let leaver = residents
+            .iter()
+            .find(|agent| agent.session() == session && agent.is_departing());
+        if let Some(leaver) = leaver {
+            leaver.departed().await;
+        }
     }
 
     /// True if an agent of this manager has the session.

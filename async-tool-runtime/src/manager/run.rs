@@ -205,6 +205,7 @@ impl RunGuard {
                 error.with_model_message("the tool crashed; this is a defect of the tool, not of the call"),
             )
         } else {
+            self.cell.abandon();
             TaskOutcome::Cancelled("the runtime that ran the task was shut down".to_owned())
         };
         self.inner.end_gone(&self.cell, outcome);
@@ -270,7 +271,11 @@ impl Inner {
         }
         // The result of a child task goes to its parent, not to a conversation.
         if cell.spec.is_of_session() {
-            self.tell_session(&result.session, TaskNews::Settled(Arc::clone(&result)));
+            let news = match cell.is_cut_short() {
+                true => TaskNews::CutShort(Arc::clone(&result)),
+                false => TaskNews::Settled(Arc::clone(&result)),
+            };
+            self.tell_session(&result.session, news);
             self.records().note_end(result.task, result.status(), &result.session);
         }
         self.publish(|| TaskEvent::Settled(Arc::clone(&result)));
@@ -399,7 +404,7 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
 /// Ends a task that didn't stop within its grace. An async function that blocks its thread can't be dropped, and it
 /// also keeps the timer that would drop it from running.
 fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
-    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
+    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime()) else {
         return;
     };
     let grace = inner.executor.cancel_grace().saturating_add(2 * GRACE_SLACK);
@@ -432,7 +437,7 @@ fn give_up(inner: &Inner, cell: &TaskCell) {
 
 /// Takes the slot of an abandoned shared run that doesn't stop within its grace.
 pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
-    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime.get().cloned()) else {
+    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime()) else {
         return;
     };
     let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));

@@ -49,6 +49,9 @@ impl AsyncToolManager {
     /// 2. It tells the remaining tasks to stop, and waits the cancel grace.
     /// 3. It drops the tasks that are still open.
     ///
+    /// The sessions of its agents record these ends. If a session is to go on in another process, call
+    /// [`leave_all`](Self::leave_all) first: its tasks then stop without a record.
+    ///
     /// ```
     /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolErrorKind, async_tool, tools};
     /// # use serde_json::json;

@@ -112,7 +112,7 @@ impl Inner {
         };
         let layers = Arc::clone(self.executor.layers(&call.name)?);
         let bound = layers.attempt.bind(&call.arguments)?;
-        self.runtime.get_or_init(|| runtime.clone());
+        self.note_runtime(&runtime);
         Ok(Prepared { layers, bound, runtime })
     }
 

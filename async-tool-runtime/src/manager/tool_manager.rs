@@ -9,6 +9,7 @@ use crate::{
     session::SessionId,
     task::{SendError, TaskEventStream, TaskSpec, TaskStatus, TurnNo},
     tool::{ToolCall, ToolRegistry},
+    unwind,
 };
 
 /// Handle of a manager, which runs tools in the background. Cheap to clone: clones are handles of the same manager.
@@ -340,7 +341,10 @@ impl AsyncToolManager {
     /// True if tasks outlive this process.
     pub(crate) fn keeps_tasks(&self) -> bool {
         let backend = self.inner.backend.as_ref();
-        backend.is_some_and(|backend| backend.capabilities().durable)
+        backend.is_some_and(|backend| {
+            // Without an answer, no task is told to stop.
+            unwind::call("the backend", || backend.capabilities().durable).unwrap_or(true)
+        })
     }
 
     /// Limit of results of tools that set none, as the model is shown them.

@@ -325,7 +325,8 @@ impl Explore {
         {
             if began.elapsed() > self.limit {
                 return Err(format!(
-                    "the session `{session}` did not end after the scenario; is its agent still held, or its journal broken?"
+                    "the session `{session}` did not end after the scenario; is its agent still held, its journal broken, or does a \
+                     journal around the simulated one not pass `is_durable` on?"
                 ));
             }
             sleep(pause).await;

@@ -414,6 +414,10 @@ impl Journal for Unfaithful {
     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
         self.journal.release(session, claim)
     }
+
+    fn is_durable(&self) -> bool {
+        self.journal.is_durable()
+    }
 }
 
 #[test]

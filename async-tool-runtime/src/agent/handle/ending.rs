@@ -10,7 +10,7 @@ impl AsyncAgent {
     ///
     /// # Errors
     ///
-    /// [`AgentError::Stopped`] if the journal failed.
+    /// [`AgentError::Stopped`] if the session has stopped.
     ///
     /// # Cancel safety
     ///
@@ -48,7 +48,7 @@ impl AsyncAgent {
     ///
     /// # Errors
     ///
-    /// [`AgentError::Stopped`] if the journal failed.
+    /// [`AgentError::Stopped`] if the session has stopped.
     ///
     /// # Cancel safety
     ///
@@ -58,7 +58,9 @@ impl AsyncAgent {
     }
 
     /// Leaves the session without ending it, for a process that ends and will be restarted, or for a hand-over to
-    /// another process. Returns when its tasks have stopped here and the journal has [given the session
+    /// another process. [`leave_all`](crate::AsyncToolManager::leave_all) does this for all agents at the same time.
+    ///
+    /// Returns when the session's tasks have stopped here and the journal has [given the session
     /// up](crate::journal::Journal::release). From then on, any process can resume it at once, also while this process
     /// goes on and uses the journal for other sessions.
     ///

@@ -34,7 +34,7 @@ impl AsyncAgent {
     /// # Errors
     ///
     /// [`RunError::Model`] if the model failed and its retries are used up, [`RunError::Limit`] if the run reached one
-    /// of its limits, [`RunError::Stopped`] if the journal failed. Nothing is lost in any of these cases. After a
+    /// of its limits. [`RunError::Stopped`] if the session has stopped. Nothing is lost in any of these cases. After a
     /// failure of the model, the next message or result starts another turn. [`RunError::Circle`], at once, inside of the
     /// function of a task that the agent waits for; the agent goes on.
     ///
@@ -166,7 +166,10 @@ impl AsyncAgent {
     ///
     /// If the future is dropped, the message may or may not have been taken; the agent goes on.
     pub async fn run_to_completion(&self, text: impl Into<String>) -> Result<RunSummary, RunError> {
-        let gone = |error: AgentError| RunError::Stopped(error.to_string());
+        let gone = |error: AgentError| match error {
+            AgentError::Stopped(reason) => RunError::Stopped(reason),
+            error => RunError::Stopped(error.to_string()),
+        };
         let wait = self.begin_wait()?;
         let sent = self.ask(|reply| Command::Batch(text.into(), reply)).await;
         sent.and_then(|sent| sent).map_err(gone)?;

@@ -51,7 +51,7 @@ impl Shell {
                     self.note(written);
                     return Ok(());
                 }
-                (AppendError::Unavailable(source), Some(pause)) => {
+                (AppendError::Unavailable(source), Some(pause)) if !error.is_panic() => {
                     tracing::warn!(session = %self.session, error = &**source as &dyn std::error::Error, "the journal can't be written; trying again");
                     is_repeated = true;
                     sleep(*pause).await;

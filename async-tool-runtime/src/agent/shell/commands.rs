@@ -90,15 +90,16 @@ impl Shell {
     /// Passes on a user message.
     async fn say(&mut self, input: AgentInput) -> Result<(), AgentError> {
         match self.machine.state() {
-            AgentState::Closing => Err(AgentError::Closed),
+            AgentState::Closing => self.not_stopped().and(Err(AgentError::Closed)),
             _ => self.tell(input).await,
         }
     }
 
     /// Passes on a command about a task, and returns the task's status before it.
     async fn say_of(&mut self, task: TaskNo, input: AgentInput) -> Result<TaskStatus, AgentError> {
-        let status = self.machine.status(task).ok_or(AgentError::UnknownTask(task));
-        let status = self.is_alive().and(status)?;
+        let record = self.machine.ledger().tasks().get(&task).filter(|record| !record.own);
+        let status = record.map(|record| self.status_of(task, record.task));
+        let status = self.is_alive().and(status.ok_or(AgentError::UnknownTask(task)))?;
         self.tell(input).await?;
         Ok(status)
     }
@@ -125,10 +126,11 @@ impl Shell {
         }
     }
 
-    /// Status of a task. A stopped session gets no more news of its tasks, so the manager is asked.
+    /// Status of a task, as the manager says. The session hears of a change later, and its journal alone knows the end of
+    /// a task that the manager has forgotten.
     fn status_of(&self, number: TaskNo, task: TaskId) -> TaskStatus {
         let known = self.machine.status(number).unwrap_or(TaskStatus::Queued);
-        if self.stopped.is_none() || known.is_terminal() {
+        if known.is_terminal() {
             return known;
         }
         self.manager.task(task).map_or(known, |task| task.status())
@@ -137,11 +139,12 @@ impl Shell {
     /// True if the session still takes input. A draining session takes no messages, but the host may still control its
     /// tasks.
     fn is_alive(&self) -> Result<(), AgentError> {
+        self.not_stopped()?;
         let ledger = self.machine.ledger();
         match self.machine.state() {
             AgentState::Closed => Err(AgentError::Closed),
             AgentState::Closing if ledger.draining().is_none() => Err(AgentError::Closed),
-            _ => self.not_stopped(),
+            _ => Ok(()),
         }
     }
 

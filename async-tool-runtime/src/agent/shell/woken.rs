@@ -1,16 +1,21 @@
 //! Events that wake the shell.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     agent::{command::Command, machine::AgentInput},
     manager::TaskNews,
+    task::AsyncTaskResult,
 };
 
 /// Event that woke the shell.
 pub(super) enum Woken {
     Command(Option<Command>),
     Input(AgentInput),
+    /// A task ended because its runtime was shut down.
+    CutShort(Arc<AsyncTaskResult>),
     /// A call that must not happen twice is about to begin, and asks if the session is still this agent's.
     Asked(oneshot::Sender<()>),
     /// Another agent has the session.
@@ -33,6 +38,7 @@ pub(super) async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option
             TaskNews::Deferred(task, until) => AgentInput::Deferred(task, until),
             TaskNews::NotStarted(task) => AgentInput::NotStarted(task),
             TaskNews::Settled(result) => AgentInput::Settled(result),
+            TaskNews::CutShort(result) => return Some(Woken::CutShort(result)),
             TaskNews::Barrier(done) => {
                 let _whoever_waited_may_have_gone = done.send(());
                 continue;

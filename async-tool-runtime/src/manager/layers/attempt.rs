@@ -29,6 +29,7 @@ use crate::{
         Arguments, BoundCall, IdempotencyKey, Run, StateMap, TaskContext, Tool, ToolContext, ToolError, ToolErrorKind,
         overdue,
     },
+    unwind::text_of,
 };
 
 /// Runs a tool's function once. Cheap to clone.
@@ -497,11 +498,7 @@ impl<T> Drop for AbortOnDrop<T> {
 
 /// Error of a panic. Its text is for operators, because it names lines and values of the host's source.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ToolError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is no text");
+    let text = text_of(panic);
     ToolError::new(ToolErrorKind::Panicked, format!("the tool panicked: {text}"))
         .with_model_message("the tool crashed while it ran; this is a defect of the tool, not of the call")
 }

@@ -10,6 +10,7 @@
 //! 4. One mutex guards the state. Lock order: the queue's lock, this mutex, the mutex of the shared run.
 //! 5. No waker and no user code runs or is dropped under the lock: wakers and resources can call back into the manager.
 
+mod abandoned;
 mod admission;
 mod agent;
 mod deferral;
@@ -130,6 +131,8 @@ struct Extras {
     is_agent: bool,
     /// True once the session of this call is left to another process.
     is_left: bool,
+    /// True if the task stops because the agent of its session is gone.
+    is_abandoned: bool,
     messages: VecDeque<String>,
     /// Span that records the outcome of the task.
     span: Option<Span>,

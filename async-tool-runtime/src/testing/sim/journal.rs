@@ -122,4 +122,9 @@ impl Journal for SimJournal {
             self.kept().journal.release(session, claim).await
         })
     }
+
+    fn is_durable(&self) -> bool {
+        // Nothing of a world is left when it is over, so an agent that the scenario drops closes its session.
+        false
+    }
 }

@@ -9,6 +9,7 @@ mod compaction;
 mod concurrency;
 mod conformance;
 mod damage;
+mod ended;
 mod files;
 mod fixture;
 mod handover;

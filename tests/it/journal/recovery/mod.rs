@@ -5,6 +5,7 @@ mod changed_tools;
 mod clocks;
 mod completion;
 mod deadlines;
+mod dropped_runtime;
 mod ownership;
 mod process;
 mod questions;

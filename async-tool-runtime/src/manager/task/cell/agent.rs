@@ -19,6 +19,11 @@ impl TaskCell {
         is_agent
     }
 
+    /// True once the session of this call is left to another process.
+    pub(crate) fn is_left(&self) -> bool {
+        self.state().extras.as_ref().is_some_and(|extras| extras.is_left)
+    }
+
     /// Waits until the session of this call is left to another process. Cancel safe.
     pub(crate) async fn left(&self) {
         self.wait_for(|state| state.extras.as_ref()?.is_left.then_some(()))
