@@ -181,6 +181,20 @@ impl Entry {
         Some(quote::quote!(true))
     }
 
+    /// Returns the value as `true` or `false`, or adds an error. A key without a value is `true`.
+    pub(crate) fn switch(&self, errors: &Errors) -> Option<TokenStream> {
+        match &self.value {
+            None => Some(quote::quote!(true)),
+            Some(Expr::Lit(ExprLit {
+                lit: Lit::Bool(value), ..
+            })) => Some(quote::quote!(#value)),
+            Some(_) => {
+                self.refuse(errors);
+                None
+            }
+        }
+    }
+
     /// Returns the value as a string literal, or adds an error.
     pub(crate) fn string(&self, errors: &Errors) -> Option<LitStr> {
         let literal = self.value.as_ref().and_then(string_literal).cloned();

@@ -67,6 +67,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `writes` | as for `reads` | none | the same for resources that a call writes |
 /// | `futures` | none: it stands alone | no | allows futures as values of arguments, see below |
 /// | `reconcile` | the path of an async function | none | finds out how a call with the effect `"once"` ended, if its process died, see below |
+/// | `external` | `true`, `false`; alone it is `true` | `false` | calls are completed from outside: if the process dies, a call goes on waiting for its completion, see below |
 /// | `sensitive` | `"result"` | not sensitive | marks the result as a secret, which the session's journal doesn't get; for arguments see below |
 /// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
 /// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
@@ -87,6 +88,11 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// [`LostTask`](https://docs.rs/async-tool-runtime/latest/async_tool_runtime/struct.LostTask.html) and returns a
 /// `Result` of its finding. It runs when a session is resumed whose process died while the tool's function ran with the
 /// effect `"once"`. Without it, the model is told that the outcome is unknown.
+///
+/// `external = true` is for a function that passes its task's id on and defers the task, so that a webhook completes it.
+/// The process may die before the journal has the deferral. With the effect `"once"` the call then waits for its
+/// completion, also if the id was not passed on yet; `reconcile` can tell them apart. With other effects it runs again
+/// under the same id, and a completion that comes meanwhile counts.
 ///
 /// `cache` needs `ttl` (how long a value is kept), `effect = "read"`, and the runtime's feature `cache`. `capacity` is
 /// the number of values kept; the default is 1,024.

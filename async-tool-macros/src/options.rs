@@ -38,6 +38,7 @@ const KEYS: &[Key] = &[
     Key::new("sensitive", r#"sensitive = "result""#),
     Key::new("approval", r#"approval = "always" | "never""#),
     Key::new("reconcile", "reconcile = some::function"),
+    Key::new("external", "external = true"),
     Key::new("delivery", r#"delivery = "when_idle" | "interrupt" | "silent""#),
     Key::new("result_limit", r#"result_limit = "16KiB""#),
     Key::new("crate", "crate = some::path"),
@@ -138,6 +139,7 @@ impl Options {
                     None
                 }
             },
+            "external" => entry.switch(errors),
             "delivery" => choice("DeliveryPolicy", entry, &["when_idle", "interrupt", "silent"], errors),
             "result_limit" => result_limit(entry, errors),
             key => unreachable!("`{key}` is in the list of keys and nowhere else"),

@@ -60,6 +60,7 @@ fn everything_at_once() {
             writes = "path:within",
             futures,
             reconcile = research::find_out,
+            external = true,
             sensitive = "result",
             approval = "always",
             delivery = "when_idle",

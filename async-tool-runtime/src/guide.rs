@@ -607,6 +607,23 @@
 //! Calls that wait for approval ask again. Tasks that wait for a result from outside go on waiting. To a webhook that brings a result, reply after
 //! [`resolve_durably`](crate::manager::AsyncToolManager::resolve_durably) returns: from then on the result survives the process.
 //!
+//! A function that passes its task's id on may lose its process before the journal has the deferral. Mark its tool with `external = true`: such a
+//! call waits too, and its webhook still completes it.
+//!
+//! ```
+//! use async_tool_runtime::{async_tool, ToolContext};
+//!
+//! # async fn order_at_the_shop(item: &str, callback: String) {}
+//! /// Orders a parcel.
+//! #[async_tool(external = true)]
+//! async fn order_parcel(item: String, #[inject] cx: ToolContext) -> String {
+//!     order_at_the_shop(&item, format!("https://example.com/orders/{}", cx.task())).await;
+//!     // If the process ends here, the call waits for the callback all the same.
+//!     cx.defer().await
+//! }
+//! # assert!(async_tool_runtime::Tool::options(&order_parcel::tool()).external);
+//! ```
+//!
 //! # Deploy a new program over live sessions
 //!
 //! A new version of your program resumes the sessions of the old one, and its tools may have changed:

@@ -186,6 +186,7 @@ const _: () = {
                     .writes("path:within")
                     .futures(true)
                     .reconcile(research::find_out)
+                    .external(true)
                     .sensitive_result(true)
                     .approval(__private::Approval::Always)
                     .delivery(__private::DeliveryPolicy::WhenIdle)

@@ -283,15 +283,6 @@ impl AsyncAgentBuilder {
         self.journal.is_some()
     }
 
-    /// True if the journal has the session closed.
-    pub(super) async fn finds_closed(self) -> Result<bool, StartError> {
-        match self.prepare()?.read().await {
-            Ok(_) => Ok(false),
-            Err(StartError::SessionClosed { .. }) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
     pub(super) const fn manager(&self) -> &AsyncToolManager {
         &self.manager
     }
@@ -322,9 +313,9 @@ impl AsyncAgentBuilder {
         let works_for = self.bounds.works_for;
         let start = self.prepare()?;
         start.vacated().await;
-        start
-            .begin(Ledger::new(), Seq::START, AgentInput::Open { nonce, works_for })
-            .await
+        let (claim, news) = start.route()?;
+        let input = AgentInput::Open { nonce, works_for };
+        start.begin(Ledger::new(), Seq::START, input, claim, news).await
     }
 
     /// Resumes a session that the journal has and that is not closed. Its process has ended or has
@@ -358,7 +349,8 @@ impl AsyncAgentBuilder {
     ///    one, in this process or elsewhere. An owner that hung and was taken over can't write to the session any more. It
     ///    begins no call that must not happen twice, and stops. A function that was already past its start when its process
     ///    hung may go on when the process wakes up.
-    /// 2. Results in the journal that the model has not seen are delivered, once.
+    /// 2. Results in the journal that the model has not seen are delivered, once. So are results that the manager still
+    ///    has because the journal failed before they were written.
     /// 3. Repeatable tasks ([`Effect::Read`](crate::tool::Effect::Read),
     ///    [`Effect::Idempotent`](crate::tool::Effect::Idempotent)) are submitted again as the next attempt. They keep
     ///    their id, and so their idempotency key. A task has at most [`AgentPolicy::attempts`] attempts in all.
@@ -366,7 +358,8 @@ impl AsyncAgentBuilder {
     ///    that their tool's [`reconcile`](crate::tool::FunctionTool::reconcile) function finds. They run again only if
     ///    that function says that they had not begun.
     /// 5. Tasks whose call waits for consent ask for it again. [Deferred](crate::tool::ToolContext::defer) tasks go on
-    ///    waiting; complete them with [`AsyncToolManager::resolve`]. The same holds for tasks whose function had
+    ///    waiting; complete them with [`AsyncToolManager::resolve`]. The same holds for tasks of
+    ///    [external](crate::tool::FunctionTool::external) tools that must not run twice, and for tasks whose function had
     ///    [asked](crate::tool::ToolContext::request_input) and must not run twice. A function that may run twice asks
     ///    again.
     /// 6. Tasks whose tool is no longer registered fail, and the error says so.
@@ -384,9 +377,10 @@ impl AsyncAgentBuilder {
     ///
     /// If the future is dropped, the journal may already have the session as resumed. Resume it again.
     pub async fn resume(self) -> Result<AsyncAgent, StartError> {
+        let _resuming = self.manager.resuming();
         let start = self.prepare()?;
         let (ledger, seq) = start.find().await?;
-        start.begin(ledger, seq, AgentInput::Recover { by: random() }).await
+        start.resume(ledger, seq).await
     }
 
     /// [Resumes](Self::resume) the session if the journal has it, and [starts](Self::start) it otherwise.
@@ -426,23 +420,10 @@ impl AsyncAgentBuilder {
             Ok((ledger, _)) if ledger.state() == AgentState::Closing => {
                 Err(StartError::SessionClosed { session: self.session })
             }
-            Ok((ledger, seq)) => start.begin(ledger, seq, AgentInput::Recover { by: random() }).await,
+            Ok((ledger, seq)) => start.resume(ledger, seq).await,
             Err(StartError::UnknownSession { .. }) => self.start().await,
             Err(error) => Err(error),
         }
-    }
-
-    /// Resumes the session; `None` if it works for a call.
-    pub(super) async fn resume_top(self) -> Result<Option<AsyncAgent>, StartError> {
-        let start = self.prepare()?;
-        let (ledger, seq) = start.find().await?;
-        if ledger.works_for().is_some() {
-            return Ok(None);
-        }
-        start
-            .begin(ledger, seq, AgentInput::Recover { by: random() })
-            .await
-            .map(Some)
     }
 }
 

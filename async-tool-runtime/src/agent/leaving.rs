@@ -6,7 +6,7 @@
 //! 2. The journal gives the session up. From now on another process may resume it.
 //! 3. The caller of `leave` or `close` gets its answer.
 
-use super::{AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask, shell::Shell};
+use super::{AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask, remembered, shell::Shell};
 use crate::{id::TaskNo, journal::Entry, manager::Rest, task::TaskStatus, tool::InputRequest};
 
 impl Shell {
@@ -20,7 +20,7 @@ impl Shell {
         // An agent whose journal has failed has stopped its tasks then. Another agent may have them now.
         let tasks = match was_over {
             true => std::mem::take(&mut self.halted),
-            false => self.halt("the session was left to another process"),
+            false => self.halt(remembered::LEFT),
         };
         if !self.manager.keeps_tasks() {
             for task in &tasks {
@@ -35,8 +35,10 @@ impl Shell {
         let given_up = self.give_up().await;
         if given_up.as_ref().is_ok_and(|is_by_us| *is_by_us) {
             for task in &tasks {
-                // Its end is not in the journal, so an agent that resumes the session here must not find it.
-                self.manager.forget(task).await;
+                // An agent that resumes the session here must not take its cancellation for its end.
+                if task.cell().is_cut_short() {
+                    self.manager.forget(task).await;
+                }
             }
         }
         if !was_over {

@@ -76,6 +76,7 @@ mod policy;
 mod questions;
 mod recover;
 mod redaction;
+mod remembered;
 mod resumption;
 mod run_error;
 mod run_summary;

@@ -249,6 +249,11 @@ impl AgentPolicy {
         self.options(tool).is_some_and(|options| options.reconcile.is_some())
     }
 
+    /// True if this tool's calls are completed from outside.
+    pub(crate) fn is_external(&self, tool: &str) -> bool {
+        self.options(tool).is_some_and(|options| options.external)
+    }
+
     /// Effect of this tool's calls.
     pub(crate) fn effect_of(&self, tool: &str) -> Effect {
         self.options(tool).map_or(Effect::Once, |options| options.effect)

@@ -122,6 +122,7 @@ impl AsyncToolManager {
         journal: &Arc<dyn Journal>,
         mut agent: impl FnMut(&SessionId) -> Option<AsyncAgentBuilder>,
     ) -> Result<Recovery, ReadError> {
+        let _resuming = self.resuming();
         let mut sessions = Vec::new();
         let mut open = journal.sessions(SessionFilter::Open);
         while let Some(session) = next(&mut open).await {

@@ -50,7 +50,8 @@ pub struct Resumption {
     /// Tasks that ended for another reason: they had been told to stop, their tool is no longer registered, or
     /// their arguments don't fit the tool any more.
     pub ended: Vec<TaskNo>,
-    /// Tasks that had ended before, with results that the model had not seen.
+    /// Tasks that had ended before, with results that the model had not seen. Results that this process still has are
+    /// among them, although the journal had failed before they were written.
     pub undelivered: Vec<TaskNo>,
     /// True if a turn had begun whose end is not in the journal: the turn is repeated.
     pub repeats_turn: bool,

@@ -1,19 +1,25 @@
 //! Agents as tools: every call is a session of its own.
 
+mod failure;
+mod sessions;
+mod survey;
+
+pub(super) use survey::{End, Survey};
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, RunError, StartError, questions};
+use failure::{ended, gave_up, left, stopped, without_an_answer};
+use sessions::{Opened, look_after, open, session_of};
+use survey::last_words;
+
+use super::{AgentEventKind, AsyncAgent, AsyncAgentBuilder, questions};
 use crate::{
     context::Message,
     manager::{AsyncToolManager, TaskCell, record_of},
-    session::SessionId,
-    tool::{
-        FunctionTool, LostTask, Messages, Reconciled, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager,
-        shorten,
-    },
+    tool::{FunctionTool, LostTask, Messages, ToolContext, ToolError, outside_of_a_manager, shorten},
 };
 
 /// Longest text of a sub-agent's progress, in characters.
@@ -64,16 +70,18 @@ impl AsyncAgent {
     ///    [`concurrency`](FunctionTool::concurrency) limits how many begin at once, and not how many are at work.
     /// 3. A question of one of its tasks reaches the parent as [`AgentEventKind::InputRequired`] of the call. The host
     ///    answers it through the manager, by the id of the task that asks.
-    /// 4. The call's value is the sub-agent's last text. The call fails if the sub-agent's model or journal failed; the
-    ///    error is retryable if the model's error is. Until then, the call reports the sub-agent's text as progress.
+    /// 4. The call's value is the sub-agent's last text. The call fails if the sub-agent's model failed; the error is
+    ///    retryable if the model's error is. If its journal failed, the outcome of the call is unknown, because its tasks
+    ///    may have had effects. Until then, the call reports the sub-agent's text as progress.
     /// 5. Without [`tools`](AsyncAgentBuilder::tools), a sub-agent gets all tools of the call's manager except the
     ///    call's own tool and the tools of its parents. So agents that call each other come to an end. Name such tools
     ///    to allow them.
     /// 6. A message to the call ([`TaskHandle::send`](crate::manager::TaskHandle::send), or `send` of the parent's
     ///    `task` tool) is a user message to the sub-agent.
     /// 7. If the process ends and the sub-agent has a journal that outlives it, the call goes on when the call's
-    ///    session is [resumed](AsyncAgentBuilder::resume): as the next attempt, in the same session of the sub-agent.
-    ///    Without a journal, the outcome of the call is unknown.
+    ///    session is [resumed](AsyncAgentBuilder::resume): as the next attempt, in the same session of the sub-agent. If
+    ///    that session still has another owner, the call waits until its lease ends. A sub-agent that had finished has
+    ///    its last text as the value, and does nothing again. Without a journal, the outcome of the call is unknown.
     /// 8. Acknowledgements start no turn of the sub-agent, unless its [`ack_policy`](AsyncAgentBuilder::ack_policy) is
     ///    set.
     ///
@@ -111,9 +119,11 @@ impl AsyncAgent {
         .reconcile(move |call: LostTask| {
             let build = Arc::clone(&lost);
             async move {
-                let task = record_of(call.context())?;
-                let builder = build(manager_of(&task)?);
-                look_after(&builder, call.context(), task.spec.call.redacted).await
+                let cx = call.context();
+                let task = record_of(cx)?;
+                let manager = manager_of(&task)?;
+                let builder = place(build(manager.clone()), &manager, cx, &task);
+                look_after(builder, cx, &task).await
             }
         })
     }
@@ -155,75 +165,6 @@ fn manager_of(task: &TaskCell) -> Result<AsyncToolManager, ToolError> {
     AsyncToolManager::of(task).ok_or_else(outside_of_a_manager)
 }
 
-/// Session of a call's attempt.
-fn session_of(cx: &ToolContext, attempt: u32) -> SessionId {
-    SessionId::new(match attempt {
-        1 => format!("{}/{}", cx.session(), cx.task()),
-        attempt => format!("{}/{}.{attempt}", cx.session(), cx.task()),
-    })
-}
-
-/// Finds out whether a call may go on after its process has ended. It may if its session is in a journal, which knows
-/// which tasks must not run twice.
-async fn look_after(
-    builder: &AsyncAgentBuilder,
-    cx: &ToolContext,
-    is_redacted: bool,
-) -> Result<Reconciled<()>, ToolError> {
-    if !builder.has_journal() {
-        return Ok(Reconciled::Unknown(
-            "the process that ran the agent has ended, and its progress was not written down".to_owned(),
-        ));
-    }
-    match last_session(builder, cx).await.map_err(broken)? {
-        Some((_, true)) => Ok(Reconciled::Unknown(
-            "the agent had come to its end; the process ended before it could tell".to_owned(),
-        )),
-        // To go on, the tool would be called with the placeholder of a secret.
-        Some((_, false)) if is_redacted => Ok(Reconciled::Unknown(
-            "the agent had begun, and can't go on: a secret in its message was not written down".to_owned(),
-        )),
-        Some((_, false)) | None => Ok(Reconciled::NotStarted),
-    }
-}
-
-/// Attempt with the last session of a call; true if that session is closed.
-async fn last_session(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<Option<(u32, bool)>, StartError> {
-    let mut last = None;
-    for attempt in 1.. {
-        match builder.clone().session(session_of(cx, attempt)).finds_closed().await {
-            Ok(is_closed) => last = Some((attempt, is_closed)),
-            // An earlier process may have made attempts that are not counted here.
-            Err(StartError::UnknownSession { .. }) if attempt >= cx.attempt() => break,
-            Err(StartError::UnknownSession { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(last)
-}
-
-/// Starts the agent of an attempt, or resumes the session of an earlier attempt whose process ended first.
-async fn open(builder: AsyncAgentBuilder, cx: &ToolContext) -> Result<AsyncAgent, StartError> {
-    let is_first = cx.attempt() == 1 || !builder.has_journal();
-    let last = match is_first {
-        true => None,
-        false => last_session(&builder, cx).await?,
-    };
-    let mut next = cx.attempt();
-    if let Some((attempt, is_closed)) = last {
-        next = next.max(attempt + 1);
-        if !is_closed {
-            match builder.clone().session(session_of(cx, attempt)).resume().await {
-                // This manager has that session, and has not quite ended it.
-                Err(StartError::SessionTaken { session, .. }) if builder.manager().is_routed(&session) => {}
-                Err(StartError::SessionClosed { .. }) => {}
-                opened => return opened,
-            }
-        }
-    }
-    builder.session(session_of(cx, next)).start().await
-}
-
 /// Makes the sub-agent a child of its call.
 fn place(
     builder: AsyncAgentBuilder,
@@ -263,28 +204,31 @@ async fn converse(
     // Taken first: it grants the call a grace time in which the session can be closed.
     let stop = cx.cancellation();
     let others = (!builder.manager().is_same(manager)).then(|| builder.manager().clone());
-    let agent = open(builder, cx).await.map_err(broken)?;
+    let agent = match open(builder, cx, task).await? {
+        Opened::Agent(agent) => agent,
+        Opened::Said(text) => return Ok(text),
+    };
     let work = async {
         let is_message = |known: &Arc<Message>| matches!(&**known, Message::User { .. });
-        let is_told = agent.resumption().is_some() && agent.transcript().await.map_err(broken)?.iter().any(is_message);
+        let is_told = agent.resumption().is_some() && agent.transcript().await.map_err(ended)?.iter().any(is_message);
         if !is_told {
-            agent.send(message).await.map_err(broken)?;
+            agent.send(message).await.map_err(ended)?;
         }
         steer(&agent, &mut cx.messages()).await?;
-        if agent.summary().await.map_err(broken)?.is_empty {
-            return Err(ToolError::failed("the agent ended without an answer"));
+        if agent.summary().await.map_err(ended)?.is_empty {
+            return Err(without_an_answer());
         }
-        agent.transcript().await.map_err(broken)
+        agent.transcript().await.map_err(ended)
     };
     let end = tokio::select! {
         biased;
         () = task.left() => {
             // The call goes on in another process, which resumes the session.
             let _how_it_left = agent.leave().await;
-            return Err(ToolError::new(ToolErrorKind::Cancelled, "the session was left to another process"));
+            return Err(left());
         }
         end = work => end.map(|messages| last_words(&messages)),
-        () = stop.cancelled() => Err(ToolError::new(ToolErrorKind::Cancelled, "the agent was told to stop")),
+        () = stop.cancelled() => Err(stopped()),
         never = report(&agent, cx) => match never {},
         never = questions::pass_on(others, agent.session(), cx) => match never {},
     };
@@ -306,21 +250,8 @@ async fn steer(agent: &AsyncAgent, messages: &mut Messages) -> Result<(), ToolEr
                 message
             }
         };
-        agent.send(message).await.map_err(broken)?;
+        agent.send(message).await.map_err(ended)?;
     }
-}
-
-/// Last text of the agent.
-fn last_words(messages: &[Arc<Message>]) -> String {
-    let texts = messages.iter().rev().filter_map(|message| match &**message {
-        Message::Assistant { text, .. } if !text.is_empty() => Some(text.clone()),
-        Message::Assistant { .. }
-        | Message::User { .. }
-        | Message::Answers(_)
-        | Message::Delivery { .. }
-        | Message::Note { .. } => None,
-    });
-    texts.into_iter().next().unwrap_or_default()
 }
 
 /// Reports the agent's work as progress of its call. A missed event does no harm, because the next report replaces it.
@@ -335,33 +266,4 @@ async fn report(agent: &AsyncAgent, cx: &ToolContext) -> std::convert::Infallibl
         }
     }
     std::future::pending().await
-}
-
-fn gave_up(error: RunError) -> ToolError {
-    match error {
-        RunError::Model(error) => {
-            let kind = if error.retryable() {
-                ToolErrorKind::Unavailable
-            } else {
-                ToolErrorKind::Failed
-            };
-            let told = ToolError::new(kind, format!("the agent's model failed: {error}"))
-                .with_model_message("the agent could not finish: its model failed")
-                .with_retryable(error.retryable());
-            match error.retry_after() {
-                Some(after) => told.with_retry_after(after),
-                None => told,
-            }
-        }
-        RunError::Limit(limit) => ToolError::failed(limit.to_string())
-            .with_model_message(format!("the agent could not finish: {limit}"))
-            .with_retryable(false),
-        error => broken(error),
-    }
-}
-
-fn broken(problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ToolError {
-    ToolError::from_error(problem)
-        .with_kind(ToolErrorKind::Internal)
-        .with_model_message("the agent could not be run; it is not set up correctly")
 }

@@ -586,6 +586,7 @@ impl AsyncToolManagerBuilder {
             residents: Mutex::default(),
             records: Mutex::default(),
             stirs: watch::Sender::default(),
+            resumptions: watch::Sender::default(),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             idle: Notify::new(),
         });

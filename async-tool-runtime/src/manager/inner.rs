@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     pub(super) records: Mutex<Records>,
     /// Changed whenever a task comes to rest or goes on, while a session waits for that.
     pub(super) stirs: watch::Sender<()>,
+    /// Number of sessions that are being resumed.
+    pub(super) resumptions: watch::Sender<usize>,
     pub(super) events: broadcast::Sender<TaskEvent>,
     /// Notified whenever the last open task has been settled.
     pub(super) idle: Notify,

@@ -15,7 +15,8 @@ use crate::{
 impl AsyncToolManager {
     /// Completes a task from outside, usually one whose function has [deferred](crate::tool::ToolContext::defer) it or
     /// will. The value must fit the tool's output schema, if the tool has one. A task that waits for a slot is
-    /// completed without running. A running task is completed, and its function is dropped.
+    /// completed without running. A running task is completed, and its function is dropped. A task whose process ended
+    /// before its deferral was written can be completed if its tool is [`external`](crate::tool::FunctionTool::external).
     ///
     /// ```
     /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolContext, async_tool, tools};
@@ -265,7 +266,9 @@ impl AsyncToolManager {
                 Err(ResolveError::AlreadySettled(status))
             }
             (Some(Recorded::Left), _) => Err(ResolveError::NotWritten),
+            (Some(Recorded::Between(_)), _) => Err(ResolveError::Resuming),
             (_, Some(status)) if status.is_terminal() => Err(ResolveError::AlreadySettled(status)),
+            (Some(Recorded::Open) | None, None) if self.inner.is_resuming() => Err(ResolveError::Resuming),
             (Some(Recorded::Open), None) => Err(ResolveError::NotAsked),
             _ => cell.ok_or(ResolveError::UnknownTask),
         }
@@ -304,8 +307,12 @@ impl AsyncToolManager {
 #[non_exhaustive]
 pub enum ResolveError {
     /// There is no such task: not in a session that has or had an agent here, and not among the tasks that the host
-    /// submitted and the manager remembers.
+    /// submitted and the manager remembers. Before the sessions of a journal are
+    /// [resumed](AsyncToolManager::recover), the manager doesn't know their tasks.
     UnknownTask,
+    /// A session is being resumed, and the task may be in it. Try again a moment later;
+    /// [`resolve_durably`](AsyncToolManager::resolve_durably) waits by itself.
+    Resuming,
     /// The task has ended with this status, in this process or in an earlier one. So an answer or a result that comes
     /// twice gets this, also after its session was resumed. If the status is not terminal, a result from outside was
     /// accepted before and is about to be published.
@@ -327,6 +334,7 @@ impl fmt::Display for ResolveError {
             Self::UnknownTask => {
                 f.write_str("there is no such task; ask the manager that runs it, before it forgets it")
             }
+            Self::Resuming => f.write_str("a session is being resumed, and the task may be in it; try again in a moment"),
             Self::AlreadySettled(status) if !status.is_terminal() => {
                 f.write_str("the task was given its end before; ask for its outcome to see which")
             }

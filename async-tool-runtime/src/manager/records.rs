@@ -29,6 +29,8 @@ struct Record {
 pub(super) enum Recorded {
     /// Accepted, and not settled.
     Open,
+    /// Found not to have begun; this session is about to submit it again.
+    Between(SessionId),
     /// Ended with this status here; this session has yet to write that.
     Ended(TaskStatus, SessionId),
     /// Open when its session stopped here or was left.
@@ -46,9 +48,18 @@ impl Records {
     /// Status of a task; `None` if no journal here has it.
     pub(super) fn of(&self, task: TaskId) -> Option<Recorded> {
         self.tasks.get(&task).map(|record| match &record.status {
-            Recorded::Open | Recorded::Ended(..) if !record.is_live => Recorded::Left,
+            Recorded::Open | Recorded::Between(_) | Recorded::Ended(..) if !record.is_live => Recorded::Left,
             status => status.clone(),
         })
+    }
+
+    /// Notes that a task is withdrawn and submitted again, or no longer.
+    pub(super) fn set_between(&mut self, task: TaskId, session: Option<&SessionId>) {
+        if let Some(record) = self.tasks.get_mut(&task)
+            && matches!(record.status, Recorded::Open | Recorded::Between(_))
+        {
+            record.status = session.map_or(Recorded::Open, |session| Recorded::Between(session.clone()));
+        }
     }
 
     /// Notes the end of a task of a session. The session must have been told before.
@@ -57,7 +68,7 @@ impl Records {
             return;
         };
         match record.status {
-            Recorded::Open => record.status = Recorded::Ended(status, session.clone()),
+            Recorded::Open | Recorded::Between(_) => record.status = Recorded::Ended(status, session.clone()),
             Recorded::Detached => record.status = Recorded::Settled(status),
             Recorded::Ended(..) | Recorded::Left | Recorded::Settled(_) => {}
         }

@@ -3,9 +3,13 @@
 use std::{
     pin::pin,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
 use super::{
     AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, people::check, records::Recorded,
@@ -22,7 +26,24 @@ use crate::{
     tool::{InputRequest, Reconciled, Reconciler, ToolCall, ToolError, ToolErrorKind},
 };
 
+/// Longest time that a result from outside waits for the resumption of its session.
+const RESUMED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Counts a session as being resumed until it is dropped: tasks may become known that are not known yet.
+pub(crate) struct Resuming(Arc<Inner>);
+
+impl Drop for Resuming {
+    fn drop(&mut self) {
+        self.0.resumptions.send_modify(|count| *count -= 1);
+    }
+}
+
 impl AsyncToolManager {
+    /// Notes that a session is being resumed.
+    pub(crate) fn resuming(&self) -> Resuming {
+        self.inner.resuming()
+    }
+
     /// Takes in a task whose function is gone with its process, and waits for its completion from outside. It holds no
     /// slot, and shows its open question, if it had one. It fails at `until`.
     pub(crate) fn await_completion(
@@ -59,9 +80,11 @@ impl AsyncToolManager {
             return Ok(cell.result());
         };
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
+        // If an agent carries out the call, its session has tasks that are not known yet.
+        let resuming = self.inner.resuming();
         let reconciler = layers.and_then(|layers| Some((layers.options.reconcile.clone()?, layers)));
         match reconciler {
-            Some((reconciler, layers)) => drop(runtime.spawn(reconcile(guard, layers, reconciler))),
+            Some((reconciler, layers)) => drop(runtime.spawn(reconcile(guard, layers, reconciler, resuming))),
             None => guard.end(TaskOutcome::Unknown("its outcome can't be found out".to_owned())),
         }
         Ok(None)
@@ -69,6 +92,8 @@ impl AsyncToolManager {
 
     /// Like [`resolve`](Self::resolve), but returns only when the session of the task has written the result down. From
     /// then on the result survives the process, so answer a webhook after this.
+    ///
+    /// While a session is being resumed, this waits until its tasks are known, at most for ten seconds.
     ///
     /// Nothing is written for a task without a waiting session, because the host submitted it or its session has
     /// dropped it. This is then the same as `resolve`.
@@ -82,8 +107,13 @@ impl AsyncToolManager {
     ///
     /// If the future is dropped, the task may already have been completed.
     pub async fn resolve_durably(&self, task: TaskId, output: impl serde::Serialize) -> Result<(), ResolveError> {
-        let known = self.task(task);
-        let resolved = self.resolve(task, output);
+        let mut known = self.task(task);
+        let mut resolved = self.resolve(task, &output);
+        if resolved == Err(ResolveError::Resuming) {
+            let _it_takes_longer = timeout(RESUMED_WITHIN, self.inner.resumed(task)).await;
+            known = self.task(task);
+            resolved = self.resolve(task, &output);
+        }
         let handle = match (&resolved, known) {
             // A result that came before may still be on its way to the journal. The caller must not take it for kept.
             (Ok(()) | Err(ResolveError::AlreadySettled(_)), Some(handle)) => handle,
@@ -120,6 +150,26 @@ struct Taken {
 }
 
 impl Inner {
+    fn resuming(self: &Arc<Self>) -> Resuming {
+        self.resumptions.send_modify(|count| *count += 1);
+        Resuming(Arc::clone(self))
+    }
+
+    pub(super) fn is_resuming(&self) -> bool {
+        *self.resumptions.borrow() > 0
+    }
+
+    /// Waits until a task is submitted again, or no session is being resumed.
+    async fn resumed(&self, task: TaskId) {
+        let recorded = self.records().of(task);
+        if let Some(Recorded::Between(session)) = recorded {
+            let _the_session_has_stopped = self.flush(&session).await;
+            return;
+        }
+        let mut resumptions = self.resumptions.subscribe();
+        let _this_manager_has_the_sender = resumptions.wait_for(|count| *count == 0).await;
+    }
+
     /// Adds a task of an earlier process to the open tasks. Returns `None` with the known task if the id is known
     /// already.
     fn take_in(
@@ -205,9 +255,10 @@ async fn wait(guard: RunGuard, request: Option<InputRequest>) {
     guard.finish(result);
 }
 
-async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconciler) {
+async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconciler, resuming: Resuming) {
     let Some(guard) = guard.unless_over() else { return };
     let RunGuard { inner, cell, .. } = &guard;
+    let is_external = layers.options.external;
     let found = Arc::new(OnceLock::new());
     let call = reconciler.bind(cell.spec.call.arguments.clone(), Arc::clone(&found));
     let class = inner.class_of(cell);
@@ -228,9 +279,11 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
     };
     // The attempts of the reconciler are not attempts of the tool's function.
     cell.set_attempts(1);
+    drop(resuming);
     let unknown = |why: &str| TaskOutcome::Unknown(format!("the process that ran it has ended, and {why}"));
     let outcome = match (ended, found.get()) {
         (Ok(_), Some(Reconciled::NotStarted)) => return guard.withdraw(),
+        (Ok(_), Some(Reconciled::Waiting)) => return wait_outside(guard).await,
         (Ok(_), Some(Reconciled::Completed(value))) => match fits(inner, cell, value) {
             Ok(()) => TaskOutcome::Completed(value.clone()),
             Err(problem) => unknown(&format!("what was found out is no result of the tool: {problem}")),
@@ -240,6 +293,9 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
         (Ok(_), None) => unknown("its outcome was not found out"),
         (Err(error), _) => {
             tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, kind = error.kind().as_str(), "it could not be found out what became of a task");
+            if is_external && !cell.is_cancelled() {
+                return wait_outside(guard).await;
+            }
             unknown(&format!(
                 "it could not be found out what became of it: {}",
                 error.model_message()
@@ -247,6 +303,17 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
         }
     };
     guard.end(outcome);
+}
+
+/// Waits for the completion of a task whose tool says that it is at work outside.
+async fn wait_outside(guard: RunGuard) {
+    let RunGuard { inner, cell, .. } = &guard;
+    inner.release(cell);
+    cell.defer(None);
+    inner.deferred(cell);
+    let ended = wait_for_resolution(cell, inner.executor.deadline(&cell.spec));
+    let result = cell.until_aborted(pin!(ended)).await;
+    guard.finish(result);
 }
 
 fn fits(inner: &Inner, cell: &TaskCell, value: &serde_json::Value) -> Result<(), String> {
@@ -259,7 +326,11 @@ impl RunGuard {
     /// Removes a task that was never started: the session submits it again. Ends a task that was told to stop or was
     /// completed from outside.
     fn withdraw(mut self) {
+        let task = self.cell.spec.task;
+        let session = &self.cell.spec.session;
+        self.inner.records().set_between(task, Some(session));
         if !self.cell.end_untouched() {
+            self.inner.records().set_between(task, None);
             return self.end(TaskOutcome::Cancelled(String::new()));
         }
         self.is_over = true;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::{sync::watch, time::timeout};
 
 use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::GRACE_SLACK};
-use crate::{clock::Timestamp, id::TaskId, tool::InputRequest};
+use crate::{clock::Timestamp, id::TaskId, task::AsyncTaskResult, tool::InputRequest};
 
 /// Limit of levels, as for the ancestors of a task.
 const LEVELS: usize = 64;
@@ -47,22 +47,17 @@ impl AsyncToolManager {
         }
     }
 
-    /// Forgets those of these tasks that ended only because the agent of their session was gone. Waits for their end.
-    pub(crate) async fn forget_cut_short(&self, tasks: impl Iterator<Item = TaskId>) {
+    /// Waits for the end of a task whose session has stopped here.
+    pub(crate) async fn end_of(&self, task: &TaskHandle) -> Arc<AsyncTaskResult> {
         let grace = self.inner.executor.cancel_grace().saturating_add(4 * GRACE_SLACK);
-        for task in tasks {
-            let Some(task) = self.task(task).filter(|task| task.cell().is_abandoned()) else {
-                continue;
-            };
-            // Its runtime may be gone, and with it the timer that would drop it.
-            if timeout(grace, task.outcome()).await.is_err() {
-                task.abort("the session's agent is gone");
-                task.outcome().await;
-            }
-            if task.cell().is_cut_short() {
-                self.forget(&task).await;
-            }
+        // Its runtime may be gone, and with it the timer that would drop it. An agent below has a limit of its own.
+        if task.cell().is_abandoned()
+            && !task.cell().working().is_left()
+            && timeout(grace, task.outcome()).await.is_err()
+        {
+            task.abort("the session's agent is gone");
         }
+        task.outcome().await
     }
 }
 

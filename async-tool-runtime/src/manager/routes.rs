@@ -58,6 +58,24 @@ impl AsyncToolManager {
         }
     }
 
+    /// Takes in tasks of a session as its journal has them, unless it has an agent here.
+    pub(crate) fn enter_unrouted(
+        &self,
+        session: &SessionId,
+        tasks: impl Iterator<Item = (TaskId, Option<TaskStatus>)>,
+    ) {
+        // Held to the end: an agent that takes the session up now takes its tasks in after this.
+        let routes = self.inner.routes();
+        if routes.get(session).is_some_and(|route| !route.news.is_closed()) {
+            return;
+        }
+        let mut records = self.inner.records();
+        for (task, status) in tasks {
+            records.set(task, status.map_or(Recorded::Open, Recorded::Settled));
+            records.depart(task);
+        }
+    }
+
     /// Notes that these tasks go on without their session.
     pub(crate) fn enter_detached(&self, tasks: impl Iterator<Item = TaskId>) {
         let mut records = self.inner.records();

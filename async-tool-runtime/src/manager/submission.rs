@@ -58,6 +58,7 @@ impl Inner {
         let cell = TaskCell::below(awaited_by, spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
         let inserted = self.tasks().insert(&cell, parent);
         match inserted {
+            Inserted::New if cell.spec.attempt > 1 => self.records().set_between(cell.spec.task, None),
             Inserted::New => {}
             Inserted::Known(known) => return Ok(known),
             Inserted::Closing => {

@@ -434,6 +434,34 @@ impl FunctionTool {
         self
     }
 
+    /// Says that calls are completed from outside: their function passes the [task's id](ToolContext::task) on and
+    /// [defers](ToolContext::defer) the task. Default: false.
+    ///
+    /// The process may end after the id was passed on and before the journal has the deferral. Without this setting,
+    /// such an [`Effect::Once`] call ends as [`Unknown`](crate::task::TaskOutcome::Unknown), and its completion comes too
+    /// late. With it, the call waits for its completion. That includes a call whose function had not passed the id on,
+    /// or not even begun. Set [`reconcile`](Self::reconcile) to tell them apart, or the manager's
+    /// [`task_timeout`](crate::manager::AsyncToolManagerBuilder::task_timeout) to bound the wait.
+    ///
+    /// A call with another effect runs again, with the same id. A `resolve` that comes meanwhile counts.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, Tool, ToolContext};
+    ///
+    /// /// Orders a taxi.
+    /// #[async_tool]
+    /// async fn order_taxi(#[inject] cx: ToolContext) -> String {
+    ///     println!("the driver answers at /taxis/{}", cx.task());
+    ///     cx.defer().await
+    /// }
+    ///
+    /// assert!(order_taxi::tool().external(true).options().external);
+    /// ```
+    pub fn external(mut self, is_external: bool) -> Self {
+        self.options.external = is_external;
+        self
+    }
+
     /// Sets the delivery policy of late results. Default: the agent's.
     pub fn delivery(mut self, delivery: DeliveryPolicy) -> Self {
         self.options.delivery = Some(delivery);

@@ -97,6 +97,11 @@ pub struct ToolOptions {
     /// Function that finds out the outcome of an [`Effect::Once`] call whose process has ended. Default: none; the model is then told that
     /// the outcome is unknown.
     pub reconcile: Option<Reconciler>,
+    /// True if calls are [completed from outside](crate::tool::ToolContext::defer). Default: false.
+    ///
+    /// A call whose process has ended then waits for its completion, and does not end as unknown.
+    /// [`FunctionTool::external`](super::FunctionTool::external) has the details.
+    pub external: bool,
     /// Names of the arguments that hold secrets, as the model writes them. Default: none.
     ///
     /// The session's journal gets [`REDACTED`](crate::agent::REDACTED) in their place. [`Redact`](crate::agent::Redact) says what that covers.
@@ -130,6 +135,7 @@ impl ToolOptions {
         writes: Vec::new(),
         approval: Approval::Never,
         reconcile: None,
+        external: false,
         delivery: None,
         futures: false,
         sensitive_arguments: Vec::new(),

@@ -86,7 +86,7 @@ impl LostTask {
 /// fn of_status(status: Option<&str>) -> Reconciled<String> {
 ///     match status {
 ///         None => Reconciled::NotStarted, // The call runs now.
-///         Some("pending") => Reconciled::Unknown("the bank is still at work".to_owned()),
+///         Some("pending") => Reconciled::Waiting, // The bank's callback brings the receipt.
 ///         Some(receipt) => Reconciled::Completed(receipt.to_owned()),
 ///     }
 /// }
@@ -103,6 +103,9 @@ pub enum Reconciled<T = Value> {
     Failed(ToolError),
     /// The call never started. It runs now, unless it has been told to stop in the meantime.
     NotStarted,
+    /// The call is still at work outside. It waits for its completion by
+    /// [`resolve`](crate::manager::AsyncToolManager::resolve), as a [deferred](crate::tool::ToolContext::defer) task does.
+    Waiting,
     /// The outcome stays unknown, for this reason, which the model reads.
     Unknown(String),
 }
@@ -150,6 +153,7 @@ impl Reconciler {
                     }
                     Reconciled::Failed(error) => Reconciled::Failed(error),
                     Reconciled::NotStarted => Reconciled::NotStarted,
+                    Reconciled::Waiting => Reconciled::Waiting,
                     Reconciled::Unknown(why) => Reconciled::Unknown(why),
                 })
             })

@@ -39,6 +39,7 @@ async fn look_up(lost: LostTask) -> Result<Reconciled<()>, String> {
     writes = "path:destination, label",
     futures,
     reconcile = look_up,
+    external,
     sensitive = "result",
     approval = "always",
     delivery = "when_idle",
@@ -126,6 +127,7 @@ fn every_key_is_visible() {
     assert_eq!(options.scope, Scope::Shared);
     assert!(options.futures && !ToolOptions::DEFAULT.futures);
     assert_eq!(options.sensitive_arguments, ["path".into(), "label".into()]);
+    assert!(options.external && !ToolOptions::DEFAULT.external);
     assert!(options.sensitive_result && !ToolOptions::DEFAULT.sensitive_result);
     assert_eq!(names(&options.reads), ["path"]);
     assert_eq!(names(&options.writes), ["path:destination", "label"]);
@@ -173,6 +175,7 @@ fn every_key_can_be_overridden() {
         .reads("label, path:destination")
         .writes("")
         .futures(false)
+        .external(false)
         .sensitive_arguments(["destination"])
         .sensitive_result(false)
         .approval(Approval::Never)
@@ -193,7 +196,7 @@ fn every_key_can_be_overridden() {
     assert_eq!(options.dedupe, Dedupe::Replace);
     assert_eq!(options.scope, Scope::Session);
     assert_eq!(names(&options.reads), ["label", "path:destination"]);
-    assert!(!options.futures && !options.sensitive_result);
+    assert!(!options.futures && !options.external && !options.sensitive_result);
     assert_eq!(options.sensitive_arguments, ["destination".into()]);
     assert_eq!(names(&options.writes), [""; 0]);
     assert_eq!(options.approval, Approval::Never);

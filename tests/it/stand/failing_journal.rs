@@ -99,8 +99,7 @@ impl FailingJournal {
     /// Gives every append from now on this fault. A process that has ended holds no session any more.
     pub(crate) fn set(&self, fault: Fault) {
         if matches!(fault, Fault::Hangs) {
-            let sessions = std::mem::take(&mut *self.shared.sessions.lock().unwrap());
-            sessions.iter().for_each(|session| self.kept.expire(session));
+            self.end();
         }
         *self.shared.choice.lock().unwrap() = Arc::new(move |_| fault);
     }
@@ -140,6 +139,12 @@ impl FailingJournal {
         self.shared.snapshots.lock().unwrap().push(snapshot);
     }
 
+    /// Gives up all sessions, as when the process has ended.
+    fn end(&self) {
+        let sessions = std::mem::take(&mut *self.shared.sessions.lock().unwrap());
+        sessions.iter().for_each(|session| self.kept.expire(session));
+    }
+
     fn choose(&self, after: Seq) -> Fault {
         let choice = Arc::clone(&self.shared.choice.lock().unwrap());
         choice(Attempt {
@@ -167,7 +172,10 @@ impl Journal for FailingJournal {
             match fault {
                 Fault::None => {}
                 Fault::Slow(time) => tokio::time::sleep(time).await,
-                Fault::Hangs => std::future::pending().await,
+                Fault::Hangs => {
+                    self.end();
+                    std::future::pending().await
+                }
                 Fault::Unavailable => {
                     shared.failed.fetch_add(1, Ordering::SeqCst);
                     return Err(AppendError::Unavailable("disk full".into()));

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
 
-use super::AsyncAgentBuilder;
+use super::{AsyncAgentBuilder, random};
 use crate::{
     agent::{
         AckPolicy, AsyncAgent, Ledger, StartError,
         machine::{AgentInput, AgentMachine},
         redaction::Redactor,
+        remembered,
         shell::{Shell, snapshots},
+        sub::{End, Survey},
     },
     broadcast::next,
-    id::TaskId,
-    journal::{Claim, GuardedJournal, Journal, MemoryJournal, Seq},
+    journal::{Claim, Entry, GuardedJournal, Journal, MemoryJournal, Seq},
+    manager::TaskNews,
     tool::ToolDefinition,
     unwind,
 };
@@ -82,11 +84,19 @@ impl Start {
         Ok((ledger, seq))
     }
 
-    /// Makes the first step, and spawns the agent.
-    pub(super) async fn begin(self, ledger: Ledger, seq: Seq, input: AgentInput) -> Result<AsyncAgent, StartError> {
-        let builder = self.builder;
-        let (route, results) = mpsc::unbounded_channel();
+    /// Takes the session up where its journal ends.
+    pub(super) async fn resume(self, ledger: Ledger, seq: Seq) -> Result<AsyncAgent, StartError> {
+        let (claim, news) = self.route()?;
+        let known = remembered::results(&self.builder.manager, &ledger).await;
+        let input = AgentInput::Recover { by: random(), known };
+        self.begin(ledger, seq, input, claim, news).await
+    }
+
+    /// Claim of the session, and the channel for the news of its tasks.
+    pub(super) fn route(&self) -> Result<(Claim, mpsc::UnboundedReceiver<TaskNews>), StartError> {
+        let (route, news) = mpsc::unbounded_channel();
         let claim = Claim::new();
+        let Self { builder, .. } = self;
         builder
             .manager
             .route(builder.session.clone(), route, &claim)
@@ -94,9 +104,19 @@ impl Start {
                 session,
                 retry_after: None,
             })?;
-        let tasks = ledger.statuses().filter(|(_, status)| status.is_none());
-        let open: Vec<TaskId> = tasks.map(|(task, _)| task).collect();
-        builder.manager.forget_cut_short(open.into_iter()).await;
+        Ok((claim, news))
+    }
+
+    /// Makes the first step, and spawns the agent.
+    pub(super) async fn begin(
+        self,
+        ledger: Ledger,
+        seq: Seq,
+        input: AgentInput,
+        claim: Claim,
+        results: mpsc::UnboundedReceiver<TaskNews>,
+    ) -> Result<AsyncAgent, StartError> {
+        let builder = self.builder;
         let session = builder.session;
         let redactor = Redactor::new(builder.manager.registry(), builder.redact, &ledger);
         let machine = AgentMachine::new(
@@ -131,6 +151,48 @@ impl Start {
 }
 
 impl AsyncAgentBuilder {
+    /// State of the session in the journal. If it has begun to close, the state just before counts.
+    pub(in crate::agent) async fn survey(self) -> Result<Survey, StartError> {
+        let start = self.prepare()?;
+        let session = &start.builder.session;
+        // Not from a snapshot, which may be of a later state.
+        let (mut ledger, mut end) = (Ledger::new(), None);
+        let mut entries = start.journal.read(session, Seq::START);
+        while let Some(entry) = next(&mut entries).await {
+            let (seq, entry) = entry.map_err(StartError::Read)?;
+            if matches!(entry, Entry::Closing { .. }) {
+                end = Some(End::of(&ledger, &start.builder.policy));
+            }
+            ledger.apply(&entry).map_err(|error| StartError::Fold { seq, error })?;
+            consume_budget().await;
+        }
+        drop(entries);
+        if ledger == Ledger::new() {
+            return Err(StartError::UnknownSession {
+                session: session.clone(),
+            });
+        }
+        // A result from outside that comes now is not taken for one of a task that never existed.
+        start.builder.manager.enter_unrouted(session, ledger.statuses());
+        Ok(Survey {
+            is_closed: ledger.is_closed(),
+            end,
+        })
+    }
+
+    /// Resumes the session; `None` if it works for a call.
+    pub(in crate::agent) async fn resume_top(self) -> Result<Option<AsyncAgent>, StartError> {
+        let start = self.prepare()?;
+        let (ledger, seq) = start.find().await?;
+        if ledger.works_for().is_some() {
+            // Its call takes it up later. Until then, a result from outside is not taken for one of an unknown task.
+            let builder = &start.builder;
+            builder.manager.enter_unrouted(&builder.session, ledger.statuses());
+            return Ok(None);
+        }
+        start.resume(ledger, seq).await.map(Some)
+    }
+
     /// Checks everything that can be checked without the journal.
     pub(super) fn prepare(self) -> Result<Start, StartError> {
         unwind::call(PART, || self.checked()).unwrap_or_else(|panic| Err(StartError::Panicked(panic.to_string())))

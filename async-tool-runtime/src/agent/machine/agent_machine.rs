@@ -124,7 +124,7 @@ impl AgentMachine {
     ///     Entry::UserMessage { text: "hello".to_owned(), at },
     /// ])?;
     /// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, ledger);
-    /// let actions = machine.step(at, AgentInput::Recover { by: "second process".to_owned() });
+    /// let actions = machine.step(at, AgentInput::Recover { by: "second process".to_owned(), known: Vec::new() });
     /// // The message has no answer yet.
     /// assert!(actions.iter().any(|action| matches!(action, AgentAction::StartTurn(..))));
     /// # Ok(())
@@ -182,7 +182,7 @@ impl AgentMachine {
                     at: now,
                 });
             }
-            AgentInput::Recover { by } => self.on_recover(by),
+            AgentInput::Recover { by, known } => self.on_recover(by, known),
             AgentInput::User(text) => self.on_user(text, false),
             AgentInput::Batch(text) => self.on_user(text, true),
             AgentInput::Turn(turn, event) => self.on_turn(turn, event),

@@ -297,7 +297,7 @@ impl AgentMachine {
 
     /// Records the end of a task, and its effects on other tasks. `after_settling` then decides about deliveries, when
     /// all these effects are known.
-    fn settle(&mut self, mut result: Arc<AsyncTaskResult>, settled: &mut Vec<TaskNo>) {
+    pub(super) fn settle(&mut self, mut result: Arc<AsyncTaskResult>, settled: &mut Vec<TaskNo>) {
         let Some(number) = self.open(result.task) else { return };
         if self.survivors.remove(&number)
             && let Some(record) = self.ledger.tasks().get(&number)

@@ -53,6 +53,9 @@ pub enum AgentInput {
     Recover {
         /// Random name of the process that resumes it.
         by: String,
+        /// Results of open tasks that this process still has, because the session stopped here before it wrote them
+        /// down.
+        known: Vec<Arc<AsyncTaskResult>>,
     },
     /// User message.
     User(String),

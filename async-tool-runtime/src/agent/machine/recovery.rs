@@ -1,6 +1,6 @@
 //! Recovery: resumes the session of a process that has ended.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{AgentAction, Timer};
 use super::{AgentMachine, phase::Phase};
@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     id::{TaskId, TaskNo},
     journal::{Entry, Format},
-    task::TaskOutcome,
+    task::{AsyncTaskResult, TaskOutcome},
     tool::{InputRequest, overdue},
 };
 
@@ -30,6 +30,8 @@ pub(super) enum Fate {
     Reconcile,
     /// Settled here.
     End(TaskOutcome),
+    /// Settled with the result that it had in this process.
+    Known(Arc<AsyncTaskResult>),
 }
 
 impl AgentMachine {
@@ -37,8 +39,8 @@ impl AgentMachine {
     ///
     /// Its tasks and its turn ended with the earlier process. A repeatable task is submitted again under the same id. A
     /// task that must not run twice ends as unknown, unless its tool can find the outcome. A task that waits for people
-    /// or for completion from outside goes on waiting.
-    pub(super) fn on_recover(&mut self, by: String) {
+    /// or for completion from outside goes on waiting. A task whose result is known has it.
+    pub(super) fn on_recover(&mut self, by: String, known: Vec<Arc<AsyncTaskResult>>) {
         if self.ledger.life() == Life::Closed {
             return;
         }
@@ -71,8 +73,18 @@ impl AgentMachine {
         let (unready, ready): (Vec<TaskNo>, Vec<TaskNo>) =
             open.into_iter().partition(|number| self.is_unready(*number));
         self.waiting.extend(unready);
+        let mut known: HashMap<TaskId, Arc<AsyncTaskResult>> =
+            known.into_iter().map(|result| (result.task, result)).collect();
         for number in ready {
-            if let Some(fate) = self.ledger.tasks().get(&number).map(|record| self.kept_fate_of(record)) {
+            let fate = self
+                .ledger
+                .tasks()
+                .get(&number)
+                .map(|record| match known.remove(&record.task) {
+                    Some(result) => Fate::Known(result),
+                    None => self.kept_fate_of(record),
+                });
+            if let Some(fate) = fate {
                 resumption.note(number, &fate);
                 self.meet(number, fate, &mut settled);
             }
@@ -103,11 +115,18 @@ impl AgentMachine {
     /// Fate of a task, given that the journal may lack its arguments, and that its tool may have changed.
     fn kept_fate_of(&self, record: &TaskRecord) -> Fate {
         match self.fate_of(record) {
+            // Neither needs the arguments.
+            Fate::Again if self.refusal_of_unkept(record).is_some() && self.policy.reconciles(&record.call.name) => {
+                Fate::Reconcile
+            }
+            Fate::Again if self.refusal_of_unkept(record).is_some() && self.policy.is_external(&record.call.name) => {
+                Fate::Wait(None, None)
+            }
             fate @ (Fate::Submit | Fate::Again) => {
                 let end = self.end_of_unkept(record).or_else(|| self.end_of_unfit(record));
                 end.map_or(fate, Fate::End)
             }
-            fate @ (Fate::Wait(..) | Fate::Reconcile | Fate::End(_)) => fate,
+            fate @ (Fate::Wait(..) | Fate::Reconcile | Fate::End(_) | Fate::Known(_)) => fate,
         }
     }
 
@@ -137,6 +156,8 @@ impl AgentMachine {
         }
         match &record.waits {
             Waits::Answer(request) => Fate::Wait(Some(request.clone()), None),
+            // The outside may have its id.
+            Waits::Nothing if record.cancel.is_none() && self.policy.is_external(tool) => Fate::Wait(None, None),
             Waits::Nothing | Waits::Completion(_) => {
                 let why = format!("{LOST}, and it must not be done twice");
                 Fate::End(TaskOutcome::Unknown(why))
@@ -147,6 +168,9 @@ impl AgentMachine {
     fn repetition(&self, record: &TaskRecord) -> Fate {
         if record.attempt < self.policy.attempts {
             return Fate::Again;
+        }
+        if self.policy.is_external(&record.call.name) {
+            return Fate::Wait(None, None);
         }
         let why = format!("{LOST}, for the {} time", ordinal(record.attempt));
         Fate::End(TaskOutcome::Unknown(why))
@@ -166,10 +190,15 @@ impl AgentMachine {
             }
             Fate::Again => self.submit_again(number, settled),
             Fate::Wait(request, until) => {
+                if request.is_none() {
+                    // Written down, if the earlier process ended before it could.
+                    self.defer(number, until);
+                }
                 self.launch(number, settled, |spec| AgentAction::Await(spec, request, until));
             }
             Fate::Reconcile => self.launch(number, settled, AgentAction::Reconcile),
             Fate::End(outcome) => self.settle_here(number, outcome, settled),
+            Fate::Known(result) => self.settle(result, settled),
         }
     }
 
@@ -212,6 +241,7 @@ impl Resumption {
             Fate::Submit | Fate::Again => &mut self.again,
             Fate::Wait(..) => &mut self.waiting,
             Fate::Reconcile => &mut self.reconciled,
+            Fate::Known(_) => &mut self.undelivered,
             Fate::End(TaskOutcome::Unknown(_)) => &mut self.unknown,
             Fate::End(_) => &mut self.ended,
         };

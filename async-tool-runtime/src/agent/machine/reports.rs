@@ -4,7 +4,7 @@ use super::AgentMachine;
 use crate::{
     agent::{AgentEventKind, ledger::Waits},
     clock::Timestamp,
-    id::TaskId,
+    id::{TaskId, TaskNo},
     journal::Entry,
     tool::{InputRequest, ProgressReport},
 };
@@ -50,7 +50,13 @@ impl AgentMachine {
     }
 
     pub(super) fn on_deferred(&mut self, task: TaskId, until: Option<Timestamp>) {
-        let Some(number) = self.open(task) else { return };
+        if let Some(number) = self.open(task) {
+            self.defer(number, until);
+        }
+    }
+
+    /// Records that a task waits for its completion from outside.
+    pub(super) fn defer(&mut self, number: TaskNo, until: Option<Timestamp>) {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return;
         };

@@ -9,7 +9,7 @@ use tokio::{task::coop::consume_budget, time::sleep};
 
 use super::{Shell, Woken};
 use crate::{
-    agent::{AgentEvent, AgentEventKind, AgentState, CloseMode, machine::AgentInput},
+    agent::{AgentEvent, AgentEventKind, AgentState, CloseMode, machine::AgentInput, remembered},
     manager::{Resident, TaskHandle},
     task::AsyncTaskResult,
     unwind,
@@ -92,10 +92,7 @@ impl Shell {
         let tasks: Vec<TaskHandle> = tasks.collect();
         for task in &tasks {
             task.cell().abandon();
-            // An agent that also works for other calls goes on for them.
-            let runs = task.cell().working();
-            let is_agent = runs.served().len() == 1 && runs.leave();
-            if !is_agent {
+            if !remembered::leave(task) {
                 task.cancel(reason);
             }
         }

@@ -296,7 +296,10 @@ impl World {
             policy,
             folded,
         );
-        self.give(AgentInput::Recover { by: "p".to_owned() });
+        self.give(AgentInput::Recover {
+            by: "p".to_owned(),
+            known: Vec::new(),
+        });
     }
 
     /// The world after a crash behind this many entries.

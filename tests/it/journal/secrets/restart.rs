@@ -35,7 +35,10 @@ fn resume_machine(entries: &[Entry], tools: impl IntoIterator<Item = FunctionToo
     let mut machine = AgentMachine::new(SessionId::new("s"), None, Arc::from([]), policy, ledger);
     machine.step(
         Timestamp::from_millis(u64::from(u32::MAX) * 1_000),
-        AgentInput::Recover { by: "p".to_owned() },
+        AgentInput::Recover {
+            by: "p".to_owned(),
+            known: Vec::new(),
+        },
     )
 }
 
@@ -292,7 +295,13 @@ async fn a_future_of_a_secret_from_before_a_restart_says_so() {
     let policy = AgentPolicy::new(stage.manager.registry());
     let mut machine = AgentMachine::new(SessionId::new("s"), None, Arc::from([]), policy, ledger);
     let now = Timestamp::from_millis(u64::from(u32::MAX) * 1_000);
-    let _rest = machine.step(now, AgentInput::Recover { by: "p".to_owned() });
+    let _rest = machine.step(
+        now,
+        AgentInput::Recover {
+            by: "p".to_owned(),
+            known: Vec::new(),
+        },
+    );
     let actions = machine.step(now, AgentInput::User("use it".to_owned()));
     let turn = actions.iter().find_map(|action| match action {
         AgentAction::StartTurn(turn, _) => Some(*turn),

@@ -1,5 +1,7 @@
 //! Task that stops only because the agent of its session is gone.
 
+use std::sync::Arc;
+
 use super::{Phase, TaskCell};
 use crate::task::TaskOutcome;
 
@@ -16,15 +18,20 @@ impl TaskCell {
         self.state().extras.as_ref().is_some_and(|extras| extras.is_abandoned)
     }
 
-    /// True if the task ended only because the agent of its session was gone. No journal has this end, so an agent that
-    /// takes the session up runs the task again.
-    pub(crate) fn is_cut_short(&self) -> bool {
+    /// True if the task ended only because the agent of its session was gone, without an outcome of its own. No journal has
+    /// this end, so an agent that takes the session up runs the task again.
+    pub(crate) fn is_cut_short(self: &Arc<Self>) -> bool {
+        let is_left = self.working().is_left();
         let state = self.state();
         let is_abandoned = state.extras.as_ref().is_some_and(|extras| extras.is_abandoned);
-        let is_known = state.resolution().is_some();
-        match &state.phase {
-            Phase::Settled(result) => is_abandoned && !is_known && !matches!(result.outcome, TaskOutcome::Completed(_)),
-            Phase::Open | Phase::Ended => false,
+        let (Phase::Settled(result), true, None) = (&state.phase, is_abandoned, state.resolution()) else {
+            return false;
+        };
+        match result.outcome {
+            TaskOutcome::Completed(_) => false,
+            TaskOutcome::Cancelled(_) => true,
+            // An agent that left its session, which goes on elsewhere.
+            TaskOutcome::Failed(_) | TaskOutcome::Unknown(_) => is_left,
         }
     }
 }

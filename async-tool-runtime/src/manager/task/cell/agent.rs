@@ -11,12 +11,13 @@ impl TaskCell {
     /// Tells the agent that carries out this call to leave its session; false if no agent does.
     pub(crate) fn leave(&self) -> bool {
         let mut state = self.state();
+        let is_open = state.is_open();
         let extras = state.extras();
-        extras.is_left = true;
-        let is_agent = extras.is_agent;
+        let leaves = is_open && extras.is_agent;
+        extras.is_left |= leaves;
         drop(state);
         self.changed.notify_waiters();
-        is_agent
+        leaves
     }
 
     /// True once the session of this call is left to another process.
