@@ -34,8 +34,10 @@ use async_tool_sqlite::{Durability, SqliteJournal};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-const PLACE: &str = "ASYNC_TOOL_SQLITE_KILLED";
-const POINT: &str = "ASYNC_TOOL_SQLITE_POINT";
+pub(crate) const PLACE: &str = "ASYNC_TOOL_SQLITE_KILLED";
+pub(crate) const POINT: &str = "ASYNC_TOOL_SQLITE_POINT";
+/// The test that is the body of the child process.
+const BODY: &str = "killed::the_process_that_is_killed";
 /// The model's calls in each of its three turns.
 pub(crate) const CALLS: [&str; 8] = ["look", "look", "put", "put", "pay", "bank", "fire", "order"];
 pub(crate) const TURNS: usize = 3;
@@ -46,13 +48,13 @@ const MOST: usize = 2_000;
 
 /// A point at which a child kills itself: before or after its n-th write to the journal.
 #[derive(Clone, Copy, Debug)]
-enum Point {
+pub(crate) enum Point {
     Before(usize),
     After(usize),
 }
 
 impl Point {
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let (when, write) = text.split_once(' ').unwrap();
         let write = write.parse().unwrap();
         if when == "before" {
@@ -71,10 +73,10 @@ impl Point {
 }
 
 /// A journal that kills its process at a point.
-struct Deadly {
-    journal: SqliteJournal,
-    writes: AtomicUsize,
-    point: Option<Point>,
+pub(crate) struct Deadly {
+    pub(crate) journal: SqliteJournal,
+    pub(crate) writes: AtomicUsize,
+    pub(crate) point: Option<Point>,
 }
 
 fn die() {
@@ -125,7 +127,7 @@ impl World {
     }
 
     /// Writes one line in one system call, so that it exists whole or not at all.
-    fn note(&self, tool: &str, key: &str, attempt: u32) {
+    pub(crate) fn note(&self, tool: &str, key: &str, attempt: u32) {
         let mut file = OpenOptions::new().append(true).create(true).open(&self.0).unwrap();
         file.write_all(format!("{tool} {key} {attempt}\n").as_bytes()).unwrap();
     }
@@ -296,7 +298,7 @@ async fn play(place: &Path) {
 
 /// The end of one child.
 #[derive(Clone, Copy, Debug)]
-enum End {
+pub(crate) enum End {
     At(Point),
     /// Killed after this many tenths of a millisecond.
     Late(u64),
@@ -304,11 +306,11 @@ enum End {
     Never,
 }
 
-/// Runs a child; returns true if it was killed.
-fn run(place: &Path, end: End) -> bool {
+/// Runs a child, whose body is this test; returns true if it was killed.
+pub(crate) fn run(body: &str, place: &Path, end: End) -> bool {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args(["--exact", "--nocapture", "killed::the_process_that_is_killed"])
+        .args(["--exact", "--nocapture", body])
         .env(PLACE, place)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -425,7 +427,7 @@ fn a_session_whose_process_is_killed_anywhere_loses_nothing_and_does_nothing_twi
     // Measure the duration and the number of writes of a run without kills.
     let place = tempfile::tempdir().unwrap();
     let started = std::time::Instant::now();
-    assert!(!run(place.path(), End::Never));
+    assert!(!run(BODY, place.path(), End::Never));
     let tenths = u64::try_from(started.elapsed().as_micros()).unwrap() / 100;
     Tally::default().look(place.path(), 0);
     // The entries of one step are one write, so this is an upper limit.
@@ -466,8 +468,8 @@ fn a_session_whose_process_is_killed_anywhere_loses_nothing_and_does_nothing_twi
                     && let Some(ends) = { scenarios.lock().unwrap().next() }
                 {
                     let place = tempfile::tempdir().unwrap();
-                    let kills = ends.iter().filter(|end| run(place.path(), **end)).count();
-                    assert!(!run(place.path(), End::Never));
+                    let kills = ends.iter().filter(|end| run(BODY, place.path(), **end)).count();
+                    assert!(!run(BODY, place.path(), End::Never));
                     tally.lock().unwrap().look(place.path(), kills);
                 }
             });

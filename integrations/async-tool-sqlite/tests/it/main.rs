@@ -14,6 +14,7 @@ mod files;
 mod fixture;
 mod handover;
 mod killed;
+mod killed_agents;
 mod memory;
 mod memory_search;
 mod memory_tools;

@@ -324,8 +324,8 @@ impl Journal for Refusing {
         self.kept.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.kept.release(session)
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.kept.release(session, claim)
     }
 }
 
