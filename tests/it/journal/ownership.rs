@@ -103,18 +103,25 @@ impl Journal for Client {
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         Box::pin(async move {
             let mut leases = self.server.leases.lock().unwrap();
-            let last = Seq::new(self.server.kept.entries(session).len() as u64);
+            let kept = self.server.kept.entries(session);
+            let last = Seq::new(kept.len() as u64);
+            let is_end = |entry: Option<&Entry>| matches!(entry, Some(Entry::Closed { .. }));
             // The server sees the end of a claim only if the client tells it, or goes itself.
             let is_taken = leases.get(session).is_some_and(|(owner, tenant)| {
                 *owner != self.number || tenant.live().is_some_and(|tenant| tenant != *claim)
             });
-            if claim.is_lost() || is_taken {
+            // A closed session needs no owner.
+            if !is_end(kept.last()) && (claim.is_lost() || is_taken) {
                 return Err(AppendError::Taken { retry_after: None });
             }
             if last != after {
                 return Err(AppendError::Conflict { last });
             }
-            leases.insert(session.clone(), (self.number, claim.downgrade()));
+            if is_end(kept.last()) || is_end(entries.last()) {
+                leases.remove(session);
+            } else {
+                leases.insert(session.clone(), (self.number, claim.downgrade()));
+            }
             let mut append = self.server.kept.append(session, claim, after, entries);
             let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
             match append.as_mut().poll(&mut cx) {
