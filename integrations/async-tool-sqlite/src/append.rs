@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::{
     StoreError, chain,
     chain::Hash,
+    checksum::checksum,
     owner::{Other, Owner},
     page::hash,
     schema::place,
@@ -235,10 +236,12 @@ impl Append {
         number: i64,
         mut head: Option<Hash>,
     ) -> rusqlite::Result<Option<Hash>> {
-        let mut insert = transaction.prepare_cached("INSERT INTO entries (place, entry, link) VALUES (?1, ?2, ?3)")?;
+        let mut insert =
+            transaction.prepare_cached("INSERT INTO entries (place, entry, link, sum) VALUES (?1, ?2, ?3, ?4)")?;
         for (seq, entry) in (self.after.as_u64() + 1..).zip(&self.entries) {
             head = head.map(|before| chain::link(&before, self.session.as_str(), seq, entry.as_bytes()));
-            insert.execute(params![place(number, seq), entry, head])?;
+            let sum = checksum(self.session.as_str(), seq, entry.as_bytes());
+            insert.execute(params![place(number, seq), entry, head, sum])?;
         }
         Ok(head)
     }

@@ -112,15 +112,17 @@ impl Bundle {
         let view = connection.unchecked_transaction()?;
         let found = view
             .prepare_cached(
-                "SELECT number, packed, last FROM sessions WHERE closed AND packed < last AND number > ?1 ORDER BY number LIMIT 1",
+                "SELECT number, packed, last, name FROM sessions WHERE closed AND packed < last AND number > ?1 ORDER BY number LIMIT 1",
             )?
-            .query_row([after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row([after], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
+            })
             .optional()?;
-        let Some((session, packed, last)) = found else {
+        let Some((session, packed, last, name)) = found else {
             return Ok(None);
         };
         let entries = entries(&view, session, packed, last, ENTRIES, BYTES)?;
-        let pack = pack(&entries, packed).map_err(StoreError::other)?;
+        let pack = pack(&entries, &name, packed).map_err(StoreError::other)?;
         Ok(Some(Self {
             session,
             is_last: entries.last().is_none_or(|entry| entry.seq >= last),
@@ -156,8 +158,8 @@ impl Bundle {
     }
 }
 
-/// Packs these entries. Returns `None` if an entry is missing, or if unpacking gives other bytes.
-fn pack(entries: &[Raw], after: u64) -> std::io::Result<Option<Vec<u8>>> {
+/// Packs these entries. Returns `None` if an entry is missing or changed, or if unpacking gives other bytes.
+fn pack(entries: &[Raw], session: &str, after: u64) -> std::io::Result<Option<Vec<u8>>> {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
         return Ok(None);
     };
@@ -166,7 +168,7 @@ fn pack(entries: &[Raw], after: u64) -> std::io::Result<Option<Vec<u8>>> {
         .map(|entry| entry.seq)
         .eq((after + 1..).take(entries.len()));
     let is_alike = entries.iter().all(|entry| entry.link.is_some() == first.link.is_some());
-    if !is_whole || !is_alike {
+    if !is_whole || !is_alike || !entries.iter().all(|entry| entry.is_intact(session)) {
         return Ok(None);
     }
     let row = pack::encode(entries)?;

@@ -156,6 +156,13 @@ pub enum StoreError {
         /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// An entry isn't the one that was written there: it was damaged, edited or moved, or lies after the session's end.
+    Corrupt {
+        /// The entry's session.
+        session: SessionId,
+        /// The entry's number.
+        seq: Seq,
+    },
     /// An entry is missing, but later entries exist.
     Missing {
         /// The entry's session.
@@ -209,6 +216,13 @@ impl fmt::Display for StoreError {
                     session.as_str()
                 )
             }
+            Self::Corrupt { session, seq } => write!(
+                f,
+                "entry {} of session {:?} is damaged: it doesn't match its checksum; `async-tool journal export --salvage` saves the \
+                 others",
+                seq.as_u64(),
+                session.as_str()
+            ),
             Self::Missing { session, seq } => {
                 write!(f, "entry {} of session {:?} is missing", seq.as_u64(), session.as_str())
             }

@@ -41,6 +41,12 @@ impl RawEntry {
         self.0.link.as_ref()
     }
 
+    /// True if the entry is as it was written: its checksum, over itself and its place in this session, matches.
+    #[must_use]
+    pub fn is_intact(&self, session: &SessionId) -> bool {
+        self.0.is_intact(session.as_str())
+    }
+
     fn to_line(&self) -> Result<String, serde_json::Error> {
         json::read::<IgnoredAny>(&self.0.bytes)?;
         // Lossless, because valid JSON is UTF-8.
@@ -85,6 +91,12 @@ impl SqliteJournal {
             let piece = read_raw(connection, place);
             let to_line = |raw: Raw| {
                 let raw = RawEntry(raw);
+                if !raw.is_intact(&session) {
+                    return Err(StoreError::Corrupt {
+                        session: session.clone(),
+                        seq: raw.seq(),
+                    });
+                }
                 raw.to_line().map_err(|source| StoreError::Unreadable {
                     session: session.clone(),
                     seq: raw.seq(),

@@ -286,6 +286,11 @@ pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piec
         }));
         return piece;
     } else if known >= page.last {
+        // The session's row is damaged: it ends before its entries do.
+        if page.is_going_on {
+            let seq = Seq::new(page.last + 1);
+            piece.items.push_back(Err(StoreError::Corrupt { session, seq }));
+        }
         return piece;
     } else if known > after {
         piece.next = Some((session, known));
@@ -305,6 +310,10 @@ fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Ent
     let raw = read_raw(connection, place);
     let parse = |raw: Raw| {
         let seq = Seq::new(raw.seq);
+        if !raw.is_intact(session.as_str()) {
+            let session = session.clone();
+            return Err(StoreError::Corrupt { session, seq });
+        }
         match json::read(&raw.bytes) {
             Ok(entry) => Ok((seq, entry)),
             Err(source) => Err(StoreError::Unreadable {

@@ -41,7 +41,8 @@
 //!    wrong, guarantee 2 still holds.
 //! 5. **A file that isn't a sound journal stays untouched.** A file of another program or a later version, or a damaged
 //!    file, gives an [`OpenError`].
-//! 6. **Reading never invents data.** A missing or unreadable entry gives a [`StoreError`] with its session and number.
+//! 6. **Reading never invents data.** Each entry has a checksum over itself and its place, which each read checks. A
+//!    missing, changed, misplaced or unreadable entry gives a [`StoreError`] with its session and number.
 //!
 //! # Memory
 //!
@@ -72,6 +73,7 @@
 mod append;
 mod builder;
 mod chain;
+mod checksum;
 mod clock;
 mod compact;
 mod error;

@@ -1,7 +1,8 @@
 //! Packs: many entries in one compressed row.
 //!
-//! Format: `1, chained (0 or 1), 32 bytes of link for each entry if chained, zlib(for each entry: length in 32 bits,
-//! least significant byte first, and the bytes)`. Links stay uncompressed, because hashes don't compress.
+//! Format: `2, chained (0 or 1), 4 bytes of checksum for each entry, 32 bytes of link for each entry if chained,
+//! zlib(for each entry: length in 32 bits, and the bytes)`. Numbers have the least significant byte first. Checksums and
+//! links stay uncompressed, because hashes don't compress. Format 1, of earlier versions, has no checksums.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -9,12 +10,13 @@ use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
 use crate::{chain::Hash, page::Raw};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Packs consecutive entries; all of them must be chained, or none.
 pub(crate) fn encode(entries: &[Raw]) -> io::Result<Vec<u8>> {
     let is_chained = entries.iter().all(|entry| entry.link.is_some());
     let mut row = vec![FORMAT, u8::from(is_chained)];
+    row.extend(entries.iter().flat_map(|entry| entry.sum.unwrap_or(0).to_le_bytes()));
     if is_chained {
         row.extend(entries.iter().filter_map(|entry| entry.link).flatten());
     }
@@ -39,14 +41,23 @@ fn decode_into(entries: &mut Vec<Raw>, row: &[u8], first: u64, last: u64, bytes:
     let (&[format, is_chained], rest) = row
         .split_first_chunk()
         .ok_or_else(|| refuse("the packed row is too short"))?;
-    if format != FORMAT || is_chained > 1 || last < first {
+    if !(1..=FORMAT).contains(&format) || is_chained > 1 || last < first {
         return Err(refuse("the packed row has an unknown format"));
     }
     let count = last - first + 1;
-    let links = usize::try_from(count.saturating_mul(32 * u64::from(is_chained))).map_err(io::Error::other)?;
-    let (links, packed) = rest
-        .split_at_checked(links)
-        .ok_or_else(|| refuse("the packed row is too short"))?;
+    let split = |rest: &mut &[u8], each: u64| {
+        let length = usize::try_from(count.saturating_mul(each)).ok()?;
+        let (part, after) = rest.split_at_checked(length)?;
+        *rest = after;
+        Some(part.to_vec())
+    };
+    let mut packed = rest;
+    let sums = split(&mut packed, if format == FORMAT { 4 } else { 0 });
+    let links = split(&mut packed, if is_chained == 1 { 32 } else { 0 });
+    let (Some(sums), Some(links)) = (sums, links) else {
+        return Err(refuse("the packed row is too short"));
+    };
+    let mut sums = sums.as_chunks().0.iter();
     let mut links = links.as_chunks().0.iter();
     // The limit is the row's recorded size, so a damaged row can't exhaust memory.
     let mut packed = ZlibDecoder::new(packed).take(bytes.saturating_add(count.saturating_mul(4)));
@@ -64,6 +75,7 @@ fn decode_into(entries: &mut Vec<Raw>, row: &[u8], first: u64, last: u64, bytes:
             seq,
             bytes: entry,
             link,
+            sum: sums.next().copied().map(u32::from_le_bytes),
         });
     }
     // The stream's checksum follows the last entry; reading on checks it.

@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension as _, params, types::ValueRef};
 
 use crate::{
     chain::Hash,
+    checksum::checksum,
     pack,
-    schema::{place, seq_of},
+    schema::{has_sums, place, seq_of},
 };
 
 /// Limits of a page. The entry that reaches a limit is the page's last.
@@ -18,6 +19,14 @@ pub(crate) struct Raw {
     pub(crate) seq: u64,
     pub(crate) bytes: Vec<u8>,
     pub(crate) link: Option<Hash>,
+    pub(crate) sum: Option<u32>,
+}
+
+impl Raw {
+    /// True if this is the entry that was written at this place of this session.
+    pub(crate) fn is_intact(&self, session: &str) -> bool {
+        self.sum == Some(checksum(session, self.seq, &self.bytes))
+    }
 }
 
 /// Consecutive entries of a session.
@@ -58,6 +67,11 @@ impl Page {
         } else {
             page.entries = entries(&view, number, after, last, ENTRIES, BYTES)?;
         }
+        if !has_sums(&view)? {
+            for raw in &mut page.entries {
+                raw.sum = Some(checksum(session, raw.seq, &raw.bytes));
+            }
+        }
         page.is_going_on = view
             .prepare_cached("SELECT 1 FROM entries WHERE place > ?1 AND place <= ?2 LIMIT 1")?
             .exists(params![place(number, last), place(number, u64::MAX)])?;
@@ -92,9 +106,10 @@ pub(crate) fn entries(
     most: usize,
     most_bytes: usize,
 ) -> rusqlite::Result<Vec<Raw>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT place, entry, link FROM entries WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
-    )?;
+    let sum = if has_sums(connection)? { "sum" } else { "NULL" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT place, entry, link, {sum} FROM entries WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3"
+    ))?;
     let mut rows = statement.query(params![place(session, after), place(session, last), most as i64])?;
     let mut entries = Vec::new();
     let mut bytes = 0;
@@ -104,6 +119,8 @@ pub(crate) fn entries(
             // Bytes, not text: damaged text may not be UTF-8, and the caller reports which entry that is.
             bytes: row.get_ref(1)?.as_bytes()?.to_vec(),
             link: hash(row.get_ref(2)?),
+            // A damaged checksum is none, and matches nothing.
+            sum: row.get(3).ok(),
         };
         bytes += entry.bytes.len();
         entries.push(entry);

@@ -2,9 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
+use rusqlite::{Connection, TransactionBehavior, config::DbConfig, params};
 
-use crate::{Durability, OpenCheck, OpenError};
+use crate::{Durability, OpenCheck, OpenError, checksum::checksum, pack};
 
 /// "ATJL" in the file's header, the mark of a journal.
 pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Steps from each version to the next. A published step never changes.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // The key of an entry is `session << 32 | seq`. So a session's entries lie together, in order. A plain table by row
     // number stores long rows better than one without row numbers, and compares one number instead of two. Constraints
     // of `sessions` limit both halves.
@@ -103,7 +103,30 @@ const STEPS: [&str; 2] = [
         UNIQUE (scope, key)
     ) STRICT;
     ",
+    // A checksum for each entry and each snapshot, see `checksum.rs`. Entries of earlier versions get theirs in `seal`.
+    //
+    // Owners whose appends count before they are synced. A row whose machine has been restarted since shows that
+    // appends may be lost.
+    "
+    ALTER TABLE entries ADD COLUMN sum INTEGER;
+    ALTER TABLE snapshots ADD COLUMN sum INTEGER;
+    CREATE TABLE unsynced (
+        owner INTEGER PRIMARY KEY,
+        boot TEXT NOT NULL
+    ) STRICT;
+    ",
 ];
+
+/// First version with checksums. A file opened for reading may have an earlier version.
+const VERSION_WITH_SUMS: i32 = 3;
+
+/// True if the file has checksums.
+pub(crate) fn has_sums(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i32 = connection
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?;
+    Ok(version >= VERSION_WITH_SUMS)
+}
 
 /// First version with tables for notes. Only opening for writing upgrades a file, so a file opened for reading may have
 /// an earlier version.
@@ -187,6 +210,9 @@ pub(crate) fn prepare(connection: &mut Connection, durability: Durability) -> ru
         for step in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)) {
             transaction.execute_batch(step)?;
         }
+        if (1..VERSION_WITH_SUMS).contains(&version) {
+            seal(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
@@ -197,5 +223,42 @@ pub(crate) fn prepare(connection: &mut Connection, durability: Durability) -> ru
         Ok(())
     })?;
     connection.query_row("PRAGMA journal_size_limit = 33554432", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// Adds the checksums to the entries of an earlier version.
+fn seal(transaction: &Connection) -> rusqlite::Result<()> {
+    let mut sessions = transaction.prepare("SELECT number, name FROM sessions")?;
+    let sessions = sessions.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    for session in sessions {
+        let (number, name) = session?;
+        let range = params![place(number, 0), place(number, u64::MAX)];
+        let mut found = transaction.prepare_cached("SELECT place, entry FROM entries WHERE place BETWEEN ?1 AND ?2")?;
+        let mut rows = found.query(range)?;
+        let mut update = transaction.prepare_cached("UPDATE entries SET sum = ?2 WHERE place = ?1")?;
+        while let Some(row) = rows.next()? {
+            let place: i64 = row.get(0)?;
+            let sum = checksum(&name, seq_of(place), row.get_ref(1)?.as_bytes()?);
+            update.execute(params![place, sum])?;
+        }
+        let mut found = transaction
+            .prepare_cached("SELECT place, last, bytes, entries FROM packs WHERE place BETWEEN ?1 AND ?2")?;
+        let mut rows = found.query(range)?;
+        let mut update = transaction.prepare_cached("UPDATE packs SET entries = ?2 WHERE place = ?1")?;
+        while let Some(row) = rows.next()? {
+            let place: i64 = row.get(0)?;
+            let (mut entries, damage) =
+                pack::decode(row.get_ref(3)?.as_blob()?, seq_of(place), row.get(1)?, row.get(2)?);
+            // A damaged row stays, and is reported when it is read.
+            if damage.is_none() {
+                for raw in &mut entries {
+                    raw.sum = Some(checksum(&name, raw.seq, &raw.bytes));
+                }
+                if let Ok(packed) = pack::encode(&entries) {
+                    update.execute(params![place, packed])?;
+                }
+            }
+        }
+    }
     Ok(())
 }

@@ -10,6 +10,8 @@ use tokio::sync::oneshot;
 use crate::{
     StoreError,
     append::{Outcome, Refusal, Writing, held_by_another},
+    checksum::checksum,
+    schema::has_sums,
 };
 
 /// A snapshot to store, with the channel for its answer.
@@ -55,9 +57,10 @@ impl Keep {
             return Ok(Err(Refusal::Taken(Some(left))));
         }
         if seq.as_u64() <= last && !is_closed {
+            let sum = checksum(self.session.as_str(), seq.as_u64(), &self.snapshot.state);
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO snapshots (session, seq, state) VALUES (?1, ?2, ?3)")?
-                .execute(params![number, seq.as_u64(), self.snapshot.state])?;
+                .prepare_cached("INSERT OR REPLACE INTO snapshots (session, seq, state, sum) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![number, seq.as_u64(), self.snapshot.state, sum])?;
         }
         Ok(Ok(seq))
     }
@@ -72,12 +75,20 @@ impl Keep {
     }
 }
 
-/// Reads the snapshot of a session, unless it is beyond the last entry.
+/// Reads the snapshot of a session, unless it is beyond the last entry or damaged. Without one, all entries are folded.
 pub(crate) fn read(connection: &Connection, session: &str) -> rusqlite::Result<Option<Snapshot>> {
+    if !has_sums(connection)? {
+        return Ok(None);
+    }
     connection
         .prepare_cached(
-            "SELECT snapshots.seq, state FROM snapshots JOIN sessions ON number = session WHERE name = ?1 AND snapshots.seq <= last",
+            "SELECT snapshots.seq, state, sum FROM snapshots JOIN sessions ON number = session WHERE name = ?1 AND snapshots.seq <= last",
         )?
-        .query_row([session], |row| Ok(Snapshot::new(Seq::new(row.get(0)?), row.get(1)?)))
+        .query_row([session], |row| {
+            let (seq, state): (u64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let is_intact = row.get(2).ok() == Some(checksum(session, seq, &state));
+            Ok(is_intact.then(|| Snapshot::new(Seq::new(seq), state)))
+        })
         .optional()
+        .map(Option::flatten)
 }

@@ -25,7 +25,7 @@ pub struct Verification {
     pub session: SessionId,
     /// Number of entries, from the first on, without a finding.
     pub entries: u64,
-    /// True if the session is chained. Without a chain, only gaps and invalid JSON are found.
+    /// True if the session is chained. Without a chain, gaps and damage are found, but no edits by an attacker.
     pub is_chained: bool,
     /// The link of the last entry, if the session is chained and without a finding.
     pub head: Option<Head>,
@@ -65,7 +65,7 @@ pub enum Tampering {
 }
 
 impl SqliteJournal {
-    /// Checks that no entry of a session is missing. In a chained session, it also checks that each entry is linked to
+    /// Checks that no entry of a session is missing, and that each has its checksum. In a chained session, it also checks that each entry is linked to
     /// the one before, and that the last link is the head.
     ///
     /// # Errors
@@ -204,6 +204,9 @@ impl Walk {
                 return Some(Tampering::Changed);
             } else if json::read::<IgnoredAny>(&raw.bytes).is_err() {
                 return Some(Tampering::Unreadable);
+            }
+            if !raw.is_intact(self.session.as_str()) {
+                return Some(Tampering::Changed);
             }
             self.known = raw.seq;
         }

@@ -64,7 +64,7 @@ fn sentence(verification: &Verification) -> String {
             Plain(&head.to_string())
         ),
         (None, None) => format!(
-            "{session}: {} entries, complete and readable; not chained, so changes can't be detected",
+            "{session}: {} entries, complete and undamaged; not chained, so edits can't be detected",
             verification.entries
         ),
     }

@@ -98,7 +98,7 @@ async fn an_insertion_is_found() {
     let between = "
         UPDATE entries SET place = -place - 1 WHERE session = 1 AND seq >= 5;
         UPDATE entries SET place = -place WHERE place < 0;
-        INSERT INTO entries (place, entry, link) SELECT place - 1, entry, link FROM entries WHERE session = 1 AND seq = 6;
+        INSERT INTO entries (place, entry, link, sum) SELECT place - 1, entry, link, sum FROM entries WHERE session = 1 AND seq = 6;
         UPDATE sessions SET last = 11 WHERE number = 1;";
     assert_eq!(after(between).await, Some((6, Tampering::Changed)));
 }

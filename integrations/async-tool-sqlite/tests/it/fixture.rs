@@ -119,3 +119,12 @@ pub(crate) fn why(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
+
+/// The checksum of an entry, as the format defines it.
+pub(crate) fn checksum(session: &str, seq: u64, entry: &[u8]) -> u32 {
+    let mut bytes = (session.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(session.as_bytes());
+    bytes.extend(seq.to_le_bytes());
+    bytes.extend(entry);
+    crc32fast::hash(&bytes)
+}

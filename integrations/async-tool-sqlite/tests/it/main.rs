@@ -5,6 +5,7 @@
 mod agents;
 mod basics;
 mod chains;
+mod checksums;
 mod compaction;
 mod concurrency;
 mod conformance;

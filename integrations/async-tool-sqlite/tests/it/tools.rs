@@ -9,7 +9,7 @@ use async_tool_sqlite::{Ownership, SqliteJournal};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
-use crate::fixture::{Place, closed, message, messages, read_after, session, why, write};
+use crate::fixture::{Place, checksum, closed, message, messages, read_after, session, why, write};
 
 #[tokio::test]
 async fn a_list_says_what_each_session_is() {
@@ -105,12 +105,14 @@ async fn an_entry_that_cannot_be_read_is_named() {
     write(&journal, "a", 0, 300).await.unwrap();
     let file = rusqlite::Connection::open(place.path()).unwrap();
     for (broken, expected) in [
-        ("'{\"entry\":\"of a later version\"}'", "of a later version"),
-        ("'{\"entry\"'", "EOF"),
-        ("CAST(x'22FF22' AS TEXT)", "invalid utf-8"),
+        (&br#"{"entry":"of a later version"}"#[..], "of a later version"),
+        (br#"{"entry""#, "EOF"),
+        (b"\"\xFF\"", "invalid utf-8"),
     ] {
-        let edit = format!("UPDATE entries SET entry = {broken} WHERE seq = 280");
-        file.execute(&edit, []).unwrap();
+        let edit = "UPDATE entries SET entry = CAST(?1 AS TEXT), sum = ?2 WHERE seq = 280";
+        // A program that writes this also writes its checksum.
+        let sum = checksum("a", 280, broken);
+        file.execute(edit, (broken, sum)).unwrap();
         let error = read_after(&journal, "a", 0).await.unwrap_err();
         let why = why(&error);
         assert!(why.contains("entry 280 of session \"a\" can't be read"), "{why}");
