@@ -62,6 +62,9 @@ pub(crate) enum JournalCommand {
     Export {
         #[command(flatten)]
         which: Which,
+        /// Saves what can be read of a damaged journal, of all sessions or of the named one, and says what is missing
+        #[arg(long)]
+        salvage: bool,
         /// Writes to this new file instead of the standard output; the file must not exist
         #[arg(short, long)]
         output: Option<PathBuf>,

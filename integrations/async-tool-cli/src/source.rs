@@ -12,7 +12,28 @@ use async_tool_sqlite::{SessionSummary, SqliteJournal};
 use crate::{arguments::Which, failure::Failure, plain::Plain};
 
 pub(crate) fn open(file: &Path) -> Result<SqliteJournal, Failure> {
-    SqliteJournal::open_read_only(file).map_err(Failure::of)
+    let journal = SqliteJournal::open_read_only(file).map_err(Failure::of)?;
+    let report = journal.open_report();
+    if let Some(damaged) = &report.damaged_log {
+        warn(&format!(
+            "the log of {} is damaged: {} commits from there on are not read; `async-tool journal export --salvage` reads them",
+            file.display(),
+            damaged.commits
+        ))?;
+    }
+    if report.may_have_lost_appends {
+        warn(&format!(
+            "the machine was restarted while {} was open with `Durability::Normal`: its last appends may be lost",
+            file.display()
+        ))?;
+    }
+    Ok(journal)
+}
+
+fn warn(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+
+    Ok(writeln!(anstream::stderr(), "warning: {}", Plain(text))?)
 }
 
 pub(crate) async fn next<T>(stream: &mut BoxStream<'_, Result<T, ReadError>>) -> Result<Option<T>, Failure> {

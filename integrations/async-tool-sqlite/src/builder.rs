@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,13 +11,14 @@ use async_tool_runtime::task::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::{
-    OpenError, SqliteJournal,
+    OpenError, OpenReport, SqliteJournal,
     clock::Clock,
-    file,
+    file::{self, Opened},
+    identity::Identity,
     journal::Shared,
     owner::{EnterError, Owner, clean_up},
     reader::Reader,
-    schema,
+    schema, unsynced,
     writer::Writer,
 };
 
@@ -103,6 +105,7 @@ pub struct SqliteJournalBuilder {
     lease: Duration,
     is_chaining: bool,
     clock: Clock,
+    boot: String,
 }
 
 impl SqliteJournalBuilder {
@@ -115,6 +118,7 @@ impl SqliteJournalBuilder {
             lease: Duration::from_secs(30),
             is_chaining: false,
             clock: Clock::default(),
+            boot: unsynced::boot(),
         }
     }
 
@@ -166,31 +170,45 @@ impl SqliteJournalBuilder {
         self
     }
 
+    /// Replaces the identity of the machine's run, for tests of power losses.
+    #[doc(hidden)]
+    pub fn boot(mut self, boot: impl Into<String>) -> Self {
+        self.boot = boot.into();
+        self
+    }
+
     /// Opens the file, or creates it. Blocks during the check; needs no async runtime.
     ///
     /// # Errors
     ///
     /// [`OpenError`]. A refused file stays unchanged.
     pub fn open(self) -> Result<SqliteJournal, OpenError> {
-        file::create_if_missing(&self.path)?;
-        let path = file::look_at(&self.path)?;
+        let opened = Opened::new(&self.path, Some(self.clock.now()))?;
+        let path = opened.path.clone();
         let fail = |error| OpenError::sqlite(&path, error);
+        let fail_io = |error| OpenError::io(&path, error);
+        file::find_space(&path).map_err(fail_io)?;
         let has_log = file::has_log(&path);
         let mut connection = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // Closing a connection checkpoints the log. That must not happen before the file is known to be sound and of a
         // known version.
         keep_log(&connection, has_log).map_err(fail)?;
-        schema::examine(&connection, &path, self.check)?;
+        schema::examine(&connection, &path, self.check).inspect_err(|_| opened.remove_copy())?;
         if connection.is_readonly("main").map_err(fail)? {
             return Err(OpenError::io(&path, std::io::ErrorKind::PermissionDenied.into()));
         }
         keep_log(&connection, false).map_err(fail)?;
-        schema::prepare(&mut connection, self.durability).map_err(fail)?;
-        let owner = self.enter(&mut connection, &path)?;
+        schema::prepare(&mut connection).map_err(fail)?;
+        let (owner, may_have_lost_appends) = self.enter(&mut connection, &path)?;
+        connection
+            .pragma_update(None, "synchronous", self.durability.pragma())
+            .map_err(fail)?;
+        let identity = Identity::new(&connection, &path, self.check).map_err(fail_io)?;
         let reader = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let writer = Writer {
             connection,
             owner,
+            identity,
             journal: path.clone(),
             clock: self.clock.clone(),
             is_chaining: self.is_chaining,
@@ -199,14 +217,15 @@ impl SqliteJournalBuilder {
             watches: RefCell::default(),
         };
         let owner = writer.owner.number;
-        let writer = writer.start().map_err(|error| OpenError::io(&path, error))?;
-        let reader = Reader::start(reader).map_err(|error| OpenError::io(&path, error))?;
-        Ok(SqliteJournal::of(Shared::new(
-            path,
-            reader,
-            Some((writer, owner)),
-            self.clock,
-        )))
+        let writer = writer.start().map_err(fail_io)?;
+        let reader = Reader::start(reader).map_err(fail_io)?;
+        let report = OpenReport {
+            damaged_log: opened.damaged_log.clone(),
+            may_have_lost_appends,
+        };
+        report.log(&path);
+        let shared = Shared::new(opened, reader, Some((writer, owner)), self.clock, report);
+        Ok(SqliteJournal::of(shared))
     }
 
     /// Opens an existing file for reading. Reads see later writes of other processes; appends are refused.
@@ -215,13 +234,45 @@ impl SqliteJournalBuilder {
     ///
     /// [`OpenError`].
     pub fn open_read_only(self) -> Result<SqliteJournal, OpenError> {
-        let path = file::look_at(&self.path)?;
-        let connection = self.connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        if schema::examine(&connection, &path, self.check)? == 0 {
+        let opened = Opened::new(&self.path, None)?;
+        let path = opened.path.clone();
+        let (connection, version) = self.connect_to_read(&path)?;
+        if version == 0 {
             return Err(OpenError::Foreign { path });
         }
+        let may_have_lost = unsynced::may_have_lost(&connection, &self.boot);
+        let report = OpenReport {
+            damaged_log: opened.damaged_log.clone(),
+            may_have_lost_appends: may_have_lost.map_err(|error| OpenError::sqlite(&path, error))?,
+        };
+        report.log(&path);
         let reader = Reader::start(connection).map_err(|error| OpenError::io(&path, error))?;
-        Ok(SqliteJournal::of(Shared::new(path, reader, None, self.clock)))
+        let shared = Shared::new(opened, reader, None, self.clock, report);
+        Ok(SqliteJournal::of(shared))
+    }
+
+    /// Connects and examines. Returns the version of the schema.
+    fn connect_to_read(&self, path: &Path) -> Result<(Connection, i32), OpenError> {
+        let space = file::find_space(path);
+        if space.is_ok() || file::has_log(path) {
+            // Without space, the log's index may not be made.
+            if let Err(error) = space
+                && error.kind() == io::ErrorKind::StorageFull
+            {
+                return Err(OpenError::io(path, error));
+            }
+            let connection = self.connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let version = schema::examine(&connection, path, self.check)?;
+            return Ok((connection, version));
+        }
+        // A closed journal is whole without a log, and nothing can be made beside it: the directory is read-only, or
+        // the file system is full.
+        let connection = self.connect(
+            &file::as_immutable(path),
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
+        )?;
+        let version = schema::examine(&connection, path, self.check)?;
+        Ok((connection, version))
     }
 
     fn connect(&self, path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
@@ -233,14 +284,20 @@ impl SqliteJournalBuilder {
         Ok(connection)
     }
 
-    fn enter(&self, connection: &mut Connection, path: &Path) -> Result<Owner, OpenError> {
+    /// Enters as an owner. Also returns true if earlier owners may have lost appends.
+    fn enter(&self, connection: &mut Connection, path: &Path) -> Result<(Owner, bool), OpenError> {
         let mut enter = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let now = self.clock.now();
             clean_up(&transaction, path)?;
+            let may_have_lost = unsynced::may_have_lost(&transaction, &self.boot)?;
+            unsynced::clean_up(&transaction, &self.boot)?;
             let owner = Owner::enter(&transaction, path, self.lease, now)?;
+            if self.durability != Durability::Full {
+                unsynced::enter(&transaction, owner.number, &self.boot)?;
+            }
             transaction.commit()?;
-            Ok(owner)
+            Ok((owner, may_have_lost))
         };
         enter().map_err(|error| match error {
             EnterError::Io(error) => OpenError::io(path, error),

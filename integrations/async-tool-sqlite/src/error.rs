@@ -10,7 +10,9 @@ use async_tool_runtime::{
     SessionId,
     journal::{AppendError, ReadError, Seq},
 };
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
+
+use crate::holder::holder;
 
 /// Failure to open a journal. An existing file is left unchanged.
 #[derive(Debug)]
@@ -51,6 +53,9 @@ pub enum OpenError {
     Busy {
         /// The file.
         path: PathBuf,
+        /// The process that keeps it locked, if the system tells; it can be this one. If it hangs, the file can't be
+        /// opened until it ends.
+        process: Option<u32>,
     },
     /// The operating system reported an error.
     Io {
@@ -80,7 +85,18 @@ impl OpenError {
     pub(crate) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy {
+                process: holder(&path),
+                path,
+            },
+            Some(ErrorCode::DiskFull) => Self::io(&path, io::ErrorKind::StorageFull.into()),
+            // The log's index can't grow.
+            _ if source
+                .sqlite_error()
+                .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) =>
+            {
+                Self::io(&path, io::ErrorKind::StorageFull.into())
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt {
                 path,
                 detail: source.to_string(),
@@ -117,7 +133,10 @@ impl fmt::Display for OpenError {
                 "the journal {} is damaged ({detail}); take a copy of it and its -wal file before anything else",
                 path.display()
             ),
-            Self::Busy { path } => write!(f, "another process keeps the journal {} locked", path.display()),
+            Self::Busy { path, process } => {
+                write!(f, "{} keeps the journal {} locked; ", Process(*process), path.display())?;
+                f.write_str("if it hangs, end it, and open the journal again")
+            }
             Self::Io { path, .. } | Self::Sqlite { path, .. } => {
                 write!(f, "the journal {} can't be opened", path.display())
             }
@@ -142,7 +161,17 @@ pub enum StoreError {
     /// The disk is full. No accepted entry is lost, and appends work again when there is space.
     Full,
     /// Another process kept the file locked for the whole [`busy_timeout`](crate::SqliteJournalBuilder::busy_timeout).
-    Busy,
+    Busy {
+        /// The process that keeps it locked, if the system tells; it can be this one.
+        process: Option<u32>,
+    },
+    /// The file, its log or the log's index was deleted, replaced or cut off while the journal was open. Nothing is
+    /// accepted any more, because no later process would find it. What was read before stays readable until the journal
+    /// closes.
+    Gone {
+        /// The missing or replaced file.
+        path: PathBuf,
+    },
     /// The journal was opened read-only.
     ReadOnly,
     /// The journal's thread has ended.
@@ -188,7 +217,7 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { process: None },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
             _ => Self::other(error),
         }
@@ -205,7 +234,16 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("there is no space left for the journal; make room, and try again"),
-            Self::Busy => f.write_str("another process keeps the journal locked; try again"),
+            Self::Busy { process } => write!(
+                f,
+                "{} keeps the journal locked; try again, and if it hangs, end it",
+                Process(*process)
+            ),
+            Self::Gone { path } => write!(
+                f,
+                "{} was deleted, replaced or cut off while the journal was open; put it back, or open the journal again",
+                path.display()
+            ),
             Self::ReadOnly => f.write_str("the journal can only be read; open it for writing"),
             Self::Stopped => f.write_str("the journal's thread has ended; open the journal again"),
             Self::Unreadable { session, seq, .. } => {
@@ -227,6 +265,19 @@ impl fmt::Display for StoreError {
                 write!(f, "entry {} of session {:?} is missing", seq.as_u64(), session.as_str())
             }
             Self::Other(source) => source.fmt(f),
+        }
+    }
+}
+
+/// The process that keeps a lock, as the subject of a sentence.
+struct Process(Option<u32>);
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(process) if process == std::process::id() => write!(f, "this process ({process})"),
+            Some(process) => write!(f, "process {process}"),
+            None => f.write_str("another process"),
         }
     }
 }

@@ -46,25 +46,26 @@ impl RawEntry {
     pub fn is_intact(&self, session: &SessionId) -> bool {
         self.0.is_intact(session.as_str())
     }
+}
 
-    fn to_line(&self) -> Result<String, serde_json::Error> {
-        json::read::<IgnoredAny>(&self.0.bytes)?;
-        // Lossless, because valid JSON is UTF-8.
-        let entry = String::from_utf8_lossy(&self.0.bytes);
-        let mut line = format!("{{\"seq\":{},\"entry\":", self.0.seq);
-        // Valid JSON has line breaks only between tokens, where a space means the same.
-        line.extend(
-            entry
-                .chars()
-                .map(|letter| if matches!(letter, '\n' | '\r') { ' ' } else { letter }),
-        );
-        if let Some(link) = &self.0.link {
-            // Writing to a string can't fail.
-            let _ = write!(line, ",\"link\":\"{}\"", Hex(link));
-        }
-        line.push('}');
-        Ok(line)
+/// An entry as a line of JSON.
+pub(crate) fn line(raw: &Raw) -> Result<String, serde_json::Error> {
+    json::read::<IgnoredAny>(&raw.bytes)?;
+    // Lossless, because valid JSON is UTF-8.
+    let entry = String::from_utf8_lossy(&raw.bytes);
+    let mut line = format!("{{\"seq\":{},\"entry\":", raw.seq);
+    // Valid JSON has line breaks only between tokens, where a space means the same.
+    line.extend(
+        entry
+            .chars()
+            .map(|letter| if matches!(letter, '\n' | '\r') { ' ' } else { letter }),
+    );
+    if let Some(link) = &raw.link {
+        // Writing to a string can't fail.
+        let _ = write!(line, ",\"link\":\"{}\"", Hex(link));
     }
+    line.push('}');
+    Ok(line)
 }
 
 impl SqliteJournal {
@@ -90,16 +91,13 @@ impl SqliteJournal {
             let session = place.0.clone();
             let piece = read_raw(connection, place);
             let to_line = |raw: Raw| {
-                let raw = RawEntry(raw);
-                if !raw.is_intact(&session) {
-                    return Err(StoreError::Corrupt {
-                        session: session.clone(),
-                        seq: raw.seq(),
-                    });
+                let (session, seq) = (session.clone(), Seq::new(raw.seq));
+                if !raw.is_intact(session.as_str()) {
+                    return Err(StoreError::Corrupt { session, seq });
                 }
-                raw.to_line().map_err(|source| StoreError::Unreadable {
-                    session: session.clone(),
-                    seq: raw.seq(),
+                line(&raw).map_err(|source| StoreError::Unreadable {
+                    session,
+                    seq,
                     source: source.into(),
                 })
             };

@@ -16,9 +16,10 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use crate::{
-    OpenError, SqliteJournalBuilder, StoreError,
+    OpenError, OpenReport, SqliteJournalBuilder, StoreError,
     append::Append,
     clock::Clock,
+    file::Opened,
     json,
     page::{Page, Raw},
     reader::Reader,
@@ -44,21 +45,29 @@ pub struct SqliteJournal {
 }
 
 /// State shared by all handles. Field order matters: the reader's connection must close before the writer's, which then
-/// checkpoints the log.
+/// checkpoints the log, and both before the file counts as closed.
 pub(crate) struct Shared {
     reader: Reader,
     writer: Option<(Worker<Command>, i64)>,
-    path: PathBuf,
     clock: Clock,
+    report: OpenReport,
+    opened: Opened,
 }
 
 impl Shared {
-    pub(crate) fn new(path: PathBuf, reader: Reader, writer: Option<(Worker<Command>, i64)>, clock: Clock) -> Self {
+    pub(crate) const fn new(
+        opened: Opened,
+        reader: Reader,
+        writer: Option<(Worker<Command>, i64)>,
+        clock: Clock,
+        report: OpenReport,
+    ) -> Self {
         Self {
             reader,
             writer,
-            path,
             clock,
+            report,
+            opened,
         }
     }
 
@@ -67,7 +76,7 @@ impl Shared {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.opened.path
     }
 
     pub(crate) const fn clock(&self) -> &Clock {
@@ -125,6 +134,14 @@ impl SqliteJournal {
         self.shared.path()
     }
 
+    /// Losses of earlier processes that the opening found. A warning to the subscriber of `tracing` says the same.
+    ///
+    /// The first journal to open the file after the loss gets the report.
+    #[must_use]
+    pub fn open_report(&self) -> &OpenReport {
+        &self.shared.report
+    }
+
     /// Drops this handle on its own thread, and waits for the drop. Dropping the last handle closes the journal.
     pub async fn close(self) {
         let (done, closed) = oneshot::channel::<()>();
@@ -162,10 +179,10 @@ impl SqliteJournal {
         let (reply, answer) = oneshot::channel();
         self.shared.writer()?.send(Command::Run(Box::new(move |connection| {
             if !reply.is_closed() {
-                let _ = reply.send(task(connection));
+                let _ = reply.send(connection.and_then(|connection| Ok(task(connection)?)));
             }
         })));
-        Ok(answer.await.map_err(|_| StoreError::Stopped)??)
+        answer.await.map_err(|_| StoreError::Stopped)?
     }
 
     /// Limits the file's size, in pages of 4 KiB; `None` removes the limit. For tests of a full disk.
@@ -252,7 +269,7 @@ impl Journal for SqliteJournal {
 impl fmt::Debug for SqliteJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteJournal")
-            .field("path", &self.shared.path)
+            .field("path", &self.shared.opened.path)
             .field("is_read_only", &self.shared.writer.is_none())
             .finish_non_exhaustive()
     }

@@ -40,9 +40,19 @@
 //!    day decides nothing. A machine that was suspended, or processes that were stopped together, rob no owner. If locks are
 //!    wrong, guarantee 2 still holds.
 //! 5. **A file that isn't a sound journal stays untouched.** A file of another program or a later version, or a damaged
-//!    file, gives an [`OpenError`].
+//!    file, gives an [`OpenError`]. A damaged log is copied before the first write, and reported
+//!    ([`open_report`](SqliteJournal::open_report)).
 //! 6. **Reading never invents data.** Each entry has a checksum over itself and its place, which each read checks. A
 //!    missing, changed, misplaced or unreadable entry gives a [`StoreError`] with its session and number.
+//! 7. **Nothing is accepted that no file holds.** After each write, the files at the path are compared with those that
+//!    the journal has open. If one was deleted, replaced or cut off, the append is
+//!    [`Unavailable`](async_tool_runtime::journal::AppendError::Unavailable) with [`StoreError::Gone`]. A replacement of
+//!    the file in place, by one that is as long, is found by the next reader, not by the writer.
+//!
+//! A process that hangs within a write keeps the file locked until it ends, whatever its lease says. Appends and
+//! [`open`](SqliteJournal::open) then fail with [`StoreError::Busy`] or [`OpenError::Busy`], which name the process.
+//!
+//! [`Salvage`] reads the undamaged entries of a damaged file.
 //!
 //! # Memory
 //!
@@ -72,6 +82,7 @@
 
 mod append;
 mod builder;
+mod cells;
 mod chain;
 mod checksum;
 mod clock;
@@ -79,19 +90,25 @@ mod compact;
 mod error;
 mod export;
 mod file;
+mod holder;
+mod identity;
 mod journal;
 mod json;
 mod listing;
+mod log;
 mod memory;
 mod owner;
 mod pack;
 mod page;
 mod reader;
 mod release;
+mod report;
+mod salvage;
 mod schema;
 mod snapshot;
 mod stream;
 mod tenants;
+mod unsynced;
 mod verify;
 mod watch;
 mod worker;
@@ -105,6 +122,8 @@ pub use export::RawEntry;
 pub use journal::SqliteJournal;
 pub use listing::{Ownership, SessionSummary};
 pub use memory::{Memory, MemoryError, MemorySummary, NewNote, Note, NoteId, ParseNoteIdError, Recalled};
+pub use report::{DamagedLog, OpenReport};
+pub use salvage::{Salvage, SalvagedSession};
 pub use verify::{Finding, Tampering, Verification};
 
 /// Compiles the example of the README.

@@ -214,6 +214,18 @@ pub(crate) fn clean_up(transaction: &Connection, journal: &Path) -> rusqlite::Re
     Ok(())
 }
 
+/// True if the journal has an owner that lives for sure.
+pub(crate) fn is_attended(journal: &Path) -> bool {
+    let prefix = file::prefix(journal);
+    let Some(Ok(files)) = journal.parent().map(fs::read_dir) else {
+        return false;
+    };
+    files.flatten().any(|found| {
+        let name = found.file_name();
+        name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) && !is_free(&found.path())
+    })
+}
+
 /// True if no process holds this file locked.
 fn is_free(path: &Path) -> bool {
     match File::open(path) {

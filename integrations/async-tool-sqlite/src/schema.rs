@@ -162,6 +162,8 @@ pub(crate) fn set_up(connection: &Connection, busy_timeout: Duration) -> rusqlit
 /// version.
 pub(crate) fn examine(connection: &Connection, path: &Path, check: OpenCheck) -> Result<i32, OpenError> {
     let fail = |error| OpenError::sqlite(path, error);
+    // One transaction, because another process may just be making the tables.
+    let connection = connection.unchecked_transaction().map_err(fail)?;
     let pragma = |name| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
     let application = pragma("application_id").map_err(fail)?;
     let version = pragma("user_version").map_err(fail)?;
@@ -181,7 +183,7 @@ pub(crate) fn examine(connection: &Connection, path: &Path, check: OpenCheck) ->
             known: VERSION,
         });
     }
-    if let Some(pragma) = check.pragma(connection).map_err(fail)? {
+    if let Some(pragma) = check.pragma(&connection).map_err(fail)? {
         let found: String = connection.query_row(pragma, [], |row| row.get(0)).map_err(fail)?;
         if found != "ok" {
             return Err(OpenError::Corrupt {
@@ -196,11 +198,12 @@ pub(crate) fn examine(connection: &Connection, path: &Path, check: OpenCheck) ->
     Ok(version)
 }
 
-/// Upgrades the file to the latest version, and applies the settings for writing.
+/// Upgrades the file to the latest version, and applies the settings for writing. Its writes, and the first ones after
+/// it, are synced.
 ///
 /// The schema is made before the write-ahead log is enabled, so that the file itself is marked as a journal from its
 /// first byte on.
-pub(crate) fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Result<()> {
+pub(crate) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     // Works only on an empty file. It allows free pages to be returned.
     connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
@@ -218,7 +221,7 @@ pub(crate) fn prepare(connection: &mut Connection, durability: Durability) -> ru
     }
     transaction.commit()?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", durability.pragma())?;
+    connection.pragma_update(None, "synchronous", Durability::Full.pragma())?;
     connection.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"), [], |_| {
         Ok(())
     })?;

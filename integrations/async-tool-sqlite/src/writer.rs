@@ -20,17 +20,20 @@ use std::{
 };
 
 use async_tool_runtime::journal::{Asked, Seq};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
     StoreError,
     append::{Append, Outcome, Writing, is_owned},
     clock::Clock,
+    holder::holder,
+    identity::Identity,
     memory::Change,
     owner::Owner,
     release::Release,
     snapshot::Keep,
     tenants::Tenants,
+    unsynced,
     watch::Watches,
     worker::Worker,
 };
@@ -46,7 +49,7 @@ pub(crate) enum Command {
     Change(Change),
     Release(Release),
     /// Any other work, in a transaction of its own.
-    Run(Box<dyn FnOnce(&mut Connection) + Send>),
+    Run(Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>),
 }
 
 /// An item of a group.
@@ -62,6 +65,7 @@ enum Item {
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) owner: Owner,
+    pub(crate) identity: Identity,
     pub(crate) journal: PathBuf,
     pub(crate) clock: Clock,
     pub(crate) is_chaining: bool,
@@ -95,7 +99,8 @@ impl Writer {
                     Command::Change(change) => self.write_group(Item::Change(change), commands),
                     Command::Release(release) => self.write_group(Item::Release(release), commands),
                     Command::Run(task) => {
-                        task(&mut self.connection);
+                        let is_there = self.identity.check(&self.connection);
+                        task(is_there.map(|()| &mut self.connection));
                         None
                     }
                 };
@@ -111,7 +116,8 @@ impl Writer {
                 watches.look(&self.connection, ticks);
             }
         }
-        // If this fails, other owners find this one dead.
+        // If one fails, the next opening reports it or finds this owner dead.
+        let _ = unsynced::leave(&self.connection, self.owner.number);
         let _ = self.owner.leave(&self.connection);
     }
 
@@ -157,9 +163,15 @@ impl Writer {
                 }
             }
             // Retrying each item alone would only wait for the same lock again and again.
-            Err(error) if is_busy(&error) => group
-                .into_iter()
-                .for_each(|item| item.answer(Err(StoreError::Busy), confirmation)),
+            Err(StoreError::Busy { .. }) => {
+                let process = holder(&self.journal);
+                let busy = || Err(StoreError::Busy { process });
+                group.into_iter().for_each(|item| item.answer(busy(), confirmation));
+            }
+            Err(StoreError::Gone { path }) => {
+                let gone = || Err(StoreError::Gone { path: path.clone() });
+                group.into_iter().for_each(|item| item.answer(gone(), confirmation));
+            }
             Err(_) => self.write_singly(group),
         }
         intake.next
@@ -170,9 +182,8 @@ impl Writer {
             let (mut alone, mut results) = (vec![item], Vec::new());
             let asked = Asked::now();
             let written = self.attempt(&mut alone, &mut results, &mut || None);
-            let result = written.map_err(StoreError::from);
             if let Some(item) = alone.pop() {
-                let result = result.and_then(|()| results.pop().ok_or(StoreError::Stopped));
+                let result = written.and_then(|()| results.pop().ok_or(StoreError::Stopped));
                 item.answer(result, (asked, self.lease));
             }
         }
@@ -184,7 +195,7 @@ impl Writer {
         group: &mut Vec<Item>,
         results: &mut Vec<Outcome>,
         more: &mut dyn FnMut() -> Option<Item>,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), StoreError> {
         let written = self.transact(group, results, more);
         let mut tenants = self.tenants.borrow_mut();
         match written {
@@ -199,7 +210,12 @@ impl Writer {
         group: &mut Vec<Item>,
         results: &mut Vec<Outcome>,
         more: &mut dyn FnMut() -> Option<Item>,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), StoreError> {
+        // Before the write, because a file that was cut off would look whole after it.
+        if let Err(error) = self.identity.check(&self.connection) {
+            group.extend(std::iter::from_fn(more));
+            return Err(error);
+        }
         let writing = Writing {
             owner: &self.owner,
             tenants: &self.tenants,
@@ -216,7 +232,7 @@ impl Writer {
             Ok(transaction) => transaction,
             Err(error) => {
                 group.extend(std::iter::from_fn(more));
-                return Err(error);
+                return Err(error.into());
             }
         };
         let mut bytes = 0;
@@ -227,7 +243,9 @@ impl Writer {
                 group.extend(more());
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        // After it, because nothing may be acknowledged that no file holds.
+        self.identity.check(&self.connection)
     }
 }
 
@@ -257,13 +275,6 @@ impl Intake<'_> {
             }
         }
     }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
 }
 
 impl Item {

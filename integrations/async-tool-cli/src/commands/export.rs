@@ -1,38 +1,89 @@
 //! `async-tool journal export`
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
+    ops::RangeInclusive,
     path::Path,
 };
 
-use async_tool_runtime::future::BoxStream;
+use async_tool_sqlite::{Salvage, SalvagedSession};
+use tempfile::NamedTempFile;
 
-use crate::{arguments::Which, failure::Failure, source};
+use crate::{arguments::Which, failure::Failure, plain::Short, source};
 
-pub(super) async fn run(which: &Which, output: Option<&Path>) -> Result<bool, Failure> {
-    let journal = source::open(&which.file)?;
-    let session = source::the_session(&journal, which).await?;
-    let lines = journal.export(&session);
+pub(super) async fn run(which: &Which, output: Option<&Path>, is_salvage: bool) -> Result<bool, Failure> {
     match output {
         // Safe even for a terminal, because JSON escapes control characters.
-        None => write(lines, std::io::stdout().lock()).await?,
+        None => write(which, io::stdout().lock(), is_salvage).await,
         Some(path) => {
             let what = format!("create {}, which must not exist", path.display());
-            let file = File::create_new(path).map_err(|error| Failure::io(&what, error))?;
-            write(lines, file).await?;
+            let refuse = |error| Failure::io(&what, error);
+            if path.symlink_metadata().is_ok() {
+                return Err(refuse(io::ErrorKind::AlreadyExists.into()));
+            }
+            // The name appears when everything is on the disk, so a full disk leaves no part of it.
+            let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+            let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).map_err(refuse)?;
+            let is_whole = write(which, &mut file, is_salvage).await?;
+            file.as_file().sync_all()?;
+            file.persist_noclobber(path).map_err(|error| refuse(error.error))?;
+            Ok(is_whole)
         }
     }
-    Ok(true)
 }
 
-async fn write(
-    mut lines: BoxStream<'_, Result<String, async_tool_runtime::journal::ReadError>>,
-    to: impl Write,
-) -> Result<(), Failure> {
+async fn write(which: &Which, to: impl Write, is_salvage: bool) -> Result<bool, Failure> {
     let mut to = BufWriter::new(to);
-    while let Some(line) = source::next(&mut lines).await? {
-        writeln!(to, "{}", line.trim_end())?;
+    let is_whole = if is_salvage {
+        salvage(which, &mut to)?
+    } else {
+        let journal = source::open(&which.file)?;
+        let session = source::the_session(&journal, which).await?;
+        let mut lines = journal.export(&session);
+        while let Some(line) = source::next(&mut lines).await? {
+            writeln!(to, "{}", line.trim_end())?;
+        }
+        true
+    };
+    to.flush()?;
+    Ok(is_whole)
+}
+
+/// Writes all entries that can be read. Reports what is missing to the standard error; true if nothing is.
+fn salvage(which: &Which, to: &mut impl Write) -> Result<bool, Failure> {
+    let mut journal = Salvage::open(&which.file).map_err(Failure::of)?;
+    let mut sessions = journal.sessions().to_vec();
+    if let Some(name) = &which.session {
+        sessions.retain(|found| found.session.as_str() == name);
     }
-    Ok(to.flush()?)
+    let mut is_whole = !sessions.is_empty();
+    if sessions.is_empty() {
+        writeln!(anstream::stderr(), "no entry of a session was found")?;
+    }
+    for found in &sessions {
+        // One file may hold several sessions, so each line names its own.
+        let name = serde_json::to_string(&found.session).map_err(Failure::of)?;
+        for line in journal.export(found) {
+            let line = line.map_err(|error| Failure::io("read the journal", error))?;
+            writeln!(to, "{{\"session\":{name},{}", line.trim_start_matches('{'))?;
+        }
+        is_whole &= found.missing.is_empty();
+        writeln!(anstream::stderr(), "{}", sentence(found))?;
+    }
+    Ok(is_whole)
+}
+
+fn sentence(found: &SalvagedSession) -> String {
+    let session = Short::new(found.session.as_str(), 60);
+    let mut text = format!("{session}: {} of {} entries saved", found.entries, found.last);
+    if !found.missing.is_empty() {
+        let range = |range: &RangeInclusive<u64>| match (range.start(), range.end()) {
+            (start, end) if start == end => start.to_string(),
+            (start, end) => format!("{start}-{end}"),
+        };
+        let missing: Vec<_> = found.missing.iter().map(range).collect();
+        text.push_str("; missing: ");
+        text.push_str(&missing.join(", "));
+    }
+    text
 }

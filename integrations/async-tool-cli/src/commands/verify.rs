@@ -33,7 +33,8 @@ pub(super) async fn run(which: &Which, head: Option<Head>, json: bool) -> Result
         }
     }
     out.flush()?;
-    Ok(verified.iter().all(|verification| verification.finding.is_none()))
+    let is_log_whole = journal.open_report().damaged_log.is_none();
+    Ok(is_log_whole && verified.iter().all(|verification| verification.finding.is_none()))
 }
 
 fn line(verification: &Verification) -> serde_json::Value {

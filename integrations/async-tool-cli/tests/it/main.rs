@@ -509,3 +509,115 @@ async fn closed_sessions_are_packed_and_read_as_before() {
     assert_eq!(run(&["journal", "show", file]).out, before);
     assert_eq!(run(&["journal", "verify", file]).code, 0);
 }
+
+/// Journals that are damaged in different ways, with the smallest number of entries that can be saved.
+#[tokio::test]
+async fn a_salvage_saves_all_undamaged_entries_and_says_which_are_missing() {
+    let (_directory, path) = place();
+    let messages = |session: &str| -> Vec<_> {
+        let text = |number| format!("{session} {number} {}", "of many words ".repeat(number % 400));
+        (0..300)
+            .map(|number| Entry::UserMessage {
+                text: text(number),
+                at: at(0),
+            })
+            .collect()
+    };
+    for session in ["a", "b"] {
+        write(&path, session, &messages(session), session == "a").await;
+    }
+    let sound = std::fs::read(&path).unwrap();
+    let page = 4096;
+    let pages = sound.len() / page;
+    let leaf = (1..pages).find(|number| {
+        let contents = &sound[number * page..][..page];
+        contents[0] == 0x0D && contents.windows(12).any(|part| part == b"user_message")
+    });
+    let parent = (1..pages).rev().find(|number| sound[number * page] == 0x05).unwrap();
+    let damage = |number: usize| {
+        let mut file = sound.clone();
+        file[number * page..][..page].fill(0x5A);
+        file
+    };
+    let mut letter = sound.clone();
+    let at = sound.windows(4).position(|part| part == b"a 7 ").unwrap();
+    letter[at] ^= 1;
+    for (name, file, least) in [
+        ("whole", sound.clone(), 600),
+        ("a letter", letter, 599),
+        ("a page of entries", damage(leaf.unwrap()), 500),
+        ("a page of the tree", damage(parent), 600),
+        ("the first page", damage(0), 600),
+        ("cut in half", sound[..sound.len() / 2].to_vec(), 200),
+    ] {
+        std::fs::write(&path, &file).unwrap();
+        let ran = run(&["journal", "export", "--salvage", path.to_str().unwrap()]);
+        let saved: Vec<Value> = ran
+            .out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        println!("{name}: {} of 600 entries saved", saved.len());
+        assert!(saved.len() >= least, "{name}: {}\n{}", saved.len(), ran.error);
+        for line in &saved {
+            let (session, seq) = (line["session"].as_str().unwrap(), line["seq"].as_u64().unwrap());
+            let expected = serde_json::to_value(&messages(session)[seq as usize - 1]).unwrap();
+            assert_eq!(line["entry"], expected, "{name}");
+        }
+        assert_eq!(ran.code, i32::from(saved.len() < 600), "{name}: {}", ran.error);
+        assert_eq!(
+            ran.error.contains("missing: "),
+            saved.len() < 600,
+            "{name}: {}",
+            ran.error
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), file, "nothing is changed");
+    }
+    let ran = run(&["journal", "export", "--salvage", "nowhere.db"]);
+    assert_eq!((ran.code, &*ran.out), (2, ""), "{}", ran.error);
+}
+
+#[tokio::test]
+async fn an_export_that_fails_leaves_no_file() {
+    let (directory, path) = place();
+    write(&path, "a", &session(), false).await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("UPDATE entries SET entry = entry || ' ' WHERE seq = 5", [])
+        .unwrap();
+    drop(file);
+    let out = directory.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    let target = out.join("a.jsonl");
+    let ran = run(&[
+        "journal",
+        "export",
+        path.to_str().unwrap(),
+        "-o",
+        target.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.error.contains("entry 5 of session"), "{}", ran.error);
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+
+    // A full disk, where one can be had.
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4096", "tmpfs"])
+        .arg(&out)
+        .output();
+    if mount.is_ok_and(|mount| mount.status.success()) {
+        let (_other, sound) = place();
+        write(&sound, "a", &session(), false).await;
+        let ran = run(&[
+            "journal",
+            "export",
+            sound.to_str().unwrap(),
+            "-o",
+            target.to_str().unwrap(),
+        ]);
+        let left = std::fs::read_dir(&out).unwrap().count();
+        let _ = Command::new("umount").arg(&out).status();
+        assert_eq!((ran.code, left), (2, 0), "{}", ran.error);
+        assert!(ran.error.contains("No space left"), "{}", ran.error);
+        println!("on a full disk: {}", ran.error.trim());
+    }
+}

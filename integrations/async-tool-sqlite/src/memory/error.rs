@@ -54,7 +54,7 @@ impl From<rusqlite::Error> for MemoryError {
 impl From<MemoryError> for ToolError {
     fn from(error: MemoryError) -> Self {
         match error {
-            MemoryError::Store(StoreError::Full | StoreError::Busy) => Self::from_error(error)
+            MemoryError::Store(StoreError::Full | StoreError::Busy { .. }) => Self::from_error(error)
                 .with_kind(ToolErrorKind::Unavailable)
                 .with_model_message("the memory can't be reached now"),
             MemoryError::Store(_) => Self::from_error(error)

@@ -254,3 +254,135 @@ async fn every_choice_of_durability_and_check_writes_and_reads() {
     }
     assert_eq!(read(&place.open(), "a").await, messages(0, 8));
 }
+
+#[tokio::test]
+async fn threads_that_open_one_new_file_at_the_same_time_all_succeed() {
+    const ROUNDS: usize = 60;
+    let mut opened = 0;
+    for _ in 0..ROUNDS {
+        let place = Place::new();
+        let barrier = std::sync::Barrier::new(3);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        SqliteJournal::open(place.path()).map(drop)
+                    })
+                })
+                .collect();
+            for thread in threads {
+                thread.join().unwrap().unwrap();
+                opened += 1;
+            }
+        });
+    }
+    println!("{opened} of {} opened", 3 * ROUNDS);
+}
+
+/// A directory on a file system of its own, with this many bytes left; `None` if this machine can't have one.
+#[cfg(target_os = "linux")]
+struct Full(Place);
+
+#[cfg(target_os = "linux")]
+impl Full {
+    const SIZE: u64 = 1024 * 1024;
+
+    fn new() -> Option<Self> {
+        let place = Place::new();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={}", Self::SIZE), "tmpfs"])
+            .arg(place.file(""))
+            .output();
+        mount.is_ok_and(|mount| mount.status.success()).then_some(Self(place))
+    }
+
+    /// Fills the file system, except for these bytes.
+    fn fill(&self, left: u64) {
+        let path = self.0.file("filler");
+        let mut filler = fs::File::create(&path).unwrap();
+        while std::io::Write::write(&mut filler, &[1; 4096]).is_ok_and(|written| written > 0) {}
+        let length = filler.metadata().unwrap().len();
+        filler.set_len(length - left).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Full {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.file("")).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_file_system_is_an_error_and_a_closed_journal_on_it_can_be_read() {
+    let Some(full) = Full::new() else {
+        println!("skipped: no file system can be mounted here");
+        return;
+    };
+    let place = &full.0;
+    write(&place.open(), "a", 0, 3).await.unwrap();
+    for left in [0, 4096, 8192, 16384, 32768, 36864, 65536] {
+        full.fill(left);
+        for path in [place.path(), place.file("new.db")] {
+            if let Err(refused) = SqliteJournal::open(&path) {
+                assert!(matches!(refused, OpenError::Io { .. }), "{left}: {refused:?}");
+                assert!(why(&refused).contains("pace"), "{left}: {}", why(&refused));
+            }
+        }
+        let reader = SqliteJournal::open_read_only(place.path()).unwrap();
+        assert_eq!(read(&reader, "a").await, messages(0, 3), "{left}");
+        drop(reader);
+        let _ = fs::remove_file(place.file("new.db"));
+        fs::remove_file(place.file("filler")).unwrap();
+    }
+    write(&place.open(), "a", 3, 1).await.unwrap();
+}
+
+#[cfg(unix)]
+const READ_ONLY: &str = "ASYNC_TOOL_SQLITE_READ_ONLY";
+
+/// The body of a process without permission to write. Without a file it does nothing.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_process_without_permission() {
+    let Some(path) = std::env::var_os(READ_ONLY) else {
+        return;
+    };
+    let journal = SqliteJournal::open_read_only(&path).unwrap();
+    assert_eq!(read(&journal, "a").await, messages(0, 3));
+    assert!(SqliteJournal::open(&path).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_journal_in_a_directory_without_permission_to_write_can_be_read() {
+    use std::os::unix::{
+        fs::{PermissionsExt as _, chown},
+        process::CommandExt as _,
+    };
+
+    let place = Place::new();
+    let path = place.file("100%? #1.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime
+        .block_on(write(&SqliteJournal::open(&path).unwrap(), "a", 0, 3))
+        .unwrap();
+    let allow = |mode| fs::set_permissions(place.file(""), fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", "files::the_process_without_permission"])
+        .env(READ_ONLY, &path);
+    // Nothing is forbidden to the superuser.
+    if chown(&path, Some(65534), None).is_ok() {
+        child.uid(65534);
+    }
+    let ended = child.output();
+    allow(0o755);
+    match ended {
+        Ok(ended) => assert!(ended.status.success(), "{ended:?}"),
+        Err(error) => println!("skipped: the other user can't start this program: {error}"),
+    }
+}

@@ -101,10 +101,58 @@ fn the_other_process() {
                     Err(error) => why(&error),
                 }
             }
+            ["lock"] => {
+                // As a process that hangs within a write.
+                let file = rusqlite::Connection::open(&path).unwrap();
+                file.execute_batch("BEGIN IMMEDIATE").unwrap();
+                Box::leak(Box::new(file));
+                "locked".to_owned()
+            }
             _ => panic!("{line:?}"),
         };
         println!("{ANSWER}{answer}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn while_a_process_hangs_in_a_write_the_error_names_it() {
+    use std::time::Duration;
+
+    use async_tool_sqlite::{OpenError, StoreError};
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let place = Place::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let builder = || SqliteJournal::builder(place.path()).busy_timeout(Duration::from_millis(20));
+    let journal = builder().open().unwrap();
+    let mut hung = Process::start(&place.path());
+    assert_eq!(hung.ask("lock"), "locked");
+    let process = hung.child.id();
+    kill_process(Pid::from_child(&hung.child), Signal::STOP).unwrap();
+
+    let refused = builder().open().unwrap_err();
+    println!("{refused}");
+    assert!(matches!(refused, OpenError::Busy { process: Some(found), .. } if found == process));
+    assert!(
+        refused
+            .to_string()
+            .starts_with(&format!("process {process} keeps the journal "))
+    );
+    let refused = runtime.block_on(write(&journal, "a", 0, 1)).unwrap_err();
+    println!("{}", why(&refused));
+    let AppendError::Unavailable(cause) = &refused else {
+        panic!("{refused}")
+    };
+    assert!(matches!(cause.downcast_ref(), Some(StoreError::Busy { process: Some(found) }) if *found == process));
+    assert!(
+        runtime.block_on(read(&journal, "a")).is_empty(),
+        "reading needs no lock"
+    );
+
+    drop(hung);
+    runtime.block_on(write(&journal, "a", 0, 1)).unwrap();
+    builder().open().unwrap();
 }
 
 #[test]
