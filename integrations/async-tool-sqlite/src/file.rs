@@ -195,6 +195,9 @@ fn look_at(path: &Path) -> Result<(), OpenError> {
         let page = header.get(16..18).and_then(|bytes| bytes.try_into().ok());
         let is_empty = number(68) == 0 && page.is_some_and(|page| bytes <= u64::from(u16::from_be_bytes(page)));
         if !is_database || (number(68) != APPLICATION_ID && !is_empty) {
+            if is_half_made(path) {
+                return Ok(());
+            }
             return Err(OpenError::Foreign { path: path.to_owned() });
         }
         if number(60) > VERSION {
@@ -206,6 +209,20 @@ fn look_at(path: &Path) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// True if the file was empty, and a power loss stopped the transaction that made its first tables. SQLite's rollback
+/// journal is then beside it, and SQLite empties the file again:
+/// <https://www.sqlite.org/fileformat2.html#the_rollback_journal>.
+fn is_half_made(path: &Path) -> bool {
+    let read = || {
+        let mut header = [0; 20];
+        File::open(with_suffix(&fs::canonicalize(path)?, "-journal"))?.read_exact(&mut header)?;
+        io::Result::Ok(header)
+    };
+    let is_of_empty_file =
+        |header: [u8; 20]| header.starts_with(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7") && header[16..] == [0; 4];
+    read().is_ok_and(is_of_empty_file)
 }
 
 /// True if a non-empty write-ahead log exists.

@@ -175,6 +175,22 @@ async fn a_file_that_was_being_made_when_its_process_ended_becomes_a_journal() {
 }
 
 #[tokio::test]
+async fn a_file_whose_first_tables_a_power_loss_interrupted_becomes_a_journal() {
+    let place = Place::new();
+    fs::write(place.path(), [0x5A; 8192]).unwrap();
+    assert!(matches!(refusal(&place), OpenError::Foreign { .. }));
+    // The rollback journal of a transaction that began with an empty file.
+    let mut header = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7".to_vec();
+    for number in [0_u32, 7, 0, 512, 4096] {
+        header.extend(number.to_be_bytes());
+    }
+    header.resize(512, 0);
+    fs::write(place.file("sessions.db-journal"), header).unwrap();
+    write(&place.open(), "a", 0, 3).await.unwrap();
+    assert_eq!(names(&place.open(), SessionFilter::All).await, ["a"]);
+}
+
+#[tokio::test]
 async fn an_empty_file_becomes_a_journal() {
     let place = Place::new();
     fs::write(place.path(), []).unwrap();

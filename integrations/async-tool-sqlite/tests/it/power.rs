@@ -37,7 +37,7 @@ async fn work(durability: Durability, dice: &mut Dice) -> Vec<(String, u64)> {
     for number in 0..APPENDS {
         let name = format!("session {}", dice.below(5));
         let last = lasts.entry(name.clone()).or_insert(0);
-        let count = 1 + dice.below(40) as u64;
+        let count = 1 + dice.below(8) as u64;
         *last = write(&journal, &name, *last, count).await.unwrap();
         appends.push((name, *last));
         power_cut::mark(appends.len());
