@@ -130,7 +130,8 @@ impl fmt::Display for OpenError {
             ),
             Self::Corrupt { path, detail } => write!(
                 f,
-                "the journal {} is damaged ({detail}); take a copy of it and its -wal file before anything else",
+                "the journal {} is damaged ({detail}); take a copy of it and its -wal file, then save its entries with `async-tool journal \
+                 export --salvage`",
                 path.display()
             ),
             Self::Busy { path, process } => {

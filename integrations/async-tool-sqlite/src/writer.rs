@@ -106,8 +106,11 @@ impl Writer {
                 };
             }
             if renewed.elapsed() >= self.renew_every() {
-                // The next renewal makes up for a failed one; the lock still shows that the process lives.
-                let _ = self.renew();
+                // The next renewal makes up for a failed one; the lock still shows that the process lives. A file that is
+                // gone has nothing to own.
+                if self.identity.check(&self.connection).is_ok() {
+                    let _ = self.renew();
+                }
                 renewed = Instant::now();
             }
             let ticks = self.clock.ticks();

@@ -515,7 +515,7 @@ async fn closed_sessions_are_packed_and_read_as_before() {
 async fn a_salvage_saves_all_undamaged_entries_and_says_which_are_missing() {
     let (_directory, path) = place();
     let messages = |session: &str| -> Vec<_> {
-        let text = |number| format!("{session} {number} {}", "of many words ".repeat(number % 400));
+        let text = |number: usize| format!("{session} {number} {}", "of many words ".repeat(number % 400));
         (0..300)
             .map(|number| Entry::UserMessage {
                 text: text(number),
