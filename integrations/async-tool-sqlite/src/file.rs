@@ -211,8 +211,8 @@ fn look_at(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// True if the file was empty, and a power loss stopped the transaction that made its first tables. SQLite's rollback
-/// journal is then beside it, and SQLite empties the file again:
+/// True if the file had no tables, and a power loss stopped the transaction that made the first ones. SQLite's rollback
+/// journal is then beside it, and SQLite undoes the transaction:
 /// <https://www.sqlite.org/fileformat2.html#the_rollback_journal>.
 fn is_half_made(path: &Path) -> bool {
     let read = || {
@@ -220,8 +220,10 @@ fn is_half_made(path: &Path) -> bool {
         File::open(with_suffix(&fs::canonicalize(path)?, "-journal"))?.read_exact(&mut header)?;
         io::Result::Ok(header)
     };
-    let is_of_empty_file =
-        |header: [u8; 20]| header.starts_with(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7") && header[16..] == [0; 4];
+    // At most one page, as above.
+    let is_of_empty_file = |header: [u8; 20]| {
+        header.starts_with(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7") && header[16..19] == [0; 3] && header[19] <= 1
+    };
     read().is_ok_and(is_of_empty_file)
 }
 

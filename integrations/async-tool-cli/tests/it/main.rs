@@ -606,7 +606,11 @@ async fn an_export_that_fails_leaves_no_file() {
         .output();
     if mount.is_ok_and(|mount| mount.status.success()) {
         let (_other, sound) = place();
-        write(&sound, "a", &session(), false).await;
+        let long = Entry::UserMessage {
+            text: "long ".repeat(10_000),
+            at: at(0),
+        };
+        write(&sound, "a", &[long], false).await;
         let ran = run(&[
             "journal",
             "export",
