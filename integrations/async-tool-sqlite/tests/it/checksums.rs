@@ -4,7 +4,7 @@ use std::fs;
 
 use async_tool_runtime::{
     Journal as _,
-    journal::{Seq, Snapshot},
+    journal::{Claim, Seq, Snapshot},
 };
 use async_tool_sqlite::{OpenCheck, SqliteJournal, StoreError};
 
@@ -18,7 +18,10 @@ async fn recorded(is_chained: bool, is_packed: bool) -> Place {
         .open()
         .unwrap();
     write(&journal, "a", 0, 30).await.unwrap();
-    journal.append(&session("a"), Seq::new(30), &[closed()]).await.unwrap();
+    journal
+        .append(&session("a"), &Claim::new(), Seq::new(30), &[closed()])
+        .await
+        .unwrap();
     if is_packed {
         assert_eq!(journal.compact().await.unwrap().entries, 31);
     }
