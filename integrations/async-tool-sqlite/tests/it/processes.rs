@@ -125,7 +125,7 @@ fn while_a_process_hangs_in_a_write_the_error_names_it() {
     let place = Place::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let builder = || SqliteJournal::builder(place.path()).busy_timeout(Duration::from_millis(20));
-    let journal = builder().open().unwrap();
+    let (journal, claim) = (builder().open().unwrap(), Claim::new());
     let mut hung = Process::start(&place.path());
     assert_eq!(hung.ask("lock"), "locked");
     let process = hung.child.id();
@@ -139,7 +139,7 @@ fn while_a_process_hangs_in_a_write_the_error_names_it() {
             .to_string()
             .starts_with(&format!("process {process} keeps the journal "))
     );
-    let refused = runtime.block_on(write(&journal, "a", 0, 1)).unwrap_err();
+    let refused = runtime.block_on(write_as(&claim, &journal, "a", 0, 1)).unwrap_err();
     println!("{}", why(&refused));
     let AppendError::Unavailable(cause) = &refused else {
         panic!("{refused}")
@@ -151,7 +151,7 @@ fn while_a_process_hangs_in_a_write_the_error_names_it() {
     );
 
     drop(hung);
-    runtime.block_on(write(&journal, "a", 0, 1)).unwrap();
+    runtime.block_on(write_as(&claim, &journal, "a", 0, 1)).unwrap();
     builder().open().unwrap();
 }
 
