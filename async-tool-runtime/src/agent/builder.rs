@@ -415,6 +415,7 @@ impl AsyncAgentBuilder {
     ///
     /// As for [`resume`](Self::resume).
     pub async fn resume_or_start(self) -> Result<AsyncAgent, StartError> {
+        let _resuming = self.manager.resuming();
         let start = self.clone().prepare()?;
         match start.find().await {
             Ok((ledger, _)) if ledger.state() == AgentState::Closing => {

@@ -615,9 +615,10 @@ async fn a_task_of_a_sub_agent_whose_session_is_found_at_the_start_is_known() {
     agent.run_until_parked().await.unwrap();
     agent.leave().await.unwrap();
     let below = kept.entries(agent.session()).into_iter().map(|entry| match entry {
-        Entry::Opened { nonce, at, .. } => Entry::Opened {
+        Entry::Opened { nonce, at, format, .. } => Entry::Opened {
             nonce,
             works_for: Some(TaskId::new()),
+            format,
             at,
         },
         entry => entry,
