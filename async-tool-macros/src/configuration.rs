@@ -7,7 +7,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Attribute, FnArg, Meta, parse::Parser};
 
-use crate::{argument::split_at_commas, function::Function, source};
+use crate::{argument::split_at_commas, function::Function};
 
 /// Attributes that the macro reads, and that may therefore not stay under a condition.
 const READ: [&str; 9] = [
@@ -41,12 +41,10 @@ pub(crate) fn variants(function: Function) -> Vec<Function> {
     [with, without].into_iter().flat_map(variants).collect()
 }
 
-/// True for the mark of a tool in a block, also under a condition. `#[tool]` is a usual alias, which may be imported anywhere.
+/// True for the mark of a tool in a block, also under a condition. `#[tool]` is a usual alias, which a macro can't look up.
 pub(crate) fn is_mark(attribute: &Attribute) -> bool {
     let last = attribute.path().segments.last();
-    let is_marked = last.is_some_and(|segment| {
-        segment.ident == "async_tool" || segment.ident == "tool" || source::is_alias(&segment.ident)
-    });
+    let is_marked = last.is_some_and(|segment| segment.ident == "async_tool" || segment.ident == "tool");
     is_marked || conditional(attribute).is_some_and(|(_, inner)| inner.iter().any(is_mark))
 }
 
@@ -71,9 +69,7 @@ fn is_read(attribute: &Attribute) -> bool {
     conditional(attribute).is_some_and(|(_, inner)| {
         inner.iter().any(|inner| {
             let last = inner.path().segments.last();
-            let is_listed = last.is_some_and(|segment| {
-                READ.iter().any(|name| segment.ident == name) || source::is_alias(&segment.ident)
-            });
+            let is_listed = last.is_some_and(|segment| READ.iter().any(|name| segment.ident == name));
             // `doc(hidden)` and the like are for rustdoc.
             let is_text = !inner.path().is_ident("doc") || matches!(inner.meta, Meta::NameValue(_));
             (is_listed && is_text) || is_read(inner)

@@ -4,8 +4,8 @@
 //! have no such hygiene, so generated items near the user's types begin with two underscores.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{FnArg, Ident, ReturnType, ext::IdentExt, spanned::Spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{FnArg, Ident, Path, ReturnType, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     argument::Argument,
@@ -25,21 +25,18 @@ pub(crate) fn function(tool: &Tool) -> TokenStream {
     let ident = &function.signature.ident;
     let body = body(tool, &Home::Free);
     let implementation = implementation(function, &quote_spanned!(span=> __private::FunctionTool), &body);
-    let handle = handle(function, None);
-    let conditions = function.conditions();
     let allowance = allowance(function);
     let runtime = &options.runtime;
-    quote_spanned! {span=>
-        #function
-        #handle
-        #conditions
+    let rest = quote_spanned! {span=>
         #allowance
         const _: () = {
             use #runtime::__private;
             #implementation
             __private::collect!(#ident);
         };
-    }
+    };
+    let handle = handle(function, runtime, None, &rest);
+    quote!(#function #handle)
 }
 
 /// The errors, and items of the expected types, so that the function's callers get no errors of their own.
@@ -59,14 +56,9 @@ pub(crate) fn function_fallback(tool: Tool, place: Place, error: &syn::Error) ->
     let runtime = &options.runtime;
     let tool = quote_spanned!(span=> #runtime::__private::FunctionTool);
     let implementation = implementation(&function, &tool, &quote_spanned!(span=> ::core::unimplemented!()));
-    let handle = handle(&function, Some(quote_spanned!(span=> , dead_code)));
-    quote_spanned! {span=>
-        #errors
-        #function
-        #handle
-        #conditions
-        const _: () = { #implementation };
-    }
+    let rest = quote_spanned!(span=> const _: () = { #implementation };);
+    let handle = handle(&function, runtime, Some(quote_spanned!(span=> , dead_code)), &rest);
+    quote!(#errors #function #handle)
 }
 
 /// The block, with a method that returns its tools.
@@ -92,10 +84,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
             }));
         }
     });
-    // The marks are gone, and with them the only use of an import that renames the macro.
-    let aliases = &service.aliases;
     let body = quote_spanned! {span=>
-        #(#[allow(unused_imports)] use #aliases as _;)*
         use #runtime::__private;
         __private::service::<#ty>();
         let mut tools = __private::Vec::<__private::Arc<dyn __private::Tool>>::new();
@@ -119,7 +108,16 @@ fn tools_method(service: &Service, body: &TokenStream, allow: Option<TokenStream
     let runtime = &service.runtime;
     let visibility = service.visibility();
     let method = &service.method;
+    // rustc names both items in its errors about a second block with the method, and this name is the advice.
+    let advice = format_ident!(
+        "another_block_has_the_method_{}__write_tools_equals_name_in_async_tools",
+        method.unraw(),
+        span = Span::mixed_site()
+    );
     quote_spanned! {Span::mixed_site()=>
+        #[doc(hidden)]
+        #[allow(dead_code, non_upper_case_globals)]
+        const #advice: () = ();
         /// The tools of this value, each with a clone of the `Arc`.
         #allow
         #[must_use]
@@ -150,8 +148,8 @@ fn allowance(function: &Function) -> Option<TokenStream> {
         .then(|| quote_spanned!(span=> #[allow(deprecated)]))
 }
 
-/// The struct with the function's name: `tools![add]`, `add::tool()`.
-fn handle(function: &Function, and_allow: Option<TokenStream>) -> TokenStream {
+/// The struct with the function's name, and the rest: `tools![add]`, `add::tool()`. Inside an `impl`, all of it is one error.
+fn handle(function: &Function, runtime: &Path, and_allow: Option<TokenStream>, rest: &TokenStream) -> TokenStream {
     let Function {
         visibility, signature, ..
     } = function;
@@ -160,9 +158,12 @@ fn handle(function: &Function, and_allow: Option<TokenStream>) -> TokenStream {
     let doc = format!(" The tool that calls the function `{}`; see there.", ident.unraw());
     quote_spanned! {Span::mixed_site()=>
         #conditions
-        #[doc = #doc]
-        #[allow(non_camel_case_types #and_allow)]
-        #visibility struct #ident {}
+        #runtime::__private::tools_in_an_impl_need_async_tools_on_the_impl! {
+            { #rest }
+            #[doc = #doc]
+            #[allow(non_camel_case_types #and_allow)]
+            #visibility #ident
+        }
     }
 }
 

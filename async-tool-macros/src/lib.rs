@@ -19,7 +19,6 @@ mod service;
 mod shape;
 mod signature;
 mod size;
-mod source;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -40,9 +39,11 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 ///
 /// The doc comment is the tool's description for the model. Without a doc comment, `description` is required.
 ///
-/// The function must be free (for methods, use [`macro@async_tools`]) and must name every parameter. It must not be
-/// generic, `const`, `unsafe` or `extern`. It may return `()`, any serialisable value, or a `Result` of such a value
-/// and an error with `Display`. An alias of `Result` works too, and an `Err` is always an error to the model.
+/// The function must be free and must name every parameter. It must not be generic, `const`, `unsafe` or `extern`. It may
+/// return `()`, any serialisable value, or a `Result` of such a value and an error with `Display`. An alias of `Result`
+/// works too, and an `Err` is always an error to the model.
+///
+/// In an `impl` block, use [`macro@async_tools`]. Without it, rustc says that a struct is not supported there.
 ///
 /// # Keys of `#[async_tool(…)]`
 ///
@@ -155,7 +156,7 @@ pub fn async_tool(arguments: proc_macro::TokenStream, item: proc_macro::TokenStr
 /// `self` is a tool too. All other items of the block stay unchanged.
 ///
 /// Keys and parameters are those of [`macro@async_tool`]. The type must be `Send + Sync + 'static`. The block knows its
-/// tools by `#[async_tool]`, by `#[tool]`, and by any other name under which its file imports the macro.
+/// tools by `#[async_tool]` or `#[tool]`; no other alias of the macro works inside of it.
 ///
 /// # Keys of `#[async_tools(…)]`
 ///
@@ -168,6 +169,13 @@ pub fn async_tool(arguments: proc_macro::TokenStream, item: proc_macro::TokenStr
 #[proc_macro_attribute]
 pub fn async_tools(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     service_pipeline(arguments.into(), item.into()).into()
+}
+
+/// Puts items after an item: `#[followed_by { … }]`. For generated code only.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn followed_by(more: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    [item, more].into_iter().collect()
 }
 
 /// Expands a function. Only the first step can end the pipeline early: the later steps collect their errors, so that a
@@ -183,7 +191,7 @@ fn pipeline(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expand = |function| {
         let errors = Errors::default();
         let runtime = parse_quote!(::async_tool_runtime);
-        let place = Place::of(&function, &item);
+        let place = Place::of(&function);
         let tool = Tool::read(function, arguments.clone(), runtime, place, &errors);
         match errors.finish() {
             Ok(()) => expand::function(&tool),

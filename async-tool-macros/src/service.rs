@@ -16,7 +16,6 @@ use crate::{
     errors::{self, Errors},
     function::Function,
     signature::{Place, lifetimes},
-    source,
     tool::Tool,
 };
 
@@ -40,10 +39,6 @@ pub(crate) struct Service {
     of_trait: TokenStream,
     brace: token::Brace,
     items: Vec<Item>,
-    /// True if another block of the type already has the method.
-    is_second: bool,
-    /// Other names of the macro that mark the methods.
-    pub(crate) aliases: Vec<Ident>,
 }
 
 enum Item {
@@ -68,8 +63,7 @@ impl Service {
             }
         }
         let parser = |input: ParseStream| Self::parse(input, runtime, method, errors);
-        let mut service = parser.parse2(item.clone())?;
-        service.is_second = source::is_second_block(item, &service.method);
+        let service = parser.parse2(item.clone())?;
         service.check(errors);
         Ok(service)
     }
@@ -114,8 +108,7 @@ impl Service {
             ..
         } = self;
         // If `more` would be an error here, another error was already reported.
-        let is_free = of_trait.is_empty() && !self.has_method() && !self.is_second;
-        let more = is_free.then_some(more);
+        let more = (of_trait.is_empty() && !self.has_method()).then_some(more);
         let items = items.iter().map(|item| match item {
             Item::Tool(tool) => tool.function.to_token_stream(),
             Item::Broken(function, errors) => quote!(#errors #function),
@@ -146,9 +139,9 @@ impl Service {
         generics.where_clause = input.parse()?;
         let content;
         let brace = braced!(content in input);
-        let (mut items, mut aliases) = (Vec::new(), Vec::new());
+        let mut items = Vec::new();
         while !content.is_empty() {
-            items.extend(Item::parse(&content, &runtime, &mut aliases, errors)?);
+            items.extend(Item::parse(&content, &runtime, errors)?);
         }
         Ok(Self {
             runtime,
@@ -160,8 +153,6 @@ impl Service {
             of_trait,
             brace,
             items,
-            is_second: false,
-            aliases,
         })
     }
 
@@ -180,13 +171,6 @@ impl Service {
             errors.push(lifetime, message);
         }
         let method = &self.method;
-        if self.is_second {
-            let message = format!(
-                "each block of a type must have a method of its own, and another block has `{method}`: write `#[async_tools(tools = name)]`, \
-                 and call both methods"
-            );
-            errors.push(&self.ty, message);
-        }
         for item in self.items.iter().filter(|item| item.is_named(method)) {
             let message = format!(
                 "`#[async_tools]` must write a method `{method}`: choose another name for this one, or write `#[async_tools(tools = name)]`"
@@ -221,14 +205,9 @@ impl Item {
     }
 
     /// Reads an item. A method with attributes under a condition is one item for each configuration.
-    fn parse(input: ParseStream, runtime: &Path, aliases: &mut Vec<Ident>, errors: &Errors) -> syn::Result<Vec<Self>> {
+    fn parse(input: ParseStream, runtime: &Path, errors: &Errors) -> syn::Result<Vec<Self>> {
         let start = input.cursor();
         let attributes = input.call(Attribute::parse_outer)?;
-        for name in attributes.iter().filter_map(|attribute| attribute.path().get_ident()) {
-            if source::is_alias(name) && !aliases.contains(name) {
-                aliases.push(name.clone());
-            }
-        }
         if !attributes.iter().any(configuration::is_mark) {
             skip_item(input)?;
             return Ok(vec![Self::Other(between(start, input.cursor()))]);

@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
-use crate::{errors::Errors, function::Function, source};
+use crate::{errors::Errors, function::Function};
 
 /// Place of the function.
 #[derive(Clone, Copy)]
@@ -21,10 +21,10 @@ const ASSOCIATED: &str = "tools must be free functions, unless their `impl` coll
                           knows its tools by `#[async_tool]` or `#[tool]`";
 
 impl Place {
-    /// Place of a function with `#[async_tool]`; `item` are its tokens.
-    pub(crate) fn of(function: &Function, item: &TokenStream) -> Self {
+    /// Place of a function with `#[async_tool]`, as far as the function says it.
+    pub(crate) fn of(function: &Function) -> Self {
         let has_self = matches!(function.signature.inputs.first(), Some(FnArg::Receiver(_)));
-        if has_self || function.self_type().is_some() || source::is_associated(item) {
+        if has_self || function.self_type().is_some() {
             Self::Associated
         } else {
             Self::Free
@@ -57,10 +57,11 @@ pub(crate) fn check(function: &Function, place: Place, errors: &Errors) {
     match (place, signature.inputs.first()) {
         (Place::Method, Some(FnArg::Receiver(receiver))) => check_receiver(receiver, errors),
         (Place::Associated, Some(FnArg::Receiver(receiver))) => errors.push(receiver.self_token, ASSOCIATED),
-        (Place::Associated, _) => match function.self_type() {
-            Some(word) => errors.push(word, ASSOCIATED),
-            None => errors.push(&signature.ident, ASSOCIATED),
-        },
+        (Place::Associated, _) => {
+            if let Some(word) = function.self_type() {
+                errors.push(word, ASSOCIATED);
+            }
+        }
         (Place::Method | Place::Free, _) => {}
     }
     check_generics(signature, errors);

@@ -3,14 +3,39 @@
 use std::time::Duration;
 
 use expect_test::{ExpectFile, expect_file};
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream};
 use quote::quote;
+use syn::{
+    File, Item,
+    parse::{ParseStream, Parser},
+};
 
 use crate::{duration, pipeline, rate, size};
 
 fn expansion(arguments: TokenStream, item: TokenStream) -> String {
-    let file = syn::parse2(pipeline(arguments, item)).expect("the expansion is Rust");
+    let mut file = syn::parse2::<File>(pipeline(arguments, item)).expect("the expansion is Rust");
+    file.items = file.items.into_iter().flat_map(placed).collect();
     prettyplease::unparse(&file)
+}
+
+/// The struct and its followers, as the runtime's macro places them.
+fn placed(item: Item) -> Vec<Item> {
+    match item {
+        Item::Macro(call) if call.mac.path.segments.len() > 2 => {
+            let conditions = call.attrs;
+            let parser = |input: ParseStream| {
+                let rest = input.parse::<Group>()?.stream();
+                let head = input.parse::<TokenStream>()?;
+                // The struct's keyword comes before its name, which is the last token.
+                let mut head = head.into_iter().collect::<Vec<_>>();
+                let name = head.pop();
+                Ok(quote!(#(#conditions)* #(#head)* struct #name {} #rest))
+            };
+            let items = parser.parse2(call.mac.tokens).expect("the call is the runtime macro's");
+            syn::parse2::<File>(items).expect("the items are Rust").items
+        }
+        item => vec![item],
+    }
 }
 
 #[track_caller]

@@ -19,7 +19,6 @@ pub(crate) async fn research_topic(
 /// The tool that calls the function `research_topic`; see there.
 #[allow(non_camel_case_types)]
 pub(crate) struct research_topic {}
-#[cfg(feature = "research")]
 const _: () = {
     use crate::tools::__private;
     impl research_topic {

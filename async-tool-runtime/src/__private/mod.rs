@@ -16,9 +16,11 @@ mod given;
 mod lent;
 mod measured;
 mod note;
+mod place;
 pub mod scope;
 mod service;
 
+pub use ::async_tool_macros::followed_by;
 pub use ::core::{result::Result, time::Duration};
 pub use ::schemars;
 pub use ::serde;
@@ -32,6 +34,7 @@ pub use ::std::{
 pub use crate::tool::Collected;
 pub use crate::{
     __cache as cache, __collect as collect,
+    __tools_in_an_impl_need_async_tools_on_the_impl as tools_in_an_impl_need_async_tools_on_the_impl,
     policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope},
     tool::{
         Background, BoundCall, DeliveryPolicy, Effect, FromToolContext, FunctionTool, Tool, ToolDefinition, ToolError,

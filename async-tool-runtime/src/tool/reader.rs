@@ -4,23 +4,27 @@
 //! dominates the build time of a program with many tools. So this one reads values, and also the texts of plain objects, which are most.
 //! It also finds the place of a mistake, at no cost to correct arguments: an error collects the path on its way out.
 
+mod number;
+mod raw;
 mod refusal;
 
 use std::{borrow::Cow, time::Duration};
 
 use serde::de::{
     self, Deserializer, EnumAccess, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor, value::BorrowedStrDeserializer,
+    VariantAccess, Visitor,
 };
-use serde_json::{Number, Value, map};
+use serde_json::{Value, map};
 
 use super::{
     constraint::{IN_F32, fits_f32},
     duration,
     plain_text::{Leaf, PlainText},
 };
-use refusal::Step;
+use number::{read_any_number, read_number, read_wide_number};
+use raw::{RAW, Raw};
 pub(super) use refusal::{Got, NO_VARIANT, Names, Problem, Refusal, refusing_enums};
+use refusal::{Result, Step};
 
 /// Value to be read, or part of one.
 pub(super) enum Reader<'de, 'a> {
@@ -30,10 +34,6 @@ pub(super) enum Reader<'de, 'a> {
     /// Value of a field in such a text.
     Leaf(Leaf<'de>),
 }
-
-const OUT_OF_RANGE: &str = "the number is out of range: numbers go up to 1.8e308";
-
-type Result<T> = std::result::Result<T, Refusal>;
 
 impl<'de> Reader<'de, '_> {
     #[cold]
@@ -254,43 +254,6 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     }
 }
 
-// Number by number, and not by serde_json: with its feature `arbitrary_precision`, which any crate of the program can turn on, it gives most
-// fractions as maps.
-
-fn read_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value> {
-    if let Some(number) = number.as_u64() {
-        visitor.visit_u64(number)
-    } else if let Some(number) = number.as_i64() {
-        visitor.visit_i64(number)
-    } else if let Some(number) = number.as_f64() {
-        visitor.visit_f64(number)
-    } else {
-        Err(Refusal::custom(OUT_OF_RANGE))
-    }
-}
-
-/// Like [`read_number`], also for integers of more than 64 bits.
-fn read_wide_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value> {
-    if let Some(number) = number.as_u128().filter(|_| !number.is_u64()) {
-        visitor.visit_u128(number)
-    } else if let Some(number) = number.as_i128().filter(|_| !number.is_i64() && !number.is_u64()) {
-        visitor.visit_i128(number)
-    } else {
-        read_number(number, visitor)
-    }
-}
-
-/// Like [`read_number`], for a type that takes any value: it gets the digits of a number that only its text holds.
-fn read_any_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value> {
-    let is_integer = number.is_u64() || number.is_i64();
-    if is_integer || number.as_f64().and_then(Number::from_f64).as_ref() == Some(number) {
-        return read_number(number, visitor);
-    }
-    number
-        .deserialize_any(visitor)
-        .map_err(Refusal::custom::<serde_json::Error>)
-}
-
 fn read_items<'de, V: Visitor<'de>>(items: &'de [Value], visitor: V) -> Result<V::Value> {
     let mut left = Items {
         index: 0,
@@ -502,27 +465,6 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
             return Err(self.refuse("struct variant"));
         };
         read_fields(fields, visitor).map_err(|refusal| refusal.in_field(&self.name))
-    }
-}
-
-/// Name by which `serde_json::value::RawValue` asks for its text.
-const RAW: &str = "$serde_json::private::RawValue";
-
-/// Text for a `RawValue`.
-struct Raw(Option<String>);
-
-impl<'de> MapAccess<'de> for Raw {
-    type Error = Refusal;
-
-    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        match &self.0 {
-            Some(_) => seed.deserialize(BorrowedStrDeserializer::new(RAW)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn next_value_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        seed.deserialize(self.0.take().unwrap_or_default().into_deserializer())
     }
 }
 

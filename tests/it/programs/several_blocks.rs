@@ -1,4 +1,4 @@
-//! A type has several blocks of tools, if their methods have different names; `#[tool]`, and any other name of the macro, marks a tool too.
+//! A type has several blocks of tools, if their methods have different names; `#[tool]` marks a tool too.
 
 #![deny(warnings, unreachable_pub)]
 
@@ -32,28 +32,6 @@ impl Desk {
     fn erase(&self) {}
 }
 
-mod renamed {
-    use async_tool_runtime::{async_tool as command, async_tools};
-
-    pub(super) struct Lamp;
-
-    #[async_tools]
-    impl Lamp {
-        /// Is marked by the name of an import.
-        #[command(effect = "read", notice = off)]
-        pub(super) fn shine(&self, #[arg(default = 5)] level: u8) -> u8 {
-            level
-        }
-
-        /// Is marked under a condition.
-        #[cfg_attr(all(), command(notice = off))]
-        #[allow(clippy::let_unit_value)]
-        pub(super) fn dim(level: u8) -> u8 {
-            level
-        }
-    }
-}
-
 struct Drawer<T>(T);
 
 #[async_tools(tools = all, crate = async_tool_runtime)]
@@ -74,8 +52,6 @@ fn compiles_and_runs() {
         .tools(desk.tools())
         .tools(desk.writing_tools());
     assert_eq!(builder.build().unwrap().registry().definitions().len(), 4);
-    let lamp = Arc::new(renamed::Lamp);
-    assert_eq!((lamp.tools().len(), lamp.shine(1), renamed::Lamp::dim(2)), (2, 1, 2));
     let drawer = Arc::new(Drawer(5));
     assert_eq!((drawer.clone().all().len(), *drawer.tools()), (1, 5));
 }

@@ -5,6 +5,8 @@ use std::{cell::RefCell, fmt};
 use serde::de::{self, Expected, Unexpected};
 use serde_json::Value;
 
+pub(super) type Result<T> = std::result::Result<T, Refusal>;
+
 /// Reading error: the problem and its place.
 #[derive(Debug)]
 pub(in crate::tool) struct Refusal {
