@@ -23,6 +23,7 @@ mod memory_tools;
 mod owners;
 mod power;
 mod processes;
+mod recorded;
 mod tools;
 mod versions;
 mod worlds;
