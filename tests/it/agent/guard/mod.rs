@@ -79,7 +79,9 @@ fn no_attack_passes_however_it_is_split() {
     let attacks = attacks();
     let mut splits = 0;
     let mut accepted = Vec::new();
-    for (name, attack) in &attacks {
+    // In a sample, every third place, and other places of each attack.
+    let step = if is_complete() { 1 } else { 3 };
+    for (index, (name, attack)) in attacks.iter().enumerate() {
         let text = format!("Before. {attack} After.");
         let expected = whole(&text);
         if let Err(why) = verdict(&text).and_then(|()| verdict(attack)) {
@@ -93,7 +95,7 @@ fn no_attack_passes_however_it_is_split() {
             accepted.push(format!("{name}: {}", expected.0));
         }
         let places = places(&text);
-        for first in &places {
+        for first in places.iter().skip(index % step).step_by(step) {
             splits += 1;
             if passed([&text[..*first], &text[*first..]]) != expected {
                 accepted.push(format!("{name}: another answer when it is split at {first}"));

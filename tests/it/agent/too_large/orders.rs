@@ -12,7 +12,7 @@ use crate::stand::{check_answers, sample_of, tool};
 #[test]
 fn a_model_that_takes_little_comes_to_an_end_and_gets_every_result_once() {
     let faults = Faults::new().tool_failures(0.2);
-    Explore::new().seeds(0..sample_of(300)).faults(faults).run(async |sim| {
+    Explore::new().seeds(0..sample_of(120)).faults(faults).run(async |sim| {
         let large = tool("large", |cx| async move {
             match cx.number().map_or(0, |number| number.as_u32() % 2) {
                 0 => Ok(json!("0123456789".repeat(2_000))),

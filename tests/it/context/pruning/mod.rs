@@ -92,7 +92,7 @@ fn collapses_first(
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 32, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: if crate::stand::is_complete() { 32 } else { 12 }, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn pruning_at_every_place_keeps_the_rules_of_all_providers(happenings in happenings()) {
