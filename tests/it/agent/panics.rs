@@ -297,7 +297,6 @@ struct Whole(Host);
 impl Agent for Whole {
     type Error = ModelError;
 
-    #[expect(clippy::manual_async_fn, reason = "the call panics, before there is a future")]
     fn turn(&mut self, _: TurnInput, _: TurnContext) -> impl Future<Output = Result<TurnReply, ModelError>> + Send {
         self.0.reach(Part::TurnCall);
         let bomb = Bomb(self.0.clone(), Part::TurnDrop);

@@ -184,7 +184,7 @@ fn a_session_whose_runtime_was_dropped_is_free_in_the_same_process() {
         assert_eq!(agent.resumption().is_some(), round > 0);
         // The handle lives on, but not the agent.
         drop(runtime);
-        std::mem::forget(agent);
+        let _never_dropped = std::mem::ManuallyDrop::new(agent);
     }
 }
 
@@ -339,7 +339,8 @@ async fn a_theft_that_the_journal_notices_stops_the_session_and_its_tasks_at_onc
     assert_eq!(place.stats().running, 2);
     let claim = journal.claim_of("s");
     journal.expire("s");
-    journal.tell(&claim);
+    // As a renewal does that notices the theft.
+    claim.lose();
     until(&mut events, |event| matches!(event, AgentEventKind::JournalFailed(_))).await;
     let error = owner.run_until_idle().await.unwrap_err().to_string();
     assert!(error.contains("another agent has the session"), "{error}");

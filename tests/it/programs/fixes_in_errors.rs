@@ -2,7 +2,7 @@
 
 #![deny(warnings)]
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use async_tool_runtime::{
     AsyncToolManager, Tool, ToolContext, ToolDefinition, ToolError, async_tool, async_tools,
@@ -28,6 +28,7 @@ fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Unread, 
 }
 
 /// Limits, names and readers.
+#[expect(clippy::too_many_arguments, reason = "one for each fix")]
 #[async_tool]
 fn limits(
     #[schemars(range(min = 1, max = 9))] count: Count,
@@ -65,8 +66,8 @@ struct Found {
     number: u8,
 }
 
-fn later(number: u8) -> impl Future<Output = u8> {
-    async move { number }
+async fn later(number: u8) -> u8 {
+    number
 }
 
 /// Awaits the future, and maps an error.

@@ -46,11 +46,6 @@ impl LeasedJournal {
         self.0.claims.forget(&SessionId::new(session));
     }
 
-    /// Notices all thefts, as a renewal does.
-    pub(crate) fn tell(&self, robbed: &Claim) {
-        robbed.lose();
-    }
-
     /// The claim that has a session.
     pub(crate) fn claim_of(&self, session: &str) -> Claim {
         let live = self.0.claims.live();

@@ -245,7 +245,7 @@ async fn a_call_that_waited_for_a_result_is_checked_when_the_result_is_there() {
                 .turn(move |_| {
                     ModelStream::calls([
                         ToolCall::new("c1", "wait", json!({})),
-                        ToolCall::new("c2", "look", chained.clone()),
+                        ToolCall::new("c2", "look", chained),
                     ])
                 })
                 .otherwise(|_| ModelStream::text("so be it"))

@@ -100,7 +100,7 @@ async fn lost(tools: &'static [&'static str], then: impl AsyncFnOnce(&AsyncAgent
         .set_delivery(number, async_tool_runtime::tool::DeliveryPolicy::WhenIdle)
         .await
         .unwrap();
-    std::mem::forget(agent);
+    let _never_dropped = std::mem::ManuallyDrop::new(agent);
     kept
 }
 

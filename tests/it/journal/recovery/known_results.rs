@@ -178,7 +178,7 @@ fn what_is_said_to_run_again_after_its_runtime_was_dropped_runs() {
             agent.send("go on").await.unwrap();
             tokio::time::sleep(SECOND).await;
             // Dropped with its runtime.
-            std::mem::forget(agent);
+            let _never_dropped = std::mem::ManuallyDrop::new(agent);
         });
         drop(first);
         runtime().block_on(async {
