@@ -52,7 +52,7 @@ impl<T: Bounded> Range<T> for &Probe<T> {
     }
 }
 
-/// Fallback for a type that [`bounded`] refuses, so that the compiler reports it once.
+/// Fallback for a type that `bounded` refuses, so that the compiler reports it once.
 pub trait RangeOfNone<V> {
     /// Never called.
     fn __async_tool_min_note(self, min: V) -> Note;

@@ -133,7 +133,7 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Journal of the session. Default: a [`MemoryJournal`] for this session alone.
+    /// Journal of the session. Default: a [`MemoryJournal`](crate::journal::MemoryJournal) for this session alone.
     ///
     /// ```
     /// use async_tool_runtime::{journal::MemoryJournal, AsyncAgent, AsyncToolManager, RulePlanner};
