@@ -3,7 +3,7 @@
 /// Selection of the sessions of a journal.
 ///
 /// ```
-/// use async_tool_runtime::journal::{Entry, Format, Journal, MemoryJournal, Seq, SessionFilter};
+/// use async_tool_runtime::journal::{Claim, Entry, Format, Journal, MemoryJournal, Seq, SessionFilter};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 /// # use futures_core::Stream as _;
 ///
@@ -13,8 +13,8 @@
 /// # let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
 /// # let end = [opened.clone(), Entry::Closing { at }, Entry::Closed { at }];
 /// let journal = MemoryJournal::new();
-/// journal.append(&SessionId::new("goes on"), Seq::START, &[opened]).await?;
-/// journal.append(&SessionId::new("is over"), Seq::START, &end).await?;
+/// journal.append(&SessionId::new("goes on"), &Claim::new(), Seq::START, &[opened]).await?;
+/// journal.append(&SessionId::new("is over"), &Claim::new(), Seq::START, &end).await?;
 ///
 /// let mut open = journal.sessions(SessionFilter::Open);
 /// let first = std::future::poll_fn(|cx| open.as_mut().poll_next(cx)).await.expect("one is open")?;

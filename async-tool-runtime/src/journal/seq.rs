@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 /// Position of an entry in its session: the first is 1, and 0 is "before the first".
 ///
 /// ```
-/// use async_tool_runtime::journal::{AppendError, Entry, Format, Journal, MemoryJournal, Seq};
+/// use async_tool_runtime::journal::{AppendError, Claim, Entry, Format, Journal, MemoryJournal, Seq};
 /// use async_tool_runtime::{SessionId, task::Timestamp};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), AppendError> {
 /// # let (journal, session) = (MemoryJournal::new(), SessionId::new("s"));
 /// # let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at: Timestamp::from_millis(0) };
-/// let first = journal.append(&session, Seq::START, &[opened]).await?;
+/// let first = journal.append(&session, &Claim::new(), Seq::START, &[opened]).await?;
 /// assert_eq!(first, Seq::new(1));
 /// assert!(Seq::START < first);
 /// # Ok(())
