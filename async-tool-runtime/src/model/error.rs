@@ -1,8 +1,13 @@
 //! Failure of a turn.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-/// Failure of a turn. The message is for operators and must contain no keys.
+use super::without_keys;
+
+/// Failure of a turn. The message is for operators.
+///
+/// [`without_keys`] cuts message and cause where they may hold a key, because servers and libraries repeat what they were sent. So no key
+/// of a known form reaches the host, the journal, the events or the log.
 ///
 /// ```
 /// use async_tool_runtime::model::ModelError;
@@ -34,8 +39,12 @@ impl ModelError {
     /// Creates a failure that a retry can't resolve, such as a refused key or a bad request.
     #[must_use]
     pub fn permanent(message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if let Cow::Owned(clean) = without_keys(&message) {
+            message = clean;
+        }
         Self {
-            message: message.into(),
+            message,
             retryable: false,
             retry_after: None,
             too_long: false,
@@ -111,7 +120,7 @@ impl ModelError {
         self
     }
 
-    /// Sets the cause.
+    /// Sets the cause. A cause whose text, or that of a cause of its own, may hold a key is replaced by its text without keys.
     ///
     /// ```
     /// use async_tool_runtime::model::ModelError;
@@ -123,7 +132,11 @@ impl ModelError {
     /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into().into());
+        let source = source.into();
+        self.source = Some(match clean(&*source) {
+            Some(clean) => Arc::new(clean),
+            None => source.into(),
+        });
         self
     }
 
@@ -137,6 +150,15 @@ impl ModelError {
     #[must_use]
     pub const fn is_too_long(&self) -> bool {
         self.too_long
+    }
+
+    /// Kind of the failure in one word, for logs and traces.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match (self.too_long, self.retryable) {
+            (true, _) => "too_long",
+            (false, true) => "transient",
+            (false, false) => "permanent",
+        }
     }
 
     /// Pause before a retry, if the provider asks for one.
@@ -156,6 +178,43 @@ impl Error for ModelError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
+}
+
+/// Cause without the keys that its text held.
+#[derive(Debug)]
+struct CleanCause {
+    message: String,
+    cause: Option<Box<Self>>,
+}
+
+impl fmt::Display for CleanCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for CleanCause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// Texts of an error and its causes without keys; `None` if they hold none.
+fn clean(error: &(dyn Error + 'static)) -> Option<CleanCause> {
+    let errors: Vec<_> = std::iter::successors(Some(error), |error| (*error).source()).collect();
+    // Much prints only the `Debug` form, which may show more.
+    let holds_key = |text: &str| matches!(without_keys(text), Cow::Owned(_));
+    if !errors
+        .iter()
+        .any(|error| holds_key(&error.to_string()) || holds_key(&format!("{error:?}")))
+    {
+        return None;
+    }
+    let causes = errors.iter().rev().fold(None, |cause: Option<Box<CleanCause>>, error| {
+        let message = without_keys(&error.to_string()).into_owned();
+        Some(Box::new(CleanCause { message, cause }))
+    });
+    causes.map(|cause| *cause)
 }
 
 /// Compares message and retry advice, and ignores the source.

@@ -31,6 +31,8 @@
 //! 1. A turn is complete only after [`ModelEvent::Done`]. A stream that ends without it has failed, however cleanly the connection
 //!    was closed, and no tool with effects has been started for it.
 //! 2. Data that a provider wants back unchanged (signatures, reasoning items) travels in `provider` fields, which no code here reads.
+//! 3. No error of a model holds a key that [`without_keys`] finds: every constructor of [`ModelError`] calls it. So it holds for each adapter,
+//!    and for each reader of the error.
 //!
 //! Absent on purpose: HTTP and providers. The adapters are crates of their own.
 
@@ -38,6 +40,7 @@ mod capabilities;
 mod error;
 mod event;
 mod from_fn;
+mod keys;
 mod language_model;
 mod request;
 
@@ -45,5 +48,7 @@ pub use capabilities::Capabilities;
 pub use error::ModelError;
 pub use event::{ModelEvent, ModelStream, StopReason, TurnEnd, Usage};
 pub use from_fn::{ModelFn, from_fn};
+pub use keys::without_keys;
+pub(crate) use keys::words_of;
 pub use language_model::Model;
 pub use request::ModelRequest;

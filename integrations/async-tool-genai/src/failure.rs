@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_tool_runtime::model::ModelError;
+use async_tool_runtime::model::{ModelError, without_keys};
 use async_tool_wire::{halves, is_too_long};
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
@@ -125,7 +125,8 @@ pub(crate) fn broken(provider: Provider, error: reqwest::Error, key: &Secret) ->
 
 /// A server's message without the key, shortened to [`SHOWN`] characters.
 fn said(key: &Secret, text: &str) -> String {
-    let text = key.redact(text.trim());
+    // Before the cut, which may leave the beginning of a key.
+    let text = without_keys(&key.redact(text.trim())).into_owned();
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None if text.is_empty() => "no reason was given".to_owned(),

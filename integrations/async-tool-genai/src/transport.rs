@@ -1,6 +1,6 @@
 //! Requests over HTTP, and the bytes of their answers.
 
-use async_tool_runtime::model::ModelError;
+use async_tool_runtime::model::{ModelError, without_keys};
 use async_tool_wire::halves;
 use reqwest::{
     Response, Url,
@@ -99,7 +99,7 @@ impl Transport {
             .map_err(|error| broken(self.provider, error, &self.key))?;
         let text = String::from_utf8_lossy(&bytes);
         let body = halves::parse(&text).map_err(|error| {
-            let said = self.key.redact(&text.chars().take(200).collect::<String>());
+            let said: String = without_keys(&self.key.redact(&text)).chars().take(200).collect();
             ModelError::transient(if is_json {
                 format!("{}: the answer is not JSON: {error}", self.provider)
             } else {

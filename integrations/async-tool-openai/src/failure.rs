@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_tool_runtime::model::ModelError;
+use async_tool_runtime::model::{ModelError, without_keys};
 use async_tool_wire::is_too_long;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
@@ -121,11 +121,12 @@ impl Failures {
             true => text.to_owned(),
             false => text.replace(&*self.key, "[key]"),
         };
-        let text = text.trim();
+        // Before the cut, which may leave the beginning of another key.
+        let text = without_keys(text.trim());
         match text.char_indices().nth(SAID) {
             Some((end, _)) => format!("{}…", &text[..end]),
             None if text.is_empty() => "nothing".to_owned(),
-            None => text.to_owned(),
+            None => text.into_owned(),
         }
     }
 }
