@@ -76,23 +76,10 @@
 //! | `testing` | the module `testing`: tests of agents without a language model, in one order of events or in thousands | for tests only: turns on tokio's `test-util`, with which a clock can be paused |
 //! | `arrayvec`, `bigdecimal`, `bytes`, `chrono`, `either`, `indexmap`, `jiff`, `rust_decimal`, `semver`, `smallvec`, `smol_str`, `url`, `uuid` | types of the crate of that name as arguments and results, see [the guide](guide#take-types-of-other-crates) | that crate |
 //!
-//! # Traces
+//! # Logs and traces
 //!
-//! Each call has a [`tracing`](https://docs.rs/tracing) span at level `info`, from its submission to its end. Its parent is the span in which the
-//! call was submitted.
-//!
-//! Name and fields follow `execute_tool` of OpenTelemetry's
-//! [semantic conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai):
-//!
-//! - `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`
-//! - `task`, the id of the task
-//! - `error.type`, the [kind](ToolErrorKind) of the error of every call that doesn't end with a value, also `cancelled` and `unknown`. The status is
-//!   then an error, wherever the call ended: in the queue, by an abort, or with its runtime.
-//! - `otel.name` and `otel.status_code`, the name and the status for `tracing-opentelemetry`
-//!
-//! The span has no arguments, no results and no description: a subscriber would format them again for every call.
-//!
-//! Inside the span are one span for each attempt of a tool that retries, and everything that the tool logs, on any thread.
+//! Each task's end, each session's begin and end, and each failure is a line of [`tracing`](https://docs.rs/tracing); turns and calls are spans.
+//! The page [Logs and traces](logs) has the targets, the levels and an example.
 //!
 //! # Metrics
 //!
@@ -138,6 +125,8 @@ pub mod ways_in;
 pub mod __private;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(any(doc, doctest))]
+pub mod logs;
 #[cfg(any(test, feature = "testing"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

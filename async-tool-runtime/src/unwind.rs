@@ -30,6 +30,11 @@ impl Panicked {
         }
         Self { part, text }
     }
+
+    /// Part of the host's code that panicked. For the log: the text may quote a conversation, and Rust's panic hook writes it to stderr.
+    pub(crate) const fn part(&self) -> &'static str {
+        self.part
+    }
 }
 
 impl fmt::Display for Panicked {
@@ -109,7 +114,7 @@ impl<T> Drop for Guarded<T> {
     fn drop(&mut self) {
         let value = self.value.take();
         if let Err(panic) = call(self.part, || drop(value)) {
-            tracing::error!("{panic}, when it was dropped");
+            tracing::error!(target: "async_tool::agent", "{} panicked when it was dropped", panic.part());
         }
     }
 }

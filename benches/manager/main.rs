@@ -1,7 +1,7 @@
 //! Cost of a dispatch: `cargo bench -p async-tool-benches --bench manager`.
 //!
 //! Every figure has a `floor`: the least work of any runner of background tools. The floor parses the arguments, spawns a tokio task in a
-//! span, and sends the outcome through a channel. It has no schema, registry, journal, deadline or cancellation.
+//! span, logs its end, and sends the outcome through a channel. It has no schema, registry, journal, deadline or cancellation.
 //! A budget is a multiple of the floor *of the same run*, so that it holds on any machine. Absolute numbers of two machines, or of two
 //! runs, can't be compared.
 //!

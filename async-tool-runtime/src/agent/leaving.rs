@@ -55,8 +55,11 @@ impl Shell {
 
     /// Tells the manager the statuses of tasks that the journal has now.
     pub(super) fn note(&self, entries: &[Entry]) {
+        let session = &self.session;
         for entry in entries {
             match entry {
+                Entry::Opened { .. } => tracing::info!(target: "async_tool::agent", %session, "session started"),
+                Entry::Resumed { .. } => tracing::info!(target: "async_tool::agent", %session, "session resumed"),
                 Entry::Accepted { task, own: false, .. } => self.manager.enter([(*task, None)].into_iter()),
                 Entry::Settled { result } => {
                     self.manager.enter([(result.task, Some(result.status()))].into_iter());

@@ -81,6 +81,6 @@ fn reply(manager: &AsyncToolManager, task: TaskId, request: &InputRequest, answe
         (_, Err(refusal)) => manager.refuse(task, refusal.model_message()),
     };
     if let Err(error) = replied {
-        tracing::debug!(%task, %error, "an answer came too late");
+        tracing::debug!(target: "async_tool::agent", %task, %error, "an answer came too late");
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     id::TaskId,
     journal::{AppendError, Claim, Journal, Seq},
     manager::{AsyncToolManager, SubmitError, TaskHandle, TaskNews},
-    model::{Model, ModelError, ModelEvent, ModelStream},
+    model::{Model, ModelError, ModelEvent, ModelStream, words_of},
     session::SessionId,
     task::{AsyncTaskResult, TaskOutcome, TaskSpec, Timing, TurnNo},
     unwind::{self, Guarded},
@@ -38,12 +38,16 @@ use crate::{
 
 mod appends;
 mod commands;
+mod log;
 mod retiring;
 pub(super) mod snapshots;
+mod spans;
 mod turn;
 mod woken;
 
-use turn::{ask, next_event};
+use log::log;
+use spans::TurnSpans;
+use turn::{ask, guard, next_event};
 use woken::{Woken, news};
 
 /// Capacity of the command channel; when it is full, the host waits.
@@ -73,6 +77,7 @@ pub(super) struct Shell {
     /// Inputs that come from carrying out actions, e.g. the settlement of a task that the manager refused.
     pub(super) inputs: VecDeque<AgentInput>,
     pub(super) turn: Option<(TurnNo, Guarded<ModelStream>)>,
+    spans: TurnSpans,
     pub(super) timers: BTreeMap<Timer, Timestamp>,
 
     events: Events,
@@ -130,6 +135,7 @@ impl Shell {
             news,
             inputs: VecDeque::new(),
             turn: None,
+            spans: TurnSpans::default(),
             timers: BTreeMap::new(),
             events,
             status,
@@ -300,7 +306,7 @@ impl Shell {
                 && let Err(error) = self.give_up().await
             {
                 // No process can take up a closed session, so nothing waits for this.
-                tracing::warn!(session = %self.session, error = &error as &dyn std::error::Error, "the journal could not give a closed session up");
+                tracing::warn!(target: "async_tool::journal", error = words_of(&error), session = %self.session, "the journal could not give a closed session up");
             }
         }
         self.show_status();
@@ -328,7 +334,11 @@ impl Shell {
         for action in actions {
             match action {
                 AgentAction::Append(entries) => self.append(&entries).await?,
-                AgentAction::StartTurn(turn, request) => self.turn = Some((turn, ask(&*self.model, request))),
+                AgentAction::StartTurn(turn, request) => {
+                    let model = &*self.model;
+                    let ask = |span: &_| ask(model, request, span);
+                    self.turn = Some((turn, guard(self.spans.begin(turn, &self.session, ask))));
+                }
                 AgentAction::AbortTurn(turn) => {
                     self.turn.take_if(|(running, _)| *running == turn);
                 }
@@ -355,6 +365,8 @@ impl Shell {
                 AgentAction::Emit(event) => self.emit(event),
             }
         }
+        let running = self.turn.as_ref().map(|(turn, _)| *turn);
+        self.spans.close(running, self.machine.ledger());
         Ok(())
     }
 
@@ -363,8 +375,9 @@ impl Shell {
         spec: TaskSpec,
         submit: impl FnOnce(&Bounds, &AsyncToolManager, TaskSpec) -> Result<Option<Arc<AsyncTaskResult>>, SubmitError>,
     ) {
-        let (task, number) = (spec.task, spec.number);
-        let result = match submit(&self.bounds, &self.manager, spec) {
+        let (task, number, turn) = (spec.task, spec.number, spec.turn);
+        let submitted = self.spans.inside(turn, || submit(&self.bounds, &self.manager, spec));
+        let result = match submitted {
             // The manager still has a task of a session that stopped in this process and was resumed. If that task
             // ended meanwhile, its end was not reported. The machine ignores a second report.
             Ok(result) => result,
@@ -382,6 +395,7 @@ impl Shell {
     }
 
     pub(super) fn emit(&self, event: AgentEvent) {
+        log(&self.spans, &self.session, &self.manager, &event);
         self.events.send(event);
     }
 

@@ -27,7 +27,7 @@ impl<E: TokenEstimator> GuardedTokens<E> {
         unwind::call(PART, || ask(&self.estimator)).unwrap_or_else(|panic| {
             // Logged once: every later message may panic too.
             if !self.has_panicked.swap(true, Ordering::Relaxed) {
-                tracing::error!("{panic}; `ApproximateTokens` estimates in its place");
+                tracing::error!(target: "async_tool::agent", "{} panicked, `ApproximateTokens` estimates in its place", panic.part());
             }
             instead()
         })

@@ -74,7 +74,7 @@ impl Journal for GuardedJournal {
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         unwind::call(PART, || self.0.snapshot_every()).unwrap_or_else(|panic| {
-            tracing::error!("{panic}, so no snapshots are made");
+            tracing::error!(target: "async_tool::journal", "{} panicked, so no snapshots are made", panic.part());
             None
         })
     }

@@ -69,6 +69,7 @@ pub struct AsyncToolManagerBuilder {
     result_limit: Option<usize>,
     cancel_grace: Duration,
     retained: usize,
+    traces_contents: bool,
 }
 
 impl AsyncToolManager {
@@ -97,6 +98,7 @@ impl Default for AsyncToolManagerBuilder {
             result_limit: None,
             cancel_grace: Duration::from_secs(1),
             retained: 1024,
+            traces_contents: false,
         }
     }
 }
@@ -491,6 +493,23 @@ impl AsyncToolManagerBuilder {
         self
     }
 
+    /// Sets if the spans of calls hold arguments and results, as `gen_ai.tool.call.arguments` and `gen_ai.tool.call.result`. Default:
+    /// false, because they may be private.
+    ///
+    /// Each is cut after 4,096 characters. Arguments and results that a tool marks as
+    /// [sensitive](crate::tool::FunctionTool::sensitive_arguments) stay out. So do unknown arguments and errors of such a tool.
+    ///
+    /// ```
+    /// # use async_tool_runtime::AsyncToolManager;
+    /// let is_on_a_developers_machine = std::env::var_os("SHOW_CALLS").is_some();
+    /// let manager = AsyncToolManager::builder().trace_contents(is_on_a_developers_machine).build();
+    /// assert!(manager.is_ok());
+    /// ```
+    pub fn trace_contents(mut self, is_on: bool) -> Self {
+        self.traces_contents = is_on;
+        self
+    }
+
     /// Calls `callback` once with the result of every task, on the thread on which the task ended. The callback must
     /// not block. A panic in it is logged and affects no task.
     ///
@@ -581,6 +600,7 @@ impl AsyncToolManagerBuilder {
             backend: self.backend,
             callbacks: self.callbacks,
             clock,
+            traces_contents: self.traces_contents,
             tasks: Mutex::new(TaskTable::new(self.retained)),
             routes: Mutex::new(HashMap::new()),
             residents: Mutex::default(),

@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub(super) backend: Option<Arc<dyn Backend>>,
     pub(super) callbacks: Vec<Callback>,
     pub(super) clock: Clock,
+    /// True if spans of calls hold their arguments and results.
+    pub(super) traces_contents: bool,
     pub(super) when_full: WhenFull,
     pub(super) task_timeout: Option<Duration>,
     /// Limit of results of tools that set none, as the model is shown them.

@@ -178,7 +178,8 @@ fn build(
         Arc::clone(&around.quarantine),
     );
     if options.retry.is_some() && !options.effect.is_repeatable() {
-        tracing::info!(
+        tracing::debug!(
+            target: "async_tool::task",
             tool = &**name,
             "the tool's effect is `once`: it is tried again only after errors that say that nothing was started"
         );

@@ -46,7 +46,9 @@ mod admission;
 mod ancestors;
 mod builder;
 mod circles;
+mod contents;
 mod counters;
+mod end;
 mod error;
 mod executor;
 mod inner;
@@ -80,6 +82,7 @@ mod when_full;
 
 pub use builder::{AsyncToolManagerBuilder, BuildError};
 pub(crate) use counters::Count;
+pub(crate) use end::log_end;
 pub use error::SubmitError;
 pub use executor::Executor;
 pub(crate) use executor::outcome_of;

@@ -496,7 +496,7 @@ impl<T> Queue<T> {
 fn weight(weigh: &Weigh, session: &SessionId) -> u64 {
     let weight = catch_unwind(AssertUnwindSafe(|| weigh(session)));
     let weight = weight.unwrap_or_else(|_| {
-        tracing::error!(%session, "`session_weight` panicked; the session has a weight of 1");
+        tracing::error!(target: "async_tool::task", %session, "`session_weight` panicked; the session has a weight of 1");
         1
     });
     u64::from(weight.max(1))

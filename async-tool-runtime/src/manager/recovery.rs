@@ -292,7 +292,7 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
         (Ok(_), Some(Reconciled::Unknown(why))) => TaskOutcome::Unknown(why.clone()),
         (Ok(_), None) => unknown("its outcome was not found out"),
         (Err(error), _) => {
-            tracing::warn!(task = %cell.spec.task, tool = &*cell.spec.call.name, kind = error.kind().as_str(), "it could not be found out what became of a task");
+            tracing::warn!(target: "async_tool::task", task = %cell.spec.task, tool = &*cell.spec.call.name, kind = error.kind().as_str(), "it could not be found out what became of a task");
             if is_external && !cell.is_cancelled() {
                 return wait_outside(guard).await;
             }

@@ -8,6 +8,7 @@ use super::TaskCell;
 use crate::{
     backend::{Backend, BackendError, CancelMode, Settlement},
     manager::layers::{ToolRequest, ToolService, proof_needed},
+    model::words_of,
     task::TaskOutcome,
     tool::{Effect, ToolError, ToolErrorKind},
 };
@@ -112,5 +113,6 @@ async fn submit(backend: &dyn Backend, cell: &TaskCell) -> Result<(), BackendErr
 }
 
 fn warn(cell: &TaskCell, error: &BackendError, what: &'static str) {
-    tracing::warn!(task = %cell.spec.task, error = error as &dyn std::error::Error, "{what}");
+    let error = words_of(error);
+    tracing::warn!(target: "async_tool::task", task = %cell.spec.task, %error, "{what}");
 }

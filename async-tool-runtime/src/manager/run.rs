@@ -14,7 +14,10 @@ use tokio::{
 use tracing::{Instrument, Span};
 
 use super::{
-    Inner, TaskNews, outcome_of, remote,
+    Inner, TaskNews,
+    contents::record_result,
+    end::{kind_of, log_end},
+    outcome_of, remote,
     same::key_of,
     task::{Released, TaskCell},
     waiting::{Task, Work},
@@ -264,7 +267,12 @@ impl Inner {
 
     /// Publishes the result of a task.
     fn tell_settled(self: &Arc<Self>, cell: &Arc<TaskCell>, result: Arc<AsyncTaskResult>) {
-        end_span(cell, &result.outcome);
+        let span = end_span(cell, &result.outcome);
+        if self.traces_contents && !span.is_disabled() {
+            record_result(&span, self.executor.registry(), &result.tool, &result.outcome);
+        }
+        span.in_scope(|| log_end(&result));
+        drop(span);
         self.counters.settled(&result);
         if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
@@ -281,7 +289,7 @@ impl Inner {
         self.publish(|| TaskEvent::Settled(Arc::clone(&result)));
         for callback in &self.callbacks {
             if catch_unwind(AssertUnwindSafe(|| callback(&result))).is_err() {
-                tracing::error!(task = %result.task, "a callback of `on_complete` panicked");
+                tracing::error!(target: "async_tool::task", task = %result.task, "a callback of `on_complete` panicked");
             }
         }
         let (evicted, is_idle) = {
@@ -348,20 +356,14 @@ impl Inner {
     }
 }
 
-/// Records the outcome in the span of the task.
-pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) {
+/// Records the outcome in the span of the task, and returns the span.
+pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) -> Span {
     let span = cell.take_span().unwrap_or_else(Span::none);
-    let error = match outcome {
-        TaskOutcome::Completed(_) => None,
-        TaskOutcome::Failed(error) => Some(error.kind()),
-        TaskOutcome::Cancelled(_) => Some(ToolErrorKind::Cancelled),
-        TaskOutcome::Unknown(_) => Some(ToolErrorKind::Unknown),
-    };
-    if let Some(error) = error {
+    if let Some(error) = kind_of(outcome) {
         span.record("error.type", error.as_str());
         span.record("otel.status_code", "ERROR");
     }
-    span.in_scope(|| tracing::debug!(status = %outcome.status(), "the task has ended"));
+    span
 }
 
 /// Settles a task that has not begun with its result from outside.
@@ -428,9 +430,9 @@ fn give_up(inner: &Inner, cell: &TaskCell) {
     let (task, tool) = (cell.spec.task, &*cell.spec.call.name);
     if cell.give_up(&inner.quarantine) {
         let count = inner.quarantine.count();
-        tracing::warn!(%task, tool, count, "a task that was told to stop blocks its thread; it is given up, and its slot is given to others");
+        tracing::warn!(target: "async_tool::task", %task, tool, count, "a task that was told to stop blocks its thread; it is given up, and its slot is given to others");
     } else {
-        tracing::warn!(%task, tool, "a task that was told to stop goes on waiting; it is dropped");
+        tracing::warn!(target: "async_tool::task", %task, tool, "a task that was told to stop goes on waiting; it is dropped");
     }
     cell.abort();
 }
@@ -491,6 +493,6 @@ async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool 
 /// Drops a call that never ran. Values from a binder are user code, which may panic when dropped.
 pub(super) fn discard<T>(waiting: T) {
     if catch_unwind(AssertUnwindSafe(|| drop(waiting))).is_err() {
-        tracing::error!("the arguments of a call that never ran panicked when they were dropped");
+        tracing::error!(target: "async_tool::task", "the arguments of a call that never ran panicked when they were dropped");
     }
 }

@@ -7,6 +7,7 @@ use tracing::Span;
 
 use super::{
     Inner, TaskCell,
+    contents::record_arguments,
     run::{self, RunGuard},
     same::key_of,
     table::Inserted,
@@ -137,7 +138,7 @@ impl Inner {
         }
         // The guard comes before the span, because a subscriber may panic.
         let guard = RunGuard::new(self, Arc::clone(cell));
-        let span = span_of(cell);
+        let span = self.span_of(cell);
         let task = Task {
             cell: guard.disarm(),
             work,
@@ -166,26 +167,34 @@ impl Inner {
         // A made-up tool name would add a label for every spelling.
         let is_known = error.kind() != ToolErrorKind::UnknownTool;
         self.counters.rejected(if is_known { &call.name } else { "" });
+        tracing::debug!(target: "async_tool::task", kind = error.kind().as_str(), tool = if is_known { &*call.name } else { "" }, "a call was refused");
         SubmitError::new(call, error)
     }
-}
 
-/// Span of a task; costs nothing without a subscriber.
-fn span_of(cell: &TaskCell) -> Span {
-    let span = tracing::info_span!(
-        "execute_tool",
-        "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
-        "gen_ai.operation.name" = "execute_tool",
-        "gen_ai.tool.name" = &*cell.spec.call.name,
-        "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
-        "gen_ai.conversation.id" = cell.spec.session.as_str(),
-        "gen_ai.tool.type" = "function",
-        "error.type" = tracing::field::Empty,
-        "otel.status_code" = tracing::field::Empty,
-        task = %cell.spec.task,
-    );
-    if !span.is_disabled() {
-        cell.set_span(span.clone());
+    /// Span of a task; costs nothing without a subscriber.
+    fn span_of(&self, cell: &TaskCell) -> Span {
+        let span = tracing::info_span!(
+            target: "async_tool::span",
+            "execute_tool",
+            "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
+            "gen_ai.operation.name" = "execute_tool",
+            "gen_ai.tool.name" = &*cell.spec.call.name,
+            "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
+            "gen_ai.conversation.id" = cell.spec.session.as_str(),
+            "gen_ai.tool.type" = "function",
+            "gen_ai.tool.call.arguments" = tracing::field::Empty,
+            "gen_ai.tool.call.result" = tracing::field::Empty,
+            "error.type" = tracing::field::Empty,
+            "otel.status_code" = tracing::field::Empty,
+            task = %cell.spec.task,
+        );
+        if !span.is_disabled() {
+            if self.traces_contents {
+                let call = &cell.spec.call;
+                record_arguments(&span, self.executor.registry(), &call.name, &call.arguments);
+            }
+            cell.set_span(span.clone());
+        }
+        span
     }
-    span
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -97,6 +98,8 @@ where
             dialect: Dialect::Plain,
             native_async: false,
         },
+        name: None,
+        provider: None,
     }
 }
 
@@ -105,6 +108,8 @@ where
 pub struct ModelFn<F> {
     function: F,
     capabilities: Capabilities,
+    name: Option<Arc<str>>,
+    provider: Option<Arc<str>>,
 }
 
 impl<F> ModelFn<F> {
@@ -126,6 +131,21 @@ impl<F> ModelFn<F> {
         self.capabilities = capabilities;
         self
     }
+
+    /// Sets the names of the provider and the model behind the function, for [traces](crate::logs). Default: none.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Model, model::{self, ModelStream}};
+    ///
+    /// let model = model::from_fn(async |_| Ok(ModelStream::text("hello"))).with_name("openai", "gpt-5.2");
+    /// assert_eq!((model.provider(), model.name()), (Some("openai"), Some("gpt-5.2")));
+    /// ```
+    #[must_use]
+    pub fn with_name(mut self, provider: impl Into<Arc<str>>, model: impl Into<Arc<str>>) -> Self {
+        self.provider = Some(provider.into());
+        self.name = Some(model.into());
+        self
+    }
 }
 
 impl<F, R> Model for ModelFn<F>
@@ -139,6 +159,14 @@ where
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
     }
 }
 

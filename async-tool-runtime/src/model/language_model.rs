@@ -77,6 +77,18 @@ pub trait Model: Send + Sync + 'static {
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }
+
+    /// Name of the model at its provider, such as `gpt-5.2`, for [traces](crate::logs). Default: none.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    /// Name of the provider, such as `openai`, for [traces](crate::logs). Default: none.
+    ///
+    /// Use a [name of OpenTelemetry](https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/) if the provider has one.
+    fn provider(&self) -> Option<&str> {
+        None
+    }
 }
 
 // `dyn Model` must stay possible: an agent holds one of any kind.
@@ -89,5 +101,13 @@ impl<M: Model + ?Sized> Model for std::sync::Arc<M> {
 
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
+    }
+
+    fn name(&self) -> Option<&str> {
+        (**self).name()
+    }
+
+    fn provider(&self) -> Option<&str> {
+        (**self).provider()
     }
 }

@@ -201,11 +201,12 @@ impl Drop for OnItsWay<'_> {
         drop(machine);
         if was_open != is_open {
             show(&self.breaker.tool, is_open);
-            tracing::info!(
-                tool = &*self.breaker.tool,
-                is_open,
-                "a circuit breaker opened or closed"
-            );
+            let tool = &*self.breaker.tool;
+            if is_open {
+                tracing::warn!(target: "async_tool::task", tool, "a circuit breaker opened, calls fail at once");
+            } else {
+                tracing::info!(target: "async_tool::task", tool, "a circuit breaker closed");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::key::CallKey;
-use crate::tool::SemanticCache;
+use crate::{model::words_of, tool::SemanticCache};
 
 /// Cached values of one tool. Cheap to clone.
 #[derive(Clone)]
@@ -56,7 +56,8 @@ impl MeaningCache {
             match self.policy.embedder.embed(text).await {
                 Ok(vector) => meanings.push(normalised(vector)?),
                 Err(error) => {
-                    tracing::warn!(tool, %error, "the embedder failed; the call runs without the semantic cache");
+                    let error = words_of(&*error);
+                    tracing::warn!(target: "async_tool::task", tool, %error, "the embedder failed; the call runs without the semantic cache");
                     return None;
                 }
             }

@@ -72,8 +72,9 @@ fn bind_with(
         let path = shorten(&repaired.written(&path), 200);
         return Err(refuse(format!("at `{path}`: {problem}")));
     }
-    for Repair { path, what } in repaired.repairs {
-        tracing::info!(path, what, "the arguments of a call were repaired");
+    // Without the path, which may hold keys of the user's maps.
+    for Repair { what, .. } in repaired.repairs {
+        tracing::debug!(target: "async_tool::task", what, "the arguments of a call were repaired");
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ impl Constraints {
                         }
                         // The macro checks `#[arg(pattern)]` at compile time; this pattern came with a user's schema.
                         Err(error) => {
-                            tracing::warn!(pattern, %error, "a pattern of a schema can't be compiled, and is not checked")
+                            tracing::warn!(target: "async_tool::task", pattern, %error, "a pattern of a schema can't be compiled, and is not checked")
                         }
                     }
                 }

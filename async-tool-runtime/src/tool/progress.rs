@@ -96,7 +96,7 @@ impl Progress {
         match to_json(&output) {
             Ok(output) => self.send(None, message.into(), Some(Arc::new(output))),
             Err(error) => {
-                tracing::warn!(%error, "a partial result can't be written as JSON, and is left out of the report");
+                tracing::warn!(target: "async_tool::task", %error, "a partial result can't be written as JSON, and is left out of the report");
                 self.send(None, message.into(), None);
             }
         }

@@ -108,6 +108,14 @@ impl Model for GenaiModel {
     fn capabilities(&self) -> Capabilities {
         self.0.capabilities
     }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.0.model)
+    }
+
+    fn provider(&self) -> Option<&str> {
+        Some(self.0.provider.convention())
+    }
 }
 
 type Events = UnboundedSender<Result<ModelEvent, ModelError>>;

@@ -68,6 +68,19 @@ impl Provider {
         Self::MiniMax,
     ];
 
+    /// Name of the provider in OpenTelemetry's conventions (`gen_ai.provider.name`); the prefix if these have none.
+    pub(crate) const fn convention(self) -> &'static str {
+        match self {
+            Self::OpenAi | Self::OpenAiResponses => "openai",
+            Self::Gemini => "gcp.gemini",
+            Self::Vertex => "gcp.vertex_ai",
+            Self::Bedrock => "aws.bedrock",
+            Self::Mistral => "mistral_ai",
+            Self::Xai => "x_ai",
+            other => other.name(),
+        }
+    }
+
     /// The prefix of a model's name, before the `/`.
     #[must_use]
     pub const fn name(self) -> &'static str {

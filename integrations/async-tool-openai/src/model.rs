@@ -96,6 +96,14 @@ impl Model for OpenAiModel {
             .with_dialect(self.0.shape.dialect())
             .with_native_async(self.0.native)
     }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.0.shape.model)
+    }
+
+    fn provider(&self) -> Option<&str> {
+        Some("openai")
+    }
 }
 
 impl fmt::Debug for OpenAiModel {

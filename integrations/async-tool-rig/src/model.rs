@@ -114,6 +114,10 @@ impl Model for RigModel {
     fn capabilities(&self) -> Capabilities {
         Capabilities::default().with_dialect(self.dialect)
     }
+
+    fn provider(&self) -> Option<&str> {
+        Some(self.model.name())
+    }
 }
 
 impl fmt::Debug for RigModel {

@@ -35,6 +35,7 @@ impl OpenReport {
         if let Some(damaged) = &self.damaged_log {
             let copy = damaged.copy.as_ref().map(|copy| copy.display().to_string());
             tracing::warn!(
+                target: "async_tool::journal",
                 %journal,
                 copy,
                 commits = damaged.commits,
@@ -44,6 +45,7 @@ impl OpenReport {
         }
         if self.may_have_lost_appends {
             tracing::warn!(
+                target: "async_tool::journal",
                 %journal,
                 "the machine was restarted while the journal was open with `Durability::Normal`: its last appends may be lost"
             );

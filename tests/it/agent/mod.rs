@@ -9,6 +9,7 @@ mod empty_turns;
 mod frames;
 mod grace;
 mod guard;
+mod logs;
 pub(crate) mod machine;
 mod model_failures;
 mod panics;

@@ -97,10 +97,10 @@ async fn the_span_of_a_call_has_the_names_of_the_convention_and_links_attempts_a
         "chat > execute_tool > execute_tool.attempt: begins attempt=1",
         "chat > execute_tool: event message=an attempt failed; the next one follows attempt=1",
         "chat > execute_tool > execute_tool.attempt: begins attempt=2",
-        "chat > execute_tool: event message=the task has ended status=completed",
+        "chat > execute_tool: event message=second_time completed ",
         "execute_tool: has error.type=\"failed\"",
         "execute_tool: has otel.status_code=\"ERROR\"",
-        "execute_tool: event message=the task has ended status=failed",
+        "execute_tool: event message=never failed kind=failed 0ms session=s",
     ] {
         assert!(find(expected), "{expected}\n in {notes:#?}");
     }

@@ -2,17 +2,19 @@
 
 use std::{
     cell::{Cell, RefCell},
-    fmt,
+    fmt, io,
     sync::Once,
 };
 
 use tracing::{
-    Event, Metadata, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
     subscriber::Interest,
 };
-use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt, registry::LookupSpan};
+use tracing_subscriber::{
+    Layer, Registry, filter::dynamic_filter_fn, fmt::layer, layer::Context, layer::SubscriberExt, registry::LookupSpan,
+};
 
 /// Subscriber that writes down the spans and events of a thread, each after the names of its enclosing spans.
 pub(crate) struct Notes;
@@ -21,6 +23,7 @@ thread_local! {
     static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// True while a [`Listening`] of this thread is alive.
     static LISTENS: Cell<bool> = const { Cell::new(false) };
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     /// True if the next span makes the subscriber panic.
     static FAILS: Cell<bool> = const { Cell::new(false) };
 }
@@ -44,9 +47,18 @@ impl Notes {
     pub(crate) fn listen() -> Listening {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
-            tracing::subscriber::set_global_default(Registry::default().with(Self)).unwrap();
+            // `RUST_LOG=info,async_tool::span=off`
+            let is_in_log = |metadata: &Metadata<'_>, _: &Context<'_, _>| {
+                *metadata.level() <= Level::INFO && metadata.target() != "async_tool::span"
+            };
+            let log = layer().without_time().with_ansi(false).with_writer(|| LogWriter);
+            let subscriber = Registry::default()
+                .with(Self)
+                .with(log.with_filter(dynamic_filter_fn(is_in_log)));
+            tracing::subscriber::set_global_default(subscriber).unwrap();
         });
         NOTES.take();
+        LOG.take();
         LISTENS.set(true);
         Listening
     }
@@ -61,11 +73,29 @@ impl Notes {
         NOTES.take()
     }
 
+    /// Takes the log of this thread since the last call: lines at `INFO` and above, as `tracing_subscriber::fmt` formats them without times.
+    pub(crate) fn log() -> String {
+        String::from_utf8(LOG.take()).unwrap()
+    }
+
     fn note<S: Subscriber + for<'a> LookupSpan<'a>>(what: &str, fields: Fields, id: Option<&Id>, cx: &Context<'_, S>) {
         let span = id.and_then(|id| cx.span(id));
         let scope = span.iter().flat_map(|span| span.scope().from_root());
         let path: Vec<_> = scope.map(|span| span.name()).collect();
         NOTES.with_borrow_mut(|notes| notes.push(format!("{}: {what}{}", path.join(" > "), fields.0)));
+    }
+}
+
+struct LogWriter;
+
+impl io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -105,7 +135,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
     }
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
-        if event.metadata().target().starts_with("async_tool_runtime") {
+        if event.metadata().target().starts_with("async_tool") {
             let mut fields = Fields::default();
             event.record(&mut fields);
             let current = cx.lookup_current().map(|span| span.id());

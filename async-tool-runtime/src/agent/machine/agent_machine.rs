@@ -288,7 +288,7 @@ impl AgentMachine {
                 true
             }
             Err(error) => {
-                tracing::error!(session = %self.session, %error, "the agent refused to write an entry that breaks a rule");
+                tracing::error!(target: "async_tool::agent", session = %self.session, %error, "the agent refused to write an entry that breaks a rule");
                 self.emit(AgentEventKind::Defect(error.to_string()));
                 false
             }

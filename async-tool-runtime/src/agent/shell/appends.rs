@@ -8,6 +8,7 @@ use crate::{
     agent::{AgentEvent, AgentEventKind},
     broadcast::next,
     journal::{AppendError, Entry, Journal, Seq},
+    model::{without_keys, words_of},
     session::SessionId,
 };
 
@@ -52,7 +53,7 @@ impl Shell {
                     return Ok(());
                 }
                 (AppendError::Unavailable(source), Some(pause)) if !error.is_panic() => {
-                    tracing::warn!(session = %self.session, error = &**source as &dyn std::error::Error, "the journal can't be written; trying again");
+                    tracing::warn!(target: "async_tool::journal", error = words_of(&**source), session = %self.session, "the journal can't be written; trying again");
                     is_repeated = true;
                     sleep(*pause).await;
                 }
@@ -87,7 +88,14 @@ impl Shell {
         if let Some(source) = std::error::Error::source(error) {
             reason = format!("{reason}: {source}");
         }
-        tracing::error!(session = %self.session, reason, "the session has stopped");
+        // A client of a database repeats its URL, with the password.
+        let reason = without_keys(&reason).into_owned();
+        // The text of a panic may quote the conversation.
+        let logged = match error.is_panic() {
+            true => "the journal panicked".to_owned(),
+            false => words_of(error),
+        };
+        tracing::warn!(target: "async_tool::agent", reason = logged, session = %self.session, "session stopped");
         self.disown_after(error);
         let why = match error {
             AppendError::Taken { .. } | AppendError::Conflict { .. } => "another agent has the session",

@@ -64,7 +64,7 @@ impl Shell {
     /// Stops the session for a reason that is not its journal's: no more decisions, and no work without a record.
     pub(super) fn stop_for(&mut self, reason: String) {
         if self.stopped.is_none() {
-            tracing::error!(session = %self.session, reason, "the session has stopped");
+            tracing::warn!(target: "async_tool::agent", reason = "a part of the agent panicked", session = %self.session, "session stopped");
             self.halted = self.halt("the session has stopped");
             // This agent runs no more, so another one of this process may go on with the session.
             self.claim.lose();
@@ -106,12 +106,14 @@ impl Drop for Shell {
     fn drop(&mut self) {
         self.news.close();
         let is_over = self.is_over();
+        // True if it could not be opened, which its caller was told.
+        let had_departed = self.has_departed;
         // First of all, so that no function begins that the next agent of the session could find not begun. A stopped
         // session has told its tasks before, and another agent may have them now.
         if !is_over {
             let halted = unwind::call(super::PART, || drop(self.halt("the session's agent is gone")));
             if let Err(panic) = halted {
-                tracing::error!(session = %self.session, "{panic}");
+                tracing::error!(target: "async_tool::agent", session = %self.session, "{} panicked when it was dropped", panic.part());
             }
         }
         self.manager.unroute(&self.session);
@@ -123,6 +125,9 @@ impl Drop for Shell {
             return;
         }
         let reason = "the runtime of its agent was shut down".to_owned();
+        if !had_departed {
+            tracing::warn!(target: "async_tool::agent", reason, session = %self.session, "session stopped");
+        }
         self.emit(AgentEvent::new(
             self.manager.now(),
             AgentEventKind::Stopped(reason.clone()),

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use crate::{
     agent::Ledger,
     journal::{Journal, Seq},
+    model::words_of,
     session::SessionId,
 };
 
@@ -41,6 +42,7 @@ pub(in crate::agent) async fn keep_snapshot(journal: &dyn Journal, session: &Ses
         return;
     };
     if let Err(error) = journal.keep_snapshot(session, snapshot).await {
-        tracing::warn!(%session, error = &error as &dyn std::error::Error, "no snapshot of the session could be kept");
+        let error = words_of(&error);
+        tracing::warn!(target: "async_tool::journal", error, %session, "no snapshot of the session could be kept");
     }
 }

@@ -3,7 +3,9 @@
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use futures_core::Stream;
+use tracing::Span;
 
+use super::spans::record_names;
 use crate::{
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
     unwind::{self, Guarded},
@@ -11,10 +13,18 @@ use crate::{
 
 const PART: &str = "the model's adapter";
 
-/// Starts a turn.
-pub(super) fn ask(model: &dyn Model, request: ModelRequest) -> Guarded<ModelStream> {
-    let stream = unwind::call(PART, || model.generate(request));
-    Guarded::new(PART, stream.unwrap_or_else(|_| ModelStream::failed(model_panicked())))
+/// Starts a turn. The names of the model go into its span.
+pub(super) fn ask(model: &dyn Model, request: ModelRequest, span: &Span) -> ModelStream {
+    let ask = || {
+        record_names(span, model);
+        model.generate(request)
+    };
+    unwind::call(PART, ask).unwrap_or_else(|_| ModelStream::failed(model_panicked()))
+}
+
+/// Contains panics of the stream's `Drop`.
+pub(super) const fn guard(stream: ModelStream) -> Guarded<ModelStream> {
+    Guarded::new(PART, stream)
 }
 
 pub(super) async fn next_event(stream: &mut Guarded<ModelStream>) -> Option<Result<ModelEvent, ModelError>> {

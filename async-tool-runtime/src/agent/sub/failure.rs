@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::{
     agent::{AgentError, RunError},
+    model::without_keys,
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -51,7 +52,9 @@ pub(super) fn without_an_answer() -> ToolError {
 
 /// Error of a call whose agent can't go on here and may have had effects.
 pub(super) fn untold(problem: &dyn Error) -> ToolError {
-    tracing::warn!(error = %problem, "a sub-agent could not go on");
+    let problem = problem.to_string();
+    let error = without_keys(&problem);
+    tracing::warn!(target: "async_tool::agent", error = &*error, "a sub-agent could not go on");
     unknown(
         "the agent had to stop before it had finished: its session could not be written, or was taken by another process; find out \
          what was done before you call the tool again",

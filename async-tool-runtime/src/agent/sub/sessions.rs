@@ -19,6 +19,7 @@ use crate::{
     agent::{AsyncAgent, AsyncAgentBuilder, REDACTED, StartError},
     journal::AppendError,
     manager::TaskCell,
+    model::without_keys,
     session::SessionId,
     tool::{Reconciled, ToolContext, ToolError, shorten},
 };
@@ -105,7 +106,8 @@ async fn end_closing(builder: &AsyncAgentBuilder, cx: &ToolContext, task: &TaskC
         }
     };
     if let Some(error) = ended.await {
-        tracing::warn!(task = %task.spec.task, error, "the session of a sub-agent that has ended could not be closed");
+        let error = without_keys(&error);
+        tracing::warn!(target: "async_tool::agent", task = %task.spec.task, error = &*error, "the session of a sub-agent that has ended could not be closed");
     }
 }
 
@@ -218,7 +220,7 @@ impl Patience {
         }
         let pause = lease.unwrap_or(self.pause).clamp(PAUSES.0, PAUSES.1);
         self.pause = self.pause.saturating_mul(2).min(PAUSES.1);
-        tracing::debug!(task = %task.spec.task, ?pause, "the session of a sub-agent is in other hands; waiting");
+        tracing::debug!(target: "async_tool::agent", task = %task.spec.task, ?pause, "the session of a sub-agent is in other hands; waiting");
         tokio::select! {
             biased;
             () = task.left() => Err(left()),

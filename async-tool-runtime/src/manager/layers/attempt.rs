@@ -282,6 +282,7 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
     match result {
         Err(error) if cell.is_cancelled() && error.kind() != ToolErrorKind::Panicked => {
             tracing::debug!(
+                target: "async_tool::task",
                 kind = error.kind().as_str(),
                 "a tool that was told to stop ended with an error"
             );
@@ -305,7 +306,7 @@ fn stopped(result: Result<Value, ToolError>, cell: &TaskCell) -> Result<Value, T
 /// Drops a function whose result is not needed; its destructors are user code.
 fn drop_guarded(work: Work) {
     if catch_unwind(AssertUnwindSafe(|| drop(work))).is_err() {
-        tracing::error!("a tool panicked while it was dropped");
+        tracing::warn!(target: "async_tool::task", "a tool panicked while it was dropped");
     }
 }
 
@@ -472,6 +473,7 @@ impl Drop for WatchOnDrop {
         drop(state);
         if let Some(count) = count {
             tracing::warn!(
+                target: "async_tool::task",
                 tool = &*self.tool,
                 count,
                 "code that was told to stop goes on and can't be dropped; its slot is given to others"

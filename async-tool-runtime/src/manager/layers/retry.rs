@@ -37,7 +37,7 @@ impl Layer<ToolService> for RetryLayer {
                 }
                 let mut attempt = 1;
                 loop {
-                    let span = tracing::info_span!("execute_tool.attempt", attempt);
+                    let span = tracing::info_span!(target: "async_tool::span", "execute_tool.attempt", attempt);
                     let run = inner.run(request.clone()).instrument(span);
                     let ended = tokio::select! {
                         biased;
@@ -61,7 +61,7 @@ impl Layer<ToolService> for RetryLayer {
                     if request.cancellation().is_cancelled() || !request.deadline().is_none_or(is_in_time) {
                         return Err(error);
                     }
-                    tracing::debug!(task = %request.task(), attempt, ?pause, kind = error.kind().as_str(), "an attempt failed; the next one follows");
+                    tracing::debug!(target: "async_tool::task", task = %request.task(), attempt, ?pause, kind = error.kind().as_str(), "an attempt failed; the next one follows");
                     if let Some(host) = request.host() {
                         host.count(request.tool(), Count::Retry);
                     }

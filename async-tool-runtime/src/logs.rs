@@ -1,0 +1,68 @@
+//! Logs and traces: what the library logs, at which level, and what it leaves out.
+//!
+//! Spans and log lines go through [`tracing`](https://docs.rs/tracing). Without a subscriber they cost nothing. A program sees them with
+//! the usual lines:
+//!
+//! ```text
+//! tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
+//! ```
+//!
+//! # Targets and levels
+//!
+//! The targets are names of their own and stay the same when code moves. `RUST_LOG=info,async_tool=debug` shows all of them, and
+//! `RUST_LOG=info,async_tool::span=off` hides the spans, which a formatter repeats in front of each line.
+//!
+//! | target | level | lines |
+//! |---|---|---|
+//! | `async_tool::agent` | `ERROR` | code of the host panicked where no caller can be told; the agent refused to break one of its own rules (please report it) |
+//! | | `WARN` | a turn failed: kind, the provider's words, and the next try; a session stopped; a limit of the run is reached |
+//! | | `INFO` | a session started, was resumed, left or closed |
+//! | | `DEBUG` | turns with their tokens, calls, acknowledgements, deliveries, questions |
+//! | `async_tool::task` | `ERROR` | a callback of the host panicked, or values of a call that never ran |
+//! | | `WARN` | a tool panicked; the last attempt of several failed; a breaker opened; a task doesn't stop; a backend or an embedder fails |
+//! | | `INFO` | a task ended: `t3 research failed kind=timeout 300ms`; a breaker closed |
+//! | | `DEBUG` | refused calls, failed attempts that are followed by another one, repaired arguments, settings without effect |
+//! | `async_tool::journal` | `ERROR` | the journal panicked when it was asked about snapshots, so none are made |
+//! | | `WARN` | the journal can't be written, or a snapshot not kept, or a session not given up; what an SQLite journal may have lost |
+//! | `async_tool::span` | `INFO` | the [spans](#spans) |
+//!
+//! A task that ends with a panic or after several attempts has one line, at `WARN` instead of `INFO`. The number `t3` is the task's number in its
+//! session. Tasks of a manager without an agent, and tasks that tools submit, have none: their lines have the field `task`, with the id.
+//!
+//! # A run in which everything fails
+//!
+//! The model answers 503 until its retries are exhausted, and later refuses the key. Of its seven calls, one panics, one fails, one is too slow, one is
+//! down at each attempt, one has wrong arguments, and one is of no tool. Then the journal breaks, which stops the last one. A test writes this log, at
+//! `info,async_tool::span=off`:
+//!
+//! ```text
+#![doc = include_str!("logs/everything_fails.txt")]
+//! ```
+//!
+//! # Spans
+//!
+//! Names and fields follow OpenTelemetry's [semantic conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai).
+//!
+//! | span | from, to | fields |
+//! |---|---|---|
+//! | `chat` | start of a turn, until it and its calls have ended | `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.conversation.id`, `gen_ai.usage.input_tokens`, `gen_ai.usage.cache_read.input_tokens`, `gen_ai.usage.output_tokens`, `gen_ai.usage.reasoning.output_tokens`, `gen_ai.response.finish_reasons`, `turn` |
+//! | `execute_tool` | submission of a call, until its end | `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`, `task` (the id) |
+//! | `execute_tool.attempt` | one attempt of a tool that retries | `attempt` |
+//!
+//! - `chat` has the names that [`Model::name`](crate::Model::name) and [`Model::provider`](crate::Model::provider) return. What an adapter logs
+//!   while it streams is inside of the span.
+//! - `execute_tool` is inside of the `chat` whose model made the call, or else inside of the span in which the host submitted it. Inside of it is everything that the tool
+//!   logs, on any thread.
+//! - `error.type` is the kind of the error: of a failed turn `transient`, `permanent`, `too_long`, or `cancelled` for a turn that was broken off; of a call its
+//!   [kind](crate::ToolErrorKind), also `cancelled` and `unknown`. The status is then an error, wherever the call ended: in the queue, by an
+//!   abort, or with its runtime.
+//! - `otel.name`, `otel.kind` and `otel.status_code` are for `tracing-opentelemetry`.
+//!
+//! # What is left out
+//!
+//! - No line and no span holds a description, a prompt, or a text of a user or a model.
+//! - Arguments, results, and the texts of errors and panics of tools are left out, because errors repeat arguments. Rust's panic hook writes
+//!   the text of a panic to stderr. With [`trace_contents`](crate::manager::AsyncToolManagerBuilder::trace_contents), spans of calls hold
+//!   arguments, results and errors.
+//! - Words of providers, journals and backends are cut after 500 characters. Keys in them are replaced by `[key]` where the error is made, see
+//!   [`without_keys`](crate::model::without_keys): so they are neither in the log nor in the journal, the events and the errors that the host gets.
