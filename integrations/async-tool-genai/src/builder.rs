@@ -3,10 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use async_tool_runtime::model::Capabilities;
-use reqwest::{Url, redirect};
-use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::{GenaiModel, Provider, Timeouts, UnknownProvider, model::Inner, secret::Secret, transport::Transport};
+use crate::{GenaiModel, Provider, Timeouts, UnknownProvider, connection::Connection, model::Inner, secret::Secret};
 
 /// Format of tool definitions and calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,54 +104,21 @@ impl GenaiModelBuilder {
     /// The name isn't `provider/name` with a known provider, the key is missing, the URL is invalid, or the
     /// HTTP client can't be made.
     pub fn build(self) -> Result<GenaiModel, BuildError> {
-        let (provider, model) = self
-            .name
-            .split_once('/')
-            .filter(|(_, model)| !model.trim().is_empty())
-            .ok_or_else(|| BuildError::Name(self.name.clone()))?;
-        let provider: Provider = provider.parse().map_err(BuildError::Provider)?;
-        let base_url = match &self.base_url {
-            Some(url) => Some(parse_base_url(provider, url)?),
-            None => None,
-        };
-        let key = self.api_key.filter(|key| !key.is_empty());
-        let key = match key.or_else(|| key_from_environment(provider)) {
-            Some(key) => key,
-            None if provider.key_variables().is_empty() || base_url.as_ref().is_some_and(is_on_this_machine) => {
-                Secret::new("none")
-            }
-            None => return Err(BuildError::MissingKey(provider)),
-        };
-        let tls = tls().map_err(|error| BuildError::Http(error.to_string()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(self.timeouts.connect)
-            .tcp_nodelay(true)
-            // A redirect would leak the key: some providers take it in a header of their own, which is sent on.
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| BuildError::Http(key.redact(&error.without_url().to_string())))?;
+        let Connection {
+            provider,
+            model,
+            server,
+            transport,
+        } = Connection::open(&self.name, self.base_url.as_deref(), self.api_key, self.timeouts)?;
         let dialect = match self.tool_mode {
             ToolMode::Native => provider.dialect(self.strict),
             ToolMode::Json => async_tool_runtime::schema::Dialect::Plain,
         };
-        let server = base_url.as_ref().map(shown_url);
-        let base_url = match base_url {
-            Some(url) => url,
-            None => parse_base_url(provider, &provider.own_server(model))?,
-        };
         Ok(GenaiModel(Arc::new(Inner {
             provider,
-            model: model.to_owned(),
+            model,
             server,
-            transport: Transport {
-                provider,
-                wire: provider.wire(model),
-                base_url,
-                client,
-                key,
-                timeouts: self.timeouts,
-            },
+            transport,
             stream: self.stream,
             strict: self.strict,
             tool_mode: self.tool_mode,
@@ -164,65 +129,7 @@ impl GenaiModelBuilder {
     }
 }
 
-/// TLS with ring and the system's trusted certificates. reqwest's default, aws-lc, needs a C toolchain and a minute to
-/// build.
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth();
-    // reqwest sets no ALPN protocols on a given configuration.
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(tls)
-}
-
-fn parse_base_url(provider: Provider, text: &str) -> Result<Url, BuildError> {
-    let refuse = |why: &str| BuildError::BaseUrl(why.to_owned());
-    let mut url = Url::parse(text.trim()).map_err(|error| refuse(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(refuse("it must begin with `http://` or `https://` and name a host"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refuse("it must not hold a password; give the key with `api_key`"));
-    }
-    if url.path() == "/" {
-        url.set_path(provider.usual_path());
-    } else if !url.path().ends_with('/') {
-        // The method's name is appended to this path.
-        let path = format!("{}/", url.path());
-        url.set_path(&path);
-    }
-    Ok(url)
-}
-
-fn key_from_environment(provider: Provider) -> Option<Secret> {
-    let set = provider
-        .key_variables()
-        .iter()
-        .filter_map(|name| std::env::var(name).ok());
-    set.map(|key| Secret::new(&key)).find(|key| !key.is_empty())
-}
-
-fn is_on_this_machine(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost" | "[::1]") => true,
-        Some(host) => host
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
-}
-
-/// The URL without its query, because some gateways take the key there.
-fn shown_url(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
-}
-
-/// Reason why a model can't be built. Holds no key.
+/// Reason why a model or an embedder can't be built. Holds no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -236,6 +143,8 @@ pub enum BuildError {
     BaseUrl(String),
     /// The HTTP client can't be made, for this reason.
     Http(String),
+    /// The provider has no embedding models, or this crate doesn't know their format.
+    NoEmbeddings(Provider),
 }
 
 impl fmt::Display for BuildError {
@@ -253,6 +162,11 @@ impl fmt::Display for BuildError {
             ),
             Self::BaseUrl(why) => write!(f, "the base URL can't be used: {why}"),
             Self::Http(why) => write!(f, "the HTTP client can't be made: {why}"),
+            Self::NoEmbeddings(provider) => write!(
+                f,
+                "this model of {provider} can't embed; take a model of openai, gemini, ollama, bedrock (Titan, Cohere) or a server that \
+                 speaks OpenAI's format"
+            ),
         }
     }
 }

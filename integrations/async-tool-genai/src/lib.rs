@@ -4,7 +4,9 @@ mod answer;
 mod assembly;
 mod blocks;
 mod builder;
+mod connection;
 mod effort;
+mod embedder;
 mod failure;
 mod frames;
 mod json_mode;
@@ -18,6 +20,7 @@ mod transport;
 mod wire;
 
 pub use builder::{BuildError, GenaiModelBuilder, ToolMode};
+pub use embedder::{GenaiEmbedder, GenaiEmbedderBuilder};
 pub use model::GenaiModel;
 pub use provider::{Provider, UnknownProvider};
 pub use timeouts::Timeouts;

@@ -9,6 +9,7 @@ mod gemini;
 mod ollama;
 mod responses;
 
+pub(crate) use bedrock::encoded;
 use serde_json::Value;
 
 use crate::{Provider, effort::Effort, lower::Conversation, wire::Wire};

@@ -6,6 +6,7 @@ use reqwest::{
     Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -89,7 +90,19 @@ impl Transport {
         self.read_whole(response, reader, turn).await
     }
 
+    /// Sends a request, and returns its answer as JSON.
+    pub(crate) async fn json(&self, sent: Sent) -> Result<Value, ModelError> {
+        let response = self.send(sent).await?;
+        self.read_json(response).await
+    }
+
     async fn read_whole(&self, response: Response, reader: &mut Reader, turn: &mut Assembly) -> Result<(), ModelError> {
+        let body = self.read_json(response).await?;
+        let outcome = reader.whole(body, turn);
+        outcome.map_err(|fault| faulty(self.provider, fault, &self.key))
+    }
+
+    async fn read_json(&self, response: Response) -> Result<Value, ModelError> {
         let is_json = is_json(&response);
         let kind = response.headers().get(CONTENT_TYPE);
         let kind = kind.map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
@@ -98,7 +111,7 @@ impl Transport {
             .await
             .map_err(|error| broken(self.provider, error, &self.key))?;
         let text = String::from_utf8_lossy(&bytes);
-        let body = halves::parse(&text).map_err(|error| {
+        halves::parse(&text).map_err(|error| {
             let said: String = without_keys(&self.key.redact(&text)).chars().take(200).collect();
             ModelError::transient(if is_json {
                 format!("{}: the answer is not JSON: {error}", self.provider)
@@ -106,9 +119,7 @@ impl Transport {
                 let kind = self.key.redact(&kind.unwrap_or_default());
                 format!("{}: the answer is `{kind}` and not JSON: {said}", self.provider)
             })
-        })?;
-        let outcome = reader.whole(body, turn);
-        outcome.map_err(|fault| faulty(self.provider, fault, &self.key))
+        })
     }
 
     /// Sends a request; waits for the head of an answer with a success status.

@@ -101,7 +101,7 @@ fn max_tokens(model: &str) -> u32 {
 }
 
 /// The model's id for a path: it has colons, and may be an ARN with slashes.
-fn encoded(model: &str) -> String {
+pub(crate) fn encoded(model: &str) -> String {
     let mut path = String::new();
     for byte in model.bytes() {
         match byte {

@@ -5,6 +5,7 @@
 mod agent;
 mod caching;
 mod calls;
+mod embeddings;
 mod failures;
 mod json_mode;
 mod keys;
