@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner, TaskId, ToolContext, async_tool, tool::State, tools,
+    AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner, TaskId, ToolContext, async_tool, tool, tools,
 };
 use tokio::{sync::mpsc, time::sleep};
 
@@ -13,7 +13,7 @@ type Bookings = mpsc::UnboundedSender<TaskId>;
 #[async_tool]
 async fn book_table(
     guests: u32,
-    #[inject] bookings: State<Bookings>,
+    #[inject] bookings: tool::State<Bookings>,
     #[inject] cx: ToolContext,
 ) -> Result<String, String> {
     println!("tool:       sends a booking for {guests}");

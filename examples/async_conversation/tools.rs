@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use async_tool_runtime::{async_tool, tool::State};
+use async_tool_runtime::{async_tool, tool};
 use serde::Serialize;
 use tokio::time::sleep;
 
@@ -55,7 +55,7 @@ const fn weather(city: &'static str, conditions: &'static str, celsius: f64) -> 
 pub(crate) async fn get_weather(
     /// The name of the city in English, without its country.
     city: String,
-    #[inject] delays: State<Delays>,
+    #[inject] delays: tool::State<Delays>,
 ) -> anyhow::Result<Weather> {
     sleep(delays.get_weather).await;
     let known = WEATHER.iter().find(|row| row.city.eq_ignore_ascii_case(city.trim()));
@@ -115,7 +115,7 @@ const FOUND: usize = 3;
 pub(crate) async fn search(
     /// The words to look for.
     query: String,
-    #[inject] delays: State<Delays>,
+    #[inject] delays: tool::State<Delays>,
 ) -> Vec<Page> {
     sleep(delays.search).await;
     let mut found: Vec<(usize, Page)> = PAGES

@@ -1,7 +1,7 @@
 //! Commands of the user.
 
 use async_tool_runtime::{AsyncAgent, TaskNo, agent::AgentError};
-use shared::console::say;
+use shared::console::{say, say_hanging};
 
 /// Meaning of a line that the user typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Column at which the text of the help begins.
+    pub(crate) const INDENT: usize = 10;
     /// Help text.
     pub(crate) const HELP: &str = "\
 say:      count the lines over 10 seconds | search for {pattern} | hash every file over 20 seconds
@@ -65,7 +67,7 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
                 }
                 Err(error) => return Err(error.into()),
             },
-            Self::Help => say(Self::HELP),
+            Self::Help => say_hanging(Self::HELP, Self::INDENT),
             Self::Quit => return Ok(false),
             Self::Mistake(message) => say(message),
         }
@@ -77,17 +79,21 @@ async fn show_tasks(agent: &AsyncAgent) -> anyhow::Result<()> {
     let tasks = agent.tasks().await?;
     if tasks.is_empty() {
         say("no task yet");
+        return Ok(());
     }
+    let mut lines = Vec::new();
     for task in tasks {
         let progress = match task.progress {
             Some(report) if !task.status.is_terminal() => format!(", {}", report.message),
             _ => String::new(),
         };
-        say(format_args!(
+        lines.push(format!(
             "{:<4} {:<16} {}{progress}",
             task.number, task.call.name, task.status
         ));
     }
+    // Printed at once, so that nothing comes in between.
+    say_hanging(lines.join("\n"), "t1   ".len());
     Ok(())
 }
 

@@ -4,6 +4,8 @@ use std::{io, thread};
 
 use tokio::{signal, sync::mpsc};
 
+use crate::editor::LineEditor;
+
 /// Action of the user.
 pub(crate) enum Said {
     /// A line was typed.
@@ -14,14 +16,55 @@ pub(crate) enum Said {
     End,
 }
 
+/// Source of the user's actions.
+pub(crate) enum Input {
+    /// A terminal.
+    Editor(Box<LineEditor>),
+    /// A pipe, or a terminal whose output goes elsewhere.
+    Plain(Lines),
+}
+
+impl Input {
+    pub(crate) fn open(editor: Option<LineEditor>) -> Self {
+        match editor {
+            Some(editor) => Self::Editor(Box::new(editor)),
+            None => Self::Plain(Lines::open()),
+        }
+    }
+
+    /// Waits for the user's next action. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Said {
+        match self {
+            Self::Editor(editor) => editor.next().await,
+            Self::Plain(lines) => lines.next().await,
+        }
+    }
+
+    /// Completes the work, and meanwhile shows what is said. Returns `None` if the user interrupts it with ctrl-c.
+    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.interrupted() => None,
+        }
+    }
+
+    /// Waits for ctrl-c, and ignores lines.
+    async fn interrupted(&mut self) {
+        match self {
+            Self::Editor(editor) => while !matches!(editor.next().await, Said::Interrupt) {},
+            Self::Plain(lines) => lines.interrupted().await,
+        }
+    }
+}
+
 /// Lines and interrupts of the user. A pending interrupt comes before pending lines.
-pub(crate) struct Input {
+pub(crate) struct Lines {
     lines: mpsc::Receiver<String>,
     interrupts: mpsc::Receiver<()>,
 }
 
-impl Input {
-    pub(crate) fn open() -> Self {
+impl Lines {
+    fn open() -> Self {
         let (line, lines) = mpsc::channel(16);
         // On a separate thread, because a read from the terminal can't be cancelled: with tokio's stdin, the program would not end
         // before another line is typed.
@@ -45,8 +88,7 @@ impl Input {
         Self { lines, interrupts }
     }
 
-    /// Waits for the user's next action. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Said {
+    async fn next(&mut self) -> Said {
         tokio::select! {
             biased;
             Some(()) = self.interrupts.recv() => Said::Interrupt,
@@ -54,8 +96,7 @@ impl Input {
         }
     }
 
-    /// Waits for ctrl-c, and ignores lines.
-    pub(crate) async fn interrupted(&mut self) {
+    async fn interrupted(&mut self) {
         if self.interrupts.recv().await.is_none() {
             std::future::pending().await
         }

@@ -10,28 +10,35 @@
 //! Without a model, the built-in rule planner takes its place: it knows a few sentences and the names of the tools.
 
 mod command;
+mod editor;
 mod input;
 
-use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use async_tool_runtime::{AsyncAgent, agent::AgentEventStream};
 use clap::Parser;
 use command::Command;
+use editor::LineEditor;
 use input::{Input, Said};
 use shared::{
     assistant,
-    console::say,
+    console::{columns, say, say_hanging},
     model::{self, ModelArguments},
+    pulse::Pulse,
     story::Story,
-    tree::default_root,
+    tree::TreeArguments,
 };
+use tokio::time::interval;
+
+/// Interval between two looks at the time since the last line, where the output is no terminal.
+const PULSE: Duration = Duration::from_millis(500);
 
 /// Chats with an agent that works while its slow tools run.
 #[derive(Parser)]
 struct Arguments {
-    /// The directory tree to work on. Default: the repository of this program.
-    path: Option<PathBuf>,
+    #[command(flatten)]
+    tree: TreeArguments,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -39,26 +46,32 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let root = match arguments.path {
-        Some(path) => path,
-        None => default_root()?,
+    let root = arguments.tree.root()?;
+    // First of all, so that keys which are pressed from now on are not shown twice.
+    let editor = LineEditor::open()?;
+    let story = match &editor {
+        Some(_) => Story::for_the_typist(),
+        None => Story::default(),
     };
+    let mut input = Input::open(editor);
     let chosen = model::find(&arguments.model).await?;
     say(format_args!("model: {}", chosen.label));
     say(format_args!("tree:  {}", root.display()));
-    say(format_args!("{}\n", Command::HELP));
+    say_hanging(format_args!("{}\n", Command::HELP), Command::INDENT);
 
     let agent = assistant::start(&root, chosen.or_planner(assistant::planner())).await?;
-    let teller = tokio::spawn(tell(agent.events()));
-    talk(&agent).await?;
-    agent.close().await?;
-    teller.await.context("the task that prints the events failed")?;
-    Ok(())
+    let teller = tokio::spawn(tell(agent.events(), story));
+    talk(&agent, &mut input).await?;
+    let end = async {
+        agent.close().await?;
+        teller.await.context("the task that prints the events failed")
+    };
+    // A further ctrl-c leaves without the rest.
+    input.during(end).await.unwrap_or(Ok(()))
 }
 
 /// Carries out the user's commands until the input ends or the user quits.
-async fn talk(agent: &AsyncAgent) -> anyhow::Result<()> {
-    let mut input = Input::open();
+async fn talk(agent: &AsyncAgent, input: &mut Input) -> anyhow::Result<()> {
     let mut wants_to_quit = false;
     loop {
         match input.next().await {
@@ -77,19 +90,32 @@ async fn talk(agent: &AsyncAgent) -> anyhow::Result<()> {
         }
     }
     // After the end of the input, open tasks are completed, unless the user presses ctrl-c.
-    tokio::select! {
-        rest = agent.run_until_idle() => rest?,
-        () = input.interrupted() => {}
+    if let Some(rest) = input.during(agent.run_until_idle()).await {
+        rest?;
     }
     Ok(())
 }
 
-/// Prints events as they come.
-async fn tell(mut events: AgentEventStream) {
-    let mut story = Story::default();
-    while let Some(event) = events.next().await {
-        for line in story.tell(&event) {
-            say(line);
+/// Prints events as they come; into a pipe also a sign of life, if there are none for some seconds.
+async fn tell(mut events: AgentEventStream, mut story: Story) {
+    let mut pulse = Pulse::new(Instant::now());
+    let has_pulse = columns().is_none();
+    let mut look = interval(PULSE);
+    loop {
+        tokio::select! {
+            event = events.next() => {
+                let Some(event) = event else { break };
+                let lines = story.tell(&event);
+                pulse.observe(&event, lines.len(), Instant::now());
+                if !lines.is_empty() {
+                    say_hanging(lines.join("\n"), Story::INDENT);
+                }
+            }
+            _ = look.tick(), if has_pulse => {
+                if let Some(line) = pulse.line(Instant::now()) {
+                    say(line);
+                }
+            }
         }
     }
 }

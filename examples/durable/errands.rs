@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 
 use async_tool_runtime::{
     ToolContext, async_tool,
-    tool::{IdempotencyKey, LostTask, Reconciled, State},
+    tool::{self, IdempotencyKey, LostTask, Reconciled},
 };
 use tokio::time::sleep;
 
@@ -40,7 +40,7 @@ pub(crate) async fn store(
     /// The contents of the box.
     contents: String,
     #[inject] key: IdempotencyKey,
-    #[inject] world: State<World>,
+    #[inject] world: tool::State<World>,
 ) -> io::Result<String> {
     sleep(BEFORE).await;
     world.put(&key.to_string(), &contents)?;
@@ -54,7 +54,7 @@ pub(crate) async fn pay(
     /// The creditor and the amount.
     bill: String,
     #[inject] key: IdempotencyKey,
-    #[inject] world: State<World>,
+    #[inject] world: tool::State<World>,
 ) -> io::Result<String> {
     sleep(BEFORE).await;
     world.enter("bank", &key.to_string(), &bill)?;
@@ -79,7 +79,7 @@ pub(crate) async fn send_letter(
     /// The addressee.
     to: String,
     #[inject] key: IdempotencyKey,
-    #[inject] world: State<World>,
+    #[inject] world: tool::State<World>,
 ) -> io::Result<String> {
     sleep(BEFORE).await;
     world.enter("post", &key.to_string(), &to)?;
@@ -93,7 +93,7 @@ pub(crate) async fn order(
     /// The article.
     article: String,
     #[inject] cx: ToolContext,
-    #[inject] world: State<World>,
+    #[inject] world: tool::State<World>,
 ) -> io::Result<String> {
     world.enter("shop", &cx.idempotency_key().to_string(), &article)?;
     cx.defer().await

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use async_tool_runtime::{ToolError, ToolErrorKind, async_tool, tool::State};
+use async_tool_runtime::{ToolError, ToolErrorKind, async_tool, tool};
 
 use crate::{http, index::Package};
 
@@ -22,7 +22,7 @@ pub(crate) async fn look_up(
     /// The name of the package.
     #[arg(pattern = "^[A-Za-z0-9_-]+$")]
     package: String,
-    #[inject] index: State<IndexAddress>,
+    #[inject] index: tool::State<IndexAddress>,
 ) -> Result<Package, ToolError> {
     let unavailable = |message: String| ToolError::new(ToolErrorKind::Unavailable, message);
     let answer = http::fetch(index.0, &format!("/packages/{package}")).await;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --example policies
+//! cargo run --features models --example policies -- --embedder ollama/nomic-embed-text
 //! ```
 //!
 //! The service is an HTTP server in this program, on 127.0.0.1. It is an index of the packages in this repository's `Cargo.lock`,
@@ -20,21 +21,33 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use async_tool_runtime::{AsyncToolManager, Tool, manager::ManagerStats, tool::ToolOptions, tools};
+use clap::Parser;
 use index::Index;
 use lookup::{IndexAddress, look_up};
 use server::{HICCUP, Log, OUTAGE, QUOTA, SPAN, Server};
-use shared::console::say;
+use shared::{
+    console::say,
+    model::{EmbedderArguments, find_embedder},
+};
 use table::Table;
 use tokio::time::sleep;
 
+/// Shows a flaky, rate-limited service behind a tool with policies.
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    embedder: EmbedderArguments,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let embedder = find_embedder(&Arguments::parse().embedder)?;
     let index = Index::read(include_str!("../../Cargo.lock"));
     introduce(&index);
     let server = Server::start(index).await?;
     let manager = AsyncToolManager::builder()
         .tools(tools![look_up])
-        .tool(questions::tool())
+        .tool(questions::tool(&embedder))
         .state(IndexAddress(server.address()))
         .build()?;
 
@@ -64,9 +77,11 @@ async fn main() -> anyhow::Result<()> {
     say(format_args!(
         "\nThe same question in other words\n\n\
          `ask_guide` searches the library's guide, and has a semantic cache: questions with similar vectors get the same\n\
-         answer. The vectors count words and their letters, so they recognize rewordings, but no synonyms.\n"
+         answer. Vectors of words and their letters recognize rewordings, but no synonyms.\n\n\
+         embedder: {}\n",
+        embedder.label
     ));
-    questions::ask(&manager).await?;
+    questions::ask(&manager, &embedder).await?;
     manager.shutdown(Duration::from_secs(1)).await;
 
     ensure!(

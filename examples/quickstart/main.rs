@@ -11,34 +11,38 @@
 mod screen;
 mod script;
 
-use std::{cmp::Reverse, path::PathBuf, time::Duration};
+use std::{
+    cmp::Reverse,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
-use async_tool_runtime::{AsyncAgent, AsyncToolManager, agent::AgentEventStream, async_tool, tool::State, tools};
+use async_tool_runtime::{AsyncAgent, AsyncToolManager, agent::AgentEventStream, async_tool, tool, tools};
 use clap::Parser;
 use screen::Screen;
 use shared::{
     assistant,
     chart::Chart,
-    console::say,
+    console::{columns, say, say_hanging},
     model::{self, ModelArguments},
+    pulse::Pulse,
     schedule::Comparison,
     story::Story,
     timeline::Timeline,
-    tree::{Tree, default_root},
+    tree::{Tree, TreeArguments},
 };
 use tokio::time::interval;
 
 /// Interval between two drawings of the progress bars.
 const REFRESH: Duration = Duration::from_millis(80);
-/// Width of the chart: a row with its remark fits a common terminal.
-const CHART_WIDTH: usize = 60;
+/// Interval between two looks at the time since the last line, where no bars are drawn.
+const PULSE: Duration = Duration::from_millis(500);
 
 /// Shows an agent that works while its slow tools run.
 #[derive(Parser)]
 struct Arguments {
-    /// The directory tree to work on. Default: the repository of this program.
-    path: Option<PathBuf>,
+    #[command(flatten)]
+    tree: TreeArguments,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -49,7 +53,7 @@ fn largest_files(
     /// Number of files to name.
     #[arg(default = 3)]
     count: usize,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
 ) -> anyhow::Result<Vec<(u64, String)>> {
     let files = tree.files(".")?;
     let mut sizes = Vec::with_capacity(files.paths.len());
@@ -65,10 +69,7 @@ fn largest_files(
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let root = match arguments.path {
-        Some(path) => path,
-        None => default_root()?,
-    };
+    let root = arguments.tree.root()?;
     let chosen = model::find(&arguments.model).await?;
     say(format_args!("model: {}", chosen.label));
     say(format_args!("tree:  {}", root.display()));
@@ -92,11 +93,15 @@ async fn main() -> anyhow::Result<()> {
     let timeline = watcher.await.context("the events could not be followed")?;
     played?;
 
-    say(format_args!("\nTimeline\n\n{}", Chart::new(&timeline, CHART_WIDTH)));
-    say(format_args!(
-        "How long it took, and would have taken\n\n{}",
-        Comparison::of(&timeline)
-    ));
+    let chart = Chart::new(&timeline, columns().unwrap_or(Chart::COLUMNS));
+    say_hanging(format_args!("\nTimeline\n\n{chart}"), Chart::INDENT);
+    say_hanging(
+        format_args!(
+            "How long it took, and would have taken\n\n{}",
+            Comparison::of(&timeline)
+        ),
+        Comparison::INDENT,
+    );
     Ok(())
 }
 
@@ -105,15 +110,23 @@ async fn watch(mut events: AgentEventStream) -> Timeline {
     let mut timeline = Timeline::default();
     let mut story = Story::default();
     let mut screen = Screen::new();
-    let mut refresh = interval(REFRESH);
+    let mut pulse = Pulse::new(Instant::now());
+    let mut refresh = interval(if screen.has_bars() { REFRESH } else { PULSE });
     loop {
         tokio::select! {
             event = events.next() => {
                 let Some(event) = event else { break };
                 timeline.observe(&event);
-                screen.show(&event, &story.tell(&event));
+                let lines = story.tell(&event);
+                screen.show(&event, &lines);
+                pulse.observe(&event, lines.len(), Instant::now());
             }
-            _ = refresh.tick() => screen.refresh(),
+            _ = refresh.tick() => {
+                screen.refresh();
+                if !screen.has_bars() && let Some(line) = pulse.line(Instant::now()) {
+                    say(line);
+                }
+            }
         }
     }
     timeline

@@ -42,14 +42,14 @@ impl Axis {
             .map(Duration::from_millis)
     }
 
-    /// Line with the times above the marks.
-    pub(crate) fn numbers(&self) -> String {
+    /// Line with the times above the marks, at most `columns` wide: a time without room is left out.
+    pub(crate) fn numbers(&self, columns: usize) -> String {
         let mut line = String::new();
         for time in self.times() {
             let column = self.column(self.begin.after(time));
             let used = line.chars().count();
             let text = self.name(time);
-            if column >= used {
+            if column >= used && column + text.chars().count() <= columns {
                 line.push_str(&" ".repeat(column - used));
                 line.push_str(&text);
                 line.push(BLANK);

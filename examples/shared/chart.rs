@@ -6,13 +6,17 @@ use async_tool_runtime::TaskStatus;
 
 use crate::{
     axis::{Axis, BLANK},
+    layout::{Layout, Widths},
     timeline::{TaskRow, Timeline, TurnRow},
 };
 
 const QUEUED: char = '░';
 const RUNNING: char = '█';
-/// Width of the column of names, in characters.
-const LABEL: usize = 20;
+const WIDTHS: Widths = Widths {
+    label: 20,
+    axis: 60,
+    axis_beside: 30,
+};
 /// One turn in a column. Several turns in a column are shown by their number.
 const TURN: char = '┃';
 
@@ -20,16 +24,21 @@ const TURN: char = '┃';
 #[derive(Debug)]
 pub struct Chart<'a> {
     timeline: &'a Timeline,
-    width: usize,
+    columns: usize,
 }
 
 impl<'a> Chart<'a> {
-    /// A chart whose axis is `width` characters long; at least 10.
+    /// Width of a chart that isn't for a terminal.
+    pub const COLUMNS: usize = 120;
+    /// Column at which a broken caption goes on.
+    pub const INDENT: usize = 4;
+
+    /// A chart whose rows have at most this many columns, but at least 8. Where remarks don't fit beside the bars, they are below.
     #[must_use]
-    pub fn new(timeline: &'a Timeline, width: usize) -> Self {
+    pub fn new(timeline: &'a Timeline, columns: usize) -> Self {
         Self {
             timeline,
-            width: width.max(10),
+            columns: columns.max(8),
         }
     }
 }
@@ -39,19 +48,30 @@ impl fmt::Display for Chart<'_> {
         let Some((begin, end)) = self.timeline.span() else {
             return writeln!(f, "nothing happened");
         };
+        let remarks: Vec<String> = self.timeline.tasks.iter().map(remark).collect();
+        let longest = remarks.iter().map(|remark| remark.chars().count()).max();
+        let (layout, is_beside) = Layout::new(&WIDTHS, self.columns, longest.unwrap_or_default());
         let axis = Axis {
             begin,
             // The axis needs a length, even if all events have the same time.
             length: end.since(begin).as_millis().max(1) as u64,
-            width: self.width,
+            width: layout.axis,
         };
-        writeln!(f, "{:LABEL$}  {}", "", axis.numbers())?;
-        row(f, "", &axis.marks(), "")?;
-        row(f, "user", &axis.points(self.timeline.messages.iter().copied(), '▼'), "")?;
-        row(f, "model turns", &turns(&axis, &self.timeline.turns), "")?;
-        for task in &self.timeline.tasks {
-            let label = format!("{} {}", task.number, task.tool);
-            row(f, &label, &bar(&axis, task), &remark(task))?;
+        let numbers = axis.numbers(self.columns - layout.label - 2);
+        writeln!(f, "{:label$}  {numbers}", "", label = layout.label)?;
+        layout.row(f, "", &axis.marks(), "")?;
+        let messages = axis.points(self.timeline.messages.iter().copied(), '▼');
+        layout.row(f, "user", &messages, "")?;
+        layout.row(f, "model turns", &turns(&axis, &self.timeline.turns), "")?;
+        for (task, remark) in self.timeline.tasks.iter().zip(&remarks) {
+            let remark = if is_beside { remark } else { "" };
+            layout.row(f, &label(task), &bar(&axis, task), remark)?;
+        }
+        if !is_beside {
+            writeln!(f)?;
+            for (task, remark) in self.timeline.tasks.iter().zip(&remarks) {
+                writeln!(f, "  {}: {remark}", label(task))?;
+            }
         }
         let began = |row: &TurnRow| format!("{:.2}", row.began.since(begin).as_secs_f64());
         let starts: Vec<String> = self.timeline.turns.iter().map(began).collect();
@@ -63,9 +83,8 @@ impl fmt::Display for Chart<'_> {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, label: &str, cells: &str, remark: &str) -> fmt::Result {
-    let line = format!("{label:<LABEL$} │{cells}│ {remark}");
-    writeln!(f, "{}", line.trim_end())
+fn label(task: &TaskRow) -> String {
+    format!("{} {}", task.number, task.tool)
 }
 
 /// Draws a mark for each turn, or the number of turns if several share a column.
@@ -125,6 +144,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::layout::width_of;
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(50_000 + millis)
@@ -167,7 +187,7 @@ mod tests {
             "t2 work              │░░░░░░░░░░░░░░░░░░░░██████████          │ FAILED, ran 900 ms, waited 2.00 s",
             "t3 work              │          ░░░░░░░░░░░                   │ cancelled, ran 0 ms, waited 1.00 s",
         ];
-        let drawn = Chart::new(&timeline, 40).to_string();
+        let drawn = Chart::new(&timeline, 98).to_string();
         let drawn: Vec<&str> = drawn.lines().collect();
         assert_eq!(drawn[..7], expected);
     }
@@ -180,7 +200,31 @@ mod tests {
             task(2, 10_000, Some(10_000), 10_000, TaskStatus::Completed),
         ];
         let drawn = Chart::new(&timeline, 20).to_string();
-        assert!(drawn.contains(&format!("{}█│", " ".repeat(19))), "{drawn}");
+        assert!(drawn.contains(&format!("{}█│", " ".repeat(11))), "{drawn}");
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_terminal_and_no_remark_is_lost() {
+        let mut timeline = Timeline::default();
+        timeline.messages = vec![at(0), at(7_000)];
+        timeline.turns = vec![turn(0), turn(7_000)];
+        timeline.tasks = vec![
+            task(1, 0, Some(0), 7_300, TaskStatus::Completed),
+            task(12, 0, Some(2000), 2900, TaskStatus::Failed),
+        ];
+        timeline.tasks[0].tool = "a_tool_with_quite_a_long_name".to_owned();
+        for columns in 8..=200 {
+            let drawn = Chart::new(&timeline, columns).to_string();
+            for row in drawn.lines().take(6) {
+                assert!(width_of(row) <= columns, "{columns}: {row:?}");
+            }
+            for remark in ["completed, ran 7.30 s", "FAILED, ran 900 ms, waited 2.00 s"] {
+                assert!(drawn.contains(remark), "{columns}: {drawn}");
+            }
+            for row in drawn.lines().filter(|row| row.contains('│') && columns < 80) {
+                assert!(width_of(row) <= columns, "{columns}: {row:?}");
+            }
+        }
     }
 
     #[test]

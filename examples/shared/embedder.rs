@@ -17,7 +17,7 @@ const SHORT: usize = 3;
 /// - "stop a job" is far from "cancel a running task", though both mean the same.
 /// - "turn it on" is near "turn it off", though they are opposites.
 ///
-/// For synonyms and opposites, implement the same trait with the embeddings of a model.
+/// For synonyms and opposites, take an embedding model, such as `GenaiEmbedder` of async-tool-genai.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WordHasher;
 
@@ -54,14 +54,19 @@ impl WordHasher {
     /// Similarity of two texts: the cosine of the angle between their vectors; 0 if one has no word.
     #[must_use]
     pub fn similarity(self, one: &str, other: &str) -> f32 {
-        let (one, other) = (self.vector(one), self.vector(other));
-        let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
-        let lengths = (product(&one, &one) * product(&other, &other)).sqrt();
-        if lengths > 0.0 {
-            product(&one, &other) / lengths
-        } else {
-            0.0
-        }
+        similarity(&self.vector(one), &self.vector(other))
+    }
+}
+
+/// Similarity of two vectors of the same length: the cosine of the angle between them; 0 if one is all zero.
+#[must_use]
+pub fn similarity(one: &[f32], other: &[f32]) -> f32 {
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    let lengths = (product(one, one) * product(other, other)).sqrt();
+    if lengths > 0.0 {
+        product(one, other) / lengths
+    } else {
+        0.0
     }
 }
 

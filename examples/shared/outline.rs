@@ -2,68 +2,71 @@
 
 use std::{fmt, time::Duration};
 
-use async_tool_runtime::{AsyncTaskResult, TaskStatus};
+use async_tool_runtime::{AsyncTaskResult, TaskId, TaskStatus, task::Timestamp};
 
-use crate::{axis::Axis, lineage::Lineage};
+use crate::{
+    axis::Axis,
+    layout::{Layout, Widths},
+    lineage::Lineage,
+};
 
 const QUEUED: char = '░';
 const RUNNING: char = '█';
 const WAITING: char = '─';
 const BETWEEN: char = '▒';
-/// Width of the column of names, in characters.
-const LABEL: usize = 22;
+/// Width of a remark before its status.
+const TIMES: usize = 13;
+const WIDTHS: Widths = Widths {
+    label: 22,
+    axis: 60,
+    axis_beside: 30,
+};
 
 /// A [`Lineage`] as text: on a common axis, a row for each task, below the task that submitted it.
 #[derive(Debug)]
 pub struct Outline<'a> {
     lineage: &'a Lineage,
-    width: usize,
+    columns: usize,
     label: fn(&AsyncTaskResult) -> String,
 }
 
 impl<'a> Outline<'a> {
-    /// An outline whose axis is `width` characters long, at least 10; `label` names the tasks.
+    /// Width of an outline that isn't for a terminal.
+    pub const COLUMNS: usize = 120;
+    /// Column at which a broken caption goes on.
+    pub const INDENT: usize = 4;
+
+    /// An outline whose rows have at most this many columns, but at least 8; `label` names the tasks. Where times and outcomes don't fit
+    /// beside the bars, they are below.
     #[must_use]
-    pub fn new(lineage: &'a Lineage, width: usize, label: fn(&AsyncTaskResult) -> String) -> Self {
+    pub fn new(lineage: &'a Lineage, columns: usize, label: fn(&AsyncTaskResult) -> String) -> Self {
         Self {
             lineage,
-            width: width.max(10),
+            columns: columns.max(8),
             label,
         }
     }
 
-    /// Writes the row of a task and the rows of its child tasks. `before` precedes its name, `indent` precedes their names.
-    fn branch(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        axis: &Axis,
-        task: &AsyncTaskResult,
-        before: &str,
-        indent: &str,
-    ) -> fmt::Result {
-        let label = format!("{before}{}", (self.label)(task));
-        let bar = self.bar(axis, task);
-        let timing = &task.timing;
-        let began = timing.started.unwrap_or(timing.accepted).since(axis.begin);
-        let (began, took) = (millis(began), millis(timing.running()));
-        let status = status(task.status());
-        writeln!(f, "{label:<LABEL$} │{bar}│ {began:>5} {took:>5}  {status}")?;
-        let mut below = self.lineage.children(task.task).peekable();
-        while let Some(child) = below.next() {
-            let (branch, trunk) = if below.peek().is_some() {
-                ("├ ", "│ ")
-            } else {
-                ("└ ", "  ")
+    /// Collects the tasks below `parent`, each after its parent. `indent` precedes their names.
+    fn collect(&self, parent: Option<TaskId>, indent: &str, rows: &mut Vec<Row<'a>>) {
+        let mut below: Box<dyn Iterator<Item = &'a AsyncTaskResult>> = match parent {
+            Some(parent) => Box::new(self.lineage.children(parent)),
+            None => Box::new(self.lineage.roots()),
+        };
+        let mut next = below.next();
+        while let Some(task) = next {
+            next = below.next();
+            let (branch, trunk) = match (parent, &next) {
+                (None, _) => ("", ""),
+                (Some(_), Some(_)) => ("├ ", "│ "),
+                (Some(_), None) => ("└ ", "  "),
             };
-            self.branch(
-                f,
-                axis,
-                child,
-                &format!("{indent}{branch}"),
-                &format!("{indent}{trunk}"),
-            )?;
+            rows.push(Row {
+                task,
+                label: format!("{indent}{branch}{}", (self.label)(task)),
+            });
+            self.collect(Some(task.task), &format!("{indent}{trunk}"), rows);
         }
-        Ok(())
     }
 
     /// Draws the bar of a task. A task that is shorter than a column still gets one cell.
@@ -92,22 +95,54 @@ impl fmt::Display for Outline<'_> {
         let Some((begin, end)) = self.lineage.span() else {
             return writeln!(f, "nothing happened");
         };
+        let mut rows = Vec::new();
+        self.collect(None, "", &mut rows);
+        let statuses = rows.iter().map(|row| status(row.task.status()).len());
+        let (layout, is_beside) = Layout::new(&WIDTHS, self.columns, TIMES + statuses.max().unwrap_or_default());
         let axis = Axis {
             begin,
             length: end.since(begin).as_millis().max(1) as u64,
-            width: self.width,
+            width: layout.axis,
         };
-        let numbers = axis.numbers();
-        writeln!(f, "{:LABEL$}  {numbers:<width$}  start  took", "", width = self.width)?;
-        writeln!(f, "{:LABEL$} │{}│    ms    ms", "", axis.marks())?;
-        for root in self.lineage.roots() {
-            self.branch(f, &axis, root, "", "")?;
+        let (label, width) = (layout.label, layout.axis);
+        if is_beside {
+            let numbers = axis.numbers(width + 1);
+            writeln!(f, "{:label$}  {numbers:<width$}  start  took", "")?;
+            layout.row(f, "", &axis.marks(), "   ms    ms")?;
+        } else {
+            writeln!(f, "{:label$}  {}", "", axis.numbers(self.columns - label - 2))?;
+            layout.row(f, "", &axis.marks(), "")?;
+        }
+        for row in &rows {
+            let remark = if is_beside { row.remark(begin) } else { String::new() };
+            layout.row(f, &row.label, &self.bar(&axis, row.task), &remark)?;
+        }
+        if !is_beside {
+            writeln!(f, "\n  start and duration in ms:")?;
+            for row in &rows {
+                writeln!(f, "  {} {}", row.label, row.remark(begin))?;
+            }
         }
         writeln!(
             f,
             "\n  {QUEUED} waits for a slot   {RUNNING} runs, with a slot   {WAITING} waits for its child tasks, without a slot\n  \
              {BETWEEN} between child tasks: runs, or waits for a slot"
         )
+    }
+}
+
+/// A task, with its name behind the lines that lead to it.
+struct Row<'a> {
+    task: &'a AsyncTaskResult,
+    label: String,
+}
+
+impl Row<'_> {
+    fn remark(&self, begin: Timestamp) -> String {
+        let timing = &self.task.timing;
+        let began = timing.started.unwrap_or(timing.accepted).since(begin);
+        let (began, took) = (millis(began), millis(timing.running()));
+        format!("{began:>5} {took:>5}  {}", status(self.task.status()))
     }
 }
 
@@ -135,6 +170,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::layout::width_of;
 
     /// Calls itself once.
     #[async_tool(effect = "read")]
@@ -164,13 +200,21 @@ mod tests {
             };
             lineage.observe(&event);
         }
-        let drawn = Outline::new(&lineage, 40, |task| task.tool.to_string()).to_string();
+        let drawn = Outline::new(&lineage, 22 + 3 + 40 + 1 + 22, |task| task.tool.to_string()).to_string();
         let drawn: Vec<&str> = drawn.lines().collect();
         let expected = [
             "outer                  │░░░░░░░░████████─────────▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│   200   800  completed",
             "└ outer                │                ░░░░█████               │   500   100  completed",
         ];
         assert_eq!(drawn[2..4], expected);
+
+        for columns in 8..=200 {
+            let drawn = Outline::new(&lineage, columns, |task| task.tool.to_string()).to_string();
+            for row in drawn.lines().take(4) {
+                assert!(width_of(row) <= columns, "{columns}: {row:?}");
+            }
+            assert_eq!(drawn.matches("completed").count(), 2, "{columns}: {drawn}");
+        }
     }
 
     fn at(result: &AsyncTaskResult, (accepted, started, settled): (u64, u64, u64)) -> AsyncTaskResult {

@@ -22,6 +22,9 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Column at which the remarks of its text begin.
+    pub const INDENT: usize = 32;
+
     /// Computes the durations for a recorded session.
     #[must_use]
     pub fn of(timeline: &Timeline) -> Self {

@@ -6,12 +6,28 @@ use async_tool_runtime::{AgentEvent, AgentEventKind, AsyncTaskResult, TaskNo, Ta
 #[derive(Debug, Default)]
 pub struct Story {
     began: Option<Timestamp>,
+    has_own_messages: bool,
 }
 
 impl Story {
+    /// Column at which the text of a line begins.
+    pub const INDENT: usize = 17;
+
+    /// A story for the user who types the messages: the terminal has shown them already.
+    #[must_use]
+    pub fn for_the_typist() -> Self {
+        Self {
+            has_own_messages: true,
+            ..Self::default()
+        }
+    }
+
     /// Lines for an event; none for events of no interest to a person, such as the start of a turn.
     pub fn tell(&mut self, event: &AgentEvent) -> Vec<String> {
         let began = *self.began.get_or_insert(event.at);
+        if self.has_own_messages && matches!(event.kind, AgentEventKind::UserMessage(_)) {
+            return Vec::new();
+        }
         let seconds = event.at.since(began).as_secs_f64();
         let (who, what) = describe(&event.kind);
         what.lines()

@@ -2,10 +2,15 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     path::{Component, Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
+use clap::{
+    Args,
+    builder::{PathBufValueParser, TypedValueParser as _},
+};
 use ignore::{DirEntry, WalkBuilder};
 
 /// Directories without source code, skipped even if no `.gitignore` lists them.
@@ -104,6 +109,33 @@ fn is_wanted(entry: &DirEntry) -> bool {
     entry.depth() == 0 || !LEFT_OUT.iter().any(|name| entry.file_name() == *name)
 }
 
+/// Directory on a command line, or the [default](default_root).
+#[derive(Args, Clone, Debug, Default)]
+pub struct TreeArguments {
+    /// The directory tree to work on. Default: the repository of this program.
+    #[arg(value_parser = PathBufValueParser::new().try_map(directory))]
+    pub path: Option<PathBuf>,
+}
+
+impl TreeArguments {
+    /// Directory to work on.
+    ///
+    /// # Errors
+    ///
+    /// If none was given and there is no default.
+    pub fn root(self) -> anyhow::Result<PathBuf> {
+        self.path.map_or_else(default_root, Ok)
+    }
+}
+
+/// Refuses a path without a directory while the command line is read, before anything is started.
+fn directory(path: PathBuf) -> Result<PathBuf, String> {
+    match fs::read_dir(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(format!("can't read the directory: {error}")),
+    }
+}
+
 /// Default tree of the programs: their repository, or the current directory if the repository is gone.
 ///
 /// # Errors
@@ -128,6 +160,19 @@ mod tests {
         for path in ["..", "shared/../..", "/"] {
             let error = tree.resolve(path).unwrap_err().to_string();
             assert!(error.contains("relative to the tree"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_command_line_takes_only_a_directory_that_can_be_read() {
+        let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(directory(here.clone()), Ok(here.clone()));
+        for path in [
+            PathBuf::from("no/such/tree"),
+            here.join("shared/tree.rs"),
+            PathBuf::new(),
+        ] {
+            assert!(directory(path.clone()).is_err(), "{path:?}");
         }
     }
 

@@ -27,7 +27,11 @@ use money::Cents;
 use order::{FREE_EXPRESS_FROM, Receipt};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::{console::say, lineage::Lineage, outline::Outline};
+use shared::{
+    console::{columns, say, say_hanging},
+    lineage::Lineage,
+    outline::Outline,
+};
 use shop::Shop;
 use tokio::time::sleep;
 
@@ -37,7 +41,6 @@ const SLOTS: usize = 2;
 const BETWEEN_ORDERS: Duration = Duration::from_millis(25);
 /// Time that a cancelled order has for its current step and for its undo steps.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
-const OUTLINE_WIDTH: usize = 60;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -80,7 +83,8 @@ async fn main() -> anyhow::Result<()> {
     manager.shutdown(Duration::from_secs(1)).await;
 
     say("Timeline of the tasks, from the manager's events\n");
-    say(Outline::new(&lineage, OUTLINE_WIDTH, label));
+    let columns = columns().unwrap_or(Outline::COLUMNS);
+    say_hanging(Outline::new(&lineage, columns, label), Outline::INDENT);
     say("Outcomes of the orders\n");
     lineage.roots().for_each(|order| say(outcome(order)));
     close_books(&shop, &lineage)

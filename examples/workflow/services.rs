@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_tool_runtime::{Tool, ToolContext, async_tool, tool::State, tools};
+use async_tool_runtime::{Tool, ToolContext, async_tool, tool, tools};
 use tokio::time::sleep;
 
 use crate::{
@@ -44,7 +44,11 @@ async fn simulated_work(millis: u64) {
 
 /// Checks that all pieces of an order are in stock.
 #[async_tool(effect = "read", timeout = "2s")]
-async fn check_stock(lines: Vec<Line>, #[inject] shop: State<Shop>, #[inject] cx: ToolContext) -> anyhow::Result<()> {
+async fn check_stock(
+    lines: Vec<Line>,
+    #[inject] shop: tool::State<Shop>,
+    #[inject] cx: ToolContext,
+) -> anyhow::Result<()> {
     simulated_answer(40, &cx).await?;
     shop.check(&lines)
 }
@@ -54,7 +58,7 @@ async fn check_stock(lines: Vec<Line>, #[inject] shop: State<Shop>, #[inject] cx
 async fn quote_shipping(
     lines: Vec<Line>,
     zone: Zone,
-    #[inject] shop: State<Shop>,
+    #[inject] shop: tool::State<Shop>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<Cents> {
     let grams = shop.catalogue.weight(&lines)?;
@@ -64,20 +68,20 @@ async fn quote_shipping(
 
 /// Computes the price of the articles with all promotions. A sync function, which runs on a blocking thread.
 #[async_tool(effect = "read", timeout = "2s")]
-fn apply_promotion(lines: Vec<Line>, #[inject] shop: State<Shop>) -> anyhow::Result<Offer> {
+fn apply_promotion(lines: Vec<Line>, #[inject] shop: tool::State<Shop>) -> anyhow::Result<Offer> {
     promotion::offer(&shop.catalogue, &lines)
 }
 
 /// Takes the pieces of an order out of stock, all or none.
 #[async_tool(effect = "once", timeout = "2s")]
-async fn reserve_stock(order: OrderNo, lines: Vec<Line>, #[inject] shop: State<Shop>) -> anyhow::Result<()> {
+async fn reserve_stock(order: OrderNo, lines: Vec<Line>, #[inject] shop: tool::State<Shop>) -> anyhow::Result<()> {
     simulated_work(40).await;
     shop.reserve(order, &lines)
 }
 
 /// Puts the pieces of an order back into stock. Succeeds also for an order without pieces.
 #[async_tool(effect = "idempotent", timeout = "2s")]
-async fn release_stock(order: OrderNo, #[inject] shop: State<Shop>) -> u64 {
+async fn release_stock(order: OrderNo, #[inject] shop: tool::State<Shop>) -> u64 {
     simulated_work(40).await;
     shop.release(order)
 }
@@ -88,7 +92,7 @@ async fn charge_card(
     order: OrderNo,
     customer: String,
     amount: Cents,
-    #[inject] shop: State<Shop>,
+    #[inject] shop: tool::State<Shop>,
 ) -> anyhow::Result<()> {
     simulated_work(120).await;
     shop.charge(order, &customer, amount)
@@ -96,7 +100,7 @@ async fn charge_card(
 
 /// Refunds the money for an order. Succeeds also for an unpaid order.
 #[async_tool(effect = "idempotent", timeout = "2s")]
-async fn refund_card(order: OrderNo, #[inject] shop: State<Shop>) -> Cents {
+async fn refund_card(order: OrderNo, #[inject] shop: tool::State<Shop>) -> Cents {
     simulated_work(60).await;
     shop.refund(order)
 }
@@ -108,7 +112,7 @@ async fn book_shipping(
     lines: Vec<Line>,
     zone: Zone,
     speed: Speed,
-    #[inject] shop: State<Shop>,
+    #[inject] shop: tool::State<Shop>,
 ) -> anyhow::Result<String> {
     let grams = shop.catalogue.weight(&lines)?;
     simulated_work(80).await;

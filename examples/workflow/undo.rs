@@ -72,7 +72,7 @@ pub(crate) async fn call<T: DeserializeOwned>(cx: &ToolContext, Call(name, argum
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tool::State, tools};
+    use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tool, tools};
     use serde_json::json;
     use tokio::{sync::Mutex, time::sleep};
 
@@ -84,7 +84,7 @@ mod tests {
 
     /// Makes a number; without `answers` it then hangs until its timeout.
     #[async_tool(timeout = "1s")]
-    async fn make(number: u32, answers: bool, #[inject] done: State<Done>) {
+    async fn make(number: u32, answers: bool, #[inject] done: tool::State<Done>) {
         done.0.lock().await.push(number);
         if !answers {
             sleep(Duration::from_secs(60)).await;
@@ -93,7 +93,7 @@ mod tests {
 
     /// Unmakes a number; fails unless it was made last.
     #[async_tool]
-    async fn unmake(number: u32, #[inject] done: State<Done>) -> Result<(), String> {
+    async fn unmake(number: u32, #[inject] done: tool::State<Done>) -> Result<(), String> {
         let mut done = done.0.lock().await;
         let last = done.pop();
         (last == Some(number))

@@ -25,7 +25,7 @@ use crate::context::likeness::seen;
 ///   chunks.
 /// - The output holds no frame, even if a cut has joined the text before and behind it.
 /// - The guard holds back at most [`MAX_HELD`](Self::MAX_HELD) bytes, and only while they may still become part of a
-///   frame.
+///   frame. If they begin within a word, the whole word is held back, so that no reader sees half of it.
 ///
 /// # What is cut
 ///
@@ -69,6 +69,8 @@ pub struct FrameGuard {
     nonce: Arc<Nonce>,
     /// Text that was read and is neither passed on nor cut.
     held: String,
+    /// Harmless beginning of the word that `held` continues; empty if `held` is.
+    word: String,
     /// State before `held`.
     before: ReaderState,
     /// State at the end of `held`.
@@ -95,6 +97,7 @@ impl FrameGuard {
         Self {
             nonce: Arc::new(Nonce::new(nonce)),
             held: String::new(),
+            word: String::new(),
             before: ReaderState::default(),
             now: ReaderState::default(),
             depth: 0,
@@ -111,16 +114,17 @@ impl FrameGuard {
         if is_between && !chunk.chars().map(seen).any(begins) {
             return Cow::Borrowed(chunk);
         }
-        let mut out = String::new();
+        let mut out = std::mem::take(&mut self.word);
         for c in chunk.chars() {
             self.read(c, &mut out);
         }
+        self.keep_word(&mut out);
         Cow::Owned(out)
     }
 
     /// Ends the turn and returns the text that was held back.
     pub fn finish(&mut self) -> String {
-        let mut out = String::new();
+        let mut out = std::mem::take(&mut self.word);
         loop {
             self.depth = 0;
             // Text that was passed on can't be cut any more.
@@ -168,6 +172,20 @@ impl FrameGuard {
             Some(found) => self.cut(found, out),
             None if is_full => self.give(self.held.len(), out),
             None => self.give(self.held.len().saturating_sub(self.now.len()), out),
+        }
+    }
+
+    /// Takes back the beginning of a word whose rest is held.
+    fn keep_word(&mut self, out: &mut String) {
+        if !self.held.starts_with(char::is_alphanumeric) {
+            return;
+        }
+        let is_outside = |c: char| !c.is_alphanumeric();
+        let start = out
+            .rfind(is_outside)
+            .map_or(0, |at| at + out[at..].chars().next().map_or(0, char::len_utf8));
+        if out.len() - start + self.held.len() <= Self::MAX_HELD {
+            self.word = out.split_off(start);
         }
     }
 

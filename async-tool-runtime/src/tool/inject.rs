@@ -3,9 +3,14 @@
 use std::{
     any::{TypeId, type_name},
     fmt,
+    sync::Arc,
 };
 
-use super::{cancellation::CancellationToken, context::ToolContext, error::ToolError};
+use super::{
+    cancellation::CancellationToken,
+    context::ToolContext,
+    error::{ToolError, ToolErrorKind},
+};
 use crate::tool::IdempotencyKey;
 
 /// Type that the host can supply to a parameter marked `#[inject]`.
@@ -43,8 +48,8 @@ use crate::tool::IdempotencyKey;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be injected into a tool",
     label = "the host doesn't know how to supply this",
-    note = "`#[inject]` takes `ToolContext`, `CancellationToken`, `Progress`, `Messages`, `IdempotencyKey`, `State<T>`, or a type with `impl FromToolContext`",
-    note = "for a value of the host's, take `State<{Self}>` and register it with `.state(value)` on the manager's builder"
+    note = "`#[inject]` takes `ToolContext`, `CancellationToken`, `Progress`, `Messages`, `IdempotencyKey`, `tool::State<T>`, or a type with `impl FromToolContext`",
+    note = "for a value of the host's of type `T`, take `async_tool_runtime::tool::State<T>` and register it with `.state(value)` on the manager's builder; a `State` of another crate is another type"
 )]
 pub trait FromToolContext: Sized {
     /// Makes the value for one attempt.
@@ -123,6 +128,26 @@ impl Requirement {
 impl fmt::Debug for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Requirement({})", self.name)
+    }
+}
+
+/// Never implemented: the reason why an `Arc` can't be injected, for the compiler's error.
+///
+/// Without it, the error would advise a `State` of an `Arc`, which is not what the host registers.
+#[diagnostic::on_unimplemented(
+    message = "`Arc<{Self}>` can't be injected into a tool",
+    label = "take `async_tool_runtime::tool::State<{Self}>` in place of the `Arc`",
+    note = "`State` shares the value as an `Arc` does; register it on the manager's builder with `.state(value)`, or an `Arc` of it with `.shared_state(arc)`",
+    note = "for a trait object, take `State<Arc<{Self}>>` and register the `Arc` with `.state(arc)`"
+)]
+pub trait InjectedInAnArc {}
+
+impl<T: InjectedInAnArc + ?Sized> FromToolContext for Arc<T> {
+    fn from_tool_context(_: &ToolContext) -> Result<Self, ToolError> {
+        Err(ToolError::new(
+            ToolErrorKind::Internal,
+            format!("take `State<{}>`", type_name::<T>()),
+        ))
     }
 }
 

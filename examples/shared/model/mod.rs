@@ -1,4 +1,4 @@
-//! The model of a program.
+//! The model of a program, and its embedder.
 //!
 //! # Order
 //!
@@ -14,6 +14,7 @@
 
 mod choice;
 mod connect;
+mod embedding;
 mod name;
 mod probe;
 mod provider;
@@ -27,6 +28,7 @@ use clap::Args;
 
 pub use choice::{Asked, Choice, ChoiceError, Served, Source, Wanted};
 pub use connect::{Wire, connect};
+pub use embedding::{ChosenEmbedder, EmbedderArguments, find_embedder};
 pub use name::{ModelName, NameError};
 
 /// Command-line options about the model.

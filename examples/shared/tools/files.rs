@@ -1,7 +1,7 @@
 //! Quick tools: their calls are answered within the turn.
 
 use anyhow::anyhow;
-use async_tool_runtime::{async_tool, tool::State};
+use async_tool_runtime::{async_tool, tool};
 use serde::Serialize;
 
 use crate::tree::Tree;
@@ -12,7 +12,7 @@ pub(super) async fn list_directory(
     /// The directory, relative to the tree.
     #[arg(default = ".")]
     path: String,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
 ) -> anyhow::Result<Vec<String>> {
     let mut directory = tokio::fs::read_dir(tree.resolve(&path)?)
         .await
@@ -42,7 +42,7 @@ pub(super) async fn read_file(
     /// The maximum number of lines.
     #[arg(default = 10)]
     lines: usize,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
 ) -> anyhow::Result<Excerpt> {
     let bytes = tokio::fs::read(tree.resolve(&path)?)
         .await

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Stdio};
 
 use anyhow::{anyhow, bail};
-use async_tool_runtime::{CancellationToken, async_tool, tool::State};
+use async_tool_runtime::{CancellationToken, async_tool, tool};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::process::Command;
@@ -43,7 +43,7 @@ impl Program {
 pub(super) async fn run_program(
     /// The program.
     program: Program,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
     #[inject] cancellation: CancellationToken,
 ) -> anyhow::Result<String> {
     let mut command = program.command(&tree)?;

@@ -1,7 +1,7 @@
 //! A search over every file of a tree.
 
 use anyhow::anyhow;
-use async_tool_runtime::{ToolContext, async_tool, tool::State};
+use async_tool_runtime::{ToolContext, async_tool, tool};
 use regex::bytes::Regex;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub(super) fn search_text(
     /// Spread the reading over this time, as from a slow disk.
     #[arg(default = 0.0)]
     spread_seconds: f64,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<Matches> {
     let pattern = Regex::new(&pattern).map_err(|error| {

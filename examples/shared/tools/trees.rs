@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use async_tool_runtime::{ToolContext, async_tool, tool::State};
+use async_tool_runtime::{ToolContext, async_tool, tool};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -29,7 +29,7 @@ pub(super) fn count_lines(
     /// Spread the reading over this time, as from a slow disk.
     #[arg(default = 0.0)]
     spread_seconds: f64,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<LineCount> {
     let mut reading = Reading::start(&tree, &path, spread_seconds, &cx)?;
@@ -70,7 +70,7 @@ pub(super) fn hash_tree(
     /// Spread the reading over this time, as from a slow disk.
     #[arg(default = 0.0)]
     spread_seconds: f64,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<TreeHash> {
     let mut reading = Reading::start(&tree, &path, spread_seconds, &cx)?;
@@ -112,7 +112,7 @@ pub(super) fn find_duplicates(
     /// Spread the reading over this time, as from a slow disk.
     #[arg(default = 0.0)]
     spread_seconds: f64,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<Duplicates> {
     let mut reading = Reading::start(&tree, &path, spread_seconds, &cx)?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::bail;
-use async_tool_runtime::{ToolContext, async_tool, tool::State};
+use async_tool_runtime::{ToolContext, async_tool, tool};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -32,7 +32,7 @@ pub(super) fn watch_tree(
     /// The seconds that one look takes.
     #[arg(default = 0.5)]
     round_seconds: f64,
-    #[inject] tree: State<Tree>,
+    #[inject] tree: tool::State<Tree>,
     #[inject] cx: ToolContext,
 ) -> anyhow::Result<Changes> {
     let look = || -> anyhow::Result<HashMap<PathBuf, [u8; 32]>> {

@@ -304,3 +304,21 @@ proptest! {
         prop_assert_eq!(whole(&text), (text, 0));
     }
 }
+
+#[test]
+fn a_word_is_passed_whole_where_its_end_is_held_back() {
+    // `7f3` may become the nonce.
+    let mut guard = FrameGuard::new(NONCE);
+    for (chunk, expected) in [
+        ("The file ab7f3", "The file "),
+        ("e is new, and so is «été7", "ab7f3e is new, and so is «"),
+        ("f", ""),
+        ("3», 1 < 2 and a<", "été7f3», 1 < 2 and a"),
+        ("b", "<b"),
+        (" x7f", " "),
+    ] {
+        assert_eq!(guard.push(chunk), expected, "{chunk:?}");
+    }
+    assert_eq!(guard.finish(), "x7f");
+    assert_eq!(guard.finish(), "");
+}
