@@ -6,7 +6,7 @@ use crate::future::BoxFuture;
 
 /// Turns texts into vectors: similar meanings get similar directions.
 ///
-/// A real one asks an embedding model. This one counts letters:
+/// A real one asks an embedding model, as `GenaiEmbedder` of async-tool-genai does. This one counts letters:
 ///
 /// ```
 /// use async_tool_runtime::{future::BoxFuture, policy::Embedder};
