@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustyline_async::{Readline, ReadlineEvent, SharedWriter};
-use shared::console::divert;
+use shared::console::{columns, divert, width};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::input::Said;
@@ -62,6 +62,7 @@ impl LineEditor {
                 biased;
                 event = self.readline.readline() => return match event {
                     Ok(ReadlineEvent::Line(line)) => {
+                        self.remove_remnant(&line);
                         self.readline.add_history_entry(line.clone());
                         Said::Line(line)
                     }
@@ -70,6 +71,17 @@ impl LineEditor {
                 },
                 Some(text) = self.texts.recv() => self.print(&text),
             }
+        }
+    }
+
+    /// Removes the rows of a long line that the editor leaves behind: it shows the line once more before it empties it.
+    fn remove_remnant(&mut self, line: &str) {
+        let length = width(PROMPT) + width(line);
+        let rows = (length - 1) / columns().unwrap_or(length);
+        if rows > 0 {
+            // Up, to the first column, and clear to the end of the screen.
+            let _terminal_is_gone = write!(stdout(), "\x1b[{rows}A\r\x1b[J");
+            let _terminal_is_gone = self.readline.update_prompt(PROMPT);
         }
     }
 

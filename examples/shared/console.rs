@@ -59,6 +59,12 @@ pub fn columns() -> Option<usize> {
     })
 }
 
+/// Columns that a text takes on a terminal.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    measure_text_width(text)
+}
+
 /// Breaks lines that are wider than `columns`.
 fn fit(lines: &str, columns: usize, indent: usize) -> String {
     let mut text = String::with_capacity(lines.len());
