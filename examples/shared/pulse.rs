@@ -54,7 +54,7 @@ impl Pulse {
             }
             AgentEventKind::Progressed(number, report) => {
                 if let Some(task) = self.tasks.get_mut(number) {
-                    task.progress = Some(report.message.to_string());
+                    task.progress = Some(report.message.clone());
                 }
             }
             AgentEventKind::Settled(number, _) => {
