@@ -225,9 +225,9 @@
 //!
 //! The user, the host, a timeout, or the end of the session can tell a task to stop.
 //!
-//! - An async tool is dropped at its next `await` after a grace time (1 s by default), in which it may tidy up. If it returns an error, the
+//! - An async tool is dropped at its next `await` after a stop timeout (1 s by default), in which it may tidy up. If it returns an error, the
 //!   text is added to the reason.
-//! - At a timeout, a tool gets the grace time only if it has taken its cancellation token before. Otherwise it couldn't notice the timeout.
+//! - At a timeout, a tool gets the stop timeout only if it has taken its cancellation token before. Otherwise it couldn't notice the timeout.
 //! - A blocking tool can't be dropped. If it runs for long, it should check the token now and then:
 //!
 //! ```

@@ -39,6 +39,7 @@
 //! |---|---|
 //! | [`ways_in`] | five ways to use the library: a manager alone, a loop or client of your own, rig, a whole agent |
 //! | [`guide`] | how to write tools, from one line to methods with state |
+//! | [`steering`] | the `task` tool of the model: its actions, arguments and answers |
 //! | [`tool`] | tools with and without the macro: arguments, context, errors, options |
 //! | [`schema`] | JSON Schema, in the dialect of each provider |
 //! | [`task`] | tasks (executions of calls) as data: ids, status, outcome, result, events |
@@ -115,6 +116,8 @@ mod planner;
 pub mod policy;
 pub mod schema;
 mod session;
+#[cfg(any(doc, doctest))]
+pub mod steering;
 pub mod task;
 pub mod tool;
 mod unwind;

@@ -40,7 +40,7 @@ const SLOTS: usize = 2;
 /// Time between two orders.
 const BETWEEN_ORDERS: Duration = Duration::from_millis(25);
 /// Time that a cancelled order has for its current step and for its undo steps.
-const CANCEL_GRACE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
         .tools(services::all())
         .shared_state(Arc::clone(&shop))
         .concurrency(SLOTS)
-        .cancel_grace(CANCEL_GRACE)
+        .stop_timeout(STOP_TIMEOUT)
         .build()?;
     let orders = orders();
     say(format_args!(

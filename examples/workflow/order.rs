@@ -138,7 +138,7 @@ mod tests {
             .tools(services::all())
             .shared_state(Arc::clone(&shop))
             .concurrency(1)
-            .cancel_grace(Duration::from_secs(5))
+            .stop_timeout(Duration::from_secs(5))
             .build()
             .unwrap();
         (manager, shop)

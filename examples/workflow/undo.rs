@@ -34,7 +34,7 @@ impl<'a> Undo<'a> {
     /// Returns an error if the order has been cancelled.
     ///
     /// Cancellation is checked between steps and doesn't interrupt a step: the outcome of an interrupted payment would be unknown. The
-    /// manager's cancel grace must be long enough for one step and all undo steps.
+    /// manager's stop timeout must be long enough for one step and all undo steps.
     pub(crate) fn go_on(&self) -> Result<(), ToolError> {
         if self.cx.is_cancelled() {
             return Err(ToolError::new(ToolErrorKind::Cancelled, "the order was cancelled"));

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     id::{TaskId, TaskNo},
-    task::TaskStatus,
-    tool::{DeliveryPolicy, ProgressReport, ToolCall},
+    task::{TaskStatus, WaitsFor},
+    tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
 };
 
 /// Task, as its agent sees it.
@@ -44,6 +44,15 @@ pub struct AgentTask {
     pub accepted: Timestamp,
     /// Delivery policy of the result, if it comes late.
     pub delivery: DeliveryPolicy,
+    /// Cause of the task's wait; `None` while it runs, and once it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
+    /// Open question, while the status is [`TaskStatus::InputRequired`]: the task's own, or the first one below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<InputRequest>,
+    /// Task that asks it: this task, or one below it. [`AsyncAgent::questions`](super::AsyncAgent::questions) has all questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asking: Option<TaskId>,
     /// Last progress of the tool, while the manager remembers the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,

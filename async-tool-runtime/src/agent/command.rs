@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{AgentError, AgentTask, CloseMode, Parked, RunSummary};
+use super::{AgentError, AgentQuestion, AgentTask, CloseMode, Parked, RunSummary};
 use crate::{context::Message, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy};
 
 /// Command of the host to the shell.
@@ -18,11 +18,20 @@ pub(super) enum Command {
     Summary(oneshot::Sender<RunSummary>),
     Cancel(TaskNo, String, oneshot::Sender<Result<TaskStatus, AgentError>>),
     SetDelivery(TaskNo, DeliveryPolicy, oneshot::Sender<Result<(), AgentError>>),
+    Questions(oneshot::Sender<Questions>),
     Tasks(oneshot::Sender<Vec<AgentTask>>),
     Transcript(oneshot::Sender<Vec<Arc<Message>>>),
     Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
     Leave(oneshot::Sender<Result<(), AgentError>>),
     Parked(oneshot::Sender<Parked>),
+}
+
+/// Open questions of a session.
+#[derive(Debug)]
+pub(super) struct Questions {
+    pub(super) asked: Vec<AgentQuestion>,
+    /// True if a task of an earlier process has not asked its question again yet.
+    pub(super) is_partial: bool,
 }
 
 /// Tasks that the host joins to a group.

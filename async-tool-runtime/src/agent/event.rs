@@ -17,7 +17,7 @@ use crate::{
     id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, Usage},
-    task::{AsyncTaskResult, TurnNo},
+    task::{AsyncTaskResult, TurnNo, WaitsFor},
     tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
 };
 
@@ -151,6 +151,14 @@ pub enum AgentEventKind {
         asking: TaskId,
         /// Request; `None`: it was answered or withdrawn.
         request: Option<InputRequest>,
+    },
+    /// A task began or ended a wait: for its rate, its next attempt, a resource, or another task. At most ten a second for each
+    /// task. A question is [`InputRequired`](Self::InputRequired), and a completion from outside [`Deferred`](Self::Deferred).
+    Waits {
+        /// Task of the session.
+        number: TaskNo,
+        /// Cause of the wait; `None`: the task goes on.
+        waits_for: Option<WaitsFor>,
     },
     /// The function of a task deferred it: [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve)
     /// completes it from outside.

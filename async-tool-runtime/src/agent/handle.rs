@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
 
 use super::{
-    AgentError, AgentEventStream, AgentState, AgentTask, Resumption,
+    AgentError, AgentEventStream, AgentQuestion, AgentState, AgentTask, Resumption,
     command::{Command, GroupRequest},
     event::Events,
     status::AgentStatus,
@@ -17,6 +20,9 @@ use crate::{
 
 mod ending;
 mod waiting;
+
+/// Longest wait for questions of an earlier process: a layer of the host's may delay one.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Agent that goes on working while its tools run.
 ///
@@ -309,6 +315,62 @@ impl AsyncAgent {
     /// This method is cancel safe.
     pub async fn tasks(&self) -> Result<Vec<AgentTask>, AgentError> {
         self.ask(Command::Tasks).await
+    }
+
+    /// All open questions of the session: of its tasks and of the tasks below them, such as child tasks, sub-agents, and tasks on
+    /// another manager. For a page that is loaded again, or a process that has resumed the session.
+    ///
+    /// Each has all that is needed to answer it. Of the tasks that a call has on another manager, one asks at a time.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tool::InputRequest, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+    ///
+    /// /// Deletes a file.
+    /// #[async_tool(approval = "always")]
+    /// async fn delete(path: String) -> String {
+    ///     format!("deleted {path}")
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![delete]).build()?;
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone()).start().await?;
+    /// agent.send("delete path=a.txt").await?;
+    /// agent.run_until_parked().await?;
+    ///
+    /// let questions = agent.questions().await?;
+    /// assert_eq!(&*questions[0].tool, "delete");
+    /// assert!(matches!(&questions[0].request, InputRequest::Approval { arguments } if arguments["path"] == "a.txt"));
+    /// manager.approve(questions[0].asking)?;
+    /// agent.run_until_idle().await?;
+    /// assert!(agent.questions().await?.is_empty());
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Directly after a session was resumed, this waits until the tasks that asked in the earlier process have asked again.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Closed`] if the agent is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn questions(&self) -> Result<Vec<AgentQuestion>, AgentError> {
+        let mut stirs = self.manager.stirs();
+        let limit = Instant::now() + ASKED_AGAIN;
+        loop {
+            stirs.borrow_and_update();
+            let questions = self.ask(Command::Questions).await?;
+            if !questions.is_partial {
+                return Ok(questions.asked);
+            }
+            if !matches!(timeout_at(limit, stirs.changed()).await, Ok(Ok(()))) {
+                return Ok(questions.asked);
+            }
+        }
     }
 
     /// Conversation so far.

@@ -7,7 +7,7 @@
 //! 3. The caller of `leave` or `close` gets its answer.
 
 use super::{AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask, remembered, shell::Shell};
-use crate::{id::TaskNo, journal::Entry, manager::Rest, task::TaskStatus, tool::InputRequest};
+use crate::{id::TaskNo, journal::Entry, manager::Rest, tool::InputRequest};
 
 impl Shell {
     /// Leaves the session, which stays open in its journal. For an agent whose journal has failed, only gives the
@@ -129,7 +129,7 @@ impl Shell {
     /// True for consent that a running function asks for on behalf of an agent on another manager. It is in that agent's
     /// session.
     fn is_passed_on(&self, number: TaskNo, rest: &Rest) -> bool {
-        let is_running = self.machine.status(number) == Some(TaskStatus::Running);
+        let is_running = self.machine.has_begun(number);
         is_running && matches!(rest.request, Some(InputRequest::Approval { .. }))
     }
 

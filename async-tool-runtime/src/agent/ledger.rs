@@ -119,6 +119,7 @@ impl Ledger {
             (Life::Open, _) if self.draining.is_some() => AgentState::Closing,
             (Life::Open, Some(open)) if open.ended => AgentState::Answering,
             (Life::Open, Some(_)) => AgentState::Thinking,
+            (Life::Open, None) if !self.open_tasks.is_empty() || self.is_unanswered() => AgentState::Waiting,
             (Life::Open, None) => AgentState::Idle,
         }
     }

@@ -8,7 +8,7 @@ use super::{LearnedGrace, RunLimits, task_tool};
 use crate::{
     context::{ApproximateTokens, PrunePolicy, TokenEstimator},
     journal::JoinPolicy,
-    tool::{Background, DeliveryPolicy, Effect, Tool, ToolOptions, ToolRegistry},
+    tool::{Approval, Background, DeliveryPolicy, Effect, Tool, ToolOptions, ToolRegistry},
 };
 
 /// Policy of model calls after acknowledgements.
@@ -238,6 +238,11 @@ impl AgentPolicy {
     pub(crate) fn needs_approval(&self, tool: &str, arguments: &Value) -> bool {
         self.options(tool)
             .is_some_and(|options| options.approval.is_needed(arguments))
+    }
+
+    pub(crate) fn may_need_approval(&self, tool: &str) -> bool {
+        self.options(tool)
+            .is_some_and(|options| !matches!(options.approval, Approval::Never))
     }
 
     pub(crate) fn has_tool(&self, tool: &str) -> bool {

@@ -9,7 +9,7 @@ use crate::{
     id::TaskId,
     manager::{AsyncToolManager, record_of},
     session::SessionId,
-    task::{TaskEvent, TaskEventStream, TaskSnapshot},
+    task::{NamedTask, TaskEvent, TaskEventStream, TaskSnapshot},
     tool::{InputRequest, ToolContext, ToolError},
 };
 
@@ -34,7 +34,11 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
         if asked.is_none()
             && let Some((task, request)) = open.first_key_value()
         {
-            asked = Some((*task, InputRequest::clone(request), put(cx.clone(), request.clone())));
+            asked = Some((
+                *task,
+                InputRequest::clone(request),
+                put(cx.clone(), request.clone(), others.way_to(*task)),
+            ));
         }
         let answer = async {
             match &mut asked {
@@ -69,8 +73,8 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
     }
 }
 
-fn put(cx: ToolContext, request: InputRequest) -> BoxFuture<'static, Result<Value, ToolError>> {
-    Box::pin(async move { record_of(&cx)?.put_question(request).await })
+fn put(cx: ToolContext, request: InputRequest, below: Vec<NamedTask>) -> BoxFuture<'static, Result<Value, ToolError>> {
+    Box::pin(async move { record_of(&cx)?.put_question(request, below).await })
 }
 
 /// Gives the answer to the task that asked. Too late if the task has ended or already has an answer.

@@ -419,12 +419,12 @@ impl Shell {
     }
 
     fn publish_status(&self) {
-        let state = if self.stopped.is_some() {
-            AgentState::Closed
-        } else {
-            self.machine.state()
-        };
         let is_quiescent = self.machine.is_quiescent() && self.inputs.is_empty();
+        let state = match self.machine.state() {
+            _ if self.stopped.is_some() => AgentState::Closed,
+            AgentState::Idle if !is_quiescent => AgentState::Waiting,
+            state => state,
+        };
         let stalled = self.machine.stalled();
         let stopped = &self.stopped;
         // Runs once for every piece of streamed text, so it wakes waiters only on a change.

@@ -19,7 +19,7 @@ use crate::{
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     id::{TaskId, TaskNo},
     journal::{Format, Seq, Snapshot},
-    task::{TaskAck, TaskStatus, TurnNo},
+    task::{TaskAck, TaskStatus, ToolQuestion, TurnNo},
     tool::CallId,
 };
 
@@ -79,6 +79,7 @@ struct StoredAnswer {
 #[derive(Serialize, Deserialize)]
 enum StoredContent {
     Ack(TaskNo, TaskStatus),
+    Asking(TaskNo, ToolQuestion),
     Result(TaskNo),
     Other(AnswerContent),
 }
@@ -236,7 +237,10 @@ impl Ledger {
             Message::Answers(answers) => {
                 let kept = answers.iter().map(|answer| {
                     let content = match &answer.content {
-                        AnswerContent::Ack(ack) => StoredContent::Ack(self.number(ack.task)?, ack.status),
+                        AnswerContent::Ack(ack) => match &ack.question {
+                            None => StoredContent::Ack(self.number(ack.task)?, ack.status),
+                            Some(question) => StoredContent::Asking(self.number(ack.task)?, question.clone()),
+                        },
                         AnswerContent::Result(result) => StoredContent::Result(self.number(result.task)?),
                         other @ (AnswerContent::Report(_) | AnswerContent::Collapsed(_)) => {
                             StoredContent::Other(other.clone())
@@ -274,11 +278,10 @@ fn restore(kept: StoredMessage, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<
             let answers = answers.into_iter().map(|StoredAnswer { call, tool, content }| {
                 let content = match content {
                     StoredContent::Result(number) => AnswerContent::Result(result_of(&number)?),
-                    StoredContent::Ack(number, status) => {
-                        let record = tasks.get(&number)?;
-                        let arguments = record.call.arguments.clone();
-                        let name = Arc::clone(&record.call.name);
-                        AnswerContent::Ack(TaskAck::new(record.task, Some(number), name, arguments, status))
+                    StoredContent::Ack(number, status) => AnswerContent::Ack(ack_of(number, status, tasks)?),
+                    StoredContent::Asking(number, question) => {
+                        let ack = ack_of(number, TaskStatus::InputRequired, tasks)?;
+                        AnswerContent::Ack(ack.with_question(question))
                     }
                     StoredContent::Other(content) => content,
                 };
@@ -287,4 +290,11 @@ fn restore(kept: StoredMessage, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<
             Message::Answers(answers.collect::<Option<_>>()?)
         }
     }))
+}
+
+fn ack_of(number: TaskNo, status: TaskStatus, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<TaskAck> {
+    let record = tasks.get(&number)?;
+    let arguments = record.call.arguments.clone();
+    let name = Arc::clone(&record.call.name);
+    Some(TaskAck::new(record.task, Some(number), name, arguments, status))
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 /// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
 /// let light = |state| match state {
 ///     AgentState::Idle => "green",
-///     AgentState::Thinking | AgentState::Answering => "yellow",
+///     AgentState::Waiting | AgentState::Thinking | AgentState::Answering => "yellow",
 ///     _ => "red",
 /// };
 /// assert_eq!(light(agent.state()), "green");
@@ -25,9 +25,13 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AgentState {
-    /// No turn runs. Tasks may run.
+    /// Nothing happens without a new input: [`run_until_idle`](crate::AsyncAgent::run_until_idle) returns. Results with
+    /// [`DeliveryPolicy::Silent`](crate::tool::DeliveryPolicy::Silent) may be left for the next message.
     #[default]
     Idle,
+    /// No turn runs, and more happens by itself: tasks run or wait for people, or a turn is due, such as the one for a late result or
+    /// the repetition of a failed one.
+    Waiting,
     /// A turn runs.
     Thinking,
     /// A turn has ended with calls, and the agent waits for their results, for the grace time.

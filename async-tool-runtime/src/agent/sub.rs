@@ -64,8 +64,8 @@ impl AsyncAgent {
     /// # What holds
     ///
     /// 1. The sub-agent's tasks are children of the call. When the call ends, is cancelled or times out, its tasks end
-    ///    and its session is closed. A cancelled call waits for that, at most for the manager's [cancel
-    ///    grace](crate::manager::AsyncToolManagerBuilder::cancel_grace).
+    ///    and its session is closed. A cancelled call waits for that, at most for the manager's [stop
+    ///    timeout](crate::manager::AsyncToolManagerBuilder::stop_timeout).
     /// 2. While the sub-agent works, the call holds no slot. So any number of nested sub-agents can't fill the manager.
     ///    [`concurrency`](FunctionTool::concurrency) limits how many begin at once, and not how many are at work.
     /// 3. A question of one of its tasks reaches the parent as [`AgentEventKind::InputRequired`] of the call. The host
@@ -201,7 +201,7 @@ async fn converse(
     task: &TaskCell,
 ) -> Result<String, ToolError> {
     task.set_agent();
-    // Taken first: it grants the call a grace time in which the session can be closed.
+    // Taken first: it grants the call its stop timeout, in which the session can be closed.
     let stop = cx.cancellation();
     let others = (!builder.manager().is_same(manager)).then(|| builder.manager().clone());
     let agent = match open(builder, cx, task).await? {

@@ -97,6 +97,7 @@ fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value
             let answer = |answer: &Answer| {
                 AROUND_CALL
                     + match &answer.content {
+                        AnswerContent::Ack(ack) if ack.question.is_some() => json(&answer.to_model_json()),
                         AnswerContent::Ack(ack) => IN_ACK + text(&ack.tool) + json(&ack.arguments),
                         AnswerContent::Result(result) => match &result.outcome {
                             TaskOutcome::Completed(value) if result.preview.is_none() => json(value),

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{id::TaskNo, task::TaskStatus};
+use crate::{
+    id::TaskNo,
+    task::{TaskStatus, ToolQuestion},
+};
 
 /// Answer to one call of a turn.
 ///
@@ -40,6 +43,8 @@ use crate::{id::TaskNo, task::TaskStatus};
 pub enum CallAnswer {
     /// Acknowledgement, with the task's status at that moment.
     Ack(TaskNo, TaskStatus),
+    /// Acknowledgement of a task that waits for people: it, or a task below it, asks this.
+    Asking(TaskNo, ToolQuestion),
     /// Result of the task.
     Result(TaskNo),
     /// Report of the `task` tool.
@@ -65,7 +70,9 @@ impl CallAnswer {
     #[must_use]
     pub const fn number(&self) -> TaskNo {
         match self {
-            Self::Ack(number, _) | Self::Result(number) | Self::Report { number, .. } => *number,
+            Self::Ack(number, _) | Self::Asking(number, _) | Self::Result(number) | Self::Report { number, .. } => {
+                *number
+            }
         }
     }
 }

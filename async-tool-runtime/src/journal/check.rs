@@ -457,7 +457,10 @@ impl Books {
         let answered: Vec<TaskNo> = answers
             .iter()
             .map(|given| match given {
-                CallAnswer::Ack(number, _) | CallAnswer::Result(number) | CallAnswer::Report { number, .. } => *number,
+                CallAnswer::Ack(number, _)
+                | CallAnswer::Asking(number, _)
+                | CallAnswer::Result(number)
+                | CallAnswer::Report { number, .. } => *number,
             })
             .collect();
         ensure(ended == turn && answered == calls, || {
@@ -466,12 +469,12 @@ impl Books {
         self.unseen.clear();
         for given in answers {
             match given {
-                CallAnswer::Ack(number, status) => {
+                CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => {
                     let account = self.account(*number)?;
-                    ensure(
-                        !account.own && account.result.is_none() && !status.is_terminal(),
-                        || format!("{number} is acknowledged, but isn't an open task"),
-                    )?;
+                    let has_ended = matches!(given, CallAnswer::Ack(_, status) if status.is_terminal());
+                    ensure(!account.own && account.result.is_none() && !has_ended, || {
+                        format!("{number} is acknowledged, but isn't an open task")
+                    })?;
                     account.is_promised = true;
                     self.unseen.insert(*number);
                 }

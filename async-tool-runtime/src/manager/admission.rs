@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Inner,
+    Inner, ShownWait, Wait,
     circles::Circle,
     queue::{Class, Queue, Slot, Ticket},
     run,
@@ -21,7 +21,7 @@ use crate::{
     clock::Timestamp,
     manager::layers::ToolLayers,
     policy::{CallKey, Priority},
-    task::{TaskEvent, TaskOutcome},
+    task::{TaskEvent, TaskOutcome, WaitsFor},
     tool::{ToolError, ToolErrorKind},
 };
 
@@ -153,7 +153,7 @@ impl Inner {
     /// no slot can become free before the task waits.
     fn try_start(
         &self,
-        cell: &TaskCell,
+        cell: &Arc<TaskCell>,
         entering: &Entering<'_>,
         layers: &ToolLayers,
     ) -> Result<(), MutexGuard<'_, Queue<Waiting>>> {
@@ -370,6 +370,7 @@ impl Inner {
             }
             queue.wait(session, lane, class, Waiting::Future(Arc::clone(cell), wake))
         };
+        let _entered = ShownWait::new(cell, Wait::For(WaitsFor::Slot));
         let mut waiter = SlotWaiter {
             inner: self,
             cell,

@@ -67,7 +67,7 @@ pub struct AsyncToolManagerBuilder {
     timeout: Option<Duration>,
     task_timeout: Option<Duration>,
     result_limit: Option<usize>,
-    cancel_grace: Duration,
+    stop_timeout: Duration,
     retained: usize,
     traces_contents: bool,
 }
@@ -96,7 +96,7 @@ impl Default for AsyncToolManagerBuilder {
             timeout: None,
             task_timeout: None,
             result_limit: None,
-            cancel_grace: Duration::from_secs(1),
+            stop_timeout: Duration::from_secs(1),
             retained: 1024,
             traces_contents: false,
         }
@@ -454,14 +454,14 @@ impl AsyncToolManagerBuilder {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let manager = AsyncToolManager::builder().tools(tools![read_pages]).cancel_grace(Duration::from_secs(3)).build()?;
+    /// let manager = AsyncToolManager::builder().tools(tools![read_pages]).stop_timeout(Duration::from_secs(3)).build()?;
     /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "read_pages", json!({})))?;
     /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!("the first 7 pages")));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.cancel_grace = grace;
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
         self
     }
 
@@ -562,11 +562,11 @@ impl AsyncToolManagerBuilder {
         let remote = self
             .backend
             .clone()
-            .map(|backend| remote::service(backend, self.cancel_grace));
+            .map(|backend| remote::service(backend, self.stop_timeout));
         let around = Around {
             states: Arc::new(self.states),
             timeout: self.timeout,
-            cancel_grace: self.cancel_grace,
+            stop_timeout: self.stop_timeout,
             result_limit: self.result_limit,
             quarantine: Arc::clone(&quarantine),
             conflicts: conflicts.clone(),
@@ -586,7 +586,7 @@ impl AsyncToolManagerBuilder {
             queue = queue.beyond_the_limit();
         }
         let inner = Arc::new(Inner {
-            executor: Executor::new(registry, layers, self.cancel_grace, clock),
+            executor: Executor::new(registry, layers, self.stop_timeout, clock),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
             result_limit: self.result_limit,

@@ -50,16 +50,16 @@ pub struct Executor(Arc<Parts>);
 struct Parts {
     registry: ToolRegistry,
     all_layers: LayersByTool,
-    cancel_grace: Duration,
+    stop_timeout: Duration,
     clock: Clock,
 }
 
 impl Executor {
-    pub(crate) fn new(registry: ToolRegistry, all_layers: LayersByTool, cancel_grace: Duration, clock: Clock) -> Self {
+    pub(crate) fn new(registry: ToolRegistry, all_layers: LayersByTool, stop_timeout: Duration, clock: Clock) -> Self {
         Self(Arc::new(Parts {
             registry,
             all_layers,
-            cancel_grace,
+            stop_timeout,
             clock,
         }))
     }
@@ -98,7 +98,7 @@ impl Executor {
     }
 
     /// Binds a task's arguments and runs the task to its end. If `cancellation` fires, the tool has the manager's
-    /// cancel grace to end by itself, and is then dropped.
+    /// stop timeout to end by itself, and is then dropped.
     ///
     /// A tool that runs on a worker can't submit tasks, ask for input, or be completed from outside.
     ///
@@ -143,7 +143,7 @@ impl Executor {
             biased;
             result = inner.run(request) => result,
             // A layer of the host's may wait forever.
-            () = too_late(cell, deadline, self.0.cancel_grace) => Err(past_deadline()),
+            () = too_late(cell, deadline, self.0.stop_timeout) => Err(past_deadline()),
         }
     }
 
@@ -161,8 +161,8 @@ impl Executor {
         &self.0.all_layers
     }
 
-    pub(crate) fn cancel_grace(&self) -> Duration {
-        self.0.cancel_grace
+    pub(crate) fn stop_timeout(&self) -> Duration {
+        self.0.stop_timeout
     }
 
     /// Deadline of a task, if it has one.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Inner, Suspension, TaskCell,
+    Inner, ShownWait, Suspension, TaskCell, Wait,
     circles::{self, Circle},
     running::running,
 };
-use crate::{session::SessionId, tool::ToolError};
+use crate::{session::SessionId, task::WaitsFor, tool::ToolError};
 
 /// Wait inside of a function. The task holds no slot meanwhile.
 pub(crate) struct WaitInside {
@@ -74,15 +74,27 @@ enum Awaited {
 struct Registered {
     awaited: Awaited,
     caller: Arc<TaskCell>,
+    _entered: Option<ShownWait>,
 }
 
 impl Registered {
     fn new(awaited: Awaited, caller: Arc<TaskCell>) -> Self {
-        match &awaited {
-            Awaited::Task(task) => task.add_awaiting(&caller),
-            Awaited::Session(host, session) => host.session_waits.add(session, &caller),
+        let waits_for = match &awaited {
+            Awaited::Task(task) => {
+                task.add_awaiting(&caller);
+                WaitsFor::Result { of: vec![task.named()] }
+            }
+            Awaited::Session(host, session) => {
+                host.session_waits.add(session, &caller);
+                let session = session.clone();
+                WaitsFor::Agent { session }
+            }
+        };
+        Self {
+            _entered: ShownWait::new(&caller, Wait::For(waits_for)),
+            awaited,
+            caller,
         }
-        Self { awaited, caller }
     }
 }
 

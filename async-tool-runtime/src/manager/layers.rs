@@ -60,7 +60,7 @@ use self::{
 pub(crate) use self::{
     attempt::{Attempt, wait_for_resolution},
     ownership::proof_needed,
-    service::{CANCELLED, GRACE_SLACK, HostLayer, past_deadline, too_late},
+    service::{CANCELLED, HostLayer, STOP_SLACK, past_deadline, too_late},
 };
 use super::quarantine::Quarantine;
 use crate::{
@@ -119,7 +119,7 @@ impl fmt::Debug for ToolLayers {
 pub(crate) struct Around {
     pub(crate) states: Arc<StateMap>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) cancel_grace: Duration,
+    pub(crate) stop_timeout: Duration,
     pub(crate) result_limit: Option<usize>,
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) conflicts: Conflicts,
@@ -174,7 +174,7 @@ fn build(
         Arc::clone(tool),
         Arc::clone(&around.states),
         timeout,
-        around.cancel_grace,
+        around.stop_timeout,
         Arc::clone(&around.quarantine),
     );
     if options.retry.is_some() && !options.effect.is_repeatable() {
@@ -201,7 +201,7 @@ fn build(
         inner.add(&RetryLayer {
             policy,
             effect,
-            cancel_grace: around.cancel_grace,
+            stop_timeout: around.stop_timeout,
         });
     }
     if let Some(breaker) = &breaker {

@@ -44,6 +44,7 @@
 
 mod admission;
 mod ancestors;
+mod asking;
 mod builder;
 mod circles;
 mod contents;
@@ -70,6 +71,7 @@ mod run;
 mod running;
 mod same;
 mod session_waits;
+mod shown_wait;
 mod shutdown;
 mod stats;
 mod submission;
@@ -80,6 +82,7 @@ mod waiting;
 mod waits;
 mod when_full;
 
+pub(crate) use asking::Asking;
 pub use builder::{AsyncToolManagerBuilder, BuildError};
 pub(crate) use counters::Count;
 pub(crate) use end::log_end;
@@ -93,9 +96,10 @@ pub(crate) use news::TaskNews;
 pub use people::ResolveError;
 pub(crate) use residents::Resident;
 pub(crate) use rest::Rest;
+pub(crate) use shown_wait::ShownWait;
 pub use shutdown::ShutdownReport;
 pub use stats::ManagerStats;
 pub use task::{ChildTask, TaskHandle};
-pub(crate) use task::{Suspension, TaskCell, record_of};
+pub(crate) use task::{Suspension, TaskCell, Wait, record_of};
 pub use tool_manager::AsyncToolManager;
 pub use when_full::WhenFull;

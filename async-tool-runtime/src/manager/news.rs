@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::{
     clock::Timestamp,
     id::TaskId,
-    task::{AsyncTaskResult, TaskSnapshot},
+    task::{AsyncTaskResult, ToolQuestion, WaitsFor},
     tool::ProgressReport,
 };
 
@@ -19,8 +19,10 @@ pub(crate) enum TaskNews {
     Started(TaskId),
     /// A tool reported progress.
     Progressed(TaskId, Box<ProgressReport>),
-    /// A task or one of its descendants began or stopped to wait for an answer. The id is that of the topmost ancestor.
-    Asked(TaskId, Box<TaskSnapshot>),
+    /// A task or one of its descendants began or stopped to wait for an answer.
+    Asked(Box<Asked>),
+    /// A task began or ended a wait.
+    Waits(TaskId, Option<Box<WaitsFor>>),
     /// The function of a task left the task to be completed from outside, until this time if there is a limit.
     Deferred(TaskId, Option<Timestamp>),
     /// A task of an earlier process was never started.
@@ -33,4 +35,14 @@ pub(crate) enum TaskNews {
     Barrier(oneshot::Sender<()>),
     /// Request for a reply if the session is still its agent's. Without one, the sender is dropped.
     IsOwner(oneshot::Sender<()>),
+}
+
+/// Question of a task that was asked, or closed.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Topmost ancestor of the task that asks, or a task between.
+    pub(crate) top: TaskId,
+    pub(crate) asking: TaskId,
+    /// The question; `None` once it is closed.
+    pub(crate) question: Option<ToolQuestion>,
 }

@@ -224,7 +224,7 @@ async fn wait(guard: RunGuard, request: Option<InputRequest>) {
     let Some(guard) = guard.unless_over() else { return };
     let RunGuard { inner, cell, .. } = &guard;
     inner.begin(cell);
-    let question = request.map(|request| cell.ask(request));
+    let question = request.map(|request| cell.ask(request, Vec::new()));
     if question.is_some() {
         inner.asked(cell);
     }

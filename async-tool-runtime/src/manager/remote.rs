@@ -17,7 +17,7 @@ use crate::{
 const SUBMIT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// Innermost service of a tool whose calls run on a backend.
-pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> ToolService {
+pub(super) fn service(backend: Arc<dyn Backend>, stop_timeout: Duration) -> ToolService {
     ToolService::new(move |request: ToolRequest| {
         let backend = Arc::clone(&backend);
         async move {
@@ -28,7 +28,7 @@ pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> Tool
             if let Some(host) = cell.manager() {
                 host.begin(cell);
             }
-            let Settlement { outcome, attempts } = follow(&*backend, cancel_grace, cell).await;
+            let Settlement { outcome, attempts } = follow(&*backend, stop_timeout, cell).await;
             cell.set_attempts(attempts);
             match outcome {
                 TaskOutcome::Completed(value) => {
@@ -46,7 +46,7 @@ pub(super) fn service(backend: Arc<dyn Backend>, cancel_grace: Duration) -> Tool
 }
 
 /// Hands a task to a backend and waits for its outcome.
-pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: &TaskCell) -> Settlement {
+pub(super) async fn follow(backend: &dyn Backend, stop_timeout: Duration, cell: &TaskCell) -> Settlement {
     let id = cell.spec.task;
     let submitted = cell.cancellation().run_until_cancelled(submit(backend, cell)).await;
     if let Some(Err(error)) = submitted {
@@ -83,12 +83,12 @@ pub(super) async fn follow(backend: &dyn Backend, cancel_grace: Duration, cell: 
             if let Err(error) = backend.cancel(id, *mode).await {
                 warn(cell, &error, "the backend did not take a cancellation");
             }
-            sleep(cancel_grace).await;
+            sleep(stop_timeout).await;
         };
         tokio::select! {
             biased;
             settlement = &mut outcome => return settlement,
-            () = sleep(cancel_grace.saturating_mul(2)) => {}
+            () = sleep(stop_timeout.saturating_mul(2)) => {}
             () = cancelled => {}
         }
     }

@@ -78,7 +78,7 @@ impl Inner {
         });
     }
 
-    fn tell_progress(&self, cell: &TaskCell) {
+    fn tell_progress(&self, cell: &Arc<TaskCell>) {
         if cell.spec.is_of_session()
             && let Some(report) = cell.progress()
         {

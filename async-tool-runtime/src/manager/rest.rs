@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::GRACE_SLACK};
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::STOP_SLACK};
 use crate::{clock::Timestamp, id::TaskId, task::AsyncTaskResult, tool::InputRequest};
 
 /// Limit of levels, as for the ancestors of a task.
@@ -49,11 +49,11 @@ impl AsyncToolManager {
 
     /// Waits for the end of a task whose session has stopped here.
     pub(crate) async fn end_of(&self, task: &TaskHandle) -> Arc<AsyncTaskResult> {
-        let grace = self.inner.executor.cancel_grace().saturating_add(4 * GRACE_SLACK);
+        let limit = self.inner.executor.stop_timeout().saturating_add(4 * STOP_SLACK);
         // Its runtime may be gone, and with it the timer that would drop it. An agent below has a limit of its own.
         if task.cell().is_abandoned()
             && !task.cell().working().is_left()
-            && timeout(grace, task.outcome()).await.is_err()
+            && timeout(limit, task.outcome()).await.is_err()
         {
             task.abort("the session's agent is gone");
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AsyncToolManager, Inner, Resident, TaskNews, records::Recorded, route::Route, task::TaskCell};
+use super::{
+    AsyncToolManager, Inner, Resident, TaskNews, news::Asked, records::Recorded, route::Route, task::TaskCell,
+};
 use crate::{
     id::TaskId,
     journal::Claim,
@@ -161,11 +163,17 @@ impl Inner {
             // A closed question is also told for a task that has ended meanwhile.
             if !call.is_settled() || call.request().is_none() {
                 let (root, session) = self.root_of(&call);
-                self.tell_session(&session, TaskNews::Asked(root, Box::new(call.snapshot())));
+                let asked = |top| {
+                    TaskNews::Asked(Box::new(Asked {
+                        top,
+                        asking: call.spec.task,
+                        question: call.tool_question(),
+                    }))
+                };
+                self.tell_session(&session, asked(root));
                 // After a restart, a sub-agent's session resumes its own tasks, so it must know too.
                 if call.spec.is_of_session() && call.spec.task != root {
-                    let asked = TaskNews::Asked(call.spec.task, Box::new(call.snapshot()));
-                    self.tell_session(&call.spec.session, asked);
+                    self.tell_session(&call.spec.session, asked(call.spec.task));
                 }
                 self.publish(|| TaskEvent::InputRequired(call.snapshot()));
             }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    manager::layers::{CANCELLED, GRACE_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, too_late},
+    manager::layers::{CANCELLED, STOP_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, too_late},
     policy::Claim,
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
     tool::{BoundCall, ToolError, ToolErrorKind},
@@ -98,14 +98,14 @@ async fn run_outer(
     let deadline = inner.executor.deadline(&cell.spec);
     let request = ToolRequest::new(Arc::clone(cell), call, deadline).with_claim(claim);
     let is_remote = inner.backend.is_some();
-    let cancel_grace = inner.executor.cancel_grace();
+    let stop_timeout = inner.executor.stop_timeout();
     let told_to_stop = async {
         cell.cancellation().cancelled().await;
         if is_remote {
             // The layer of the backend tells the backend and ends by itself.
             return std::future::pending().await;
         }
-        sleep(cancel_grace.saturating_add(GRACE_SLACK)).await;
+        sleep(stop_timeout.saturating_add(STOP_SLACK)).await;
     };
     let ended = async {
         let result = outer.run(request).await;
@@ -118,7 +118,7 @@ async fn run_outer(
             result = ended => result,
             () = told_to_stop => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
             // A layer of the host's may wait forever.
-            () = too_late(cell, deadline, cancel_grace), if !is_remote => Err(past_deadline()),
+            () = too_late(cell, deadline, stop_timeout), if !is_remote => Err(past_deadline()),
         }
     };
     let result = cell.until_aborted(pin!(run)).await;
@@ -136,7 +136,7 @@ async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
         return guard.finish(Some(Err(error)));
     }
     guard.inner.begin(&guard.cell);
-    let settlement = remote::follow(&*backend, guard.inner.executor.cancel_grace(), &guard.cell).await;
+    let settlement = remote::follow(&*backend, guard.inner.executor.stop_timeout(), &guard.cell).await;
     guard.cell.set_attempts(settlement.attempts);
     guard.end(settlement.outcome);
 }
@@ -324,7 +324,7 @@ impl Inner {
     }
 
     /// Waits for the end of the tasks below a task that was told to stop. So a caller that sees its end finds nothing of
-    /// it open. They have been told to stop too, and each ends within its grace.
+    /// it open. They have been told to stop too, and each ends within its stop timeout.
     pub(crate) async fn stop_below(self: &Arc<Self>, cell: &TaskCell) {
         if !cell.is_cancelled() || cell.resolved().is_some() || cell.is_remote() {
             return;
@@ -376,9 +376,9 @@ pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     cell.cancellation().cancel();
 }
 
-/// Stops a task that was told to stop: at once if it waits for a slot or `abort` is set, otherwise within its grace.
+/// Stops a task that was told to stop: at once if it waits for a slot or `abort` is set, otherwise within its stop timeout.
 pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
-    // All descendants at once: one grace after the other would multiply the time by the number of levels.
+    // All descendants at once: one timeout after the other would multiply the time by the number of levels.
     for child in cell.children() {
         if !child.is_settled() {
             child.request_cancel("the task that had submitted it was told to stop".to_owned());
@@ -403,16 +403,16 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
     }
 }
 
-/// Ends a task that didn't stop within its grace. An async function that blocks its thread can't be dropped, and it
+/// Ends a task that didn't stop within its stop timeout. An async function that blocks its thread can't be dropped, and it
 /// also keeps the timer that would drop it from running.
 fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime()) else {
         return;
     };
-    let grace = inner.executor.cancel_grace().saturating_add(2 * GRACE_SLACK);
+    let limit = inner.executor.stop_timeout().saturating_add(2 * STOP_SLACK);
     let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
     runtime.spawn(async move {
-        if !is_open_after(&cell, sleep(grace)).await {
+        if !is_open_after(&cell, sleep(limit)).await {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
@@ -437,17 +437,17 @@ fn give_up(inner: &Inner, cell: &TaskCell) {
     cell.abort();
 }
 
-/// Takes the slot of an abandoned shared run that doesn't stop within its grace.
+/// Takes the slot of an abandoned shared run that doesn't stop within its stop timeout.
 pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime()) else {
         return;
     };
     let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
     runtime.spawn(async move {
-        let Some(grace) = inner.upgrade().map(|inner| inner.executor.cancel_grace()) else {
+        let Some(limit) = inner.upgrade().map(|inner| inner.executor.stop_timeout()) else {
             return;
         };
-        sleep(grace.saturating_add(2 * GRACE_SLACK)).await;
+        sleep(limit.saturating_add(2 * STOP_SLACK)).await;
         let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
             return;
         };

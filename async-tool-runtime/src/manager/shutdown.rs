@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::GRACE_SLACK};
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::STOP_SLACK};
 
 /// Numbers of tasks that a shutdown found open, by the way they ended.
 ///
@@ -46,7 +46,7 @@ impl AsyncToolManager {
     /// Refuses new tasks and ends the open ones; every task has been settled when this returns.
     ///
     /// 1. It waits up to `limit` for the open tasks. They may still submit child tasks.
-    /// 2. It tells the remaining tasks to stop, and waits the cancel grace.
+    /// 2. It tells the remaining tasks to stop, and waits the stop timeout.
     /// 3. It drops the tasks that are still open.
     ///
     /// The sessions of its agents record these ends. If a session is to go on in another process, call
@@ -88,9 +88,9 @@ impl AsyncToolManager {
         inner.all_settled_within(limit).await;
 
         let stubborn = self.stop_open(TaskHandle::cancel);
-        // A tool that is dropped in time is dropped shortly after the cancel grace, hence the slack.
-        let grace = inner.executor.cancel_grace().saturating_add(GRACE_SLACK);
-        inner.all_settled_within(grace).await;
+        // A tool that is dropped in time is dropped shortly after the stop timeout, hence the slack.
+        let limit = inner.executor.stop_timeout().saturating_add(STOP_SLACK);
+        inner.all_settled_within(limit).await;
 
         let dropped = self.stop_open(TaskHandle::abort);
         ShutdownReport {

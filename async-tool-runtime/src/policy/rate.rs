@@ -1,6 +1,10 @@
 //! Sliding-window limit on the starts of attempts.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{self, Arc},
+    time::Duration,
+};
 
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -23,6 +27,41 @@ pub(crate) struct RateLimiter {
     /// The caller whose turn it is holds the mutex. tokio's mutex is fair: attempts start in the order in which they came, and a caller that
     /// gives up doesn't delay those behind it.
     starts: Arc<Mutex<VecDeque<Instant>>>,
+    /// Schedule of the callers that wait, for displays.
+    schedule: Arc<sync::Mutex<Schedule>>,
+}
+
+/// Due times that a display needs while the starts are locked.
+#[derive(Debug, Default)]
+struct Schedule {
+    /// Callers that wait.
+    waiting: usize,
+    /// Starts within the last window, as they were when a caller last looked.
+    starts: VecDeque<Instant>,
+}
+
+/// Place of a caller that waits for its turn.
+pub(crate) struct Place<'a> {
+    limiter: &'a RateLimiter,
+    ahead: usize,
+}
+
+impl Place<'_> {
+    /// Time at which the limit allows the start, if no earlier caller gives up.
+    pub(crate) fn due(&self) -> Instant {
+        let RateLimiter { per, calls, .. } = self.limiter;
+        let schedule = self.limiter.schedule();
+        let windows = u32::try_from(self.ahead / calls).unwrap_or(u32::MAX).saturating_add(1);
+        let oldest = schedule.starts.get(self.ahead % calls).copied();
+        let oldest = oldest.unwrap_or_else(Instant::now);
+        oldest.checked_add(per.saturating_mul(windows)).unwrap_or(oldest)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.limiter.schedule().waiting -= 1;
+    }
 }
 
 /// Right to the next start.
@@ -34,6 +73,7 @@ impl RateLimiter {
             per: limit.per,
             calls: limit.calls.max(1) as usize,
             starts: Arc::default(),
+            schedule: Arc::default(),
         }
     }
 
@@ -50,6 +90,23 @@ impl RateLimiter {
         is_free
     }
 
+    /// Takes a place in the schedule of callers that wait, for a display.
+    pub(crate) fn queue_up(&self) -> Place<'_> {
+        // The first caller to wait finds the starts unlocked; they don't change while callers wait, except by their starts.
+        let starts = self.starts.try_lock().ok().map(|starts| starts.clone());
+        let mut schedule = self.schedule();
+        if let Some(starts) = starts {
+            schedule.starts = starts;
+        }
+        let ahead = schedule.waiting;
+        schedule.waiting += 1;
+        Place { limiter: self, ahead }
+    }
+
+    fn schedule(&self) -> sync::MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(sync::PoisonError::into_inner)
+    }
+
     /// Waits for the caller's turn, and until the limit allows a start. A turn that is held delays all callers behind it.
     pub(crate) async fn turn(&self) -> Turn<'_> {
         let starts = self.starts.lock().await;
@@ -62,6 +119,13 @@ impl RateLimiter {
     /// Counts the start that the turn allows.
     pub(crate) fn start(&self, mut turn: Turn<'_>) {
         self.count(&mut turn.0);
+        let Schedule { waiting, starts } = &mut *self.schedule();
+        if *waiting > 0 {
+            if starts.len() >= self.calls {
+                starts.pop_front();
+            }
+            starts.extend(turn.0.back());
+        }
     }
 
     fn count(&self, starts: &mut VecDeque<Instant>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{TaskStatus, repeated_arguments};
+use super::{TaskStatus, ToolQuestion, repeated_arguments};
 use crate::id::{TaskId, TaskNo};
 use crate::tool::Arguments;
 
@@ -48,10 +48,13 @@ pub struct TaskAck {
     pub arguments: Arguments,
     /// Status at the time of the acknowledgement.
     pub status: TaskStatus,
+    /// Question that the task, or one below it, waits for; the status is [`TaskStatus::InputRequired`] then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<ToolQuestion>,
 }
 
 impl TaskAck {
-    /// Instruction to the model in every acknowledgement.
+    /// Instruction to the model in an acknowledgement, unless the task waits for people.
     pub const INSTRUCTION: &'static str = "Running in the background; there is no result yet. The result will be given to you when it is ready. \
          Go on with other work or answer the user. Do not guess, invent or announce the result before it is given to you.";
 
@@ -70,13 +73,36 @@ impl TaskAck {
             tool: tool.into(),
             arguments,
             status,
+            question: None,
         }
+    }
+
+    /// Acknowledgement of a task that waits for an answer or for consent.
+    ///
+    /// ```
+    /// use async_tool_runtime::{task::{TaskAck, TaskId, TaskStatus, ToolQuestion}, tool::InputRequest};
+    /// use serde_json::json;
+    ///
+    /// let request = InputRequest::Approval { arguments: json!({"path": "a.txt"}).into() };
+    /// let ack = TaskAck::new(TaskId::new(), None, "delete", json!({"path": "a.txt"}).into(), TaskStatus::Queued)
+    ///     .with_question(ToolQuestion::new("delete", request));
+    /// let answer = ack.to_model_json();
+    /// assert_eq!(answer["status"], "input_required");
+    /// assert_eq!(answer["asks"]["consent_to"], "delete");
+    /// assert!(answer["instruction"].as_str().unwrap().contains("the user's consent"));
+    /// ```
+    #[must_use]
+    pub fn with_question(mut self, question: ToolQuestion) -> Self {
+        self.status = TaskStatus::InputRequired;
+        self.question = Some(question);
+        self
     }
 
     /// The acknowledgement as the model reads it.
     ///
     /// A JSON object with `task`, `tool`, `arguments`, `status` and `instruction`. `task` is the task's number, or its id if it has
-    /// no number. Of arguments with more than 2 KiB, only the beginning is repeated.
+    /// no number. Of arguments with more than 2 KiB, only the beginning is repeated. If the task waits for people, `asks` has the
+    /// question, and the instruction is to tell the user.
     ///
     /// ```
     /// use async_tool_runtime::task::{TaskAck, TaskId, TaskNo, TaskStatus};
@@ -93,12 +119,16 @@ impl TaskAck {
         let task = self
             .number
             .map_or_else(|| self.task.to_string(), |number| number.to_string());
-        json!({
+        let mut ack = json!({
             "task": task,
             "tool": self.tool,
             "arguments": &*repeated_arguments(&self.arguments),
             "status": self.status,
-            "instruction": Self::INSTRUCTION,
-        })
+            "instruction": self.question.as_ref().map_or(Self::INSTRUCTION, ToolQuestion::instruction),
+        });
+        if let Some(question) = &self.question {
+            ack["asks"] = question.to_model_json();
+        }
+        ack
     }
 }

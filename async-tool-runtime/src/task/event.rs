@@ -10,7 +10,7 @@ use futures_core::Stream;
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 
-use super::{AsyncTaskResult, TaskStatus};
+use super::{AsyncTaskResult, TaskStatus, WaitsFor};
 use crate::{
     broadcast::{BroadcastStream, Received, next},
     clock::Timestamp,
@@ -66,7 +66,10 @@ pub struct TaskSnapshot {
     /// Latest progress report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,
-    /// Open question, while the status is [`TaskStatus::InputRequired`].
+    /// Cause of the task's wait; `None` while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
+    /// Open question of the task itself. If a task below it asks, the status is [`TaskStatus::InputRequired`] without one here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<InputRequest>,
     /// True once the function has left the task to be completed [from outside](crate::tool::ToolContext::defer).
@@ -122,6 +125,9 @@ pub enum TaskEvent {
     Progressed(TaskSnapshot),
     /// A task asks for an answer or for consent; `request` has the question. If it is `None`, the question is closed.
     InputRequired(TaskSnapshot),
+    /// A task began or ended a wait: for its rate, its next attempt, a resource, or another task; `waits_for` has it. At most ten
+    /// times a second for each task. The wait for its first slot is in [`Accepted`](Self::Accepted).
+    Waits(TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
 }

@@ -35,14 +35,17 @@
 mod ack;
 mod event;
 mod future_argument;
+mod named;
 mod outcome;
 mod preview;
+mod question;
 mod result;
 mod send;
 mod spec;
 mod status;
 mod timing;
 mod turn;
+mod waits_for;
 
 pub use crate::{
     clock::Timestamp,
@@ -52,12 +55,15 @@ pub use crate::{
 pub use ack::TaskAck;
 pub use event::{TaskEvent, TaskEventStream, TaskSnapshot};
 pub use future_argument::{FutureArgument, TaskRef};
+pub use named::NamedTask;
 pub use outcome::TaskOutcome;
 pub use preview::ResultPreview;
 pub(crate) use preview::{cut_arguments, repeated_arguments};
+pub use question::ToolQuestion;
 pub use result::AsyncTaskResult;
 pub use send::SendError;
 pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
 pub use turn::TurnNo;
+pub use waits_for::WaitsFor;

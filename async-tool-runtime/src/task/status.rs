@@ -35,11 +35,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TaskStatus {
-    /// Accepted, and waiting for a slot.
+    /// Accepted, and not started yet.
     Queued,
     /// The tool runs.
     Running,
-    /// The tool waits for an answer from outside.
+    /// The task, or one below it, waits for the answer or the consent of people.
     InputRequired,
     /// Ended with a value.
     Completed,
@@ -61,6 +61,15 @@ impl TaskStatus {
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// Status of a task that has not ended. All parts of the library ask this function.
+    pub(crate) const fn of_open(asks: bool, has_started: bool) -> Self {
+        match (asks, has_started) {
+            (true, _) => Self::InputRequired,
+            (false, true) => Self::Running,
+            (false, false) => Self::Queued,
+        }
     }
 
     /// The status in snake case, as it is serialised.

@@ -7,7 +7,7 @@ use crate::{
     id::TaskNo,
     journal::{CallAnswer, Entry},
     model::ModelRequest,
-    task::TaskOutcome,
+    task::{TaskOutcome, TaskStatus},
     tool::InputRequest,
 };
 
@@ -35,6 +35,7 @@ pub(super) fn write_order(f: &mut impl Write, entries: &[Entry]) -> fmt::Result 
 fn shape(given: &CallAnswer) -> (TaskNo, &'static str, &[TaskNo]) {
     match given {
         CallAnswer::Ack(number, status) => (*number, status.as_str(), &[]),
+        CallAnswer::Asking(number, _) => (*number, TaskStatus::InputRequired.as_str(), &[]),
         CallAnswer::Result(number) => (*number, "result", &[]),
         CallAnswer::Report { number, tasks, .. } => (*number, "report", tasks),
     }
@@ -151,6 +152,9 @@ fn describe(entry: &Entry) -> String {
         Entry::Answered { turn, answers, .. } => {
             let answer = |given: &CallAnswer| match given {
                 CallAnswer::Ack(number, status) => format!(" {number} acknowledged ({status:?})"),
+                CallAnswer::Asking(number, question) => {
+                    format!(" {number} acknowledged (InputRequired by {})", question.tool)
+                }
                 CallAnswer::Result(number) => format!(" {number} with its result"),
                 CallAnswer::Report { number, content, tasks } => format!(
                     " {number} with a report that delivers {}: {}",

@@ -8,7 +8,7 @@ use crate::future::BoxFuture;
 
 /// Signal for a tool to stop: `#[inject] cancellation: CancellationToken`, or [`ToolContext::cancellation`](super::ToolContext::cancellation).
 ///
-/// Cancellation is cooperative: a tool that doesn't react is dropped after a grace time. Clones are the same token. Cheap to clone.
+/// Cancellation is cooperative: a tool that doesn't react is dropped after the stop timeout. Clones are the same token. Cheap to clone.
 ///
 /// ```
 /// use async_tool_runtime::{async_tool, tools, AsyncToolManager, CancellationToken, SessionId, TaskOutcome, ToolCall};

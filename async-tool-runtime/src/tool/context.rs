@@ -167,7 +167,7 @@ impl ToolContext {
 
     /// The tool's cancellation token.
     ///
-    /// A tool that has taken it gets the manager's cancel grace also when its [timeout](super::ToolOptions::timeout) passes.
+    /// A tool that has taken it gets the manager's stop timeout also when its [timeout](super::ToolOptions::timeout) passes.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         self.0.token.get_or_init(|| self.0.cancellation.child())

@@ -62,7 +62,7 @@ pub struct ToolOptions {
     pub grace: Option<Duration>,
     /// Time limit of an attempt, from its start. Default: the manager's.
     ///
-    /// A tool that has taken its [token](crate::tool::ToolContext::cancellation) gets the manager's cancel grace on top, to tidy up. A
+    /// A tool that has taken its [token](crate::tool::ToolContext::cancellation) gets the manager's stop timeout on top, to tidy up. A
     /// value that it returns in that time still counts. An async function that blocks its thread times out only once it returns.
     pub timeout: Option<Duration>,
     /// Retries of failed calls. Default: none.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use async_tool_runtime::{
     TaskNo, TaskOutcome,
-    journal::{CallAnswer, Entry},
+    journal::{Awaited, CallAnswer, Entry},
     task::Timestamp,
     tool::InputRequest,
 };
@@ -90,6 +90,7 @@ impl<'a> Conversation<'a> {
             Entry::Answered { answers, .. } => {
                 let answers = answers.iter().map(|given| match given {
                     CallAnswer::Ack(number, status) => format!("{number} acknowledged ({status})"),
+                    CallAnswer::Asking(number, _) => format!("{number} acknowledged (input_required)"),
                     CallAnswer::Result(number) => format!("{number} with its result"),
                     CallAnswer::Report { number, content, .. } => {
                         format!("{number}: {}", self.short(&content.to_string()))
@@ -174,6 +175,7 @@ impl<'a> Conversation<'a> {
                 call,
                 task,
                 own,
+                awaits,
                 ..
             } = entry
             else {
@@ -188,7 +190,7 @@ impl<'a> Conversation<'a> {
                 (Some(result), _) if matches!(result.outcome, TaskOutcome::Unknown(_)) => "unknown".to_owned(),
                 (Some(result), _) => result.status().to_string(),
                 (None, true) => "-".to_owned(),
-                (None, false) => "open".to_owned(),
+                (None, false) => self.waits(*number, awaits),
             };
             let attempts = result.map_or_else(String::new, |result| result.attempts.to_string());
             let took = result.map_or_else(String::new, |result| format!("{:?}", result.timing.elapsed()));
@@ -207,6 +209,38 @@ impl<'a> Conversation<'a> {
         }
         writeln!(to)?;
         table.write(to)
+    }
+
+    /// Status of a task that has not ended, with the cause of its wait if the journal has it.
+    fn waits(&self, wanted: TaskNo, awaits: &[Awaited]) -> String {
+        let waits = self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Asked { task, request, .. } if *task == wanted => Some(match request {
+                Some(InputRequest::Approval { .. }) => "input_required (consent)",
+                Some(_) => "input_required (answer)",
+                None => "open",
+            }),
+            Entry::Deferred { task, .. } if *task == wanted => Some("open (waits for the outside)"),
+            Entry::Resubmitted { task, .. } if *task == wanted => Some("open"),
+            _ => None,
+        });
+        if let Some(waits) = waits {
+            return waits.to_owned();
+        }
+        let is_open = |number: TaskNo| {
+            !self
+                .entries
+                .iter()
+                .any(|entry| matches!(entry, Entry::Settled { result } if result.number == Some(number)))
+        };
+        let sources: Vec<TaskNo> = awaits
+            .iter()
+            .map(|awaited| awaited.task)
+            .filter(|task| is_open(*task))
+            .collect();
+        match &*sources {
+            [] => "open".to_owned(),
+            sources => format!("open (waits for {})", list(sources)),
+        }
     }
 
     /// Way in which the model learned the result.

@@ -14,6 +14,7 @@ pub(crate) mod machine;
 mod model_failures;
 mod panics;
 mod parked;
+mod questions;
 mod runs;
 mod session;
 mod sharing;

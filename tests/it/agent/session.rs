@@ -114,7 +114,7 @@ async fn deferred_acknowledgements_make_the_fewest_model_calls() {
     let mut events = agent.events();
     agent.send("go").await.unwrap();
     until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
-    assert_eq!(agent.state(), AgentState::Idle);
+    assert_eq!(agent.state(), AgentState::Waiting);
     gates.open("a", json!(1));
     agent.run_until_idle().await.unwrap();
     model.verify();

@@ -133,7 +133,7 @@ async fn an_agent_gets_only_new_input_and_no_turn_for_an_acknowledgement() {
     agent.send("fetch a").await.unwrap();
     until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
     idle().await;
-    assert_eq!((agent.state(), played.inputs().len()), (AgentState::Idle, 1));
+    assert_eq!((agent.state(), played.inputs().len()), (AgentState::Waiting, 1));
     gates.open("a", json!("<b>&"));
     agent.run_until_idle().await.unwrap();
     agent.send("thanks").await.unwrap();

@@ -60,7 +60,7 @@ fn a_blocking_function_that_still_waits_for_a_thread_is_not_called_once_its_task
             json!(null)
         }))
         .tool(blocks("pay", move || json!(counter.fetch_add(1, Ordering::SeqCst))))
-        .cancel_grace(Duration::ZERO)
+        .stop_timeout(Duration::ZERO)
         .build()
         .unwrap();
     runtime.block_on(async {

@@ -46,10 +46,10 @@ async fn a_value_that_a_tool_returns_after_its_cancellation_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tool_that_does_not_listen_is_dropped_after_the_grace() {
+async fn a_tool_that_does_not_listen_is_dropped_after_the_stop_timeout() {
     let manager = AsyncToolManager::builder()
         .tool(tool("deaf", |_| std::future::pending()))
-        .cancel_grace(Duration::from_secs(3))
+        .stop_timeout(Duration::from_secs(3))
         .build()
         .unwrap();
     let task = manager.submit(&session(), call("deaf", json!({}))).unwrap();

@@ -128,7 +128,7 @@ async fn every_end_but_a_value_is_an_error_in_the_span_of_its_call() {
         .tool(quick())
         .concurrency(1)
         .queue_capacity(3)
-        .cancel_grace(secs(0))
+        .stop_timeout(secs(0))
         .build()
         .unwrap();
     run(&manager, "quick").await;

@@ -78,7 +78,7 @@ async fn shutdown_settles_a_task_that_blocks_its_thread() {
     });
     let manager = AsyncToolManager::builder()
         .tool(rude)
-        .cancel_grace(Duration::ZERO)
+        .stop_timeout(Duration::ZERO)
         .build()
         .unwrap();
     let task = manager

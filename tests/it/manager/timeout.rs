@@ -40,7 +40,7 @@ async fn a_tool_that_runs_past_its_timeout_fails_and_hears_of_it() {
     assert_eq!(
         result.timing.running(),
         Duration::from_secs(3),
-        "it listens, and is dropped after a grace time in which it could have tidied up"
+        "it listens, and is dropped after a stop timeout in which it could have tidied up"
     );
     heard.notified().await;
 }
@@ -85,7 +85,7 @@ async fn durations_without_end_are_no_panic() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
         .tool(gates.tool().timeout(Duration::MAX))
-        .cancel_grace(Duration::MAX)
+        .stop_timeout(Duration::MAX)
         .build()
         .unwrap();
     let task = manager.submit(&session(), gate("a")).unwrap();

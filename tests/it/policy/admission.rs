@@ -279,7 +279,7 @@ async fn no_tokio_task_that_watches_a_task_outlives_it() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder()
         .tool(gates.tool())
-        .cancel_grace(secs(1_000))
+        .stop_timeout(secs(1_000))
         .concurrency(1)
         .build()
         .unwrap();

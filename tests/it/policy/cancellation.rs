@@ -79,7 +79,7 @@ async fn a_blocking_function_that_does_not_stop_is_in_quarantine_until_it_return
         .tool(blocks)
         .tool(quick())
         .concurrency(1)
-        .cancel_grace(secs(0))
+        .stop_timeout(secs(0))
         .build()
         .unwrap();
     let task = start(&manager, "blocks");
@@ -115,7 +115,7 @@ async fn an_async_function_that_blocks_its_thread_is_given_up_and_counted_and_it
             .tool(rude.dedupe(dedupe))
             .tool(quick())
             .concurrency(1)
-            .cancel_grace(secs(0))
+            .stop_timeout(secs(0))
             .build()
             .unwrap();
         let task = start(&manager, "rude");
@@ -138,7 +138,7 @@ async fn an_async_function_that_blocks_its_thread_is_given_up_and_counted_and_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_grace_without_end_is_waited_for() {
+async fn a_stop_timeout_without_end_is_waited_for() {
     let tidies = tool("tidies", |cx| async move {
         cx.cancellation().cancelled().await;
         tokio::time::sleep(secs(1_000_000)).await;
@@ -152,7 +152,7 @@ async fn a_grace_without_end_is_waited_for() {
                 .effect(Effect::Read)
                 .cache(CachePolicy::new(secs(60))),
         )
-        .cancel_grace(std::time::Duration::MAX)
+        .stop_timeout(std::time::Duration::MAX)
         .build()
         .unwrap();
     for name in ["tidies", "cached"] {
@@ -165,12 +165,12 @@ async fn a_grace_without_end_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_abort_of_the_last_sharing_call_ends_the_run_without_a_grace() {
+async fn an_abort_of_the_last_sharing_call_ends_the_run_without_a_stop_timeout() {
     let manager = AsyncToolManager::builder()
         .tool(hangs().dedupe(Dedupe::Share))
         .tool(quick())
         .concurrency(1)
-        .cancel_grace(secs(1_000))
+        .stop_timeout(secs(1_000))
         .build()
         .unwrap();
     let tasks = [start(&manager, "hangs"), start(&manager, "hangs")];

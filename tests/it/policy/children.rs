@@ -164,7 +164,7 @@ impl Family {
             .tool(child)
             .tool(grandchild)
             .tool(quick())
-            .cancel_grace(secs(2))
+            .stop_timeout(secs(2))
             .build()
             .unwrap();
         Self { manager, ends }
@@ -238,7 +238,7 @@ async fn children_end_when_their_parent_has_forgotten_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_below_a_task_are_told_to_stop_at_once_and_end_within_one_grace() {
+async fn all_below_a_task_are_told_to_stop_at_once_and_end_within_one_stop_timeout() {
     let family = Family::new(|child| async move { child.value().await });
     let parent = family.begin().await;
     parent.cancel("enough");

@@ -91,7 +91,7 @@ fn sweep(hostile: &FunctionTool, stop: Stop, layer: Layer, count: usize, release
                 .tool(quick())
                 .tool(tool("leaf", |_| std::future::pending()))
                 .concurrency(4)
-                .cancel_grace(Duration::from_millis(5))
+                .stop_timeout(Duration::from_millis(5))
                 .on_complete(|_| panic!("a callback with a bug"))
                 .on_complete(move |result| *counted.lock().unwrap().entry(result.task).or_default() += 1);
             let builder = match layer {
@@ -162,7 +162,7 @@ async fn end(manager: &AsyncToolManager, task: &TaskHandle, stop: Stop) {
             let begin = Instant::now();
             let limit = Duration::from_millis(5);
             manager.shutdown(limit).await;
-            // The timeout, the cancel grace, and some time for a busy machine.
+            // The timeout, the stop timeout, and some time for a busy machine.
             assert!(begin.elapsed() < secs(5), "the shutdown takes {:?}", begin.elapsed());
             assert!(task.status().is_terminal(), "the shutdown leaves a task open");
         }
@@ -319,7 +319,7 @@ fn a_function_that_shuts_down_the_runtime_it_runs_on_wedges_nothing() {
                 .tool(under(policy, suicidal))
                 .tool(quick())
                 .concurrency(4)
-                .cancel_grace(Duration::from_millis(5))
+                .stop_timeout(Duration::from_millis(5))
                 .build()
                 .unwrap();
             let tasks: Vec<_> = {

@@ -305,7 +305,7 @@ async fn at_its_deadline_a_tool_can_tidy_up_whatever_is_around_it() {
     managers.push(AsyncToolManager::builder().tool(tidies(&log)).layer(passes_by()));
     managers.push(AsyncToolManager::builder().tool(tidies(&log)).inner_layer(passes_by()));
     for (at, builder) in managers.into_iter().enumerate() {
-        let manager = builder.tool(quick()).cancel_grace(secs(3)).build().unwrap();
+        let manager = builder.tool(quick()).stop_timeout(secs(3)).build().unwrap();
         let begin = Instant::now();
         let result = hurried(&manager, "tidies").outcome().await;
         assert_eq!(
@@ -315,12 +315,12 @@ async fn at_its_deadline_a_tool_can_tidy_up_whatever_is_around_it() {
             result.outcome
         );
         assert_eq!((begin.elapsed(), log.len()), (secs(6), at + 1), "{at}");
-        is_at_rest(&manager, "after a grace").await;
+        is_at_rest(&manager, "after a stop timeout").await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tool_that_is_cancelled_shortly_before_its_deadline_keeps_its_grace_past_it() {
+async fn a_tool_that_is_cancelled_shortly_before_its_deadline_keeps_its_stop_timeout_past_it() {
     let log = Log::new();
     for (at, tool) in [
         tidies(&log),
@@ -331,7 +331,7 @@ async fn a_tool_that_is_cancelled_shortly_before_its_deadline_keeps_its_grace_pa
     .enumerate()
     {
         let builder = AsyncToolManager::builder().tool(tool).tool(quick());
-        let manager = builder.cancel_grace(secs(3)).build().unwrap();
+        let manager = builder.stop_timeout(secs(3)).build().unwrap();
         let begin = Instant::now();
         let task = hurried(&manager, "tidies");
         tokio::time::sleep(Duration::from_millis(4_900)).await;
@@ -353,7 +353,7 @@ async fn a_sharing_call_leaves_the_run_at_its_deadline_and_the_run_can_tidy_up()
     let manager = AsyncToolManager::builder()
         .tool(tidies(&log).dedupe(Dedupe::Share))
         .tool(quick())
-        .cancel_grace(secs(3))
+        .stop_timeout(secs(3))
         .build()
         .unwrap();
     let begin = Instant::now();
@@ -366,7 +366,7 @@ async fn a_sharing_call_leaves_the_run_at_its_deadline_and_the_run_can_tidy_up()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_hangs_after_the_function_has_no_grace() {
+async fn a_layer_that_hangs_after_the_function_has_no_stop_timeout() {
     type Rest = BoxFuture<'static, Result<Value, ToolError>>;
     let hangs = MapFutureLayer::new(|rest: Rest| async move {
         let _result = rest.await;
@@ -380,7 +380,7 @@ async fn a_layer_that_hangs_after_the_function_has_no_grace() {
         } else {
             builder.layer(hangs.clone())
         };
-        let manager = builder.cancel_grace(secs(3)).build().unwrap();
+        let manager = builder.stop_timeout(secs(3)).build().unwrap();
         let begin = Instant::now();
         let reference = manager.submit_task(spec("quick")).unwrap();
         let late = spec(tool).with_deadline(after(&reference, secs(5)));

@@ -14,3 +14,4 @@ mod rate;
 mod reports;
 mod retry;
 mod semantic;
+mod waits_for;

@@ -59,7 +59,7 @@ impl Books {
                 for given in answers {
                     match given {
                         CallAnswer::Result(number) => self.tell(*number),
-                        CallAnswer::Ack(number, _) => {
+                        CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => {
                             self.promised.insert(*number);
                         }
                         CallAnswer::Report { number, tasks, .. } => {

@@ -8,7 +8,7 @@ use crate::{
     context::{Answer, AnswerContent, Message},
     id::TaskNo,
     journal::{CallAnswer, Entry},
-    task::{TaskAck, TurnNo},
+    task::{TaskAck, TaskStatus, TurnNo},
 };
 
 impl Ledger {
@@ -40,20 +40,22 @@ impl Ledger {
                 "a report answers a call of the `task` tool, and nothing else does",
             )?;
             let content = match given {
-                CallAnswer::Ack(number, status) => {
+                CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => {
                     require(
                         entry,
                         record.result.is_none(),
                         "a settled call is answered with its result",
                     )?;
                     let arguments = record.call.arguments.clone();
-                    AnswerContent::Ack(TaskAck::new(
-                        record.task,
-                        Some(*number),
-                        Arc::clone(&record.call.name),
-                        arguments,
-                        *status,
-                    ))
+                    let name = Arc::clone(&record.call.name);
+                    let ack = |status| TaskAck::new(record.task, Some(*number), name, arguments, status);
+                    AnswerContent::Ack(match given {
+                        CallAnswer::Ack(_, status) => ack(*status),
+                        CallAnswer::Asking(_, question) => {
+                            ack(TaskStatus::InputRequired).with_question(question.clone())
+                        }
+                        CallAnswer::Result(_) | CallAnswer::Report { .. } => unreachable!("matched above"),
+                    })
                 }
                 CallAnswer::Result(_) => {
                     let result = record.result.clone();
@@ -79,7 +81,7 @@ impl Ledger {
             let record = self.record_mut(given.number(), entry)?;
             record.answered = Some(at);
             record.told = match given {
-                CallAnswer::Ack(number, _) => {
+                CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => {
                     acknowledged.push(*number);
                     Told::Ack
                 }

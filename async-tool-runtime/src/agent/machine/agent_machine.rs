@@ -10,6 +10,7 @@ use super::{AgentAction, AgentInput, Timer};
 use super::{
     Stall,
     phase::{Phase, Wake},
+    status::Asked,
     streamed_turn::StreamedTurn,
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     id::TaskNo,
     journal::{Entry, Format},
     session::SessionId,
+    task::WaitsFor,
     tool::{ProgressReport, ToolDefinition},
 };
 
@@ -71,6 +73,10 @@ pub struct AgentMachine {
     pub(super) turn: StreamedTurn,
     /// Tasks that have a slot. Used only for reports.
     pub(super) running: BTreeSet<TaskNo>,
+    /// Open questions of each task and of the tasks below it, by the task that asks. Used only for reports.
+    pub(super) asked: Asked,
+    /// Waits that the manager has told of. Used only for reports.
+    pub(super) waits: BTreeMap<TaskNo, WaitsFor>,
     /// Last progress of each task. Used only for reports.
     pub(super) progress: BTreeMap<TaskNo, ProgressReport>,
     /// Tasks whose arguments wait for other tasks' results; they are not submitted yet.
@@ -151,6 +157,8 @@ impl AgentMachine {
             phase: Phase::Idle,
             turn: StreamedTurn::default(),
             running: BTreeSet::new(),
+            asked: Asked::new(),
+            waits: BTreeMap::new(),
             progress: BTreeMap::new(),
             waiting: BTreeSet::new(),
             survivors: BTreeSet::new(),
@@ -188,7 +196,8 @@ impl AgentMachine {
             AgentInput::Turn(turn, event) => self.on_turn(turn, event),
             AgentInput::Started(task) => self.on_started(task),
             AgentInput::Progressed(task, report) => self.on_progressed(task, report),
-            AgentInput::Asked { task, asking, request } => self.on_asked(task, asking, request),
+            AgentInput::Asked { task, asking, question } => self.on_asked(task, asking, question),
+            AgentInput::Waits(task, waits_for) => self.on_waits(task, waits_for),
             AgentInput::Deferred(task, until) => self.on_deferred(task, until),
             AgentInput::NotStarted(task) => self.on_not_started(task),
             AgentInput::Settled(result) => self.on_settled(result),
@@ -223,10 +232,14 @@ impl AgentMachine {
         &self.ledger
     }
 
-    /// State of the agent; the backoff after a failed turn counts as idle.
+    /// State of the agent. It is idle exactly if the machine is [quiescent](Self::is_quiescent).
     #[must_use]
     pub fn state(&self) -> AgentState {
-        self.ledger.state()
+        match self.ledger.state() {
+            AgentState::Idle | AgentState::Waiting if self.is_quiescent() => AgentState::Idle,
+            AgentState::Idle => AgentState::Waiting,
+            state => state,
+        }
     }
 
     /// True if nothing happens without a new input: no turn runs or is due, no task runs, and no undelivered result
@@ -314,6 +327,8 @@ impl fmt::Debug for AgentMachine {
             .field("phase", &self.phase)
             .field("turn", &self.turn)
             .field("running", &self.running)
+            .field("asked", &self.asked)
+            .field("waits", &self.waits)
             .field("progress", &self.progress)
             .field("waiting", &self.waiting)
             .field("survivors", &self.survivors)

@@ -1,12 +1,15 @@
 //! End of a turn: the wait for results, and the answers to its calls.
 
+use std::time::Duration;
+
 use super::Timer;
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AckPolicy, AgentEventKind, policy::Grace},
+    agent::{AckPolicy, AgentEventKind, ledger::TaskRecord, policy::Grace},
     clock::Timestamp,
     id::TaskNo,
     journal::{CallAnswer, Entry},
+    task::TaskStatus,
 };
 
 /// End of the wait for a call.
@@ -58,6 +61,9 @@ impl AgentMachine {
         if record.result.is_some() || self.promoted.contains(&number) {
             return Wait::Until(ended);
         }
+        if self.may_still_ask(number, record) {
+            return Wait::Until(ended.after(self.policy.grace));
+        }
         let age = ended.since(record.accepted);
         match self.policy.grace_of(&record.call.name) {
             Grace::Fixed(grace) => Wait::Until(ended.after(grace)),
@@ -67,6 +73,15 @@ impl AgentMachine {
             }
             Grace::Forever => Wait::Forever,
         }
+    }
+
+    /// True if a call without a wait of its own may be about to ask for consent. Its acknowledgement says so, if it is known by
+    /// then.
+    fn may_still_ask(&self, number: TaskNo, record: &TaskRecord) -> bool {
+        self.policy.grace_of(&record.call.name) == Grace::Fixed(Duration::ZERO)
+            && self.policy.may_need_approval(&record.call.name)
+            && !self.waiting.contains(&number)
+            && self.status(number) == Some(TaskStatus::Queued)
     }
 
     /// Gives every call of the ended turn its one answer: the result if there is one, otherwise an acknowledgement. A
@@ -79,7 +94,10 @@ impl AgentMachine {
             .iter()
             .map(|number| match self.status(*number) {
                 None => self.report(*number, &calls, &mut handed_over),
-                Some(status) if !status.is_terminal() => CallAnswer::Ack(*number, status),
+                Some(status) if !status.is_terminal() => match self.question(*number) {
+                    Some(question) => CallAnswer::Asking(*number, question),
+                    None => CallAnswer::Ack(*number, status),
+                },
                 Some(_) => CallAnswer::Result(*number),
             })
             .collect();
@@ -91,7 +109,7 @@ impl AgentMachine {
         });
         for given in answers {
             let kind = match given {
-                CallAnswer::Ack(number, _) => AgentEventKind::Acknowledged(number),
+                CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => AgentEventKind::Acknowledged(number),
                 CallAnswer::Result(number) => AgentEventKind::Answered(number),
                 CallAnswer::Report { number, tasks, .. } => {
                     if !tasks.is_empty() {

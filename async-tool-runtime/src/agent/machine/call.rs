@@ -315,6 +315,8 @@ impl AgentMachine {
             Arc::make_mut(&mut result).preview = Some(Box::new(preview));
         }
         self.running.remove(&number);
+        self.asked.remove(&number);
+        self.waits.remove(&number);
         self.progress.remove(&number);
         self.promoted.remove(&number);
         self.waiting.remove(&number);

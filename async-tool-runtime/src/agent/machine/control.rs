@@ -265,9 +265,14 @@ impl AgentMachine {
         if let Some(progress) = self.progress.get(&number) {
             row.insert("progress".into(), shown(progress));
         }
-        if self.waiting.contains(&number) {
-            let sources: Vec<TaskNo> = record.awaits.iter().map(|awaited| awaited.task).collect();
-            row.insert("waits_for".into(), json!(sources));
+        if let Some(waits_for) = self.waits_for(number) {
+            row.insert(
+                "waits_for".into(),
+                json!(waits_for.to_model_text(&self.session, self.now)),
+            );
+        }
+        if let Some(question) = self.question(number) {
+            row.insert("asks".into(), question.to_model_json());
         }
         if record.result.is_none() && record.cancel.is_some() {
             row.insert("stopping".into(), json!(true));

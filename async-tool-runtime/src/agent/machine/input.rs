@@ -9,8 +9,8 @@ use crate::{
     id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, TurnEnd},
-    task::{AsyncTaskResult, TurnNo},
-    tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
+    task::{AsyncTaskResult, ToolQuestion, TurnNo, WaitsFor},
+    tool::{DeliveryPolicy, ProgressReport, ToolCall},
 };
 
 /// Input of the machine.
@@ -73,9 +73,11 @@ pub enum AgentInput {
         task: TaskId,
         /// Task that asks: the same, or one below it.
         asking: TaskId,
-        /// Request; `None`: it was answered or withdrawn.
-        request: Option<InputRequest>,
+        /// Question, with the tool that asks; `None`: it was answered or withdrawn.
+        question: Option<ToolQuestion>,
     },
+    /// A task began or ended a wait.
+    Waits(TaskId, Option<WaitsFor>),
     /// The function of a task deferred its completion to the outside, until this time if there is a limit.
     Deferred(TaskId, Option<Timestamp>),
     /// A task of an earlier process turned out never to have started.

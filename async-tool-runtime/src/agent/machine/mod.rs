@@ -55,6 +55,7 @@ mod prune;
 mod recovery;
 mod reports;
 mod stall;
+mod status;
 mod streamed_turn;
 mod tasks;
 mod timers;

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::AgentMachine;
+use super::{
+    AgentMachine,
+    status::{Asked, status},
+};
 use crate::{
     agent::{AgentEventKind, Ledger, ledger::Told},
     clock::Timestamp,
     context::{AnswerContent, Message, Pruned, RunningTask, StatusLimit, status_block, unseen},
     id::TaskNo,
     journal::Entry,
-    task::TaskStatus,
 };
 
 impl AgentMachine {
@@ -22,7 +24,7 @@ impl AgentMachine {
         self.show(cut);
 
         let overhead = self.overhead();
-        let status = || status_of(&self.ledger, self.now, &self.running);
+        let status = || status_of(&self.ledger, self.now, &self.running, &self.asked);
         let messages = self.ledger.transcript().messages();
         let pruned = self.window.plan(messages, self.ledger.pruned(), overhead, status);
         self.show(pruned);
@@ -31,7 +33,7 @@ impl AgentMachine {
     /// Shrinks the view that the model refused as too long; false if nothing can be shown shorter.
     pub(super) fn shrink(&mut self) -> bool {
         let overhead = self.overhead();
-        let status = || status_of(&self.ledger, self.now, &self.running);
+        let status = || status_of(&self.ledger, self.now, &self.running, &self.asked);
         let messages = self.ledger.transcript().messages();
         let pruned = self.window.shrink(messages, self.ledger.pruned(), overhead, &status);
         self.show(pruned)
@@ -96,14 +98,10 @@ impl AgentMachine {
 }
 
 /// Describes the running tasks, because their acknowledgements may be out of view.
-fn status_of(ledger: &Ledger, now: Timestamp, running: &BTreeSet<TaskNo>) -> String {
+fn status_of(ledger: &Ledger, now: Timestamp, running: &BTreeSet<TaskNo>, asked: &Asked) -> String {
     let tasks = ledger.tasks().iter().filter(|(_, record)| record.told == Told::Ack);
     let rows = tasks.map(|(number, record)| {
-        let status = match &record.result {
-            Some(result) => result.status(),
-            None if running.contains(number) => TaskStatus::Running,
-            None => TaskStatus::Queued,
-        };
+        let status = status(record, *number, running, asked);
         let elapsed = now.since(record.accepted);
         RunningTask::new(*number, &record.call.name, &record.call.arguments, status, elapsed)
     });

@@ -6,6 +6,7 @@ use crate::{
     clock::Timestamp,
     id::{TaskId, TaskNo},
     journal::Entry,
+    task::{ToolQuestion, WaitsFor},
     tool::{InputRequest, ProgressReport},
 };
 
@@ -14,6 +15,7 @@ impl AgentMachine {
         let Some(number) = self.open(task) else { return };
         if self.running.insert(number) {
             self.emit(AgentEventKind::Started(number));
+            self.answer_if_due();
         }
     }
 
@@ -25,8 +27,28 @@ impl AgentMachine {
         }
     }
 
-    pub(super) fn on_asked(&mut self, task: TaskId, asking: TaskId, request: Option<InputRequest>) {
+    pub(super) fn on_waits(&mut self, task: TaskId, waits_for: Option<WaitsFor>) {
         let Some(number) = self.open(task) else { return };
+        let before = match &waits_for {
+            Some(waits_for) => self.waits.insert(number, waits_for.clone()),
+            None => self.waits.remove(&number),
+        };
+        if before != waits_for {
+            self.emit(AgentEventKind::Waits { number, waits_for });
+        }
+    }
+
+    pub(super) fn on_asked(&mut self, task: TaskId, asking: TaskId, question: Option<ToolQuestion>) {
+        let Some(number) = self.open(task) else { return };
+        match &question {
+            Some(question) => drop(self.asked.entry(number).or_default().insert(asking, question.clone())),
+            None => {
+                if let Some(asked) = self.asked.get_mut(&number) {
+                    asked.remove(&asking);
+                }
+            }
+        }
+        let request = question.map(|question| question.request);
         // A question of a child task is lost with its parent's function, so it is not recorded. Nor is consent that a
         // running function asks for on behalf of an agent on another manager: it doesn't decide whether this call may
         // begin.
@@ -47,6 +69,8 @@ impl AgentMachine {
             asking,
             request,
         });
+        // The acknowledgement may have waited for this.
+        self.answer_if_due();
     }
 
     pub(super) fn on_deferred(&mut self, task: TaskId, until: Option<Timestamp>) {

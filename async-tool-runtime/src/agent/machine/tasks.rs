@@ -1,22 +1,86 @@
 //! Queries about one task.
 
-use super::{AgentMachine, phase::Phase};
+use std::sync::Arc;
+
+use super::{
+    AgentMachine,
+    phase::Phase,
+    status::{asked_before, status},
+};
 use crate::{
     agent::ledger::{Life, Told, Waits},
     id::{TaskId, TaskNo},
-    task::{AsyncTaskResult, TaskOutcome, TaskStatus},
-    tool::DeliveryPolicy,
+    task::{AsyncTaskResult, NamedTask, TaskOutcome, TaskStatus, ToolQuestion, WaitsFor},
+    tool::{DeliveryPolicy, InputRequest},
 };
 
 impl AgentMachine {
     /// Status of a task; `None` if the session has no such task.
     pub(crate) fn status(&self, number: TaskNo) -> Option<TaskStatus> {
         let record = self.ledger.tasks().get(&number).filter(|record| !record.own)?;
-        Some(match &record.result {
-            Some(result) => result.status(),
-            None if self.running.contains(&number) => TaskStatus::Running,
-            None => TaskStatus::Queued,
+        Some(status(record, number, &self.running, &self.asked))
+    }
+
+    /// Question that an open task, or one below it, waits for; its own comes first.
+    pub(crate) fn question(&self, number: TaskNo) -> Option<ToolQuestion> {
+        let record = self.ledger.tasks().get(&number)?;
+        if record.result.is_some() {
+            return None;
+        }
+        let asked = self.asked.get(&number);
+        let live = asked.and_then(|asked| asked.get(&record.task).or_else(|| asked.values().next()));
+        live.cloned().or_else(|| {
+            let request = asked_before(record, number, &self.running)?;
+            Some(ToolQuestion::new(Arc::clone(&record.call.name), request.clone()))
         })
+    }
+
+    /// Cause of an open task's wait, as far as the session knows it.
+    pub(crate) fn waits_for(&self, number: TaskNo) -> Option<WaitsFor> {
+        let record = self.ledger.tasks().get(&number)?;
+        if record.result.is_some() {
+            return None;
+        }
+        if self.waiting.contains(&number) {
+            let of = record.awaits.iter().filter_map(|awaited| self.named(awaited.task));
+            return Some(WaitsFor::Result { of: of.collect() });
+        }
+        let own = self.asked.get(&number).and_then(|asked| asked.get(&record.task));
+        let own = own.map(|question| &question.request);
+        match (
+            own.or_else(|| asked_before(record, number, &self.running)),
+            &record.waits,
+        ) {
+            (Some(InputRequest::Approval { .. }), _) => Some(WaitsFor::Consent),
+            (Some(InputRequest::Input { .. }), _) => Some(WaitsFor::Input),
+            (None, Waits::Completion(until)) => Some(WaitsFor::Outside { until: *until }),
+            (None, _) => match self.waits.get(&number) {
+                None if !self.running.contains(&number) => Some(WaitsFor::Slot),
+                known => known.cloned(),
+            },
+        }
+    }
+
+    fn named(&self, number: TaskNo) -> Option<NamedTask> {
+        let record = self.ledger.tasks().get(&number)?;
+        Some(NamedTask {
+            task: record.task,
+            number: Some(number),
+            session: self.session.clone(),
+            tool: Arc::clone(&record.call.name),
+        })
+    }
+
+    /// True if an open task asked in an earlier process, and has not done so yet in this one.
+    pub(crate) fn is_to_ask(&self, number: TaskNo) -> bool {
+        let record = self.ledger.tasks().get(&number);
+        record.is_some_and(|record| asked_before(record, number, &self.running).is_some())
+            && !self.waiting.contains(&number)
+    }
+
+    /// True if the function of a task has begun in this process.
+    pub(crate) fn has_begun(&self, number: TaskNo) -> bool {
+        self.running.contains(&number)
     }
 
     /// Delivery policy of a task.

@@ -51,28 +51,20 @@ pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &
         }
         (
             Entry::Asked {
-                request: Some(InputRequest::Approval { arguments }),
-                ..
+                request: Some(request), ..
             },
-            Entry::Asked {
-                request: Some(InputRequest::Approval { arguments: new }),
-                ..
-            },
-        ) => *arguments = new.clone(),
-        (
-            Entry::Asked {
-                request: Some(InputRequest::Input { prompt, .. }),
-                ..
-            },
-            Entry::Asked {
-                request: Some(InputRequest::Input { prompt: new, .. }),
-                ..
-            },
-        ) => prompt.clone_from(new),
+            Entry::Asked { request: Some(new), .. },
+        ) => graft_request(request, new),
         (Entry::Answered { answers, .. }, Entry::Answered { answers: new, .. }) => {
             for (given, new) in answers.iter_mut().zip(new) {
-                if let (CallAnswer::Report { content, .. }, CallAnswer::Report { content: new, .. }) = (given, new) {
-                    content.clone_from(new);
+                match (given, new) {
+                    (CallAnswer::Report { content, .. }, CallAnswer::Report { content: new, .. }) => {
+                        content.clone_from(new);
+                    }
+                    (CallAnswer::Asking(_, question), CallAnswer::Asking(_, new)) => {
+                        graft_request(&mut question.request, &new.request);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -82,6 +74,17 @@ pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &
         return Err("the redaction hook changed more than it may; `Redact` lists the permitted changes");
     }
     settle(entry, grafted, nonce)
+}
+
+/// Takes over the arguments or the prompt of a question.
+fn graft_request(request: &mut InputRequest, new: &InputRequest) {
+    match (request, new) {
+        (InputRequest::Approval { arguments }, InputRequest::Approval { arguments: new }) => {
+            *arguments = new.clone();
+        }
+        (InputRequest::Input { prompt, .. }, InputRequest::Input { prompt: new, .. }) => prompt.clone_from(new),
+        _ => {}
+    }
 }
 
 /// Completes an entry with the consequences of the hook's changes.

@@ -22,7 +22,7 @@ use crate::{
     id::TaskNo,
     journal::{AppendError, CallAnswer, Entry},
     session::SessionId,
-    task::{AsyncTaskResult, TaskOutcome},
+    task::{AsyncTaskResult, TaskOutcome, ToolQuestion},
     tool::{Arguments, InputRequest, ToolCall, ToolErrorKind, ToolRegistry},
 };
 
@@ -120,15 +120,24 @@ impl Redactor {
                 ..
             } => {
                 let tool = self.record(*task).map(|record| Arc::clone(&record.call.name));
-                for secret in self
-                    .marks
-                    .of_asker(tool.as_deref())
-                    .flat_map(|mark| mark.secrets(arguments))
-                {
-                    self.secrets.remember(secret);
+                self.learn_asked(tool.as_deref(), arguments);
+            }
+            Entry::Answered { answers, .. } => {
+                for given in answers {
+                    if let CallAnswer::Asking(_, ToolQuestion { tool, request }) = given
+                        && let InputRequest::Approval { arguments } = request
+                    {
+                        self.learn_asked(Some(tool), arguments);
+                    }
                 }
             }
             _ => {}
+        }
+    }
+
+    fn learn_asked(&mut self, tool: Option<&str>, arguments: &Value) {
+        for secret in self.marks.of_asker(tool).flat_map(|mark| mark.secrets(arguments)) {
+            self.secrets.remember(secret);
         }
     }
 
@@ -179,8 +188,12 @@ impl Redactor {
             }
             Entry::Answered { answers, .. } => {
                 for given in answers {
-                    if let CallAnswer::Report { number, content, .. } = given {
-                        self.report(*number, content);
+                    match given {
+                        CallAnswer::Report { number, content, .. } => self.report(*number, content),
+                        CallAnswer::Asking(number, question) => {
+                            self.request(*number, Some(&question.tool), &mut question.request);
+                        }
+                        CallAnswer::Ack(..) | CallAnswer::Result(_) => {}
                     }
                 }
             }
@@ -222,7 +235,8 @@ impl Redactor {
             }
             Entry::Asked { task, request, .. } => {
                 if let Some(request) = request {
-                    self.request(*task, request);
+                    let tool = self.record(*task).map(|record| &*record.call.name);
+                    self.request(*task, tool, request);
                 }
             }
             Entry::Opened { .. }
@@ -317,11 +331,10 @@ impl Redactor {
     }
 
     /// Removes secrets from a request to people.
-    fn request(&self, number: TaskNo, request: &mut InputRequest) {
+    fn request(&self, number: TaskNo, tool: Option<&str>, request: &mut InputRequest) {
         match request {
             InputRequest::Approval { arguments } => {
                 let record = self.record(number);
-                let tool = record.map(|record| &*record.call.name);
                 for mark in self.marks.of_asker(tool) {
                     if let Some(redacted) = mark.redacted(arguments) {
                         *arguments = redacted.into();

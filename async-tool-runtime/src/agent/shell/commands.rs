@@ -1,14 +1,18 @@
 //! Commands of the host: the shell passes them on, and answers the caller.
 
+use std::sync::Arc;
+
 use crate::{
     agent::{
-        AgentError, AgentState, AgentTask, RunSummary,
-        command::{Command, GroupRequest},
+        AgentError, AgentQuestion, AgentState, AgentTask, RunSummary,
+        command::{Command, GroupRequest, Questions},
         machine::AgentInput,
     },
     context::Message,
     id::{TaskId, TaskNo},
+    manager::Asking,
     task::TaskStatus,
+    tool::InputRequest,
 };
 
 use super::Shell;
@@ -57,16 +61,30 @@ impl Shell {
             Command::Summary(reply) => {
                 let _ = reply.send(self.summary());
             }
+            Command::Questions(reply) => {
+                let _ = reply.send(self.questions());
+            }
             Command::Tasks(reply) => {
                 let tasks = self.machine.ledger().tasks().iter().filter(|(_, record)| !record.own);
-                let tasks = tasks.map(|(number, record)| AgentTask {
-                    number: *number,
-                    task: record.task,
-                    call: record.call.clone(),
-                    status: self.status_of(*number, record.task),
-                    accepted: record.accepted,
-                    delivery: self.machine.delivery_of(*number),
-                    progress: self.manager.task(record.task).and_then(|task| task.snapshot().progress),
+                let tasks = tasks.map(|(number, record)| {
+                    let status = self.status_of(*number, record.task);
+                    let snapshot = self.manager.task(record.task).map(|task| task.snapshot());
+                    let known = snapshot.as_ref().map(|snapshot| snapshot.waits_for.clone());
+                    let waits_for = known.unwrap_or_else(|| self.machine.waits_for(*number));
+                    let progress = snapshot.and_then(|snapshot| snapshot.progress);
+                    let (request, asking) = self.asked_by(*number, status).unzip();
+                    AgentTask {
+                        number: *number,
+                        task: record.task,
+                        call: record.call.clone(),
+                        status,
+                        accepted: record.accepted,
+                        delivery: self.machine.delivery_of(*number),
+                        request,
+                        asking,
+                        waits_for,
+                        progress,
+                    }
                 });
                 let _ = reply.send(tasks.collect());
             }
@@ -108,6 +126,60 @@ impl Shell {
         self.is_alive()?;
         self.step(input).await;
         self.not_stopped()
+    }
+
+    /// Open questions of the session's tasks, as the manager has them.
+    fn questions(&self) -> Questions {
+        let mut questions = Questions {
+            asked: Vec::new(),
+            is_partial: false,
+        };
+        if self.is_over() {
+            return questions;
+        }
+        for number in self.machine.ledger().open_tasks() {
+            let Some(record) = self.machine.ledger().tasks().get(&number) else {
+                continue;
+            };
+            let asked = self.manager.questions_of(record.task).unwrap_or_default();
+            questions.is_partial |= asked.is_empty() && self.machine.is_to_ask(number);
+            for Asking {
+                path,
+                asking,
+                request,
+                since,
+                is_gone,
+            } in asked
+            {
+                // Two calls may share the run of the task that asks.
+                if questions.asked.iter().any(|known| known.asking == asking) {
+                    continue;
+                }
+                questions.asked.push(AgentQuestion {
+                    number,
+                    asking,
+                    tool: Arc::clone(&path[path.len() - 1].tool),
+                    path,
+                    request,
+                    since,
+                    is_gone,
+                });
+            }
+        }
+        questions
+    }
+
+    /// Question of a task with this status, and the task that asks it.
+    fn asked_by(&self, number: TaskNo, status: TaskStatus) -> Option<(InputRequest, TaskId)> {
+        if status != TaskStatus::InputRequired {
+            return None;
+        }
+        let record = self.machine.ledger().tasks().get(&number)?;
+        let asked = self.manager.questions_of(record.task).unwrap_or_default();
+        match asked.into_iter().next() {
+            Some(asking) => Some((asking.request, asking.asking)),
+            None => Some((self.machine.question(number)?.request, record.task)),
+        }
     }
 
     fn summary(&self) -> RunSummary {

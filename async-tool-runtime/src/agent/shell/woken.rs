@@ -30,11 +30,12 @@ pub(super) async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option
         return Some(Woken::Input(match news.recv().await? {
             TaskNews::Started(task) => AgentInput::Started(task),
             TaskNews::Progressed(task, report) => AgentInput::Progressed(task, *report),
-            TaskNews::Asked(top, snapshot) => AgentInput::Asked {
-                task: top,
-                asking: snapshot.task,
-                request: snapshot.request,
+            TaskNews::Asked(asked) => AgentInput::Asked {
+                task: asked.top,
+                asking: asked.asking,
+                question: asked.question,
             },
+            TaskNews::Waits(task, waits_for) => AgentInput::Waits(task, waits_for.map(|waits_for| *waits_for)),
             TaskNews::Deferred(task, until) => AgentInput::Deferred(task, until),
             TaskNews::NotStarted(task) => AgentInput::NotStarted(task),
             TaskNews::Settled(result) => AgentInput::Settled(result),

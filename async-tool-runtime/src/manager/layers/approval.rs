@@ -26,7 +26,9 @@ impl Layer<ToolService> for ApprovalLayer {
                     let question = InputRequest::Approval {
                         arguments: request.arguments().clone(),
                     };
-                    request.wait_for(request.cell().put_question(question)).await??;
+                    request
+                        .wait_for(request.cell().put_question(question, Vec::new()))
+                        .await??;
                 }
                 inner.run(request).await
             }

@@ -40,7 +40,7 @@ struct Parts {
     tool: Arc<dyn Tool>,
     states: Arc<StateMap>,
     timeout: Option<Duration>,
-    cancel_grace: Duration,
+    stop_timeout: Duration,
     quarantine: Arc<Quarantine>,
 }
 
@@ -49,14 +49,14 @@ impl Attempt {
         tool: Arc<dyn Tool>,
         states: Arc<StateMap>,
         timeout: Option<Duration>,
-        cancel_grace: Duration,
+        stop_timeout: Duration,
         quarantine: Arc<Quarantine>,
     ) -> Self {
         Self(Arc::new(Parts {
             tool,
             states,
             timeout,
-            cancel_grace,
+            stop_timeout,
             quarantine,
         }))
     }
@@ -160,7 +160,7 @@ impl Attempt {
                 if !listens {
                     return Err(error);
                 }
-                let _in_grace = InGrace::begin(cell);
+                let _tidying = Tidying::begin(cell);
                 match self.tidied_up(&mut work, cell).await {
                     Some(End::Returned(Err(late))) if late.kind() != ToolErrorKind::Panicked => return Err(error),
                     Some(End::Returned(Ok(value))) => {
@@ -178,7 +178,7 @@ impl Attempt {
                     drop_guarded(work);
                     return result;
                 }
-                let _in_grace = InGrace::begin(cell);
+                let _tidying = Tidying::begin(cell);
                 match self.tidied_up(&mut work, cell).await {
                     Some(end) => end,
                     None => return Err(cancelled()),
@@ -195,12 +195,12 @@ impl Attempt {
         }
     }
 
-    /// Waits for the end of a function that was told to stop; `None` after its grace.
+    /// Waits for the end of a function that was told to stop; `None` after its stop timeout.
     async fn tidied_up(&self, work: &mut Work, cell: &TaskCell) -> Option<End> {
         tokio::select! {
             biased;
             end = poll_fn(|task_cx| poll(work, cell, task_cx)) => Some(end),
-            () = sleep(self.0.cancel_grace) => None,
+            () = sleep(self.0.stop_timeout) => None,
         }
     }
 
@@ -321,19 +321,19 @@ pub(crate) async fn wait_for_resolution(cell: &TaskCell, deadline: Option<Instan
     }
 }
 
-/// Grace of a function that was told to stop. Layers around it see the mark and wait as long.
-struct InGrace<'a>(&'a TaskCell);
+/// Stop timeout of a function that was told to stop. Layers around it see the mark and wait as long.
+struct Tidying<'a>(&'a TaskCell);
 
-impl<'a> InGrace<'a> {
+impl<'a> Tidying<'a> {
     fn begin(cell: &'a TaskCell) -> Self {
-        cell.begin_grace();
+        cell.begin_tidying();
         Self(cell)
     }
 }
 
-impl Drop for InGrace<'_> {
+impl Drop for Tidying<'_> {
     fn drop(&mut self) {
-        self.0.end_grace();
+        self.0.end_tidying();
     }
 }
 

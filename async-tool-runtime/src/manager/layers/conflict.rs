@@ -8,7 +8,7 @@ use tower_layer::Layer;
 use super::service::{ToolRequest, ToolService};
 use crate::{
     manager::{
-        Inner, TaskCell,
+        Inner, ShownWait, TaskCell, Wait,
         circles::{self, Circle},
     },
     policy::{Claim, Conflicts, Mode, Refusal, Resource, Wants, canonical},
@@ -127,7 +127,12 @@ impl Layer<ToolService> for ConflictLayer {
                 let Some(Claim { held, granted }) = claim.transpose()? else {
                     return inner.run(request).await;
                 };
+                let entered = match granted.initialized() {
+                    true => None,
+                    false => ShownWait::new(cell, Wait::Resources(Arc::downgrade(&held))),
+                };
                 request.wait_for(granted.wait()).await?;
+                drop(entered);
                 let result = inner.run(request.with_held(&held)).await;
                 drop(held);
                 result

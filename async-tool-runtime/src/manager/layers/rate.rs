@@ -1,12 +1,16 @@
 //! Rate limit of attempts.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower_layer::Layer;
 
 use super::service::{ToolRequest, ToolService};
-use crate::policy::RateLimiter;
+use crate::{
+    manager::{Inner, ShownWait, Wait},
+    policy::RateLimiter,
+    task::WaitsFor,
+};
 
 /// Time that an attempt, when its turn has come, may wait for a slot before it lets later attempts pass. A slot may
 /// take long, for example in a session at its limit, and other sessions must not wait for that.
@@ -22,7 +26,18 @@ impl Layer<ToolService> for RateLimiter {
             async move {
                 while !limiter.start_at_once() {
                     let pause = request.pause();
+                    let place = limiter.queue_up();
+                    let until = |host: Arc<Inner>| {
+                        let left = place.due().saturating_duration_since(Instant::now());
+                        WaitsFor::Rate {
+                            until: host.now().after(left),
+                        }
+                    };
+                    let entered = request
+                        .host()
+                        .and_then(|host| ShownWait::new(request.cell(), Wait::For(until(host))));
                     let turn = request.wait_for(limiter.turn()).await?;
+                    drop((entered, place));
                     // The start counts once there is a slot. Otherwise attempts that waited for slots could all start
                     // at once.
                     let mut slot = pin!(request.go_on(pause));

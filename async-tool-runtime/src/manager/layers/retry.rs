@@ -1,6 +1,6 @@
 //! Retries of failed calls.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 use tower_layer::Layer;
@@ -8,8 +8,9 @@ use tracing::Instrument;
 
 use super::service::{ToolRequest, ToolService, past_deadline, too_late};
 use crate::{
-    manager::Count,
+    manager::{Count, Inner, ShownWait, Wait},
     policy::random,
+    task::WaitsFor,
     tool::{Effect, RetryPolicy},
 };
 
@@ -17,7 +18,7 @@ use crate::{
 pub(super) struct RetryLayer {
     pub(super) policy: RetryPolicy,
     pub(super) effect: Effect,
-    pub(super) cancel_grace: Duration,
+    pub(super) stop_timeout: Duration,
 }
 
 impl Layer<ToolService> for RetryLayer {
@@ -27,7 +28,7 @@ impl Layer<ToolService> for RetryLayer {
         let Self {
             policy,
             effect,
-            cancel_grace,
+            stop_timeout,
         } = *self;
         ToolService::new(move |mut request: ToolRequest| {
             let inner = inner.clone();
@@ -43,7 +44,7 @@ impl Layer<ToolService> for RetryLayer {
                         biased;
                         ended = run => ended,
                         // A layer of the host's may wait forever.
-                        () = too_late(request.cell(), request.deadline(), cancel_grace), if policy.total.is_some() => Err(past_deadline()),
+                        () = too_late(request.cell(), request.deadline(), stop_timeout), if policy.total.is_some() => Err(past_deadline()),
                     };
                     let error = match ended {
                         Ok(value) => return Ok(value),
@@ -66,7 +67,14 @@ impl Layer<ToolService> for RetryLayer {
                         host.count(request.tool(), Count::Retry);
                     }
                     let wait = request.pause();
+                    let at = |host: Arc<Inner>| WaitsFor::Retry {
+                        at: host.now().after(pause),
+                    };
+                    let entered = request
+                        .host()
+                        .and_then(|host| ShownWait::new(request.cell(), Wait::For(at(host))));
                     request.wait_for(sleep(pause)).await?;
+                    drop(entered);
                     request.go_on(wait).await?;
                     attempt += 1;
                 }

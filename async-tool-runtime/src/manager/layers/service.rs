@@ -169,8 +169,8 @@ impl ToolRequest {
         self.bound = Arc::default();
     }
 
-    /// Signal to stop, which a layer that waits should watch. Otherwise the call is dropped after the manager's cancel
-    /// grace; if tasks run on a backend, it goes on.
+    /// Signal to stop, which a layer that waits should watch. Otherwise the call is dropped after the manager's
+    /// stop timeout; if tasks run on a backend, it goes on.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         self.cell.cancellation()
@@ -288,18 +288,18 @@ pub(crate) async fn sleep_until_some(deadline: Option<Instant>) {
     }
 }
 
-/// Slack after the grace of a stopped task, so that the task's own timer drops it first.
-pub(crate) const GRACE_SLACK: Duration = Duration::from_millis(50);
+/// Slack after the stop timeout of a task, so that the task's own timer drops it first.
+pub(crate) const STOP_SLACK: Duration = Duration::from_millis(50);
 
 /// Waits until no part of a call may still run after its deadline. A wait in a layer ends at the deadline; a function
-/// in its grace keeps the grace.
-pub(crate) async fn too_late(cell: &TaskCell, deadline: Option<Instant>, cancel_grace: Duration) {
+/// that tidies up keeps its stop timeout.
+pub(crate) async fn too_late(cell: &TaskCell, deadline: Option<Instant>, stop_timeout: Duration) {
     sleep_until_some(deadline).await;
     if cell.started().is_some() {
         // The function's own timer is due at the same moment and may fire later.
-        sleep(GRACE_SLACK).await;
-        if cell.is_in_grace() {
-            sleep(cancel_grace).await;
+        sleep(STOP_SLACK).await;
+        if cell.is_tidying() {
+            sleep(stop_timeout).await;
         }
     }
 }

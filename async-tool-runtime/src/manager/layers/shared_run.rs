@@ -232,7 +232,7 @@ impl Layer<ToolService> for SharedRunLayer {
                         drop(waiter);
                         let is_last = request.cell().is_cancelled() && shared_run.cell.is_cancelled();
                         if is_last && !shared_run.cell.is_remote() && !request.cell().has_ended() {
-                            // At most for the grace of the call, which ends it then.
+                            // At most for the stop timeout of the call, which ends it then.
                             shared_run.result.wait().await;
                         }
                         return Err(error);

@@ -18,6 +18,7 @@ mod future;
 mod progress;
 mod question;
 mod sharing;
+mod waits;
 
 use std::{
     collections::VecDeque,
@@ -36,6 +37,8 @@ use progress::Reported;
 pub(crate) use progress::Reporting;
 pub(crate) use question::Question;
 use question::Questions;
+use waits::Waits;
+pub(crate) use waits::{Telling, Wait};
 
 use crate::{
     clock::Timestamp,
@@ -102,8 +105,8 @@ struct Attempts {
 enum Stopping {
     #[default]
     No,
-    /// The function tidies up within its grace.
-    InGrace,
+    /// The function tidies up within its stop timeout.
+    Tidying,
     /// The function returned a value, which may be partial.
     Partial,
 }
@@ -122,6 +125,7 @@ struct Extras {
     awaiting: Vec<Weak<TaskCell>>,
     progress: Option<Reported>,
     questions: Questions,
+    waits: Waits,
     children: Vec<Weak<TaskCell>>,
     /// Deadline of the completion from outside.
     deferred_until: Option<Deadline>,
@@ -223,17 +227,16 @@ impl TaskCell {
     }
 
     pub(crate) fn status(&self) -> TaskStatus {
-        let is_asking = self.request().is_some();
+        // Asked before, because it locks the records of other tasks.
+        let asks = self.has_question();
         let state = self.state();
         match &state.phase {
             Phase::Settled(result) => result.status(),
-            _ if is_asking => TaskStatus::InputRequired,
-            _ if state.attempts.started.is_some() => TaskStatus::Running,
-            _ => TaskStatus::Queued,
+            Phase::Open | Phase::Ended => TaskStatus::of_open(asks, state.attempts.started.is_some()),
         }
     }
 
-    pub(crate) fn snapshot(&self) -> TaskSnapshot {
+    pub(crate) fn snapshot(self: &Arc<Self>) -> TaskSnapshot {
         TaskSnapshot {
             task: self.spec.task,
             number: self.spec.number,
@@ -244,6 +247,7 @@ impl TaskCell {
             accepted: self.accepted,
             started: self.started(),
             progress: self.progress(),
+            waits_for: self.waits_for(),
             request: self.request(),
             deferred: self
                 .shared_run()
@@ -328,17 +332,17 @@ impl TaskCell {
     }
 
     /// True while the function tidies up after it was told to stop.
-    pub(crate) fn is_in_grace(&self) -> bool {
-        self.state().stopping == Stopping::InGrace
+    pub(crate) fn is_tidying(&self) -> bool {
+        self.state().stopping == Stopping::Tidying
     }
 
-    pub(crate) fn begin_grace(&self) {
-        self.state().stopping = Stopping::InGrace;
+    pub(crate) fn begin_tidying(&self) {
+        self.state().stopping = Stopping::Tidying;
     }
 
-    pub(crate) fn end_grace(&self) {
+    pub(crate) fn end_tidying(&self) {
         let mut state = self.state();
-        if state.stopping == Stopping::InGrace {
+        if state.stopping == Stopping::Tidying {
             state.stopping = Stopping::No;
         }
     }

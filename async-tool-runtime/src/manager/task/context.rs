@@ -12,6 +12,7 @@ use super::{
 use crate::{
     future::BoxFuture,
     manager::Inner,
+    task::NamedTask,
     tool::{ContextHost, InputRequest, ProgressReport, ToolContext, ToolError, ToolErrorKind, outside_of_a_manager},
 };
 
@@ -49,7 +50,10 @@ impl ContextHost for TaskCell {
         prompt: String,
         schema: Arc<Value>,
     ) -> BoxFuture<'static, Result<Value, ToolError>> {
-        Box::pin(async move { self.put_question(InputRequest::Input { prompt, schema }).await })
+        Box::pin(async move {
+            self.put_question(InputRequest::Input { prompt, schema }, Vec::new())
+                .await
+        })
     }
 
     fn defer(self: Arc<Self>, limit: Option<Duration>) {
@@ -74,8 +78,12 @@ impl ContextHost for TaskCell {
 }
 
 impl TaskCell {
-    /// Asks a question through the host, and waits for the answer without a slot.
-    pub(crate) async fn put_question(self: &Arc<Self>, request: InputRequest) -> Result<Value, ToolError> {
+    /// Asks a question through the host, and waits for the answer without a slot. `below`: tasks on another manager that ask it.
+    pub(crate) async fn put_question(
+        self: &Arc<Self>,
+        request: InputRequest,
+        below: Vec<NamedTask>,
+    ) -> Result<Value, ToolError> {
         /// Withdraws the question if the future is dropped.
         struct Asking<'a>(&'a Arc<Inner>, &'a Arc<TaskCell>, Question);
 
@@ -89,7 +97,7 @@ impl TaskCell {
         let (Some(manager), Some(suspension)) = (self.manager(), self.suspend()) else {
             return Err(outside_of_a_manager());
         };
-        let (question, answered) = self.ask(request);
+        let (question, answered) = self.ask(request, below);
         let asking = Asking(&manager, self, question);
         manager.asked(self);
         let answer = answered.await;

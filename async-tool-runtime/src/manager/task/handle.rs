@@ -121,7 +121,7 @@ impl TaskHandle {
     }
 
     /// Tells the task to stop, with a reason. A task that waits for a slot ends at once. A running tool sees its token
-    /// fire, and is dropped after the manager's cancel grace. The tasks below it are told to stop too, and end before it
+    /// fire, and is dropped after the manager's stop timeout. The tasks below it are told to stop too, and end before it
     /// does. Does nothing to a task that has ended.
     pub fn cancel(&self, reason: impl Into<String>) {
         if self.cell.is_settled() {
@@ -131,7 +131,7 @@ impl TaskHandle {
         self.stop(false);
     }
 
-    /// Ends the task now and drops its future, without a grace time. A function that blocks its thread can't be
+    /// Ends the task now and drops its future, without a pause. A function that blocks its thread can't be
     /// dropped: it runs until it returns, and its value is lost.
     ///
     /// ```

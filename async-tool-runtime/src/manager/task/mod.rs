@@ -7,8 +7,9 @@ mod handle;
 mod suspension;
 
 pub(super) use cell::Holding;
+pub(crate) use cell::Wait;
 pub(crate) use cell::{Deadline, TaskCell};
-pub(super) use cell::{Released, Reporting};
+pub(super) use cell::{Released, Reporting, Telling};
 pub use child::ChildTask;
 pub(crate) use context::record_of;
 pub use handle::TaskHandle;

@@ -11,7 +11,7 @@ use crate::{
     journal::{Awaited, CallAnswer, Entry, Format, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
-    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, TurnNo},
+    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnNo},
     tool::{Arguments, DeliveryPolicy, InputRequest, ToolCall, ToolError, ToolErrorKind},
 };
 
@@ -142,17 +142,8 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         Entry::Closing { at: AT },
         Entry::Closed { at: NEVER },
     ];
-    let requests = [
-        None,
-        Some(InputRequest::Approval {
-            arguments: value().into(),
-        }),
-        Some(InputRequest::Input {
-            prompt: TEXT.into(),
-            schema: Arc::new(value()),
-        }),
-    ];
-    entries.extend(requests.map(|request| Entry::Asked {
+    let [approval, input] = requests();
+    entries.extend([None, Some(approval), Some(input)].map(|request| Entry::Asked {
         task: FIRST,
         request,
         at: AT,
@@ -222,6 +213,18 @@ fn turn_ends() -> impl Iterator<Item = Entry> {
     })
 }
 
+fn requests() -> [InputRequest; 2] {
+    [
+        InputRequest::Approval {
+            arguments: value().into(),
+        },
+        InputRequest::Input {
+            prompt: TEXT.into(),
+            schema: Arc::new(value()),
+        },
+    ]
+}
+
 fn answers() -> Vec<CallAnswer> {
     let statuses = [
         TaskStatus::Queued,
@@ -232,6 +235,7 @@ fn answers() -> Vec<CallAnswer> {
         TaskStatus::Cancelled,
     ];
     let mut answers: Vec<_> = statuses.map(|status| CallAnswer::Ack(FIRST, status)).into();
+    answers.extend(requests().map(|request| CallAnswer::Asking(FIRST, ToolQuestion::new("tool", request))));
     answers.push(CallAnswer::Result(LAST));
     answers.extend(
         [(value(), vec![FIRST, LAST]), (json!(null), Vec::new())].map(|(content, tasks)| CallAnswer::Report {

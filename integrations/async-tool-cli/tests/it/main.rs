@@ -17,6 +17,7 @@ use async_tool_runtime::{
     model::{ModelStream, StopReason, TurnEnd},
     task::{TaskSpec, Timestamp, Timing, TurnNo},
     testing::ScriptedModel,
+    tool::InputRequest,
     tools,
 };
 use async_tool_sqlite::SqliteJournal;
@@ -373,6 +374,38 @@ async fn a_session_of_an_agent_keeps_every_promise() {
 }
 
 #[tokio::test]
+async fn the_table_says_what_an_open_task_waits_for_as_far_as_the_journal_knows_it() {
+    let arguments = json!({"topic": "bees"}).into();
+    let asked = |request| Entry::Asked {
+        task: TaskNo::new(1),
+        request,
+        at: at(30),
+    };
+    let deferred = Entry::Deferred {
+        task: TaskNo::new(1),
+        until: None,
+        at: at(30),
+    };
+    for (entry, expected) in [
+        (
+            asked(Some(InputRequest::Approval { arguments })),
+            "input_required (consent)",
+        ),
+        (asked(None), "open "),
+        (deferred, "open (waits for the outside)"),
+    ] {
+        let (_directory, path) = place();
+        let mut entries = session();
+        entries.truncate(5);
+        entries.push(entry);
+        write(&path, "s", &entries, false).await;
+        let shown = run(&["journal", "show", path.to_str().unwrap(), "s"]);
+        assert_eq!((shown.code, shown.error.as_str()), (0, ""));
+        assert!(shown.out.lines().last().unwrap().contains(expected), "{}", shown.out);
+    }
+}
+
+#[tokio::test]
 async fn replay_shows_the_state_at_an_entry_in_the_middle() {
     let (_directory, path) = place();
     write(&path, "s", &session(), false).await;
@@ -397,7 +430,7 @@ async fn replay_shows_the_state_at_an_entry_in_the_middle() {
     assert_eq!((&line["verdict"], &line["entries"]), (&json!("sound"), &json!(11)));
     assert_eq!(
         (&state["seq"], &state["state"], &state["turn"], &state["open"]),
-        (&json!(7), &json!("idle"), &Value::Null, &json!([]))
+        (&json!(7), &json!("waiting"), &Value::Null, &json!([]))
     );
     assert_eq!(state["transcript"].as_array().unwrap().len(), 3);
 }

@@ -91,7 +91,11 @@ impl Fates {
                             continue;
                         };
                         let call = turn.sent_id(&answer.call);
-                        let may_be_open = rules.native && turn.may_be_open(&answer.call) && !repeated.contains(&call);
+                        // The model must be told of a question, and an open call says nothing.
+                        let may_be_open = rules.native
+                            && ack.question.is_none()
+                            && turn.may_be_open(&answer.call)
+                            && !repeated.contains(&call);
                         if may_be_open {
                             fates.shown_open.insert((turn_place, answer.call.clone()));
                         }

@@ -21,7 +21,7 @@ use async_tool_runtime::{
     context::pruned_view,
     journal::{CallAnswer, Entry, Seq},
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
-    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    task::{TaskSpec, Timestamp, Timing, ToolQuestion, TurnNo},
     tool::InputRequest,
 };
 use serde_json::json;
@@ -264,7 +264,7 @@ impl World {
         self.give(AgentInput::Asked {
             task,
             asking: task,
-            request,
+            question: request.map(|request| ToolQuestion::new("asks", request)),
         });
     }
 

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod offer;
+mod page;
 mod reports;
 mod result;
 mod send;

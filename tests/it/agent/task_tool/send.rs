@@ -96,7 +96,7 @@ async fn a_task_that_waits_for_the_result_of_another_takes_no_messages_yet() {
     let answers = answers(&stage.request(2));
     let message = answers[2]["error"]["message"].as_str().unwrap();
     assert!(message.contains("t2 waits for the results it needs"), "{message}");
-    assert_eq!(answers[3]["tasks"][0]["waits_for"], json!(["t1"]));
+    assert_eq!(answers[3]["tasks"][0]["waits_for"], "the result of t1");
     assert_eq!(answers[3]["tasks"][0]["status"], json!("queued"));
 }
 

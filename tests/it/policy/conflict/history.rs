@@ -120,7 +120,7 @@ fn play(wishes: &[Wish], slots: usize) -> Vec<(Option<u64>, u64)> {
         let manager = AsyncToolManager::builder()
             .tool(touch.reads("it:reads").writes("it:writes"))
             .concurrency(slots)
-            .cancel_grace(Duration::ZERO)
+            .stop_timeout(Duration::ZERO)
             .build()
             .unwrap();
         let mut stops: Vec<(u64, usize)> = Vec::new();

@@ -32,6 +32,10 @@ impl Admission {
         std::mem::take(&mut self.holding)
     }
 
+    pub(super) const fn holding(&self) -> &Holding {
+        &self.holding
+    }
+
     const fn holds_nothing(&self) -> bool {
         matches!(self.holding, Holding::Nothing)
     }

@@ -1,12 +1,22 @@
 //! Questions of a task, and its waiting time for answers.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{State, TaskCell};
-use crate::tool::{InputRequest, ToolError};
+use crate::{
+    clock::Timestamp,
+    task::{NamedTask, ToolQuestion},
+    tool::{InputRequest, ToolError},
+};
+
+/// Limit of levels, as for the ancestors of a task.
+const LEVELS: usize = 64;
 
 /// Number of a question among those of its task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +27,7 @@ pub(crate) type Answered = oneshot::Receiver<Result<Value, ToolError>>;
 
 #[derive(Default)]
 pub(super) struct Questions {
-    open: Option<Pending>,
+    open: Option<Box<Pending>>,
     last: Question,
     asking_since: Option<Instant>,
     /// Total time of the closed questions.
@@ -27,7 +37,17 @@ pub(super) struct Questions {
 struct Pending {
     question: Question,
     request: InputRequest,
+    since: Timestamp,
+    /// Tasks on another manager that ask through this one, the topmost first.
+    below: Vec<NamedTask>,
     answer: oneshot::Sender<Result<Value, ToolError>>,
+}
+
+impl Questions {
+    /// Open question.
+    pub(super) fn request(&self) -> Option<&InputRequest> {
+        self.open.as_ref().map(|open| &open.request)
+    }
 }
 
 impl TaskCell {
@@ -41,18 +61,74 @@ impl TaskCell {
         Some(state.extras.as_ref()?.questions.open.as_ref()?.request.clone())
     }
 
-    /// Asks a question; an open one is replaced.
-    pub(crate) fn ask(&self, request: InputRequest) -> (Question, Answered) {
+    /// True if the task, its shared run, or a task below asks.
+    pub(crate) fn has_question(&self) -> bool {
+        self.has_question_at(0)
+    }
+
+    fn has_question_at(&self, level: usize) -> bool {
+        let (shared_run, children) = {
+            let state = self.state();
+            let Some(extras) = &state.extras else { return false };
+            if !state.is_open() || level > LEVELS {
+                return false;
+            }
+            if extras.questions.open.is_some() {
+                return true;
+            }
+            let children: Vec<_> = extras.children.iter().filter_map(Weak::upgrade).collect();
+            (state.open_shared_run(), children)
+        };
+        match shared_run {
+            Some(shared_run) => shared_run.has_question_at(level + 1),
+            None => children.iter().any(|child| child.has_question_at(level + 1)),
+        }
+    }
+
+    /// Open question of this record, its time, and the tasks on another manager that ask it.
+    pub(crate) fn open_question(&self) -> Option<(InputRequest, Timestamp, Vec<NamedTask>)> {
+        let state = self.state();
+        let open = state.extras.as_ref()?.questions.open.as_ref()?;
+        Some((open.request.clone(), open.since, open.below.clone()))
+    }
+
+    /// Open question with the tool that asks it.
+    pub(crate) fn tool_question(&self) -> Option<ToolQuestion> {
+        let state = self.state();
+        if let Some(shared_run) = state.open_shared_run() {
+            drop(state);
+            return shared_run.tool_question();
+        }
+        let open = state.extras.as_ref()?.questions.open.as_ref()?;
+        let tool = open.below.last().map_or(&self.spec.call.name, |asking| &asking.tool);
+        Some(ToolQuestion::new(Arc::clone(tool), open.request.clone()))
+    }
+
+    /// The task as a part of the way to a question.
+    pub(crate) fn named(&self) -> NamedTask {
+        NamedTask {
+            task: self.spec.task,
+            number: self.spec.number,
+            session: self.spec.session.clone(),
+            tool: Arc::clone(&self.spec.call.name),
+        }
+    }
+
+    /// Asks a question, in the name of the tasks `below` if there are any; an open one is replaced.
+    pub(crate) fn ask(&self, request: InputRequest, below: Vec<NamedTask>) -> (Question, Answered) {
+        let since = self.manager().map_or(self.accepted, |manager| manager.now());
         let (answer, answered) = oneshot::channel();
         let mut state = self.state();
         let questions = &mut state.extras().questions;
         questions.last.0 = questions.last.0.wrapping_add(1);
         let question = questions.last;
-        let replaced = questions.open.replace(Pending {
+        let replaced = questions.open.replace(Box::new(Pending {
             question,
             request,
+            since,
+            below,
             answer,
-        });
+        }));
         questions.asking_since.get_or_insert_with(Instant::now);
         drop(state);
         drop(replaced);
