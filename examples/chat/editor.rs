@@ -102,7 +102,7 @@ impl Drop for LineEditor {
     }
 }
 
-/// What the terminal does with keys, which the editor doesn't care about.
+/// Settings of the terminal for keys, which the editor doesn't change.
 #[cfg(unix)]
 mod keys {
     use std::{

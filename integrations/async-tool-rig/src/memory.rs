@@ -18,7 +18,7 @@ use crate::{late, offered::plain_name};
 
 /// The messages of the completed turns.
 pub(crate) fn restored(conversation: &[Arc<Message>]) -> Vec<RigMessage> {
-    // What follows the last completed turn comes in the input of the next one. Only completed turns have a mark.
+    // Messages after the last completed turn come in the input of the next one. Only completed turns have a mark.
     let is_completed = |message: &Arc<Message>| matches!(&**message, Message::Assistant { provider: Some(_), .. });
     let end = conversation.iter().rposition(is_completed).map_or(0, |last| last + 1);
     let nonce = Uuid::new_v4().simple().to_string();

@@ -140,7 +140,7 @@ impl Salvage {
 /// Sessions, by their numbers.
 type Names = BTreeMap<i64, Known>;
 
-/// What pages say about a session.
+/// Facts that pages hold about a session.
 #[derive(Debug, Default)]
 struct Known {
     /// Possible names. The checksum of an entry tells which one is right.

@@ -20,7 +20,7 @@ const PATIENCE: u32 = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Watches(HashMap<i64, Watch>);
 
-/// What was seen of one owner.
+/// Observation of one owner.
 #[derive(Debug)]
 struct Watch {
     /// Sign of life in the owner's row.

@@ -265,7 +265,7 @@ fn words(value: &Value, place: String) -> Vec<(String, String)> {
         Value::Object(fields) => {
             for (name, field) in fields {
                 let below = format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
-                // What tools, models and users wrote is not the format's.
+                // Texts and values of tools, models and users are not the format's.
                 if ["arguments", "schema", "provider", "content"].contains(&name.as_str()) {
                     continue;
                 }
