@@ -16,7 +16,10 @@ use async_tool_runtime::{
     schema::strip_invented_nulls,
     tool::{Arguments, CallId},
 };
-use async_tool_wire::halves::{self, Pieces, join, join_all};
+use async_tool_wire::{
+    halves::{self, Pieces, join, join_all},
+    is_failure, is_refusal,
+};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -441,23 +444,6 @@ fn plain_id(id: &str) -> String {
     id.replace(|letter: char| !is_plain(letter), "_")
 }
 
-/// True for reasons of a failed turn: Gemini's for calls that it couldn't write, and those of OpenAI's failed
-/// responses.
-fn is_failure(reason: &str) -> bool {
-    matches!(
-        reason,
-        "MALFORMED_FUNCTION_CALL"
-            | "UNEXPECTED_TOOL_CALL"
-            | "MALFORMED_RESPONSE"
-            | "failed"
-            | "cancelled"
-            | "ERROR"
-            | "error"
-            | "malformed_model_output"
-            | "malformed_tool_use"
-    )
-}
-
 /// True for reasons that say that the turn has calls.
 fn is_call(reason: &str) -> bool {
     matches!(reason, "tool_calls" | "tool_use" | "function_call")
@@ -468,26 +454,5 @@ fn is_cut(reason: &str) -> bool {
     matches!(
         reason,
         "length" | "max_tokens" | "MAX_TOKENS" | "incomplete" | "model_context_window_exceeded" | "model_length"
-    )
-}
-
-/// True for reasons of filters, and of models that refuse.
-fn is_refusal(reason: &str) -> bool {
-    matches!(
-        reason,
-        "content_filter"
-            | "refusal"
-            | "SAFETY"
-            | "RECITATION"
-            | "BLOCKLIST"
-            | "PROHIBITED_CONTENT"
-            | "SPII"
-            | "IMAGE_SAFETY"
-            | "IMAGE_PROHIBITED_CONTENT"
-            | "IMAGE_RECITATION"
-            | "LANGUAGE"
-            | "ERROR_TOXIC"
-            | "guardrail_intervened"
-            | "content_filtered"
     )
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_tool_runtime::model::{ModelError, without_keys};
-use async_tool_wire::is_too_long;
+use async_tool_wire::{is_too_long, retry_after};
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -148,7 +148,7 @@ impl Refused {
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: String) -> Self {
         Self {
             status,
-            retry_after: retry_after(headers, SystemTime::now()),
+            retry_after: retry_after(|name| headers.get(name)?.to_str().ok(), SystemTime::now()),
             body,
         }
     }
@@ -210,19 +210,4 @@ impl fmt::Display for Said<'_> {
 
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error()
-}
-
-/// The pause before a retry: `retry-after-ms`, as OpenAI's own libraries read it, or `Retry-After` in seconds or as a
-/// date (RFC 9110 section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let header = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let millis = header("retry-after-ms").and_then(|text| text.parse::<f64>().ok());
-    if let Some(after) = millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1_000.0).ok()) {
-        return Some(after);
-    }
-    let text = header("retry-after")?;
-    match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).ok(),
-    }
 }

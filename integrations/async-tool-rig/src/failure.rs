@@ -3,30 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use async_tool_runtime::model::{ModelError, without_keys};
+use async_tool_wire::{is_too_long, retry_after, retry_delay};
 use rig_core::error::{ErrorKind, ErrorReport, ProviderError};
 use serde_json::Value;
 
 /// Longest part of a server's message that is passed on, in characters.
 const SHOWN: usize = 600;
-
-/// Wordings for a conversation that is longer than the model's context. Each is a server's own, in lower case.
-const TOO_LONG: &[&str] = &[
-    "context_length_exceeded",            // OpenAI, code
-    "maximum context length",             // OpenAI Chat, vLLM, Mistral, OpenRouter, DeepSeek
-    "exceeds the context window",         // OpenAI Responses
-    "prompt is too long",                 // Anthropic
-    "exceed context limit",               // Anthropic
-    "input token count",                  // Gemini
-    "input is too long",                  // Bedrock
-    "too many input tokens",              // Bedrock
-    "exceed_context_size_error",          // llama-server, type
-    "exceeds the available context size", // llama-server, Ollama
-    "input length exceeds",               // Ollama
-    "maximum prompt length",              // xAI
-    "reduce the length of the messages",  // Groq
-    "context length exceeded",            // LM Studio
-    "greater than the context length",    // LM Studio
-];
 
 /// Codes that a retry can't fix.
 const PERMANENT: &[&str] = &[
@@ -67,8 +49,8 @@ pub(crate) fn of_report(provider: &str, report: &ErrorReport) -> ModelError {
         Some(status) => format!("{provider} answered {status}: {}", said(words)),
         None => format!("{provider}: {}", said(words)),
     };
-    // Rate limits also speak of length ("tokens per minute"), and a shorter conversation doesn't help there.
-    if report.http_status == Some(413) || report.http_status != Some(429) && is_too_long(&format!("{body} {words}")) {
+    // An error in a stream has no status of its own.
+    if is_too_long(report.http_status.unwrap_or(200), &format!("{body} {words}")) {
         return ModelError::too_long(message);
     }
     let error = if is_transient(report) {
@@ -76,7 +58,7 @@ pub(crate) fn of_report(provider: &str, report: &ErrorReport) -> ModelError {
     } else {
         ModelError::permanent(message)
     };
-    match retry_after(report).or_else(|| json.as_ref().and_then(retry_delay)) {
+    match pause(report).or_else(|| json.as_ref().and_then(retry_delay)) {
         Some(pause) if error.retryable() => error.with_retry_after(pause),
         _ => error,
     }
@@ -114,11 +96,6 @@ fn said(text: &str) -> String {
     }
 }
 
-fn is_too_long(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    TOO_LONG.iter().any(|sign| text.contains(sign))
-}
-
 /// The provider's own message in an error body.
 fn message_of(body: &Value) -> Option<&str> {
     // Gemini's streamed errors are in a list.
@@ -130,26 +107,8 @@ fn message_of(body: &Value) -> Option<&str> {
         .or_else(|| body.get("message").and_then(Value::as_str))
 }
 
-/// The pause that the headers ask for: `retry-after-ms` (OpenAI, Azure), or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(report: &ErrorReport) -> Option<Duration> {
+/// The pause that the headers ask for.
+fn pause(report: &ErrorReport) -> Option<Duration> {
     let headers = report.provider_response_headers()?;
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    if let Some(millis) = text("retry-after-ms").and_then(|text| text.parse::<f64>().ok()) {
-        return Duration::try_from_secs_f64(millis / 1_000.0).ok();
-    }
-    let value = text("retry-after")?;
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// The pause in Gemini's `RetryInfo`, such as `"retryDelay": "34s"`.
-fn retry_delay(body: &Value) -> Option<Duration> {
-    let body = body.get(0).unwrap_or(body);
-    let details = body.get("error").unwrap_or(body).get("details")?.as_array()?;
-    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
-    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    retry_after(|name| headers.get(name)?.to_str().ok(), SystemTime::now())
 }

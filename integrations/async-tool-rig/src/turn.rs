@@ -14,6 +14,7 @@ use async_tool_runtime::{
     model::{ModelError, ModelEvent, StopReason, TurnEnd, Usage},
     tool::Arguments,
 };
+use async_tool_wire::{is_failure, is_refusal};
 use futures_util::{Stream, StreamExt, stream};
 use rig_core::{
     DynModel,
@@ -273,38 +274,4 @@ pub(crate) fn usage(usage: &rig_core::completion::Usage) -> Usage {
         count(usage.output_tokens),
     )
     .with_reasoning(count(usage.reasoning_tokens))
-}
-
-/// True for a provider's reasons of a failed turn.
-fn is_failure(reason: &str) -> bool {
-    matches!(
-        reason,
-        "MALFORMED_FUNCTION_CALL"
-            | "UNEXPECTED_TOOL_CALL"
-            | "MALFORMED_RESPONSE"
-            | "failed"
-            | "cancelled"
-            | "ERROR"
-            | "error"
-            | "malformed_model_output"
-            | "malformed_tool_use"
-    )
-}
-
-/// True for a provider's reasons of filters, and of models that refuse.
-fn is_refusal(reason: &str) -> bool {
-    matches!(
-        reason,
-        "refusal"
-            | "SAFETY"
-            | "RECITATION"
-            | "BLOCKLIST"
-            | "PROHIBITED_CONTENT"
-            | "SPII"
-            | "IMAGE_SAFETY"
-            | "LANGUAGE"
-            | "ERROR_TOXIC"
-            | "guardrail_intervened"
-            | "content_filtered"
-    )
 }

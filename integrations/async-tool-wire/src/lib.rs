@@ -1,5 +1,6 @@
 //! Streams of model providers: [`Events`] cuts server-sent events from bytes, [`halves`] reads JSON whose characters are split
-//! over two events, [`is_too_long`] knows the words by which servers refuse a conversation. No I/O.
+//! over two events. [`is_too_long`], [`is_failure`] and [`is_refusal`] know the words of servers, [`retry_after`] and [`retry_delay`] the pauses
+//! that they ask for. No I/O.
 //!
 //! For authors of adapters to [`async_tool_runtime`](https://docs.rs/async-tool-runtime).
 //!
@@ -23,7 +24,11 @@ mod events;
 pub mod halves;
 mod length;
 mod lines;
+mod pause;
+mod stop;
 
 pub use events::{Event, Events};
 pub use length::is_too_long;
 pub use lines::{Lines, TooLong};
+pub use pause::{retry_after, retry_delay};
+pub use stop::{is_failure, is_refusal};

@@ -49,27 +49,6 @@ fn the_providers_message_is_kept_and_the_key_is_not() {
 }
 
 #[test]
-fn the_pause_is_read_in_every_form() {
-    let now = httpdate::parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").unwrap();
-    let table = [
-        ("retry-after", "7", Some(Duration::from_secs(7))),
-        ("retry-after", "0.5", Some(Duration::from_millis(500))),
-        (
-            "retry-after",
-            "Wed, 21 Oct 2026 07:28:30 GMT",
-            Some(Duration::from_secs(30)),
-        ),
-        ("retry-after", "soon", None),
-        ("retry-after", "-1", None),
-        ("retry-after-ms", "1500", Some(Duration::from_millis(1_500))),
-    ];
-    for (name, value, expected) in table {
-        let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
-        assert_eq!(retry_after(&headers, now), expected, "{name}: {value}");
-    }
-}
-
-#[test]
 fn an_error_in_a_stream_passes_by_its_code() {
     let failures = Failures::new("".into());
     let reported = |code: &str| failures.reported(&serde_json::json!({"code": code, "message": "m"}));
