@@ -54,6 +54,9 @@ async fn an_account_without_money_and_a_conversation_that_is_too_long_are_told_a
     let long = json!({"error": {"message": "This model's maximum context length is 8192 tokens.", "code": "context_length_exceeded"}});
     let failed = failure(error(400, &long), true).await;
     assert!(failed.is_too_long(), "{failed}");
+    let of_another_server = json!({"error": {"message": "Prompt exceeds max length", "code": "1261"}});
+    let failed = failure(error(400, &of_another_server), true).await;
+    assert!(failed.is_too_long(), "{failed}");
     let limit = json!({"error": {"message": "Rate limit: reduce the length of the messages"}});
     let failed = failure(error(429, &limit), true).await;
     assert!(!failed.is_too_long() && failed.retryable(), "{failed}");
