@@ -553,6 +553,14 @@
 //! [`AlreadySettled`](crate::manager::ResolveError::AlreadySettled), by the session's record; answer the sender as after the first. `UnknownTask`
 //! is said only of a task that no session here has ever had.
 //!
+//! # Show a session to a client
+//!
+//! [`AgentEvent`](crate::AgentEvent) is JSON with a schema, so a web client can get it as it is. A page shows
+//! [`transcript`](crate::AsyncAgent::transcript), and then the events
+//! [after](crate::AsyncAgent::events_after) its [`seq`](crate::context::Transcript::seq). After a lost connection it goes on after the id of the
+//! last event, also in another process. Text, reasoning and progress have no id; a client that comes in the middle of a turn gets the
+//! [turn so far](crate::AgentEventKind::TurnSoFar).
+//!
 //! # End the process while tasks wait
 //!
 //! A host that ends its process between events waits with [`run_until_parked`](crate::agent::AsyncAgent::run_until_parked), which returns when only

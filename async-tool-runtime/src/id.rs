@@ -1,6 +1,7 @@
 //! Two names of a task: its id for the host, its number for the model.
 
 use std::{
+    borrow::Cow,
     fmt,
     hash::{BuildHasher, Hash, Hasher, RandomState},
     str::FromStr,
@@ -10,6 +11,7 @@ use std::{
     },
 };
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, de};
 use uuid::Uuid;
 
@@ -24,9 +26,9 @@ use crate::clock::Timestamp;
 /// assert!(first < second);
 /// assert_eq!(first.to_string().parse(), Ok(first));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct TaskId(Uuid);
+pub struct TaskId(#[schemars(with = "String", extend("format" = "uuid"))] Uuid);
 
 impl Hash for TaskId {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -207,6 +209,16 @@ impl std::error::Error for ParseTaskNoError {}
 impl Serialize for TaskNo {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for TaskNo {
+    fn schema_name() -> Cow<'static, str> {
+        "TaskNo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^t[0-9]+$"})
     }
 }
 

@@ -457,7 +457,7 @@ mod tests {
             match event {
                 ModelEvent::Text(text) => said.push_str(&text),
                 ModelEvent::ToolCall(call) => calls.push(call),
-                ModelEvent::Done(_) => {}
+                ModelEvent::Done(_) | ModelEvent::Reasoning(_) => {}
             }
         }
         (said, calls)

@@ -116,7 +116,8 @@ async fn shop(agent: &AsyncAgent, manager: &AsyncToolManager) -> anyhow::Result<
                 manager.resolve_durably(task.task, "the shelf was delivered").await?;
             }
         }
-        let is_next = |kind: &AgentEventKind| matches!(kind, AgentEventKind::Deferred(_) | AgentEventKind::Started(_));
+        let is_next =
+            |kind: &AgentEventKind| matches!(kind, AgentEventKind::Deferred { .. } | AgentEventKind::Started { .. });
         while let Some(event) = events.next().await {
             if is_next(&event.kind) {
                 break;

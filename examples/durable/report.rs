@@ -57,10 +57,10 @@ pub(crate) async fn narrate(mut events: AgentEventStream) {
             AgentEventKind::Called { number, call, .. } => {
                 say(format_args!("{number} {} {}", call.name, call.arguments))
             }
-            AgentEventKind::Deferred(number) => {
+            AgentEventKind::Deferred { number, .. } => {
                 say(format_args!("{number} is deferred: its result comes from outside"))
             }
-            AgentEventKind::Settled(number, result) => {
+            AgentEventKind::Settled { number, result } => {
                 say(format_args!("{number} {} is {}", result.tool, result.status()))
             }
             AgentEventKind::TurnEnded { text, .. } if !text.is_empty() => say(format_args!("clerk: {text}")),

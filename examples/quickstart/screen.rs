@@ -54,7 +54,7 @@ impl Screen {
                 bar.set_prefix(format!("{number} {}", call.name));
                 self.tasks.insert(*number, bar);
             }
-            AgentEventKind::Progressed(number, report) => {
+            AgentEventKind::Progressed { number, report } => {
                 if let (Some(bar), Some(fraction)) = (self.tasks.get(number), report.fraction) {
                     if !is_measured(bar) {
                         bar.set_style(style(&template(self.columns, true)));
@@ -65,7 +65,7 @@ impl Screen {
                 }
                 return;
             }
-            AgentEventKind::Settled(number, _) => {
+            AgentEventKind::Settled { number, .. } => {
                 if let Some(bar) = self.tasks.remove(number) {
                     bar.finish_and_clear();
                     bars.remove(&bar);

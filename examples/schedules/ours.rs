@@ -91,7 +91,7 @@ pub(crate) async fn run(trace: &Arc<Trace>, setting: Setting) -> anyhow::Result<
     agent.close().await?;
     let mut late = 0;
     while let Some(event) = events.next().await {
-        late += usize::from(matches!(event.kind, AgentEventKind::Delivered(_)));
+        late += usize::from(matches!(event.kind, AgentEventKind::Delivered { .. }));
     }
     let bill = model.bill.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok((bill, messages, late))

@@ -24,7 +24,7 @@ impl Lineage {
     /// Records the next event.
     pub fn observe(&mut self, event: &TaskEvent) {
         match event {
-            TaskEvent::Snapshot(open) => open.iter().for_each(|task| self.meet(task)),
+            TaskEvent::Snapshot { tasks } => tasks.iter().for_each(|task| self.meet(task)),
             TaskEvent::Accepted(task) | TaskEvent::Started(task) => self.meet(task),
             TaskEvent::Settled(result) => {
                 self.ended.insert(result.task, Arc::clone(result));

@@ -39,27 +39,29 @@ impl Story {
 /// Actor and action of an event.
 fn describe(kind: &AgentEventKind) -> (&'static str, String) {
     match kind {
-        AgentEventKind::UserMessage(text) => ("user", text.clone()),
+        AgentEventKind::UserMessage { text } => ("user", text.clone()),
         AgentEventKind::TurnEnded { text, .. } | AgentEventKind::TurnInterrupted { text, .. } => {
             ("agent", text.clone())
         }
         AgentEventKind::TurnFailed { error, .. } => ("model", format!("the turn failed: {error}")),
-        AgentEventKind::TurnEmpty(_) => ("model", "it said nothing, also when asked once more".to_owned()),
+        AgentEventKind::TurnEmpty { .. } => ("model", "it said nothing, also when asked once more".to_owned()),
         AgentEventKind::Called { number, call, .. } => ("call", format!("{number} = {} {}", call.name, call.arguments)),
-        AgentEventKind::Acknowledged(number) => ("ack", format!("{number} continues in the background")),
-        AgentEventKind::Answered(number) => (
+        AgentEventKind::Acknowledged { number } => ("ack", format!("{number} continues in the background")),
+        AgentEventKind::Answered { number } => (
             "reply",
             format!("{number} is answered with its result, within the turn"),
         ),
-        AgentEventKind::Settled(number, result) => ("task", settled(*number, result)),
-        AgentEventKind::Delivered(tasks) => ("inbox", format!("{} delivered to the model", list(tasks))),
-        AgentEventKind::Dropped(tasks, reason) => ("inbox", format!("{} dropped: {reason}", list(tasks))),
-        AgentEventKind::CancelRequested(number, reason) => ("host", format!("{number} is to be cancelled: {reason}")),
+        AgentEventKind::Settled { number, result } => ("task", settled(*number, result)),
+        AgentEventKind::Delivered { tasks } => ("inbox", format!("{} delivered to the model", list(tasks))),
+        AgentEventKind::Dropped { tasks, reason } => ("inbox", format!("{} dropped: {reason}", list(tasks))),
+        AgentEventKind::CancelRequested { number, reason } => {
+            ("host", format!("{number} is to be cancelled: {reason}"))
+        }
         AgentEventKind::Closed => ("host", "the session is closed".to_owned()),
-        AgentEventKind::JournalFailed(reason) => ("host", format!("the journal can't be written: {reason}")),
-        AgentEventKind::Stopped(reason) => ("host", format!("the session has stopped: {reason}")),
-        AgentEventKind::Defect(what) => ("host", format!("bug in the library: {what}")),
-        AgentEventKind::Missed(events) => ("host", format!("{events} events were missed")),
+        AgentEventKind::JournalFailed { reason } => ("host", format!("the journal can't be written: {reason}")),
+        AgentEventKind::Stopped { reason } => ("host", format!("the session has stopped: {reason}")),
+        AgentEventKind::Defect { reason: what } => ("host", format!("bug in the library: {what}")),
+        AgentEventKind::Missed { events } => ("host", format!("{events} events were missed")),
         // `Text` events are left out: `TurnEnded` has the whole text.
         _ => ("", String::new()),
     }

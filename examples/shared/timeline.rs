@@ -48,8 +48,8 @@ impl Timeline {
     /// Records the next event.
     pub fn observe(&mut self, event: &AgentEvent) {
         match &event.kind {
-            AgentEventKind::UserMessage(_) => self.messages.push(event.at),
-            AgentEventKind::TurnStarted(turn) => self.turns.push(TurnRow {
+            AgentEventKind::UserMessage { .. } => self.messages.push(event.at),
+            AgentEventKind::TurnStarted { turn } => self.turns.push(TurnRow {
                 turn: *turn,
                 began: event.at,
                 ended: None,
@@ -62,7 +62,7 @@ impl Timeline {
                 }
             }
             AgentEventKind::Called { turn, number, .. } => self.calls.push((*number, *turn)),
-            AgentEventKind::Settled(number, result) => {
+            AgentEventKind::Settled { number, result } => {
                 let turn = self.calls.iter().find(|(called, _)| called == number);
                 self.tasks.push(TaskRow {
                     number: *number,

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{AgentError, AgentQuestion, AgentTask, CloseMode, Parked, RunSummary};
-use crate::{context::Message, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy};
+use super::{AgentError, AgentEventStream, AgentQuestion, AgentTask, CloseMode, EventId, Parked, RunSummary};
+use crate::{context::Transcript, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy};
 
 /// Command of the host to the shell.
 #[derive(Debug)]
@@ -20,7 +20,8 @@ pub(super) enum Command {
     SetDelivery(TaskNo, DeliveryPolicy, oneshot::Sender<Result<(), AgentError>>),
     Questions(oneshot::Sender<Questions>),
     Tasks(oneshot::Sender<Vec<AgentTask>>),
-    Transcript(oneshot::Sender<Vec<Arc<Message>>>),
+    Transcript(oneshot::Sender<Transcript>),
+    EventsAfter(EventId, oneshot::Sender<AgentEventStream>),
     Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
     Leave(oneshot::Sender<Result<(), AgentError>>),
     Parked(oneshot::Sender<Parked>),

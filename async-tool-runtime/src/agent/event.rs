@@ -1,55 +1,110 @@
 //! Events of an agent, for observers.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, OnceLock},
-    task::{Context, Poll, ready},
-};
+use std::sync::Arc;
 
-use futures_core::Stream;
-use tokio::sync::broadcast::{Receiver, Sender};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Resumption, RunLimit};
+use super::{EventId, RunLimit};
 use crate::{
-    broadcast::{BroadcastStream, Received, next},
     clock::Timestamp,
     context::Pruned,
     id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, Usage},
+    schema,
     task::{AsyncTaskResult, TurnNo, WaitsFor},
     tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
 };
 
 /// Event of an agent, with its time.
 ///
+/// # Two families
+///
+/// - An event with an [`id`](Self::id) tells an entry of the session's journal. The events of an entry are a function of
+///   the entry, so [`events_after`](crate::AsyncAgent::events_after) gives the same ones again, also after a restart.
+/// - An event without an id is told once, to those who listen: text and reasoning as they come, progress, starts.
+///
+/// # JSON
+///
+/// One flat object. `"event"` has the kind in snake case, `"at"` the time in milliseconds since the Unix epoch, and
+/// `"id"` the id, if there is one. The other fields are those of the kind. Tasks are their numbers (`"t3"`).
+/// [`json_schema`](Self::json_schema) is the schema; the folder `schemas` of this crate has it as a file.
+///
 /// ```
-/// use async_tool_runtime::{AgentEvent, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+/// use async_tool_runtime::{AgentEvent, AgentEventKind};
+/// use serde_json::{from_value, json, to_value};
+///
+/// let sent = json!({"event": "user_message", "id": "2.0", "at": 1_000, "text": "help"});
+/// let event: AgentEvent = from_value(sent.clone())?;
+/// assert_eq!(event.kind, AgentEventKind::UserMessage { text: "help".to_owned() });
+/// assert_eq!(to_value(&event)?, sent);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Server-sent events
+///
+/// The JSON is the `data` of a server-sent event, and the id its `id`. A browser sends the last id that it has seen as
+/// the header `Last-Event-ID`; parse it, and pass it to [`events_after`](crate::AsyncAgent::events_after).
+///
+/// ```
+/// use async_tool_runtime::{AgentEvent, AsyncAgent, AsyncToolManager, RulePlanner};
+///
+/// fn frame(event: &AgentEvent) -> serde_json::Result<String> {
+///     let id = event.id.map_or_else(String::new, |id| format!("id: {id}\n"));
+///     Ok(format!("{id}data: {}\n\n", serde_json::to_string(event)?))
+/// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
 /// let mut events = agent.events();
 /// agent.send("help").await?;
-/// let AgentEvent { at, kind, .. } = events.next().await.expect("the session is open");
-/// assert_eq!(kind, AgentEventKind::UserMessage("help".to_owned()));
-/// println!("{} ms: {kind:?}", at.as_millis());
+/// let event = events.next().await.expect("the session is open");
+/// assert!(frame(&event)?.starts_with("id: 2.0\ndata: {\"id\":\"2.0\","));
 /// # agent.close().await?;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AgentEvent {
+    /// Position in the journal, for an event that tells an entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<EventId>,
     /// Time of the event.
     pub at: Timestamp,
     /// Kind of the event, with its details.
+    #[serde(flatten)]
     pub kind: AgentEventKind,
 }
 
 impl AgentEvent {
-    pub(crate) const fn new(at: Timestamp, kind: AgentEventKind) -> Self {
-        Self { at, kind }
+    /// Creates an event without an id.
+    #[must_use]
+    pub const fn new(at: Timestamp, kind: AgentEventKind) -> Self {
+        Self { id: None, at, kind }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub const fn with_id(mut self, id: EventId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// JSON Schema (draft 2020-12) of an event as JSON.
+    ///
+    /// ```
+    /// use async_tool_runtime::AgentEvent;
+    ///
+    /// let schema = AgentEvent::json_schema();
+    /// assert_eq!(schema["properties"]["at"]["description"], "Time of the event.");
+    /// ```
+    #[must_use]
+    pub fn json_schema() -> Value {
+        schema::of_document::<Self>()
     }
 }
 
@@ -72,7 +127,7 @@ impl AgentEvent {
 /// while let Some(event) = events.next().await {
 ///     match event.kind {
 ///         AgentEventKind::Called { number, call, .. } => log.push(format!("{number} calls {}", call.name)),
-///         AgentEventKind::Settled(number, result) => log.push(format!("{number} is {}", result.status().as_str())),
+///         AgentEventKind::Settled { number, result } => log.push(format!("{number} is {}", result.status().as_str())),
 ///         _ => {}
 ///     }
 /// }
@@ -80,15 +135,48 @@ impl AgentEvent {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "event")]
 #[non_exhaustive]
 pub enum AgentEventKind {
+    /// The session began.
+    Opened,
+    /// An agent resumed the session after an earlier one. Tasks that ran in another process run no longer.
+    Resumed,
     /// The session took a user message.
-    UserMessage(String),
+    UserMessage {
+        /// The message.
+        text: String,
+    },
     /// A turn started: the agent called the model.
-    TurnStarted(TurnNo),
-    /// The model wrote some more text.
-    Text(TurnNo, String),
+    TurnStarted {
+        /// The turn.
+        turn: TurnNo,
+    },
+    /// The model wrote some more text. Not in the journal: the end of the turn has the whole text.
+    Text {
+        /// The turn.
+        turn: TurnNo,
+        /// The next piece of the text.
+        text: String,
+    },
+    /// The model told some more of its reasoning. Not in the journal, and not part of the conversation.
+    Reasoning {
+        /// The turn.
+        turn: TurnNo,
+        /// The next piece of the reasoning.
+        text: String,
+    },
+    /// The running turn up to here, for a reader that comes in the middle of it. Replaces all that the reader has of the
+    /// turn.
+    TurnSoFar {
+        /// The turn.
+        turn: TurnNo,
+        /// Text of the turn so far.
+        text: String,
+        /// Reasoning of the turn so far.
+        reasoning: String,
+    },
     /// The model called a tool, and the call became a task.
     Called {
         /// The turn.
@@ -100,9 +188,14 @@ pub enum AgentEventKind {
         /// The call.
         call: ToolCall,
     },
-    /// The agent refused a call, for this reason. Nothing ran, and the call gets no answer of its own: another call
-    /// with the same id gets it.
-    CallRefused(ToolCall, String),
+    /// The agent refused a call. Nothing ran, and the call gets no answer of its own: another call with the same id gets
+    /// it. Not in the journal.
+    CallRefused {
+        /// The call.
+        call: ToolCall,
+        /// Reason.
+        reason: String,
+    },
     /// The model's turn is complete.
     TurnEnded {
         /// The turn.
@@ -113,8 +206,11 @@ pub enum AgentEventKind {
         usage: Usage,
     },
     /// The model's turn was empty although it was given results, or it announced calls and made none. It had been asked
-    /// once more before.
-    TurnEmpty(TurnNo),
+    /// once more before. Not in the journal.
+    TurnEmpty {
+        /// The turn.
+        turn: TurnNo,
+    },
     /// An urgent result interrupted the model's turn. The text so far and the calls so far are kept.
     TurnInterrupted {
         /// The turn.
@@ -124,24 +220,46 @@ pub enum AgentEventKind {
         /// Task whose result interrupted the turn.
         by: TaskNo,
     },
-    /// A turn failed. If `retry_at` is `None`, the agent makes no retry before the next input.
+    /// A turn failed, or it was lost with its process. No part of it is kept.
     TurnFailed {
+        /// The turn.
+        turn: TurnNo,
+        /// Reason.
+        error: String,
+    },
+    /// The model failed a turn; follows [`TurnFailed`](Self::TurnFailed). Not in the journal.
+    ModelFailed {
         /// The turn.
         turn: TurnNo,
         /// Error of the turn.
         error: ModelError,
-        /// Time of the retry.
+        /// Time of the retry. If it is absent, the agent makes no retry before the next input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
     },
     /// A call was answered with an acknowledgement: its task goes on in the background.
-    Acknowledged(TaskNo),
+    Acknowledged {
+        /// Number of the task.
+        number: TaskNo,
+    },
     /// A call was answered with its result.
-    Answered(TaskNo),
-    /// A task got a slot and started.
-    Started(TaskNo),
-    /// A tool reported progress. At most ten reports a second for each task.
-    Progressed(TaskNo, ProgressReport),
-    /// A task, or one below it, asks the host for consent or an answer.
+    Answered {
+        /// Number of the task.
+        number: TaskNo,
+    },
+    /// A task got a slot and started. Not in the journal.
+    Started {
+        /// Number of the task.
+        number: TaskNo,
+    },
+    /// A tool reported progress. At most ten reports a second for each task. Not in the journal.
+    Progressed {
+        /// Number of the task.
+        number: TaskNo,
+        /// The report.
+        report: ProgressReport,
+    },
+    /// A task, or one below it, asks the host for consent or an answer. In the journal if the task itself asks.
     InputRequired {
         /// Task of the session.
         number: TaskNo,
@@ -149,7 +267,8 @@ pub enum AgentEventKind {
         /// [`approve`](crate::manager::AsyncToolManager::approve) or
         /// [`refuse`](crate::manager::AsyncToolManager::refuse).
         asking: TaskId,
-        /// Request; `None`: it was answered or withdrawn.
+        /// Request. If it is absent, the request was answered or withdrawn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<InputRequest>,
     },
     /// A task began or ended a wait: for its rate, its next attempt, a resource, or another task. At most ten a second for each
@@ -162,19 +281,53 @@ pub enum AgentEventKind {
     },
     /// The function of a task deferred it: [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve)
     /// completes it from outside.
-    Deferred(TaskNo),
-    /// The agent resumed the session after an earlier process.
-    Resumed(Resumption),
+    Deferred {
+        /// Number of the task.
+        number: TaskNo,
+        /// Deadline of the completion, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// A task was submitted again under the same id, because the process that ran it has ended.
+    Resubmitted {
+        /// Number of the task.
+        number: TaskNo,
+        /// Number of the attempt; the first was 1.
+        attempt: u32,
+    },
     /// A task ended.
-    Settled(TaskNo, Arc<AsyncTaskResult>),
+    Settled {
+        /// Number of the task.
+        number: TaskNo,
+        /// Record of the task.
+        result: Arc<AsyncTaskResult>,
+    },
     /// Results were delivered to the model, in one message.
-    Delivered(Vec<TaskNo>),
-    /// Results were dropped, for this reason. The model never sees them.
-    Dropped(Vec<TaskNo>, String),
-    /// A task was told to stop, for this reason.
-    CancelRequested(TaskNo, String),
+    Delivered {
+        /// Tasks of the results.
+        tasks: Vec<TaskNo>,
+    },
+    /// Results were dropped. The model never sees them.
+    Dropped {
+        /// Tasks of the results.
+        tasks: Vec<TaskNo>,
+        /// Reason.
+        reason: String,
+    },
+    /// A task was told to stop.
+    CancelRequested {
+        /// Number of the task.
+        number: TaskNo,
+        /// Reason.
+        reason: String,
+    },
     /// The host set the delivery policy of a task.
-    DeliverySet(TaskNo, DeliveryPolicy),
+    DeliverySet {
+        /// Number of the task.
+        number: TaskNo,
+        /// Delivery policy of its result.
+        policy: DeliveryPolicy,
+    },
     /// Tasks joined a group: their results wake the model together.
     Grouped {
         /// Name of the group.
@@ -192,151 +345,67 @@ pub enum AgentEventKind {
         /// Number of results that were cut out.
         cuts: u32,
     },
-    /// The model's view of the conversation was pruned this far, or large parts of it were cut. The conversation itself
-    /// is kept.
-    Pruned(Pruned),
-    /// A limit of the run is reached: the agent doesn't call its model before the next user message.
-    LimitReached(RunLimit),
-    /// The session takes no more messages, and finishes its work until this time.
-    Draining(Timestamp),
+    /// The model's view of the conversation was pruned, or large parts of it were cut. The conversation itself is kept.
+    Pruned {
+        /// Extent of the pruning from here on.
+        pruned: Pruned,
+    },
+    /// A limit of the run is reached: the agent doesn't call its model before the next user message. Not in the journal.
+    LimitReached {
+        /// The limit.
+        limit: RunLimit,
+    },
+    /// The session takes no more messages, and finishes its work.
+    Draining {
+        /// Time at which tasks that still run are stopped.
+        until: Timestamp,
+    },
     /// The session ends without these tasks, which go on.
-    Detached(Vec<TaskNo>),
+    Detached {
+        /// The tasks.
+        tasks: Vec<TaskNo>,
+    },
+    /// The session began to close: it takes no more messages and starts no more turns.
+    Closing,
     /// The session is over.
     Closed,
-    /// This process has left the session, which stays open in its journal.
+    /// This process has left the session, which stays open in its journal. Not in the journal.
     Left,
     /// The journal could not be written, and the session has stopped. Everything can still be read.
-    JournalFailed(String),
+    JournalFailed {
+        /// Reason.
+        reason: String,
+    },
     /// The session has stopped for another reason: a part of the host's code panicked, or the runtime of the agent was
     /// shut down. It stays open in its journal.
-    Stopped(String),
+    Stopped {
+        /// Reason.
+        reason: String,
+    },
     /// The agent refused to break one of its own rules. Please report it.
-    Defect(String),
-    /// The reader was too slow, and missed this many events.
-    Missed(u64),
+    Defect {
+        /// The rule, and the entry that would break it.
+        reason: String,
+    },
+    /// The reader was too slow, and missed some events. [`events_after`](crate::AsyncAgent::events_after) the last id
+    /// gives them again.
+    Missed {
+        /// Number of events.
+        events: u64,
+    },
+    /// The journal could not be read, so the stream ends here. The session goes on.
+    Unreadable {
+        /// Reason.
+        reason: String,
+    },
 }
 
 impl AgentEventKind {
-    /// True if no event follows.
-    const fn is_last(&self) -> bool {
+    /// True if no event of the session follows.
+    pub(super) const fn is_last(&self) -> bool {
         matches!(
             self,
-            Self::Closed | Self::Left | Self::JournalFailed(_) | Self::Stopped(_)
+            Self::Closed | Self::Left | Self::JournalFailed { .. } | Self::Stopped { .. }
         )
-    }
-}
-
-/// Number of events that the channel keeps for a slow reader.
-const BACKLOG: usize = 1024;
-
-/// Channel of an agent's events.
-///
-/// A channel allocates its whole backlog at once, which is more than the rest of an idle session. So the first reader
-/// makes it: most sessions of a server never have one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Events(Arc<Channel>);
-
-#[derive(Debug, Default)]
-struct Channel {
-    sender: OnceLock<Sender<AgentEvent>>,
-    /// Last event of the session, for readers that come later.
-    last: OnceLock<AgentEvent>,
-}
-
-impl Events {
-    pub(crate) fn send(&self, event: AgentEvent) {
-        if event.kind.is_last() {
-            // Set before it is sent: a reader that comes in between finds it here.
-            let _the_first_one_stays = self.0.last.set(event.clone());
-        }
-        if let Some(sender) = self.0.sender.get() {
-            let _nobody_listens_any_more = sender.send(event);
-        }
-    }
-
-    pub(crate) fn subscribe(&self) -> AgentEventStream {
-        let receiver = self.0.sender.get_or_init(|| Sender::new(BACKLOG)).subscribe();
-        let mut stream = AgentEventStream::new(receiver);
-        stream.end = self.0.last.get().cloned();
-        stream
-    }
-}
-
-/// Events of an agent, from the call of [`events`](crate::AsyncAgent::events) to the end of the session.
-///
-/// A reader that falls more than 1,024 events behind gets [`AgentEventKind::Missed`].
-///
-/// ```
-/// use async_tool_runtime::{AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
-/// let mut events = agent.events();
-/// let reader = tokio::spawn(async move {
-///     let mut text = String::new();
-///     while let Some(event) = events.next().await {
-///         if let AgentEventKind::Text(_, more) = event.kind {
-///             text.push_str(&more);
-///         }
-///     }
-///     text
-/// });
-/// agent.run_to_completion("status").await?;
-/// agent.close().await?;
-/// assert!(reader.await?.ends_with("Nothing runs in the background."));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-#[must_use = "a stream does nothing until it is read"]
-pub struct AgentEventStream {
-    events: BroadcastStream<AgentEvent>,
-    last: Timestamp,
-    /// Last event of a session that was over before.
-    end: Option<AgentEvent>,
-    is_over: bool,
-}
-
-impl AgentEventStream {
-    fn new(receiver: Receiver<AgentEvent>) -> Self {
-        Self {
-            events: BroadcastStream::new(receiver),
-            last: Timestamp::default(),
-            end: None,
-            is_over: false,
-        }
-    }
-
-    /// Waits for the next event; `None` when the session is over. A stream that is made after the end of the session has
-    /// its last event.
-    ///
-    /// # Cancel safety
-    ///
-    /// This method is cancel safe: no event is lost if the future is dropped.
-    pub async fn next(&mut self) -> Option<AgentEvent> {
-        next(self).await
-    }
-}
-
-impl Stream for AgentEventStream {
-    type Item = AgentEvent;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<AgentEvent>> {
-        if self.is_over {
-            return Poll::Ready(None);
-        }
-        if let Some(end) = self.end.take() {
-            self.is_over = true;
-            return Poll::Ready(Some(end));
-        }
-        let event = match ready!(Pin::new(&mut self.events).poll_next(cx)) {
-            Some(Received::Item(event)) => event,
-            Some(Received::Missed(missed)) => AgentEvent::new(self.last, AgentEventKind::Missed(missed)),
-            None => return Poll::Ready(None),
-        };
-        self.last = event.at;
-        self.is_over = event.kind.is_last();
-        Poll::Ready(Some(event))
     }
 }

@@ -8,14 +8,14 @@ use tokio::{
 };
 
 use super::{
-    AgentError, AgentEventStream, AgentQuestion, AgentState, AgentTask, Resumption,
+    AgentError, AgentEventStream, AgentQuestion, AgentState, AgentTask, EventId, Resumption,
     command::{Command, GroupRequest},
-    event::Events,
+    event_channel::Events,
     status::AgentStatus,
 };
 use crate::{
-    context::Message, id::TaskNo, journal::JoinPolicy, manager::AsyncToolManager, session::SessionId, task::TaskStatus,
-    tool::DeliveryPolicy,
+    context::Transcript, id::TaskNo, journal::JoinPolicy, manager::AsyncToolManager, session::SessionId,
+    task::TaskStatus, tool::DeliveryPolicy,
 };
 
 mod ending;
@@ -132,7 +132,7 @@ impl AsyncAgent {
     /// let mut events = agent.events();
     /// agent.send("watch").await?;
     /// while let Some(event) = events.next().await {
-    ///     if let AgentEventKind::Started(number) = event.kind {
+    ///     if let AgentEventKind::Started { number } = event.kind {
     ///         agent.cancel(number, "the user has seen enough").await?;
     ///         break;
     ///     }
@@ -176,7 +176,7 @@ impl AsyncAgent {
     /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
     /// # let mut events = agent.events();
     /// agent.send("download").await?;
-    /// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged(_))) {}
+    /// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged { .. })) {}
     /// let task = agent.tasks().await?[0].number;
     /// agent.set_delivery(task, DeliveryPolicy::Silent).await?; // The result doesn't wake the model.
     /// assert_eq!(agent.tasks().await?[0].delivery, DeliveryPolicy::Silent);
@@ -216,13 +216,13 @@ impl AsyncAgent {
     /// let mut events = agent.events();
     /// agent.send("build").await?;
     /// let number = loop {
-    ///     if let AgentEventKind::Started(number) = events.next().await.expect("the session is open").kind {
+    ///     if let AgentEventKind::Started { number } = events.next().await.expect("the session is open").kind {
     ///         break number;
     ///     }
     /// };
     /// agent.promote(number).await?; // The user presses "continue in the background".
     /// # while let Some(event) = events.next().await {
-    /// #     if matches!(event.kind, AgentEventKind::Acknowledged(_)) {
+    /// #     if matches!(event.kind, AgentEventKind::Acknowledged { .. }) {
     /// #         break;
     /// #     }
     /// # }
@@ -373,7 +373,7 @@ impl AsyncAgent {
         }
     }
 
-    /// Conversation so far.
+    /// Conversation so far, and its place in the journal, from which [`events_after`](Self::events_after) goes on.
     ///
     /// ```
     /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, RulePlanner};
@@ -401,7 +401,7 @@ impl AsyncAgent {
     /// # Cancel safety
     ///
     /// This method is cancel safe.
-    pub async fn transcript(&self) -> Result<Vec<Arc<Message>>, AgentError> {
+    pub async fn transcript(&self) -> Result<Transcript, AgentError> {
         self.ask(Command::Transcript).await
     }
 
@@ -411,6 +411,49 @@ impl AsyncAgent {
     /// that is made later has only that event.
     pub fn events(&self) -> AgentEventStream {
         self.events.subscribe()
+    }
+
+    /// Events of the session after a place in its journal: those of the entries behind it, then the live ones. None is
+    /// missing and none comes twice, for a place before or after a restart.
+    ///
+    /// The place is the [`seq`](Transcript::seq) of a transcript, or the [id](super::AgentEvent::id) of the last event
+    /// that the reader has. Events without an id are not in the journal, so past ones don't come again. In the place of
+    /// the text and reasoning so far of a running turn comes one [`TurnSoFar`](super::AgentEventKind::TurnSoFar).
+    ///
+    /// If the session has secrets, past events are as its journal has them: without the secrets.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner, agent::EventId};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+    /// agent.run_to_completion("help").await?;
+    /// let page = agent.transcript().await?; // A page shows the conversation, and then what happens.
+    /// agent.run_to_completion("status").await?;
+    /// let mut events = agent.events_after(page.seq()).await?;
+    /// let event = events.next().await.expect("the session goes on");
+    /// assert_eq!(event.kind, AgentEventKind::UserMessage { text: "status".to_owned() });
+    ///
+    /// let last = event.id.expect("a message is in the journal").to_string(); // `Last-Event-ID`
+    /// let mut events = agent.events_after(last.parse::<EventId>()?).await?;
+    /// let event = events.next().await.expect("the session goes on");
+    /// assert!(matches!(event.kind, AgentEventKind::TurnStarted { .. }));
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Closed`] if the agent is gone, [`AgentError::Stopped`] if it is gone because it has stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn events_after(&self, place: impl Into<EventId>) -> Result<AgentEventStream, AgentError> {
+        let place = place.into();
+        self.ask(|reply| Command::EventsAfter(place, reply)).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {

@@ -28,7 +28,7 @@ use crate::{
     clock::Timestamp,
     context::{Pruned, Transcript},
     id::{TaskId, TaskNo},
-    journal::Format,
+    journal::{Format, Seq},
     task::{AsyncTaskResult, TaskStatus, TurnNo},
 };
 
@@ -149,6 +149,17 @@ impl Ledger {
     }
 
     /// True if the model has more to answer than the results of its own calls.
+    /// Position of the last entry.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.transcript.seq()
+    }
+
+    /// Numbers of all tasks.
+    pub(crate) fn numbers(&self) -> &HashMap<TaskId, TaskNo> {
+        &self.numbers
+    }
+
     pub(crate) fn is_pressing(&self) -> bool {
         self.pressing
     }

@@ -1,5 +1,6 @@
 //! Limits of one run of an agent.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use std::fmt;
@@ -137,7 +138,7 @@ pub struct RunTotals {
 /// agent.send("add 2 3").await?;
 /// let limit = loop {
 ///     match events.next().await.expect("the session is open").kind {
-///         AgentEventKind::LimitReached(limit) => break limit,
+///         AgentEventKind::LimitReached { limit } => break limit,
 ///         _ => {}
 ///     }
 /// };
@@ -147,8 +148,9 @@ pub struct RunTotals {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case")]
 pub enum RunLimit {
     /// Limit of model calls.
     Turns(u32),

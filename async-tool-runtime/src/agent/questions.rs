@@ -55,7 +55,7 @@ pub(super) async fn pass_on(others: Option<AsyncToolManager>, session: &SessionI
             }
             event = events.next() => match event {
                 // The event stream repeats the snapshot after missed events, so no question is missed.
-                Some(TaskEvent::Snapshot(tasks)) => {
+                Some(TaskEvent::Snapshot { tasks }) => {
                     let tasks = tasks.into_iter().filter(is_ours);
                     open = tasks.filter_map(|task| Some((task.task, task.request?))).collect();
                 }

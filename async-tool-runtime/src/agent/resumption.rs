@@ -25,7 +25,7 @@ use crate::id::TaskNo;
 /// let agent = builder.clone().start().await?;
 /// # let mut events = agent.events();
 /// agent.send("next_release").await?;
-/// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged(_))) {}
+/// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged { .. })) {}
 /// agent.leave().await?;
 ///
 /// let agent = builder.resume().await?;

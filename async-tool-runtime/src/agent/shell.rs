@@ -19,7 +19,7 @@ use super::{
     AgentError, AgentEvent, AgentState, AsyncAgent, Parked, Resumption, StartError,
     bounds::Bounds,
     command::Command,
-    event::Events,
+    event_channel::Events,
     machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
     member::Member,
     redaction::Redactor,
@@ -283,6 +283,7 @@ impl Shell {
             (turn, event) = turn_event => {
                 let event = match event {
                     Some(Ok(ModelEvent::Text(text))) => TurnEvent::Text(text),
+                    Some(Ok(ModelEvent::Reasoning(text))) => TurnEvent::Reasoning(text),
                     Some(Ok(ModelEvent::ToolCall(call))) => TurnEvent::ToolCall(call, TaskId::at(self.manager.now())),
                     Some(Ok(ModelEvent::Done(end))) => TurnEvent::Done(end),
                     Some(Err(error)) => TurnEvent::Failed(error),

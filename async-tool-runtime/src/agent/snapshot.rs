@@ -193,7 +193,7 @@ impl Ledger {
         }
         let state: StoredLedger = serde_json::from_slice(&snapshot.state).ok()?;
         state.entries.check().ok()?;
-        let mut transcript = Transcript::default();
+        let mut transcript = Transcript::at(snapshot.seq);
         for kept in state.transcript {
             transcript.push_shared(restore(kept, &state.tasks)?);
         }

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Message, collapse::collapse, cut::cut};
@@ -117,7 +118,7 @@ impl Default for PrunePolicy {
 /// assert_eq!(pruned_view(&messages, &serde_json::from_str(&stored)?), window.view(&messages, &pruned));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pruned {
@@ -147,7 +148,7 @@ pub struct Pruned {
 /// let view = pruned_view(&messages, &pruned);
 /// assert!(matches!(&*view[0], Message::User { text } if text.ends_with("the whole text has 5000 bytes]")));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Cut {

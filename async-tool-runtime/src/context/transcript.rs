@@ -1,12 +1,13 @@
 //! Conversation, independent of any provider.
 
-use std::sync::Arc;
+use std::{ops::Deref, slice, sync::Arc, vec};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
     id::TaskNo,
+    journal::Seq,
     task::{AsyncTaskResult, TaskAck, TaskOutcome},
     tool::{CallId, ToolCall},
 };
@@ -217,9 +218,10 @@ pub enum AnswerContent {
     Collapsed(Arc<AsyncTaskResult>),
 }
 
-/// Conversation so far.
+/// Conversation up to an entry of the journal.
 ///
-/// Messages are shared, so a copy costs one pointer each. A message that a turn has seen never changes.
+/// Messages are shared, so a copy costs one pointer each. A message that a turn has seen never changes. As JSON it is
+/// `{"seq": 12, "messages": […]}`.
 ///
 /// ```
 /// use async_tool_runtime::agent::Ledger;
@@ -230,14 +232,41 @@ pub enum AnswerContent {
 /// let ledger = Ledger::fold(&journal)?;
 /// let messages = ledger.transcript().messages();
 /// assert_eq!(*messages[0], Message::User { text: "hello".into() });
+/// assert_eq!(ledger.transcript().seq().as_u64(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
+    seq: Seq,
     messages: Vec<Arc<Message>>,
 }
 
 impl Transcript {
+    /// Creates an empty transcript up to an entry.
+    pub(crate) const fn at(seq: Seq) -> Self {
+        Self {
+            seq,
+            messages: Vec::new(),
+        }
+    }
+
+    /// Last entry that the transcript covers. [`events_after`](crate::AsyncAgent::events_after) it tells all that follows.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The same messages, of which only the entries up to this one are sure.
+    pub(crate) fn known_at(mut self, seq: Seq) -> Self {
+        self.seq = self.seq.min(seq);
+        self
+    }
+
+    /// Notes that the transcript covers one more entry.
+    pub(crate) const fn advance(&mut self) {
+        self.seq = self.seq.next();
+    }
+
     /// Messages, oldest first.
     #[must_use]
     pub fn messages(&self) -> &[Arc<Message>] {
@@ -257,5 +286,32 @@ impl Transcript {
 
     pub(crate) fn push(&mut self, message: Message) {
         self.messages.push(Arc::new(message));
+    }
+}
+
+/// The messages, oldest first.
+impl Deref for Transcript {
+    type Target = [Arc<Message>];
+
+    fn deref(&self) -> &[Arc<Message>] {
+        &self.messages
+    }
+}
+
+impl IntoIterator for Transcript {
+    type Item = Arc<Message>;
+    type IntoIter = vec::IntoIter<Arc<Message>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.messages.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Transcript {
+    type Item = &'a Arc<Message>;
+    type IntoIter = slice::Iter<'a, Arc<Message>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.messages.iter()
     }
 }

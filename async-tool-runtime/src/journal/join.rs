@@ -1,5 +1,6 @@
 //! Number of results in a group that wake the model.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Number of results in a group that make one wake-up.
@@ -34,7 +35,7 @@ use serde::{Deserialize, Serialize};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum JoinPolicy {

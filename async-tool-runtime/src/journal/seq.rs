@@ -37,4 +37,8 @@ impl Seq {
     pub const fn as_u64(self) -> u64 {
         self.0
     }
+
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 }

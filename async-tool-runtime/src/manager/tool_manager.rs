@@ -306,7 +306,7 @@ impl AsyncToolManager {
     /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "nothing", json!({})))?;
     /// while let Some(event) = events.next().await {
     ///     match event {
-    ///         TaskEvent::Snapshot(open) => println!("{} tasks are open", open.len()),
+    ///         TaskEvent::Snapshot { tasks } => println!("{} tasks are open", tasks.len()),
     ///         TaskEvent::Started(snapshot) => assert_eq!(snapshot.task, task.id()),
     ///         TaskEvent::Settled(result) => {
     ///             assert_eq!(result.task, task.id());

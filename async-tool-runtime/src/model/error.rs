@@ -2,6 +2,9 @@
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::without_keys;
 
 /// Failure of a turn. The message is for operators.
@@ -26,12 +29,15 @@ use super::without_keys;
 /// assert_eq!(error_of(429).retry_after(), Some(Duration::from_secs(20)));
 /// assert!(!error_of(401).retryable());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelError {
     message: String,
     retryable: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after: Option<Duration>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     too_long: bool,
+    #[serde(skip)]
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 

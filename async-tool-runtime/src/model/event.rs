@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_core::Stream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +45,9 @@ use crate::{future::BoxStream, tool::ToolCall};
 pub enum ModelEvent {
     /// Next piece of the text.
     Text(String),
+    /// Next piece of the reasoning before the answer, or of its summary. Users may read it; it is not part of the text.
+    /// The provider's own form of it belongs into [`TurnEnd::provider`].
+    Reasoning(String),
     /// Complete tool call.
     ToolCall(ToolCall),
     /// End of a complete turn; no event follows.
@@ -145,7 +149,7 @@ pub enum StopReason {
 /// assert_eq!(usage.input - usage.cached, 200); // at the full price
 /// assert_eq!(usage.output - usage.reasoning, 56); // that the user can read
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Usage {

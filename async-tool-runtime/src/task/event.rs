@@ -7,13 +7,16 @@ use std::{
 };
 
 use futures_core::Stream;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 
 use super::{AsyncTaskResult, TaskStatus, WaitsFor};
 use crate::{
     broadcast::{BroadcastStream, Received, next},
     clock::Timestamp,
+    schema,
     session::SessionId,
     tool::ProgressReport,
 };
@@ -43,7 +46,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct TaskSnapshot {
     /// The task.
@@ -94,7 +97,7 @@ pub struct TaskSnapshot {
 /// manager.submit(&SessionId::new("s"), call)?;
 /// while let Some(event) = events.next().await {
 ///     match event {
-///         TaskEvent::Snapshot(open) => println!("{} open tasks", open.len()),
+///         TaskEvent::Snapshot { tasks } => println!("{} open tasks", tasks.len()),
 ///         TaskEvent::Accepted(task) => println!("{} waits for a slot", task.tool),
 ///         TaskEvent::Started(task) => println!("{} runs", task.tool),
 ///         TaskEvent::Progressed(task) => println!("{}: {:?}", task.tool, task.progress),
@@ -109,14 +112,32 @@ pub struct TaskSnapshot {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+///
+/// # JSON
+///
+/// One flat object: `"event"` has the kind in snake case, and the other fields are those of the snapshot or of the
+/// result. [`json_schema`](Self::json_schema) is the schema; the folder `schemas` of this crate has it as a file.
+///
+/// ```
+/// use async_tool_runtime::task::TaskEvent;
+/// use serde_json::{json, to_value};
+///
+/// let event = TaskEvent::Snapshot { tasks: Vec::new() };
+/// assert_eq!(to_value(&event)?, json!({"event": "snapshot", "tasks": []}));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "event")]
 #[non_exhaustive]
 pub enum TaskEvent {
     /// All tasks that have not ended.
     ///
     /// Comes first, and again after the reader was too slow to see every event. So a missed event can't leave an indicator
     /// wrong for good.
-    Snapshot(Vec<TaskSnapshot>),
+    Snapshot {
+        /// The tasks.
+        tasks: Vec<TaskSnapshot>,
+    },
     /// A task was accepted.
     Accepted(TaskSnapshot),
     /// A task got a slot and was started.
@@ -130,6 +151,20 @@ pub enum TaskEvent {
     Waits(TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),
+}
+
+impl TaskEvent {
+    /// JSON Schema (draft 2020-12) of an event as JSON.
+    ///
+    /// ```
+    /// use async_tool_runtime::task::TaskEvent;
+    ///
+    /// assert_eq!(TaskEvent::json_schema()["title"], "TaskEvent");
+    /// ```
+    #[must_use]
+    pub fn json_schema() -> Value {
+        schema::of_document::<Self>()
+    }
 }
 
 /// Stream of a manager's events. A [`TaskEvent::Snapshot`] comes first.
@@ -148,7 +183,7 @@ pub enum TaskEvent {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
 /// let mut events = manager.events();
-/// assert_eq!(events.next().await, Some(TaskEvent::Snapshot(vec![])));
+/// assert_eq!(events.next().await, Some(TaskEvent::Snapshot { tasks: vec![] }));
 /// drop(manager);
 /// assert_eq!(events.next().await, None);
 /// # Ok(())
@@ -191,7 +226,8 @@ impl Stream for TaskEventStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<TaskEvent>> {
         loop {
             if std::mem::take(&mut self.snapshot_is_due) {
-                return Poll::Ready(Some(TaskEvent::Snapshot((self.take_snapshot)())));
+                let tasks = (self.take_snapshot)();
+                return Poll::Ready(Some(TaskEvent::Snapshot { tasks }));
             }
             match ready!(Pin::new(&mut self.events).poll_next(cx)) {
                 Some(Received::Item(event)) => return Poll::Ready(Some(event)),

@@ -1,5 +1,6 @@
 //! Outcome of a task.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ use crate::tool::{ToolError, deep_result, is_too_deep};
 /// assert_eq!(summary(&TaskOutcome::Completed(json!(5))), "returned 5");
 /// assert_eq!(summary(&TaskOutcome::Cancelled("not needed".into())), "stopped: not needed");
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "status", content = "value")]
 #[non_exhaustive]
 pub enum TaskOutcome {

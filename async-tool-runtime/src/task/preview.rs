@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, io};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 /// let preview = result.preview.expect("the value takes 12 bytes of JSON");
 /// assert_eq!((&*preview.text, preview.bytes, &*preview.handle), ("0123", 12, "t3"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ResultPreview {

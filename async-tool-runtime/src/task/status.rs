@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Status of a task, in MCP's words.
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 /// | `Cancelled` | `cancelled` | `cancelled` | `canceled` |
 ///
 /// Sources: the Model Context Protocol's tasks extension, OpenAI's Responses API reference, and the A2A protocol's `TaskState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TaskStatus {

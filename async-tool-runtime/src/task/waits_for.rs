@@ -1,5 +1,6 @@
 //! Cause of a task's wait.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::NamedTask;
@@ -29,7 +30,7 @@ use crate::{clock::Timestamp, session::SessionId};
 /// ```
 ///
 /// There is no wait for a circuit breaker: while it is open, calls of its tool fail at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]
 pub enum WaitsFor {

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tool::Arguments;
@@ -16,7 +17,7 @@ use crate::tool::Arguments;
 /// assert_eq!(call.id, CallId::new("call_1"));
 /// assert_eq!(call.id.as_str(), "call_1");
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct CallId(Arc<str>);
 
@@ -74,7 +75,7 @@ impl From<String> for CallId {
 /// let streamed = ToolCall::new("call_1", "weather", Arguments::from_text(r#"{"city": "Oslo"}"#));
 /// assert_eq!(call, streamed);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ToolCall {
     /// The provider's id of the call.

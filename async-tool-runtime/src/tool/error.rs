@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Kind of a tool's failure.
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(advice(&ToolError::new(ToolErrorKind::Timeout, "30 s have passed")), "another try can help");
 /// assert_eq!(advice(&ToolError::failed("no such city")), "read the message");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ToolErrorKind {
@@ -111,11 +112,12 @@ impl fmt::Display for ToolErrorKind {
 /// assert!(error.retryable());
 /// assert_eq!(error.model_message(), "the database is down");
 /// ```
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ToolError(Box<Inner>);
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 struct Inner {
     kind: ToolErrorKind,
     message: String,

@@ -18,7 +18,7 @@ async fn ask(root: &Path, message: &str) -> Vec<Arc<AsyncTaskResult>> {
     let mut results = Vec::new();
     while let Some(event) = events.next().await {
         match event.kind {
-            AgentEventKind::Settled(number, result) => results.push((number, result)),
+            AgentEventKind::Settled { number, result } => results.push((number, result)),
             AgentEventKind::Closed => break,
             _ => {}
         }
@@ -112,10 +112,10 @@ async fn a_watch_stops_when_it_is_told_to() {
     agent.send("watch for changes").await.unwrap();
     let outcome = loop {
         match events.next().await.unwrap().kind {
-            AgentEventKind::Acknowledged(number) => {
+            AgentEventKind::Acknowledged { number } => {
                 agent.cancel(number, "enough").await.unwrap();
             }
-            AgentEventKind::Settled(_, result) => break result.outcome.clone(),
+            AgentEventKind::Settled { result, .. } => break result.outcome.clone(),
             _ => {}
         }
     };

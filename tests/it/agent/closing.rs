@@ -105,7 +105,9 @@ async fn tasks_that_still_run_at_the_drain_limit_are_cancelled() {
 async fn a_session_that_drains_takes_no_messages_but_its_tasks_are_still_looked_after() {
     let mut stage = waiting(|| work([10_000, 600_000, 20_000])).await;
     let closing = close(&stage, drain(3600));
-    stage.until(|kind| matches!(kind, AgentEventKind::Draining(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Draining { .. }))
+        .await;
     assert_eq!(stage.agent.state(), AgentState::Closing);
     assert_eq!(stage.agent.send("hello?").await, Err(AgentError::Closed));
     assert!(stage.agent.run_to_completion("hello?").await.is_err());
@@ -143,7 +145,7 @@ async fn a_session_that_drains_while_its_model_thinks_lets_it_finish() {
         let agent = agent.clone();
         tokio::spawn(async move { agent.close_with(drain(600)).await })
     };
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Draining(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Draining { .. })).await;
     let call = async_tool_runtime::ToolCall::new("c1", "work", json!({"ms": 1, "value": 1}));
     first
         .send(async_tool_runtime::model::ModelEvent::ToolCall(call))
@@ -163,7 +165,9 @@ async fn a_session_that_drains_can_be_hurried_and_a_longer_limit_changes_nothing
     let mut stage = waiting(|| work([600_000])).await;
     let began = Instant::now();
     let first = close(&stage, drain(300));
-    stage.until(|kind| matches!(kind, AgentEventKind::Draining(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Draining { .. }))
+        .await;
     let second = close(&stage, drain(3600));
     let third = close(&stage, drain(30));
     for closing in [first, second, third] {
@@ -179,7 +183,9 @@ async fn a_session_that_drains_can_be_hurried_and_a_longer_limit_changes_nothing
     let mut stage = waiting(|| work([600_000])).await;
     let began = Instant::now();
     let draining = close(&stage, drain(300));
-    stage.until(|kind| matches!(kind, AgentEventKind::Draining(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Draining { .. }))
+        .await;
     stage.agent.close().await.unwrap();
     draining.await.unwrap().unwrap();
     assert!(began.elapsed() < secs(60), "{:?}", began.elapsed());
@@ -290,7 +296,9 @@ async fn a_detached_chain_ends_its_tasks_that_have_not_started() {
 async fn a_session_that_drains_can_let_go_of_its_tasks() {
     let mut stage = waiting(|| work([60_000])).await;
     let draining = close(&stage, drain(600));
-    stage.until(|kind| matches!(kind, AgentEventKind::Draining(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Draining { .. }))
+        .await;
     stage.agent.close_with(CloseMode::Detach).await.unwrap();
     draining.await.unwrap().unwrap();
     check_closed(&stage);
@@ -329,7 +337,7 @@ async fn a_session_whose_turn_runs_lets_go_of_earlier_tasks_and_stops_those_of_t
         .send(async_tool_runtime::model::ModelEvent::ToolCall(call("look")))
         .unwrap();
     for _ in 0..2 {
-        until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Started { .. })).await;
     }
     agent.close_with(CloseMode::Detach).await.unwrap();
     let tasks = agent.tasks().await.unwrap();

@@ -66,7 +66,8 @@ impl Table {
         }
         self.turns[0].send(ModelEvent::Done(TurnEnd::default())).unwrap();
         for _ in calls {
-            self.until(|kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+            self.until(|kind| matches!(kind, AgentEventKind::Acknowledged { .. }))
+                .await;
         }
     }
 
@@ -93,11 +94,12 @@ impl Table {
     /// Ends the task that waits at the gate.
     async fn open(&mut self, gate: &str) {
         self.gates.open(gate, json!(gate));
-        self.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+        self.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     }
 
     async fn started(&mut self) {
-        self.until(|kind| matches!(kind, AgentEventKind::TurnStarted(_))).await;
+        self.until(|kind| matches!(kind, AgentEventKind::TurnStarted { .. }))
+            .await;
     }
 
     async fn rest(&self) {
@@ -212,7 +214,7 @@ async fn an_interruption_is_in_the_journal_and_the_session_can_be_read_from_it()
     let second = table.turns[1].clone();
     second.send(ModelEvent::Text("Meanw".to_owned())).unwrap();
     call(&second, "usual", "b");
-    table.until(|kind| matches!(kind, AgentEventKind::Text(..))).await;
+    table.until(|kind| matches!(kind, AgentEventKind::Text { .. })).await;
     table.open("a").await;
     table.started().await;
     let entries = table.entries();
@@ -234,7 +236,7 @@ async fn an_interruption_is_in_the_journal_and_the_session_can_be_read_from_it()
     let written = serde_json::to_string(&entries).unwrap();
     let read: Vec<Entry> = serde_json::from_str(&written).unwrap();
     let ledger = Ledger::fold(&read).unwrap();
-    assert_eq!(ledger.transcript().messages(), table.agent.transcript().await.unwrap());
+    assert_eq!(*ledger.transcript(), table.agent.transcript().await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,7 +304,7 @@ async fn interrupting_results_that_come_together_cost_two_turns_and_not_one_each
         table.open(name).await;
     }
     table
-        .until(|kind| matches!(kind, AgentEventKind::Delivered(tasks) if tasks.len() == 4))
+        .until(|kind| matches!(kind, AgentEventKind::Delivered { tasks } if tasks.len() == 4))
         .await;
     say(&table.turns[3], "now I know");
     table.rest().await;

@@ -69,7 +69,7 @@ async fn an_empty_turn_is_asked_once_more() {
             stage.check();
             stage
                 .until(|kind| {
-                    matches!(kind, AgentEventKind::TurnFailed { error, retry_at: Some(_), .. } if *error == ModelError::empty())
+                    matches!(kind, AgentEventKind::ModelFailed { error, retry_at: Some(_), .. } if *error == ModelError::empty())
                 })
                 .await;
             let asked = stage.asked();
@@ -94,7 +94,9 @@ async fn a_model_that_stays_silent_is_reported() {
         let summary = stage.agent.run_to_completion("go").await.unwrap();
         assert!(summary.is_empty);
         assert_eq!(stage.asked(), 3, "once more, and not for ever");
-        stage.until(|kind| matches!(kind, AgentEventKind::TurnEmpty(_))).await;
+        stage
+            .until(|kind| matches!(kind, AgentEventKind::TurnEmpty { .. }))
+            .await;
         stage.check();
 
         let summary = stage.agent.run_to_completion("and now?").await.unwrap();

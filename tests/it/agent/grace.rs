@@ -59,7 +59,7 @@ async fn a_tool_that_takes_minutes_is_acknowledged_at_once_once_that_is_known() 
         let began = Instant::now();
         stage.agent.send("go").await.unwrap();
         stage
-            .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+            .until(|kind| matches!(kind, AgentEventKind::Acknowledged { .. }))
             .await;
         let waited = if call <= 5 { millis(250) } else { Duration::ZERO };
         assert_eq!(began.elapsed(), waited, "call {call}");
@@ -80,7 +80,7 @@ async fn a_grace_set_on_a_tool_or_an_agent_is_not_overruled_by_the_learned_one()
             let began = Instant::now();
             stage.agent.send("go").await.unwrap();
             stage
-                .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+                .until(|kind| matches!(kind, AgentEventKind::Acknowledged { .. }))
                 .await;
             assert_eq!(began.elapsed(), millis(expected));
             stage.rest().await.unwrap();
@@ -96,7 +96,7 @@ async fn a_learned_wait_never_passes_its_bound() {
         let began = Instant::now();
         stage.agent.send("go").await.unwrap();
         stage
-            .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+            .until(|kind| matches!(kind, AgentEventKind::Acknowledged { .. }))
             .await;
         assert!(began.elapsed() <= millis(300), "{:?}", began.elapsed());
         stage.rest().await.unwrap();
@@ -110,7 +110,7 @@ async fn calls_that_were_cancelled_teach_nothing() {
         let began = Instant::now();
         stage.agent.send("go").await.unwrap();
         stage
-            .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+            .until(|kind| matches!(kind, AgentEventKind::Acknowledged { .. }))
             .await;
         assert_eq!(began.elapsed(), millis(250), "call {call}");
         stage.agent.cancel(TaskNo::new(call), "no").await.unwrap();
@@ -147,7 +147,7 @@ async fn a_call_that_was_moved_holds_up_no_answer_but_the_others_of_its_turn_do(
         .until(|kind| matches!(kind, AgentEventKind::TurnEnded { .. }))
         .await;
     stage.agent.promote(TaskNo::new(1)).await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     stage.said("waiting").await;
     let answers = answers(&stage.request(2));
     assert!(is_ack(&answers[0]));
@@ -175,7 +175,7 @@ async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
     first
         .send(async_tool_runtime::model::ModelEvent::ToolCall(call))
         .unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Started(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Started { .. })).await;
     let began = Instant::now();
     agent.promote(TaskNo::new(1)).await.unwrap();
     first
@@ -184,7 +184,7 @@ async fn a_call_that_was_moved_while_its_turn_still_ran_is_not_waited_for() {
         ))
         .unwrap();
     say(&second, "waiting");
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     assert_eq!(began.elapsed(), Duration::ZERO);
     say(&third, "there");
     agent.run_until_idle().await.unwrap();
@@ -240,7 +240,7 @@ async fn a_message_finds_the_results_that_are_in_in_their_places() {
     )
     .await;
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     stage.agent.send("and?").await.unwrap();
     stage.said("waiting").await;
     let request = stage.request(2);

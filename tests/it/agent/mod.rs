@@ -6,6 +6,7 @@ mod costs;
 mod delivery;
 mod dropped;
 mod empty_turns;
+mod events;
 mod frames;
 mod grace;
 mod guard;

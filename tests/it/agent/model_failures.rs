@@ -59,9 +59,9 @@ async fn a_result_that_waits_while_a_turn_fails_is_not_lost() {
     let call = ToolCall::new("call_a", "gate", json!({"name": "a"}));
     first.send(ModelEvent::ToolCall(call)).unwrap();
     first.send(ModelEvent::Done(TurnEnd::default())).unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     gates.open("a", json!("precious"));
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     // The stream breaks off, and is asked again: with the result.
     drop(second);
     say(&third, "there it is");

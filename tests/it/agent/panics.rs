@@ -406,7 +406,7 @@ async fn last_of(events: &mut AgentEventStream) -> Result<(), String> {
         last = Some(event.kind);
     }
     match last {
-        Some(AgentEventKind::JournalFailed(why) | AgentEventKind::Stopped(why)) => Err(why),
+        Some(AgentEventKind::JournalFailed { reason: why } | AgentEventKind::Stopped { reason: why }) => Err(why),
         Some(AgentEventKind::Closed | AgentEventKind::Left) | None => Ok(()),
         other => panic!("{other:?}"),
     }

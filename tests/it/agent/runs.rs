@@ -95,7 +95,7 @@ async fn a_message_ends_a_batch_and_is_answered_at_once() {
         tokio::spawn(async move { agent.run_to_completion("go").await })
     };
     stage
-        .until(|kind| matches!(kind, AgentEventKind::Acknowledged(_)))
+        .until(|kind| matches!(kind, AgentEventKind::Acknowledged { .. }))
         .await;
     let began = Instant::now();
     stage.agent.send("are you there?").await.unwrap();
@@ -204,7 +204,7 @@ async fn a_model_that_calls_for_ever_comes_to_the_limit_of_its_run() {
         let mut stage = Stage::set(obsessed(2), [timed("work")], |agent| agent.limits(limits)).await;
         assert_eq!(stage.talk("go").await, Err(RunError::Limit(expected)));
         stage
-            .until(|kind| matches!(kind, AgentEventKind::LimitReached(limit) if *limit == expected))
+            .until(|kind| matches!(kind, AgentEventKind::LimitReached { limit } if *limit == expected))
             .await;
         assert_eq!(stage.asked(), turns, "{expected}");
         // The next message begins a new run, with all that was left.
@@ -218,7 +218,7 @@ async fn a_model_that_calls_for_ever_comes_to_the_limit_of_its_run() {
         );
         assert_eq!(next.last_user_text(), Some("go on"));
         stage
-            .until(|kind| matches!(kind, AgentEventKind::LimitReached(limit) if *limit == expected))
+            .until(|kind| matches!(kind, AgentEventKind::LimitReached { limit } if *limit == expected))
             .await;
     }
 }
@@ -349,7 +349,7 @@ async fn a_model_that_goes_on_speaking_may_take_as_long_as_it_likes() {
     for _ in 0..20 {
         tokio::time::sleep(secs(29)).await;
         first.send(ModelEvent::Text("word ".to_owned())).unwrap();
-        until(&mut events, |kind| matches!(kind, AgentEventKind::Text(..))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Text { .. })).await;
     }
     first.send(ModelEvent::Done(TurnEnd::default())).unwrap();
     agent.run_until_idle().await.unwrap();
@@ -373,7 +373,7 @@ async fn calls_of_a_turn_that_fell_silent_are_stopped_and_dropped() {
     agent.send("go").await.unwrap();
     let call = ToolCall::new("c1", "look", json!({"ms": 600_000}));
     first.send(ModelEvent::ToolCall(call)).unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Dropped(..))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Dropped { .. })).await;
     say(&second, "well");
     agent.run_until_idle().await.unwrap();
     assert_eq!(model.most(), 1, "the turn that said nothing is over");

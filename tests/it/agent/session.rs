@@ -79,7 +79,7 @@ async fn the_host_can_cancel_one_task_and_the_model_is_told() {
         .unwrap();
     let mut events = agent.events();
     agent.send("go").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     let tasks = agent.tasks().await.unwrap();
     assert_eq!(tasks.len(), 1);
     assert_eq!(tasks[0].status, TaskStatus::Running);
@@ -113,7 +113,7 @@ async fn deferred_acknowledgements_make_the_fewest_model_calls() {
         .unwrap();
     let mut events = agent.events();
     agent.send("go").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     assert_eq!(agent.state(), AgentState::Waiting);
     gates.open("a", json!(1));
     agent.run_until_idle().await.unwrap();
@@ -176,7 +176,7 @@ async fn nothing_outlives_the_last_handle() {
         .unwrap();
     let mut events = agent.events();
     agent.send("go").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     let task = manager.task(agent.tasks().await.unwrap()[0].task).unwrap();
     drop(agent);
     assert_eq!(task.outcome().await.status(), TaskStatus::Cancelled);
@@ -399,7 +399,7 @@ async fn a_session_that_has_stopped_says_so_everywhere() {
         "no action happens before its entry is written: {error}"
     );
     assert_eq!(agent.state(), AgentState::Closed);
-    until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed { .. })).await;
     let task = agent.tasks().await.unwrap().remove(0);
     assert_eq!(task.status, TaskStatus::Running, "its tool is being stopped");
     manager.task(task.task).unwrap().outcome().await;

@@ -104,7 +104,7 @@ async fn a_call_that_is_cancelled_while_it_waits_for_another_agents_leaves_the_w
         agent.send("go").await.unwrap();
         // Its call is submitted before that of the next agent.
         until(&mut events, |kind| {
-            matches!(kind, async_tool_runtime::AgentEventKind::Acknowledged(_))
+            matches!(kind, async_tool_runtime::AgentEventKind::Acknowledged { .. })
         })
         .await;
         agents.push((agent, model));

@@ -123,7 +123,7 @@ async fn the_end_of_a_sub_agent_is_a_result_that_is_delivered_once() {
         .unwrap();
     let mut events = agent.events();
     agent.send("ask the clerk").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     gates.arrived("a", 1).await;
     assert_eq!(
         agent.tasks().await.unwrap().len(),
@@ -295,7 +295,7 @@ async fn a_question_that_was_answered_elsewhere_is_withdrawn() {
     idle().await;
     assert_eq!(task.status(), TaskStatus::InputRequired);
     let mut events = others.events();
-    let Some(TaskEvent::Snapshot(open)) = events.next().await else {
+    let Some(TaskEvent::Snapshot { tasks: open }) = events.next().await else {
         panic!("a snapshot comes first")
     };
     others.answer(open[0].task, 5).unwrap();
@@ -519,7 +519,7 @@ async fn texts_and_calls_of_a_sub_agent_are_the_progress_of_its_call() {
     idle().await;
     assert_eq!(task.snapshot().progress.unwrap().message, "calls gate");
     let open = manager.events().next().await;
-    let Some(TaskEvent::Snapshot(open)) = open else {
+    let Some(TaskEvent::Snapshot { tasks: open }) = open else {
         panic!("a snapshot comes first")
     };
     let below = open.iter().find(|open| &*open.tool == "gate").unwrap();

@@ -379,7 +379,7 @@ async fn a_function_that_does_without_a_refused_call_goes_on() {
     stage.agent.send("go").await.unwrap();
     let limit = secs(60);
     until(&mut stage.events, limit, |kind| {
-        matches!(kind, async_tool_runtime::AgentEventKind::Answered(_))
+        matches!(kind, async_tool_runtime::AgentEventKind::Answered { .. })
     })
     .await;
     stage.rest().await.unwrap();

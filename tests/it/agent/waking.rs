@@ -147,7 +147,9 @@ async fn a_quorum_that_can_no_longer_be_had_wakes_the_model_at_once() {
     let mut stage = joined(model, JoinPolicy::Quorum(3), None).await;
     let began = Instant::now();
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Delivered { .. }))
+        .await;
     assert!(began.elapsed() < secs(3), "{:?}", began.elapsed());
     stage.rest().await.unwrap();
     assert_eq!(delivered(&stage.request(4)), [vec!["t1", "t2"], vec!["t3"]]);
@@ -159,7 +161,9 @@ async fn at_the_deadline_the_model_is_woken_with_the_results_so_far() {
     let mut stage = joined(model, JoinPolicy::All, Some(secs(5))).await;
     let began = Instant::now();
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Delivered { .. }))
+        .await;
     assert!(
         began.elapsed() >= secs(5) && began.elapsed() < secs(6),
         "{:?}",
@@ -178,9 +182,11 @@ async fn a_result_that_is_silent_no_longer_wakes_the_model_at_the_deadline() {
     let mut stage = Stage::set(model, tools, |agent| agent.wake_policy(wake)).await;
     let began = Instant::now();
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     stage.agent.set_delivery(t(1), DeliveryPolicy::WhenIdle).await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Delivered { .. }))
+        .await;
     assert!(began.elapsed() < secs(6), "{:?}", began.elapsed());
 }
 
@@ -212,7 +218,9 @@ async fn a_group_with_a_limit_wakes_the_model_at_the_limit_with_the_results_so_f
         .group("trip", [t(1), t(2)], JoinPolicy::All, Some(secs(10)))
         .await
         .unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Delivered { .. }))
+        .await;
     assert!(
         began.elapsed() >= secs(10) && began.elapsed() < secs(11),
         "{:?}",
@@ -226,10 +234,12 @@ async fn a_group_with_a_limit_wakes_the_model_at_the_limit_with_the_results_so_f
 async fn a_group_of_waiting_results_wakes_the_model_only_when_it_is_complete() {
     let mut stage = joined(playing([|| work([1_000, 60_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     // Alone in its group, it waits for no other task.
     stage.agent.group("alone", [t(1)], JoinPolicy::All, None).await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Delivered { .. }))
+        .await;
     stage.rest().await.unwrap();
     assert_eq!(delivered(&stage.request(4)), [["t1"], ["t2"]]);
 }
@@ -238,7 +248,7 @@ async fn a_group_of_waiting_results_wakes_the_model_only_when_it_is_complete() {
 async fn a_first_success_group_that_already_has_a_success_stops_its_other_tasks_at_once() {
     let mut stage = joined(playing([|| work([1_000, 600_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     let began = Instant::now();
     stage
         .agent
@@ -309,7 +319,7 @@ async fn the_model_lets_the_first_success_stop_the_others() {
 async fn a_message_takes_along_the_joined_results_so_far_and_the_rest_comes_together() {
     let mut stage = joined(playing([|| work([1_000, 20_000, 30_000])]), JoinPolicy::All, None).await;
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     stage.agent.send("how far are you?").await.unwrap();
     stage.rest().await.unwrap();
     assert_eq!(delivered(&stage.request(3)), [["t1"]]);
@@ -332,9 +342,11 @@ async fn results_that_never_cease_to_come_wake_the_model_at_the_cap() {
     let model = playing([|| work(std::array::from_fn::<u64, 100, _>(|at| 1_000 + 10 * at as u64))]);
     let mut stage = joined(model, JoinPolicy::Any, None).await;
     stage.agent.send("go").await.unwrap();
-    stage.until(|kind| matches!(kind, AgentEventKind::Settled(..))).await;
+    stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     let first = Instant::now();
-    stage.until(|kind| matches!(kind, AgentEventKind::Delivered(_))).await;
+    stage
+        .until(|kind| matches!(kind, AgentEventKind::Delivered { .. }))
+        .await;
     assert_eq!(first.elapsed(), Duration::from_millis(250));
     stage.rest().await.unwrap();
     let told: Vec<String> = delivered(&stage.request(stage.asked())).concat();
@@ -365,7 +377,7 @@ async fn four_completions_while_idle_run_one_model_turn() {
     said(&mut events, "waiting").await;
     for name in ["d", "b", "a", "c"] {
         gates.open(name, json!(name));
-        until(&mut events, |kind| matches!(kind, AgentEventKind::Settled(..))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     }
     agent.run_until_idle().await.unwrap();
     model.verify();
@@ -395,11 +407,11 @@ async fn land(lands_first: bool) {
     let call = ToolCall::new("call_a", "gate", json!({"name": "a"}));
     first.send(ModelEvent::ToolCall(call)).unwrap();
     first.send(ModelEvent::Done(TurnEnd::default())).unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
-    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnStarted(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnStarted { .. })).await;
     gates.open("a", json!(1));
     if lands_first {
-        until(&mut events, |kind| matches!(kind, AgentEventKind::Settled(..))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     }
     say(&second, "bye");
     say(&third, "it is 1");

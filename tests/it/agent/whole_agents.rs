@@ -131,7 +131,7 @@ async fn an_agent_gets_only_new_input_and_no_turn_for_an_acknowledgement() {
     let agent = wrap(&played, [gates.tool()]).await;
     let mut events = agent.events();
     agent.send("fetch a").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     idle().await;
     assert_eq!((agent.state(), played.inputs().len()), (AgentState::Waiting, 1));
     gates.open("a", json!("<b>&"));
@@ -183,6 +183,7 @@ async fn a_fast_result_comes_with_the_next_turn_at_once_framed_like_a_late_one()
 #[tokio::test(start_paused = true)]
 async fn text_that_is_said_streams_and_the_rest_comes_at_the_end() {
     let played = Played::default().turn(|_, cx| async move {
+        cx.reason("I count.");
         cx.say("one, ");
         sleep(Duration::from_secs(1)).await;
         cx.say("two, ");
@@ -191,10 +192,15 @@ async fn text_that_is_said_streams_and_the_rest_comes_at_the_end() {
     let agent = wrap(&played, []).await;
     let mut events = agent.events();
     agent.send("count").await.unwrap();
+    until(
+        &mut events,
+        |kind| matches!(kind, AgentEventKind::Reasoning { text, .. } if text == "I count."),
+    )
+    .await;
     // The guard may hold the end of the text until it is clear that no frame begins there.
     until(
         &mut events,
-        |kind| matches!(kind, AgentEventKind::Text(_, text) if text.starts_with("on")),
+        |kind| matches!(kind, AgentEventKind::Text { text, .. } if text.starts_with("on")),
     )
     .await;
     assert_eq!(agent.state(), AgentState::Thinking, "the turn goes on");
@@ -298,9 +304,9 @@ async fn an_interrupted_turn_gets_its_input_again_and_the_parts_that_were_kept()
     let agent = wrap(&played, [gates.tool().delivery(DeliveryPolicy::Interrupt), pays]).await;
     let mut events = agent.events();
     agent.send("fetch").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     agent.send("and pay").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Text(..))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Text { .. })).await;
     sleep(Duration::from_secs(1)).await;
     gates.open("a", json!(1));
     agent.run_until_idle().await.unwrap();
@@ -350,7 +356,7 @@ async fn closing_drops_the_turn_in_the_middle_and_its_calls_never_run() {
         .unwrap();
     let mut events = agent.events();
     agent.send("pay").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Text(..))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Text { .. })).await;
     agent.close().await.unwrap();
     assert_eq!((dropped.len(), runs.len()), (1, 0));
     let cx = kept.lock().unwrap().take().unwrap();
@@ -399,7 +405,7 @@ async fn a_cancelled_task_is_a_result_like_any_other() {
     let agent = wrap(&played, [gates.tool()]).await;
     let mut events = agent.events();
     agent.send("fetch").await.unwrap();
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     agent.cancel(TaskNo::new(1), "not needed").await.unwrap();
     agent.run_until_idle().await.unwrap();
     let inputs = played.inputs();

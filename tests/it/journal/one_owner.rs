@@ -341,7 +341,10 @@ async fn a_theft_that_the_journal_notices_stops_the_session_and_its_tasks_at_onc
     journal.expire("s");
     // As a renewal does that notices the theft.
     claim.lose();
-    until(&mut events, |event| matches!(event, AgentEventKind::JournalFailed(_))).await;
+    until(&mut events, |event| {
+        matches!(event, AgentEventKind::JournalFailed { .. })
+    })
+    .await;
     let error = owner.run_until_idle().await.unwrap_err().to_string();
     assert!(error.contains("another agent has the session"), "{error}");
     sleep(secs(5)).await;

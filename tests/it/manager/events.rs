@@ -43,7 +43,7 @@ async fn events_begin_with_a_snapshot_of_what_is_open() {
     let first = manager.submit(&session(), gate("a")).unwrap();
     gates.arrived("a", 1).await;
     let mut events = manager.events();
-    let Some(TaskEvent::Snapshot(open)) = events.next().await else {
+    let Some(TaskEvent::Snapshot { tasks: open }) = events.next().await else {
         panic!("the snapshot comes first")
     };
     assert_eq!(open.len(), 1);
@@ -60,14 +60,14 @@ async fn a_reader_that_is_too_slow_gets_a_new_snapshot() {
     let gates = Gates::new();
     let manager = AsyncToolManager::builder().tool(gates.tool()).build().unwrap();
     let mut events = manager.events();
-    assert_eq!(events.next().await, Some(TaskEvent::Snapshot(Vec::new())));
+    assert_eq!(events.next().await, Some(TaskEvent::Snapshot { tasks: Vec::new() }));
     for _ in 0..1_000 {
         let task = manager.submit(&session(), gate("a")).unwrap();
         gates.open("a", json!(null));
         task.outcome().await;
     }
     let open = manager.submit(&session(), gate("b")).unwrap();
-    let Some(TaskEvent::Snapshot(tasks)) = events.next().await else {
+    let Some(TaskEvent::Snapshot { tasks }) = events.next().await else {
         panic!("a snapshot makes up for the missed events")
     };
     assert_eq!(tasks.iter().map(|task| task.task).collect::<Vec<_>>(), [open.id()]);

@@ -612,7 +612,7 @@ async fn an_agent_says_that_consent_is_needed_and_its_model_reads_the_refusal() 
     agent.send("delete it").await.unwrap();
     let asked = |kind: &AgentEventKind| matches!(kind, AgentEventKind::InputRequired { request: Some(_), .. });
     until(&mut events, asked).await;
-    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     let task = agent.tasks().await.unwrap()[0].task;
     manager.refuse(task, "ask me first").unwrap();
     until(&mut events, |kind| {

@@ -73,7 +73,7 @@ async fn sum_up(text: String) -> String {
 }
 
 /// A model that does what the user's last message says, and has a word for everything else.
-fn obeys(request: &ModelRequest) -> ModelStream {
+pub(crate) fn obeys(request: &ModelRequest) -> ModelStream {
     let call = |id: usize, tool: &str, arguments: Value| ToolCall::new(id.to_string(), tool, arguments);
     let calls: Vec<ToolCall> = match request.messages.last().map(|message| &**message) {
         Some(Message::User { text }) => match text.as_str() {
@@ -118,7 +118,7 @@ pub(crate) fn office_tools() -> Vec<Arc<dyn Tool>> {
     tools![look_up, count, publish, crash, alarm, archive, sum_up]
 }
 
-fn manager(sim: &Sim) -> AsyncToolManager {
+pub(crate) fn manager(sim: &Sim) -> AsyncToolManager {
     AsyncToolManager::builder()
         .tools(sim.tools(office_tools()))
         .concurrency(2)
@@ -127,7 +127,7 @@ fn manager(sim: &Sim) -> AsyncToolManager {
 }
 
 /// Answers requests for consent until the session is closed.
-async fn consents(sim: Sim, agent: AsyncAgent, manager: AsyncToolManager) {
+pub(crate) async fn consents(sim: Sim, agent: AsyncAgent, manager: AsyncToolManager) {
     let mut events = agent.events();
     drop(agent);
     while let Some(event) = events.next().await {
@@ -533,7 +533,7 @@ fn a_session_is_read_again_as_it_stood() {
             assert_eq!(replay.shown_in(turn).as_ref(), Some(&request.messages));
         }
         let last = Seq::new(replay.entries().len() as u64);
-        assert_eq!(replay.transcript_at(last).messages(), agent.transcript().await.unwrap());
+        assert_eq!(replay.transcript_at(last), agent.transcript().await.unwrap());
         assert_eq!(replay.state_at(last), agent.state());
         let is_pruned = |entry: &Entry| matches!(entry, Entry::Pruned { .. });
         pruned.fetch_add(usize::from(replay.entries().iter().any(is_pruned)), Ordering::Relaxed);

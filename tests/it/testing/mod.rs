@@ -1,3 +1,3 @@
 //! The `testing` module itself, on whole agents.
 
-mod explored;
+pub(crate) mod explored;

@@ -181,7 +181,7 @@ async fn progress_reaches_the_watchers_of_the_agent() {
     agent.send("go").await.unwrap();
     loop {
         let event = events.next().await.expect("the agent reports");
-        if let AgentEventKind::Progressed(number, report) = event.kind {
+        if let AgentEventKind::Progressed { number, report } = event.kind {
             assert_eq!(
                 (number.to_string().as_str(), report.message.as_str()),
                 ("t1", "getting ready")

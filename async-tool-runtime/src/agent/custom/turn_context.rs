@@ -63,6 +63,15 @@ impl TurnContext {
         }
     }
 
+    /// Tells some reasoning. Readers of the agent's events get it at once; it is not part of the conversation. After the
+    /// turn, this does nothing.
+    pub fn reason(&self, text: impl Into<String>) {
+        let text = text.into();
+        if !text.is_empty() {
+            let _the_turn_is_over = self.events.send(ModelEvent::Reasoning(text));
+        }
+    }
+
     /// Calls a tool in the background. The input of a later turn has the result. It has an error if the tool doesn't
     /// exist or the arguments don't fit. To wait for the result, end the turn.
     ///

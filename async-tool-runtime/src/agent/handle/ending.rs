@@ -37,7 +37,7 @@ impl AsyncAgent {
     /// # let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone()).start().await?;
     /// # let mut events = agent.events();
     /// agent.send("export").await?;
-    /// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged(_))) {}
+    /// # while !matches!(events.next().await.map(|event| event.kind), Some(AgentEventKind::Acknowledged { .. })) {}
     /// agent.close_with(CloseMode::Detach).await?;
     /// let task = agent.tasks().await?[0].task;
     /// let handle = manager.task(task).expect("the export goes on");

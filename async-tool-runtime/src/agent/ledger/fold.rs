@@ -45,6 +45,7 @@ impl Ledger {
         check_once(entry)?;
         self.apply_family(entry)?;
         self.note_time(entry);
+        self.transcript.advance();
         Ok(())
     }
 

@@ -14,7 +14,10 @@ use super::{
     streamed_turn::StreamedTurn,
 };
 use crate::{
-    agent::{AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, grace::Latencies, ledger::Life},
+    agent::{
+        AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, grace::Latencies, ledger::Life,
+        recorded::events_of,
+    },
     clock::Timestamp,
     context::ContextWindow,
     id::TaskNo,
@@ -292,22 +295,27 @@ impl AgentMachine {
         self.resumption.as_ref()
     }
 
-    /// Changes the ledger by an entry that will be appended. Nothing else changes the ledger. A refused entry is a
+    /// Changes the ledger by an entry that will be appended, and emits its events. Nothing else changes the ledger. A refused entry is a
     /// defect of the machine: it is reported and not written, so the session stays sound.
     pub(super) fn record(&mut self, entry: Entry) -> bool {
         match self.ledger.apply(&entry) {
             Ok(()) => {
+                let events = events_of(self.ledger.seq(), &entry, self.ledger.numbers());
+                self.actions.extend(events.map(AgentAction::Emit));
                 self.entries.push(entry);
                 true
             }
             Err(error) => {
                 tracing::error!(target: "async_tool::agent", session = %self.session, %error, "the agent refused to write an entry that breaks a rule");
-                self.emit(AgentEventKind::Defect(error.to_string()));
+                self.emit(AgentEventKind::Defect {
+                    reason: error.to_string(),
+                });
                 false
             }
         }
     }
 
+    /// Emits an event that is in no journal.
     pub(super) fn emit(&mut self, kind: AgentEventKind) {
         self.actions.push(AgentAction::Emit(AgentEvent::new(self.now, kind)));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Timer;
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AckPolicy, AgentEventKind, ledger::TaskRecord, policy::Grace},
+    agent::{AckPolicy, ledger::TaskRecord, policy::Grace},
     clock::Timestamp,
     id::TaskNo,
     journal::{CallAnswer, Entry},
@@ -103,23 +103,10 @@ impl AgentMachine {
             .collect();
         self.record(Entry::Answered {
             turn,
-            answers: answers.clone(),
+            answers,
             eager: self.policy.ack == AckPolicy::Eager && !self.batch,
             at: self.now,
         });
-        for given in answers {
-            let kind = match given {
-                CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => AgentEventKind::Acknowledged(number),
-                CallAnswer::Result(number) => AgentEventKind::Answered(number),
-                CallAnswer::Report { number, tasks, .. } => {
-                    if !tasks.is_empty() {
-                        self.emit(AgentEventKind::Delivered(tasks));
-                    }
-                    AgentEventKind::Answered(number)
-                }
-            };
-            self.emit(kind);
-        }
         self.phase = Phase::Idle;
         self.forget_wake();
         // The tasks that this stops were acknowledged above, so the next turn gets their results.

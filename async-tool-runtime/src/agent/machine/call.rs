@@ -40,7 +40,7 @@ impl AgentMachine {
         // Two calls with one id would need two answers with one id, which every provider refuses.
         if is_repeated {
             let reason = "another call of the turn has the same id".to_owned();
-            return self.emit(AgentEventKind::CallRefused(call, reason));
+            return self.emit(AgentEventKind::CallRefused { call, reason });
         }
         if self.holds(&call) {
             self.turn.calls.push(TurnCall::Held(call, task));
@@ -104,16 +104,10 @@ impl AgentMachine {
             turn,
             task,
             number,
-            call: call.clone(),
+            call,
             awaits,
             own,
             at: self.now,
-        });
-        self.emit(AgentEventKind::Called {
-            turn,
-            number,
-            task,
-            call,
         });
         let mut settled = Vec::new();
         match problem {
@@ -324,10 +318,7 @@ impl AgentMachine {
             self.latencies.note(&result.tool, result.timing.elapsed());
         }
         let is_completed = result.outcome.is_completed();
-        self.record(Entry::Settled {
-            result: Arc::clone(&result),
-        });
-        self.emit(AgentEventKind::Settled(number, result));
+        self.record(Entry::Settled { result });
         settled.push(number);
         let followers = self.ledger.tasks().get(&number).map(|record| record.awaited_by.clone());
         for follower in followers.into_iter().flatten() {
@@ -381,7 +372,6 @@ impl AgentMachine {
             reason: reason.clone(),
             at: self.now,
         });
-        self.emit(AgentEventKind::CancelRequested(number, reason.clone()));
         if self.waiting.contains(&number) {
             self.settle_here(number, TaskOutcome::Cancelled(reason), settled);
         } else {

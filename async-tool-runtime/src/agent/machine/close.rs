@@ -3,7 +3,7 @@
 use super::{AgentAction, Timer};
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AgentEventKind, CloseMode, ledger::Life},
+    agent::{CloseMode, ledger::Life},
     id::TaskNo,
     journal::Entry,
 };
@@ -24,10 +24,9 @@ impl AgentMachine {
                     open.into_iter().partition(|number| self.waiting.contains(number));
                 if !running.is_empty() {
                     self.record(Entry::Detached {
-                        tasks: running.clone(),
+                        tasks: running,
                         at: self.now,
                     });
-                    self.emit(AgentEventKind::Detached(running));
                 }
                 for number in waiting {
                     self.cancel(number, REASON.to_owned(), &mut Vec::new());
@@ -39,7 +38,6 @@ impl AgentMachine {
                 if self.ledger.draining().is_none_or(|known| until < known) {
                     self.record(Entry::Draining { until, at: self.now });
                     self.set_timer(Timer::Drain, until);
-                    self.emit(AgentEventKind::Draining(until));
                 }
             }
         }
@@ -83,7 +81,6 @@ impl AgentMachine {
         }
         if self.record(Entry::Closed { at: self.now }) {
             self.stalled = None;
-            self.emit(AgentEventKind::Closed);
         }
     }
 }

@@ -8,10 +8,7 @@ use super::{
     phase::{Phase, Wake},
 };
 use crate::{
-    agent::{
-        AgentEventKind,
-        ledger::{Life, TaskRecord},
-    },
+    agent::ledger::{Life, TaskRecord},
     context::frames,
     id::TaskNo,
     journal::{Entry, JoinPolicy},
@@ -34,7 +31,6 @@ impl AgentMachine {
             at: self.now,
         };
         self.record(entry);
-        self.emit(AgentEventKind::DeliverySet(number, policy));
         let waits = self.ledger.inbox().any(|(waiting, _)| waiting == number);
         if waits && before != policy {
             self.forget_wake();
@@ -190,12 +186,9 @@ impl AgentMachine {
         let (unseen, late): (Vec<TaskNo>, Vec<TaskNo>) = waiting.partition(|number| self.ledger.is_unseen(*number));
         if !unseen.is_empty() {
             self.record(Entry::Replaced {
-                tasks: unseen.clone(),
+                tasks: unseen,
                 at: self.now,
             });
-            for number in unseen {
-                self.emit(AgentEventKind::Answered(number));
-            }
         }
         if late.is_empty() {
             return;
@@ -209,19 +202,17 @@ impl AgentMachine {
         let notices = (!notices.is_empty()).then(|| notices.join(" "));
         let text = frames::render(self.ledger.nonce(), results, notices.as_deref(), self.now);
         self.record(Entry::Delivered {
-            tasks: late.clone(),
+            tasks: late,
             text,
             at: self.now,
         });
-        self.emit(AgentEventKind::Delivered(late));
     }
 
     pub(super) fn drop_results(&mut self, tasks: Vec<TaskNo>, reason: &str) {
         self.record(Entry::Dropped {
-            tasks: tasks.clone(),
+            tasks,
             reason: reason.to_owned(),
             at: self.now,
         });
-        self.emit(AgentEventKind::Dropped(tasks, reason.to_owned()));
     }
 }

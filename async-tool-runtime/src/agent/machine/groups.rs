@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::AgentMachine;
 use crate::{
-    agent::{AgentEventKind, group::Standing, ledger::Life},
+    agent::{group::Standing, ledger::Life},
     clock::Timestamp,
     id::TaskNo,
     journal::{Entry, JoinPolicy},
@@ -45,18 +45,13 @@ impl AgentMachine {
             return settled;
         }
         let entry = Entry::Grouped {
-            group: Arc::clone(&name),
+            group: name,
             tasks: tasks.clone(),
             join,
             until: limit.map(|limit| self.now.after(limit)),
             at: self.now,
         };
         self.record(entry);
-        self.emit(AgentEventKind::Grouped {
-            name,
-            tasks: tasks.clone(),
-            join,
-        });
         if let Some(number) = tasks.into_iter().find(|number| self.has_completed(*number)) {
             self.stop_others(number, &mut settled);
         }

@@ -153,6 +153,8 @@ pub enum AgentInput {
 pub enum TurnEvent {
     /// Some more text.
     Text(String),
+    /// Some more reasoning. It reaches only the readers of events: it is not part of the conversation.
+    Reasoning(String),
     /// Complete call, with the id for its task.
     ToolCall(ToolCall, TaskId),
     /// The turn is complete.

@@ -7,7 +7,7 @@ use super::{
     status::{Asked, status},
 };
 use crate::{
-    agent::{AgentEventKind, Ledger, ledger::Told},
+    agent::{Ledger, ledger::Told},
     clock::Timestamp,
     context::{AnswerContent, Message, Pruned, RunningTask, StatusLimit, status_block, unseen},
     id::TaskNo,
@@ -58,7 +58,6 @@ impl AgentMachine {
 
     fn show(&mut self, pruned: Option<Pruned>) -> bool {
         let Some(pruned) = pruned else { return false };
-        self.emit(AgentEventKind::Pruned(pruned.clone()));
         self.record(Entry::Pruned { pruned, at: self.now })
     }
 

@@ -6,7 +6,7 @@ use super::{AgentAction, Timer};
 use super::{AgentMachine, phase::Phase};
 use crate::{
     agent::{
-        AgentEventKind, Resumption,
+        Resumption,
         ledger::{Life, TaskRecord, Waits},
     },
     clock::Timestamp,
@@ -89,7 +89,6 @@ impl AgentMachine {
                 self.meet(number, fate, &mut settled);
             }
         }
-        self.emit(AgentEventKind::Resumed(resumption.clone()));
         self.resumption = Some(Arc::new(resumption));
         if let Some(until) = self.ledger.draining() {
             self.set_timer(Timer::Drain, until);

@@ -14,7 +14,7 @@ impl AgentMachine {
     pub(super) fn on_started(&mut self, task: TaskId) {
         let Some(number) = self.open(task) else { return };
         if self.running.insert(number) {
-            self.emit(AgentEventKind::Started(number));
+            self.emit(AgentEventKind::Started { number });
             self.answer_if_due();
         }
     }
@@ -23,7 +23,7 @@ impl AgentMachine {
         let Some(number) = self.open(task) else { return };
         if self.running.contains(&number) {
             self.progress.insert(number, report.clone());
-            self.emit(AgentEventKind::Progressed(number, report));
+            self.emit(AgentEventKind::Progressed { number, report });
         }
     }
 
@@ -59,9 +59,10 @@ impl AgentMachine {
             if known.is_some_and(|known| *known != waits && !matches!(known, Waits::Completion(_))) {
                 self.record(Entry::Asked {
                     task: number,
-                    request: request.clone(),
+                    request,
                     at: self.now,
                 });
+                return;
             }
         }
         self.emit(AgentEventKind::InputRequired {
@@ -96,9 +97,6 @@ impl AgentMachine {
                 until,
                 at: self.now,
             });
-        }
-        if is_first {
-            self.emit(AgentEventKind::Deferred(number));
         }
     }
 }

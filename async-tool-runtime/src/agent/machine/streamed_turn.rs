@@ -11,6 +11,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct StreamedTurn {
     pub(super) text: String,
+    /// Reasoning that the provider streams. Only for readers: it is in no entry.
+    pub(super) reasoning: String,
     pub(super) calls: Vec<TurnCall>,
     /// Guard of the turn's text; made with the first text.
     pub(super) guard: Option<Box<FrameGuard>>,

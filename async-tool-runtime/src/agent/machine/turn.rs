@@ -38,16 +38,34 @@ impl AgentMachine {
                 let passed = guard.push(&text).into_owned();
                 self.on_text(turn, passed);
             }
+            TurnEvent::Reasoning(text) => {
+                if !text.is_empty() {
+                    self.turn.reasoning.push_str(&text);
+                    self.emit(AgentEventKind::Reasoning { turn, text });
+                }
+            }
             TurnEvent::ToolCall(call, task) => self.on_call(turn, call, task),
             TurnEvent::Done(end) => self.on_done(turn, end),
             TurnEvent::Failed(error) => self.on_failed(turn, error),
         }
     }
 
+    /// Part of the running turn that its readers have seen; `None` if there is none.
+    pub(in crate::agent) fn turn_so_far(&self) -> Option<AgentEventKind> {
+        let open = self.ledger.open_turn().filter(|open| !open.ended)?;
+        let (text, reasoning) = (self.turn.text.clone(), self.turn.reasoning.clone());
+        let is_empty = text.is_empty() && reasoning.is_empty();
+        (!is_empty).then_some(AgentEventKind::TurnSoFar {
+            turn: open.turn,
+            text,
+            reasoning,
+        })
+    }
+
     fn on_text(&mut self, turn: TurnNo, text: String) {
         if !text.is_empty() {
             self.turn.text.push_str(&text);
-            self.emit(AgentEventKind::Text(turn, text));
+            self.emit(AgentEventKind::Text { turn, text });
         }
     }
 
@@ -57,9 +75,6 @@ impl AgentMachine {
         if let Some(mut guard) = self.turn.guard.take() {
             self.on_text(turn, guard.finish());
             cuts = u32::try_from(guard.cuts()).unwrap_or(u32::MAX);
-        }
-        if cuts > 0 {
-            self.emit(AgentEventKind::Corrected { turn, cuts });
         }
         (std::mem::take(&mut self.turn.text), cuts)
     }
@@ -87,19 +102,17 @@ impl AgentMachine {
             return self.ask_again(turn);
         }
         self.empty = 0;
-        let usage = end.usage;
         let has_calls = !calls.is_empty();
         self.record(Entry::TurnEnded {
             turn,
-            text: text.clone(),
+            text,
             calls: calls.clone(),
             end,
             cuts,
             at: self.now,
         });
-        self.emit(AgentEventKind::TurnEnded { turn, text, usage });
         if is_empty {
-            self.emit(AgentEventKind::TurnEmpty(turn));
+            self.emit(AgentEventKind::TurnEmpty { turn });
         }
         self.failures = 0;
         if !has_calls {
@@ -116,7 +129,7 @@ impl AgentMachine {
         let error = ModelError::empty();
         self.undo_turn(turn, "the turn was empty", &error.to_string());
         let retry_at = Some(self.now);
-        self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+        self.emit(AgentEventKind::ModelFailed { turn, error, retry_at });
         self.begin_turn();
     }
 
@@ -127,7 +140,7 @@ impl AgentMachine {
         if error.is_too_long() {
             if self.shrink() {
                 let retry_at = Some(self.now);
-                self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+                self.emit(AgentEventKind::ModelFailed { turn, error, retry_at });
                 return self.begin_turn();
             }
             if error.source().is_none() {
@@ -152,7 +165,7 @@ impl AgentMachine {
                 self.stalled = Some(Stall::Model(error.clone()));
             }
         }
-        self.emit(AgentEventKind::TurnFailed { turn, error, retry_at });
+        self.emit(AgentEventKind::ModelFailed { turn, error, retry_at });
     }
 
     /// Backoff before the retry of a failed turn: half of the policy's limit, and a part of the other half, so that
@@ -200,14 +213,13 @@ impl AgentMachine {
         let has_calls = !calls.is_empty();
         let entry = Entry::TurnInterrupted {
             turn,
-            text: text.clone(),
+            text,
             calls: calls.clone(),
             by,
             cuts,
             at: self.now,
         };
         self.record(entry);
-        self.emit(AgentEventKind::TurnInterrupted { turn, text, by });
         if has_calls {
             self.phase = Phase::Answering(self.now);
             self.obey(&calls);
@@ -259,7 +271,7 @@ impl AgentMachine {
             let stall = Stall::Limit(limit);
             if self.stalled.as_ref() != Some(&stall) {
                 self.stalled = Some(stall);
-                self.emit(AgentEventKind::LimitReached(limit));
+                self.emit(AgentEventKind::LimitReached { limit });
             }
             return;
         }
@@ -282,6 +294,5 @@ impl AgentMachine {
         if let Some(limit) = self.policy.model_timeout {
             self.set_timer(Timer::Silence(turn), self.now.after(limit));
         }
-        self.emit(AgentEventKind::TurnStarted(turn));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AgentEventKind, AgentState, ledger::Life},
+    agent::{AgentState, ledger::Life},
     journal::Entry,
 };
 
@@ -12,11 +12,7 @@ impl AgentMachine {
             return;
         }
         self.batch = batch;
-        self.record(Entry::UserMessage {
-            text: text.clone(),
-            at: self.now,
-        });
-        self.emit(AgentEventKind::UserMessage(text));
+        self.record(Entry::UserMessage { text, at: self.now });
         self.failures = 0;
         match self.phase {
             Phase::Idle | Phase::Backoff(_) => self.begin_turn(),

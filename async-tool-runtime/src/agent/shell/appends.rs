@@ -107,7 +107,7 @@ impl Shell {
         self.depart();
         self.emit(AgentEvent::new(
             self.manager.now(),
-            AgentEventKind::JournalFailed(reason.clone()),
+            AgentEventKind::JournalFailed { reason: reason.clone() },
         ));
         self.stopped = Some(reason);
     }

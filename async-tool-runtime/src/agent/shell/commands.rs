@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     agent::{
-        AgentError, AgentQuestion, AgentState, AgentTask, RunSummary,
+        AgentError, AgentEvent, AgentEventStream, AgentQuestion, AgentState, AgentTask, EventId, RunSummary,
         command::{Command, GroupRequest, Questions},
         machine::AgentInput,
+        past::Past,
     },
     context::Message,
     id::{TaskId, TaskNo},
@@ -89,7 +90,12 @@ impl Shell {
                 let _ = reply.send(tasks.collect());
             }
             Command::Transcript(reply) => {
-                let _ = reply.send(self.machine.ledger().transcript().messages().to_vec());
+                let transcript = self.machine.ledger().transcript().clone();
+                // A session whose append failed has decided more than its journal knows.
+                let _ = reply.send(transcript.known_at(self.seq));
+            }
+            Command::EventsAfter(after, reply) => {
+                let _ = reply.send(self.events_after(after));
             }
             Command::Close(mode, reply) => {
                 self.closers.push(reply);
@@ -103,6 +109,16 @@ impl Shell {
                 self.tell_parkers();
             }
         }
+    }
+
+    /// Events behind a place of the journal. No step runs meanwhile, so the live events begin where the journal ends.
+    fn events_after(&self, after: EventId) -> AgentEventStream {
+        let (session, journal) = (self.session.clone(), Arc::clone(&self.journal));
+        let numbers = self.machine.ledger().numbers().clone();
+        let past = Past::new(session, journal, numbers, after, self.seq);
+        let turn = self.machine.turn_so_far().filter(|_| self.stopped.is_none());
+        let turn = turn.map(|kind| AgentEvent::new(self.manager.now(), kind));
+        self.events.subscribe().after(past, turn)
     }
 
     /// Passes on a user message.

@@ -20,9 +20,9 @@ pub(super) fn log(spans: &TurnSpans, session: &SessionId, manager: &AsyncToolMan
 
 const fn turn_of(kind: &AgentEventKind) -> Option<TurnNo> {
     match kind {
-        AgentEventKind::TurnStarted(turn)
+        AgentEventKind::TurnStarted { turn }
         | AgentEventKind::TurnEnded { turn, .. }
-        | AgentEventKind::TurnFailed { turn, .. }
+        | AgentEventKind::ModelFailed { turn, .. }
         | AgentEventKind::TurnInterrupted { turn, .. }
         | AgentEventKind::Called { turn, .. }
         | AgentEventKind::Corrected { turn, .. } => Some(*turn),
@@ -32,14 +32,14 @@ const fn turn_of(kind: &AgentEventKind) -> Option<TurnNo> {
 
 fn write(session: &SessionId, manager: &AsyncToolManager, event: &AgentEvent) {
     match &event.kind {
-        AgentEventKind::TurnStarted(turn) => {
+        AgentEventKind::TurnStarted { turn } => {
             tracing::debug!(target: "async_tool::agent", %session, "{turn} started");
         }
         AgentEventKind::TurnEnded { turn, usage, .. } => {
             let (input, output) = (usage.input, usage.output);
             tracing::debug!(target: "async_tool::agent", input, output, %session, "{turn} ended");
         }
-        AgentEventKind::TurnFailed { turn, error, retry_at } => {
+        AgentEventKind::ModelFailed { turn, error, retry_at } => {
             let kind = display(error.kind());
             let next = match retry_at {
                 Some(at) => Next::In(at.since(event.at)),
@@ -56,10 +56,10 @@ fn write(session: &SessionId, manager: &AsyncToolManager, event: &AgentEvent) {
         AgentEventKind::Called { number, task, .. } => {
             tracing::debug!(target: "async_tool::agent", %task, %session, "{number} called");
         }
-        AgentEventKind::CallRefused(..) => {
+        AgentEventKind::CallRefused { .. } => {
             tracing::debug!(target: "async_tool::agent", %session, "a second call with the id of another one was refused");
         }
-        AgentEventKind::Acknowledged(number) => {
+        AgentEventKind::Acknowledged { number } => {
             tracing::debug!(target: "async_tool::agent", %session, "{number} acknowledged");
         }
         AgentEventKind::InputRequired {
@@ -74,25 +74,25 @@ fn write(session: &SessionId, manager: &AsyncToolManager, event: &AgentEvent) {
             };
             tracing::debug!(target: "async_tool::agent", %asking, %session, "{number} {what}");
         }
-        AgentEventKind::CancelRequested(number, _) => {
+        AgentEventKind::CancelRequested { number, .. } => {
             tracing::debug!(target: "async_tool::agent", %session, "{number} was told to stop");
         }
-        AgentEventKind::Delivered(numbers) => {
-            tracing::debug!(target: "async_tool::agent", count = numbers.len(), %session, "results delivered");
+        AgentEventKind::Delivered { tasks } => {
+            tracing::debug!(target: "async_tool::agent", count = tasks.len(), %session, "results delivered");
         }
-        AgentEventKind::Dropped(numbers, _) => {
-            tracing::debug!(target: "async_tool::agent", count = numbers.len(), %session, "results dropped");
+        AgentEventKind::Dropped { tasks, .. } => {
+            tracing::debug!(target: "async_tool::agent", count = tasks.len(), %session, "results dropped");
         }
         AgentEventKind::Corrected { turn, cuts } => {
             tracing::debug!(target: "async_tool::agent", cuts, %session, "{turn} made up results, which were cut out");
         }
         // The manager logs the tasks that it has taken. The others end here: refused, or lost with their process.
-        AgentEventKind::Settled(_, result)
+        AgentEventKind::Settled { result, .. }
             if result.timing.started.is_none() && manager.task(result.task).is_none() =>
         {
             log_end(result);
         }
-        AgentEventKind::LimitReached(limit) => {
+        AgentEventKind::LimitReached { limit } => {
             tracing::warn!(target: "async_tool::agent", %limit, %session, "the model is not asked before the next message: a limit of the run is reached");
         }
         AgentEventKind::Closed => tracing::info!(target: "async_tool::agent", %session, "session closed"),

@@ -71,7 +71,7 @@ impl Shell {
             self.depart();
             self.emit(AgentEvent::new(
                 self.manager.now(),
-                AgentEventKind::Stopped(reason.clone()),
+                AgentEventKind::Stopped { reason: reason.clone() },
             ));
             self.stopped = Some(reason);
         }
@@ -130,7 +130,7 @@ impl Drop for Shell {
         }
         self.emit(AgentEvent::new(
             self.manager.now(),
-            AgentEventKind::Stopped(reason.clone()),
+            AgentEventKind::Stopped { reason: reason.clone() },
         ));
         self.stopped = Some(reason);
         self.publish_status();

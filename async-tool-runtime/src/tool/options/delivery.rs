@@ -1,5 +1,6 @@
 //! Delivery policies of late results.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Time at which a late result enters the conversation. A result is late if its call was acknowledged before it.
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(watch_build::tool().options().delivery, Some(DeliveryPolicy::Interrupt));
 /// assert_eq!(upload.options().delivery, Some(DeliveryPolicy::Silent));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DeliveryPolicy {

@@ -74,7 +74,7 @@ impl World {
     async fn until(&mut self, is_it: impl Fn(&AgentEventKind) -> bool) {
         let found = async {
             while let Some(event) = self.events.next().await {
-                if let AgentEventKind::TurnFailed {
+                if let AgentEventKind::ModelFailed {
                     error, retry_at: None, ..
                 } = &event.kind
                 {
@@ -93,7 +93,8 @@ impl World {
 
     async fn acknowledged(&mut self, calls: usize) {
         for _ in 0..calls {
-            self.until(|kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+            self.until(|kind| matches!(kind, AgentEventKind::Acknowledged { .. }))
+                .await;
         }
     }
 }
@@ -334,7 +335,7 @@ async fn a_turn_that_is_broken_off_for_a_result_keeps_what_it_had_said() {
         .unwrap();
     world.agent.send("talk").await.unwrap();
     world
-        .until(|kind| matches!(kind, AgentEventKind::Text(_, text) if text.contains("about")))
+        .until(|kind| matches!(kind, AgentEventKind::Text { text, .. } if text.contains("about")))
         .await;
     world.gates.open("a", json!("A"));
     world

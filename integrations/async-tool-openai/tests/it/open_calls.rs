@@ -124,7 +124,7 @@ async fn an_id_that_comes_again_while_its_call_is_open_ends_the_first_one() {
     let mut events = agent.events();
     for text in ["go", "again"] {
         agent.send(text).await.unwrap();
-        until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged(_))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::Acknowledged { .. })).await;
     }
     for name in ["b", "a"] {
         gates.open(name, json!(name));

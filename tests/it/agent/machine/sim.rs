@@ -501,7 +501,7 @@ impl World {
                     self.timers.insert(timer, at);
                 }
                 AgentAction::Emit(event) => {
-                    assert!(!matches!(event.kind, AgentEventKind::Defect(_)), "{:?}", event.kind);
+                    assert!(!matches!(event.kind, AgentEventKind::Defect { .. }), "{:?}", event.kind);
                 }
                 other => panic!("the world doesn't know {other:?}"),
             }

@@ -75,7 +75,7 @@ async fn a_result_that_was_in_and_not_told_is_told_once_and_the_restart_once() {
     )
     .await;
     gate.notify_one();
-    until(&mut events, |event| matches!(event, AgentEventKind::Settled(..))).await;
+    until(&mut events, |event| matches!(event, AgentEventKind::Settled { .. })).await;
     journal.set(Fault::Hangs);
 
     let model = listener();

@@ -143,9 +143,12 @@ fn a_handle_of_an_agent_whose_runtime_was_dropped_says_so_at_every_call() {
             while let Some(event) = events.next().await {
                 last = Some(event.kind);
             }
-            assert!(matches!(last, Some(AgentEventKind::Stopped(_))), "{last:?}");
+            assert!(matches!(last, Some(AgentEventKind::Stopped { .. })), "{last:?}");
             let mut late = agent.events();
-            assert!(matches!(late.next().await.unwrap().kind, AgentEventKind::Stopped(_)));
+            assert!(matches!(
+                late.next().await.unwrap().kind,
+                AgentEventKind::Stopped { .. }
+            ));
             assert_eq!(late.next().await, None);
             let departure = place.leave_all(Duration::from_secs(5)).await;
             assert!(departure.left.is_empty() && departure.late.is_empty(), "{departure:?}");

@@ -35,7 +35,7 @@ async fn a_long_session_is_resumed_from_its_last_snapshot() {
         read > 0 && read <= written / 4 + 20,
         "{read} of {written} entries are read"
     );
-    assert_eq!(again.transcript().await.unwrap()[..before.len()], before);
+    assert_eq!(again.transcript().await.unwrap()[..before.len()], before[..]);
     again.run_until_idle().await.unwrap();
     check(&kept);
 

@@ -149,7 +149,7 @@ async fn a_hook_that_panics_or_changes_too_much_stops_the_session_and_writes_not
             panic!("{expected}: it goes on")
         };
         assert!(reason.contains(expected) && !holds_secret(&reason), "{reason}");
-        until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed(_))).await;
+        until(&mut events, |kind| matches!(kind, AgentEventKind::JournalFailed { .. })).await;
         // The earlier entries are valid and can be resumed from.
         let entries = stage.entries();
         check_journal(&entries).unwrap();
