@@ -27,6 +27,7 @@ use uuid::Uuid;
 use crate::{
     Provider,
     blocks::{Block, Blocks, is_plain},
+    told::Told,
     wire::Wire,
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Assembly {
     calls: Vec<Call>,
     items: Vec<Item>,
     text: Pieces,
+    told: Told,
     events: Vec<ModelEvent>,
 }
 
@@ -107,6 +109,7 @@ impl Assembly {
             calls: Vec::new(),
             items: Vec::new(),
             text: Pieces::default(),
+            told: Told::default(),
             events: Vec::new(),
         }
     }
@@ -132,8 +135,19 @@ impl Assembly {
         self.events.push(ModelEvent::Text(text));
     }
 
+    /// Tells the host a piece of a thought, and keeps nothing of it.
+    pub(crate) fn tell(&mut self, piece: &str) {
+        self.events.extend(self.told.piece(piece).map(ModelEvent::Reasoning));
+    }
+
+    /// Puts a blank line between the thoughts told so far and the next one.
+    pub(crate) fn end_thought(&mut self) {
+        self.told.end();
+    }
+
     /// Takes a piece of unsigned thoughts; it continues those directly before it.
     pub(crate) fn reasoning(&mut self, piece: &str) {
+        self.tell(piece);
         match self.items.last_mut() {
             _ if piece.is_empty() => {}
             Some(Item::Thought(Thought {
@@ -149,6 +163,8 @@ impl Assembly {
 
     /// Begins a thought; returns its place.
     pub(crate) fn think(&mut self, thought: Thought) -> usize {
+        self.end_thought();
+        self.tell(thought.text.as_deref().unwrap_or_default());
         self.items.push(Item::Thought(thought));
         self.items.len() - 1
     }

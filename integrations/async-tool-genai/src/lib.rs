@@ -16,6 +16,7 @@ mod provider;
 mod request;
 mod secret;
 mod timeouts;
+mod told;
 mod transport;
 mod wire;
 

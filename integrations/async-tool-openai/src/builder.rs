@@ -40,6 +40,7 @@ pub struct OpenAiModelBuilder {
     strict: bool,
     native_async: Option<bool>,
     encrypted_reasoning: Option<bool>,
+    reasoning_summaries: bool,
     max_open_calls: usize,
     open_call_ttl: Duration,
     timeouts: Timeouts,
@@ -55,6 +56,7 @@ impl OpenAiModelBuilder {
             strict: false,
             native_async: None,
             encrypted_reasoning: None,
+            reasoning_summaries: false,
             max_open_calls: 64,
             open_call_ttl: Duration::from_secs(60 * 60),
             timeouts: Timeouts::default(),
@@ -104,6 +106,14 @@ impl OpenAiModelBuilder {
     /// with `gpt-3`, `gpt-4` or `chatgpt`, and true for any other.
     pub fn encrypted_reasoning(mut self, is_asked: bool) -> Self {
         self.encrypted_reasoning = Some(is_asked);
+        self
+    }
+
+    /// Requests summaries of the reasoning, if true
+    /// ([guide](https://platform.openai.com/docs/guides/reasoning#reasoning-summaries)). Readers of the agent's events
+    /// get them as they are written. Some models and accounts refuse the option. Default: false.
+    pub fn reasoning_summaries(mut self, is_asked: bool) -> Self {
+        self.reasoning_summaries = is_asked;
         self
     }
 
@@ -188,6 +198,7 @@ impl OpenAiModelBuilder {
             native: self.native_async.unwrap_or_else(|| knows_async(family)),
             shape: Shape {
                 encrypted_reasoning: self.encrypted_reasoning.unwrap_or_else(|| reasons(family)),
+                reasoning_summaries: self.reasoning_summaries,
                 model: self.model,
                 stream: self.stream,
                 strict: self.strict,
@@ -208,6 +219,7 @@ impl fmt::Debug for OpenAiModelBuilder {
             .field("strict", &self.strict)
             .field("native_async", &self.native_async)
             .field("encrypted_reasoning", &self.encrypted_reasoning)
+            .field("reasoning_summaries", &self.reasoning_summaries)
             .field("max_open_calls", &self.max_open_calls)
             .field("open_call_ttl", &self.open_call_ttl)
             .field("timeouts", &self.timeouts)

@@ -21,6 +21,7 @@ pub(crate) struct Shape {
     pub(crate) strict: bool,
     /// True if reasoning comes back encrypted, to be sent again.
     pub(crate) encrypted_reasoning: bool,
+    pub(crate) reasoning_summaries: bool,
 }
 
 impl Shape {
@@ -48,6 +49,9 @@ impl Shape {
         body.insert("stream".into(), json!(self.stream));
         if self.encrypted_reasoning {
             body.insert("include".into(), json!(["reasoning.encrypted_content"]));
+        }
+        if self.reasoning_summaries {
+            body.insert("reasoning".into(), json!({"summary": "auto"}));
         }
         let session = request.session.as_str();
         if session.chars().count() <= CACHE_KEY {

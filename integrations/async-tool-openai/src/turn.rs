@@ -17,6 +17,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod thoughts;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use serde_json::Value;
 use self::{
     output::{Came, Output},
     texts::Texts,
+    thoughts::Thoughts,
 };
 use crate::{failure::Failures, lowering::Kept};
 
@@ -44,6 +46,7 @@ pub(crate) struct Turn {
     failures: Failures,
     output: Output,
     texts: Texts,
+    thoughts: Thoughts,
     refused: bool,
 }
 
@@ -63,6 +66,7 @@ impl Turn {
             failures,
             output: Output::new(own_ids),
             texts: Texts::default(),
+            thoughts: Thoughts::default(),
             refused: false,
         }
     }
@@ -101,6 +105,15 @@ impl Turn {
             "response.output_text.delta" | "response.refusal.delta" => {
                 let piece = event.get("delta").and_then(Value::as_str).unwrap_or_default();
                 Ok(text(self.texts.piece(event, piece)).into_iter().collect())
+            }
+            "response.reasoning_summary_part.added" => {
+                self.thoughts.end_part();
+                Ok(Vec::new())
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                let id = item::text(event, "item_id").unwrap_or_default();
+                let piece = event.get("delta").and_then(Value::as_str).unwrap_or_default();
+                Ok(reasoning(self.thoughts.piece(id, piece)).into_iter().collect())
             }
             "response.output_item.added" => {
                 self.output.announce(event);
@@ -166,6 +179,7 @@ impl Turn {
                 let told = self.texts.message(item::text(&entry.item, "id"), entry.place, &said);
                 text(told).into_iter().collect()
             }
+            "reasoning" => reasoning(self.thoughts.whole(item)).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -223,6 +237,10 @@ impl Turn {
 
 fn text(text: String) -> Option<ModelEvent> {
     (!text.is_empty()).then_some(ModelEvent::Text(text))
+}
+
+fn reasoning(text: String) -> Option<ModelEvent> {
+    (!text.is_empty()).then_some(ModelEvent::Reasoning(text))
 }
 
 /// Arguments of a call. Text with halves of characters is no JSON, so it goes on without them.

@@ -152,7 +152,12 @@ impl Assembly {
                 self.text(text);
             }
             StreamEvent::End { part, content } => self.end(part.index(), &content),
-            StreamEvent::Reasoning { .. } | StreamEvent::Arguments { .. } => {}
+            StreamEvent::Reasoning { text, .. } => {
+                if !text.is_empty() {
+                    self.events.push_back(ModelEvent::Reasoning(text));
+                }
+            }
+            StreamEvent::Arguments { .. } => {}
         }
     }
 

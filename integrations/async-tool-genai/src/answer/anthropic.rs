@@ -209,6 +209,7 @@ impl Reader {
             }
             Some(Kind::Custom(_, input)) if is_call => input.push_str(words(&delta, "partial_json")),
             Some(Kind::Thought(place)) => {
+                turn.tell(words(&delta, "thinking"));
                 if let Some(thought) = turn.thought(*place) {
                     thought.text.get_or_insert_default().push_str(words(&delta, "thinking"));
                     thought.signature.push_str(words(&delta, "signature"));

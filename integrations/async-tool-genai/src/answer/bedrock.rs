@@ -74,6 +74,8 @@ impl Reader {
             if let Some(thought) = block.get("reasoningContent") {
                 let place = turn.think(Thought::default());
                 let text = thought.get("reasoningText").unwrap_or(&Value::Null);
+                turn.tell(words(text, "text"));
+                turn.tell(words(thought, "text"));
                 think(turn.thought(place), text);
                 think(turn.thought(place), thought);
             }
@@ -110,6 +112,7 @@ impl Reader {
                 self.push(index, Kind::Thought(place));
                 place
             });
+            turn.tell(words(thought, "text"));
             think(turn.thought(place), thought);
         }
     }

@@ -86,14 +86,15 @@ impl Reader {
     /// Reads a piece of the message, or the whole message.
     fn delta(&mut self, mut delta: Value, is_whole: bool, turn: &mut Assembly) {
         let thought = ["reasoning_content", "reasoning"].map(|key| words(&delta, key));
-        turn.reasoning(
-            thought
-                .iter()
-                .find(|thought| !thought.is_empty())
-                .copied()
-                .unwrap_or_default(),
-        );
+        let thought = thought.iter().find(|thought| !thought.is_empty()).copied();
+        let is_told = thought.is_some();
+        turn.reasoning(thought.unwrap_or_default());
         for detail in taken(&mut delta, "reasoning_details") {
+            // OpenRouter sends the same text in both places.
+            if !is_told {
+                turn.tell(words(&detail, "text"));
+                turn.tell(words(&detail, "summary"));
+            }
             self.detail(detail);
         }
         match delta.get("content") {

@@ -56,6 +56,9 @@ fn read_part(mut part: Value, turn: &mut Assembly) {
     let is_thought = part.get("thought").is_some_and(|flag| flag == true);
     let call = part.get_mut("functionCall").map(Value::take).filter(Value::is_object);
     let is_signed = !signature.is_empty();
+    if is_thought {
+        turn.tell(words(&part, "text"));
+    }
     if is_signed && call.is_none() {
         // The signature belongs to the part after it; a part of its own has no text.
         turn.think(Thought {

@@ -11,6 +11,8 @@ pub(crate) struct Reader {
     items: Vec<Item>,
     /// Ids of the thoughts that came.
     thoughts: Vec<String>,
+    /// Ids of the thoughts that the host was told.
+    told: Vec<String>,
     /// True if a message's text came in pieces, and the message isn't done.
     is_writing: bool,
     has_text: bool,
@@ -40,6 +42,14 @@ impl Reader {
                 self.is_writing = true;
                 self.has_text = true;
                 turn.text(words(&data, "delta"));
+            }
+            "response.reasoning_summary_part.added" => turn.end_thought(),
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                let piece = words(&data, "delta");
+                if !piece.is_empty() {
+                    self.begin_telling(words(&data, "item_id"), turn);
+                    turn.tell(piece);
+                }
             }
             "response.output_item.added" => {
                 let item = data.get_mut("item").map(Value::take).unwrap_or_default();
@@ -127,10 +137,30 @@ impl Reader {
         self.end
     }
 
+    /// Notes that the host is told this thought; true if it was not before.
+    fn begin_telling(&mut self, id: &str, turn: &mut Assembly) -> bool {
+        let is_new = !self.told.iter().any(|told| told == id);
+        if is_new {
+            self.told.push(id.to_owned());
+            turn.end_thought();
+        }
+        is_new
+    }
+
     /// Takes a complete item.
     fn done(&mut self, item: Value, index: Option<u64>, turn: &mut Assembly) {
         match words(&item, "type") {
             "reasoning" => {
+                if self.begin_telling(words(&item, "id"), turn) {
+                    for part in ["summary", "content"]
+                        .iter()
+                        .filter_map(|key| item.get(key)?.as_array())
+                        .flatten()
+                    {
+                        turn.end_thought();
+                        turn.tell(words(part, "text"));
+                    }
+                }
                 let id = words(&item, "id").to_owned();
                 let is_known = !id.is_empty() && self.thoughts.contains(&id);
                 if !is_known && !words(&item, "encrypted_content").is_empty() {

@@ -10,6 +10,7 @@ mod failures;
 mod json_mode;
 mod keys;
 mod pairing;
+mod reasoning;
 mod server;
 mod streams;
 mod turns;

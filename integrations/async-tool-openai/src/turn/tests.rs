@@ -264,3 +264,44 @@ fn items_that_come_in_another_order_are_kept_in_theirs() {
         json!([item("a"), item("b"), item("c")])
     );
 }
+
+#[test]
+fn reasoning_is_told_once_as_it_comes_or_with_its_item() {
+    let piece =
+        |id: &str, text: &str| json!({"type": "response.reasoning_summary_text.delta", "item_id": id, "delta": text});
+    let next = json!({"type": "response.reasoning_summary_part.added"});
+    let open = json!({"type": "response.reasoning_text.delta", "item_id": "rs_1", "delta": "open"});
+    let item = json!({"type": "reasoning", "id": "rs_1", "summary": [{"text": "one"}, {"text": "two"}]});
+    let done = json!({"type": "response.output_item.done", "output_index": 0, "item": item});
+    let end = json!({"type": "response.completed", "response": {"status": "completed", "output": [item]}});
+    for (events, expected) in [
+        (
+            vec![
+                piece("rs_1", "on"),
+                piece("rs_1", "e"),
+                next,
+                piece("rs_1", "two"),
+                done.clone(),
+            ],
+            "one\n\ntwo",
+        ),
+        (vec![done], "one\n\ntwo"),
+        (vec![], "one\n\ntwo"),
+        (vec![open], "open"),
+        (vec![piece("rs_0", "other")], "other\n\none\n\ntwo"),
+        (vec![piece("rs_1", "")], "one\n\ntwo"),
+    ] {
+        let mut turn = turn();
+        let mut told = String::new();
+        for event in events.iter().chain([&end]) {
+            for event in turn.on_event(event).unwrap() {
+                match event {
+                    ModelEvent::Reasoning(text) => told += &text,
+                    ModelEvent::Done(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(told, expected, "{events:?}");
+    }
+}

@@ -62,7 +62,7 @@ async fn a_redirect_takes_neither_key_nor_prompt_to_another_address() {
 #[tokio::test]
 async fn each_setting_of_the_builder_is_in_the_request() {
     type Set = fn(OpenAiModelBuilder) -> OpenAiModelBuilder;
-    let cases: [(Set, &str, Value); 9] = [
+    let cases: [(Set, &str, Value); 11] = [
         (|model| model, "/model", json!("gpt-5")),
         (|model| model.stream(false), "/stream", json!(false)),
         (|model| model.stream(true), "/stream", json!(true)),
@@ -76,6 +76,12 @@ async fn each_setting_of_the_builder_is_in_the_request() {
             json!("reasoning.encrypted_content"),
         ),
         (|model| model.encrypted_reasoning(false), "/include", Value::Null),
+        (|model| model, "/reasoning", Value::Null),
+        (
+            |model| model.reasoning_summaries(true),
+            "/reasoning",
+            json!({"summary": "auto"}),
+        ),
     ];
     for (set, place, expected) in cases {
         let server = Server::start([Reply::plain(&[said("hello")])]).await;

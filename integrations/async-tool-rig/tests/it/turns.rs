@@ -48,6 +48,7 @@ async fn turn(reply: Reply, is_streamed: bool, messages: Vec<Message>) -> (Strin
             ModelEvent::Text(text) => said += &text,
             ModelEvent::ToolCall(call) => made.push(call),
             ModelEvent::Done(end) => stop = Some(end.stop),
+            ModelEvent::Reasoning(_) => {}
             other => panic!("{other:?}"),
         }
     }
