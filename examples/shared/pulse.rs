@@ -41,7 +41,7 @@ impl Pulse {
     /// Records an event, and the number of lines that were printed for it.
     pub fn observe(&mut self, event: &AgentEvent, lines: usize, now: Instant) {
         match &event.kind {
-            AgentEventKind::TurnStarted(_) => self.is_turn_open = true,
+            AgentEventKind::TurnStarted { .. } => self.is_turn_open = true,
             AgentEventKind::TurnEnded { .. }
             | AgentEventKind::TurnInterrupted { .. }
             | AgentEventKind::TurnFailed { .. } => self.is_turn_open = false,
@@ -52,12 +52,12 @@ impl Pulse {
                 };
                 self.tasks.insert(*number, task);
             }
-            AgentEventKind::Progressed(number, report) => {
+            AgentEventKind::Progressed { number, report } => {
                 if let Some(task) = self.tasks.get_mut(number) {
                     task.progress = Some(report.message.clone());
                 }
             }
-            AgentEventKind::Settled(number, _) => {
+            AgentEventKind::Settled { number, .. } => {
                 self.tasks.remove(number);
             }
             _ => {}

@@ -25,7 +25,7 @@ impl Story {
     /// Lines for an event; none for events of no interest to a person, such as the start of a turn.
     pub fn tell(&mut self, event: &AgentEvent) -> Vec<String> {
         let began = *self.began.get_or_insert(event.at);
-        if self.has_own_messages && matches!(event.kind, AgentEventKind::UserMessage(_)) {
+        if self.has_own_messages && matches!(event.kind, AgentEventKind::UserMessage { .. }) {
             return Vec::new();
         }
         let seconds = event.at.since(began).as_secs_f64();
