@@ -96,12 +96,12 @@ impl Record {
 
         let totals = &mut self.totals;
         let line = match &event.kind {
-            Kind::UserMessage(text) => ("user", json!({"text": text})),
-            Kind::TurnStarted(turn) => {
+            Kind::UserMessage { text } => ("user", json!({"text": text})),
+            Kind::TurnStarted { turn } => {
                 totals.turns += 1;
                 ("turn_started", json!({"turn": turn}))
             }
-            Kind::Text(turn, text) => ("text", json!({"turn": turn, "text": text})),
+            Kind::Text { turn, text } => ("text", json!({"turn": turn, "text": text})),
             Kind::Called { turn, number, call, .. } => {
                 totals.calls += 1;
                 self.calls.insert(*number, call.clone());
@@ -110,7 +110,7 @@ impl Record {
                 what["arguments"] = json!(call.arguments);
                 ("call", what)
             }
-            Kind::CallRefused(call, reason) => {
+            Kind::CallRefused { call, reason } => {
                 let what = json!({"call": call.id, "tool": call.name, "reason": reason});
                 ("call_refused", what)
             }
@@ -133,7 +133,7 @@ impl Record {
                 let what = json!({"turn": turn, "text": text, "task": by.to_string()});
                 ("turn_interrupted", what)
             }
-            Kind::TurnFailed { turn, error, retry_at } => {
+            Kind::ModelFailed { turn, error, retry_at } => {
                 totals.turns_failed += 1;
                 let retry_in = retry_at.map(|at| millis(event.at, at));
                 let what = json!({
@@ -144,49 +144,49 @@ impl Record {
                 });
                 ("turn_failed", what)
             }
-            Kind::Started(number) => ("started", self.of_task(*number)),
-            Kind::Settled(number, result) => self.settled(*number, result),
-            Kind::CancelRequested(number, reason) => {
+            Kind::Started { number } => ("started", self.of_task(*number)),
+            Kind::Settled { number, result } => self.settled(*number, result),
+            Kind::CancelRequested { number, reason } => {
                 let mut what = self.of_task(*number);
                 what["reason"] = json!(reason);
                 ("cancel_requested", what)
             }
-            Kind::Acknowledged(number) => {
+            Kind::Acknowledged { number } => {
                 totals.acks += 1;
                 ("ack", self.of_task(*number))
             }
-            Kind::Answered(number) => {
+            Kind::Answered { number } => {
                 totals.answers += 1;
                 ("answer", self.of_task(*number))
             }
-            Kind::Delivered(tasks) => {
+            Kind::Delivered { tasks } => {
                 totals.deliveries += 1;
                 totals.delivered += tasks.len();
                 ("delivery", self.of_tasks(tasks))
             }
-            Kind::Dropped(tasks, reason) => {
+            Kind::Dropped { tasks, reason } => {
                 let mut what = self.of_tasks(tasks);
                 what["reason"] = json!(reason);
                 ("dropped", what)
             }
-            Kind::Pruned(pruned) => {
+            Kind::Pruned { pruned } => {
                 totals.prunings += 1;
                 let what = json!({"collapsed": pruned.collapsed, "dropped": pruned.dropped, "cut": pruned.cuts.len()});
                 ("pruned", what)
             }
-            Kind::TurnEmpty(turn) => ("turn_empty", json!({"turn": turn})),
+            Kind::TurnEmpty { turn } => ("turn_empty", json!({"turn": turn})),
             Kind::Corrected { turn, cuts } => ("corrected", json!({"turn": turn, "cuts": cuts})),
-            Kind::LimitReached(limit) => ("limit", json!({"reason": limit.to_string()})),
-            Kind::Missed(events) => ("missed", json!({"events": events})),
-            Kind::JournalFailed(reason) => (
+            Kind::LimitReached { limit } => ("limit", json!({"reason": limit.to_string()})),
+            Kind::Missed { events } => ("missed", json!({"events": events})),
+            Kind::JournalFailed { reason } => (
                 "error",
                 json!({"message": format!("can't write the journal: {reason}")}),
             ),
-            Kind::Stopped(reason) => (
+            Kind::Stopped { reason } => (
                 "error",
                 json!({"message": format!("the session has stopped: {reason}")}),
             ),
-            Kind::Defect(what) => ("error", json!({"message": format!("bug in the library: {what}")})),
+            Kind::Defect { reason } => ("error", json!({"message": format!("bug in the library: {reason}")})),
             _ => return Vec::new(),
         };
         vec![line]

@@ -123,7 +123,7 @@ mod tests {
         while let Some(event) = events.next().await {
             let lines = story.tell(&event).len();
             pulse.observe(&event, lines, at(60));
-            has_progress |= matches!(event.kind, AgentEventKind::Progressed(..));
+            has_progress |= matches!(event.kind, AgentEventKind::Progressed { .. });
             if has_progress && pulse.tasks.len() == 1 && !pulse.is_turn_open {
                 break;
             }
