@@ -276,7 +276,8 @@ pub enum AgentEventKind {
     Waits {
         /// Task of the session.
         number: TaskNo,
-        /// Cause of the wait; `None`: the task goes on.
+        /// Cause of the wait. If it is absent, the task goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         waits_for: Option<WaitsFor>,
     },
     /// The function of a task deferred it: [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve)

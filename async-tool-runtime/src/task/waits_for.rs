@@ -68,6 +68,7 @@ pub enum WaitsFor {
     /// Its completion from outside.
     Outside {
         /// Deadline of the completion, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
     /// A worker of the backend, which has the task.

@@ -53,23 +53,22 @@ impl AgentMachine {
         // running function asks for on behalf of an agent on another manager: it doesn't decide whether this call may
         // begin.
         let is_passed_on = matches!(request, Some(InputRequest::Approval { .. })) && self.running.contains(&number);
-        if task == asking && !is_passed_on {
-            let waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
-            let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
-            if known.is_some_and(|known| *known != waits && !matches!(known, Waits::Completion(_))) {
-                self.record(Entry::Asked {
-                    task: number,
-                    request,
-                    at: self.now,
-                });
-                return;
-            }
+        let waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
+        let known = self.ledger.tasks().get(&number).map(|record| &record.waits);
+        let is_new = known.is_some_and(|known| *known != waits && !matches!(known, Waits::Completion(_)));
+        if task == asking && !is_passed_on && is_new {
+            self.record(Entry::Asked {
+                task: number,
+                request,
+                at: self.now,
+            });
+        } else {
+            self.emit(AgentEventKind::InputRequired {
+                number,
+                asking,
+                request,
+            });
         }
-        self.emit(AgentEventKind::InputRequired {
-            number,
-            asking,
-            request,
-        });
         // The acknowledgement may have waited for this.
         self.answer_if_due();
     }

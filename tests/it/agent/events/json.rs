@@ -36,12 +36,33 @@ fn usage() -> Value {
     json!({"input": 100, "cached": 0, "output": 20, "reasoning": 5})
 }
 
+/// Each cause of a wait.
+fn waits() -> Vec<Value> {
+    let task = json!({"task": TASK, "number": "t3", "session": "main", "tool": "add"});
+    let child = json!({"task": TASK, "number": null, "session": "main", "tool": "add"});
+    vec![
+        json!({"kind": "slot"}),
+        json!({"kind": "rate", "until": 2_000}),
+        json!({"kind": "retry", "at": 2_000}),
+        json!({"kind": "resource", "held_by": [task, child]}),
+        json!({"kind": "result", "of": [task]}),
+        json!({"kind": "agent", "session": "helper"}),
+        json!({"kind": "consent"}),
+        json!({"kind": "input"}),
+        json!({"kind": "outside", "until": 2_000}),
+        json!({"kind": "outside"}),
+        json!({"kind": "worker"}),
+    ]
+}
+
 /// Each kind of an agent's event, without its time.
 fn agent_events() -> Vec<Value> {
     let model_error = json!({
         "message": "the server is busy", "retryable": true, "retry_after": {"secs": 1, "nanos": 5}, "too_long": true,
     });
-    vec![
+    let waits = waits().into_iter();
+    let waits = waits.map(|cause| json!({"event": "waits", "number": "t3", "waits_for": cause}));
+    let others = vec![
         json!({"event": "opened", "id": "1.0"}),
         json!({"event": "resumed", "id": "2.0"}),
         json!({"event": "user_message", "id": "3.0", "text": "hello"}),
@@ -94,7 +115,9 @@ fn agent_events() -> Vec<Value> {
         json!({"event": "defect", "reason": "a second end"}),
         json!({"event": "missed", "events": 7}),
         json!({"event": "unreadable", "reason": "the disk is gone"}),
-    ]
+        json!({"event": "waits", "number": "t3"}),
+    ];
+    others.into_iter().chain(waits).collect()
 }
 
 /// Each kind of a manager's event.
@@ -113,7 +136,9 @@ fn task_events() -> Vec<Value> {
     one.as_object_mut().unwrap().remove("event");
     let report = json!({"fraction": 1.0, "message": "read"});
     let request = json!({"kind": "approval", "arguments": null});
-    vec![
+    let waits = waits().into_iter();
+    let waits = waits.map(|cause| with(snapshot("waits"), "waits_for", cause));
+    let others = vec![
         json!({"event": "snapshot", "tasks": [one]}),
         with(snapshot("accepted"), "parent", json!(TASK)),
         with(snapshot("started"), "number", Value::Null),
@@ -121,7 +146,8 @@ fn task_events() -> Vec<Value> {
         with(snapshot("input_required"), "request", request),
         with(result(), "event", json!("settled")),
         with(failed(), "event", json!("settled")),
-    ]
+    ];
+    others.into_iter().chain(waits).collect()
 }
 
 /// Places of all values in a sample, except those that may be any JSON.
