@@ -1,0 +1,4 @@
+//! Tests over the wire: in-process transports and loopback HTTP.
+
+mod client;
+mod server;
