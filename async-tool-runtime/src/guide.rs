@@ -612,6 +612,9 @@
 //! }
 //! ```
 //!
+//! A long call saves a [checkpoint](crate::tool::ToolContext::save_checkpoint): a place in a list, or the id of a job elsewhere. Its next attempt
+//! goes on from there, also after a restart. If the tool has a `reconcile` function, that is asked for every call with a checkpoint.
+//!
 //! Calls that wait for approval ask again. Tasks that wait for a result from outside go on waiting. To a webhook that brings a result, reply after
 //! [`resolve_durably`](crate::manager::AsyncToolManager::resolve_durably) returns: from then on the result survives the process.
 //!

@@ -59,6 +59,8 @@ fn kinds_of(entry: &Entry, numbers: &HashMap<TaskId, TaskNo>) -> Vec<AgentEventK
                 request: request.clone(),
             }
         }
+        // Data of the function alone.
+        Entry::Checkpointed { .. } => return Vec::new(),
         Entry::TurnEnded {
             turn, text, end, cuts, ..
         } => {

@@ -210,6 +210,12 @@ impl Books {
                     format!("{task} asks for input after it ended or was deferred")
                 })?;
             }
+            Entry::Checkpointed { task, .. } => {
+                let account = self.account(*task)?;
+                ensure(account.result.is_none() && !account.is_detached && !account.own, || {
+                    format!("{task} saves a checkpoint after it ended, or has no function")
+                })?;
+            }
             Entry::TurnEnded { turn, calls, .. } => self.end(*turn, calls)?,
             Entry::TurnInterrupted { turn, calls, by, .. } => {
                 self.end(*turn, calls)?;

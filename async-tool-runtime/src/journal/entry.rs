@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Awaited, CallAnswer, Format, JoinPolicy, format};
 use crate::{
@@ -132,6 +133,15 @@ pub enum Entry {
         task: TaskNo,
         /// The request; `None` if it was answered or withdrawn.
         request: Option<InputRequest>,
+        /// Time of the entry.
+        at: Timestamp,
+    },
+    /// The function of a task saved a checkpoint, which later attempts get. The latest one counts.
+    Checkpointed {
+        /// The task.
+        task: TaskNo,
+        /// The value that the function saved.
+        checkpoint: Arc<Value>,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -306,6 +316,7 @@ impl Entry {
             | Self::Resumed { at, .. }
             | Self::Deferred { at, .. }
             | Self::Asked { at, .. }
+            | Self::Checkpointed { at, .. }
             | Self::UserMessage { at, .. }
             | Self::TurnStarted { at, .. }
             | Self::Accepted { at, .. }
@@ -347,6 +358,7 @@ impl Entry {
             Self::Resubmitted { .. } => "resubmitted",
             Self::Deferred { .. } => "deferred",
             Self::Asked { .. } => "asked",
+            Self::Checkpointed { .. } => "checkpointed",
             Self::TurnEnded { .. } => "turn_ended",
             Self::TurnInterrupted { .. } => "turn_interrupted",
             Self::TurnFailed { .. } => "turn_failed",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -25,6 +26,8 @@ pub(crate) enum TaskNews {
     Waits(TaskId, Option<Box<WaitsFor>>),
     /// The function of a task left the task to be completed from outside, until this time if there is a limit.
     Deferred(TaskId, Option<Timestamp>),
+    /// The function of a task saved a checkpoint.
+    Checkpointed(TaskId, Arc<Value>),
     /// A task of an earlier process was never started.
     NotStarted(TaskId),
     /// A task ended.

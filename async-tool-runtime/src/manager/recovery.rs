@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, people::check, records::Recorded,
-    run::RunGuard, table::Inserted, task::Deadline,
+    AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, executor::outcome_of, people::check,
+    records::Recorded, run::RunGuard, table::Inserted, task::Deadline,
 };
 use crate::{
     clock::Timestamp,
@@ -288,9 +288,12 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
             Ok(()) => TaskOutcome::Completed(value.clone()),
             Err(problem) => unknown(&format!("what was found out is no result of the tool: {problem}")),
         },
-        (Ok(_), Some(Reconciled::Failed(error))) => TaskOutcome::Failed(error.clone()),
+        // An error says by its kind if the task was cancelled or its outcome is unknown, as that of a function does.
+        (Ok(_), Some(Reconciled::Failed(error))) => outcome_of(Err(error.clone()), cell),
         (Ok(_), Some(Reconciled::Unknown(why))) => TaskOutcome::Unknown(why.clone()),
         (Ok(_), None) => unknown("its outcome was not found out"),
+        // Another agent of the session finds it out again.
+        (Err(_), _) if cell.is_abandoned() => TaskOutcome::Cancelled(String::new()),
         (Err(error), _) => {
             tracing::warn!(target: "async_tool::task", task = %cell.spec.task, tool = &*cell.spec.call.name, kind = error.kind().as_str(), "it could not be found out what became of a task");
             if is_external && !cell.is_cancelled() {

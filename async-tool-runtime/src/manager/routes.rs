@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -187,6 +188,16 @@ impl Inner {
             self.tell_deferred(&call, cell);
         }
         self.stir();
+    }
+
+    /// Tells that a function saved a checkpoint.
+    pub(super) fn checkpointed(&self, cell: &Arc<TaskCell>, checkpoint: &Arc<Value>) {
+        for call in cell.served() {
+            if !call.is_settled() && call.spec.is_of_session() {
+                let news = TaskNews::Checkpointed(call.spec.task, Arc::clone(checkpoint));
+                self.tell_session(&call.spec.session, news);
+            }
+        }
     }
 
     fn tell_deferred(&self, call: &TaskCell, run: &TaskCell) {

@@ -1,6 +1,9 @@
 //! A task as data.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{clock::Timestamp, session::SessionId, task::TurnNo, tool::IdempotencyKey};
 use crate::{
@@ -47,6 +50,9 @@ pub struct TaskSpec {
     pub call: ToolCall,
     /// Number of the attempt; the first is 1.
     pub attempt: u32,
+    /// Latest [checkpoint](crate::tool::ToolContext::save_checkpoint) of an earlier attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Arc<Value>>,
     /// Time at which the caller stops waiting. A task that gets its slot later, or runs longer, fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
@@ -70,6 +76,7 @@ impl TaskSpec {
             idempotency_key: None,
             call,
             attempt: 1,
+            checkpoint: None,
             deadline: None,
         }
     }

@@ -128,6 +128,9 @@ fn describe(entry: &Entry) -> String {
             Some(InputRequest::Input { prompt, .. }) => format!("{task} asks: {}", Short(prompt)),
             None => format!("the question of {task} is closed"),
         },
+        Entry::Checkpointed { task, checkpoint, .. } => {
+            format!("{task} saves a checkpoint: {}", Short(&checkpoint.to_string()))
+        }
         Entry::TurnEnded {
             turn,
             text,

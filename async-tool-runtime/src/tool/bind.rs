@@ -32,6 +32,51 @@ pub(crate) fn bind<A: DeserializeOwned>(
     bound.ok_or_else(|| refuse("that were not read".to_owned()))
 }
 
+impl Arguments {
+    /// Arguments for a tool whose schema comes from elsewhere, such as from another server, which checks them itself.
+    ///
+    /// Arguments that don't fit the schema are repaired, if that loses nothing and makes them fit. Otherwise they stay as they are. Missing
+    /// arguments are an empty object.
+    ///
+    /// ```
+    /// use async_tool_runtime::tool::Arguments;
+    /// use serde_json::json;
+    ///
+    /// let schema = json!({"type": "object", "properties": {"seconds": {"type": "number"}}});
+    /// assert_eq!(Arguments::from(json!({"seconds": "5"})).repaired(&schema)?, json!({"seconds": 5}));
+    /// assert_eq!(Arguments::from(json!({"seconds": "soon"})).repaired(&schema)?, json!({"seconds": "soon"}));
+    /// assert!(Arguments::from_text("{\"seconds\": ").repaired(&schema).is_err());
+    /// # Ok::<_, async_tool_runtime::ToolError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ToolErrorKind::InvalidArguments`](super::ToolErrorKind::InvalidArguments) for anything but a JSON object.
+    pub fn repaired(&self, schema: &Value) -> Result<Value, ToolError> {
+        let value = match self.value() {
+            Value::Null => return Ok(Value::Object(Map::new())),
+            Value::String(text) if text.trim().is_empty() => return Ok(Value::Object(Map::new())),
+            value => value,
+        };
+        let constraints = Constraints::of(schema);
+        if value.is_object() && constraints.check_all(schema, value).is_ok() {
+            return Ok(value.clone());
+        }
+        let repaired = repair(schema, value);
+        if repaired.value.is_object() && (!value.is_object() || constraints.check_all(schema, &repaired.value).is_ok())
+        {
+            return Ok(repaired.value);
+        }
+        match value {
+            Value::Object(_) => Ok(value.clone()),
+            other => {
+                let Misfit { path, problem } = Misfit::of_no_object(other);
+                Err(refuse(format!("at `{path}`: {problem}")))
+            }
+        }
+    }
+}
+
 /// Reads the arguments of a tool and stores them.
 type Read<'a> = &'a mut dyn FnMut(Reader<'_, '_>) -> Result<(), Refusal>;
 
@@ -330,6 +375,36 @@ mod tests {
                 })
             });
             assert_eq!(is_read, is_met, "{sent}");
+        }
+    }
+
+    #[test]
+    fn arguments_for_a_foreign_schema_are_repaired_or_left_alone() {
+        let schema = json!({"type": "object", "properties": {
+            "count": {"type": "integer"}, "names": {"type": "array", "items": {"type": "string"}}, "any": {},
+        }, "required": ["count"]});
+        for (sent, expected) in [
+            (json!({"count": 5, "any": "7"}), json!({"count": 5, "any": "7"})),
+            (json!({"count": "5"}), json!({"count": 5})),
+            (json!({"count": 5, "names": "a"}), json!({"count": 5, "names": ["a"]})),
+            (json!("{\"count\": \"5\"}"), json!({"count": 5})),
+            (
+                json!({"count": "five", "names": "a"}),
+                json!({"count": "five", "names": "a"}),
+            ),
+            (json!({"names": ["a"]}), json!({"names": ["a"]})),
+            (json!(null), json!({})),
+            (json!(" "), json!({})),
+        ] {
+            assert_eq!(
+                Arguments::from(sent.clone()).repaired(&schema).unwrap(),
+                expected,
+                "{sent}"
+            );
+        }
+        for sent in [json!([1]), json!(7), json!("{\"count\": "), json!("count")] {
+            let error = Arguments::from(sent.clone()).repaired(&schema).unwrap_err();
+            assert_eq!(error.kind(), ToolErrorKind::InvalidArguments, "{sent}");
         }
     }
 

@@ -100,6 +100,15 @@ pub(crate) trait ContextHost: Send + Sync {
         schema: Arc<Value>,
     ) -> BoxFuture<'static, Result<Value, ToolError>>;
 
+    /// Latest checkpoint of the task.
+    fn checkpoint(&self) -> Option<Arc<Value>>;
+
+    /// Keeps a checkpoint, and waits until it is written down.
+    fn save_checkpoint(self: Arc<Self>, checkpoint: Arc<Value>) -> BoxFuture<'static, Result<(), ToolError>>;
+
+    /// True if the task stops only because its session leaves the process.
+    fn is_leaving(&self) -> bool;
+
     /// Leaves the task to be completed from outside, within a limit if there is one.
     fn defer(self: Arc<Self>, limit: Option<Duration>);
 
@@ -292,6 +301,28 @@ impl ToolContext {
                 .with_kind(ToolErrorKind::Internal)
                 .with_model_message("the answer could not be read")
         })
+    }
+
+    /// True if the task was told to stop only because its session leaves this process. The task goes on in the process that resumes the
+    /// session, so work elsewhere that it can find again, such as by its [checkpoint](Self::save_checkpoint), must not be stopped.
+    ///
+    /// ```
+    /// use async_tool_runtime::ToolContext;
+    ///
+    /// # async fn stop_job(_job: &str) {}
+    /// async fn stop(cx: &ToolContext, job: &str) {
+    ///     cx.cancellation().cancelled().await;
+    ///     if !cx.is_leaving() {
+    ///         stop_job(job).await;
+    ///     }
+    /// }
+    /// # let cx = async_tool_runtime::testing::tool_context();
+    /// # assert!(!cx.is_leaving());
+    /// # drop(stop(&cx, "job 7"));
+    /// ```
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.host().is_some_and(|host| host.is_leaving())
     }
 
     /// Leaves the task open until [`AsyncToolManager::resolve`](crate::manager::AsyncToolManager::resolve) completes it: from a webhook, by a

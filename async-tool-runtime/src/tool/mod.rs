@@ -42,6 +42,7 @@ mod bind;
 mod bound;
 mod call;
 mod cancellation;
+mod checkpoint;
 #[cfg(feature = "inventory")]
 mod collected;
 mod constraint;

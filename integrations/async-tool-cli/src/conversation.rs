@@ -132,6 +132,10 @@ impl<'a> Conversation<'a> {
                     None => format!("{task} withdraws its request"),
                 },
             ),
+            Entry::Checkpointed { task, checkpoint, .. } => (
+                "tool",
+                format!("{task} saves a checkpoint: {}", self.short(&checkpoint.to_string())),
+            ),
             Entry::Draining { .. } => ("session", "accepts no more messages, and drains".to_owned()),
             Entry::Detached { tasks, .. } => ("session", format!("{} are detached", list(tasks))),
             Entry::Closing { .. } => ("session", "closing".to_owned()),

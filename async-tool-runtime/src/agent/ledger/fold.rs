@@ -68,6 +68,7 @@ impl Ledger {
             | Entry::Resubmitted { .. }
             | Entry::Deferred { .. }
             | Entry::Asked { .. }
+            | Entry::Checkpointed { .. }
             | Entry::DeliverySet { .. }
             | Entry::Grouped { .. }
             | Entry::Detached { .. } => self.apply_task(entry),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
@@ -32,6 +33,9 @@ pub(crate) struct TaskRecord {
     pub(crate) result: Option<Arc<AsyncTaskResult>>,
     pub(crate) cancel: Option<String>,
     pub(crate) waits: Waits,
+    /// Latest checkpoint of its function. A task that has ended needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint: Option<Arc<Value>>,
     /// Delivery policy that the host set; `None`: the tool's policy.
     pub(crate) delivery: Option<DeliveryPolicy>,
 }

@@ -36,6 +36,7 @@ impl Ledger {
                     result: None,
                     cancel: None,
                     waits: Waits::Nothing,
+                    checkpoint: None,
                     delivery: None,
                 };
                 self.accept(entry, *number, record)?;
@@ -64,6 +65,10 @@ impl Ledger {
                 let is_left = matches!(record.waits, Waits::Completion(_));
                 require(entry, !is_left, "a task that is completed from outside asks nothing")?;
                 record.waits = request.clone().map_or(Waits::Nothing, Waits::Answer);
+            }
+            Entry::Checkpointed { task, checkpoint, .. } => {
+                let record = self.open_mut(*task, entry, "only a task that has not ended saves a checkpoint")?;
+                record.checkpoint = Some(Arc::clone(checkpoint));
             }
             Entry::DeliverySet { task, policy, .. } => self.record_mut(*task, entry)?.delivery = Some(*policy),
             Entry::Grouped {
@@ -131,6 +136,7 @@ impl Ledger {
         require(entry, !record.own, "a call that the agent answers itself is no task")?;
         record.result = Some(Arc::clone(result));
         record.waits = Waits::Nothing;
+        record.checkpoint = None;
         if record.told == Told::Ack {
             self.inbox.push_back(number);
         }

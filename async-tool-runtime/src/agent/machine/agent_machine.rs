@@ -202,6 +202,7 @@ impl AgentMachine {
             AgentInput::Asked { task, asking, question } => self.on_asked(task, asking, question),
             AgentInput::Waits(task, waits_for) => self.on_waits(task, waits_for),
             AgentInput::Deferred(task, until) => self.on_deferred(task, until),
+            AgentInput::Checkpointed(task, checkpoint) => self.on_checkpointed(task, checkpoint),
             AgentInput::NotStarted(task) => self.on_not_started(task),
             AgentInput::Settled(result) => self.on_settled(result),
             AgentInput::Timer(timer) => self.on_timer(timer),

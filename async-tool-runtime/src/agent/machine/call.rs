@@ -204,10 +204,13 @@ impl AgentMachine {
         self.waiting.remove(&number);
         match filled {
             Ok(call) => {
-                let spec = TaskSpec::named(record.task, self.session.clone(), call)
-                    .with_number(number)
-                    .with_turn(record.turn)
-                    .with_attempt(record.attempt);
+                let spec = TaskSpec {
+                    checkpoint: record.checkpoint.clone(),
+                    ..TaskSpec::named(record.task, self.session.clone(), call)
+                        .with_number(number)
+                        .with_turn(record.turn)
+                        .with_attempt(record.attempt)
+                };
                 match (action(spec), refusal) {
                     // `Await` and `Reconcile` identify the task by its id and need no arguments.
                     (AgentAction::Submit(_), Some(error)) => {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use super::Timer;
 use crate::agent::CloseMode;
 use crate::{
@@ -80,6 +82,8 @@ pub enum AgentInput {
     Waits(TaskId, Option<WaitsFor>),
     /// The function of a task deferred its completion to the outside, until this time if there is a limit.
     Deferred(TaskId, Option<Timestamp>),
+    /// The function of a task saved a checkpoint.
+    Checkpointed(TaskId, Arc<Value>),
     /// A task of an earlier process turned out never to have started.
     NotStarted(TaskId),
     /// A task ended.

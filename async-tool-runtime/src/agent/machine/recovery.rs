@@ -144,6 +144,8 @@ impl AgentMachine {
             (Waits::Completion(until), None) => return Fate::Wait(None, *until),
             (Waits::Answer(InputRequest::Approval { .. }), None) => return Fate::Submit,
             _ if self.policy.is_attached => return Fate::Submit,
+            // Its function has got that far. So the outcome is found out, even if the call could be repeated.
+            _ if record.checkpoint.is_some() && self.policy.reconciles(tool) => return Fate::Reconcile,
             (Waits::Answer(_) | Waits::Nothing, cancelled) => {
                 if self.policy.effect_of(tool).is_repeatable() {
                     return cancelled.map_or_else(|| self.repetition(record), Fate::End);

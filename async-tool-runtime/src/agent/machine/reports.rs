@@ -1,5 +1,9 @@
 //! Reports of running tasks: start, progress, questions.
 
+use std::sync::Arc;
+
+use serde_json::Value;
+
 use super::AgentMachine;
 use crate::{
     agent::{AgentEventKind, ledger::Waits},
@@ -76,6 +80,16 @@ impl AgentMachine {
     pub(super) fn on_deferred(&mut self, task: TaskId, until: Option<Timestamp>) {
         if let Some(number) = self.open(task) {
             self.defer(number, until);
+        }
+    }
+
+    pub(super) fn on_checkpointed(&mut self, task: TaskId, checkpoint: Arc<Value>) {
+        if let Some(number) = self.open(task) {
+            self.record(Entry::Checkpointed {
+                task: number,
+                checkpoint,
+                at: self.now,
+            });
         }
     }
 

@@ -239,6 +239,11 @@ impl Redactor {
                     self.request(*task, tool, request);
                 }
             }
+            Entry::Checkpointed { checkpoint, .. } => {
+                if let Some(cleaned) = self.secrets.cleaned_value(checkpoint) {
+                    *checkpoint = Arc::new(cleaned);
+                }
+            }
             Entry::Opened { .. }
             | Entry::Resumed { .. }
             | Entry::Deferred { .. }

@@ -37,6 +37,7 @@ pub(super) async fn news(news: &mut mpsc::UnboundedReceiver<TaskNews>) -> Option
             },
             TaskNews::Waits(task, waits_for) => AgentInput::Waits(task, waits_for.map(|waits_for| *waits_for)),
             TaskNews::Deferred(task, until) => AgentInput::Deferred(task, until),
+            TaskNews::Checkpointed(task, checkpoint) => AgentInput::Checkpointed(task, checkpoint),
             TaskNews::NotStarted(task) => AgentInput::NotStarted(task),
             TaskNews::Settled(result) => AgentInput::Settled(result),
             TaskNews::CutShort(result) => return Some(Woken::CutShort(result)),

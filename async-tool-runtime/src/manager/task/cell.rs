@@ -13,6 +13,7 @@
 mod abandoned;
 mod admission;
 mod agent;
+mod checkpoint;
 mod deferral;
 mod future;
 mod progress;
@@ -124,6 +125,8 @@ struct Extras {
     /// Tasks whose functions wait for this one by its handle.
     awaiting: Vec<Weak<TaskCell>>,
     progress: Option<Reported>,
+    /// Latest checkpoint of an attempt in this process.
+    checkpoint: Option<Arc<Value>>,
     questions: Questions,
     waits: Waits,
     children: Vec<Weak<TaskCell>>,

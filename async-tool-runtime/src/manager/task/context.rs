@@ -56,6 +56,23 @@ impl ContextHost for TaskCell {
         })
     }
 
+    fn checkpoint(&self) -> Option<Arc<Value>> {
+        Self::checkpoint(self)
+    }
+
+    fn save_checkpoint(self: Arc<Self>, checkpoint: Arc<Value>) -> BoxFuture<'static, Result<(), ToolError>> {
+        Box::pin(async move {
+            let manager = self.manager().ok_or_else(outside_of_a_manager)?;
+            self.set_checkpoint(Arc::clone(&checkpoint));
+            manager.checkpointed(&self, &checkpoint);
+            manager.written(&self).await
+        })
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.is_abandoned()
+    }
+
     fn defer(self: Arc<Self>, limit: Option<Duration>) {
         let manager = self.manager();
         let now = manager.as_ref().map_or(self.accepted, |manager| manager.now());

@@ -148,6 +148,11 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         request,
         at: AT,
     }));
+    entries.extend([value(), Value::Null].map(|checkpoint| Entry::Checkpointed {
+        task: LAST,
+        checkpoint: Arc::new(checkpoint),
+        at: AT,
+    }));
     entries.extend(turn_ends());
     entries.extend([0, 1, u32::MAX].map(|cuts| Entry::TurnInterrupted {
         turn: TURN,
@@ -362,6 +367,7 @@ mod tests {
             Entry::Resumed { .. } => 21,
             Entry::Deferred { .. } => 22,
             Entry::Asked { .. } => 23,
+            Entry::Checkpointed { .. } => 24,
         }
     }
 
@@ -370,6 +376,6 @@ mod tests {
         let mut kinds: Vec<_> = one_of_each().iter().map(kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds, (0..24).collect::<Vec<_>>());
+        assert_eq!(kinds, (0..25).collect::<Vec<_>>());
     }
 }

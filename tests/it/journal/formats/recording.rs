@@ -27,10 +27,11 @@ use crate::stand::{FailingJournal, Fault, HeldModel, manager, say, timed, tool_o
 pub(super) fn tools(runs: &Arc<AtomicUsize>) -> AsyncToolManager {
     let stuck = |name: &'static str, effect| {
         let runs = Arc::clone(runs);
-        let tool = tool_of(name, move |_, _| {
+        let tool = tool_of(name, move |_, cx| {
             let run = runs.fetch_add(1, Ordering::SeqCst);
             async move {
                 if run < 2 {
+                    cx.save_checkpoint(json!({"seen": run})).await?;
                     std::future::pending::<()>().await;
                 }
                 Ok(json!("seen"))

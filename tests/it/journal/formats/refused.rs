@@ -266,7 +266,7 @@ fn words(value: &Value, place: String) -> Vec<(String, String)> {
             for (name, field) in fields {
                 let below = format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
                 // Texts and values of tools, models and users are not the format's.
-                if ["arguments", "schema", "provider", "content"].contains(&name.as_str()) {
+                if ["arguments", "schema", "provider", "content", "checkpoint"].contains(&name.as_str()) {
                     continue;
                 }
                 match field {

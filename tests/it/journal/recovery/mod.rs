@@ -2,6 +2,7 @@
 
 mod calls;
 mod changed_tools;
+mod checkpoints;
 mod clocks;
 mod completion;
 mod deadlines;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AsyncToolManager, Effect, SessionId, TaskId, TaskNo, TaskStatus, ToolError,
+    AsyncToolManager, Effect, SessionId, TaskId, TaskNo, TaskStatus, ToolError, ToolErrorKind,
     tool::{LostTask, Reconciled},
 };
 
@@ -151,4 +151,67 @@ async fn a_call_that_the_host_cancels_never_runs_even_if_it_is_then_found_not_to
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_aborted_during_its_reconciliation_is_counted_once() {
     stop_what_is_found_out(|manager, task| manager.task(task).unwrap().abort("the customer has left")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconciliation_that_stops_with_its_session_is_made_again() {
+    let (kept, seen) = (kept(), Seen::default());
+    leave(&kept, &manager([stuck("pay", Effect::Once, &seen)]), &["pay"]).await;
+    let tool = stuck("pay", Effect::Once, &seen).reconcile(|lost: LostTask| async move {
+        if lost.context().checkpoint().is_none() {
+            lost.context()
+                .save_checkpoint("asked")
+                .await
+                .map_err(|error| error.to_string())?;
+            lost.context().cancellation().cancelled().await;
+            return Err(format!("stopped: {}", lost.context().is_leaving()));
+        }
+        Ok(Reconciled::Completed("receipt 7"))
+    });
+    let manager = manager([tool]);
+    let agent = resume(&kept, &manager, &listener()).await;
+    while manager.stats().running == 0 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    agent.leave().await.unwrap();
+    let model = listener();
+    let agent = resume(&kept, &manager, &model).await;
+    agent.run_until_idle().await.unwrap();
+    let told = told(model.requests().last().unwrap());
+    assert!(told.contains("receipt 7"), "{told}");
+    check(&kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconciler_says_by_the_kind_of_its_error_how_the_task_ended() {
+    for (kind, cancels, status) in [
+        (ToolErrorKind::Failed, false, TaskStatus::Failed),
+        (ToolErrorKind::Unknown, false, TaskStatus::Failed),
+        (ToolErrorKind::Cancelled, true, TaskStatus::Cancelled),
+    ] {
+        let (kept, seen) = (kept(), Seen::default());
+        leave(&kept, &manager([stuck("pay", Effect::Once, &seen)]), &["pay"]).await;
+        let tool = stuck("pay", Effect::Once, &seen).reconcile(move |lost: LostTask| async move {
+            if cancels {
+                lost.context().cancellation().cancelled().await;
+            }
+            Ok::<_, String>(Reconciled::<String>::Failed(ToolError::new(kind, "so it is")))
+        });
+        let manager = manager([tool]);
+        let model = listener();
+        let agent = resume(&kept, &manager, &model).await;
+        if cancels {
+            agent.cancel(TaskNo::new(1), "not wanted any more").await.unwrap();
+        }
+        agent.run_until_idle().await.unwrap();
+        assert_eq!(agent.tasks().await.unwrap()[0].status, status, "{kind}");
+        let told = told(model.requests().last().unwrap());
+        assert_eq!(
+            told.contains(r#""status":"unknown""#),
+            kind == ToolErrorKind::Unknown,
+            "{told}"
+        );
+        check(&kept);
+    }
 }
