@@ -371,6 +371,32 @@
 //! # let _ = (watch_build::tool(), archive);
 //! ```
 //!
+//! # Stop the model
+//!
+//! [`AsyncAgent::interrupt`](crate::AsyncAgent::interrupt) is the stop button of a conversation. It ends the model's turn and keeps what the model
+//! had said and the calls that it had completed; tasks run on. The agent then rests: it calls the model again for a new message or a new
+//! result. [`interrupt_and_cancel`](crate::AsyncAgent::interrupt_and_cancel) also stops the tasks that were started for the last message.
+//!
+//! A message that the user sends while a turn runs waits until the turn ends. With
+//! [`on_message(MessagePolicy::Interrupt)`](crate::agent::AsyncAgentBuilder::on_message), for a whole agent, or
+//! [`send_as`](crate::AsyncAgent::send_as), for one message, it ends the turn, and the next turn answers it.
+//!
+//! ```
+//! use async_tool_runtime::AsyncAgent;
+//!
+//! /// Handles the two buttons of a page, and returns the line that it shows.
+//! async fn stop(agent: &AsyncAgent, also_tasks: bool) -> Result<String, Box<dyn std::error::Error>> {
+//!     if also_tasks {
+//!         let stopped = agent.interrupt_and_cancel().await?;
+//!         return Ok(format!("{} tasks are stopped", stopped.cancelled.len()));
+//!     }
+//!     Ok(match agent.interrupt().await? {
+//!         Some(_) => "the answer is stopped".to_owned(),
+//!         None => "there is nothing to stop".to_owned(),
+//!     })
+//! }
+//! ```
+//!
 //! # Limit calls, and retry failed ones
 //!
 //! - `retry` repeats failed calls. The pauses are random, and their bound grows.

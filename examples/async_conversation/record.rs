@@ -12,7 +12,7 @@
 //! | `call_refused` | the model made a call that can't become a task | `call`, `tool`, `reason` |
 //! | `turn_ended` | the turn is complete | `turn`, `text`, `usage` |
 //! | `usage` | follows `turn_ended` if the provider reports the cost of the turn | `turn`, `input`, `cached`, `output`, `reasoning`, and `session`: the sums so far |
-//! | `turn_interrupted` | the turn was interrupted by a result | `turn`, `text`, `task` |
+//! | `turn_interrupted` | the turn was interrupted: by a result, the host, or a message | `turn`, `text`, `cause`: its `kind`, and the `task` of a result |
 //! | `turn_failed` | the turn failed | `turn`, `error`, `retryable`, `retry_in_ms` or null |
 //! | `started` | a task has started | `task`, `call`, `tool` |
 //! | `settled` | a task has ended | `task`, `call`, `tool`, `status`, `result` or `error`, `elapsed_ms` |
@@ -129,8 +129,8 @@ impl Record {
                 cost["session"] = json!(session);
                 return vec![ended, ("usage", cost)];
             }
-            Kind::TurnInterrupted { turn, text, by } => {
-                let what = json!({"turn": turn, "text": text, "task": by.to_string()});
+            Kind::TurnInterrupted { turn, text, cause } => {
+                let what = json!({"turn": turn, "text": text, "cause": cause});
                 ("turn_interrupted", what)
             }
             Kind::ModelFailed { turn, error, retry_at } => {

@@ -12,6 +12,8 @@ pub(crate) enum Command {
     Say(String),
     /// Show the tasks.
     Tasks,
+    /// Stop the answer and its tasks.
+    Stop,
     /// Cancel a task.
     Cancel(TaskNo),
     /// Show the help.
@@ -29,7 +31,8 @@ impl Command {
     pub(crate) const HELP: &str = "\
 say:      count the lines over 10 seconds | search for {pattern} | hash every file over 20 seconds
           find duplicates | watch for changes | what is here | read {path} | status | help
-commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
+commands: ctrl-c stops the answer | /stop, also its tasks | /tasks | /cancel t2 | /help
+          /quit, or ctrl-c twice";
 
     pub(crate) fn parse(line: &str) -> Self {
         let line = line.trim();
@@ -42,6 +45,7 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match (name, rest.trim()) {
             ("/tasks", "") => Self::Tasks,
+            ("/stop", "") => Self::Stop,
             ("/help", "") => Self::Help,
             ("/quit", "") => Self::Quit,
             ("/cancel", task) => match task.parse() {
@@ -58,6 +62,12 @@ commands: /tasks | /cancel t2 | /help | /quit, or ctrl-c twice";
             Self::Nothing => {}
             Self::Say(text) => agent.send(text).await?,
             Self::Tasks => show_tasks(agent).await?,
+            Self::Stop => {
+                let stopped = agent.interrupt_and_cancel().await?;
+                if stopped.turn.is_none() && stopped.cancelled.is_empty() {
+                    say("there is nothing to stop; `/cancel t2` stops a task of an earlier message");
+                }
+            }
             Self::Cancel(task) => match agent.cancel(task, "the user asked for it").await {
                 Ok(status) if status.is_terminal() => say(format_args!("{task} has already ended: {status}")),
                 // The event of the cancellation is printed.
@@ -108,6 +118,7 @@ mod tests {
             Command::Say("count the lines".to_owned())
         );
         assert_eq!(Command::parse("/tasks\n"), Command::Tasks);
+        assert_eq!(Command::parse("/stop"), Command::Stop);
         assert_eq!(Command::parse("/cancel  t2"), Command::Cancel(TaskNo::new(2)));
         assert_eq!(Command::parse("\n"), Command::Nothing);
     }
@@ -116,7 +127,7 @@ mod tests {
     fn a_mistake_is_named() {
         for (line, expected) in [
             ("/cancel two", "number of a task"),
-            ("/stop", "`/stop`"),
+            ("/halt", "`/halt`"),
             ("/quit now", "`/quit now`"),
         ] {
             match Command::parse(line) {

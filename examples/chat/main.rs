@@ -81,11 +81,15 @@ async fn talk(agent: &AsyncAgent, input: &mut Input) -> anyhow::Result<()> {
                     return Ok(());
                 }
             }
-            Said::Interrupt if wants_to_quit => return Ok(()),
-            Said::Interrupt => {
-                wants_to_quit = true;
-                say("press ctrl-c again to quit; that stops running tasks");
-            }
+            Said::Interrupt => match agent.interrupt().await? {
+                // The event of the interruption is printed.
+                Some(_turn) => wants_to_quit = false,
+                None if wants_to_quit => return Ok(()),
+                None => {
+                    wants_to_quit = true;
+                    say("press ctrl-c again to quit; that stops running tasks");
+                }
+            },
             Said::End => break,
         }
     }

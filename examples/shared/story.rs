@@ -40,9 +40,12 @@ impl Story {
 fn describe(kind: &AgentEventKind) -> (&'static str, String) {
     match kind {
         AgentEventKind::UserMessage { text } => ("user", text.clone()),
-        AgentEventKind::TurnEnded { text, .. } | AgentEventKind::TurnInterrupted { text, .. } => {
-            ("agent", text.clone())
-        }
+        AgentEventKind::TurnEnded { text, .. } => ("agent", text.clone()),
+        AgentEventKind::TurnInterrupted { text, .. } => ("agent", format!("{text} […]")),
+        AgentEventKind::Halted => (
+            "host",
+            "the agent is stopped until a message or a result comes".to_owned(),
+        ),
         AgentEventKind::TurnFailed { error, .. } => ("model", format!("the turn failed: {error}")),
         AgentEventKind::TurnEmpty { .. } => ("model", "it said nothing, also when asked once more".to_owned()),
         AgentEventKind::Called { number, call, .. } => ("call", format!("{number} = {} {}", call.name, call.arguments)),

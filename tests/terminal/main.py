@@ -93,6 +93,25 @@ def output_never_breaks_the_line_being_typed(columns, after):
         terminal.close()
 
 
+def a_stop_ends_the_answer_and_its_tasks():
+    with tempfile.TemporaryDirectory() as tree:
+        terminal = Terminal([CHAT, small_tree(tree), *PLANNER], 80)
+        terminal.type("hash every file over 60 seconds\r")
+        assert terminal.run(10, until="t1 continues in the background"), terminal.text()
+        terminal.type("/stop\r")
+        assert terminal.run(10, until="cancelled"), terminal.text()
+        assert terminal.run(10, until="the agent is stopped"), terminal.text()
+        terminal.type("/stop\r")
+        assert terminal.run(10, until="nothing to stop"), terminal.text()
+        # Nothing runs, so ctrl-c is about the program.
+        terminal.type("\x03")
+        assert terminal.run(10, until="press ctrl-c again"), terminal.text()
+        terminal.type("\x03")
+        terminal.run(5)
+        assert terminal.status == 0, f"it ended with {terminal.status}\n{terminal.text()}"
+        terminal.close()
+
+
 def a_missing_path_is_one_error(program, path):
     ended = subprocess.run([program, path, *PLANNER], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert ended.returncode == 2, ended
@@ -124,6 +143,7 @@ def main():
     tests += [(output_never_breaks_the_line_being_typed, pair) for pair in [(80, 80), (200, 40), (40, 120), (20, 30)]]
     tests += [(a_missing_path_is_one_error, (program, "/no/such/tree")) for program in [QUICKSTART, CHAT]]
     tests += [(a_missing_path_is_one_error, (program, QUICKSTART)) for program in [QUICKSTART, CHAT]]
+    tests.append((a_stop_ends_the_answer_and_its_tasks, ()))
     tests.append((a_pipe_is_never_silent_for_long, ()))
     wanted = sys.argv[2:]
     tests = [each for each in tests if not wanted or each[0].__name__ in wanted]

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AckPolicy, AgentPolicy, AgentState, AsyncAgent, LearnedGrace, Ledger, Redact, RunLimits, StartError, WakePolicy,
+    AckPolicy, AgentPolicy, AgentState, AsyncAgent, LearnedGrace, Ledger, MessagePolicy, Redact, RunLimits, StartError,
+    WakePolicy,
     bounds::Bounds,
     custom::{Agent, WholeAgent},
     machine::AgentInput,
@@ -223,6 +224,13 @@ impl AsyncAgentBuilder {
     /// [`AckPolicy::Deferred`].
     pub fn ack_policy(mut self, policy: AckPolicy) -> Self {
         self.ack = Some(policy);
+        self
+    }
+
+    /// Policy of user messages that come while a turn runs. Default: [`MessagePolicy::Queue`]. A message can have its own:
+    /// [`send_as`](AsyncAgent::send_as).
+    pub fn on_message(mut self, policy: MessagePolicy) -> Self {
+        self.policy.on_message = policy;
         self
     }
 

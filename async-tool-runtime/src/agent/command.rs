@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{AgentError, AgentEventStream, AgentQuestion, AgentTask, CloseMode, EventId, Parked, RunSummary};
+use super::{
+    AgentError, AgentEventStream, AgentQuestion, AgentTask, CloseMode, EventId, Interruption, MessagePolicy, Parked,
+    RunSummary,
+};
 use crate::{context::Transcript, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy};
 
 /// Command of the host to the shell.
@@ -12,6 +15,9 @@ use crate::{context::Transcript, id::TaskNo, journal::JoinPolicy, task::TaskStat
 // Kept small: the channel of every session allocates room for dozens of commands at once.
 pub(super) enum Command {
     Send(String, oneshot::Sender<Result<(), AgentError>>),
+    SendAs(String, MessagePolicy, oneshot::Sender<Result<(), AgentError>>),
+    /// True: with the tasks.
+    Interrupt(bool, oneshot::Sender<Result<Interruption, AgentError>>),
     Batch(String, oneshot::Sender<Result<(), AgentError>>),
     Promote(TaskNo, oneshot::Sender<Result<TaskStatus, AgentError>>),
     Group(Box<GroupRequest>, oneshot::Sender<Result<(), AgentError>>),

@@ -11,7 +11,7 @@ use crate::{
     clock::Timestamp,
     context::Pruned,
     id::{TaskId, TaskNo},
-    journal::JoinPolicy,
+    journal::{InterruptCause, JoinPolicy},
     model::{ModelError, Usage},
     schema,
     task::{AsyncTaskResult, TurnNo, WaitsFor},
@@ -211,15 +211,18 @@ pub enum AgentEventKind {
         /// The turn.
         turn: TurnNo,
     },
-    /// An urgent result interrupted the model's turn. The text so far and the calls so far are kept.
+    /// The model's turn was interrupted: by an urgent result, by the host, or by a user message. The text so far and the complete calls
+    /// are kept.
     TurnInterrupted {
         /// The turn.
         turn: TurnNo,
         /// Text of the turn so far.
         text: String,
-        /// Task whose result interrupted the turn.
-        by: TaskNo,
+        /// Cause of the interruption.
+        cause: InterruptCause,
     },
+    /// The host has halted the agent ([`interrupt`](crate::AsyncAgent::interrupt)): it calls the model again for a new message or result.
+    Halted,
     /// A turn failed, or it was lost with its process. No part of it is kept.
     TurnFailed {
         /// The turn.
@@ -322,7 +325,7 @@ pub enum AgentEventKind {
         /// Reason.
         reason: String,
     },
-    /// The host set the delivery policy of a task.
+    /// The host set the delivery policy of a task. An interruption makes results silent that must not wake the model.
     DeliverySet {
         /// Number of the task.
         number: TaskNo,

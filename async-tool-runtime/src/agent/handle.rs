@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod ending;
+mod interrupting;
 mod waiting;
 
 /// Longest wait for questions of an earlier process: a layer of the host's may delay one.
@@ -86,7 +87,8 @@ impl AsyncAgent {
     }
 
     /// Sends a user message. Returns when the journal has the message, so it can't be lost any more. The next turn
-    /// answers it; that turn starts at once unless one is running.
+    /// answers it; that turn starts at once unless one is running. With
+    /// [`MessagePolicy::Interrupt`](super::MessagePolicy::Interrupt), the running turn is ended.
     ///
     /// ```
     /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, RulePlanner};

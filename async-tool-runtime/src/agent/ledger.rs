@@ -79,6 +79,8 @@ pub struct Ledger {
     pub(super) inbox: VecDeque<TaskNo>,
     pub(super) open_turn: Option<OpenTurn>,
     pub(super) last_turn: TurnNo,
+    /// Last turn before those that answer the last user message.
+    pub(super) answered_before: TurnNo,
     /// Result that interrupted the last turn; the next turn delivers it.
     pub(super) interrupter: Option<TaskNo>,
     /// Answers that no turn has seen yet: their place in the transcript, and the tasks with only an acknowledgement
@@ -92,6 +94,8 @@ pub struct Ledger {
     pub(super) run: RunTotals,
     /// True if the last turn of the run was empty.
     pub(super) ended_empty: bool,
+    /// True from the host's halt to the next turn or message.
+    pub(super) is_halted: bool,
     /// Number of results that the model wrote itself, in the whole session.
     pub(super) forged: u32,
     pub(super) forging: u32,
@@ -231,6 +235,17 @@ impl Ledger {
         self.ended_empty
     }
 
+    /// True if the host has halted the agent, and neither a turn nor a message has come since.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.is_halted
+    }
+
+    /// Tasks that have not ended, of the turns that answer the last user message in the conversation.
+    pub(crate) fn open_tasks_of_answer(&self) -> impl Iterator<Item = TaskNo> {
+        let is_of_answer = |number: &TaskNo| self.tasks[number].turn > self.answered_before;
+        self.open_tasks().filter(is_of_answer)
+    }
+
     /// True if the task's call was last answered with an acknowledgement that no turn has seen.
     pub(crate) fn is_unseen(&self, number: TaskNo) -> bool {
         matches!(&self.unseen, Some((_, acknowledged)) if acknowledged.contains(&number))
@@ -282,6 +297,10 @@ impl Ledger {
 
     pub(crate) fn open_turn(&self) -> Option<&OpenTurn> {
         self.open_turn.as_ref()
+    }
+
+    pub(crate) fn last_turn(&self) -> TurnNo {
+        self.last_turn
     }
 
     pub(crate) fn next_turn(&self) -> TurnNo {

@@ -56,6 +56,44 @@ pub enum AckPolicy {
     Deferred,
 }
 
+/// Policy of user messages that come while a turn runs.
+///
+/// ```
+/// use async_tool_runtime::{
+///     agent::MessagePolicy,
+///     model::{self, ModelStream},
+///     AsyncAgent, AsyncToolManager,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = model::from_fn(async |request| match request.last_user_text() {
+///     Some("the short form") => Ok(ModelStream::text("42")),
+///     _ => std::future::pending().await, // Thinks for ever.
+/// });
+/// let agent = AsyncAgent::builder(model, AsyncToolManager::builder().build()?)
+///     .on_message(MessagePolicy::Interrupt)
+///     .start()
+///     .await?;
+/// agent.send("what is the answer?").await?;
+/// agent.send("the short form").await?;
+/// agent.run_until_idle().await?;
+/// # assert!(format!("{:?}", agent.transcript().await?).contains("42"));
+/// # agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MessagePolicy {
+    /// The message waits until the turn ends; the next turn answers it. The default.
+    #[default]
+    Queue,
+    /// The turn ends at once, and the next one answers the message. The text so far and the complete calls are kept, as for
+    /// [`AsyncAgent::interrupt`](super::AsyncAgent::interrupt).
+    Interrupt,
+}
+
 /// Wake policy: when undelivered results wake an idle agent. A result's [`DeliveryPolicy`] can override it.
 ///
 /// ```
@@ -155,6 +193,8 @@ pub struct AgentPolicy {
     pub learned_grace: Option<LearnedGrace>,
     /// Policy of model calls after acknowledgements. Default: [`AckPolicy::Eager`].
     pub ack: AckPolicy,
+    /// Policy of user messages that come while a turn runs. Default: [`MessagePolicy::Queue`].
+    pub on_message: MessagePolicy,
     /// Wake policy of results for an idle agent. Default: [`WakePolicy::default`].
     pub wake: WakePolicy,
     /// Delivery policy of tools that set none themselves. Default: [`DeliveryPolicy::WhenIdle`].
@@ -207,6 +247,7 @@ impl AgentPolicy {
             grace: Duration::from_millis(250),
             learned_grace: Some(LearnedGrace::default()),
             ack: AckPolicy::default(),
+            on_message: MessagePolicy::default(),
             wake: WakePolicy::default(),
             delivery: DeliveryPolicy::default(),
             prune: PrunePolicy::default(),

@@ -72,12 +72,16 @@ fn kinds_of(entry: &Entry, numbers: &HashMap<TaskId, TaskNo>) -> Vec<AgentEventK
             return corrected(*turn, *cuts).into_iter().chain([ended]).collect();
         }
         Entry::TurnInterrupted {
-            turn, text, by, cuts, ..
+            turn,
+            text,
+            cause,
+            cuts,
+            ..
         } => {
             let interrupted = AgentEventKind::TurnInterrupted {
                 turn: *turn,
                 text: text.clone(),
-                by: *by,
+                cause: *cause,
             };
             let corrected = corrected(*turn, *cuts).into_iter();
             return corrected.chain([interrupted]).collect();
@@ -86,6 +90,7 @@ fn kinds_of(entry: &Entry, numbers: &HashMap<TaskId, TaskNo>) -> Vec<AgentEventK
             turn: *turn,
             error: error.clone(),
         },
+        Entry::Halted { .. } => AgentEventKind::Halted,
         Entry::Settled { result } => {
             let Some(number) = numbers.get(&result.task) else {
                 return Vec::new();

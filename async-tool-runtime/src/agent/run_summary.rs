@@ -30,4 +30,6 @@ pub struct RunSummary {
     /// True if the last turn of the model was empty: it was given results and said nothing, or it announced calls and
     /// made none. The agent had asked once more. The text is then of an earlier turn, or empty.
     pub is_empty: bool,
+    /// True if the host [interrupted](crate::AsyncAgent::interrupt) the run. The text is then the part that the model had said.
+    pub is_interrupted: bool,
 }

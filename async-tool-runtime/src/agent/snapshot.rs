@@ -26,7 +26,7 @@ use crate::{
 /// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
 ///
 /// It is raised when the stored form changes, or the fold of the same entries gives another ledger.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +46,7 @@ struct StoredLedger {
     inbox: VecDeque<TaskNo>,
     open_turn: Option<OpenTurn>,
     last_turn: TurnNo,
+    answered_before: TurnNo,
     interrupter: Option<TaskNo>,
     unseen: Option<(usize, Vec<TaskNo>)>,
     unanswered: bool,
@@ -53,6 +54,7 @@ struct StoredLedger {
     groups: Vec<TaskGroup>,
     run: RunTotals,
     ended_empty: bool,
+    is_halted: bool,
     forged: u32,
     forging: u32,
     is_to_be_corrected: bool,
@@ -128,6 +130,7 @@ impl Ledger {
             inbox,
             open_turn,
             last_turn,
+            answered_before,
             interrupter,
             unseen,
             unanswered,
@@ -135,6 +138,7 @@ impl Ledger {
             groups,
             run,
             ended_empty,
+            is_halted,
             forged,
             forging,
             is_to_be_corrected,
@@ -161,6 +165,7 @@ impl Ledger {
             inbox,
             open_turn,
             last_turn,
+            answered_before,
             interrupter,
             unseen,
             unanswered,
@@ -168,6 +173,7 @@ impl Ledger {
             groups,
             run,
             ended_empty,
+            is_halted,
             forged,
             forging,
             is_to_be_corrected,
@@ -216,6 +222,7 @@ impl Ledger {
             inbox: state.inbox,
             open_turn: state.open_turn,
             last_turn: state.last_turn,
+            answered_before: state.answered_before,
             interrupter: state.interrupter,
             unseen: state.unseen,
             unanswered: state.unanswered,
@@ -223,6 +230,7 @@ impl Ledger {
             groups: state.groups,
             run: state.run,
             ended_empty: state.ended_empty,
+            is_halted: state.is_halted,
             forged: state.forged,
             forging: state.forging,
             is_to_be_corrected: state.is_to_be_corrected,

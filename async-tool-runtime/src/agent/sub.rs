@@ -11,7 +11,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use failure::{ended, gave_up, left, stopped, without_an_answer};
+use failure::{ended, gave_up, interrupted, left, stopped, without_an_answer};
 use sessions::{Opened, look_after, open, session_of};
 use survey::last_words;
 
@@ -215,7 +215,11 @@ async fn converse(
             agent.send(message).await.map_err(ended)?;
         }
         steer(&agent, &mut cx.messages()).await?;
-        if agent.summary().await.map_err(ended)?.is_empty {
+        let summary = agent.summary().await.map_err(ended)?;
+        if summary.is_interrupted {
+            return Err(interrupted());
+        }
+        if summary.is_empty {
             return Err(without_an_answer());
         }
         agent.transcript().await.map_err(ended)

@@ -78,7 +78,7 @@ pub enum Message {
     },
     /// Message of the library itself, sent in the user's role.
     ///
-    /// It tells the model that a turn was corrected, or, in the view of a pruned conversation, which messages were left out.
+    /// It tells the model that a turn was corrected or stopped, or, in the view of a pruned conversation, which messages were left out.
     Note {
         /// The text. It says that the user didn't write it.
         text: String,

@@ -13,9 +13,9 @@ use crate::{
     clock::Timestamp,
     context::Pruned,
     id::{TaskId, TaskNo},
-    journal::{CallAnswer, Entry, Seq},
+    journal::{CallAnswer, Entry, InterruptCause, Seq},
     task::{AsyncTaskResult, TurnNo},
-    tool::CallId,
+    tool::{CallId, DeliveryPolicy},
 };
 
 /// Checks that a journal keeps the promises of a session.
@@ -31,7 +31,8 @@ use crate::{
 /// - A result that is not told is dropped with a reason. After an acknowledgement, that happens only at the session's end.
 /// - The text of a delivery holds exactly the results that its entry names, in one frame.
 /// - Pruned messages stay pruned, and cut messages stay cut.
-/// - A turn that was interrupted for a result is followed by a turn that has the result.
+/// - A turn that was interrupted for a result or a message is followed by a turn that has it.
+/// - After the host has halted the agent, no turn starts before a message, a result, or a change of a delivery policy comes.
 /// - A closing session accepts nothing new. It is closed when all its tasks have ended or are detached, and all results are told
 ///   or dropped.
 ///
@@ -127,6 +128,9 @@ struct Books {
     unseen: BTreeSet<TaskNo>,
     /// Task whose result interrupted a turn and has not been told yet.
     interrupter: Option<TaskNo>,
+    /// Number of messages that came while the turn was open.
+    held: usize,
+    rest: Rest,
     /// Number of collapsed and of dropped messages.
     pruned: (usize, usize),
     /// Largest size of a part that is shown of each cut message.
@@ -161,6 +165,17 @@ enum TurnAccount {
     Ended(TurnNo, Vec<TaskNo>),
 }
 
+/// Rest of an agent that the host has told to stop.
+#[derive(Default)]
+enum Rest {
+    #[default]
+    None,
+    /// The host or a message ended a turn, and no message waits for the next one: a halt or a message follows.
+    Due,
+    /// The agent is halted, and nothing has come since.
+    Halted,
+}
+
 type Promise = Result<(), String>;
 
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Promise {
@@ -178,10 +193,20 @@ impl Books {
                 format.check().map_err(|newer| newer.to_string())?;
                 self.nonce = Some(nonce.clone());
             }
-            Entry::Resumed { format, .. } => format.check().map_err(|newer| newer.to_string())?,
-            Entry::UserMessage { .. } => ensure(!self.is_draining && !self.is_closing, || {
-                "a message is taken by a session that drains or closes".to_owned()
-            })?,
+            Entry::Resumed { format, .. } => {
+                format.check().map_err(|newer| newer.to_string())?;
+                // The journal was cut off in the middle of an append.
+                self.rest_was_due();
+            }
+            Entry::UserMessage { .. } => {
+                ensure(!self.is_draining && !self.is_closing, || {
+                    "a message is taken by a session that drains or closes".to_owned()
+                })?;
+                self.rest = Rest::None;
+                if !matches!(self.turn, TurnAccount::None) {
+                    self.held += 1;
+                }
+            }
             Entry::TurnStarted { turn, .. } => self.start(*turn)?,
             Entry::Accepted { .. } => self.accept(entry)?,
             Entry::Resubmitted { task, attempt, .. } => {
@@ -217,20 +242,34 @@ impl Books {
                 })?;
             }
             Entry::TurnEnded { turn, calls, .. } => self.end(*turn, calls)?,
-            Entry::TurnInterrupted { turn, calls, by, .. } => {
+            Entry::TurnInterrupted { turn, calls, cause, .. } => {
+                let held = self.held;
                 self.end(*turn, calls)?;
-                let account = self.account(*by)?;
-                ensure(
-                    account.result.is_some() && account.is_promised && account.end.is_none(),
-                    || format!("a turn is interrupted for {by}, whose result doesn't wait for delivery"),
-                )?;
-                self.interrupter = Some(*by);
+                match cause {
+                    InterruptCause::Result { task } => {
+                        let account = self.account(*task)?;
+                        ensure(
+                            account.result.is_some() && account.is_promised && account.end.is_none(),
+                            || format!("a turn is interrupted for {task}, whose result doesn't wait for delivery"),
+                        )?;
+                        self.interrupter = Some(*task);
+                    }
+                    InterruptCause::Host if held > 0 => {}
+                    InterruptCause::Host | InterruptCause::Message => self.rest = Rest::Due,
+                }
+            }
+            Entry::Halted { .. } => {
+                ensure(matches!(self.turn, TurnAccount::None) && !self.is_closing, || {
+                    "an agent is halted in the middle of a turn, or while its session closes".to_owned()
+                })?;
+                self.rest = Rest::Halted;
             }
             Entry::TurnFailed { turn, .. } => {
                 let TurnAccount::Runs(running, calls) = std::mem::take(&mut self.turn) else {
                     return Err(format!("{turn} fails, but isn't running"));
                 };
                 ensure(running == *turn, || format!("{turn} fails while {running} runs"))?;
+                self.held = 0;
                 for number in calls {
                     let account = self.account(number)?;
                     ensure(account.end.is_some(), || {
@@ -276,8 +315,14 @@ impl Books {
                     self.close_account(*number, "dropped")?;
                 }
             }
-            Entry::CancelRequested { task, .. } | Entry::DeliverySet { task, .. } => {
+            Entry::CancelRequested { task, .. } => {
                 self.account(*task)?;
+            }
+            Entry::DeliverySet { task, policy, .. } => {
+                self.account(*task)?;
+                if *policy != DeliveryPolicy::Silent {
+                    self.rest_is_over();
+                }
             }
             Entry::Grouped { tasks, .. } => {
                 for number in tasks {
@@ -365,7 +410,11 @@ impl Books {
                 "a turn was interrupted for {by}, and {turn} starts without its result"
             ));
         }
+        ensure(matches!(self.rest, Rest::None), || {
+            format!("{turn} starts after an interruption, and neither a message nor a result has come since")
+        })?;
         self.last_turn = turn.as_u32();
+        self.held = 0;
         self.call_ids.clear();
         self.turn = TurnAccount::Runs(turn, Vec::new());
         self.unseen.clear();
@@ -432,10 +481,25 @@ impl Books {
         ensure(is_same, || {
             format!("{turn} ends with calls that aren't exactly those accepted in it")
         })?;
-        if !calls.is_empty() {
+        if calls.is_empty() {
+            self.held = 0;
+        } else {
             self.turn = TurnAccount::Ended(turn, calls.to_vec());
         }
         Ok(())
+    }
+
+    fn rest_was_due(&mut self) {
+        if matches!(self.rest, Rest::Due) {
+            self.rest = Rest::None;
+        }
+    }
+
+    /// Notes that something has come after which a halted agent may go on.
+    fn rest_is_over(&mut self) {
+        if matches!(self.rest, Rest::Halted) {
+            self.rest = Rest::None;
+        }
     }
 
     fn settle(&mut self, result: &Arc<AsyncTaskResult>) -> Promise {
@@ -453,6 +517,7 @@ impl Books {
             format!("{number} is settled after it was detached")
         })?;
         account.result = Some(Arc::clone(result));
+        self.rest_is_over();
         Ok(())
     }
 
@@ -472,6 +537,7 @@ impl Books {
         ensure(ended == turn && answered == calls, || {
             format!("every call of {ended} must get one answer, in order")
         })?;
+        self.held = 0;
         self.unseen.clear();
         for given in answers {
             match given {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Awaited, CallAnswer, Format, JoinPolicy, format};
+use super::{Awaited, CallAnswer, Format, InterruptCause, JoinPolicy, format};
 use crate::{
     clock::Timestamp,
     context::Pruned,
@@ -161,7 +161,7 @@ pub enum Entry {
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The turn was interrupted for an urgent result. Its finished part is kept, and the turn is not repeated.
+    /// The turn was interrupted. Its finished part is kept, and the turn is not repeated.
     TurnInterrupted {
         /// The turn.
         turn: TurnNo,
@@ -169,8 +169,8 @@ pub enum Entry {
         text: String,
         /// The complete calls, in order; each has been accepted.
         calls: Vec<TaskNo>,
-        /// The task whose result interrupted the turn; the result waits for delivery.
-        by: TaskNo,
+        /// Cause of the interruption.
+        cause: InterruptCause,
         /// As in [`TurnEnded`](Self::TurnEnded).
         #[serde(default, skip_serializing_if = "is_zero")]
         cuts: u32,
@@ -183,6 +183,11 @@ pub enum Entry {
         turn: TurnNo,
         /// Error message, for operators.
         error: String,
+        /// Time of the entry.
+        at: Timestamp,
+    },
+    /// The host halted the agent. It has nothing to answer from here on, and calls the model again for a new message or result.
+    Halted {
         /// Time of the entry.
         at: Timestamp,
     },
@@ -242,7 +247,7 @@ pub enum Entry {
         /// Time of the entry.
         at: Timestamp,
     },
-    /// The host set the delivery policy of a task's result.
+    /// The host set the delivery policy of a task's result. An interruption makes results silent that must not wake the model.
     DeliverySet {
         /// The task.
         task: TaskNo,
@@ -324,6 +329,7 @@ impl Entry {
             | Self::TurnEnded { at, .. }
             | Self::TurnInterrupted { at, .. }
             | Self::TurnFailed { at, .. }
+            | Self::Halted { at }
             | Self::Answered { at, .. }
             | Self::Replaced { at, .. }
             | Self::Delivered { at, .. }
@@ -362,6 +368,7 @@ impl Entry {
             Self::TurnEnded { .. } => "turn_ended",
             Self::TurnInterrupted { .. } => "turn_interrupted",
             Self::TurnFailed { .. } => "turn_failed",
+            Self::Halted { .. } => "halted",
             Self::Settled { .. } => "settled",
             Self::Answered { .. } => "answered",
             Self::Replaced { .. } => "replaced",

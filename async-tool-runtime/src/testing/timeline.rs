@@ -144,13 +144,14 @@ fn describe(entry: &Entry) -> String {
             turn,
             text,
             calls,
-            by,
+            cause,
             cuts,
             ..
         } => {
-            format!("{turn} is interrupted by {by}{}", made(calls, text, *cuts))
+            format!("{turn} is interrupted by {cause}{}", made(calls, text, *cuts))
         }
         Entry::TurnFailed { turn, error, .. } => format!("{turn} fails: {}", Short(error)),
+        Entry::Halted { .. } => "the host halts the agent".to_owned(),
         Entry::Settled { result } => outcome(&result.outcome),
         Entry::Answered { turn, answers, .. } => {
             let answer = |given: &CallAnswer| match given {

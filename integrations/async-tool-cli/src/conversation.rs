@@ -71,11 +71,16 @@ impl<'a> Conversation<'a> {
             }
             Entry::TurnEnded { text, calls, cuts, .. } => ("model", self.said(text, calls, *cuts)),
             Entry::TurnInterrupted {
-                text, calls, cuts, by, ..
+                text,
+                calls,
+                cuts,
+                cause,
+                ..
             } => (
                 "model",
-                format!("interrupted by {by}: {}", self.said(text, calls, *cuts)),
+                format!("interrupted by {cause}: {}", self.said(text, calls, *cuts)),
             ),
+            Entry::Halted { .. } => ("host", "halts the agent, until a message or a result comes".to_owned()),
             Entry::TurnFailed { turn, error, .. } => ("failure", format!("{turn}: {}", self.short(error))),
             Entry::Settled { result } => {
                 let number = result

@@ -7,7 +7,7 @@ use async_tool_runtime::{
     ToolCall,
     agent::{AckPolicy, AgentError, AgentEventStream, AsyncAgentBuilder, Ledger},
     context::AnswerContent,
-    journal::{Entry, MemoryJournal},
+    journal::{Entry, InterruptCause, MemoryJournal},
     model::{ModelEvent, TurnEnd},
     testing::Gates,
     tool::{Background, DeliveryPolicy},
@@ -222,7 +222,7 @@ async fn an_interruption_is_in_the_journal_and_the_session_can_be_read_from_it()
         ..,
         Entry::Settled { .. },
         Entry::Accepted { .. },
-        Entry::TurnInterrupted { text, calls, by, .. },
+        Entry::TurnInterrupted { text, calls, cause, .. },
         Entry::Answered { .. },
         Entry::Delivered { tasks, .. },
         Entry::TurnStarted { .. },
@@ -232,7 +232,8 @@ async fn an_interruption_is_in_the_journal_and_the_session_can_be_read_from_it()
     };
     assert_eq!(text, "Meanw");
     assert_eq!(calls, &[TaskNo::new(2)]);
-    assert_eq!((*by, &tasks[..]), (TaskNo::new(1), &[TaskNo::new(1)][..]));
+    let task = TaskNo::new(1);
+    assert_eq!((*cause, &tasks[..]), (InterruptCause::Result { task }, &[task][..]));
     let written = serde_json::to_string(&entries).unwrap();
     let read: Vec<Entry> = serde_json::from_str(&written).unwrap();
     let ledger = Ledger::fold(&read).unwrap();

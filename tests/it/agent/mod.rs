@@ -10,6 +10,7 @@ mod events;
 mod frames;
 mod grace;
 mod guard;
+mod interrupts;
 mod logs;
 pub(crate) mod machine;
 mod model_failures;

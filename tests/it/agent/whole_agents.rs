@@ -10,7 +10,7 @@ use std::{
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, Effect, FunctionTool, Journal, Message, Model, SessionId, TaskNo, TaskOutcome,
     agent::{
-        AckPolicy, AgentState, Ledger, RunError,
+        AckPolicy, AgentState, Ledger, MessagePolicy, RunError,
         custom::{Agent, Transactional, TurnContext, TurnInput, TurnItem, TurnOverError, TurnReply, WholeAgent},
     },
     future::BoxFuture,
@@ -111,6 +111,7 @@ fn in_short(input: &TurnInput) -> String {
                 }
             }
             TurnItem::Interrupted { text, calls } => write!(short, " kept:{text}+{}", calls.len()).unwrap(),
+            TurnItem::Note { .. } => short.push_str(" note"),
             other => panic!("{other:?}"),
         }
     }
@@ -322,6 +323,47 @@ async fn an_interrupted_turn_gets_its_input_again_and_the_parts_that_were_kept()
     );
     assert!(given[3].starts_with("3 t2=\"paid\""), "{given:?}");
     played.is_played();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_the_host_stops_gets_its_input_again_with_the_next_message() {
+    let gates = Gates::new();
+    let played = Played::default()
+        .turn(|_, cx| async move {
+            cx.say("I am on it");
+            cx.call("gate", json!({"name": "a"}))?;
+            std::future::pending().await
+        })
+        .turn(|_, _| std::future::pending())
+        .says("fine");
+    let agent = wrap(&played, [gates.tool()]).await;
+    let mut events = agent.events();
+    agent.send("fetch").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::Text { .. })).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(agent.interrupt().await.unwrap().map(|turn| turn.as_u32()), Some(1));
+    gates.arrived("a", 1).await;
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(played.given().len(), 1, "it isn't asked by itself");
+
+    // A turn that has said and called nothing leaves nothing behind.
+    agent.send("well?").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnStarted { .. })).await;
+    let stopped = agent.interrupt_and_cancel().await.unwrap();
+    assert_eq!(stopped.cancelled, [], "the task is of an earlier message");
+    agent.send("forget it").await.unwrap();
+    until(&mut events, |kind| matches!(kind, AgentEventKind::TurnEnded { .. })).await;
+    assert_eq!(
+        played.given(),
+        [
+            "1 user:fetch",
+            "1r user:fetch kept:I am on it+1 ack:t1 note user:well?",
+            "1r user:fetch kept:I am on it+1 ack:t1 note user:well? note user:forget it",
+        ]
+    );
+    assert_eq!(played.rollbacks.all(), [1, 1]);
+    played.is_played();
+    agent.close().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -580,6 +622,7 @@ struct Seen {
     results: usize,
     failures: usize,
     interrupts: usize,
+    stops: usize,
 }
 
 async fn play(seed: u64, seen: &mut Seen) {
@@ -616,7 +659,21 @@ async fn play(seed: u64, seen: &mut Seen) {
             let task = tasks[dice.below(tasks.len())].number;
             agent.cancel(task, "by chance").await.unwrap();
         }
+        match dice.below(6) {
+            0 => seen.stops += usize::from(agent.interrupt().await.unwrap().is_some()),
+            1 => seen.stops += usize::from(agent.interrupt_and_cancel().await.unwrap().turn.is_some()),
+            2 => {
+                let text = format!("in between {number}");
+                agent.send_as(text.clone(), MessagePolicy::Interrupt).await.unwrap();
+                said.push(text);
+            }
+            _ => {}
+        }
     }
+    let _may_have_failed = agent.run_until_idle().await;
+    // What a stopped turn was given comes again with the next message, and so do results of stopped tasks.
+    agent.send("at last").await.unwrap();
+    said.push("at last".to_owned());
     while let Err(error) = agent.run_until_idle().await {
         assert!(matches!(error, RunError::Model(_)), "seed {seed}: {error}");
         assert!(said.len() < 500, "seed {seed}: no turn is ever completed");
@@ -670,10 +727,11 @@ async fn in_a_thousand_random_schedules_no_message_and_no_result_is_lost_or_doub
         results,
         failures,
         interrupts,
+        stops,
     } = seen;
     println!(
-        "{users} messages and {results} results, with {failures} turns that failed and {interrupts} that were broken off"
+        "{users} messages and {results} results, with {failures} turns that failed and {interrupts} that were broken off, and {stops} stops"
     );
     let seeds = seeds as usize;
-    assert!(users > seeds && results > seeds && failures > seeds / 2 && interrupts > seeds / 20);
+    assert!(users > seeds && results > seeds && failures > seeds / 2 && interrupts > seeds / 20 && stops > seeds / 10);
 }

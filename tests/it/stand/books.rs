@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_tool_runtime::{
     TaskNo,
-    journal::{CallAnswer, Entry},
+    journal::{CallAnswer, Entry, InterruptCause},
 };
 
 /// State of each task in a journal, checked at every entry.
@@ -39,7 +39,10 @@ impl Books {
         }
         match entry {
             Entry::Closing { .. } => self.is_closing = true,
-            Entry::TurnInterrupted { by, .. } => self.interrupter = Some(*by),
+            Entry::TurnInterrupted {
+                cause: InterruptCause::Result { task },
+                ..
+            } => self.interrupter = Some(*task),
             Entry::TurnStarted { .. } => assert_eq!(
                 self.interrupter, None,
                 "a turn is broken off, and the next one starts without what it was for"

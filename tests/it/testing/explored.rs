@@ -12,7 +12,7 @@ use std::{
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, Journal, Message, SessionId, TaskNo, TaskOutcome, Tool,
     ToolCall, ToolDefinition, ToolError, ToolErrorKind,
-    agent::{AckPolicy, CloseMode, Ledger},
+    agent::{AckPolicy, CloseMode, Ledger, MessagePolicy},
     async_tool,
     context::PrunePolicy,
     future::{BoxFuture, BoxStream},
@@ -191,6 +191,54 @@ pub(crate) async fn office(sim: Sim) {
     ends(&sim, agent).await;
 }
 
+/// The office, with a user who stops the agent and doesn't let it finish.
+async fn impatient(sim: Sim) {
+    let manager = manager(&sim);
+    let model = ScriptedModel::new().otherwise(obeys);
+    let ack = match sim.chance(0.3) {
+        true => AckPolicy::Deferred,
+        false => AckPolicy::Eager,
+    };
+    let on_message = match sim.chance(0.3) {
+        true => MessagePolicy::Interrupt,
+        false => MessagePolicy::Queue,
+    };
+    let agent = sim.agent(model, manager.clone()).ack_policy(ack).on_message(on_message);
+    let agent = agent.start().await.unwrap();
+    tokio::spawn(consents(sim.clone(), agent.clone(), manager));
+    let said = ["race", "publish", "crash", "wait", "alarm", "chain", "hello", "stop"];
+    for _ in 0..2 + sim.pick(4) {
+        // In a world with faults, the session may have stopped.
+        if agent.send(said[sim.pick(said.len())]).await.is_err() {
+            return;
+        }
+        for _ in 0..sim.pick(3) {
+            sim.pause(Duration::from_secs(3)).await;
+            let _may_have_stopped = match sim.pick(4) {
+                0 => agent.interrupt_and_cancel().await.map(drop),
+                1 => {
+                    agent
+                        .send_as(said[sim.pick(said.len())], MessagePolicy::Interrupt)
+                        .await
+                }
+                _ => agent.interrupt().await.map(drop),
+            };
+        }
+    }
+    match sim.pick(4) {
+        0 => drop(agent.close().await),
+        1 => drop(
+            agent
+                .close_with(CloseMode::Drain {
+                    limit: Duration::from_secs(2),
+                })
+                .await,
+        ),
+        2 => drop(agent),
+        _ => drop(agent.run_until_idle().await),
+    }
+}
+
 /// The names of what the journals of a world hold.
 fn kinds(sim: &Sim) -> BTreeSet<String> {
     let journal = sim.journal();
@@ -243,12 +291,38 @@ fn an_office_where_everything_fails_now_and_then_keeps_its_promises() {
     }
 }
 
+#[test]
+fn an_office_that_is_stopped_at_any_moment_keeps_its_promises() {
+    let met = Mutex::new(BTreeSet::new());
+    let seeds = sample_of(600);
+    for faults in [Faults::new(), Faults::some().tool_hangs(0.02)] {
+        let explored = Explore::new().seeds(0..seeds).faults(faults).run(async |sim| {
+            impatient(sim.clone()).await;
+            met.lock().unwrap().append(&mut kinds(&sim));
+        });
+        assert!(explored.different * 3 > seeds * 2, "{explored}");
+    }
+    let met = met.into_inner().unwrap();
+    for kind in [
+        "turn_interrupted",
+        "halted",
+        "turn_failed",
+        "cancel_requested",
+        "draining",
+    ] {
+        assert!(met.contains(kind), "{kind} is not among {met:?}");
+    }
+}
+
 /// Every entry left out, written twice, or moved by one place: what the ledger refuses, the checker refuses on its own.
 #[test]
 fn a_journal_that_is_not_what_happened_is_found() {
     let (mutants, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     Explore::new().seeds(0..60).faults(Faults::some()).run(async |sim| {
-        office(sim.clone()).await;
+        match sim.chance(0.5) {
+            true => office(sim.clone()).await,
+            false => impatient(sim.clone()).await,
+        }
         let journal = sim.journal();
         let entries = journal.entries(&journal.session_ids()[0]);
         for place in 0..entries.len() {

@@ -123,8 +123,8 @@ pub enum TurnItem {
         /// Text of the note.
         text: String,
     },
-    /// A result interrupted the last turn; it is in the input, too. This part of that turn stands, and the input of
-    /// that turn comes again.
+    /// The last turn was interrupted: by a result or a message, which is in the input, too, or by the host. This part of that turn stands,
+    /// and the input of that turn comes again. After a message or the host, a [note](Self::Note) says so.
     Interrupted {
         /// Text of the interrupted turn, which the user has seen.
         text: String,

@@ -38,7 +38,8 @@ use crate::{
 /// 2. Every user message and every result is in the input of exactly one completed turn. A turn is completed when it
 ///    returned `Ok` and its end is in the journal.
 /// 3. An incomplete turn leaves nothing behind. It failed, panicked, or was dropped, because the session was closed or
-///    a result [interrupted](crate::tool::DeliveryPolicy::Interrupt) it. The library then calls
+///    the turn was interrupted: by a [result](crate::tool::DeliveryPolicy::Interrupt), by the
+///    [host](crate::AsyncAgent::interrupt), or by a [message](crate::agent::MessagePolicy::Interrupt). The library then calls
 ///    [`rollback`](Self::rollback), and the next turn gets the same input with everything new since.
 ///    [`TurnInput::ordinal`] stays the same. A call of such a turn doesn't run. If it only reads and runs already, it
 ///    is stopped, and its result is dropped.
@@ -117,7 +118,7 @@ pub trait Agent: Send + 'static {
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped if the session is closed or a result interrupts the turn. `self` stays;
+    /// The future is dropped if the session is closed or the turn is interrupted. `self` stays;
     /// [`rollback`](Self::rollback) is called before the next turn.
     fn turn(
         &mut self,

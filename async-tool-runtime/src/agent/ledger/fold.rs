@@ -61,7 +61,8 @@ impl Ledger {
             Entry::TurnStarted { .. }
             | Entry::TurnEnded { .. }
             | Entry::TurnInterrupted { .. }
-            | Entry::TurnFailed { .. } => self.apply_turn(entry),
+            | Entry::TurnFailed { .. }
+            | Entry::Halted { .. } => self.apply_turn(entry),
             Entry::Accepted { .. }
             | Entry::Settled { .. }
             | Entry::CancelRequested { .. }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::TaskNo, task::TurnNo};
+use crate::{id::TaskNo, journal::InterruptCause, task::TurnNo};
 
 /// Turn that runs, or whose calls have no answers yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,9 @@ pub(crate) struct OpenTurn {
     /// While the turn runs, its accepted calls; once it has ended, all its calls in order.
     pub(crate) calls: Vec<TaskNo>,
     pub(crate) ended: bool,
+    /// Cause for which it was broken off, if the model must be told so in a note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) broken_off: Option<InterruptCause>,
 }
 
 /// Phase of a session between its first and its last entry.

@@ -32,6 +32,7 @@ impl Ledger {
                 require(entry, !is_draining, "a session that is draining takes no messages")?;
                 self.run = RunTotals::default();
                 self.ended_empty = false;
+                self.is_halted = false;
                 self.forging = 0;
                 if self.open_turn.is_some() {
                     self.held_messages.push(text.clone());
@@ -85,6 +86,7 @@ impl Ledger {
 
     pub(super) fn push_user(&mut self, text: String) {
         self.transcript.push(Message::User { text });
+        self.answered_before = self.last_turn;
         self.press();
     }
 

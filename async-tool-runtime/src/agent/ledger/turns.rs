@@ -1,13 +1,13 @@
-//! Entries of turns: start, end, interruption, failure.
+//! Entries of turns: start, end, interruption, failure, halt.
 
 use serde_json::Value;
 
-use super::{FoldError, Ledger, OpenTurn, Told, error::require};
+use super::{FoldError, Ledger, OpenTurn, Told, error::require, phase::Life};
 use crate::{
     agent::{FrameGuard, custom::is_of_agent},
-    context::{Answer, AnswerContent, Message, unseen},
+    context::{Answer, AnswerContent, Message, frames, unseen},
     id::TaskNo,
-    journal::Entry,
+    journal::{Entry, InterruptCause},
     model::{StopReason, TurnEnd},
     task::TurnNo,
 };
@@ -39,14 +39,27 @@ impl Ledger {
                 turn,
                 text,
                 calls,
-                by,
+                cause,
                 cuts,
                 ..
             } => {
                 self.check_calls(entry, *turn, calls)?;
-                let waits = self.inbox.contains(by);
-                require(entry, waits, "only an undelivered result interrupts a turn")?;
-                self.interrupter = Some(*by);
+                let has_said = !text.trim().is_empty() || !calls.is_empty();
+                let told = match cause {
+                    InterruptCause::Result { task } => {
+                        let waits = self.inbox.contains(task);
+                        require(entry, waits, "only an undelivered result interrupts a turn")?;
+                        self.interrupter = Some(*task);
+                        // The delivery says so.
+                        None
+                    }
+                    // Without a word in between, the messages are read as one.
+                    InterruptCause::Message => has_said.then_some(*cause),
+                    InterruptCause::Host => Some(*cause),
+                };
+                if let Some(open) = &mut self.open_turn {
+                    open.broken_off = told;
+                }
                 // The turn was not finished, so the messages before it stay unanswered.
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, None);
@@ -57,6 +70,18 @@ impl Ledger {
                 let dropped = open.calls.iter().all(|number| self.tasks[number].told == Told::Dropped);
                 require(entry, dropped, "the calls of a failed turn are dropped first")?;
                 self.close_turn();
+            }
+            Entry::Halted { .. } => {
+                require(entry, self.open_turn.is_none(), "an agent is halted between turns")?;
+                require(
+                    entry,
+                    self.life == Life::Open,
+                    "an agent is halted while its session is open",
+                )?;
+                self.note(frames::HALTED);
+                self.unanswered = false;
+                self.pressing = false;
+                self.is_halted = true;
             }
             other => return Err(FoldError::of_another_family(other)),
         }
@@ -75,11 +100,13 @@ impl Ledger {
         self.interrupter = None;
         self.last_turn = turn;
         self.unseen = None;
+        self.is_halted = false;
         self.run.turns = self.run.turns.saturating_add(1);
         self.open_turn = Some(OpenTurn {
             turn,
             calls: Vec::new(),
             ended: false,
+            broken_off: None,
         });
         Ok(())
     }
@@ -129,10 +156,12 @@ impl Ledger {
         if calls.is_empty() {
             self.close_turn();
         } else {
+            let broken_off = self.open_turn.as_ref().and_then(|open| open.broken_off);
             self.open_turn = Some(OpenTurn {
                 turn,
                 calls: calls.to_vec(),
                 ended: true,
+                broken_off,
             });
         }
     }
@@ -146,7 +175,7 @@ impl Ledger {
     }
 
     pub(super) fn close_turn(&mut self) {
-        self.open_turn = None;
+        let closed = self.open_turn.take();
         if std::mem::take(&mut self.is_to_be_corrected) {
             self.transcript.push(Message::Note {
                 text: FrameGuard::NOTICE.to_owned(),
@@ -156,8 +185,22 @@ impl Ledger {
                 self.press();
             }
         }
+        match closed.and_then(|closed| closed.broken_off) {
+            Some(InterruptCause::Host) => self.note(frames::HALTED),
+            Some(InterruptCause::Message) => self.note(frames::OVERTAKEN),
+            Some(InterruptCause::Result { .. }) | None => {}
+        }
         for text in std::mem::take(&mut self.held_messages) {
             self.push_user(text);
+        }
+    }
+
+    /// Adds a note of the library, unless it is the last message already.
+    fn note(&mut self, text: &str) {
+        let last = self.transcript.messages().last();
+        let is_known = last.is_some_and(|last| matches!(&**last, Message::Note { text: known } if known == text));
+        if !is_known {
+            self.transcript.push(Message::Note { text: text.to_owned() });
         }
     }
 }

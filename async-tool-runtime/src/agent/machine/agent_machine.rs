@@ -194,8 +194,10 @@ impl AgentMachine {
                 });
             }
             AgentInput::Recover { by, known } => self.on_recover(by, known),
-            AgentInput::User(text) => self.on_user(text, false),
-            AgentInput::Batch(text) => self.on_user(text, true),
+            AgentInput::User(text) => self.on_user(text, false, self.policy.on_message),
+            AgentInput::UserAs(text, policy) => self.on_user(text, false, policy),
+            AgentInput::Batch(text) => self.on_user(text, true, self.policy.on_message),
+            AgentInput::Interrupt { tasks } => self.on_interrupt(tasks),
             AgentInput::Turn(turn, event) => self.on_turn(turn, event),
             AgentInput::Started(task) => self.on_started(task),
             AgentInput::Progressed(task, report) => self.on_progressed(task, report),

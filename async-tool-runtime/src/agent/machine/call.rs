@@ -27,6 +27,15 @@ fn deep_arguments() -> ToolError {
 /// Longest text of a failure that dependent calls get, in characters.
 const PASSED_ON: usize = 500;
 
+/// Start of calls that are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// As soon as the results that their arguments wait for have come.
+    Now,
+    /// Not at all: the caller stops them.
+    Never,
+}
+
 impl AgentMachine {
     pub(super) fn on_call(&mut self, turn: TurnNo, call: ToolCall, task: TaskId) {
         let is_repeated = self.turn.calls.iter().any(|known| match known {
@@ -45,7 +54,7 @@ impl AgentMachine {
         if self.holds(&call) {
             self.turn.calls.push(TurnCall::Held(call, task));
         } else {
-            let number = self.accept(turn, call, task, &[]);
+            let number = self.accept(turn, call, task, &[], Start::Now);
             self.turn.calls.push(TurnCall::Accepted(number));
         }
     }
@@ -58,12 +67,12 @@ impl AgentMachine {
     }
 
     /// Accepts the calls of the running turn that waited for its end; returns all calls of the turn, in order.
-    pub(super) fn accept_held(&mut self, turn: TurnNo) -> Vec<TaskNo> {
+    pub(super) fn accept_held(&mut self, turn: TurnNo, start: Start) -> Vec<TaskNo> {
         let mut numbers = Vec::with_capacity(self.turn.calls.len());
         for call in std::mem::take(&mut self.turn.calls) {
             let number = match call {
                 TurnCall::Accepted(number) => number,
-                TurnCall::Held(call, task) => self.accept(turn, call, task, &numbers),
+                TurnCall::Held(call, task) => self.accept(turn, call, task, &numbers, start),
             };
             numbers.push(number);
         }
@@ -71,7 +80,7 @@ impl AgentMachine {
     }
 
     /// Accepts a call and submits its task. `before` holds the earlier calls of the turn.
-    fn accept(&mut self, turn: TurnNo, mut call: ToolCall, task: TaskId, before: &[TaskNo]) -> TaskNo {
+    fn accept(&mut self, turn: TurnNo, mut call: ToolCall, task: TaskId, before: &[TaskNo], start: Start) -> TaskNo {
         let is_deep = call.arguments.is_too_deep();
         if is_deep {
             // As text they have no levels, so the journal can keep the call.
@@ -115,7 +124,9 @@ impl AgentMachine {
             Some(error) => self.settle_here(number, TaskOutcome::Failed(error), &mut settled),
             None => {
                 self.waiting.insert(number);
-                self.submit_if_ready(number, &mut settled);
+                if start == Start::Now {
+                    self.submit_if_ready(number, &mut settled);
+                }
             }
         }
         number

@@ -110,7 +110,7 @@ impl AgentMachine {
             (DeliveryPolicy::Interrupt, Phase::Thinking(began)) => {
                 let at = began.after(self.policy.wake.quiet);
                 if at <= self.now {
-                    self.interrupt(number);
+                    self.interrupt_for(number);
                 } else if self.wake.is_none() {
                     // The turn has just begun: results that come together interrupt one turn, not one each.
                     self.wake = Some(Wake { first: self.now, at });

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use super::Timer;
-use crate::agent::CloseMode;
+use crate::agent::{CloseMode, MessagePolicy};
 use crate::{
     clock::Timestamp,
     id::{TaskId, TaskNo},
@@ -61,8 +61,15 @@ pub enum AgentInput {
     },
     /// User message.
     User(String),
+    /// User message with a policy of its own, in place of the agent's.
+    UserAs(String, MessagePolicy),
     /// User message of a batch: the agent makes as few model calls as possible until it is idle.
     Batch(String),
+    /// The host ends the turn and halts the agent.
+    Interrupt {
+        /// True if it also stops the tasks of the turns since the last user message.
+        tasks: bool,
+    },
     /// Next part of the running turn.
     Turn(TurnNo, TurnEvent),
     /// A task got a slot.

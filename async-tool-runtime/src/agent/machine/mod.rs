@@ -27,6 +27,7 @@
 //! [`AgentMachine::step`] takes an input and the time, and returns actions. Each kind of decision has a file:
 //!
 //! - `turn.rs` calls the model, `call.rs` accepts its calls, `answer.rs` answers them.
+//! - `interrupt.rs` breaks a turn off, for a result, the host or a message.
 //! - `delivery.rs` delivers late results, `groups.rs` joins tasks.
 //! - `prune.rs` keeps requests within the model's context.
 //! - `control.rs` carries out the `task` tool.
@@ -50,6 +51,7 @@ mod control;
 mod delivery;
 mod groups;
 mod input;
+mod interrupt;
 mod phase;
 mod prune;
 mod recovery;

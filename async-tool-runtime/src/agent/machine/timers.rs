@@ -24,7 +24,7 @@ impl AgentMachine {
             (Timer::Wake, Phase::Thinking(_)) => {
                 let due = self.wake.take_if(|wake| wake.at <= self.now);
                 if let Some(number) = due.and_then(|_| self.urgent()) {
-                    self.interrupt(number);
+                    self.interrupt_for(number);
                 }
             }
             (Timer::Retry, Phase::Backoff(at)) if at <= self.now => self.begin_turn(),

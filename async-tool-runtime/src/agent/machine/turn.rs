@@ -9,11 +9,9 @@ use std::{
 use serde_json::Value;
 
 use super::{AgentAction, Timer, TurnEvent};
-use super::{AgentMachine, Stall, phase::Phase, streamed_turn::StreamedTurn};
+use super::{AgentMachine, Stall, call::Start, phase::Phase, streamed_turn::StreamedTurn};
 use crate::{
     agent::{AgentEventKind, FrameGuard, ledger::TaskRecord},
-    context::frames,
-    id::TaskNo,
     journal::Entry,
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
     task::TurnNo,
@@ -70,7 +68,7 @@ impl AgentMachine {
     }
 
     /// Takes the text of the running turn without the results that the model wrote itself, and the number of those.
-    fn take_text(&mut self, turn: TurnNo) -> (String, u32) {
+    pub(super) fn take_text(&mut self, turn: TurnNo) -> (String, u32) {
         let mut cuts = 0;
         if let Some(mut guard) = self.turn.guard.take() {
             self.on_text(turn, guard.finish());
@@ -94,7 +92,7 @@ impl AgentMachine {
         }
         // An adapter sends the text and the calls instead.
         end.provider = end.provider.filter(|blocks| !is_too_deep(blocks));
-        let calls = self.accept_held(turn);
+        let calls = self.accept_held(turn, Start::Now);
         let is_empty = self.ledger.is_empty_turn(&text, &calls, &end, cuts);
         let may_ask_again = self.empty == 0 && self.policy.limits.reached(self.ledger.run()).is_none();
         // A refusal is an answer; a repetition would get the same.
@@ -192,42 +190,6 @@ impl AgentMachine {
             self.actions.push(AgentAction::AbortTurn(turn));
             self.on_failed(turn, ModelError::silent(limit));
         }
-    }
-
-    /// Interrupts the running turn for an urgent result, and starts the next turn with that result. Keeps all that the
-    /// turn had finished.
-    ///
-    /// Calls that waited for the end of the turn run now. They waited because a failed turn is repeated. An interrupted
-    /// turn is not repeated: the model sees the calls that it made.
-    pub(super) fn interrupt(&mut self, by: TaskNo) {
-        let Some(turn) = self.ledger.open_turn().map(|open| open.turn) else {
-            return;
-        };
-        if self.policy.limits.reached(self.ledger.run()).is_some() {
-            // No turn may follow, so this one is the last and must finish.
-            return;
-        }
-        self.actions.push(AgentAction::AbortTurn(turn));
-        let (text, cuts) = self.take_text(turn);
-        let calls = self.accept_held(turn);
-        let has_calls = !calls.is_empty();
-        let entry = Entry::TurnInterrupted {
-            turn,
-            text,
-            calls: calls.clone(),
-            by,
-            cuts,
-            at: self.now,
-        };
-        self.record(entry);
-        if has_calls {
-            self.phase = Phase::Answering(self.now);
-            self.obey(&calls);
-            self.answer();
-        }
-        self.failures = 0;
-        self.deliver(Some(frames::INTERRUPTED));
-        self.begin_turn();
     }
 
     /// Undoes the running turn: drops all of it, and stops the tasks that it had started.

@@ -1,15 +1,19 @@
 //! User messages.
 
-use super::{AgentMachine, phase::Phase};
+use super::{AgentMachine, call::Start, phase::Phase};
 use crate::{
-    agent::{AgentState, ledger::Life},
-    journal::Entry,
+    agent::{AgentState, MessagePolicy, ledger::Life},
+    journal::{Entry, InterruptCause},
 };
 
 impl AgentMachine {
-    pub(super) fn on_user(&mut self, text: String, batch: bool) {
+    pub(super) fn on_user(&mut self, text: String, batch: bool, policy: MessagePolicy) {
         if self.state() == AgentState::Closing || self.ledger.life() != Life::Open {
             return;
+        }
+        // Before the message, so that the calls of the ended turn don't count among those of the answer to it.
+        if policy == MessagePolicy::Interrupt && matches!(self.phase, Phase::Thinking(_)) {
+            self.break_off(InterruptCause::Message, Start::Now);
         }
         self.batch = batch;
         self.record(Entry::UserMessage { text, at: self.now });

@@ -248,6 +248,7 @@ impl Redactor {
             | Entry::Resumed { .. }
             | Entry::Deferred { .. }
             | Entry::TurnStarted { .. }
+            | Entry::Halted { .. }
             | Entry::Resubmitted { .. }
             | Entry::Replaced { .. }
             | Entry::DeliverySet { .. }

@@ -1,10 +1,11 @@
 //! Commands of the host: the shell passes them on, and answers the caller.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     agent::{
-        AgentError, AgentEvent, AgentEventStream, AgentQuestion, AgentState, AgentTask, EventId, RunSummary,
+        AgentError, AgentEvent, AgentEventStream, AgentQuestion, AgentState, AgentTask, EventId, Interruption,
+        RunSummary,
         command::{Command, GroupRequest, Questions},
         machine::AgentInput,
         past::Past,
@@ -24,6 +25,12 @@ impl Shell {
         match command {
             Command::Send(text, reply) => {
                 let _ = reply.send(self.say(AgentInput::User(text)).await);
+            }
+            Command::SendAs(text, policy, reply) => {
+                let _ = reply.send(self.say(AgentInput::UserAs(text, policy)).await);
+            }
+            Command::Interrupt(tasks, reply) => {
+                let _ = reply.send(self.interrupt(tasks).await);
             }
             Command::Batch(text, reply) => {
                 let _ = reply.send(self.say(AgentInput::Batch(text)).await);
@@ -144,6 +151,27 @@ impl Shell {
         self.not_stopped()
     }
 
+    /// Ends the turn, with the tasks of its answer if `tasks`.
+    async fn interrupt(&mut self, tasks: bool) -> Result<Interruption, AgentError> {
+        self.is_alive()?;
+        let turn = self.machine.interruptible();
+        let before = self.told_to_stop();
+        self.tell(AgentInput::Interrupt { tasks }).await?;
+        let mut cancelled = self.told_to_stop();
+        cancelled.retain(|number| tasks && !before.contains(number));
+        Ok(Interruption {
+            turn,
+            cancelled: cancelled.into_iter().collect(),
+        })
+    }
+
+    /// Tasks that have ever been told to stop.
+    fn told_to_stop(&self) -> BTreeSet<TaskNo> {
+        let tasks = self.machine.ledger().tasks().iter();
+        let told = tasks.filter(|(_, record)| record.cancel.is_some());
+        told.map(|(number, _)| *number).collect()
+    }
+
     /// Open questions of the session's tasks, as the manager has them.
     fn questions(&self) -> Questions {
         let mut questions = Questions {
@@ -211,6 +239,7 @@ impl Shell {
             text: text.unwrap_or_default(),
             totals: *ledger.run(),
             is_empty: ledger.has_ended_empty(),
+            is_interrupted: ledger.is_halted(),
         }
     }
 

@@ -49,9 +49,10 @@ fn write(session: &SessionId, manager: &AsyncToolManager, event: &AgentEvent) {
             let error = words_of(error);
             tracing::warn!(target: "async_tool::agent", kind, error, %session, "{turn} failed, {next}");
         }
-        AgentEventKind::TurnInterrupted { turn, by, .. } => {
-            tracing::debug!(target: "async_tool::agent", %by, %session, "{turn} was interrupted");
+        AgentEventKind::TurnInterrupted { turn, cause, .. } => {
+            tracing::debug!(target: "async_tool::agent", by = %cause, %session, "{turn} was interrupted");
         }
+        AgentEventKind::Halted => tracing::debug!(target: "async_tool::agent", %session, "halted by the host"),
         // Without the tool's name, which a model may have made up: the span of the call has the names of real tools.
         AgentEventKind::Called { number, task, .. } => {
             tracing::debug!(target: "async_tool::agent", %task, %session, "{number} called");

@@ -50,6 +50,11 @@ pub(super) fn without_an_answer() -> ToolError {
     ToolError::failed("the agent ended without an answer")
 }
 
+/// Error of an agent that the host interrupted.
+pub(super) fn interrupted() -> ToolError {
+    ToolError::failed("the agent was stopped by its host before it had finished")
+}
+
 /// Error of a call whose agent can't go on here and may have had effects.
 pub(super) fn untold(problem: &dyn Error) -> ToolError {
     let problem = problem.to_string();

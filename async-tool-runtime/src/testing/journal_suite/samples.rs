@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     context::{Cut, Pruned},
     id::{TaskId, TaskNo},
-    journal::{Awaited, CallAnswer, Entry, Format, JoinPolicy},
+    journal::{Awaited, CallAnswer, Entry, Format, InterruptCause, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
     task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnNo},
@@ -139,6 +139,7 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             tasks: vec![FIRST],
             at: AT,
         },
+        Entry::Halted { at: AT },
         Entry::Closing { at: AT },
         Entry::Closed { at: NEVER },
     ];
@@ -154,14 +155,24 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         at: AT,
     }));
     entries.extend(turn_ends());
-    entries.extend([0, 1, u32::MAX].map(|cuts| Entry::TurnInterrupted {
-        turn: TURN,
-        text: TEXT.into(),
-        calls: vec![FIRST, LAST],
-        by: LAST,
-        cuts,
-        at: AT,
-    }));
+    let causes = [
+        InterruptCause::Result { task: LAST },
+        InterruptCause::Host,
+        InterruptCause::Message,
+    ];
+    entries.extend(
+        [0, 1, u32::MAX]
+            .into_iter()
+            .zip(causes)
+            .map(|(cuts, cause)| Entry::TurnInterrupted {
+                turn: TURN,
+                text: TEXT.into(),
+                calls: vec![FIRST, LAST],
+                cause,
+                cuts,
+                at: AT,
+            }),
+    );
     entries.extend(outcomes().map(|outcome| Entry::Settled {
         result: Arc::new(result(outcome)),
     }));
@@ -368,6 +379,7 @@ mod tests {
             Entry::Deferred { .. } => 22,
             Entry::Asked { .. } => 23,
             Entry::Checkpointed { .. } => 24,
+            Entry::Halted { .. } => 25,
         }
     }
 
@@ -376,6 +388,6 @@ mod tests {
         let mut kinds: Vec<_> = one_of_each().iter().map(kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds, (0..25).collect::<Vec<_>>());
+        assert_eq!(kinds, (0..26).collect::<Vec<_>>());
     }
 }

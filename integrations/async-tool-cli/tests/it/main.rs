@@ -13,7 +13,7 @@ use async_tool_runtime::{
     ToolCall,
     agent::Ledger,
     async_tool,
-    journal::{CallAnswer, Claim, Entry, Seq},
+    journal::{CallAnswer, Claim, Entry, InterruptCause, Seq},
     model::{ModelStream, StopReason, TurnEnd},
     task::{TaskSpec, Timestamp, Timing, TurnNo},
     testing::ScriptedModel,
@@ -153,6 +153,32 @@ async fn a_session_is_shown_as_a_conversation_with_its_tasks() {
         task  tool     status     attempts  took   delivered
         t1    look_up  completed  1         100ms  answer (entry 7)
     "#]].assert_eq(&shown.out);
+}
+
+#[tokio::test]
+async fn a_stop_is_shown_with_its_cause() {
+    let (_directory, path) = place();
+    let mut entries = session();
+    entries.truncate(8);
+    entries.push(Entry::TurnInterrupted {
+        turn: TurnNo::new(2),
+        text: "All of".to_owned(),
+        calls: Vec::new(),
+        cause: InterruptCause::Host,
+        cuts: 0,
+        at: at(200),
+    });
+    entries.push(Entry::Halted { at: at(200) });
+    write(&path, "s", &entries, false).await;
+    let shown = run(&["journal", "show", path.to_str().unwrap()]);
+    assert_eq!((shown.code, shown.error.as_str()), (0, ""));
+    assert!(
+        shown.out.contains("model      interrupted by the host: All of\n"),
+        "{}",
+        shown.out
+    );
+    let halted = "host       halts the agent, until a message or a result comes\n";
+    assert!(shown.out.contains(halted), "{}", shown.out);
 }
 
 #[tokio::test]

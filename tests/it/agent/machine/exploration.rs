@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use async_tool_runtime::{
-    agent::{AckPolicy, AgentPolicy, WakePolicy},
+    agent::{AckPolicy, AgentPolicy, MessagePolicy, WakePolicy},
     context::PrunePolicy,
     journal::JoinPolicy,
 };
@@ -34,6 +34,7 @@ const SMALL: Budget = Budget {
     crashes: 0,
     waits: 0,
     forgeries: 0,
+    interrupts: 0,
     tools: &["read", "once"],
 };
 
@@ -463,6 +464,110 @@ fn every_order_of_events_with_batches_crashes_and_ends_loses_nothing_and_doubles
     );
 }
 
+#[test]
+fn every_order_of_events_with_a_stop_button_loses_nothing_and_doubles_nothing() {
+    let stop = Budget {
+        interrupts: 1,
+        turns: 2,
+        ..SMALL
+    };
+    let worlds = [
+        (
+            "a stop, and calls of all kinds",
+            Budget {
+                users: 2,
+                tools: &["read", "once", "urgent"],
+                ..stop
+            },
+        ),
+        (
+            "a stop while the turn waits for a result",
+            Budget {
+                tools: &["never", "task wait"],
+                ..stop
+            },
+        ),
+        (
+            "a stop of a chain",
+            Budget {
+                calls: 3,
+                bad_ends: 1,
+                tools: &["chain", "once"],
+                ..stop
+            },
+        ),
+        (
+            "a stop before a turn is repeated",
+            Budget {
+                calls: 1,
+                failures: 1,
+                tools: &["silent", "urgent_once"],
+                ..stop
+            },
+        ),
+        (
+            "a stop of a batch",
+            Budget {
+                users: 1,
+                batches: 1,
+                tools: &["always", "silent"],
+                ..stop
+            },
+        ),
+        (
+            "a stop and a crash",
+            Budget {
+                crashes: 1,
+                tools: &["once", "read"],
+                ..stop
+            },
+        ),
+        (
+            "a stop of what others complete, and a crash",
+            Budget {
+                calls: 1,
+                crashes: 1,
+                waits: 1,
+                tools: &["deferred", "asks", "consent"],
+                ..stop
+            },
+        ),
+        (
+            "a stop and an end",
+            Budget {
+                calls: 1,
+                closes: 1,
+                tools: &["always", "once"],
+                ..stop
+            },
+        ),
+        (
+            "a stop and a host that changes its mind",
+            Budget {
+                calls: 1,
+                sets: 1,
+                groups: 1,
+                tools: &["always", "urgent"],
+                ..stop
+            },
+        ),
+    ];
+    explore_all(
+        &worlds,
+        &[
+            ("eager", |_| {}),
+            ("deferred, and messages don't wait", |policy| {
+                policy.ack = AckPolicy::Deferred;
+                policy.on_message = MessagePolicy::Interrupt;
+                policy.wake = policy
+                    .wake
+                    .with_join(JoinPolicy::All)
+                    .with_deadline(Duration::from_secs(1));
+            }),
+        ],
+    );
+}
+
 /// Number of random schedules that are played; `SCHEDULES` asks for another one.
 fn schedules() -> u64 {
     let asked = std::env::var("SCHEDULES").ok().and_then(|number| number.parse().ok());
@@ -487,6 +592,7 @@ pub(super) fn random_world(seed: u64, random: &mut Random, fault: Option<Fault>)
         crashes: u32::from(seed.is_multiple_of(4)),
         waits: 3,
         forgeries: 1,
+        interrupts: 2,
         tools: &EVERYTHING,
     };
     let adjust = |policy: &mut AgentPolicy| {
@@ -509,6 +615,9 @@ pub(super) fn random_world(seed: u64, random: &mut Random, fault: Option<Fault>)
         }
         if random.below(4) == 0 {
             policy.limits = policy.limits.with_turns(3).with_tool_calls(4);
+        }
+        if random.below(3) == 0 {
+            policy.on_message = MessagePolicy::Interrupt;
         }
     };
     let mut world = World::with_fault(budget, adjust, fault);

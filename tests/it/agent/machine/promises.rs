@@ -6,7 +6,7 @@ use async_tool_runtime::{
         CloseMode, Ledger,
         machine::{AgentInput, TurnEvent},
     },
-    journal::Entry,
+    journal::{Entry, InterruptCause},
     model::{ModelError, StopReason, TurnEnd},
 };
 
@@ -28,6 +28,7 @@ pub(super) const PLENTY: Budget = Budget {
     crashes: 0,
     waits: 0,
     forgeries: 0,
+    interrupts: 9,
     tools: &TOOLS,
 };
 
@@ -391,12 +392,12 @@ fn a_turn_is_broken_off_only_for_a_result_that_waits() {
     let mut world = acknowledged("urgent");
     world.user();
     let (turn, _) = world.turn.unwrap();
-    let by = world.running[&first_task(&world)].number.unwrap();
+    let task = world.running[&first_task(&world)].number.unwrap();
     let entry = Entry::TurnInterrupted {
         turn,
         text: String::new(),
         calls: Vec::new(),
-        by,
+        cause: InterruptCause::Result { task },
         cuts: 0,
         at: world.now,
     };

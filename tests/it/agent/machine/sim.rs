@@ -15,11 +15,11 @@ use std::{
 use async_tool_runtime::{
     AgentEventKind, AsyncTaskResult, Message, SessionId, TaskId, TaskNo, TaskOutcome, ToolCall, ToolError,
     agent::{
-        AgentPolicy, AgentState, Ledger,
+        AgentPolicy, AgentState, Ledger, MessagePolicy,
         machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
     },
     context::pruned_view,
-    journal::{CallAnswer, Entry, Seq},
+    journal::{CallAnswer, Entry, Seq, check_journal},
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
     task::{TaskSpec, Timestamp, Timing, ToolQuestion, TurnNo},
     tool::InputRequest,
@@ -149,6 +149,19 @@ impl World {
             Move::Batch => {
                 self.budget.batches -= 1;
                 self.say(AgentInput::Batch);
+            }
+            Move::Interrupt(tasks) => {
+                self.budget.interrupts -= 1;
+                self.interrupt(*tasks);
+            }
+            Move::Interject => {
+                self.budget.interrupts -= 1;
+                let (turn, asked) = (self.turn, self.requests.len());
+                self.say(|text| AgentInput::UserAs(text, MessagePolicy::Interrupt));
+                assert!(
+                    self.turn != turn && self.requests.len() == asked + 1,
+                    "a message that doesn't wait is answered at once"
+                );
             }
             Move::Text => {
                 let (turn, has_text) = self.turn.as_mut().expect("a turn runs");
@@ -357,6 +370,69 @@ impl World {
         self.say(AgentInput::User);
     }
 
+    /// Stops the turn; with `tasks`, also what the answer has started.
+    fn interrupt(&mut self, tasks: bool) {
+        let (is_running, is_closed) = (self.machine.interruptible().is_some(), self.is_ending());
+        let (entries, asked) = (self.journal.len(), self.requests.len());
+        let is_shown = |text: &String| {
+            let is_it = |message: &Arc<Message>| matches!(&**message, Message::User { text: said } if said == text);
+            self.folded.transcript().messages().iter().any(is_it)
+        };
+        let has_message = !self.users.iter().all(is_shown);
+        // Those of turns that began after the last message, and perhaps more: the message may have come in the middle of a turn.
+        let is_message = |entry: &Entry| matches!(entry, Entry::UserMessage { .. });
+        let mut since = self.journal[self.journal.iter().rposition(is_message).unwrap_or(0)..].iter();
+        let first = since.find_map(|entry| match entry {
+            Entry::TurnStarted { turn, .. } => Some(*turn),
+            _ => None,
+        });
+        let is_new = |task: &TaskNo| {
+            let is_it = |entry: &Entry| matches!(entry, Entry::Accepted { number, turn, .. } if number == task && first.is_some_and(|first| *turn >= first));
+            self.journal.iter().any(is_it)
+        };
+        let to_stop: Vec<TaskNo> = self.folded.open_tasks().filter(is_new).collect();
+        self.give(AgentInput::Interrupt { tasks });
+        let has_acted = self.journal.len() > entries;
+        if has_acted {
+            self.is_batch = false;
+        }
+        assert!(
+            is_running || tasks || !has_acted,
+            "nothing is stopped where no turn runs"
+        );
+        if is_closed {
+            return;
+        }
+        assert_eq!(
+            self.turn.is_some(),
+            self.requests.len() > asked,
+            "a stopped turn is over"
+        );
+        assert!(
+            self.turn.is_none() || has_message,
+            "a stopped agent asks its model for nothing new"
+        );
+        let new = &self.journal[entries..];
+        if is_running && !has_message {
+            let is_halted = matches!(
+                new.last(),
+                Some(Entry::Halted { .. } | Entry::Closing { .. } | Entry::Closed { .. })
+            );
+            assert!(is_halted || self.is_closing(), "a stop is written down: {new:#?}");
+        }
+        for task in to_stop {
+            let is_told = |entry: &Entry| matches!(entry, Entry::CancelRequested { task: told, .. } if *told == task);
+            let is_settled = |entry: &Entry| matches!(entry, Entry::Settled { result } if result.number == Some(task));
+            let is_stopped = self.journal.iter().any(is_told) || new.iter().any(is_settled);
+            assert!(!tasks || is_stopped, "{task} is stopped with its answer");
+            // A call of the `task` tool that the turn had completed may stop it.
+            let has_own = new
+                .iter()
+                .any(|entry| matches!(entry, Entry::Accepted { own: true, .. }));
+            assert!(tasks || has_own || !new.iter().any(is_told), "{task} is left alone");
+        }
+    }
+
     fn say(&mut self, input: impl FnOnce(String) -> AgentInput) {
         let text = format!("user {}", self.users.len() + 1);
         self.users.push(text.clone());
@@ -450,12 +526,11 @@ impl World {
                     self.turn
                         .take_if(|(running, _)| *running == turn)
                         .expect("a turn that runs is aborted");
-                    let broken_off = self.journal.iter().rev().find_map(|entry| match entry {
-                        Entry::TurnInterrupted { .. } => Some(true),
-                        Entry::TurnFailed { .. } | Entry::TurnStarted { .. } => Some(false),
-                        _ => None,
-                    });
-                    if broken_off == Some(true) {
+                    let is_broken_off = self
+                        .journal
+                        .iter()
+                        .any(|entry| matches!(entry, Entry::TurnInterrupted { turn: broken, .. } if *broken == turn));
+                    if is_broken_off {
                         self.keep();
                     } else {
                         self.part = Part::default();
@@ -611,6 +686,7 @@ impl World {
             "invariant 3: a result was never told"
         );
         assert_eq!(self.books.lost(), [], "invariant 3: a task was lost");
+        check_journal(&self.journal).expect("the journal keeps its promises by itself");
         let again = Ledger::fold(&self.journal).expect("the journal is sound");
         assert_eq!(again, self.folded, "invariant 9: the same entries are the same session");
         let snapshot = again

@@ -69,6 +69,9 @@ pub(super) enum Fault {
     StartsWithoutWhatItNeeds,
     JoinsNothing,
     BatchIsHurried,
+    StopIsUnheard,
+    StopSparesTasks,
+    StopTakesTasks,
     PartsACallFromItsAnswer,
     ForgetsWhatRuns,
 }
@@ -153,6 +156,9 @@ const FAULTS: [(Fault, &str); 32] = [
         "a task is started when what it needs is there",
     ),
     (Fault::BatchIsHurried, "a batch is woken while"),
+    (Fault::StopIsUnheard, "a stopped turn is over"),
+    (Fault::StopSparesTasks, "is stopped with its answer"),
+    (Fault::StopTakesTasks, "is left alone"),
     (Fault::PartsACallFromItsAnswer, "whole turns are pruned"),
     (
         Fault::ForgetsWhatRuns,
@@ -170,6 +176,9 @@ impl Fault {
             (Self::MessageWaits, _) if is_message && is_idle => None,
             (Self::MessageUnseen, _) if is_message && !is_idle => None,
             (Self::BatchIsHurried, AgentInput::Batch(text)) => Some(AgentInput::User(text)),
+            (Self::StopIsUnheard, AgentInput::Interrupt { .. }) => None,
+            (Self::StopSparesTasks, AgentInput::Interrupt { .. }) => Some(AgentInput::Interrupt { tasks: false }),
+            (Self::StopTakesTasks, AgentInput::Interrupt { .. }) => Some(AgentInput::Interrupt { tasks: true }),
             (Self::ResultsLostWithTheTurn, input @ AgentInput::Turn(_, TurnEvent::Failed(_))) => {
                 let place = world
                     .journal

@@ -10,7 +10,7 @@ use std::{
 
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, Effect, FunctionTool, TaskNo, ToolCall, ToolContext, ToolError,
-    agent::{AckPolicy, AsyncAgentBuilder, CloseMode},
+    agent::{AckPolicy, AsyncAgentBuilder, CloseMode, MessagePolicy},
     context::PrunePolicy,
     journal::{Entry, JoinPolicy, MemoryJournal},
     model::{ModelEvent, StopReason, TurnEnd, Usage},
@@ -162,6 +162,23 @@ async fn session() -> Vec<Entry> {
     drop(turn);
     pass(60).await;
     say(&again, "It is 2.");
+    pass(1).await;
+
+    // A turn that the host stops, and one that a message ends.
+    let turn = model.turn();
+    agent.send("Tell me a story.").await.unwrap();
+    turn.send(ModelEvent::Text("Once upon a time".to_owned())).unwrap();
+    call(&turn, &[("add", json!({"a": 2, "b": 2}))]);
+    pass(1).await;
+    agent.interrupt().await.unwrap();
+    pass(100).await;
+    let turn = model.turn();
+    agent.send("Go on.").await.unwrap();
+    turn.send(ModelEvent::Text("there was".to_owned())).unwrap();
+    pass(1).await;
+    let turn = model.turn();
+    agent.send_as("Enough.", MessagePolicy::Interrupt).await.unwrap();
+    say(&turn, "The end.");
     pass(1).await;
 
     // More than the model's context holds.

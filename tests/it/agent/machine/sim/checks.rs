@@ -145,6 +145,11 @@ impl World {
         self.journal.iter().any(is_it)
     }
 
+    /// True if the session takes no further entries of a turn.
+    pub(super) fn is_ending(&self) -> bool {
+        self.journal.iter().any(|entry| matches!(entry, Entry::Closing { .. }))
+    }
+
     /// An interrupting result never waits, and a silent one keeps no agent awake.
     pub(super) fn check_delivery(&self) {
         if self.is_closing() {

@@ -23,6 +23,10 @@ pub(crate) enum Move {
     FailInPassing,
     FailForGood,
     Batch,
+    /// The host stops the turn; true: with its tasks.
+    Interrupt(bool),
+    /// A message that doesn't wait for the end of the turn.
+    Interject,
     Settle(TaskId),
     SettleBadly(TaskId),
     SettleAgain(TaskId),
@@ -59,6 +63,8 @@ pub(crate) struct Budget {
     /// Number of times that a task begins to wait for the outside.
     pub(crate) waits: u32,
     pub(crate) forgeries: u32,
+    /// Number of turns that the host or a message ends.
+    pub(crate) interrupts: u32,
     /// Tools that the model may call.
     pub(crate) tools: &'static [&'static str],
 }
@@ -133,6 +139,12 @@ impl World {
         }
         if self.budget.batches > 0 && !is_closing {
             moves.push(Move::Batch);
+        }
+        if self.budget.interrupts > 0 {
+            moves.extend([false, true].map(Move::Interrupt));
+            if self.turn.is_some() && !is_closing {
+                moves.push(Move::Interject);
+            }
         }
         moves.extend(self.running.keys().map(|task| Move::Settle(*task)));
         if self.budget.bad_ends > 0 {
