@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    content::Content,
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     id::{TaskId, TaskNo},
     journal::{Format, Seq, Snapshot},
@@ -26,7 +27,7 @@ use crate::{
 /// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
 ///
 /// It is raised when the stored form changes, or the fold of the same entries gives another ledger.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +41,7 @@ struct StoredLedger {
     is_restart_untold: bool,
     transcript: Vec<StoredMessage>,
     pruned: Pruned,
-    held_messages: Vec<String>,
+    held_messages: Vec<Content>,
     tasks: BTreeMap<TaskNo, TaskRecord>,
     open_tasks: BTreeSet<TaskNo>,
     inbox: VecDeque<TaskNo>,

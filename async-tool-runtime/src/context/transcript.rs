@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    content::{Attachment, Content, Media},
     id::TaskNo,
     journal::Seq,
     task::{AsyncTaskResult, TaskAck, TaskOutcome},
@@ -32,7 +33,7 @@ use crate::{
 ///     .await?
 ///     .iter()
 ///     .map(|message| match &**message {
-///         Message::User { text } => format!("user: {text}"),
+///         Message::User { text, .. } => format!("user: {text}"),
 ///         Message::Assistant { text, calls, .. } => format!("model: {text} ({} calls)", calls.len()),
 ///         Message::Answers(answers) => format!("{} answers", answers.len()),
 ///         Message::Delivery { tasks, .. } => format!("{} results", tasks.len()),
@@ -53,6 +54,9 @@ pub enum Message {
     User {
         /// The text.
         text: String,
+        /// Images, sounds and files in the text; [`parts`](crate::content::parts) gives both in their order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        media: Vec<Attachment>,
     },
     /// Message of the model: one turn.
     Assistant {
@@ -83,6 +87,23 @@ pub enum Message {
         /// The text. It says that the user didn't write it.
         text: String,
     },
+}
+
+impl Message {
+    /// Message of the user.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, content::Media};
+    ///
+    /// let photo = Media::bytes("image/png", [1, 2, 3]);
+    /// let Message::User { text, media } = Message::user(photo) else { unreachable!() };
+    /// assert_eq!((text.as_str(), media.len()), ("", 1));
+    /// ```
+    #[must_use]
+    pub fn user(content: impl Into<Content>) -> Self {
+        let (text, media) = content.into().into_parts();
+        Self::User { text, media }
+    }
 }
 
 /// Answer to one call. Each call has exactly one.
@@ -161,6 +182,15 @@ impl Answer {
         }
     }
 
+    /// Images, sounds and files of the answer, in the order of their numbers in it.
+    #[must_use]
+    pub fn media(&self) -> &[Media] {
+        match &self.content {
+            AnswerContent::Result(result) => &result.media,
+            AnswerContent::Ack(_) | AnswerContent::Report(_) | AnswerContent::Collapsed(_) => &[],
+        }
+    }
+
     /// True if a provider that has a flag for errors should get it with this answer.
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -228,10 +258,10 @@ pub enum AnswerContent {
 /// use async_tool_runtime::{Message, journal::{Entry, Format}, task::Timestamp};
 ///
 /// # let at = Timestamp::from_millis(0);
-/// let journal = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), at }];
+/// let journal = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), media: Vec::new(), at }];
 /// let ledger = Ledger::fold(&journal)?;
 /// let messages = ledger.transcript().messages();
-/// assert_eq!(*messages[0], Message::User { text: "hello".into() });
+/// assert_eq!(*messages[0], Message::user("hello"));
 /// assert_eq!(ledger.transcript().seq().as_u64(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -11,7 +11,8 @@
 
 use async_tool_runtime::{
     Message, ToolCall,
-    context::Answer,
+    content::MediaRules,
+    context::{Answer, SaidPart},
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
@@ -45,7 +46,7 @@ pub(crate) fn lower(request: &ModelRequest, dialect: Dialect, provider: &str) ->
     let mut messages = request.messages.iter().peekable();
     while let Some(message) = messages.next() {
         match &**message {
-            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => turns.user(text),
+            Message::User { .. } | Message::Delivery { .. } | Message::Note { .. } => turns.user(&said(message)),
             Message::Assistant { text, calls, provider } => {
                 let ids = turns.assistant(text, calls, provider.as_ref());
                 if !calls.is_empty() {
@@ -67,6 +68,16 @@ pub(crate) fn lower(request: &ModelRequest, dialect: Dialect, provider: &str) ->
     let tools = request.tools.iter().map(|tool| offered::definition(tool, dialect));
     let tools = tools.collect::<Result<Vec<_>, _>>()?;
     Ok(CompletionRequest::from(messages).tools(tools))
+}
+
+/// A message as a text, with descriptions of media: not all of rig's providers take them.
+pub(crate) fn said(message: &Message) -> String {
+    let parts = message.said(&MediaRules::NONE);
+    let texts = parts.iter().filter_map(|part| match part {
+        SaidPart::Text(text) => Some(&**text),
+        _ => None,
+    });
+    texts.collect()
 }
 
 struct Turns {

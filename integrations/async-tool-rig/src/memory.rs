@@ -14,7 +14,7 @@ use rig_core::message::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{late, offered::plain_name};
+use crate::{late, lower::said, offered::plain_name};
 
 /// The messages of the completed turns.
 pub(crate) fn restored(conversation: &[Arc<Message>]) -> Vec<RigMessage> {
@@ -30,7 +30,7 @@ pub(crate) fn restored(conversation: &[Arc<Message>]) -> Vec<RigMessage> {
 
 fn of_message(message: &Message, nonce: &str) -> Vec<RigMessage> {
     match message {
-        Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => user(text.clone()),
+        Message::User { .. } | Message::Delivery { .. } | Message::Note { .. } => user(said(message)),
         Message::Assistant { text, calls, .. } => {
             let mut turn = Vec::new();
             if !calls.is_empty() {

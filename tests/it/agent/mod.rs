@@ -12,6 +12,7 @@ mod grace;
 mod guard;
 mod logs;
 pub(crate) mod machine;
+mod media;
 mod model_failures;
 mod panics;
 mod parked;

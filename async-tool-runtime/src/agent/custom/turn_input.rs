@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::turn_mark::mark_of;
 use crate::{
     clock::Timestamp,
+    content::{Attachment, shown},
     context::{AnswerContent, Message, frames},
     id::TaskNo,
     model::ModelRequest,
@@ -95,6 +96,8 @@ pub enum TurnItem {
     User {
         /// Text of the message.
         text: String,
+        /// Images, sounds and files in the text.
+        media: Vec<Attachment>,
     },
     /// Acknowledgement of a call: its task goes on in the background, and has a number now.
     Acknowledged {
@@ -174,7 +177,7 @@ impl TurnInput {
     #[must_use]
     pub fn user_text(&self) -> String {
         let texts = self.items.iter().filter_map(|item| match item {
-            TurnItem::User { text } => Some(text.as_str()),
+            TurnItem::User { text, .. } => Some(text.as_str()),
             _ => None,
         });
         texts.collect::<Vec<_>>().join("\n\n")
@@ -221,7 +224,8 @@ impl TurnInput {
 impl TurnItem {
     fn to_text(&self) -> Option<String> {
         match self {
-            Self::User { text } | Self::Results { text, .. } | Self::Note { text } => Some(text.clone()),
+            Self::User { text, media } => Some(shown(text, media)),
+            Self::Results { text, .. } | Self::Note { text } => Some(text.clone()),
             Self::Report { call, content } => Some(json!({"call": call, "answer": content}).to_string()),
             Self::Acknowledged { .. } => None,
             Self::Interrupted { text, calls } => {
@@ -240,7 +244,10 @@ impl TurnItem {
 
 fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
     match message {
-        Message::User { text } => vec![TurnItem::User { text: text.clone() }],
+        Message::User { text, media } => vec![TurnItem::User {
+            text: text.clone(),
+            media: media.clone(),
+        }],
         Message::Assistant { text, calls, .. } => vec![TurnItem::Interrupted {
             text: text.clone(),
             calls: calls.clone(),

@@ -156,8 +156,8 @@ impl Ledger {
                 self.press();
             }
         }
-        for text in std::mem::take(&mut self.held_messages) {
-            self.push_user(text);
+        for content in std::mem::take(&mut self.held_messages) {
+            self.push_user(content);
         }
     }
 }

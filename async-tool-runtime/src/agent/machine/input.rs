@@ -8,6 +8,7 @@ use super::Timer;
 use crate::agent::CloseMode;
 use crate::{
     clock::Timestamp,
+    content::Content,
     id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, TurnEnd},
@@ -60,9 +61,9 @@ pub enum AgentInput {
         known: Vec<Arc<AsyncTaskResult>>,
     },
     /// User message.
-    User(String),
+    User(Content),
     /// User message of a batch: the agent makes as few model calls as possible until it is idle.
-    Batch(String),
+    Batch(Content),
     /// Next part of the running turn.
     Turn(TurnNo, TurnEvent),
     /// A task got a slot.
@@ -139,7 +140,7 @@ pub enum AgentInput {
 /// # let now = Timestamp::from_millis(0);
 /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
-/// # let _ = machine.step(now, AgentInput::User("add 2 3".to_owned()));
+/// # let _ = machine.step(now, AgentInput::User("add 2 3".into()));
 /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
 /// for event in [
 ///     TurnEvent::Text("I add them.".to_owned()),

@@ -3,16 +3,22 @@
 use super::{AgentMachine, phase::Phase};
 use crate::{
     agent::{AgentState, ledger::Life},
+    content::Content,
     journal::Entry,
 };
 
 impl AgentMachine {
-    pub(super) fn on_user(&mut self, text: String, batch: bool) {
+    pub(super) fn on_user(&mut self, content: Content, batch: bool) {
         if self.state() == AgentState::Closing || self.ledger.life() != Life::Open {
             return;
         }
         self.batch = batch;
-        self.record(Entry::UserMessage { text, at: self.now });
+        let (text, media) = content.into_parts();
+        self.record(Entry::UserMessage {
+            text,
+            media,
+            at: self.now,
+        });
         self.failures = 0;
         match self.phase {
             Phase::Idle | Phase::Backoff(_) => self.begin_turn(),

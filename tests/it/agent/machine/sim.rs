@@ -567,7 +567,7 @@ impl World {
         for text in &self.users {
             let is_shown = messages
                 .iter()
-                .any(|message| matches!(&**message, Message::User { text: said } if said == text));
+                .any(|message| matches!(&**message, Message::User { text: said, .. } if said == text));
             assert!(is_shown, "invariant 7: `{text}` waits although a turn starts");
         }
         self.turn = Some((turn, false));

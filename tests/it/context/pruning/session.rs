@@ -64,7 +64,7 @@ impl Session {
             nonce: "n".to_owned(),
             works_for: None,
         });
-        session.give(AgentInput::User("what it is all for".to_owned()));
+        session.give(AgentInput::User("what it is all for".into()));
         for happening in happenings {
             session.happen(*happening);
         }
