@@ -18,6 +18,7 @@ use async_tool_runtime::{
         AgentPolicy, AgentState, Ledger,
         machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
     },
+    content::Content,
     context::pruned_view,
     journal::{CallAnswer, Entry, Seq},
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
@@ -357,12 +358,12 @@ impl World {
         self.say(AgentInput::User);
     }
 
-    fn say(&mut self, input: impl FnOnce(String) -> AgentInput) {
+    fn say(&mut self, input: impl FnOnce(Content) -> AgentInput) {
         let text = format!("user {}", self.users.len() + 1);
         self.users.push(text.clone());
         let was_thinking = self.turn.is_some();
         let asked = self.requests.len();
-        let input = input(text);
+        let input = input(text.into());
         self.is_batch = matches!(input, AgentInput::Batch(_));
         self.give(input);
         assert!(
