@@ -55,6 +55,11 @@ pub(crate) fn find(connection: &Connection, session: &str, name: &str) -> rusqli
     })
 }
 
+/// True if the bytes have this name.
+pub(crate) fn is_of(bytes: &[u8], name: &str) -> bool {
+    digest(name).is_some_and(|digest| <[u8; 32]>::from(Sha256::digest(bytes)) == digest)
+}
+
 /// Names of the blobs that an entry refers to.
 pub(crate) fn names(entry: &[u8]) -> Vec<String> {
     let may_have = entry.windows(MARK.len()).any(|part| part == MARK);

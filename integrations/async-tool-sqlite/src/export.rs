@@ -72,14 +72,17 @@ pub(crate) fn line(raw: &Raw) -> Result<String, serde_json::Error> {
     Ok(line)
 }
 
+/// Bytes of an image, sound or file as a line of JSON.
+pub(crate) fn blob_line(name: &str, bytes: Vec<u8>) -> String {
+    // Base64 as the runtime writes it.
+    let data = Media::bytes("", bytes).to_base64().unwrap_or_default();
+    json!({"blob": name, "data": data}).to_string()
+}
+
 /// The bytes of this name as a line of JSON.
-fn blob_line(connection: &Connection, session: &SessionId, name: String) -> Result<String, StoreError> {
+fn find_line(connection: &Connection, session: &SessionId, name: String) -> Result<String, StoreError> {
     match blob::find(connection, session.as_str(), &name)? {
-        Found::Bytes(bytes) => {
-            // Base64 as the runtime writes it.
-            let data = Media::bytes("", bytes).to_base64().unwrap_or_default();
-            Ok(json!({"blob": name, "data": data}).to_string())
-        }
+        Found::Bytes(bytes) => Ok(blob_line(&name, bytes)),
         Found::Missing | Found::Damaged => Err(StoreError::DamagedBlob {
             session: session.clone(),
             blob: name,
@@ -117,7 +120,7 @@ impl SqliteJournal {
                     return vec![Err(StoreError::Corrupt { session, seq })];
                 }
                 let names = blob::names(&raw.bytes).into_iter();
-                let mut lines: Vec<_> = names.map(|name| blob_line(connection, &session, name)).collect();
+                let mut lines: Vec<_> = names.map(|name| find_line(connection, &session, name)).collect();
                 lines.push(line(&raw).map_err(|source| StoreError::Unreadable {
                     session,
                     seq,

@@ -8,7 +8,7 @@ use async_tool_runtime::{
     journal::{Entry, Seq},
     model::{self, Capabilities, ModelStream},
 };
-use async_tool_sqlite::{SqliteJournal, Tampering};
+use async_tool_sqlite::{Salvage, SqliteJournal, Tampering};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
@@ -145,4 +145,31 @@ async fn a_session_whose_bytes_are_lost_goes_on_with_a_description() {
         "[image \"large.png\": image/png, 100000 bytes, not shown any more]"
     );
     agent.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn salvage_saves_the_bytes_and_tells_of_those_that_are_gone() {
+    let place = Place::new();
+    let journal = SqliteJournal::open(place.path()).unwrap();
+    talk(&journal).await.close().await.unwrap();
+    let exported: Vec<String> = journal.export(&session("a")).try_collect().await.unwrap();
+    journal.close().await;
+
+    let saved = || {
+        let mut salvage = Salvage::open(place.path()).unwrap();
+        let found = salvage.sessions()[0].clone();
+        let lines: Vec<String> = salvage.export(&found).collect::<Result<_, _>>().unwrap();
+        (lines, found.missing_blobs)
+    };
+    assert_eq!(saved(), (exported.clone(), Vec::new()));
+
+    let file = rusqlite::Connection::open(place.path()).unwrap();
+    file.execute_batch("DELETE FROM blobs; VACUUM;").unwrap();
+    drop(file);
+    let (lines, missing) = saved();
+    let is_blob = |line: &&String| line.starts_with("{\"blob\"");
+    let entries: Vec<_> = exported.iter().filter(|line| !is_blob(line)).cloned().collect();
+    assert_eq!(lines, entries, "the entries are saved without them");
+    assert_eq!(missing.len(), 1);
+    assert!(exported.iter().find(is_blob).unwrap().contains(&missing[0]));
 }
