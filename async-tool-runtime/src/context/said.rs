@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Answer, Message};
 use crate::{
-    content::{Media, MediaRules, Part, parts},
+    content::{Attachment, Media, MediaRules, Part, parts},
     task::AsyncTaskResult,
 };
 
@@ -38,15 +38,7 @@ impl Message {
     pub fn said(&self, rules: &MediaRules) -> Vec<SaidPart<'_>> {
         let mut said = Said::default();
         match self {
-            Self::User { text, media } => {
-                for part in parts(text, media) {
-                    match part {
-                        Part::Text(text) => said.text(text),
-                        Part::Media(media) if rules.takes(media) => said.media(media),
-                        Part::Media(media) => said.text(&unseen(media)),
-                    }
-                }
-            }
+            Self::User { text, media } => said.content(text, media, rules),
             Self::Delivery { text, results, .. } => {
                 said.text(text);
                 said.results(results.iter().map(|result| &**result), rules);
@@ -54,7 +46,7 @@ impl Message {
             Self::Note { text } => said.text(text),
             Self::Assistant { .. } | Self::Answers(_) => {}
         }
-        said.0
+        said.into_parts()
     }
 }
 
@@ -104,14 +96,15 @@ pub fn said_media<'a>(
         said.text(text);
     }
     said.results(results, rules);
-    said.0
+    said.into_parts()
 }
 
+/// Parts of a message, as they are put together.
 #[derive(Default)]
-struct Said<'a>(Vec<SaidPart<'a>>);
+pub(crate) struct Said<'a>(Vec<SaidPart<'a>>);
 
 impl<'a> Said<'a> {
-    fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         match self.0.last_mut() {
             Some(SaidPart::Text(before)) => before.to_mut().push_str(text),
             _ => self.0.push(SaidPart::Text(Cow::Owned(text.to_owned()))),
@@ -122,7 +115,19 @@ impl<'a> Said<'a> {
         self.0.push(SaidPart::Media(media));
     }
 
-    fn results(&mut self, results: impl IntoIterator<Item = &'a AsyncTaskResult>, rules: &MediaRules) {
+    /// Adds a text with media in it.
+    pub(crate) fn content(&mut self, text: &'a str, media: &'a [Attachment], rules: &MediaRules) {
+        for part in parts(text, media) {
+            match part {
+                Part::Text(text) => self.text(text),
+                Part::Media(media) if rules.takes(media) => self.media(media),
+                Part::Media(media) => self.text(&unseen(media)),
+            }
+        }
+    }
+
+    /// Adds the media of results, each behind a line that names its task.
+    pub(crate) fn results(&mut self, results: impl IntoIterator<Item = &'a AsyncTaskResult>, rules: &MediaRules) {
         for result in results {
             let task = result
                 .number
@@ -138,6 +143,14 @@ impl<'a> Said<'a> {
                 }
             }
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn into_parts(self) -> Vec<SaidPart<'a>> {
+        self.0
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::turn_mark::mark_of;
 use crate::{
     clock::Timestamp,
-    content::{Attachment, shown},
-    context::{AnswerContent, Message, frames},
+    content::{Attachment, MediaRules, shown},
+    context::{AnswerContent, Message, Said, SaidPart, frames},
     id::TaskNo,
     model::ModelRequest,
     session::SessionId,
@@ -199,6 +199,69 @@ impl TurnInput {
     pub fn to_text(&self) -> String {
         let texts = self.items.iter().filter_map(TurnItem::to_text);
         texts.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// As [`to_text`](Self::to_text), with the images, sounds and files that the agent takes. A description stands in place of the others.
+    ///
+    /// Media of results come after the text of the results, each behind a line that names its task.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{
+    /// #     agent::custom::{Agent, TurnContext, TurnInput, TurnReply},
+    /// #     model::ModelError, AsyncAgent, AsyncToolManager,
+    /// # };
+    /// use async_tool_runtime::{content::{Content, Media, MediaRule, MediaRules}, context::SaidPart};
+    ///
+    /// const IMAGES: MediaRules = MediaRules::of(&[MediaRule::new("image/*")]);
+    ///
+    /// struct Viewer;
+    ///
+    /// impl Agent for Viewer {
+    ///     type Error = ModelError;
+    ///
+    ///     fn media(&self) -> MediaRules {
+    ///         IMAGES
+    ///     }
+    ///
+    ///     async fn turn(&mut self, input: TurnInput, _cx: TurnContext) -> Result<TurnReply, ModelError> {
+    ///         let parts = input.said(&IMAGES);
+    ///         let images = parts.iter().filter(|part| matches!(part, SaidPart::Media(_))).count();
+    ///         Ok(format!("{images} image").into())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let agent = AsyncAgent::wrap(Viewer, manager).start().await?;
+    /// let photo = Content::from("Look: ").with(Media::bytes("image/png", [1]));
+    /// assert_eq!(agent.run_to_completion(photo).await?.text, "1 image");
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn said(&self, rules: &MediaRules) -> Vec<SaidPart<'_>> {
+        let mut said = Said::default();
+        for item in &self.items {
+            let text = match item {
+                TurnItem::User { .. } => Some(String::new()),
+                other => other.to_text(),
+            };
+            let Some(text) = text else { continue };
+            if !said.is_empty() {
+                said.text("\n\n");
+            }
+            match item {
+                TurnItem::User { text, media } => said.content(text, media, rules),
+                TurnItem::Results { results, .. } => {
+                    said.text(&text);
+                    said.results(results.iter().map(|result| &**result), rules);
+                }
+                _ => said.text(&text),
+            }
+        }
+        said.into_parts()
     }
 
     /// Whole conversation, with the new messages. For an agent without a memory, or to restore a memory after a
