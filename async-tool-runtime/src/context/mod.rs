@@ -61,7 +61,7 @@ mod window;
 pub(crate) use guarded_tokens::GuardedTokens;
 pub use prune::{Cut, PrunePolicy, Pruned, pruned_view};
 pub(crate) use said::Said;
-pub use said::{SaidPart, said_media};
+pub use said::{AnswerMedia, SaidPart, said_media};
 pub(crate) use shrink::unseen;
 pub(crate) use status::redescribe;
 pub use status::{RunningTask, StatusLimit, status_block};

@@ -81,6 +81,58 @@ impl Answer {
         let others: Vec<String> = others.into_iter().map(unseen).collect();
         (shown, (!others.is_empty()).then(|| others.join("\n")))
     }
+
+    /// As [`shown_media`](Self::shown_media), for an adapter that can send a message of the user behind the answer: what the model takes only
+    /// there is in [`after`](AnswerMedia::after).
+    ///
+    /// ```
+    /// # use async_tool_runtime::{
+    /// #     AsyncTaskResult, SessionId, TaskOutcome, ToolCall,
+    /// #     content::{Media, MediaRule, MediaRules},
+    /// #     context::{Answer, AnswerContent},
+    /// #     task::{TaskSpec, Timestamp, Timing},
+    /// # };
+    /// # use serde_json::json;
+    /// // Images in messages of the user, and nothing in results.
+    /// const IMAGES: MediaRules = MediaRules::of(&[MediaRule::new("image/*")]);
+    /// # let now = Timestamp::from_millis(0);
+    /// # let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "draw", json!({})));
+    /// # let chart = Media::bytes("image/png", [1, 2]);
+    /// # let result = AsyncTaskResult::new(&spec, TaskOutcome::Completed(json!({"chart": chart})), Timing::new(now, None, now), 1);
+    /// # let answer = Answer::new("call_1".into(), "draw", AnswerContent::Result(result.into()));
+    /// let media = answer.split_media(&IMAGES);
+    /// assert_eq!((media.inside.len(), media.after), (0, vec![(1, &chart)]));
+    /// assert_eq!(media.note.as_deref(), Some("[image: image/png, 2 bytes; it is in the next message]"));
+    /// ```
+    #[must_use]
+    pub fn split_media(&self, rules: &MediaRules) -> AnswerMedia<'_> {
+        let mut split = AnswerMedia::default();
+        let mut notes = Vec::new();
+        for (number, media) in (1..).zip(self.media()) {
+            if rules.takes_in_results(media) {
+                split.inside.push(media);
+            } else if rules.takes(media) {
+                split.after.push((number, media));
+                notes.push(noted(media, "it is in the next message"));
+            } else {
+                notes.push(unseen(media));
+            }
+        }
+        split.note = (!notes.is_empty()).then(|| notes.join("\n"));
+        split
+    }
+}
+
+/// Media of an answer, by the place where a model takes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AnswerMedia<'a> {
+    /// Media that go into the answer.
+    pub inside: Vec<&'a Media>,
+    /// Media for a message of the user behind the answers of the turn, each with its number in the answer.
+    pub after: Vec<(usize, &'a Media)>,
+    /// Sentences for the answer, about the media that are not inside.
+    pub note: Option<String>,
 }
 
 /// A text and the media of late results as parts of a message in the user's role, for a model that takes these. For adapters that
@@ -126,6 +178,16 @@ impl<'a> Said<'a> {
         }
     }
 
+    /// Adds media after a text.
+    pub(crate) fn all(&mut self, media: &'a [Media], rules: &MediaRules) {
+        for media in media {
+            match rules.takes(media) {
+                true => self.media(media),
+                false => self.text(&format!("\n{}", unseen(media))),
+            }
+        }
+    }
+
     /// Adds the media of results, each behind a line that names its task.
     pub(crate) fn results(&mut self, results: impl IntoIterator<Item = &'a AsyncTaskResult>, rules: &MediaRules) {
         for result in results {
@@ -156,10 +218,14 @@ impl<'a> Said<'a> {
 
 /// Description of media that a model can't be shown.
 fn unseen(media: &Media) -> String {
-    let mut text = media.describe();
-    if !media.is_withheld() {
-        text.truncate(text.len() - 1);
-        text.push_str("; it can't be shown to you]");
+    match media.is_withheld() {
+        true => media.describe(),
+        false => noted(media, "it can't be shown to you"),
     }
-    text
+}
+
+/// Description of media with a remark.
+fn noted(media: &Media, remark: &str) -> String {
+    let description = media.describe();
+    format!("{}; {remark}]", description.strip_suffix(']').unwrap_or(&description))
 }

@@ -13,7 +13,7 @@
 use async_tool_runtime::{
     Message, ToolCall, ToolDefinition,
     content::{Media, MediaRules},
-    context::{Answer, SaidPart},
+    context::{Answer, AnswerMedia, SaidPart},
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
@@ -212,23 +212,38 @@ impl Turns<'_> {
     }
 
     fn answers(&mut self, calls: &[ToolCall], answers: &[Answer]) {
+        let mut after = Vec::new();
         let told = calls.iter().map(|call| {
             let answer = answers.iter().find(|answer| answer.call == call.id);
-            let (media, note) = answer
-                .map(|answer| answer.shown_media(&self.target.media))
+            let AnswerMedia {
+                inside,
+                after: rest,
+                note,
+                ..
+            } = answer
+                .map(|answer| answer.split_media(&self.target.media))
                 .unwrap_or_default();
+            for (number, media) in rest {
+                let head = format!(
+                    "Output of `{}` (call {}), media {number}:",
+                    call.name,
+                    self.id(call.id.as_str())
+                );
+                after.extend([Said::Text(head), Said::Media(media.clone())]);
+            }
             let mut text = answer.map_or_else(|| NO_ANSWER.to_owned(), answer_text);
             text.extend(note.iter().flat_map(|note| ["\n", note]));
             Told {
                 call: self.id(call.id.as_str()),
                 tool: self.name(&call.name),
                 text,
-                media: media.into_iter().cloned().collect(),
+                media: inside.into_iter().cloned().collect(),
                 is_error: answer.is_none_or(Answer::is_error),
             }
         });
         let told = told.collect();
         self.turns.push(Turn::Answers(told));
+        self.user(after);
     }
 
     /// Makes an id that the provider accepts. Gemini's stand-ins stay unchanged: they aren't sent.

@@ -190,11 +190,25 @@ fn answered() -> Vec<Message> {
 #[tokio::test]
 async fn a_result_has_its_image_where_the_provider_takes_one_there() {
     let text = r#"{"chart":{"bytes":6,"media":1,"name":"a.png","type":"image/png"}}"#;
-    let note = "[image \"a.png\": image/png, 6 bytes; it can't be shown to you]";
+    let note = "[image \"a.png\": image/png, 6 bytes; it is in the next message]";
     let ordered = |text: &Value| serde_json::from_str::<Value>(text.as_str().unwrap().lines().next().unwrap()).unwrap();
     let value: Value = serde_json::from_str(text).unwrap();
     for (provider, name) in MODELS {
-        let messages = sent(provider, name, answered()).await;
+        let mut messages = sent(provider, name, answered()).await;
+        // Where results hold text only, the image follows in a message of the user.
+        let follows = match provider {
+            Provider::OpenAi => Some(json!({"role": "user", "content": [
+                {"type": "text", "text": "Output of `search` (call id_a), media 1:"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,Zm9vYmFy"}},
+            ]})),
+            Provider::Ollama => Some(json!({
+                "role": "user", "content": "Output of `search` (call id_a), media 1:", "images": ["Zm9vYmFy"],
+            })),
+            _ => None,
+        };
+        if let Some(follows) = follows {
+            assert_eq!(messages.pop(), Some(follows), "{provider}");
+        }
         let last = messages.last().unwrap();
         let (told, image) = match provider {
             Provider::OpenAiResponses => (&last["output"][0]["text"], &last["output"][1]),
@@ -228,8 +242,17 @@ async fn a_result_has_its_image_where_the_provider_takes_one_there() {
         let is_noted = told.as_str().unwrap().ends_with(note);
         assert_eq!(is_noted, expected.is_null(), "{provider}: {told}");
     }
-    // Gemini before 3 reads text in answers.
-    let messages = sent(Provider::Gemini, "gemini-2.5-pro", answered()).await;
+    // Gemini before 3 reads text in answers, and nothing beside them.
+    let mut messages = sent(Provider::Gemini, "gemini-2.5-pro", answered()).await;
+    let follows = json!({"role": "user", "parts": [
+        {"text": "Output of `search` (call id_a), media 1:"},
+        {"inlineData": {"mimeType": "image/png", "data": "Zm9vYmFy"}},
+    ]});
+    assert_eq!(messages.pop(), Some(follows));
+    assert_eq!(
+        messages.pop(),
+        Some(json!({"role": "model", "parts": [{"text": "(noted)"}]}))
+    );
     let response = &messages.last().unwrap()["parts"][0]["functionResponse"];
     assert_eq!(response.get("parts"), None);
     assert!(
@@ -300,4 +323,69 @@ async fn models_say_what_they_take() {
         .tool_mode(ToolMode::Json)
         .base_url(&server.url);
     assert!(!json.build().unwrap().capabilities().media.takes(&png()));
+}
+
+/// Kinds in the table of the documentation.
+const KINDS: [(&str, &str); 13] = [
+    ("PNG", "image/png"),
+    ("JPEG", "image/jpeg"),
+    ("GIF", "image/gif"),
+    ("WebP", "image/webp"),
+    ("HEIC", "image/heic"),
+    ("PDF", "application/pdf"),
+    ("text", "text/plain"),
+    ("CSV", "text/csv"),
+    ("Word", "application/msword"),
+    ("Excel", "application/vnd.ms-excel"),
+    ("WAV", "audio/wav"),
+    ("MP3", "audio/mp3"),
+    ("MP4", "video/mp4"),
+];
+
+/// Rows of the table in the documentation: models that stand for all of their kind.
+const ROWS: [(&str, &str); 13] = [
+    ("`anthropic`", "anthropic/claude-opus-4-8"),
+    ("`openai`, `openrouter`", "openai/gpt-6"),
+    ("`openai-responses`", "openai-responses/gpt-6"),
+    ("`gemini`, `vertex`: Gemini 3", "gemini/gemini-3-pro"),
+    ("the same: earlier Gemini", "gemini/gemini-2.5-pro"),
+    ("`vertex`: Claude", "vertex/claude-opus-4-8"),
+    ("`bedrock`: Claude, Nova", "bedrock/anthropic.claude-opus-4-8"),
+    ("`bedrock`: others", "bedrock/meta.llama4-maverick-17b-instruct-v1:0"),
+    ("`ollama`", "ollama/gemma3"),
+    ("other servers of OpenAI's format", "groq/llama-4"),
+    ("`minimax`", "minimax/minimax-m2"),
+    ("`deepseek`", "deepseek/deepseek-chat"),
+    ("models that are known to read text only", "openai/gpt-3.5-turbo"),
+];
+
+#[tokio::test]
+async fn the_table_of_the_documentation_is_what_models_say() {
+    let server = Server::start(Vec::new()).await;
+    let mut table = "| model | message: bytes | message: URL | result |\n|---|---|---|---|\n".to_owned();
+    for (label, name) in ROWS {
+        let builder = GenaiModel::builder(name).base_url(&server.url).api_key("test-key-1234");
+        let rules = builder.build().unwrap().capabilities().media;
+        let cell = |takes: &dyn Fn(&str) -> bool| {
+            let taken = KINDS
+                .iter()
+                .filter(|(_, mime_type)| takes(mime_type))
+                .map(|(kind, _)| *kind);
+            let taken: Vec<&str> = taken.collect();
+            if taken.is_empty() {
+                "–".to_owned()
+            } else {
+                taken.join(", ")
+            }
+        };
+        let bytes = cell(&|mime_type| rules.takes(&Media::bytes(mime_type, [1])));
+        let url = cell(&|mime_type| rules.takes(&Media::url(mime_type, "https://example.org/a")));
+        let result = cell(&|mime_type| rules.takes_in_results(&Media::bytes(mime_type, [1])));
+        table += &format!("| {label} | {bytes} | {url} | {result} |\n");
+    }
+    let documented = include_str!("../../README.md");
+    assert!(
+        documented.contains(&table),
+        "the table of README.md should be:\n{table}"
+    );
 }
