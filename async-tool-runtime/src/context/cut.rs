@@ -142,6 +142,20 @@ fn cut_turn(text: &str, calls: &[ToolCall], provider: Option<&Value>, bytes: usi
     })
 }
 
+/// Withholds the large media beside a report.
+fn cut_media(answer: &Answer, bytes: usize) -> Option<Vec<Media>> {
+    let is_large = |media: &Media| weight(media) > bytes;
+    let is_report = matches!(answer.content, AnswerContent::Report(_));
+    if !is_report || !answer.media().iter().any(is_large) {
+        return None;
+    }
+    let cut = answer.media().iter().map(|media| match is_large(media) {
+        true => media.withheld(),
+        false => media.clone(),
+    });
+    Some(cut.collect())
+}
+
 fn cut_answers(answers: &[Answer], bytes: usize) -> Option<Message> {
     let mut is_changed = false;
     let answers = answers
@@ -161,10 +175,15 @@ fn cut_answers(answers: &[Answer], bytes: usize) -> Option<Message> {
                 AnswerContent::Report(report) => cut_report(report, bytes).map(AnswerContent::Report),
                 AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => None,
             };
-            is_changed |= content.is_some();
-            match content {
-                Some(content) => Answer::new(answer.call.clone(), Arc::clone(&answer.tool), content),
-                None => answer.clone(),
+            let media = cut_media(answer, bytes);
+            is_changed |= content.is_some() || media.is_some();
+            let mut cut = answer.clone();
+            if let Some(content) = content {
+                cut.content = content;
+            }
+            match media {
+                Some(media) => cut.with_media(media),
+                None => cut,
             }
         })
         .collect();

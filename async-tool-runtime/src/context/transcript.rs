@@ -127,6 +127,9 @@ pub struct Answer {
     pub tool: Arc<str>,
     /// Content of the answer.
     pub content: AnswerContent,
+    /// Images, sounds and files beside a report. Those of a result are in its record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    media: Vec<Media>,
 }
 
 impl Answer {
@@ -137,7 +140,20 @@ impl Answer {
             call,
             tool: tool.into(),
             content,
+            media: Vec::new(),
         }
+    }
+
+    /// Puts images, sounds and files beside a report of the `task` tool, so that the model sees those of the results in it.
+    #[must_use]
+    pub fn with_media(mut self, media: Vec<Media>) -> Self {
+        self.media = media;
+        self
+    }
+
+    /// The media beside a report, to change them.
+    pub(crate) fn media_mut(&mut self) -> &mut [Media] {
+        &mut self.media
     }
 
     /// The answer as the model reads it.
@@ -182,12 +198,13 @@ impl Answer {
         }
     }
 
-    /// Images, sounds and files of the answer, in the order of their numbers in it.
+    /// Images, sounds and files of the answer, in the order of their numbers in it. Those of a report are in the order of its tasks.
     #[must_use]
     pub fn media(&self) -> &[Media] {
         match &self.content {
             AnswerContent::Result(result) => &result.media,
-            AnswerContent::Ack(_) | AnswerContent::Report(_) | AnswerContent::Collapsed(_) => &[],
+            AnswerContent::Report(_) => &self.media,
+            AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => &[],
         }
     }
 

@@ -160,7 +160,9 @@ fn describe(entry: &Entry) -> String {
                     format!(" {number} acknowledged (InputRequired by {})", question.tool)
                 }
                 CallAnswer::Result(number) => format!(" {number} with its result"),
-                CallAnswer::Report { number, content, tasks } => format!(
+                CallAnswer::Report {
+                    number, content, tasks, ..
+                } => format!(
                     " {number} with a report that delivers {}: {}",
                     list(tasks),
                     Short(&content.to_string())

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, Message, Model,
-    agent::{AgentError, REDACTED},
+    agent::{
+        AgentError, Ledger, REDACTED,
+        custom::{Agent, Transactional, TurnContext, TurnInput, TurnReply},
+    },
     content::{Attachment, Content, ContentError, Media, MediaRule, MediaRules},
-    context::{AnswerContent, ApproximateTokens, PrunePolicy, TokenEstimator as _},
+    context::{AnswerContent, ApproximateTokens, PrunePolicy, SaidPart, TokenEstimator as _},
     journal::{Entry, MemoryJournal, check_journal},
-    model::{self, Capabilities, ModelRequest, ModelStream},
+    model::{self, Capabilities, ModelError, ModelRequest, ModelStream},
 };
 use serde_json::json;
 
@@ -153,7 +156,7 @@ async fn a_result_has_a_description_and_the_image_beside_it() {
         })
     );
     assert_eq!(answers[0].media(), [png(5_000_000), png(2)]);
-    // The `task` tool says type, size and name.
+    // The `task` tool says type, size and name, and shows the images again.
     let Message::Answers(answers) = &**requests[2].messages.last().unwrap() else {
         panic!()
     };
@@ -162,8 +165,47 @@ async fn a_result_has_a_description_and_the_image_beside_it() {
     };
     let report = report.to_string();
     assert!(report.contains("5000000") && report.len() < 2_000, "{report}");
+    assert_eq!(answers[0].media(), [png(5_000_000), png(2)]);
     agent.close().await.unwrap();
     check_journal(&journal.entries(&"s".into())).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_the_model_waits_for_brings_its_images() {
+    let draw = tool_of("draw", |_, _| async {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        Ok(json!({"chart": png(20_000)}))
+    });
+    let journal = Arc::new(MemoryJournal::new());
+    let (model, log) = seeing(vec![
+        || calls([("draw", json!({})), ("draw", json!({"again": true}))]),
+        || calls([("task", json!({"action": "wait", "tasks": ["t1", "t2"], "seconds": 100}))]),
+    ]);
+    let agent = AsyncAgent::builder(model, manager([draw]))
+        .journal(journal.clone())
+        .session("s")
+        .start()
+        .await
+        .unwrap();
+    agent.send("go").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    let requests = log.all();
+    let Message::Answers(answers) = &**requests.last().unwrap().messages.last().unwrap() else {
+        panic!("{requests:?}")
+    };
+    assert!(matches!(answers[0].content, AnswerContent::Report(_)), "{answers:?}");
+    assert_eq!(answers[0].media(), [png(20_000), png(20_000)]);
+    let before = agent.transcript().await.unwrap();
+    agent.leave().await.unwrap();
+    check_journal(&journal.entries(&"s".into())).unwrap();
+
+    // The entry names the tasks, so nothing is stored twice.
+    let entries = journal.entries(&"s".into());
+    let ledger = Ledger::fold(&entries).unwrap();
+    assert_eq!(ledger.transcript().messages(), &before[..]);
+    let stored = serde_json::to_string(&entries).unwrap();
+    let data = png(20_000).to_base64().unwrap();
+    assert_eq!(stored.matches(&data).count(), 2, "one for each result");
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,6 +228,57 @@ async fn content_is_a_result_alone_and_a_late_one_too() {
     );
     assert_eq!(results[0].media, [png(9)]);
     agent.close().await.unwrap();
+}
+
+/// An agent with a loop of its own that takes images, and notes what it gets.
+#[derive(Clone)]
+struct Viewer(Log<String>);
+
+impl Agent for Viewer {
+    type Error = ModelError;
+
+    fn media(&self) -> MediaRules {
+        IMAGES
+    }
+
+    async fn turn(&mut self, input: TurnInput, cx: TurnContext) -> Result<TurnReply, ModelError> {
+        for part in input.said(&self.media()) {
+            self.0.note(match part {
+                SaidPart::Text(text) => text.into_owned(),
+                SaidPart::Media(media) => format!("<{}>", media.name().unwrap_or_default()),
+                other => panic!("{other:?}"),
+            });
+        }
+        if !input.user_text().is_empty() {
+            cx.call("draw", json!({}))?;
+        }
+        Ok("seen".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_with_its_own_loop_gets_images_in_their_places_and_refuses_others() {
+    let draw = tool_of("draw", |_, _| async {
+        Ok(json!([png(2), Media::bytes("audio/wav", [1])]))
+    });
+    let log = Log::new();
+    let agent = AsyncAgent::wrap(Transactional::new(Viewer(log.clone())), manager([draw]))
+        .start()
+        .await
+        .unwrap();
+    let error = agent.send(Media::bytes("audio/wav", [1])).await.unwrap_err();
+    assert!(error.to_string().ends_with("it takes image/*"), "{error}");
+    agent
+        .run_to_completion(Content::from("Compare ").with(png(100)).with(" with it."))
+        .await
+        .unwrap();
+    agent.close().await.unwrap();
+    let parts = log.all();
+    assert_eq!(parts[..3], ["Compare ", "<a.png>", " with it."]);
+    assert!(parts[3].ends_with("\nOutput of the tool of t1, media 1:"), "{parts:?}");
+    assert_eq!(parts[4], "<a.png>");
+    let other = "\nOutput of the tool of t1, media 2: [audio: audio/wav, 1 byte; it can't be shown to you]";
+    assert_eq!(parts[5], other);
 }
 
 #[test]
@@ -276,7 +369,7 @@ async fn a_model_that_refuses_the_conversation_as_too_long_gets_it_without_its_i
         async move {
             match images {
                 0 | 1 => Ok(ModelStream::text("done")),
-                _ => Err(async_tool_runtime::model::ModelError::too_long("too many images")),
+                _ => Err(ModelError::too_long("too many images")),
             }
         }
     });

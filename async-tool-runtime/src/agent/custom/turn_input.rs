@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::turn_mark::mark_of;
 use crate::{
     clock::Timestamp,
-    content::{Attachment, MediaRules, shown},
+    content::{Attachment, Media, MediaRules, shown},
     context::{AnswerContent, Message, Said, SaidPart, frames},
     id::TaskNo,
     model::ModelRequest,
@@ -120,6 +120,8 @@ pub enum TurnItem {
         call: CallId,
         /// Content of the answer.
         content: Value,
+        /// Images, sounds and files of the results in the answer.
+        media: Vec<Media>,
     },
     /// Note of the library itself, for example that it corrected a turn.
     Note {
@@ -258,6 +260,10 @@ impl TurnInput {
                     said.text(&text);
                     said.results(results.iter().map(|result| &**result), rules);
                 }
+                TurnItem::Report { media, .. } => {
+                    said.text(&text);
+                    said.all(media, rules);
+                }
                 _ => said.text(&text),
             }
         }
@@ -289,7 +295,7 @@ impl TurnItem {
         match self {
             Self::User { text, media } => Some(shown(text, media)),
             Self::Results { text, .. } | Self::Note { text } => Some(text.clone()),
-            Self::Report { call, content } => Some(json!({"call": call, "answer": content}).to_string()),
+            Self::Report { call, content, .. } => Some(json!({"call": call, "answer": content}).to_string()),
             Self::Acknowledged { .. } => None,
             Self::Interrupted { text, calls } => {
                 let calls: Vec<_> = calls
@@ -330,6 +336,7 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
                     AnswerContent::Report(content) => items.push(TurnItem::Report {
                         call: answer.call.clone(),
                         content: content.clone(),
+                        media: answer.media().to_vec(),
                     }),
                 }
             }

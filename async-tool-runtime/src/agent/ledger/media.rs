@@ -19,10 +19,19 @@ impl Ledger {
                 Message::User { media, .. } => Some(media.as_slice()),
                 _ => None,
             });
+        let answers = self
+            .transcript
+            .messages()
+            .iter()
+            .filter_map(|message| match &**message {
+                Message::Answers(answers) => Some(answers),
+                _ => None,
+            });
+        let answers = answers.flatten().flat_map(Answer::media);
         let held = self.held_messages.iter().map(|content| content.media());
         let said = said.chain(held).flatten().map(|attachment| &attachment.media);
         let results = self.tasks.values().filter_map(|record| record.result.as_ref());
-        let media = said.chain(results.flat_map(|result| &result.media));
+        let media = said.chain(answers).chain(results.flat_map(|result| &result.media));
         media
             .filter(|media| media.is_withheld())
             .filter_map(|media| media.blob().cloned())
@@ -53,10 +62,11 @@ impl Ledger {
                 }
                 Message::Delivery { results, .. } => *results = results.iter().map(whole).collect(),
                 Message::Answers(answers) => {
-                    for Answer { content, .. } in answers {
-                        if let AnswerContent::Result(result) = content {
+                    for answer in answers {
+                        if let AnswerContent::Result(result) = &mut answer.content {
                             *result = whole(result);
                         }
+                        answer.media_mut().iter_mut().for_each(|media| find(media, blobs));
                     }
                 }
                 _ => continue,

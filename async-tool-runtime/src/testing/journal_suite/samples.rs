@@ -252,6 +252,7 @@ fn answers() -> Vec<CallAnswer> {
     answers.push(CallAnswer::Result(LAST));
     answers.extend(
         [(value(), vec![FIRST, LAST]), (json!(null), Vec::new())].map(|(content, tasks)| CallAnswer::Report {
+            media: tasks.clone(),
             number: FIRST,
             content,
             tasks,

@@ -24,7 +24,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     Message,
@@ -85,11 +85,12 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
                     let told = reports.iter_mut().find_map(|(_, report)| report.take(*number));
                     input.push(output(call, &told.unwrap_or(Value::Null)));
                 }
-                input.extend(
-                    reports
-                        .into_iter()
-                        .map(|(answer, report)| output(&turn.sent_id(&answer.call), &report.into_value(&fates))),
-                );
+                input.extend(reports.into_iter().map(|(answer, report)| {
+                    let content = AnswerContent::Report(report.into_value(&fates));
+                    let answer = Answer::new(answer.call.clone(), Arc::clone(&answer.tool), content)
+                        .with_media(answer.media().to_vec());
+                    output_of(turn, &answer)
+                }));
             }
             Message::Delivery { text, results, .. } => {
                 let late = fates.late(place);

@@ -84,6 +84,31 @@ fn the_output_of_a_call_has_its_image() {
 }
 
 #[test]
+fn the_report_of_a_wait_has_the_images_of_its_results() {
+    let (turn, ack, _) = drawn();
+    let call = ToolCall::new("id_b", "task", json!({"action": "wait", "tasks": ["t1"]}));
+    let wait = Message::Assistant {
+        text: String::new(),
+        calls: vec![call.clone()],
+        provider: None,
+    };
+    let row = json!({"task": "t1", "tool": "draw", "status": "completed", "elapsed_ms": 5, "result": "drawn"});
+    let report = Answer::new(call.id, "task", AnswerContent::Report(json!({"tasks": [row]})));
+    let messages = [
+        Arc::new(turn),
+        Arc::new(Message::Answers(vec![ack])),
+        Arc::new(wait),
+        Arc::new(Message::Answers(vec![report.with_media(vec![png()])])),
+    ];
+    for native in [true, false] {
+        let input = lower(&messages, &Rules { native, ..RULES });
+        let last = input.last().unwrap();
+        assert_eq!(last["call_id"], "id_b", "{input:?}");
+        assert_eq!(last["output"][1], image());
+    }
+}
+
+#[test]
 fn a_late_image_is_the_output_of_its_open_call_or_in_the_message() {
     let (turn, ack, result) = drawn();
     let delivery = Message::Delivery {
