@@ -56,7 +56,7 @@ use crate::{
 ///
 /// let ledger = Ledger::fold(&journal.entries(agent.session()))?;
 /// assert_eq!(ledger.state(), AgentState::Idle);
-/// assert_eq!(ledger.transcript().messages(), agent.transcript().await?);
+/// assert_eq!(ledger.transcript().messages(), &agent.transcript().await?[..]);
 /// # agent.close().await?;
 /// # Ok(())
 /// # }

@@ -49,8 +49,8 @@ pub enum Part<'a> {
 /// use async_tool_runtime::content::{Attachment, Media, Part, parts};
 ///
 /// let photo = Media::bytes("image/png", [1]);
-/// let found = parts("before after", &[Attachment::new(7, photo.clone())]);
-/// assert_eq!(found, [Part::Text("before "), Part::Media(&photo), Part::Text("after")]);
+/// let media = [Attachment::new(7, photo.clone())];
+/// assert_eq!(parts("before after", &media), [Part::Text("before "), Part::Media(&photo), Part::Text("after")]);
 /// ```
 #[must_use]
 pub fn parts<'a>(text: &'a str, media: &'a [Attachment]) -> Vec<Part<'a>> {

@@ -106,7 +106,7 @@ impl Default for PrunePolicy {
 ///
 /// # let turn = |text: &str| -> [Message; 2] {
 /// #     let reply = json!({"assistant": {"text": "an answer. ".repeat(20), "calls": [], "provider": null}});
-/// #     [Message::user(text.into()), serde_json::from_value(reply).unwrap()]
+/// #     [Message::user(text), serde_json::from_value(reply).unwrap()]
 /// # };
 /// # let messages: Vec<Arc<Message>> = (0..20).flat_map(|n| turn(&format!("question {n}"))).map(Arc::new).collect();
 /// let mut window = ContextWindow::new(PrunePolicy::new(500));
@@ -178,7 +178,7 @@ impl Pruned {
     /// use async_tool_runtime::{Message, context::Pruned};
     /// use std::sync::Arc;
     ///
-    /// let messages = [Arc::new(Message::user("hello".into()))];
+    /// let messages = [Arc::new(Message::user("hello"))];
     /// let mut next = Pruned::default();
     /// next.collapsed = 1; // in the middle of a turn: the model has not answered
     /// assert!(!Pruned::default().allows(&next, &messages));
@@ -278,7 +278,7 @@ impl Pruned {
 ///
 /// # let assistant = |text: &str| serde_json::from_value(serde_json::json!({"assistant": {"text": text, "calls": [], "provider": null}}));
 /// # let messages: Vec<Arc<Message>> = [
-/// #     Message::user("one".into()), assistant("first")?, Message::user("two".into()), assistant("second")?,
+/// #     Message::user("one"), assistant("first")?, Message::user("two"), assistant("second")?,
 /// # ].map(Arc::new).into();
 /// let mut pruned = Pruned::default();
 /// (pruned.collapsed, pruned.dropped) = (2, 2); // the first turn

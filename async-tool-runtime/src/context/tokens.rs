@@ -52,7 +52,7 @@ pub trait TokenEstimator: fmt::Debug + Send + Sync {
     /// ```
     /// use async_tool_runtime::{Message, context::{ApproximateTokens, TokenEstimator}};
     ///
-    /// let message = Message::user("the weather in Paris".into());
+    /// let message = Message::user("the weather in Paris");
     /// assert_eq!(ApproximateTokens.count_text("the weather in Paris"), 4);
     /// assert_eq!(ApproximateTokens.count_message(&message), 4 + 4); // the role and the delimiters
     /// ```

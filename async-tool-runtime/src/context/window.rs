@@ -99,7 +99,7 @@ impl ContextWindow {
     ///
     /// let mut window = ContextWindow::new(PrunePolicy::default()).with_estimator(Arc::new(Words));
     /// assert_eq!(window.estimator().count_text("to be or not to be"), 6);
-    /// # let messages = [Arc::new(Message::user("to be or not to be".into()))];
+    /// # let messages = [Arc::new(Message::user("to be or not to be"))];
     /// # assert_eq!(window.tokens(&messages, &Pruned::default()), 6 + 4);
     /// ```
     #[must_use]
@@ -127,7 +127,7 @@ impl ContextWindow {
     /// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned}};
     /// use std::sync::Arc;
     ///
-    /// let messages = [Arc::new(Message::user("the weather in Paris".into()))];
+    /// let messages = [Arc::new(Message::user("the weather in Paris"))];
     /// let mut window = ContextWindow::new(PrunePolicy::default());
     /// assert_eq!(window.tokens(&messages, &Pruned::default()), 8); // 4 of the text, 4 of the message
     /// ```
@@ -172,7 +172,7 @@ impl ContextWindow {
     /// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned}};
     /// use std::sync::Arc;
     ///
-    /// let messages = [Arc::new(Message::user("hello".into()))];
+    /// let messages = [Arc::new(Message::user("hello"))];
     /// let mut window = ContextWindow::new(PrunePolicy::new(60_000));
     /// let plan = window.plan(&messages, &Pruned::default(), 2_000, || unreachable!("nothing to prune"));
     /// assert_eq!(plan, None); // it fits

@@ -13,7 +13,7 @@ use crate::{context::Message, session::SessionId, tool::ToolDefinition};
 /// use async_tool_runtime::{Message, SessionId, model::ModelRequest};
 /// use std::sync::Arc;
 ///
-/// let message = Message::user("hello".into());
+/// let message = Message::user("hello");
 /// let request = ModelRequest::new(SessionId::new("s"), vec![Arc::new(message)], Arc::new([]))
 ///     .with_system(Some("Answer in one sentence.".into()));
 /// assert_eq!(request.system.as_deref(), Some("Answer in one sentence."));
@@ -57,7 +57,7 @@ impl ModelRequest {
     /// use async_tool_runtime::{Message, SessionId, model::ModelRequest};
     /// use std::sync::Arc;
     ///
-    /// let user = |text: &str| Arc::new(Message::user(text.into()));
+    /// let user = |text: &str| Arc::new(Message::user(text));
     /// let request = ModelRequest::new(SessionId::new("s"), vec![user("hello"), user("help")], Arc::new([]));
     /// assert_eq!(request.last_user_text(), Some("help"));
     /// ```
