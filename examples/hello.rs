@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let printer = tokio::spawn(async move {
         while let Some(event) = events.next().await {
             match event.kind {
-                AgentEventKind::UserMessage { text } => println!("user:   {text}"),
+                AgentEventKind::UserMessage { text, .. } => println!("user:   {text}"),
                 AgentEventKind::TurnEnded { text, .. } if !text.is_empty() => println!("agent:  {text}"),
                 AgentEventKind::Acknowledged { number: task } => println!("event:  {task} continues in the background"),
                 AgentEventKind::Settled { number: task, result } => {

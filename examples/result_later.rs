@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let printer = tokio::spawn(async move {
         while let Some(event) = events.next().await {
             match event.kind {
-                AgentEventKind::UserMessage { text } => println!("user:       {text}"),
+                AgentEventKind::UserMessage { text, .. } => println!("user:       {text}"),
                 AgentEventKind::TurnEnded { text, .. } if !text.is_empty() => println!("agent:      {text}"),
                 AgentEventKind::Deferred { number: task, .. } => {
                     println!("event:      {task} waits for its result from outside")

@@ -156,6 +156,31 @@
 //! assert!(set_timer::tool().bind(&json!({"after": "soon"}).into()).is_err());
 //! ```
 //!
+//! # Return images and files
+//!
+//! A tool that returns [`Media`](crate::content::Media) or [`Content`](crate::content::Content), alone or within its result, shows the model an image,
+//! a sound or a file. A message of the user holds them in the same way. The model reads a description (type, name, size) where its provider can't carry
+//! them. A message that the model can't take is refused when it is sent.
+//!
+//! ```
+//! use async_tool_runtime::{async_tool, content::{Content, Media}};
+//!
+//! /// Draws the sales of a year.
+//! #[async_tool(effect = "read")]
+//! fn draw_sales(year: u16) -> Content {
+//!     let png: Vec<u8> = vec![]; // of a drawing library
+//!     Content::from(format!("The sales of {year}: ")).with(Media::bytes("image/png", png).with_name("sales.png"))
+//! }
+//!
+//! let photo = Media::url("image/jpeg", "https://example.org/shop.jpg");
+//! let question = Content::from("Is this our shop? ").with(photo);
+//! // agent.send(question).await?;
+//! # assert_eq!(question.media().len(), 1);
+//! # let _ = draw_sales::tool();
+//! ```
+//!
+//! A result that holds JSON of others should hold it as text: an object with the one field `$media` counts as media.
+//!
 //! # Return errors
 //!
 //! Return a `Result` with any error that has `Display`; an alias of `Result` works too. The model reads the displayed text, and sees that it is

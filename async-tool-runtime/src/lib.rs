@@ -106,6 +106,7 @@ pub mod agent;
 pub mod backend;
 mod broadcast;
 mod clock;
+pub mod content;
 pub mod context;
 pub mod future;
 mod id;

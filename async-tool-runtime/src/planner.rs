@@ -113,7 +113,7 @@ impl RulePlanner {
             .map_or(0, |index| index + 1);
         for message in &request.messages[seen..] {
             match &**message {
-                Message::User { text } => {
+                Message::User { text, .. } => {
                     for command in commands(text) {
                         self.obey(command, request, &mut plan);
                     }
@@ -449,7 +449,7 @@ mod tests {
             "required": ["path"],
         });
         let tools = [ToolDefinition::new("count_lines", "Counts lines.", schema)];
-        let message = Arc::new(Message::User { text: text.to_owned() });
+        let message = Arc::new(Message::user(text.to_owned()));
         let request = ModelRequest::new(SessionId::new("s"), vec![message], tools.into());
         let mut said = String::new();
         let mut calls = Vec::new();

@@ -61,7 +61,7 @@ impl Session {
         };
         let nonce = "0123456789abcdef0123456789abcdef".to_owned();
         session.give(AgentInput::Open { nonce, works_for: None }, watch);
-        session.give(AgentInput::User("Look everything up.".to_owned()), watch);
+        session.give(AgentInput::User("Look everything up.".into()), watch);
         for _ in 0..OPEN {
             session.call("look_up", watch);
         }
@@ -75,7 +75,7 @@ impl Session {
     ///
     /// It adds six messages and two tasks; the number of running tasks stays the same.
     pub(crate) fn exchange(&mut self, watch: &mut impl Watch) {
-        self.give(AgentInput::User("And what about the arctic tern?".to_owned()), watch);
+        self.give(AgentInput::User("And what about the arctic tern?".into()), watch);
         self.speak(20, watch);
         self.call("look_up", watch);
         self.call("book", watch);

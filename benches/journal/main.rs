@@ -40,6 +40,7 @@ fn entry(number: u64) -> Entry {
             "{number:>8}: and what about the arctic tern, {}?",
             "which flies from pole to pole, ".repeat(3)
         ),
+        media: Vec::new(),
         at: Timestamp::from_millis(1_700_000_000_000 + number),
     }
 }

@@ -33,9 +33,7 @@ pub(crate) fn run(clerk: &Clerk, tools: &[ToolDefinition], order: Order) -> (Bil
             Some(Message::Answers(_))
         );
         while let Some((_, text)) = to_come.next_if(|(at, _)| *at <= now) {
-            messages.push(Arc::new(Message::User {
-                text: (*text).to_owned(),
-            }));
+            messages.push(Arc::new(Message::user((*text).to_owned())));
             is_asked = true;
         }
         if !is_asked {

@@ -37,7 +37,7 @@ pub(crate) fn run(clerk: &Clerk, tools: &[ToolDefinition]) -> (Bill, Vec<Arc<Mes
         let (at, news) = to_come.remove(next);
         now = now.max(at);
         messages.push(Arc::new(match news {
-            News::Said(text) => Message::User { text },
+            News::Said(text) => Message::user(text),
             News::Completed(place) => Message::Delivery {
                 tasks: Vec::new(),
                 results: Vec::new(),

@@ -34,7 +34,7 @@ pub(crate) fn of_messages(messages: &[Arc<Message>]) -> u64 {
 
 fn of_message(message: &Message) -> u64 {
     match message {
-        Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => count(text),
+        Message::User { text, .. } | Message::Delivery { text, .. } | Message::Note { text } => count(text),
         Message::Assistant { text, calls, .. } => count(text) + calls.iter().map(of_call).sum::<u64>(),
         Message::Answers(answers) => {
             let answers = answers.iter().map(|answer| {

@@ -39,7 +39,7 @@ impl Story {
 /// Actor and action of an event.
 fn describe(kind: &AgentEventKind) -> (&'static str, String) {
     match kind {
-        AgentEventKind::UserMessage { text } => ("user", text.clone()),
+        AgentEventKind::UserMessage { text, .. } => ("user", text.clone()),
         AgentEventKind::TurnEnded { text, .. } => ("agent", text.clone()),
         AgentEventKind::TurnInterrupted { text, .. } => ("agent", format!("{text} […]")),
         AgentEventKind::Halted => (

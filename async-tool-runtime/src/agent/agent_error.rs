@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::id::TaskNo;
+use crate::{content::ContentError, id::TaskNo};
 
 /// Error of a request to an agent.
 ///
@@ -30,6 +30,8 @@ pub enum AgentError {
     Stopped(String),
     /// The session has no such task.
     UnknownTask(TaskNo),
+    /// The message has media that the model doesn't take, or too many bytes. Nothing of it was taken.
+    Content(ContentError),
 }
 
 impl fmt::Display for AgentError {
@@ -38,6 +40,7 @@ impl fmt::Display for AgentError {
             Self::Closed => f.write_str("the session is closed"),
             Self::Stopped(reason) => write!(f, "the session has stopped: {reason}"),
             Self::UnknownTask(task) => write!(f, "the session has no task {task}"),
+            Self::Content(error) => write!(f, "the message can't be sent: {error}"),
         }
     }
 }

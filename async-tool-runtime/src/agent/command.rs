@@ -8,17 +8,19 @@ use super::{
     AgentError, AgentEventStream, AgentQuestion, AgentTask, CloseMode, EventId, Interruption, MessagePolicy, Parked,
     RunSummary,
 };
-use crate::{context::Transcript, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy};
+use crate::{
+    content::Content, context::Transcript, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy,
+};
 
 /// Command of the host to the shell.
 #[derive(Debug)]
 // Kept small: the channel of every session allocates room for dozens of commands at once.
 pub(super) enum Command {
-    Send(String, oneshot::Sender<Result<(), AgentError>>),
-    SendAs(String, MessagePolicy, oneshot::Sender<Result<(), AgentError>>),
+    Send(Content, oneshot::Sender<Result<(), AgentError>>),
+    SendAs(Content, MessagePolicy, oneshot::Sender<Result<(), AgentError>>),
     /// True: with the tasks.
     Interrupt(bool, oneshot::Sender<Result<Interruption, AgentError>>),
-    Batch(String, oneshot::Sender<Result<(), AgentError>>),
+    Batch(Content, oneshot::Sender<Result<(), AgentError>>),
     Promote(TaskNo, oneshot::Sender<Result<TaskStatus, AgentError>>),
     Group(Box<GroupRequest>, oneshot::Sender<Result<(), AgentError>>),
     Summary(oneshot::Sender<RunSummary>),

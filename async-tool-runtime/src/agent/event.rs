@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{EventId, RunLimit};
 use crate::{
     clock::Timestamp,
+    content::Attachment,
     context::Pruned,
     id::{TaskId, TaskNo},
     journal::{InterruptCause, JoinPolicy},
@@ -38,7 +39,7 @@ use crate::{
 ///
 /// let sent = json!({"event": "user_message", "id": "2.0", "at": 1_000, "text": "help"});
 /// let event: AgentEvent = from_value(sent.clone())?;
-/// assert_eq!(event.kind, AgentEventKind::UserMessage { text: "help".to_owned() });
+/// assert_eq!(event.kind, AgentEventKind::UserMessage { text: "help".to_owned(), media: Vec::new() });
 /// assert_eq!(to_value(&event)?, sent);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -145,8 +146,12 @@ pub enum AgentEventKind {
     Resumed,
     /// The session took a user message.
     UserMessage {
-        /// The message.
+        /// The text of the message.
         text: String,
+        /// Images, sounds and files in the text. Bytes that the journal keeps beside its entries are named here, and
+        /// [`Journal::blob`](crate::journal::Journal::blob) gives them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        media: Vec<Attachment>,
     },
     /// A turn started: the agent called the model.
     TurnStarted {

@@ -14,8 +14,8 @@ use super::{
     status::AgentStatus,
 };
 use crate::{
-    context::Transcript, id::TaskNo, journal::JoinPolicy, manager::AsyncToolManager, session::SessionId,
-    task::TaskStatus, tool::DeliveryPolicy,
+    content::Content, context::Transcript, id::TaskNo, journal::JoinPolicy, manager::AsyncToolManager,
+    session::SessionId, task::TaskStatus, tool::DeliveryPolicy,
 };
 
 mod ending;
@@ -90,6 +90,8 @@ impl AsyncAgent {
     /// answers it; that turn starts at once unless one is running. With
     /// [`MessagePolicy::Interrupt`](super::MessagePolicy::Interrupt), the running turn is ended.
     ///
+    /// A message is a text, or [`Content`] with images, sounds and files.
+    ///
     /// ```
     /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, Message, RulePlanner};
     /// # #[tokio::main(flavor = "current_thread")]
@@ -108,12 +110,14 @@ impl AsyncAgent {
     /// # Errors
     ///
     /// [`AgentError::Closed`] if the session takes no more messages, [`AgentError::Stopped`] if it has stopped.
+    /// [`AgentError::Content`] if the message has images, sounds or files that the model doesn't take, or too many bytes of
+    /// them.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the message may or may not have been taken.
-    pub async fn send(&self, text: impl Into<String>) -> Result<(), AgentError> {
-        self.ask(|reply| Command::Send(text.into(), reply)).await?
+    pub async fn send(&self, message: impl Into<Content>) -> Result<(), AgentError> {
+        self.ask(|reply| Command::Send(message.into(), reply)).await?
     }
 
     /// Tells a task to stop. Returns its status before that; a task that has ended keeps its outcome.
@@ -386,7 +390,7 @@ impl AsyncAgent {
     /// agent.run_to_completion("status").await?;
     /// for message in agent.transcript().await? {
     ///     match &*message {
-    ///         Message::User { text } => assert_eq!(text, "status"),
+    ///         Message::User { text, .. } => assert_eq!(text, "status"),
     ///         Message::Assistant { text, .. } => assert!(text.ends_with("Nothing runs in the background.")),
     ///         _ => unreachable!("no tool was called"),
     ///     }
@@ -435,7 +439,7 @@ impl AsyncAgent {
     /// agent.run_to_completion("status").await?;
     /// let mut events = agent.events_after(page.seq()).await?;
     /// let event = events.next().await.expect("the session goes on");
-    /// assert_eq!(event.kind, AgentEventKind::UserMessage { text: "status".to_owned() });
+    /// assert_eq!(event.kind, AgentEventKind::UserMessage { text: "status".to_owned(), media: Vec::new() });
     ///
     /// let last = event.id.expect("a message is in the journal").to_string(); // `Last-Event-ID`
     /// let mut events = agent.events_after(last.parse::<EventId>()?).await?;

@@ -4,16 +4,19 @@
 //! `deliveries.rs`.
 
 mod answers;
+mod blobs;
 mod clock;
 mod deliveries;
 mod error;
 mod fold;
+mod media;
 mod phase;
 mod record;
 mod session;
 mod tasks;
 mod turns;
 
+pub(super) use blobs::{Blobs, find};
 pub use error::FoldError;
 pub(crate) use phase::{Life, OpenTurn};
 pub(crate) use record::{TaskRecord, Told, Waits};
@@ -26,6 +29,7 @@ use std::{
 use super::{AgentState, RunTotals, group::TaskGroup};
 use crate::{
     clock::Timestamp,
+    content::Content,
     context::{Pruned, Transcript},
     id::{TaskId, TaskNo},
     journal::{Format, Seq},
@@ -52,7 +56,7 @@ use crate::{
 ///
 /// let ledger = Ledger::fold(&journal.entries(agent.session()))?;
 /// assert_eq!(ledger.state(), AgentState::Idle);
-/// assert_eq!(ledger.transcript().messages(), agent.transcript().await?);
+/// assert_eq!(ledger.transcript().messages(), &agent.transcript().await?[..]);
 /// # agent.close().await?;
 /// # Ok(())
 /// # }
@@ -70,7 +74,7 @@ pub struct Ledger {
     /// Extent to which the transcript is pruned for the model.
     pub(super) pruned: Pruned,
     /// User messages that came while a turn was open. They follow the turn's answers in the transcript.
-    pub(super) held_messages: Vec<String>,
+    pub(super) held_messages: Vec<Content>,
     pub(super) tasks: BTreeMap<TaskNo, TaskRecord>,
     pub(super) numbers: HashMap<TaskId, TaskNo>,
     /// Accepted and not settled. A set of its own, because every step reads it, in sessions of any length.

@@ -28,7 +28,10 @@ fn kinds_of(entry: &Entry, numbers: &HashMap<TaskId, TaskNo>) -> Vec<AgentEventK
     let kind = match entry {
         Entry::Opened { .. } => AgentEventKind::Opened,
         Entry::Resumed { .. } => AgentEventKind::Resumed,
-        Entry::UserMessage { text, .. } => AgentEventKind::UserMessage { text: text.clone() },
+        Entry::UserMessage { text, media, .. } => AgentEventKind::UserMessage {
+            text: text.clone(),
+            media: media.clone(),
+        },
         Entry::TurnStarted { turn, .. } => AgentEventKind::TurnStarted { turn: *turn },
         Entry::Accepted {
             turn,

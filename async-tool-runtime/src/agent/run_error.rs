@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 use super::RunLimit;
-use crate::model::ModelError;
+use crate::{content::ContentError, model::ModelError};
 
 /// Reason for which an agent became idle before its work was done.
 ///
@@ -43,6 +43,8 @@ pub enum RunError {
     /// The wait began inside of a tool's function, and the agent waits for that function. The tasks of this circle would
     /// wait for themselves.
     Circle(String),
+    /// The message has media that the model doesn't take, or too many bytes. Nothing of it was taken.
+    Content(ContentError),
 }
 
 impl fmt::Display for RunError {
@@ -51,6 +53,7 @@ impl fmt::Display for RunError {
             Self::Model(_) => f.write_str("the model failed"),
             Self::Limit(limit) => fmt::Display::fmt(limit, f),
             Self::Stopped(reason) => write!(f, "the session has stopped: {reason}"),
+            Self::Content(error) => write!(f, "the message can't be sent: {error}"),
             Self::Circle(circle) => write!(
                 f,
                 "a tool that waits for the agent here would wait for itself: {circle}"
@@ -63,7 +66,7 @@ impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Model(error) => Some(error),
-            Self::Limit(_) | Self::Stopped(_) | Self::Circle(_) => None,
+            Self::Limit(_) | Self::Stopped(_) | Self::Circle(_) | Self::Content(_) => None,
         }
     }
 }

@@ -37,6 +37,7 @@ use crate::{
 };
 
 mod appends;
+pub(super) mod blobs;
 mod commands;
 mod log;
 mod retiring;

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    content::{Content, Media},
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     id::{TaskId, TaskNo},
     journal::{Format, Seq, Snapshot},
@@ -40,7 +41,7 @@ struct StoredLedger {
     is_restart_untold: bool,
     transcript: Vec<StoredMessage>,
     pruned: Pruned,
-    held_messages: Vec<String>,
+    held_messages: Vec<Content>,
     tasks: BTreeMap<TaskNo, TaskRecord>,
     open_tasks: BTreeSet<TaskNo>,
     inbox: VecDeque<TaskNo>,
@@ -76,6 +77,8 @@ struct StoredAnswer {
     call: CallId,
     tool: Arc<str>,
     content: StoredContent,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    media: Vec<Media>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -244,6 +247,7 @@ impl Ledger {
         Some(match &**message {
             Message::Answers(answers) => {
                 let kept = answers.iter().map(|answer| {
+                    let mut media = Vec::new();
                     let content = match &answer.content {
                         AnswerContent::Ack(ack) => match &ack.question {
                             None => StoredContent::Ack(self.number(ack.task)?, ack.status),
@@ -251,6 +255,7 @@ impl Ledger {
                         },
                         AnswerContent::Result(result) => StoredContent::Result(self.number(result.task)?),
                         other @ (AnswerContent::Report(_) | AnswerContent::Collapsed(_)) => {
+                            media = answer.media().to_vec();
                             StoredContent::Other(other.clone())
                         }
                     };
@@ -258,6 +263,7 @@ impl Ledger {
                         call: answer.call.clone(),
                         tool: Arc::clone(&answer.tool),
                         content,
+                        media,
                     })
                 });
                 StoredMessage::Answers(kept.collect::<Option<_>>()?)
@@ -283,18 +289,25 @@ fn restore(kept: StoredMessage, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<
             text,
         },
         StoredMessage::Answers(answers) => {
-            let answers = answers.into_iter().map(|StoredAnswer { call, tool, content }| {
-                let content = match content {
-                    StoredContent::Result(number) => AnswerContent::Result(result_of(&number)?),
-                    StoredContent::Ack(number, status) => AnswerContent::Ack(ack_of(number, status, tasks)?),
-                    StoredContent::Asking(number, question) => {
-                        let ack = ack_of(number, TaskStatus::InputRequired, tasks)?;
-                        AnswerContent::Ack(ack.with_question(question))
-                    }
-                    StoredContent::Other(content) => content,
-                };
-                Some(Answer::new(call, tool, content))
-            });
+            let answers = answers.into_iter().map(
+                |StoredAnswer {
+                     call,
+                     tool,
+                     content,
+                     media,
+                 }| {
+                    let content = match content {
+                        StoredContent::Result(number) => AnswerContent::Result(result_of(&number)?),
+                        StoredContent::Ack(number, status) => AnswerContent::Ack(ack_of(number, status, tasks)?),
+                        StoredContent::Asking(number, question) => {
+                            let ack = ack_of(number, TaskStatus::InputRequired, tasks)?;
+                            AnswerContent::Ack(ack.with_question(question))
+                        }
+                        StoredContent::Other(content) => content,
+                    };
+                    Some(Answer::new(call, tool, content).with_media(media))
+                },
+            );
             Message::Answers(answers.collect::<Option<_>>()?)
         }
     }))

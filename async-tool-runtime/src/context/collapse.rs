@@ -8,7 +8,11 @@ use super::{
     Answer, AnswerContent, Message,
     stand_in::{StandIn, size},
 };
-use crate::{context::frames, task::ResultPreview};
+use crate::{
+    content::{Attachment, Media},
+    context::frames,
+    task::{AsyncTaskResult, ResultPreview},
+};
 
 /// Longest arguments that the line of a delivery keeps, in bytes. They are kept because the call may be pruned, and the task's
 /// number alone means little.
@@ -38,13 +42,30 @@ pub(super) fn collapse(message: &Arc<Message>) -> Arc<Message> {
                 .split('\n')
                 .map(|line| collapse_line(line).map_or(Cow::Borrowed(line), Cow::Owned))
                 .collect();
-            if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
+            let shows_media = |result: &AsyncTaskResult| result.media.iter().any(|media| !media.is_withheld());
+            let has_media = results.iter().any(|result| shows_media(result));
+            if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) && !has_media {
                 return Arc::clone(message);
             }
+            let results = results.iter().map(|result| match shows_media(result) {
+                true => {
+                    let mut result = AsyncTaskResult::clone(result);
+                    result.media = result.media.iter().map(Media::withheld).collect();
+                    Arc::new(result)
+                }
+                false => Arc::clone(result),
+            });
             Arc::new(Message::Delivery {
                 tasks: tasks.clone(),
                 text: lines.join("\n"),
-                results: results.clone(),
+                results: results.collect(),
+            })
+        }
+        Message::User { text, media } if media.iter().any(|attachment| !attachment.media.is_withheld()) => {
+            let withheld = |attachment: &Attachment| Attachment::new(attachment.at, attachment.media.withheld());
+            Arc::new(Message::User {
+                text: text.clone(),
+                media: media.iter().map(withheld).collect(),
             })
         }
         Message::User { .. } | Message::Assistant { .. } | Message::Note { .. } => Arc::clone(message),
@@ -58,7 +79,8 @@ fn collapse_answer(answer: &Answer) -> Option<Answer> {
         AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => return None,
     };
     let collapsed = Answer::new(answer.call.clone(), Arc::clone(&answer.tool), content);
-    is_worth_it(size(&collapsed.to_model_json()), size(&answer.to_model_json())).then_some(collapsed)
+    let is_shorter = is_worth_it(size(&collapsed.to_model_json()), size(&answer.to_model_json()));
+    (is_shorter || !answer.media().is_empty()).then_some(collapsed)
 }
 
 /// Shortens a report of the `task` tool to the names and states of the tasks, without their results.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Answer, AnswerContent, Message, collapse::collapse, frames, stand_in::size};
 use crate::{
     clock::Timestamp,
+    content::{Attachment, Media},
     task::{AsyncTaskResult, ResultPreview, TaskOutcome, cut_arguments},
     tool::{Arguments, ToolCall},
 };
@@ -17,14 +18,33 @@ use crate::{
 /// Sizes of the parts of a message, in bytes of JSON as the model sees them.
 pub(super) fn parts(message: &Message) -> Vec<usize> {
     match message {
-        Message::User { text } => vec![text.len()],
+        Message::User { text, media } => {
+            let media = media.iter().map(|attachment| weight(&attachment.media));
+            media.chain([text.len()]).collect()
+        }
         Message::Assistant { text, calls, provider } => {
             let calls = calls.iter().map(|call| size(&call.arguments));
             calls.chain([text.len(), provider.as_ref().map_or(0, size)]).collect()
         }
-        Message::Answers(answers) => answers.iter().map(size_of).collect(),
-        Message::Delivery { text, .. } => text.split('\n').filter(|line| is_record(line)).map(str::len).collect(),
+        Message::Answers(answers) => {
+            let media = answers.iter().flat_map(Answer::media).map(weight);
+            answers.iter().map(size_of).chain(media).collect()
+        }
+        Message::Delivery { text, results, .. } => {
+            let media = results.iter().flat_map(|result| &result.media).map(weight);
+            let lines = text.split('\n').filter(|line| is_record(line)).map(str::len);
+            lines.chain(media).collect()
+        }
         Message::Note { .. } => Vec::new(),
+    }
+}
+
+/// Bytes of text that take as many tokens as the media.
+fn weight(media: &Media) -> usize {
+    match media.is_withheld() {
+        // A description can't get shorter.
+        true => 0,
+        false => media.tokens().saturating_mul(4),
     }
 }
 
@@ -53,9 +73,19 @@ pub(super) fn cut(message: &Arc<Message>, bytes: usize) -> Arc<Message> {
         _ => message,
     };
     let cut = match &**message {
-        Message::User { text } => {
-            let text = cut_text(text, bytes);
-            text.map(|text| Message::User { text })
+        Message::User { text, media } => {
+            let shorter = cut_text(text, bytes);
+            let is_large = |attachment: &Attachment| weight(&attachment.media) > bytes;
+            (shorter.is_some() || media.iter().any(is_large)).then(|| Message::User {
+                text: shorter.unwrap_or_else(|| text.clone()),
+                media: media
+                    .iter()
+                    .map(|attachment| match is_large(attachment) {
+                        true => Attachment::new(attachment.at, attachment.media.withheld()),
+                        false => attachment.clone(),
+                    })
+                    .collect(),
+            })
         }
         Message::Assistant { text, calls, provider } => cut_turn(text, calls, provider.as_ref(), bytes),
         Message::Answers(answers) => cut_answers(answers, bytes),
@@ -112,13 +142,29 @@ fn cut_turn(text: &str, calls: &[ToolCall], provider: Option<&Value>, bytes: usi
     })
 }
 
+/// Withholds the large media beside a report.
+fn cut_media(answer: &Answer, bytes: usize) -> Option<Vec<Media>> {
+    let is_large = |media: &Media| weight(media) > bytes;
+    let is_report = matches!(answer.content, AnswerContent::Report(_));
+    if !is_report || !answer.media().iter().any(is_large) {
+        return None;
+    }
+    let cut = answer.media().iter().map(|media| match is_large(media) {
+        true => media.withheld(),
+        false => media.clone(),
+    });
+    Some(cut.collect())
+}
+
 fn cut_answers(answers: &[Answer], bytes: usize) -> Option<Message> {
     let mut is_changed = false;
     let answers = answers
         .iter()
         .map(|answer| {
             let content = match &answer.content {
-                AnswerContent::Result(result) => result.cut(bytes).map(|cut| AnswerContent::Result(Arc::new(cut))),
+                AnswerContent::Result(result) => {
+                    cut_result(result, bytes).map(|cut| AnswerContent::Result(Arc::new(cut)))
+                }
                 AnswerContent::Ack(ack) if size(&ack.arguments) > bytes.saturating_add(ResultPreview::AROUND) => {
                     cut_arguments(&ack.arguments, bytes).map(|cut| {
                         let mut ack = ack.clone();
@@ -129,14 +175,35 @@ fn cut_answers(answers: &[Answer], bytes: usize) -> Option<Message> {
                 AnswerContent::Report(report) => cut_report(report, bytes).map(AnswerContent::Report),
                 AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => None,
             };
-            is_changed |= content.is_some();
-            match content {
-                Some(content) => Answer::new(answer.call.clone(), Arc::clone(&answer.tool), content),
-                None => answer.clone(),
+            let media = cut_media(answer, bytes);
+            is_changed |= content.is_some() || media.is_some();
+            let mut cut = answer.clone();
+            if let Some(content) = content {
+                cut.content = content;
+            }
+            match media {
+                Some(media) => cut.with_media(media),
+                None => cut,
             }
         })
         .collect();
     is_changed.then_some(Message::Answers(answers))
+}
+
+/// Cuts the value of a result, and withholds its large media.
+fn cut_result(result: &AsyncTaskResult, bytes: usize) -> Option<AsyncTaskResult> {
+    let cut = result.cut(bytes);
+    let is_large = |media: &Media| weight(media) > bytes;
+    if !result.media.iter().any(is_large) {
+        return cut;
+    }
+    let mut cut = cut.unwrap_or_else(|| result.clone());
+    for media in &mut cut.media {
+        if is_large(media) {
+            *media = media.withheld();
+        }
+    }
+    Some(cut)
 }
 
 /// Cuts a report of the `task` tool, so that the model still sees where the rest is.
@@ -201,7 +268,18 @@ fn cut_delivery(
     results: &[Arc<AsyncTaskResult>],
     bytes: usize,
 ) -> Option<(String, Vec<Arc<AsyncTaskResult>>)> {
+    let is_large = |result: &Arc<AsyncTaskResult>| result.media.iter().any(|media| weight(media) > bytes);
+    let has_large_media = results.iter().any(is_large);
     let mut cut = results.to_vec();
+    for result in &mut cut {
+        if is_large(result)
+            && let Some(shorter) = cut_result(result, bytes)
+        {
+            // The line of the result is cut below, if that makes it shorter.
+            let preview = result.preview.clone();
+            *result = Arc::new(AsyncTaskResult { preview, ..shorter });
+        }
+    }
     let mut places = cut.iter_mut();
     let lines: Vec<Cow<'_, str>> = text
         .split('\n')
@@ -217,7 +295,7 @@ fn cut_delivery(
         })
         .collect();
     let is_changed = lines.iter().any(|line| matches!(line, Cow::Owned(_)));
-    is_changed.then(|| (lines.join("\n"), cut))
+    (is_changed || has_large_media).then(|| (lines.join("\n"), cut))
 }
 
 /// Line of a delivery, written anew with the preview of its result.

@@ -16,7 +16,7 @@
 //! agent.send("add a=2 b=3").await?;
 //! agent.run_until_idle().await?;
 //! let transcript = agent.transcript().await?;
-//! assert!(matches!(&*transcript[0], Message::User { text } if text == "add a=2 b=3"));
+//! assert!(matches!(&*transcript[0], Message::User { text, .. } if text == "add a=2 b=3"));
 //! assert!(matches!(&*transcript[1], Message::Assistant { calls, .. } if &*calls[0].name == "add"));
 //! assert!(matches!(&*transcript[2], Message::Answers(answers) if answers[0].to_model_json() == 5));
 //! # agent.close().await?;
@@ -48,6 +48,7 @@ pub(crate) mod frames;
 mod guarded_tokens;
 pub(crate) mod likeness;
 mod prune;
+mod said;
 mod shrink;
 mod stand_in;
 mod status;
@@ -59,6 +60,8 @@ mod window;
 
 pub(crate) use guarded_tokens::GuardedTokens;
 pub use prune::{Cut, PrunePolicy, Pruned, pruned_view};
+pub(crate) use said::Said;
+pub use said::{AnswerMedia, SaidPart, said_media};
 pub(crate) use shrink::unseen;
 pub(crate) use status::redescribe;
 pub use status::{RunningTask, StatusLimit, status_block};

@@ -106,7 +106,7 @@ impl Default for PrunePolicy {
 ///
 /// # let turn = |text: &str| -> [Message; 2] {
 /// #     let reply = json!({"assistant": {"text": "an answer. ".repeat(20), "calls": [], "provider": null}});
-/// #     [Message::User { text: text.into() }, serde_json::from_value(reply).unwrap()]
+/// #     [Message::user(text), serde_json::from_value(reply).unwrap()]
 /// # };
 /// # let messages: Vec<Arc<Message>> = (0..20).flat_map(|n| turn(&format!("question {n}"))).map(Arc::new).collect();
 /// let mut window = ContextWindow::new(PrunePolicy::new(500));
@@ -122,7 +122,7 @@ impl Default for PrunePolicy {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// Position before which each result is shown as one line.
+    /// Position before which each result is shown as one line, and images, sounds and files are described.
     pub collapsed: usize,
     /// Position before which messages are left out, except the user messages on which the rest builds.
     pub dropped: usize,
@@ -142,11 +142,11 @@ pub struct Pruned {
 /// use async_tool_runtime::{Message, context::{Cut, Pruned, pruned_view}};
 /// use std::sync::Arc;
 ///
-/// let messages = [Arc::new(Message::User { text: "word ".repeat(1_000) })];
+/// let messages = [Arc::new(Message::user("word ".repeat(1_000)))];
 /// let mut pruned = Pruned::default();
 /// pruned.cuts = vec![Cut::new(0, 600)];
 /// let view = pruned_view(&messages, &pruned);
-/// assert!(matches!(&*view[0], Message::User { text } if text.ends_with("the whole text has 5000 bytes]")));
+/// assert!(matches!(&*view[0], Message::User { text, .. } if text.ends_with("the whole text has 5000 bytes]")));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -178,7 +178,7 @@ impl Pruned {
     /// use async_tool_runtime::{Message, context::Pruned};
     /// use std::sync::Arc;
     ///
-    /// let messages = [Arc::new(Message::User { text: "hello".into() })];
+    /// let messages = [Arc::new(Message::user("hello"))];
     /// let mut next = Pruned::default();
     /// next.collapsed = 1; // in the middle of a turn: the model has not answered
     /// assert!(!Pruned::default().allows(&next, &messages));
@@ -266,7 +266,8 @@ impl Pruned {
 /// 1. the first message, if it is the user's, because it usually states the purpose of the conversation;
 /// 2. a [`Message::Note`] with the number of messages left out, and the status of the background tasks at that time;
 /// 3. the user's current request, if messages between it and its answer are left out;
-/// 4. the messages from [`Pruned::dropped`] on, with each result as one line. A result that is hardly longer stays.
+/// 4. the messages from [`Pruned::dropped`] on, with each result as one line, and descriptions in place of images, sounds and files. A result
+///    that is hardly longer stays.
 ///
 /// The note never follows the answers to calls. Models that see text there learn to end their turns early, and some providers refuse
 /// it.
@@ -277,7 +278,7 @@ impl Pruned {
 ///
 /// # let assistant = |text: &str| serde_json::from_value(serde_json::json!({"assistant": {"text": text, "calls": [], "provider": null}}));
 /// # let messages: Vec<Arc<Message>> = [
-/// #     Message::User { text: "one".into() }, assistant("first")?, Message::User { text: "two".into() }, assistant("second")?,
+/// #     Message::user("one"), assistant("first")?, Message::user("two"), assistant("second")?,
 /// # ].map(Arc::new).into();
 /// let mut pruned = Pruned::default();
 /// (pruned.collapsed, pruned.dropped) = (2, 2); // the first turn

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Answer, AnswerContent, Message, stand_in::size};
-use crate::task::TaskOutcome;
+use crate::{content::Media, task::TaskOutcome};
 
 /// Tokens around a message: its role and its delimiters. OpenAI documents 3.
 const AROUND_MESSAGE: usize = 4;
@@ -52,7 +52,7 @@ pub trait TokenEstimator: fmt::Debug + Send + Sync {
     /// ```
     /// use async_tool_runtime::{Message, context::{ApproximateTokens, TokenEstimator}};
     ///
-    /// let message = Message::User { text: "the weather in Paris".into() };
+    /// let message = Message::user("the weather in Paris");
     /// assert_eq!(ApproximateTokens.count_text("the weather in Paris"), 4);
     /// assert_eq!(ApproximateTokens.count_message(&message), 4 + 4); // the role and the delimiters
     /// ```
@@ -78,9 +78,17 @@ pub(super) fn most_tokens(message: &Message) -> usize {
 /// Size of a message, as the sum of the sizes of its texts and values.
 fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value) -> usize) -> usize {
     let inside = match message {
-        Message::User { text: said } | Message::Delivery { text: said, .. } | Message::Note { text: said } => {
-            text(said)
+        Message::User { text: said, media } => {
+            let media = media.iter().map(|attachment| attachment.media.tokens());
+            text(said) + media.sum::<usize>()
         }
+        Message::Delivery {
+            text: said, results, ..
+        } => {
+            let media = results.iter().flat_map(|result| &result.media).map(Media::tokens);
+            text(said) + media.sum::<usize>()
+        }
+        Message::Note { text: said } => text(said),
         Message::Assistant {
             text: said,
             calls,
@@ -95,7 +103,9 @@ fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value
         // The frequent kinds are counted without building their JSON, because every turn does this.
         Message::Answers(answers) => {
             let answer = |answer: &Answer| {
+                let media = answer.media().iter().map(Media::tokens);
                 AROUND_CALL
+                    + media.sum::<usize>()
                     + match &answer.content {
                         AnswerContent::Ack(ack) if ack.question.is_some() => json(&answer.to_model_json()),
                         AnswerContent::Ack(ack) => IN_ACK + text(&ack.tool) + json(&ack.arguments),

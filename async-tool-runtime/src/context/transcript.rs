@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    content::{Attachment, Content, Media},
     id::TaskNo,
     journal::Seq,
     task::{AsyncTaskResult, TaskAck, TaskOutcome},
@@ -32,7 +33,7 @@ use crate::{
 ///     .await?
 ///     .iter()
 ///     .map(|message| match &**message {
-///         Message::User { text } => format!("user: {text}"),
+///         Message::User { text, .. } => format!("user: {text}"),
 ///         Message::Assistant { text, calls, .. } => format!("model: {text} ({} calls)", calls.len()),
 ///         Message::Answers(answers) => format!("{} answers", answers.len()),
 ///         Message::Delivery { tasks, .. } => format!("{} results", tasks.len()),
@@ -53,6 +54,9 @@ pub enum Message {
     User {
         /// The text.
         text: String,
+        /// Images, sounds and files in the text; [`parts`](crate::content::parts) gives both in their order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        media: Vec<Attachment>,
     },
     /// Message of the model: one turn.
     Assistant {
@@ -85,6 +89,23 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// Message of the user.
+    ///
+    /// ```
+    /// use async_tool_runtime::{Message, content::Media};
+    ///
+    /// let photo = Media::bytes("image/png", [1, 2, 3]);
+    /// let Message::User { text, media } = Message::user(photo) else { unreachable!() };
+    /// assert_eq!((text.as_str(), media.len()), ("", 1));
+    /// ```
+    #[must_use]
+    pub fn user(content: impl Into<Content>) -> Self {
+        let (text, media) = content.into().into_parts();
+        Self::User { text, media }
+    }
+}
+
 /// Answer to one call. Each call has exactly one.
 ///
 /// ```
@@ -106,6 +127,9 @@ pub struct Answer {
     pub tool: Arc<str>,
     /// Content of the answer.
     pub content: AnswerContent,
+    /// Images, sounds and files beside a report. Those of a result are in its record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    media: Vec<Media>,
 }
 
 impl Answer {
@@ -116,7 +140,20 @@ impl Answer {
             call,
             tool: tool.into(),
             content,
+            media: Vec::new(),
         }
+    }
+
+    /// Puts images, sounds and files beside a report of the `task` tool, so that the model sees those of the results in it.
+    #[must_use]
+    pub fn with_media(mut self, media: Vec<Media>) -> Self {
+        self.media = media;
+        self
+    }
+
+    /// The media beside a report, to change them.
+    pub(crate) fn media_mut(&mut self) -> &mut [Media] {
+        &mut self.media
     }
 
     /// The answer as the model reads it.
@@ -158,6 +195,16 @@ impl Answer {
                     json!({"unknown": result.shown_text(why), "note": "the effects of the tool may or may not have happened"})
                 }
             },
+        }
+    }
+
+    /// Images, sounds and files of the answer, in the order of their numbers in it. Those of a report are in the order of its tasks.
+    #[must_use]
+    pub fn media(&self) -> &[Media] {
+        match &self.content {
+            AnswerContent::Result(result) => &result.media,
+            AnswerContent::Report(_) => &self.media,
+            AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => &[],
         }
     }
 
@@ -228,10 +275,10 @@ pub enum AnswerContent {
 /// use async_tool_runtime::{Message, journal::{Entry, Format}, task::Timestamp};
 ///
 /// # let at = Timestamp::from_millis(0);
-/// let journal = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), at }];
+/// let journal = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), media: Vec::new(), at }];
 /// let ledger = Ledger::fold(&journal)?;
 /// let messages = ledger.transcript().messages();
-/// assert_eq!(*messages[0], Message::User { text: "hello".into() });
+/// assert_eq!(*messages[0], Message::user("hello"));
 /// assert_eq!(ledger.transcript().seq().as_u64(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

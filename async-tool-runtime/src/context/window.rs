@@ -23,7 +23,7 @@ use super::{
 ///
 /// # let reply = serde_json::json!({"assistant": {"text": "an answer. ".repeat(20), "calls": [], "provider": null}});
 /// # let reply: Message = serde_json::from_value(reply)?;
-/// # let turn = |n: usize| [Message::User { text: format!("question {n}") }, reply.clone()];
+/// # let turn = |n: usize| [Message::user(format!("question {n}")), reply.clone()];
 /// # let messages: Vec<Arc<Message>> = (0..20).flat_map(turn).map(Arc::new).collect();
 /// # let (mut pruned, prompt_and_tools) = (Pruned::default(), 100);
 /// let mut window = ContextWindow::new(PrunePolicy::new(1_000));
@@ -99,7 +99,7 @@ impl ContextWindow {
     ///
     /// let mut window = ContextWindow::new(PrunePolicy::default()).with_estimator(Arc::new(Words));
     /// assert_eq!(window.estimator().count_text("to be or not to be"), 6);
-    /// # let messages = [Arc::new(Message::User { text: "to be or not to be".into() })];
+    /// # let messages = [Arc::new(Message::user("to be or not to be"))];
     /// # assert_eq!(window.tokens(&messages, &Pruned::default()), 6 + 4);
     /// ```
     #[must_use]
@@ -127,7 +127,7 @@ impl ContextWindow {
     /// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned}};
     /// use std::sync::Arc;
     ///
-    /// let messages = [Arc::new(Message::User { text: "the weather in Paris".into() })];
+    /// let messages = [Arc::new(Message::user("the weather in Paris"))];
     /// let mut window = ContextWindow::new(PrunePolicy::default());
     /// assert_eq!(window.tokens(&messages, &Pruned::default()), 8); // 4 of the text, 4 of the message
     /// ```
@@ -159,7 +159,7 @@ impl ContextWindow {
     ///
     /// If the request exceeds the budget, these steps are repeated until it is down to the target:
     ///
-    /// 1. Results become one line each, the oldest first.
+    /// 1. Results become one line each, and images, sounds and files are described, the oldest first.
     /// 2. When all of them are, whole turns are left out, the oldest first. A turn is left out with the messages before it, its text,
     ///    its calls and their answers.
     ///
@@ -172,7 +172,7 @@ impl ContextWindow {
     /// use async_tool_runtime::{Message, context::{ContextWindow, PrunePolicy, Pruned}};
     /// use std::sync::Arc;
     ///
-    /// let messages = [Arc::new(Message::User { text: "hello".into() })];
+    /// let messages = [Arc::new(Message::user("hello"))];
     /// let mut window = ContextWindow::new(PrunePolicy::new(60_000));
     /// let plan = window.plan(&messages, &Pruned::default(), 2_000, || unreachable!("nothing to prune"));
     /// assert_eq!(plan, None); // it fits
@@ -244,7 +244,11 @@ impl ContextWindow {
         let mut collapsed = Vec::with_capacity(limit - current.dropped);
         for place in boundaries() {
             for index in current.dropped + collapsed.len()..place {
-                let tokens = self.tokens_collapsed(messages, index);
+                // The first message stays as it is; see `Pruned::lead`.
+                let tokens = match index == 0 && is_user(&messages[0]) {
+                    true => self.tokens_of(0),
+                    false => self.tokens_collapsed(messages, index),
+                };
                 shown = shown - self.tokens_of(index) + tokens;
                 collapsed.push(tokens);
             }

@@ -55,6 +55,9 @@ pub enum CallAnswer {
         content: Value,
         /// The tasks whose results are in the report. The report is the delivery of these results.
         tasks: Vec<TaskNo>,
+        /// The tasks whose images, sounds and files the model sees beside the report.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        media: Vec<TaskNo>,
     },
 }
 

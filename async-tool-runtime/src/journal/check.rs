@@ -551,7 +551,9 @@ impl Books {
                     self.unseen.insert(*number);
                 }
                 CallAnswer::Result(number) => self.tell(*number, "told as the answer to its call")?,
-                CallAnswer::Report { number, tasks, .. } => {
+                CallAnswer::Report {
+                    number, tasks, media, ..
+                } => {
                     let is_own = self.account(*number)?.own;
                     ensure(is_own, || {
                         format!("{number} is answered with a report, but isn't a call of the `task` tool")
@@ -563,6 +565,12 @@ impl Books {
                             format!("{task} is told in a report before its call was answered")
                         })?;
                         self.tell(*task, "told in a report of the `task` tool")?;
+                    }
+                    for task in media {
+                        let has_ended = self.account(*task)?.result.is_some();
+                        ensure(has_ended, || {
+                            format!("a report shows the media of {task}, which has not ended")
+                        })?;
                     }
                 }
             }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Awaited, CallAnswer, Format, InterruptCause, JoinPolicy, format};
 use crate::{
     clock::Timestamp,
+    content::{Attachment, Media},
     context::Pruned,
     id::{TaskId, TaskNo},
     model::TurnEnd,
@@ -78,6 +79,9 @@ pub enum Entry {
     UserMessage {
         /// The text.
         text: String,
+        /// Images, sounds and files in the text.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        media: Vec<Attachment>,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -310,7 +314,7 @@ impl Entry {
     /// ```
     /// use async_tool_runtime::{journal::Entry, task::Timestamp};
     ///
-    /// let entry = Entry::UserMessage { text: "hello".into(), at: Timestamp::from_millis(1_000) };
+    /// let entry = Entry::UserMessage { text: "hello".into(), media: Vec::new(), at: Timestamp::from_millis(1_000) };
     /// assert_eq!(entry.at().as_millis(), 1_000);
     /// ```
     #[must_use]
@@ -342,6 +346,33 @@ impl Entry {
             | Self::Detached { at, .. }
             | Self::Closing { at, .. }
             | Self::Closed { at, .. } => *at,
+        }
+    }
+
+    /// Images, sounds and files of a message or a result.
+    ///
+    /// ```
+    /// use async_tool_runtime::{content::{Attachment, Media}, journal::Entry, task::Timestamp};
+    ///
+    /// let media = vec![Attachment::new(0, Media::bytes("image/png", [1]))];
+    /// let entry = Entry::UserMessage { text: String::new(), media, at: Timestamp::from_millis(0) };
+    /// assert_eq!(entry.media(), [&Media::bytes("image/png", [1])]);
+    /// ```
+    #[must_use]
+    pub fn media(&self) -> Vec<&Media> {
+        match self {
+            Self::UserMessage { media, .. } => media.iter().map(|attachment| &attachment.media).collect(),
+            Self::Settled { result } => result.media.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// As [`media`](Self::media), to change them.
+    pub(crate) fn media_mut(&mut self) -> Vec<&mut Media> {
+        match self {
+            Self::UserMessage { media, .. } => media.iter_mut().map(|attachment| &mut attachment.media).collect(),
+            Self::Settled { result } if !result.media.is_empty() => Arc::make_mut(result).media.iter_mut().collect(),
+            _ => Vec::new(),
         }
     }
 

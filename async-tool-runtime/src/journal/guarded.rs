@@ -67,6 +67,28 @@ impl Journal for GuardedJournal {
         })
     }
 
+    fn put_blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        bytes: &'a Arc<[u8]>,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, AppendError>> {
+        Box::pin(async move {
+            let kept = unwind::finish(PART, || self.0.put_blob(session, bytes));
+            kept.await.map_err(unwritten)?
+        })
+    }
+
+    fn blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<[u8]>>, ReadError>> {
+        Box::pin(async move {
+            let found = unwind::finish(PART, || self.0.blob(session, name));
+            found.await.map_err(ReadError::new)?
+        })
+    }
+
     fn is_durable(&self) -> bool {
         // A session that is left can be closed later; a session that is closed is lost.
         unwind::call(PART, || self.0.is_durable()).unwrap_or(true)

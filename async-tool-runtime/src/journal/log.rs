@@ -1,6 +1,6 @@
 //! The trait of all journals.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, sync::Arc};
 
 use super::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter, Snapshot};
 use crate::{
@@ -90,7 +90,7 @@ pub trait Journal: Send + Sync + 'static {
     /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
     /// let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
-    /// let hello = Entry::UserMessage { text: "hello".into(), at };
+    /// let hello = Entry::UserMessage { text: "hello".into(), media: Vec::new(), at };
     /// let last = journal.append(&session, &claim, Seq::START, &[opened, hello]).await?;
     /// assert_eq!(last, Seq::new(2));
     /// assert_eq!(journal.append(&session, &claim, last, &[]).await?, last); // still the owner
@@ -125,7 +125,7 @@ pub trait Journal: Send + Sync + 'static {
     /// # let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
     /// # let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
-    /// # let hello = Entry::UserMessage { text: "hello".into(), at };
+    /// # let hello = Entry::UserMessage { text: "hello".into(), media: Vec::new(), at };
     /// # journal.append(&session, &claim, Seq::START, &[opened, hello.clone()]).await?;
     /// let mut later = journal.read(&session, Seq::new(1));
     /// let next = std::future::poll_fn(|cx| later.as_mut().poll_next(cx)).await.expect("it has two entries")?;
@@ -197,6 +197,44 @@ pub trait Journal: Send + Sync + 'static {
         true
     }
 
+    /// Keeps the bytes of large media of a session, and returns a name for them. The entries and snapshots that are written after it have
+    /// the name in place of the bytes.
+    ///
+    /// 1. When this returns a name, the bytes MUST be as durable as an entry, and stay as long as the session's entries.
+    /// 2. Equal bytes of a session SHOULD get the same name, and be kept once.
+    /// 3. An agent that has lost the session MAY still call it. Then its next append fails, and no entry has the name.
+    ///
+    /// Default: `None`, and the entries hold the bytes themselves. [`MemoryJournal`](super::MemoryJournal) leaves it so, because its
+    /// entries share the bytes with the agent.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`] if the bytes can't be written.
+    fn put_blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        bytes: &'a Arc<[u8]>,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, AppendError>> {
+        let _ = (session, bytes);
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Returns bytes that [`put_blob`](Self::put_blob) kept; `None` if there are none of this name, or damaged ones. Default: `None`.
+    ///
+    /// A resumed session reads all its media. The model gets a description of those that are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the store can't be read.
+    fn blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<[u8]>>, ReadError>> {
+        let _ = (session, name);
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Number of entries between snapshots. Default: `None`, and no snapshots are made.
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         None
@@ -258,6 +296,22 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
 
     fn is_durable(&self) -> bool {
         (**self).is_durable()
+    }
+
+    fn put_blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        bytes: &'a Arc<[u8]>,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, AppendError>> {
+        (**self).put_blob(session, bytes)
+    }
+
+    fn blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<[u8]>>, ReadError>> {
+        (**self).blob(session, name)
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

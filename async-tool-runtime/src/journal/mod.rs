@@ -39,7 +39,8 @@
 //!    a conflict; the fence alone decides.
 //! 5. A session says in which format its entries are ([`Format`]). A reader refuses newer entries and unknown kinds, with their place.
 //!    A part that is silently dropped would change the fold.
-//! 6. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
+//! 6. An entry holds its media, or their names in the journal. The bytes of a name are durable before the entry.
+//! 7. The agent removes what tools mark as secret before an entry gets here (`agent/redaction/`). A journal needs no redaction of its
 //!    own.
 
 mod answer;

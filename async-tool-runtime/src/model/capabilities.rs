@@ -1,6 +1,6 @@
 //! Capabilities of a model's provider.
 
-use crate::schema::Dialect;
+use crate::{content::MediaRules, schema::Dialect};
 
 /// Capabilities of a model's provider that the agent uses.
 ///
@@ -25,6 +25,11 @@ pub struct Capabilities {
     /// [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred), unless an
     /// [`ack_policy`](crate::agent::AsyncAgentBuilder::ack_policy) is set.
     pub native_async: bool,
+    /// Images, sounds and files that the model takes. Default: [`MediaRules::NONE`].
+    ///
+    /// The agent refuses a message with others at [`send`](crate::AsyncAgent::send). In results of tools, the model reads a
+    /// description of others.
+    pub media: MediaRules,
 }
 
 impl Default for Capabilities {
@@ -32,6 +37,7 @@ impl Default for Capabilities {
         Self {
             dialect: Dialect::Plain,
             native_async: false,
+            media: MediaRules::NONE,
         }
     }
 }
@@ -48,6 +54,24 @@ impl Capabilities {
     #[must_use]
     pub const fn with_native_async(mut self, is_native: bool) -> Self {
         self.native_async = is_native;
+        self
+    }
+
+    /// Sets the images, sounds and files that the model takes.
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     content::{Media, MediaRule, MediaRules},
+    ///     model::Capabilities,
+    /// };
+    ///
+    /// const IMAGES: MediaRules = MediaRules::of(&[MediaRule::new("image/*")]);
+    /// let capabilities = Capabilities::default().with_media(IMAGES);
+    /// assert!(capabilities.media.takes(&Media::bytes("image/png", [1])));
+    /// ```
+    #[must_use]
+    pub const fn with_media(mut self, media: MediaRules) -> Self {
+        self.media = media;
         self
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use futures_core::Stream;
 
 use super::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream};
-use crate::{future::BoxFuture, schema::Dialect};
+use crate::{content::MediaRules, future::BoxFuture, schema::Dialect};
 
 /// Makes a [`Model`] of an async function or closure, which gets the request of a turn and returns the turn's stream.
 ///
@@ -35,7 +35,7 @@ use crate::{future::BoxFuture, schema::Dialect};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = model::from_fn(async |request| {
 ///     Ok(match request.messages.last().map(|message| &**message) {
-///         Some(Message::User { text }) => {
+///         Some(Message::User { text, .. }) => {
 ///             ModelStream::calls([ToolCall::new("call_1", "count_words", json!({"text": text}))])
 ///         }
 ///         Some(Message::Answers(answers)) => ModelStream::text(format!("{} words", answers[0].to_model_json())),
@@ -97,6 +97,7 @@ where
         capabilities: Capabilities {
             dialect: Dialect::Plain,
             native_async: false,
+            media: MediaRules::NONE,
         },
         name: None,
         provider: None,

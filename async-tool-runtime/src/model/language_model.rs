@@ -23,7 +23,7 @@ use super::{Capabilities, ModelRequest, ModelStream};
 /// impl Model for Translator {
 ///     fn generate(&self, request: ModelRequest) -> ModelStream {
 ///         match request.messages.last().map(|message| &**message) {
-///             Some(Message::User { text }) => {
+///             Some(Message::User { text, .. }) => {
 ///                 ModelStream::calls([ToolCall::new("call_1", "translate", json!({"text": text}))])
 ///             }
 ///             Some(Message::Answers(answers)) => ModelStream::text(answers[0].to_model_json().to_string()),

@@ -13,7 +13,7 @@ use crate::{context::Message, session::SessionId, tool::ToolDefinition};
 /// use async_tool_runtime::{Message, SessionId, model::ModelRequest};
 /// use std::sync::Arc;
 ///
-/// let message = Message::User { text: "hello".into() };
+/// let message = Message::user("hello");
 /// let request = ModelRequest::new(SessionId::new("s"), vec![Arc::new(message)], Arc::new([]))
 ///     .with_system(Some("Answer in one sentence.".into()));
 /// assert_eq!(request.system.as_deref(), Some("Answer in one sentence."));
@@ -57,14 +57,14 @@ impl ModelRequest {
     /// use async_tool_runtime::{Message, SessionId, model::ModelRequest};
     /// use std::sync::Arc;
     ///
-    /// let user = |text: &str| Arc::new(Message::User { text: text.into() });
+    /// let user = |text: &str| Arc::new(Message::user(text));
     /// let request = ModelRequest::new(SessionId::new("s"), vec![user("hello"), user("help")], Arc::new([]));
     /// assert_eq!(request.last_user_text(), Some("help"));
     /// ```
     #[must_use]
     pub fn last_user_text(&self) -> Option<&str> {
         self.messages.iter().rev().find_map(|message| match &**message {
-            Message::User { text } => Some(text.as_str()),
+            Message::User { text, .. } => Some(text.as_str()),
             Message::Assistant { .. } | Message::Answers(_) | Message::Delivery { .. } | Message::Note { .. } => None,
         })
     }

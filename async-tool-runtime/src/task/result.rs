@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 
 use super::{ResultPreview, TaskOutcome, TaskSpec, TaskStatus, Timing};
 use crate::{
+    content::{Content, ContentError, Media, StoredMedia, restore_media, take_media},
     id::{TaskId, TaskNo},
-    tool::CallId,
-};
-use crate::{
     session::SessionId,
-    tool::{Arguments, ToolError},
+    tool::{Arguments, CallId, ToolError, ToolErrorKind},
 };
 
 /// Record of an ended task: its call, its outcome and its times.
@@ -64,6 +62,10 @@ pub struct AsyncTaskResult {
     pub arguments: Arguments,
     /// Outcome of the task, always whole.
     pub outcome: TaskOutcome,
+    /// Images, sounds and files of the value, in the order of their numbers in it. The value has a description of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<StoredMedia>")]
+    pub media: Vec<Media>,
     /// Times of acceptance, start and end.
     pub timing: Timing,
     /// Number of times the tool was started; 0 if it never ran.
@@ -81,7 +83,14 @@ pub struct AsyncTaskResult {
 impl AsyncTaskResult {
     /// Creates the record of an ended task, for hosts that run tasks themselves.
     #[must_use]
-    pub fn new(spec: &TaskSpec, outcome: TaskOutcome, timing: Timing, attempts: u32) -> Self {
+    pub fn new(spec: &TaskSpec, mut outcome: TaskOutcome, timing: Timing, attempts: u32) -> Self {
+        let media = match &mut outcome {
+            TaskOutcome::Completed(value) => take_media(value),
+            TaskOutcome::Failed(_) | TaskOutcome::Cancelled(_) | TaskOutcome::Unknown(_) => Vec::new(),
+        };
+        if let Some(error) = refusal(&media) {
+            return Self::new(spec, TaskOutcome::Failed(error), timing, attempts);
+        }
         Self {
             task: spec.task,
             number: spec.number,
@@ -91,6 +100,7 @@ impl AsyncTaskResult {
             tool: Arc::clone(&spec.call.name),
             arguments: spec.call.arguments.clone(),
             outcome,
+            media,
             timing,
             attempts,
             preview: None,
@@ -185,9 +195,53 @@ impl AsyncTaskResult {
         preview.map_or(Cow::Borrowed(text), |preview| Cow::Owned(preview.to_model_text()))
     }
 
+    /// The value that the tool returned, with its media in it; `None` for any other outcome.
+    ///
+    /// ```
+    /// use async_tool_runtime::{
+    ///     AsyncTaskResult, SessionId, TaskOutcome, ToolCall,
+    ///     content::Media,
+    ///     task::{TaskSpec, Timestamp, Timing},
+    /// };
+    /// use serde_json::json;
+    ///
+    /// # let now = Timestamp::from_millis(0);
+    /// # let spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "draw", json!({})));
+    /// let outcome = TaskOutcome::Completed(json!([Media::bytes("image/png", [1])]));
+    /// let result = AsyncTaskResult::new(&spec, outcome, Timing::new(now, None, now), 1);
+    /// assert_eq!(result.outcome.value(), Some(&json!([{"media": 1, "type": "image/png", "bytes": 1}])));
+    /// let whole = result.whole_value().expect("the tool returned a value");
+    /// let images: Vec<Media> = serde_json::from_value(whole.into_owned())?;
+    /// assert_eq!(images, result.media);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn whole_value(&self) -> Option<Cow<'_, Value>> {
+        let value = self.outcome.value()?;
+        if self.media.is_empty() {
+            return Some(Cow::Borrowed(value));
+        }
+        let mut whole = value.clone();
+        restore_media(&mut whole, &self.media);
+        Some(Cow::Owned(whole))
+    }
+
     /// Terminal status of the task.
     #[must_use]
     pub const fn status(&self) -> TaskStatus {
         self.outcome.status()
     }
+}
+
+/// Error in place of a value with more bytes of media than a message can hold.
+fn refusal(media: &[Media]) -> Option<ToolError> {
+    let bytes: u64 = media
+        .iter()
+        .filter_map(|media| media.as_bytes())
+        .map(|bytes| bytes.len() as u64)
+        .sum();
+    (bytes > Content::MAX_BYTES).then(|| {
+        let error = ContentError::TooLarge { bytes };
+        ToolError::new(ToolErrorKind::Internal, format!("the result can't be kept: {error}")).with_retryable(false)
+    })
 }

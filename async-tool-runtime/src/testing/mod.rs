@@ -78,7 +78,7 @@
 //! async fn two_trips(sim: Sim) {
 //!     // The order is unknown, so the model can't be a script. It makes calls for each message of the user, and otherwise answers with text.
 //!     let model = ScriptedModel::new().otherwise(|request| match request.messages.last().map(|message| &**message) {
-//!         Some(Message::User { text }) => ModelStream::calls([
+//!         Some(Message::User { text, .. }) => ModelStream::calls([
 //!             ToolCall::new("1", "find_flights", json!({ "city": text })),
 //!             ToolCall::new("2", "book", json!({ "flight": format!("{text} 8:00") })),
 //!         ]),

@@ -18,6 +18,7 @@ pub(super) use world::World;
 use super::told::until;
 use crate::{
     agent::{AgentError, AgentEvent, AgentEventKind, AgentEventStream, AsyncAgent, AsyncAgentBuilder},
+    content::Content,
     manager::AsyncToolManager,
     model::Model,
     tool::Tool,
@@ -119,7 +120,7 @@ impl Sim {
     /// # Errors
     ///
     /// As for [`AsyncAgent::send`]; the messages after the one that failed are not sent.
-    pub async fn user<T: Into<String>>(
+    pub async fn user<T: Into<Content>>(
         &self,
         agent: &AsyncAgent,
         pause: Duration,

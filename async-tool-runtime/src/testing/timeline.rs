@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::{
+    content::shown,
     context::{Answer, Message},
     id::TaskNo,
     journal::{CallAnswer, Entry},
@@ -78,7 +79,7 @@ pub(super) fn request(request: &ModelRequest) -> String {
 
 pub(super) fn line(message: &Message) -> String {
     match message {
-        Message::User { text } => format!("user: {}", Short(text)),
+        Message::User { text, media } => format!("user: {}", Short(&shown(text, media))),
         Message::Assistant { text, calls, .. } => {
             let calls = calls
                 .iter()
@@ -98,7 +99,7 @@ fn describe(entry: &Entry) -> String {
     match entry {
         Entry::Opened { .. } => "the session is opened".to_owned(),
         Entry::Resumed { .. } => "the session is resumed".to_owned(),
-        Entry::UserMessage { text, .. } => format!("the user says: {}", Short(text)),
+        Entry::UserMessage { text, media, .. } => format!("the user says: {}", Short(&shown(text, media))),
         Entry::TurnStarted { turn, .. } => format!("{turn} starts"),
         Entry::Accepted {
             number,
@@ -160,7 +161,9 @@ fn describe(entry: &Entry) -> String {
                     format!(" {number} acknowledged (InputRequired by {})", question.tool)
                 }
                 CallAnswer::Result(number) => format!(" {number} with its result"),
-                CallAnswer::Report { number, content, tasks } => format!(
+                CallAnswer::Report {
+                    number, content, tasks, ..
+                } => format!(
                     " {number} with a report that delivers {}: {}",
                     list(tasks),
                     Short(&content.to_string())

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use async_tool_runtime::{
     TaskNo, TaskOutcome,
+    content::shown,
     journal::{Awaited, CallAnswer, Entry},
     task::Timestamp,
     tool::InputRequest,
@@ -53,7 +54,7 @@ impl<'a> Conversation<'a> {
         match entry {
             Entry::Opened { .. } => ("session", "opened".to_owned()),
             Entry::Resumed { .. } => ("session", "resumed after its process had ended".to_owned()),
-            Entry::UserMessage { text, .. } => ("user", self.short(text)),
+            Entry::UserMessage { text, media, .. } => ("user", self.short(&shown(text, media))),
             Entry::TurnStarted { turn, .. } => ("model", format!("{turn} begins")),
             Entry::Accepted {
                 number, call, awaits, ..

@@ -9,6 +9,7 @@ use anstyle::Style;
 use async_tool_runtime::{
     Message, SessionId, TaskNo, ToolCall,
     agent::Ledger,
+    content::shown,
     context::{Answer, AnswerContent},
     journal::Entry,
     task::Timestamp,
@@ -128,7 +129,7 @@ impl<'a> SessionView<'a> {
 
     fn message(&self, message: &Message) -> String {
         match message {
-            Message::User { text } => format!("user    {}", self.short(text)),
+            Message::User { text, media } => format!("user    {}", self.short(&shown(text, media))),
             Message::Assistant { text, calls, .. } => {
                 let calls: Vec<_> = calls.iter().map(|call| self.short(&call.name)).collect();
                 let calls = if calls.is_empty() {

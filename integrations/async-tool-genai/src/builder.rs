@@ -2,9 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use async_tool_runtime::model::Capabilities;
+use async_tool_runtime::{content::MediaRules, model::Capabilities};
 
-use crate::{GenaiModel, Provider, Timeouts, UnknownProvider, connection::Connection, model::Inner, secret::Secret};
+use crate::{
+    GenaiModel, Provider, Timeouts, UnknownProvider, connection::Connection, media, model::Inner, secret::Secret,
+};
 
 /// Format of tool definitions and calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub struct GenaiModelBuilder {
     tool_mode: ToolMode,
     max_tokens: Option<u32>,
     timeouts: Timeouts,
+    media: Option<MediaRules>,
 }
 
 impl GenaiModelBuilder {
@@ -44,6 +47,7 @@ impl GenaiModelBuilder {
             tool_mode: ToolMode::Native,
             max_tokens: None,
             timeouts: Timeouts::default(),
+            media: None,
         }
     }
 
@@ -91,6 +95,13 @@ impl GenaiModelBuilder {
         self
     }
 
+    /// Sets the images, sounds and files that the model takes. Default: those of the provider's documentation; none for models that are
+    /// known to take text only, and with [`ToolMode::Json`].
+    pub fn media(mut self, rules: MediaRules) -> Self {
+        self.media = Some(rules);
+        self
+    }
+
     /// Sets the timeouts of a turn. Default: [`Timeouts::default`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
@@ -114,6 +125,10 @@ impl GenaiModelBuilder {
             ToolMode::Native => provider.dialect(self.strict),
             ToolMode::Json => async_tool_runtime::schema::Dialect::Plain,
         };
+        let media = self.media.unwrap_or_else(|| match self.tool_mode {
+            ToolMode::Native => media::rules(provider, provider.wire(&model), &model),
+            ToolMode::Json => MediaRules::NONE,
+        });
         Ok(GenaiModel(Arc::new(Inner {
             provider,
             model,
@@ -124,7 +139,7 @@ impl GenaiModelBuilder {
             tool_mode: self.tool_mode,
             max_tokens: self.max_tokens,
             timeouts: self.timeouts,
-            capabilities: Capabilities::default().with_dialect(dialect),
+            capabilities: Capabilities::default().with_dialect(dialect).with_media(media),
         })))
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use async_tool_runtime::{
     Message,
+    content::MediaRules,
+    context::SaidPart,
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     assembly::{Assembly, End, Written},
     blocks::Part,
-    lower::{Conversation, Turn, answer_text},
+    lower::{Conversation, Said, Turn, answer_text},
     request::Form,
     wire::Wire,
 };
@@ -45,8 +47,12 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<Conversation, ModelError> 
     };
     for message in &request.messages {
         match &**message {
-            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => {
-                say(false, text.clone())
+            Message::User { .. } | Message::Delivery { .. } | Message::Note { .. } => {
+                for part in message.said(&MediaRules::NONE) {
+                    if let SaidPart::Text(text) = part {
+                        say(false, text.into_owned());
+                    }
+                }
             }
             Message::Assistant { text, calls, .. } if calls.is_empty() => {
                 let is_said = !text.trim().is_empty();
@@ -66,6 +72,9 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<Conversation, ModelError> 
                 for answer in answers {
                     // Writing to a string can't fail.
                     let _ = write!(text, "\n{}: {}", answer.tool, answer_text(answer));
+                    if let (_, Some(note)) = answer.shown_media(&MediaRules::NONE) {
+                        let _ = write!(text, "\n{note}");
+                    }
                 }
                 say(false, text);
             }
@@ -76,7 +85,7 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<Conversation, ModelError> 
         if is_model {
             Turn::Assistant(vec![Part::Text(text)])
         } else {
-            Turn::User(vec![text])
+            Turn::User(vec![Said::Text(text)])
         }
     });
     let turns = turns.collect();

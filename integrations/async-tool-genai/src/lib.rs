@@ -11,6 +11,7 @@ mod failure;
 mod frames;
 mod json_mode;
 mod lower;
+mod media;
 mod model;
 mod provider;
 mod request;

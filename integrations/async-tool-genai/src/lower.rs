@@ -12,7 +12,8 @@
 
 use async_tool_runtime::{
     Message, ToolCall, ToolDefinition,
-    context::Answer,
+    content::{Media, MediaRules},
+    context::{Answer, AnswerMedia, SaidPart},
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Target {
     pub(crate) wire: Wire,
     pub(crate) dialect: Dialect,
     pub(crate) strict: bool,
+    pub(crate) media: MediaRules,
 }
 
 /// A conversation as it is sent.
@@ -52,9 +54,17 @@ pub(crate) struct Conversation {
 /// A turn of one side.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    User(Vec<String>),
+    User(Vec<Said>),
     Assistant(Vec<Part>),
     Answers(Vec<Told>),
+}
+
+/// A part of a turn of the user.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Text(String),
+    /// An image, sound or file that the model takes.
+    Media(Media),
 }
 
 /// The answer to a call.
@@ -63,6 +73,8 @@ pub(crate) struct Told {
     pub(crate) call: String,
     pub(crate) tool: String,
     pub(crate) text: String,
+    /// Images, sounds and files that the model takes in an answer.
+    pub(crate) media: Vec<Media>,
     pub(crate) is_error: bool,
 }
 
@@ -89,7 +101,10 @@ pub(crate) fn lower(target: &Target, request: &ModelRequest) -> Result<Conversat
     let mut messages = request.messages.iter().peekable();
     while let Some(message) = messages.next() {
         match &**message {
-            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => turns.user(text),
+            Message::User { .. } | Message::Delivery { .. } | Message::Note { .. } => {
+                let said = message.said(&target.media);
+                turns.user(said.into_iter().filter_map(Said::of).collect());
+            }
             Message::Assistant { text, calls, provider } => {
                 turns.assistant(text, calls, provider.as_ref());
                 if !calls.is_empty() {
@@ -126,6 +141,18 @@ pub(crate) fn answer_text(answer: &Answer) -> String {
     }
 }
 
+impl Said {
+    /// The part, unless it is a text of nothing.
+    fn of(part: SaidPart<'_>) -> Option<Self> {
+        match part {
+            SaidPart::Text(text) if text.trim().is_empty() => None,
+            SaidPart::Text(text) => Some(Self::Text(text.into_owned())),
+            SaidPart::Media(media) => Some(Self::Media(media.clone())),
+            _ => None,
+        }
+    }
+}
+
 struct Turns<'a> {
     target: &'a Target,
     tools: &'a [ToolDefinition],
@@ -133,14 +160,14 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    fn user(&mut self, text: &str) {
-        if text.trim().is_empty() {
+    fn user(&mut self, mut said: Vec<Said>) {
+        if said.is_empty() {
             return;
         }
         if self.target.wire.takes_turns() {
             match self.turns.last_mut() {
-                Some(Turn::User(texts)) => {
-                    texts.push(text.to_owned());
+                Some(Turn::User(parts)) => {
+                    parts.append(&mut said);
                     return;
                 }
                 Some(Turn::Answers(_)) => {
@@ -149,7 +176,7 @@ impl Turns<'_> {
                 Some(Turn::Assistant(_)) | None => {}
             }
         }
-        self.turns.push(Turn::User(vec![text.to_owned()]));
+        self.turns.push(Turn::User(said));
     }
 
     fn assistant(&mut self, text: &str, calls: &[ToolCall], kept: Option<&Value>) {
@@ -173,7 +200,7 @@ impl Turns<'_> {
         }
         if self.target.wire.takes_turns() {
             match self.turns.last_mut() {
-                None => self.turns.push(Turn::User(vec![BEGINNING.to_owned()])),
+                None => self.turns.push(Turn::User(vec![Said::Text(BEGINNING.to_owned())])),
                 Some(Turn::Assistant(earlier)) => {
                     earlier.append(&mut parts);
                     return;
@@ -185,17 +212,38 @@ impl Turns<'_> {
     }
 
     fn answers(&mut self, calls: &[ToolCall], answers: &[Answer]) {
+        let mut after = Vec::new();
         let told = calls.iter().map(|call| {
             let answer = answers.iter().find(|answer| answer.call == call.id);
+            let AnswerMedia {
+                inside,
+                after: rest,
+                note,
+                ..
+            } = answer
+                .map(|answer| answer.split_media(&self.target.media))
+                .unwrap_or_default();
+            for (number, media) in rest {
+                let head = format!(
+                    "Output of `{}` (call {}), media {number}:",
+                    call.name,
+                    self.id(call.id.as_str())
+                );
+                after.extend([Said::Text(head), Said::Media(media.clone())]);
+            }
+            let mut text = answer.map_or_else(|| NO_ANSWER.to_owned(), answer_text);
+            text.extend(note.iter().flat_map(|note| ["\n", note]));
             Told {
                 call: self.id(call.id.as_str()),
                 tool: self.name(&call.name),
-                text: answer.map_or_else(|| NO_ANSWER.to_owned(), answer_text),
+                text,
+                media: inside.into_iter().cloned().collect(),
                 is_error: answer.is_none_or(Answer::is_error),
             }
         });
         let told = told.collect();
         self.turns.push(Turn::Answers(told));
+        self.user(after);
     }
 
     /// Makes an id that the provider accepts. Gemini's stand-ins stay unchanged: they aren't sent.

@@ -213,6 +213,7 @@ impl Inner {
             wire: self.transport.wire,
             dialect: self.capabilities.dialect,
             strict: self.strict,
+            media: self.capabilities.media,
         }
     }
 

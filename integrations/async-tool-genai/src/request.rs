@@ -9,10 +9,16 @@ mod gemini;
 mod ollama;
 mod responses;
 
+use async_tool_runtime::content::Media;
 pub(crate) use bedrock::encoded;
 use serde_json::Value;
 
-use crate::{Provider, effort::Effort, lower::Conversation, wire::Wire};
+use crate::{
+    Provider,
+    effort::Effort,
+    lower::{Conversation, Said},
+    wire::Wire,
+};
 
 /// The content of a request.
 #[derive(Debug)]
@@ -59,7 +65,32 @@ pub(crate) fn write(wire: Wire, ask: &Ask<'_>) -> Sent {
     }
 }
 
-/// Texts of one turn, with an empty line between them.
-fn joined(texts: &[String]) -> String {
-    texts.join("\n\n")
+/// The texts of a turn without media, with an empty line between them; `None` if it has media.
+fn joined(said: &[Said]) -> Option<String> {
+    let texts: Option<Vec<&str>> = said
+        .iter()
+        .map(|part| match part {
+            Said::Text(text) => Some(text.as_str()),
+            Said::Media(_) => None,
+        })
+        .collect();
+    texts.map(|texts| texts.join("\n\n"))
+}
+
+/// A data URL (RFC 2397) of the bytes, or the URL.
+fn url_of(media: &Media) -> String {
+    match media.as_url() {
+        Some(url) => url.to_owned(),
+        None => format!("data:{};base64,{}", media.essence(), base64_of(media)),
+    }
+}
+
+fn base64_of(media: &Media) -> String {
+    media.to_base64().unwrap_or_default()
+}
+
+/// The name of a file; made of the type if it has none.
+fn name_of(media: &Media) -> String {
+    let ending = media.essence().rsplit('/').next().unwrap_or_default();
+    media.name().map_or_else(|| format!("file.{ending}"), str::to_owned)
 }

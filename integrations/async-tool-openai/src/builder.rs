@@ -2,6 +2,7 @@
 
 use std::{env, error::Error, fmt, sync::Arc, time::Duration};
 
+use async_tool_runtime::content::{MediaRule, MediaRules};
 use reqwest::{
     Url,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
@@ -44,6 +45,7 @@ pub struct OpenAiModelBuilder {
     max_open_calls: usize,
     open_call_ttl: Duration,
     timeouts: Timeouts,
+    media: Option<MediaRules>,
 }
 
 impl OpenAiModelBuilder {
@@ -60,6 +62,7 @@ impl OpenAiModelBuilder {
             max_open_calls: 64,
             open_call_ttl: Duration::from_secs(60 * 60),
             timeouts: Timeouts::default(),
+            media: None,
         }
     }
 
@@ -138,6 +141,13 @@ impl OpenAiModelBuilder {
         self
     }
 
+    /// Sets the images and files that the model takes. Default: images, PDFs and plain texts, and none for models that are known to
+    /// take text only.
+    pub fn media(mut self, rules: MediaRules) -> Self {
+        self.media = Some(rules);
+        self
+    }
+
     /// Builds the model. Sends nothing. Reads `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID` from the environment, if set.
     ///
     /// # Errors
@@ -193,6 +203,7 @@ impl OpenAiModelBuilder {
             failures: Failures::new(Arc::from(key)),
         };
         let family = family(&self.model);
+        let media = self.media.unwrap_or_else(|| media_of(family));
         Ok(OpenAiModel::new(Inner {
             transport,
             native: self.native_async.unwrap_or_else(|| knows_async(family)),
@@ -205,6 +216,7 @@ impl OpenAiModelBuilder {
             },
             max_open: self.max_open_calls,
             ttl: self.open_call_ttl,
+            media,
             timeouts: self.timeouts,
         }))
     }
@@ -296,4 +308,22 @@ fn reasons(family: &str) -> bool {
     !["gpt-3", "gpt-4", "chatgpt"]
         .iter()
         .any(|name| family.starts_with(name))
+}
+
+/// Media that a model takes, in messages and in outputs of calls
+/// ([images](https://platform.openai.com/docs/guides/images-vision),
+/// [files](https://platform.openai.com/docs/guides/pdf-files)).
+fn media_of(family: &str) -> MediaRules {
+    const RULES: MediaRules = MediaRules::of(&[
+        MediaRule::new("image/png").in_results(true),
+        MediaRule::new("image/jpeg").in_results(true),
+        MediaRule::new("image/gif").in_results(true),
+        MediaRule::new("image/webp").in_results(true),
+        MediaRule::new("application/pdf").in_results(true),
+        MediaRule::new("text/plain").in_results(true),
+    ]);
+    let is_text_only = ["gpt-3", "gpt-oss", "o1-mini", "o3-mini"]
+        .iter()
+        .any(|name| family.starts_with(name));
+    if is_text_only { MediaRules::NONE } else { RULES }
 }

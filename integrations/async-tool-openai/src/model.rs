@@ -9,6 +9,7 @@ use std::{
 
 use async_tool_runtime::{
     Model,
+    content::MediaRules,
     model::{Capabilities, ModelError, ModelEvent, ModelRequest, ModelStream},
     task::Timestamp,
 };
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) native: bool,
     pub(crate) max_open: usize,
     pub(crate) ttl: Duration,
+    pub(crate) media: MediaRules,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -74,6 +76,7 @@ impl Model for OpenAiModel {
             max_open: inner.max_open,
             ttl: inner.ttl,
             now: Timestamp::default().after(since_epoch),
+            media: inner.media,
         };
         let body = match inner.shape.body(&request, &rules) {
             Ok(body) => body,
@@ -95,6 +98,7 @@ impl Model for OpenAiModel {
         Capabilities::default()
             .with_dialect(self.0.shape.dialect())
             .with_native_async(self.0.native)
+            .with_media(self.0.media)
     }
 
     fn name(&self) -> Option<&str> {

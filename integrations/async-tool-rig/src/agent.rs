@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use async_tool_runtime::{
     ToolDefinition,
     agent::custom::{self, TurnContext, TurnInput, TurnReply},
+    content::MediaRules,
     model::ModelError,
     schema::Dialect,
 };
@@ -20,7 +21,7 @@ use rig_core::{
 };
 use serde_json::Value;
 
-use crate::{failure, memory, offered, turn};
+use crate::{failure, media, memory, offered, turn};
 
 /// Model calls of a turn, where the rig agent has rig's default of one, with which it could use no tool.
 const MODEL_CALLS: usize = 16;
@@ -64,6 +65,7 @@ pub struct RigAgent {
     streams: bool,
     dialect: Dialect,
     context: ToolContext,
+    media: MediaRules,
     /// The manager's tools, as they were registered with the rig agent.
     offered: Option<Arc<[ToolDefinition]>>,
     history: Vec<Message>,
@@ -82,6 +84,7 @@ impl RigAgent {
             streams: true,
             dialect: Dialect::Plain,
             context: ToolContext::new(),
+            media: MediaRules::NONE,
             offered: None,
             history: Vec::new(),
             before: 0,
@@ -106,6 +109,25 @@ impl RigAgent {
     #[must_use]
     pub const fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
+        self
+    }
+
+    /// Sets the images, sounds and files that the agent's model takes, in messages of the user and in results. Default: none, because a
+    /// rig agent doesn't tell its model.
+    ///
+    /// ```
+    /// use async_tool_rig::RigAgent;
+    /// use async_tool_runtime::content::{MediaRule, MediaRules};
+    ///
+    /// const IMAGES: MediaRules = MediaRules::of(&[MediaRule::new("image/png"), MediaRule::new("image/jpeg")]);
+    ///
+    /// fn seeing(agent: async_tool_rig::rig_agent::Agent) -> RigAgent {
+    ///     RigAgent::new(agent).media(IMAGES)
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn media(mut self, rules: MediaRules) -> Self {
+        self.media = rules;
         self
     }
 
@@ -141,7 +163,7 @@ impl RigAgent {
         Ok(())
     }
 
-    fn runner(&self, prompt: String, system: Option<&str>, cx: &TurnContext) -> AgentRunner {
+    fn runner(&self, prompt: Message, system: Option<&str>, cx: &TurnContext) -> AgentRunner {
         // A live value of the run, which rig hands to each of its tools.
         let context = self.context.clone().with_scope(Arc::new(cx.clone()));
         let runner = self
@@ -161,17 +183,21 @@ impl RigAgent {
 impl custom::Agent for RigAgent {
     type Error = ModelError;
 
+    fn media(&self) -> MediaRules {
+        self.media
+    }
+
     async fn turn(&mut self, input: TurnInput, cx: TurnContext) -> Result<TurnReply, ModelError> {
         self.offer(input.tools())?;
         if self.history.is_empty() && input.ordinal() > 1 {
-            self.history = memory::restored(input.conversation());
+            self.history = memory::restored(input.conversation(), &self.media);
         }
         self.before = self.history.len();
-        let prompt = input.to_text();
-        if prompt.trim().is_empty() {
+        let content = media::content(input.said(&self.media));
+        if content.is_empty() {
             return Ok(TurnReply::default());
         }
-        let runner = self.runner(prompt, input.system(), &cx);
+        let runner = self.runner(Message::User { content }, input.system(), &cx);
         let (response, rest) = if self.streams {
             streamed(runner, &cx).await?
         } else {

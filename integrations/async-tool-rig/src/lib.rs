@@ -7,6 +7,7 @@ mod blocks;
 mod failure;
 mod late;
 mod lower;
+mod media;
 #[cfg(feature = "agent")]
 mod memory;
 mod model;

@@ -11,7 +11,8 @@
 
 use async_tool_runtime::{
     Message, ToolCall,
-    context::Answer,
+    content::MediaRules,
+    context::{Answer, SaidPart},
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
@@ -21,7 +22,7 @@ use rig_core::{
 };
 use serde_json::Value;
 
-use crate::{blocks, offered};
+use crate::{blocks, media, offered};
 
 /// Filler turn of the assistant between answers and the user's next words.
 const PASS: &str = "(noted)";
@@ -36,8 +37,14 @@ const NO_ANSWER: &str =
 /// # Errors
 ///
 /// The dialect can't express a tool's schema.
-pub(crate) fn lower(request: &ModelRequest, dialect: Dialect, provider: &str) -> Result<CompletionRequest, ModelError> {
+pub(crate) fn lower(
+    request: &ModelRequest,
+    dialect: Dialect,
+    provider: &str,
+    media: MediaRules,
+) -> Result<CompletionRequest, ModelError> {
     let mut turns = Turns {
+        media,
         separates_answers: merges_answers(provider),
         messages: Vec::new(),
     };
@@ -45,7 +52,7 @@ pub(crate) fn lower(request: &ModelRequest, dialect: Dialect, provider: &str) ->
     let mut messages = request.messages.iter().peekable();
     while let Some(message) = messages.next() {
         match &**message {
-            Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => turns.user(text),
+            Message::User { .. } | Message::Delivery { .. } | Message::Note { .. } => turns.user(message.said(&media)),
             Message::Assistant { text, calls, provider } => {
                 let ids = turns.assistant(text, calls, provider.as_ref());
                 if !calls.is_empty() {
@@ -70,20 +77,22 @@ pub(crate) fn lower(request: &ModelRequest, dialect: Dialect, provider: &str) ->
 }
 
 struct Turns {
+    media: MediaRules,
     /// True if the provider wants the answers in a message that rig would also put the user's next words into.
     separates_answers: bool,
     messages: Vec<RigMessage>,
 }
 
 impl Turns {
-    fn user(&mut self, text: &str) {
-        if text.trim().is_empty() {
+    fn user(&mut self, said: Vec<SaidPart<'_>>) {
+        let content = media::content(said);
+        if content.is_empty() {
             return;
         }
         if self.separates_answers && self.ends_with_answers() {
             self.messages.push(RigMessage::assistant(PASS));
         }
-        self.messages.push(RigMessage::user(text));
+        self.messages.push(RigMessage::User { content });
     }
 
     /// Adds a turn; returns rig's ids of its calls.
@@ -107,7 +116,10 @@ impl Turns {
             ToolResult {
                 call: id,
                 name: offered::plain_name(&call.name),
-                content: vec![answer.map_or_else(|| ToolResultContent::text(NO_ANSWER), content)],
+                content: answer.map_or_else(
+                    || vec![ToolResultContent::text(NO_ANSWER)],
+                    |answer| content_with_media(answer, &self.media),
+                ),
                 is_error: answer.is_none_or(Answer::is_error),
             }
         });
@@ -122,6 +134,15 @@ impl Turns {
             Some(RigMessage::User { content }) if matches!(content.first(), Some(UserContent::ToolResult(_)))
         )
     }
+}
+
+/// The content of an answer with its images, and a sentence about the media that the model doesn't take in results.
+fn content_with_media(answer: &Answer, rules: &MediaRules) -> Vec<ToolResultContent> {
+    let (shown, note) = answer.shown_media(rules);
+    let mut parts = vec![content(answer)];
+    parts.extend(note.map(ToolResultContent::text));
+    parts.extend(shown.into_iter().map(media::in_result));
+    parts
 }
 
 /// The content of an answer: a string as it is, any other value as JSON.

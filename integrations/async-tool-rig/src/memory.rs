@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_tool_runtime::{
     Message,
+    content::MediaRules,
     context::{Answer, AnswerContent},
     task::TaskAck,
 };
@@ -14,23 +15,29 @@ use rig_core::message::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{late, offered::plain_name};
+use crate::{late, media, offered::plain_name};
 
 /// The messages of the completed turns.
-pub(crate) fn restored(conversation: &[Arc<Message>]) -> Vec<RigMessage> {
+pub(crate) fn restored(conversation: &[Arc<Message>], rules: &MediaRules) -> Vec<RigMessage> {
     // Messages after the last completed turn come in the input of the next one. Only completed turns have a mark.
     let is_completed = |message: &Arc<Message>| matches!(&**message, Message::Assistant { provider: Some(_), .. });
     let end = conversation.iter().rposition(is_completed).map_or(0, |last| last + 1);
     let nonce = Uuid::new_v4().simple().to_string();
     conversation[..end]
         .iter()
-        .flat_map(|message| of_message(message, &nonce))
+        .flat_map(|message| of_message(message, &nonce, rules))
         .collect()
 }
 
-fn of_message(message: &Message, nonce: &str) -> Vec<RigMessage> {
+fn of_message(message: &Message, nonce: &str, rules: &MediaRules) -> Vec<RigMessage> {
     match message {
-        Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => user(text.clone()),
+        Message::User { .. } | Message::Delivery { .. } | Message::Note { .. } => {
+            let content = media::content(message.said(rules));
+            (!content.is_empty())
+                .then_some(RigMessage::User { content })
+                .into_iter()
+                .collect()
+        }
         Message::Assistant { text, calls, .. } => {
             let mut turn = Vec::new();
             if !calls.is_empty() {

@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use async_tool_runtime::{
     Message, Model,
+    content::MediaRules,
     model::{Capabilities, ModelRequest, ModelStream},
     schema::Dialect,
 };
 use rig_core::{DynModel, completion::CompletionRequest, operation::Completion};
 
-use crate::{lower::lower, turn};
+use crate::{lower::lower, media, turn};
 
 /// Change of a request before it is sent.
 type Prepare = Arc<dyn Fn(CompletionRequest) -> CompletionRequest + Send + Sync>;
@@ -43,6 +44,7 @@ pub struct RigModel {
     model: DynModel<Completion>,
     dialect: Dialect,
     streams: bool,
+    media: MediaRules,
     prepare: Option<Prepare>,
 }
 
@@ -52,6 +54,7 @@ impl RigModel {
         let model = model.into();
         Self {
             dialect: dialect_of(model.name()),
+            media: media::rules(model.name(), model.id()),
             model,
             streams: true,
             prepare: None,
@@ -69,6 +72,14 @@ impl RigModel {
     #[must_use]
     pub const fn stream(mut self, is_streamed: bool) -> Self {
         self.streams = is_streamed;
+        self
+    }
+
+    /// Sets the images, sounds and files that the model takes. Default: what rig sends to the provider, and none for models that rig's catalog
+    /// knows to take text only.
+    #[must_use]
+    pub const fn media(mut self, rules: MediaRules) -> Self {
+        self.media = rules;
         self
     }
 
@@ -95,7 +106,7 @@ impl RigModel {
 
 impl Model for RigModel {
     fn generate(&self, request: ModelRequest) -> ModelStream {
-        let lowered = match lower(&request, self.dialect, self.model.name()) {
+        let lowered = match lower(&request, self.dialect, self.model.name(), self.media) {
             Ok(lowered) => lowered,
             Err(error) => return ModelStream::failed(error),
         };
@@ -112,7 +123,9 @@ impl Model for RigModel {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default().with_dialect(self.dialect)
+        Capabilities::default()
+            .with_dialect(self.dialect)
+            .with_media(self.media)
     }
 
     fn provider(&self) -> Option<&str> {
@@ -144,7 +157,8 @@ pub(crate) fn dialect_of(provider: &str) -> Dialect {
     let provider = provider.to_ascii_lowercase();
     match &*provider {
         "anthropic" | "minimax" => Dialect::Anthropic,
-        "gemini" | "vertexai" => Dialect::GeminiJsonSchema,
+        "vertexai" => Dialect::GeminiJsonSchema,
+        _ if provider.contains("gemini") => Dialect::GeminiJsonSchema,
         _ if provider.contains("bedrock") => Dialect::Bedrock,
         _ => Dialect::Plain,
     }

@@ -200,6 +200,13 @@ pub enum StoreError {
         /// The entry's number.
         seq: Seq,
     },
+    /// The bytes of an image, sound or file are missing or damaged.
+    DamagedBlob {
+        /// The session.
+        session: SessionId,
+        /// SHA-256 of the bytes that were written.
+        blob: String,
+    },
     /// Any other error of SQLite or the system.
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -265,6 +272,11 @@ impl fmt::Display for StoreError {
             Self::Missing { session, seq } => {
                 write!(f, "entry {} of session {:?} is missing", seq.as_u64(), session.as_str())
             }
+            Self::DamagedBlob { session, blob } => write!(
+                f,
+                "the bytes {blob} of session {:?} are missing or damaged; restore the file from a copy",
+                session.as_str()
+            ),
             Self::Other(source) => source.fmt(f),
         }
     }

@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 
 use async_tool_runtime::{
     SessionId,
+    content::Media,
     future::BoxStream,
     journal::{ReadError, Seq},
 };
+use rusqlite::Connection;
 use serde::de::IgnoredAny;
+use serde_json::json;
 
 use crate::{
     SqliteJournal, StoreError,
+    blob::{self, Found},
     chain::Hex,
     journal::read_raw,
     json,
@@ -68,6 +72,24 @@ pub(crate) fn line(raw: &Raw) -> Result<String, serde_json::Error> {
     Ok(line)
 }
 
+/// Bytes of an image, sound or file as a line of JSON.
+pub(crate) fn blob_line(name: &str, bytes: Vec<u8>) -> String {
+    // Base64 as the runtime writes it.
+    let data = Media::bytes("", bytes).to_base64().unwrap_or_default();
+    json!({"blob": name, "data": data}).to_string()
+}
+
+/// The bytes of this name as a line of JSON.
+fn find_line(connection: &Connection, session: &SessionId, name: String) -> Result<String, StoreError> {
+    match blob::find(connection, session.as_str(), &name)? {
+        Found::Bytes(bytes) => Ok(blob_line(&name, bytes)),
+        Found::Missing | Found::Damaged => Err(StoreError::DamagedBlob {
+            session: session.clone(),
+            blob: name,
+        }),
+    }
+}
+
 impl SqliteJournal {
     /// Streams the entries of a session after `after` in their stored form, without decoding them.
     #[must_use = "streams do nothing unless polled"]
@@ -85,24 +107,33 @@ impl SqliteJournal {
     /// Streams a session as [JSON Lines](https://jsonlines.org): `{"seq":1,"entry":{…}}` for each entry. In a chained
     /// session, each line also has its `"link"` in hexadecimal digits. The entry is the stored text. A line holds no
     /// line break.
+    ///
+    /// The bytes of images, sounds and files that an entry names are in lines before it: `{"blob":"<SHA-256>","data":"<base64>"}`.
     #[must_use = "streams do nothing unless polled"]
     pub fn export(&self, session: &SessionId) -> BoxStream<'static, Result<String, ReadError>> {
         Box::pin(Pieces::new(&self.shared, (session.clone(), 0), |connection, place| {
             let session = place.0.clone();
             let piece = read_raw(connection, place);
-            let to_line = |raw: Raw| {
+            let to_lines = |raw: Raw| -> Vec<Result<String, StoreError>> {
                 let (session, seq) = (session.clone(), Seq::new(raw.seq));
                 if !raw.is_intact(session.as_str()) {
-                    return Err(StoreError::Corrupt { session, seq });
+                    return vec![Err(StoreError::Corrupt { session, seq })];
                 }
-                line(&raw).map_err(|source| StoreError::Unreadable {
+                let names = blob::names(&raw.bytes).into_iter();
+                let mut lines: Vec<_> = names.map(|name| find_line(connection, &session, name)).collect();
+                lines.push(line(&raw).map_err(|source| StoreError::Unreadable {
                     session,
                     seq,
                     source: source.into(),
-                })
+                }));
+                lines
             };
+            let items = piece.items.into_iter().flat_map(|raw| match raw {
+                Ok(raw) => to_lines(raw),
+                Err(error) => vec![Err(error)],
+            });
             Piece {
-                items: piece.items.into_iter().map(|raw| raw.and_then(to_line)).collect(),
+                items: items.collect(),
                 next: piece.next,
             }
             .until_error()

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::{
     OpenError, OpenReport, SqliteJournalBuilder, StoreError,
     append::Append,
+    blob::{self, Found},
     clock::Clock,
     file::Opened,
     json,
@@ -240,6 +241,35 @@ impl Journal for SqliteJournal {
 
     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
         Box::pin(self.release_one(session, claim))
+    }
+
+    fn put_blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        bytes: &'a Arc<[u8]>,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, AppendError>> {
+        let (session, bytes) = (session.clone(), Arc::clone(bytes));
+        Box::pin(async move {
+            let put = self.write(move |file| blob::put(file, session.as_str(), &bytes));
+            put.await.map_err(StoreError::unavailable)
+        })
+    }
+
+    fn blob<'a>(
+        &'a self,
+        session: &'a SessionId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<[u8]>>, ReadError>> {
+        let (session, name) = (session.clone(), name.to_owned());
+        Box::pin(async move {
+            let reader = self.shared.reader();
+            let found = reader.query(move |file| Ok(blob::find(file, session.as_str(), &name)?));
+            Ok(match found.await? {
+                Found::Bytes(bytes) => Some(bytes.into()),
+                // A session goes on without a damaged image; `verify` tells of it.
+                Found::Missing | Found::Damaged => None,
+            })
+        })
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

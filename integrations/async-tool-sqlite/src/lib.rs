@@ -81,6 +81,7 @@
 //! [`verify_against`](SqliteJournal::verify_against).
 
 mod append;
+mod blob;
 mod builder;
 mod cells;
 mod chain;

@@ -6,10 +6,11 @@
 //!    entries on it, and no others.
 //! 2. An entry counts only with its checksum, which names its session and number. So nothing is invented, and no entry
 //!    appears at the place of another.
-//! 3. The log is newer than the file, and its later pages are newer than its earlier ones: they replace what was found.
+//! 3. The bytes of an image, sound or file count only with the SHA-256 that entries name.
+//! 4. The log is newer than the file, and its later pages are newer than its earlier ones: they replace what was found.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     ops::RangeInclusive,
@@ -19,9 +20,10 @@ use std::{
 use async_tool_runtime::SessionId;
 
 use crate::{
-    OpenError,
+    OpenError, blob,
     cells::{Cell, Value, cells, number, values},
-    export::line,
+    chain::Hex,
+    export::{blob_line, line},
     file,
     log::Frames,
     pack,
@@ -34,8 +36,18 @@ use crate::{
 pub struct Salvage {
     images: Images,
     sessions: Vec<SalvagedSession>,
+    found: Found,
+}
+
+/// Places of all that was found.
+#[derive(Debug, Default)]
+struct Found {
     /// By place: the cell that holds the entry.
-    found: BTreeMap<i64, Location>,
+    entries: BTreeMap<i64, Location>,
+    /// By name: the cell that holds the bytes of an image, sound or file.
+    blobs: BTreeMap<String, Location>,
+    /// By the number of the session: names of bytes in its entries.
+    named: BTreeMap<i64, BTreeSet<String>>,
 }
 
 /// A session of a damaged journal.
@@ -50,6 +62,8 @@ pub struct SalvagedSession {
     pub last: u64,
     /// Numbers of the entries that were not found. Entries after `last` may be missing, too, if its page is damaged.
     pub missing: Vec<RangeInclusive<u64>>,
+    /// SHA-256 of the bytes that its entries name and that were not found: of images, sounds and files.
+    pub missing_blobs: Vec<String>,
     number: i64,
 }
 
@@ -82,7 +96,7 @@ impl Salvage {
             .into_iter()
             .filter_map(|(number, Known { names, last })| {
                 let name = names.into_iter().next()?;
-                let seqs = found.range(place(number, 1)..=place(number, u64::MAX));
+                let seqs = found.entries.range(place(number, 1)..=place(number, u64::MAX));
                 let (mut missing, mut entries, mut next) = (Vec::new(), 0, 1);
                 for (at, _) in seqs {
                     let seq = seq_of(*at);
@@ -94,11 +108,14 @@ impl Salvage {
                 if last >= next {
                     missing.push(next..=last);
                 }
+                let named = found.named.get(&number).into_iter().flatten();
+                let missing_blobs = named.filter(|name| !found.blobs.contains_key(*name)).cloned();
                 Some(SalvagedSession {
                     session: SessionId::new(name),
                     entries,
                     last: last.max(next - 1),
                     missing,
+                    missing_blobs: missing_blobs.collect(),
                     number,
                 })
             })
@@ -117,7 +134,8 @@ impl Salvage {
         &self.sessions
     }
 
-    /// Returns the entries of a session that were found, as the lines of [`export`](crate::SqliteJournal::export).
+    /// Returns the entries of a session that were found, as the lines of [`export`](crate::SqliteJournal::export), with the
+    /// bytes that were found.
     ///
     /// # Errors
     ///
@@ -125,15 +143,29 @@ impl Salvage {
     pub fn export<'a>(&'a mut self, session: &SalvagedSession) -> impl Iterator<Item = io::Result<String>> + 'a {
         let (name, number) = (session.session.clone(), session.number);
         let Self { images, found, .. } = self;
+        let found: &Found = found;
         let mut pack = None;
-        found
-            .range(place(number, 1)..=place(number, u64::MAX))
-            .map(move |(at, location)| {
-                let seq = seq_of(*at);
-                let raw = images.entry(name.as_str(), seq, *location, &mut pack)?;
-                let raw = raw.ok_or(io::ErrorKind::InvalidData)?;
-                line(&raw).map_err(io::Error::other)
-            })
+        let entries = found.entries.range(place(number, 1)..=place(number, u64::MAX));
+        entries.flat_map(move |(at, location)| {
+            let raw = images.entry(name.as_str(), seq_of(*at), *location, &mut pack);
+            let raw = match raw.and_then(|raw| raw.ok_or_else(|| io::ErrorKind::InvalidData.into())) {
+                Ok(raw) => raw,
+                Err(error) => return vec![Err(error)],
+            };
+            let mut lines = Vec::new();
+            for blob in blob::names(&raw.bytes) {
+                if let Some(location) = found.blobs.get(&blob) {
+                    let bytes = images.blob(&blob, *location);
+                    lines.extend(
+                        bytes
+                            .map(|bytes| bytes.map(|bytes| blob_line(&blob, bytes)))
+                            .transpose(),
+                    );
+                }
+            }
+            lines.push(line(&raw).map_err(io::Error::other));
+            lines
+        })
     }
 }
 
@@ -198,9 +230,10 @@ impl Images {
         Ok(images)
     }
 
-    /// Finds sessions and entries.
-    fn collect(&mut self) -> io::Result<(Names, BTreeMap<i64, Location>)> {
+    /// Finds sessions, entries, and bytes of images, sounds and files.
+    fn collect(&mut self) -> io::Result<(Names, Found)> {
         let mut names = Names::new();
+        let mut found = Found::default();
         for image in self.all() {
             let page = self.read(image)?;
             for cell in cells(&page, self.start(image)) {
@@ -219,11 +252,20 @@ impl Images {
                         let known = names.entry(*row).or_default();
                         known.add(known.names.len(), name);
                     }
+                    // A row of `blobs`.
+                    (Some(row), Some([Value::Null, Value::Integer(_), Value::Blob(digest), Value::Blob(_)]))
+                        if digest.len() == 32 =>
+                    {
+                        let name = Hex(digest).to_string();
+                        let location = Location { image, row };
+                        if self.blob(&name, location)?.is_some() {
+                            found.blobs.insert(name, location);
+                        }
+                    }
                     _ => {}
                 }
             }
         }
-        let mut found = BTreeMap::new();
         for image in self.all() {
             let page = self.read(image)?;
             for cell in cells(&page, self.start(image)) {
@@ -234,7 +276,11 @@ impl Images {
                 for (index, name) in known.names.iter().enumerate() {
                     let entries = self.entries(name, row, &cell, image)?;
                     for raw in &entries {
-                        found.insert(place(row >> 32, raw.seq), Location { image, row });
+                        found.entries.insert(place(row >> 32, raw.seq), Location { image, row });
+                        let blobs = blob::names(&raw.bytes);
+                        if !blobs.is_empty() {
+                            found.named.entry(row >> 32).or_default().extend(blobs);
+                        }
                     }
                     if !entries.is_empty() {
                         known.names.swap(0, index);
@@ -299,6 +345,22 @@ impl Images {
         }
         let mut entries = pack.iter().flat_map(|(_, entries)| entries);
         Ok(entries.find(|raw| raw.seq == seq).cloned())
+    }
+
+    /// The bytes of this name in a row of `blobs`; `None` if they are damaged.
+    fn blob(&mut self, name: &str, at: Location) -> io::Result<Option<Vec<u8>>> {
+        let page = self.read(at.image)?;
+        for cell in cells(&page, self.start(at.image)).filter(|cell| cell.row == Some(at.row)) {
+            for is_latest in [false, true] {
+                let record = self.record(&cell, at.image, is_latest)?;
+                if let Some([_, _, Value::Blob(_), Value::Blob(bytes)]) = values(&record).as_deref()
+                    && blob::is_of(bytes, name)
+                {
+                    return Ok(Some(bytes.to_vec()));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// A whole record, with its rest on other pages.

@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Steps from each version to the next. A published step never changes.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     // The key of an entry is `session << 32 | seq`. So a session's entries lie together, in order. A plain table by row
     // number stores long rows better than one without row numbers, and compares one number instead of two. Constraints
     // of `sessions` limit both halves.
@@ -115,7 +115,29 @@ const STEPS: [&str; 3] = [
         boot TEXT NOT NULL
     ) STRICT;
     ",
+    // Bytes of images, sounds and files, which entries name by their SHA-256. A table by row number stores long rows
+    // better than one without row numbers.
+    "
+    CREATE TABLE blobs (
+        number INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        bytes BLOB NOT NULL,
+        UNIQUE (session, digest)
+    ) STRICT;
+    ",
 ];
+
+/// First version with a table for blobs. A file opened for reading may have an earlier version.
+const VERSION_WITH_BLOBS: i32 = 4;
+
+/// True if the file can have blobs.
+pub(crate) fn has_blobs(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i32 = connection
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?;
+    Ok(version >= VERSION_WITH_BLOBS)
+}
 
 /// First version with checksums. A file opened for reading may have an earlier version.
 const VERSION_WITH_SUMS: i32 = 3;

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use crate::{
     Head, SqliteJournal, StoreError,
+    blob::{self, Found},
     chain::{self, Hash},
     journal::run_piece,
     json,
@@ -57,6 +58,8 @@ pub enum Tampering {
     Unreadable,
     /// The last entry's link differs from the session's head.
     HeadChanged,
+    /// The bytes of an image, sound or file of the entry are missing or changed.
+    Blob,
     /// The entry's link differs from the head that was kept outside: it or an earlier entry, with everything after it,
     /// was rewritten.
     OtherHead,
@@ -65,7 +68,7 @@ pub enum Tampering {
 }
 
 impl SqliteJournal {
-    /// Checks that no entry of a session is missing, and that each has its checksum. In a chained session, it also checks that each entry is linked to
+    /// Checks that no entry of a session is missing, and that each has its checksum and the bytes that it names. In a chained session, it also checks that each entry is linked to
     /// the one before, and that the last link is the head.
     ///
     /// # Errors
@@ -152,7 +155,11 @@ impl Walk {
     fn step(mut self, connection: &Connection) -> rusqlite::Result<Step> {
         let page = Page::read(connection, self.session.as_str(), self.known)?;
         let before = self.known;
-        let tampering = self.follow(&page).or_else(|| {
+        let tampering = match self.follow(&page) {
+            None => self.follow_blobs(connection, &page, before)?,
+            found => found,
+        };
+        let tampering = tampering.or_else(|| {
             let is_at_end = self.known >= page.last;
             if page.damage.is_some() {
                 Some(Tampering::Unreadable)
@@ -211,6 +218,28 @@ impl Walk {
             self.known = raw.seq;
         }
         None
+    }
+
+    /// Checks the bytes that the page's entries name.
+    fn follow_blobs(
+        &mut self,
+        connection: &Connection,
+        page: &Page,
+        before: u64,
+    ) -> rusqlite::Result<Option<Tampering>> {
+        for raw in page
+            .entries
+            .iter()
+            .filter(|raw| raw.seq > before && raw.seq <= self.known)
+        {
+            for name in blob::names(&raw.bytes) {
+                if !matches!(blob::find(connection, self.session.as_str(), &name)?, Found::Bytes(_)) {
+                    self.known = raw.seq - 1;
+                    return Ok(Some(Tampering::Blob));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn end(&self, page: &Page) -> Option<Tampering> {

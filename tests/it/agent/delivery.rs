@@ -275,7 +275,7 @@ async fn the_user_stands_before_a_result_that_breaks_off_the_turn() {
     table.open("a").await;
     table.started().await;
     let [user, delivery] = table.shown();
-    assert!(matches!(user, Message::User { text } if text == "and?"));
+    assert!(matches!(user, Message::User { text, .. } if text == "and?"));
     assert!(matches!(delivery, Message::Delivery { .. }), "{delivery:?}");
 }
 
@@ -347,7 +347,7 @@ async fn a_silent_result_does_not_wake_the_model_and_goes_with_the_next_message(
     table.agent.send("and?").await.unwrap();
     table.rest().await;
     let [user, delivery] = table.shown();
-    assert!(matches!(user, Message::User { text } if text == "and?"));
+    assert!(matches!(user, Message::User { text, .. } if text == "and?"));
     assert!(matches!(delivery, Message::Delivery { tasks, .. } if tasks == [TaskNo::new(1)]));
 }
 

@@ -247,7 +247,7 @@ async fn a_message_finds_the_results_that_are_in_in_their_places() {
     let [.., answers, user] = &request.messages[..] else {
         panic!("{request:?}")
     };
-    assert!(matches!(&**user, Message::User { text } if text == "and?"));
+    assert!(matches!(&**user, Message::User { text, .. } if text == "and?"));
     let Message::Answers(answers) = &**answers else {
         panic!("{answers:?}")
     };

@@ -13,6 +13,7 @@ mod guard;
 mod interrupts;
 mod logs;
 pub(crate) mod machine;
+mod media;
 mod model_failures;
 mod panics;
 mod parked;

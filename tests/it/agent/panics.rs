@@ -261,7 +261,7 @@ impl Redact for Host {
 /// A turn that calls `work` after a user message, and otherwise talks.
 fn events(messages: &[Arc<Message>]) -> Vec<ModelEvent> {
     match messages.last().map(|message| &**message) {
-        Some(Message::User { text }) if text == "work" => vec![
+        Some(Message::User { text, .. }) if text == "work" => vec![
             ModelEvent::ToolCall(ToolCall::new("c1", "work", json!({"ms": 50, "value": 1}))),
             ModelEvent::Done(TurnEnd::default()),
         ],

@@ -560,7 +560,7 @@ async fn a_message_to_a_call_is_a_message_to_its_sub_agent() {
         .turn(|request| {
             let last = request.messages.last().unwrap();
             assert!(
-                matches!(&**last, Message::User { text } if text == "also count them"),
+                matches!(&**last, Message::User { text, .. } if text == "also count them"),
                 "{last:?}"
             );
             ModelStream::text("counting")

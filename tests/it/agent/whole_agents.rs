@@ -101,7 +101,7 @@ fn in_short(input: &TurnInput) -> String {
     }
     for item in input.items() {
         match item {
-            TurnItem::User { text } => write!(short, " user:{text}").unwrap(),
+            TurnItem::User { text, .. } => write!(short, " user:{text}").unwrap(),
             TurnItem::Acknowledged { ack, .. } => write!(short, " ack:{}", ack.number.unwrap()).unwrap(),
             TurnItem::Results { results, text } => {
                 for result in results {
@@ -499,7 +499,7 @@ async fn a_call_that_has_a_receipt_is_given_before_the_end_of_its_turn_and_names
         Ok("called".into())
     });
     let model = WholeAgent::new(played);
-    let user = Arc::new(Message::User { text: "go".to_owned() });
+    let user = Arc::new(Message::user("go".to_owned()));
     let request = ModelRequest::new(SessionId::new("s"), vec![user], Arc::from([]));
     let mut stream = model.generate(request);
     let mut events = Vec::new();
@@ -546,7 +546,7 @@ impl Agent for Erratic {
         // On purpose not atomic: a turn that breaks off leaves it half done.
         for item in input.items() {
             match item {
-                TurnItem::User { text } => self.memory.users.push(text.clone()),
+                TurnItem::User { text, .. } => self.memory.users.push(text.clone()),
                 TurnItem::Results { results, .. } => {
                     let calls = results.iter().map(|result| result.call.to_string());
                     self.memory.results.extend(calls);

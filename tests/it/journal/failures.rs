@@ -189,7 +189,7 @@ fn told(journal: &FailingJournal) -> Vec<String> {
     let messages = ledger.transcript().messages().iter();
     messages
         .map(|message| match &**message {
-            Message::User { text } => text.clone(),
+            Message::User { text, .. } => text.clone(),
             Message::Assistant { text, calls, .. } => format!("{text} {}", calls.len()),
             Message::Answers(answers) => format!("{} answers", answers.len()),
             Message::Delivery { tasks, .. } => format!("{tasks:?}"),

@@ -76,7 +76,7 @@ async fn sum_up(text: String) -> String {
 pub(crate) fn obeys(request: &ModelRequest) -> ModelStream {
     let call = |id: usize, tool: &str, arguments: Value| ToolCall::new(id.to_string(), tool, arguments);
     let calls: Vec<ToolCall> = match request.messages.last().map(|message| &**message) {
-        Some(Message::User { text }) => match text.as_str() {
+        Some(Message::User { text, .. }) => match text.as_str() {
             "race" => vec![
                 call(1, "look_up", json!({"topic": "bees"})),
                 call(2, "look_up", json!({"topic": "nothing"})),

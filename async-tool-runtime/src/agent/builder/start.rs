@@ -11,7 +11,7 @@ use crate::{
         machine::{AgentInput, AgentMachine},
         redaction::Redactor,
         remembered,
-        shell::{Shell, snapshots},
+        shell::{Shell, blobs, snapshots},
         sub::{End, Survey},
     },
     broadcast::next,
@@ -50,10 +50,14 @@ impl Start {
         let kept = self.journal.snapshot(session).await.map_err(StartError::Read)?;
         let kept = kept.and_then(|snapshot| Some((Ledger::from_snapshot(&snapshot)?, snapshot.seq)));
         let (mut ledger, mut seq) = kept.unwrap_or_default();
+        let found = blobs::find_all(&*self.journal, session, &mut ledger).await;
+        found.map_err(StartError::Read)?;
         let snapshot = seq;
         let mut entries = self.journal.read(session, seq);
         while let Some(entry) = next(&mut entries).await {
-            let (at, entry) = entry.map_err(StartError::Read)?;
+            let (at, mut entry) = entry.map_err(StartError::Read)?;
+            let found = blobs::find_in(&*self.journal, session, &mut entry).await;
+            found.map_err(StartError::Read)?;
             if let Some(found) = entry.format().filter(|format| format.is_newer()) {
                 return Err(StartError::Newer {
                     session: session.clone(),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::turn_mark::mark_of;
 use crate::{
     clock::Timestamp,
-    context::{AnswerContent, Message, frames},
+    content::{Attachment, Media, MediaRules, shown},
+    context::{AnswerContent, Message, Said, SaidPart, frames},
     id::TaskNo,
     model::ModelRequest,
     session::SessionId,
@@ -95,6 +96,8 @@ pub enum TurnItem {
     User {
         /// Text of the message.
         text: String,
+        /// Images, sounds and files in the text.
+        media: Vec<Attachment>,
     },
     /// Acknowledgement of a call: its task goes on in the background, and has a number now.
     Acknowledged {
@@ -117,6 +120,8 @@ pub enum TurnItem {
         call: CallId,
         /// Content of the answer.
         content: Value,
+        /// Images, sounds and files of the results in the answer.
+        media: Vec<Media>,
     },
     /// Note of the library itself, for example that it corrected a turn.
     Note {
@@ -174,7 +179,7 @@ impl TurnInput {
     #[must_use]
     pub fn user_text(&self) -> String {
         let texts = self.items.iter().filter_map(|item| match item {
-            TurnItem::User { text } => Some(text.as_str()),
+            TurnItem::User { text, .. } => Some(text.as_str()),
             _ => None,
         });
         texts.collect::<Vec<_>>().join("\n\n")
@@ -196,6 +201,73 @@ impl TurnInput {
     pub fn to_text(&self) -> String {
         let texts = self.items.iter().filter_map(TurnItem::to_text);
         texts.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// As [`to_text`](Self::to_text), with the images, sounds and files that the agent takes. A description stands in place of the others.
+    ///
+    /// Media of results come after the text of the results, each behind a line that names its task.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{
+    /// #     agent::custom::{Agent, TurnContext, TurnInput, TurnReply},
+    /// #     model::ModelError, AsyncAgent, AsyncToolManager,
+    /// # };
+    /// use async_tool_runtime::{content::{Content, Media, MediaRule, MediaRules}, context::SaidPart};
+    ///
+    /// const IMAGES: MediaRules = MediaRules::of(&[MediaRule::new("image/*")]);
+    ///
+    /// struct Viewer;
+    ///
+    /// impl Agent for Viewer {
+    ///     type Error = ModelError;
+    ///
+    ///     fn media(&self) -> MediaRules {
+    ///         IMAGES
+    ///     }
+    ///
+    ///     async fn turn(&mut self, input: TurnInput, _cx: TurnContext) -> Result<TurnReply, ModelError> {
+    ///         let parts = input.said(&IMAGES);
+    ///         let images = parts.iter().filter(|part| matches!(part, SaidPart::Media(_))).count();
+    ///         Ok(format!("{images} image").into())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let agent = AsyncAgent::wrap(Viewer, manager).start().await?;
+    /// let photo = Content::from("Look: ").with(Media::bytes("image/png", [1]));
+    /// assert_eq!(agent.run_to_completion(photo).await?.text, "1 image");
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn said(&self, rules: &MediaRules) -> Vec<SaidPart<'_>> {
+        let mut said = Said::default();
+        for item in &self.items {
+            let text = match item {
+                TurnItem::User { .. } => Some(String::new()),
+                other => other.to_text(),
+            };
+            let Some(text) = text else { continue };
+            if !said.is_empty() {
+                said.text("\n\n");
+            }
+            match item {
+                TurnItem::User { text, media } => said.content(text, media, rules),
+                TurnItem::Results { results, .. } => {
+                    said.text(&text);
+                    said.results(results.iter().map(|result| &**result), rules);
+                }
+                TurnItem::Report { media, .. } => {
+                    said.text(&text);
+                    said.all(media, rules);
+                }
+                _ => said.text(&text),
+            }
+        }
+        said.into_parts()
     }
 
     /// Whole conversation, with the new messages. For an agent without a memory, or to restore a memory after a
@@ -221,8 +293,9 @@ impl TurnInput {
 impl TurnItem {
     fn to_text(&self) -> Option<String> {
         match self {
-            Self::User { text } | Self::Results { text, .. } | Self::Note { text } => Some(text.clone()),
-            Self::Report { call, content } => Some(json!({"call": call, "answer": content}).to_string()),
+            Self::User { text, media } => Some(shown(text, media)),
+            Self::Results { text, .. } | Self::Note { text } => Some(text.clone()),
+            Self::Report { call, content, .. } => Some(json!({"call": call, "answer": content}).to_string()),
             Self::Acknowledged { .. } => None,
             Self::Interrupted { text, calls } => {
                 let calls: Vec<_> = calls
@@ -240,7 +313,10 @@ impl TurnItem {
 
 fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
     match message {
-        Message::User { text } => vec![TurnItem::User { text: text.clone() }],
+        Message::User { text, media } => vec![TurnItem::User {
+            text: text.clone(),
+            media: media.clone(),
+        }],
         Message::Assistant { text, calls, .. } => vec![TurnItem::Interrupted {
             text: text.clone(),
             calls: calls.clone(),
@@ -260,6 +336,7 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
                     AnswerContent::Report(content) => items.push(TurnItem::Report {
                         call: answer.call.clone(),
                         content: content.clone(),
+                        media: answer.media().to_vec(),
                     }),
                 }
             }

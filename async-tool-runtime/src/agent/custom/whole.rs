@@ -19,9 +19,10 @@ use super::{
     turn_mark::{mark, mark_of},
 };
 use crate::{
+    content::MediaRules,
     context::Message,
     future::BoxFuture,
-    model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd},
+    model::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd},
     session::SessionId,
 };
 
@@ -126,6 +127,13 @@ pub trait Agent: Send + 'static {
         cx: TurnContext,
     ) -> impl Future<Output = Result<TurnReply, Self::Error>> + Send;
 
+    /// Images, sounds and files that the agent takes. A message of the user with others is refused when it is sent. Default: none.
+    ///
+    /// Called once. [`TurnInput::said`] gives them in their places.
+    fn media(&self) -> MediaRules {
+        MediaRules::NONE
+    }
+
     /// Forgets the last turn, which began and was not completed; its input comes again. Called before the next turn and
     /// not at once, and not at all if no turn follows. Does nothing by default.
     fn rollback(&mut self) {}
@@ -193,6 +201,10 @@ impl<A: Agent + Clone> Agent for Transactional<A> {
         self.agent.turn(input, cx).await
     }
 
+    fn media(&self) -> MediaRules {
+        self.agent.media()
+    }
+
     fn rollback(&mut self) {
         if let Some(before) = self.before.take() {
             self.agent = before;
@@ -233,7 +245,10 @@ impl<A: Agent + Clone> Agent for Transactional<A> {
 /// # Ok(())
 /// # }
 /// ```
-pub struct WholeAgent<A>(Arc<Mutex<Member<A>>>);
+pub struct WholeAgent<A> {
+    member: Arc<Mutex<Member<A>>>,
+    media: MediaRules,
+}
 
 /// Agent, and the state of its last turn.
 struct Member<A> {
@@ -249,12 +264,15 @@ impl<A: Agent> WholeAgent<A> {
     /// Makes a model of an agent.
     #[must_use]
     pub fn new(agent: A) -> Self {
-        Self(Arc::new(Mutex::new(Member {
-            agent,
-            session: None,
-            begun: None,
-            nonce: uuid::Uuid::new_v4().simple().to_string(),
-        })))
+        Self {
+            media: agent.media(),
+            member: Arc::new(Mutex::new(Member {
+                agent,
+                session: None,
+                begun: None,
+                nonce: uuid::Uuid::new_v4().simple().to_string(),
+            })),
+        }
     }
 }
 
@@ -262,13 +280,17 @@ impl<A: Agent> Model for WholeAgent<A> {
     fn generate(&self, request: ModelRequest) -> ModelStream {
         let (sender, events) = mpsc::unbounded_channel();
         let cx = TurnContext::new(sender);
-        let member = Arc::clone(&self.0);
+        let member = Arc::clone(&self.member);
         ModelStream::new(TurnAtWork {
             events,
             work: Some(Box::pin(async move { member.lock().await.turn(request, cx).await })),
             has_calls: false,
             rest: VecDeque::new(),
         })
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().with_media(self.media)
     }
 }
 

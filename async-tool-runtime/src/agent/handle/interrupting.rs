@@ -2,6 +2,7 @@
 
 use crate::{
     agent::{AgentError, AsyncAgent, Interruption, MessagePolicy, command::Command},
+    content::Content,
     task::TurnNo,
 };
 
@@ -121,7 +122,7 @@ impl AsyncAgent {
     /// # Cancel safety
     ///
     /// As for [`send`](Self::send).
-    pub async fn send_as(&self, text: impl Into<String>, policy: MessagePolicy) -> Result<(), AgentError> {
-        self.ask(|reply| Command::SendAs(text.into(), policy, reply)).await?
+    pub async fn send_as(&self, message: impl Into<Content>, policy: MessagePolicy) -> Result<(), AgentError> {
+        self.ask(|reply| Command::SendAs(message.into(), policy, reply)).await?
     }
 }

@@ -5,6 +5,7 @@ use crate::{
         AgentError, AgentState, AsyncAgent, Parked, RunError, RunSummary, command::Command, machine::Stall,
         status::AgentStatus,
     },
+    content::Content,
     manager::WaitInside,
 };
 
@@ -165,13 +166,14 @@ impl AsyncAgent {
     /// # Cancel safety
     ///
     /// If the future is dropped, the message may or may not have been taken; the agent goes on.
-    pub async fn run_to_completion(&self, text: impl Into<String>) -> Result<RunSummary, RunError> {
+    pub async fn run_to_completion(&self, message: impl Into<Content>) -> Result<RunSummary, RunError> {
         let gone = |error: AgentError| match error {
+            AgentError::Content(error) => RunError::Content(error),
             AgentError::Stopped(reason) => RunError::Stopped(reason),
             error => RunError::Stopped(error.to_string()),
         };
         let wait = self.begin_wait()?;
-        let sent = self.ask(|reply| Command::Batch(text.into(), reply)).await;
+        let sent = self.ask(|reply| Command::Batch(message.into(), reply)).await;
         sent.and_then(|sent| sent).map_err(gone)?;
         let rest = self.rest().await;
         end(wait).await;

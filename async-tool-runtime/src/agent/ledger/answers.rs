@@ -39,6 +39,7 @@ impl Ledger {
                 record.own == is_report,
                 "a report answers a call of the `task` tool, and nothing else does",
             )?;
+            let mut shown = Vec::new();
             let content = match given {
                 CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => {
                     require(
@@ -61,16 +62,22 @@ impl Ledger {
                     let result = record.result.clone();
                     AnswerContent::Result(result.ok_or_else(|| FoldError::new(entry, "the task is not settled"))?)
                 }
-                CallAnswer::Report { content, tasks, .. } => {
+                CallAnswer::Report {
+                    content, tasks, media, ..
+                } => {
                     reported.extend_from_slice(tasks);
+                    for number in media {
+                        let result = self.record_mut(*number, entry)?.result.as_ref();
+                        let result =
+                            result.ok_or_else(|| FoldError::new(entry, "a report shows media of ended tasks only"))?;
+                        shown.extend_from_slice(&result.media);
+                    }
                     AnswerContent::Report(content.clone())
                 }
             };
-            message.push(Answer::new(
-                record.call.id.clone(),
-                Arc::clone(&record.call.name),
-                content,
-            ));
+            let record = self.record_mut(given.number(), entry)?;
+            let answer = Answer::new(record.call.id.clone(), Arc::clone(&record.call.name), content);
+            message.push(answer.with_media(shown));
         }
         for (place, number) in reported.iter().enumerate() {
             let waits = self.inbox.contains(number) && !reported[..place].contains(number);

@@ -3,6 +3,7 @@
 use super::{FoldError, Ledger, error::require, phase::Life};
 use crate::{
     agent::RunTotals,
+    content::Content,
     context::Message,
     journal::{Entry, Format},
 };
@@ -27,17 +28,18 @@ impl Ledger {
                 self.move_deadlines(*at);
                 self.is_restart_untold |= !self.open_tasks.is_empty() || !self.inbox.is_empty();
             }
-            Entry::UserMessage { text, .. } => {
+            Entry::UserMessage { text, media, .. } => {
                 let is_draining = self.draining.is_some();
                 require(entry, !is_draining, "a session that is draining takes no messages")?;
                 self.run = RunTotals::default();
                 self.ended_empty = false;
                 self.is_halted = false;
                 self.forging = 0;
+                let content = Content::new(text.clone(), media.clone());
                 if self.open_turn.is_some() {
-                    self.held_messages.push(text.clone());
+                    self.held_messages.push(content);
                 } else {
-                    self.push_user(text.clone());
+                    self.push_user(content);
                 }
             }
             Entry::Pruned { pruned, .. } => {
@@ -84,8 +86,8 @@ impl Ledger {
         Ok(())
     }
 
-    pub(super) fn push_user(&mut self, text: String) {
-        self.transcript.push(Message::User { text });
+    pub(super) fn push_user(&mut self, content: Content) {
+        self.transcript.push(Message::user(content));
         self.answered_before = self.last_turn;
         self.press();
     }

@@ -190,8 +190,8 @@ impl Ledger {
             Some(InterruptCause::Message) => self.note(frames::OVERTAKEN),
             Some(InterruptCause::Result { .. }) | None => {}
         }
-        for text in std::mem::take(&mut self.held_messages) {
-            self.push_user(text);
+        for content in std::mem::take(&mut self.held_messages) {
+            self.push_user(content);
         }
     }
 

@@ -38,7 +38,7 @@ use crate::{
 /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
 /// let mut written = 0;
-/// for action in machine.step(now, AgentInput::User("hello".to_owned())) {
+/// for action in machine.step(now, AgentInput::User("hello".into())) {
 ///     match action {
 ///         AgentAction::Append(entries) => written += entries.len(), // Durable before all that follows.
 ///         AgentAction::StartTurn(_, request) => assert_eq!(request.last_user_text(), Some("hello")),
@@ -103,7 +103,7 @@ pub enum AgentAction {
 /// # let now = Timestamp::from_millis(0);
 /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
-/// let actions = machine.step(now, AgentInput::User("hello".to_owned()));
+/// let actions = machine.step(now, AgentInput::User("hello".into()));
 /// let timer = actions.iter().find_map(|action| match action {
 ///     AgentAction::SetTimer(timer, at) => Some((*timer, *at)),
 ///     _ => None,

@@ -50,7 +50,7 @@ use crate::{
 /// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 /// let inputs = [
 ///     AgentInput::Open { nonce: "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned(), works_for: None },
-///     AgentInput::User("hello".to_owned()),
+///     AgentInput::User("hello".into()),
 ///     AgentInput::Turn(TurnNo::new(1), TurnEvent::Text("hello, too".to_owned())),
 ///     AgentInput::Turn(TurnNo::new(1), TurnEvent::Done(TurnEnd::default())),
 /// ];
@@ -130,7 +130,7 @@ impl AgentMachine {
     /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
     /// let ledger = Ledger::fold(&[
     ///     Entry::Opened { format: Format::CURRENT, nonce, works_for: None, at },
-    ///     Entry::UserMessage { text: "hello".to_owned(), at },
+    ///     Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), at },
     /// ])?;
     /// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, ledger);
     /// let actions = machine.step(at, AgentInput::Recover { by: "second process".to_owned(), known: Vec::new() });
@@ -269,7 +269,7 @@ impl AgentMachine {
     /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
     /// let _append = machine.step(now, AgentInput::Open { nonce, works_for: None });
     /// assert!(machine.is_quiescent());
-    /// let _turn = machine.step(now, AgentInput::User("hello".to_owned()));
+    /// let _turn = machine.step(now, AgentInput::User("hello".into()));
     /// assert!(!machine.is_quiescent());
     /// # Ok(())
     /// # }

@@ -9,7 +9,7 @@ use super::AgentMachine;
 use crate::{
     agent::{
         ledger::Told,
-        task_tool::{self, Control, Named},
+        task_tool::{self, Control, Named, Part},
     },
     clock::Timestamp,
     context::frames,
@@ -148,21 +148,32 @@ impl AgentMachine {
     /// once.
     pub(super) fn report(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> CallAnswer {
         let before = handed_over.len();
-        let content = self.content(call, calls, handed_over).unwrap_or_else(|error| {
-            let message = match self.circle_of_control(call, calls) {
-                Some(circle) => format!("{}: {circle}", error.model_message()),
-                None => error.model_message().to_owned(),
-            };
-            json!({"error": {"kind": error.kind(), "message": message}})
-        });
+        let mut media = Vec::new();
+        let content = self
+            .content(call, calls, handed_over, &mut media)
+            .unwrap_or_else(|error| {
+                let message = match self.circle_of_control(call, calls) {
+                    Some(circle) => format!("{}: {circle}", error.model_message()),
+                    None => error.model_message().to_owned(),
+                };
+                json!({"error": {"kind": error.kind(), "message": message}})
+            });
         CallAnswer::Report {
             number: call,
             content,
             tasks: handed_over[before..].to_vec(),
+            media,
         }
     }
 
-    fn content(&self, call: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Result<Value, ToolError> {
+    /// Content of a report. Adds the tasks to `media` whose images, sounds and files go with it.
+    fn content(
+        &self,
+        call: TaskNo,
+        calls: &[TaskNo],
+        handed_over: &mut Vec<TaskNo>,
+        media: &mut Vec<TaskNo>,
+    ) -> Result<Value, ToolError> {
         let record = self.ledger.tasks().get(&call);
         let record = record.ok_or_else(|| ToolError::new(ToolErrorKind::Internal, "the call is not known"))?;
         Ok(match task_tool::read(&record.call)? {
@@ -190,7 +201,11 @@ impl AgentMachine {
                         let piece = task_tool::PIECE.min(self.policy.prune.result_limit());
                         let read = task_tool::read_result(result, &part, piece)?;
                         merge(&mut row, read);
-                        self.hand_over(number, handed_over);
+                        let is_news = self.hand_over(number, handed_over);
+                        // Read again, a result shows its images again: the model's view may have lost them.
+                        if !result.media.is_empty() && (is_news || matches!(part, Part::Range { offset: 0, .. })) {
+                            media.push(number);
+                        }
                     }
                     None => row["note"] = json!("there is no result yet"),
                 }
@@ -205,7 +220,7 @@ impl AgentMachine {
                     tasks => self.resolve(tasks, calls)?,
                 };
                 // Only named tasks hand over their results here; all others are delivered as usual.
-                listed(tasks, |number| self.waited_for(number, calls, handed_over))
+                listed(tasks, |number| self.waited_for(number, calls, handed_over, media))
             }
             Control::Send { task, .. } => {
                 let number = self.resolve(&[task], calls)?.into_iter().next();
@@ -281,7 +296,13 @@ impl AgentMachine {
     }
 
     /// Row of a task that the model waited for, with its result unless the model already has it.
-    fn waited_for(&self, number: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Value {
+    fn waited_for(
+        &self,
+        number: TaskNo,
+        calls: &[TaskNo],
+        handed_over: &mut Vec<TaskNo>,
+        media: &mut Vec<TaskNo>,
+    ) -> Value {
         let mut row = self.row(number);
         let Some((record, result)) = self
             .ledger
@@ -295,6 +316,9 @@ impl AgentMachine {
         if calls.contains(&number) {
             row["note"] = json!("its result is the answer to its own call");
         } else if self.hand_over(number, handed_over) {
+            if !result.media.is_empty() {
+                media.push(number);
+            }
             return frames::describe(number, result, &record.call.arguments, self.now);
         } else {
             row["note"] = json!("you have been given its result already");

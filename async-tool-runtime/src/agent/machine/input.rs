@@ -8,6 +8,7 @@ use super::Timer;
 use crate::agent::{CloseMode, MessagePolicy};
 use crate::{
     clock::Timestamp,
+    content::Content,
     id::{TaskId, TaskNo},
     journal::JoinPolicy,
     model::{ModelError, TurnEnd},
@@ -34,7 +35,7 @@ use crate::{
 /// let now = Timestamp::from_millis(0);
 /// let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned(); // In earnest: random.
 /// let actions = machine.step(now, AgentInput::Open { nonce, works_for: None });
-/// assert!(matches!(&actions[..], [AgentAction::Append(entries)] if entries.len() == 1));
+/// assert!(matches!(&actions[..], [AgentAction::Append(entries), ..] if entries.len() == 1));
 ///
 /// let _ = machine.step(now, AgentInput::Close(CloseMode::Cancel));
 /// assert_eq!(machine.state(), AgentState::Closed);
@@ -60,11 +61,11 @@ pub enum AgentInput {
         known: Vec<Arc<AsyncTaskResult>>,
     },
     /// User message.
-    User(String),
+    User(Content),
     /// User message with a policy of its own, in place of the agent's.
-    UserAs(String, MessagePolicy),
+    UserAs(Content, MessagePolicy),
     /// User message of a batch: the agent makes as few model calls as possible until it is idle.
-    Batch(String),
+    Batch(Content),
     /// The host ends the turn and halts the agent.
     Interrupt {
         /// True if it also stops the tasks of the turns since the last user message.
@@ -146,7 +147,7 @@ pub enum AgentInput {
 /// # let now = Timestamp::from_millis(0);
 /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
-/// # let _ = machine.step(now, AgentInput::User("add 2 3".to_owned()));
+/// # let _ = machine.step(now, AgentInput::User("add 2 3".into()));
 /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));
 /// for event in [
 ///     TurnEvent::Text("I add them.".to_owned()),

@@ -17,7 +17,7 @@
 //! let now = Timestamp::from_millis(0);
 //! # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
 //! let _append = machine.step(now, AgentInput::Open { nonce, works_for: None });
-//! let actions = machine.step(now, AgentInput::User("hello".to_owned()));
+//! let actions = machine.step(now, AgentInput::User("hello".into()));
 //! assert!(matches!(&actions[0], AgentAction::Append(entries) if entries.len() == 2));
 //! assert!(actions.iter().any(|action| matches!(action, AgentAction::StartTurn(..))));
 //! # Ok(())

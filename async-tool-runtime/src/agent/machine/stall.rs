@@ -23,12 +23,12 @@ use crate::{agent::RunLimit, model::ModelError};
 /// # let now = Timestamp::from_millis(0);
 /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
-/// # let _ = machine.step(now, AgentInput::User("hello".to_owned()));
+/// # let _ = machine.step(now, AgentInput::User("hello".into()));
 /// let error = ModelError::permanent("the account has no credit");
 /// let _ = machine.step(now, AgentInput::Turn(TurnNo::new(1), TurnEvent::Failed(error.clone())));
 /// assert_eq!(machine.stalled(), Some(&Stall::Model(error)));
 ///
-/// let _ = machine.step(now, AgentInput::User("and now?".to_owned()));
+/// let _ = machine.step(now, AgentInput::User("and now?".into()));
 /// assert_eq!(machine.stalled(), None); // The model is called again.
 /// # Ok(())
 /// # }

@@ -3,11 +3,12 @@
 use super::{AgentMachine, call::Start, phase::Phase};
 use crate::{
     agent::{AgentState, MessagePolicy, ledger::Life},
+    content::Content,
     journal::{Entry, InterruptCause},
 };
 
 impl AgentMachine {
-    pub(super) fn on_user(&mut self, text: String, batch: bool, policy: MessagePolicy) {
+    pub(super) fn on_user(&mut self, content: Content, batch: bool, policy: MessagePolicy) {
         if self.state() == AgentState::Closing || self.ledger.life() != Life::Open {
             return;
         }
@@ -16,7 +17,12 @@ impl AgentMachine {
             self.break_off(InterruptCause::Message, Start::Now);
         }
         self.batch = batch;
-        self.record(Entry::UserMessage { text, at: self.now });
+        let (text, media) = content.into_parts();
+        self.record(Entry::UserMessage {
+            text,
+            media,
+            at: self.now,
+        });
         self.failures = 0;
         match self.phase {
             Phase::Idle | Phase::Backoff(_) => self.begin_turn(),

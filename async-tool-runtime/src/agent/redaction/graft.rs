@@ -16,8 +16,18 @@ use crate::{
 pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &'static str> {
     let mut grafted = entry.clone();
     match (&mut grafted, &hooked) {
-        (Entry::UserMessage { text, .. }, Entry::UserMessage { text: new, .. })
-        | (Entry::TurnInterrupted { text, .. }, Entry::TurnInterrupted { text: new, .. })
+        (
+            Entry::UserMessage { text, media, .. },
+            Entry::UserMessage {
+                text: new,
+                media: new_media,
+                ..
+            },
+        ) => {
+            text.clone_from(new);
+            media.clone_from(new_media);
+        }
+        (Entry::TurnInterrupted { text, .. }, Entry::TurnInterrupted { text: new, .. })
         | (Entry::Delivered { text, .. }, Entry::Delivered { text: new, .. })
         | (Entry::TurnFailed { error: text, .. }, Entry::TurnFailed { error: new, .. })
         | (Entry::Dropped { reason: text, .. }, Entry::Dropped { reason: new, .. })
@@ -46,6 +56,7 @@ pub(super) fn graft(entry: Entry, hooked: Entry, nonce: &str) -> Result<Entry, &
             if std::mem::discriminant(&result.outcome) == std::mem::discriminant(&new.outcome) {
                 result.outcome = new.outcome.clone();
             }
+            result.media.clone_from(&new.media);
             result.preview.clone_from(&new.preview);
             result.redacted = new.redacted;
         }
@@ -152,7 +163,7 @@ pub(super) fn note_call(call: &mut ToolCall, old: &ToolCall) {
 /// Record, marked as redacted if its outcome changed. The limit on its display stays the same.
 pub(super) fn noted(result: &AsyncTaskResult, old: &AsyncTaskResult) -> Arc<AsyncTaskResult> {
     let mut result = result.clone();
-    let is_changed = result.outcome != old.outcome;
+    let is_changed = result.outcome != old.outcome || result.media != old.media;
     result.redacted = old.redacted || is_changed;
     result.preview.clone_from(&old.preview);
     if let Some(preview) = old.preview.as_ref().filter(|_| is_changed) {

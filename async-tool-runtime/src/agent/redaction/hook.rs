@@ -53,6 +53,7 @@ pub const REDACTED: &str = "[redacted]";
 /// The agent calls it for every entry, in order and once, after the library's own redaction. It may change these parts:
 ///
 /// - Texts of the user and the model, errors, reasons, the status of a pruned conversation, and a provider's blocks.
+/// - The images, sounds and files of a message and of a result.
 /// - The text of a delivery, except its frame and the `task` of each line.
 /// - The arguments of calls, requests to people (except the schema of the answer), and reports of the `task` tool.
 /// - The outcome of a task, but not its kind.

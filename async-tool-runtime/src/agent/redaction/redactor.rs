@@ -18,6 +18,7 @@ use crate::{
         ledger::{Ledger, TaskRecord},
         task_tool::{self, Control},
     },
+    content::{Attachment, Media, MediaSource, without_media},
     context::{frames, redescribe},
     id::TaskNo,
     journal::{AppendError, CallAnswer, Entry},
@@ -111,7 +112,11 @@ impl Redactor {
                 self.learn_arguments(&result.tool, &result.arguments);
                 let is_secret = self.has_secret_result(&result.tool);
                 if let Some(value) = result.outcome.value().filter(|_| is_secret) {
-                    self.secrets.remember(value);
+                    // The type of an image is no secret, and its name would be looked for in all texts.
+                    match result.media.as_slice() {
+                        [] => self.secrets.remember(value),
+                        media => self.secrets.remember(&without_media(value, media)),
+                    }
                 }
             }
             Entry::Asked {
@@ -156,8 +161,8 @@ impl Redactor {
     fn redacted(&self, entry: &Entry) -> Result<Entry, &'static str> {
         let mut entry = entry.clone();
         match &mut entry {
-            Entry::UserMessage { text, .. }
-            | Entry::TurnInterrupted { text, .. }
+            Entry::UserMessage { text, media, .. } => self.clean_content(text, media),
+            Entry::TurnInterrupted { text, .. }
             | Entry::TurnFailed { error: text, .. }
             | Entry::Dropped { reason: text, .. }
             | Entry::CancelRequested { reason: text, .. } => self.clean(text),
@@ -271,6 +276,44 @@ impl Redactor {
         }
     }
 
+    /// Cleans a text with media in it. The media keep their places between the words.
+    fn clean_content(&self, text: &mut String, media: &mut [Attachment]) {
+        if let Some(cleaned) = self.secrets.cleaned(text) {
+            for attachment in media.iter_mut() {
+                let Some(before) = text.get(..attachment.at) else {
+                    continue;
+                };
+                attachment.at = self
+                    .secrets
+                    .cleaned(before)
+                    .map_or(attachment.at, |before| before.len());
+            }
+            *text = cleaned;
+        }
+        for attachment in media {
+            self.clean_media(&mut attachment.media);
+        }
+    }
+
+    /// Cleans name and URL of media, and the bytes of a text.
+    fn clean_media(&self, media: &mut Media) {
+        if let Some(name) = media.name().and_then(|name| self.secrets.cleaned(name)) {
+            *media = media.clone().with_name(name);
+        }
+        let cleaned = match media.source() {
+            MediaSource::Url(url) => self.secrets.cleaned(url).map(|url| MediaSource::Url(url.into())),
+            MediaSource::Bytes(bytes) => {
+                let text = std::str::from_utf8(bytes).ok();
+                let cleaned = text.and_then(|text| self.secrets.cleaned(text));
+                cleaned.map(|text| MediaSource::Bytes(text.into_bytes().into()))
+            }
+            _ => None,
+        };
+        if let Some(source) = cleaned {
+            *media = media.clone().with_source(source);
+        }
+    }
+
     fn call(&self, call: &ToolCall, own: bool) -> Option<ToolCall> {
         let mut redacted = call.clone();
         let mark = self.marks.find(&call.name).filter(|_| !own);
@@ -308,6 +351,12 @@ impl Redactor {
         }
         self.clean_arguments(&mut redacted.arguments);
 
+        if is_secret {
+            redacted.media.clear();
+        }
+        for media in &mut redacted.media {
+            self.clean_media(media);
+        }
         let has_run = result.attempts > 0;
         match &mut redacted.outcome {
             TaskOutcome::Completed(value) => {

@@ -12,7 +12,7 @@ use crate::{
     session::SessionId,
 };
 
-use super::Shell;
+use super::{Shell, blobs};
 
 /// Backoff before each retry of a failed append.
 const JOURNAL_PAUSES: [Duration; 3] = [
@@ -35,7 +35,12 @@ impl Shell {
         let mut pauses = JOURNAL_PAUSES.iter();
         let mut is_repeated = false;
         loop {
-            let error = match self.journal.append(&self.session, &self.claim, self.seq, entries).await {
+            // First, because an entry must not name bytes that no store has.
+            let appended = match blobs::put(&*self.journal, &self.session, entries).await {
+                Ok(()) => self.journal.append(&self.session, &self.claim, self.seq, entries).await,
+                Err(error) => Err(error),
+            };
+            let error = match appended {
                 Ok(seq) => {
                     self.seq = seq;
                     self.note(written);

@@ -10,6 +10,7 @@ use crate::{
         machine::AgentInput,
         past::Past,
     },
+    content::Content,
     context::Message,
     id::{TaskId, TaskNo},
     manager::Asking,
@@ -23,17 +24,18 @@ impl Shell {
     pub(super) async fn obey(&mut self, command: Command) {
         // A reply fails if the caller has dropped its future; the command counts all the same.
         match command {
-            Command::Send(text, reply) => {
-                let _ = reply.send(self.say(AgentInput::User(text)).await);
+            Command::Send(content, reply) => {
+                let _ = reply.send(self.say(content, AgentInput::User).await);
             }
-            Command::SendAs(text, policy, reply) => {
-                let _ = reply.send(self.say(AgentInput::UserAs(text, policy)).await);
+            Command::SendAs(content, policy, reply) => {
+                let input = |content| AgentInput::UserAs(content, policy);
+                let _ = reply.send(self.say(content, input).await);
             }
             Command::Interrupt(tasks, reply) => {
                 let _ = reply.send(self.interrupt(tasks).await);
             }
-            Command::Batch(text, reply) => {
-                let _ = reply.send(self.say(AgentInput::Batch(text)).await);
+            Command::Batch(content, reply) => {
+                let _ = reply.send(self.say(content, AgentInput::Batch).await);
             }
             Command::Cancel(task, reason, reply) => {
                 let _ = reply.send(self.say_of(task, AgentInput::Cancel(task, reason)).await);
@@ -129,11 +131,15 @@ impl Shell {
     }
 
     /// Passes on a user message.
-    async fn say(&mut self, input: AgentInput) -> Result<(), AgentError> {
-        match self.machine.state() {
-            AgentState::Closing => self.not_stopped().and(Err(AgentError::Closed)),
-            _ => self.tell(input).await,
+    async fn say(&mut self, content: Content, input: impl FnOnce(Content) -> AgentInput) -> Result<(), AgentError> {
+        if self.machine.state() == AgentState::Closing {
+            return self.not_stopped().and(Err(AgentError::Closed));
         }
+        self.is_alive()?;
+        // Checked before the journal has the message: a provider would refuse the conversation for ever.
+        let rules = self.model.capabilities().media;
+        content.check(&rules).map_err(AgentError::Content)?;
+        self.tell(input(content.unkept())).await
     }
 
     /// Passes on a command about a task, and returns the task's status before it.

@@ -33,7 +33,7 @@ pub(super) fn gave_up(error: RunError) -> ToolError {
             .with_model_message(format!("the agent could not finish: {limit}"))
             .with_retryable(false),
         error @ RunError::Circle(_) => ToolError::new(ToolErrorKind::Duplicate, error.to_string()),
-        error @ RunError::Stopped(_) => untold(&error),
+        error @ (RunError::Stopped(_) | RunError::Content(_)) => untold(&error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Child task: a task that another task has submitted.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -88,13 +88,14 @@ impl ChildTask {
     pub async fn value<T: DeserializeOwned>(self) -> Result<T, ToolError> {
         let result = self.outcome().await;
         match &result.outcome {
-            TaskOutcome::Completed(value) => T::deserialize(value).map_err(|error| {
-                ToolError::new(
-                    ToolErrorKind::Internal,
-                    format!("the value of `{}` can't be read: {error}", result.tool),
-                )
-                .with_model_message("the tool is not set up correctly")
-            }),
+            TaskOutcome::Completed(value) => T::deserialize(&*result.whole_value().unwrap_or(Cow::Borrowed(value)))
+                .map_err(|error| {
+                    ToolError::new(
+                        ToolErrorKind::Internal,
+                        format!("the value of `{}` can't be read: {error}", result.tool),
+                    )
+                    .with_model_message("the tool is not set up correctly")
+                }),
             TaskOutcome::Failed(error) => Err(error.clone()),
             TaskOutcome::Cancelled(reason) => Err(ToolError::new(ToolErrorKind::Cancelled, reason.clone())),
             TaskOutcome::Unknown(why) => Err(ToolError::new(ToolErrorKind::Unknown, why.clone())),

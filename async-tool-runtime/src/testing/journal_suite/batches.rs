@@ -108,6 +108,7 @@ pub(super) async fn large_entries<S: JournalStore>(stage: Stage<S>) -> Checked {
     let session = SessionId::new("s");
     let large = |letter: &str, number| Entry::UserMessage {
         text: letter.repeat(MEGABYTE / letter.len()),
+        media: Vec::new(),
         at: Timestamp::from_millis(number),
     };
     let mut entries = vec![

@@ -54,6 +54,7 @@ pub(super) async fn texts<S: JournalStore>(stage: Stage<S>) -> Checked {
     let entries = texts.iter().enumerate().flat_map(|(number, text)| {
         let said = Entry::UserMessage {
             text: text.clone(),
+            media: Vec::new(),
             at: Timestamp::from_millis(number as u64),
         };
         // The text as a message, and inside a value as key and element.

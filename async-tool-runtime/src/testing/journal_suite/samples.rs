@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     clock::Timestamp,
+    content::{Attachment, Media},
     context::{Cut, Pruned},
     id::{TaskId, TaskNo},
     journal::{Awaited, CallAnswer, Entry, Format, InterruptCause, JoinPolicy},
@@ -70,6 +71,12 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         },
         Entry::UserMessage {
             text: TEXT.into(),
+            media: Vec::new(),
+            at: AT,
+        },
+        Entry::UserMessage {
+            text: TEXT.into(),
+            media: media().map(|media| Attachment::new(TEXT.len(), media)).to_vec(),
             at: AT,
         },
         Entry::TurnStarted { turn: TURN, at: AT },
@@ -178,6 +185,7 @@ pub(super) fn one_of_each() -> Vec<Entry> {
     }));
     let mut large = result(TaskOutcome::Completed(json!(TEXT.repeat(100)))).with_limit(64);
     large.redacted = true;
+    large.media = media().to_vec();
     entries.push(Entry::Settled {
         result: Arc::new(large),
     });
@@ -255,6 +263,7 @@ fn answers() -> Vec<CallAnswer> {
     answers.push(CallAnswer::Result(LAST));
     answers.extend(
         [(value(), vec![FIRST, LAST]), (json!(null), Vec::new())].map(|(content, tasks)| CallAnswer::Report {
+            media: tasks.clone(),
             number: FIRST,
             content,
             tasks,
@@ -326,6 +335,17 @@ pub(super) fn settled(value: Value) -> Entry {
     Entry::Settled {
         result: Arc::new(result(TaskOutcome::Completed(value))),
     }
+}
+
+/// Media of every source.
+fn media() -> [Media; 4] {
+    let bytes: Vec<u8> = (0..=u8::MAX).collect();
+    [
+        Media::bytes("image/png", bytes).with_name(TEXT),
+        Media::url("text/plain; charset=utf-8", "https://example.org/?a=b#é"),
+        Media::bytes("", []),
+        Media::bytes("audio/wav", [0]).withheld(),
+    ]
 }
 
 fn result(outcome: TaskOutcome) -> AsyncTaskResult {

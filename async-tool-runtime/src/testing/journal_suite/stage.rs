@@ -259,6 +259,7 @@ pub(super) fn reading(session: &SessionId, after: u64) -> String {
 pub(super) fn said(by: &str, numbers: Range<usize>) -> Vec<Entry> {
     let said = |number: usize| Entry::UserMessage {
         text: format!("{by} says {number}"),
+        media: Vec::new(),
         at: Timestamp::from_millis(number as u64),
     };
     numbers.map(said).collect()

@@ -67,7 +67,7 @@ fn salvage(which: &Which, to: &mut impl Write) -> Result<bool, Failure> {
             let line = line.map_err(|error| Failure::io("read the journal", error))?;
             writeln!(to, "{{\"session\":{name},{}", line.trim_start_matches('{'))?;
         }
-        is_whole &= found.missing.is_empty();
+        is_whole &= found.missing.is_empty() && found.missing_blobs.is_empty();
         writeln!(anstream::stderr(), "{}", sentence(found))?;
     }
     Ok(is_whole)
@@ -84,6 +84,11 @@ fn sentence(found: &SalvagedSession) -> String {
         let missing: Vec<_> = found.missing.iter().map(range).collect();
         text.push_str("; missing: ");
         text.push_str(&missing.join(", "));
+    }
+    match found.missing_blobs.len() {
+        0 => {}
+        1 => text.push_str("; the bytes of 1 image or file are missing"),
+        count => text.push_str(&format!("; the bytes of {count} images or files are missing")),
     }
     text
 }

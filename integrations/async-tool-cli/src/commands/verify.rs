@@ -78,6 +78,7 @@ const fn what(tampering: Tampering) -> &'static str {
         Tampering::Unexpected => "it lies after the session's end",
         Tampering::Unreadable => "it is unreadable",
         Tampering::HeadChanged => "its link differs from the session's head",
+        Tampering::Blob => "the bytes of its image, sound or file are missing or changed",
         Tampering::OtherHead => "its link differs from the kept head: the session was rewritten",
         Tampering::Unchained => "a head was kept, but the session is no longer chained",
         _ => "this version doesn't know the kind of damage",

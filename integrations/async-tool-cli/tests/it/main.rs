@@ -82,6 +82,7 @@ fn session() -> Vec<Entry> {
         opened,
         Entry::UserMessage {
             text: "what of\nbees?\u{202e}".to_owned(),
+            media: Vec::new(),
             at: at(5),
         },
         Entry::TurnStarted {
@@ -347,6 +348,7 @@ async fn a_reader_who_goes_away_is_no_error() {
     entries.truncate(1);
     let said = |number: u64| Entry::UserMessage {
         text: "more ".repeat(30),
+        media: Vec::new(),
         at: at(number),
     };
     entries.extend((0..5_000).map(said));
@@ -519,6 +521,7 @@ async fn replay_reports_a_snapshot_that_is_not_the_fold() {
     let mut other = entries.clone();
     other[1] = Entry::UserMessage {
         text: "what of wasps?".to_owned(),
+        media: Vec::new(),
         at: at(5),
     };
     keep(snapshot_of(&other[..5])).await;
@@ -578,6 +581,7 @@ async fn a_salvage_saves_all_undamaged_entries_and_says_which_are_missing() {
         (0..300)
             .map(|number| Entry::UserMessage {
                 text: text(number),
+                media: Vec::new(),
                 at: at(0),
             })
             .collect()
@@ -667,6 +671,7 @@ async fn an_export_that_fails_leaves_no_file() {
         let (_other, sound) = place();
         let long = Entry::UserMessage {
             text: "long ".repeat(10_000),
+            media: Vec::new(),
             at: at(0),
         };
         write(&sound, "a", &[long], false).await;

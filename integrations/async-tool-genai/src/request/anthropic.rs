@@ -1,9 +1,15 @@
 //! Anthropic's Messages, also on Vertex AI.
 
+use async_tool_runtime::content::{Media, MediaKind};
 use serde_json::{Value, json};
 
-use super::{Ask, Form, Sent, joined};
-use crate::{Provider, blocks::Part, effort::Effort, lower::Turn};
+use super::{Ask, Form, Sent, base64_of, joined};
+use crate::{
+    Provider,
+    blocks::Part,
+    effort::Effort,
+    lower::{Said, Turn},
+};
 
 /// Version of the API on Vertex AI.
 const VERTEX_VERSION: &str = "vertex-2023-10-16";
@@ -63,7 +69,10 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
     let mut messages = Vec::new();
     for turn in &ask.conversation.turns {
         let (role, content) = match turn {
-            Turn::User(texts) => ("user", json!(joined(texts))),
+            Turn::User(said) => (
+                "user",
+                joined(said).map_or_else(|| said.iter().map(said_block).collect(), |text| json!(text)),
+            ),
             Turn::Assistant(parts) => {
                 let blocks = blocks(parts);
                 if blocks.is_empty() {
@@ -74,6 +83,10 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
             Turn::Answers(told) => {
                 let results = told.iter().map(|told| {
                     let mut result = json!({"type": "tool_result", "tool_use_id": told.call, "content": told.text});
+                    if !told.media.is_empty() {
+                        let text = json!({"type": "text", "text": told.text});
+                        result["content"] = [text].into_iter().chain(told.media.iter().map(media_block)).collect();
+                    }
                     if told.is_error {
                         result["is_error"] = json!(true);
                     }
@@ -94,6 +107,36 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
         }
     }
     messages
+}
+
+fn said_block(part: &Said) -> Value {
+    match part {
+        Said::Text(text) => json!({"type": "text", "text": text}),
+        Said::Media(media) => media_block(media),
+    }
+}
+
+/// An image or a document
+/// ([vision](https://docs.claude.com/en/docs/build-with-claude/vision),
+/// [PDFs](https://docs.claude.com/en/docs/build-with-claude/pdf-support)).
+fn media_block(media: &Media) -> Value {
+    let essence = media.essence();
+    let text = media.as_bytes().filter(|_| essence == "text/plain");
+    let source = match (media.as_url(), text) {
+        (Some(url), _) => json!({"type": "url", "url": url}),
+        (None, Some(text)) => {
+            json!({"type": "text", "media_type": "text/plain", "data": String::from_utf8_lossy(text)})
+        }
+        (None, None) => json!({"type": "base64", "media_type": essence, "data": base64_of(media)}),
+    };
+    if media.kind() == MediaKind::Image {
+        return json!({"type": "image", "source": source});
+    }
+    let mut block = json!({"type": "document", "source": source});
+    if let Some(name) = media.name() {
+        block["title"] = json!(name);
+    }
+    block
 }
 
 /// The blocks of a turn, in the order in which they came. A thought goes back only with its signature.

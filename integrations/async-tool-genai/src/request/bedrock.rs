@@ -1,9 +1,13 @@
 //! AWS Bedrock's Converse.
 
+use async_tool_runtime::content::Media;
 use serde_json::{Value, json};
 
-use super::{Ask, Sent};
-use crate::{blocks::Part, lower::Turn};
+use super::{Ask, Sent, base64_of};
+use crate::{
+    blocks::Part,
+    lower::{Said, Turn},
+};
 
 pub(super) fn write(ask: &Ask<'_>) -> Sent {
     let mut body = json!({
@@ -36,11 +40,13 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
     let mut messages = Vec::new();
     for turn in &ask.conversation.turns {
         let (role, content): (_, Vec<Value>) = match turn {
-            Turn::User(texts) => ("user", texts.iter().map(|text| json!({"text": text})).collect()),
+            Turn::User(said) => ("user", said_blocks(said)),
             Turn::Assistant(parts) => ("assistant", blocks(parts)),
             Turn::Answers(told) => {
                 let results = told.iter().map(|told| {
-                    let mut result = json!({"toolUseId": told.call, "content": [{"text": told.text}]});
+                    let content = [json!({"text": told.text})].into_iter();
+                    let content: Vec<Value> = content.chain(told.media.iter().map(media_block)).collect();
+                    let mut result = json!({"toolUseId": told.call, "content": content});
                     if told.is_error && has_status {
                         result["status"] = json!("error");
                     }
@@ -54,6 +60,63 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
         }
     }
     messages
+}
+
+fn said_blocks(said: &[Said]) -> Vec<Value> {
+    let mut blocks: Vec<Value> = said
+        .iter()
+        .map(|part| match part {
+            Said::Text(text) => json!({"text": text}),
+            Said::Media(media) => media_block(media),
+        })
+        .collect();
+    // A document without a text in its message is refused.
+    let has_text = said.iter().any(|part| matches!(part, Said::Text(_)));
+    if !has_text && blocks.iter().any(|block| block.get("document").is_some()) {
+        blocks.insert(0, json!({"text": "(a document)"}));
+    }
+    blocks
+}
+
+/// Formats of documents
+/// ([`DocumentBlock`](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html)).
+const FORMATS: [(&str, &str); 9] = [
+    ("application/pdf", "pdf"),
+    ("text/plain", "txt"),
+    ("text/csv", "csv"),
+    ("text/html", "html"),
+    ("text/markdown", "md"),
+    ("application/msword", "doc"),
+    (
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "docx",
+    ),
+    ("application/vnd.ms-excel", "xls"),
+    (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "xlsx",
+    ),
+];
+
+fn media_block(media: &Media) -> Value {
+    let source = json!({"bytes": base64_of(media)});
+    let essence = media.essence();
+    if let Some(format) = essence.strip_prefix("image/") {
+        return json!({"image": {"format": format, "source": source}});
+    }
+    let format = FORMATS.iter().find(|(mime_type, _)| *mime_type == essence);
+    let format = format.map_or("txt", |(_, format)| format);
+    json!({"document": {"format": format, "name": document_name(media), "source": source}})
+}
+
+/// A name of the letters that the API takes: no dots, and no two spaces in a row.
+fn document_name(media: &Media) -> String {
+    let is_taken = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '(' | ')' | '[' | ']');
+    let name = media.name().unwrap_or("document");
+    let name = name.replace(|letter| !is_taken(letter), " ");
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let name: String = words.join(" ").chars().take(200).collect();
+    if name.is_empty() { "document".to_owned() } else { name }
 }
 
 /// The blocks of a turn, in the order in which they came. A signature with a text is a signed thought, one

@@ -1,9 +1,15 @@
 //! Chat Completions.
 
+use async_tool_runtime::content::MediaKind;
 use serde_json::{Value, json};
 
-use super::{Ask, Form, Sent, joined};
-use crate::{Provider, blocks::Part, effort::Effort, lower::Turn};
+use super::{Ask, Form, Sent, base64_of, joined, name_of, url_of};
+use crate::{
+    Provider,
+    blocks::Part,
+    effort::Effort,
+    lower::{Said, Turn},
+};
 
 /// Output tokens that Fireworks is asked for. Its own default, 2,048, cuts answers; it lowers more to the
 /// model's limit.
@@ -79,7 +85,10 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
     let mut messages: Vec<Value> = system.map(|text| json!({"role": "system", "content": text})).collect();
     for turn in &ask.conversation.turns {
         match turn {
-            Turn::User(texts) => messages.push(json!({"role": "user", "content": joined(texts)})),
+            Turn::User(said) => {
+                let content = joined(said).map_or_else(|| said.iter().map(said_part).collect(), |text| json!(text));
+                messages.push(json!({"role": "user", "content": content}));
+            }
             Turn::Assistant(parts) => messages.push(assistant(ask.provider, parts)),
             Turn::Answers(told) => {
                 let answers = told
@@ -90,6 +99,21 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
         }
     }
     messages
+}
+
+fn said_part(part: &Said) -> Value {
+    let media = match part {
+        Said::Text(text) => return json!({"type": "text", "text": text}),
+        Said::Media(media) => media,
+    };
+    match media.kind() {
+        MediaKind::Image => json!({"type": "image_url", "image_url": {"url": url_of(media)}}),
+        MediaKind::Audio => {
+            let format = if media.essence().ends_with("wav") { "wav" } else { "mp3" };
+            json!({"type": "input_audio", "input_audio": {"data": base64_of(media), "format": format}})
+        }
+        _ => json!({"type": "file", "file": {"filename": name_of(media), "file_data": url_of(media)}}),
+    }
 }
 
 fn assistant(provider: Provider, parts: &[Part]) -> Value {

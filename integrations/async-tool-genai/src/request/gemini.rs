@@ -1,13 +1,14 @@
 //! Google's generateContent, also on Vertex AI.
 
+use async_tool_runtime::content::Media;
 use serde_json::{Map, Value, json};
 
-use super::{Ask, Form, Sent};
+use super::{Ask, Form, Sent, base64_of};
 use crate::{
     Provider,
     blocks::{Part, SentCall},
     effort::Effort,
-    lower::Turn,
+    lower::{Said, Turn},
 };
 
 /// Signature that Gemini 3 accepts for a call that has none, such as another model's.
@@ -71,12 +72,15 @@ fn contents(ask: &Ask<'_>) -> Vec<Value> {
     let mut contents = Vec::new();
     for turn in &ask.conversation.turns {
         let (role, parts) = match turn {
-            Turn::User(texts) => ("user", texts.iter().map(|text| json!({"text": text})).collect()),
+            Turn::User(said) => ("user", said.iter().map(said_part).collect()),
             Turn::Assistant(parts) => ("model", said(parts, ask.model.contains("gemini-3"))),
             Turn::Answers(told) => {
                 let parts = told.iter().map(|told| {
                     let response = json!({"name": told.tool, "content": told.text});
                     let mut answer = json!({"name": told.tool, "response": response});
+                    if !told.media.is_empty() {
+                        answer["parts"] = told.media.iter().map(media_part).collect();
+                    }
                     if let Some(id) = own_id(&told.call) {
                         answer["id"] = json!(id);
                     }
@@ -90,6 +94,20 @@ fn contents(ask: &Ask<'_>) -> Vec<Value> {
         }
     }
     contents
+}
+
+fn said_part(part: &Said) -> Value {
+    match part {
+        Said::Text(text) => json!({"text": text}),
+        Said::Media(media) => media_part(media),
+    }
+}
+
+fn media_part(media: &Media) -> Value {
+    match media.as_url() {
+        Some(url) => json!({"fileData": {"mimeType": media.essence(), "fileUri": url}}),
+        None => json!({"inlineData": {"mimeType": media.essence(), "data": base64_of(media)}}),
+    }
 }
 
 /// The parts of a turn. A signature goes to the part after it.

@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, Form, Sent, joined};
-use crate::{blocks::Part, lower::Turn};
+use super::{Ask, Form, Sent, base64_of};
+use crate::{
+    blocks::Part,
+    lower::{Said, Turn},
+};
 
 pub(super) fn write(ask: &Ask<'_>) -> Sent {
     let mut body = json!({"model": ask.model, "stream": ask.stream, "messages": messages(ask)});
@@ -33,7 +36,7 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
     let mut messages: Vec<Value> = system.map(|text| json!({"role": "system", "content": text})).collect();
     for turn in &ask.conversation.turns {
         match turn {
-            Turn::User(texts) => messages.push(json!({"role": "user", "content": joined(texts)})),
+            Turn::User(said) => messages.push(user(said)),
             Turn::Assistant(parts) => messages.push(assistant(parts)),
             Turn::Answers(told) => {
                 // Ollama pairs them by their order.
@@ -45,6 +48,22 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
         }
     }
     messages
+}
+
+/// Images stand beside the text, in their order.
+fn user(said: &[Said]) -> Value {
+    let (mut texts, mut images) = (Vec::new(), Vec::new());
+    for part in said {
+        match part {
+            Said::Text(text) => texts.push(text.as_str()),
+            Said::Media(media) => images.push(base64_of(media)),
+        }
+    }
+    let mut message = json!({"role": "user", "content": texts.join("\n\n")});
+    if !images.is_empty() {
+        message["images"] = json!(images);
+    }
+    message
 }
 
 fn assistant(parts: &[Part]) -> Value {

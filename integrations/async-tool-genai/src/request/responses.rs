@@ -1,9 +1,13 @@
 //! OpenAI's Responses, without state on the server.
 
+use async_tool_runtime::content::{Media, MediaKind};
 use serde_json::{Value, json};
 
-use super::{Ask, Form, Sent, joined};
-use crate::{blocks::Part, lower::Turn};
+use super::{Ask, Form, Sent, joined, name_of, url_of};
+use crate::{
+    blocks::Part,
+    lower::{Said, Turn},
+};
 
 pub(super) fn write(ask: &Ask<'_>) -> Sent {
     let mut body = json!({"model": ask.model, "stream": ask.stream, "store": false, "input": input(ask)});
@@ -51,17 +55,40 @@ fn input(ask: &Ask<'_>) -> Vec<Value> {
     let mut items = Vec::new();
     for turn in &ask.conversation.turns {
         match turn {
-            Turn::User(texts) => items.push(json!({"role": "user", "content": joined(texts)})),
+            Turn::User(said) => {
+                let content = joined(said).map_or_else(|| said.iter().map(said_part).collect(), |text| json!(text));
+                items.push(json!({"role": "user", "content": content}));
+            }
             Turn::Assistant(parts) => items.extend(parts.iter().filter_map(item)),
             Turn::Answers(told) => {
-                let outputs = told
-                    .iter()
-                    .map(|told| json!({"type": "function_call_output", "call_id": told.call, "output": told.text}));
+                let outputs = told.iter().map(|told| {
+                    let mut output = json!({"type": "function_call_output", "call_id": told.call, "output": told.text});
+                    if !told.media.is_empty() {
+                        let text = json!({"type": "input_text", "text": told.text});
+                        output["output"] = [text].into_iter().chain(told.media.iter().map(media_part)).collect();
+                    }
+                    output
+                });
                 items.extend(outputs);
             }
         }
     }
     items
+}
+
+fn said_part(part: &Said) -> Value {
+    match part {
+        Said::Text(text) => json!({"type": "input_text", "text": text}),
+        Said::Media(media) => media_part(media),
+    }
+}
+
+fn media_part(media: &Media) -> Value {
+    match (media.kind(), media.as_url()) {
+        (MediaKind::Image, _) => json!({"type": "input_image", "detail": "auto", "image_url": url_of(media)}),
+        (_, Some(url)) => json!({"type": "input_file", "file_url": url}),
+        _ => json!({"type": "input_file", "filename": name_of(media), "file_data": url_of(media)}),
+    }
 }
 
 fn item(part: &Part) -> Option<Value> {

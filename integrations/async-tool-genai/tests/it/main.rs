@@ -9,6 +9,7 @@ mod embeddings;
 mod failures;
 mod json_mode;
 mod keys;
+mod media;
 mod pairing;
 mod reasoning;
 mod server;

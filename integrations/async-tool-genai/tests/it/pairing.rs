@@ -62,7 +62,7 @@ fn conversation(provider: Provider, steps: &[Step]) -> Vec<Message> {
     let mut next = 0;
     for step in steps {
         match step {
-            Step::User(text) => messages.push(Message::User { text: text.clone() }),
+            Step::User(text) => messages.push(Message::user(text.clone())),
             Step::Turn {
                 text,
                 answers,
@@ -205,9 +205,7 @@ fn every_call_has_one_answer_directly_after_it() {
         .run(&prop::collection::vec(step(), 1..9), |steps| {
             for (provider, server, model) in &models {
                 let mut messages = conversation(*provider, &steps);
-                messages.push(Message::User {
-                    text: "Go on.".to_owned(),
-                });
+                messages.push(Message::user("Go on.".to_owned()));
                 let (_, error) = runtime.block_on(ask(model, request(messages)));
                 prop_assert_eq!(error, None, "{}", provider);
                 let body = server.asked().pop().unwrap().body();
@@ -228,14 +226,14 @@ fn every_call_has_one_answer_directly_after_it() {
 async fn the_rules_find_an_answer_that_is_missing_doubled_or_mixed() {
     let call = ToolCall::new("id_1", "search", json!({"query": "x"}));
     let messages = vec![
-        Message::User { text: "Go.".to_owned() },
+        Message::user("Go.".to_owned()),
         Message::Assistant {
             text: String::new(),
             calls: vec![call.clone()],
             provider: None,
         },
         Message::Answers(vec![answer(&call, 0)]),
-        Message::User { text: "On.".to_owned() },
+        Message::user("On.".to_owned()),
     ];
     for provider in PROVIDERS {
         let server = Server::start(vec![turn(provider, true, "Yes.", &[])]).await;
@@ -280,7 +278,7 @@ async fn the_rules_find_an_answer_that_is_missing_doubled_or_mixed() {
 async fn a_conversation_that_goes_on_without_tools_still_declares_those_it_used() {
     let call = ToolCall::new("id_1", "gone", json!({}));
     let messages = vec![
-        Message::User { text: "Go.".to_owned() },
+        Message::user("Go.".to_owned()),
         Message::Assistant {
             text: String::new(),
             calls: vec![call.clone()],

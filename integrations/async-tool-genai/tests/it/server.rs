@@ -177,7 +177,7 @@ pub(crate) fn request(messages: Vec<Message>) -> ModelRequest {
 }
 
 pub(crate) fn user(text: &str) -> Message {
-    Message::User { text: text.to_owned() }
+    Message::user(text.to_owned())
 }
 
 /// Returns all events of a turn, and its error if it failed.

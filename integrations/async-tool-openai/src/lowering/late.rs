@@ -11,9 +11,9 @@ use serde_json::Value;
 /// End of the fixed first sentence of a delivery. The rest of that line is specific to this delivery.
 const GREETING_END: &str = "from the user.";
 
-/// The output of a late result: the value that the answer to the call would have had. Collapsed to one line if the
+/// The output of a late result: the answer to the call that it would have been. Collapsed to one line if the
 /// delivery has it in one line.
-pub(super) fn value(result: &Arc<AsyncTaskResult>, text: &str) -> Value {
+pub(super) fn answer(result: &Arc<AsyncTaskResult>, text: &str) -> Answer {
     let is_collapsed = result
         .number
         .and_then(|number| {
@@ -26,7 +26,7 @@ pub(super) fn value(result: &Arc<AsyncTaskResult>, text: &str) -> Value {
     } else {
         AnswerContent::Result(Arc::clone(result))
     };
-    Answer::new(result.call.clone(), Arc::clone(&result.tool), content).to_model_json()
+    Answer::new(result.call.clone(), Arc::clone(&result.tool), content)
 }
 
 /// The remaining text of a delivery, without the results of tasks that were told as outputs.

@@ -19,15 +19,17 @@
 mod fate;
 mod items;
 mod late;
+mod media;
 mod report;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     Message,
-    context::{Answer, AnswerContent},
+    content::MediaRules,
+    context::{Answer, AnswerContent, said_media},
     task::{TaskAck, Timestamp},
 };
 use serde_json::{Value, json};
@@ -46,6 +48,8 @@ pub(crate) struct Rules {
     pub(crate) ttl: Duration,
     /// Time of the request.
     pub(crate) now: Timestamp,
+    /// Images and files that the model takes.
+    pub(crate) media: MediaRules,
 }
 
 /// Builds the `input` of a request.
@@ -53,10 +57,12 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
     let fates = Fates::of(messages, rules);
     let mut input = Vec::new();
     let mut turn = Turn::new("", &[], None);
-    let output_of = |turn: Turn<'_>, answer: &Answer| output(&turn.sent_id(&answer.call), &answer.to_model_json());
+    let output_of = |turn: Turn<'_>, answer: &Answer| media::output(&turn.sent_id(&answer.call), answer, rules);
     for (place, message) in messages.iter().enumerate() {
         match message.as_ref() {
-            Message::User { text } | Message::Note { text } => input.push(user(text)),
+            Message::User { .. } | Message::Note { .. } => {
+                input.extend(media::user(&message.as_ref().said(&rules.media)))
+            }
             Message::Assistant { text, calls, provider } => {
                 turn = Turn::new(text, calls, provider.as_ref());
                 input.extend(turn.items(rules.native, |call| fates.is_shown_open(place, call)));
@@ -79,17 +85,18 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
                     let told = reports.iter_mut().find_map(|(_, report)| report.take(*number));
                     input.push(output(call, &told.unwrap_or(Value::Null)));
                 }
-                input.extend(
-                    reports
-                        .into_iter()
-                        .map(|(answer, report)| output(&turn.sent_id(&answer.call), &report.into_value(&fates))),
-                );
+                input.extend(reports.into_iter().map(|(answer, report)| {
+                    let content = AnswerContent::Report(report.into_value(&fates));
+                    let answer = Answer::new(answer.call.clone(), Arc::clone(&answer.tool), content)
+                        .with_media(answer.media().to_vec());
+                    output_of(turn, &answer)
+                }));
             }
             Message::Delivery { text, results, .. } => {
                 let late = fates.late(place);
                 for (call, task) in late {
                     if let Some(result) = results.iter().find(|result| result.task == *task) {
-                        input.push(output(call, &late::value(result, text)));
+                        input.push(media::output(call, &late::answer(result, text), rules));
                     }
                 }
                 let told: Vec<_> = results
@@ -97,7 +104,12 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
                     .filter(|result| late.iter().any(|(_, task)| *task == result.task))
                     .filter_map(|result| result.number)
                     .collect();
-                input.extend(late::rest(text, &told, !late.is_empty()).as_deref().map(user));
+                let rest = late::rest(text, &told, !late.is_empty());
+                let others = results
+                    .iter()
+                    .filter(|result| result.number.is_none_or(|number| !told.contains(&number)));
+                let said = said_media(rest.as_deref(), others.map(|result| &**result), &rules.media);
+                input.extend(media::user(&said));
             }
             _ => {}
         }
@@ -113,8 +125,4 @@ fn is_told(fates: &Fates, ack: &TaskAck) -> bool {
 /// An output as JSON text, quoted even for a string, so that a string can't imitate a frame of the session.
 fn output(call: &str, value: &Value) -> Value {
     json!({"type": "function_call_output", "call_id": call, "output": value.to_string()})
-}
-
-fn user(text: &str) -> Value {
-    json!({"type": "message", "role": "user", "content": text})
 }

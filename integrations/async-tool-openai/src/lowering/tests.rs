@@ -1,6 +1,7 @@
 //! Random histories, lowered both ways.
 
 mod history;
+mod media;
 
 use std::sync::Arc;
 

@@ -93,7 +93,7 @@ async fn names_and_ids_of_another_provider_go_out_in_a_form_that_this_one_takes(
         let content = AnswerContent::Report(json!({"error": "no such tool"}));
         let answer = Answer::new(call.id.clone(), name.as_str(), content);
         let messages = vec![
-            Message::User { text: "go".to_owned() },
+            Message::user("go".to_owned()),
             Message::Assistant {
                 text: String::new(),
                 calls: vec![call],

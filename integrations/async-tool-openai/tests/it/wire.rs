@@ -30,7 +30,7 @@ pub(crate) fn request() -> ModelRequest {
         ToolDefinition::new("gate", "Waits.", schema),
         ToolDefinition::new("task", "Looks.", json!({"type": "object", "properties": {}})),
     ];
-    let messages = vec![Arc::new(Message::User { text: "go".to_owned() })];
+    let messages = vec![Arc::new(Message::user("go".to_owned()))];
     ModelRequest::new(SessionId::new("s"), messages, tools.into()).with_system(Some("Be brief.".into()))
 }
 

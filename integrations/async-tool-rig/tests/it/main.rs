@@ -5,6 +5,7 @@
 mod agent;
 mod background;
 mod failures;
+mod media;
 mod model;
 mod page;
 mod server;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::server::{Reply, Server, calls, text};
 
 pub(crate) fn user(text: &str) -> Message {
-    Message::User { text: text.to_owned() }
+    Message::user(text.to_owned())
 }
 
 pub(crate) fn request(messages: Vec<Message>) -> ModelRequest {

@@ -14,6 +14,7 @@ fn long(count: u64) -> Vec<Entry> {
     (0..count)
         .map(|number| Entry::UserMessage {
             text: format!("{number}: {}", "what was said of the weather in Paris; ".repeat(20)),
+            media: Vec::new(),
             at: Timestamp::from_millis(number),
         })
         .collect()

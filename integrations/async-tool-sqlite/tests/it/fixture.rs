@@ -54,6 +54,7 @@ pub(crate) fn session(name: &str) -> SessionId {
 pub(crate) fn message(number: u64) -> Entry {
     Entry::UserMessage {
         text: format!("message {number}"),
+        media: Vec::new(),
         at: Timestamp::from_millis(number),
     }
 }

@@ -4,6 +4,7 @@
 
 mod agents;
 mod basics;
+mod blobs;
 mod chains;
 mod checksums;
 mod compaction;

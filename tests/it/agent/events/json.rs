@@ -17,6 +17,16 @@ fn result() -> Value {
     })
 }
 
+/// Media of every source.
+fn media() -> [Value; 4] {
+    [
+        json!({"$media": {"type": "image/png", "name": "a.png", "data": "Zm9v"}}),
+        json!({"$media": {"type": "image/png", "url": "https://example.org/a.png"}}),
+        json!({"$media": {"type": "audio/wav", "blob": "0af3", "bytes": 9_000}}),
+        json!({"$media": {"type": "application/pdf", "bytes": 7}}),
+    ]
+}
+
 fn failed() -> Value {
     let mut failed = result();
     failed["outcome"] = json!({"status": "failed", "value": {
@@ -25,6 +35,7 @@ fn failed() -> Value {
     failed["parent"] = json!(TASK);
     failed["preview"] = json!({"text": "n", "bytes": 2, "handle": "t3"});
     failed["redacted"] = json!(true);
+    failed["media"] = json!(media());
     failed
 }
 
@@ -66,6 +77,7 @@ fn agent_events() -> Vec<Value> {
         json!({"event": "opened", "id": "1.0"}),
         json!({"event": "resumed", "id": "2.0"}),
         json!({"event": "user_message", "id": "3.0", "text": "hello"}),
+        json!({"event": "user_message", "id": "3.0", "text": "hello", "media": media().map(|media| json!({"at": 2, "media": media}))}),
         json!({"event": "turn_started", "id": "4.0", "turn": 1}),
         json!({"event": "text", "turn": 1, "text": "he"}),
         json!({"event": "reasoning", "turn": 1, "text": "hm"}),

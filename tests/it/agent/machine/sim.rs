@@ -18,6 +18,7 @@ use async_tool_runtime::{
         AgentPolicy, AgentState, Ledger, MessagePolicy,
         machine::{AgentAction, AgentInput, AgentMachine, Timer, TurnEvent},
     },
+    content::Content,
     context::pruned_view,
     journal::{CallAnswer, Entry, Seq, check_journal},
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
@@ -433,12 +434,12 @@ impl World {
         }
     }
 
-    fn say(&mut self, input: impl FnOnce(String) -> AgentInput) {
+    fn say(&mut self, input: impl FnOnce(Content) -> AgentInput) {
         let text = format!("user {}", self.users.len() + 1);
         self.users.push(text.clone());
         let was_thinking = self.turn.is_some();
         let asked = self.requests.len();
-        let input = input(text);
+        let input = input(text.into());
         self.is_batch = matches!(input, AgentInput::Batch(_));
         self.give(input);
         assert!(
@@ -642,7 +643,7 @@ impl World {
         for text in &self.users {
             let is_shown = messages
                 .iter()
-                .any(|message| matches!(&**message, Message::User { text: said } if said == text));
+                .any(|message| matches!(&**message, Message::User { text: said, .. } if said == text));
             assert!(is_shown, "invariant 7: `{text}` waits although a turn starts");
         }
         self.turn = Some((turn, false));

@@ -21,7 +21,7 @@ async fn spilled(reads: fn() -> ModelStream) -> Stage {
     let mut stage = Stage::set(
         answering(
             move |request, _| match request.messages.last().map(|message| &**message) {
-                Some(Message::User { text }) if text == "go" => calls([("log", json!({}))]),
+                Some(Message::User { text, .. }) if text == "go" => calls([("log", json!({}))]),
                 Some(Message::User { .. }) => reads(),
                 _ => ModelStream::text("waiting"),
             },

@@ -21,7 +21,7 @@ fn strict(limit: usize, calls: impl Fn() -> Vec<ToolCall> + Send + Sync + 'stati
             return ModelStream::failed(ModelError::too_long(format!("at most {limit} bytes")));
         }
         match request.messages.last().map(|message| &**message) {
-            Some(Message::User { text }) if text == "go" => ModelStream::calls(calls()),
+            Some(Message::User { text, .. }) if text == "go" => ModelStream::calls(calls()),
             _ => ModelStream::text("done"),
         }
     })

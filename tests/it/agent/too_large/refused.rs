@@ -233,7 +233,11 @@ fn a_journal_that_shows_more_of_a_cut_message_again_is_refused() {
             works_for: None,
             at,
         },
-        Entry::UserMessage { text, at },
+        Entry::UserMessage {
+            text,
+            media: Vec::new(),
+            at,
+        },
         pruned(&[Cut::new(0, 600)]),
     ];
     let same = [vec![Cut::new(0, 600)], vec![Cut::new(0, 0)]];

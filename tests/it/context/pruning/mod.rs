@@ -305,7 +305,7 @@ fn a_conversation_of_words_alone_is_pruned_to_its_first_message_and_its_last_tur
             provider: None,
         })
     };
-    let asked = |text: String| Arc::new(Message::User { text });
+    let asked = |text: String| Arc::new(Message::user(text));
     let turns = (1..=20).flat_map(|turn| [asked(format!("question {turn}")), said("word ".repeat(100))]);
     let messages: Vec<_> = turns.chain([asked("and now?".to_owned())]).collect();
     let mut window = ContextWindow::new(PrunePolicy::new(1_000).with_keep_recent(2));

@@ -46,7 +46,7 @@ pub(super) fn wire(view: &[Arc<Message>]) -> Broken {
                 }
                 open = Some(calls).filter(|calls| !calls.is_empty()).map(Vec::as_slice);
             }
-            (Message::User { text } | Message::Delivery { text, .. }, None) => {
+            (Message::User { text, .. } | Message::Delivery { text, .. }, None) => {
                 require(!text.is_empty(), || "an empty text".to_owned())?;
             }
             (Message::Note { text }, None) => {

@@ -64,7 +64,7 @@ impl Session {
             nonce: "n".to_owned(),
             works_for: None,
         });
-        session.give(AgentInput::User("what it is all for".to_owned()));
+        session.give(AgentInput::User("what it is all for".into()));
         for happening in happenings {
             session.happen(*happening);
         }
@@ -79,7 +79,9 @@ impl Session {
         let size = usize::from(much);
         self.now = self.now.after(Duration::from_millis(u64::from(much % 50)));
         match (what % 16, self.turn) {
-            (0, _) => self.give(AgentInput::User(format!("user {much} {}", "word ".repeat(size % 40)))),
+            (0, _) => self.give(AgentInput::User(
+                format!("user {much} {}", "word ".repeat(size % 40)).into(),
+            )),
             (1..=4, Some(turn)) => {
                 let task = TaskId::from_u128(self.next);
                 let arguments = json!({"q": "<x> & \"y\"\n".repeat(size % 20)});

@@ -46,7 +46,7 @@ fn written(messages: &[Arc<Message>]) -> String {
     let mut text = String::new();
     for message in messages {
         match &**message {
-            Message::User { text: said } => writeln!(text, "user: {}", short(said)),
+            Message::User { text: said, .. } => writeln!(text, "user: {}", short(said)),
             Message::Assistant {
                 text: said,
                 calls,

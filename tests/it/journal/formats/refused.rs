@@ -232,6 +232,10 @@ fn an_unknown_kind_field_or_value_is_refused_and_never_left_out() {
             "/pruned",
             "/pruned/cuts/0",
             "/awaits/0",
+            "/media/0",
+            "/media/0/media",
+            "/media/0/media/$media",
+            "/result/media/0",
         ] {
             let mut longer = stored.clone();
             let Some(Value::Object(fields)) = longer.pointer_mut(place) else {

@@ -302,7 +302,7 @@ async fn a_future_of_a_secret_from_before_a_restart_says_so() {
             known: Vec::new(),
         },
     );
-    let actions = machine.step(now, AgentInput::User("use it".to_owned()));
+    let actions = machine.step(now, AgentInput::User("use it".into()));
     let turn = actions.iter().find_map(|action| match action {
         AgentAction::StartTurn(turn, _) => Some(*turn),
         _ => None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_tool_runtime::{
     AsyncTaskResult, SessionId, TaskId, TaskNo, TaskOutcome, TaskStatus, ToolCall,
+    content::MediaRules,
     task::{TaskSpec, Timing},
 };
 use proptest::prelude::*;
@@ -110,9 +111,7 @@ impl History {
             now: Timestamp::from_millis(1_700_000_000_000),
             ..Self::default()
         };
-        history.push(Message::User {
-            text: "begin".to_owned(),
-        });
+        history.push(Message::user("begin".to_owned()));
         for step in steps {
             history.play(step);
         }
@@ -130,9 +129,7 @@ impl History {
 
     pub(super) fn play(&mut self, step: &Step) {
         match step {
-            Step::Say => self.push(Message::User {
-                text: "go on".to_owned(),
-            }),
+            Step::Say => self.push(Message::user("go on".to_owned())),
             Step::Note => self.push(Message::Note {
                 text: "a note".to_owned(),
             }),
@@ -291,6 +288,7 @@ impl History {
 
     pub(super) fn rules(&self, native: bool, max_open: usize, ttl: u64) -> Rules {
         Rules {
+            media: MediaRules::NONE,
             native,
             max_open,
             ttl: Duration::from_millis(ttl),
