@@ -143,7 +143,7 @@ pub mod crates {
     pub use {schemars, serde, serde_json};
 }
 
-pub use agent::{AgentEvent, AgentEventKind, AsyncAgent};
+pub use agent::{AgentEvent, AgentEventKind, AgentRegistry, AsyncAgent};
 pub use async_tool_macros::{async_tool, async_tools};
 pub use context::Message;
 pub use journal::Journal;

@@ -6,6 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::Tap;
 use super::{
     AckPolicy, AgentPolicy, AgentState, AsyncAgent, LearnedGrace, Ledger, Redact, RunLimits, StartError, WakePolicy,
+    audience::Audience,
     bounds::Bounds,
     custom::{Agent, WholeAgent},
     machine::AgentInput,
@@ -62,6 +63,7 @@ pub struct AsyncAgentBuilder {
     /// `None`: the default of the kind of agent.
     ack: Option<AckPolicy>,
     bounds: Bounds,
+    audience: Option<Audience>,
     #[cfg(any(test, feature = "testing"))]
     tap: Option<Tap>,
 }
@@ -116,6 +118,7 @@ impl AsyncAgentBuilder {
             system: None,
             ack: None,
             bounds: Bounds::default(),
+            audience: None,
             #[cfg(any(test, feature = "testing"))]
             tap: None,
         }
@@ -269,6 +272,12 @@ impl AsyncAgentBuilder {
     pub fn model_retries(mut self, retries: u32, backoff: Duration) -> Self {
         self.policy.model_retries = retries;
         self.policy.model_backoff = backoff;
+        self
+    }
+
+    /// Tells the events of the agent to the readers of many sessions too.
+    pub(super) fn audience(mut self, audience: Audience) -> Self {
+        self.audience = Some(audience);
         self
     }
 

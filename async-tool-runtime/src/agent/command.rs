@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{AgentError, AgentEventStream, AgentQuestion, AgentTask, CloseMode, EventId, Parked, RunSummary};
+use super::{
+    AgentError, AgentEventStream, AgentQuestion, AgentTask, CloseMode, EventId, Parked, RunSummary, idleness::Idleness,
+};
 use crate::{context::Transcript, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy};
 
 /// Command of the host to the shell.
@@ -25,6 +27,7 @@ pub(super) enum Command {
     Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
     Leave(oneshot::Sender<Result<(), AgentError>>),
     Parked(oneshot::Sender<Parked>),
+    LeaveIfIdle(Duration, oneshot::Sender<Idleness>),
 }
 
 /// Open questions of a session.
