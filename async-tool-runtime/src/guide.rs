@@ -635,6 +635,27 @@
 //! [`manager.leave_all(limit)`](crate::AsyncToolManager::leave_all) names the sessions that were not left in time. Nothing is lost without it: with a
 //! journal on disk, an agent whose handle is dropped leaves its session too. Only [`close`](crate::agent::AsyncAgent::close) ends one.
 //!
+//! # Serve many sessions
+//!
+//! An [`AgentRegistry`](crate::AgentRegistry) has the agents of a service. [`get`](crate::AgentRegistry::get) returns the agent of a session, and
+//! resumes the session if it has none. Agents that are idle leave, and the next `get` resumes their sessions:
+//!
+//! ```
+//! use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, Journal, RulePlanner};
+//!
+//! fn open(journal: impl Journal, manager: AsyncToolManager) -> AgentRegistry {
+//!     let agent = move |_session: &_| AsyncAgent::builder(RulePlanner::new(), manager.clone());
+//!     AgentRegistry::builder(journal, agent).build()
+//! }
+//!
+//! async fn message(agents: &AgentRegistry, user: &str, text: &str) -> Result<(), Box<dyn std::error::Error>> {
+//!     Ok(agents.get(user).await?.send(text).await?)
+//! }
+//! # let _ = (open::<std::sync::Arc<dyn Journal>>, message);
+//! ```
+//!
+//! Its page shows how tools get the [credentials of their user](crate::AgentRegistry::builder_async).
+//!
 //! # Survive the end of the process
 //!
 //! A *journal* is the log of a session, from which the session can be restored. If it is on disk, the next process can

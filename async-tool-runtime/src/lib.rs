@@ -38,6 +38,9 @@
 //! | module | content |
 //! |---|---|
 //! | [`ways_in`] | five ways to use the library: a manager alone, a loop or client of your own, rig, a whole agent |
+//! | [`web_service`] | a web service with an agent for each session: the whole program |
+//! | [`operating`] | operating a service: deploys, capacity, limits, memory, logs |
+//! | [`costs`] | model calls and tokens of work in the background, and how to save them |
 //! | [`guide`] | how to write tools, from one line to methods with state |
 //! | [`steering`] | the `task` tool of the model: its actions, arguments and answers |
 //! | [`tool`] | tools with and without the macro: arguments, context, errors, options |
@@ -108,11 +111,15 @@ mod broadcast;
 mod clock;
 pub mod content;
 pub mod context;
+#[cfg(any(doc, doctest))]
+pub mod costs;
 pub mod future;
 mod id;
 pub mod journal;
 pub mod manager;
 pub mod model;
+#[cfg(any(doc, doctest))]
+pub mod operating;
 mod planner;
 pub mod policy;
 pub mod schema;
@@ -124,6 +131,8 @@ pub mod tool;
 mod unwind;
 #[cfg(any(doc, doctest))]
 pub mod ways_in;
+#[cfg(any(doc, doctest))]
+pub mod web_service;
 
 #[doc(hidden)]
 pub mod __private;
@@ -144,7 +153,7 @@ pub mod crates {
     pub use {schemars, serde, serde_json};
 }
 
-pub use agent::{AgentEvent, AgentEventKind, AsyncAgent};
+pub use agent::{AgentEvent, AgentEventKind, AgentRegistry, AsyncAgent};
 pub use async_tool_macros::{async_tool, async_tools};
 pub use context::Message;
 pub use journal::Journal;

@@ -15,7 +15,7 @@
 //! | target | level | lines |
 //! |---|---|---|
 //! | `async_tool::agent` | `ERROR` | code of the host panicked where no caller can be told; the agent refused to break one of its own rules (please report it) |
-//! | | `WARN` | a turn failed: kind, the provider's words, and the next try; a session stopped; a limit of the run is reached |
+//! | | `WARN` | a turn failed: kind, the provider's words, and the next try; a session stopped, or can't be resumed for a deadline; a limit of the run is reached |
 //! | | `INFO` | a session started, was resumed, left or closed |
 //! | | `DEBUG` | turns with their tokens, calls, acknowledgements, deliveries, questions |
 //! | `async_tool::task` | `ERROR` | a callback of the host panicked, or values of a call that never ran |

@@ -7,6 +7,7 @@
 //! | `step` | time of a step of the machine, by kind of input, in a short session and in a session of 5,000 messages | the input is cloned into a list | at most 2 µs |
 //! | `journal` | time of an entry in the memory journal | the entries are cloned into a list | at most 1 µs |
 //! | `idle` | bytes of an idle session | a tokio task that waits for a channel | at most 10 KB |
+//! | `registry` | bytes of a session in a registry: live, read by a client, left | | |
 //! | `crowd` | 10,000 sessions with 10 tasks each in one process | a tokio task and a channel for each session | every result once, in its session |
 
 mod crowd;
@@ -16,6 +17,7 @@ mod journal;
 #[path = "../shared/process.rs"]
 mod process;
 mod quantile;
+mod registry;
 mod session;
 mod step;
 
@@ -25,12 +27,14 @@ fn main() {
         return;
     }
     if let Some(row) = process::asked_for() {
-        return if !idle::measure_row(&row) {
+        if !idle::measure_row(&row) && !registry::measure_row(&row) {
             crowd::measure_row(&row);
-        };
+        }
+        return;
     }
     step::measure();
     journal::measure();
     idle::measure();
+    registry::measure();
     crowd::measure();
 }

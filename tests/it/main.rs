@@ -12,3 +12,4 @@ mod schema;
 mod stand;
 mod testing;
 mod tool;
+mod web_service;

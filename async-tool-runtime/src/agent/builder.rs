@@ -7,6 +7,7 @@ use super::Tap;
 use super::{
     AckPolicy, AgentPolicy, AgentState, AsyncAgent, LearnedGrace, Ledger, MessagePolicy, Redact, RunLimits, StartError,
     WakePolicy,
+    audience::Audience,
     bounds::Bounds,
     custom::{Agent, WholeAgent},
     machine::AgentInput,
@@ -63,6 +64,7 @@ pub struct AsyncAgentBuilder {
     /// `None`: the default of the kind of agent.
     ack: Option<AckPolicy>,
     bounds: Bounds,
+    audience: Option<Audience>,
     #[cfg(any(test, feature = "testing"))]
     tap: Option<Tap>,
 }
@@ -117,6 +119,7 @@ impl AsyncAgentBuilder {
             system: None,
             ack: None,
             bounds: Bounds::default(),
+            audience: None,
             #[cfg(any(test, feature = "testing"))]
             tap: None,
         }
@@ -277,6 +280,12 @@ impl AsyncAgentBuilder {
     pub fn model_retries(mut self, retries: u32, backoff: Duration) -> Self {
         self.policy.model_retries = retries;
         self.policy.model_backoff = backoff;
+        self
+    }
+
+    /// Tells the events of the agent to the readers of many sessions too.
+    pub(super) fn audience(mut self, audience: Audience) -> Self {
+        self.audience = Some(audience);
         self
     }
 

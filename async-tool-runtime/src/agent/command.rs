@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{
     AgentError, AgentEventStream, AgentQuestion, AgentTask, CloseMode, EventId, Interruption, MessagePolicy, Parked,
-    RunSummary,
+    RunSummary, idleness::Idleness,
 };
 use crate::{
     content::Content, context::Transcript, id::TaskNo, journal::JoinPolicy, task::TaskStatus, tool::DeliveryPolicy,
@@ -33,6 +33,7 @@ pub(super) enum Command {
     Close(CloseMode, oneshot::Sender<Result<(), AgentError>>),
     Leave(oneshot::Sender<Result<(), AgentError>>),
     Parked(oneshot::Sender<Parked>),
+    LeaveIfIdle(Duration, oneshot::Sender<Idleness>),
 }
 
 /// Open questions of a session.

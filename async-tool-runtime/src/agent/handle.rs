@@ -73,6 +73,12 @@ impl AsyncAgent {
         &self.session
     }
 
+    /// Manager of the agent, which answers [questions](Self::questions) and completes tasks from outside.
+    #[must_use]
+    pub fn manager(&self) -> &AsyncToolManager {
+        &self.manager
+    }
+
     /// Fates of the session's tasks when it was [resumed](super::AsyncAgentBuilder::resume); `None` if it was
     /// [started](super::AsyncAgentBuilder::start).
     #[must_use]

@@ -6,7 +6,11 @@
 //! 2. The journal gives the session up. From now on another process may resume it.
 //! 3. The caller of `leave` or `close` gets its answer.
 
-use super::{AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask, remembered, shell::Shell};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{AgentError, AgentEvent, AgentEventKind, Parked, ParkedTask, idleness::Idleness, remembered, shell::Shell};
 use crate::{id::TaskNo, journal::Entry, manager::Rest, tool::InputRequest};
 
 impl Shell {
@@ -17,6 +21,7 @@ impl Shell {
             return Ok(());
         }
         let was_over = self.is_over();
+        self.show_departure();
         // An agent whose journal has failed has stopped its tasks then. Another agent may have them now.
         let tasks = match was_over {
             true => std::mem::take(&mut self.halted),
@@ -51,6 +56,25 @@ impl Shell {
                 "the agent has left the session, but its journal may still hold it: {error}"
             ))
         })
+    }
+
+    /// Leaves the session if nothing has happened in it for some time, and nothing will without the outside.
+    pub(super) async fn leave_if_idle(&mut self, idle: Duration) -> Idleness {
+        if !self.is_over() {
+            if self.waits().is_none() {
+                return Idleness::Busy;
+            }
+            // A time that can't be represented never comes.
+            let rested = self.active.checked_add(idle);
+            if rested.is_none_or(|rested| Instant::now() < rested) {
+                return rested.map_or(Idleness::Busy, Idleness::Resting);
+            }
+        }
+        let deadline = self.waits().into_iter().flatten().filter_map(|wait| wait.until).min();
+        if self.leave().await.is_err() {
+            tracing::warn!(target: "async_tool::journal", session = %self.session, "an idle session was left, and the journal may hold it until its lease ends");
+        }
+        Idleness::Left { deadline }
     }
 
     /// Tells the manager the statuses of tasks that the journal has now.

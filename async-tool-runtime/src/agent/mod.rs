@@ -55,6 +55,7 @@
 
 mod agent_error;
 mod agent_task;
+mod audience;
 mod bounds;
 mod builder;
 mod closing;
@@ -69,6 +70,7 @@ mod grace;
 mod group;
 mod guard;
 mod handle;
+mod idleness;
 mod interruption;
 mod leaving;
 mod ledger;
@@ -83,6 +85,7 @@ mod questions;
 mod recorded;
 mod recover;
 mod redaction;
+mod registry;
 mod remembered;
 mod resumption;
 mod run_error;
@@ -99,6 +102,7 @@ pub(crate) mod task_tool;
 
 pub use agent_error::AgentError;
 pub use agent_task::AgentTask;
+pub use audience::{RegistryEventStream, SessionEvent};
 pub use builder::AsyncAgentBuilder;
 pub use closing::CloseMode;
 pub use departure::Departure;
@@ -116,6 +120,10 @@ pub use policy::{AckPolicy, AgentPolicy, MessagePolicy, WakePolicy};
 pub use question::AgentQuestion;
 pub use recover::{RecoverError, Recovery};
 pub use redaction::{REDACTED, Redact};
+pub use registry::{
+    AgentRegistry, builder::AgentRegistryBuilder, error::RegistryError, recovery::RegistryRecovery,
+    session_events::SessionEventStream,
+};
 pub use resumption::Resumption;
 pub use run_error::RunError;
 pub use run_summary::RunSummary;

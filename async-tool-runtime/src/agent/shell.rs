@@ -10,7 +10,7 @@ use std::{
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::coop::consume_budget,
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 #[cfg(any(test, feature = "testing"))]
@@ -98,6 +98,8 @@ pub(super) struct Shell {
     pub(super) halted: Vec<TaskHandle>,
     /// Changes of the manager's tasks, while callers wait until the agent is parked.
     pub(super) stirs: Option<watch::Receiver<()>>,
+    /// Time of the last step that did anything.
+    pub(super) active: Instant,
 }
 
 impl Shell {
@@ -149,6 +151,7 @@ impl Shell {
             member: None,
             halted: Vec::new(),
             stirs: None,
+            active: Instant::now(),
         };
         (agent, shell, command_queue)
     }
@@ -323,7 +326,12 @@ impl Shell {
         if let Some(tap) = &self.tap {
             tap(&self.session, &self.machine, now, &input);
         }
-        self.machine.step(now, input)
+        let actions = self.machine.step(now, input);
+        // A timer that has nothing to do any more is no activity.
+        if !actions.is_empty() {
+            self.active = Instant::now();
+        }
+        actions
     }
 
     async fn carry_out_for(&mut self, input: AgentInput) -> Result<(), AppendError> {
@@ -420,6 +428,11 @@ impl Shell {
         self.publish_status();
     }
 
+    /// Tells the handles that the agent takes nothing more in, although its tasks may need time to stop.
+    pub(super) fn show_departure(&self) {
+        self.status.send_modify(|status| status.is_leaving = true);
+    }
+
     fn publish_status(&self) {
         let is_quiescent = self.machine.is_quiescent() && self.inputs.is_empty();
         let state = match self.machine.state() {
@@ -444,6 +457,7 @@ impl Shell {
                     is_quiescent,
                     stalled: stalled.cloned(),
                     stopped: stopped.clone(),
+                    is_leaving: status.is_leaving,
                 };
             }
             is_new

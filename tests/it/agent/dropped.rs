@@ -79,7 +79,7 @@ impl Journal for Durable {
     }
 }
 
-/// A tool that doesn't stop before the manager's grace has passed.
+/// A tool that doesn't stop before the manager's stop timeout has passed.
 fn stubborn() -> FunctionTool {
     let stubborn = tool("work", |_| async {
         std::future::pending::<()>().await;

@@ -18,6 +18,7 @@ mod model_failures;
 mod panics;
 mod parked;
 mod questions;
+mod registry;
 mod runs;
 mod session;
 mod sharing;

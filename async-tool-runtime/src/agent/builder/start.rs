@@ -7,7 +7,7 @@ use tokio::{runtime::Handle, sync::mpsc, task::coop::consume_budget};
 use super::{AsyncAgentBuilder, random};
 use crate::{
     agent::{
-        AckPolicy, AsyncAgent, Ledger, StartError,
+        AckPolicy, AgentState, AsyncAgent, Ledger, StartError,
         machine::{AgentInput, AgentMachine},
         redaction::Redactor,
         remembered,
@@ -139,6 +139,9 @@ impl Start {
             results,
         );
         shell.bounds = builder.bounds;
+        if let Some(audience) = builder.audience {
+            agent.events.tell(agent.session.clone(), audience);
+        }
         shell.seq = seq;
         shell.snapshot = seq;
         shell.redactor = redactor;
@@ -192,6 +195,32 @@ impl AsyncAgentBuilder {
             // Its call takes it up later. Until then, a result from outside is not taken for one of an unknown task.
             let builder = &start.builder;
             builder.manager.enter_unrouted(&builder.session, ledger.statuses());
+            return Ok(None);
+        }
+        start.resume(ledger, seq).await.map(Some)
+    }
+
+    /// Resumes the session if it has work of its own; `None` if it waits for its host alone, or works for a call.
+    pub(in crate::agent) async fn resume_working(self) -> Result<Option<AsyncAgent>, StartError> {
+        let _resuming = self.manager.resuming();
+        let start = self.prepare()?;
+        let (ledger, seq) = start.find().await?;
+        let builder = &start.builder;
+        if ledger.works_for().is_some() {
+            // Its call takes it up later. Until then, a result from outside is not taken for one of an unknown task.
+            builder.manager.enter_unrouted(&builder.session, ledger.statuses());
+            return Ok(None);
+        }
+        let (session, definitions, policy) = (&builder.session, &start.definitions, &builder.policy);
+        let machine = AgentMachine::new(
+            session.clone(),
+            None,
+            Arc::clone(definitions),
+            policy.clone(),
+            ledger.clone(),
+        );
+        let is_open = ledger.state() != AgentState::Closing && ledger.open_turn().is_none();
+        if is_open && machine.is_quiescent() {
             return Ok(None);
         }
         start.resume(ledger, seq).await.map(Some)

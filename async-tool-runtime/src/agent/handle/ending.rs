@@ -1,6 +1,10 @@
 //! The two ends of an agent: `close` ends its session, `leave` keeps it for the next process.
 
-use crate::agent::{AgentError, AsyncAgent, CloseMode, command::Command};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::agent::{AgentError, AsyncAgent, CloseMode, command::Command, idleness::Idleness};
 
 impl AsyncAgent {
     /// Ends the session: it takes no more messages, aborts a running turn and tells its tasks to stop. The journal
@@ -100,5 +104,20 @@ impl AsyncAgent {
     /// If the future is dropped, the agent may or may not have left the session.
     pub async fn leave(&self) -> Result<(), AgentError> {
         self.ask(Command::Leave).await?
+    }
+
+    /// Leaves the session if the agent has been [parked](Self::run_until_parked) for some time. `None` if it is gone.
+    ///
+    /// The shell decides, so no message comes between the look and the departure.
+    pub(in crate::agent) async fn leave_if_idle(&self, idle: Duration) -> Option<Idleness> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::LeaveIfIdle(idle, reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// True if the agent does nothing more: it is closed, leaves, has left, has stopped, or is gone.
+    pub(in crate::agent) fn is_over(&self) -> bool {
+        let status = self.status.borrow();
+        status.is_over() || status.is_leaving || self.commands.is_closed()
     }
 }

@@ -113,6 +113,9 @@ impl Shell {
             Command::Leave(reply) => {
                 let _ = reply.send(self.leave().await);
             }
+            Command::LeaveIfIdle(idle, reply) => {
+                let _ = reply.send(self.leave_if_idle(idle).await);
+            }
             Command::Parked(reply) => {
                 self.parkers.push(reply);
                 self.tell_parkers();

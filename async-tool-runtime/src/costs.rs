@@ -1,0 +1,59 @@
+//! Costs: the model calls and tokens of work in the background, and the settings that save them.
+//!
+//! A call that ends within the grace at the end of its turn costs what a call of any library costs. A call that takes longer is acknowledged, and
+//! its result comes in a message of its own. What that costs depends on one setting:
+//!
+//! - [`AckPolicy::Eager`](crate::agent::AckPolicy::Eager), the default: the model is called after acknowledgements, to say something or to go on.
+//!   One more model call for each turn with slow calls. The user has an answer at once.
+//! - [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred): the model is called when there is something new: a result, or a message.
+//! - [`run_to_completion`](crate::AsyncAgent::run_to_completion), for work without a reader: the model is called when all is done, as if it had
+//!   waited for its tools.
+//!
+//! # Numbers
+//!
+//! | work | schedule | model calls | tokens read | written | first word | done |
+//! |---|---|---|---|---|---|---|
+//! | five calls of 0.5 s and one of 60 s | waits for all | 2 | 620 | 233 | 63.3 s | 63.3 s |
+//! | | eager | 4 | 5,025 | 275 | 2.9 s | 62.6 s |
+//! | | eager, learned | 3 | 3,124 | 254 | 3.1 s | 62.6 s |
+//! | | deferred | 4 | 5,025 | 275 | 2.9 s | 62.6 s |
+//! | | batch | 2 | 1,778 | 233 | 62.6 s | 62.6 s |
+//! | twenty calls that end within 0.2 s of each other | waits for all | 2 | 1,582 | 579 | 10.0 s | 10.0 s |
+//! | | eager | 3 | 8,422 | 600 | 6.4 s | 10.0 s |
+//! | | eager, learned | 3 | 8,422 | 600 | 6.1 s | 10.0 s |
+//! | | deferred | 2 | 2,740 | 579 | 10.0 s | 10.0 s |
+//! | | batch | 2 | 2,740 | 579 | 10.0 s | 10.0 s |
+//! | a chain of three calls of 2 s | waits for all | 4 | 847 | 171 | 9.7 s | 9.7 s |
+//! | | eager | 7 | 7,680 | 234 | 1.7 s | 9.8 s |
+//! | | eager, learned | 7 | 7,680 | 234 | 1.4 s | 9.8 s |
+//! | | deferred | 4 | 3,163 | 171 | 9.8 s | 9.8 s |
+//! | | batch | 4 | 3,163 | 171 | 9.8 s | 9.8 s |
+//! | | batch, results as arguments | 2 | 1,852 | 181 | 8.8 s | 8.8 s |
+//!
+//! *Waits for all* is a library without a background: all calls of a turn run at once, and the model waits. *Learned* is eager after six calls of
+//! the tool. `tokens read` counts what all model calls read, cached or not. Where no user waits for an answer, take batch: it
+//! costs no more model calls than waiting. Deferred saves the calls for acknowledgements alone, as in the chain, and still tells results as they
+//! come. Eager buys the early first word, here after 3 s instead of 63 s, with one to three more model calls.
+//!
+//! The program `cargo run --example schedules` plays this work, and more, and prints the numbers of this version. Its scripted model takes 0.5 s
+//! to its first token and 10 ms for each token; a token is four bytes.
+//!
+//! # What each part costs
+//!
+//! | part | when |
+//! |---|---|
+//! | the `task` tool's definition | each request, cached by most providers; [`task_tool(false)`](crate::agent::AsyncAgentBuilder::task_tool) leaves it out |
+//! | the notice in the description of a tool that may be acknowledged | each request; [`background = "never"`](crate::tool::Background) leaves it out |
+//! | an acknowledgement | once for each slow call, and in each later request |
+//! | a late result with its frame | once, in place of the result |
+//!
+//! Definitions and all earlier messages stay the same from request to request, so that a provider's prompt cache holds. Pruning changes them in
+//! large steps for the same reason.
+//!
+//! # Saving
+//!
+//! - Fast tools need no setting: after five calls the session has [learned](crate::agent::LearnedGrace) how long to wait for each tool.
+//! - Results that are of use only together: a [group](crate::AsyncAgent::group) wakes the model once.
+//! - A chain of calls: arguments that are [results of other calls](crate::guide) take one turn instead of one for each link.
+//! - Large results: [`result_limit`](crate::FunctionTool::result_limit). The model reads the rest with the `task` tool if it needs it.
+//! - Limits: [`RunLimits`](crate::agent::RunLimits) bounds model calls, tool calls and tokens for each message.
