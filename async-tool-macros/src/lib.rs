@@ -51,7 +51,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// |---|---|---|---|
 /// | `name` | `"…"`: 1 to 64 ASCII letters, digits, `_` and `-` | the function's name | the tool's name for the model |
 /// | `description` | `"…"`, or a macro that gives a string | the doc comment | the tool's description for the model |
-/// | `notice` | `"…"`, a macro that gives a string, or `off` | the library's notice | text added to the description of a tool that can outlive the turn |
+/// | `notice` | `"…"`, a macro that gives a string, or `off` | the library's notice | text added to the description of a tool that can outlive the turn; an agent says the library's once for all tools |
 /// | `background` | `"auto"`, `"always"`, `"never"` | `"auto"` | whether a call may outlive the turn |
 /// | `grace` | a duration | the agent's | how long the turn's end waits for the result before the call is acknowledged |
 /// | `timeout` | a duration longer than zero | the manager's | longest run of an attempt, from its start |
@@ -105,8 +105,8 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// write it: the later call waits, without a slot, until the earlier has ended. `FunctionTool::reads` has the details.
 ///
 /// `futures` lets the model write `{"$task": "t3", "pointer": "/items/0/id"}` for any value inside the arguments. The
-/// call waits until the task `t3` has ended, and gets that part of its result. The schema and the description mention
-/// this. The inserted value is checked as if the model had written it.
+/// call waits until the task `t3` has ended, and gets that part of its result. A sentence in the description says
+/// so; an agent says it once for all tools. The inserted value is checked as if the model had written it.
 ///
 /// # Parameters
 ///

@@ -349,6 +349,14 @@
 //!
 //! [`AsyncAgent::set_delivery`](crate::agent::AsyncAgent::set_delivery) sets the policy of one task.
 //!
+//! # Change what the model reads
+//!
+//! Acknowledgements, the sentences after results, and the notices of the system prompt are constants in [`wording`](crate::wording), with
+//! the measurements that chose them. [`AsyncAgentBuilder::wording`](crate::agent::AsyncAgentBuilder::wording) sets them for an agent. The notice
+//! that tools may run in the background stands once, in the system prompt. A definition that is taken from a tool, for another client, has it
+//! in its description. [`run_to_completion`](crate::AsyncAgent::run_to_completion) sends neither the notice nor the `task` tool, because all
+//! its calls are answered with their results.
+//!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::DeliveryPolicy};
 //!
@@ -476,7 +484,8 @@
 //! stands for that part of the result of the task `t3`; `#1` in place of `t3` means the first call of the same turn. So a chain of calls
 //! needs one turn, and not one turn for each call.
 //!
-//! Schema and description tell the model about futures. The inserted value is checked as if the model had written it.
+//! A sentence in the system prompt tells the model about futures, and the agent takes one in place of any value. Only the schemas of strict
+//! dialects show them, because a schema with futures is three times as long. The inserted value is checked as if the model had written it.
 //! [`FutureArgument`](crate::task::FutureArgument) has the details.
 //!
 //! ```

@@ -123,6 +123,7 @@ pub mod tool;
 mod unwind;
 #[cfg(any(doc, doctest))]
 pub mod ways_in;
+pub mod wording;
 
 #[doc(hidden)]
 pub mod __private;

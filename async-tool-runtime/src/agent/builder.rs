@@ -11,12 +11,13 @@ use super::{
     machine::AgentInput,
 };
 use crate::{
-    context::{GuardedTokens, PrunePolicy, TokenEstimator},
+    context::{GuardedTokens, PrunePolicy, TokenEstimator, new_nonce},
     journal::{Journal, Seq},
     manager::AsyncToolManager,
     model::Model,
     session::SessionId,
-    tool::DeliveryPolicy,
+    tool::{DeliveryPolicy, TaskTool},
+    wording::Wording,
 };
 
 mod start;
@@ -204,10 +205,20 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// True if the model gets the `task` tool, which controls tools in the background. Default: true, if any tool can
-    /// run in the background.
-    pub fn task_tool(mut self, is_offered: bool) -> Self {
-        self.policy.task_tool = is_offered;
+    /// Form of the `task` tool, with which the model controls tools in the background. Default: [`TaskTool::Small`], if any
+    /// tool can run in the background. `false` stands for [`TaskTool::Off`].
+    ///
+    /// [`run_to_completion`](AsyncAgent::run_to_completion) offers it only once a result is shown in part: all other calls are
+    /// answered with their results.
+    pub fn task_tool(mut self, form: impl Into<TaskTool>) -> Self {
+        self.policy.task_tool = form.into();
+        self
+    }
+
+    /// Texts that the model reads: in acknowledgements, after results, and in the system prompt. Default:
+    /// [`Wording::default`].
+    pub fn wording(mut self, wording: Wording) -> Self {
+        self.policy.wording = wording;
         self
     }
 
@@ -309,7 +320,7 @@ impl AsyncAgentBuilder {
     /// If the future is dropped, the session may have been opened in the journal. Start again under another name, or
     /// [resume](Self::resume) it.
     pub async fn start(self) -> Result<AsyncAgent, StartError> {
-        let nonce = random();
+        let nonce = new_nonce();
         let works_for = self.bounds.works_for;
         let start = self.prepare()?;
         start.vacated().await;

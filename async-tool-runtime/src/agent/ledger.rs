@@ -284,6 +284,15 @@ impl Ledger {
         self.open_turn.as_ref()
     }
 
+    /// True if the model is shown a result only in part, or has been.
+    pub(crate) fn shows_parts(&self) -> bool {
+        let is_cut = |record: &TaskRecord| {
+            let result = record.result.as_ref().filter(|_| record.told != Told::Nothing);
+            result.is_some_and(|result| result.preview.is_some())
+        };
+        self.pruned != Pruned::default() || self.tasks.values().any(is_cut)
+    }
+
     pub(crate) fn next_turn(&self) -> TurnNo {
         self.last_turn.next()
     }

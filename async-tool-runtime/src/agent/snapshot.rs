@@ -19,14 +19,14 @@ use crate::{
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     id::{TaskId, TaskNo},
     journal::{Format, Seq, Snapshot},
-    task::{TaskAck, TaskStatus, ToolQuestion, TurnNo},
+    task::{AckWording, TaskAck, TaskStatus, ToolQuestion, TurnNo},
     tool::CallId,
 };
 
 /// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
 ///
 /// It is raised when the stored form changes, or the fold of the same entries gives another ledger.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +78,12 @@ struct StoredAnswer {
 
 #[derive(Serialize, Deserialize)]
 enum StoredContent {
-    Ack(TaskNo, TaskStatus),
+    Ack {
+        task: TaskNo,
+        status: TaskStatus,
+        same_as: Option<TaskNo>,
+        wording: Option<Arc<AckWording>>,
+    },
     Asking(TaskNo, ToolQuestion),
     Result(TaskNo),
     Other(AnswerContent),
@@ -238,8 +243,16 @@ impl Ledger {
                 let kept = answers.iter().map(|answer| {
                     let content = match &answer.content {
                         AnswerContent::Ack(ack) => match &ack.question {
-                            None => StoredContent::Ack(self.number(ack.task)?, ack.status),
-                            Some(question) => StoredContent::Asking(self.number(ack.task)?, question.clone()),
+                            None => StoredContent::Ack {
+                                task: self.number(ack.task)?,
+                                status: ack.status,
+                                same_as: ack.same_as,
+                                wording: ack.wording.clone(),
+                            },
+                            Some(question) if ack.wording.is_none() => {
+                                StoredContent::Asking(self.number(ack.task)?, question.clone())
+                            }
+                            Some(_) => StoredContent::Other(answer.content.clone()),
                         },
                         AnswerContent::Result(result) => StoredContent::Result(self.number(result.task)?),
                         other @ (AnswerContent::Report(_) | AnswerContent::Collapsed(_)) => {
@@ -278,7 +291,19 @@ fn restore(kept: StoredMessage, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<
             let answers = answers.into_iter().map(|StoredAnswer { call, tool, content }| {
                 let content = match content {
                     StoredContent::Result(number) => AnswerContent::Result(result_of(&number)?),
-                    StoredContent::Ack(number, status) => AnswerContent::Ack(ack_of(number, status, tasks)?),
+                    StoredContent::Ack {
+                        task,
+                        status,
+                        same_as,
+                        wording,
+                    } => {
+                        let ack = ack_of(task, status, tasks)?;
+                        AnswerContent::Ack(TaskAck {
+                            same_as,
+                            wording,
+                            ..ack
+                        })
+                    }
                     StoredContent::Asking(number, question) => {
                         let ack = ack_of(number, TaskStatus::InputRequired, tasks)?;
                         AnswerContent::Ack(ack.with_question(question))

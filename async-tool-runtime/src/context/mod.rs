@@ -51,12 +51,14 @@ mod prune;
 mod shrink;
 mod stand_in;
 mod status;
+mod tail;
 #[cfg(feature = "tokenizer")]
 mod tokenizer;
 mod tokens;
 mod transcript;
 mod window;
 
+pub use frames::{frame_results, new_nonce};
 pub(crate) use guarded_tokens::GuardedTokens;
 pub use prune::{Cut, PrunePolicy, Pruned, pruned_view};
 pub(crate) use shrink::unseen;

@@ -540,14 +540,13 @@ impl Books {
 
     /// Checks that the delivered text holds exactly the results that the entry names.
     fn check_frame(&self, tasks: &[TaskNo], text: &str) -> Promise {
-        let tag = format!("tool_results_{}>", self.nonce.as_deref().unwrap_or_default());
-        let (open, close) = (format!("\n<{tag}\n"), format!("\n</{tag}"));
+        let open = format!("\n<tool_results_{}>\n", self.nonce.as_deref().unwrap_or_default());
         let framed = text
             .split_once(open.as_str())
-            .and_then(|(_, rest)| rest.strip_suffix(close.as_str()));
-        let framed = framed.ok_or_else(|| "the text of a delivery has no frame of its session".to_owned())?;
-        ensure(!framed.contains('<') && !framed.contains('>'), || {
-            "the text of a delivery has a `<` or `>` inside its frame".to_owned()
+            .and_then(|(_, rest)| rest.split_once("\n</tool_results>"));
+        let (framed, after) = framed.ok_or_else(|| "the text of a delivery has no frame of its session".to_owned())?;
+        ensure(!framed.contains(['<', '>']) && !after.contains(['<', '>']), || {
+            "the text of a delivery has a `<` or `>` besides its frame".to_owned()
         })?;
         let lines: Vec<&str> = framed.lines().collect();
         ensure(lines.len() == tasks.len(), || {

@@ -11,7 +11,7 @@ use crate::{
     context::Pruned,
     id::{TaskId, TaskNo},
     model::TurnEnd,
-    task::{AsyncTaskResult, TurnNo},
+    task::{AckWording, AsyncTaskResult, TurnNo},
     tool::{DeliveryPolicy, InputRequest, ToolCall},
 };
 
@@ -201,6 +201,9 @@ pub enum Entry {
         answers: Vec<CallAnswer>,
         /// True if the model is called again even if all answers are acknowledgements.
         eager: bool,
+        /// Texts of the acknowledgements, if they aren't the library's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wording: Option<Arc<AckWording>>,
         /// Time of the entry.
         at: Timestamp,
     },

@@ -52,7 +52,7 @@ pub use crate::{
     id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo},
     session::SessionId,
 };
-pub use ack::TaskAck;
+pub use ack::{AckWording, TaskAck};
 pub use event::{TaskEvent, TaskEventStream, TaskSnapshot};
 pub use future_argument::{FutureArgument, TaskRef};
 pub use named::NamedTask;

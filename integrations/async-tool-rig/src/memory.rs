@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_tool_runtime::{
     Message,
-    context::{Answer, AnswerContent},
+    context::{Answer, AnswerContent, new_nonce},
     task::TaskAck,
 };
 use rig_core::message::{
@@ -12,7 +12,6 @@ use rig_core::message::{
     ToolResult, ToolResultContent,
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{late, offered::plain_name};
 
@@ -21,7 +20,7 @@ pub(crate) fn restored(conversation: &[Arc<Message>]) -> Vec<RigMessage> {
     // Messages after the last completed turn come in the input of the next one. Only completed turns have a mark.
     let is_completed = |message: &Arc<Message>| matches!(&**message, Message::Assistant { provider: Some(_), .. });
     let end = conversation.iter().rposition(is_completed).map_or(0, |last| last + 1);
-    let nonce = Uuid::new_v4().simple().to_string();
+    let nonce = new_nonce();
     conversation[..end]
         .iter()
         .flat_map(|message| of_message(message, &nonce))

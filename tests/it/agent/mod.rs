@@ -21,6 +21,7 @@ mod session;
 mod sharing;
 mod sub_agents;
 mod task_tool;
+mod tokens;
 mod too_large;
 mod waiting_for_agents;
 mod waiting_for_oneself;

@@ -19,7 +19,7 @@ use super::{
     turn_mark::{mark, mark_of},
 };
 use crate::{
-    context::Message,
+    context::{Message, new_nonce},
     future::BoxFuture,
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd},
     session::SessionId,
@@ -252,7 +252,7 @@ impl<A: Agent> WholeAgent<A> {
             agent,
             session: None,
             begun: None,
-            nonce: uuid::Uuid::new_v4().simple().to_string(),
+            nonce: new_nonce(),
         })))
     }
 }

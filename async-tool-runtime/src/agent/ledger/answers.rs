@@ -8,7 +8,7 @@ use crate::{
     context::{Answer, AnswerContent, Message},
     id::TaskNo,
     journal::{CallAnswer, Entry},
-    task::{TaskAck, TaskStatus, TurnNo},
+    task::{AckWording, TaskAck, TaskStatus, TurnNo},
 };
 
 impl Ledger {
@@ -18,6 +18,7 @@ impl Ledger {
         turn: TurnNo,
         answers: &[CallAnswer],
         eager: bool,
+        wording: Option<&Arc<AckWording>>,
         at: Timestamp,
     ) -> Result<(), FoldError> {
         let open = self.open_turn.as_ref().filter(|open| open.turn == turn && open.ended);
@@ -72,6 +73,12 @@ impl Ledger {
                 content,
             ));
         }
+        for answer in &mut message {
+            if let AnswerContent::Ack(ack) = &mut answer.content {
+                ack.wording = wording.cloned();
+            }
+        }
+        refer(&mut message);
         for (place, number) in reported.iter().enumerate() {
             let waits = self.inbox.contains(number) && !reported[..place].contains(number);
             require(entry, waits, "only results in the inbox are handed over, and once")?;
@@ -101,5 +108,18 @@ impl Ledger {
         self.pressing |= eager || has_report;
         self.close_turn();
         Ok(())
+    }
+}
+
+/// Gives the first acknowledgement of a turn the whole instruction. The others refer to it, because a model reads the text once.
+pub(super) fn refer(answers: &mut [Answer]) {
+    let mut first = None;
+    for answer in answers {
+        if let AnswerContent::Ack(ack) = &mut answer.content
+            && ack.question.is_none()
+        {
+            ack.same_as = first;
+            first = first.or(ack.number);
+        }
     }
 }

@@ -105,6 +105,7 @@ impl AgentMachine {
             turn,
             answers,
             eager: self.policy.ack == AckPolicy::Eager && !self.batch,
+            wording: self.policy.ack_wording(),
             at: self.now,
         });
         self.phase = Phase::Idle;

@@ -283,11 +283,11 @@ impl AgentMachine {
     /// Row of a task that the model waited for, with its result unless the model already has it.
     fn waited_for(&self, number: TaskNo, calls: &[TaskNo], handed_over: &mut Vec<TaskNo>) -> Value {
         let mut row = self.row(number);
-        let Some((record, result)) = self
+        let Some(result) = self
             .ledger
             .tasks()
             .get(&number)
-            .and_then(|record| Some((record, record.result.as_ref()?)))
+            .and_then(|record| record.result.as_ref())
         else {
             row["note"] = json!("there is no result yet");
             return row;
@@ -295,7 +295,8 @@ impl AgentMachine {
         if calls.contains(&number) {
             row["note"] = json!("its result is the answer to its own call");
         } else if self.hand_over(number, handed_over) {
-            return frames::describe(number, result, &record.call.arguments, self.now);
+            merge(&mut row, frames::describe(number, result, self.now));
+            return row;
         } else {
             row["note"] = json!("you have been given its result already");
         }

@@ -15,7 +15,7 @@
 //! let policy = AgentPolicy::new(manager.registry());
 //! let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 //! let now = Timestamp::from_millis(0);
-//! # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+//! # let nonce = "0f9a2c46d1e84b7f".to_owned();
 //! let _append = machine.step(now, AgentInput::Open { nonce, works_for: None });
 //! let actions = machine.step(now, AgentInput::User("hello".to_owned()));
 //! assert!(matches!(&actions[0], AgentAction::Append(entries) if entries.len() == 2));
@@ -51,6 +51,7 @@ mod delivery;
 mod groups;
 mod input;
 mod phase;
+mod prompt;
 mod prune;
 mod recovery;
 mod reports;

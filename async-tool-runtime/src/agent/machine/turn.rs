@@ -3,6 +3,7 @@
 use std::{
     error::Error as _,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
@@ -288,8 +289,9 @@ impl AgentMachine {
         let messages = self
             .window
             .view(self.ledger.transcript().messages(), self.ledger.pruned());
-        let request = ModelRequest::new(self.session.clone(), messages, self.definitions.clone());
-        let request = request.with_system(self.system.clone());
+        let form = self.prompt.form(self.batch, &self.ledger);
+        let request = ModelRequest::new(self.session.clone(), messages, Arc::clone(&form.definitions));
+        let request = request.with_system(form.system.clone());
         self.actions.push(AgentAction::StartTurn(turn, request));
         if let Some(limit) = self.policy.model_timeout {
             self.set_timer(Timer::Silence(turn), self.now.after(limit));

@@ -207,18 +207,24 @@ impl Redactor {
                         .ok_or("a delivery names a task that has not ended")?;
                     records.push((*number, result, record));
                 }
-                let (head, _) = frames::parts(text, self.written.nonce()).ok_or("a delivery has no frame")?;
-                let mut new = head.to_owned();
-                self.clean(&mut new);
+                let parts = frames::parts(text, self.written.nonce()).ok_or("a delivery has no frame")?;
+                let (mut head, mut tail) = (parts.head.to_owned(), parts.tail.to_owned());
+                self.clean(&mut head);
+                self.clean(&mut tail);
+                // Only the line of a call that is far back has its arguments.
+                let is_far = |line: &str| {
+                    let line: Result<Value, _> = serde_json::from_str(line);
+                    line.is_ok_and(|line| line.get("arguments").is_some())
+                };
+                let far: Vec<bool> = parts.lines.lines().map(is_far).collect();
                 let is_secret = |record: &TaskRecord| {
                     record.call.redacted || record.result.as_ref().is_some_and(|result| result.redacted)
                 };
-                if new != head || records.iter().any(|(_, _, record)| is_secret(record)) {
-                    let results = records
-                        .into_iter()
-                        .map(|(number, result, record)| (number, result, &*record.call.arguments));
-                    new.push_str(&frames::frame(self.written.nonce(), results, *at));
-                    *text = new;
+                if head != parts.head || tail != parts.tail || records.iter().any(|(_, _, record)| is_secret(record)) {
+                    let results = records.into_iter().zip(far).map(|((number, result, record), is_far)| {
+                        (number, result, is_far.then(|| record.call.arguments.value()))
+                    });
+                    *text = head + &frames::frame(self.written.nonce(), results, *at) + &tail;
                 }
             }
             Entry::Grouped { group, .. } => {

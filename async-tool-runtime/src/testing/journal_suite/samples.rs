@@ -11,7 +11,7 @@ use crate::{
     journal::{Awaited, CallAnswer, Entry, Format, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
-    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnNo},
+    task::{AckWording, AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnNo},
     tool::{Arguments, DeliveryPolicy, InputRequest, ToolCall, ToolError, ToolErrorKind},
 };
 
@@ -98,12 +98,14 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             turn: TURN,
             answers: answers(),
             eager: true,
+            wording: None,
             at: AT,
         },
         Entry::Answered {
             turn: TURN,
             answers: Vec::new(),
             eager: false,
+            wording: Some(AckWording::new(TEXT, "as {task}").into()),
             at: AT,
         },
         Entry::Replaced {
