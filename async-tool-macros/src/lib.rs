@@ -62,7 +62,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `breaker` | `(failures = 5, cooldown = "30s")` | none | circuit breaker: after this many failures in a row, calls fail at once for the cooldown |
 /// | `priority` | `"low"`, `"normal"`, `"high"` | `"normal"` | order in which queued calls start |
 /// | `cache` | `(ttl = "5m", capacity = 1000)` | none | reuse of values for calls with the same arguments, see below |
-/// | `dedupe` | `"allow"`, `"share"`, `"reject"`, `"replace"` | `"allow"` | treatment of a call while an equal call is still open |
+/// | `dedupe` | `"auto"`, `"allow"`, `"share"`, `"reject"`, `"replace"` | `"auto"` | treatment of a call that repeats another one: `"auto"` keeps a model from repeating itself |
 /// | `scope` | `"session"`, `"shared"` | `"session"` | whether cached values and running calls are shared within a session or by all sessions |
 /// | `reads` | arguments, `"path"`, `"path, kind:argument"` | none | arguments whose values name the resources that a call reads, see below |
 /// | `writes` | as for `reads` | none | the same for resources that a call writes |

@@ -9,6 +9,7 @@
 //! - [`RESULT`] with [`NEXT`]: 10 of 10 turns used the result (0.5B: 19 of 21). "Answer the user with it" instead of [`NEXT`] is followed
 //!   more often, but made the model forget the second part of a request in 11 of 11 turns.
 //!
+//! The other texts follow the pattern of these: a plain first sentence, then what not to do, then what to do. They are not measured.
 //! A change of a text needs a measurement like these. [`Wording`] changes the texts of one agent.
 
 use std::borrow::Cow;

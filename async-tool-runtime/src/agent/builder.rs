@@ -237,6 +237,22 @@ impl AsyncAgentBuilder {
         self
     }
 
+    /// True to hold back text that follows nothing but acknowledgements, such as "it is running". Default: false.
+    ///
+    /// Such a turn has the cause [`TurnCause::Acknowledgements`](crate::task::TurnCause::Acknowledgements). Its
+    /// text is in the conversation and in the turn's end, but not in [`Text`](super::AgentEventKind::Text) events.
+    pub fn quiet_acks(mut self, is_quiet: bool) -> Self {
+        self.policy.quiet_acks = is_quiet;
+        self
+    }
+
+    /// False to run every call, also those with which the model repeats itself. Default: true. For one tool,
+    /// [`Dedupe::Allow`](crate::policy::Dedupe::Allow) does the same.
+    pub fn answer_repeats(mut self, answers: bool) -> Self {
+        self.policy.answer_repeats = answers;
+        self
+    }
+
     /// Tools that the agent offers its model, by name. Default: all tools of the manager. A call of any other tool is
     /// refused, like a call of a tool that doesn't exist.
     ///

@@ -157,6 +157,12 @@ pub struct AgentPolicy {
     pub learned_grace: Option<LearnedGrace>,
     /// Policy of model calls after acknowledgements. Default: [`AckPolicy::Eager`].
     pub ack: AckPolicy,
+    /// True if readers don't get the text of turns that answer nothing but acknowledgements, while it streams. Default:
+    /// false.
+    pub quiet_acks: bool,
+    /// True if the agent itself answers calls with which the model repeats itself, as far as the tools' [`Dedupe`](crate::policy::Dedupe) allow
+    /// it. Default: true.
+    pub answer_repeats: bool,
     /// Wake policy of results for an idle agent. Default: [`WakePolicy::default`].
     pub wake: WakePolicy,
     /// Delivery policy of tools that set none themselves. Default: [`DeliveryPolicy::WhenIdle`].
@@ -212,6 +218,8 @@ impl AgentPolicy {
             grace: Duration::from_millis(250),
             learned_grace: Some(LearnedGrace::default()),
             ack: AckPolicy::default(),
+            quiet_acks: false,
+            answer_repeats: true,
             wake: WakePolicy::default(),
             delivery: DeliveryPolicy::default(),
             prune: PrunePolicy::default(),
@@ -273,6 +281,12 @@ impl AgentPolicy {
     /// True if the agent answers calls of this tool itself.
     pub(crate) fn is_own(&self, tool: &str) -> bool {
         self.task_tool != TaskTool::Off && tool == task_tool::NAME
+    }
+
+    /// True if the agent answers calls of this tool that repeat another one.
+    pub(crate) fn answers_repeats(&self, tool: &str) -> bool {
+        let answers = |options: &ToolOptions| options.dedupe.answers_repeats();
+        self.answer_repeats && self.options(tool).is_some_and(answers)
     }
 
     /// True if a call of this tool can outlive its turn.

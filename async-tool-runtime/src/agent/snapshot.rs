@@ -26,7 +26,7 @@ use crate::{
 /// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
 ///
 /// It is raised when the stored form changes, or the fold of the same entries gives another ledger.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +53,7 @@ struct StoredLedger {
     groups: Vec<TaskGroup>,
     run: RunTotals,
     ended_empty: bool,
+    repetitions: u32,
     forged: u32,
     forging: u32,
     is_to_be_corrected: bool,
@@ -140,6 +141,7 @@ impl Ledger {
             groups,
             run,
             ended_empty,
+            repetitions,
             forged,
             forging,
             is_to_be_corrected,
@@ -173,6 +175,7 @@ impl Ledger {
             groups,
             run,
             ended_empty,
+            repetitions,
             forged,
             forging,
             is_to_be_corrected,
@@ -228,6 +231,7 @@ impl Ledger {
             groups: state.groups,
             run: state.run,
             ended_empty: state.ended_empty,
+            repetitions: state.repetitions,
             forged: state.forged,
             forging: state.forging,
             is_to_be_corrected: state.is_to_be_corrected,

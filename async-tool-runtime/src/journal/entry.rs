@@ -11,7 +11,7 @@ use crate::{
     context::Pruned,
     id::{TaskId, TaskNo},
     model::TurnEnd,
-    task::{AckWording, AsyncTaskResult, TurnNo},
+    task::{AckWording, AsyncTaskResult, TurnCause, TurnNo},
     tool::{DeliveryPolicy, InputRequest, ToolCall},
 };
 
@@ -85,6 +85,8 @@ pub enum Entry {
     TurnStarted {
         /// The turn.
         turn: TurnNo,
+        /// News that the model is to answer.
+        cause: TurnCause,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -104,6 +106,9 @@ pub enum Entry {
         /// True for a call of the agent's own `task` tool. The agent answers it itself and submits no task.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         own: bool,
+        /// Earlier task that the call repeats. The agent answers the call with that task's state or result, and submits no task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeats: Option<TaskNo>,
         /// Time of the entry.
         at: Timestamp,
     },

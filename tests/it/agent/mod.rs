@@ -16,6 +16,7 @@ mod model_failures;
 mod panics;
 mod parked;
 mod questions;
+mod repeats;
 mod runs;
 mod session;
 mod sharing;

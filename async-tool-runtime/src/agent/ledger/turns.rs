@@ -127,6 +127,7 @@ impl Ledger {
             });
         }
         if calls.is_empty() {
+            self.repetitions = 0;
             self.close_turn();
         } else {
             self.open_turn = Some(OpenTurn {

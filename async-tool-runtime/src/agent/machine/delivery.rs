@@ -20,7 +20,7 @@ use crate::{
 
 impl AgentMachine {
     pub(super) fn on_set_delivery(&mut self, number: TaskNo, policy: DeliveryPolicy) {
-        let Some(record) = self.ledger.tasks().get(&number).filter(|record| !record.own) else {
+        let Some(record) = self.ledger.tasks().get(&number).filter(|record| record.is_task()) else {
             return;
         };
         let is_open = self.ledger.life() == Life::Open && record.is_owed();

@@ -34,7 +34,7 @@ use crate::{
 /// let now = Timestamp::from_millis(0);
 /// let nonce = "0f9a2c46d1e84b7f".to_owned(); // In earnest: random.
 /// let actions = machine.step(now, AgentInput::Open { nonce, works_for: None });
-/// assert!(matches!(&actions[..], [AgentAction::Append(entries)] if entries.len() == 1));
+/// assert!(matches!(&actions[0], AgentAction::Append(entries) if entries.len() == 1));
 ///
 /// let _ = machine.step(now, AgentInput::Close(CloseMode::Cancel));
 /// assert_eq!(machine.state(), AgentState::Closed);

@@ -29,7 +29,7 @@
 //! - `turn.rs` calls the model, `call.rs` accepts its calls, `answer.rs` answers them.
 //! - `delivery.rs` delivers late results, `groups.rs` joins tasks.
 //! - `prune.rs` keeps requests within the model's context.
-//! - `control.rs` carries out the `task` tool.
+//! - `control.rs` carries out the `task` tool, `repeats.rs` answers calls with which a model repeats itself.
 //! - `recovery.rs` resumes a session, `close.rs` ends it.
 //!
 //! # Invariants
@@ -54,6 +54,7 @@ mod phase;
 mod prompt;
 mod prune;
 mod recovery;
+mod repeats;
 mod reports;
 mod stall;
 mod status;

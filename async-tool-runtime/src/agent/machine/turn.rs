@@ -17,7 +17,7 @@ use crate::{
     id::TaskNo,
     journal::Entry,
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
-    task::TurnNo,
+    task::{TurnCause, TurnNo},
     tool::is_too_deep,
 };
 
@@ -54,7 +54,11 @@ impl AgentMachine {
     /// Part of the running turn that its readers have seen; `None` if there is none.
     pub(in crate::agent) fn turn_so_far(&self) -> Option<AgentEventKind> {
         let open = self.ledger.open_turn().filter(|open| !open.ended)?;
-        let (text, reasoning) = (self.turn.text.clone(), self.turn.reasoning.clone());
+        let text = match self.turn.is_quiet {
+            true => String::new(),
+            false => self.turn.text.clone(),
+        };
+        let reasoning = self.turn.reasoning.clone();
         let is_empty = text.is_empty() && reasoning.is_empty();
         (!is_empty).then_some(AgentEventKind::TurnSoFar {
             turn: open.turn,
@@ -66,7 +70,9 @@ impl AgentMachine {
     fn on_text(&mut self, turn: TurnNo, text: String) {
         if !text.is_empty() {
             self.turn.text.push_str(&text);
-            self.emit(AgentEventKind::Text { turn, text });
+            if !self.turn.is_quiet {
+                self.emit(AgentEventKind::Text { turn, text });
+            }
         }
     }
 
@@ -97,7 +103,7 @@ impl AgentMachine {
         end.provider = end.provider.filter(|blocks| !is_too_deep(blocks));
         let calls = self.accept_held(turn);
         let is_empty = self.ledger.is_empty_turn(&text, &calls, &end, cuts);
-        let may_ask_again = self.empty == 0 && self.policy.limits.reached(self.ledger.run()).is_none();
+        let may_ask_again = self.empty == 0 && self.limit_reached().is_none();
         // A refusal is an answer; a repetition would get the same.
         if is_empty && may_ask_again && end.stop != StopReason::Refused {
             return self.ask_again(turn);
@@ -204,7 +210,7 @@ impl AgentMachine {
         let Some(turn) = self.ledger.open_turn().map(|open| open.turn) else {
             return;
         };
-        if self.policy.limits.reached(self.ledger.run()).is_some() {
+        if self.limit_reached().is_some() {
             // No turn may follow, so this one is the last and must finish.
             return;
         }
@@ -267,7 +273,7 @@ impl AgentMachine {
 
     pub(super) fn begin_turn(&mut self) {
         self.wake = None;
-        if let Some(limit) = self.policy.limits.reached(self.ledger.run()) {
+        if let Some(limit) = self.limit_reached() {
             self.phase = Phase::Idle;
             let stall = Stall::Limit(limit);
             if self.stalled.as_ref() != Some(&stall) {
@@ -279,11 +285,17 @@ impl AgentMachine {
         self.deliver(None);
         self.prune();
         let turn = self.ledger.next_turn();
-        self.record(Entry::TurnStarted { turn, at: self.now });
+        let cause = self.ledger.cause();
+        self.record(Entry::TurnStarted {
+            turn,
+            cause,
+            at: self.now,
+        });
         self.phase = Phase::Thinking(self.now);
         self.stalled = None;
         self.turn = StreamedTurn {
             heard: self.now,
+            is_quiet: self.policy.quiet_acks && cause == TurnCause::Acknowledgements,
             ..StreamedTurn::default()
         };
         let messages = self

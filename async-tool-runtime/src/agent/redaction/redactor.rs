@@ -27,13 +27,14 @@ use crate::{
 };
 
 /// Fields of a `task` tool's report that are kept if the result of the task is secret.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 10] = [
     "task",
     "tool",
     "call",
     "status",
     "elapsed_ms",
     "age_ms",
+    "instruction",
     "waits_for",
     "stopping",
     "note",
@@ -378,7 +379,7 @@ impl Redactor {
     fn is_secret(&self, number: TaskNo) -> bool {
         self.record(number).is_some_and(|record| {
             let is_redacted = record.result.as_ref().is_some_and(|result| result.redacted);
-            is_redacted || (!record.own && self.has_secret_result(&record.call.name))
+            is_redacted || (record.is_task() && self.has_secret_result(&record.call.name))
         })
     }
 

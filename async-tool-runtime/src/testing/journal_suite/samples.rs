@@ -11,7 +11,7 @@ use crate::{
     journal::{Awaited, CallAnswer, Entry, Format, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
-    task::{AckWording, AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnNo},
+    task::{AckWording, AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnCause, TurnNo},
     tool::{Arguments, DeliveryPolicy, InputRequest, ToolCall, ToolError, ToolErrorKind},
 };
 
@@ -72,7 +72,11 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             text: TEXT.into(),
             at: AT,
         },
-        Entry::TurnStarted { turn: TURN, at: AT },
+        Entry::TurnStarted {
+            turn: TURN,
+            cause: TurnCause::Acknowledgements,
+            at: AT,
+        },
         accepted(value()),
         // A model may send arguments that aren't JSON.
         call(Arguments::from_text("{\"a\": "), Vec::new(), true),
@@ -308,6 +312,7 @@ fn call(arguments: Arguments, awaits: Vec<Awaited>, own: bool) -> Entry {
         call: ToolCall::new(TEXT, TEXT, arguments),
         awaits,
         own,
+        repeats: (!own).then_some(LAST),
         at: AT,
     }
 }

@@ -122,7 +122,7 @@ impl FunctionTool {
         self
     }
 
-    /// Sets the treatment of a call while an equal one is open. Default: [`Dedupe::Allow`].
+    /// Sets the treatment of a call while an equal one is open. Default: [`Dedupe::Auto`].
     pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
         self.options.dedupe = dedupe;
         self

@@ -15,7 +15,7 @@ use async_tool_runtime::{
     async_tool,
     journal::{CallAnswer, Claim, Entry, Seq},
     model::{ModelStream, StopReason, TurnEnd},
-    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    task::{TaskSpec, Timestamp, Timing, TurnCause, TurnNo},
     testing::ScriptedModel,
     tool::InputRequest,
     tools,
@@ -86,6 +86,7 @@ fn session() -> Vec<Entry> {
         },
         Entry::TurnStarted {
             turn: TurnNo::new(1),
+            cause: TurnCause::User,
             at: at(5),
         },
         Entry::Accepted {
@@ -95,6 +96,7 @@ fn session() -> Vec<Entry> {
             call,
             awaits: Vec::new(),
             own: false,
+            repeats: None,
             at: at(20),
         },
         Entry::TurnEnded {
@@ -117,6 +119,7 @@ fn session() -> Vec<Entry> {
         },
         Entry::TurnStarted {
             turn: TurnNo::new(2),
+            cause: TurnCause::Results,
             at: at(121),
         },
         Entry::TurnEnded {
