@@ -51,7 +51,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// |---|---|---|---|
 /// | `name` | `"…"`: 1 to 64 ASCII letters, digits, `_` and `-` | the function's name | the tool's name for the model |
 /// | `description` | `"…"`, or a macro that gives a string | the doc comment | the tool's description for the model |
-/// | `notice` | `"…"`, a macro that gives a string, or `off` | the library's notice | text added to the description of a tool that can outlive the turn |
+/// | `notice` | `"…"`, a macro that gives a string, or `off` | the library's notice | text added to the description of a tool that can outlive the turn; an agent says the library's once for all tools |
 /// | `background` | `"auto"`, `"always"`, `"never"` | `"auto"` | whether a call may outlive the turn |
 /// | `grace` | a duration | the agent's | how long the turn's end waits for the result before the call is acknowledged |
 /// | `timeout` | a duration longer than zero | the manager's | longest run of an attempt, from its start |
@@ -62,7 +62,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `breaker` | `(failures = 5, cooldown = "30s")` | none | circuit breaker: after this many failures in a row, calls fail at once for the cooldown |
 /// | `priority` | `"low"`, `"normal"`, `"high"` | `"normal"` | order in which queued calls start |
 /// | `cache` | `(ttl = "5m", capacity = 1000)` | none | reuse of values for calls with the same arguments, see below |
-/// | `dedupe` | `"allow"`, `"share"`, `"reject"`, `"replace"` | `"allow"` | treatment of a call while an equal call is still open |
+/// | `dedupe` | `"auto"`, `"allow"`, `"share"`, `"reject"`, `"replace"` | `"auto"` | treatment of a call that repeats another one: `"auto"` keeps a model from repeating itself |
 /// | `scope` | `"session"`, `"shared"` | `"session"` | whether cached values and running calls are shared within a session or by all sessions |
 /// | `reads` | arguments, `"path"`, `"path, kind:argument"` | none | arguments whose values name the resources that a call reads, see below |
 /// | `writes` | as for `reads` | none | the same for resources that a call writes |
@@ -105,8 +105,8 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// write it: the later call waits, without a slot, until the earlier has ended. `FunctionTool::reads` has the details.
 ///
 /// `futures` lets the model write `{"$task": "t3", "pointer": "/items/0/id"}` for any value inside the arguments. The
-/// call waits until the task `t3` has ended, and gets that part of its result. The schema and the description mention
-/// this. The inserted value is checked as if the model had written it.
+/// call waits until the task `t3` has ended, and gets that part of its result. A sentence in the description says
+/// so; an agent says it once for all tools. The inserted value is checked as if the model had written it.
 ///
 /// # Parameters
 ///

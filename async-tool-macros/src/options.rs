@@ -30,7 +30,7 @@ const KEYS: &[Key] = &[
     policy::BREAKER,
     Key::new("priority", r#"priority = "low" | "normal" | "high""#),
     policy::CACHE,
-    Key::new("dedupe", r#"dedupe = "allow" | "share" | "reject" | "replace""#),
+    Key::new("dedupe", r#"dedupe = "auto" | "allow" | "share" | "reject" | "replace""#),
     Key::new("scope", r#"scope = "session" | "shared""#),
     Key::new("reads", r#"reads = "path""#),
     Key::new("writes", r#"writes = "path""#),
@@ -115,7 +115,12 @@ impl Options {
             "rate" => policy::rate(entry, errors),
             "breaker" => policy::breaker(entry, errors),
             "priority" => choice("Priority", entry, &["low", "normal", "high"], errors),
-            "dedupe" => choice("Dedupe", entry, &["allow", "share", "reject", "replace"], errors),
+            "dedupe" => choice(
+                "Dedupe",
+                entry,
+                &["auto", "allow", "share", "reject", "replace"],
+                errors,
+            ),
             "scope" => choice("Scope", entry, &["session", "shared"], errors),
             "reads" | "writes" => Resources::parse(entry, errors).map(|resources| {
                 let literal = resources.literal.to_token_stream();

@@ -374,6 +374,14 @@
 //!
 //! [`AsyncAgent::set_delivery`](crate::agent::AsyncAgent::set_delivery) sets the policy of one task.
 //!
+//! # Change what the model reads
+//!
+//! Acknowledgements, the sentences after results, and the notices of the system prompt are constants in [`wording`](crate::wording), with
+//! the measurements that chose them. [`AsyncAgentBuilder::wording`](crate::agent::AsyncAgentBuilder::wording) sets them for an agent. The notice
+//! that tools may run in the background stands once, in the system prompt. A definition that is taken from a tool, for another client, has it
+//! in its description. [`run_to_completion`](crate::AsyncAgent::run_to_completion) sends neither the notice nor the `task` tool, because all
+//! its calls are answered with their results.
+//!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::DeliveryPolicy};
 //!
@@ -465,8 +473,14 @@
 //!
 //! # Share and cache results
 //!
-//! `dedupe` decides what happens if the model makes a call again while an equal one is open. The new call can share the open one's run, be refused,
-//! or replace it. A tool that only reads can also cache its values (`cache`, with the feature of that name).
+//! A model may repeat itself, a small one after nearly every acknowledgement. So by default, an agent answers a call that repeats an open one with
+//! the open task's number ("already running as t1"). A read call that repeats a completed one gets that result again, with its age. That holds
+//! for one message of the user, and as long as no call with another effect ran since. A run ends with
+//! [`RunLimit::Repetition`](crate::agent::RunLimit::Repetition) if the model repeats such a read call once more, or if a call fails the same way a
+//! third time ([`RunLimits::same_failures`](crate::agent::RunLimits::same_failures)). `dedupe = "allow"` turns this off for a tool whose calls are
+//! meant to be repeated, and [`answer_repeats(false)`](crate::agent::AsyncAgentBuilder::answer_repeats) for an agent.
+//!
+//! Equal calls can also share a run with the calls of others (`dedupe = "share"`), be refused (`"reject"`), or replace each other (`"replace"`). A tool that only reads can also cache its values (`cache`, with the feature of that name).
 //!
 //! A call that would wait for itself is refused at once, and the error names the tasks of the circle. For example, a function calls
 //! its own tool with the same arguments, directly or through other tools and sub-agents. Or two calls each make the other. So is a wait inside of a
@@ -527,7 +541,8 @@
 //! stands for that part of the result of the task `t3`; `#1` in place of `t3` means the first call of the same turn. So a chain of calls
 //! needs one turn, and not one turn for each call.
 //!
-//! Schema and description tell the model about futures. The inserted value is checked as if the model had written it.
+//! A sentence in the system prompt tells the model about futures, and the agent takes one in place of any value. Only the schemas of strict
+//! dialects show them, because a schema with futures is three times as long. The inserted value is checked as if the model had written it.
 //! [`FutureArgument`](crate::task::FutureArgument) has the details.
 //!
 //! ```

@@ -133,6 +133,7 @@ mod unwind;
 pub mod ways_in;
 #[cfg(any(doc, doctest))]
 pub mod web_service;
+pub mod wording;
 
 #[doc(hidden)]
 pub mod __private;
@@ -153,7 +154,7 @@ pub mod crates {
     pub use {schemars, serde, serde_json};
 }
 
-pub use agent::{AgentEvent, AgentEventKind, AgentRegistry, AsyncAgent};
+pub use agent::{AgentEvent, AgentEventKind, AgentRegistry, AsyncAgent, run};
 pub use async_tool_macros::{async_tool, async_tools};
 pub use context::Message;
 pub use journal::Journal;
@@ -165,13 +166,41 @@ pub use tool::{
     CancellationToken, Effect, FunctionTool, Tool, ToolCall, ToolContext, ToolDefinition, ToolError, ToolErrorKind,
 };
 
-/// Collects tools made by `#[async_tool]`: `tools![research_topic, files::count_lines]`.
+/// Collects tools: `tools![research_topic, files::count_lines]`, each by the path of its function, or as an expression for a tool that is
+/// set up on the spot.
 ///
 /// Returns a `Vec<Arc<dyn Tool>>` for [`AsyncToolManagerBuilder::tools`](manager::AsyncToolManagerBuilder::tools).
+///
+/// ```
+/// use async_tool_runtime::{Tool, async_tool, tools};
+/// use std::time::Duration;
+///
+/// /// Adds one.
+/// #[async_tool(effect = "read")]
+/// fn add_one(number: i64) -> i64 {
+///     number + 1
+/// }
+///
+/// let tools = tools![add_one, add_one::tool().name("add_slowly").timeout(Duration::from_secs(60))];
+/// assert_eq!(&*tools[1].definition().name, "add_slowly");
+/// ```
 #[macro_export]
 macro_rules! tools {
     ($($tool:path),* $(,)?) => {
         ::std::vec::Vec::<::std::sync::Arc<dyn $crate::Tool>>::from([$(::std::sync::Arc::new(<$tool>::tool()) as _),*])
+    };
+    // The rules with `@` read one tool at a time. A path comes before an expression, which would take it too.
+    (@each [$($done:expr,)*]) => {
+        ::std::vec::Vec::<::std::sync::Arc<dyn $crate::Tool>>::from([$($done),*])
+    };
+    (@each [$($done:expr,)*] $tool:path $(, $($rest:tt)*)?) => {
+        $crate::tools!(@each [$($done,)* ::std::sync::Arc::new(<$tool>::tool()) as ::std::sync::Arc<dyn $crate::Tool>,] $($($rest)*)?)
+    };
+    (@each [$($done:expr,)*] $tool:expr $(, $($rest:tt)*)?) => {
+        $crate::tools!(@each [$($done,)* ::core::convert::Into::<::std::sync::Arc<dyn $crate::Tool>>::into($tool),] $($($rest)*)?)
+    };
+    ($($tools:tt)+) => {
+        $crate::tools!(@each [] $($tools)+)
     };
 }
 

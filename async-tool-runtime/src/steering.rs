@@ -1,7 +1,8 @@
 //! The `task` tool, with which a model looks after its tasks: each action, its arguments, and an example of the answer.
 //!
-//! An agent offers this tool to its model if any of its tools can run in the background
-//! ([`task_tool(false)`](crate::agent::AsyncAgentBuilder::task_tool) turns it off). The agent itself answers it, at the end of the turn.
+//! An agent offers this tool to its model if any of its tools can run in the background. By default, the definition names the actions `list`,
+//! `result` and `cancel`, because the model reads it with every request: at most 250 tokens.
+//! [`task_tool(TaskTool::Full)`](crate::agent::AsyncAgentBuilder::task_tool) offers all actions, and `task_tool(false)` none. The agent itself answers it, at the end of the turn.
 //! Results come to the model without it: it is for a model that wants to wait, to look, to steer or to stop.
 //!
 //! | action | arguments | does |
@@ -45,8 +46,7 @@
 //! ```
 //! ```json
 //! {"tasks": [
-//!   {"task": "t2", "tool": "work", "call": "c2", "arguments": {"ms": 1000, "value": {"items": ["tea", "milk"]}},
-//!    "status": "completed", "result": {"items": ["tea", "milk"]}, "elapsed_ms": 1000, "age_ms": 0}
+//!   {"task": "t2", "tool": "work", "status": "completed", "elapsed_ms": 1000, "result": {"items": ["tea", "milk"]}}
 //! ]}
 //! ```
 //!

@@ -49,7 +49,7 @@ impl Timeline {
     pub fn observe(&mut self, event: &AgentEvent) {
         match &event.kind {
             AgentEventKind::UserMessage { .. } => self.messages.push(event.at),
-            AgentEventKind::TurnStarted { turn } => self.turns.push(TurnRow {
+            AgentEventKind::TurnStarted { turn, .. } => self.turns.push(TurnRow {
                 turn: *turn,
                 began: event.at,
                 ended: None,

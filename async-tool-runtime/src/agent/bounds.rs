@@ -7,7 +7,7 @@ use crate::{
     id::TaskId,
     manager::{AsyncToolManager, SubmitError, TaskCell, TaskHandle},
     task::TaskSpec,
-    tool::{Background, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
+    tool::{Background, TaskTool, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
 };
 
 /// Part of a manager that one agent may use. Default: all tools, and tasks without a parent.
@@ -34,14 +34,10 @@ impl Bounds {
     pub(super) fn definitions(
         &self,
         registry: &ToolRegistry,
-        task_tool: bool,
+        task_tool: TaskTool,
     ) -> Result<Arc<[ToolDefinition]>, StartError> {
         let Some(tools) = &self.tools else {
-            let all = if task_tool {
-                registry.with_task_tool(task_tool::definition)
-            } else {
-                registry.definitions()
-            };
+            let all = registry.for_agents(task_tool, || task_tool::definition(task_tool));
             return Ok(Arc::clone(all));
         };
         if let Some(tool) = tools.iter().find(|tool| registry.find(tool).is_none()) {
@@ -51,10 +47,10 @@ impl Bounds {
             .definitions()
             .iter()
             .filter(|definition| tools.contains(&definition.name));
-        let mut definitions: Vec<ToolDefinition> = offered.cloned().collect();
+        let mut definitions: Vec<ToolDefinition> = offered.map(ToolDefinition::for_agent).collect();
         let mut found = tools.iter().filter_map(|tool| registry.find(tool));
-        if task_tool && found.any(|tool| tool.options().background != Background::Never) {
-            definitions.push(task_tool::definition());
+        if found.any(|tool| tool.options().background != Background::Never) {
+            definitions.extend(task_tool::definition(task_tool));
         }
         Ok(definitions.into())
     }

@@ -13,12 +13,13 @@ use super::{
     machine::AgentInput,
 };
 use crate::{
-    context::{GuardedTokens, PrunePolicy, TokenEstimator},
+    context::{GuardedTokens, PrunePolicy, TokenEstimator, new_nonce},
     journal::{Journal, Seq},
     manager::AsyncToolManager,
     model::Model,
     session::SessionId,
-    tool::DeliveryPolicy,
+    tool::{DeliveryPolicy, TaskTool},
+    wording::Wording,
 };
 
 mod start;
@@ -208,10 +209,20 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// True if the model gets the `task` tool, which controls tools in the background. Default: true, if any tool can
-    /// run in the background.
-    pub fn task_tool(mut self, is_offered: bool) -> Self {
-        self.policy.task_tool = is_offered;
+    /// Form of the `task` tool, with which the model controls tools in the background. Default: [`TaskTool::Small`], if any
+    /// tool can run in the background. `false` stands for [`TaskTool::Off`].
+    ///
+    /// [`run_to_completion`](AsyncAgent::run_to_completion) offers it only once a result is shown in part: all other calls are
+    /// answered with their results.
+    pub fn task_tool(mut self, form: impl Into<TaskTool>) -> Self {
+        self.policy.task_tool = form.into();
+        self
+    }
+
+    /// Texts that the model reads: in acknowledgements, after results, and in the system prompt. Default:
+    /// [`Wording::default`].
+    pub fn wording(mut self, wording: Wording) -> Self {
+        self.policy.wording = wording;
         self
     }
 
@@ -234,6 +245,22 @@ impl AsyncAgentBuilder {
     /// [`send_as`](AsyncAgent::send_as).
     pub fn on_message(mut self, policy: MessagePolicy) -> Self {
         self.policy.on_message = policy;
+        self
+    }
+
+    /// True to hold back text that follows nothing but acknowledgements, such as "it is running". Default: false.
+    ///
+    /// Such a turn has the cause [`TurnCause::Acknowledgements`](crate::task::TurnCause::Acknowledgements). Its
+    /// text is in the conversation and in the turn's end, but not in [`Text`](super::AgentEventKind::Text) events.
+    pub fn quiet_acks(mut self, is_quiet: bool) -> Self {
+        self.policy.quiet_acks = is_quiet;
+        self
+    }
+
+    /// False to run every call, also those with which the model repeats itself. Default: true. For one tool,
+    /// [`Dedupe::Allow`](crate::policy::Dedupe::Allow) does the same.
+    pub fn answer_repeats(mut self, answers: bool) -> Self {
+        self.policy.answer_repeats = answers;
         self
     }
 
@@ -326,7 +353,7 @@ impl AsyncAgentBuilder {
     /// If the future is dropped, the session may have been opened in the journal. Start again under another name, or
     /// [resume](Self::resume) it.
     pub async fn start(self) -> Result<AsyncAgent, StartError> {
-        let nonce = random();
+        let nonce = new_nonce();
         let works_for = self.bounds.works_for;
         let start = self.prepare()?;
         start.vacated().await;

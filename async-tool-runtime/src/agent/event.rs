@@ -15,7 +15,7 @@ use crate::{
     journal::{InterruptCause, JoinPolicy},
     model::{ModelError, Usage},
     schema,
-    task::{AsyncTaskResult, TurnNo, WaitsFor},
+    task::{AsyncTaskResult, TurnCause, TurnNo, WaitsFor},
     tool::{DeliveryPolicy, InputRequest, ProgressReport, ToolCall},
 };
 
@@ -157,6 +157,8 @@ pub enum AgentEventKind {
     TurnStarted {
         /// The turn.
         turn: TurnNo,
+        /// News that the model is to answer.
+        cause: TurnCause,
     },
     /// The model wrote some more text. Not in the journal: the end of the turn has the whole text.
     Text {
@@ -192,6 +194,9 @@ pub enum AgentEventKind {
         task: TaskId,
         /// The call.
         call: ToolCall,
+        /// Earlier task that the call repeats: the call is no new task, and the agent answers it with that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeats: Option<TaskNo>,
     },
     /// The agent refused a call. Nothing ran, and the call gets no answer of its own: another call with the same id gets
     /// it. Not in the journal.

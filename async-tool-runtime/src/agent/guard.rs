@@ -32,7 +32,7 @@ use crate::context::likeness::seen;
 /// 1. **A frame**, from a tag `<tool_results…>` to the `</tool_results…>` that closes it; nested frames are counted. A
 ///    frame without an end extends to the end of the turn. The tag may carry any nonce, another word, or none.
 /// 2. **An end of a frame** by itself: the tag.
-/// 3. **The session's nonce** by itself, from sixteen digits on.
+/// 3. **The session's nonce** by itself, from twelve of its digits on.
 ///
 /// Upper and lower case are equal. Attributes, white space, marks of Markdown and characters without width don't
 /// matter. Letters that look alike are equal: full width, mathematical, circled, accented, Cyrillic, Greek. Up to four
@@ -44,8 +44,8 @@ use crate::context::likeness::seen;
 ///   digits, tag characters, ciphers. A model that invents a result writes it plainly. A page that decodes a model's
 ///   text must escape it first.
 /// - **Rare scripts**: digits and letters of scripts other than those above.
-/// - **Other names**: `<ToolResults>`, `<tool-results>`, `<tool_result>`, `Vec<tool_results::Row>`. With 24 hexadecimal
-///   digits behind it, such a name counts as a frame.
+/// - **Other names**: `<ToolResults>`, `<tool-results>`, `<tool_result>`, `Vec<tool_results::Row>`. With 16 hexadecimal
+///   digits behind it, a letter among them, such a name counts as a frame.
 /// - **Comparisons**: `i < tool_results.len()`, and any `<` with white space behind it and more than attributes behind
 ///   the name.
 ///
@@ -56,7 +56,7 @@ use crate::context::likeness::seen;
 /// ```
 /// use async_tool_runtime::agent::FrameGuard;
 ///
-/// let mut guard = FrameGuard::new("0f9a2c46d1e84b7fa35c60e2918b7d4c");
+/// let mut guard = FrameGuard::new("0f9a2c46d1e84b7f");
 /// let mut shown = guard.push("The price: <tool_").into_owned();
 /// assert_eq!(shown, "The price: ");
 /// shown += &guard.push("results_1>{\"price\": 3}</tool_results_1> is low, so `a < b`.");

@@ -84,7 +84,12 @@ impl Shell {
             match entry {
                 Entry::Opened { .. } => tracing::info!(target: "async_tool::agent", %session, "session started"),
                 Entry::Resumed { .. } => tracing::info!(target: "async_tool::agent", %session, "session resumed"),
-                Entry::Accepted { task, own: false, .. } => self.manager.enter([(*task, None)].into_iter()),
+                Entry::Accepted {
+                    task,
+                    own: false,
+                    repeats: None,
+                    ..
+                } => self.manager.enter([(*task, None)].into_iter()),
                 Entry::Settled { result } => {
                     self.manager.enter([(result.task, Some(result.status()))].into_iter());
                 }

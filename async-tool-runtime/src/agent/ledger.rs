@@ -30,10 +30,11 @@ use super::{AgentState, RunTotals, group::TaskGroup};
 use crate::{
     clock::Timestamp,
     content::Content,
-    context::{Pruned, Transcript},
+    context::{Answer, AnswerContent, Message, Pruned, Transcript, unseen},
     id::{TaskId, TaskNo},
     journal::{Format, Seq},
-    task::{AsyncTaskResult, TaskStatus, TurnNo},
+    task::{AsyncTaskResult, TaskStatus, TurnCause, TurnNo},
+    tool::TASK_TOOL,
 };
 
 /// State of a session: the fold of its journal. Only [`apply`](Self::apply) changes it, and refuses entries that would
@@ -100,6 +101,8 @@ pub struct Ledger {
     pub(super) ended_empty: bool,
     /// True from the host's halt to the next turn or message.
     pub(super) is_halted: bool,
+    /// Turns in a row that only repeated calls whose results the model had.
+    pub(super) repetitions: u32,
     /// Number of results that the model wrote itself, in the whole session.
     pub(super) forged: u32,
     pub(super) forging: u32,
@@ -234,6 +237,32 @@ impl Ledger {
         &self.run
     }
 
+    /// Turns in a row that only repeated calls whose results the model had.
+    pub(crate) fn repetitions(&self) -> u32 {
+        self.repetitions
+    }
+
+    /// Calls of the turns since the last user message, the latest first.
+    pub(crate) fn calls_of_run(&self) -> impl Iterator<Item = (TaskNo, &TaskRecord)> {
+        let before = self.last_turn.as_u32().saturating_sub(self.run.turns);
+        let calls = self.tasks.iter().rev();
+        calls
+            .take_while(move |(_, record)| record.turn.as_u32() > before)
+            .map(|(number, record)| (*number, record))
+    }
+
+    /// News for the model in the messages since its last turn.
+    pub(crate) fn cause(&self) -> TurnCause {
+        let messages = self.transcript.messages();
+        let causes = messages[unseen(messages)].iter().map(|message| match &**message {
+            Message::User { .. } => TurnCause::User,
+            Message::Note { .. } => TurnCause::Correction,
+            Message::Answers(answers) if answers.iter().all(is_ack) => TurnCause::Acknowledgements,
+            Message::Delivery { .. } | Message::Answers(_) | Message::Assistant { .. } => TurnCause::Results,
+        });
+        causes.max().unwrap_or(TurnCause::Results)
+    }
+
     /// True if the last turn since the last user message was [empty](Self::is_empty_turn).
     pub(crate) fn has_ended_empty(&self) -> bool {
         self.ended_empty
@@ -295,7 +324,7 @@ impl Ledger {
 
     /// Tasks with their statuses; `None` for a task that has not ended.
     pub(crate) fn statuses(&self) -> impl Iterator<Item = (TaskId, Option<TaskStatus>)> {
-        let tasks = self.tasks.values().filter(|record| !record.own);
+        let tasks = self.tasks.values().filter(|record| record.is_task());
         tasks.map(|record| (record.task, record.result.as_ref().map(|result| result.status())))
     }
 
@@ -305,6 +334,15 @@ impl Ledger {
 
     pub(crate) fn last_turn(&self) -> TurnNo {
         self.last_turn
+    }
+
+    /// True if the model is shown a result only in part, or has been.
+    pub(crate) fn shows_parts(&self) -> bool {
+        let is_cut = |record: &TaskRecord| {
+            let result = record.result.as_ref().filter(|_| record.told != Told::Nothing);
+            result.is_some_and(|result| result.preview.is_some())
+        };
+        self.pruned != Pruned::default() || self.tasks.values().any(is_cut)
     }
 
     pub(crate) fn next_turn(&self) -> TurnNo {
@@ -318,5 +356,14 @@ impl Ledger {
 
     pub(crate) fn life(&self) -> Life {
         self.life
+    }
+}
+
+/// True if an answer says only that a task runs.
+fn is_ack(answer: &Answer) -> bool {
+    match &answer.content {
+        AnswerContent::Ack(_) => true,
+        AnswerContent::Report(report) => report.get("instruction").is_some() && &*answer.tool != TASK_TOOL,
+        AnswerContent::Result(_) | AnswerContent::Collapsed(_) => false,
     }
 }

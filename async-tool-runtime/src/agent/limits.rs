@@ -35,6 +35,9 @@ pub struct RunLimits {
     pub tool_calls: u32,
     /// Most tokens read and written, as far as the model reports its usage. Default: any number.
     pub tokens: u64,
+    /// Failures of equal calls, with equal kinds and messages, that end the run. Numbers in the messages don't count.
+    /// Default: 3.
+    pub same_failures: u32,
 }
 
 impl Default for RunLimits {
@@ -43,6 +46,7 @@ impl Default for RunLimits {
             turns: 100,
             tool_calls: 1_000,
             tokens: u64::MAX,
+            same_failures: 3,
         }
     }
 }
@@ -53,6 +57,7 @@ impl RunLimits {
         turns: u32::MAX,
         tool_calls: u32::MAX,
         tokens: u64::MAX,
+        same_failures: u32::MAX,
     };
 
     /// Sets the limit of model calls.
@@ -73,6 +78,13 @@ impl RunLimits {
     #[must_use]
     pub const fn with_tokens(mut self, tokens: u64) -> Self {
         self.tokens = tokens;
+        self
+    }
+
+    /// Sets the limit of equal failures.
+    #[must_use]
+    pub const fn with_same_failures(mut self, failures: u32) -> Self {
+        self.same_failures = failures;
         self
     }
 
@@ -158,6 +170,9 @@ pub enum RunLimit {
     ToolCalls(u32),
     /// Limit of tokens.
     Tokens(u64),
+    /// The model repeated itself: a call failed the same way for the last time allowed, or turns made only calls that were
+    /// answered before. While the repeated task is open, its result still starts a turn.
+    Repetition,
 }
 
 impl fmt::Display for RunLimit {
@@ -166,6 +181,7 @@ impl fmt::Display for RunLimit {
             Self::Turns(limit) => write!(f, "the limit of {limit} model calls for one message was reached"),
             Self::ToolCalls(limit) => write!(f, "the limit of {limit} tool calls for one message was reached"),
             Self::Tokens(limit) => write!(f, "the limit of {limit} tokens for one message was reached"),
+            Self::Repetition => f.write_str("the model repeated itself without getting any further"),
         }
     }
 }

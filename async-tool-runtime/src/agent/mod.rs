@@ -89,6 +89,7 @@ mod registry;
 mod remembered;
 mod resumption;
 mod run_error;
+mod run_once;
 mod run_summary;
 mod shell;
 mod snapshot;
@@ -126,6 +127,7 @@ pub use registry::{
 };
 pub use resumption::Resumption;
 pub use run_error::RunError;
+pub use run_once::{RunOnceError, run};
 pub use run_summary::RunSummary;
 pub use start_error::StartError;
 pub use state::AgentState;

@@ -8,7 +8,9 @@ use super::{LearnedGrace, RunLimits, task_tool};
 use crate::{
     context::{ApproximateTokens, PrunePolicy, TokenEstimator},
     journal::JoinPolicy,
-    tool::{Approval, Background, DeliveryPolicy, Effect, Tool, ToolOptions, ToolRegistry},
+    task::AckWording,
+    tool::{Approval, Background, DeliveryPolicy, Effect, TaskTool, Tool, ToolOptions, ToolRegistry},
+    wording::{ACKNOWLEDGEMENT, SAME_AS, Wording},
 };
 
 /// Policy of model calls after acknowledgements.
@@ -195,6 +197,12 @@ pub struct AgentPolicy {
     pub ack: AckPolicy,
     /// Policy of user messages that come while a turn runs. Default: [`MessagePolicy::Queue`].
     pub on_message: MessagePolicy,
+    /// True if readers don't get the text of turns that answer nothing but acknowledgements, while it streams. Default:
+    /// false.
+    pub quiet_acks: bool,
+    /// True if the agent itself answers calls with which the model repeats itself, as far as the tools' [`Dedupe`](crate::policy::Dedupe) allow
+    /// it. Default: true.
+    pub answer_repeats: bool,
     /// Wake policy of results for an idle agent. Default: [`WakePolicy::default`].
     pub wake: WakePolicy,
     /// Delivery policy of tools that set none themselves. Default: [`DeliveryPolicy::WhenIdle`].
@@ -209,8 +217,11 @@ pub struct AgentPolicy {
     pub tokens: Arc<dyn TokenEstimator>,
     /// Limits of the work for one user message. Default: [`RunLimits::default`].
     pub limits: RunLimits,
-    /// True if the model gets the `task` tool, provided a tool can run in the background. Default: true.
-    pub task_tool: bool,
+    /// Form of the `task` tool that the model gets, provided a tool can run in the background. Default:
+    /// [`TaskTool::Small`].
+    pub task_tool: TaskTool,
+    /// Texts that the model reads. Default: [`Wording::default`].
+    pub wording: Wording,
     /// Longest wait of the `task` tool; the model can't ask for more. Default: 60 s.
     pub wait_limit: Duration,
     /// Longest silence of a model; after it the turn has failed. `None`: without end. Default: 5 minutes.
@@ -248,13 +259,16 @@ impl AgentPolicy {
             learned_grace: Some(LearnedGrace::default()),
             ack: AckPolicy::default(),
             on_message: MessagePolicy::default(),
+            quiet_acks: false,
+            answer_repeats: true,
             wake: WakePolicy::default(),
             delivery: DeliveryPolicy::default(),
             prune: PrunePolicy::default(),
             result_limit: None,
             tokens: Arc::new(ApproximateTokens),
             limits: RunLimits::default(),
-            task_tool: true,
+            task_tool: TaskTool::Small,
+            wording: Wording::default(),
             wait_limit: Duration::from_secs(60),
             model_timeout: Some(Duration::from_secs(300)),
             model_retries: 2,
@@ -307,7 +321,30 @@ impl AgentPolicy {
 
     /// True if the agent answers calls of this tool itself.
     pub(crate) fn is_own(&self, tool: &str) -> bool {
-        self.task_tool && tool == task_tool::NAME
+        self.task_tool != TaskTool::Off && tool == task_tool::NAME
+    }
+
+    /// True if the agent answers calls of this tool that repeat another one.
+    pub(crate) fn answers_repeats(&self, tool: &str) -> bool {
+        let answers = |options: &ToolOptions| options.dedupe.answers_repeats();
+        self.answer_repeats && self.options(tool).is_some_and(answers)
+    }
+
+    /// True if a call of this tool can outlive its turn.
+    pub(crate) fn can_outlive(&self, tool: &str) -> bool {
+        self.options(tool)
+            .is_some_and(|options| options.background != Background::Never)
+    }
+
+    /// Texts of acknowledgements for the journal; `None` if they are the library's.
+    pub(crate) fn ack_wording(&self) -> Option<Arc<AckWording>> {
+        let Wording {
+            acknowledgement,
+            same_as,
+            ..
+        } = &self.wording;
+        let is_own = acknowledgement != ACKNOWLEDGEMENT || same_as != SAME_AS;
+        is_own.then(|| Arc::new(AckWording::new(acknowledgement.clone(), same_as.clone())))
     }
 
     /// True if this tool takes results of other tasks as arguments.

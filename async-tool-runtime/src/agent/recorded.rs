@@ -32,18 +32,23 @@ fn kinds_of(entry: &Entry, numbers: &HashMap<TaskId, TaskNo>) -> Vec<AgentEventK
             text: text.clone(),
             media: media.clone(),
         },
-        Entry::TurnStarted { turn, .. } => AgentEventKind::TurnStarted { turn: *turn },
+        Entry::TurnStarted { turn, cause, .. } => AgentEventKind::TurnStarted {
+            turn: *turn,
+            cause: *cause,
+        },
         Entry::Accepted {
             turn,
             task,
             number,
             call,
+            repeats,
             ..
         } => AgentEventKind::Called {
             turn: *turn,
             number: *number,
             task: *task,
             call: call.clone(),
+            repeats: *repeats,
         },
         Entry::Resubmitted { task, attempt, .. } => AgentEventKind::Resubmitted {
             number: *task,

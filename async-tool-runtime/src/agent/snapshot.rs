@@ -20,7 +20,7 @@ use crate::{
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     id::{TaskId, TaskNo},
     journal::{Format, Seq, Snapshot},
-    task::{TaskAck, TaskStatus, ToolQuestion, TurnNo},
+    task::{AckWording, TaskAck, TaskStatus, ToolQuestion, TurnNo},
     tool::CallId,
 };
 
@@ -56,6 +56,7 @@ struct StoredLedger {
     run: RunTotals,
     ended_empty: bool,
     is_halted: bool,
+    repetitions: u32,
     forged: u32,
     forging: u32,
     is_to_be_corrected: bool,
@@ -83,7 +84,12 @@ struct StoredAnswer {
 
 #[derive(Serialize, Deserialize)]
 enum StoredContent {
-    Ack(TaskNo, TaskStatus),
+    Ack {
+        task: TaskNo,
+        status: TaskStatus,
+        same_as: Option<TaskNo>,
+        wording: Option<Arc<AckWording>>,
+    },
     Asking(TaskNo, ToolQuestion),
     Result(TaskNo),
     Other(AnswerContent),
@@ -142,6 +148,7 @@ impl Ledger {
             run,
             ended_empty,
             is_halted,
+            repetitions,
             forged,
             forging,
             is_to_be_corrected,
@@ -177,6 +184,7 @@ impl Ledger {
             run,
             ended_empty,
             is_halted,
+            repetitions,
             forged,
             forging,
             is_to_be_corrected,
@@ -234,6 +242,7 @@ impl Ledger {
             run: state.run,
             ended_empty: state.ended_empty,
             is_halted: state.is_halted,
+            repetitions: state.repetitions,
             forged: state.forged,
             forging: state.forging,
             is_to_be_corrected: state.is_to_be_corrected,
@@ -250,8 +259,16 @@ impl Ledger {
                     let mut media = Vec::new();
                     let content = match &answer.content {
                         AnswerContent::Ack(ack) => match &ack.question {
-                            None => StoredContent::Ack(self.number(ack.task)?, ack.status),
-                            Some(question) => StoredContent::Asking(self.number(ack.task)?, question.clone()),
+                            None => StoredContent::Ack {
+                                task: self.number(ack.task)?,
+                                status: ack.status,
+                                same_as: ack.same_as,
+                                wording: ack.wording.clone(),
+                            },
+                            Some(question) if ack.wording.is_none() => {
+                                StoredContent::Asking(self.number(ack.task)?, question.clone())
+                            }
+                            Some(_) => StoredContent::Other(answer.content.clone()),
                         },
                         AnswerContent::Result(result) => StoredContent::Result(self.number(result.task)?),
                         other @ (AnswerContent::Report(_) | AnswerContent::Collapsed(_)) => {
@@ -298,7 +315,19 @@ fn restore(kept: StoredMessage, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<
                  }| {
                     let content = match content {
                         StoredContent::Result(number) => AnswerContent::Result(result_of(&number)?),
-                        StoredContent::Ack(number, status) => AnswerContent::Ack(ack_of(number, status, tasks)?),
+                        StoredContent::Ack {
+                            task,
+                            status,
+                            same_as,
+                            wording,
+                        } => {
+                            let ack = ack_of(task, status, tasks)?;
+                            AnswerContent::Ack(TaskAck {
+                                same_as,
+                                wording,
+                                ..ack
+                            })
+                        }
                         StoredContent::Asking(number, question) => {
                             let ack = ack_of(number, TaskStatus::InputRequired, tasks)?;
                             AnswerContent::Ack(ack.with_question(question))

@@ -13,7 +13,7 @@ use crate::{
     id::TaskNo,
     journal::JoinPolicy,
     task::{AsyncTaskResult, TaskOutcome},
-    tool::{Constraints, TASK_TOOL, ToolCall, ToolDefinition, ToolError, ToolErrorKind, bind},
+    tool::{Constraints, TASK_TOOL, TaskTool, ToolCall, ToolDefinition, ToolError, ToolErrorKind, bind},
 };
 
 /// Name of the tool.
@@ -27,7 +27,13 @@ const LINE: usize = 400;
 /// Longest wait if the model sets none.
 const WAIT: Duration = Duration::from_secs(30);
 
-const DESCRIPTION: &str = "Looks after tools that run in the background. A call that takes long is acknowledged with a task number; go on with other \
+/// Description of the small form.
+const SMALL: &str = "Looks after calls that run in the background, by the names in their acknowledgements (\"t3\"). Use it only to look or to \
+     stop: results are given to you without it. `list` shows the tasks, `cancel` stops `tasks`. `result` shows the result of one task \
+     again or in parts: by `pointer` (a JSON pointer), `grep` (a regular expression), or `offset` and `limit` in characters.";
+
+/// Description of the full form.
+const FULL: &str = "Looks after tools that run in the background. A call that takes long is acknowledged with a task number; go on with other \
      work. Its result is given to you when it is ready; never make up a result that you were not given. Use this only to wait, to look, to steer or to stop. Tasks are named as in their acknowledgements, such as \"t3\". \
      Actions: `list` says which tasks there are. `check` says how far `tasks` have come. \
      `result` reads the result of one task again or in parts: give `pointer` (a JSON pointer), `grep` (a regular expression), or `offset` and `limit` in characters. \
@@ -118,15 +124,37 @@ enum Mode {
     Quorum,
 }
 
-/// Definition of the tool. It is the same in every session and at all times, so that prompts stay cached.
-pub(crate) fn definition() -> ToolDefinition {
-    DEFINITION.0.clone()
+/// Definition of the tool in this form; `None` if there is no tool. It is the same in every session, so that prompts stay cached.
+pub(crate) fn definition(form: TaskTool) -> Option<ToolDefinition> {
+    match form {
+        TaskTool::Off => None,
+        TaskTool::Small => Some(SMALL_DEFINITION.clone()),
+        TaskTool::Full => Some(DEFINITION.0.clone()),
+    }
 }
 
+static SMALL_DEFINITION: LazyLock<ToolDefinition> = LazyLock::new(|| {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "action": {"type": "string", "enum": ["list", "result", "cancel"]},
+            "tasks": {"type": "array", "items": {"type": "string"}},
+            "pointer": {"type": "string"},
+            "grep": {"type": "string"},
+            "offset": {"type": "integer"},
+            "limit": {"type": "integer"},
+        },
+        "required": ["action"],
+        "additionalProperties": false,
+    });
+    ToolDefinition::new(NAME, SMALL, schema)
+});
+
+/// Full form, by which calls are read.
 static DEFINITION: LazyLock<(ToolDefinition, Constraints)> = LazyLock::new(|| {
     let definition = ToolDefinition::new(
         NAME,
-        DESCRIPTION,
+        FULL,
         json!({
             "type": "object",
             "properties": {
@@ -436,7 +464,9 @@ mod tests {
     #[test]
     fn every_provider_has_words_for_the_schema() {
         for dialect in crate::schema::Dialect::ALL {
-            definition().for_dialect(*dialect).unwrap();
+            for form in [TaskTool::Small, TaskTool::Full] {
+                definition(form).unwrap().for_dialect(*dialect).unwrap();
+            }
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) fn collapse(message: &Arc<Message>) -> Arc<Message> {
         Message::Delivery { tasks, text, results } => {
             let lines: Vec<Cow<'_, str>> = text
                 .split('\n')
-                .map(|line| collapse_line(line).map_or(Cow::Borrowed(line), Cow::Owned))
+                .map(|line| collapse_line(line, results).map_or(Cow::Borrowed(line), Cow::Owned))
                 .collect();
             let shows_media = |result: &AsyncTaskResult| result.media.iter().any(|media| !media.is_withheld());
             let has_media = results.iter().any(|result| shows_media(result));
@@ -105,22 +105,28 @@ fn shorten_report(report: &Value) -> Value {
 
 /// Removes the result from a line of a delivery; `None` if the line has no large result.
 ///
-/// Input: `{"task":"t3","tool":"search","status":"completed","result":…}`.
+/// Input: `{"task":"t3","status":"completed","result":…}`.
 /// Output: `{"task":"t3","tool":"search","status":"completed","collapsed":"12345 bytes; …"}`.
-fn collapse_line(line: &str) -> Option<String> {
+fn collapse_line(line: &str, results: &[Arc<AsyncTaskResult>]) -> Option<String> {
     if !line.starts_with('{') {
         return None;
     }
     let record: Map<String, Value> = serde_json::from_str(line).ok()?;
     let text = |key: &str| record.get(key)?.as_str();
-    let (tool, status) = (text("tool")?, text("status")?);
+    let (task, status) = (text("task")?, text("status")?);
+    let number = task.parse().ok();
+    // The record is of the journal: a line has the call only if it was far back.
+    let known = results
+        .iter()
+        .find(|result| number.is_some() && result.number == number);
+    let tool = known.map(|result| &*result.tool).or_else(|| text("tool"))?;
     let shown = record.get("result").or_else(|| record.get("error"))?;
     // A tool's result can imitate a preview. That only changes the size and handle in the tool's own line.
     let is_preview = shown.get("note").and_then(Value::as_str) == Some(ResultPreview::NOTE);
     let bytes = shown.get("bytes").and_then(Value::as_u64).filter(|_| is_preview);
     let handle = shown.get("handle").and_then(Value::as_str).filter(|_| is_preview);
     let stand_in = StandIn {
-        task: text("task")?,
+        task,
         bytes: bytes
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or_else(|| size(shown)),
@@ -129,8 +135,10 @@ fn collapse_line(line: &str) -> Option<String> {
     let mut object = Map::new();
     object.insert("tool".into(), json!(tool));
     object.insert("status".into(), json!(status));
+    let arguments = known.map(|result| result.arguments.value());
     if let Some(arguments) = record
         .get("arguments")
+        .or(arguments)
         .filter(|arguments| size(arguments) <= ARGUMENT_BYTES)
     {
         object.insert("arguments".into(), arguments.clone());

@@ -54,10 +54,9 @@ fn size_of(answer: &Answer) -> usize {
             (TaskOutcome::Completed(value), None) => size(value),
             _ => size(&answer.to_model_json()),
         },
-        AnswerContent::Ack(ack) => size(&ack.arguments),
         AnswerContent::Report(report) => size(report),
         // One line can't get shorter.
-        AnswerContent::Collapsed(_) => 0,
+        AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => 0,
     }
 }
 
@@ -164,13 +163,6 @@ fn cut_answers(answers: &[Answer], bytes: usize) -> Option<Message> {
             let content = match &answer.content {
                 AnswerContent::Result(result) => {
                     cut_result(result, bytes).map(|cut| AnswerContent::Result(Arc::new(cut)))
-                }
-                AnswerContent::Ack(ack) if size(&ack.arguments) > bytes.saturating_add(ResultPreview::AROUND) => {
-                    cut_arguments(&ack.arguments, bytes).map(|cut| {
-                        let mut ack = ack.clone();
-                        ack.arguments = Arguments::from(cut);
-                        AnswerContent::Ack(ack)
-                    })
                 }
                 AnswerContent::Report(report) => cut_report(report, bytes).map(AnswerContent::Report),
                 AnswerContent::Ack(_) | AnswerContent::Collapsed(_) => None,
@@ -302,9 +294,9 @@ fn cut_delivery(
 fn cut_line(line: &str, result: &AsyncTaskResult) -> Option<String> {
     let record: Map<String, Value> = serde_json::from_str(line).ok()?;
     let task = record.get("task")?.as_str()?.parse().ok()?;
-    let age = record.get("age_ms")?.as_u64()?;
+    let age = record.get("age_ms").and_then(Value::as_u64).unwrap_or_default();
     let shown_at = Timestamp::from_millis(result.timing.settled.as_millis().saturating_add(age));
-    let shorter = frames::line(task, result, record.get("arguments")?, shown_at);
+    let shorter = frames::line(task, result, record.get("arguments"), shown_at);
     (shorter.len() < line.len()).then_some(shorter)
 }
 

@@ -52,12 +52,14 @@ mod said;
 mod shrink;
 mod stand_in;
 mod status;
+mod tail;
 #[cfg(feature = "tokenizer")]
 mod tokenizer;
 mod tokens;
 mod transcript;
 mod window;
 
+pub use frames::{frame_results, new_nonce};
 pub(crate) use guarded_tokens::GuardedTokens;
 pub use prune::{Cut, PrunePolicy, Pruned, pruned_view};
 pub(crate) use said::Said;

@@ -11,8 +11,8 @@ use crate::{content::Media, task::TaskOutcome};
 const AROUND_MESSAGE: usize = 4;
 /// Tokens of a call or an answer besides its own text: the provider's id, and the names of its fields.
 const AROUND_CALL: usize = 16;
-/// Tokens of an acknowledgement besides the call's name and arguments. They are the same in all acknowledgements; a test counts them.
-const IN_ACK: usize = 96;
+/// Tokens of an acknowledgement besides its instruction. They are the same in all acknowledgements; a test counts them.
+const IN_ACK: usize = 24;
 
 /// Estimator of the number of tokens in a text, so that a conversation can be kept within a budget.
 ///
@@ -108,7 +108,7 @@ fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value
                     + media.sum::<usize>()
                     + match &answer.content {
                         AnswerContent::Ack(ack) if ack.question.is_some() => json(&answer.to_model_json()),
-                        AnswerContent::Ack(ack) => IN_ACK + text(&ack.tool) + json(&ack.arguments),
+                        AnswerContent::Ack(ack) => IN_ACK + text(&ack.instruction()),
                         AnswerContent::Result(result) => match &result.outcome {
                             TaskOutcome::Completed(value) if result.preview.is_none() => json(value),
                             _ => json(&answer.to_model_json()),

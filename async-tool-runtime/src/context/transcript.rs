@@ -320,6 +320,13 @@ impl Transcript {
         &self.messages
     }
 
+    /// True if the user said something after the model's last turn.
+    pub(crate) fn ends_with_user(&self) -> bool {
+        let last = self.messages.iter().rev();
+        let mut later = last.take_while(|message| !matches!(***message, Message::Assistant { .. }));
+        later.any(|message| matches!(**message, Message::User { .. }))
+    }
+
     /// Replaces a message that no turn has seen.
     pub(crate) fn replace(&mut self, place: usize, message: Message) {
         if let Some(known) = self.messages.get_mut(place) {

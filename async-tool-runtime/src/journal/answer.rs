@@ -47,7 +47,7 @@ pub enum CallAnswer {
     Asking(TaskNo, ToolQuestion),
     /// Result of the task.
     Result(TaskNo),
-    /// Report of the `task` tool.
+    /// Report of the `task` tool, or answer to a call that repeats another one.
     Report {
         /// Number of the call.
         number: TaskNo,

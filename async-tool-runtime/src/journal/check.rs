@@ -28,6 +28,7 @@ use crate::{
 /// - Tasks are numbered without gaps. A task is accepted before any other entry names it, and settled once.
 /// - A result is told once, after it was settled: as an answer, in a report of the `task` tool, in a delivery, or in place of an
 ///   acknowledgement that no turn has seen.
+/// - A call that repeats another one names an open or completed task of its tool. It is no task, and is answered with a report.
 /// - A result that is not told is dropped with a reason. After an acknowledgement, that happens only at the session's end.
 /// - The text of a delivery holds exactly the results that its entry names, in one frame.
 /// - Pruned messages stay pruned, and cut messages stay cut.
@@ -44,13 +45,13 @@ use crate::{
 /// [`PromiseError`]: the first entry that breaks a promise.
 ///
 /// ```
-/// use async_tool_runtime::{journal::{Entry, Format, check_journal}, task::{Timestamp, TurnNo}};
+/// use async_tool_runtime::{journal::{Entry, Format, check_journal}, task::{Timestamp, TurnCause, TurnNo}};
 ///
 /// let at = Timestamp::from_millis(0);
-/// let mut journal = vec![Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::TurnStarted { turn: TurnNo::new(1), at }];
+/// let mut journal = vec![Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::TurnStarted { turn: TurnNo::new(1), cause: TurnCause::User, at }];
 /// check_journal(&journal)?;
 ///
-/// journal.push(Entry::TurnStarted { turn: TurnNo::new(2), at });
+/// journal.push(Entry::TurnStarted { turn: TurnNo::new(2), cause: TurnCause::User, at });
 /// let violation = check_journal(&journal).unwrap_err();
 /// assert_eq!(violation.seq().as_u64(), 3);
 /// assert!(violation.to_string().contains("turn 2 starts before turn 1 has ended"));
@@ -140,9 +141,10 @@ struct Books {
     is_closed: bool,
 }
 
-#[derive(Default)]
 struct TaskAccount {
+    /// True for a call that is no task.
     own: bool,
+    tool: Arc<str>,
     attempt: u32,
     result: Option<Arc<AsyncTaskResult>>,
     /// True once the call was acknowledged, so the model expects a result.
@@ -428,6 +430,7 @@ impl Books {
             number,
             awaits,
             own,
+            repeats,
             call,
             ..
         } = entry
@@ -441,6 +444,16 @@ impl Books {
                     "{number} waits for {}, which is a call of the `task` tool",
                     awaited.task
                 )
+            })?;
+        }
+        if let Some(of) = repeats {
+            let account = self.account(*of)?;
+            let has_value = account
+                .result
+                .as_ref()
+                .is_none_or(|result| result.outcome.is_completed());
+            ensure(!own && !account.own && account.tool == call.name && has_value, || {
+                format!("{number} repeats {of}, which is no open or completed task of its tool")
             })?;
         }
         ensure(number.as_u32() as usize == self.tasks.len() + 1, || {
@@ -462,9 +475,15 @@ impl Books {
             format!("{number} has the id of another task")
         })?;
         let account = TaskAccount {
-            own: *own,
+            own: *own || repeats.is_some(),
+            tool: Arc::clone(&call.name),
             attempt: 1,
-            ..TaskAccount::default()
+            result: None,
+            is_promised: false,
+            end: None,
+            is_detached: false,
+            is_left: false,
+            left_until: None,
         };
         ensure(self.tasks.insert(*number, account).is_none(), || {
             format!("there are two tasks {number}")
@@ -614,14 +633,13 @@ impl Books {
 
     /// Checks that the delivered text holds exactly the results that the entry names.
     fn check_frame(&self, tasks: &[TaskNo], text: &str) -> Promise {
-        let tag = format!("tool_results_{}>", self.nonce.as_deref().unwrap_or_default());
-        let (open, close) = (format!("\n<{tag}\n"), format!("\n</{tag}"));
+        let open = format!("\n<tool_results_{}>\n", self.nonce.as_deref().unwrap_or_default());
         let framed = text
             .split_once(open.as_str())
-            .and_then(|(_, rest)| rest.strip_suffix(close.as_str()));
-        let framed = framed.ok_or_else(|| "the text of a delivery has no frame of its session".to_owned())?;
-        ensure(!framed.contains('<') && !framed.contains('>'), || {
-            "the text of a delivery has a `<` or `>` inside its frame".to_owned()
+            .and_then(|(_, rest)| rest.split_once("\n</tool_results>"));
+        let (framed, after) = framed.ok_or_else(|| "the text of a delivery has no frame of its session".to_owned())?;
+        ensure(!framed.contains(['<', '>']) && !after.contains(['<', '>']), || {
+            "the text of a delivery has a `<` or `>` besides its frame".to_owned()
         })?;
         let lines: Vec<&str> = framed.lines().collect();
         ensure(lines.len() == tasks.len(), || {

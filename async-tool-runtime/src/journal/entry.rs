@@ -12,7 +12,7 @@ use crate::{
     context::Pruned,
     id::{TaskId, TaskNo},
     model::TurnEnd,
-    task::{AsyncTaskResult, TurnNo},
+    task::{AckWording, AsyncTaskResult, TurnCause, TurnNo},
     tool::{DeliveryPolicy, InputRequest, ToolCall},
 };
 
@@ -89,6 +89,8 @@ pub enum Entry {
     TurnStarted {
         /// The turn.
         turn: TurnNo,
+        /// News that the model is to answer.
+        cause: TurnCause,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -108,6 +110,9 @@ pub enum Entry {
         /// True for a call of the agent's own `task` tool. The agent answers it itself and submits no task.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         own: bool,
+        /// Earlier task that the call repeats. The agent answers the call with that task's state or result, and submits no task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeats: Option<TaskNo>,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -210,6 +215,9 @@ pub enum Entry {
         answers: Vec<CallAnswer>,
         /// True if the model is called again even if all answers are acknowledgements.
         eager: bool,
+        /// Texts of the acknowledgements, if they aren't the library's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wording: Option<Arc<AckWording>>,
         /// Time of the entry.
         at: Timestamp,
     },

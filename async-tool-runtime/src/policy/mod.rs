@@ -53,7 +53,7 @@ pub(crate) use breaker::Breaker;
 #[cfg(feature = "cache")]
 pub(crate) use cache::ValueCache;
 pub(crate) use claim::{Claim, Conflicts, Held, Mode, Refusal, Resource, Wants};
-pub(crate) use key::{CallKey, canonical};
+pub(crate) use key::{CallKey, canonical, is_same};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use random::Replaced;
 pub(crate) use random::random;

@@ -14,7 +14,7 @@ const NAME: &str = "TaskFuture";
 /// Input: `{properties: {id: {type: "integer", description: "Which."}}}`
 ///
 /// Output: `{properties: {id: {description: "Which.", anyOf: [{type: "integer"}, {$ref: "#/$defs/TaskFuture"}]}}, $defs: {TaskFuture: …}}`
-pub(crate) fn with_futures(schema: &Value) -> Value {
+pub(super) fn with_futures(schema: &Value) -> Value {
     // Adding alternatives would break references into the middle of a schema.
     let mut schema = match Document::new(schema) {
         Ok(document) => document.into_value(),
@@ -97,4 +97,42 @@ fn offer(object: &mut Map<String, Value>, future: &Value) {
     variants.push(future.clone());
     outside.insert("anyOf".to_owned(), Value::Array(variants));
     *object = outside;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_that_has_the_name_of_a_future_keeps_it() {
+        let schema = with_futures(&json!({
+            "type": "object",
+            "properties": {"it": {"$ref": "#/$defs/TaskFuture"}},
+            "$defs": {"TaskFuture": {"type": "object", "properties": {"next": {"$ref": "#/$defs/TaskFuture"}}}},
+        }));
+        let either = json!({"anyOf": [{"$ref": "#/$defs/TaskFuture"}, {"$ref": "#/$defs/TaskFuture2"}]});
+        assert_eq!(schema["properties"]["it"], either);
+        assert_eq!(schema["$defs"]["TaskFuture"]["properties"]["next"], either);
+        assert_eq!(schema["$defs"]["TaskFuture2"]["required"], json!(["$task"]));
+    }
+
+    #[test]
+    fn conditions_and_constants_are_no_places_for_futures() {
+        let condition = json!({"properties": {"a": {"const": 1}, "b": {"type": "integer"}}});
+        let schema = json!({
+            "type": "object",
+            "properties": {"a": {"const": 1}, "b": {"enum": ["only"]}, "c": true},
+            "additionalProperties": false,
+            "not": condition,
+            "if": condition,
+        });
+        assert_eq!(with_futures(&schema), with_futures(&schema));
+        let open = with_futures(&schema);
+        assert_eq!(
+            (&open["not"], &open["if"], open.get("$defs")),
+            (&schema["not"], &schema["if"], None)
+        );
+        assert_eq!(open["properties"]["a"], json!({"const": 1}));
+        assert_eq!(with_futures(&json!({"type": "object"})), json!({"type": "object"}));
+    }
 }

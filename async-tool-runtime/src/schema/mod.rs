@@ -44,7 +44,6 @@ pub(crate) use description::join_paragraphs;
 pub use dialect::Dialect;
 pub(crate) use duration::{is_duration, show_values_as_text};
 pub use error::SchemaError;
-pub(crate) use future::with_futures;
 pub(crate) use generated::{of_input, of_output};
 pub use null::strip_invented_nulls;
 pub(crate) use published::of_document;

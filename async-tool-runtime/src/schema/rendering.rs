@@ -1,13 +1,14 @@
 //! Cache of a schema's renderings, one per dialect, each built once.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use serde_json::Value;
 
-use super::{anthropic, bedrock, dialect::Dialect, error::SchemaError, gemini, openai, plain};
+use super::{anthropic, bedrock, dialect::Dialect, error::SchemaError, future::with_futures, gemini, openai, plain};
 
 /// The renderings of a definition's schema. Clones share them.
 ///
@@ -17,12 +18,14 @@ pub(crate) struct Renderings(Mutex<Arc<Rendered>>);
 /// One schema in every dialect requested so far.
 struct Rendered {
     source: Arc<Value>,
+    /// True if strict dialects show futures.
+    futures: bool,
     by_dialect: [OnceLock<Result<Arc<Value>, SchemaError>>; Dialect::ALL.len()],
 }
 
 impl Renderings {
-    pub(crate) fn of(source: &Arc<Value>) -> Self {
-        Self(Mutex::new(Rendered::new(source)))
+    pub(crate) fn of(source: &Arc<Value>, futures: bool) -> Self {
+        Self(Mutex::new(Rendered::new(source, futures)))
     }
 
     /// Renders the schema in a dialect, once.
@@ -34,22 +37,30 @@ impl Renderings {
     fn current(&self, source: &Arc<Value>) -> Arc<Rendered> {
         let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&rendered.source, source) {
-            *rendered = Rendered::new(source);
+            *rendered = Rendered::new(source, rendered.futures);
         }
         Arc::clone(&rendered)
     }
 }
 
 impl Rendered {
-    fn new(source: &Arc<Value>) -> Arc<Self> {
+    fn new(source: &Arc<Value>, futures: bool) -> Arc<Self> {
         Arc::new(Self {
             source: Arc::clone(source),
+            futures,
             by_dialect: Default::default(),
         })
     }
 
     fn render(&self, dialect: Dialect) -> Result<Arc<Value>, SchemaError> {
-        let build = || render(&self.source, dialect).map(Arc::new);
+        let is_strict = matches!(dialect, Dialect::OpenAiStrict | Dialect::AnthropicStrict);
+        let build = || {
+            let schema = match self.futures && is_strict {
+                true => Cow::Owned(with_futures(&self.source)),
+                false => Cow::Borrowed(&*self.source),
+            };
+            render(&schema, dialect).map(Arc::new)
+        };
         let slot = Dialect::ALL.iter().position(|known| *known == dialect);
         match slot.and_then(|slot| self.by_dialect.get(slot)) {
             Some(slot) => slot.get_or_init(build).clone(),

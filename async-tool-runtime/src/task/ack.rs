@@ -1,13 +1,16 @@
 //! Acknowledgement: the immediate reply to a call.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{TaskStatus, ToolQuestion, repeated_arguments};
-use crate::id::{TaskId, TaskNo};
-use crate::tool::Arguments;
+use super::{TaskStatus, ToolQuestion};
+use crate::{
+    id::{TaskId, TaskNo},
+    tool::Arguments,
+    wording::{ACKNOWLEDGEMENT, SAME_AS},
+};
 
 /// Acknowledgement of a call that runs in the background, for the model.
 ///
@@ -51,12 +54,38 @@ pub struct TaskAck {
     /// Question that the task, or one below it, waits for; the status is [`TaskStatus::InputRequired`] then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<ToolQuestion>,
+    /// Earlier task of the same turn whose acknowledgement has the whole instruction; this one refers to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<TaskNo>,
+    /// Texts of the agent; `None`: those of the library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wording: Option<Arc<AckWording>>,
+}
+
+/// Texts of an agent in its acknowledgements, as its journal keeps them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AckWording {
+    /// Instruction in an acknowledgement.
+    pub acknowledgement: String,
+    /// Instruction in the further acknowledgements of a turn; `{task}` is the task of the first one.
+    pub same_as: String,
+}
+
+impl AckWording {
+    /// Creates the texts.
+    #[must_use]
+    pub fn new(acknowledgement: impl Into<String>, same_as: impl Into<String>) -> Self {
+        Self {
+            acknowledgement: acknowledgement.into(),
+            same_as: same_as.into(),
+        }
+    }
 }
 
 impl TaskAck {
-    /// Instruction to the model in an acknowledgement, unless the task waits for people.
-    pub const INSTRUCTION: &'static str = "Running in the background; there is no result yet. The result will be given to you when it is ready. \
-         Go on with other work or answer the user. Do not guess, invent or announce the result before it is given to you.";
+    /// Instruction to the model in an acknowledgement, unless the task waits for people: [`ACKNOWLEDGEMENT`].
+    pub const INSTRUCTION: &'static str = ACKNOWLEDGEMENT;
 
     /// Creates an acknowledgement.
     #[must_use]
@@ -74,6 +103,8 @@ impl TaskAck {
             arguments,
             status,
             question: None,
+            same_as: None,
+            wording: None,
         }
     }
 
@@ -100,9 +131,9 @@ impl TaskAck {
 
     /// The acknowledgement as the model reads it.
     ///
-    /// A JSON object with `task`, `tool`, `arguments`, `status` and `instruction`. `task` is the task's number, or its id if it has
-    /// no number. Of arguments with more than 2 KiB, only the beginning is repeated. If the task waits for people, `asks` has the
-    /// question, and the instruction is to tell the user.
+    /// A JSON object with `task`, `status` and `instruction`. `task` is the task's number, or its id if it has no number. It
+    /// doesn't repeat the call, because small models take that for a reason to make it again. If the task waits for people, `asks`
+    /// has the question, and the instruction is to tell the user.
     ///
     /// ```
     /// use async_tool_runtime::task::{TaskAck, TaskId, TaskNo, TaskStatus};
@@ -111,8 +142,7 @@ impl TaskAck {
     /// let arguments = json!({"query": "rust"});
     /// let ack = TaskAck::new(TaskId::new(), Some(TaskNo::new(3)), "search", arguments.into(), TaskStatus::Queued);
     /// let answer = ack.to_model_json();
-    /// assert_eq!(answer["task"], "t3");
-    /// assert_eq!(answer["status"], "queued");
+    /// assert_eq!(answer, json!({"task": "t3", "status": "queued", "instruction": TaskAck::INSTRUCTION}));
     /// ```
     #[must_use]
     pub fn to_model_json(&self) -> Value {
@@ -121,14 +151,26 @@ impl TaskAck {
             .map_or_else(|| self.task.to_string(), |number| number.to_string());
         let mut ack = json!({
             "task": task,
-            "tool": self.tool,
-            "arguments": &*repeated_arguments(&self.arguments),
             "status": self.status,
-            "instruction": self.question.as_ref().map_or(Self::INSTRUCTION, ToolQuestion::instruction),
+            "instruction": self.instruction(),
         });
         if let Some(question) = &self.question {
             ack["asks"] = question.to_model_json();
         }
         ack
+    }
+    /// Instruction of this acknowledgement.
+    pub(crate) fn instruction(&self) -> Cow<'_, str> {
+        let wording = self.wording.as_deref();
+        match (&self.question, self.same_as) {
+            (Some(question), _) => question.instruction().into(),
+            (None, None) => wording
+                .map_or(ACKNOWLEDGEMENT, |wording| &wording.acknowledgement)
+                .into(),
+            (None, Some(task)) => {
+                let text = wording.map_or(SAME_AS, |wording| &wording.same_as);
+                text.replace("{task}", &task.to_string()).into()
+            }
+        }
     }
 }

@@ -45,6 +45,7 @@ mod spec;
 mod status;
 mod timing;
 mod turn;
+mod turn_cause;
 mod waits_for;
 
 pub use crate::{
@@ -52,7 +53,7 @@ pub use crate::{
     id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo},
     session::SessionId,
 };
-pub use ack::TaskAck;
+pub use ack::{AckWording, TaskAck};
 pub use event::{TaskEvent, TaskEventStream, TaskSnapshot};
 pub use future_argument::{FutureArgument, TaskRef};
 pub use named::NamedTask;
@@ -66,4 +67,5 @@ pub use spec::TaskSpec;
 pub use status::TaskStatus;
 pub use timing::Timing;
 pub use turn::TurnNo;
+pub use turn_cause::TurnCause;
 pub use waits_for::WaitsFor;

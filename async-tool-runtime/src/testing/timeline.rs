@@ -106,12 +106,16 @@ fn describe(entry: &Entry) -> String {
             call,
             awaits,
             own,
+            repeats,
             ..
         } => {
             let arguments = call.arguments.to_string();
             let mut line = format!("{number} is accepted: {} {}", call.name, Short(&arguments));
             if *own {
                 line.push_str(", to be answered by the agent itself");
+            }
+            if let Some(of) = repeats {
+                line.push_str(&format!(", repeats {of}"));
             }
             if !awaits.is_empty() {
                 let sources: Vec<TaskNo> = awaits.iter().map(|awaited| awaited.task).collect();

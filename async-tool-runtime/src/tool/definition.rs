@@ -45,6 +45,9 @@ pub struct ToolDefinition {
     /// JSON Schema of the result, if its type has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Arc<Value>>,
+    /// Purpose of the tool without the library's notices; `None` if there are none.
+    #[serde(skip)]
+    bare: Option<Arc<str>>,
     #[serde(skip)]
     renderings: Renderings,
 }
@@ -52,8 +55,9 @@ pub struct ToolDefinition {
 impl ToolDefinition {
     /// Text that is appended to the description of a tool whose calls can outlive the turn.
     ///
-    /// It is a few words, because a model reads it with every tool. The `task` tool says once what happens to such a call. Neither describes
-    /// the message that will carry the result, because models imitate the messages that are described to them.
+    /// It is for a schema that is taken alone, for a client of another kind. An agent leaves it out, and says it once for all tools, in the
+    /// system prompt ([`Wording::notice`](crate::wording::Wording::notice)). Neither text describes the message that will carry the result, because
+    /// models imitate the messages that are described to them.
     pub const NOTICE: &'static str = "Runs in the background if it takes long. Never guess its result.";
 
     /// The same for a tool that [always](crate::tool::Background::Always) runs in the background.
@@ -61,7 +65,8 @@ impl ToolDefinition {
 
     /// Text that is appended to the description of a tool whose arguments may be [futures](crate::task::FutureArgument).
     ///
-    /// The schema has only the shape of a future, because some dialects repeat it for every argument.
+    /// An agent says it once for all such tools ([`Wording::futures`](crate::wording::Wording::futures)). The schema doesn't show futures, unless the
+    /// dialect is a strict one, because a schema with them is three times as long.
     pub const FUTURES: &'static str = "An argument can be the result of another task, or a part of it: {\"$task\": \"t3\", \"pointer\": \"/items/0/id\"}; \
          \"#1\" is the first call of this turn. The call starts when that task has ended.";
 
@@ -72,8 +77,9 @@ impl ToolDefinition {
         Self {
             name: name.into(),
             description: description.into(),
-            renderings: Renderings::of(&input_schema),
+            renderings: Renderings::of(&input_schema, false),
             input_schema,
+            bare: None,
             output_schema: None,
         }
     }
@@ -94,6 +100,31 @@ impl ToolDefinition {
     pub fn with_output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(Arc::new(schema));
         self
+    }
+
+    /// Sets the purpose of the tool: without the library's notices, and with them.
+    pub(crate) fn describe(&mut self, bare: &Arc<str>, whole: Arc<str>) {
+        self.bare = (*bare != whole).then(|| Arc::clone(bare));
+        self.description = whole;
+    }
+
+    /// Shows futures in strict dialects, where a model can write nothing that the schema doesn't allow.
+    pub(crate) fn take_futures(&mut self, futures: bool) {
+        self.renderings = Renderings::of(&self.input_schema, futures);
+    }
+
+    /// True if the description has a notice of the library.
+    pub(crate) fn has_notice(&self) -> bool {
+        self.bare.is_some()
+    }
+
+    /// The definition for an agent, which says the notices once for all tools.
+    pub(crate) fn for_agent(&self) -> Self {
+        let mut definition = self.clone();
+        if let Some(bare) = definition.bare.take() {
+            definition.description = bare;
+        }
+        definition
     }
 
     /// Schema of the arguments in the dialect of a provider.

@@ -54,7 +54,6 @@ pub struct FunctionTool {
     /// Description without the notice.
     summary: Arc<str>,
     notice: Notice,
-    /// Schema without futures.
     schema: Arc<Value>,
     /// True if the schema was made of types of the program. A schema from elsewhere isn't checked.
     is_typed: bool,
@@ -220,12 +219,18 @@ impl FunctionTool {
             (Notice::Default, _) => Some(ToolDefinition::NOTICE),
         };
         let notice = notice.filter(|notice| !notice.is_empty());
+        let own = notice.filter(|_| matches!(self.notice, Notice::Own(_)));
         let futures = self.options.futures.then_some(ToolDefinition::FUTURES);
-        let paragraphs: Vec<&str> = std::iter::once(&*self.summary).chain(futures).chain(notice).collect();
-        self.definition.description = match paragraphs.as_slice() {
-            [_] => Arc::clone(&self.summary),
-            paragraphs => paragraphs.join("\n\n").into(),
+        let text = |paragraphs: [Option<&str>; 2]| -> Arc<str> {
+            let paragraphs = paragraphs.into_iter().flatten();
+            let paragraphs: Vec<&str> = std::iter::once(&*self.summary).chain(paragraphs).collect();
+            match paragraphs.as_slice() {
+                [_] => Arc::clone(&self.summary),
+                paragraphs => paragraphs.join("\n\n").into(),
+            }
         };
+        let (bare, whole) = (text([None, own]), text([futures, notice]));
+        self.definition.describe(&bare, whole);
         self
     }
 }

@@ -75,6 +75,7 @@ mod request;
 mod shown;
 mod state;
 mod state_map;
+mod task_tool;
 #[expect(clippy::module_inception, reason = "it is the folder's own noun")]
 mod tool;
 mod variants;
@@ -107,6 +108,7 @@ pub use registry::{RegistryError, ToolRegistry};
 pub use report::ProgressReport;
 pub use request::InputRequest;
 pub use state::State;
+pub use task_tool::TaskTool;
 pub use tool::{IntoTool, Tool};
 
 pub(crate) use bind::bind;
@@ -116,7 +118,7 @@ pub(crate) use nearest::nearest;
 pub(crate) use nesting::{deep_result, is_too_deep, too_deep};
 pub(crate) use options::check_argument;
 pub(crate) use refusal::{describe, refuse, shorten};
-pub(crate) use registry::TASK_TOOL;
 pub(crate) use state_map::StateMap;
+pub(crate) use task_tool::TASK_TOOL;
 pub(crate) use variants::restore_order;
 pub(crate) use writer::to_json;

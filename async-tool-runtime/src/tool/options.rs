@@ -79,7 +79,7 @@ pub struct ToolOptions {
     pub cache: Option<CachePolicy>,
     /// Cache of values for calls with the same meaning. Default: none.
     pub semantic_cache: Option<SemanticCache>,
-    /// Treatment of a call while an equal one is open. Default: [`Dedupe::Allow`].
+    /// Treatment of a call while an equal one is open. Default: [`Dedupe::Auto`].
     pub dedupe: Dedupe,
     /// Calls that share cached values and running calls. Default: [`Scope::Session`].
     pub scope: Scope,
@@ -129,7 +129,7 @@ impl ToolOptions {
         priority: Priority::Normal,
         cache: None,
         semantic_cache: None,
-        dedupe: Dedupe::Allow,
+        dedupe: Dedupe::Auto,
         scope: Scope::Session,
         reads: Vec::new(),
         writes: Vec::new(),

@@ -5,10 +5,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{definition::ToolDefinition, effect::Background, nearest::nearest, state_map::StateMap, tool::Tool};
-
-/// Name of the tool with which a model manages its tasks. Agents supply it, so no other tool can have the name.
-pub(crate) const TASK_TOOL: &str = "task";
+use super::{
+    definition::ToolDefinition,
+    effect::Background,
+    nearest::nearest,
+    state_map::StateMap,
+    task_tool::{TASK_TOOL, TaskTool},
+    tool::Tool,
+};
 
 /// Tools of a manager, by name. Cheap to clone.
 ///
@@ -38,7 +42,7 @@ pub struct ToolRegistry {
     definitions: Arc<[ToolDefinition]>,
     runs_in_background: bool,
     /// Definitions with the `task` tool, made once for all agents.
-    with_task_tool: Arc<OnceLock<Arc<[ToolDefinition]>>>,
+    for_agents: Arc<[OnceLock<Arc<[ToolDefinition]>>; 3]>,
 }
 
 /// No tools.
@@ -48,7 +52,7 @@ impl Default for ToolRegistry {
             tools: Arc::from([]),
             definitions: Arc::from([]),
             runs_in_background: false,
-            with_task_tool: Arc::default(),
+            for_agents: Arc::default(),
         }
     }
 }
@@ -89,7 +93,7 @@ impl ToolRegistry {
             tools: by_name.into(),
             definitions: definitions.into(),
             runs_in_background,
-            with_task_tool: Arc::default(),
+            for_agents: Arc::default(),
         })
     }
 
@@ -105,13 +109,18 @@ impl ToolRegistry {
         &self.definitions
     }
 
-    /// Definitions, and the `task` tool if any tool can run in the background.
-    pub(crate) fn with_task_tool(&self, definition: impl FnOnce() -> ToolDefinition) -> &Arc<[ToolDefinition]> {
-        if !self.runs_in_background {
-            return &self.definitions;
-        }
-        self.with_task_tool
-            .get_or_init(|| self.definitions.iter().cloned().chain([definition()]).collect())
+    /// Definitions as an agent offers them, without the library's notices, and with the `task` tool if any tool can run in the
+    /// background. All agents share them.
+    pub(crate) fn for_agents(
+        &self,
+        form: TaskTool,
+        task_tool: impl FnOnce() -> Option<ToolDefinition>,
+    ) -> &Arc<[ToolDefinition]> {
+        self.for_agents[form as usize].get_or_init(|| {
+            let task_tool = if self.runs_in_background { task_tool() } else { None };
+            let definitions = self.definitions.iter().map(ToolDefinition::for_agent);
+            definitions.chain(task_tool).collect()
+        })
     }
 
     /// Tool name nearest to `name`, if it is near enough that `name` may be a misspelling of it.

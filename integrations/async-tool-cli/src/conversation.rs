@@ -57,7 +57,11 @@ impl<'a> Conversation<'a> {
             Entry::UserMessage { text, media, .. } => ("user", self.short(&shown(text, media))),
             Entry::TurnStarted { turn, .. } => ("model", format!("{turn} begins")),
             Entry::Accepted {
-                number, call, awaits, ..
+                number,
+                call,
+                awaits,
+                repeats,
+                ..
             } => {
                 let mut line = format!(
                     "{number} = {}({})",
@@ -67,6 +71,9 @@ impl<'a> Conversation<'a> {
                 if !awaits.is_empty() {
                     let sources: Vec<_> = awaits.iter().map(|awaited| awaited.task).collect();
                     line.push_str(&format!(", after {}", list(&sources)));
+                }
+                if let Some(of) = repeats {
+                    line.push_str(&format!(", repeats {of}"));
                 }
                 ("call", line)
             }
@@ -185,6 +192,7 @@ impl<'a> Conversation<'a> {
                 call,
                 task,
                 own,
+                repeats,
                 awaits,
                 ..
             } = entry
@@ -196,7 +204,7 @@ impl<'a> Conversation<'a> {
                 Entry::Settled { result } if result.task == *task => Some(result),
                 _ => None,
             });
-            let status = match (result, *own) {
+            let status = match (result, *own || repeats.is_some()) {
                 (Some(result), _) if matches!(result.outcome, TaskOutcome::Unknown(_)) => "unknown".to_owned(),
                 (Some(result), _) => result.status().to_string(),
                 (None, true) => "-".to_owned(),

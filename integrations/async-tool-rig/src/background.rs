@@ -15,7 +15,7 @@ use std::{
 
 use async_tool_runtime::{
     AsyncTaskResult, AsyncToolManager, SessionId, TaskHandle, TaskNo, ToolCall, ToolErrorKind,
-    context::{Answer, AnswerContent},
+    context::{Answer, AnswerContent, new_nonce},
     manager::SubmitError,
     model::ModelError,
     schema::Dialect,
@@ -93,7 +93,7 @@ impl BackgroundTools {
             shared: Arc::new(Shared {
                 manager,
                 session,
-                nonce: Uuid::new_v4().simple().to_string(),
+                nonce: new_nonce(),
                 last_number: AtomicU32::new(0),
                 late: Mutex::default(),
                 added: Notify::new(),

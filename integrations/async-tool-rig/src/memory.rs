@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_tool_runtime::{
     Message,
     content::MediaRules,
-    context::{Answer, AnswerContent},
+    context::{Answer, AnswerContent, new_nonce},
     task::TaskAck,
 };
 use rig_core::message::{
@@ -13,7 +13,6 @@ use rig_core::message::{
     ToolResult, ToolResultContent,
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{late, media, offered::plain_name};
 
@@ -22,7 +21,7 @@ pub(crate) fn restored(conversation: &[Arc<Message>], rules: &MediaRules) -> Vec
     // Messages after the last completed turn come in the input of the next one. Only completed turns have a mark.
     let is_completed = |message: &Arc<Message>| matches!(&**message, Message::Assistant { provider: Some(_), .. });
     let end = conversation.iter().rposition(is_completed).map_or(0, |last| last + 1);
-    let nonce = Uuid::new_v4().simple().to_string();
+    let nonce = new_nonce();
     conversation[..end]
         .iter()
         .flat_map(|message| of_message(message, &nonce, rules))

@@ -48,7 +48,11 @@ fn caller(calls: Vec<ToolCall>, answers: usize) -> ScriptedModel {
 
 async fn agent(model: &ScriptedModel) -> AsyncAgent {
     let manager = AsyncToolManager::builder().tool(tool()).build().unwrap();
-    AsyncAgent::builder(model.clone(), manager).start().await.unwrap()
+    AsyncAgent::builder(model.clone(), manager)
+        .answer_repeats(false)
+        .start()
+        .await
+        .unwrap()
 }
 
 fn last(model: &ScriptedModel) -> ModelRequest {

@@ -67,10 +67,7 @@ async fn the_host_can_cancel_one_task_and_the_model_is_told() {
                 panic!("the delivery comes last")
             };
             assert!(text.contains(r#""status":"cancelled""#), "{text}");
-            assert!(
-                text.contains(r#""arguments":{"name":"a"}"#),
-                "it is named by what was asked: {text}"
-            );
+            assert!(text.contains("Your call t1 got cancelled"), "it is named: {text}");
             ModelStream::text("as you wish")
         });
     let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))

@@ -70,7 +70,7 @@ fn said(result: &AsyncTaskResult) -> String {
 /// A tool whose calls are sub-agents, each of which calls the tool `below` this many times.
 fn clerk(name: &'static str, below: &'static str, arguments: Value, times: usize) -> FunctionTool {
     AsyncAgent::as_tool(name, "A clerk.", move |manager| {
-        AsyncAgent::builder(caller(below, arguments.clone(), times), manager)
+        AsyncAgent::builder(caller(below, arguments.clone(), times), manager).answer_repeats(false)
     })
 }
 
@@ -323,7 +323,9 @@ async fn a_call_that_is_cancelled_counts_as_ended_when_the_tasks_below_have_ende
     let journal = Arc::new(MemoryJournal::new());
     let kept = Arc::clone(&journal);
     let clerk = AsyncAgent::as_tool("clerk", "A clerk.", move |manager| {
-        AsyncAgent::builder(caller("stubborn", json!({}), 2), manager).journal(Arc::clone(&kept))
+        AsyncAgent::builder(caller("stubborn", json!({}), 2), manager)
+            .journal(Arc::clone(&kept))
+            .answer_repeats(false)
     });
     let manager = with_slots(4, [stubborn(&running), clerk]);
     let task = start_with(&manager, "clerk", order());

@@ -75,6 +75,8 @@ fn paying_tool(name: &'static str, world: &World) -> FunctionTool {
     })
     .effect(Effect::Once)
     .grace(Duration::ZERO)
+    // The model makes equal calls, each of which is to have its effect.
+    .dedupe(Dedupe::Allow)
 }
 
 /// A tool with one effect. Its reconciler looks at the world.

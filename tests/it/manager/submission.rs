@@ -19,8 +19,8 @@ async fn submit_answers_at_once_with_an_acknowledgement_and_no_result() {
     let told = ack.to_model_json();
     assert_eq!(told["task"], ack.task.to_string());
     let instruction = told["instruction"].as_str().unwrap();
-    assert!(instruction.contains("there is no result yet"), "{instruction}");
-    assert!(instruction.contains("Do not guess, invent"), "{instruction}");
+    assert!(instruction.contains("the result will follow"), "{instruction}");
+    assert!(instruction.contains("Do not call the tool again"), "{instruction}");
     assert!(told.get("result").is_none());
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use async_tool_runtime::{FunctionTool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, tool::BoundCall};
+use async_tool_runtime::{
+    FunctionTool, ToolContext, ToolDefinition, ToolError, ToolErrorKind, policy::Dedupe, tool::BoundCall,
+};
 use serde_json::{Value, json};
 
 pub(crate) type Output = Result<Value, ToolError>;
@@ -17,6 +19,8 @@ where
         let (run, arguments) = (run.clone(), arguments.value().clone());
         Ok(BoundCall::future(move |cx| run(arguments, cx)))
     })
+    // Most tests make equal calls and count their tasks.
+    .dedupe(Dedupe::Allow)
 }
 
 /// A tool that ignores its arguments.
@@ -37,6 +41,7 @@ where
         let run = run.clone();
         Ok(BoundCall::blocking(run))
     })
+    .dedupe(Dedupe::Allow)
 }
 
 /// A tool that ends at once.

@@ -589,7 +589,7 @@ fn a_session_is_read_again_as_it_stood() {
         // So little that most of these conversations are pruned.
         let agent = sim
             .agent(model.clone(), manager(&sim))
-            .prune(PrunePolicy::new(1_500).with_keep_recent(1));
+            .prune(PrunePolicy::new(900).with_keep_recent(1));
         let agent = agent.start().await.unwrap();
         sim.user(
             &agent,

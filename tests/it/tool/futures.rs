@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use async_tool_runtime::{FunctionTool, Tool, ToolDefinition, async_tool, task::FutureArgument};
+use async_tool_runtime::{FunctionTool, Tool, ToolDefinition, async_tool, schema::Dialect, task::FutureArgument};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn add(a: i64, #[arg(default = 2)] b: i64) -> i64 {
 }
 
 #[test]
-fn futures_are_in_the_schema_and_the_description_and_their_values_are_checked() {
+fn futures_are_in_the_description_and_in_strict_schemas_and_their_values_are_checked() {
     assert_eq!(add(1, 2), 3);
     let tool = add::tool();
     let definition = tool.definition();
@@ -25,12 +25,15 @@ fn futures_are_in_the_schema_and_the_description_and_their_values_are_checked() 
             ToolDefinition::NOTICE
         )
     );
-    let integer = definition.input_schema["properties"]["a"]["anyOf"][0].clone();
-    assert_eq!(integer["type"], "integer");
-    assert_eq!(
-        definition.input_schema["properties"]["b"],
-        json!({"default": 2, "anyOf": [integer, {"$ref": "#/$defs/TaskFuture"}]})
-    );
+    let plain = add::tool().futures(false);
+    assert_eq!(definition.input_schema, plain.definition().input_schema);
+    for dialect in Dialect::ALL {
+        let rendered = definition.for_dialect(*dialect).unwrap().to_string();
+        let is_strict = matches!(dialect, Dialect::OpenAiStrict | Dialect::AnthropicStrict);
+        assert_eq!(rendered.contains("$task"), is_strict, "{dialect}: {rendered}");
+        let rendered = plain.definition().for_dialect(*dialect).unwrap().to_string();
+        assert!(!rendered.contains("$task"), "{dialect}: {rendered}");
+    }
 
     let arguments = json!({"a": {"$task": "t1", "pointer": "/sum"}});
     let (number, list) = (json!({"sum": 40}), json!({"sum": [40]}));

@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 
 use super::turn_mark::mark_of;
 use crate::{
-    clock::Timestamp,
     content::{Attachment, Media, MediaRules, shown},
-    context::{AnswerContent, Message, Said, SaidPart, frames},
-    id::TaskNo,
+    context::{AnswerContent, Message, Said, SaidPart, frame_results},
     model::ModelRequest,
     session::SessionId,
     task::{AsyncTaskResult, TaskAck},
     tool::{CallId, ToolCall, ToolDefinition},
+    wording::Wording,
 };
 
 /// Input of an [`Agent`](super::Agent) for a turn: everything new since its last completed turn.
@@ -347,18 +346,22 @@ fn items_of(message: &Message, nonce: &str) -> Vec<TurnItem> {
             items
         }
         Message::Note { text } => vec![TurnItem::Note { text: text.clone() }],
-        Message::Delivery { results, text, .. } => vec![TurnItem::Results {
-            results: results.clone(),
-            text: text.clone(),
-        }],
+        Message::Delivery { results, text, .. } => {
+            // The agent knows its calls by their ids, and may not have them in view.
+            let full = framed(results, nonce);
+            let (head, frame) = (text.lines().next(), full.split_once('\n'));
+            vec![TurnItem::Results {
+                results: results.clone(),
+                text: match (head, frame) {
+                    (Some(head), Some((_, frame))) if !results.is_empty() => format!("{head}\n{frame}"),
+                    _ => text.clone(),
+                },
+            }]
+        }
     }
 }
 
 /// Frames results that came as answers like those of a delivery, so that a custom agent gets both in the same form.
 fn framed(results: &[Arc<AsyncTaskResult>], nonce: &str) -> String {
-    let now = results.iter().map(|result| result.timing.settled).max();
-    let numbered = results
-        .iter()
-        .map(|result| (result.number.unwrap_or(TaskNo::new(0)), &**result, &*result.arguments));
-    frames::render(nonce, numbered, None, now.unwrap_or(Timestamp::from_millis(0)))
+    frame_results(nonce, results, &Wording::default())
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     content::MediaRules,
-    context::Message,
+    context::{Message, new_nonce},
     future::BoxFuture,
     model::{Capabilities, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd},
     session::SessionId,
@@ -270,7 +270,7 @@ impl<A: Agent> WholeAgent<A> {
                 agent,
                 session: None,
                 begun: None,
-                nonce: uuid::Uuid::new_v4().simple().to_string(),
+                nonce: new_nonce(),
             })),
         }
     }

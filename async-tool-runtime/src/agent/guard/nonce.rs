@@ -3,8 +3,11 @@
 use super::cut::{Found, FrameCut};
 use crate::context::likeness::{STRANGE, UNSEEN};
 
-/// Number of digits that give the nonce away.
-const TELLING: usize = 16;
+/// Number of digits of a nonce that is searched for. A shorter one also occurs in ordinary words.
+const SHORTEST: usize = 16;
+
+/// Number of digits that give the nonce away: the rest could be guessed.
+const TELLING: usize = 12;
 
 /// Most separators between two digits.
 const GAP: u8 = 4;
@@ -17,7 +20,11 @@ impl Nonce {
     /// Nonce to search for. One that is too short also occurs in ordinary words, so it is not searched for.
     pub(super) fn new(nonce: &str) -> Self {
         let digits: Box<[char]> = nonce.chars().filter_map(digit).collect();
-        Self(if digits.len() < TELLING { Box::default() } else { digits })
+        Self(if digits.len() < SHORTEST {
+            Box::default()
+        } else {
+            digits
+        })
     }
 
     pub(super) fn begins_with(&self, c: char) -> bool {

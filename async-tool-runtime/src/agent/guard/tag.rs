@@ -6,9 +6,12 @@ use crate::context::likeness::{STRANGE, UNSEEN};
 const NAME: &str = "tool_results";
 const WHOLE: u16 = 1 << NAME.len();
 
-/// Number of hexadecimal digits behind a similar name that count as a nonce. The real nonce has 32, a time in a file
-/// name at most 19.
-const NONCE: usize = 24;
+/// Number of hexadecimal digits behind a similar name that count as a nonce, if a letter is among them. The real nonce has
+/// 16, and no letter once in 1,800 sessions. A time in a file name has no letter.
+const NONCE: usize = 16;
+
+/// Number of decimal digits that count as a nonce. A time in a file name has at most 19.
+const DECIMAL: usize = 24;
 
 /// Most unknown characters in the name.
 const STRANGERS: usize = 4;
@@ -128,11 +131,15 @@ fn near(text: &str) -> Reading {
         }
     }
     letters.next_if_eq(&'s');
-    let digits = (0..NONCE)
-        .take_while(|_| letters.next_if(char::is_ascii_hexdigit).is_some())
-        .count();
+    let (mut digits, mut has_letter) = (0, false);
+    while digits < DECIMAL
+        && let Some(digit) = letters.next_if(char::is_ascii_hexdigit)
+    {
+        digits += 1;
+        has_letter |= digit.is_ascii_alphabetic();
+    }
     match letters.peek() {
-        _ if digits == NONCE => Reading::Certain,
+        _ if digits == DECIMAL || (digits >= NONCE && has_letter) => Reading::Certain,
         None => Reading::Beginning,
         Some(_) => Reading::Other,
     }

@@ -8,7 +8,7 @@ use crate::{
     context::{Answer, AnswerContent, Message},
     id::TaskNo,
     journal::{CallAnswer, Entry},
-    task::{TaskAck, TaskStatus, TurnNo},
+    task::{AckWording, TaskAck, TaskStatus, TurnNo},
 };
 
 impl Ledger {
@@ -18,6 +18,7 @@ impl Ledger {
         turn: TurnNo,
         answers: &[CallAnswer],
         eager: bool,
+        wording: Option<&Arc<AckWording>>,
         at: Timestamp,
     ) -> Result<(), FoldError> {
         let open = self.open_turn.as_ref().filter(|open| open.turn == turn && open.ended);
@@ -36,8 +37,8 @@ impl Ledger {
             let is_report = matches!(given, CallAnswer::Report { .. });
             require(
                 entry,
-                record.own == is_report,
-                "a report answers a call of the `task` tool, and nothing else does",
+                record.is_task() != is_report,
+                "a report answers a call that is no task, and nothing else does",
             )?;
             let mut shown = Vec::new();
             let content = match given {
@@ -79,6 +80,12 @@ impl Ledger {
             let answer = Answer::new(record.call.id.clone(), Arc::clone(&record.call.name), content);
             message.push(answer.with_media(shown));
         }
+        for answer in &mut message {
+            if let AnswerContent::Ack(ack) = &mut answer.content {
+                ack.wording = wording.cloned();
+            }
+        }
+        refer(&mut message);
         for (place, number) in reported.iter().enumerate() {
             let waits = self.inbox.contains(number) && !reported[..place].contains(number);
             require(entry, waits, "only results in the inbox are handed over, and once")?;
@@ -87,6 +94,9 @@ impl Ledger {
         for given in answers {
             let record = self.record_mut(given.number(), entry)?;
             record.answered = Some(at);
+            if let CallAnswer::Report { content, .. } = given {
+                record.refusal = content.get("error").filter(|_| record.own).map(ToString::to_string);
+            }
             record.told = match given {
                 CallAnswer::Ack(number, _) | CallAnswer::Asking(number, _) => {
                     acknowledged.push(*number);
@@ -99,8 +109,22 @@ impl Ledger {
             self.record_mut(*number, entry)?.told = Told::Result;
         }
         self.inbox.retain(|number| !reported.contains(number));
-        let has_result = acknowledged.len() < answers.len();
-        let has_report = answers.iter().any(|given| matches!(given, CallAnswer::Report { .. }));
+        let repeats = |given: &CallAnswer| self.tasks.get(&given.number()).and_then(|record| record.repeats);
+        // The answer to a call that repeats an open task is another acknowledgement.
+        let is_ack = |given: &CallAnswer| match given {
+            CallAnswer::Ack(..) | CallAnswer::Asking(..) => true,
+            CallAnswer::Result(_) => false,
+            CallAnswer::Report { .. } => repeats(given).is_some_and(|of| self.is_open(of)),
+        };
+        let has_result = !answers.iter().all(is_ack);
+        let is_report = |given: &CallAnswer| matches!(given, CallAnswer::Report { .. });
+        let has_report = answers.iter().any(|given| is_report(given) && !is_ack(given));
+        let repeats_all = answers.iter().all(|given| repeats(given).is_some());
+        if !repeats_all {
+            self.repetitions = 0;
+        } else if reported.is_empty() && has_result {
+            self.repetitions += 1;
+        }
         self.unseen = Some((self.transcript.messages().len(), acknowledged));
         self.transcript.push(Message::Answers(message));
         // After an interrupted turn, the messages that it had to answer are still unanswered.
@@ -108,5 +132,18 @@ impl Ledger {
         self.pressing |= eager || has_report;
         self.close_turn();
         Ok(())
+    }
+}
+
+/// Gives the first acknowledgement of a turn the whole instruction. The others refer to it, because a model reads the text once.
+pub(super) fn refer(answers: &mut [Answer]) {
+    let mut first = None;
+    for answer in answers {
+        if let AnswerContent::Ack(ack) = &mut answer.content
+            && ack.question.is_none()
+        {
+            ack.same_as = first;
+            first = first.or(ack.number);
+        }
     }
 }

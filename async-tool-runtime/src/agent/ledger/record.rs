@@ -24,6 +24,10 @@ pub(crate) struct TaskRecord {
     pub(crate) awaited_by: Vec<TaskNo>,
     /// True for a call of the `task` tool, which the agent answers itself.
     pub(crate) own: bool,
+    /// Task that the call repeats; the agent answers it itself.
+    pub(crate) repeats: Option<TaskNo>,
+    /// Kind and message of the error with which the agent answered the call itself.
+    pub(crate) refusal: Option<String>,
     /// Number of attempts so far.
     pub(crate) attempt: u32,
     pub(crate) accepted: Timestamp,
@@ -66,6 +70,11 @@ pub(crate) enum Told {
 }
 
 impl TaskRecord {
+    /// True if the call became a task. The agent answers all others itself.
+    pub(crate) const fn is_task(&self) -> bool {
+        !self.own && self.repeats.is_none()
+    }
+
     /// True if the model has yet to get the result.
     pub(crate) fn is_owed(&self) -> bool {
         matches!(self.told, Told::Nothing | Told::Ack)

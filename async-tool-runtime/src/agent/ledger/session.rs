@@ -34,6 +34,7 @@ impl Ledger {
                 self.run = RunTotals::default();
                 self.ended_empty = false;
                 self.is_halted = false;
+                self.repetitions = 0;
                 self.forging = 0;
                 let content = Content::new(text.clone(), media.clone());
                 if self.open_turn.is_some() {

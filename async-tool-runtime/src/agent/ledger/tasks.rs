@@ -20,6 +20,7 @@ impl Ledger {
                 call,
                 awaits,
                 own,
+                repeats,
                 at,
             } => {
                 let record = TaskRecord {
@@ -29,6 +30,8 @@ impl Ledger {
                     awaits: awaits.clone(),
                     awaited_by: Vec::new(),
                     own: *own,
+                    repeats: *repeats,
+                    refusal: None,
                     attempt: 1,
                     accepted: *at,
                     answered: None,
@@ -96,12 +99,23 @@ impl Ledger {
         require(entry, number == self.next_number(), "tasks are numbered without gaps")?;
         let is_known = self.numbers.contains_key(&record.task);
         require(entry, !is_known, "the task was accepted already")?;
-        let is_task = |awaited: &Awaited| self.tasks.get(&awaited.task).is_some_and(|record| !record.own);
+        let is_task = |awaited: &Awaited| self.tasks.get(&awaited.task).is_some_and(TaskRecord::is_task);
         require(
             entry,
             record.awaits.iter().all(is_task),
             "a task waits only for earlier ones",
         )?;
+        if let Some(of) = record.repeats {
+            let is_repeated = |of: &TaskRecord| {
+                let has_value = of.result.as_ref().is_none_or(|result| result.outcome.is_completed());
+                of.is_task() && of.call.name == record.call.name && has_value
+            };
+            require(
+                entry,
+                !record.own && self.tasks.get(&of).is_some_and(is_repeated),
+                "a call repeats only an open or completed task of its tool",
+            )?;
+        }
         let open = self
             .open_turn
             .as_mut()
@@ -114,7 +128,7 @@ impl Ledger {
         require(entry, !is_repeated, "the calls of a turn have different ids")?;
         open.calls.push(number);
         self.run.tool_calls = self.run.tool_calls.saturating_add(1);
-        if !record.own {
+        if record.is_task() {
             self.open_tasks.insert(number);
         }
         for awaited in &record.awaits {
@@ -133,7 +147,11 @@ impl Ledger {
         let number = number.ok_or_else(|| FoldError::new(entry, "the task was never accepted"))?;
         let record = self.record_mut(number, entry)?;
         require(entry, record.result.is_none(), "the task is settled already")?;
-        require(entry, !record.own, "a call that the agent answers itself is no task")?;
+        require(
+            entry,
+            record.is_task(),
+            "a call that the agent answers itself is no task",
+        )?;
         record.result = Some(Arc::clone(result));
         record.waits = Waits::Nothing;
         record.checkpoint = None;
@@ -146,7 +164,7 @@ impl Ledger {
 
     fn group(&mut self, entry: &Entry, group: TaskGroup) -> Result<(), FoldError> {
         for number in &group.tasks {
-            let is_task = !self.record_mut(*number, entry)?.own;
+            let is_task = self.record_mut(*number, entry)?.is_task();
             require(entry, is_task, "only tasks are joined to a group")?;
         }
         for known in &mut self.groups {

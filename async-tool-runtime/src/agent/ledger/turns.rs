@@ -154,6 +154,7 @@ impl Ledger {
             });
         }
         if calls.is_empty() {
+            self.repetitions = 0;
             self.close_turn();
         } else {
             let broken_off = self.open_turn.as_ref().and_then(|open| open.broken_off);

@@ -35,7 +35,7 @@ use crate::{
 /// # let policy = AgentPolicy::new(manager.registry());
 /// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 /// # let now = Timestamp::from_millis(0);
-/// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+/// # let nonce = "0f9a2c46d1e84b7f".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
 /// let mut written = 0;
 /// for action in machine.step(now, AgentInput::User("hello".into())) {
@@ -101,7 +101,7 @@ pub enum AgentAction {
 /// # let policy = AgentPolicy::new(manager.registry());
 /// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 /// # let now = Timestamp::from_millis(0);
-/// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+/// # let nonce = "0f9a2c46d1e84b7f".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
 /// let actions = machine.step(now, AgentInput::User("hello".into()));
 /// let timer = actions.iter().find_map(|action| match action {

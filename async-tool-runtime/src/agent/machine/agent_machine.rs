@@ -10,6 +10,7 @@ use super::{AgentAction, AgentInput, Timer};
 use super::{
     Stall,
     phase::{Phase, Wake},
+    prompt::Prompt,
     status::Asked,
     streamed_turn::StreamedTurn,
 };
@@ -49,7 +50,7 @@ use crate::{
 /// let policy = AgentPolicy::new(manager.registry());
 /// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 /// let inputs = [
-///     AgentInput::Open { nonce: "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned(), works_for: None },
+///     AgentInput::Open { nonce: "0f9a2c46d1e84b7f".to_owned(), works_for: None },
 ///     AgentInput::User("hello".into()),
 ///     AgentInput::Turn(TurnNo::new(1), TurnEvent::Text("hello, too".to_owned())),
 ///     AgentInput::Turn(TurnNo::new(1), TurnEvent::Done(TurnEnd::default())),
@@ -66,8 +67,7 @@ use crate::{
 #[derive(Clone)]
 pub struct AgentMachine {
     pub(super) session: SessionId,
-    pub(super) system: Option<Arc<str>>,
-    pub(super) definitions: Arc<[ToolDefinition]>,
+    pub(super) prompt: Prompt,
     pub(super) policy: AgentPolicy,
 
     pub(super) ledger: Ledger,
@@ -127,7 +127,7 @@ impl AgentMachine {
     /// # let manager = AsyncToolManager::builder().build()?;
     /// # let policy = AgentPolicy::new(manager.registry());
     /// # let at = Timestamp::from_millis(0);
-    /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+    /// # let nonce = "0f9a2c46d1e84b7f".to_owned();
     /// let ledger = Ledger::fold(&[
     ///     Entry::Opened { format: Format::CURRENT, nonce, works_for: None, at },
     ///     Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), at },
@@ -150,8 +150,7 @@ impl AgentMachine {
         let window = ContextWindow::new(policy.prune).with_estimator(Arc::clone(&policy.tokens));
         Self {
             session,
-            system,
-            definitions,
+            prompt: Prompt::new(system, definitions, &policy),
             policy,
             window,
             overhead: None,
@@ -266,7 +265,7 @@ impl AgentMachine {
     /// # let policy = AgentPolicy::new(manager.registry());
     /// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
     /// # let now = Timestamp::from_millis(0);
-    /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+    /// # let nonce = "0f9a2c46d1e84b7f".to_owned();
     /// let _append = machine.step(now, AgentInput::Open { nonce, works_for: None });
     /// assert!(machine.is_quiescent());
     /// let _turn = machine.step(now, AgentInput::User("hello".into()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Timer;
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AckPolicy, ledger::TaskRecord, policy::Grace},
+    agent::{AckPolicy, AgentEventKind, RunLimit, ledger::TaskRecord, policy::Grace},
     clock::Timestamp,
     id::TaskNo,
     journal::{CallAnswer, Entry},
@@ -55,6 +55,9 @@ impl AgentMachine {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return Wait::Until(ended);
         };
+        if record.repeats.is_some() {
+            return Wait::Until(ended);
+        }
         if record.own {
             return Wait::Until(self.report_at(number, ended, calls));
         }
@@ -101,12 +104,18 @@ impl AgentMachine {
                 Some(_) => CallAnswer::Result(*number),
             })
             .collect();
+        let only_repeats = self.only_repeats(&calls);
         self.record(Entry::Answered {
             turn,
             answers,
-            eager: self.policy.ack == AckPolicy::Eager && !self.batch,
+            eager: self.policy.ack == AckPolicy::Eager && !self.batch && !only_repeats,
+            wording: self.policy.ack_wording(),
             at: self.now,
         });
+        if only_repeats {
+            let limit = RunLimit::Repetition;
+            self.emit(AgentEventKind::LimitReached { limit });
+        }
         self.phase = Phase::Idle;
         self.forget_wake();
         // The tasks that this stops were acknowledged above, so the next turn gets their results.

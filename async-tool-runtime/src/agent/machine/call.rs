@@ -109,6 +109,11 @@ impl AgentMachine {
             let message = RunLimit::ToolCalls(limit).to_string();
             problem = Some(ToolError::new(ToolErrorKind::Refused, message).with_retryable(false));
         }
+        let repeats = if problem.is_none() && !own {
+            self.repeated(&call, &awaits)
+        } else {
+            None
+        };
         self.record(Entry::Accepted {
             turn,
             task,
@@ -116,11 +121,12 @@ impl AgentMachine {
             call,
             awaits,
             own,
+            repeats,
             at: self.now,
         });
         let mut settled = Vec::new();
         match problem {
-            _ if own => {}
+            _ if own || repeats.is_some() => {}
             Some(error) => self.settle_here(number, TaskOutcome::Failed(error), &mut settled),
             None => {
                 self.waiting.insert(number);
@@ -172,7 +178,8 @@ impl AgentMachine {
                     format!("\"#{place}\" is no call of this turn that comes before this one")
                 }
             };
-            let is_task = |number: &TaskNo| self.ledger.tasks().get(number).is_some_and(|record| !record.own);
+            let number = number.map(|number| self.task_of(number));
+            let is_task = |number: &TaskNo| self.ledger.tasks().get(number).is_some_and(|record| record.is_task());
             let Some(number) = number.filter(is_task) else {
                 if let Some(circle) = number.and_then(|number| self.circle_of_future(call, number, &calls)) {
                     problem = format!("{problem}: {circle}");
@@ -182,6 +189,12 @@ impl AgentMachine {
             awaits.push(Awaited::new(future.position, number, future.pointer));
         }
         Ok(awaits)
+    }
+
+    /// Task of a call: the one that it repeats, or its own.
+    fn task_of(&self, call: TaskNo) -> TaskNo {
+        let record = self.ledger.tasks().get(&call);
+        record.and_then(|record| record.repeats).unwrap_or(call)
     }
 
     /// Submits a task if all results that its arguments wait for have come.

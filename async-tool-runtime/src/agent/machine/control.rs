@@ -131,8 +131,12 @@ impl AgentMachine {
                     .ok_or_else(|| refuse(format!("this turn has no call #{place}")))?,
             };
             match self.ledger.tasks().get(&number) {
-                Some(record) if !record.own => numbers.push(number),
-                Some(_) => return Err(refuse(format!("{number} is a call of this tool, and no task"))),
+                Some(record) if record.is_task() => numbers.push(number),
+                // The model may name a call that repeats a task by its place in the turn.
+                Some(record) => match record.repeats {
+                    Some(of) => numbers.push(of),
+                    None => return Err(refuse(format!("{number} is a call of this tool, and no task"))),
+                },
                 None => {
                     return Err(refuse(format!(
                         "there is no task {number}; `list` says which there are"
@@ -176,11 +180,14 @@ impl AgentMachine {
     ) -> Result<Value, ToolError> {
         let record = self.ledger.tasks().get(&call);
         let record = record.ok_or_else(|| ToolError::new(ToolErrorKind::Internal, "the call is not known"))?;
+        if let Some(of) = record.repeats {
+            return Ok(self.repeated_answer(of, calls, handed_over));
+        }
         Ok(match task_tool::read(&record.call)? {
             Control::List => {
                 let tasks = self.ledger.tasks().iter();
                 let owed: Vec<TaskNo> = tasks
-                    .filter(|(_, record)| !record.own && record.is_owed())
+                    .filter(|(_, record)| record.is_task() && record.is_owed())
                     .map(|(number, _)| *number)
                     .collect();
                 listed(owed, |number| self.row(number))
@@ -266,7 +273,7 @@ impl AgentMachine {
     }
 
     /// Row of a task, without its result.
-    fn row(&self, number: TaskNo) -> Value {
+    pub(super) fn row(&self, number: TaskNo) -> Value {
         let Some(record) = self.ledger.tasks().get(&number) else {
             return Value::Null;
         };
@@ -304,11 +311,11 @@ impl AgentMachine {
         media: &mut Vec<TaskNo>,
     ) -> Value {
         let mut row = self.row(number);
-        let Some((record, result)) = self
+        let Some(result) = self
             .ledger
             .tasks()
             .get(&number)
-            .and_then(|record| Some((record, record.result.as_ref()?)))
+            .and_then(|record| record.result.as_ref())
         else {
             row["note"] = json!("there is no result yet");
             return row;
@@ -316,10 +323,11 @@ impl AgentMachine {
         if calls.contains(&number) {
             row["note"] = json!("its result is the answer to its own call");
         } else if self.hand_over(number, handed_over) {
+            merge(&mut row, frames::describe(number, result, self.now));
             if !result.media.is_empty() {
                 media.push(number);
             }
-            return frames::describe(number, result, &record.call.arguments, self.now);
+            return row;
         } else {
             row["note"] = json!("you have been given its result already");
         }
@@ -327,7 +335,7 @@ impl AgentMachine {
     }
 
     /// Adds a result to `handed_over`; true if the model doesn't have it yet.
-    fn hand_over(&self, number: TaskNo, handed_over: &mut Vec<TaskNo>) -> bool {
+    pub(super) fn hand_over(&self, number: TaskNo, handed_over: &mut Vec<TaskNo>) -> bool {
         let is_news = self.told(number) == Some(Told::Ack) && !handed_over.contains(&number);
         if is_news {
             handed_over.push(number);
@@ -367,7 +375,7 @@ fn listed(tasks: Vec<TaskNo>, mut row: impl FnMut(TaskNo) -> Value) -> Value {
     list
 }
 
-fn merge(row: &mut Value, more: Value) {
+pub(super) fn merge(row: &mut Value, more: Value) {
     if let (Value::Object(row), Value::Object(more)) = (row, more) {
         row.extend(more);
     }

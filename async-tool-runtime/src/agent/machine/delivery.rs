@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     agent::ledger::{Life, TaskRecord},
-    context::frames,
+    context::{
+        Message,
+        frames::{self, Around},
+    },
     id::TaskNo,
     journal::{Entry, JoinPolicy},
     tool::DeliveryPolicy,
@@ -17,7 +20,7 @@ use crate::{
 
 impl AgentMachine {
     pub(super) fn on_set_delivery(&mut self, number: TaskNo, policy: DeliveryPolicy) {
-        let Some(record) = self.ledger.tasks().get(&number).filter(|record| !record.own) else {
+        let Some(record) = self.ledger.tasks().get(&number).filter(|record| record.is_task()) else {
             return;
         };
         let is_open = self.ledger.life() == Life::Open && record.is_owed();
@@ -195,17 +198,35 @@ impl AgentMachine {
         }
         let results = late.iter().filter_map(|number| {
             let record = self.ledger.tasks().get(number)?;
-            Some((*number, record.result.as_deref()?, &*record.call.arguments))
+            let arguments = self.is_far(record).then(|| record.call.arguments.value());
+            Some((*number, record.result.as_deref()?, arguments))
         });
         let restart = self.ledger.is_restart_untold().then_some(frames::RESTARTED);
         let notices: Vec<&str> = notice.into_iter().chain(restart).collect();
         let notices = (!notices.is_empty()).then(|| notices.join(" "));
-        let text = frames::render(self.ledger.nonce(), results, notices.as_deref(), self.now);
+        let around = Around {
+            nonce: self.ledger.nonce(),
+            wording: &self.policy.wording,
+            notice: notices.as_deref(),
+            with_message: self.ledger.transcript().ends_with_user(),
+        };
+        let text = frames::render(&around, results, self.now);
         self.record(Entry::Delivered {
             tasks: late,
             text,
             at: self.now,
         });
+    }
+
+    /// True if the model may no longer have the call in view, so that its result is shown with the arguments.
+    fn is_far(&self, record: &TaskRecord) -> bool {
+        /// Number of later turns that leave a call in view. It is a guess: a model finds its call in a few messages, not in a hundred.
+        const NEAR: u32 = 8;
+        let messages = self.ledger.transcript().messages();
+        let shown = &messages[self.ledger.pruned().dropped.min(messages.len())..];
+        let is_call = |message: &Message| matches!(message, Message::Assistant { calls, .. } if calls.iter().any(|call| call.id == record.call.id));
+        let later = self.ledger.next_turn().as_u32().saturating_sub(record.turn.as_u32());
+        later > NEAR || (shown.len() < messages.len() && !shown.iter().any(|message| is_call(message)))
     }
 
     pub(super) fn drop_results(&mut self, tasks: Vec<TaskNo>, reason: &str) {

@@ -38,7 +38,7 @@ impl AgentMachine {
         limit: Option<Duration>,
     ) -> Vec<TaskNo> {
         let mut settled = Vec::new();
-        tasks.retain(|number| self.ledger.tasks().get(number).is_some_and(|record| !record.own));
+        tasks.retain(|number| self.ledger.tasks().get(number).is_some_and(|record| record.is_task()));
         tasks.sort_unstable();
         tasks.dedup();
         if tasks.is_empty() {
@@ -101,7 +101,7 @@ impl AgentMachine {
         let after = tasks.range(number..).take_while(|(_, record)| record.turn == turn);
         let mut calls: Vec<TaskNo> = before
             .chain(after)
-            .filter(|(number, record)| !record.own && self.ledger.group_of(**number).is_none())
+            .filter(|(number, record)| record.is_task() && self.ledger.group_of(**number).is_none())
             .map(|(number, _)| *number)
             .collect();
         calls.sort_unstable();

@@ -33,7 +33,7 @@ use crate::{
 /// # let policy = AgentPolicy::new(manager.registry());
 /// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 /// let now = Timestamp::from_millis(0);
-/// let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned(); // In earnest: random.
+/// let nonce = "0f9a2c46d1e84b7f".to_owned(); // In earnest: random.
 /// let actions = machine.step(now, AgentInput::Open { nonce, works_for: None });
 /// assert!(matches!(&actions[..], [AgentAction::Append(entries), ..] if entries.len() == 1));
 ///
@@ -145,7 +145,7 @@ pub enum AgentInput {
 /// # let policy = AgentPolicy::new(manager.registry());
 /// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 /// # let now = Timestamp::from_millis(0);
-/// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+/// # let nonce = "0f9a2c46d1e84b7f".to_owned();
 /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
 /// # let _ = machine.step(now, AgentInput::User("add 2 3".into()));
 /// let call = ToolCall::new("call_1", "add", json!({"a": 2, "b": 3}));

@@ -34,7 +34,7 @@ impl AgentMachine {
     /// # let policy = AgentPolicy::new(manager.registry());
     /// # let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
     /// # let now = Timestamp::from_millis(0);
-    /// # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+    /// # let nonce = "0f9a2c46d1e84b7f".to_owned();
     /// # let _ = machine.step(now, AgentInput::Open { nonce, works_for: None });
     /// # let _ = machine.step(now, AgentInput::User("hello".into()));
     /// assert_eq!(machine.interruptible(), Some(TurnNo::new(1)));
@@ -55,7 +55,7 @@ impl AgentMachine {
 
     /// Interrupts the running turn for an urgent result, and starts the next turn with that result.
     pub(super) fn interrupt_for(&mut self, task: TaskNo) {
-        if self.policy.limits.reached(self.ledger.run()).is_some() {
+        if self.limit_reached().is_some() {
             // No turn may follow, so this one is the last and must finish.
             return;
         }

@@ -15,7 +15,7 @@
 //! let policy = AgentPolicy::new(manager.registry());
 //! let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, Ledger::new());
 //! let now = Timestamp::from_millis(0);
-//! # let nonce = "0f9a2c46d1e84b7fa35c60e2918b7d4c".to_owned();
+//! # let nonce = "0f9a2c46d1e84b7f".to_owned();
 //! let _append = machine.step(now, AgentInput::Open { nonce, works_for: None });
 //! let actions = machine.step(now, AgentInput::User("hello".into()));
 //! assert!(matches!(&actions[0], AgentAction::Append(entries) if entries.len() == 2));
@@ -30,7 +30,7 @@
 //! - `interrupt.rs` breaks a turn off, for a result, the host or a message.
 //! - `delivery.rs` delivers late results, `groups.rs` joins tasks.
 //! - `prune.rs` keeps requests within the model's context.
-//! - `control.rs` carries out the `task` tool.
+//! - `control.rs` carries out the `task` tool, `repeats.rs` answers calls with which a model repeats itself.
 //! - `recovery.rs` resumes a session, `close.rs` ends it.
 //!
 //! # Invariants
@@ -53,8 +53,10 @@ mod groups;
 mod input;
 mod interrupt;
 mod phase;
+mod prompt;
 mod prune;
 mod recovery;
+mod repeats;
 mod reports;
 mod stall;
 mod status;

@@ -11,6 +11,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct StreamedTurn {
     pub(super) text: String,
+    /// True if readers don't get the text while it streams.
+    pub(super) is_quiet: bool,
     /// Reasoning that the provider streams. Only for readers: it is in no entry.
     pub(super) reasoning: String,
     pub(super) calls: Vec<TurnCall>,

@@ -17,7 +17,7 @@ use crate::{
 impl AgentMachine {
     /// Status of a task; `None` if the session has no such task.
     pub(crate) fn status(&self, number: TaskNo) -> Option<TaskStatus> {
-        let record = self.ledger.tasks().get(&number).filter(|record| !record.own)?;
+        let record = self.ledger.tasks().get(&number).filter(|record| record.is_task())?;
         Some(status(record, number, &self.running, &self.asked))
     }
 

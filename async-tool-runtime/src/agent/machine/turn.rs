@@ -3,6 +3,7 @@
 use std::{
     error::Error as _,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ use crate::{
     agent::{AgentEventKind, FrameGuard, ledger::TaskRecord},
     journal::Entry,
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
-    task::TurnNo,
+    task::{TurnCause, TurnNo},
     tool::is_too_deep,
 };
 
@@ -51,7 +52,11 @@ impl AgentMachine {
     /// Part of the running turn that its readers have seen; `None` if there is none.
     pub(in crate::agent) fn turn_so_far(&self) -> Option<AgentEventKind> {
         let open = self.ledger.open_turn().filter(|open| !open.ended)?;
-        let (text, reasoning) = (self.turn.text.clone(), self.turn.reasoning.clone());
+        let text = match self.turn.is_quiet {
+            true => String::new(),
+            false => self.turn.text.clone(),
+        };
+        let reasoning = self.turn.reasoning.clone();
         let is_empty = text.is_empty() && reasoning.is_empty();
         (!is_empty).then_some(AgentEventKind::TurnSoFar {
             turn: open.turn,
@@ -63,7 +68,9 @@ impl AgentMachine {
     fn on_text(&mut self, turn: TurnNo, text: String) {
         if !text.is_empty() {
             self.turn.text.push_str(&text);
-            self.emit(AgentEventKind::Text { turn, text });
+            if !self.turn.is_quiet {
+                self.emit(AgentEventKind::Text { turn, text });
+            }
         }
     }
 
@@ -94,7 +101,7 @@ impl AgentMachine {
         end.provider = end.provider.filter(|blocks| !is_too_deep(blocks));
         let calls = self.accept_held(turn, Start::Now);
         let is_empty = self.ledger.is_empty_turn(&text, &calls, &end, cuts);
-        let may_ask_again = self.empty == 0 && self.policy.limits.reached(self.ledger.run()).is_none();
+        let may_ask_again = self.empty == 0 && self.limit_reached().is_none();
         // A refusal is an answer; a repetition would get the same.
         if is_empty && may_ask_again && end.stop != StopReason::Refused {
             return self.ask_again(turn);
@@ -228,7 +235,7 @@ impl AgentMachine {
 
     pub(super) fn begin_turn(&mut self) {
         self.wake = None;
-        if let Some(limit) = self.policy.limits.reached(self.ledger.run()) {
+        if let Some(limit) = self.limit_reached() {
             self.phase = Phase::Idle;
             let stall = Stall::Limit(limit);
             if self.stalled.as_ref() != Some(&stall) {
@@ -240,18 +247,25 @@ impl AgentMachine {
         self.deliver(None);
         self.prune();
         let turn = self.ledger.next_turn();
-        self.record(Entry::TurnStarted { turn, at: self.now });
+        let cause = self.ledger.cause();
+        self.record(Entry::TurnStarted {
+            turn,
+            cause,
+            at: self.now,
+        });
         self.phase = Phase::Thinking(self.now);
         self.stalled = None;
         self.turn = StreamedTurn {
             heard: self.now,
+            is_quiet: self.policy.quiet_acks && cause == TurnCause::Acknowledgements,
             ..StreamedTurn::default()
         };
         let messages = self
             .window
             .view(self.ledger.transcript().messages(), self.ledger.pruned());
-        let request = ModelRequest::new(self.session.clone(), messages, self.definitions.clone());
-        let request = request.with_system(self.system.clone());
+        let form = self.prompt.form(self.batch, &self.ledger);
+        let request = ModelRequest::new(self.session.clone(), messages, Arc::clone(&form.definitions));
+        let request = request.with_system(form.system.clone());
         self.actions.push(AgentAction::StartTurn(turn, request));
         if let Some(limit) = self.policy.model_timeout {
             self.set_timer(Timer::Silence(turn), self.now.after(limit));

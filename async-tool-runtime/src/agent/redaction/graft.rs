@@ -175,8 +175,8 @@ pub(super) fn noted(result: &AsyncTaskResult, old: &AsyncTaskResult) -> Arc<Asyn
 
 /// Tasks in the text of a delivery; `None` if it has no valid frame of the session.
 fn tasks_in(text: &str, nonce: &str) -> Option<Vec<String>> {
-    let (_, lines) = frames::parts(text, nonce)?;
-    let lines = lines.lines().map(|line| {
+    let parts = frames::parts(text, nonce)?;
+    let lines = parts.lines.lines().map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         Some(line.get("task")?.as_str()?.to_owned())
     });

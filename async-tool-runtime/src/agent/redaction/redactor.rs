@@ -28,13 +28,14 @@ use crate::{
 };
 
 /// Fields of a `task` tool's report that are kept if the result of the task is secret.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 10] = [
     "task",
     "tool",
     "call",
     "status",
     "elapsed_ms",
     "age_ms",
+    "instruction",
     "waits_for",
     "stopping",
     "note",
@@ -212,18 +213,24 @@ impl Redactor {
                         .ok_or("a delivery names a task that has not ended")?;
                     records.push((*number, result, record));
                 }
-                let (head, _) = frames::parts(text, self.written.nonce()).ok_or("a delivery has no frame")?;
-                let mut new = head.to_owned();
-                self.clean(&mut new);
+                let parts = frames::parts(text, self.written.nonce()).ok_or("a delivery has no frame")?;
+                let (mut head, mut tail) = (parts.head.to_owned(), parts.tail.to_owned());
+                self.clean(&mut head);
+                self.clean(&mut tail);
+                // Only the line of a call that is far back has its arguments.
+                let is_far = |line: &str| {
+                    let line: Result<Value, _> = serde_json::from_str(line);
+                    line.is_ok_and(|line| line.get("arguments").is_some())
+                };
+                let far: Vec<bool> = parts.lines.lines().map(is_far).collect();
                 let is_secret = |record: &TaskRecord| {
                     record.call.redacted || record.result.as_ref().is_some_and(|result| result.redacted)
                 };
-                if new != head || records.iter().any(|(_, _, record)| is_secret(record)) {
-                    let results = records
-                        .into_iter()
-                        .map(|(number, result, record)| (number, result, &*record.call.arguments));
-                    new.push_str(&frames::frame(self.written.nonce(), results, *at));
-                    *text = new;
+                if head != parts.head || tail != parts.tail || records.iter().any(|(_, _, record)| is_secret(record)) {
+                    let results = records.into_iter().zip(far).map(|((number, result, record), is_far)| {
+                        (number, result, is_far.then(|| record.call.arguments.value()))
+                    });
+                    *text = head + &frames::frame(self.written.nonce(), results, *at) + &tail;
                 }
             }
             Entry::Grouped { group, .. } => {
@@ -422,7 +429,7 @@ impl Redactor {
     fn is_secret(&self, number: TaskNo) -> bool {
         self.record(number).is_some_and(|record| {
             let is_redacted = record.result.as_ref().is_some_and(|result| result.redacted);
-            is_redacted || (!record.own && self.has_secret_result(&record.call.name))
+            is_redacted || (record.is_task() && self.has_secret_result(&record.call.name))
         })
     }
 

@@ -75,7 +75,12 @@ impl Shell {
                 let _ = reply.send(self.questions());
             }
             Command::Tasks(reply) => {
-                let tasks = self.machine.ledger().tasks().iter().filter(|(_, record)| !record.own);
+                let tasks = self
+                    .machine
+                    .ledger()
+                    .tasks()
+                    .iter()
+                    .filter(|(_, record)| record.is_task());
                 let tasks = tasks.map(|(number, record)| {
                     let status = self.status_of(*number, record.task);
                     let snapshot = self.manager.task(record.task).map(|task| task.snapshot());
@@ -147,7 +152,12 @@ impl Shell {
 
     /// Passes on a command about a task, and returns the task's status before it.
     async fn say_of(&mut self, task: TaskNo, input: AgentInput) -> Result<TaskStatus, AgentError> {
-        let record = self.machine.ledger().tasks().get(&task).filter(|record| !record.own);
+        let record = self
+            .machine
+            .ledger()
+            .tasks()
+            .get(&task)
+            .filter(|record| record.is_task());
         let status = record.map(|record| self.status_of(task, record.task));
         let status = self.is_alive().and(status.ok_or(AgentError::UnknownTask(task)))?;
         self.tell(input).await?;

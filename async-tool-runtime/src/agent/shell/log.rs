@@ -20,7 +20,7 @@ pub(super) fn log(spans: &TurnSpans, session: &SessionId, manager: &AsyncToolMan
 
 const fn turn_of(kind: &AgentEventKind) -> Option<TurnNo> {
     match kind {
-        AgentEventKind::TurnStarted { turn }
+        AgentEventKind::TurnStarted { turn, .. }
         | AgentEventKind::TurnEnded { turn, .. }
         | AgentEventKind::ModelFailed { turn, .. }
         | AgentEventKind::TurnInterrupted { turn, .. }
@@ -32,7 +32,7 @@ const fn turn_of(kind: &AgentEventKind) -> Option<TurnNo> {
 
 fn write(session: &SessionId, manager: &AsyncToolManager, event: &AgentEvent) {
     match &event.kind {
-        AgentEventKind::TurnStarted { turn } => {
+        AgentEventKind::TurnStarted { turn, .. } => {
             tracing::debug!(target: "async_tool::agent", %session, "{turn} started");
         }
         AgentEventKind::TurnEnded { turn, usage, .. } => {

@@ -12,7 +12,7 @@ use crate::{
     journal::{Awaited, CallAnswer, Entry, Format, InterruptCause, JoinPolicy},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
-    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnNo},
+    task::{AckWording, AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnCause, TurnNo},
     tool::{Arguments, DeliveryPolicy, InputRequest, ToolCall, ToolError, ToolErrorKind},
 };
 
@@ -79,7 +79,11 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             media: media().map(|media| Attachment::new(TEXT.len(), media)).to_vec(),
             at: AT,
         },
-        Entry::TurnStarted { turn: TURN, at: AT },
+        Entry::TurnStarted {
+            turn: TURN,
+            cause: TurnCause::Acknowledgements,
+            at: AT,
+        },
         accepted(value()),
         // A model may send arguments that aren't JSON.
         call(Arguments::from_text("{\"a\": "), Vec::new(), true),
@@ -105,12 +109,14 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             turn: TURN,
             answers: answers(),
             eager: true,
+            wording: None,
             at: AT,
         },
         Entry::Answered {
             turn: TURN,
             answers: Vec::new(),
             eager: false,
+            wording: Some(AckWording::new(TEXT, "as {task}").into()),
             at: AT,
         },
         Entry::Replaced {
@@ -326,6 +332,7 @@ fn call(arguments: Arguments, awaits: Vec<Awaited>, own: bool) -> Entry {
         call: ToolCall::new(TEXT, TEXT, arguments),
         awaits,
         own,
+        repeats: (!own).then_some(LAST),
         at: AT,
     }
 }

@@ -122,7 +122,7 @@ impl FunctionTool {
         self
     }
 
-    /// Sets the treatment of a call while an equal one is open. Default: [`Dedupe::Allow`].
+    /// Sets the treatment of a call while an equal one is open. Default: [`Dedupe::Auto`].
     pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
         self.options.dedupe = dedupe;
         self
@@ -201,10 +201,12 @@ impl FunctionTool {
 
     /// Allows [futures](crate::task::FutureArgument) as arguments: a future stands for the result of another task. Default: false.
     ///
-    /// The schema then shows it for every value inside of the arguments, and the description in a sentence.
+    /// A sentence in the description says so. An agent leaves it out, and says it once for all such tools, in the system prompt. The schema
+    /// doesn't show futures, which would make it three times as long; an agent takes one in place of any value. Only a strict dialect
+    /// shows them, because there a model can write nothing else.
     ///
     /// ```
-    /// use async_tool_runtime::{async_tool, Tool, ToolDefinition};
+    /// use async_tool_runtime::{async_tool, schema::Dialect, Tool, ToolDefinition};
     ///
     /// /// Books a flight.
     /// #[async_tool]
@@ -214,15 +216,14 @@ impl FunctionTool {
     ///
     /// let tool = book_flight::tool().futures(true);
     /// assert!(tool.definition().description.contains(ToolDefinition::FUTURES));
-    /// assert!(tool.definition().input_schema.to_string().contains("$task"));
+    /// assert!(!tool.definition().input_schema.to_string().contains("$task"));
+    /// let strict = tool.definition().for_dialect(Dialect::OpenAiStrict)?;
+    /// assert!(strict.to_string().contains("$task"));
+    /// # Ok::<_, async_tool_runtime::schema::SchemaError>(())
     /// ```
     pub fn futures(mut self, futures: bool) -> Self {
         self.options.futures = futures;
-        self.definition.input_schema = if futures {
-            Arc::new(crate::schema::with_futures(&self.schema))
-        } else {
-            Arc::clone(&self.schema)
-        };
+        self.definition.take_futures(futures);
         self.described()
     }
 

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Treatment of a call while another call of the same tool with the same arguments is open.
 ///
+/// With [`Auto`](Self::Auto), an agent itself answers calls with which its model repeats itself. The others leave such calls to the manager.
+///
 /// Arguments are the same if they are equal as JSON values; the order of keys and the spelling of numbers don't count. The tool's
 /// [`Scope`] says which calls are compared.
 ///
@@ -38,8 +40,15 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Dedupe {
-    /// Runs both calls. The default.
+    /// Runs both calls, unless a model repeats itself. The default.
+    ///
+    /// A call with which a model repeats an open call of its session is no new task: it is answered with the open task's number. A call
+    /// with the effect [`Read`](crate::tool::Effect::Read) that repeats a completed one, for the same message of the user, gets that
+    /// result again, with its age. It runs anew if a call with another effect ran since. So a model that reads a file, writes it and
+    /// reads it again gets the new text.
     #[default]
+    Auto,
+    /// Runs both calls, also if a model repeats itself. For calls that are meant to be repeated, such as a look at something that changes.
     Allow,
     /// Runs the function once, and gives every call its outcome.
     ///
@@ -58,10 +67,15 @@ pub enum Dedupe {
 }
 
 impl Dedupe {
+    /// True if an agent answers the calls with which its model repeats itself.
+    pub(crate) const fn answers_repeats(self) -> bool {
+        matches!(self, Self::Auto)
+    }
+
     /// True if at most one of equal calls may be open, so that the manager must keep track of them.
     pub(crate) const fn is_exclusive(self) -> bool {
         match self {
-            Self::Allow | Self::Share => false,
+            Self::Auto | Self::Allow | Self::Share => false,
             Self::Reject | Self::Replace => true,
         }
     }

@@ -15,7 +15,7 @@ use async_tool_runtime::{
     async_tool,
     journal::{CallAnswer, Claim, Entry, InterruptCause, Seq},
     model::{ModelStream, StopReason, TurnEnd},
-    task::{TaskSpec, Timestamp, Timing, TurnNo},
+    task::{TaskSpec, Timestamp, Timing, TurnCause, TurnNo},
     testing::ScriptedModel,
     tool::InputRequest,
     tools,
@@ -87,6 +87,7 @@ fn session() -> Vec<Entry> {
         },
         Entry::TurnStarted {
             turn: TurnNo::new(1),
+            cause: TurnCause::User,
             at: at(5),
         },
         Entry::Accepted {
@@ -96,6 +97,7 @@ fn session() -> Vec<Entry> {
             call,
             awaits: Vec::new(),
             own: false,
+            repeats: None,
             at: at(20),
         },
         Entry::TurnEnded {
@@ -113,10 +115,12 @@ fn session() -> Vec<Entry> {
             turn: TurnNo::new(1),
             answers: vec![CallAnswer::Result(TaskNo::new(1))],
             eager: true,
+            wording: None,
             at: at(121),
         },
         Entry::TurnStarted {
             turn: TurnNo::new(2),
+            cause: TurnCause::Results,
             at: at(121),
         },
         Entry::TurnEnded {
@@ -471,6 +475,7 @@ async fn replay_reports_the_entry_that_breaks_a_promise() {
         turn: TurnNo::new(1),
         answers: vec![CallAnswer::Ack(TaskNo::new(1), TaskStatus::Queued)],
         eager: true,
+        wording: None,
         at: at(121),
     };
     write(&path, "s", &entries, false).await;

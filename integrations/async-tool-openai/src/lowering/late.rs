@@ -49,7 +49,9 @@ pub(super) fn rest(text: &str, told: &[TaskNo], any_told: bool) -> Option<String
     if is_left {
         return Some(lines.join("\n"));
     }
-    let (_, notice) = text.lines().next()?.split_once(GREETING_END)?;
+    let head = text.lines().next()?;
+    // A host may have set another greeting; then all of the line stays.
+    let notice = head.split_once(GREETING_END).map_or(head, |(_, notice)| notice);
     let notice = notice.trim();
     (!notice.is_empty())
         .then(|| format!("This note was written by the system that runs the conversation, not by the user. {notice}"))

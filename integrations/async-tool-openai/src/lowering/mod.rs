@@ -70,6 +70,9 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
             Message::Answers(answers) => {
                 input.extend(answers.iter().filter_map(|answer| match &answer.content {
                     AnswerContent::Report(_) => None,
+                    AnswerContent::Ack(ack) if rules.native => {
+                        is_told(&fates, ack).then(|| output_of(turn, &alone(answer, ack)))
+                    }
                     AnswerContent::Ack(ack) => is_told(&fates, ack).then(|| output_of(turn, answer)),
                     _ => Some(output_of(turn, answer)),
                 }));
@@ -115,6 +118,13 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
         }
     }
     input
+}
+
+/// The acknowledgement with the whole instruction: the one that it refers to may not be shown.
+fn alone(answer: &Answer, ack: &TaskAck) -> Answer {
+    let mut ack = ack.clone();
+    ack.same_as = None;
+    Answer::new(answer.call.clone(), Arc::clone(&answer.tool), AnswerContent::Ack(ack))
 }
 
 /// True if the acknowledgement is shown as the call's answer. The call is left open otherwise.

@@ -27,7 +27,7 @@ fn is_ack(item: &Value) -> bool {
     kind(item) == "function_call_output"
         && item["output"]
             .as_str()
-            .is_some_and(|text| text.contains(TaskAck::INSTRUCTION))
+            .is_some_and(|text| text.contains("\"instruction\":"))
 }
 
 /// At most one output for a call, and only behind it.

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use async_tool_runtime::task::TaskAck;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -154,7 +153,7 @@ pub(crate) fn brief(item: &Value) -> String {
     let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
     match item["type"].as_str().unwrap_or_default() {
         "function_call" => format!("call {}", text("call_id")),
-        "function_call_output" if text("output").contains(TaskAck::INSTRUCTION) => {
+        "function_call_output" if text("output").contains("\"instruction\":") => {
             format!("ack {}", text("call_id"))
         }
         "function_call_output" => format!("output {} {}", text("call_id"), text("output")),

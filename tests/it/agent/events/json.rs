@@ -78,7 +78,7 @@ fn agent_events() -> Vec<Value> {
         json!({"event": "resumed", "id": "2.0"}),
         json!({"event": "user_message", "id": "3.0", "text": "hello"}),
         json!({"event": "user_message", "id": "3.0", "text": "hello", "media": media().map(|media| json!({"at": 2, "media": media}))}),
-        json!({"event": "turn_started", "id": "4.0", "turn": 1}),
+        json!({"event": "turn_started", "id": "4.0", "turn": 1, "cause": "user"}),
         json!({"event": "text", "turn": 1, "text": "he"}),
         json!({"event": "reasoning", "turn": 1, "text": "hm"}),
         json!({"event": "turn_so_far", "turn": 1, "text": "he", "reasoning": "hm"}),

@@ -23,7 +23,7 @@ pub(crate) fn finds(text: &str, nonce: &str) -> Option<&'static str> {
         }
     }
     let digits = |text: &str| bare(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>();
-    digits(text).contains(&digits(nonce)[..16]).then_some("the nonce")
+    digits(text).contains(&digits(nonce)[..12]).then_some("the nonce")
 }
 
 /// The rest of the text after the name, if the name is here.

@@ -35,8 +35,8 @@ fn delivered(world: &World) -> (Value, String) {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines.len(),
-        4,
-        "a preface, one result in its frame, and nothing else: {text}"
+        5,
+        "a preface, one result in its frame, what to do with it, and nothing else: {text}"
     );
     (serde_json::from_str(lines[2]).unwrap(), text.clone())
 }

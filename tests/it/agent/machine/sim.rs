@@ -95,6 +95,8 @@ impl World {
         let mut policy = AgentPolicy::new(&registry);
         policy.model_timeout = None;
         policy.learned_grace = None;
+        // Many moves are equal calls, each of which is to be a task.
+        policy.answer_repeats = false;
         adjust(&mut policy);
         let quiet = policy.wake.quiet;
         let machine = AgentMachine::new(

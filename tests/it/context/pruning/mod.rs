@@ -256,7 +256,7 @@ fn the_checker_fails_on_views_that_are_pruned_wrongly() {
     };
     let untagged = Message::Delivery {
         tasks: tasks.clone(),
-        text: frame.replace("</tool_results_n>", ""),
+        text: frame.replace("</tool_results>", ""),
         results: results.clone(),
     };
     // Everything that may be left out is, and no status block stands for it. `example` has a task that only an

@@ -147,9 +147,10 @@ fn is_line_shown_by(said: &str, shown: &str) -> bool {
         && !shown.contains(['<', '>', '&'])
         && has_handle
         && line.get("collapsed").is_some()
-        && ["task", "tool", "status"]
+        && ["task", "status"]
             .iter()
             .all(|key| line[key] == record[key] && line[key].is_string())
+        && line["tool"].is_string()
 }
 
 /// The tasks that the model knows as running.

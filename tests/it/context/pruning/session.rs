@@ -44,11 +44,14 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn play(happenings: &[Happening]) -> Self {
         let registry = registry();
+        let mut policy = AgentPolicy::new(&registry);
+        // Answers to repeated calls are no results that can be collapsed.
+        policy.answer_repeats = false;
         let machine = AgentMachine::new(
             SessionId::new("s"),
             None,
             Arc::clone(registry.definitions()),
-            AgentPolicy::new(&registry),
+            policy,
             Ledger::new(),
         );
         let mut session = Self {

@@ -181,7 +181,7 @@ impl History {
         for result in &results {
             text.push_str(&format!("{}\n", row(result)));
         }
-        text.push_str("</tool_results_n>");
+        text.push_str("</tool_results>");
         let tasks = due.iter().map(|running| running.number).collect();
         let results = if has_records { results } else { Vec::new() };
         self.push(Message::Delivery { tasks, results, text });

@@ -1,0 +1,342 @@
+//! Calls with which a model repeats itself.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_tool_runtime::{
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, SessionId, Tool, ToolCall, ToolError, ToolErrorKind,
+    agent::{AckPolicy, Ledger, RunError, RunLimit, RunLimits},
+    journal::{Entry, MemoryJournal},
+    model::{ModelRequest, ModelStream},
+    policy::Dedupe,
+    task::TurnCause,
+    testing::{Explore, ScriptedModel, check_journal},
+    tool::{Background, Effect},
+};
+use serde_json::json;
+
+use crate::stand::{Stage, answering, answers, calls, playing, sample_of, timed, until};
+
+/// A tool that takes its argument `ms`, and keeps a model from repeating itself.
+fn work(effect: Effect) -> FunctionTool {
+    timed("work").effect(effect).dedupe(Dedupe::Auto)
+}
+
+fn look(ms: u64) -> ModelStream {
+    calls([("work", json!({"ms": ms, "value": "found"}))])
+}
+
+fn tasks(entries: &[Entry]) -> usize {
+    let is_task = |entry: &&Entry| {
+        matches!(
+            entry,
+            Entry::Accepted {
+                own: false,
+                repeats: None,
+                ..
+            }
+        )
+    };
+    entries.iter().filter(is_task).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_repeats_a_call_a_hundred_times_costs_at_most_four_model_calls_and_one_task() {
+    for (ms, ack) in [
+        (10, AckPolicy::Eager),
+        (10_000, AckPolicy::Eager),
+        (10, AckPolicy::Deferred),
+        (10_000, AckPolicy::Deferred),
+    ] {
+        let model = answering(move |_, asked| match asked {
+            1..=100 => look(ms),
+            _ => ModelStream::text("enough"),
+        });
+        let mut stage = Stage::set(model, [work(Effect::Read)], |agent| agent.ack_policy(ack)).await;
+        let end = stage.talk("go").await;
+        assert_eq!(end, Err(RunError::Limit(RunLimit::Repetition)), "{ms} ms, {ack:?}");
+        assert!(stage.asked() <= 4, "{} model calls, {ms} ms, {ack:?}", stage.asked());
+        assert_eq!(tasks(&stage.entries()), 1);
+        let is_it = |kind: &AgentEventKind| {
+            matches!(
+                kind,
+                AgentEventKind::LimitReached {
+                    limit: RunLimit::Repetition
+                }
+            )
+        };
+        stage.until(is_it).await;
+        // The next message begins a new run.
+        let before = stage.asked();
+        let _limit = stage.talk("go on").await;
+        assert!(stage.asked() > before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_repeats_an_open_one_is_answered_with_its_number_and_rests_until_its_result() {
+    for effect in [Effect::Read, Effect::Idempotent, Effect::Once] {
+        let model = playing([|| look(10_000), || look(10_000), || ModelStream::text("found it")]);
+        let stage = Stage::set(model, [work(effect)], |agent| agent).await;
+        stage.talk("go").await.unwrap();
+        assert_eq!(tasks(&stage.entries()), 1, "{effect:?}");
+        assert_eq!(stage.asked(), 3, "not asked again before the result is there");
+        let answer = answers(&stage.request(3)).remove(0);
+        assert_eq!((&answer["task"], &answer["status"]), (&json!("t1"), &json!("running")));
+        let instruction = answer["instruction"].as_str().unwrap();
+        assert!(
+            instruction.starts_with("This call is already running as t1. Do not call the tool again"),
+            "{instruction}"
+        );
+        let causes: Vec<TurnCause> = stage
+            .entries()
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::TurnStarted { cause, .. } => Some(*cause),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            causes,
+            [TurnCause::User, TurnCause::Acknowledgements, TurnCause::Results]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_call_gets_its_result_again_with_its_age_and_other_calls_run_again() {
+    for (effect, expected) in [(Effect::Read, 1), (Effect::Idempotent, 2), (Effect::Once, 2)] {
+        let model = playing([
+            || look(10),
+            || calls([("work", json!({"value": "found", "ms": 10.0}))]),
+            || ModelStream::text("found it"),
+        ]);
+        let stage = Stage::set(model, [work(effect)], |agent| agent).await;
+        stage.talk("go").await.unwrap();
+        assert_eq!(tasks(&stage.entries()), expected, "{effect:?}");
+        let answer = answers(&stage.request(3)).remove(0);
+        match effect {
+            Effect::Read => {
+                assert_eq!((&answer["task"], &answer["result"]), (&json!("t1"), &json!("found")));
+                assert!(answer["age_ms"].is_u64(), "{answer}");
+                assert!(answer["note"].as_str().unwrap().contains("your earlier call t1"));
+            }
+            _ => assert_eq!(answer, json!("found")),
+        }
+        // For another message of the user it is looked up anew.
+        let before = tasks(&stage.entries());
+        stage.agent.send("and now?").await.unwrap();
+        stage.rest().await.unwrap();
+        assert_eq!(tasks(&stage.entries()), before, "the script only talks now");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_not_shown_again_after_a_call_with_an_effect_or_for_another_message() {
+    let write = || calls([("write", json!({"ms": 10}))]);
+    let model = ScriptedModel::new()
+        .turn(|_| look(10))
+        .turn(move |_| write())
+        .turn(|_| look(10))
+        .text("done")
+        .turn(|_| look(10))
+        .text("done again");
+    let write = timed("write").effect(Effect::Idempotent).dedupe(Dedupe::Auto);
+    let stage = Stage::set(model, [work(Effect::Read), write], |agent| agent).await;
+    stage.talk("go").await.unwrap();
+    assert_eq!(tasks(&stage.entries()), 3);
+    stage.talk("again").await.unwrap();
+    assert_eq!(tasks(&stage.entries()), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_calls_of_one_turn_are_one_task() {
+    let both = || {
+        let call = |id: &str| ToolCall::new(id, "work", json!({"ms": 10, "value": 1}));
+        ModelStream::calls([call("a"), call("b")])
+    };
+    let model = ScriptedModel::new().turn(move |_| both()).text("done");
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    stage.talk("go").await.unwrap();
+    assert_eq!(tasks(&stage.entries()), 1);
+    let shown = answers(&stage.request(2));
+    assert_eq!(shown[0], json!(1));
+    assert_eq!(shown[1]["note"], json!("its result is the answer to its own call"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_can_be_turned_off_for_a_tool_and_for_an_agent() {
+    for (dedupe, answers) in [(Dedupe::Allow, true), (Dedupe::Auto, false)] {
+        let model = playing([|| look(10_000), || look(10_000), || ModelStream::text("found it")]);
+        let tool = work(Effect::Read).dedupe(dedupe);
+        let stage = Stage::set(model, [tool], |agent| agent.answer_repeats(answers)).await;
+        stage.talk("go").await.unwrap();
+        assert_eq!(tasks(&stage.entries()), 2, "{dedupe:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_third_same_failure_of_a_call_ends_the_run() {
+    let failing = || calls([("work", json!({"ms": 10, "fail": "no such file"}))]);
+    let model = answering(move |_, _| failing());
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
+    assert_eq!((stage.asked(), tasks(&stage.entries())), (3, 3));
+
+    // The `task` tool too, which one conversation called 19 times.
+    let model = answering(move |_, _| calls([("task", json!({"action": "result", "tasks": ["t9"]}))]));
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
+    assert_eq!(stage.asked(), 3);
+
+    // Other failures, and failures of other calls, are not the same.
+    let model = answering(move |_, asked| match asked {
+        1..=6 => calls([(
+            "work",
+            json!({"ms": 10, "fail": if asked % 2 == 0 { "a" } else { "b" }, "n": asked / 3}),
+        )]),
+        _ => ModelStream::text("I give up."),
+    });
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    stage.talk("go").await.unwrap();
+    assert_eq!(stage.asked(), 7);
+
+    // The limit can be another.
+    let model = answering(move |_, _| failing());
+    let limits = RunLimits::default().with_same_failures(5);
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent.limits(limits)).await;
+    assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
+    assert_eq!(stage.asked(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn quiet_acks_hold_back_the_text_that_follows_acknowledgements_alone() {
+    for (is_quiet, expected) in [(false, vec!["It runs.", "Found."]), (true, vec!["Found."])] {
+        let model = playing([
+            || look(10_000),
+            || ModelStream::text("It runs."),
+            || ModelStream::text("Found."),
+        ]);
+        let mut stage = Stage::set(model, [work(Effect::Read)], |agent| agent.quiet_acks(is_quiet)).await;
+        stage.talk("go").await.unwrap();
+        stage.agent.close().await.unwrap();
+        let mut texts = Vec::new();
+        while let Some(event) = stage.events.next().await {
+            if let AgentEventKind::Text { text, .. } = event.kind {
+                texts.push(text);
+            }
+        }
+        assert_eq!(texts, expected);
+        let ended = stage.entries();
+        let said = ended
+            .iter()
+            .any(|entry| matches!(entry, Entry::TurnEnded { text, .. } if text == "It runs."));
+        assert!(said, "the conversation has it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resumed_session_answers_a_repeated_call_as_before() {
+    let journal = Arc::new(MemoryJournal::new());
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = |runs: &Arc<AtomicUsize>| {
+        let runs = Arc::clone(runs);
+        AsyncToolManager::builder()
+            .tool(
+                crate::stand::tool("work", move |_| {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    async {
+                        tokio::time::sleep(Duration::from_secs(60)).await;
+                        Ok(json!("found"))
+                    }
+                })
+                .effect(Effect::Idempotent)
+                .background(Background::Always)
+                .dedupe(Dedupe::Auto),
+            )
+            .build()
+            .unwrap()
+    };
+    let again = || calls([("work", json!({"a": 1}))]);
+    let model = ScriptedModel::new().turn(move |_| again()).text("it runs");
+    let agent = AsyncAgent::builder(model, counted(&runs))
+        .journal(Arc::clone(&journal))
+        .session("s");
+    let agent = agent.start().await.unwrap();
+    let mut events = agent.events();
+    agent.send("go").await.unwrap();
+    until(
+        &mut events,
+        |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "it runs"),
+    )
+    .await;
+    agent.leave().await.unwrap();
+
+    let model = ScriptedModel::new().turn(move |_| again()).text("there it is");
+    let agent = AsyncAgent::builder(model.clone(), counted(&runs))
+        .journal(Arc::clone(&journal))
+        .session("s");
+    let agent = agent.resume().await.unwrap();
+    agent.send("once more").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    let answer = answers(&model.requests()[1]);
+    assert_eq!(answer[0]["task"], json!("t1"));
+    agent.close().await.unwrap();
+    let entries = journal.entries(&SessionId::new("s"));
+    check_journal(&entries).unwrap();
+    Ledger::fold(&entries).unwrap();
+    assert_eq!(tasks(&entries), 1);
+}
+
+/// A model that makes one of a few calls again and again, and sometimes says something.
+fn stubborn(request: &ModelRequest) -> ModelStream {
+    let turn = request.messages.len();
+    let call = |id: usize, tool: &str, n: usize| ToolCall::new(format!("c{turn}_{id}"), tool, json!({"n": n}));
+    match turn % 5 {
+        0 | 1 => ModelStream::calls([call(0, "read", 1), call(1, "read", 1), call(2, "fail", 1)]),
+        2 => ModelStream::calls([call(0, "once", 1)]),
+        3 => ModelStream::calls([call(0, "read", turn % 2), call(1, "once", 1)]),
+        _ => ModelStream::text("so it is"),
+    }
+}
+
+#[test]
+fn in_every_order_of_events_each_result_is_told_once_and_the_run_ends() {
+    let mut repeated = AtomicUsize::new(0);
+    let count = &repeated;
+    let explored = Explore::new().seeds(0..sample_of(600)).run(async |sim| {
+        let tool = |name: &'static str, effect| {
+            let end = move || match name {
+                "fail" => Err(ToolError::new(ToolErrorKind::Failed, "no")),
+                _ => Ok(json!(name)),
+            };
+            let tool = crate::stand::tool(name, move |_| async move { end() });
+            Arc::<dyn Tool>::from(tool.effect(effect).dedupe(Dedupe::Auto))
+        };
+        let tools = [
+            tool("read", Effect::Read),
+            tool("once", Effect::Once),
+            tool("fail", Effect::Idempotent),
+        ];
+        let manager = AsyncToolManager::builder().tools(sim.tools(tools)).build().unwrap();
+        let model = ScriptedModel::new().otherwise(stubborn);
+        let agent = sim.agent(model, manager).session("s").start().await.unwrap();
+        for _ in 0..2 {
+            agent.send("go").await.unwrap();
+            let _limit_or_fault = agent.run_until_idle().await;
+        }
+        agent.close().await.unwrap();
+        let entries = sim.journal().entries(&SessionId::new("s"));
+        check_journal(&entries).unwrap();
+        Ledger::fold(&entries).unwrap();
+        let is_repeat = |entry: &&Entry| matches!(entry, Entry::Accepted { repeats: Some(_), .. });
+        count.fetch_add(entries.iter().filter(is_repeat).count(), Ordering::Relaxed);
+    });
+    assert!(explored.different > 1, "{explored}");
+    assert!(*repeated.get_mut() > 100, "what never happens is not proved");
+}
