@@ -4,6 +4,7 @@
 //! `deliveries.rs`.
 
 mod answers;
+mod cause;
 mod clock;
 mod deliveries;
 mod error;
@@ -14,6 +15,7 @@ mod session;
 mod tasks;
 mod turns;
 
+pub(crate) use cause::TurnCause;
 pub use error::FoldError;
 pub(crate) use phase::{Life, OpenTurn};
 pub(crate) use record::{TaskRecord, Told, Waits};
@@ -84,6 +86,8 @@ pub struct Ledger {
     /// Answers that no turn has seen yet: their place in the transcript, and the tasks with only an acknowledgement
     /// there.
     pub(super) unseen: Option<(usize, Vec<TaskNo>)>,
+    /// Those that no turn had seen when the running turn started, and no turn has ended since.
+    pub(super) unseen_before: Option<(usize, Vec<TaskNo>)>,
     pub(super) unanswered: bool,
     /// True if the model has more to answer than the results of its own calls. Then the next turn is due at once, even
     /// in a batch.
@@ -92,6 +96,8 @@ pub struct Ledger {
     pub(super) run: RunTotals,
     /// True if the last turn of the run was empty.
     pub(super) ended_empty: bool,
+    /// True if the last turn of the run that followed acknowledgements alone made no call.
+    pub(super) rests_after_acks: bool,
     /// Number of results that the model wrote itself, in the whole session.
     pub(super) forged: u32,
     pub(super) forging: u32,
@@ -224,6 +230,11 @@ impl Ledger {
     #[must_use]
     pub fn run(&self) -> &RunTotals {
         &self.run
+    }
+
+    /// True if the last turn since the last user message that followed acknowledgements alone made no call.
+    pub(crate) fn rests_after_acks(&self) -> bool {
+        self.rests_after_acks
     }
 
     /// True if the last turn since the last user message was [empty](Self::is_empty_turn).

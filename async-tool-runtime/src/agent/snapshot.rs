@@ -26,7 +26,7 @@ use crate::{
 /// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
 ///
 /// It is raised when the stored form changes, or the fold of the same entries gives another ledger.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,11 +48,13 @@ struct StoredLedger {
     last_turn: TurnNo,
     interrupter: Option<TaskNo>,
     unseen: Option<(usize, Vec<TaskNo>)>,
+    unseen_before: Option<(usize, Vec<TaskNo>)>,
     unanswered: bool,
     pressing: bool,
     groups: Vec<TaskGroup>,
     run: RunTotals,
     ended_empty: bool,
+    rests_after_acks: bool,
     forged: u32,
     forging: u32,
     is_to_be_corrected: bool,
@@ -130,11 +132,13 @@ impl Ledger {
             last_turn,
             interrupter,
             unseen,
+            unseen_before,
             unanswered,
             pressing,
             groups,
             run,
             ended_empty,
+            rests_after_acks,
             forged,
             forging,
             is_to_be_corrected,
@@ -163,11 +167,13 @@ impl Ledger {
             last_turn,
             interrupter,
             unseen,
+            unseen_before,
             unanswered,
             pressing,
             groups,
             run,
             ended_empty,
+            rests_after_acks,
             forged,
             forging,
             is_to_be_corrected,
@@ -218,11 +224,13 @@ impl Ledger {
             last_turn: state.last_turn,
             interrupter: state.interrupter,
             unseen: state.unseen,
+            unseen_before: state.unseen_before,
             unanswered: state.unanswered,
             pressing: state.pressing,
             groups: state.groups,
             run: state.run,
             ended_empty: state.ended_empty,
+            rests_after_acks: state.rests_after_acks,
             forged: state.forged,
             forging: state.forging,
             is_to_be_corrected: state.is_to_be_corrected,

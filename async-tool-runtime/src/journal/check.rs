@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     context::Pruned,
     id::{TaskId, TaskNo},
-    journal::{CallAnswer, Entry, Seq},
+    journal::{CallAnswer, Entry, Seq, Withdrawal},
     task::{AsyncTaskResult, TurnNo},
     tool::CallId,
 };
@@ -31,6 +31,8 @@ use crate::{
 /// - A result that is not told is dropped with a reason. After an acknowledgement, that happens only at the session's end.
 /// - The text of a delivery holds exactly the results that its entry names, in one frame.
 /// - Pruned messages stay pruned, and cut messages stay cut.
+/// - A model is asked again for ungrounded values at most once for each user message.
+/// - A turn is withdrawn only before it has a call, and only for a result or a message that waits.
 /// - A turn that was interrupted for a result is followed by a turn that has the result.
 /// - A closing session accepts nothing new. It is closed when all its tasks have ended or are detached, and all results are told
 ///   or dropped.
@@ -125,6 +127,12 @@ struct Books {
     call_ids: BTreeSet<CallId>,
     /// Tasks acknowledged in the last answers, which no turn has seen yet.
     unseen: BTreeSet<TaskNo>,
+    /// Tasks that no turn had seen when the running turn started, and no turn has ended since.
+    unseen_before: BTreeSet<TaskNo>,
+    /// True if the model was asked again for ungrounded values since the last user message.
+    has_asked_again: bool,
+    /// True if a user message has come since the running turn started.
+    has_message: bool,
     /// Task whose result interrupted a turn and has not been told yet.
     interrupter: Option<TaskNo>,
     /// Number of collapsed and of dropped messages.
@@ -179,9 +187,13 @@ impl Books {
                 self.nonce = Some(nonce.clone());
             }
             Entry::Resumed { format, .. } => format.check().map_err(|newer| newer.to_string())?,
-            Entry::UserMessage { .. } => ensure(!self.is_draining && !self.is_closing, || {
-                "a message is taken by a session that drains or closes".to_owned()
-            })?,
+            Entry::UserMessage { .. } => {
+                self.has_message = true;
+                self.has_asked_again = false;
+                ensure(!self.is_draining && !self.is_closing, || {
+                    "a message is taken by a session that drains or closes".to_owned()
+                })?;
+            }
             Entry::TurnStarted { turn, .. } => self.start(*turn)?,
             Entry::Accepted { .. } => self.accept(entry)?,
             Entry::Resubmitted { task, attempt, .. } => {
@@ -216,7 +228,24 @@ impl Books {
                     format!("{task} saves a checkpoint after it ended, or has no function")
                 })?;
             }
-            Entry::TurnEnded { turn, calls, .. } => self.end(*turn, calls)?,
+            Entry::TurnEnded {
+                turn,
+                calls,
+                ungrounded,
+                asks_again,
+                ..
+            } => {
+                ensure(
+                    !asks_again || (!self.has_asked_again && calls.is_empty() && !ungrounded.is_empty()),
+                    || {
+                        format!(
+                            "the model is asked again after {turn}, which has calls or no ungrounded value, or a second time"
+                        )
+                    },
+                )?;
+                self.has_asked_again |= asks_again;
+                self.end(*turn, calls)?;
+            }
             Entry::TurnInterrupted { turn, calls, by, .. } => {
                 self.end(*turn, calls)?;
                 let account = self.account(*by)?;
@@ -226,6 +255,7 @@ impl Books {
                 )?;
                 self.interrupter = Some(*by);
             }
+            Entry::TurnWithdrawn { turn, cause, .. } => self.withdraw(*turn, *cause)?,
             Entry::TurnFailed { turn, .. } => {
                 let TurnAccount::Runs(running, calls) = std::mem::take(&mut self.turn) else {
                     return Err(format!("{turn} fails, but isn't running"));
@@ -368,7 +398,36 @@ impl Books {
         self.last_turn = turn.as_u32();
         self.call_ids.clear();
         self.turn = TurnAccount::Runs(turn, Vec::new());
-        self.unseen.clear();
+        // A turn that fails has not seen them either.
+        let unseen = std::mem::take(&mut self.unseen);
+        if !unseen.is_empty() {
+            self.unseen_before = unseen;
+        }
+        self.has_message = false;
+        Ok(())
+    }
+
+    fn withdraw(&mut self, turn: TurnNo, cause: Withdrawal) -> Promise {
+        let TurnAccount::Runs(running, calls) = std::mem::take(&mut self.turn) else {
+            return Err(format!("{turn} is withdrawn, but isn't running"));
+        };
+        ensure(running == turn && calls.is_empty(), || {
+            format!("{turn} is withdrawn, but {running} runs or has calls")
+        })?;
+        let has_cause = match cause {
+            Withdrawal::UserMessage => self.has_message,
+            Withdrawal::Result => {
+                let mut accounts = self.tasks.values();
+                accounts.any(|account| account.result.is_some() && account.is_promised && account.end.is_none())
+            }
+        };
+        ensure(has_cause, || {
+            format!("{turn} is withdrawn for a {cause:?} that isn't there")
+        })?;
+        self.unseen = std::mem::take(&mut self.unseen_before);
+        let tasks = &self.tasks;
+        self.unseen
+            .retain(|number| tasks.get(number).is_some_and(|account| account.end.is_none()));
         Ok(())
     }
 
@@ -423,6 +482,7 @@ impl Books {
     }
 
     fn end(&mut self, turn: TurnNo, calls: &[TaskNo]) -> Promise {
+        self.unseen_before.clear();
         let TurnAccount::Runs(running, accepted) = std::mem::take(&mut self.turn) else {
             return Err(format!("{turn} ends, but isn't running"));
         };

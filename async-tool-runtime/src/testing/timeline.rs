@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use crate::{
     context::{Answer, Message},
     id::TaskNo,
-    journal::{CallAnswer, Entry},
+    journal::{CallAnswer, Entry, Withdrawal},
     model::ModelRequest,
     task::{TaskOutcome, TaskStatus},
     tool::InputRequest,
@@ -150,6 +150,10 @@ fn describe(entry: &Entry) -> String {
         } => {
             format!("{turn} is interrupted by {by}{}", made(calls, text, *cuts))
         }
+        Entry::TurnWithdrawn { turn, cause, .. } => match cause {
+            Withdrawal::Result => format!("{turn} has said nothing yet, and is withdrawn for a result"),
+            Withdrawal::UserMessage => format!("{turn} has said nothing yet, and is withdrawn for a user message"),
+        },
         Entry::TurnFailed { turn, error, .. } => format!("{turn} fails: {}", Short(error)),
         Entry::Settled { result } => outcome(&result.outcome),
         Entry::Answered { turn, answers, .. } => {

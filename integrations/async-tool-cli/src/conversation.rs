@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use async_tool_runtime::{
     TaskNo, TaskOutcome,
-    journal::{Awaited, CallAnswer, Entry},
+    journal::{Awaited, CallAnswer, Entry, Withdrawal},
     task::Timestamp,
     tool::InputRequest,
 };
@@ -76,6 +76,13 @@ impl<'a> Conversation<'a> {
                 "model",
                 format!("interrupted by {by}: {}", self.said(text, calls, *cuts)),
             ),
+            Entry::TurnWithdrawn { turn, cause, .. } => {
+                let cause = match cause {
+                    Withdrawal::UserMessage => "a user message",
+                    _ => "a result",
+                };
+                ("model", format!("{turn} was broken off for {cause}, before a word"))
+            }
             Entry::TurnFailed { turn, error, .. } => ("failure", format!("{turn}: {}", self.short(error))),
             Entry::Settled { result } => {
                 let number = result

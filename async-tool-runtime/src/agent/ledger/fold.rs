@@ -61,6 +61,7 @@ impl Ledger {
             Entry::TurnStarted { .. }
             | Entry::TurnEnded { .. }
             | Entry::TurnInterrupted { .. }
+            | Entry::TurnWithdrawn { .. }
             | Entry::TurnFailed { .. } => self.apply_turn(entry),
             Entry::Accepted { .. }
             | Entry::Settled { .. }

@@ -32,6 +32,7 @@ impl Ledger {
                 require(entry, !is_draining, "a session that is draining takes no messages")?;
                 self.run = RunTotals::default();
                 self.ended_empty = false;
+                self.rests_after_acks = false;
                 self.forging = 0;
                 if self.open_turn.is_some() {
                     self.held_messages.push(text.clone());

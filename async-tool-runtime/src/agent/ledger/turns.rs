@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{FoldError, Ledger, OpenTurn, Told, error::require};
+use super::{FoldError, Ledger, OpenTurn, Told, TurnCause, error::require};
 use crate::{
-    agent::{FrameGuard, custom::is_of_agent},
+    agent::{FrameGuard, Grounding, custom::is_of_agent},
     context::{Answer, AnswerContent, Message, unseen},
     id::TaskNo,
-    journal::Entry,
+    journal::{Entry, Withdrawal},
     model::{StopReason, TurnEnd},
     task::TurnNo,
 };
@@ -25,15 +25,32 @@ impl Ledger {
                 calls,
                 end,
                 cuts,
+                ungrounded,
+                asks_again,
                 ..
             } => {
                 self.check_calls(entry, *turn, calls)?;
+                let may_ask = !ungrounded.is_empty() && calls.is_empty() && self.run.asked_again == 0;
+                require(
+                    entry,
+                    may_ask || !asks_again,
+                    "a model is asked again once for each message, for values in a turn without calls",
+                )?;
+                if self.cause() == TurnCause::Acknowledgements {
+                    self.rests_after_acks = calls.is_empty();
+                }
                 self.ended_empty = self.is_empty_turn(text, calls, end, *cuts);
                 self.unanswered = false;
                 self.pressing = false;
                 self.run.usage = self.run.usage.plus(end.usage);
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, end.provider.as_ref());
+                if *asks_again {
+                    self.run.asked_again += 1;
+                    let text = Grounding::NOTICE.to_owned();
+                    self.transcript.push(Message::Note { text });
+                    self.press();
+                }
             }
             Entry::TurnInterrupted {
                 turn,
@@ -51,6 +68,7 @@ impl Ledger {
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, None);
             }
+            Entry::TurnWithdrawn { turn, cause, .. } => self.withdraw_turn(entry, *turn, *cause)?,
             Entry::TurnFailed { turn, .. } => {
                 let open = self.running_turn(*turn);
                 let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
@@ -74,7 +92,9 @@ impl Ledger {
         )?;
         self.interrupter = None;
         self.last_turn = turn;
-        self.unseen = None;
+        if let Some(unseen) = self.unseen.take() {
+            self.unseen_before = Some(unseen);
+        }
         self.run.turns = self.run.turns.saturating_add(1);
         self.open_turn = Some(OpenTurn {
             turn,
@@ -82,6 +102,38 @@ impl Ledger {
             ended: false,
         });
         Ok(())
+    }
+
+    /// Undoes a turn in which the model has said nothing. Its acknowledgements count as unseen again, so results can still
+    /// replace them.
+    fn withdraw_turn(&mut self, entry: &Entry, turn: TurnNo, cause: Withdrawal) -> Result<(), FoldError> {
+        let open = self.running_turn(turn);
+        let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
+        require(entry, open.calls.is_empty(), "a turn with calls is not withdrawn")?;
+        let has_cause = match cause {
+            Withdrawal::Result => !self.inbox.is_empty(),
+            Withdrawal::UserMessage => !self.held_messages.is_empty(),
+        };
+        require(entry, has_cause, "a turn is withdrawn for something that waits")?;
+        self.unseen = self.unseen_before.take().map(|(place, mut acknowledged)| {
+            acknowledged.retain(|number| self.tasks.get(number).is_some_and(|record| record.told == Told::Ack));
+            (place, acknowledged)
+        });
+        self.run.withdrawn = self.run.withdrawn.saturating_add(1);
+        self.close_turn();
+        Ok(())
+    }
+
+    /// Reason for which the model is asked next: the most important of what it has not answered yet.
+    pub(crate) fn cause(&self) -> TurnCause {
+        let messages = self.transcript.messages();
+        let causes = messages[unseen(messages)].iter().map(|message| match &**message {
+            Message::User { .. } => TurnCause::User,
+            Message::Answers(answers) if answers.iter().all(is_ack) => TurnCause::Acknowledgements,
+            Message::Answers(_) | Message::Delivery { .. } => TurnCause::Results,
+            Message::Note { .. } | Message::Assistant { .. } => TurnCause::Correction,
+        });
+        causes.max().unwrap_or(TurnCause::Correction)
     }
 
     fn running_turn(&self, turn: TurnNo) -> Option<&OpenTurn> {
@@ -108,7 +160,7 @@ impl Ledger {
     }
 
     fn has_unseen_results(&self) -> bool {
-        let is_result = |answer: &Answer| !matches!(answer.content, AnswerContent::Ack(_));
+        let is_result = |answer: &Answer| !is_ack(answer);
         let messages = self.transcript.messages();
         messages[unseen(messages)].iter().any(|message| match &**message {
             Message::Answers(answers) => answers.iter().any(is_result),
@@ -119,6 +171,7 @@ impl Ledger {
 
     /// Adds the model's text and calls to the transcript; the calls wait for their answers.
     fn end_turn(&mut self, turn: TurnNo, text: &str, calls: &[TaskNo], provider: Option<&Value>) {
+        self.unseen_before = None;
         if !text.is_empty() || !calls.is_empty() || provider.is_some() {
             self.transcript.push(Message::Assistant {
                 text: text.to_owned(),
@@ -160,4 +213,8 @@ impl Ledger {
             self.push_user(text);
         }
     }
+}
+
+const fn is_ack(answer: &Answer) -> bool {
+    matches!(answer.content, AnswerContent::Ack(_))
 }

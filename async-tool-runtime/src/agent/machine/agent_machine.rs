@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     agent::{
-        AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, grace::Latencies, ledger::Life,
-        recorded::events_of,
+        AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, ledger::Life, recorded::events_of,
     },
     clock::Timestamp,
     context::ContextWindow,
     id::TaskNo,
     journal::{Entry, Format},
+    manager::Latencies,
     session::SessionId,
     task::WaitsFor,
     tool::{ProgressReport, ToolDefinition},
@@ -197,6 +197,7 @@ impl AgentMachine {
             AgentInput::User(text) => self.on_user(text, false),
             AgentInput::Batch(text) => self.on_user(text, true),
             AgentInput::Turn(turn, event) => self.on_turn(turn, event),
+            AgentInput::Learned { tool, latencies } => self.latencies.take_over(&tool, latencies),
             AgentInput::Started(task) => self.on_started(task),
             AgentInput::Progressed(task, report) => self.on_progressed(task, report),
             AgentInput::Asked { task, asking, question } => self.on_asked(task, asking, question),

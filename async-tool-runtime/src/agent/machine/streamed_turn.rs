@@ -1,7 +1,7 @@
 //! Streamed part of the running turn.
 
 use crate::{
-    agent::FrameGuard,
+    agent::{FrameGuard, ledger::TurnCause},
     clock::Timestamp,
     id::{TaskId, TaskNo},
     tool::ToolCall,
@@ -14,6 +14,12 @@ pub(super) struct StreamedTurn {
     /// Reasoning that the provider streams. Only for readers: it is in no entry.
     pub(super) reasoning: String,
     pub(super) calls: Vec<TurnCall>,
+    /// Reason for which the model was asked.
+    pub(super) cause: TurnCause,
+    /// True if the model was asked before any call, or while tasks ran.
+    pub(super) is_unknowing: bool,
+    /// True once the model has said or called anything.
+    pub(super) has_spoken: bool,
     /// Guard of the turn's text; made with the first text.
     pub(super) guard: Option<Box<FrameGuard>>,
     /// Time of the turn's last event.

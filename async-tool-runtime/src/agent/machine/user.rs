@@ -3,7 +3,7 @@
 use super::{AgentMachine, phase::Phase};
 use crate::{
     agent::{AgentState, ledger::Life},
-    journal::Entry,
+    journal::{Entry, Withdrawal},
 };
 
 impl AgentMachine {
@@ -21,7 +21,11 @@ impl AgentMachine {
                 self.answer();
                 self.carry_on();
             }
-            Phase::Thinking(_) => {}
+            Phase::Thinking(_) => {
+                if self.withdraw(Withdrawal::UserMessage) {
+                    self.begin_turn();
+                }
+            }
         }
     }
 }

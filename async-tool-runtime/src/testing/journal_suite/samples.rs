@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     context::{Cut, Pruned},
     id::{TaskId, TaskNo},
-    journal::{Awaited, CallAnswer, Entry, Format, JoinPolicy},
+    journal::{Awaited, CallAnswer, Entry, Format, JoinPolicy, Withdrawal},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
     task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnNo},
@@ -87,6 +87,11 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         Entry::Resubmitted {
             task: LAST,
             attempt: u32::MAX,
+            at: AT,
+        },
+        Entry::TurnWithdrawn {
+            turn: TURN,
+            cause: Withdrawal::UserMessage,
             at: AT,
         },
         Entry::TurnFailed {
@@ -214,6 +219,8 @@ fn turn_ends() -> impl Iterator<Item = Entry> {
         calls: vec![LAST; number as usize],
         end,
         cuts: number,
+        ungrounded: vec![TEXT.into(); number as usize],
+        asks_again: number == 1,
         at: AT,
     })
 }
@@ -368,6 +375,7 @@ mod tests {
             Entry::Deferred { .. } => 22,
             Entry::Asked { .. } => 23,
             Entry::Checkpointed { .. } => 24,
+            Entry::TurnWithdrawn { .. } => 25,
         }
     }
 
@@ -376,6 +384,6 @@ mod tests {
         let mut kinds: Vec<_> = one_of_each().iter().map(kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds, (0..25).collect::<Vec<_>>());
+        assert_eq!(kinds, (0..26).collect::<Vec<_>>());
     }
 }

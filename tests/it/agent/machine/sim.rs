@@ -452,7 +452,9 @@ impl World {
                         .expect("a turn that runs is aborted");
                     let broken_off = self.journal.iter().rev().find_map(|entry| match entry {
                         Entry::TurnInterrupted { .. } => Some(true),
-                        Entry::TurnFailed { .. } | Entry::TurnStarted { .. } => Some(false),
+                        Entry::TurnFailed { .. } | Entry::TurnWithdrawn { .. } | Entry::TurnStarted { .. } => {
+                            Some(false)
+                        }
                         _ => None,
                     });
                     if broken_off == Some(true) {
