@@ -6,7 +6,8 @@
 //! - A model *calls* a tool. The call runs as a *task*, in the background if it takes long. The model knows a task by its number, such as `t3`.
 //! - A *turn* is one request to the model and its reply, with the tool calls in it.
 //! - An *acknowledgement* tells the model that a task runs, and that there is no result yet. The result is then *delivered* later.
-//! - A *slot* is permission to run. By default, a manager has 64 for all its tasks.
+//! - A *slot* is permission to run. By default, a manager has 64 for blocking calls, and any number for async ones, which only
+//!   wait.
 //!
 //! # Make a tool of a function
 //!
@@ -361,6 +362,19 @@
 //!
 //! let patient = today::tool().background(Background::Auto).grace(Duration::from_secs(2));
 //! ```
+//!
+//! # Choose when the model is asked
+//!
+//! - After acknowledgements, the model is asked as long as it makes calls then. [`AckPolicy`](crate::agent::AckPolicy) has the other choices, with
+//!   measurements.
+//! - A turn in which the model has said nothing yet is broken off for something more important: a turn that follows acknowledgements alone for a
+//!   result, and a turn that follows results for a user's message too. The next turn has both. Providers bill the input of the call that was broken
+//!   off, so [`RunTotals::withdrawn`](crate::agent::RunTotals::withdrawn) counts them, and
+//!   [`gives_way`](crate::agent::AsyncAgentBuilder::gives_way) turns this off.
+//! - Late results are joined if that costs less than a model call for each, but wait two seconds at most
+//!   ([`LearnedGrace`](crate::agent::LearnedGrace)).
+//!
+//! [`Grounding`](crate::agent::Grounding) marks what a model makes up while it can't know the result yet.
 //!
 //! # Choose when a late result is delivered
 //!

@@ -19,7 +19,7 @@
 //! | | `INFO` | a session started, was resumed, left or closed |
 //! | | `DEBUG` | turns with their tokens, calls, acknowledgements, deliveries, questions |
 //! | `async_tool::task` | `ERROR` | a callback of the host panicked, or values of a call that never ran |
-//! | | `WARN` | a tool panicked; the last attempt of several failed; a breaker opened; a task doesn't stop; a backend or an embedder fails |
+//! | | `WARN` | a tool panicked; the last attempt of several failed; a breaker opened; a task doesn't stop; a backend or an embedder fails; a call waits for a slot for more than five seconds, with the setting that holds it back |
 //! | | `INFO` | a task ended: `t3 research failed kind=timeout 300ms`; a breaker closed |
 //! | | `DEBUG` | refused calls, failed attempts that are followed by another one, repaired arguments, settings without effect |
 //! | `async_tool::journal` | `ERROR` | the journal panicked when it was asked about snapshots, so none are made |

@@ -175,7 +175,7 @@ async fn agents(book: &Arc<Book>, wake: WakePolicy) -> Vec<AsyncAgent> {
     let manager = AsyncToolManager::builder()
         .tools(tools![work])
         .state(Arc::clone(book))
-        .concurrency(SESSIONS * TASKS)
+        .open_tasks(SESSIONS * TASKS)
         .build()
         .expect("one tool is no clash");
     let mut sessions = JoinSet::new();

@@ -26,7 +26,7 @@ pub(crate) fn measure() {
     runtime.block_on(async {
         let manager = AsyncToolManager::builder()
             .tools(tools![echo])
-            .queue_capacity(SESSIONS * TASKS)
+            .open_tasks(SESSIONS * TASKS)
             .build()
             .expect("one tool is no clash");
         let before = memory_stats().map(|stats| stats.physical_mem);

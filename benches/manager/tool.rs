@@ -47,7 +47,7 @@ pub(crate) fn manager_of_gated(gate: &Arc<Semaphore>, concurrency: usize) -> Asy
         .tools(tools![gated])
         .state(Gate(Arc::clone(gate)))
         .concurrency(concurrency)
-        .queue_capacity(usize::MAX)
+        .open_tasks(usize::MAX)
         .build()
         .expect("one tool is no clash")
 }

@@ -114,7 +114,7 @@ impl Record {
                 let what = json!({"call": call.id, "tool": call.name, "reason": reason});
                 ("call_refused", what)
             }
-            Kind::TurnEnded { turn, text, usage } => {
+            Kind::TurnEnded { turn, text, usage, .. } => {
                 totals.usage = totals.usage.plus(*usage);
                 let session = totals.usage;
                 if !text.is_empty() {

@@ -37,9 +37,9 @@ The same model and the same work under several schedules
   parallel, blocking  the calls of a turn run concurrently, and the model waits for the slowest           simulated
   the original        each call returns an id at once; each result is a message and a model call          simulated
   ours, ...           the agent of this library                                                           run
-    eager             the default: calls that take over 0.25 s are acknowledged, and the model continues
-    learned           eager, after six calls of the tool: the session has learned how long to wait
-    join              eager, and the calls of a turn wake the model together
+    default           calls that take over 0.25 s are acknowledged, and the model is asked as long as it makes calls
+    learned           default, after six calls of the tool: the session has learned how long to wait
+    join              default, and the calls of a turn wake the model together
     deferred          acknowledgements alone don't cause a model call
     batch             `run_to_completion`: the next model call comes when all calls have ended
     futures           arguments may be the results of other calls
@@ -51,10 +51,10 @@ schedules wait for the end of the turn. `first word` is the longest time from a 
 const ADVICE: &str = "
 Recommendations
 
-  A user waits for the answer and may write meanwhile: eager, the default. An acknowledgement costs one more model call, with all its
+  A user waits for the answer and may write meanwhile: the default. An acknowledgement costs one more model call, with all its
     input, and buys an early first word (c, f). The `task` tool and the notices of the tools add to the input of every call.
   The tools are fast: no setting is needed. The session learns how long they take and waits, at the cost of blocking (a).
-  The results are useful only together: a join. It makes fewer model calls than eager, and the user can still write (b, c).
+  The results are useful only together: a join. It makes fewer model calls than the default, and the user can still write (b, c).
   No user follows the conversation: `run_to_completion`. It makes as few model calls as blocking, and is never slower (all).
   Calls need each other's results: futures. One turn replaces one turn for each link of the chain (d).
   Blocking alone needs fewer tokens than our batch, because its tools have shorter descriptions. Don't use this library if no tool is
@@ -85,23 +85,35 @@ async fn compare(trace: &Arc<Trace>) -> anyhow::Result<()> {
         rows.push(Row { name, bill });
     }
     let bounds = Bounds::of(trace, &rows[0].bill);
-    let eager = Setting::default();
-    let batch = Setting { batch: true, ..eager };
+    let default = Setting::default();
+    let batch = Setting { batch: true, ..default };
     let mut settings = vec![
-        ("ours, eager", eager),
-        ("ours, eager, learned", Setting { learned: true, ..eager }),
-        ("ours, eager, join", Setting { join: true, ..eager }),
+        ("ours, default", default),
+        (
+            "ours, default, learned",
+            Setting {
+                learned: true,
+                ..default
+            },
+        ),
+        ("ours, default, join", Setting { join: true, ..default }),
         (
             "ours, deferred",
             Setting {
                 deferred: true,
-                ..eager
+                ..default
             },
         ),
         ("ours, batch", batch),
     ];
     if trace.has_chain() {
-        settings.push(("ours, eager, futures", Setting { futures: true, ..eager }));
+        settings.push((
+            "ours, default, futures",
+            Setting {
+                futures: true,
+                ..default
+            },
+        ));
         settings.push(("ours, batch, futures", Setting { futures: true, ..batch }));
     }
     let mut deliveries = Vec::new();
@@ -143,13 +155,13 @@ fn explain(trace: &Trace, rows: &[Row], deliveries: usize) -> anyhow::Result<()>
             .unwrap_or_default()
     };
     let (blocking, original) = (find("parallel, blocking"), find("the original"));
-    let (eager, batch): (Bill, Bill) = (find("ours, eager"), find("ours, batch"));
+    let (default, batch): (Bill, Bill) = (find("ours, default"), find("ours, batch"));
     say(format_args!(
-        "  eager against blocking: {:+} model calls, {:+} tokens read; against the original: {:+} and {:+}. {} results in {} deliveries.",
-        i64::from(eager.model_calls) - i64::from(blocking.model_calls),
-        eager.input.cast_signed() - blocking.input.cast_signed(),
-        i64::from(eager.model_calls) - i64::from(original.model_calls),
-        eager.input.cast_signed() - original.input.cast_signed(),
+        "  default against blocking: {:+} model calls, {:+} tokens read; against the original: {:+} and {:+}. {} results in {} deliveries.",
+        i64::from(default.model_calls) - i64::from(blocking.model_calls),
+        default.input.cast_signed() - blocking.input.cast_signed(),
+        i64::from(default.model_calls) - i64::from(original.model_calls),
+        default.input.cast_signed() - original.input.cast_signed(),
         trace.calls.len(),
         deliveries,
     ));
@@ -173,8 +185,8 @@ fn explain(trace: &Trace, rows: &[Row], deliveries: usize) -> anyhow::Result<()>
         );
     }
     ensure!(
-        eager.model_calls <= original.model_calls,
-        "eager must make no more model calls than the original"
+        default.model_calls <= original.model_calls,
+        "the default must make no more model calls than the original"
     );
     Ok(())
 }

@@ -44,6 +44,7 @@ impl Pulse {
             AgentEventKind::TurnStarted { .. } => self.is_turn_open = true,
             AgentEventKind::TurnEnded { .. }
             | AgentEventKind::TurnInterrupted { .. }
+            | AgentEventKind::TurnWithdrawn { .. }
             | AgentEventKind::TurnFailed { .. } => self.is_turn_open = false,
             AgentEventKind::Called { number, call, .. } => {
                 let task = OpenTask {

@@ -56,6 +56,7 @@ impl Timeline {
             }),
             AgentEventKind::TurnEnded { turn, .. }
             | AgentEventKind::TurnInterrupted { turn, .. }
+            | AgentEventKind::TurnWithdrawn { turn, .. }
             | AgentEventKind::TurnFailed { turn, .. } => {
                 if let Some(row) = self.turns.iter_mut().find(|row| row.turn == *turn) {
                     row.ended = Some(event.at);

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 #[cfg(any(test, feature = "testing"))]
 use super::Tap;
 use super::{
-    AckPolicy, AgentPolicy, AgentState, AsyncAgent, LearnedGrace, Ledger, MessagePolicy, Redact, RunLimits, StartError,
-    WakePolicy,
+    AckPolicy, AgentPolicy, AgentState, AsyncAgent, Grounding, LearnedGrace, Ledger, MessagePolicy, Redact, RunLimits,
+    StartError, WakePolicy,
     audience::Audience,
     bounds::Bounds,
     custom::{Agent, WholeAgent},
@@ -104,7 +104,9 @@ impl AsyncAgent {
     /// # }
     /// ```
     pub fn wrap(agent: impl Agent, manager: AsyncToolManager) -> AsyncAgentBuilder {
-        Self::builder(WholeAgent::new(agent), manager).ack_policy(AckPolicy::Deferred)
+        Self::builder(WholeAgent::new(agent), manager)
+            .ack_policy(AckPolicy::Deferred)
+            .gives_way(false)
     }
 }
 
@@ -233,7 +235,7 @@ impl AsyncAgentBuilder {
         self
     }
 
-    /// Policy of model calls after acknowledgements. Default: [`AckPolicy::Eager`]. For agents that are tools or have a
+    /// Policy of model calls after acknowledgements. Default: [`AckPolicy::WhileCalling`]. For agents that are tools or have a
     /// loop of their own, and for models with [`native_async`](crate::model::Capabilities::native_async):
     /// [`AckPolicy::Deferred`].
     pub fn ack_policy(mut self, policy: AckPolicy) -> Self {
@@ -261,6 +263,58 @@ impl AsyncAgentBuilder {
     /// [`Dedupe::Allow`](crate::policy::Dedupe::Allow) does the same.
     pub fn answer_repeats(mut self, answers: bool) -> Self {
         self.policy.answer_repeats = answers;
+        self
+    }
+
+    /// True if a turn in which the model has said nothing yet is broken off for something more important: one that follows
+    /// acknowledgements alone for a result, and one that follows results for a user message too. The next turn has both.
+    /// So a user is answered as soon as the model can, and a result that comes just after its acknowledgement costs no
+    /// wait. Default: true; false for agents that have a loop of their own.
+    ///
+    /// Providers bill the input of a call that was broken off, and say no number:
+    /// [`RunTotals::withdrawn`](crate::agent::RunTotals::withdrawn) counts such calls. A model that is slow to begin and
+    /// bills much may be better off without.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager).gives_way(false).start().await?;
+    /// assert_eq!(agent.run_to_completion("status").await?.totals.withdrawn, 0);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn gives_way(mut self, gives_way: bool) -> Self {
+        self.policy.gives_way = gives_way;
+        self
+    }
+
+    /// Checks what the model says while it can't know a result yet, and marks values that it was not told. Default: no check.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AgentEventKind, AsyncAgent, AsyncToolManager};
+    /// # use async_tool_runtime::{agent::Grounding, model::{self, ModelStream}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let model = model::from_fn(async |_| Ok(ModelStream::text("It is 21.5 degrees.")));
+    /// let agent = AsyncAgent::builder(model, manager).grounding(Grounding::on()).start().await?;
+    /// let mut events = agent.events();
+    /// agent.send("How warm is it?").await?;
+    /// let ungrounded = loop {
+    ///     if let AgentEventKind::TurnEnded { ungrounded, .. } = events.next().await.expect("it is open").kind {
+    ///         break ungrounded;
+    ///     }
+    /// };
+    /// assert_eq!(ungrounded, ["21.5"]); // The model has called no tool, so it can't know.
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn grounding(mut self, grounding: Grounding) -> Self {
+        self.policy.grounding = Some(grounding);
         self
     }
 

@@ -12,7 +12,7 @@ use crate::{
     content::Attachment,
     context::Pruned,
     id::{TaskId, TaskNo},
-    journal::{InterruptCause, JoinPolicy},
+    journal::{InterruptCause, JoinPolicy, Withdrawal},
     model::{ModelError, Usage},
     schema,
     task::{AsyncTaskResult, TurnCause, TurnNo, WaitsFor},
@@ -214,6 +214,9 @@ pub enum AgentEventKind {
         text: String,
         /// Cost of the turn.
         usage: Usage,
+        /// Values in the text that the model was not told, by the [grounding check](crate::agent::Grounding) if it is on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ungrounded: Vec<String>,
     },
     /// The model's turn was empty although it was given results, or it announced calls and made none. It had been asked
     /// once more before. Not in the journal.
@@ -233,6 +236,14 @@ pub enum AgentEventKind {
     },
     /// The host has halted the agent ([`interrupt`](crate::AsyncAgent::interrupt)): it calls the model again for a new message or result.
     Halted,
+    /// A turn was broken off before the model had said anything, for something that the model should know. The next turn
+    /// has it. The broken-off call costs its input.
+    TurnWithdrawn {
+        /// The turn.
+        turn: TurnNo,
+        /// Cause.
+        cause: Withdrawal,
+    },
     /// A turn failed, or it was lost with its process. No part of it is kept.
     TurnFailed {
         /// The turn.

@@ -91,6 +91,8 @@ pub struct Ledger {
     /// Answers that no turn has seen yet: their place in the transcript, and the tasks with only an acknowledgement
     /// there.
     pub(super) unseen: Option<(usize, Vec<TaskNo>)>,
+    /// Those that no turn had seen when the running turn started, and no turn has ended since.
+    pub(super) unseen_before: Option<(usize, Vec<TaskNo>)>,
     pub(super) unanswered: bool,
     /// True if the model has more to answer than the results of its own calls. Then the next turn is due at once, even
     /// in a batch.
@@ -103,6 +105,8 @@ pub struct Ledger {
     pub(super) is_halted: bool,
     /// Turns in a row that only repeated calls whose results the model had.
     pub(super) repetitions: u32,
+    /// True if the last turn of the run that followed acknowledgements alone made no call.
+    pub(super) rests_after_acks: bool,
     /// Number of results that the model wrote itself, in the whole session.
     pub(super) forged: u32,
     pub(super) forging: u32,
@@ -261,6 +265,11 @@ impl Ledger {
             Message::Delivery { .. } | Message::Answers(_) | Message::Assistant { .. } => TurnCause::Results,
         });
         causes.max().unwrap_or(TurnCause::Results)
+    }
+
+    /// True if the last turn since the last user message that followed acknowledgements alone made no call.
+    pub(crate) fn rests_after_acks(&self) -> bool {
+        self.rests_after_acks
     }
 
     /// True if the last turn since the last user message was [empty](Self::is_empty_turn).

@@ -125,6 +125,13 @@ impl RunLimits {
 pub struct RunTotals {
     /// Number of model calls.
     pub turns: u32,
+    /// Model calls among them that were [broken off](crate::agent::AgentPolicy::gives_way) before the model said anything.
+    /// Providers bill the input of such a call and report no usage, so `usage` lacks it.
+    #[serde(default)]
+    pub withdrawn: u32,
+    /// Times that the [grounding check](crate::agent::Grounding) asked the model once more.
+    #[serde(default)]
+    pub asked_again: u32,
     /// Number of tool calls, calls of the `task` tool included.
     pub tool_calls: u32,
     /// Usage of all turns that ended.

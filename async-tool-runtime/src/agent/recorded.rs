@@ -70,12 +70,18 @@ fn kinds_of(entry: &Entry, numbers: &HashMap<TaskId, TaskNo>) -> Vec<AgentEventK
         // Data of the function alone.
         Entry::Checkpointed { .. } => return Vec::new(),
         Entry::TurnEnded {
-            turn, text, end, cuts, ..
+            turn,
+            text,
+            end,
+            cuts,
+            ungrounded,
+            ..
         } => {
             let ended = AgentEventKind::TurnEnded {
                 turn: *turn,
                 text: text.clone(),
                 usage: end.usage,
+                ungrounded: ungrounded.clone(),
             };
             return corrected(*turn, *cuts).into_iter().chain([ended]).collect();
         }
@@ -94,6 +100,10 @@ fn kinds_of(entry: &Entry, numbers: &HashMap<TaskId, TaskNo>) -> Vec<AgentEventK
             let corrected = corrected(*turn, *cuts).into_iter();
             return corrected.chain([interrupted]).collect();
         }
+        Entry::TurnWithdrawn { turn, cause, .. } => AgentEventKind::TurnWithdrawn {
+            turn: *turn,
+            cause: *cause,
+        },
         Entry::TurnFailed { turn, error, .. } => AgentEventKind::TurnFailed {
             turn: *turn,
             error: error.clone(),

@@ -303,6 +303,9 @@ impl Shell {
 
     /// Handles one input: decides, carries out, publishes the status.
     async fn step(&mut self, input: AgentInput) {
+        if matches!(input, AgentInput::Turn(_, TurnEvent::Done(_))) && self.stopped.is_none() {
+            self.teach();
+        }
         if self.stopped.is_none() {
             if let Err(error) = self.carry_out_for(input).await {
                 self.stop(&error);
@@ -317,6 +320,16 @@ impl Shell {
         self.show_status();
         if self.turn.is_none() && self.stopped.is_none() {
             self.keep_snapshot().await;
+        }
+    }
+
+    /// Tells the machine what other sessions have learned of the turn's tools.
+    fn teach(&mut self) {
+        for tool in self.machine.tools_in_turn() {
+            let latencies = self.manager.latencies_of(&tool);
+            if !latencies.is_empty() {
+                let _nothing_to_do = self.decide(AgentInput::Learned { tool, latencies });
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     context::Pruned,
     id::{TaskId, TaskNo},
-    journal::{CallAnswer, Entry, InterruptCause, Seq},
+    journal::{CallAnswer, Entry, InterruptCause, Seq, Withdrawal},
     task::{AsyncTaskResult, TurnNo},
     tool::{CallId, DeliveryPolicy},
 };
@@ -34,6 +34,8 @@ use crate::{
 /// - Pruned messages stay pruned, and cut messages stay cut.
 /// - A turn that was interrupted for a result or a message is followed by a turn that has it.
 /// - After the host has halted the agent, no turn starts before a message, a result, or a change of a delivery policy comes.
+/// - A model is asked again for ungrounded values at most once for each user message.
+/// - A turn is withdrawn only before it has a call, and only for a result or a message that waits.
 /// - A closing session accepts nothing new. It is closed when all its tasks have ended or are detached, and all results are told
 ///   or dropped.
 ///
@@ -127,6 +129,12 @@ struct Books {
     call_ids: BTreeSet<CallId>,
     /// Tasks acknowledged in the last answers, which no turn has seen yet.
     unseen: BTreeSet<TaskNo>,
+    /// Tasks that no turn had seen when the running turn started, and no turn has ended since.
+    unseen_before: BTreeSet<TaskNo>,
+    /// True if the model was asked again for ungrounded values since the last user message.
+    has_asked_again: bool,
+    /// True if a user message has come since the running turn started.
+    has_message: bool,
     /// Task whose result interrupted a turn and has not been told yet.
     interrupter: Option<TaskNo>,
     /// Number of messages that came while the turn was open.
@@ -201,6 +209,8 @@ impl Books {
                 self.rest_was_due();
             }
             Entry::UserMessage { .. } => {
+                self.has_message = true;
+                self.has_asked_again = false;
                 ensure(!self.is_draining && !self.is_closing, || {
                     "a message is taken by a session that drains or closes".to_owned()
                 })?;
@@ -243,7 +253,24 @@ impl Books {
                     format!("{task} saves a checkpoint after it ended, or has no function")
                 })?;
             }
-            Entry::TurnEnded { turn, calls, .. } => self.end(*turn, calls)?,
+            Entry::TurnEnded {
+                turn,
+                calls,
+                ungrounded,
+                asks_again,
+                ..
+            } => {
+                ensure(
+                    !asks_again || (!self.has_asked_again && calls.is_empty() && !ungrounded.is_empty()),
+                    || {
+                        format!(
+                            "the model is asked again after {turn}, which has calls or no ungrounded value, or a second time"
+                        )
+                    },
+                )?;
+                self.has_asked_again |= asks_again;
+                self.end(*turn, calls)?;
+            }
             Entry::TurnInterrupted { turn, calls, cause, .. } => {
                 let held = self.held;
                 self.end(*turn, calls)?;
@@ -266,6 +293,7 @@ impl Books {
                 })?;
                 self.rest = Rest::Halted;
             }
+            Entry::TurnWithdrawn { turn, cause, .. } => self.withdraw(*turn, *cause)?,
             Entry::TurnFailed { turn, .. } => {
                 let TurnAccount::Runs(running, calls) = std::mem::take(&mut self.turn) else {
                     return Err(format!("{turn} fails, but isn't running"));
@@ -419,7 +447,36 @@ impl Books {
         self.held = 0;
         self.call_ids.clear();
         self.turn = TurnAccount::Runs(turn, Vec::new());
-        self.unseen.clear();
+        // A turn that fails has not seen them either.
+        let unseen = std::mem::take(&mut self.unseen);
+        if !unseen.is_empty() {
+            self.unseen_before = unseen;
+        }
+        self.has_message = false;
+        Ok(())
+    }
+
+    fn withdraw(&mut self, turn: TurnNo, cause: Withdrawal) -> Promise {
+        let TurnAccount::Runs(running, calls) = std::mem::take(&mut self.turn) else {
+            return Err(format!("{turn} is withdrawn, but isn't running"));
+        };
+        ensure(running == turn && calls.is_empty(), || {
+            format!("{turn} is withdrawn, but {running} runs or has calls")
+        })?;
+        let has_cause = match cause {
+            Withdrawal::UserMessage => self.has_message,
+            Withdrawal::Result => {
+                let mut accounts = self.tasks.values();
+                accounts.any(|account| account.result.is_some() && account.is_promised && account.end.is_none())
+            }
+        };
+        ensure(has_cause, || {
+            format!("{turn} is withdrawn for a {cause:?} that isn't there")
+        })?;
+        self.unseen = std::mem::take(&mut self.unseen_before);
+        let tasks = &self.tasks;
+        self.unseen
+            .retain(|number| tasks.get(number).is_some_and(|account| account.end.is_none()));
         Ok(())
     }
 
@@ -491,6 +548,7 @@ impl Books {
     }
 
     fn end(&mut self, turn: TurnNo, calls: &[TaskNo]) -> Promise {
+        self.unseen_before.clear();
         let TurnAccount::Runs(running, accepted) = std::mem::take(&mut self.turn) else {
             return Err(format!("{turn} ends, but isn't running"));
         };

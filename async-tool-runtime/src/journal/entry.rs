@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Awaited, CallAnswer, Format, InterruptCause, JoinPolicy, format};
+use super::{Awaited, CallAnswer, Format, InterruptCause, JoinPolicy, Withdrawal, format};
 use crate::{
     clock::Timestamp,
     content::{Attachment, Media},
@@ -167,6 +167,12 @@ pub enum Entry {
         /// Number of forged tool results in the model's text. They were cut out, and the model is told so.
         #[serde(default, skip_serializing_if = "is_zero")]
         cuts: u32,
+        /// Values in the text that the model was not told, by the [grounding check](crate::agent::Grounding).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ungrounded: Vec<String>,
+        /// True if the model is told of these values and asked once more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        asks_again: bool,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -183,6 +189,16 @@ pub enum Entry {
         /// As in [`TurnEnded`](Self::TurnEnded).
         #[serde(default, skip_serializing_if = "is_zero")]
         cuts: u32,
+        /// Time of the entry.
+        at: Timestamp,
+    },
+    /// The turn was broken off before the model had said anything, for something that the model should know. The next
+    /// turn has it, and the turn leaves nothing behind.
+    TurnWithdrawn {
+        /// The turn.
+        turn: TurnNo,
+        /// Cause.
+        cause: Withdrawal,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -340,6 +356,7 @@ impl Entry {
             | Self::Resubmitted { at, .. }
             | Self::TurnEnded { at, .. }
             | Self::TurnInterrupted { at, .. }
+            | Self::TurnWithdrawn { at, .. }
             | Self::TurnFailed { at, .. }
             | Self::Halted { at }
             | Self::Answered { at, .. }
@@ -406,6 +423,7 @@ impl Entry {
             Self::Checkpointed { .. } => "checkpointed",
             Self::TurnEnded { .. } => "turn_ended",
             Self::TurnInterrupted { .. } => "turn_interrupted",
+            Self::TurnWithdrawn { .. } => "turn_withdrawn",
             Self::TurnFailed { .. } => "turn_failed",
             Self::Halted { .. } => "halted",
             Self::Settled { .. } => "settled",

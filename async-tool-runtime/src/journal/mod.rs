@@ -59,6 +59,7 @@ mod log;
 mod memory;
 mod seq;
 mod snapshot;
+mod withdrawal;
 
 pub use answer::CallAnswer;
 pub use awaited::Awaited;
@@ -76,3 +77,4 @@ pub use log::Journal;
 pub use memory::MemoryJournal;
 pub use seq::Seq;
 pub use snapshot::Snapshot;
+pub use withdrawal::Withdrawal;

@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     Inner, ShownWait, Wait,
     circles::Circle,
-    queue::{Class, Queue, Slot, Ticket},
+    queue::{Class, LaneNo, Queue, Slot, Ticket},
     run,
     same::{Entered, SameCalls, key_of},
     task::{Holding, TaskCell},
@@ -25,9 +25,15 @@ use crate::{
     tool::{ToolError, ToolErrorKind},
 };
 
+/// Lane of a task's slot.
+pub(super) fn lane_of(cell: &TaskCell, queue: &Queue<Waiting>) -> LaneNo {
+    let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
+    if cell.is_blocking() { queue.blocking(lane) } else { lane }
+}
+
 /// Error of a call for which the queue has no room.
 fn full(retry_after: Option<Duration>) -> ToolError {
-    let message = "too many tasks are waiting; try again when some have ended";
+    let message = "too many tasks are open; try again when some have ended";
     let error = ToolError::new(ToolErrorKind::Overloaded, message).with_not_started();
     match retry_after {
         Some(retry_after) => error.with_retry_after(retry_after),
@@ -51,6 +57,11 @@ struct Replaced {
 }
 
 impl Entering<'_> {
+    /// True if the call takes the place of an open one.
+    const fn replaces(&self) -> bool {
+        self.replaced.is_some()
+    }
+
     /// True if the replaced call has a queue position.
     fn has_position(&self) -> bool {
         self.replaced
@@ -160,13 +171,15 @@ impl Inner {
         let session = &cell.spec.session;
         let mut queue = self.queue();
         // A task with a rate limit may have to wait right after its start, and needs a queue position then.
-        let has_room = || layers.options.rate.is_none() || queue.has_position() || entering.has_position();
-        if layers.outer.is_some() || !has_room() {
+        let has_position = || layers.options.rate.is_none() || queue.has_position() || entering.has_position();
+        let has_room = || queue.has_room() || entering.replaces();
+        if layers.outer.is_some() || !has_room() || !has_position() {
             return Err(queue);
         }
-        let slot = match queue.try_start(session, layers.lane, cell.accepted) {
+        let lane = lane_of(cell, &queue);
+        let slot = match queue.try_start(session, lane, cell.accepted) {
             Some(slot) => slot,
-            None => match queue.try_start_inline(session, layers.lane, cell.accepted) {
+            None => match queue.try_start_inline(session, lane, cell.accepted) {
                 Some(slot) => slot,
                 None => return Err(queue),
             },
@@ -199,7 +212,7 @@ impl Inner {
             if layers.may_need_no_slot() {
                 // Decided later: a cache or a shared run may answer the call without a slot.
                 cell.refuse_when_full();
-            } else if layers.outer.is_none() || !queue.has_slot(layers.lane) {
+            } else if layers.outer.is_none() || !queue.has_slot(lane_of(&cell, &queue)) {
                 return is_full(queue, entering, task, Some(retry_after));
             }
         }
@@ -217,7 +230,9 @@ impl Inner {
             return Ok(replaced);
         }
         let runtime = spec.deadline.is_some().then(|| task.runtime.clone());
-        let ticket = queue.wait(&spec.session, layers.lane, class, Waiting::Task(task));
+        let lane = lane_of(&cell, &queue);
+        let caller = task.runtime.clone();
+        let ticket = queue.wait(&spec.session, lane, class, Waiting::Task(task), self.now());
         // A task that has ended meanwhile must not stay in the queue.
         let ended = if cell.set_ticket(ticket) {
             None
@@ -225,6 +240,7 @@ impl Inner {
             queue.remove(ticket)
         };
         drop(queue);
+        self.watch_queue(&caller);
         run::discard(ended);
         let replaced = entering.let_in();
         if let Some(runtime) = runtime {
@@ -261,7 +277,7 @@ impl Inner {
                 Some(Waiting::Task(task)) => run::start(self, task),
                 // If the receiver is gone, the drop of its `SlotWaiter` gives the slot back.
                 Some(Waiting::Future(_, wake)) => drop(wake.send(())),
-                None => return,
+                None => return self.unwatch_queue(),
             }
         }
     }
@@ -324,7 +340,7 @@ impl Inner {
     pub(crate) async fn acquire(self: &Arc<Self>, cell: &Arc<TaskCell>) -> Result<(), ToolError> {
         if let Some(retry_after) = self.refuses(cell) {
             let mut queue = self.queue();
-            let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
+            let lane = lane_of(cell, &queue);
             let Some(slot) = queue.try_start(&cell.spec.session, lane, self.now()) else {
                 drop(queue);
                 self.counters.rejected(&cell.spec.call.name);
@@ -355,11 +371,11 @@ impl Inner {
 
     /// Waits for a slot.
     pub(super) async fn wait_for_slot(self: &Arc<Self>, cell: &Arc<TaskCell>, class: Class) {
-        let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
         let session = &cell.spec.session;
         let (wake, woken) = oneshot::channel();
         let ticket = {
             let mut queue = self.queue();
+            let lane = lane_of(cell, &queue);
             let now = self.now();
             let slot = queue
                 .try_start(session, lane, now)
@@ -368,8 +384,9 @@ impl Inner {
                 self.give_slot(&mut queue, cell, slot);
                 return;
             }
-            queue.wait(session, lane, class, Waiting::Future(Arc::clone(cell), wake))
+            queue.wait(session, lane, class, Waiting::Future(Arc::clone(cell), wake), now)
         };
+        self.watch_queue(&Handle::current());
         let _entered = ShownWait::new(cell, Wait::For(WaitsFor::Slot));
         let mut waiter = SlotWaiter {
             inner: self,
@@ -395,6 +412,7 @@ impl Drop for SlotWaiter<'_> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         let waited = self.inner.queue().remove(ticket);
+        self.inner.unwatch_queue();
         match (waited, self.is_resumed) {
             // A resumed task goes on even if this wait was broken off.
             (Some(_), true) => self.inner.resume_regardless(self.cell),

@@ -58,6 +58,8 @@ pub struct AsyncToolManagerBuilder {
     callbacks: Vec<Callback>,
     backend: Option<Arc<dyn Backend>>,
     concurrency: usize,
+    blocking_concurrency: usize,
+    open_tasks: usize,
     queue_capacity: usize,
     when_full: WhenFull,
     session_concurrency: usize,
@@ -86,8 +88,10 @@ impl Default for AsyncToolManagerBuilder {
             states: StateMap::default(),
             callbacks: Vec::new(),
             backend: None,
-            concurrency: 64,
-            queue_capacity: 16_384,
+            concurrency: usize::MAX,
+            blocking_concurrency: 64,
+            open_tasks: 16_384,
+            queue_capacity: usize::MAX,
             when_full: WhenFull::default(),
             session_concurrency: usize::MAX,
             weigh: None,
@@ -172,7 +176,11 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Limit of tasks that run at once. Default: 64.
+    /// Limit of tasks that run at once. Default: no limit, because async functions only wait; blocking ones have
+    /// [theirs](Self::blocking_concurrency). If async tools work instead of waiting, or a service behind them takes few
+    /// requests, set this, or the `concurrency` of those tools.
+    ///
+    /// If a call waits for a slot for more than five seconds, the log says which setting holds it back.
     ///
     /// A blocking function that was told to stop, or ran past its timeout, goes on in its thread until it returns. Its
     /// slot goes to the next task, and [`ManagerStats::quarantined`](crate::manager::ManagerStats::quarantined) counts
@@ -186,8 +194,70 @@ impl AsyncToolManagerBuilder {
         self
     }
 
+    /// Limit of blocking calls that run at once: functions that aren't async, and [`BoundCall::blocking`]. Each has a
+    /// thread. Default: 64. Tokio's own limit of such threads is 512.
+    ///
+    /// [`BoundCall::blocking`]: crate::tool::BoundCall::blocking
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// /// Reads a file.
+    /// #[async_tool(effect = "read")]
+    /// fn read_file(path: String) -> std::io::Result<String> {
+    ///     std::fs::read_to_string(path)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // An old disk: one file at a time.
+    /// let manager = AsyncToolManager::builder().tools(tools![read_file]).blocking_concurrency(1).build()?;
+    /// let call = || ToolCall::new("call_1", "read_file", json!({"path": "Cargo.toml"}));
+    /// let first = manager.submit(&SessionId::new("example"), call())?;
+    /// let second = manager.submit(&SessionId::new("example"), call())?; // Waits for the first.
+    /// assert_eq!(manager.stats().running, 1);
+    /// assert_eq!(first.outcome().await.outcome, second.outcome().await.outcome);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn blocking_concurrency(mut self, tasks: usize) -> Self {
+        self.blocking_concurrency = tasks;
+        self
+    }
+
+    /// Limit of tasks that run or wait for a slot; further calls are refused as
+    /// [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). Default: 16,384. A task that waits for input, approval, a
+    /// result from outside or another task doesn't count.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolErrorKind, async_tool, tools};
+    /// # use serde_json::json;
+    /// #
+    /// # /// Never ends.
+    /// # #[async_tool]
+    /// # async fn watch() {
+    /// #     std::future::pending().await
+    /// # }
+    /// #
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let session = SessionId::new("example");
+    /// # let call = || ToolCall::new("call_1", "watch", json!({}));
+    /// let manager = AsyncToolManager::builder().tools(tools![watch]).open_tasks(2).build()?;
+    /// manager.submit(&session, call())?;
+    /// manager.submit(&session, call())?;
+    /// let refused = manager.submit(&session, call()).unwrap_err();
+    /// assert_eq!(refused.kind(), ToolErrorKind::Overloaded);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn open_tasks(mut self, tasks: usize) -> Self {
+        self.open_tasks = tasks;
+        self
+    }
+
     /// Limit of tasks that wait for a slot; further calls are refused as
-    /// [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). Default: 16,384.
+    /// [`Overloaded`](crate::tool::ToolErrorKind::Overloaded). Default: only [`open_tasks`](Self::open_tasks).
     ///
     /// With 0, a tool can't be called if its calls need a queue position before their slot. Such tools have a cache,
     /// shared runs, approval, a rate limit, resources, or a layer of the host's.
@@ -549,9 +619,15 @@ impl AsyncToolManagerBuilder {
     /// # Errors
     ///
     /// [`BuildError`], which names the tool: two tools have one name, providers refuse the name, or a state is missing.
-    /// Also if options contradict each other or let no call run, or if a concurrency is 0.
+    /// Also if options contradict each other or let no call run, or if a concurrency or `open_tasks` is 0.
     pub fn build(self) -> Result<AsyncToolManager, BuildError> {
-        if self.concurrency == 0 || self.session_concurrency == 0 {
+        let limits = [
+            self.concurrency,
+            self.blocking_concurrency,
+            self.session_concurrency,
+            self.open_tasks,
+        ];
+        if limits.contains(&0) {
             return Err(BuildError::NoSlots);
         }
         let registry = ToolRegistry::new(self.tools)?;
@@ -581,7 +657,9 @@ impl AsyncToolManagerBuilder {
             self.session_concurrency,
             self.weigh,
             lanes,
-        );
+        )
+        .with_blocking_slots(self.blocking_concurrency)
+        .bounded(self.open_tasks);
         if self.when_full == WhenFull::RunInline {
             queue = queue.beyond_the_limit();
         }
@@ -591,6 +669,8 @@ impl AsyncToolManagerBuilder {
             task_timeout: self.task_timeout,
             result_limit: self.result_limit,
             queue: Mutex::new(queue),
+            watch: Mutex::default(),
+            latencies: Mutex::default(),
             same: Mutex::default(),
             counters: Default::default(),
             quarantine,
@@ -648,7 +728,7 @@ impl fmt::Debug for AsyncToolManagerBuilder {
 pub enum BuildError {
     /// A tool can't be registered.
     Registry(RegistryError),
-    /// `concurrency` or `session_concurrency` is 0.
+    /// `concurrency`, `blocking_concurrency`, `session_concurrency` or `open_tasks` is 0.
     NoSlots,
 }
 
@@ -663,7 +743,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::Registry(error) => error.fmt(f),
             Self::NoSlots => {
-                f.write_str("`concurrency` and `session_concurrency` must be at least 1, or no task could ever run")
+                f.write_str("`concurrency`, `blocking_concurrency`, `session_concurrency` and `open_tasks` must be at least 1, or no task could ever run")
             }
         }
     }

@@ -12,8 +12,9 @@ use tokio::{
 };
 
 use super::{
-    Executor, Resident, WhenFull, counters::Counters, quarantine::Quarantine, queue::Queue, records::Records,
-    route::Route, same::SameCalls, session_waits::SessionWaits, table::TaskTable, waiting::Waiting,
+    Executor, Resident, WhenFull, counters::Counters, latencies::Latencies, quarantine::Quarantine, queue::Queue,
+    records::Records, route::Route, same::SameCalls, session_waits::SessionWaits, table::TaskTable, waiting::Waiting,
+    watch::Watch,
 };
 use crate::{
     backend::Backend,
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     /// Limit of results of tools that set none, as the model is shown them.
     pub(super) result_limit: Option<usize>,
     pub(super) queue: Mutex<Queue<Waiting>>,
+    pub(super) watch: Mutex<Watch>,
+    pub(super) latencies: Mutex<Latencies>,
     pub(super) tasks: Mutex<TaskTable>,
     pub(super) same: Mutex<SameCalls>,
     pub(super) counters: Counters,
@@ -79,6 +82,15 @@ impl Inner {
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue<Waiting>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watch over the queue. Locked after the queue, if both are needed.
+    pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn latencies(&self) -> MutexGuard<'_, Latencies> {
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn same(&self) -> MutexGuard<'_, SameCalls> {

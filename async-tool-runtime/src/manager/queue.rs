@@ -14,7 +14,9 @@
 //! 4. In a session, child tasks, then the oldest task. A child gets no precedence over other sessions, even though its
 //!    parent waits for it: one task may wait for a thousand children.
 //!
-//! A tool with a limit of its own has a lane. While the lane is full, its tasks stay, and tasks behind them pass.
+//! A tool with a limit of its own has a lane. While the lane is full, its tasks stay, and tasks behind them pass. Each lane
+//! has a second one for blocking calls, which share a limit of their own: an async call only waits, a blocking one has a
+//! thread.
 //!
 //! With slots [beyond the limit](Queue::beyond_the_limit), a waiting session that has no such slot gets one at once. It
 //! takes nothing from the other sessions.
@@ -54,14 +56,15 @@ impl Class {
 
     /// Sort key of the task with this number, among the tasks of its class and session.
     const fn order_key(self, number: u64) -> u64 {
-        /// Sorts new tasks behind all possible children.
-        const NEW: u64 = 1 << 63;
         match self {
             Self::Resumed | Self::Child(_) => number,
             Self::New(_) => number | NEW,
         }
     }
 }
+
+/// Sorts new tasks behind all possible children.
+const NEW: u64 = 1 << 63;
 
 /// Number of a lane of [`Queue::new`].
 pub(super) type LaneNo = usize;
@@ -93,8 +96,15 @@ pub(super) struct Queue<T> {
     /// Tasks that wait for their first slot, for their rate or for their next attempt.
     positions: usize,
     capacity: usize,
+    /// Limit of slots and positions together.
+    bound: usize,
     session_limit: usize,
     weigh: Option<Weigh>,
+    /// Limit of all blocking calls.
+    blocking: Limit,
+    /// Limits of the tools; the first is that of all tools without one.
+    tools: Vec<Limit>,
+    /// Those of async calls in the order of the tools, then those of blocking calls.
     lanes: Vec<Lane>,
     shares: Vec<Share<T>>,
     by_session: HashMap<SessionId, usize>,
@@ -104,6 +114,8 @@ pub(super) struct Queue<T> {
     /// Used time of the session that was served last.
     floor: u64,
     next_number: u64,
+    /// Time since which each item waits, in the order in which they came.
+    since: BTreeMap<u64, Timestamp>,
     dispatching: bool,
     /// True if each session may have one slot beyond the general limit.
     goes_beyond: bool,
@@ -114,9 +126,38 @@ pub(super) struct Queue<T> {
 /// Callback that returns the weight of a session.
 pub(super) type Weigh = Box<dyn Fn(&SessionId) -> u32 + Send + Sync>;
 
-struct Lane {
+/// Limit, and the number of slots that it has given.
+struct Limit {
     limit: usize,
     running: usize,
+}
+
+impl Limit {
+    const fn new(limit: usize) -> Self {
+        Self { limit, running: 0 }
+    }
+
+    const fn is_full(&self) -> bool {
+        self.running >= self.limit
+    }
+}
+
+/// Limit that keeps a task waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeldBy {
+    /// Limit of all tasks.
+    Manager(usize),
+    /// Limit of blocking calls.
+    Blocking(usize),
+    /// Limit of each session.
+    Session(usize),
+    /// Limit of one tool.
+    Tool(usize),
+}
+
+struct Lane {
+    tool: usize,
+    is_blocking: bool,
     /// For each class, the sessions with a task that waits here and may start.
     ranks: [BTreeSet<Rank>; Class::COUNT],
 }
@@ -164,6 +205,17 @@ impl<T> Queue<T> {
         lanes: impl IntoIterator<Item = usize>,
     ) -> Self {
         let limits = std::iter::once(usize::MAX).chain(lanes);
+        let tools: Vec<Limit> = limits.map(Limit::new).collect();
+        let lane = |is_blocking| {
+            move |tool| Lane {
+                tool,
+                is_blocking,
+                ranks: Default::default(),
+            }
+        };
+        let lanes = (0..tools.len())
+            .map(lane(false))
+            .chain((0..tools.len()).map(lane(true)));
         Self {
             slots,
             running: 0,
@@ -172,13 +224,11 @@ impl<T> Queue<T> {
             capacity,
             session_limit,
             weigh,
-            lanes: limits
-                .map(|limit| Lane {
-                    limit,
-                    running: 0,
-                    ranks: Default::default(),
-                })
-                .collect(),
+            bound: usize::MAX,
+            blocking: Limit::new(usize::MAX),
+            lanes: lanes.collect(),
+            tools,
+            since: BTreeMap::new(),
             shares: Vec::new(),
             by_session: HashMap::new(),
             free: Vec::new(),
@@ -189,6 +239,23 @@ impl<T> Queue<T> {
             goes_beyond: false,
             standing: BTreeSet::new(),
         }
+    }
+
+    /// Limits the slots and positions together.
+    pub(super) const fn bounded(mut self, tasks: usize) -> Self {
+        self.bound = tasks;
+        self
+    }
+
+    /// Limits the slots of blocking calls.
+    pub(super) const fn with_blocking_slots(mut self, slots: usize) -> Self {
+        self.blocking.limit = slots;
+        self
+    }
+
+    /// Lane of a tool's blocking calls.
+    pub(super) const fn blocking(&self, lane: LaneNo) -> LaneNo {
+        lane + self.tools.len()
     }
 
     /// Lets each session have one slot beyond the general limit.
@@ -211,12 +278,21 @@ impl<T> Queue<T> {
     }
 
     fn has_lane(&self, lane: LaneNo) -> bool {
-        self.lanes[lane].running < self.lanes[lane].limit
+        self.is_open(&self.lanes[lane])
+    }
+
+    fn is_open(&self, lane: &Lane) -> bool {
+        !(self.tools[lane.tool].is_full() || lane.is_blocking && self.blocking.is_full())
     }
 
     /// True if one more task may wait.
     pub(super) fn has_position(&self) -> bool {
-        self.positions < self.capacity
+        self.positions < self.capacity && self.has_room()
+    }
+
+    /// True if one more task may be open.
+    pub(super) const fn has_room(&self) -> bool {
+        self.running + self.positions < self.bound
     }
 
     /// Takes a queue position; false if none is free.
@@ -269,9 +345,10 @@ impl<T> Queue<T> {
     }
 
     /// Waits for a slot.
-    pub(super) fn wait(&mut self, session: &SessionId, lane: LaneNo, class: Class, what: T) -> Ticket {
+    pub(super) fn wait(&mut self, session: &SessionId, lane: LaneNo, class: Class, what: T, now: Timestamp) -> Ticket {
         let share = self.share_of(session);
         let number = class.order_key(self.next_number);
+        self.since.insert(self.next_number, now);
         self.next_number += 1;
         let ticket = Ticket {
             share,
@@ -300,6 +377,37 @@ impl<T> Queue<T> {
         self.waiting > 0
     }
 
+    /// Number of the tasks that wait for a slot.
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Time since which the task that came first waits, and the number of its entry.
+    pub(super) fn oldest(&self) -> Option<(u64, Timestamp)> {
+        self.since.first_key_value().map(|(number, since)| (*number, *since))
+    }
+
+    /// Limit that keeps the task with this entry waiting, and the task; `None` if it waits no longer.
+    pub(super) fn held_by(&self, number: u64) -> Option<(HeldBy, &T)> {
+        self.shares.iter().find_map(|share| {
+            share.buckets.iter().find_map(|bucket| {
+                let mut keys = [number, number | NEW].into_iter();
+                let what = keys.find_map(|key| bucket.waiting.get(&key))?;
+                let lane = &self.lanes[bucket.lane];
+                let held_by = if share.running >= self.session_limit {
+                    HeldBy::Session(self.session_limit)
+                } else if self.tools[lane.tool].is_full() {
+                    HeldBy::Tool(self.tools[lane.tool].limit)
+                } else if lane.is_blocking && self.blocking.is_full() {
+                    HeldBy::Blocking(self.blocking.limit)
+                } else {
+                    HeldBy::Manager(self.slots)
+                };
+                Some((held_by, what))
+            })
+        })
+    }
+
     /// Begins to give out slots; false if another thread does so already, or no task waits. A task that is spawned on a
     /// stopped runtime is dropped on the spot, which frees its slot again. Without this mark, that would recurse once
     /// for every waiting task.
@@ -325,7 +433,9 @@ impl<T> Queue<T> {
     /// Gives a slot back.
     pub(super) fn release(&mut self, slot: Slot, now: Timestamp) {
         self.running -= 1;
-        self.lanes[slot.lane].running -= 1;
+        let Lane { tool, is_blocking, .. } = self.lanes[slot.lane];
+        self.tools[tool].running -= 1;
+        self.blocking.running -= usize::from(is_blocking);
         // At least 1, so that sessions with very short tasks take turns.
         let held = u64::try_from(now.since(slot.since).as_millis())
             .unwrap_or(u64::MAX)
@@ -345,7 +455,7 @@ impl<T> Queue<T> {
         (0..Class::COUNT).find_map(|class| {
             let ranks = || {
                 let open = self.lanes.iter().enumerate();
-                let open = open.filter(|(_, lane)| lane.running < lane.limit);
+                let open = open.filter(|(_, lane)| self.is_open(lane));
                 open.filter_map(|(number, lane)| Some((*lane.ranks[class].first()?, number)))
             };
             let (rank, _) = ranks().min()?;
@@ -367,9 +477,8 @@ impl<T> Queue<T> {
     fn standing(&self) -> Option<Ticket> {
         self.standing.iter().find_map(|&share| {
             let open = self.shares[share].buckets.iter().filter_map(|bucket| {
-                let lane = &self.lanes[bucket.lane];
                 let (&number, _) = bucket.waiting.first_key_value()?;
-                (lane.running < lane.limit).then_some(Ticket {
+                self.has_lane(bucket.lane).then_some(Ticket {
                     share,
                     lane: bucket.lane,
                     class: bucket.class,
@@ -389,7 +498,9 @@ impl<T> Queue<T> {
 
     fn start(&mut self, share: usize, lane: LaneNo, now: Timestamp) -> Slot {
         self.running += 1;
-        self.lanes[lane].running += 1;
+        let Lane { tool, is_blocking, .. } = self.lanes[lane];
+        self.tools[tool].running += 1;
+        self.blocking.running += usize::from(is_blocking);
         self.update(share, |share| share.running += 1);
         Slot {
             share,
@@ -405,6 +516,9 @@ impl<T> Queue<T> {
             taken = share.bucket(ticket).waiting.remove(&ticket.number);
             share.waiting -= usize::from(taken.is_some());
         });
+        if taken.is_some() {
+            self.since.remove(&(ticket.number & !NEW));
+        }
         taken
     }
 

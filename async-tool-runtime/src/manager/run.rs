@@ -274,6 +274,7 @@ impl Inner {
         span.in_scope(|| log_end(&result));
         drop(span);
         self.counters.settled(&result);
+        self.latencies().note(&result);
         if let Some(key) = key_of(cell) {
             self.same().leave(&key, cell);
         }
@@ -370,6 +371,7 @@ pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) -> Span {
 pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     let Some(end) = cell.resolved() else { return };
     let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
+    inner.unwatch_queue();
     inner.end(cell, outcome_of(end, cell));
     discard(waiting);
     // A future that still waits for a slot ends when it sees the signal; the task is settled already.
@@ -387,6 +389,7 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
     }
     let reason = || cell.cancel_reason().unwrap_or_default().to_string();
     let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
+    inner.unwatch_queue();
     if let Some(waiting) = waiting {
         inner.end(cell, TaskOutcome::Cancelled(reason()));
         discard(waiting);
@@ -473,6 +476,7 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
         }
         let Some(inner) = inner.upgrade() else { return };
         let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
+        inner.unwatch_queue();
         if waiting.is_some() {
             let error = ToolError::new(ToolErrorKind::Timeout, "the task's deadline has passed");
             inner.end(&cell, TaskOutcome::Failed(error));

@@ -57,6 +57,9 @@ impl Inner {
             spec.deadline = spec.deadline.or(timeout);
         }
         let cell = TaskCell::below(awaited_by, spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
+        if self.backend.is_none() && bound.is_blocking() {
+            cell.set_blocking();
+        }
         let inserted = self.tasks().insert(&cell, parent);
         match inserted {
             Inserted::New if cell.spec.attempt > 1 => self.records().set_between(cell.spec.task, None),

@@ -1,6 +1,6 @@
 //! Handle of a manager.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Executor, Inner, SubmitError, TaskHandle, inside::WaitInside, task::TaskCell};
 use crate::{
@@ -345,6 +345,14 @@ impl AsyncToolManager {
             // Without an answer, no task is told to stop.
             unwind::call("the backend", || backend.capabilities().durable).unwrap_or(true)
         })
+    }
+
+    /// Last latencies of a tool, in all sessions.
+    pub(crate) fn latencies_of(&self, tool: &str) -> Vec<Duration> {
+        let latencies = self.inner.latencies();
+        latencies
+            .of(tool)
+            .map_or_else(Vec::new, |known| known.iter().copied().collect())
     }
 
     /// Limit of results of tools that set none, as the model is shown them.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, queue::Class, task::TaskCell};
+use super::{Inner, admission::lane_of, queue::Class, task::TaskCell};
 
 impl Inner {
     /// Begins a wait: returns the slot or queue position of the task.
@@ -44,8 +44,8 @@ impl Inner {
     /// Gives a resumed task a slot, even beyond the limit.
     pub(super) fn resume_regardless(&self, cell: &TaskCell) {
         if cell.needs_slot() {
-            let lane = cell.layers.as_ref().map_or(0, |layers| layers.lane);
             let mut queue = self.queue();
+            let lane = lane_of(cell, &queue);
             let slot = queue.start_regardless(&cell.spec.session, lane, self.now());
             self.give_slot(&mut queue, cell, slot);
         }

@@ -6,7 +6,7 @@ use crate::{
     content::shown,
     context::{Answer, Message},
     id::TaskNo,
-    journal::{CallAnswer, Entry},
+    journal::{CallAnswer, Entry, Withdrawal},
     model::ModelRequest,
     task::{TaskOutcome, TaskStatus},
     tool::InputRequest,
@@ -155,6 +155,10 @@ fn describe(entry: &Entry) -> String {
         } => {
             format!("{turn} is interrupted by {cause}{}", made(calls, text, *cuts))
         }
+        Entry::TurnWithdrawn { turn, cause, .. } => match cause {
+            Withdrawal::Result => format!("{turn} has said nothing yet, and is withdrawn for a result"),
+            Withdrawal::UserMessage => format!("{turn} has said nothing yet, and is withdrawn for a user message"),
+        },
         Entry::TurnFailed { turn, error, .. } => format!("{turn} fails: {}", Short(error)),
         Entry::Halted { .. } => "the host halts the agent".to_owned(),
         Entry::Settled { result } => outcome(&result.outcome),

@@ -78,6 +78,11 @@ impl BoundCall {
     {
         Self(Run::Blocking(Box::new(run)))
     }
+
+    /// True if it runs on the blocking pool.
+    pub(crate) const fn is_blocking(&self) -> bool {
+        matches!(self.0, Run::Blocking(_))
+    }
 }
 
 impl std::fmt::Debug for BoundCall {

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use async_tool_runtime::{
     TaskNo, TaskOutcome,
     content::shown,
-    journal::{Awaited, CallAnswer, Entry},
+    journal::{Awaited, CallAnswer, Entry, Withdrawal},
     task::Timestamp,
     tool::InputRequest,
 };
@@ -89,6 +89,13 @@ impl<'a> Conversation<'a> {
                 format!("interrupted by {cause}: {}", self.said(text, calls, *cuts)),
             ),
             Entry::Halted { .. } => ("host", "halts the agent, until a message or a result comes".to_owned()),
+            Entry::TurnWithdrawn { turn, cause, .. } => {
+                let cause = match cause {
+                    Withdrawal::UserMessage => "a user message",
+                    _ => "a result",
+                };
+                ("model", format!("{turn} was broken off for {cause}, before a word"))
+            }
             Entry::TurnFailed { turn, error, .. } => ("failure", format!("{turn}: {}", self.short(error))),
             Entry::Settled { result } => {
                 let number = result

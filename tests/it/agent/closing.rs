@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_tool_runtime::{
     AgentEventKind, TaskNo, TaskStatus,
-    agent::{AgentError, AgentState, CloseMode},
+    agent::{AckPolicy, AgentError, AgentState, AsyncAgentBuilder, CloseMode},
     journal::Entry,
     model::ModelStream,
     tool::{Background, DeliveryPolicy},
@@ -64,7 +64,8 @@ async fn a_session_that_drains_delivers_the_results_of_its_running_tasks_and_end
 #[tokio::test(start_paused = true)]
 async fn a_session_that_drains_lets_the_model_act_on_the_results() {
     let model = playing([|| work([10_000]), || ModelStream::text("waiting"), || work([20_000])]);
-    let mut stage = Stage::set(model, [timed("work")], |agent| agent).await;
+    let eager = |agent: AsyncAgentBuilder| agent.ack_policy(AckPolicy::Eager);
+    let mut stage = Stage::set(model, [timed("work")], eager).await;
     stage.agent.send("go").await.unwrap();
     stage.said("waiting").await;
     stage.agent.close_with(drain(600)).await.unwrap();

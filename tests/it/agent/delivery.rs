@@ -45,6 +45,8 @@ impl Table {
         let manager = AsyncToolManager::builder().tools(tools).build().unwrap();
         let agent = AsyncAgent::builder(model.clone(), manager)
             .journal(Arc::clone(&journal))
+            // Here a turn goes on, although the test has not let the model speak yet.
+            .gives_way(false)
             .session("s");
         let agent = adjust(agent).start().await.unwrap();
         let events = agent.events();

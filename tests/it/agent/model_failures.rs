@@ -51,6 +51,7 @@ async fn a_result_that_waits_while_a_turn_fails_is_not_lost() {
     let model = HeldModel::default();
     let (first, second, third) = (model.turn(), model.turn(), model.turn());
     let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
+        .gives_way(false)
         .start()
         .await
         .unwrap();

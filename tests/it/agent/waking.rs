@@ -340,7 +340,9 @@ async fn many_results_in_one_moment_cost_one_model_call() {
 async fn results_that_never_cease_to_come_wake_the_model_at_the_cap() {
     // One every 10 ms: there is never a quiet moment of 20 ms.
     let model = playing([|| work(std::array::from_fn::<u64, 100, _>(|at| 1_000 + 10 * at as u64))]);
-    let mut stage = joined(model, JoinPolicy::Any, None).await;
+    let tool = timed("work").background(async_tool_runtime::tool::Background::Always);
+    // A fixed grace: learned latencies would join all of them.
+    let mut stage = Stage::set(model, [tool], |agent| agent.grace(Duration::ZERO)).await;
     stage.agent.send("go").await.unwrap();
     stage.until(|kind| matches!(kind, AgentEventKind::Settled { .. })).await;
     let first = Instant::now();
@@ -399,6 +401,7 @@ async fn land(lands_first: bool) {
     let model = HeldModel::default();
     let (first, second, third) = (model.turn(), model.turn(), model.turn());
     let agent = AsyncAgent::builder(model.clone(), manager([gates.tool()]))
+        .gives_way(false)
         .start()
         .await
         .unwrap();

@@ -14,6 +14,7 @@ mod notes;
 mod request;
 mod sample;
 mod scripted_model;
+mod talking_model;
 mod time;
 mod tool;
 
@@ -31,5 +32,6 @@ pub(crate) use notes::Notes;
 pub(crate) use request::{answers, check_answers, delivered, text_of};
 pub(crate) use sample::{is_complete, sample_of};
 pub(crate) use scripted_model::{answering, calls, gate_calls, playing, work};
+pub(crate) use talking_model::{Says, TalkingModel};
 pub(crate) use time::{after, idle, secs};
 pub(crate) use tool::{Output, blocking, quick, timed, tool, tool_of, unavailable};

@@ -174,9 +174,10 @@ async fn ends(sim: &Sim, agent: AsyncAgent) {
 pub(crate) async fn office(sim: Sim) {
     let manager = manager(&sim);
     let model = ScriptedModel::new().otherwise(obeys);
-    let ack = match sim.chance(0.3) {
-        true => AckPolicy::Deferred,
-        false => AckPolicy::Eager,
+    let ack = match sim.pick(3) {
+        0 => AckPolicy::Deferred,
+        1 => AckPolicy::WhileCalling,
+        _ => AckPolicy::Eager,
     };
     let agent = sim.agent(model, manager.clone()).ack_policy(ack);
     let agent = agent.start().await.unwrap();
@@ -278,6 +279,7 @@ fn an_office_where_everything_fails_now_and_then_keeps_its_promises() {
     for kind in [
         "turn_interrupted",
         "turn_failed",
+        "turn_withdrawn",
         "replaced",
         "delivered",
         "dropped",

@@ -61,6 +61,7 @@ impl Ledger {
             Entry::TurnStarted { .. }
             | Entry::TurnEnded { .. }
             | Entry::TurnInterrupted { .. }
+            | Entry::TurnWithdrawn { .. }
             | Entry::TurnFailed { .. }
             | Entry::Halted { .. } => self.apply_turn(entry),
             Entry::Accepted { .. }

@@ -35,6 +35,7 @@ impl Ledger {
                 self.ended_empty = false;
                 self.is_halted = false;
                 self.repetitions = 0;
+                self.rests_after_acks = false;
                 self.forging = 0;
                 let content = Content::new(text.clone(), media.clone());
                 if self.open_turn.is_some() {

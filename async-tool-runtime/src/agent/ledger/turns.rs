@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::{FoldError, Ledger, OpenTurn, Told, error::require, phase::Life};
+use super::{FoldError, Ledger, OpenTurn, Told, error::require, is_ack, phase::Life};
 use crate::{
-    agent::{FrameGuard, custom::is_of_agent},
-    context::{Answer, AnswerContent, Message, frames, unseen},
+    agent::{FrameGuard, Grounding, custom::is_of_agent},
+    context::{Answer, Message, frames, unseen},
     id::TaskNo,
-    journal::{Entry, InterruptCause},
+    journal::{Entry, InterruptCause, Withdrawal},
     model::{StopReason, TurnEnd},
-    task::TurnNo,
+    task::{TurnCause, TurnNo},
 };
 
 /// Most turns per user message that start only because the model wrote results itself.
@@ -25,15 +25,32 @@ impl Ledger {
                 calls,
                 end,
                 cuts,
+                ungrounded,
+                asks_again,
                 ..
             } => {
                 self.check_calls(entry, *turn, calls)?;
+                let may_ask = !ungrounded.is_empty() && calls.is_empty() && self.run.asked_again == 0;
+                require(
+                    entry,
+                    may_ask || !asks_again,
+                    "a model is asked again once for each message, for values in a turn without calls",
+                )?;
+                if self.cause() == TurnCause::Acknowledgements {
+                    self.rests_after_acks = calls.is_empty();
+                }
                 self.ended_empty = self.is_empty_turn(text, calls, end, *cuts);
                 self.unanswered = false;
                 self.pressing = false;
                 self.run.usage = self.run.usage.plus(end.usage);
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, end.provider.as_ref());
+                if *asks_again {
+                    self.run.asked_again += 1;
+                    let text = Grounding::NOTICE.to_owned();
+                    self.transcript.push(Message::Note { text });
+                    self.press();
+                }
             }
             Entry::TurnInterrupted {
                 turn,
@@ -64,6 +81,7 @@ impl Ledger {
                 self.note_cuts(*cuts);
                 self.end_turn(*turn, text, calls, None);
             }
+            Entry::TurnWithdrawn { turn, cause, .. } => self.withdraw_turn(entry, *turn, *cause)?,
             Entry::TurnFailed { turn, .. } => {
                 let open = self.running_turn(*turn);
                 let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
@@ -99,7 +117,9 @@ impl Ledger {
         )?;
         self.interrupter = None;
         self.last_turn = turn;
-        self.unseen = None;
+        if let Some(unseen) = self.unseen.take() {
+            self.unseen_before = Some(unseen);
+        }
         self.is_halted = false;
         self.run.turns = self.run.turns.saturating_add(1);
         self.open_turn = Some(OpenTurn {
@@ -108,6 +128,26 @@ impl Ledger {
             ended: false,
             broken_off: None,
         });
+        Ok(())
+    }
+
+    /// Undoes a turn in which the model has said nothing. Its acknowledgements count as unseen again, so results can still
+    /// replace them.
+    fn withdraw_turn(&mut self, entry: &Entry, turn: TurnNo, cause: Withdrawal) -> Result<(), FoldError> {
+        let open = self.running_turn(turn);
+        let open = open.ok_or_else(|| FoldError::new(entry, "the turn isn't running"))?;
+        require(entry, open.calls.is_empty(), "a turn with calls is not withdrawn")?;
+        let has_cause = match cause {
+            Withdrawal::Result => !self.inbox.is_empty(),
+            Withdrawal::UserMessage => !self.held_messages.is_empty(),
+        };
+        require(entry, has_cause, "a turn is withdrawn for something that waits")?;
+        self.unseen = self.unseen_before.take().map(|(place, mut acknowledged)| {
+            acknowledged.retain(|number| self.tasks.get(number).is_some_and(|record| record.told == Told::Ack));
+            (place, acknowledged)
+        });
+        self.run.withdrawn = self.run.withdrawn.saturating_add(1);
+        self.close_turn();
         Ok(())
     }
 
@@ -135,7 +175,7 @@ impl Ledger {
     }
 
     fn has_unseen_results(&self) -> bool {
-        let is_result = |answer: &Answer| !matches!(answer.content, AnswerContent::Ack(_));
+        let is_result = |answer: &Answer| !is_ack(answer);
         let messages = self.transcript.messages();
         messages[unseen(messages)].iter().any(|message| match &**message {
             Message::Answers(answers) => answers.iter().any(is_result),
@@ -146,6 +186,7 @@ impl Ledger {
 
     /// Adds the model's text and calls to the transcript; the calls wait for their answers.
     fn end_turn(&mut self, turn: TurnNo, text: &str, calls: &[TaskNo], provider: Option<&Value>) {
+        self.unseen_before = None;
         if !text.is_empty() || !calls.is_empty() || provider.is_some() {
             self.transcript.push(Message::Assistant {
                 text: text.to_owned(),

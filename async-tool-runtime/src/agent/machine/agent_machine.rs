@@ -16,13 +16,13 @@ use super::{
 };
 use crate::{
     agent::{
-        AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, grace::Latencies, ledger::Life,
-        recorded::events_of,
+        AgentEvent, AgentEventKind, AgentPolicy, AgentState, Ledger, Resumption, ledger::Life, recorded::events_of,
     },
     clock::Timestamp,
     context::ContextWindow,
     id::TaskNo,
     journal::{Entry, Format},
+    manager::Latencies,
     session::SessionId,
     task::WaitsFor,
     tool::{ProgressReport, ToolDefinition},
@@ -198,6 +198,7 @@ impl AgentMachine {
             AgentInput::Batch(text) => self.on_user(text, true, self.policy.on_message),
             AgentInput::Interrupt { tasks } => self.on_interrupt(tasks),
             AgentInput::Turn(turn, event) => self.on_turn(turn, event),
+            AgentInput::Learned { tool, latencies } => self.latencies.take_over(&tool, latencies),
             AgentInput::Started(task) => self.on_started(task),
             AgentInput::Progressed(task, report) => self.on_progressed(task, report),
             AgentInput::Asked { task, asking, question } => self.on_asked(task, asking, question),

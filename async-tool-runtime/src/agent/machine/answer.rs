@@ -5,7 +5,12 @@ use std::time::Duration;
 use super::Timer;
 use super::{AgentMachine, phase::Phase};
 use crate::{
-    agent::{AckPolicy, AgentEventKind, RunLimit, ledger::TaskRecord, policy::Grace},
+    agent::{
+        AckPolicy, AgentEventKind, RunLimit,
+        grace::{Turns, is_known},
+        ledger::{TaskRecord, Waits},
+        policy::Grace,
+    },
     clock::Timestamp,
     id::TaskNo,
     journal::{CallAnswer, Entry},
@@ -15,6 +20,8 @@ use crate::{
 /// End of the wait for a call.
 enum Wait {
     Until(Timestamp),
+    /// As long as that is worth it, by the latencies of the call's tool.
+    WhileWorth,
     Forever,
 }
 
@@ -36,11 +43,27 @@ impl AgentMachine {
             return;
         };
         let mut wait_until = self.now;
+        let mut stragglers = Vec::new();
         for number in &open.calls {
             match self.wait_for(*number, ended, &open.calls) {
                 Wait::Until(at) => wait_until = wait_until.max(at),
+                Wait::WhileWorth => stragglers.push(*number),
                 Wait::Forever => return,
             }
+        }
+        if !stragglers.is_empty() {
+            let held = open.calls.iter().filter(|number| self.holds_result(**number)).count();
+            let at = self.worth_waiting(&stragglers, held + self.ledger.inbox().count(), ended, Turns::Together);
+            wait_until = wait_until.max(at);
+        }
+        if !self.asks_after_acks() && self.has_nothing_to_tell(&open.calls) {
+            // The model is not asked before a result comes, so until then there is no hurry to acknowledge. A result that
+            // takes the place of its acknowledgement costs half the tokens.
+            let bound = self
+                .policy
+                .learned_grace
+                .map_or(Duration::ZERO, |learned| learned.bound);
+            wait_until = wait_until.max(ended.after(bound));
         }
         if wait_until > self.now {
             let timer = Timer::Grace(open.turn);
@@ -67,15 +90,67 @@ impl AgentMachine {
         if self.may_still_ask(number, record) {
             return Wait::Until(ended.after(self.policy.grace));
         }
-        let age = ended.since(record.accepted);
         match self.policy.grace_of(&record.call.name) {
             Grace::Fixed(grace) => Wait::Until(ended.after(grace)),
-            Grace::Learned(learned, otherwise) => {
-                let wait = learned.wait(&self.latencies, &record.call.name, age);
-                Wait::Until(ended.after(wait.unwrap_or(otherwise)))
-            }
+            Grace::Learned(_) if is_known(&self.latencies, &record.call.name) => Wait::WhileWorth,
+            Grace::Learned(_) => Wait::Until(ended.after(self.policy.grace)),
             Grace::Forever => Wait::Forever,
         }
+    }
+
+    /// True if the answer to a call would be its result.
+    fn holds_result(&self, number: TaskNo) -> bool {
+        self.ledger
+            .tasks()
+            .get(&number)
+            .is_some_and(|record| record.result.is_some())
+    }
+
+    /// True if the model is asked after acknowledgements alone.
+    fn asks_after_acks(&self) -> bool {
+        let asks = match self.policy.ack {
+            AckPolicy::Eager => true,
+            AckPolicy::WhileCalling => !self.ledger.rests_after_acks(),
+            AckPolicy::Deferred => false,
+        };
+        asks && !self.batch
+    }
+
+    /// True if the answers to these calls would be acknowledgements alone, no result waits, and no setting of a tool says how
+    /// long its calls are waited for.
+    fn has_nothing_to_tell(&self, calls: &[TaskNo]) -> bool {
+        let is_free = |number: &TaskNo| {
+            let record = self.ledger.tasks().get(number);
+            record.is_some_and(|record| {
+                let is_learned = matches!(self.policy.grace_of(&record.call.name), Grace::Learned(_));
+                let is_done = record.own || record.result.is_some() || self.promoted.contains(number);
+                let asks = self.question(*number).is_some() || record.waits != Waits::Nothing;
+                is_learned && !is_done && !asks
+            })
+        };
+        !self.has_news() && calls.iter().all(is_free)
+    }
+
+    /// Time until which results are held back for calls that still run, by the price of both. `since` is the time since
+    /// which the agent waits.
+    pub(super) fn worth_waiting(
+        &self,
+        stragglers: &[TaskNo],
+        held: usize,
+        since: Timestamp,
+        turns: Turns,
+    ) -> Timestamp {
+        let Some(learned) = self.policy.learned_grace else {
+            return self.now;
+        };
+        let calls = stragglers.iter().filter_map(|number| {
+            let record = self.ledger.tasks().get(number)?;
+            Some((&*record.call.name, self.now.since(record.accepted)))
+        });
+        let calls: Vec<_> = calls.collect();
+        // Without a result, the conversation itself is held back.
+        let wait = learned.wait(&self.latencies, &calls, held.max(1), turns);
+        self.now.after(wait).min(since.after(learned.bound))
     }
 
     /// True if a call without a wait of its own may be about to ask for consent. Its acknowledgement says so, if it is known by
@@ -108,7 +183,7 @@ impl AgentMachine {
         self.record(Entry::Answered {
             turn,
             answers,
-            eager: self.policy.ack == AckPolicy::Eager && !self.batch && !only_repeats,
+            eager: self.asks_after_acks() && !only_repeats,
             wording: self.policy.ack_wording(),
             at: self.now,
         });

@@ -341,9 +341,7 @@ impl AgentMachine {
         self.progress.remove(&number);
         self.promoted.remove(&number);
         self.waiting.remove(&number);
-        if result.attempts > 0 && !matches!(result.outcome, TaskOutcome::Cancelled(_)) {
-            self.latencies.note(&result.tool, result.timing.elapsed());
-        }
+        self.latencies.note(&result);
         let is_completed = result.outcome.is_completed();
         self.record(Entry::Settled { result });
         settled.push(number);

@@ -8,13 +8,17 @@ use super::{
     phase::{Phase, Wake},
 };
 use crate::{
-    agent::ledger::{Life, TaskRecord},
+    agent::{
+        grace::{Turns, is_known},
+        ledger::{Life, TaskRecord},
+    },
+    clock::Timestamp,
     context::{
         Message,
         frames::{self, Around},
     },
     id::TaskNo,
-    journal::{Entry, JoinPolicy},
+    journal::{Entry, JoinPolicy, Withdrawal},
     tool::DeliveryPolicy,
 };
 
@@ -126,6 +130,17 @@ impl AgentMachine {
             }
             (DeliveryPolicy::Interrupt, Phase::Idle) => self.begin_turn(),
             (DeliveryPolicy::WhenIdle, Phase::Idle) if self.is_news(number) => self.wake_later(),
+            (DeliveryPolicy::WhenIdle, Phase::Thinking(_)) if self.is_news(number) => {
+                if self.withdraw(Withdrawal::Result) {
+                    let may_come = self.ledger.open_tasks().next().is_some();
+                    if may_come && self.urgent().is_none() {
+                        self.wake_later();
+                    } else {
+                        // No other result can come, or one that is here can't wait.
+                        self.begin_turn();
+                    }
+                }
+            }
             // The next turn delivers it.
             (DeliveryPolicy::Interrupt, Phase::Backoff(_)) | (DeliveryPolicy::WhenIdle | DeliveryPolicy::Silent, _) => {
             }
@@ -169,17 +184,39 @@ impl AgentMachine {
         }
     }
 
-    /// Wakes the agent when no further result has come for a while.
-    fn wake_later(&mut self) {
+    /// Wakes the agent when no further result has come for a while, or when those that are here have waited for as long as
+    /// that is worth it.
+    pub(super) fn wake_later(&mut self) {
         let policy = self.policy.wake;
         let first = self.wake.map_or(self.now, |wake| wake.first);
-        let at = self.now.after(policy.quiet).min(first.after(policy.cap));
+        let quiet = self.now.after(policy.quiet).min(first.after(policy.cap));
+        self.wake_at(first, quiet.max(self.worth_joining(first)));
+    }
+
+    /// Time until which the results that wait since `first` are held back, so that the model gets others with them.
+    pub(super) fn worth_joining(&self, first: Timestamp) -> Timestamp {
+        if self.ledger.is_unanswered() || self.urgent().is_some() {
+            return self.now;
+        }
+        let known = self.ledger.open_tasks().filter(|number| self.is_known(*number));
+        let known: Vec<TaskNo> = known.collect();
+        self.worth_waiting(&known, self.ledger.inbox().count(), first, Turns::Each)
+    }
+
+    /// Wakes the agent at this time, for results of which the first has waited since `first`.
+    pub(super) fn wake_at(&mut self, first: Timestamp, at: Timestamp) {
         if at <= self.now {
             self.begin_turn();
         } else {
             self.wake = Some(Wake { first, at });
             self.set_timer(Timer::Wake, at);
         }
+    }
+
+    /// True if the latencies of a task's tool say how long the task may take.
+    fn is_known(&self, number: TaskNo) -> bool {
+        let record = self.ledger.tasks().get(&number);
+        record.is_some_and(|record| is_known(&self.latencies, &record.call.name))
     }
 
     /// Delivers all results in the inbox. They replace acknowledgements that the model hasn't seen; the rest go into

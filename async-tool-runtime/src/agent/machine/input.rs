@@ -73,6 +73,14 @@ pub enum AgentInput {
     },
     /// Next part of the running turn.
     Turn(TurnNo, TurnEvent),
+    /// Last latencies of a tool in all sessions of the manager. The shell says so just before the end of a turn with
+    /// calls of the tool.
+    Learned {
+        /// Name of the tool.
+        tool: Arc<str>,
+        /// Times from the acceptance of a call to its end, the last one last.
+        latencies: Vec<Duration>,
+    },
     /// A task got a slot.
     Started(TaskId),
     /// A tool reported progress.

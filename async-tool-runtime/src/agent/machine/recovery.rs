@@ -54,8 +54,8 @@ impl AgentMachine {
             at: self.now,
         });
         for record in self.ledger.tasks().values() {
-            if let Some(result) = record.result.as_ref().filter(|result| result.attempts > 0) {
-                self.latencies.note(&result.tool, result.timing.elapsed());
+            if let Some(result) = &record.result {
+                self.latencies.note(result);
             }
         }
         let mut settled = Vec::new();

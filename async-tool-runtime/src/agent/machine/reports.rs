@@ -80,6 +80,8 @@ impl AgentMachine {
     pub(super) fn on_deferred(&mut self, task: TaskId, until: Option<Timestamp>) {
         if let Some(number) = self.open(task) {
             self.defer(number, until);
+            // The acknowledgement doesn't wait for a result from outside.
+            self.answer_if_due();
         }
     }
 

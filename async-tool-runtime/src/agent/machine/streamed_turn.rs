@@ -4,6 +4,7 @@ use crate::{
     agent::FrameGuard,
     clock::Timestamp,
     id::{TaskId, TaskNo},
+    task::TurnCause,
     tool::ToolCall,
 };
 
@@ -16,6 +17,12 @@ pub(super) struct StreamedTurn {
     /// Reasoning that the provider streams. Only for readers: it is in no entry.
     pub(super) reasoning: String,
     pub(super) calls: Vec<TurnCall>,
+    /// News that the turn answers; `None` before the first turn.
+    pub(super) cause: Option<TurnCause>,
+    /// True if the model was asked before any call, or while tasks ran.
+    pub(super) is_unknowing: bool,
+    /// True once the model has said or called anything.
+    pub(super) has_spoken: bool,
     /// Guard of the turn's text; made with the first text.
     pub(super) guard: Option<Box<FrameGuard>>,
     /// Time of the turn's last event.

@@ -1,6 +1,7 @@
 //! Turns of the machine: start, stream, end.
 
 use std::{
+    collections::BTreeSet,
     error::Error as _,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
@@ -10,10 +11,17 @@ use std::{
 use serde_json::Value;
 
 use super::{AgentAction, Timer, TurnEvent};
-use super::{AgentMachine, Stall, call::Start, phase::Phase, streamed_turn::StreamedTurn};
+use super::{
+    AgentMachine, Stall,
+    call::Start,
+    phase::Phase,
+    streamed_turn::{StreamedTurn, TurnCall},
+};
 use crate::{
-    agent::{AgentEventKind, FrameGuard, ledger::TaskRecord},
-    journal::Entry,
+    agent::{AgentEventKind, FrameGuard, Grounding, ledger::TaskRecord},
+    context::Message,
+    id::TaskNo,
+    journal::{Entry, Withdrawal},
     model::{ModelError, ModelRequest, StopReason, TurnEnd},
     task::{TurnCause, TurnNo},
     tool::is_too_deep,
@@ -30,6 +38,10 @@ impl AgentMachine {
             return;
         }
         self.turn.heard = self.now;
+        self.turn.has_spoken |= match &event {
+            TurnEvent::Text(text) | TurnEvent::Reasoning(text) => !text.is_empty(),
+            _ => true,
+        };
         match event {
             TurnEvent::Text(text) => {
                 let nonce = self.ledger.nonce();
@@ -47,6 +59,17 @@ impl AgentMachine {
             TurnEvent::Done(end) => self.on_done(turn, end),
             TurnEvent::Failed(error) => self.on_failed(turn, error),
         }
+    }
+
+    /// Tools of the running turn's calls, each once.
+    pub(in crate::agent) fn tools_in_turn(&self) -> BTreeSet<Arc<str>> {
+        let calls = self.turn.calls.iter();
+        let names = calls.filter_map(|call| match call {
+            TurnCall::Accepted(number) => Some(&self.ledger.tasks().get(number)?.call.name),
+            TurnCall::Held(call, _) => Some(&call.name),
+        });
+        let is_real = |name: &&Arc<str>| self.policy.has_tool(name);
+        names.filter(is_real).cloned().collect()
     }
 
     /// Part of the running turn that its readers have seen; `None` if there is none.
@@ -108,12 +131,20 @@ impl AgentMachine {
         }
         self.empty = 0;
         let has_calls = !calls.is_empty();
+        let ungrounded = self.ungrounded(&text, &calls);
+        let asks_again = !ungrounded.is_empty()
+            && !has_calls
+            && self.policy.grounding.is_some_and(|grounding| grounding.asks_again)
+            && self.ledger.run().asked_again == 0
+            && may_ask_again;
         self.record(Entry::TurnEnded {
             turn,
             text,
             calls: calls.clone(),
             end,
             cuts,
+            ungrounded,
+            asks_again,
             at: self.now,
         });
         if is_empty {
@@ -126,6 +157,38 @@ impl AgentMachine {
         self.phase = Phase::Answering(self.now);
         self.obey(&calls);
         self.begin_answering();
+    }
+
+    /// Values in the text of a turn that the model was not told, if it was asked before any call or while tasks ran.
+    fn ungrounded(&self, text: &str, calls: &[TaskNo]) -> Vec<String> {
+        if self.policy.grounding.is_none() || !self.turn.is_unknowing || text.trim().is_empty() {
+            return Vec::new();
+        }
+        let told = self
+            .ledger
+            .transcript()
+            .messages()
+            .iter()
+            .flat_map(|message| match &**message {
+                Message::User { text, .. } | Message::Delivery { text, .. } | Message::Note { text } => {
+                    vec![text.clone()]
+                }
+                Message::Assistant { calls, .. } => calls.iter().map(|call| call.arguments.to_string()).collect(),
+                Message::Answers(answers) => answers
+                    .iter()
+                    .map(|answer| answer.to_model_json().to_string())
+                    .collect(),
+            });
+        let form = self.prompt.usual();
+        let tools = form
+            .definitions
+            .iter()
+            .map(|definition| definition.description.to_string());
+        let now = calls.iter().filter_map(|number| self.ledger.tasks().get(number));
+        let now = now.map(|record| record.call.arguments.to_string());
+        let system = form.system.iter().map(|system| system.to_string());
+        let told: Vec<String> = told.chain(tools).chain(now).chain(system).collect();
+        Grounding::ungrounded(text, told.iter().map(String::as_str))
     }
 
     /// Asks once more after an empty turn. It counts as failed, so the conversation stays as it was.
@@ -199,6 +262,33 @@ impl AgentMachine {
         }
     }
 
+    /// Breaks the running turn off if the model has said nothing yet and was asked for less than `cause`. False if the turn
+    /// goes on.
+    ///
+    /// Each such turn has a more important reason than the one before it, so no model is kept from speaking for ever.
+    pub(super) fn withdraw(&mut self, cause: Withdrawal) -> bool {
+        let is_less = match cause {
+            Withdrawal::Result => self.turn.cause == Some(TurnCause::Acknowledgements),
+            Withdrawal::UserMessage => self.turn.cause != Some(TurnCause::User),
+        };
+        let is_silent = matches!(self.phase, Phase::Thinking(_)) && !self.turn.has_spoken;
+        // At a limit no turn may follow, so this one is the last and must finish.
+        let may_follow = self.limit_reached().is_none();
+        let Some(turn) = self.ledger.open_turn().map(|open| open.turn) else {
+            return false;
+        };
+        if !(self.policy.gives_way && is_less && is_silent && may_follow) {
+            return false;
+        }
+        self.actions.push(AgentAction::AbortTurn(turn));
+        self.turn = StreamedTurn::default();
+        let at = self.now;
+        self.record(Entry::TurnWithdrawn { turn, cause, at });
+        self.phase = Phase::Idle;
+        self.wake = None;
+        true
+    }
+
     /// Undoes the running turn: drops all of it, and stops the tasks that it had started.
     pub(super) fn undo_turn(&mut self, turn: TurnNo, reason: &str, error: &str) {
         self.turn = StreamedTurn::default();
@@ -226,8 +316,13 @@ impl AgentMachine {
     /// becomes idle, so no input can slip in between.
     pub(super) fn carry_on(&mut self) {
         self.phase = Phase::Idle;
-        if self.has_to_ask() || self.has_news() {
+        if self.has_to_ask() {
             self.begin_turn();
+        } else if self.has_news() {
+            match self.worth_joining(self.now) {
+                at if at <= self.now => self.begin_turn(),
+                at => self.wake_at(self.now, at),
+            }
         } else {
             self.wait_for_join();
         }
@@ -258,6 +353,8 @@ impl AgentMachine {
         self.turn = StreamedTurn {
             heard: self.now,
             is_quiet: self.policy.quiet_acks && cause == TurnCause::Acknowledgements,
+            cause: Some(cause),
+            is_unknowing: self.ledger.open_tasks().next().is_some() || self.ledger.tasks().is_empty(),
             ..StreamedTurn::default()
         };
         let messages = self

@@ -4,7 +4,7 @@ use super::{AgentMachine, call::Start, phase::Phase};
 use crate::{
     agent::{AgentState, MessagePolicy, ledger::Life},
     content::Content,
-    journal::{Entry, InterruptCause},
+    journal::{Entry, InterruptCause, Withdrawal},
 };
 
 impl AgentMachine {
@@ -31,7 +31,11 @@ impl AgentMachine {
                 self.answer();
                 self.carry_on();
             }
-            Phase::Thinking(_) => {}
+            Phase::Thinking(_) => {
+                if self.withdraw(Withdrawal::UserMessage) {
+                    self.begin_turn();
+                }
+            }
         }
     }
 }

@@ -178,8 +178,15 @@ impl Redactor {
                     }
                 }
             }
-            Entry::TurnEnded { text, calls, end, .. } => {
+            Entry::TurnEnded {
+                text,
+                calls,
+                end,
+                ungrounded,
+                ..
+            } => {
                 self.clean(text);
+                ungrounded.iter_mut().for_each(|value| self.clean(value));
                 let is_secret = |number: &TaskNo| self.record(*number).is_some_and(|record| record.call.redacted);
                 let names_secret = |blocks: &Value| self.secrets.cleaned_value(blocks).is_some();
                 if calls.iter().any(is_secret) || end.provider.as_ref().is_some_and(names_secret) {
@@ -261,6 +268,7 @@ impl Redactor {
             | Entry::Deferred { .. }
             | Entry::TurnStarted { .. }
             | Entry::Halted { .. }
+            | Entry::TurnWithdrawn { .. }
             | Entry::Resubmitted { .. }
             | Entry::Replaced { .. }
             | Entry::DeliverySet { .. }

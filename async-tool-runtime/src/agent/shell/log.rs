@@ -7,6 +7,7 @@ use tracing::field::display;
 use super::spans::TurnSpans;
 use crate::{
     agent::{AgentEvent, AgentEventKind},
+    journal::Withdrawal,
     manager::{AsyncToolManager, log_end},
     model::words_of,
     session::SessionId,
@@ -24,6 +25,7 @@ const fn turn_of(kind: &AgentEventKind) -> Option<TurnNo> {
         | AgentEventKind::TurnEnded { turn, .. }
         | AgentEventKind::ModelFailed { turn, .. }
         | AgentEventKind::TurnInterrupted { turn, .. }
+        | AgentEventKind::TurnWithdrawn { turn, .. }
         | AgentEventKind::Called { turn, .. }
         | AgentEventKind::Corrected { turn, .. } => Some(*turn),
         _ => None,
@@ -53,6 +55,13 @@ fn write(session: &SessionId, manager: &AsyncToolManager, event: &AgentEvent) {
             tracing::debug!(target: "async_tool::agent", by = %cause, %session, "{turn} was interrupted");
         }
         AgentEventKind::Halted => tracing::debug!(target: "async_tool::agent", %session, "halted by the host"),
+        AgentEventKind::TurnWithdrawn { turn, cause } => {
+            let cause = match cause {
+                Withdrawal::Result => "a result",
+                Withdrawal::UserMessage => "a user message",
+            };
+            tracing::debug!(target: "async_tool::agent", %session, "{turn} was broken off for {cause}, before the model said anything");
+        }
         // Without the tool's name, which a model may have made up: the span of the call has the names of real tools.
         AgentEventKind::Called { number, task, .. } => {
             tracing::debug!(target: "async_tool::agent", %task, %session, "{number} called");

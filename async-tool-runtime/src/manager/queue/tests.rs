@@ -44,7 +44,7 @@ fn saturate(queue: &mut Queue<usize>, lengths: &[u64], until: u64) -> Vec<u64> {
     for (number, session) in sessions.iter().enumerate() {
         // The first session brings a crowd before the other sessions come.
         for _ in 0..if number == 0 { 1000 } else { 1 } {
-            queue.wait(session, 0, NORMAL, number);
+            queue.wait(session, 0, NORMAL, number, at(0));
         }
     }
     let mut ends = BinaryHeap::new();
@@ -59,7 +59,7 @@ fn saturate(queue: &mut Queue<usize>, lengths: &[u64], until: u64) -> Vec<u64> {
             let key = (std::cmp::Reverse(now + length), started * 1000 + slots.len() as u64);
             ends.push(key);
             slots.insert(key.1, slot);
-            queue.wait(&sessions[number], 0, NORMAL, number);
+            queue.wait(&sessions[number], 0, NORMAL, number, at(0));
         }
         let Some((std::cmp::Reverse(end), key)) = ends.pop() else {
             break;
@@ -113,15 +113,15 @@ fn a_session_that_was_away_has_not_saved_up_for_a_rush() {
     let (busy, back) = (SessionId::new("busy"), SessionId::new("back"));
     let mut now = 0;
     for task in 0..100 {
-        queue.wait(&busy, 0, NORMAL, task);
+        queue.wait(&busy, 0, NORMAL, task, at(0));
         let (_, slot) = next(&mut queue, now).unwrap();
         now += 100;
         queue.release(slot, at(now));
     }
     let mut of_back = 0;
     for _ in 0..10 {
-        queue.wait(&busy, 0, NORMAL, 1);
-        queue.wait(&back, 0, NORMAL, 2);
+        queue.wait(&busy, 0, NORMAL, 1, at(0));
+        queue.wait(&back, 0, NORMAL, 2, at(0));
     }
     for _ in 0..10 {
         let (who, slot) = next(&mut queue, now).unwrap();
@@ -145,7 +145,7 @@ fn what_was_begun_goes_first_then_by_priority_and_children_before_those_that_are
         (2, Class::New(Priority::High)),
         (1, Class::Resumed),
     ] {
-        queue.wait(&session, 0, class, task);
+        queue.wait(&session, 0, class, task, at(0));
     }
     for expected in 1..=6 {
         let (task, slot) = next(&mut queue, 0).unwrap();
@@ -159,8 +159,8 @@ fn a_task_that_waits_for_many_leaves_other_sessions_their_share() {
     let mut queue = queue(1);
     let (family, other) = (SessionId::new("family"), SessionId::new("other"));
     for _ in 0..1000 {
-        queue.wait(&family, 0, Class::Child(Priority::Normal), 1);
-        queue.wait(&other, 0, NORMAL, 2);
+        queue.wait(&family, 0, Class::Child(Priority::Normal), 1, at(0));
+        queue.wait(&other, 0, NORMAL, 2, at(0));
     }
     let mut of_other = 0;
     for now in 0..100 {
@@ -176,9 +176,9 @@ fn a_tool_at_its_limit_holds_nobody_else_up() {
     let mut queue = Queue::new(4, usize::MAX, usize::MAX, None, [1]);
     let session = SessionId::new("s");
     for task in [10, 11, 12] {
-        queue.wait(&session, 1, Class::New(Priority::High), task);
+        queue.wait(&session, 1, Class::New(Priority::High), task, at(0));
     }
-    queue.wait(&session, 0, Class::New(Priority::Low), 20);
+    queue.wait(&session, 0, Class::New(Priority::Low), 20, at(0));
     let (first, slot) = next(&mut queue, 0).unwrap();
     let (second, _slot) = next(&mut queue, 0).unwrap();
     assert_eq!((first, second), (10, 20));
@@ -194,7 +194,7 @@ fn in_a_session_who_came_first_goes_first_whichever_tools_have_a_limit() {
     let session = SessionId::new("s");
     let child = Class::Child(Priority::Normal);
     for (task, lane, class) in [(2, 2, NORMAL), (3, 0, NORMAL), (4, 1, NORMAL), (1, 1, child)] {
-        queue.wait(&session, lane, class, task);
+        queue.wait(&session, lane, class, task, at(0));
     }
     for expected in 1..=4 {
         let (task, slot) = next(&mut queue, 0).unwrap();
@@ -210,7 +210,7 @@ fn a_session_at_its_limit_waits_and_others_go_on() {
     let first = queue.try_start(&one, 0, at(0)).unwrap();
     let _second = queue.try_start(&one, 0, at(0)).unwrap();
     assert!(queue.try_start(&one, 0, at(0)).is_none());
-    queue.wait(&one, 0, NORMAL, 1);
+    queue.wait(&one, 0, NORMAL, 1, at(0));
     assert!(queue.try_start(&other, 0, at(0)).is_some());
     assert!(next(&mut queue, 0).is_none());
     queue.release(first, at(1));
@@ -225,13 +225,17 @@ fn limits_hold_nothing_is_lost_and_no_free_slot_is_left_over_random_histories() 
         let slots = 1 + draw.below(6) as usize;
         let session_limit = 1 + draw.below(4) as usize;
         let lanes = [usize::MAX, 1 + draw.below(3) as usize, 1 + draw.below(3) as usize];
-        let mut queue = Queue::new(slots, usize::MAX, session_limit, None, lanes[1..].iter().copied());
+        let blocking_limit = 1 + draw.below(3) as usize;
+        let mut queue = Queue::new(slots, usize::MAX, session_limit, None, lanes[1..].iter().copied())
+            .with_blocking_slots(blocking_limit);
         let sessions: Vec<_> = (0..4).map(|session| SessionId::new(session.to_string())).collect();
         let mut waiting: BTreeMap<u64, (Ticket, usize, usize)> = BTreeMap::new();
         let mut running: Vec<(Slot, usize, usize)> = Vec::new();
         let mut seen = 0;
         for step in 0..400_u64 {
-            let (session, lane) = (draw.below(4) as usize, draw.below(3) as usize);
+            // The last three lanes are those of blocking calls.
+            let (session, lane) = (draw.below(4) as usize, draw.below(6) as usize);
+            assert_eq!(queue.blocking(lane % 3), lane % 3 + 3);
             match draw.below(6) {
                 0..=2 => {
                     let classes = [
@@ -245,7 +249,7 @@ fn limits_hold_nothing_is_lost_and_no_free_slot_is_left_over_random_histories() 
                         running.push((slot, session, lane));
                         seen += 1;
                     } else {
-                        let ticket = queue.wait(&sessions[session], lane, class, step);
+                        let ticket = queue.wait(&sessions[session], lane, class, step, at(step));
                         waiting.insert(step, (ticket, session, lane));
                     }
                 }
@@ -270,20 +274,39 @@ fn limits_hold_nothing_is_lost_and_no_free_slot_is_left_over_random_histories() 
                 }
             }
             let of_session = |session| running.iter().filter(|(_, of, _)| *of == session).count();
-            let of_lane = |lane| running.iter().filter(|(.., of)| *of == lane).count();
+            let of_tool = |tool| running.iter().filter(|(.., of)| of % 3 == tool).count();
+            let blocking = running.iter().filter(|(.., of)| *of >= 3).count();
             assert!(running.len() <= slots, "seed {seed}");
             assert!(
                 (0..4).all(|session| of_session(session) <= session_limit),
                 "seed {seed}"
             );
-            assert!((0..3).all(|lane| of_lane(lane) <= lanes[lane]), "seed {seed}");
+            assert!((0..3).all(|tool| of_tool(tool) <= lanes[tool]), "seed {seed}");
+            assert!(blocking <= blocking_limit, "seed {seed}");
+            // The steps are the numbers and the times of the tasks.
+            let oldest = waiting.keys().next().map(|step| at(*step));
+            assert_eq!(queue.oldest().map(|(_, since)| since), oldest, "seed {seed}");
+            if let Some((entry, _)) = queue.oldest() {
+                let (held_by, task) = queue.held_by(entry).expect("it waits");
+                let (_, session, lane) = waiting[task];
+                let is_full = match held_by {
+                    HeldBy::Manager(_) => running.len() == slots,
+                    HeldBy::Blocking(_) => lane >= 3 && blocking == blocking_limit,
+                    HeldBy::Session(_) => of_session(session) == session_limit,
+                    HeldBy::Tool(_) => of_tool(lane % 3) == lanes[lane % 3],
+                };
+                assert!(is_full, "seed {seed}: {held_by:?}");
+            }
             assert_eq!(
                 (queue.running, queue.waiting),
                 (running.len(), waiting.len()),
                 "seed {seed}"
             );
             let could_start = |&(_, session, lane): &(Ticket, usize, usize)| {
-                running.len() < slots && of_session(session) < session_limit && of_lane(lane) < lanes[lane]
+                running.len() < slots
+                    && of_session(session) < session_limit
+                    && of_tool(lane % 3) < lanes[lane % 3]
+                    && (lane < 3 || blocking < blocking_limit)
             };
             assert!(
                 !waiting.values().any(could_start),

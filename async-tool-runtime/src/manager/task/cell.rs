@@ -24,7 +24,10 @@ mod waits;
 use std::{
     collections::VecDeque,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde_json::Value;
@@ -57,6 +60,8 @@ pub(crate) struct TaskCell {
     pub(crate) accepted: Timestamp,
     /// Layers of its tool; `None` if the tool is gone, and in unit tests of the record.
     pub(crate) layers: Option<Arc<ToolLayers>>,
+    /// True once its call is known to run on the blocking pool.
+    is_blocking: AtomicBool,
     /// Manager that runs the task; never alive on a worker.
     manager: Weak<Inner>,
     /// Task that submitted this one, also on another manager: it ends after this one, unless this one is detached.
@@ -203,6 +208,7 @@ impl TaskCell {
             spec,
             accepted,
             layers,
+            is_blocking: AtomicBool::new(false),
             manager,
             awaited_by,
             cancellation,
@@ -217,7 +223,18 @@ impl TaskCell {
             deadline: None,
             ..self.spec.clone()
         };
-        Self::new(spec, self.accepted, self.layers.clone(), Weak::clone(&self.manager))
+        let run = Self::new(spec, self.accepted, self.layers.clone(), Weak::clone(&self.manager));
+        run.is_blocking.store(self.is_blocking(), Ordering::Relaxed);
+        run
+    }
+
+    /// Notes that the call runs on the blocking pool. Before its admission: its slot is chosen by this.
+    pub(crate) fn set_blocking(&self) {
+        self.is_blocking.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_blocking(&self) -> bool {
+        self.is_blocking.load(Ordering::Relaxed)
     }
 
     /// True if this manager runs the task.

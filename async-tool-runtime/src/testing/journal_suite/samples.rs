@@ -9,7 +9,7 @@ use crate::{
     content::{Attachment, Media},
     context::{Cut, Pruned},
     id::{TaskId, TaskNo},
-    journal::{Awaited, CallAnswer, Entry, Format, InterruptCause, JoinPolicy},
+    journal::{Awaited, CallAnswer, Entry, Format, InterruptCause, JoinPolicy, Withdrawal},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
     task::{AckWording, AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnCause, TurnNo},
@@ -98,6 +98,11 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         Entry::Resubmitted {
             task: LAST,
             attempt: u32::MAX,
+            at: AT,
+        },
+        Entry::TurnWithdrawn {
+            turn: TURN,
+            cause: Withdrawal::UserMessage,
             at: AT,
         },
         Entry::TurnFailed {
@@ -239,6 +244,8 @@ fn turn_ends() -> impl Iterator<Item = Entry> {
         calls: vec![LAST; number as usize],
         end,
         cuts: number,
+        ungrounded: vec![TEXT.into(); number as usize],
+        asks_again: number == 1,
         at: AT,
     })
 }
@@ -407,6 +414,7 @@ mod tests {
             Entry::Asked { .. } => 23,
             Entry::Checkpointed { .. } => 24,
             Entry::Halted { .. } => 25,
+            Entry::TurnWithdrawn { .. } => 26,
         }
     }
 

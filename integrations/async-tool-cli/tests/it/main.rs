@@ -106,6 +106,8 @@ fn session() -> Vec<Entry> {
             calls: vec![TaskNo::new(1)],
             end: TurnEnd::new(StopReason::ToolCalls),
             cuts: 0,
+            ungrounded: Vec::new(),
+            asks_again: false,
             at: at(20),
         },
         Entry::Settled {
@@ -129,6 +131,8 @@ fn session() -> Vec<Entry> {
             calls: Vec::new(),
             end: TurnEnd::default(),
             cuts: 0,
+            ungrounded: Vec::new(),
+            asks_again: false,
             at: at(300),
         },
         Entry::Closing { at: at(400) },

@@ -529,11 +529,14 @@ impl World {
                     self.turn
                         .take_if(|(running, _)| *running == turn)
                         .expect("a turn that runs is aborted");
-                    let is_broken_off = self
-                        .journal
-                        .iter()
-                        .any(|entry| matches!(entry, Entry::TurnInterrupted { turn: broken, .. } if *broken == turn));
-                    if is_broken_off {
+                    let broken_off = self.journal.iter().rev().find_map(|entry| match entry {
+                        Entry::TurnInterrupted { .. } => Some(true),
+                        Entry::TurnFailed { .. } | Entry::TurnWithdrawn { .. } | Entry::TurnStarted { .. } => {
+                            Some(false)
+                        }
+                        _ => None,
+                    });
+                    if broken_off == Some(true) {
                         self.keep();
                     } else {
                         self.part = Part::default();

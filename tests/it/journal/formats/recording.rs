@@ -95,11 +95,16 @@ async fn session() -> Vec<Entry> {
 
     // A call that is answered with its result.
     let turn = model.turn();
+    let silent = model.turn();
     let last = model.turn();
     agent.send("Add 2 and 3.").await.unwrap();
     turn.send(ModelEvent::Text("I add them.".to_owned())).unwrap();
     call(&turn, &[("add", json!({"a": 2, "b": 3}))]);
     end(&turn);
+    pass(1).await;
+    // The turn that tells the result has said nothing yet, and gives way to a message.
+    agent.send("Quickly, please.").await.unwrap();
+    drop(silent);
     say(&last, "It is 5.");
     pass(1).await;
 
