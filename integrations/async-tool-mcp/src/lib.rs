@@ -4,3 +4,8 @@
 mod client;
 #[cfg(feature = "server")]
 mod server;
+
+#[cfg(feature = "client")]
+pub use client::{
+    McpClient, McpClientBuilder, McpCommand, McpConnectError, McpEvent, McpEvents, McpServerInfo, McpTarget,
+};
