@@ -4,3 +4,6 @@
 mod client;
 #[cfg(feature = "server")]
 mod server;
+
+#[cfg(feature = "server")]
+pub use server::McpServer;
