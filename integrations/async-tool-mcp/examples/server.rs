@@ -4,6 +4,7 @@
 //! cargo run -p async-tool-mcp --example server                    http://127.0.0.1:8080/mcp
 //! cargo run -p async-tool-mcp --example server -- http 9000
 //! cargo run -p async-tool-mcp --example server -- stdio --heartbeat 1s
+//! cargo run -p async-tool-mcp --example server -- --store tasks.db
 //! ```
 //!
 //! `--heartbeat` is the longest silence of an ordinary call; the variable `HEARTBEAT_S` has it in seconds.
@@ -18,6 +19,7 @@ use std::{error::Error, process::ExitCode, time::Duration};
 use arguments::{Arguments, Transport};
 use async_tool_mcp::McpServer;
 use async_tool_runtime::ToolCall;
+use async_tool_sqlite::SqliteJournal;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -45,6 +47,10 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .retention_of(retention)
         .ask_first("test_tool_with_task")
         .without("ask_name");
+    let server = match arguments.store {
+        Some(file) => server.journal(SqliteJournal::open(file)?).await?,
+        None => server,
+    };
     match arguments.transport {
         Transport::Stdio => server.serve_stdio().await?,
         Transport::Http(port) => {

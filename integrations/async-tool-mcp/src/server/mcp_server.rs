@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use async_tool_runtime::{AsyncToolManager, ToolCall};
+use async_tool_runtime::{AsyncToolManager, Journal, ToolCall, journal::ReadError};
 use axum::{Router, http::Extensions};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     service::Service,
     settings::Settings,
+    store::Store,
     tasks::Tasks,
     wire::{router, serve_on},
 };
@@ -195,6 +196,28 @@ impl McpServer {
     pub const fn body_limit(mut self, bytes: usize) -> Self {
         self.settings.body_limit = bytes;
         self
+    }
+
+    /// Keeps tasks in a journal, and takes up those of an earlier process. Await it before the server gets its first request.
+    ///
+    /// A finished task is found until its retention ends, also by the next process. A task that ran goes on: it runs again if its tool's
+    /// effect is `read` or `idempotent`. One with the effect `once` ends as failed, unless its tool's `reconcile` function finds its end.
+    /// Ordinary calls are not kept, because they end with their connection.
+    ///
+    /// Each task is a session of the journal, whose name begins with `mcp-`. The journal may have other sessions too.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the sessions of the journal can't be listed. A task that can't be resumed is reported to its client as failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, some tasks may have been taken up. Call it again with a new server.
+    pub async fn journal(self, journal: impl Journal) -> Result<Self, ReadError> {
+        let store = Store::new(Arc::new(journal));
+        self.tasks.keep_in(store.clone());
+        store.recover(&self.tasks).await?;
+        Ok(self)
     }
 
     /// Makes a router of the server, to be served with axum.

@@ -27,6 +27,7 @@ mod question;
 mod record;
 mod service;
 mod settings;
+mod store;
 mod tasks;
 mod waiting;
 mod wire;

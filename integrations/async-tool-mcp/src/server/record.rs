@@ -27,6 +27,9 @@ use super::{
     question::{Question, Reply},
 };
 
+/// Reason of an end that the client has asked for.
+pub(super) const CANCELLED: &str = "the client has cancelled the task";
+
 /// Time that a call gets to stop before it is dropped. The rule is two seconds for any tool that awaits.
 const STOPS_WITHIN: Duration = Duration::from_millis(1_500);
 
@@ -40,6 +43,7 @@ pub(super) struct Record {
     /// True if the caller shows forms to a user.
     pub(super) takes_forms: bool,
     pub(super) retention: Duration,
+    is_kept: bool,
     created: u64,
     clock: Clock,
     state: Mutex<State>,
@@ -116,6 +120,7 @@ impl Record {
             call,
             takes_forms,
             retention,
+            is_kept: false,
             created,
             clock,
             state: Mutex::new(state),
@@ -124,8 +129,26 @@ impl Record {
         }
     }
 
+    /// Marks the call as one whose end counts only once it is in the journal.
+    pub(super) fn kept(mut self, created: u64) -> Self {
+        self.is_kept = true;
+        self.created = created;
+        self.state().updated = created;
+        self
+    }
+
+    /// True if the end of the call counts only once it is in the journal.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    pub(super) const fn created(&self) -> u64 {
+        self.created
+    }
+
     pub(super) fn begin(&self, handle: TaskHandle) {
         self.state().handle = Some(handle);
+        self.changes.send_modify(|number| *number += 1);
     }
 
     pub(super) fn handle(&self) -> Option<TaskHandle> {
@@ -297,14 +320,21 @@ impl Record {
 
     /// Notes the end. Returns false if it is known.
     pub(super) fn settle(&self, end: End) -> bool {
+        self.settle_at(end, self.clock.now())
+    }
+
+    /// Notes the end and its time.
+    pub(super) fn settle_at(&self, end: End, time: u64) -> bool {
         let mut state = self.state();
         if state.end.is_some() {
             return false;
         }
         state.end = Some(Arc::new(end));
         state.questions.clear();
-        state.ended = self.clock.now();
-        self.changed(state);
+        state.ended = time;
+        state.updated = time;
+        drop(state);
+        self.changes.send_modify(|number| *number += 1);
         true
     }
 
@@ -336,6 +366,13 @@ impl Record {
             () = ended => {}
             () = sleep_until(until) => {}
         }
+    }
+
+    /// True if the end lies so far back that the call is to be forgotten.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.state();
+        let until = state.ended.saturating_add(millis(self.retention));
+        state.end.is_some() && until <= self.clock.now()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

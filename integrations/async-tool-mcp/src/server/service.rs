@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use async_tool_runtime::{AsyncToolManager, Tool, ToolErrorKind, tool::McpTasks};
+use async_tool_runtime::{AsyncToolManager, Tool, ToolError, ToolErrorKind, tool::McpTasks};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
     hand_off, offer,
     outcome::{End, ToolResult},
-    record::{Record, View},
+    record::{CANCELLED, Record, View},
     settings::Settings,
     tasks::Tasks,
     waiting::{Waited, wait},
@@ -19,8 +19,8 @@ use super::{
 /// Time in which a tool that asks first is expected to ask, from its start or from the last answer.
 const ASKS_WITHIN: Duration = Duration::from_millis(500);
 
-/// Time that a cancellation waits for the end of a call, so that most clients see the end when they look next.
-const SEEN_WITHIN: Duration = Duration::from_millis(100);
+/// Time that the reply to a cancellation waits for the end of the call. FastMCP looks once, right after the reply.
+const SEEN_WITHIN: Duration = Duration::from_millis(1_900);
 
 /// A server without its transports.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ impl Service {
         }
         let arguments = Value::Object(arguments);
         let record = match retry {
-            Some(retry) => self.take_up(caller, name, &arguments, &retry)?,
-            None => match self.submit(caller, &*tool, arguments) {
+            Some(retry) => self.take_up(caller, name, &arguments, &retry).await?,
+            None => match self.submit(caller, &*tool, arguments, as_task).await {
                 Ok(record) => record,
                 Err(answer) => return answer,
             },
@@ -104,33 +104,47 @@ impl Service {
         self.wait_for(caller, &tool, &record).await
     }
 
-    fn submit(
+    async fn submit(
         &self,
         caller: &Caller,
         tool: &dyn Tool,
         arguments: Value,
+        as_task: bool,
     ) -> Result<Arc<Record>, Result<Answer, Refusal>> {
+        let refused = |error: &ToolError| match error.kind() {
+            ToolErrorKind::Internal => Err(Refusal::Broken(error.model_message().to_owned())),
+            // Wrong arguments are for the model, which then calls again.
+            _ => Ok(Answer::Result(ToolResult::of_error(error))),
+        };
+        // Before a session is opened for it.
+        if let Err(error) = tool.bind(&arguments.clone().into()) {
+            return Err(refused(&error));
+        }
         let Settings {
             retention,
             retention_of,
             ..
         } = &self.settings;
+        let name = &*tool.definition().name;
         let submitted = self.tasks.submit(
             caller.principal().clone(),
-            &tool.definition().name,
+            name,
             arguments,
             caller.takes_forms(),
+            as_task && !self.settings.ask_first.contains(name),
             |call| retention_of.as_ref().and_then(|of| of(call)).unwrap_or(*retention),
         );
-        submitted.map_err(|refused| match refused.kind() {
-            ToolErrorKind::Internal => Err(Refusal::Broken(refused.error().model_message().to_owned())),
-            // Wrong arguments are for the model, which then calls again.
-            _ => Ok(Answer::Result(ToolResult::of_error(refused.error()))),
-        })
+        submitted.await.map_err(|error| refused(&error))
     }
 
     /// Finds the call that a further request belongs to, and gives it the answers.
-    fn take_up(&self, caller: &Caller, tool: &str, arguments: &Value, retry: &Retry) -> Result<Arc<Record>, Refusal> {
+    async fn take_up(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        arguments: &Value,
+        retry: &Retry,
+    ) -> Result<Arc<Record>, Refusal> {
         let record = retry
             .state
             .as_deref()
@@ -232,25 +246,30 @@ impl Service {
         }
     }
 
-    pub(super) fn view(&self, caller: &Caller, id: &str) -> Result<View, Refusal> {
-        Ok(self.task(caller, id)?.view())
+    pub(super) async fn view(&self, caller: &Caller, id: &str) -> Result<View, Refusal> {
+        Ok(self.task(caller, id).await?.view())
     }
 
-    pub(super) fn update(&self, caller: &Caller, id: &str, responses: &BTreeMap<String, Value>) -> Result<(), Refusal> {
+    pub(super) async fn update(
+        &self,
+        caller: &Caller,
+        id: &str,
+        responses: &BTreeMap<String, Value>,
+    ) -> Result<(), Refusal> {
         let responses = responses.iter().map(|(key, response)| (&**key, response));
-        self.task(caller, id)?.answer(self.manager(), responses);
+        self.task(caller, id).await?.answer(self.manager(), responses);
         Ok(())
     }
 
     pub(super) async fn cancel(&self, caller: &Caller, id: &str) -> Result<(), Refusal> {
-        let record = self.task(caller, id)?;
-        record.stop("the client has cancelled the task", true);
+        let record = self.task(caller, id).await?;
+        record.stop(CANCELLED, true);
         record.ended_by(Instant::now() + SEEN_WITHIN).await;
         Ok(())
     }
 
-    fn task(&self, caller: &Caller, id: &str) -> Result<Arc<Record>, Refusal> {
-        let record = self.tasks.find(id, caller.principal());
+    async fn task(&self, caller: &Caller, id: &str) -> Result<Arc<Record>, Refusal> {
+        let record = self.tasks.find(id, caller.principal()).await;
         record.filter(|record| record.is_task()).ok_or(Refusal::UnknownTask)
     }
 }

@@ -2,13 +2,12 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
 use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, ToolCall,
-    manager::SubmitError,
+    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, ToolCall, ToolError,
     task::{TaskEventStream, TaskSnapshot, TaskSpec},
 };
 use tokio::{
@@ -18,13 +17,14 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{clock::Clock, outcome::End, principal::Principal, record::Record};
+use super::{clock::Clock, outcome::End, principal::Principal, record::Record, store::Store};
 
 /// All calls of a server, until their retention ends.
 #[derive(Debug)]
 pub(super) struct Tasks {
     manager: AsyncToolManager,
     clock: Clock,
+    store: OnceLock<Store>,
     known: Mutex<Known>,
     /// Wakes the watcher when the next expiry may have changed.
     expiry: Arc<Notify>,
@@ -50,6 +50,7 @@ impl Tasks {
         Arc::new(Self {
             manager,
             clock: Clock::start(),
+            store: OnceLock::new(),
             known: Mutex::default(),
             expiry: Arc::default(),
         })
@@ -59,48 +60,75 @@ impl Tasks {
         &self.manager
     }
 
-    /// Submits a call. Its record is known before its first event.
-    pub(super) fn submit(
+    pub(super) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Sets the journal of the tasks, once.
+    pub(super) fn keep_in(&self, store: Store) {
+        let _the_first_one_stays = self.store.set(store);
+    }
+
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.get()
+    }
+
+    /// Submits a call. Its record is known before its first event. A task that is to be kept is in the journal when this returns.
+    pub(super) async fn submit(
         self: &Arc<Self>,
         owner: Principal,
         tool: &str,
         arguments: serde_json::Value,
         takes_forms: bool,
+        is_kept: bool,
         retention: impl FnOnce(&ToolCall) -> Duration,
-    ) -> Result<Arc<Record>, SubmitError> {
-        let id = SessionId::new(Uuid::new_v4().to_string());
+    ) -> Result<Arc<Record>, ToolError> {
+        let store = self.store().filter(|_| is_kept);
+        let id = Store::name(Uuid::new_v4());
         let call = ToolCall::new(id.as_str(), tool, arguments);
         let retention = retention(&call);
-        let record = Record::new(id.clone(), owner, call.clone(), takes_forms, retention, self.clock);
+        let mut record = Record::new(id.clone(), owner, call.clone(), takes_forms, retention, self.clock);
+        if store.is_some() {
+            let created = record.created();
+            record = record.kept(created);
+        }
         let record = Arc::new(record);
-        {
-            let mut known = self.known();
-            known.records.insert(id.clone(), Arc::clone(&record));
-            self.watch(&mut known);
+        self.insert(&record);
+        let forgotten = Forget(self, Some(&id));
+        match store {
+            Some(store) => store.start(self, &record).await?,
+            None => match self.manager.submit_task(TaskSpec::new(id.clone(), call)) {
+                Ok(handle) => record.begin(handle),
+                Err(error) => return Err(error.error().clone()),
+            },
         }
-        match self.manager.submit_task(TaskSpec::new(id.clone(), call)) {
-            Ok(handle) => {
-                record.begin(handle);
-                // An event that came before the handle may have been the last one.
-                self.refresh(&record);
-                Ok(record)
-            }
-            Err(error) => {
-                self.forget(&id);
-                Err(error)
-            }
-        }
+        forgotten.disarm();
+        // An event that came before the handle may have been the last one.
+        self.refresh(&record);
+        Ok(record)
+    }
+
+    /// Makes a record known.
+    pub(super) fn insert(self: &Arc<Self>, record: &Arc<Record>) {
+        let mut known = self.known();
+        known.records.insert(record.id.clone(), Arc::clone(record));
+        self.watch(&mut known);
     }
 
     /// Finds a call of a principal. The calls of others are as unknown as those that never were.
-    pub(super) fn find(&self, id: &str, owner: &Principal) -> Option<Arc<Record>> {
-        let record = self.known().records.get(&SessionId::new(id)).cloned()?;
+    pub(super) async fn find(self: &Arc<Self>, id: &str, owner: &Principal) -> Option<Arc<Record>> {
+        let id = SessionId::new(id);
+        let here = self.known().records.get(&id).cloned();
+        let record = match (here, self.store()) {
+            (Some(record), _) => record,
+            (None, Some(store)) => store.find(&id, self).await?,
+            (None, None) => return None,
+        };
         if record.owner != *owner {
             return None;
         }
         self.refresh(&record);
-        let is_over = record.end().is_some() && record.until().is_some_and(|until| until <= Instant::now());
-        (!is_over).then_some(record)
+        (!record.is_over()).then_some(record)
     }
 
     pub(super) fn forget(&self, id: &SessionId) {
@@ -122,6 +150,7 @@ impl Tasks {
     /// Reads the end of a call from its task, in case that its event was missed.
     fn refresh(&self, record: &Record) {
         if record.end().is_none()
+            && !record.is_kept()
             && let Some(result) = record.handle().and_then(|handle| handle.result())
         {
             self.settle(record, &result);
@@ -129,8 +158,14 @@ impl Tasks {
     }
 
     fn settle(&self, record: &Record, result: &AsyncTaskResult) {
-        let end = End::of(result, self.manager.registry(), record.was_cancelled_by_client());
-        // Counted from here, so that a long run is not taken off the time to fetch the result.
+        if !record.is_kept() {
+            let end = End::of(result, self.manager.registry(), record.was_cancelled_by_client());
+            self.end(record, end);
+        }
+    }
+
+    /// Notes the end of a call. Its retention is counted from here, so that a long run is not taken off the time to fetch the result.
+    pub(super) fn end(&self, record: &Record, end: End) {
         if record.settle(end) {
             self.expire(record, record.retention);
         }
@@ -193,10 +228,15 @@ impl Tasks {
         let Some(record) = self.known().records.get(&snapshot.session).cloned() else {
             return;
         };
-        if snapshot.parent.is_none()
-            && let Some(progress) = &snapshot.progress
-        {
-            record.report(progress);
+        if snapshot.parent.is_none() {
+            if record.handle().is_none()
+                && let Some(handle) = self.manager.task(snapshot.task)
+            {
+                record.begin(handle);
+            }
+            if let Some(progress) = &snapshot.progress {
+                record.report(progress);
+            }
         }
         if !asks {
             return;
@@ -249,6 +289,23 @@ impl Tasks {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a call that was not submitted, also if its request is dropped meanwhile.
+struct Forget<'a>(&'a Tasks, Option<&'a SessionId>);
+
+impl Forget<'_> {
+    fn disarm(mut self) {
+        self.1 = None;
+    }
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.1 {
+            self.0.forget(id);
+        }
     }
 }
 

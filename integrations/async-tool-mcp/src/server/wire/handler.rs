@@ -135,7 +135,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let caller = self.caller_of_task(&context, "tasks/get")?;
-        let view = self.0.view(&caller, &request.task_id).map_err(reply::error)?;
+        let view = self.0.view(&caller, &request.task_id).await.map_err(reply::error)?;
         Ok(reply::detailed(&view, &self.0.settings))
     }
 
@@ -146,7 +146,7 @@ impl ServerHandler for Handler {
     ) -> Result<(), ErrorData> {
         let caller = self.caller_of_task(&context, "tasks/update")?;
         let updated = self.0.update(&caller, &request.task_id, &request.input_responses);
-        updated.map_err(reply::error)
+        updated.await.map_err(reply::error)
     }
 
     async fn cancel_task(
