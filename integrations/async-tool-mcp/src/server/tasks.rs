@@ -197,7 +197,7 @@ impl Tasks {
 
     fn apply(&self, event: &TaskEvent) {
         match event {
-            TaskEvent::Snapshot(tasks) => {
+            TaskEvent::Snapshot { tasks } => {
                 for snapshot in tasks {
                     self.note(snapshot, true);
                 }

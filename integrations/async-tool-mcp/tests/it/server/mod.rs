@@ -1,1 +1,15 @@
 //! The server, as a program of another author sees it.
+
+mod cancel;
+mod ends;
+mod eras;
+mod hand_off;
+mod hostile;
+mod http;
+mod life;
+mod many;
+mod offers;
+mod owners;
+mod questions;
+mod restart;
+mod stand;
