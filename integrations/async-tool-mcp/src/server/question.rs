@@ -60,11 +60,16 @@ impl Question {
         })
     }
 
-    /// Beginning of the question's key: the title of the answer's schema, or the form's kind.
+    /// Beginning of the question's key: the title of the answer's schema, its only field, or the form's kind.
     pub(super) fn stem(&self) -> String {
-        match (self.shape, self.schema.get("title").and_then(Value::as_str)) {
+        let title = self.schema.get("title").and_then(Value::as_str);
+        let fields = self.schema.get("properties").and_then(Value::as_object);
+        let only = fields
+            .filter(|fields| fields.len() == 1)
+            .and_then(|fields| fields.keys().next());
+        match (self.shape, title.or(only.map(String::as_str))) {
             (Shape::Approval, _) => "approval".to_owned(),
-            (Shape::Whole, Some(title)) => snake_case(title),
+            (Shape::Whole, Some(name)) => snake_case(name),
             _ => "answer".to_owned(),
         }
     }

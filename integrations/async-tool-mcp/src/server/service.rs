@@ -145,10 +145,10 @@ impl Service {
         arguments: &Value,
         retry: &Retry,
     ) -> Result<Arc<Record>, Refusal> {
-        let record = retry
-            .state
-            .as_deref()
-            .and_then(|state| self.tasks.find(state, caller.principal()));
+        let record = match retry.state.as_deref() {
+            Some(state) => self.tasks.find(state, caller.principal()).await,
+            None => None,
+        };
         let record = record.filter(|record| {
             let asked = json!(record.call.arguments);
             !record.is_task() && &*record.call.name == tool && asked == *arguments
@@ -226,11 +226,8 @@ impl Service {
             Ok(asked) => asked,
             Err(problem) => return Ok(Answer::Result(ToolResult::of_failure(problem))),
         };
-        let record = self
-            .tasks
-            .find(&asked.handle, caller.principal())
-            .filter(|record| !record.is_task());
-        let Some(record) = record else {
+        let record = self.tasks.find(&asked.handle, caller.principal()).await;
+        let Some(record) = record.filter(|record| !record.is_task()) else {
             return Ok(Answer::Result(ToolResult::of_failure(hand_off::UNKNOWN)));
         };
         let until = Instant::now() + asked.wait;

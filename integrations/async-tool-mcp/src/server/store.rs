@@ -10,14 +10,14 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncAgent, AsyncAgentBuilder, AsyncTaskResult, AsyncToolManager, Journal, Model, SessionId, ToolCall, ToolError,
-    ToolErrorKind,
-    agent::{AgentEventKind, Recovery},
+    AsyncAgent, AsyncTaskResult, AsyncToolManager, Journal, Model, SessionId, ToolCall, ToolError, ToolErrorKind,
+    agent::{AgentEventKind, AsyncAgentBuilder, Recovery},
     journal::{Entry, ReadError, Seq, SessionFilter},
     model::{ModelEvent, ModelRequest, ModelStream, StopReason, TurnEnd},
 };
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::{
     clock::millis,
@@ -30,8 +30,11 @@ use super::{
 /// Beginning of the sessions of a server, among the others of its journal.
 const PREFIX: &str = "mcp-";
 
+/// Longest time from the end of the turn with the call to the task.
+const SUBMITTED_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why a task has no result after a restart.
-const INTERRUPTED: &str = "interrupted by a restart";
+pub(super) const INTERRUPTED: &str = "interrupted by a restart";
 
 /// Journal of the tasks.
 #[derive(Clone)]
@@ -101,6 +104,13 @@ impl Store {
                 _ => {}
             }
         }
+        // So that a cancellation finds the task.
+        let mut changes = record.changes();
+        while record.handle().is_none()
+            && timeout(SUBMITTED_WITHIN, changes.changed())
+                .await
+                .is_ok_and(|changed| changed.is_ok())
+        {}
         tokio::spawn(keep(Arc::downgrade(tasks), Arc::clone(record), agent));
         Ok(())
     }
@@ -212,7 +222,6 @@ impl Kept {
 
 /// Holds the agent of a task until the end of the task is in the journal.
 async fn keep(tasks: Weak<Tasks>, record: Arc<Record>, agent: AsyncAgent) {
-    end_if_gone(&tasks, &agent).await;
     let ran = agent.run_until_idle().await;
     let end = agent
         .tasks()
@@ -233,16 +242,6 @@ async fn keep(tasks: Weak<Tasks>, record: Arc<Record>, agent: AsyncAgent) {
     }
     if let Err(error) = agent.close().await {
         tracing::warn!(target: "async_tool::mcp", %error, "the session of a task can't be closed");
-    }
-}
-
-/// Fails a task whose function had asked and is gone with its process: its answer would reach nothing.
-async fn end_if_gone(tasks: &Weak<Tasks>, agent: &AsyncAgent) {
-    let Some(tasks) = tasks.upgrade() else { return };
-    let Ok(questions) = agent.questions().await else { return };
-    for question in questions.into_iter().filter(|question| question.is_gone) {
-        let error = ToolError::new(ToolErrorKind::Unknown, INTERRUPTED);
-        let _it_may_have_ended = tasks.manager().resolve_error(question.asking, error);
     }
 }
 

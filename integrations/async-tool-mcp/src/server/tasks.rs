@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, ToolCall, ToolError,
+    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, ToolCall, ToolError, ToolErrorKind,
     task::{TaskEventStream, TaskSnapshot, TaskSpec},
 };
 use tokio::{
@@ -17,7 +17,13 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{clock::Clock, outcome::End, principal::Principal, record::Record, store::Store};
+use super::{
+    clock::Clock,
+    outcome::End,
+    principal::Principal,
+    record::Record,
+    store::{INTERRUPTED, Store},
+};
 
 /// All calls of a server, until their retention ends.
 #[derive(Debug)]
@@ -242,6 +248,17 @@ impl Tasks {
             return;
         }
         match &snapshot.request {
+            // The function that asked is gone with its process, so an answer would reach nothing.
+            Some(_) if record.is_kept() && snapshot.deferred => {
+                self.end(
+                    &record,
+                    End::Broken(format!("{INTERRUPTED}: the tool had asked a question")),
+                );
+                let error = ToolError::new(ToolErrorKind::Unknown, INTERRUPTED);
+                if let Err(error) = self.manager.resolve_error(snapshot.task, error) {
+                    tracing::debug!(target: "async_tool::mcp", %error, "a lost task was not ended");
+                }
+            }
             Some(request) if record.takes_forms => record.ask(snapshot.task, &snapshot.tool, request),
             // The task may have ended in between.
             Some(_) => drop(self.manager.refuse(

@@ -16,11 +16,14 @@ use rmcp::transport::streamable_http_server::{
 };
 use serde::Deserialize;
 
-use super::handler::Handler;
+use super::{early::begin_early, handler::Handler};
 use crate::server::service::Service;
 
 /// Time without a message after which a session of an older revision ends. rmcp's five minutes would end silent calls.
 const SESSION_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Longest silence of a response, also of one that has not begun. rmcp's own pause between its comments.
+const SILENCE: Duration = Duration::from_secs(15);
 
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
@@ -38,11 +41,11 @@ pub(in crate::server) fn router(service: Arc<Service>) -> Router {
     sessions.session_config = session;
     let handler = Handler(service);
     let http = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
-    let router = Router::new().route_service(&settings.path, http);
-    if settings.needs_names {
-        return router;
+    let mut router = Router::new().route_service(&settings.path, http);
+    if !settings.needs_names {
+        router = router.layer(from_fn_with_state(settings.body_limit, name_tasks));
     }
-    router.layer(from_fn_with_state(settings.body_limit, name_tasks))
+    router.layer(from_fn_with_state(SILENCE, begin_early))
 }
 
 /// Adds a missing `Mcp-Name` to requests for tasks. FastMCP's client doesn't send it, and rmcp insists on it.

@@ -9,6 +9,7 @@
 //! rmcp's own task manager is absent on purpose: it ends tasks at their retention, knows no principals, and loses panics.
 
 mod caller;
+mod early;
 mod forms;
 mod handler;
 mod http;

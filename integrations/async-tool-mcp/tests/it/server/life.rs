@@ -107,3 +107,16 @@ async fn a_legacy_caller_on_stdio_sees_life() {
     }
     assert_eq!(seen, 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_response_begins_within_15_seconds_also_without_a_token() {
+    let client = Http::new(serve(tools![silent]), json!({}));
+    let call = tokio::time::timeout(Duration::from_secs(16), client.begin("silent", json!({}))).await;
+    let (kind, text) = call.expect("the response has begun");
+    assert_eq!(kind, "text/event-stream");
+    let text = text.await;
+    assert!(text.starts_with(": working\n\n"), "{text}");
+    let data: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+    let message: serde_json::Value = serde_json::from_str(data.last().unwrap()).unwrap();
+    assert_eq!(message["result"]["content"][0]["text"], "done", "{text}");
+}

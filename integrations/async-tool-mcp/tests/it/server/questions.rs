@@ -74,8 +74,8 @@ async fn a_question_is_a_form_with_a_key_of_its_own() {
     let client = Http::new(server(), with_forms());
     let id = client.start("greet", json!({})).await;
     let task = client.until(&id, "input_required").await;
-    assert_eq!(keys(&task), ["user_name"]);
-    let asked = &task["inputRequests"]["user_name"];
+    assert_eq!(keys(&task), ["name"]);
+    let asked = &task["inputRequests"]["name"];
     assert_eq!(
         (&asked["method"], &asked["params"]["message"]),
         (&json!("elicitation/create"), &json!("First name?"))
@@ -86,27 +86,27 @@ async fn a_question_is_a_form_with_a_key_of_its_own() {
     );
 
     let ack = client
-        .update(&id, json!({"user_name": accept(json!({"name": "Ada", "other": 1}))}))
+        .update(&id, json!({"name": accept(json!({"name": "Ada", "other": 1}))}))
         .await;
     assert_eq!(ack.last["result"], json!({"resultType": "complete"}));
     let task = client.until(&id, "input_required").await;
-    assert_eq!(keys(&task), ["user_name_2"], "a key is used once");
+    assert_eq!(keys(&task), ["name_2"], "a key is used once");
     // The answered key again, and one that never was.
     client
         .update(
             &id,
-            json!({"user_name": accept(json!({"name": "Eve"})), "x": {"action": "accept"}}),
+            json!({"name": accept(json!({"name": "Eve"})), "x": {"action": "accept"}}),
         )
         .await;
-    assert_eq!(keys(&client.task(&id).await), ["user_name_2"]);
+    assert_eq!(keys(&client.task(&id).await), ["name_2"]);
     client
-        .update(&id, json!({"user_name_2": accept(json!({"name": "Lovelace"}))}))
+        .update(&id, json!({"name_2": accept(json!({"name": "Lovelace"}))}))
         .await;
     let task = client.until(&id, "completed").await;
     assert_eq!(task["result"]["content"][0]["text"], "hello Ada Lovelace");
     // Too late: acknowledged, and without effect.
     let ack = client
-        .update(&id, json!({"user_name_2": accept(json!({"name": "Eve"}))}))
+        .update(&id, json!({"name_2": accept(json!({"name": "Eve"}))}))
         .await;
     assert_eq!(ack.last["result"], json!({"resultType": "complete"}));
 }
@@ -234,15 +234,12 @@ async fn an_ordinary_call_is_asked_in_its_reply() {
     // Without an answer, it is asked again.
     let again = retry(&first["requestState"], json!({})).await.last["result"].clone();
     assert_eq!(again["inputRequests"], first["inputRequests"]);
-    let second = retry(
-        &first["requestState"],
-        json!({"user_name": accept(json!({"name": "Ada"}))}),
-    )
-    .await
-    .last["result"]
+    let second = retry(&first["requestState"], json!({"name": accept(json!({"name": "Ada"}))}))
+        .await
+        .last["result"]
         .clone();
-    assert_eq!(keys(&second), ["user_name_2"]);
-    let last = json!({"user_name_2": accept(json!({"name": "Lovelace"}))});
+    assert_eq!(keys(&second), ["name_2"]);
+    let last = json!({"name_2": accept(json!({"name": "Lovelace"}))});
     let reply = retry(&second["requestState"], last.clone()).await;
     assert_eq!(reply.text_of_result(), "hello Ada Lovelace");
     // The reply got lost, and the client asks again: the tool runs once.
@@ -268,13 +265,13 @@ async fn questions_before_a_task_are_asked_in_the_reply() {
     let first = client.call("first_asks", json!({})).await.last["result"].clone();
     assert_eq!(
         (&first["resultType"], keys(&first)),
-        (&json!("input_required"), vec!["user_name".to_owned()])
+        (&json!("input_required"), vec!["name".to_owned()])
     );
     let params = json!({
         "name": "first_asks",
         "arguments": {},
         "requestState": first["requestState"],
-        "inputResponses": {"user_name": accept(json!({"name": "Ada"}))},
+        "inputResponses": {"name": accept(json!({"name": "Ada"}))},
     });
     let second = client.ask("tools/call", params).await.last["result"].clone();
     assert_eq!(second["resultType"], "task");

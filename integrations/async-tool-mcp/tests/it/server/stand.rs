@@ -111,25 +111,8 @@ impl Http {
         self.post(&request(7, method, &params).to_string(), headers).await
     }
 
-    pub(super) async fn post(&self, body: &str, mut headers: Vec<(&'static str, String)>) -> Reply {
-        for (name, value) in &self.headers {
-            headers.retain(|(known, _)| known != name);
-            if !value.is_empty() {
-                headers.push((name, value.clone()));
-            }
-        }
-        let mut request = Request::post("/mcp")
-            .header("accept", "application/json, text/event-stream")
-            .header("content-type", "application/json");
-        if !headers.iter().any(|(name, _)| *name == "host") {
-            request = request.header("host", "localhost");
-        }
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        let response = self.router.clone().call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+    pub(super) async fn post(&self, body: &str, headers: Vec<(&'static str, String)>) -> Reply {
+        let (parts, body) = self.send(body, headers).await.into_parts();
         let bytes = to_bytes(body, 1 << 24).await.unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let mut messages: Vec<Value> = match serde_json::from_str(&text) {
@@ -146,6 +129,42 @@ impl Http {
             before: messages,
             text,
         }
+    }
+
+    /// Begins a call: the type of the response once it has begun, and its text once it has ended.
+    pub(super) async fn begin(&self, tool: &str, arguments: Value) -> (String, impl Future<Output = String>) {
+        let params = json!({"name": tool, "arguments": arguments, "_meta": meta(&self.capabilities)});
+        let (method, name) = ("tools/call".to_owned(), tool.to_owned());
+        let headers = vec![
+            ("mcp-protocol-version", MODERN.to_owned()),
+            ("mcp-method", method),
+            ("mcp-name", name),
+        ];
+        let response = self.send(&request(7, "tools/call", &params).to_string(), headers).await;
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let text =
+            async { String::from_utf8_lossy(&to_bytes(response.into_body(), 1 << 24).await.unwrap()).into_owned() };
+        (kind, text)
+    }
+
+    async fn send(&self, body: &str, mut headers: Vec<(&'static str, String)>) -> axum::response::Response {
+        for (name, value) in &self.headers {
+            headers.retain(|(known, _)| known != name);
+            if !value.is_empty() {
+                headers.push((name, value.clone()));
+            }
+        }
+        let mut request = Request::post("/mcp")
+            .header("accept", "application/json, text/event-stream")
+            .header("content-type", "application/json");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "localhost");
+        }
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        self.router.clone().call(request).await.unwrap()
     }
 
     pub(super) async fn call(&self, tool: &str, arguments: Value) -> Reply {
