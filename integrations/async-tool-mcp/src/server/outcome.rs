@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::offer;
 
+/// Why a task has no result after a restart.
+pub(super) const INTERRUPTED: &str = "interrupted by a restart";
+
 /// End of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum End {
@@ -42,7 +45,8 @@ impl End {
             },
             TaskOutcome::Cancelled(reason) if by_client => Self::Cancelled(reason.clone()),
             TaskOutcome::Cancelled(reason) => Self::Broken(format!("the server has stopped the call: {reason}")),
-            TaskOutcome::Unknown(why) => Self::Broken(format!("interrupted by a restart: {why}")),
+            TaskOutcome::Unknown(why) if why.starts_with(INTERRUPTED) => Self::Broken(why.clone()),
+            TaskOutcome::Unknown(why) => Self::Broken(format!("{INTERRUPTED}: {why}")),
             _ => Self::Broken("the end of the call is of a kind that this version doesn't know".to_owned()),
         }
     }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::{
     clock::millis,
-    outcome::End,
+    outcome::{End, INTERRUPTED},
     principal::Principal,
     record::{CANCELLED, Record},
     tasks::Tasks,
@@ -32,9 +32,6 @@ const PREFIX: &str = "mcp-";
 
 /// Longest time from the end of the turn with the call to the task.
 const SUBMITTED_WITHIN: Duration = Duration::from_secs(5);
-
-/// Why a task has no result after a restart.
-pub(super) const INTERRUPTED: &str = "interrupted by a restart";
 
 /// Journal of the tasks.
 #[derive(Clone)]
@@ -72,8 +69,7 @@ impl Store {
         let failed = |problem: &dyn std::fmt::Display| {
             ToolError::new(ToolErrorKind::Internal, format!("the task can't be kept: {problem}"))
         };
-        let agent = self
-            .builder(tasks.manager(), Some(record.call.clone()))
+        let agent = Self::builder(tasks.manager(), Some(record.call.clone()))
             .session(record.id.clone())
             .journal(Arc::clone(&self.0))
             .start()
@@ -129,7 +125,7 @@ impl Store {
             }
         }
         let is_ours = |session: &SessionId| open.iter().any(|record| record.id == *session);
-        let builder = |session: &SessionId| is_ours(session).then(|| self.builder(tasks.manager(), None));
+        let builder = |session: &SessionId| is_ours(session).then(|| Self::builder(tasks.manager(), None));
         let Recovery { agents, failed, .. } = tasks.manager().recover(&self.0, builder).await?;
         for failure in failed {
             if let Some(record) = open.iter().find(|record| record.id == failure.session) {
@@ -185,7 +181,7 @@ impl Store {
         })
     }
 
-    fn builder(&self, manager: &AsyncToolManager, call: Option<ToolCall>) -> AsyncAgentBuilder {
+    fn builder(manager: &AsyncToolManager, call: Option<ToolCall>) -> AsyncAgentBuilder {
         AsyncAgent::builder(OneCall(Mutex::new(call)), manager.clone())
             .task_tool(false)
             .grace(Duration::ZERO)

@@ -19,10 +19,10 @@ use uuid::Uuid;
 
 use super::{
     clock::Clock,
-    outcome::End,
+    outcome::{End, INTERRUPTED},
     principal::Principal,
     record::Record,
-    store::{INTERRUPTED, Store},
+    store::Store,
 };
 
 /// All calls of a server, until their retention ends.

@@ -118,7 +118,7 @@ async fn nothing_that_is_sent_over_http_breaks_the_server_or_tells_of_others() {
         id.as_str(),
     ];
     let mut random = Random(1);
-    for _ in 0..1_500 {
+    for _ in 0..400 {
         let message = random.message(&words);
         let mut body = message.to_string();
         if random.below(10) == 0 {

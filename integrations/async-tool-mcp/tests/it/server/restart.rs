@@ -42,7 +42,16 @@ struct Process {
 }
 
 impl Process {
-    fn start(journal: &Arc<MemoryJournal>, capabilities: Value) -> Self {
+    fn first(journal: &Arc<MemoryJournal>, capabilities: Value) -> Self {
+        Self::start(journal, capabilities, Duration::ZERO)
+    }
+
+    /// The next process, some time later: its virtual clock must not be behind that of the first.
+    fn next(journal: &Arc<MemoryJournal>, capabilities: Value) -> Self {
+        Self::start(journal, capabilities, Duration::from_secs(100))
+    }
+
+    fn start(journal: &Arc<MemoryJournal>, capabilities: Value, later: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -50,7 +59,10 @@ impl Process {
             .unwrap();
         let manager = manager(tools![reads, orders, asks, asks_again]);
         let server = McpServer::new(manager).retention(Duration::from_secs(600));
-        let server = runtime.block_on(server.journal(Arc::clone(journal))).unwrap();
+        let server = runtime.block_on(async {
+            sleep(later).await;
+            server.journal(Arc::clone(journal)).await.unwrap()
+        });
         let client = Http::new(server, capabilities).header("authorization", "Bearer ann");
         Self { runtime, client }
     }
@@ -63,14 +75,14 @@ impl Process {
 #[test]
 fn a_finished_task_is_found_by_the_next_process() {
     let journal = Arc::new(MemoryJournal::new());
-    let first = Process::start(&journal, with_tasks());
+    let first = Process::first(&journal, with_tasks());
     let (id, before) = first.run(async {
         let id = first.client.start("reads", json!({"page": 7})).await;
         let task = first.client.until(&id, "completed").await;
         (id, task)
     });
     drop(first);
-    let second = Process::start(&journal, with_tasks());
+    let second = Process::next(&journal, with_tasks());
     let after = second.run(second.client.task(&id));
     assert_eq!(
         (&after["status"], &after["result"]),
@@ -90,7 +102,7 @@ fn a_finished_task_is_found_by_the_next_process() {
 #[test]
 fn a_running_task_goes_on_by_the_effect_of_its_tool() {
     let journal = Arc::new(MemoryJournal::new());
-    let first = Process::start(&journal, with_tasks());
+    let first = Process::first(&journal, with_tasks());
     let (reading, ordering) = first.run(async {
         let reading = first.client.start("reads", json!({"page": 7})).await;
         let ordering = first.client.start("orders", json!({})).await;
@@ -98,7 +110,7 @@ fn a_running_task_goes_on_by_the_effect_of_its_tool() {
         (reading, ordering)
     });
     drop(first);
-    let second = Process::start(&journal, with_tasks());
+    let second = Process::next(&journal, with_tasks());
     second.run(async {
         let task = second.client.task(&reading).await;
         assert_eq!(task["status"], "working", "it answers at once: {task}");
@@ -119,7 +131,7 @@ fn a_running_task_goes_on_by_the_effect_of_its_tool() {
 #[test]
 fn a_task_that_asked_asks_again_or_fails() {
     let journal = Arc::new(MemoryJournal::new());
-    let first = Process::start(&journal, with_forms());
+    let first = Process::first(&journal, with_forms());
     let (once, again) = first.run(async {
         let once = first.client.start("asks", json!({})).await;
         let again = first.client.start("asks_again", json!({})).await;
@@ -129,7 +141,7 @@ fn a_task_that_asked_asks_again_or_fails() {
         (once, again)
     });
     drop(first);
-    let second = Process::start(&journal, with_forms());
+    let second = Process::next(&journal, with_forms());
     second.run(async {
         let task = second.client.until(&once, "failed").await;
         assert!(
@@ -162,7 +174,7 @@ fn a_task_that_asked_asks_again_or_fails() {
 #[test]
 fn a_cancelled_task_stays_cancelled() {
     let journal = Arc::new(MemoryJournal::new());
-    let first = Process::start(&journal, with_tasks());
+    let first = Process::first(&journal, with_tasks());
     let id = first.run(async {
         let id = first.client.start("orders", json!({})).await;
         first.client.ask("tasks/cancel", json!({"taskId": id})).await;
@@ -170,14 +182,14 @@ fn a_cancelled_task_stays_cancelled() {
         id
     });
     drop(first);
-    let second = Process::start(&journal, with_tasks());
+    let second = Process::next(&journal, with_tasks());
     assert_eq!(second.run(second.client.task(&id))["status"], "cancelled");
 }
 
 #[test]
 fn ids_of_other_sessions_are_unknown() {
     let journal = Arc::new(MemoryJournal::new());
-    let process = Process::start(&journal, with_tasks());
+    let process = Process::first(&journal, with_tasks());
     for id in ["mcp-", "main", "", "mcp-../x"] {
         let reply = process.run(
             process

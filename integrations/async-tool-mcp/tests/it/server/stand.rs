@@ -188,12 +188,12 @@ impl Http {
 
     /// Polls until a task has a status.
     pub(super) async fn until(&self, id: &str, status: &str) -> Value {
-        for _ in 0..2_000 {
+        for _ in 0..4_000 {
             let task = self.task(id).await;
             if task["status"] == status {
                 return task;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the task doesn't become {status}: {}", self.task(id).await);
     }
