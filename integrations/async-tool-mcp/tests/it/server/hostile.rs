@@ -42,7 +42,7 @@ impl Random {
     fn json(&mut self, depth: u32, words: &[&str]) -> Value {
         match self.below(if depth == 0 { 6 } else { 8 }) {
             0 => Value::Null,
-            1 => json!(self.next() % 2 == 0),
+            1 => json!(self.next().is_multiple_of(2)),
             2 => json!(self.next() as i64),
             3 => json!(self.next() as f64 / 7.0),
             4 | 5 => json!(self.one(words)),
