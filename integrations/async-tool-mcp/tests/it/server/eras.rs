@@ -161,7 +161,7 @@ async fn a_modern_caller_on_stdio_declares_on_each_request() {
 #[tokio::test(start_paused = true)]
 async fn unknown_tools_and_wrong_arguments_are_told_apart() {
     let client = Http::new(server(), with_tasks());
-    let reply = client.call("plian", json!({})).await;
+    let reply = client.call("plane", json!({})).await;
     assert_eq!(reply.last["error"]["code"], -32602);
     let reply = client.call("plain", json!({"depth": 3})).await;
     assert_eq!(
