@@ -9,3 +9,5 @@ mod server;
 pub use client::{
     McpClient, McpClientBuilder, McpCommand, McpConnectError, McpEvent, McpEvents, McpServerInfo, McpTarget,
 };
+#[cfg(feature = "server")]
+pub use server::McpServer;
