@@ -73,6 +73,8 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `approval` | `"always"`, `"never"` | `"never"` | whether the host must approve a call before it runs |
 /// | `delivery` | `"when_idle"`, `"interrupt"`, `"silent"` | the agent's | when a late result enters the conversation |
 /// | `result_limit` | a size of at least 256 bytes | the manager's, or else the agent's | largest result in JSON that the model gets; of a larger result it gets a preview and a handle |
+/// | `mcp` | `"never"`, `"optional"`, `"required"` | `"optional"`, or `"never"` with `background = "never"` | whether an MCP server may, or must, answer a call with a task |
+/// | `hand_off` | `(after = "45s")` | none | when an MCP server ends a call of a host that knows no tasks; a further tool then gives the result |
 /// | `crate` | a path | `::async_tool_runtime` | path of the runtime, if it is renamed or re-exported |
 ///
 /// A duration is an integer or a decimal with a unit, `ms`, `s`, `m` (or `min`), `h` or `d`: `"250ms"`, `"1.5s"`. A

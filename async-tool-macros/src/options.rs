@@ -41,6 +41,8 @@ const KEYS: &[Key] = &[
     Key::new("external", "external = true"),
     Key::new("delivery", r#"delivery = "when_idle" | "interrupt" | "silent""#),
     Key::new("result_limit", r#"result_limit = "16KiB""#),
+    Key::new("mcp", r#"mcp = "never" | "optional" | "required""#),
+    policy::HAND_OFF,
     Key::new("crate", "crate = some::path"),
 ];
 
@@ -147,6 +149,8 @@ impl Options {
             "external" => entry.switch(errors),
             "delivery" => choice("DeliveryPolicy", entry, &["when_idle", "interrupt", "silent"], errors),
             "result_limit" => result_limit(entry, errors),
+            "mcp" => choice("McpTasks", entry, &["never", "optional", "required"], errors),
+            "hand_off" => policy::hand_off(entry, errors),
             key => unreachable!("`{key}` is in the list of keys and nowhere else"),
         };
         if let Some(value) = value {

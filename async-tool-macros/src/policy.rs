@@ -36,6 +36,11 @@ pub(crate) const CACHE: Key = Key::new("cache", r#"cache(ttl = "5m", capacity = 
     Key::new("capacity", "capacity = 1000"),
 ]);
 
+#[rustfmt::skip]
+pub(crate) const HAND_OFF: Key = Key::new("hand_off", r#"hand_off(after = "45s")"#).with_list(&[
+    Key::new("after", r#"after = "45s""#),
+]);
+
 /// Input: `retry(attempts = 3, backoff = "200ms..10s")`.
 /// Output: `__private::RetryPolicy::new(3u32).with_backoff(…, …)`.
 pub(crate) fn retry(entry: &Entry, errors: &Errors) -> Option<TokenStream> {
@@ -107,6 +112,14 @@ pub(crate) fn cache(entry: &Entry, errors: &Errors) -> Option<TokenStream> {
         });
     let ttl = ttl?;
     Some(quote_spanned!(Span::mixed_site()=> __private::CachePolicy::new(#ttl) #capacity))
+}
+
+/// Input: `hand_off(after = "45s")`.
+/// Output: the duration.
+pub(crate) fn hand_off(entry: &Entry, errors: &Errors) -> Option<TokenStream> {
+    let list = entry.list(&["after"], errors)?;
+    let after = list.get("after")?;
+    positive(after, "leave out `hand_off` for none", errors)
 }
 
 /// Makes the expression of a duration longer than zero. `instead` tells the user what to write in place of zero.

@@ -90,6 +90,8 @@ fn everything_at_once() {
             approval = "always",
             delivery = "when_idle",
             result_limit = "16KiB",
+            mcp = "required",
+            hand_off(after = "45s"),
             crate = crate::tools
         ),
         quote! {

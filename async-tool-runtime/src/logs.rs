@@ -24,6 +24,9 @@
 //! | | `DEBUG` | refused calls, failed attempts that are followed by another one, repaired arguments, settings without effect |
 //! | `async_tool::journal` | `ERROR` | the journal panicked when it was asked about snapshots, so none are made |
 //! | | `WARN` | the journal can't be written, or a snapshot not kept, or a session not given up; what an SQLite journal may have lost; a journal has lost the bytes of an image, sound or file |
+//! | `async_tool::mcp` | `WARN` | the connection to an MCP server was lost; its list of tools, or one of them, can't be used |
+//! | | `INFO` | the connection is there again |
+//! | | `DEBUG` | the log of an MCP server that was started here |
 //! | `async_tool::span` | `INFO` | the [spans](#spans) |
 //!
 //! A task that ends with a panic or after several attempts has one line, at `WARN` instead of `INFO`. The number `t3` is the task's number in its

@@ -96,7 +96,7 @@ impl Record {
 
         let totals = &mut self.totals;
         let line = match &event.kind {
-            Kind::UserMessage { text } => ("user", json!({"text": text})),
+            Kind::UserMessage { text, .. } => ("user", json!({"text": text})),
             Kind::TurnStarted { turn, .. } => {
                 totals.turns += 1;
                 ("turn_started", json!({"turn": turn}))

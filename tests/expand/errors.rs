@@ -1,5 +1,5 @@
 ::core::compile_error! {
-    "`async_tool` must not have the key `timeuot`: write `timeout`; valid keys are `name`, `description`, `notice`, `background`, `grace`, `timeout`, `effect`, `retry`, `concurrency`, `rate`, `breaker`, `priority`, `cache`, `dedupe`, `scope`, `reads`, `writes`, `futures`, `sensitive`, `approval`, `reconcile`, `external`, `delivery`, `result_limit`, `crate`"
+    "`async_tool` must not have the key `timeuot`: write `timeout`; valid keys are `name`, `description`, `notice`, `background`, `grace`, `timeout`, `effect`, `retry`, `concurrency`, `rate`, `breaker`, `priority`, `cache`, `dedupe`, `scope`, `reads`, `writes`, `futures`, `sensitive`, `approval`, `reconcile`, `external`, `delivery`, `result_limit`, `mcp`, `hand_off`, `crate`"
 }
 ::core::compile_error! {
     "`effect` must be written `effect = \"read\" | \"idempotent\" | \"once\"`"

@@ -190,6 +190,8 @@ const _: () = {
                     .approval(__private::Approval::Always)
                     .delivery(__private::DeliveryPolicy::WhenIdle)
                     .result_limit(16384usize)
+                    .mcp(__private::McpTasks::Required)
+                    .hand_off(__private::Duration::from_secs(45u64))
                     .sensitive_arguments(["max", "languages"])
                     .requires::<ToolContext>()
                     .requires::<State<Db>>();

@@ -37,8 +37,8 @@ pub use crate::{
     __tools_in_an_impl_need_async_tools_on_the_impl as tools_in_an_impl_need_async_tools_on_the_impl,
     policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, RetryPolicy, Scope},
     tool::{
-        Background, BoundCall, DeliveryPolicy, Effect, FromToolContext, FunctionTool, Tool, ToolDefinition, ToolError,
-        ToolErrorKind,
+        Background, BoundCall, DeliveryPolicy, Effect, FromToolContext, FunctionTool, McpTasks, Tool, ToolDefinition,
+        ToolError, ToolErrorKind,
         flattened::Rest,
         output::{OutputSchema, Probe, probe, probe_of},
         written::{flag, written},

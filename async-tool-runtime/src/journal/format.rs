@@ -37,7 +37,7 @@ pub struct Format(u32);
 
 impl Format {
     /// Format that this version of the library writes, and the newest that it reads.
-    pub const CURRENT: Self = Self(2);
+    pub const CURRENT: Self = Self(1);
 
     /// Format of this number; 0 for entries from before formats were written.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Effect of a call on the world, and the rule for calls that are slower than the model's turn.
+//! Effect of a call on the world, and the rules for calls that are slower than the model's turn or an MCP host.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,4 +82,32 @@ pub enum Background {
     /// Waits: the model's next turn starts with the result, however long it takes. Only a user's message, or a result with
     /// [`DeliveryPolicy::Interrupt`](super::DeliveryPolicy::Interrupt), ends the wait; the call then goes on in the background.
     Never,
+}
+
+/// Rule of an MCP server for answers with a task, which only some callers understand.
+///
+/// A caller understands them if its request declares MCP's tasks extension.
+///
+/// ```
+/// use async_tool_runtime::{async_tool, tool::McpTasks, Tool};
+///
+/// /// Renders a film.
+/// #[async_tool(mcp = "required")]
+/// async fn render(scene: String) -> String {
+///     format!("{scene}.mp4")
+/// }
+///
+/// assert_eq!(render::tool().options().mcp, McpTasks::Required);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum McpTasks {
+    /// Every call is answered with its result.
+    Never,
+    /// A caller that understands tasks gets one; others get the result. A tool with [`Background::Never`] is served as with [`Never`](Self::Never).
+    #[default]
+    Optional,
+    /// A caller that doesn't understand tasks is refused.
+    Required,
 }

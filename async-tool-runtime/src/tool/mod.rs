@@ -91,7 +91,7 @@ pub use collected::{Collected, collected_tools};
 pub use context::ToolContext;
 pub(crate) use context::{ContextHost, TaskContext, outside_of_a_manager, overdue};
 pub use definition::ToolDefinition;
-pub use effect::{Background, Effect};
+pub use effect::{Background, Effect, McpTasks};
 pub use error::{ToolError, ToolErrorKind};
 pub use function::FunctionTool;
 pub use idempotency_key::IdempotencyKey;

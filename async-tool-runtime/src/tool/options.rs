@@ -27,7 +27,7 @@ pub use self::{
     semantic::{Embedder, SemanticCache},
 };
 use super::{
-    effect::{Background, Effect},
+    effect::{Background, Effect, McpTasks},
     reconcile::Reconciler,
 };
 
@@ -113,6 +113,10 @@ pub struct ToolOptions {
     /// Largest result that the model is shown whole, in bytes of JSON. Of a larger one it gets a preview and a handle. Default: the
     /// manager's, or else the agent's ([`PrunePolicy::result_limit`](crate::context::PrunePolicy::result_limit)).
     pub result_limit: Option<usize>,
+    /// Rule of an MCP server for answers with a task. Default: [`McpTasks::Optional`].
+    pub mcp: McpTasks,
+    /// Time after which an MCP server ends a call of a host that knows no tasks, and gives it a handle for the result. Default: never.
+    pub hand_off: Option<Duration>,
 }
 
 impl ToolOptions {
@@ -141,5 +145,7 @@ impl ToolOptions {
         sensitive_arguments: Vec::new(),
         sensitive_result: false,
         result_limit: None,
+        mcp: McpTasks::Optional,
+        hand_off: None,
     };
 }

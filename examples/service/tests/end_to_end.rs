@@ -1,5 +1,7 @@
 //! The service as a process that is killed and restarted, with a client that is no browser.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 

@@ -4,3 +4,10 @@
 mod client;
 #[cfg(feature = "server")]
 mod server;
+
+#[cfg(feature = "client")]
+pub use client::{
+    McpClient, McpClientBuilder, McpCommand, McpConnectError, McpEvent, McpEvents, McpServerInfo, McpTarget,
+};
+#[cfg(feature = "server")]
+pub use server::McpServer;

@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Steps from each version to the next. A published step never changes.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 3] = [
     // The key of an entry is `session << 32 | seq`. So a session's entries lie together, in order. A plain table by row
     // number stores long rows better than one without row numbers, and compares one number instead of two. Constraints
     // of `sessions` limit both halves.
@@ -114,10 +114,8 @@ const STEPS: [&str; 4] = [
         owner INTEGER PRIMARY KEY,
         boot TEXT NOT NULL
     ) STRICT;
-    ",
-    // Bytes of images, sounds and files, which entries name by their SHA-256. A table by row number stores long rows
-    // better than one without row numbers.
-    "
+    -- Bytes of images, sounds and files, which entries name by their SHA-256. A table by row number stores long rows
+    -- better than one without row numbers.
     CREATE TABLE blobs (
         number INTEGER PRIMARY KEY,
         session INTEGER NOT NULL,
@@ -129,7 +127,7 @@ const STEPS: [&str; 4] = [
 ];
 
 /// First version with a table for blobs. A file opened for reading may have an earlier version.
-const VERSION_WITH_BLOBS: i32 = 4;
+const VERSION_WITH_BLOBS: i32 = 3;
 
 /// True if the file can have blobs.
 pub(crate) fn has_blobs(connection: &Connection) -> rusqlite::Result<bool> {

@@ -130,7 +130,7 @@ fn end(turn: &UnboundedSender<ModelEvent>) {
 /// Messages in short.
 fn shape(messages: &[Arc<Message>]) -> Vec<String> {
     let in_short = |message: &Arc<Message>| match &**message {
-        Message::User { text } => format!("user: {text}"),
+        Message::User { text, .. } => format!("user: {text}"),
         Message::Assistant { text, calls, .. } => {
             let calls: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
             format!("model: {text} [{}]", calls.join(" "))

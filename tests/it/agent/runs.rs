@@ -348,7 +348,7 @@ async fn a_model_that_goes_on_speaking_may_take_as_long_as_it_likes() {
     agent.send("go").await.unwrap();
     for _ in 0..20 {
         tokio::time::sleep(secs(29)).await;
-        first.send(ModelEvent::Text("word ".to_owned())).unwrap();
+        first.send(ModelEvent::Text("why, ".to_owned())).unwrap();
         until(&mut events, |kind| matches!(kind, AgentEventKind::Text { .. })).await;
     }
     first.send(ModelEvent::Done(TurnEnd::default())).unwrap();

@@ -48,7 +48,7 @@ fn tokens(text: &str) -> usize {
 /// Messages as a chat completion has them.
 fn shown(message: &Message) -> Vec<Value> {
     match message {
-        Message::User { text } | Message::Delivery { text, .. } | Message::Note { text } => {
+        Message::User { text, .. } | Message::Delivery { text, .. } | Message::Note { text } => {
             vec![json!({"role": "user", "content": text})]
         }
         Message::Assistant { text, calls, .. } => {

@@ -185,7 +185,7 @@ async fn a_fast_result_comes_with_the_next_turn_at_once_framed_like_a_late_one()
 async fn text_that_is_said_streams_and_the_rest_comes_at_the_end() {
     let played = Played::default().turn(|_, cx| async move {
         cx.reason("I count.");
-        cx.say("one, ");
+        cx.say("yup, ");
         sleep(Duration::from_secs(1)).await;
         cx.say("two, ");
         Ok("three".into())
@@ -198,16 +198,16 @@ async fn text_that_is_said_streams_and_the_rest_comes_at_the_end() {
         |kind| matches!(kind, AgentEventKind::Reasoning { text, .. } if text == "I count."),
     )
     .await;
-    // The guard may hold the end of the text until it is clear that no frame begins there.
+    // No letter of it could begin a frame, for which the guard would hold it.
     until(
         &mut events,
-        |kind| matches!(kind, AgentEventKind::Text { text, .. } if text.starts_with("on")),
+        |kind| matches!(kind, AgentEventKind::Text { text, .. } if text.starts_with("yup")),
     )
     .await;
     assert_eq!(agent.state(), AgentState::Thinking, "the turn goes on");
     until(
         &mut events,
-        |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "one, two, three"),
+        |kind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "yup, two, three"),
     )
     .await;
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_tool_runtime::{
     Effect, Tool, ToolDefinition, async_tool,
     policy::{Approval, BreakerPolicy, CachePolicy, Dedupe, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope},
-    tool::{Background, DeliveryPolicy, LostTask, Reconciled, ToolOptions},
+    tool::{Background, DeliveryPolicy, LostTask, McpTasks, Reconciled, ToolOptions},
 };
 
 /// Plain.
@@ -43,7 +43,9 @@ async fn look_up(lost: LostTask) -> Result<Reconciled<()>, String> {
     sensitive = "result",
     approval = "always",
     delivery = "when_idle",
-    result_limit = "16KiB"
+    result_limit = "16KiB",
+    mcp = "required",
+    hand_off(after = "45s")
 )]
 fn set(
     #[arg(sensitive)] path: String,
@@ -63,7 +65,9 @@ fn set(
     scope = "session",
     approval = "never",
     delivery = "silent",
-    result_limit = "256B"
+    result_limit = "256B",
+    mcp = "never",
+    hand_off(after = "1ms")
 )]
 fn short() {}
 
@@ -134,6 +138,8 @@ fn every_key_is_visible() {
     assert_eq!(options.approval, Approval::Always);
     assert_eq!(options.delivery, Some(DeliveryPolicy::WhenIdle));
     assert_eq!(options.result_limit, Some(16 * 1024));
+    assert_eq!(options.mcp, McpTasks::Required);
+    assert_eq!(options.hand_off, Some(Duration::from_secs(45)));
 
     let short = short::tool();
     let options = short.options();
@@ -147,6 +153,8 @@ fn every_key_is_visible() {
     assert_eq!(options.approval, Approval::Never);
     assert_eq!(options.delivery, Some(DeliveryPolicy::Silent));
     assert_eq!(options.result_limit, Some(256));
+    assert_eq!(options.mcp, McpTasks::Never);
+    assert_eq!(options.hand_off, Some(Duration::from_millis(1)));
 
     let limited = limited::tool();
     let options = limited.options();
@@ -180,7 +188,9 @@ fn every_key_can_be_overridden() {
         .sensitive_result(false)
         .approval(Approval::Never)
         .delivery(DeliveryPolicy::Interrupt)
-        .result_limit(512);
+        .result_limit(512)
+        .mcp(McpTasks::Optional)
+        .hand_off(second);
     assert_eq!(&*again.definition().name, "other");
     assert_eq!(&*again.definition().description, "Other.\n\nIt takes a week.");
     let options = again.options();
@@ -202,6 +212,7 @@ fn every_key_can_be_overridden() {
     assert_eq!(options.approval, Approval::Never);
     assert_eq!(options.delivery, Some(DeliveryPolicy::Interrupt));
     assert_eq!(options.result_limit, Some(512));
+    assert_eq!((options.mcp, options.hand_off), (McpTasks::Optional, Some(second)));
 
     let quiet = again.background(Background::Never);
     assert_eq!(quiet.options().background, Background::Never);

@@ -191,10 +191,12 @@ impl Places {
         for (other, place) in &map.places {
             match place {
                 // The host may be about to use a handle.
-                Place::Live(stay) if stay.is_at_rest() && !busy.contains(other) => {
-                    if idle.is_none_or(|(_, oldest)| stay.used < oldest.used) {
-                        idle = Some((other, stay));
-                    }
+                Place::Live(stay)
+                    if stay.is_at_rest()
+                        && !busy.contains(other)
+                        && idle.is_none_or(|(_, oldest)| stay.used < oldest.used) =>
+                {
+                    idle = Some((other, stay));
                 }
                 Place::Leaving(left) if left.has_changed().is_ok() => leaving = Some(left.clone()),
                 _ => {}

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{FunctionTool, Notice};
 use crate::tool::{
-    effect::{Background, Effect},
+    effect::{Background, Effect, McpTasks},
     options::{
         Approval, BreakerPolicy, Dedupe, DeliveryPolicy, Priority, RateLimit, ResourceArgument, RetryPolicy, Scope,
         SemanticCache,
@@ -304,6 +304,21 @@ impl FunctionTool {
     /// manager's, or else the agent's ([`PrunePolicy::result_limit`](crate::context::PrunePolicy::result_limit)).
     pub fn result_limit(mut self, bytes: usize) -> Self {
         self.options.result_limit = Some(bytes);
+        self
+    }
+
+    /// Sets the rule of an MCP server for answers with a task. Default: [`McpTasks::Optional`].
+    pub fn mcp(mut self, tasks: McpTasks) -> Self {
+        self.options.mcp = tasks;
+        self
+    }
+
+    /// Sets the time after which an MCP server ends a call of a host that knows no tasks, and gives it a handle for the result. Default:
+    /// never.
+    ///
+    /// Hosts end calls after a fixed time, some after 60 seconds, and lose the result. Set less than that.
+    pub fn hand_off(mut self, after: Duration) -> Self {
+        self.options.hand_off = Some(after);
         self
     }
 }

@@ -378,7 +378,7 @@ impl World {
         let (is_running, is_closed) = (self.machine.interruptible().is_some(), self.is_ending());
         let (entries, asked) = (self.journal.len(), self.requests.len());
         let is_shown = |text: &String| {
-            let is_it = |message: &Arc<Message>| matches!(&**message, Message::User { text: said } if said == text);
+            let is_it = |message: &Arc<Message>| matches!(&**message, Message::User { text: said, .. } if said == text);
             self.folded.transcript().messages().iter().any(is_it)
         };
         let has_message = !self.users.iter().all(is_shown);

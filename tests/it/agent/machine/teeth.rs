@@ -77,7 +77,7 @@ pub(super) enum Fault {
 }
 
 /// Each fault, and a part of what the check says that catches it.
-const FAULTS: [(Fault, &str); 32] = [
+const FAULTS: [(Fault, &str); 35] = [
     (Fault::TurnForEachCompletion, "invariant 1: at most one turn runs"),
     (Fault::TurnForEachMessage, "invariant 1: at most one turn runs"),
     (

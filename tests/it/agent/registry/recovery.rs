@@ -17,7 +17,7 @@ use async_tool_runtime::{
 };
 use tokio::time::Instant;
 
-use super::{manager, planner, process, registry};
+use super::{manager, process, registry};
 use crate::stand::{idle, secs};
 
 #[tokio::test(start_paused = true)]

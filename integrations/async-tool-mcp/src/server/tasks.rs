@@ -1,0 +1,353 @@
+//! The calls that a server knows.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_tool_runtime::{
+    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, ToolCall, ToolError, ToolErrorKind,
+    task::{TaskEventStream, TaskSnapshot, TaskSpec},
+};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+use uuid::Uuid;
+
+use super::{
+    clock::Clock,
+    outcome::{End, INTERRUPTED},
+    principal::Principal,
+    record::Record,
+    store::Store,
+};
+
+/// All calls of a server, until their retention ends.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    manager: AsyncToolManager,
+    clock: Clock,
+    store: OnceLock<Store>,
+    known: Mutex<Known>,
+    /// Wakes the watcher when the next expiry may have changed.
+    expiry: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    records: HashMap<SessionId, Arc<Record>>,
+    expiring: BTreeSet<(Instant, SessionId)>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        if let Some(watcher) = &self.watcher {
+            watcher.abort();
+        }
+    }
+}
+
+impl Tasks {
+    pub(super) fn new(manager: AsyncToolManager) -> Arc<Self> {
+        Arc::new(Self {
+            manager,
+            clock: Clock::start(),
+            store: OnceLock::new(),
+            known: Mutex::default(),
+            expiry: Arc::default(),
+        })
+    }
+
+    pub(super) const fn manager(&self) -> &AsyncToolManager {
+        &self.manager
+    }
+
+    pub(super) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Sets the journal of the tasks, once.
+    pub(super) fn keep_in(&self, store: Store) {
+        let _the_first_one_stays = self.store.set(store);
+    }
+
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.get()
+    }
+
+    /// Submits a call. Its record is known before its first event. A task that is to be kept is in the journal when this returns.
+    pub(super) async fn submit(
+        self: &Arc<Self>,
+        owner: Principal,
+        tool: &str,
+        arguments: serde_json::Value,
+        takes_forms: bool,
+        is_kept: bool,
+        retention: impl FnOnce(&ToolCall) -> Duration,
+    ) -> Result<Arc<Record>, ToolError> {
+        let store = self.store().filter(|_| is_kept);
+        let id = Store::name(Uuid::new_v4());
+        let call = ToolCall::new(id.as_str(), tool, arguments);
+        let retention = retention(&call);
+        let mut record = Record::new(id.clone(), owner, call.clone(), takes_forms, retention, self.clock);
+        if store.is_some() {
+            let created = record.created();
+            record = record.kept(created);
+        }
+        let record = Arc::new(record);
+        self.insert(&record);
+        let forgotten = Forget(self, Some(&id));
+        match store {
+            Some(store) => store.start(self, &record).await?,
+            None => match self.manager.submit_task(TaskSpec::new(id.clone(), call)) {
+                Ok(handle) => record.begin(handle),
+                Err(error) => return Err(error.error().clone()),
+            },
+        }
+        forgotten.disarm();
+        // An event that came before the handle may have been the last one.
+        self.refresh(&record);
+        Ok(record)
+    }
+
+    /// Makes a record known.
+    pub(super) fn insert(self: &Arc<Self>, record: &Arc<Record>) {
+        let mut known = self.known();
+        known.records.insert(record.id.clone(), Arc::clone(record));
+        self.watch(&mut known);
+    }
+
+    /// Finds a call of a principal. The calls of others are as unknown as those that never were.
+    pub(super) async fn find(self: &Arc<Self>, id: &str, owner: &Principal) -> Option<Arc<Record>> {
+        let id = SessionId::new(id);
+        let here = self.known().records.get(&id).cloned();
+        let record = match (here, self.store()) {
+            (Some(record), _) => record,
+            (None, Some(store)) => store.find(&id, self).await?,
+            (None, None) => return None,
+        };
+        if record.owner != *owner {
+            return None;
+        }
+        self.refresh(&record);
+        (!record.is_over()).then_some(record)
+    }
+
+    pub(super) fn forget(&self, id: &SessionId) {
+        let mut known = self.known();
+        if let Some(record) = known.records.remove(id)
+            && let Some(until) = record.until()
+        {
+            known.expiring.remove(&(until, id.clone()));
+        }
+    }
+
+    /// Sets the time at which a call that no request waits for is given up.
+    pub(super) fn park(&self, record: &Record, patience: Duration) {
+        if record.end().is_none() {
+            self.expire(record, patience);
+        }
+    }
+
+    /// Reads the end of a call from its task, in case that its event was missed.
+    fn refresh(&self, record: &Record) {
+        if record.end().is_none()
+            && !record.is_kept()
+            && let Some(result) = record.handle().and_then(|handle| handle.result())
+        {
+            self.settle(record, &result);
+        }
+    }
+
+    fn settle(&self, record: &Record, result: &AsyncTaskResult) {
+        if !record.is_kept() {
+            let end = End::of(result, self.manager.registry(), record.was_cancelled_by_client());
+            self.end(record, end);
+        }
+    }
+
+    /// Notes the end of a call. Its retention is counted from here, so that a long run is not taken off the time to fetch the result.
+    pub(super) fn end(&self, record: &Record, end: End) {
+        if record.settle(end) {
+            self.expire(record, record.retention);
+        }
+    }
+
+    fn expire(&self, record: &Record, after: Duration) {
+        // Far enough for any program; `Instant` has no other limit.
+        let until = Instant::now() + after.min(Duration::from_secs(60 * 60 * 24 * 365 * 30));
+        let mut known = self.known();
+        if let Some(before) = record.until() {
+            known.expiring.remove(&(before, record.id.clone()));
+        }
+        record.set_until(until);
+        if known.records.contains_key(&record.id) {
+            known.expiring.insert((until, record.id.clone()));
+        }
+        drop(known);
+        self.expiry.notify_one();
+    }
+
+    /// Starts the watcher, also again after its runtime was dropped.
+    fn watch(self: &Arc<Self>, known: &mut Known) {
+        let runs = known.watcher.as_ref().is_some_and(|watcher| !watcher.is_finished());
+        if !runs && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let events = self.manager.events();
+            known.watcher = Some(runtime.spawn(watch(Arc::downgrade(self), Arc::clone(&self.expiry), events)));
+        }
+    }
+
+    fn apply(&self, event: &TaskEvent) {
+        match event {
+            TaskEvent::Snapshot { tasks } => {
+                for snapshot in tasks {
+                    self.note(snapshot, true);
+                }
+                // Events were missed, among them ends.
+                let records: Vec<_> = self.known().records.values().cloned().collect();
+                for record in records {
+                    self.refresh(&record);
+                }
+            }
+            TaskEvent::InputRequired(snapshot) => self.note(snapshot, true),
+            TaskEvent::Settled(result) => {
+                let record = self.known().records.get(&result.session).cloned();
+                match record {
+                    Some(record) if result.parent.is_none() => self.settle(&record, result),
+                    Some(record) => record.close_questions(result.task),
+                    None => {}
+                }
+            }
+            TaskEvent::Accepted(snapshot)
+            | TaskEvent::Started(snapshot)
+            | TaskEvent::Progressed(snapshot)
+            | TaskEvent::Waits(snapshot) => self.note(snapshot, false),
+            _ => {}
+        }
+    }
+
+    fn note(&self, snapshot: &TaskSnapshot, asks: bool) {
+        let Some(record) = self.known().records.get(&snapshot.session).cloned() else {
+            return;
+        };
+        if snapshot.parent.is_none() {
+            if record.handle().is_none()
+                && let Some(handle) = self.manager.task(snapshot.task)
+            {
+                record.begin(handle);
+            }
+            if let Some(progress) = &snapshot.progress {
+                record.report(progress);
+            }
+        }
+        if !asks {
+            return;
+        }
+        match &snapshot.request {
+            // The function that asked is gone with its process, so an answer would reach nothing.
+            Some(_) if record.is_kept() && snapshot.deferred => {
+                self.end(
+                    &record,
+                    End::Broken(format!("{INTERRUPTED}: the tool had asked a question")),
+                );
+                let error = ToolError::new(ToolErrorKind::Unknown, INTERRUPTED);
+                if let Err(error) = self.manager.resolve_error(snapshot.task, error) {
+                    tracing::debug!(target: "async_tool::mcp", %error, "a lost task was not ended");
+                }
+            }
+            Some(request) if record.takes_forms => record.ask(snapshot.task, &snapshot.tool, request),
+            // The task may have ended in between.
+            Some(_) => drop(self.manager.refuse(
+                snapshot.task,
+                "the caller can't be asked, because it doesn't declare elicitation with forms",
+            )),
+            None => record.close_questions(snapshot.task),
+        }
+    }
+
+    /// Forgets calls whose retention has ended, and gives up those that no request waits for.
+    fn sweep(&self) {
+        let now = Instant::now();
+        loop {
+            let due = {
+                let mut known = self.known();
+                let Some((until, _)) = known.expiring.first() else {
+                    return;
+                };
+                if *until > now {
+                    return;
+                }
+                let Some((_, id)) = known.expiring.pop_first() else {
+                    return;
+                };
+                let record = known.records.get(&id).cloned();
+                if record.as_ref().is_some_and(|record| record.end().is_some()) {
+                    known.records.remove(&id);
+                    continue;
+                }
+                record
+            };
+            if let Some(record) = due
+                && !record.is_awaited()
+                && !record.is_task()
+            {
+                record.stop("no answer came in time", false);
+            }
+        }
+    }
+
+    fn next_expiry(&self) -> Option<Instant> {
+        self.known().expiring.first().map(|(until, _)| *until)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a call that was not submitted, also if its request is dropped meanwhile.
+struct Forget<'a>(&'a Tasks, Option<&'a SessionId>);
+
+impl Forget<'_> {
+    fn disarm(mut self) {
+        self.1 = None;
+    }
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.1 {
+            self.0.forget(id);
+        }
+    }
+}
+
+/// Applies the manager's events to the records, and sweeps.
+async fn watch(tasks: Weak<Tasks>, expiry: Arc<Notify>, mut events: TaskEventStream) {
+    loop {
+        let Some(next) = tasks.upgrade().map(|tasks| tasks.next_expiry()) else {
+            return;
+        };
+        let due = async {
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = events.next() => match (event, tasks.upgrade()) {
+                (Some(event), Some(tasks)) => tasks.apply(&event),
+                _ => return,
+            },
+            () = due => match tasks.upgrade() {
+                Some(tasks) => tasks.sweep(),
+                None => return,
+            },
+            () = expiry.notified() => {}
+        }
+    }
+}
