@@ -40,6 +40,10 @@ pub(super) fn output_schema(tool: &dyn Tool) -> Option<Map<String, Value>> {
         return None;
     }
     let schema = tool.definition().output_schema.as_deref()?.as_object()?;
+    // Media are blocks of their own, and a structure has no bytes.
+    if Value::Object(schema.clone()).to_string().contains("\"$media\"") {
+        return None;
+    }
     let kind = schema.get("type").and_then(Value::as_str);
     (!matches!(kind, Some("string" | "null"))).then(|| schema.clone())
 }

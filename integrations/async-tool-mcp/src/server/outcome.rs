@@ -1,6 +1,11 @@
 //! Ends of calls, as MCP tells them.
 
-use async_tool_runtime::{AsyncTaskResult, TaskOutcome, ToolError, ToolErrorKind, tool::ToolRegistry};
+use async_tool_runtime::{
+    AsyncTaskResult, TaskOutcome, ToolError, ToolErrorKind,
+    content::{Content, Media, MediaKind, Part},
+    tool::ToolRegistry,
+};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::offer;
@@ -35,7 +40,10 @@ impl End {
                 let is_structured = registry
                     .find(&result.tool)
                     .is_some_and(|tool| offer::is_structured(&**tool));
-                Self::Done(ToolResult::of_value(value, is_structured))
+                Self::Done(match result.media.as_slice() {
+                    [] => ToolResult::of_value(value, is_structured),
+                    media => ToolResult::of_media(result, value, media),
+                })
             }
             TaskOutcome::Failed(error) => match error.kind() {
                 ToolErrorKind::Panicked | ToolErrorKind::Internal | ToolErrorKind::Unknown => {
@@ -63,6 +71,24 @@ impl ToolResult {
         Self {
             content: vec![text_block(text)],
             structured: is_structured.then(|| value.clone()),
+            is_error: false,
+        }
+    }
+
+    /// A value with images, sounds or files in it: the parts of a `Content` in their order, or else the media after the text of the value.
+    fn of_media(result: &AsyncTaskResult, value: &Value, media: &[Media]) -> Self {
+        let whole = result.whole_value();
+        let content = whole.and_then(|whole| Content::deserialize(&*whole).ok());
+        let content = match &content {
+            Some(content) => content.parts().into_iter().map(part_block).collect(),
+            None => {
+                let text = text_block(value.to_string());
+                std::iter::once(text).chain(media.iter().map(media_block)).collect()
+            }
+        };
+        Self {
+            content,
+            structured: None,
             is_error: false,
         }
     }
@@ -107,4 +133,32 @@ impl ToolResult {
 
 fn text_block(text: String) -> Value {
     json!({"type": "text", "text": text})
+}
+
+fn part_block(part: Part<'_>) -> Value {
+    match part {
+        Part::Text(text) => text_block(text.to_owned()),
+        Part::Media(media) => media_block(media),
+        _ => text_block("a part of a kind that this version doesn't know".to_owned()),
+    }
+}
+
+fn media_block(media: &Media) -> Value {
+    let kind = media.essence();
+    let name = media.name().unwrap_or("attachment");
+    match (media.to_base64(), media.as_url()) {
+        (Some(data), _) => match media.kind() {
+            MediaKind::Image => json!({"type": "image", "data": data, "mimeType": kind}),
+            MediaKind::Audio => json!({"type": "audio", "data": data, "mimeType": kind}),
+            _ => {
+                let uri = format!(
+                    "attachment:///{}",
+                    name.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.', "_")
+                );
+                json!({"type": "resource", "resource": {"uri": uri, "mimeType": kind, "blob": data}})
+            }
+        },
+        (None, Some(url)) => json!({"type": "resource_link", "uri": url, "name": name, "mimeType": kind}),
+        (None, None) => text_block(media.describe()),
+    }
 }

@@ -1,6 +1,10 @@
 //! Tools as the server offers them, and their results.
 
-use async_tool_runtime::{async_tool, tools};
+use async_tool_runtime::{
+    async_tool,
+    content::{Content, Media},
+    tools,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -122,5 +126,66 @@ async fn a_tool_can_be_left_out() {
     assert_eq!(
         client.call("order", json!({"item": "tea"})).await.last["error"]["code"],
         -32602
+    );
+}
+
+/// Takes a photo.
+#[async_tool(effect = "read")]
+async fn photo() -> Content {
+    Content::from("The harbour: ")
+        .with(Media::bytes("image/png", [1, 2, 3]))
+        .with(" and its sound: ")
+        .with(Media::bytes("audio/wav", [4, 5]))
+        .with(Media::bytes("application/pdf", [6]).with_name("map.pdf"))
+        .with(Media::url("video/mp4", "https://example.org/harbour.mp4"))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Plot {
+    points: usize,
+    chart: Media,
+}
+
+/// Draws.
+#[async_tool(effect = "read")]
+async fn plot() -> Plot {
+    Plot {
+        points: 3,
+        chart: Media::bytes("image/png", [1]),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_are_blocks_in_their_order() {
+    let client = Http::new(serve(tools![photo, plot]), with_tasks());
+    for tool in list(&client).await {
+        assert!(tool.get("outputSchema").is_none(), "{tool}");
+    }
+    let id = client.start("photo", json!({})).await;
+    let result = client.until(&id, "completed").await["result"].clone();
+    let expected = json!([
+        {"type": "text", "text": "The harbour: "},
+        {"type": "image", "data": "AQID", "mimeType": "image/png"},
+        {"type": "text", "text": " and its sound: "},
+        {"type": "audio", "data": "BAU=", "mimeType": "audio/wav"},
+        {"type": "resource", "resource": {"uri": "attachment:///map.pdf", "mimeType": "application/pdf", "blob": "Bg=="}},
+        {"type": "resource_link", "uri": "https://example.org/harbour.mp4", "name": "attachment", "mimeType": "video/mp4"},
+    ]);
+    assert_eq!(result["content"], expected);
+    let ordinary = client.with(json!({}));
+    assert_eq!(
+        ordinary.call("photo", json!({})).await.last["result"]["content"],
+        expected,
+        "an ordinary call gives the same"
+    );
+    let reply = ordinary.call("plot", json!({})).await;
+    let content = &reply.last["result"]["content"];
+    assert!(
+        content[0]["text"].as_str().unwrap().contains("\"points\":3"),
+        "{content}"
+    );
+    assert_eq!(
+        content[1],
+        json!({"type": "image", "data": "AQ==", "mimeType": "image/png"})
     );
 }
