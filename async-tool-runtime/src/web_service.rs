@@ -6,6 +6,7 @@
 //! | request | does |
 //! |---|---|
 //! | `POST /sessions/ann/messages`, a text | sends a message; returns when the journal has it |
+//! | `POST /sessions/ann/stop` | the stop button: ends the turn and the tasks of its answer |
 //! | `GET /sessions/ann/events` | server-sent events; goes on after `Last-Event-ID`, also after a restart |
 //! | `GET /sessions/ann/questions` | all that the user is asked now, for a page that is loaded again |
 //! | `POST /sessions/ann/answers/ID`, JSON | `true` consents, `false` refuses, anything else is the answer |
@@ -49,8 +50,7 @@
 //! #[async_tool(effect = "read", background = "always")]
 //! async fn research(topic: String, #[inject] cx: ToolContext) -> String {
 //!     for source in 1..=3_u8 {
-//!         let done = f64::from(source) / 3.0;
-//!         cx.progress().report(done, format!("source {source}"));
+//!         cx.progress().report(f64::from(source) / 3.0, format!("source {source}"));
 //!         tokio::time::sleep(Duration::from_secs(1)).await;
 //!     }
 //!     format!("three sources agree on {topic}")
@@ -90,6 +90,7 @@
 //!     let routes = Router::new()
 //!         .route("/", routing::get(async || Html(include_str!("page.html"))))
 //!         .route("/sessions/{session}/messages", routing::post(message))
+//!         .route("/sessions/{session}/stop", routing::post(stop))
 //!         .route("/sessions/{session}/events", routing::get(events))
 //!         .route("/sessions/{session}/questions", routing::get(questions))
 //!         .route("/sessions/{session}/answers/{task}", routing::post(answer))
@@ -111,6 +112,11 @@
 //! async fn message(State(agents): Agents, Path(session): Path<String>, text: String) -> Reply<StatusCode> {
 //!     agents.get(session).await?.send(text).await?;
 //!     Ok(StatusCode::ACCEPTED)
+//! }
+//!
+//! async fn stop(State(agents): Agents, Path(session): Path<String>) -> Reply<StatusCode> {
+//!     agents.get(session).await?.interrupt_and_cancel().await?;
+//!     Ok(StatusCode::NO_CONTENT)
 //! }
 //!
 //! async fn events(State(agents): Agents, Path(session): Path<String>, head: HeaderMap) -> Reply<impl IntoResponse> {

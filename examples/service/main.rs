@@ -21,8 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[async_tool(effect = "read", background = "always")]
 async fn research(topic: String, #[inject] cx: ToolContext) -> String {
     for source in 1..=3_u8 {
-        let done = f64::from(source) / 3.0;
-        cx.progress().report(done, format!("source {source}"));
+        cx.progress().report(f64::from(source) / 3.0, format!("source {source}"));
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     format!("three sources agree on {topic}")
@@ -62,6 +61,7 @@ async fn main() -> anyhow::Result<()> {
     let routes = Router::new()
         .route("/", routing::get(async || Html(include_str!("page.html"))))
         .route("/sessions/{session}/messages", routing::post(message))
+        .route("/sessions/{session}/stop", routing::post(stop))
         .route("/sessions/{session}/events", routing::get(events))
         .route("/sessions/{session}/questions", routing::get(questions))
         .route("/sessions/{session}/answers/{task}", routing::post(answer))
@@ -83,6 +83,11 @@ type Reply<T> = Result<T, Refusal>;
 async fn message(State(agents): Agents, Path(session): Path<String>, text: String) -> Reply<StatusCode> {
     agents.get(session).await?.send(text).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+async fn stop(State(agents): Agents, Path(session): Path<String>) -> Reply<StatusCode> {
+    agents.get(session).await?.interrupt_and_cancel().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn events(State(agents): Agents, Path(session): Path<String>, head: HeaderMap) -> Reply<impl IntoResponse> {

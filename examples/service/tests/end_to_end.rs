@@ -59,6 +59,10 @@ fn two_sessions_go_on_through_a_kill_and_a_deploy() {
         service = Service::start(journal);
         service.until("ann", &mut ann, &format!("three sources agree on {topic}"));
     }
+    service.ask("ann/messages", "research flies", "");
+    service.until("ann", &mut ann, "acknowledged");
+    service.ask("ann/stop", "{}", "");
+    service.until("ann", &mut ann, "cancelled");
     let mut asked = String::new();
     service.ask("bob/questions", "", "").read_line(&mut asked).unwrap();
     let asking = asked.split('"').skip_while(|text| *text != "asking").nth(2).unwrap();

@@ -60,7 +60,7 @@ fn called(request: &ModelRequest) -> usize {
 }
 
 fn is_question(request: &ModelRequest) -> bool {
-    matches!(request.messages.last().map(|message| &**message), Some(Message::User { text }) if text == "and?")
+    matches!(request.messages.last().map(|message| &**message), Some(Message::User { text, .. }) if text == "and?")
 }
 
 /// Model that makes all calls in its first turn, and has a sentence for everything else.
@@ -296,7 +296,7 @@ async fn a_user_is_answered_within_half_a_second_whenever_the_question_comes() {
         let (mut turn, mut has_come) = (None, false);
         let answered = loop {
             match events.next().await.unwrap().kind {
-                AgentEventKind::UserMessage { text } => has_come = text == "and?",
+                AgentEventKind::UserMessage { text, .. } => has_come = text == "and?",
                 AgentEventKind::TurnStarted { turn: started, .. } if has_come => turn = Some(started),
                 AgentEventKind::Text { turn: of, .. } if Some(of) == turn => break began.elapsed() - millis(asked),
                 _ => {}
