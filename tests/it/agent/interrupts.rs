@@ -310,7 +310,8 @@ async fn a_failed_turn_is_not_repeated_after_a_stop() {
 #[tokio::test(start_paused = true)]
 async fn results_that_came_before_a_stop_wait_for_the_next_message() {
     for tool in ["writes", "urgent"] {
-        let mut desk = Desk::set().await;
+        // Otherwise the turn after the acknowledgement would give way to the result.
+        let mut desk = Desk::set_with(|agent| agent.gives_way(false)).await;
         let first = desk.model.turn();
         desk.agent.send("go").await.unwrap();
         call(&first, tool, "a");
