@@ -50,7 +50,8 @@
 //! #[async_tool(effect = "read", background = "always")]
 //! async fn research(topic: String, #[inject] cx: ToolContext) -> String {
 //!     for source in 1..=3_u8 {
-//!         cx.progress().report(f64::from(source) / 3.0, format!("source {source}"));
+//!         cx.progress()
+//!             .report(f64::from(source) / 3.0, format!("source {source}"));
 //!         tokio::time::sleep(Duration::from_secs(1)).await;
 //!     }
 //!     format!("three sources agree on {topic}")
