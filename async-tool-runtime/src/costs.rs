@@ -3,8 +3,9 @@
 //! A call that ends within the grace at the end of its turn costs what a call of any library costs. A call that takes longer is acknowledged, and
 //! its result comes in a message of its own. What that costs depends on one setting:
 //!
-//! - [`AckPolicy::Eager`](crate::agent::AckPolicy::Eager), the default: the model is called after acknowledgements, to say something or to go on.
-//!   One more model call for each turn with slow calls. The user has an answer at once.
+//! - [`AckPolicy::WhileCalling`](crate::agent::AckPolicy::WhileCalling), the default: the model is called after acknowledgements, to say something
+//!   or to go on, while the last such turn made a call. [`AckPolicy::Eager`](crate::agent::AckPolicy::Eager) calls it after all of them. One more model
+//!   call for each turn with slow calls. The user has an answer at once.
 //! - [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred): the model is called when there is something new: a result, or a message.
 //! - [`run_to_completion`](crate::AsyncAgent::run_to_completion), for work without a reader: the model is called when all is done, as if it had
 //!   waited for its tools.
@@ -43,7 +44,7 @@
 //! | part | when |
 //! |---|---|
 //! | the `task` tool's definition | each request, cached by most providers; [`task_tool(false)`](crate::agent::AsyncAgentBuilder::task_tool) leaves it out |
-//! | the notice in the description of a tool that may be acknowledged | each request; [`background = "never"`](crate::tool::Background) leaves it out |
+//! | the notice about tools in the background, once in the system prompt | each request, if a tool may be acknowledged; `run_to_completion` has none |
 //! | an acknowledgement | once for each slow call, and in each later request |
 //! | a late result with its frame | once, in place of the result |
 //!

@@ -73,7 +73,7 @@ async fn results_that_come_late_keep_every_provider_s_rules() {
                 );
             }
             assert!(
-                asked[1].text.contains("there is no result yet"),
+                asked[1].text.contains("It is running in the background"),
                 "{provider}: the acknowledgement"
             );
             assert!(

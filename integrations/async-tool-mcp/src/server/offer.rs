@@ -4,7 +4,7 @@ use async_tool_runtime::{
     Effect, Tool, ToolDefinition,
     tool::{Background, McpTasks},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Rule for tasks of a tool.
 pub(super) fn tasks(tool: &dyn Tool) -> McpTasks {
@@ -41,11 +41,26 @@ pub(super) fn output_schema(tool: &dyn Tool) -> Option<Map<String, Value>> {
     }
     let schema = tool.definition().output_schema.as_deref()?.as_object()?;
     // Media are blocks of their own, and a structure has no bytes.
-    if Value::Object(schema.clone()).to_string().contains("\"$media\"") {
+    if schema.values().any(holds_media) || is_media(schema) {
         return None;
     }
     let kind = schema.get("type").and_then(Value::as_str);
     (!matches!(kind, Some("string" | "null"))).then(|| schema.clone())
+}
+
+fn holds_media(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => is_media(fields) || fields.values().any(holds_media),
+        Value::Array(items) => items.iter().any(holds_media),
+        _ => false,
+    }
+}
+
+/// True for the schema of `Media`: its place among the media of the result, and its type.
+fn is_media(schema: &Map<String, Value>) -> bool {
+    schema
+        .get("required")
+        .is_some_and(|required| *required == json!(["media", "type"]))
 }
 
 /// Hints for hosts: read only, destructive, idempotent.

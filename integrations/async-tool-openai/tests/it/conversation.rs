@@ -235,7 +235,7 @@ async fn calls_beyond_the_cap_are_acknowledged_at_once_and_told_in_a_message() {
     );
     let told = inputs[2].last().unwrap();
     assert!(
-        told.starts_with("user: Results of tools") && told.contains(r#""result":"B""#),
+        told.starts_with("user: Output of tools") && told.contains(r#""result":"B""#),
         "{told}"
     );
     assert_eq!(inputs[3].last().unwrap(), r#"output call_1 "A""#);
@@ -284,7 +284,7 @@ async fn a_model_without_native_calls_is_answered_at_once_and_told_in_a_message(
             inputs[2][..4],
             ["user: go", "call call_1", "ack call_1", "assistant: I am at it."]
         );
-        assert!(inputs[2][4].starts_with("user: Results of tools"), "{:#?}", inputs[2]);
+        assert!(inputs[2][4].starts_with("user: Output of tools"), "{:#?}", inputs[2]);
         assert_eq!(inputs[2].len(), 5);
     }
 }
@@ -294,7 +294,7 @@ async fn what_is_told_of_a_call_that_was_pruned_is_a_message() {
     let long = "word ".repeat(600);
     let mut replies = vec![Reply::stream(&[gate("call_1", "a")])];
     replies.extend((0..6).map(|_| Reply::stream(&[said("Yes.")])));
-    let prune = PrunePolicy::new(4_000).with_keep_recent(1);
+    let prune = PrunePolicy::new(3_000).with_keep_recent(1);
     let mut world = World::with(replies, |model| model, |agent| agent.prune(prune)).await;
     world.say("go").await;
     world.acknowledged(1).await;

@@ -15,7 +15,7 @@ use crate::{
 struct Sent(Arc<Mutex<Vec<String>>>);
 
 /// Sends a mail.
-#[async_tool]
+#[async_tool(dedupe = "allow")] // Two equal calls are two mails.
 async fn send_mail(
     /// The recipient.
     #[arg(default = "all")]

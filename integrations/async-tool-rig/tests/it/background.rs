@@ -39,7 +39,7 @@ async fn a_slow_call_is_acknowledged_at_once_and_its_result_comes_once() {
     let second = server.bodies().remove(1);
     let answers = second["messages"].as_array().unwrap();
     let shown = |id: &str| answers.iter().find(|answer| answer["tool_call_id"] == id).unwrap()["content"].to_string();
-    assert!(shown("id_a").contains("there is no result yet") && shown("id_a").contains("t1"));
+    assert!(shown("id_a").contains("It is running in the background") && shown("id_a").contains("t1"));
     assert!(shown("id_b").contains('5'));
     assert_eq!(background.open(), 1);
 

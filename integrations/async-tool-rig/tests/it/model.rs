@@ -59,7 +59,7 @@ async fn a_slow_call_is_acknowledged_and_its_result_delivered_once() {
         assert_eq!(ids, ["id_a", "id_b", "id_c", "id_d"]);
         assert!(answers.iter().all(|answer| answer["role"] == "tool"));
         let shown = |at: usize| answers[at]["content"].to_string();
-        assert!(shown(0).contains("there is no result yet"), "{}", shown(0));
+        assert!(shown(0).contains("It is running in the background"), "{}", shown(0));
         assert!(shown(1).contains("nothing on bees"), "{}", shown(1));
         assert!(shown(2).contains("invalid_arguments"), "{}", shown(2));
         assert!(shown(3).contains("unknown_tool"), "{}", shown(3));

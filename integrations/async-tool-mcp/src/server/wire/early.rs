@@ -1,4 +1,4 @@
-//! Responses that begin before their call has ended.
+//! Responses that begin before their call has ended, and streams that are never silent for long.
 //!
 //! A call without a progress token is silent. rmcp sends the head of its response with the first message, and clients on undici (those of Node)
 //! give up after five minutes without one. So a slow call's stream begins early, with comments, which every client ignores.
@@ -26,15 +26,15 @@ const SIGN_OF_LIFE: &[u8] = b": working\n\n";
 /// Largest response that is not a stream. Results of tools have limits of their own.
 const LARGEST: usize = 256 * 1024 * 1024;
 
-/// Begins the response to a call after a pause, if the call has not ended by then.
+/// Begins the response to a call after a pause, if the call has not ended by then. A stream that is silent for so long gets a comment.
 pub(super) async fn begin_early(State(pause): State<Duration>, request: Request, next: Next) -> Response {
     if !is_modern_call(request.headers()) {
-        return next.run(request).await;
+        return kept_alive(next.run(request).await, pause);
     }
     let mut response = Box::pin(next.run(request));
     tokio::select! {
         biased;
-        response = &mut response => return response,
+        response = &mut response => return kept_alive(response, pause),
         () = sleep(pause) => {}
     }
     let stream = Early {
@@ -47,6 +47,24 @@ pub(super) async fn begin_early(State(pause): State<Duration>, request: Request,
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
     early
+}
+
+fn kept_alive(response: Response, pause: Duration) -> Response {
+    if !is_stream(response.headers()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let stream = Early {
+        state: Stage::Streams(body.into_data_stream()),
+        pause,
+        timer: Box::pin(sleep(pause)),
+    };
+    Response::from_parts(parts, Body::from_stream(stream))
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with(EVENTS))
 }
 
 /// Older revisions have streams that begin at once.
@@ -86,8 +104,7 @@ impl Stream for Early {
                 Stage::Waits(response) => match response.as_mut().poll(cx) {
                     Poll::Ready(response) => {
                         let (parts, body) = response.into_parts();
-                        let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-                        this.state = if kind.is_some_and(|kind| kind.starts_with(EVENTS)) {
+                        this.state = if is_stream(&parts.headers) {
                             Stage::Streams(body.into_data_stream())
                         } else {
                             Stage::Reads(Box::pin(to_bytes(body, LARGEST)))
@@ -105,7 +122,17 @@ impl Stream for Early {
                     // JSON of one line, as serde writes it.
                     return Poll::Ready(Some(body.map(|body| [b"data: ", &*body, b"\n\n"].concat().into())));
                 }
-                Stage::Streams(stream) => return Pin::new(stream).poll_next(cx),
+                Stage::Streams(stream) => {
+                    let item = match Pin::new(stream).poll_next(cx) {
+                        Poll::Ready(item) => item,
+                        Poll::Pending => {
+                            ready!(this.timer.as_mut().poll(cx));
+                            Some(Ok(Bytes::from_static(SIGN_OF_LIFE)))
+                        }
+                    };
+                    this.timer = Box::pin(sleep(this.pause));
+                    return Poll::Ready(item);
+                }
                 Stage::Over => return Poll::Ready(None),
             }
         }

@@ -22,7 +22,7 @@ use crate::server::service::Service;
 /// Time without a message after which a session of an older revision ends. rmcp's five minutes would end silent calls.
 const SESSION_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Longest silence of a response, also of one that has not begun. rmcp's own pause between its comments.
+/// Longest silence of a response, also of one that has not begun.
 const SILENCE: Duration = Duration::from_secs(15);
 
 const METHOD: &str = "mcp-method";
@@ -33,7 +33,9 @@ pub(in crate::server) fn router(service: Arc<Service>) -> Router {
     let mut config = StreamableHttpServerConfig::default()
         .with_max_request_body_bytes(settings.body_limit)
         .with_allowed_hosts(settings.hosts)
-        .with_allowed_origins(settings.origins);
+        .with_allowed_origins(settings.origins)
+        // The comments come from `begin_early`: rmcp's follow the system's clock, also where tokio's is paused.
+        .with_sse_keep_alive(None);
     config = config.enforce_origin_validation();
     let mut session = SessionConfig::default();
     session.keep_alive = Some(SESSION_KEPT);
