@@ -259,6 +259,7 @@ async fn play(place: &Path) {
     };
     let manager = manager(&World::of(place));
     let started = AsyncAgent::builder(model(), manager.clone())
+        .answer_repeats(false)
         .journal(journal)
         .session("s")
         .grace(Duration::from_millis(3))

@@ -73,6 +73,7 @@ fn manager(world: &World, journal: &Arc<Deadly>) -> AsyncToolManager {
     let journal = Arc::clone(journal);
     let clerk = AsyncAgent::as_tool("clerk", "Does things.", move |manager| {
         AsyncAgent::builder(model(&["look", "pay", "order"], WORDS), manager)
+            .answer_repeats(false)
             .journal(Arc::clone(&journal))
             .grace(Duration::from_millis(3))
     });
@@ -108,6 +109,7 @@ async fn play(place: &Path) {
     let world = World::of(place);
     let manager = manager(&world, &journal);
     let started = AsyncAgent::builder(model(&["clerk"; CLERKS], "so be it"), manager.clone())
+        .answer_repeats(false)
         .journal(journal)
         .session("s")
         .grace(Duration::from_millis(3))

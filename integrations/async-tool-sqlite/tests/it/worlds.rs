@@ -92,6 +92,7 @@ async fn live(place: &Path) {
 
 fn agent(journal: &SqliteJournal, manager: &AsyncToolManager) -> AsyncAgentBuilder {
     AsyncAgent::builder(model(), manager.clone())
+        .answer_repeats(false)
         .journal(journal.clone())
         .session("s")
         .grace(Duration::from_millis(3))
