@@ -8,6 +8,7 @@ use crate::model::{Model, ModelEvent, ModelRequest, ModelStream, StopReason, Tur
 use crate::{
     context::{Answer, AnswerContent, Message},
     id::TaskNo,
+    task::AsyncTaskResult,
     tool::{ToolCall, ToolDefinition},
 };
 
@@ -119,7 +120,10 @@ impl RulePlanner {
                     }
                 }
                 Message::Answers(answers) => plan.said.extend(answers.iter().map(report_answer)),
-                Message::Delivery { text, .. } => plan.said.extend(text.lines().filter_map(report_line)),
+                Message::Delivery { text, results, .. } => {
+                    plan.said
+                        .extend(text.lines().filter_map(|line| report_line(line, results)));
+                }
                 Message::Assistant { .. } | Message::Note { .. } => {}
             }
         }
@@ -390,11 +394,12 @@ fn report_answer(answer: &Answer) -> String {
     }
 }
 
-/// Reports one line of a delivery; `None` for lines without a result.
-fn report_line(line: &str) -> Option<String> {
+/// Reports one line of a delivery of these results; `None` for lines without a result.
+fn report_line(line: &str, results: &[Arc<AsyncTaskResult>]) -> Option<String> {
     let record: Value = serde_json::from_str(line).ok()?;
     let task = record.get("task")?.as_str()?;
-    let tool = record.get("tool")?.as_str()?;
+    let is_it = |result: &&Arc<AsyncTaskResult>| result.number.is_some_and(|number| number.to_string() == task);
+    let tool = &*results.iter().find(is_it)?.tool;
     let status = record.get("status")?.as_str()?;
     let said = record.get("result").or_else(|| record.get("error")?.get("message"))?;
     Some(format!("{task} {tool} {status}: {}", shorten(said)))

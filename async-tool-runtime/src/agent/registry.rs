@@ -57,7 +57,7 @@ use tenancy::Mode;
 /// 1. A session has one agent, however many callers ask for it at once. A caller that comes while the agent starts or
 ///    leaves waits, and gets the agent or the same error.
 /// 2. An agent leaves when it has been [parked](AsyncAgent::run_until_parked) for the [idle
-///    time](AgentRegistryBuilder::idle_after): no turn and no task runs, except tasks that wait for people or for the
+///    time](super::AgentRegistryBuilder::idle_after): no turn and no task runs, except tasks that wait for people or for the
 ///    outside. Each `get` and each step of the agent begin the time again. A message that was accepted is never left
 ///    behind: the agent itself decides, between two commands.
 /// 3. A held handle doesn't keep an agent from leaving. Its methods then return
