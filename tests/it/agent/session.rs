@@ -326,6 +326,26 @@ async fn a_model_that_panics_fails_its_turn_and_not_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_planner_reports_results_that_come_in_time_and_late() {
+    let gates = Gates::new();
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager([gates.tool()]));
+    let agent = agent.start().await.unwrap();
+    let mut events = agent.events();
+    agent.send("gate name=a; gate name=b").await.unwrap();
+    gates.open("b", json!("milk"));
+    let is_told = |kind: &AgentEventKind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text.contains("t1 gate goes on") && text.contains("t2 gate is done: milk"));
+    until(&mut events, is_told).await;
+    gates.open("a", json!("tea"));
+    agent.run_until_idle().await.unwrap();
+    let transcript = agent.transcript().await.unwrap();
+    let last = transcript.last().map(|message| &**message);
+    assert!(
+        matches!(last, Some(Message::Assistant { text, .. }) if text == "t1 gate completed: tea"),
+        "{last:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_events_of_an_agent_end_with_its_session() {
     let agent = AsyncAgent::builder(RulePlanner::new(), manager([Gates::new().tool()]))
         .start()
