@@ -31,7 +31,9 @@ class Seen:
 
         There it is a row as well for a call that was pruned away, to which an output would be one without a call.
         """
-        rows = [row for row in pairing.user_texts(self.provider, body).splitlines() if row.startswith("{") and mark in row]
+        tasks = [f'"task":"{event["task"]}"' for event in self.run.named("call") if mark in json.dumps(event["arguments"])]
+        rows = [row for row in pairing.user_texts(self.provider, body).splitlines() if row.startswith("{")]
+        rows = [row for row in rows if mark in row or any(task in row for task in tasks)]
         if self.provider == "openai-native":
             rows += [answer.text for answer in pairing.answers(self.provider, body) if answer.id == call]
         return "\n".join(rows)
