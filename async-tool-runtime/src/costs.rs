@@ -15,26 +15,25 @@
 //! | work | schedule | model calls | tokens read | written | first word | done |
 //! |---|---|---|---|---|---|---|
 //! | five calls of 0.5 s and one of 60 s | waits for all | 2 | 620 | 233 | 63.3 s | 63.3 s |
-//! | | eager | 4 | 5,025 | 275 | 2.9 s | 62.6 s |
-//! | | eager, learned | 3 | 3,124 | 254 | 3.1 s | 62.6 s |
-//! | | deferred | 4 | 5,025 | 275 | 2.9 s | 62.6 s |
-//! | | batch | 2 | 1,778 | 233 | 62.6 s | 62.6 s |
+//! | | default | 4 | 2,826 | 275 | 2.9 s | 62.6 s |
+//! | | default, learned | 4 | 2,875 | 275 | 2.7 s | 62.6 s |
+//! | | deferred | 4 | 2,826 | 275 | 2.9 s | 62.6 s |
+//! | | batch | 2 | 620 | 233 | 62.6 s | 62.6 s |
 //! | twenty calls that end within 0.2 s of each other | waits for all | 2 | 1,582 | 579 | 10.0 s | 10.0 s |
-//! | | eager | 3 | 8,422 | 600 | 6.4 s | 10.0 s |
-//! | | eager, learned | 3 | 8,422 | 600 | 6.1 s | 10.0 s |
-//! | | deferred | 2 | 2,740 | 579 | 10.0 s | 10.0 s |
-//! | | batch | 2 | 2,740 | 579 | 10.0 s | 10.0 s |
+//! | | default | 3 | 4,028 | 600 | 6.4 s | 10.0 s |
+//! | | default, learned | 3 | 4,027 | 600 | 6.1 s | 10.0 s |
+//! | | deferred | 2 | 1,942 | 579 | 10.0 s | 10.0 s |
+//! | | batch | 2 | 1,582 | 579 | 10.0 s | 10.0 s |
 //! | a chain of three calls of 2 s | waits for all | 4 | 847 | 171 | 9.7 s | 9.7 s |
-//! | | eager | 7 | 7,680 | 234 | 1.7 s | 9.8 s |
-//! | | eager, learned | 7 | 7,680 | 234 | 1.4 s | 9.8 s |
-//! | | deferred | 4 | 3,163 | 171 | 9.8 s | 9.8 s |
-//! | | batch | 4 | 3,163 | 171 | 9.8 s | 9.8 s |
-//! | | batch, results as arguments | 2 | 1,852 | 181 | 8.8 s | 8.8 s |
+//! | | default | 5 | 2,417 | 192 | 1.7 s | 9.7 s |
+//! | | deferred | 4 | 1,567 | 171 | 9.7 s | 9.7 s |
+//! | | batch | 4 | 847 | 171 | 9.7 s | 9.7 s |
+//! | | batch, results as arguments | 2 | 436 | 181 | 8.8 s | 8.8 s |
 //!
-//! *Waits for all* is a library without a background: all calls of a turn run at once, and the model waits. *Learned* is eager after six calls of
-//! the tool. `tokens read` counts what all model calls read, cached or not. Where no user waits for an answer, take batch: it
-//! costs no more model calls than waiting. Deferred saves the calls for acknowledgements alone, as in the chain, and still tells results as they
-//! come. Eager buys the early first word, here after 3 s instead of 63 s, with one to three more model calls.
+//! *Waits for all* is a library without a background: all calls of a turn run at once, and the model waits. *Learned* is the default after six
+//! calls of the tool. `tokens read` counts what all model calls read, cached or not. Where no user waits for an answer, take batch: it
+//! costs no more than waiting. Deferred saves the calls for acknowledgements alone, as in the chain, and still tells results as they come. The
+//! default buys the early first word, here after 3 s instead of 63 s, with one or two more model calls.
 //!
 //! The program `cargo run --example schedules` plays this work, and more, and prints the numbers of this version. Its scripted model takes 0.5 s
 //! to its first token and 10 ms for each token; a token is four bytes.
