@@ -672,7 +672,7 @@
 //! ```
 //! use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, Journal, RulePlanner};
 //!
-//! fn open(journal: impl Journal, manager: AsyncToolManager) -> AgentRegistry {
+//! fn open<J: Journal>(journal: J, manager: AsyncToolManager) -> AgentRegistry {
 //!     let agent = move |_session: &_| AsyncAgent::builder(RulePlanner::new(), manager.clone());
 //!     AgentRegistry::builder(journal, agent).build()
 //! }

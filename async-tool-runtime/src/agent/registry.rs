@@ -202,7 +202,7 @@ impl AgentRegistry {
     /// tokio::time::sleep(Duration::from_secs(3600)).await; // The agent leaves meanwhile.
     /// agents.get("ann").await?.send("help").await?;
     /// while let Some(event) = events.next().await {
-    ///     if let AgentEventKind::UserMessage { text } = event.kind {
+    ///     if let AgentEventKind::UserMessage { text, .. } = event.kind {
     ///         assert_eq!(text, "help");
     ///         break;
     ///     }
