@@ -64,7 +64,7 @@ impl Mode {
     }
 }
 
-/// What the measured process saw.
+/// Observations of the measured process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sight {
     pub(crate) began: f64,

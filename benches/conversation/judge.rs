@@ -1,4 +1,4 @@
-//! What a model made of a prompt.
+//! Verdicts on a model's answers to a prompt.
 
 use async_tool_runtime::{AgentEvent, AgentEventKind, agent::Grounding};
 use serde_json::Value;

@@ -91,7 +91,7 @@ pub struct Ledger {
     /// Answers that no turn has seen yet: their place in the transcript, and the tasks with only an acknowledgement
     /// there.
     pub(super) unseen: Option<(usize, Vec<TaskNo>)>,
-    /// Those that no turn had seen when the running turn started, and no turn has ended since.
+    /// Acknowledgements that were unseen when the running turn started; no turn has ended since.
     pub(super) unseen_before: Option<(usize, Vec<TaskNo>)>,
     pub(super) unanswered: bool,
     /// True if the model has more to answer than the results of its own calls. Then the next turn is due at once, even

@@ -104,7 +104,7 @@ pub(super) struct Queue<T> {
     blocking: Limit,
     /// Limits of the tools; the first is that of all tools without one.
     tools: Vec<Limit>,
-    /// Those of async calls in the order of the tools, then those of blocking calls.
+    /// Lanes of async calls in the order of the tools, then lanes of blocking calls.
     lanes: Vec<Lane>,
     shares: Vec<Share<T>>,
     by_session: HashMap<SessionId, usize>,

@@ -22,7 +22,7 @@ const FIRST: Duration = Duration::from_millis(300);
 const NEXT: Duration = Duration::from_millis(5);
 const CALL: u32 = 15;
 
-/// What a talking model says in a turn.
+/// Turn of a talking model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Says {
     /// Words, one token each.

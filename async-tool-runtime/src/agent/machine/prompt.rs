@@ -10,8 +10,8 @@ use crate::{
 
 /// System prompt and tools of a session's requests.
 ///
-/// What the library says to the model about all tools stands once, at the end of the system prompt. There it is read with every request,
-/// is never pruned, and stays in the provider's cache. A batch needs neither the notice nor the `task` tool, because its calls are
+/// The notices of the library about all tools stand once, at the end of the system prompt. There they are read with every request,
+/// are never pruned, and stay in the provider's cache. A batch needs neither the notice nor the `task` tool, because its calls are
 /// answered with their results.
 #[derive(Clone, Debug)]
 pub(super) struct Prompt {

@@ -1,4 +1,4 @@
-//! What the server knows of one call.
+//! Record of one call, as the server knows it.
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -1,4 +1,4 @@
-//! What the server does with a request, without the wire.
+//! Decisions of the server about a request, without the wire.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -35,7 +35,7 @@ impl Seen {
     }
 }
 
-/// What the server does with a request, in order.
+/// Acts of the server on a request, in order.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Result(Value),
