@@ -423,6 +423,6 @@ mod tests {
         let mut kinds: Vec<_> = one_of_each().iter().map(kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds, (0..26).collect::<Vec<_>>());
+        assert_eq!(kinds, (0..27).collect::<Vec<_>>());
     }
 }
