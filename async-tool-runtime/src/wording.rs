@@ -18,7 +18,7 @@ use std::borrow::Cow;
 pub const ACKNOWLEDGEMENT: &str = "It is running in the background; the result will follow when it is ready. Do not call the tool again for this: go on with what else there is to do, or tell the user in one sentence that it is running, and stop.";
 
 /// Instruction in the further acknowledgements of one turn. `{task}` is the task whose acknowledgement has the whole text.
-pub const SAME_AS: &str = "The same holds as for {task}.";
+pub const SAME_AS: &str = "Same as {task}.";
 
 /// Instruction in the answer to a call that repeats the open task `{task}`.
 pub const REPEATED: &str = "This call is already running as {task}. Do not call the tool again for this: go on with what else there is to do, or tell the user in one sentence that it is running, and stop.";

@@ -28,9 +28,9 @@ const LINE: usize = 400;
 const WAIT: Duration = Duration::from_secs(30);
 
 /// Description of the small form.
-const SMALL: &str = "Looks after calls that run in the background, by the names in their acknowledgements (\"t3\"). Use it only to look or to \
-     stop: results are given to you without it. `list` shows the tasks, `cancel` stops `tasks`. `result` shows the result of one task \
-     again or in parts: by `pointer` (a JSON pointer), `grep` (a regular expression), or `offset` and `limit` in characters.";
+const SMALL: &str = "Looks after background calls, by the names in their acknowledgements (\"t3\"). Only to look or to stop: results come without it. \
+     `list` shows the tasks, `cancel` stops `tasks`, `result` shows one result again: whole, by `pointer` (JSON pointer), by `grep` \
+     (regular expression), or by `offset` and `limit` (characters).";
 
 /// Description of the full form.
 const FULL: &str = "Looks after tools that run in the background. A call that takes long is acknowledged with a task number; go on with other \

@@ -200,7 +200,7 @@ async fn acknowledgements_and_deliveries_are_short_and_have_the_measured_texts()
     );
     assert_eq!(
         shown[1],
-        json!({"task": "t2", "status": shown[1]["status"], "instruction": "The same holds as for t1."})
+        json!({"task": "t2", "status": shown[1]["status"], "instruction": "Same as t1."})
     );
     let each = shown.iter().map(|ack| tokens(&ack.to_string())).sum::<usize>() / shown.len();
     println!("an acknowledgement of five: {each} tokens");
