@@ -95,8 +95,8 @@ async fn events(State(agents): Agents, Path(session): Path<String>, head: Header
     let last = head.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let last = last.unwrap_or(agent::EventId::from(Seq::START));
     let frames = agents.events_after(session, last).await?.map(|event| {
-        let frame = sse::Event::default();
-        let frame = event.id.map_or(frame.clone(), |id| frame.id(id.to_string()));
+        let id = event.id.iter();
+        let frame = id.fold(sse::Event::default(), |frame, id| frame.id(id.to_string()));
         frame.json_data(&event)
     });
     Ok(Sse::new(frames).keep_alive(sse::KeepAlive::default()))
@@ -114,10 +114,8 @@ async fn answer(
     let agent = agents.get(session).await?;
     // Only a question of this session: its user must not answer for others.
     let questions = agent.questions().await?;
-    let Some(question) = questions.iter().find(|question| question.asking == task) else {
-        return Ok(StatusCode::NOT_FOUND);
-    };
-    match (&question.request, answer) {
+    let question = questions.iter().find(|question| question.asking == task);
+    match (&question.ok_or(anyhow::anyhow!("it is not asked"))?.request, answer) {
         (_, Value::Bool(false)) => agent.manager().refuse(task, "the user refused")?,
         (tool::InputRequest::Approval { .. }, _) => agent.manager().approve(task)?,
         (_, answer) => agent.manager().answer(task, answer)?,
@@ -138,10 +136,8 @@ impl IntoResponse for Refusal {
         let error = self.0.downcast_ref::<agent::RegistryError>();
         let wait = error.and_then(agent::RegistryError::retry_after);
         let wait = wait.map(|wait| [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())]);
-        let status = match error.is_some_and(|error| !error.is_closed()) {
-            true => StatusCode::SERVICE_UNAVAILABLE,
-            false => StatusCode::CONFLICT,
-        };
+        let busy = error.filter(|error| !error.is_closed());
+        let status = busy.map_or(StatusCode::CONFLICT, |_| StatusCode::SERVICE_UNAVAILABLE);
         (status, wait, self.0.to_string()).into_response()
     }
 }

@@ -1,5 +1,4 @@
 //! The service as a process that is killed and restarted, with a client that is no browser.
-
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
 use std::io::{BufRead, BufReader};
@@ -14,22 +13,15 @@ impl Service {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
         let url = lines.map(Result::unwrap).find(|line| line.starts_with("listening"));
-        Self(child, url.unwrap().replace("listening on ", ""))
+        Self(child, url.unwrap().replace("listening on ", "") + "/sessions")
     }
 
-    /// Reply to a `POST` with a body, or else a `GET`.
-    fn ask(&self, path: &str, body: &str, last: &str) -> impl BufRead + use<> {
-        let url = format!("{}/sessions/{path}", self.1);
-        let reply = match body {
-            "" => ureq::get(url).header("last-event-id", last).call(),
-            _ => ureq::post(url).content_type("application/json").send(body),
-        };
-        BufReader::new(reply.unwrap().into_body().into_reader())
-    }
-
-    /// Reads the events behind the last one that the client has, up to one with this text.
-    fn until(&self, session: &str, last: &mut String, text: &str) {
-        let stream = self.ask(&format!("{session}/events"), "", last);
+    /// Posts a body, if there is one, and reads the events behind the client's last one, up to one with this text.
+    fn until(&self, (session, path, body): (&str, &str, &str), last: &mut String, text: &str) {
+        let post = ureq::post(format!("{}/{session}/{path}", self.1)).content_type("application/json");
+        assert!(body.is_empty() || post.send(body).is_ok());
+        let events = ureq::get(format!("{}/{session}/events", self.1)).header("last-event-id", &*last);
+        let stream = BufReader::new(events.call().unwrap().into_body().into_reader());
         let is_it = |line: &String| match line.strip_prefix("id: ") {
             Some(id) => std::mem::replace(last, id.to_owned()) == id,
             None => line.contains(text),
@@ -50,23 +42,20 @@ fn two_sessions_go_on_through_a_kill_and_a_deploy() {
     let journal = &format!("{}/{}.db", env!("CARGO_TARGET_TMPDIR"), std::process::id());
     let (mut ann, mut bob) = ("1".to_owned(), "1".to_owned());
     let mut service = Service::start(journal);
-    service.ask("bob/messages", "send_letter Carol", "");
-    service.until("bob", &mut bob, "input_required");
+    service.until(("bob", "messages", "send_letter Carol"), &mut bob, "input_required");
     for (signal, topic) in [("-KILL", "bees"), ("-TERM", "wasps")] {
-        service.ask("ann/messages", &format!("research {topic}"), "");
-        service.until("ann", &mut ann, "acknowledged");
+        let message = format!("research {topic}");
+        service.until(("ann", "messages", &message), &mut ann, "acknowledged");
         assert_eq!(service.end(signal), signal == "-TERM");
         service = Service::start(journal);
-        service.until("ann", &mut ann, &format!("three sources agree on {topic}"));
+        service.until(("ann", "", ""), &mut ann, &format!("three sources agree on {topic}"));
     }
-    service.ask("ann/messages", "research flies", "");
-    service.until("ann", &mut ann, "acknowledged");
-    service.ask("ann/stop", "{}", "");
-    service.until("ann", &mut ann, "cancelled");
-    let mut asked = String::new();
-    service.ask("bob/questions", "", "").read_line(&mut asked).unwrap();
+    service.until(("ann", "messages", "research flies"), &mut ann, "acknowledged");
+    service.until(("ann", "stop", "{}"), &mut ann, "cancelled");
+    let mut asked = ureq::get(format!("{}/bob/questions", service.1)).call().unwrap();
+    let asked = asked.body_mut().read_to_string().unwrap();
     let asking = asked.split('"').skip_while(|text| *text != "asking").nth(2).unwrap();
-    service.ask(&format!("bob/answers/{asking}"), "true", "");
-    service.until("bob", &mut bob, "a letter of bob is on its way to Carol");
+    let path = format!("answers/{asking}");
+    service.until(("bob", &path, "true"), &mut bob, "a letter of bob is on its way");
     assert!(service.end("-TERM"));
 }
