@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use async_tool_sqlite::Head;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Reads, checks and replays the sessions of agents.
 #[derive(Debug, Parser)]
@@ -58,10 +58,16 @@ pub(crate) enum JournalCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Writes a session as JSON Lines
+    /// Writes a session as JSON Lines, or sessions as a trace
     Export {
         #[command(flatten)]
         which: Which,
+        /// Format of the output
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        /// Adds messages, arguments, results and errors to a trace; JSON Lines always have them
+        #[arg(long)]
+        contents: bool,
         /// Saves what can be read of a damaged journal, of all sessions or of the named one, and says what is missing
         #[arg(long)]
         salvage: bool,
@@ -96,4 +102,16 @@ pub(crate) struct Which {
     pub(crate) file: PathBuf,
     /// The session; optional if the file has only one, or if the command accepts all sessions
     pub(crate) session: Option<String>,
+}
+
+/// Format of an export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The entries of one session, one JSON object per line
+    #[default]
+    Jsonl,
+    /// A timeline of one or all sessions for Perfetto (ui.perfetto.dev) and `chrome://tracing`
+    Perfetto,
+    /// Spans of one or all sessions in OpenTelemetry's JSON: for `POST /v1/traces` of a collector, or to be opened in a viewer
+    Otlp,
 }

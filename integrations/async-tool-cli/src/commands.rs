@@ -14,7 +14,16 @@ pub(crate) async fn run(command: JournalCommand) -> Result<bool, Failure> {
         JournalCommand::List { file, open, json } => list::run(&file, open, json).await,
         JournalCommand::Show { which, all, json } => show::run(&which, all, json).await,
         JournalCommand::Verify { which, head, json } => verify::run(&which, head, json).await,
-        JournalCommand::Export { which, salvage, output } => export::run(&which, output.as_deref(), salvage).await,
+        JournalCommand::Export {
+            which,
+            format,
+            contents,
+            salvage,
+            output,
+        } => {
+            let what = export::What::new(format, contents, salvage)?;
+            export::run(&which, output.as_deref(), what).await
+        }
         JournalCommand::Replay { which, at, all, json } => replay::run(&which, at, all, json).await,
         JournalCommand::Compact { file } => compact::run(&file).await,
     }

@@ -9,6 +9,7 @@ mod failure;
 mod plain;
 mod source;
 mod table;
+mod trace;
 mod view;
 
 use std::process::ExitCode;

@@ -9,22 +9,55 @@ use std::{
 use async_tool_sqlite::{Salvage, SalvagedSession};
 use tempfile::NamedTempFile;
 
-use crate::{arguments::Which, failure::Failure, plain::Short, source};
+use crate::{
+    arguments::{Format, Which},
+    failure::Failure,
+    plain::Short,
+    source, trace,
+};
 
-pub(super) async fn run(which: &Which, output: Option<&Path>, is_salvage: bool) -> Result<bool, Failure> {
+/// Content of an export.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    Entries,
+    Salvage,
+    /// A trace, with what was said if `contents` is true.
+    Perfetto {
+        contents: bool,
+    },
+    Otlp {
+        contents: bool,
+    },
+}
+
+impl What {
+    pub(super) fn new(format: Format, contents: bool, is_salvage: bool) -> Result<Self, Failure> {
+        match (format, is_salvage) {
+            (Format::Jsonl, false) => Ok(Self::Entries),
+            (Format::Jsonl, true) => Ok(Self::Salvage),
+            (Format::Perfetto, false) => Ok(Self::Perfetto { contents }),
+            (Format::Otlp, false) => Ok(Self::Otlp { contents }),
+            (Format::Perfetto | Format::Otlp, true) => Err(Failure::new(
+                "a trace needs all entries of a session, so `--salvage` takes no `--format` but jsonl",
+            )),
+        }
+    }
+}
+
+pub(super) async fn run(which: &Which, output: Option<&Path>, what: What) -> Result<bool, Failure> {
     match output {
         // Safe even for a terminal, because JSON escapes control characters.
-        None => write(which, io::stdout().lock(), is_salvage).await,
+        None => write(which, io::stdout().lock(), what).await,
         Some(path) => {
-            let what = format!("create {}, which must not exist", path.display());
-            let refuse = |error| Failure::io(&what, error);
+            let created = format!("create {}, which must not exist", path.display());
+            let refuse = |error| Failure::io(&created, error);
             if path.symlink_metadata().is_ok() {
                 return Err(refuse(io::ErrorKind::AlreadyExists.into()));
             }
             // The name appears when everything is on the disk, so a full disk leaves no part of it.
             let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
             let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).map_err(refuse)?;
-            let is_whole = write(which, &mut file, is_salvage).await?;
+            let is_whole = write(which, &mut file, what).await?;
             file.as_file().sync_all()?;
             file.persist_noclobber(path).map_err(|error| refuse(error.error))?;
             Ok(is_whole)
@@ -32,21 +65,48 @@ pub(super) async fn run(which: &Which, output: Option<&Path>, is_salvage: bool) 
     }
 }
 
-async fn write(which: &Which, to: impl Write, is_salvage: bool) -> Result<bool, Failure> {
+async fn write(which: &Which, to: impl Write, what: What) -> Result<bool, Failure> {
     let mut to = BufWriter::new(to);
-    let is_whole = if is_salvage {
-        salvage(which, &mut to)?
-    } else {
-        let journal = source::open(&which.file)?;
-        let session = source::the_session(&journal, which).await?;
-        let mut lines = journal.export(&session);
-        while let Some(line) = source::next(&mut lines).await? {
-            writeln!(to, "{}", line.trim_end())?;
+    let is_whole = match what {
+        What::Salvage => salvage(which, &mut to)?,
+        What::Entries => {
+            let journal = source::open(&which.file)?;
+            let session = source::the_session(&journal, which).await?;
+            let mut lines = journal.export(&session);
+            while let Some(line) = source::next(&mut lines).await? {
+                writeln!(to, "{}", line.trim_end())?;
+            }
+            true
         }
-        true
+        What::Perfetto { contents } => {
+            let sessions = traces(which, contents).await?;
+            write_json(&mut to, &trace::perfetto(&sessions))?
+        }
+        What::Otlp { contents } => {
+            let sessions = traces(which, contents).await?;
+            write_json(&mut to, &trace::otlp(&sessions))?
+        }
     };
     to.flush()?;
     Ok(is_whole)
+}
+
+/// Traces of the named session, or of all.
+async fn traces(which: &Which, contents: bool) -> Result<Vec<trace::SessionTrace>, Failure> {
+    let journal = source::open(&which.file)?;
+    let mut traces = Vec::new();
+    for session in source::the_sessions(&journal, which).await? {
+        let entries = source::entries(&journal, &session).await?;
+        traces.push(trace::read(&session, &entries, contents));
+    }
+    trace::join(&mut traces);
+    Ok(traces)
+}
+
+fn write_json(to: &mut impl Write, json: &serde_json::Value) -> Result<bool, Failure> {
+    serde_json::to_writer(&mut *to, json).map_err(io::Error::from)?;
+    writeln!(to)?;
+    Ok(true)
 }
 
 /// Writes all entries that can be read. Reports what is missing to the standard error; true if nothing is.

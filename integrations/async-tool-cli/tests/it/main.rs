@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
+mod traces;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -208,6 +210,8 @@ async fn nothing_of_others_drives_the_terminal() {
         &["replay", "--at", "7", "--all"],
         &["replay", "--at", "7", "--json"],
         &["export"],
+        &["export", "--format", "perfetto", "--contents"],
+        &["export", "--format", "otlp", "--contents"],
     ] {
         let all: Vec<_> = ["journal", arguments[0], path]
             .into_iter()
