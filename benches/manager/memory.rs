@@ -65,8 +65,9 @@ fn tasks(concurrency: usize) -> String {
 /// Bytes of memory for each task that `begin` starts, after all have run until they wait.
 fn bytes<T>(begin: impl FnOnce() -> (T, Arc<Semaphore>)) -> String {
     let runtime = Builder::new_current_thread()
+        .enable_time()
         .build()
-        .expect("a runtime without drivers needs nothing from the system");
+        .expect("a runtime with timers alone needs nothing from the system");
     runtime.block_on(async {
         let before = memory_stats().map(|stats| stats.physical_mem);
         let (pending, gate) = begin();
