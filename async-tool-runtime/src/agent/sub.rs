@@ -95,7 +95,7 @@ impl AsyncAgent {
     ///
     /// The tool is an ordinary one: give it a timeout, an effect, or retries. By default it has
     /// [`Effect::Once`](crate::tool::Effect::Once), because the effects of a sub-agent are unknown. It needs a manager
-    /// that runs its calls; on a [`Backend`](crate::backend::Backend) it fails.
+    /// that runs its calls: one with a [`Backend`](crate::backend::Backend) refuses it.
     pub fn as_tool<F>(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, build: F) -> FunctionTool
     where
         F: Fn(AsyncToolManager) -> AsyncAgentBuilder + Send + Sync + 'static,
@@ -126,6 +126,7 @@ impl AsyncAgent {
                 look_after(builder, cx, &task).await
             }
         })
+        .needing_manager()
     }
 }
 

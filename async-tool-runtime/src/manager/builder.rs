@@ -14,6 +14,7 @@ use super::{
     quarantine::Quarantine,
     queue::{Queue, Weigh},
     remote,
+    remote_engine::Remote,
     table::TaskTable,
 };
 use crate::{
@@ -608,7 +609,11 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Runs tasks on an engine elsewhere instead of in this process.
+    /// Runs tasks on an engine elsewhere instead of in this process. [`backend`](crate::backend) says which settings count
+    /// here, and which on each worker.
+    ///
+    /// A task that the engine can't carry is refused when it is submitted. While the engine can't be reached, tasks wait
+    /// until their deadlines, so set a [`task_timeout`](Self::task_timeout).
     pub fn backend(mut self, backend: impl Backend) -> Self {
         self.backend = Some(Arc::new(backend));
         self
@@ -619,7 +624,8 @@ impl AsyncToolManagerBuilder {
     /// # Errors
     ///
     /// [`BuildError`], which names the tool: two tools have one name, providers refuse the name, or a state is missing.
-    /// Also if options contradict each other or let no call run, or if a concurrency or `open_tasks` is 0.
+    /// Also if options contradict each other or let no call run, or if a concurrency or `open_tasks` is 0. With a
+    /// [backend](Self::backend), also if a tool can't run on a worker.
     pub fn build(self) -> Result<AsyncToolManager, BuildError> {
         let limits = [
             self.concurrency,
@@ -637,8 +643,10 @@ impl AsyncToolManagerBuilder {
         let conflicts = Conflicts::default();
         let remote = self
             .backend
-            .clone()
-            .map(|backend| remote::service(backend, self.stop_timeout));
+            .map(|backend| Arc::new(Remote::new(backend, self.stop_timeout)));
+        if remote.is_some() {
+            remote::check(&registry)?;
+        }
         let around = Around {
             states: Arc::new(self.states),
             timeout: self.timeout,
@@ -648,7 +656,7 @@ impl AsyncToolManagerBuilder {
             conflicts: conflicts.clone(),
             outer: self.outer,
             inner: self.inner,
-            remote,
+            remote: remote.as_ref().map(Remote::service),
         };
         let (layers, lanes) = build_all(&registry, &around)?;
         let mut queue = Queue::new(
@@ -677,7 +685,7 @@ impl AsyncToolManagerBuilder {
             conflicts,
             session_waits: Default::default(),
             runtime: Default::default(),
-            backend: self.backend,
+            remote,
             callbacks: self.callbacks,
             clock,
             traces_contents: self.traces_contents,

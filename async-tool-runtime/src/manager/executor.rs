@@ -1,19 +1,16 @@
 //! Execution of tasks on this machine.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::TaskCell;
+use super::{TaskCell, worker_settings::WorkerSettings};
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     manager::layers::{LayersByTool, ToolLayers, ToolRequest, past_deadline, too_late},
     task::{TaskOutcome, TaskSpec},
-    tool::{Arguments, BoundCall, CancellationToken, ToolError, ToolErrorKind, ToolRegistry, shorten},
+    tool::{Arguments, BoundCall, Constraints, ToolError, ToolErrorKind, ToolRegistry, shorten},
 };
 
 /// Runner of tasks on this machine. It finds the tool by name, binds the arguments, runs the function under its
@@ -35,16 +32,19 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // On a worker; the engine has handed it the task as data.
+/// // On a worker; the engine has handed it the task as data, and has seen no start of it.
 /// let task = TaskSpec::new(SessionId::new("example"), ToolCall::new("call_1", "add", json!({"a": 2, "b": 3})));
 /// let executor = AsyncToolManager::builder().tools(tools![add]).build()?.executor().clone();
-/// let outcome = executor.execute(&task, CancellationToken::new()).await;
-/// assert_eq!(outcome, TaskOutcome::Completed(json!(5)));
+/// let end = executor.execute(&task, 0, CancellationToken::new()).await?;
+/// assert_eq!(end.outcome, TaskOutcome::Completed(json!(5)));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Executor(Arc<Parts>);
+pub struct Executor {
+    parts: Arc<Parts>,
+    pub(super) worker: WorkerSettings,
+}
 
 #[derive(Debug)]
 struct Parts {
@@ -56,18 +56,22 @@ struct Parts {
 
 impl Executor {
     pub(crate) fn new(registry: ToolRegistry, all_layers: LayersByTool, stop_timeout: Duration, clock: Clock) -> Self {
-        Self(Arc::new(Parts {
+        let parts = Parts {
             registry,
             all_layers,
             stop_timeout,
             clock,
-        }))
+        };
+        Self {
+            parts: Arc::new(parts),
+            worker: WorkerSettings::default(),
+        }
     }
 
     /// Registry of the tools that it can run.
     #[must_use]
     pub fn registry(&self) -> &ToolRegistry {
-        &self.0.registry
+        &self.parts.registry
     }
 
     /// Checks a call: the tool exists, and the arguments fit.
@@ -97,36 +101,6 @@ impl Executor {
         self.layers(name)?.attempt.bind(arguments)
     }
 
-    /// Binds a task's arguments and runs the task to its end. If `cancellation` fires, the tool has the manager's
-    /// stop timeout to end by itself, and is then dropped.
-    ///
-    /// A tool that runs on a worker can't submit tasks, ask for input, or be completed from outside.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops the tool's future. A blocking function runs to its end on its own thread, and its
-    /// value is lost.
-    pub async fn execute(&self, task: &TaskSpec, cancellation: CancellationToken) -> TaskOutcome {
-        let bound = self.layers(&task.call.name).and_then(|layers| {
-            let call = layers.attempt.bind(&task.call.arguments)?;
-            Ok((Arc::clone(layers), call))
-        });
-        let (layers, call) = match bound {
-            Ok(bound) => bound,
-            Err(error) => return TaskOutcome::Failed(error),
-        };
-        let accepted = self.0.clock.now();
-        let cell = TaskCell::with_cancellation(
-            task.clone(),
-            accepted,
-            Some(Arc::clone(&layers)),
-            Weak::new(),
-            cancellation,
-        );
-        let result = self.run(&layers, &cell, call).await;
-        outcome_of(result, &cell)
-    }
-
     /// Runs a bound call that has a slot.
     pub(crate) async fn run(
         &self,
@@ -143,14 +117,14 @@ impl Executor {
             biased;
             result = inner.run(request) => result,
             // A layer of the host's may wait forever.
-            () = too_late(cell, deadline, self.0.stop_timeout) => Err(past_deadline()),
+            () = too_late(cell, deadline, self.parts.stop_timeout) => Err(past_deadline()),
         }
     }
 
     pub(crate) fn layers(&self, name: &str) -> Result<&Arc<ToolLayers>, ToolError> {
-        self.0.all_layers.get(name).ok_or_else(|| {
+        self.parts.all_layers.get(name).ok_or_else(|| {
             let mut message = format!("there is no tool named `{}`", shorten(name, 64));
-            if let Some(nearest) = self.0.registry.nearest(name) {
+            if let Some(nearest) = self.parts.registry.nearest(name) {
                 message.push_str(&format!("; did you mean `{nearest}`?"));
             }
             ToolError::new(ToolErrorKind::UnknownTool, message)
@@ -158,16 +132,27 @@ impl Executor {
     }
 
     pub(crate) fn all_layers(&self) -> &LayersByTool {
-        &self.0.all_layers
+        &self.parts.all_layers
+    }
+
+    /// Checks that a value from elsewhere could be a result of the tool.
+    pub(super) fn check_result(&self, tool: &str, value: &Value) -> Result<(), String> {
+        let tool = self.registry().find(tool);
+        let schema = tool.and_then(|tool| tool.definition().output_schema.as_deref());
+        schema.map_or(Ok(()), |schema| Constraints::of(schema).check_all(schema, value))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
     }
 
     pub(crate) fn stop_timeout(&self) -> Duration {
-        self.0.stop_timeout
+        self.parts.stop_timeout
     }
 
     /// Deadline of a task, if it has one.
     pub(crate) fn deadline(&self, task: &TaskSpec) -> Option<Instant> {
-        let left = task.deadline?.since(self.0.clock.now());
+        let left = task.deadline?.since(self.parts.clock.now());
         Instant::now().checked_add(left)
     }
 }

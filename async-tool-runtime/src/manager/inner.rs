@@ -13,11 +13,10 @@ use tokio::{
 
 use super::{
     Executor, Resident, WhenFull, counters::Counters, latencies::Latencies, quarantine::Quarantine, queue::Queue,
-    records::Records, route::Route, same::SameCalls, session_waits::SessionWaits, table::TaskTable, waiting::Waiting,
-    watch::Watch,
+    records::Records, remote_engine::Remote, route::Route, same::SameCalls, session_waits::SessionWaits,
+    table::TaskTable, waiting::Waiting, watch::Watch,
 };
 use crate::{
-    backend::Backend,
     clock::{Clock, Timestamp},
     policy::Conflicts,
     session::SessionId,
@@ -29,7 +28,8 @@ pub(crate) type Callback = Box<dyn Fn(&Arc<AsyncTaskResult>) + Send + Sync>;
 
 pub(crate) struct Inner {
     pub(super) executor: Executor,
-    pub(super) backend: Option<Arc<dyn Backend>>,
+    /// Engine that runs the tasks; `None` if this process does.
+    pub(super) remote: Option<Arc<Remote>>,
     pub(super) callbacks: Vec<Callback>,
     pub(super) clock: Clock,
     /// True if spans of calls hold their arguments and results.

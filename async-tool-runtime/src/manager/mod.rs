@@ -64,6 +64,7 @@ mod queue;
 mod records;
 mod recovery;
 mod remote;
+mod remote_engine;
 mod reports;
 mod residents;
 mod rest;
@@ -84,6 +85,8 @@ mod waiting;
 mod waits;
 mod watch;
 mod when_full;
+mod worker;
+mod worker_settings;
 
 pub(crate) use asking::Asking;
 pub use builder::{AsyncToolManagerBuilder, BuildError};

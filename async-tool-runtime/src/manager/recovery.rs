@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, executor::outcome_of, people::check,
-    records::Recorded, run::RunGuard, table::Inserted, task::Deadline,
+    AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, executor::outcome_of, records::Recorded,
+    run::RunGuard, table::Inserted, task::Deadline,
 };
 use crate::{
     clock::Timestamp,
@@ -284,7 +284,7 @@ async fn reconcile(guard: RunGuard, layers: Arc<ToolLayers>, reconciler: Reconci
     let outcome = match (ended, found.get()) {
         (Ok(_), Some(Reconciled::NotStarted)) => return guard.withdraw(),
         (Ok(_), Some(Reconciled::Waiting)) => return wait_outside(guard).await,
-        (Ok(_), Some(Reconciled::Completed(value))) => match fits(inner, cell, value) {
+        (Ok(_), Some(Reconciled::Completed(value))) => match inner.executor.check_result(&cell.spec.call.name, value) {
             Ok(()) => TaskOutcome::Completed(value.clone()),
             Err(problem) => unknown(&format!("what was found out is no result of the tool: {problem}")),
         },
@@ -317,12 +317,6 @@ async fn wait_outside(guard: RunGuard) {
     let ended = wait_for_resolution(cell, inner.executor.deadline(&cell.spec));
     let result = cell.until_aborted(pin!(ended)).await;
     guard.finish(result);
-}
-
-fn fits(inner: &Inner, cell: &TaskCell, value: &serde_json::Value) -> Result<(), String> {
-    let tool = inner.executor.registry().find(&cell.spec.call.name);
-    let schema = tool.and_then(|tool| tool.definition().output_schema.as_deref());
-    schema.map_or(Ok(()), |schema| check(schema, value))
 }
 
 impl RunGuard {

@@ -1,118 +1,258 @@
-//! Tasks that run on a backend.
+//! Tasks that run on a backend, as the manager follows them.
 
-use std::{sync::Arc, time::Duration};
+mod heartbeats;
+mod outage;
+mod refusal;
 
-use tokio::time::sleep;
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use super::TaskCell;
+use tokio::{
+    sync::SetOnce,
+    time::{Instant, sleep, timeout},
+};
+
+use self::{
+    heartbeats::Watched,
+    outage::{Outage, log},
+};
+pub(super) use refusal::check;
+
+use super::{TaskCell, remote_engine::Remote};
 use crate::{
-    backend::{Backend, BackendError, CancelMode, Settlement},
-    manager::layers::{ToolRequest, ToolService, proof_needed},
-    model::words_of,
+    backend::{BackendError, BackendErrorKind, CancelMode, Settlement},
+    manager::layers::{STOP_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, sleep_until_some},
     task::TaskOutcome,
     tool::{Effect, ToolError, ToolErrorKind},
 };
 
-/// Pauses before a submit that failed is repeated; the task id makes the repetition harmless.
-const SUBMIT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+/// Time after the deadline of a task that is not known to run, for an end that is on its way.
+const LATE_SLACK: Duration = Duration::from_millis(300);
 
-/// Innermost service of a tool whose calls run on a backend.
-pub(super) fn service(backend: Arc<dyn Backend>, stop_timeout: Duration) -> ToolService {
-    ToolService::new(move |request: ToolRequest| {
-        let backend = Arc::clone(&backend);
-        async move {
-            let cell = request.cell();
-            if let Some(proof) = proof_needed(cell, request.deadline()) {
-                proof.await?;
-            }
-            if let Some(host) = cell.manager() {
-                host.begin(cell);
-            }
-            let Settlement { outcome, attempts } = follow(&*backend, stop_timeout, cell).await;
-            cell.set_attempts(attempts);
-            match outcome {
-                TaskOutcome::Completed(value) => {
-                    if cell.is_cancelled() {
-                        cell.set_partial();
-                    }
-                    Ok(value)
+/// Longest outage that a cancellation waits out. Its caller waits too.
+const OUTAGE_AT_STOP: Duration = Duration::from_secs(30);
+
+impl Remote {
+    /// Innermost service of a tool whose calls run on the backend.
+    pub(super) fn service(self: &Arc<Self>) -> ToolService {
+        let remote = Arc::clone(self);
+        ToolService::new(move |request: ToolRequest| {
+            let remote = Arc::clone(&remote);
+            async move {
+                let cell = request.cell();
+                if let Some(proof) = proof_needed(cell, request.deadline()) {
+                    proof.await?;
                 }
-                TaskOutcome::Failed(error) => Err(error),
-                TaskOutcome::Cancelled(reason) => Err(ToolError::new(ToolErrorKind::Cancelled, reason)),
-                TaskOutcome::Unknown(why) => Err(ToolError::new(ToolErrorKind::Unknown, why)),
+                match remote.follow(cell, request.deadline()).await {
+                    TaskOutcome::Completed(value) => {
+                        if cell.is_cancelled() {
+                            cell.set_partial();
+                        }
+                        Ok(value)
+                    }
+                    TaskOutcome::Failed(error) => Err(error),
+                    TaskOutcome::Cancelled(reason) => Err(ToolError::new(ToolErrorKind::Cancelled, reason)),
+                    TaskOutcome::Unknown(why) => Err(ToolError::new(ToolErrorKind::Unknown, why)),
+                }
             }
-        }
-    })
-}
-
-/// Hands a task to a backend and waits for its outcome.
-pub(super) async fn follow(backend: &dyn Backend, stop_timeout: Duration, cell: &TaskCell) -> Settlement {
-    let id = cell.spec.task;
-    let submitted = cell.cancellation().run_until_cancelled(submit(backend, cell)).await;
-    if let Some(Err(error)) = submitted {
-        // The backend may have accepted the task even so.
-        let effect = cell.layers.as_ref().map(|layers| layers.options.effect);
-        let outcome = if effect.is_some_and(Effect::is_repeatable) {
-            let error = ToolError::from_error(error).with_kind(ToolErrorKind::Unavailable);
-            TaskOutcome::Failed(error.with_model_message("the tool can't be reached now"))
-        } else {
-            TaskOutcome::Unknown("the tool could not be reached, and may have been started all the same".to_owned())
-        };
-        return Settlement::new(outcome, 0);
-    }
-    let outcome = async {
-        backend.outcome(id).await.unwrap_or_else(|error| {
-            warn(cell, &error, "the backend lost sight of a task");
-            Settlement::new(
-                TaskOutcome::Unknown("the connection to the task was lost".to_owned()),
-                1,
-            )
         })
-    };
-    tokio::pin!(outcome);
-    if let Some(settlement) = cell.cancellation().run_until_cancelled(&mut outcome).await {
-        return settlement;
     }
-    let modes: &[CancelMode] = if cell.is_aborted() {
-        &[CancelMode::Abort]
-    } else {
-        &[CancelMode::Cancel, CancelMode::Abort]
-    };
-    for mode in modes {
-        let cancelled = async {
-            if let Err(error) = backend.cancel(id, *mode).await {
-                warn(cell, &error, "the backend did not take a cancellation");
-            }
-            sleep(stop_timeout).await;
+
+    /// Hands a task to the engine, and waits for its end there. An outage lasts no longer than until the deadline.
+    pub(super) async fn follow(&self, cell: &Arc<TaskCell>, deadline: Option<Instant>) -> TaskOutcome {
+        let watched = Watched::new(cell);
+        let following = Following {
+            remote: self,
+            cell,
+            watched: &watched,
+            is_taken: SetOnce::new(),
+            outage: Outage::default(),
         };
-        tokio::select! {
+        let Settlement { outcome, attempts } = following.settlement(deadline).await;
+        watched.end(attempts);
+        outcome
+    }
+
+    /// True if the engine may have forgotten a task that it had.
+    fn may_have_forgotten(&self, cell: &TaskCell) -> bool {
+        let age = cell
+            .manager()
+            .and_then(|manager| Some(manager.now().since(cell.spec.accepted?)));
+        let retention = self.capabilities.retention;
+        retention.is_some_and(|retention| age.is_some_and(|age| age > retention))
+    }
+}
+
+/// A task, on its way through the engine.
+struct Following<'a> {
+    remote: &'a Remote,
+    cell: &'a Arc<TaskCell>,
+    watched: &'a Watched,
+    /// Set once the engine has the task, as far as this process knows.
+    is_taken: SetOnce<()>,
+    outage: Outage,
+}
+
+impl Following<'_> {
+    async fn settlement(&self, deadline: Option<Instant>) -> Settlement {
+        enum Stop {
+            Told,
+            Late,
+        }
+
+        let mut end = pin!(self.end());
+        let stop = tokio::select! {
             biased;
-            settlement = &mut outcome => return settlement,
-            () = sleep(stop_timeout.saturating_mul(2)) => {}
-            () = cancelled => {}
-        }
-    }
-    Settlement::new(
-        TaskOutcome::Unknown("the task was told to stop and did not say that it has".to_owned()),
-        1,
-    )
-}
-
-async fn submit(backend: &dyn Backend, cell: &TaskCell) -> Result<(), BackendError> {
-    let mut pauses = SUBMIT_PAUSES.iter();
-    loop {
-        let Err(error) = backend.submit(cell.spec.clone()).await else {
-            return Ok(());
+            settlement = &mut end => return settlement,
+            () = self.cell.cancellation().cancelled() => Stop::Told,
+            () = sleep_until_some(deadline) => Stop::Late,
         };
-        warn(cell, &error, "the backend took no task");
-        match pauses.next() {
-            Some(pause) => sleep(*pause).await,
-            None => return Err(error),
+        match stop {
+            Stop::Told => {
+                let modes: &[CancelMode] = match self.cell.is_aborted() {
+                    true => &[CancelMode::Abort],
+                    false => &[CancelMode::Cancel, CancelMode::Abort],
+                };
+                let reason = self.cell.cancel_reason().unwrap_or_default();
+                for mode in modes {
+                    let stopped = self.stop(*mode, &reason);
+                    tokio::select! {
+                        biased;
+                        settlement = &mut end => return settlement,
+                        is_heard = stopped => if !is_heard { break },
+                    }
+                }
+                let why = "the task was told to stop and did not say that it has";
+                self.given_up(TaskOutcome::Unknown(why.to_owned()))
+            }
+            Stop::Late => {
+                let grace = match self.cell.started() {
+                    // Its worker's clock may be another, and its function may tidy up.
+                    Some(_) => self.grace(),
+                    None => LATE_SLACK,
+                };
+                let limit = sleep(grace);
+                let stopped = async {
+                    self.cancel(CancelMode::Cancel, "the task's deadline has passed").await;
+                    std::future::pending::<()>().await;
+                };
+                let settlement = tokio::select! {
+                    biased;
+                    settlement = &mut end => Some(settlement),
+                    () = limit => None,
+                    () = stopped => None,
+                };
+                match settlement {
+                    // It was told to stop for its deadline only.
+                    Some(Settlement {
+                        outcome: TaskOutcome::Cancelled(_),
+                        attempts,
+                    }) => Settlement::new(TaskOutcome::Failed(past_deadline()), attempts),
+                    Some(settlement) => settlement,
+                    None if self.outage.is_on() && !self.is_repeatable() => {
+                        let why = "its engine could not be reached until the task's deadline";
+                        self.given_up(TaskOutcome::Unknown(why.to_owned()))
+                    }
+                    None => self.given_up(TaskOutcome::Failed(past_deadline())),
+                }
+            }
         }
     }
-}
 
-fn warn(cell: &TaskCell, error: &BackendError, what: &'static str) {
-    let error = words_of(error);
-    tracing::warn!(target: "async_tool::task", task = %cell.spec.task, %error, "{what}");
+    /// Waits until the engine has the end of the task.
+    async fn end(&self) -> Settlement {
+        let Self { remote, cell, .. } = self;
+        if !remote.may_have_forgotten(cell)
+            && let Err(error) = self.submit().await
+        {
+            return Settlement::new(self.refused(error), 0);
+        }
+        let _it_may_be_told_to_stop = self.is_taken.set(());
+        let found = || remote.backend.outcome(cell.spec.task, self.watched.heartbeats());
+        match self
+            .outage
+            .wait_out(cell, "an engine can't be reached", found, || true)
+            .await
+        {
+            Ok(settlement) => settlement,
+            Err(error) => {
+                log(cell, &error, "the engine lost sight of a task");
+                let why = match error.kind() {
+                    BackendErrorKind::NotFound => "its engine has no record of it any more",
+                    _ => "its engine doesn't say what became of it",
+                };
+                self.given_up(TaskOutcome::Unknown(why.to_owned()))
+            }
+        }
+    }
+
+    async fn submit(&self) -> Result<(), BackendError> {
+        let Self { remote, cell, .. } = self;
+        let submit = || remote.backend.submit(cell.spec.clone());
+        // A task that was told to stop is not submitted again.
+        let goes_on = || !cell.is_cancelled();
+        self.outage
+            .wait_out(cell, "an engine takes no task", submit, goes_on)
+            .await
+    }
+
+    /// Outcome of a task that the engine has not taken, as far as this process knows.
+    fn refused(&self, error: BackendError) -> TaskOutcome {
+        let may_have_been_taken = self.outage.was_on();
+        if may_have_been_taken && !self.is_repeatable() {
+            let why = "the tool could not be reached, and may have been started all the same";
+            return TaskOutcome::Unknown(why.to_owned());
+        }
+        if self.cell.is_cancelled() {
+            return TaskOutcome::Cancelled(String::new());
+        }
+        log(self.cell, &error, "the engine refused a task");
+        let error = ToolError::from_error(error).with_kind(ToolErrorKind::Internal);
+        TaskOutcome::Failed(error.with_model_message("the tool can't be run: the system that runs it refused the call"))
+    }
+
+    /// Tells the engine to stop the task, and gives the task its time for that. False if the engine could not be told.
+    async fn stop(&self, mode: CancelMode, reason: &str) -> bool {
+        // The engine can't stop what it doesn't have yet.
+        let _it_may_have_it = timeout(self.remote.stop_timeout, self.is_taken.wait()).await;
+        let is_heard = timeout(OUTAGE_AT_STOP, self.cancel(mode, reason)).await.is_ok();
+        if is_heard {
+            sleep(self.grace()).await;
+        }
+        is_heard
+    }
+
+    async fn cancel(&self, mode: CancelMode, reason: &str) {
+        let Self { remote, cell, .. } = self;
+        let cancel = || remote.backend.cancel(cell.spec.task, mode, reason);
+        let taken = self
+            .outage
+            .wait_out(cell, "an engine can't be told to stop a task", cancel, || true)
+            .await;
+        if let Err(error) = taken {
+            log(cell, &error, "the engine did not take a cancellation");
+        }
+    }
+
+    /// Time for a task on a worker to stop.
+    fn grace(&self) -> Duration {
+        let Remote {
+            capabilities,
+            stop_timeout,
+            ..
+        } = self.remote;
+        stop_timeout
+            .saturating_add(capabilities.cancel_latency)
+            .saturating_add(2 * STOP_SLACK)
+    }
+
+    fn is_repeatable(&self) -> bool {
+        let effect = self.cell.layers.as_ref().map(|layers| layers.options.effect);
+        effect.is_some_and(Effect::is_repeatable)
+    }
+
+    /// End of a task that this process stops to follow.
+    fn given_up(&self, outcome: TaskOutcome) -> Settlement {
+        let may_have_run = matches!(outcome, TaskOutcome::Unknown(_));
+        Settlement::new(outcome, self.watched.starts().max(may_have_run.into()))
+    }
 }

@@ -17,13 +17,13 @@ use super::{
     Inner, TaskNews,
     contents::record_result,
     end::{kind_of, log_end},
-    outcome_of, remote,
+    outcome_of,
+    remote_engine::Remote,
     same::key_of,
     task::{Released, TaskCell},
     waiting::{Task, Work},
 };
 use crate::{
-    backend::Backend,
     manager::layers::{CANCELLED, STOP_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, too_late},
     policy::Claim,
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
@@ -42,7 +42,7 @@ pub(super) fn start(inner: &Arc<Inner>, task: Task) {
     let guard = RunGuard::new(inner, cell);
     match work {
         Work::Here(call) => drop(runtime.spawn(run_here(call, guard).instrument(span))),
-        Work::Remote(backend) => drop(runtime.spawn(run_there(guard, backend).instrument(span))),
+        Work::Remote(remote) => drop(runtime.spawn(run_there(guard, remote).instrument(span))),
     }
 }
 
@@ -97,7 +97,7 @@ async fn run_outer(
     let RunGuard { inner, cell, .. } = &guard;
     let deadline = inner.executor.deadline(&cell.spec);
     let request = ToolRequest::new(Arc::clone(cell), call, deadline).with_claim(claim);
-    let is_remote = inner.backend.is_some();
+    let is_remote = inner.remote.is_some();
     let stop_timeout = inner.executor.stop_timeout();
     let told_to_stop = async {
         cell.cancellation().cancelled().await;
@@ -125,7 +125,7 @@ async fn run_outer(
     guard.finish(result);
 }
 
-async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
+async fn run_there(guard: RunGuard, remote: Arc<Remote>) {
     let Some(guard) = guard.unless_over() else { return };
     let deadline = guard.inner.executor.deadline(&guard.cell.spec);
     let proved = match proof_needed(&guard.cell, deadline) {
@@ -135,10 +135,8 @@ async fn run_there(guard: RunGuard, backend: Arc<dyn Backend>) {
     if let Err(error) = proved {
         return guard.finish(Some(Err(error)));
     }
-    guard.inner.begin(&guard.cell);
-    let settlement = remote::follow(&*backend, guard.inner.executor.stop_timeout(), &guard.cell).await;
-    guard.cell.set_attempts(settlement.attempts);
-    guard.end(settlement.outcome);
+    let outcome = remote.follow(&guard.cell, deadline).await;
+    guard.end(outcome);
 }
 
 /// Guard that settles its task and frees its slot, even if the future is dropped.
@@ -395,13 +393,13 @@ pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
         discard(waiting);
     } else if abort {
         // With a backend, no code of the tool runs here.
-        if inner.backend.is_none() {
+        if inner.remote.is_none() {
             cell.give_up(&inner.quarantine);
         }
         cell.abort();
         // A future that blocks its thread can't be dropped before it returns, but its task ends now.
         inner.end(cell, TaskOutcome::Cancelled(reason()));
-    } else if !cell.is_settled() && inner.backend.is_none() {
+    } else if !cell.is_settled() && inner.remote.is_none() {
         give_up_later(inner, cell);
     }
 }

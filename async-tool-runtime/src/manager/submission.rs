@@ -56,8 +56,11 @@ impl Inner {
             let timeout = self.task_timeout.map(|timeout| now.after(timeout));
             spec.deadline = spec.deadline.or(timeout);
         }
+        if let Some(error) = self.remote.as_ref().and_then(|remote| remote.refusal(&spec)) {
+            return Err(self.refuse(spec.call, error));
+        }
         let cell = TaskCell::below(awaited_by, spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));
-        if self.backend.is_none() && bound.is_blocking() {
+        if self.remote.is_none() && bound.is_blocking() {
             cell.set_blocking();
         }
         let inserted = self.tasks().insert(&cell, parent);
@@ -70,9 +73,9 @@ impl Inner {
                 return Err(self.refuse(cell.spec.call.clone(), error.with_retryable(false)));
             }
         }
-        let work = match &self.backend {
+        let work = match &self.remote {
             // The worker has the tool and binds again.
-            Some(backend) => Work::Remote(Arc::clone(backend)),
+            Some(remote) => Work::Remote(Arc::clone(remote)),
             None => Work::Here(bound),
         };
         match self.accept(&cell, &layers, work, runtime, parent) {

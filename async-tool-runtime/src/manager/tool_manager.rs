@@ -9,7 +9,6 @@ use crate::{
     session::SessionId,
     task::{SendError, TaskEventStream, TaskSpec, TaskStatus, TurnNo},
     tool::{ToolCall, ToolRegistry},
-    unwind,
 };
 
 /// Handle of a manager, which runs tools in the background. Cheap to clone: clones are handles of the same manager.
@@ -340,11 +339,7 @@ impl AsyncToolManager {
 
     /// True if tasks outlive this process.
     pub(crate) fn keeps_tasks(&self) -> bool {
-        let backend = self.inner.backend.as_ref();
-        backend.is_some_and(|backend| {
-            // Without an answer, no task is told to stop.
-            unwind::call("the backend", || backend.capabilities().durable).unwrap_or(true)
-        })
+        self.inner.remote.as_ref().is_some_and(|remote| remote.keeps_tasks())
     }
 
     /// Last latencies of a tool, in all sessions.

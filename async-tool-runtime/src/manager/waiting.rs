@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::Span;
 
-use super::TaskCell;
-use crate::{backend::Backend, tool::BoundCall};
+use super::{TaskCell, remote_engine::Remote};
+use crate::tool::BoundCall;
 
 /// A task that waits for a slot.
 pub(super) enum Waiting {
@@ -20,7 +20,8 @@ pub(super) enum Waiting {
 pub(super) enum Work {
     /// In this process.
     Here(BoundCall),
-    Remote(Arc<dyn Backend>),
+    /// On the manager's backend.
+    Remote(Arc<Remote>),
 }
 
 /// An accepted task that has not been started.

@@ -56,6 +56,10 @@ pub struct TaskSpec {
     /// Time at which the caller stops waiting. A task that gets its slot later, or runs longer, fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
+    /// Time of the call, if it may be older than its submission. A backend with a
+    /// [retention](crate::backend::BackendCapabilities::retention) doesn't take an older task again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Timestamp>,
 }
 
 impl TaskSpec {
@@ -78,6 +82,7 @@ impl TaskSpec {
             attempt: 1,
             checkpoint: None,
             deadline: None,
+            accepted: None,
         }
     }
 
@@ -150,6 +155,13 @@ impl TaskSpec {
     #[must_use]
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the time of the call, for a task that may have been submitted before.
+    #[must_use]
+    pub fn with_accepted(mut self, accepted: Timestamp) -> Self {
+        self.accepted = Some(accepted);
         self
     }
 }

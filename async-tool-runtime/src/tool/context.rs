@@ -118,7 +118,10 @@ pub(crate) trait ContextHost: Send + Sync {
 
 /// Error of an operation that needs a manager.
 pub(crate) fn outside_of_a_manager() -> ToolError {
-    ToolError::new(ToolErrorKind::Internal, "the task runs outside of a manager")
+    ToolError::new(
+        ToolErrorKind::Internal,
+        "the task runs outside of a manager, such as on a worker of a backend: it can't submit tasks, ask people, save checkpoints or be completed from outside",
+    )
         .with_model_message("the tool can't do that here")
 }
 

@@ -57,6 +57,7 @@ pub struct FunctionTool {
     schema: Arc<Value>,
     /// True if the schema was made of types of the program. A schema from elsewhere isn't checked.
     is_typed: bool,
+    needs_manager: bool,
     options: ToolOptions,
     requirements: Vec<Requirement>,
     binder: Binder,
@@ -140,6 +141,7 @@ impl FunctionTool {
             summary: Arc::clone(&definition.description),
             schema: Arc::clone(&definition.input_schema),
             is_typed: false,
+            needs_manager: false,
             definition,
             notice: Notice::Default,
             options: ToolOptions::default(),
@@ -254,6 +256,10 @@ impl Tool for FunctionTool {
         } else {
             Ok(())
         }
+    }
+
+    fn needs_manager(&self) -> bool {
+        self.needs_manager
     }
 
     fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {

@@ -13,7 +13,8 @@ use super::{context::ToolContext, error::ToolError, inject::FromToolContext, rep
 /// times a second. If reports come faster, the last one goes out a tenth of a second after the previous event, unless the task has ended
 /// by then. A call that joins a running call starts with that run's last report.
 ///
-/// Reporting never waits. Cheap to clone. Reports of a task on a [`Backend`](crate::backend::Backend) are dropped.
+/// Reporting never waits. Cheap to clone. Of a task on a [`Backend`](crate::backend::Backend), the
+/// engine's heartbeats carry the latest report, if the engine has them.
 ///
 /// ```
 /// use async_tool_runtime::{async_tool, task::TaskEvent, tool::Progress, tools, AsyncToolManager, SessionId, ToolCall};

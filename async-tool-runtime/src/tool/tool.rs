@@ -84,6 +84,12 @@ pub trait Tool: Send + Sync + 'static {
         Ok(())
     }
 
+    /// True if each call needs the manager that runs it, to submit tasks or to ask people for example. A manager with a
+    /// [backend](crate::backend::Backend) refuses the tool, because workers have no manager for its tasks. Default: false.
+    fn needs_manager(&self) -> bool {
+        false
+    }
+
     /// Checks the arguments and returns the call, ready to run. Called again for every attempt.
     ///
     /// # Errors

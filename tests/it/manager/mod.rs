@@ -13,3 +13,4 @@ mod steering;
 mod submission;
 mod timeout;
 mod waiting_for_oneself;
+mod worker;

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_tool_runtime::{
-    AsyncToolManager, CancellationToken, Effect, SessionId, TaskId, ToolContext, async_tool,
-    backend::{Backend, BackendCapabilities, BackendError, CancelMode, Settlement},
-    future::BoxFuture,
+    AsyncToolManager, CancellationToken, Effect, TaskId, ToolContext, async_tool,
     policy::{Dedupe, RetryPolicy},
     task::{SendError, TaskSpec},
     testing::Gates,
@@ -16,7 +14,8 @@ use serde_json::{Value, json};
 use tokio::{runtime, time::timeout};
 
 use crate::stand::{
-    blocking, call, idle, is_at_rest, quick, secs, session, start, start_with, tool, tool_of, unavailable, with_slots,
+    StubBackend, blocking, call, idle, is_at_rest, quick, secs, session, start, start_with, tool, tool_of, unavailable,
+    with_slots,
 };
 
 /// Collects what it is told until it hears `stop`, or nothing more.
@@ -95,36 +94,11 @@ async fn a_deferred_task_has_no_function_left_to_read() {
     task.outcome().await;
 }
 
-/// A backend that keeps tasks and never ends one.
-struct Nowhere;
-
-impl Backend for Nowhere {
-    fn submit(&self, _: TaskSpec) -> BoxFuture<'_, Result<(), BackendError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn outcome(&self, _: TaskId) -> BoxFuture<'_, Result<Settlement, BackendError>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn cancel(&self, _: TaskId, _: CancelMode) -> BoxFuture<'_, Result<(), BackendError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn open_tasks<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<Vec<TaskId>, BackendError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn capabilities(&self) -> BackendCapabilities {
-        BackendCapabilities::default()
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn no_message_reaches_a_task_on_a_backend() {
     let manager = AsyncToolManager::builder()
         .tools(tools![listen])
-        .backend(Nowhere)
+        .backend(StubBackend::default())
         .build()
         .unwrap();
     let task = start(&manager, "listen");
@@ -140,9 +114,9 @@ async fn without_a_sender_a_tool_receives_no_message_and_does_not_wait() {
     );
     let manager = with_slots(1, [listen::tool()]);
     let spec = TaskSpec::new(session(), call("listen", json!({})));
-    let outcome = manager.executor().execute(&spec, CancellationToken::new());
-    let outcome = timeout(secs(60), outcome).await.unwrap();
-    assert_eq!(outcome.value(), Some(&json!([])));
+    let end = manager.executor().execute(&spec, 0, CancellationToken::new());
+    let end = timeout(secs(60), end).await.unwrap().unwrap();
+    assert_eq!(end.outcome.value(), Some(&json!([])));
 }
 
 #[tokio::test(start_paused = true)]

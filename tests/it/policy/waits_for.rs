@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, SessionId, TaskEvent, TaskHandle, TaskId, ToolCall,
+    AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, TaskEvent, TaskHandle, TaskStatus, ToolCall,
     ToolContext, ToolError,
-    backend::{Backend, BackendCapabilities, BackendError, CancelMode, Settlement},
-    future::BoxFuture,
+    backend::Heartbeat,
     model::ModelStream,
     policy::{Approval, RateLimit, RetryPolicy},
-    task::{TaskSpec, Timestamp, WaitsFor},
+    task::{Timestamp, WaitsFor},
     testing::ScriptedModel,
     tool::Effect,
 };
@@ -18,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::stand::{
-    answers, idle, manager, quick, secs, start, start_with, tool, tool_of, unavailable, until, with_slots,
+    StubBackend, answers, idle, manager, quick, secs, start, start_with, tool, tool_of, unavailable, until, with_slots,
 };
 
 fn never() -> FunctionTool {
@@ -143,38 +142,16 @@ async fn people_and_the_outside() {
     assert_eq!(tasks.each_ref().map(waits), expected.map(Some));
 }
 
-/// A backend that keeps every task.
-struct Keeps;
-
-impl Backend for Keeps {
-    fn submit(&self, _: TaskSpec) -> BoxFuture<'_, Result<(), BackendError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn outcome(&self, _: TaskId) -> BoxFuture<'_, Result<Settlement, BackendError>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn open_tasks<'a>(&'a self, _: &'a SessionId) -> BoxFuture<'a, Result<Vec<TaskId>, BackendError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn capabilities(&self) -> BackendCapabilities {
-        BackendCapabilities::default()
-    }
-
-    fn cancel(&self, _: TaskId, _: CancelMode) -> BoxFuture<'_, Result<(), BackendError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_worker() {
-    let builder = AsyncToolManager::builder().tool(never()).backend(Keeps);
+    let backend = StubBackend::default();
+    let builder = AsyncToolManager::builder().tool(never()).backend(backend.clone());
     let manager = builder.build().unwrap();
     let task = start(&manager, "never");
     idle().await;
     assert_eq!(waits(&task), Some(WaitsFor::Worker));
+    backend.beat(&Heartbeat::new(1));
+    assert_eq!((waits(&task), task.status()), (None, TaskStatus::Running));
 }
 
 #[tokio::test(start_paused = true)]

@@ -234,6 +234,7 @@ impl AgentMachine {
                         .with_number(number)
                         .with_turn(record.turn)
                         .with_attempt(record.attempt)
+                        .with_accepted(record.accepted)
                 };
                 match (action(spec), refusal) {
                     // `Await` and `Reconcile` identify the task by its id and need no arguments.

@@ -45,10 +45,11 @@ use waits::Waits;
 pub(crate) use waits::{Telling, Wait};
 
 use crate::{
+    backend::ProgressReporter,
     clock::Timestamp,
     manager::{Inner, layers::ToolLayers},
     task::{AsyncTaskResult, SendError, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
-    tool::{CancellationToken, ToolError},
+    tool::{CancellationToken, ProgressReport, ToolError},
 };
 
 /// Unread messages that a task keeps.
@@ -148,6 +149,8 @@ struct Extras {
     messages: VecDeque<String>,
     /// Span that records the outcome of the task.
     span: Option<Span>,
+    /// Sender of progress to the engine; only on a worker.
+    reporter: Option<ProgressReporter>,
 }
 
 /// A moment on both clocks: tokio's, which is waited for, and the one that a journal has.
@@ -215,6 +218,21 @@ impl TaskCell {
             state: Mutex::default(),
             changed: Notify::new(),
         })
+    }
+
+    /// Sets the sender of progress to the engine.
+    pub(crate) fn set_reporter(&self, reporter: ProgressReporter) {
+        self.state().extras().reporter = Some(reporter);
+    }
+
+    /// Sends progress to the engine, on a worker.
+    pub(crate) fn report_to_engine(&self, report: ProgressReport) {
+        let reporter = self.state().extras.as_ref().and_then(|extras| extras.reporter.clone());
+        let Some(reporter) = reporter else { return };
+        let _the_engine_decides_when = self.report(report, self.accepted);
+        if let Some(latest) = self.progress() {
+            reporter.report(latest);
+        }
     }
 
     /// Record for a shared run of this call. It has no deadline: each waiter leaves the run at its own.

@@ -28,8 +28,9 @@ pub(crate) fn record_of(cx: &ToolContext) -> Result<Arc<TaskCell>, ToolError> {
 
 impl ContextHost for TaskCell {
     fn report(self: Arc<Self>, report: ProgressReport) {
-        if let Some(manager) = self.manager() {
-            manager.report(&self, report);
+        match self.manager() {
+            Some(manager) => manager.report(&self, report),
+            None => self.report_to_engine(report),
         }
     }
 
@@ -74,8 +75,12 @@ impl ContextHost for TaskCell {
     }
 
     fn defer(self: Arc<Self>, limit: Option<Duration>) {
-        let manager = self.manager();
-        let now = manager.as_ref().map_or(self.accepted, |manager| manager.now());
+        let Some(manager) = self.manager() else {
+            // Without a manager no result could ever come from outside.
+            self.resolve(Err(outside_of_a_manager()));
+            return Self::defer(&self, None);
+        };
+        let now = manager.now();
         // A limit beyond all times is none.
         let until = limit.and_then(|limit| {
             let at = Instant::now().checked_add(limit)?;
@@ -83,10 +88,8 @@ impl ContextHost for TaskCell {
             Some(Deadline { at, time })
         });
         Self::defer(&self, until);
-        if let Some(manager) = manager {
-            manager.deferred(&self);
-            manager.release(&self);
-        }
+        manager.deferred(&self);
+        manager.release(&self);
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

@@ -45,6 +45,10 @@ impl Tool for SimTool {
         self.tool.requirements()
     }
 
+    fn needs_manager(&self) -> bool {
+        self.tool.needs_manager()
+    }
+
     fn bind(&self, arguments: &Arguments) -> Result<BoundCall, ToolError> {
         let call = self.tool.bind(arguments)?;
         let world = self.world.clone();

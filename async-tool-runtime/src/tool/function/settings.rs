@@ -321,4 +321,10 @@ impl FunctionTool {
         self.options.hand_off = Some(after);
         self
     }
+
+    /// Says that each call needs the manager that runs it.
+    pub(crate) fn needing_manager(mut self) -> Self {
+        self.needs_manager = true;
+        self
+    }
 }

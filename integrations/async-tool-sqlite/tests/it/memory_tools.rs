@@ -154,7 +154,11 @@ async fn a_call_that_is_carried_out_twice_writes_one_note() {
     let call = ToolCall::new("1", "remember", json!({"text": "once"}));
     let task = TaskSpec::new(session("first"), call.clone());
     let remember = async |task: &TaskSpec| {
-        let outcome = executor.execute(task, CancellationToken::new()).await;
+        let outcome = executor
+            .execute(task, 0, CancellationToken::new())
+            .await
+            .unwrap()
+            .outcome;
         assert!(
             matches!(&outcome, TaskOutcome::Completed(note) if note["note"] == "n1"),
             "{outcome:?}"

@@ -168,7 +168,8 @@ async fn a_value_that_no_journal_holds_is_refused_and_so_is_a_worker() {
         .await;
     assert!(here.outcome.is_completed(), "{:?}", here.outcome);
     let spec = TaskSpec::new(SessionId::new("s"), call);
-    let there = manager.executor().execute(&spec, CancellationToken::new()).await;
+    let there = manager.executor().execute(&spec, 0, CancellationToken::new()).await;
+    let there = there.unwrap().outcome;
     assert!(
         matches!(&there, TaskOutcome::Failed(error) if error.kind() == ToolErrorKind::Internal),
         "{there:?}"

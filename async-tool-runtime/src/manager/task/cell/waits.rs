@@ -150,11 +150,7 @@ impl TaskCell {
                     let is_queued = matches!(state.admission.holding(), Holding::Position(_));
                     // A task with layers before the queue has its position from the start.
                     let is_data = self.layers.as_ref().is_some_and(|layers| layers.outer.is_none());
-                    return match state.attempts.started {
-                        _ if is_queued && is_data => Some(WaitsFor::Slot),
-                        Some(_) if self.is_remote() => Some(WaitsFor::Worker),
-                        _ => None,
-                    };
+                    return (is_queued && is_data).then_some(WaitsFor::Slot);
                 }
             }
         };

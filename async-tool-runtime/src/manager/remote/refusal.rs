@@ -1,0 +1,41 @@
+//! Tools and calls that can't run on a backend.
+
+use crate::{
+    backend::json_bytes,
+    manager::remote_engine::Remote,
+    task::TaskSpec,
+    tool::{RegistryError, ToolError, ToolErrorKind, ToolRegistry},
+};
+
+/// Checks that all tools can run on a worker, as far as they say so.
+pub(in crate::manager) fn check(registry: &ToolRegistry) -> Result<(), RegistryError> {
+    for definition in registry.definitions().iter() {
+        let Some(tool) = registry.find(&definition.name) else {
+            continue;
+        };
+        let problem = if tool.options().external {
+            "is `external`, and a task on a backend can't be left open for the outside by its function; run the tool in this process, or let it wait for the outside itself"
+        } else if tool.needs_manager() {
+            "needs the manager of its calls, as an agent does, and a worker of a backend has none for them; run the tool in this process"
+        } else {
+            continue;
+        };
+        return Err(RegistryError::new(&definition.name, problem.to_owned()));
+    }
+    Ok(())
+}
+
+impl Remote {
+    /// Error for a task that the engine can't carry.
+    pub(in crate::manager) fn refusal(&self, task: &TaskSpec) -> Option<ToolError> {
+        let most = self.capabilities.max_payload?;
+        let bytes = json_bytes(task).filter(|bytes| *bytes > most)?;
+        let error = ToolError::new(
+            ToolErrorKind::InvalidArguments,
+            format!(
+                "the call takes {bytes} bytes as JSON, and the system that runs the tool carries at most {most} bytes; pass less, such as the name of a file in place of its text"
+            ),
+        );
+        Some(error.with_retryable(false))
+    }
+}
