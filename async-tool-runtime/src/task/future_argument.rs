@@ -18,6 +18,7 @@ const POINTER: &str = "pointer";
 ///
 /// - `$task` names a task of the session by its number (`t3`), or a call of the same turn by its position; `#1` is the first call.
 /// - `pointer` is a JSON pointer (RFC 6901) into the result. Absent or `null` means the whole result.
+/// - A text that is such an object, as JSON, is a future too: some models write objects as text.
 ///
 /// The agent waits for the task and fills in the value before it binds the call. So the binder checks the value as if the model
 /// had written it. A host with a loop of its own does the same:
@@ -127,6 +128,16 @@ impl FutureArgument {
                 None => Err(place.refuse(&nothing_there(&future, result))),
             }
         })
+    }
+
+    /// Reads a future that a model wrote as text, as weak models do with objects. Any other text is data.
+    fn read_text(text: &str, place: &Place) -> Option<Self> {
+        let text = text.trim();
+        if !text.starts_with('{') || !text.contains(TASK) {
+            return None;
+        }
+        let object = serde_json::from_str(text).ok()?;
+        Self::read(&object, place).ok()
     }
 
     fn read(object: &Map<String, Value>, place: &Place) -> Result<Self, ToolError> {
@@ -240,6 +251,10 @@ fn walk(
             });
             items.collect::<Result<_, _>>().map(Value::Array)
         }
+        Value::String(text) if !place.pointer.is_empty() => match FutureArgument::read_text(text, place) {
+            Some(future) => replace(future, place),
+            None => Ok(value.clone()),
+        },
         leaf => Ok(leaf.clone()),
     }
 }
@@ -324,6 +339,32 @@ mod tests {
             found(json!({"a": {"$task": "t4294967295"}, "b": {"$task": "#18446744073709551615"}})),
             [part("/a", "t4294967295", ""), part("/b", "#18446744073709551615", "")]
         );
+    }
+
+    #[test]
+    fn a_future_written_as_text_is_one_and_any_other_text_is_data() {
+        assert_eq!(
+            found(json!({"a": "{\"$task\": \"t3\", \"pointer\": \"/x\"}", "b": [" {\"$task\":\"#1\"}\n"]})),
+            [part("/a", "t3", "/x"), part("/b/0", "#1", "")]
+        );
+        for text in [
+            "{\"$task\": 3}",
+            "{\"$task\": \"t3\"",
+            "{\"$task\": \"t3\", \"more\": 1}",
+            "see {\"$task\": \"t3\"}",
+            "[{\"$task\": \"t3\"}]",
+            "$task",
+            "{}",
+            "",
+        ] {
+            let arguments = json!({"a": text});
+            assert_eq!(found(arguments.clone()), [], "{text}");
+            let filled = FutureArgument::fill(&arguments, |_| Ok(&Value::Null)).unwrap();
+            assert_eq!(filled, arguments, "{text}");
+        }
+        assert_eq!(found(json!("{\"$task\": \"t3\"}")), []);
+        let filled = FutureArgument::fill(&json!({"a": "{\"$task\": \"t1\"}"}), |_| Ok(&Value::Null)).unwrap();
+        assert_eq!(filled, json!({"a": null}));
     }
 
     #[test]
