@@ -56,6 +56,9 @@ pub const NEXT: &str = "Go on with what the user asked; if nothing is missing, a
 /// Sentence at the end of a delivery that follows a message of the user.
 pub const WITH_MESSAGE: &str = "Answer the user's last message too.";
 
+/// Note to a model whose turn was marked by [`Grounding`](crate::agent::Grounding). The same for all agents.
+pub const UNGROUNDED: &str = "Your last message had values that you were not told. Results of running calls are not known yet: do not guess them. Correct your message in one sentence.";
+
 /// Notice in the system prompt of an agent whose tools can run in the background.
 pub const NOTICE: &str =
     "Tools may run in the background: the call is acknowledged, and its result follows. Never guess a result.";

@@ -31,9 +31,6 @@ pub struct Grounding {
 }
 
 impl Grounding {
-    /// Note to a model whose turn was marked.
-    pub(crate) const NOTICE: &'static str = "Your last message had values that you were not told. Results of running calls are not known yet: do not guess them. Correct your message in one sentence.";
-
     /// Check that marks, and does nothing else.
     #[must_use]
     pub const fn on() -> Self {

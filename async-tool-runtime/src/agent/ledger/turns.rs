@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::{FoldError, Ledger, OpenTurn, Told, error::require, is_ack, phase::Life};
 use crate::{
-    agent::{FrameGuard, Grounding, custom::is_of_agent},
+    agent::{FrameGuard, custom::is_of_agent},
     context::{Answer, Message, frames, unseen},
     id::TaskNo,
     journal::{Entry, InterruptCause, Withdrawal},
     model::{StopReason, TurnEnd},
     task::{TurnCause, TurnNo},
+    wording::UNGROUNDED,
 };
 
 /// Most turns per user message that start only because the model wrote results itself.
@@ -47,7 +48,7 @@ impl Ledger {
                 self.end_turn(*turn, text, calls, end.provider.as_ref());
                 if *asks_again {
                     self.run.asked_again += 1;
-                    let text = Grounding::NOTICE.to_owned();
+                    let text = UNGROUNDED.to_owned();
                     self.transcript.push(Message::Note { text });
                     self.press();
                 }
