@@ -37,7 +37,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`ways_in`] | five ways to use the library: a manager alone, a loop or client of your own, rig, a whole agent |
+//! | [`ways_in`] | ways to use the library: one call, a manager alone, a loop or client of your own, rig, a whole agent |
 //! | [`web_service`] | a web service with an agent for each session: the whole program |
 //! | [`operating`] | operating a service: deploys, capacity, limits, memory, logs |
 //! | [`costs`] | model calls and tokens of work in the background, and how to save them |
@@ -169,7 +169,9 @@ pub use tool::{
 /// Collects tools: `tools![research_topic, files::count_lines]`, each by the path of its function, or as an expression for a tool that is
 /// set up on the spot.
 ///
-/// Returns a `Vec<Arc<dyn Tool>>` for [`AsyncToolManagerBuilder::tools`](manager::AsyncToolManagerBuilder::tools).
+/// Returns a `Vec<Arc<dyn Tool>>` for [`AsyncToolManagerBuilder::tools`](manager::AsyncToolManagerBuilder::tools) and [`run`](agent::run).
+///
+/// If rustc says `expected type, found function`, the function lacks [`#[async_tool]`](macro@async_tool).
 ///
 /// ```
 /// use async_tool_runtime::{Tool, async_tool, tools};

@@ -1,7 +1,8 @@
-//! Five ways to use the library, from a single call to a whole agent: choose your way in.
+//! Six ways to use the library, from a single call to a whole agent: choose your way in.
 //!
 //! | you have | you take | the library runs |
 //! |---|---|---|
+//! | a model and one task for it | [one call](#one-call) | everything |
 //! | a program that decides itself what runs | the [manager alone](#a-function-you-call-yourself) | the tools |
 //! | a client for a language model | [a model from a closure](#a-client-of-your-own) | tools, conversation, journal |
 //! | a loop around a language model | [the loop, with the manager](#a-loop-of-your-own) | the tools |
@@ -21,6 +22,26 @@
 //! async fn research(topic: String) -> String {
 //!     format!("three sources agree on {topic}") // slow work
 //! }
+//! ```
+//!
+//! # One call
+//!
+//! [`run`](crate::run) lets a model work on a message with some tools, and returns its last words:
+//!
+//! ```
+//! use async_tool_runtime::{RulePlanner, run, tools};
+//! # use async_tool_runtime::async_tool;
+//! # /// Researches a topic.
+//! # #[async_tool(effect = "read")]
+//! # async fn research(topic: String) -> String { format!("three sources agree on {topic}") }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let model = RulePlanner::new(); // Stands in for a language model.
+//! let summary = run(model, tools![research], "research topic=bees").await?;
+//! assert!(summary.text.contains("three sources agree on bees"));
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # A function you call yourself
@@ -48,27 +69,61 @@
 //!
 //! # A client of your own
 //!
-//! [`model::from_fn`](crate::model::from_fn) makes a model of a closure, so the agent works with any client. Translate the messages of the request, ask, and
-//! return text and calls:
+//! [`model::from_fn`](crate::model::from_fn) makes a model of a closure, so the agent works with any client. Translate the request, ask, and
+//! return text and calls. Here the client takes the JSON of Chat Completions, a format that most servers understand:
 //!
 //! ```
-//! use async_tool_runtime::{AsyncAgent, AsyncToolManager, ToolCall, model::{self, ModelError, ModelStream}, tools};
-//! # use async_tool_runtime::{Message, async_tool, model::ModelRequest};
-//! # use std::sync::Arc;
+//! use async_tool_runtime::{
+//!     AsyncAgent, AsyncToolManager, Message, ToolCall, model::{self, ModelError, ModelRequest, ModelStream}, tool::Arguments, tools,
+//! };
+//! use serde_json::{Value, json};
+//! use std::sync::Arc;
+//! # use async_tool_runtime::async_tool;
 //! # /// Researches a topic.
 //! # #[async_tool(effect = "read")]
 //! # async fn research(topic: String) -> String { format!("three sources agree on {topic}") }
 //! # struct Client;
 //! # enum Reply { Text(String), Call { id: String, name: String, arguments: String } }
 //! # impl Client {
-//! #     async fn chat(&self, request: ModelRequest) -> Result<Reply, std::io::Error> {
-//! #         Ok(match request.messages.last().map(|message| &**message) {
-//! #             Some(Message::Answers(answers)) => Reply::Text(answers[0].to_model_json().to_string()),
+//! #     async fn chat(&self, request: Value) -> Result<Reply, std::io::Error> {
+//! #         assert_eq!(request["tools"][0]["function"]["parameters"]["required"], json!(["topic"]));
+//! #         let last = request["messages"].as_array().and_then(|messages| messages.last()).unwrap();
+//! #         Ok(match last["role"].as_str() {
+//! #             Some("tool") => Reply::Text(last["content"].as_str().unwrap().to_owned()),
 //! #             _ => Reply::Call { id: "call_1".into(), name: "research".into(), arguments: r#"{"topic": "bees"}"#.into() },
 //! #         })
 //! #     }
 //! # }
-//! # use async_tool_runtime::tool::Arguments;
+//!
+//! /// The request in the format of Chat Completions.
+//! fn chat_request(request: &ModelRequest) -> Value {
+//!     let mut messages: Vec<Value> = request.system.iter().map(|text| json!({"role": "system", "content": text})).collect();
+//!     for message in &request.messages {
+//!         match &**message {
+//!             Message::Assistant { text, calls, .. } if calls.is_empty() => {
+//!                 messages.push(json!({"role": "assistant", "content": text}));
+//!             }
+//!             Message::Assistant { text, calls, .. } => {
+//!                 let function = |call: &ToolCall| json!({"name": call.name, "arguments": call.arguments.to_string()});
+//!                 let calls = calls.iter().map(|call| json!({"id": call.id, "type": "function", "function": function(call)}));
+//!                 messages.push(json!({"role": "assistant", "content": text, "tool_calls": calls.collect::<Vec<_>>()}));
+//!             }
+//!             Message::Answers(answers) => messages.extend(answers.iter().map(|answer| {
+//!                 json!({"role": "tool", "tool_call_id": answer.call, "content": answer.to_model_json().to_string()})
+//!             })),
+//!             // The library's own messages, with late results for example, go into the user's role too.
+//!             Message::User { text, .. } | Message::Delivery { text, .. } | Message::Note { text } => {
+//!                 messages.push(json!({"role": "user", "content": text}));
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     let tools = request.tools.iter().map(|tool| {
+//!         let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.input_schema});
+//!         json!({"type": "function", "function": function})
+//!     });
+//!     json!({"messages": messages, "tools": tools.collect::<Vec<_>>()})
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -76,7 +131,7 @@
 //! let model = model::from_fn(move |request| {
 //!     let client = Arc::clone(&client);
 //!     async move {
-//!         match client.chat(request).await {
+//!         match client.chat(chat_request(&request)).await {
 //!             Ok(Reply::Text(text)) => Ok(ModelStream::text(text)),
 //!             Ok(Reply::Call { id, name, arguments }) => {
 //!                 Ok(ModelStream::calls([ToolCall::new(id, name, Arguments::from_text(arguments))]))

@@ -115,7 +115,7 @@ impl AsyncToolManagerBuilder {
         self
     }
 
-    /// Adds tools, as [`tools!`](crate::tools) collects them.
+    /// Adds tools, as [`tools!`](crate::tools) collects them: `tools![find, search::tool().name("look_up")]`.
     pub fn tools(mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
         self.tools.extend(tools);
         self

@@ -50,7 +50,8 @@ use crate::{content::MediaRules, future::BoxFuture, schema::Dialect};
 /// # }
 /// ```
 ///
-/// A closure that uses a value of its surroundings, such as a client, clones it for each turn:
+/// A closure that uses a value of its surroundings, such as a client, clones it for each turn. It is a closure with an `async move` block: an
+/// `async` closure that captures a value does not implement `Fn`.
 ///
 /// ```
 /// use async_tool_runtime::{

@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! [`from_fn`] makes a model of a closure. The page ["Which way in"](crate::ways_in) shows the other ways to use the library.
+//! [`from_fn`] makes a model of a closure. The page ["Ways in"](crate::ways_in#a-client-of-your-own) translates a request for a client of yours.
 //!
 //! # Invariants
 //!

@@ -1,4 +1,4 @@
-//! The page "Which way in" of the runtime crate. Its examples of rig can't be compiled there.
+//! The page "Ways in" of the runtime crate. Its examples of rig can't be compiled there.
 
 /// The page, as its file has it.
 const PAGE: &str = include_str!("../../../../async-tool-runtime/src/ways_in.rs");
