@@ -27,12 +27,14 @@
 //! assert_eq!(&*async_tool_runtime::Tool::definition(&fahrenheit::tool()).name, "fahrenheit");
 //! ```
 //!
+//! [`tools!`](crate::tools) collects tools by the names of their functions, for a manager or for [`run`](crate::run).
+//!
 //! A sync function runs on tokio's blocking pool, so it may block. An async function runs on the async threads and must not block.
 //!
 //! # Take arguments
 //!
-//! A parameter may have any type with `serde::Deserialize` and `schemars::JsonSchema`. Its doc comment tells the model what to write;
-//! [`undescribed`](crate::ToolDefinition::undescribed) lists the parameters without one.
+//! A parameter may have any type with `serde::Deserialize` and `schemars::JsonSchema` (`cargo add schemars@1`, and `cargo add serde --features derive`).
+//! Its doc comment tells the model what to write; [`undescribed`](crate::ToolDefinition::undescribed) lists the parameters without one.
 //!
 //! - An `Option` is an argument that may be absent. `#[arg(default = …)]` sets the value of an absent argument.
 //! - For `&str`, `&[T]` and `&T`, the call owns the value and lends it to the function.
@@ -160,8 +162,10 @@
 //! # Return images and files
 //!
 //! A tool that returns [`Media`](crate::content::Media) or [`Content`](crate::content::Content), alone or within its result, shows the model an image,
-//! a sound or a file. A message of the user holds them in the same way. The model reads a description (type, name, size) where its provider can't carry
-//! them. A message that the model can't take is refused when it is sent.
+//! a sound or a file. Where the model can't take them in a result, it reads a description (type, name, size) in their place.
+//!
+//! A message of the user holds them in the same way. [`send`](crate::AsyncAgent::send) refuses a message whose media the model doesn't take. A
+//! model takes text only, unless its [`Capabilities::media`](crate::model::Capabilities::media) say more; the adapters' models say so by themselves.
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, content::{Content, Media}};
@@ -180,7 +184,7 @@
 //! # let _ = draw_sales::tool();
 //! ```
 //!
-//! A result that holds JSON of others should hold it as text: an object with the one field `$media` counts as media.
+//! In a result, a JSON object whose only field is `$media` counts as media. A tool that passes on JSON of strangers should return it as text.
 //!
 //! # Return errors
 //!
@@ -215,7 +219,8 @@
 //! - the [`ToolContext`](crate::tool::ToolContext) of the task
 //! - its [`CancellationToken`](crate::tool::CancellationToken), [`IdempotencyKey`](crate::tool::IdempotencyKey),
 //!   [`Progress`](crate::tool::Progress) or [`Messages`](crate::tool::Messages)
-//! - [`State`](crate::tool::State) of a value that you registered; building the manager fails if you didn't register it
+//! - [`State`](crate::tool::State) of a value that you registered with `.state(value)`, or with `.shared_state(arc)` if it is in an `Arc`; building
+//!   the manager fails if you didn't register it
 //! - a type of your own with [`FromToolContext`](crate::tool::FromToolContext)
 //!
 //! ```
@@ -365,13 +370,13 @@
 //!
 //! # Choose when the model is asked
 //!
-//! - After acknowledgements, the model is asked as long as it makes calls then. [`AckPolicy`](crate::agent::AckPolicy) has the other choices, with
-//!   measurements.
-//! - A turn in which the model has said nothing yet is broken off for something more important: a turn that follows acknowledgements alone for a
-//!   result, and a turn that follows results for a user's message too. The next turn has both. Providers bill the input of the call that was broken
-//!   off, so [`RunTotals::withdrawn`](crate::agent::RunTotals::withdrawn) counts them, and
-//!   [`gives_way`](crate::agent::AsyncAgentBuilder::gives_way) turns this off.
-//! - Late results are joined if that costs less than a model call for each, but wait two seconds at most
+//! - After acknowledgements, the model is asked once more. If it uses that turn to make further calls, it is asked after their acknowledgements too,
+//!   and so on. [`AckPolicy`](crate::agent::AckPolicy) has the other choices, with measurements.
+//! - A turn gives way to more important news, as long as the model has said nothing in it. A turn about acknowledgements gives way to a result or a
+//!   message of the user, and a turn about results to a message. The next turn has the old and the new. Providers bill the input of the call that was
+//!   broken off: [`RunTotals::withdrawn`](crate::agent::RunTotals::withdrawn) counts such calls, and
+//!   [`gives_way(false)`](crate::agent::AsyncAgentBuilder::gives_way) turns this off.
+//! - A late result waits for others that are about to come, if one model call for all is cheaper. It waits two seconds at most
 //!   ([`LearnedGrace`](crate::agent::LearnedGrace)).
 //!
 //! [`Grounding`](crate::agent::Grounding) marks what a model makes up while it can't know the result yet.
@@ -387,14 +392,6 @@
 //! | `"silent"` | wakes no agent, and is delivered with the next turn | an upload |
 //!
 //! [`AsyncAgent::set_delivery`](crate::agent::AsyncAgent::set_delivery) sets the policy of one task.
-//!
-//! # Change what the model reads
-//!
-//! Acknowledgements, the sentences after results, and the notices of the system prompt are constants in [`wording`](crate::wording), with
-//! the measurements that chose them. [`AsyncAgentBuilder::wording`](crate::agent::AsyncAgentBuilder::wording) sets them for an agent. The notice
-//! that tools may run in the background stands once, in the system prompt. A definition that is taken from a tool, for another client, has it
-//! in its description. [`run_to_completion`](crate::AsyncAgent::run_to_completion) sends neither the notice nor the `task` tool, because all
-//! its calls are answered with their results.
 //!
 //! ```
 //! use async_tool_runtime::{async_tool, tool::DeliveryPolicy};
@@ -418,11 +415,21 @@
 //! # let _ = (watch_build::tool(), archive);
 //! ```
 //!
+//! # Change what the model reads
+//!
+//! Acknowledgements, the sentences after results, and the notices of the system prompt are constants in [`wording`](crate::wording), with
+//! the measurements that chose them. [`AsyncAgentBuilder::wording`](crate::agent::AsyncAgentBuilder::wording) sets them for an agent. The notice
+//! that tools may run in the background stands once, in the system prompt. A definition that is taken from a tool, for another client, has it
+//! in its description. [`run_to_completion`](crate::AsyncAgent::run_to_completion) sends neither the notice nor the `task` tool, because all
+//! its calls are answered with their results.
+//!
 //! # Stop the model
 //!
 //! [`AsyncAgent::interrupt`](crate::AsyncAgent::interrupt) is the stop button of a conversation. It ends the model's turn and keeps what the model
 //! had said and the calls that it had completed; tasks run on. The agent then rests: it calls the model again for a new message or a new
-//! result. [`interrupt_and_cancel`](crate::AsyncAgent::interrupt_and_cancel) also stops the tasks that were started for the last message.
+//! result. If only tasks run, there is no turn to end: `interrupt` returns `None`, and their results will wake the model.
+//! [`interrupt_and_cancel`](crate::AsyncAgent::interrupt_and_cancel) also stops the tasks that were started for the last message, whether or not a turn
+//! runs.
 //!
 //! A message that the user sends while a turn runs waits until the turn ends. With
 //! [`on_message(MessagePolicy::Interrupt)`](crate::agent::AsyncAgentBuilder::on_message), for a whole agent, or
@@ -494,14 +501,9 @@
 //! third time ([`RunLimits::same_failures`](crate::agent::RunLimits::same_failures)). `dedupe = "allow"` turns this off for a tool whose calls are
 //! meant to be repeated, and [`answer_repeats(false)`](crate::agent::AsyncAgentBuilder::answer_repeats) for an agent.
 //!
-//! Equal calls can also share a run with the calls of others (`dedupe = "share"`), be refused (`"reject"`), or replace each other (`"replace"`). A tool that only reads can also cache its values (`cache`, with the feature of that name).
-//!
-//! A call that would wait for itself is refused at once, and the error names the tasks of the circle. For example, a function calls
-//! its own tool with the same arguments, directly or through other tools and sub-agents. Or two calls each make the other. So is a wait inside of a
-//! function, for a task by its handle or for an agent. Only waits in code that the function has spawned are not seen.
-//!
-//! Both stay within one session. With `scope = "shared"`, all sessions share runs and cached values. Use it only if the result doesn't depend on
-//! the user.
+//! Equal calls can also share one run (`dedupe = "share"`), be refused (`"reject"`), or replace each other (`"replace"`). A tool that only reads can
+//! also cache its values (`cache`, with the feature of that name). Runs and cached values are shared within one session. With `scope = "shared"`, all
+//! sessions share them: use it only if the result doesn't depend on the user.
 //!
 //! ```
 //! # #[cfg(feature = "cache")]
@@ -601,6 +603,10 @@
 //! While a task waits for a child, other tasks can use its slot. When a task ends, its children are told to stop. The example `workflow` is a
 //! complete program.
 //!
+//! A call that would wait for itself is refused at once, and the error names the tasks of the circle. For example, a function calls its own tool with
+//! the same arguments, directly or through other tools and sub-agents. A function that waits for a task by its handle, or for an agent, gets the same
+//! error. Only waits in code that the function has spawned are not seen.
+//!
 //! # Ask people, or wait for a webhook
 //!
 //! With `approval = "always"`, a call waits for the consent of the host, which calls [`approve`](crate::manager::AsyncToolManager::approve) or
@@ -625,6 +631,58 @@
 //!
 //! A task that waits like this holds no slot and no thread, and its timeout is paused.
 //!
+//! The host gets all open questions of a session from [`questions`](crate::AsyncAgent::questions), also for a page that is loaded again. It gives the
+//! answers to the manager:
+//!
+//! ```
+//! use async_tool_runtime::{AsyncAgent, tool::InputRequest};
+//! use serde_json::Value;
+//! # use async_tool_runtime::{AsyncToolManager, RulePlanner, ToolContext, ToolError, async_tool, tools};
+//!
+//! /// Asks the user all open questions: a text and the JSON Schema of the answer.
+//! async fn ask(agent: &AsyncAgent, user: impl Fn(&str, &Value) -> Value) -> Result<(), Box<dyn std::error::Error>> {
+//!     let manager = agent.manager();
+//!     for question in agent.questions().await? {
+//!         match &question.request {
+//!             InputRequest::Approval { arguments } => {
+//!                 let text = format!("May I call {} with {}?", question.tool, arguments.value());
+//!                 match user(&text, &serde_json::json!({"type": "boolean"})) {
+//!                     Value::Bool(true) => manager.approve(question.asking)?,
+//!                     _ => manager.refuse(question.asking, "the user refused")?,
+//!                 }
+//!             }
+//!             // An answer that doesn't fit the schema is refused, and the question stays open.
+//!             InputRequest::Input { prompt, schema } => manager.answer(question.asking, user(prompt, schema))?,
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! # /// Books a table.
+//! # #[async_tool(effect = "idempotent")]
+//! # async fn book_table(#[inject] cx: ToolContext) -> Result<String, ToolError> { cx.request("Which room?").await }
+//! # /// Pays.
+//! # #[async_tool(approval = "always")]
+//! # async fn pay(euros: u32) -> String { format!("paid {euros}") }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let manager = AsyncToolManager::builder().tools(tools![book_table, pay]).build()?;
+//! # let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+//! # agent.send("book_table; pay 5").await?;
+//! # agent.run_until_parked().await?;
+//! # ask(&agent, |_, schema| if schema["type"] == "boolean" { true.into() } else { "the garden".into() }).await?;
+//! # agent.run_until_idle().await?;
+//! # let told = format!("{:?}", agent.transcript().await?);
+//! # assert!(told.contains("the garden") && told.contains("paid 5"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! After a restart, calls that need consent ask again, and so do functions of `"idempotent"` and `"read"` tools. The function of a `"once"` tool must not
+//! run twice, so its question can only be refused, or its task completed with [`resolve`](crate::manager::AsyncToolManager::resolve):
+//! [`is_gone`](crate::agent::AgentQuestion::is_gone) is then true. Give a tool that asks the effect `"idempotent"` if what it does after the answer may
+//! be repeated with the same idempotency key.
+//!
 //! If the callback may never come, give it a deadline: after
 //! [`cx.defer_within(limit)`](crate::tool::ToolContext::defer_within), the task fails with kind `Timeout` when the limit has passed. The deadline
 //! is in the journal, so it also holds after a restart.
@@ -640,6 +698,29 @@
 //! [after](crate::AsyncAgent::events_after) its [`seq`](crate::context::Transcript::seq). After a lost connection it goes on after the id of the
 //! last event, also in another process. Text, reasoning and progress have no id; a client that comes in the middle of a turn gets the
 //! [turn so far](crate::AgentEventKind::TurnSoFar).
+//!
+//! ```
+//! use async_tool_runtime::{AsyncAgent, agent::EventId, journal::Seq};
+//! # use async_tool_runtime::{AsyncToolManager, RulePlanner};
+//!
+//! /// Prints a line of JSON for each event behind `last`, or from the beginning of the session to its end.
+//! async fn print(agent: &AsyncAgent, last: Option<EventId>) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut events = agent.events_after(last.unwrap_or(Seq::START.into())).await?;
+//!     while let Some(event) = events.next().await {
+//!         println!("{}", serde_json::to_string(&event)?); // `"id"`, if it is there, is the next `last`.
+//!     }
+//!     Ok(())
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+//! # agent.run_to_completion("help").await?;
+//! # agent.close().await?;
+//! # print(&agent, Some("2.0".parse()?)).await
+//! # }
+//! ```
+//!
+//! [`events`](crate::AsyncAgent::events) has only what happens from now on. Make that stream before you send a message, or you miss its first events.
 //!
 //! # End the process while tasks wait
 //!

@@ -417,7 +417,7 @@ impl AsyncAgent {
         self.ask(Command::Transcript).await
     }
 
-    /// Events of the agent from now on. The stream ends when the session is over: its last event is
+    /// Events of the agent from now on: make the stream before you send a message. It ends when the session is over: its last event is
     /// [`Closed`](super::AgentEventKind::Closed), [`Left`](super::AgentEventKind::Left),
     /// [`JournalFailed`](super::AgentEventKind::JournalFailed) or [`Stopped`](super::AgentEventKind::Stopped). A stream
     /// that is made later has only that event.

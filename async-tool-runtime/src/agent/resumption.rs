@@ -41,7 +41,8 @@ use crate::id::TaskNo;
 pub struct Resumption {
     /// Tasks that were submitted again, with the same id and idempotency key: they are repeatable, or had not begun.
     pub again: Vec<TaskNo>,
-    /// Tasks that go on waiting for their completion from outside, even if their tool is no longer registered.
+    /// Tasks that go on waiting for their completion from outside, even if their tool is no longer registered. Also tasks whose function had
+    /// asked people and must not run twice, see [`AgentQuestion::is_gone`](super::AgentQuestion::is_gone).
     pub waiting: Vec<TaskNo>,
     /// Tasks whose tool is asked for their outcome.
     pub reconciled: Vec<TaskNo>,

@@ -7,6 +7,8 @@ use crate::{content::ContentError, model::ModelError};
 
 /// Reason for which an agent became idle before its work was done.
 ///
+/// Its text leaves out the cause, such as the words of the model's provider: print its [`source`](Error::source) too.
+///
 /// ```
 /// use async_tool_runtime::{
 ///     agent::{RunError, RunLimit, RunLimits},

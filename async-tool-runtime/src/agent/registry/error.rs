@@ -6,6 +6,8 @@ use crate::agent::StartError;
 
 /// Error of [`AgentRegistry::get`](super::AgentRegistry::get). All callers that waited for the same start get the same one.
 ///
+/// Its text leaves out the cause, such as the error of the registry's function: print its [`source`](Error::source) too.
+///
 /// ```
 /// use async_tool_runtime::{
 ///     AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner,
