@@ -3,9 +3,9 @@
 //! A call that ends within the grace at the end of its turn costs what a call of any library costs. A call that takes longer is acknowledged, and
 //! its result comes in a message of its own. What that costs depends on one setting:
 //!
-//! - [`AckPolicy::WhileCalling`](crate::agent::AckPolicy::WhileCalling), the default: the model is called after acknowledgements, to say something
-//!   or to go on, while the last such turn made a call. [`AckPolicy::Eager`](crate::agent::AckPolicy::Eager) calls it after all of them. One more model
-//!   call for each turn with slow calls. The user has an answer at once.
+//! - [`AckPolicy::WhileCalling`](crate::agent::AckPolicy::WhileCalling), the default: the model is called after acknowledgements, so that the user has
+//!   an answer at once. This repeats as long as the model makes slow calls in such turns. It costs one more model call for each turn with slow calls.
+//! - [`AckPolicy::Eager`](crate::agent::AckPolicy::Eager): the model is called after all acknowledgements, also if it only said that it waits.
 //! - [`AckPolicy::Deferred`](crate::agent::AckPolicy::Deferred): the model is called when there is something new: a result, or a message.
 //! - [`run_to_completion`](crate::AsyncAgent::run_to_completion), for work without a reader: the model is called when all is done, as if it had
 //!   waited for its tools.
@@ -31,7 +31,7 @@
 //! | | batch, results as arguments | 2 | 436 | 181 | 8.8 s | 8.8 s |
 //!
 //! *Waits for all* is a library without a background: all calls of a turn run at once, and the model waits. *Learned* is the default after six
-//! calls of the tool. `tokens read` counts what all model calls read, cached or not. Where no user waits for an answer, take batch: it
+//! calls of the tool. *Batch* is `run_to_completion`. `tokens read` counts what all model calls read, cached or not. Where no user waits for an answer, take batch: it
 //! costs no more than waiting. Deferred saves the calls for acknowledgements alone, as in the chain, and still tells results as they come. The
 //! default buys the early first word, here after 3 s instead of 63 s, with one or two more model calls.
 //!
@@ -52,7 +52,7 @@
 //!
 //! # Saving
 //!
-//! - Fast tools need no setting: after five calls the session has [learned](crate::agent::LearnedGrace) how long to wait for each tool.
+//! - Fast tools need no setting: after five calls of a tool, the manager has [learned](crate::agent::LearnedGrace) how long to wait for it.
 //! - Results that are of use only together: a [group](crate::AsyncAgent::group) wakes the model once.
 //! - A chain of calls: arguments that are [results of other calls](crate::guide) take one turn instead of one for each link.
 //! - Large results: [`result_limit`](crate::FunctionTool::result_limit). The model reads the rest with the `task` tool if it needs it.

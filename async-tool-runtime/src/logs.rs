@@ -1,11 +1,14 @@
 //! Logs and traces: what the library logs, at which level, and what it leaves out.
 //!
 //! Spans and log lines go through [`tracing`](https://docs.rs/tracing). Without a subscriber they cost nothing. A program sees them with
-//! the usual lines:
+//! `cargo add tracing-subscriber --features env-filter` and these lines:
 //!
 //! ```text
-//! tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
+//! let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,async_tool::span=off".into());
+//! tracing_subscriber::fmt().with_env_filter(filter).init();
 //! ```
+//!
+//! The environment's `RUST_LOG` replaces the filter. `EnvFilter::from_default_env()` alone shows only errors where the environment has none.
 //!
 //! # Targets and levels
 //!

@@ -25,7 +25,7 @@
 //! [`defer`](crate::ToolContext::defer).
 //!
 //! **A new version** of the program goes on with the sessions of the old one. A call that a changed tool no longer takes ends with that reason.
-//! The other way is refused: a session that a newer format was written to needs that version, or a later one.
+//! An older version refuses a session that a newer one has written in a newer format.
 //!
 //! # Crashes
 //!
