@@ -9,7 +9,7 @@
 //! | `POST /sessions/ann/stop` | the stop button: ends the turn and the tasks of its answer |
 //! | `GET /sessions/ann/events` | server-sent events; goes on after `Last-Event-ID`, also after a restart |
 //! | `GET /sessions/ann/questions` | all that the user is asked now, for a page that is loaded again |
-//! | `POST /sessions/ann/answers/ID`, JSON | `true` consents, `false` refuses, anything else is the answer |
+//! | `POST /sessions/ann/answers/ID`, JSON | for consent: only `true` consents, all else refuses; for a question: the answer, or `null` to refuse |
 //!
 //! An [`AgentRegistry`](crate::AgentRegistry) has the agents. The lines that need a word:
 //!
@@ -17,7 +17,8 @@
 //!   settings and credentials in a database, see [`builder_async`](crate::AgentRegistry::builder_async).
 //! - `agents.recover()`: goes on with the sessions that have work, such as tasks that ran when the process ended.
 //! - `agents.events_after(…)`: a stream that survives the departure of an idle agent. A tab that stays open keeps no agent alive.
-//! - `answer`: looks the question up in the session. Without that, a user could consent to the calls of another one.
+//! - `answer`: looks the question up in the session. Without that, a user could consent to the calls of another one. A tool of yours that asks for
+//!   input should be able to ask again after a restart, see [the guide](crate::guide#ask-people-or-wait-for-a-webhook).
 //! - `agents.leave_all(…)`: ends the streams, and with them the server, within the limit.
 //! - `Refusal`: a session that another process has is a 503, with the time of the next try if it is known.
 //!
@@ -145,8 +146,10 @@
 //!     let questions = agent.questions().await?;
 //!     let question = questions.iter().find(|question| question.asking == task);
 //!     match (&question.ok_or(anyhow::anyhow!("it is not asked"))?.request, answer) {
-//!         (_, Value::Bool(false)) => agent.manager().refuse(task, "the user refused")?,
-//!         (tool::InputRequest::Approval { .. }, _) => agent.manager().approve(task)?,
+//!         (tool::InputRequest::Approval { .. }, Value::Bool(true)) => agent.manager().approve(task)?,
+//!         (tool::InputRequest::Approval { .. }, _) | (_, Value::Null) => {
+//!             agent.manager().refuse(task, "the user refused")?
+//!         }
 //!         (_, answer) => agent.manager().answer(task, answer)?,
 //!     }
 //!     Ok(StatusCode::NO_CONTENT)
@@ -172,8 +175,8 @@
 //! }
 //! ```
 //!
-//! The page `/` is [`page.html`](https://developer.mozilla.org/docs/Web/API/EventSource): an `EventSource`, which reconnects by itself, and `fetch` for
-//! the rest.
+//! The page `/` is `examples/service/page.html`: an [`EventSource`](https://developer.mozilla.org/docs/Web/API/EventSource), which reconnects by
+//! itself, and `fetch` for the rest.
 //!
 //! # Next
 //!

@@ -116,8 +116,10 @@ async fn answer(
     let questions = agent.questions().await?;
     let question = questions.iter().find(|question| question.asking == task);
     match (&question.ok_or(anyhow::anyhow!("it is not asked"))?.request, answer) {
-        (_, Value::Bool(false)) => agent.manager().refuse(task, "the user refused")?,
-        (tool::InputRequest::Approval { .. }, _) => agent.manager().approve(task)?,
+        (tool::InputRequest::Approval { .. }, Value::Bool(true)) => agent.manager().approve(task)?,
+        (tool::InputRequest::Approval { .. }, _) | (_, Value::Null) => {
+            agent.manager().refuse(task, "the user refused")?
+        }
         (_, answer) => agent.manager().answer(task, answer)?,
     }
     Ok(StatusCode::NO_CONTENT)

@@ -27,12 +27,12 @@ use crate::{
 ///     }
 /// }
 ///
-/// /// Gives the user's answer; `None` refuses.
-/// fn answer(manager: &AsyncToolManager, question: &AgentQuestion, answer: Option<Value>) -> Result<(), ResolveError> {
+/// /// Gives the user's answer: only `true` consents to a call, and `null` refuses to answer.
+/// fn answer(manager: &AsyncToolManager, question: &AgentQuestion, answer: Value) -> Result<(), ResolveError> {
 ///     match (&question.request, answer) {
-///         (_, None) => manager.refuse(question.asking, "the user refused"),
-///         (InputRequest::Approval { .. }, Some(_)) => manager.approve(question.asking),
-///         (_, Some(answer)) => manager.answer(question.asking, answer),
+///         (InputRequest::Approval { .. }, Value::Bool(true)) => manager.approve(question.asking),
+///         (InputRequest::Approval { .. }, _) | (_, Value::Null) => manager.refuse(question.asking, "the user refused"),
+///         (_, answer) => manager.answer(question.asking, answer),
 ///     }
 /// }
 /// ```

@@ -42,7 +42,13 @@ fn two_sessions_go_on_through_a_kill_and_a_deploy() {
     let journal = &format!("{}/{}.db", env!("CARGO_TARGET_TMPDIR"), std::process::id());
     let (mut ann, mut bob) = ("1".to_owned(), "1".to_owned());
     let mut service = Service::start(journal);
-    service.until(("bob", "messages", "send_letter Carol"), &mut bob, "input_required");
+    for name in ["Carol", "Dan"] {
+        service.until(
+            ("bob", "messages", &format!("send_letter {name}")),
+            &mut bob,
+            "input_required",
+        );
+    }
     for (signal, topic) in [("-KILL", "bees"), ("-TERM", "wasps")] {
         let message = format!("research {topic}");
         service.until(("ann", "messages", &message), &mut ann, "acknowledged");
@@ -52,10 +58,14 @@ fn two_sessions_go_on_through_a_kill_and_a_deploy() {
     }
     service.until(("ann", "messages", "research flies"), &mut ann, "acknowledged");
     service.until(("ann", "stop", "{}"), &mut ann, "cancelled");
-    let mut asked = ureq::get(format!("{}/bob/questions", service.1)).call().unwrap();
-    let asked = asked.body_mut().read_to_string().unwrap();
-    let asking = asked.split('"').skip_while(|text| *text != "asking").nth(2).unwrap();
-    let path = format!("answers/{asking}");
-    service.until(("bob", &path, "true"), &mut bob, "a letter of bob is on its way");
+    for (answer, end) in [
+        ("true", "a letter of bob is on its way"),
+        ("\"no\"", "the user refused"),
+    ] {
+        let mut asked = ureq::get(format!("{}/bob/questions", service.1)).call().unwrap();
+        let asked = asked.body_mut().read_to_string().unwrap();
+        let asking = asked.split('"').skip_while(|text| *text != "asking").nth(2).unwrap();
+        service.until(("bob", &format!("answers/{asking}"), answer), &mut bob, end);
+    }
     assert!(service.end("-TERM"));
 }
