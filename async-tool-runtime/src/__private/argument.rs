@@ -12,7 +12,7 @@ pub const fn argument<T: ToolArgument>() {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a tool",
     label = "can't be read from JSON, or has no JSON Schema",
-    note = "the model writes arguments as JSON: add `#[derive(serde::Deserialize, schemars::JsonSchema)]` to the type",
+    note = "the model writes arguments as JSON: add `#[derive(serde::Deserialize, schemars::JsonSchema)]` to the type, from version 1 of `schemars`",
     note = "for a type of another crate, such as `uuid`, turn on the feature of `async-tool-runtime` with the crate's name, and `serde` of the crate",
     note = "if the host supplies the value and not the model, mark the parameter with `#[inject]`"
 )]
@@ -43,7 +43,7 @@ pub const fn described<T: DescribedArgument>() {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a tool",
     label = "has no JSON Schema",
-    note = "the model must know what to write: add `#[derive(schemars::JsonSchema)]` to the type, or `#[schemars(with = \"…\")]` to the parameter",
+    note = "the model must know what to write: add `#[derive(schemars::JsonSchema)]`, from version 1 of `schemars`, to the type, or `#[schemars(with = \"…\")]` to the parameter",
     note = "for a type of another crate, such as `uuid`, turn on the feature of `async-tool-runtime` with the crate's name"
 )]
 pub trait DescribedArgument {}

@@ -48,6 +48,13 @@ use super::{Capabilities, ModelRequest, ModelStream};
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't a model",
+    label = "isn't a model",
+    note = "`AsyncAgent::builder` takes the model first, and then the manager",
+    note = "for a client of your own, write `model::from_fn(…)`; `RulePlanner` needs no key, and `async-tool-genai` has the models of most providers",
+    note = "for an agent with a loop of its own, write `AsyncAgent::wrap(agent, manager)`"
+)]
 pub trait Model: Send + Sync + 'static {
     /// Starts one turn.
     fn generate(&self, request: ModelRequest) -> ModelStream;

@@ -84,7 +84,8 @@ impl<E: Display> ToolFailure for E {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the result of a tool",
     label = "doesn't implement `Serialize`",
-    note = "the model reads the result as JSON: add `#[derive(serde::Serialize)]` to `{Self}`"
+    note = "the model reads the result as JSON: add `#[derive(serde::Serialize)]` to your type, here or inside of `{Self}`",
+    note = "for a type of another crate, turn on the feature `serde` of the crate, or return what the model should read, such as a `String`"
 )]
 pub trait ToolOutput {
     /// Serialises the value as JSON.
