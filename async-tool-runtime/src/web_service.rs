@@ -34,7 +34,7 @@
 //!
 //! use async_tool_runtime::{
 //!     AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner, TaskId, ToolContext, agent, async_tool, journal::Seq,
-//!     tool, tools,
+//!     tool::InputRequest, tools,
 //! };
 //! use async_tool_sqlite::SqliteJournal;
 //! use axum::extract::{Path, State};
@@ -146,10 +146,8 @@
 //!     let questions = agent.questions().await?;
 //!     let question = questions.iter().find(|question| question.asking == task);
 //!     match (&question.ok_or(anyhow::anyhow!("it is not asked"))?.request, answer) {
-//!         (tool::InputRequest::Approval { .. }, Value::Bool(true)) => agent.manager().approve(task)?,
-//!         (tool::InputRequest::Approval { .. }, _) | (_, Value::Null) => {
-//!             agent.manager().refuse(task, "the user refused")?
-//!         }
+//!         (InputRequest::Approval { .. }, Value::Bool(true)) => agent.manager().approve(task)?,
+//!         (InputRequest::Approval { .. }, _) | (_, Value::Null) => agent.manager().refuse(task, "the user refused")?,
 //!         (_, answer) => agent.manager().answer(task, answer)?,
 //!     }
 //!     Ok(StatusCode::NO_CONTENT)

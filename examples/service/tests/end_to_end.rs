@@ -43,11 +43,8 @@ fn two_sessions_go_on_through_a_kill_and_a_deploy() {
     let (mut ann, mut bob) = ("1".to_owned(), "1".to_owned());
     let mut service = Service::start(journal);
     for name in ["Carol", "Dan"] {
-        service.until(
-            ("bob", "messages", &format!("send_letter {name}")),
-            &mut bob,
-            "input_required",
-        );
+        let message = format!("send_letter {name}");
+        service.until(("bob", "messages", &message), &mut bob, "input_required");
     }
     for (signal, topic) in [("-KILL", "bees"), ("-TERM", "wasps")] {
         let message = format!("research {topic}");
