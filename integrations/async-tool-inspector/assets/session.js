@@ -75,7 +75,11 @@
  */
 
 /** @typedef {{id: string, at: number, text: string, cut?: boolean, media?: number}} UserMessage */
-/** @typedef {{at: number, task: string, turn?: number, how: string, reason?: string}} Delivery */
+/**
+ * Way of a result to the model. `task` is an id or a number.
+ *
+ * @typedef {{at: number, task: string, turn?: number, how: string, reason?: string}} Delivery
+ */
 /** @typedef {{at: number, kind: string, text?: string}} Mark */
 /** @typedef {{name: string, tasks: string[]}} Group */
 
@@ -259,7 +263,7 @@ export class Session {
   /** @param {Delivery} delivery */
   #delivery(delivery) {
     const key = `${delivery.task} ${delivery.how}`;
-    const task = this.numbers.get(delivery.task);
+    const task = this.tasks.get(delivery.task) ?? this.numbers.get(delivery.task);
     if (task) {
       const place = task.deliveries.findIndex((known) => known.how === delivery.how);
       if (place < 0) task.deliveries.push(delivery);
