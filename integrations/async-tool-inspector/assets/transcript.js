@@ -10,6 +10,9 @@ import { count } from "./words.js";
 /** Pause between two requests while the session changes, in milliseconds. */
 const PAUSE = 700;
 
+/** Length of a text from which it is shown as a value: a part of it first. */
+const LONG = 4_000;
+
 /** Words of what pruning did to a message. */
 const MARKS = /** @type {Record<string, string>} */ ({
   dropped: "pruned: the model does not see this",
@@ -321,7 +324,17 @@ export class Transcript {
     const head = words || title ? h("div", { class: "part-head" }, h("span", { class: "what" }, words), title, state, part.cut && h("span", { class: "mark" }, "cut"), tokens) : null;
     const text = String(part.text ?? "");
     const isData = !["text", "frame", "note"].includes(part.kind);
-    const body = text.length > 4_000 || isData ? textView(text, `${words || kind} ${label || name}`, this.opened) : h("div", { class: "text" }, text);
+    const body = part.kind === "frame" ? frame(text) : text.length > LONG || isData ? textView(text, `${words || kind} ${label || name}`, this.opened) : h("div", { class: "text" }, text);
     return h("div", { class: "part", "data-part": part.kind, "data-of": kind, "data-error": Boolean(part.error) }, head, body);
   }
+}
+
+/**
+ * Frame of a delivery, in which the results stand out from the words of the library.
+ *
+ * @param {string} text
+ */
+function frame(text) {
+  const lines = text.split("\n").map((line) => h("span", { class: line.startsWith("{") ? "data" : "around" }, line));
+  return h("div", { class: "text" }, ...lines);
 }
