@@ -57,7 +57,9 @@ async fn a_live_owner_keeps_its_session_for_many_leases() {
         assert!(left.is_some_and(|left| left <= LEASE), "{left:?}");
         tokio::time::sleep(LEASE / 10).await;
     }
-    assert!(claim.is_confirmed() && !claim.is_lost() && !rival.is_confirmed());
+    // A confirmation counts for a third of the lease, and a busy machine may be later than that.
+    wait_for("the confirmation", async || claim.is_confirmed()).await;
+    assert!(!claim.is_lost() && !rival.is_confirmed());
     assert_eq!(write(&owner, &claim, "s", 1, &["b"]).await.unwrap(), 2);
 }
 
