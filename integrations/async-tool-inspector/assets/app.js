@@ -18,6 +18,8 @@ import { TaskPanel } from "./task.js";
 
 /** Time that a notice stays, in milliseconds. */
 const NOTICE = 5_000;
+/** Time after which a hidden page gives its stream up, in milliseconds. */
+const HIDDEN = 60_000;
 
 /** The page. */
 class App {
@@ -30,6 +32,11 @@ class App {
     /** @type {import("./feed.js").ConnectionState} */
     this.state = "connecting";
     this.hasSessions = false;
+    /** True once the only session was shown by itself. */
+    this.wasHome = false;
+    this.reason = "";
+    /** @type {Set<string>} tasks whose questions were announced */
+    this.announced = new Set();
     const now = () => this.clock.now();
     const acts = () => new Acts(this.route.session ?? "", (text) => this.notice(text));
     const go = (/** @type {Partial<Route>} */ change) => this.go({ ...this.route, ...change });
@@ -49,7 +56,7 @@ class App {
     });
     addEventListener("hashchange", () => this.#arrived());
     addEventListener("keydown", (event) => this.#key(event));
-    document.addEventListener("visibilitychange", () => this.#changed());
+    document.addEventListener("visibilitychange", () => this.#seen());
     byId("keys").addEventListener("click", showKeys);
     byId("skip").addEventListener("click", (event) => {
       event.preventDefault();
@@ -70,6 +77,16 @@ class App {
       if (!(error instanceof RequestError) || error.status !== 401) this.notice(String(error instanceof Error ? error.message : error));
     }
     this.#arrived();
+  }
+
+  /** Lets the stream of a hidden page go after a while: a browser has six for all its tabs. */
+  #seen() {
+    clearTimeout(this.hiding);
+    if (document.hidden) {
+      this.hiding = setTimeout(() => this.feed.close(), HIDDEN);
+    } else if (this.feed.isClosed) {
+      this.feed.follow(this.feed.session);
+    } else this.#changed();
   }
 
   /**
@@ -101,7 +118,19 @@ class App {
       this.feed.follow(session);
     }
     this.#show();
-    if (before.task && !this.route.task) this.view.timeline.list.focus({ preventScroll: true });
+    this.#refocus(before);
+  }
+
+  /**
+   * Gives the focus back to where a panel was opened, when it is closed.
+   *
+   * @param {Route} before
+   */
+  #refocus(before) {
+    const { route } = this;
+    if (route.task || route.questions || route.session !== before.session || route.view !== before.view) return;
+    if (before.task && route.view === "timeline") this.view.timeline.list.focus({ preventScroll: true });
+    else if (before.questions) this.view.questions.focus();
   }
 
   #show() {
@@ -109,8 +138,8 @@ class App {
     const isManager = route.view === "manager";
     const hasSession = Boolean(session && route.session === session.name);
     document.body.dataset.view = isManager ? "manager" : route.session ? "session" : "home";
-    byId("nav-sessions").toggleAttribute("aria-current", !isManager);
-    byId("nav-manager").toggleAttribute("aria-current", isManager);
+    byId(isManager ? "nav-manager" : "nav-sessions").setAttribute("aria-current", "page");
+    byId(isManager ? "nav-sessions" : "nav-manager").removeAttribute("aria-current");
     this.view.element.hidden = isManager || !hasSession;
     this.manager.element.hidden = !isManager;
     this.manager.setShown(isManager);
@@ -154,13 +183,25 @@ class App {
     this.clock.heard(data.now);
     this.sessions.update(data.sessions ?? [], data.removed ?? []);
     if (data.manager) this.manager.show(data.manager);
-    const before = this.session?.row.questions ?? 0;
     if (data.session) this.session?.apply(data.session);
     const row = this.session && this.sessions.rows.get(this.session.name);
     if (row && this.session) this.session.row = row;
-    const after = this.session?.row.questions ?? 0;
-    if (after > before) this.announce(`A task asks: ${this.session?.row.waits_for.join(", ") || "a question"}.`);
+    this.#announce(data.session?.tasks ?? []);
     this.#changed();
+  }
+
+  /**
+   * Tells a screen reader of new questions.
+   *
+   * @param {import("./session.js").TaskRow[]} rows
+   */
+  #announce(rows) {
+    for (const { asks, number, tool } of rows) {
+      if (!asks || this.announced.has(asks.asking)) continue;
+      this.announced.add(asks.asking);
+      const question = asks.kind === "approval" ? "needs consent" : `asks: ${asks.prompt ?? "a question"}`;
+      say(byId("announcer"), `${[number, tool].filter(Boolean).join(" ")} ${question}`);
+    }
   }
 
   #changed() {
@@ -229,15 +270,6 @@ class App {
       notice.hidden = true;
       say(notice, "");
     }, NOTICE);
-  }
-
-  /**
-   * Tells a screen reader.
-   *
-   * @param {string} text
-   */
-  announce(text) {
-    say(byId("announcer"), text);
   }
 
   /** @param {KeyboardEvent} event */

@@ -45,6 +45,11 @@ export class Feed {
     this.#open();
   }
 
+  /** True after the stream was ended from here. */
+  get isClosed() {
+    return this.source === undefined;
+  }
+
   /** Ends the stream. */
   close() {
     this.source?.close();

@@ -33,11 +33,36 @@ export function formOf(schema, label) {
   return {
     element: part.element,
     read() {
-      const value = part.read();
-      if (value === ABSENT) throw new FormError("a value is needed");
-      return value;
+      try {
+        const value = part.read();
+        if (value === ABSENT) throw new FormError("a value is needed");
+        return value;
+      } catch (error) {
+        /** @type {HTMLElement | null} */ (part.element.querySelector('[aria-invalid="true"]'))?.focus();
+        throw error;
+      }
     },
   };
+}
+
+/**
+ * Reads parts, so that each shows what is wrong with it; throws the first error.
+ *
+ * @param {Part[]} parts
+ */
+function readAll(parts) {
+  /** @type {unknown} */
+  let first;
+  const values = parts.map((part) => {
+    try {
+      return part.read();
+    } catch (error) {
+      first ??= error;
+      return ABSENT;
+    }
+  });
+  if (first !== undefined) throw first;
+  return values;
 }
 
 /**
@@ -107,7 +132,6 @@ function typed(field) {
       error.textContent = found.error ?? "";
       control.setAttribute("aria-invalid", String(found.error !== undefined));
       if (found.error !== undefined) {
-        control.focus();
         throw new FormError(`${field.title}: ${found.error}`);
       }
       return found.absent ? ABSENT : found.value;
@@ -154,7 +178,6 @@ function choice(field) {
       error.textContent = isMissing ? "needs a choice" : "";
       control.setAttribute("aria-invalid", String(isMissing));
       if (isMissing) {
-        control.focus();
         throw new FormError(`${field.title}: needs a choice`);
       }
       if (control.value === "") return field.required ? null : ABSENT;
@@ -200,8 +223,8 @@ function group(field) {
   return {
     element,
     read() {
-      const entries = parts.map((part) => [part.name, part.read()]).filter(([, value]) => value !== ABSENT);
-      return Object.fromEntries(entries);
+      const values = readAll(parts);
+      return Object.fromEntries(parts.map((part, place) => [part.name, values[place]]).filter(([, value]) => value !== ABSENT));
     },
   };
 }
@@ -256,7 +279,7 @@ function list(field) {
   return {
     element,
     read() {
-      const values = parts.map((part) => part.read());
+      const values = readAll(parts);
       if (values.length === 0 && !field.required) return ABSENT;
       const { minItems = 0, maxItems = Infinity } = field.schema;
       const wrong = values.length < minItems ? `needs at least ${minItems} items` : values.length > maxItems ? `takes at most ${maxItems} items` : "";

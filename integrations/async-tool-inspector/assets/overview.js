@@ -68,7 +68,13 @@ export class Overview {
     }
     brush.globalAlpha = 1;
     brush.fillStyle = colour("--accent");
-    for (const message of session.messages) brush.fillRect((message.at - this.origin) * (width / this.span), 2, 2, 5);
+    let last = -Infinity;
+    for (const message of session.messages) {
+      const x = (message.at - this.origin) * (width / this.span);
+      if (x - last < 1) continue;
+      last = x;
+      brush.fillRect(x, 2, 2, 5);
+    }
     const from = Math.max(0, (scale.start - this.origin) * (width / this.span));
     const to = Math.min(width, (scale.end - this.origin) * (width / this.span));
     brush.globalAlpha = 0.12;

@@ -88,9 +88,30 @@ function draw(brush, pattern, size) {
       return rising();
     case "falling":
       return falling();
+    case "dense":
+      falling();
+      brush.translate(size / 2, 0);
+      return falling();
     case "cross":
       rising();
       return falling();
+    case "grid":
+      line(0, size / 2, size, size / 2);
+      return line(size / 2, 0, size / 2, size);
+    case "zigzag":
+      line(-1, size - 1, size / 2, 1);
+      return line(size / 2, 1, size + 1, size - 1);
+    case "dashes":
+      line(0, 2, 4, 2);
+      return line(4, 6, 8, 6);
+    case "marks":
+      line(2, 2, 6, 6);
+      return line(2, 6, 6, 2);
+    case "checks":
+      brush.fillStyle = brush.strokeStyle;
+      brush.globalAlpha = 0.5;
+      brush.fillRect(0, 0, size / 2, size / 2);
+      return brush.fillRect(size / 2, size / 2, size / 2, size / 2);
     case "lines":
       return line(0, size / 2, size, size / 2);
     case "bars":

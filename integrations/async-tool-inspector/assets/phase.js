@@ -23,13 +23,14 @@ import { duration } from "./words.js";
  */
 
 /**
- * Look of a phase. The pattern tells it from others without colour.
+ * Look of a phase. Its pattern is its own, so that it is told from others without colour.
  *
  * @typedef {object} Look
  * @property {string} word
  * @property {string} text
  * @property {string} colour name of a custom property
- * @property {"solid" | "outline" | "rising" | "falling" | "dots" | "lines" | "cross" | "bars"} pattern
+ * @property {"solid" | "outline" | "rising" | "falling" | "dense" | "dots" | "lines" | "cross" | "bars" | "checks" | "grid" | "zigzag"
+ *   | "dashes" | "marks"} pattern
  */
 
 /** @type {Record<PhaseKind, Look>} */
@@ -39,15 +40,15 @@ export const LOOKS = {
   rate: { word: "rate", text: "queued for its rate", colour: "--rate", pattern: "bars" },
   resource: { word: "resource", text: "queued for a resource", colour: "--resource", pattern: "cross" },
   result: { word: "task", text: "waits for another task", colour: "--task", pattern: "falling" },
-  depends: { word: "arguments", text: "its arguments need a result", colour: "--task", pattern: "dots" },
-  agent: { word: "agent", text: "waits for an agent", colour: "--task", pattern: "lines" },
+  depends: { word: "arguments", text: "its arguments need a result", colour: "--task", pattern: "dense" },
+  agent: { word: "agent", text: "waits for an agent", colour: "--task", pattern: "zigzag" },
   retry: { word: "retry", text: "waits for its next attempt", colour: "--rate", pattern: "rising" },
   consent: { word: "consent", text: "waits for consent", colour: "--people", pattern: "dots" },
-  input: { word: "input", text: "waits for an answer", colour: "--people", pattern: "rising" },
+  input: { word: "input", text: "waits for an answer", colour: "--people", pattern: "checks" },
   outside: { word: "outside", text: "waits for the world outside", colour: "--world", pattern: "lines" },
-  worker: { word: "worker", text: "a worker has it", colour: "--world", pattern: "bars" },
-  stopping: { word: "stopping", text: "told to stop", colour: "--bad", pattern: "falling" },
-  lost: { word: "lost", text: "its process has ended", colour: "--bad", pattern: "cross" },
+  worker: { word: "worker", text: "a worker has it", colour: "--world", pattern: "grid" },
+  stopping: { word: "stopping", text: "told to stop", colour: "--bad", pattern: "dashes" },
+  lost: { word: "lost", text: "its process has ended", colour: "--bad", pattern: "marks" },
 };
 
 /** Kinds in the order of the legend. */

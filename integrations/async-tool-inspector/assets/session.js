@@ -1,5 +1,7 @@
 /** @file Session as the page knows it: the server's snapshot, with the changes since. */
 
+import { LOOKS } from "./phase.js";
+
 /** @typedef {import("./phase.js").Phase} Phase */
 /** @typedef {{input: number, cached: number, output: number, reasoning: number}} Tokens */
 
@@ -75,7 +77,11 @@
  */
 
 /** @typedef {{id: string, at: number, text: string, cut?: boolean, media?: number}} UserMessage */
-/** @typedef {{at: number, task: string, turn?: number, how: string, reason?: string}} Delivery */
+/**
+ * Way of a result to the model. `task` is an id or a number.
+ *
+ * @typedef {{at: number, task: string, turn?: number, how: string, reason?: string}} Delivery
+ */
 /** @typedef {{at: number, kind: string, text?: string}} Mark */
 /** @typedef {{name: string, tasks: string[]}} Group */
 
@@ -227,6 +233,11 @@ export class Session {
   #task(row) {
     this.#saw(row.accepted);
     this.#saw(row.settled);
+    const last = row.phases[row.phases.length - 1];
+    // A report that arrives after the function has left the task is no run.
+    if (row.deferred && !row.settled && last?.kind === "running" && last.to === undefined) {
+      Object.assign(last, { kind: "outside", words: row.words ?? LOOKS.outside.text });
+    }
     const known = this.tasks.get(row.task);
     if (known) {
       known.row = row;
@@ -259,7 +270,7 @@ export class Session {
   /** @param {Delivery} delivery */
   #delivery(delivery) {
     const key = `${delivery.task} ${delivery.how}`;
-    const task = this.numbers.get(delivery.task);
+    const task = this.tasks.get(delivery.task) ?? this.numbers.get(delivery.task);
     if (task) {
       const place = task.deliveries.findIndex((known) => known.how === delivery.how);
       if (place < 0) task.deliveries.push(delivery);

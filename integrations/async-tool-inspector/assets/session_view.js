@@ -82,7 +82,8 @@ export class SessionView {
     this.transcript.show(session, route.turn);
     this.timeline.setShown(!isTranscript);
     this.transcript.setShown(isTranscript);
-    this.timeline.select(route.task);
+    // A task whose panel was closed stays chosen, for the keyboard.
+    if (route.task) this.timeline.select(route.task);
     this.changed();
   }
 

@@ -7,6 +7,8 @@ import { plural, shortCount } from "./words.js";
 
 /** Most sessions in the list at first; the filter finds the others. */
 const SHOWN = 200;
+/** Number of sessions from which the list is drawn less often. */
+const LONG = 500;
 
 /** States of a session in words. */
 const STATES = /** @type {Record<string, string>} */ ({
@@ -24,6 +26,7 @@ export class SessionList {
     this.items = new Map();
     /** @type {string | undefined} */
     this.chosen = undefined;
+    this.isDue = false;
     this.filter = h("input", { type: "search", class: "filter", placeholder: "Filter sessions", "aria-label": "Filter the sessions", oninput: () => this.#draw() });
     this.list = h("ul", { class: "session-list" });
     this.more = h("p", { class: "hint", role: "status" });
@@ -43,7 +46,17 @@ export class SessionList {
   update(rows, removed) {
     for (const row of rows) this.rows.set(row.session, row);
     for (const name of removed) this.rows.delete(name);
-    if (rows.length + removed.length > 0) this.#draw();
+    if (rows.length + removed.length > 0) this.#drawLater();
+  }
+
+  /** Draws at the next frame; a long list less often, because it is sorted each time. */
+  #drawLater() {
+    if (this.isDue) return;
+    this.isDue = true;
+    setTimeout(() => {
+      this.isDue = false;
+      this.#draw();
+    }, this.rows.size > LONG ? 500 : 16);
   }
 
   /** @param {string | undefined} session */

@@ -2,16 +2,14 @@
 
 import { follow } from "./drag.js";
 import { h, say } from "./dom.js";
-import { AXIS, Drawing, HEAD, LANE, ROW, firstAfter } from "./drawing.js";
+import { AXIS, Drawing, HEAD, LANE, ROW } from "./drawing.js";
 import { Labels } from "./labels.js";
 import { Overview } from "./overview.js";
 import { Palette } from "./palette.js";
-import { inWords } from "./phase.js";
 import { Rows } from "./rows.js";
 import { TimeScale } from "./scale.js";
-import { deliveryWords, describe, progressWords, turnWords } from "./task_words.js";
+import { tipAt, turnAt } from "./tip.js";
 import { Toolbar } from "./toolbar.js";
-import { clip, timeOfDay } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Task} Task */
@@ -442,7 +440,7 @@ export class Timeline {
       this.select(task.id);
       this.host.open(task.id);
     } else if (y >= AXIS + LANE) {
-      const turn = this.#turnAt(x);
+      const turn = turnAt(session, this.scale, x, this.host.now());
       if (turn) this.host.openTurn(turn.turn);
     }
   }
@@ -450,16 +448,6 @@ export class Timeline {
   /** @param {number} y */
   #placeAt(y) {
     return Math.floor((y - HEAD + this.scroll.scrollTop) / ROW);
-  }
-
-  /** @param {number} x */
-  #turnAt(x) {
-    const turns = this.session?.turns ?? [];
-    const place = firstAfter(turns, this.scale.at(x + 2), (turn) => turn.from) - 1;
-    const turn = turns[place];
-    if (!turn) return undefined;
-    const end = turn.to ?? this.host.now();
-    return this.scale.x(end) + 40 >= x ? turn : undefined;
   }
 
   /** @param {PointerEvent} event */
@@ -470,7 +458,8 @@ export class Timeline {
       this.hovered = place;
       this.changed();
     }
-    const text = x >= 0 && event.pointerType === "mouse" ? this.#tipAt(x, y, place) : "";
+    const task = this.rows.all[place]?.task;
+    const text = this.session && x >= 0 && event.pointerType === "mouse" ? tipAt(this.session, this.scale, x, y, task, this.host.now()) : "";
     this.tip.hidden = text === "";
     if (text === "") return;
     say(this.tip, text);
@@ -485,35 +474,5 @@ export class Timeline {
     if (this.hovered < 0) return;
     this.hovered = -1;
     this.changed();
-  }
-
-  /**
-   * @param {number} x
-   * @param {number} y
-   * @param {number} place
-   */
-  #tipAt(x, y, place) {
-    const { session, scale } = this;
-    if (!session) return "";
-    const now = this.host.now();
-    const at = scale.at(x);
-    if (y < AXIS) return timeOfDay(at, scale.span < 120_000);
-    if (y < AXIS + LANE) {
-      const index = firstAfter(session.messages, scale.at(x + 6), (message) => message.at) - 1;
-      const message = session.messages[index];
-      return message && scale.x(message.at) > x - 300 ? `${timeOfDay(message.at, true)}\n${clip(message.text, 300)}` : "";
-    }
-    if (y < HEAD) {
-      const turn = this.#turnAt(x);
-      return turn ? turnWords(turn, now) : "";
-    }
-    const task = this.rows.all[place]?.task;
-    if (!task) return "";
-    const phase = task.row.phases.find((phase) => phase.from <= at && at <= (phase.to ?? now));
-    const lines = [describe(task, now)];
-    if (phase) lines.push(inWords(phase, now));
-    if (task.row.progress && !task.isEnded) lines.push(progressWords(task.row.progress));
-    for (const delivery of task.deliveries) lines.push(deliveryWords(session, delivery));
-    return lines.join("\n");
   }
 }

@@ -10,6 +10,9 @@ import { count } from "./words.js";
 /** Pause between two requests while the session changes, in milliseconds. */
 const PAUSE = 700;
 
+/** Length of a text from which it is shown as a value: a part of it first. */
+const LONG = 4_000;
+
 /** Words of what pruning did to a message. */
 const MARKS = /** @type {Record<string, string>} */ ({
   dropped: "pruned: the model does not see this",
@@ -48,6 +51,8 @@ export class Transcript {
     this.messages = new Map();
     /** @type {Set<string>} */
     this.opened = new Set();
+    /** Places for the states of tasks that have not ended. @type {Map<string, HTMLElement[]>} */
+    this.states = new Map();
     /** Turns that can be chosen. */
     this.choices = "";
     this.leadKey = "";
@@ -89,6 +94,7 @@ export class Transcript {
   #clear() {
     this.messages.clear();
     this.opened.clear();
+    this.states.clear();
     this.page = undefined;
     this.next = undefined;
     fill(this.list);
@@ -104,6 +110,7 @@ export class Transcript {
     if (!session || !this.isShown) return;
     this.#choices(session);
     this.#live(session);
+    this.#states(session);
     if (this.seq === session.seq && this.messages.size > 0) return;
     // The view of a turn doesn't change.
     if (this.turn !== undefined && this.messages.size > 0) return;
@@ -121,6 +128,22 @@ export class Transcript {
     fill(this.choice, h("option", { value: "" }, "as the next turn would see it"),
       ...turns.reverse().map((turn) => h("option", { value: String(turn) }, `as turn ${turn} saw it`)));
     this.choice.value = this.turn === undefined ? "" : String(this.turn);
+  }
+
+  /**
+   * Says beside each call that has not ended what its task waits for.
+   *
+   * @param {Session} session
+   */
+  #states(session) {
+    for (const [id, places] of this.states) {
+      const task = session.tasks.get(id);
+      if (!task) continue;
+      const words = task.isEnded ? "" : task.row.words ?? task.status.replace("_", " ");
+      for (const place of places) say(place, words);
+      // The end of a task is told once.
+      if (task.isEnded) this.states.delete(id);
+    }
   }
 
   /** @param {Session} session */
@@ -296,10 +319,22 @@ export class Transcript {
     const title = task ? h("button", { type: "button", class: "link", onclick: () => this.host.open(task.id) }, label) : label && h("span", {}, label);
     const words = { text: "", call: "calls", ack: "acknowledged", result: part.error ? "failed" : "result", report: "report", collapsed: "in one line", frame: "frame of the library", note: "note of the library", media: "media" }[/** @type {string} */ (part.kind)] ?? part.kind;
     const tokens = part.tokens !== undefined && part.tokens !== null ? h("span", { class: "count" }, `${count(part.tokens)}`) : null;
-    const head = words || title ? h("div", { class: "part-head" }, h("span", { class: "what" }, words), title, part.cut && h("span", { class: "mark" }, "cut"), tokens) : null;
+    const state = task && ["call", "ack"].includes(part.kind) && !task.isEnded ? h("span", { class: "state" }, task.row.words ?? "") : null;
+    if (task && state) this.states.set(task.id, [...(this.states.get(task.id) ?? []), state]);
+    const head = words || title ? h("div", { class: "part-head" }, h("span", { class: "what" }, words), title, state, part.cut && h("span", { class: "mark" }, "cut"), tokens) : null;
     const text = String(part.text ?? "");
     const isData = !["text", "frame", "note"].includes(part.kind);
-    const body = text.length > 4_000 || isData ? textView(text, `${words || kind} ${label || name}`, this.opened) : h("div", { class: "text" }, text);
+    const body = part.kind === "frame" ? frame(text) : text.length > LONG || isData ? textView(text, `${words || kind} ${label || name}`, this.opened) : h("div", { class: "text" }, text);
     return h("div", { class: "part", "data-part": part.kind, "data-of": kind, "data-error": Boolean(part.error) }, head, body);
   }
+}
+
+/**
+ * Frame of a delivery, in which the results stand out from the words of the library.
+ *
+ * @param {string} text
+ */
+function frame(text) {
+  const lines = text.split("\n").map((line) => h("span", { class: line.startsWith("{") ? "data" : "around" }, line));
+  return h("div", { class: "text" }, ...lines);
 }
