@@ -23,7 +23,7 @@
 //! | | `INFO` | a task ended: `t3 research failed kind=timeout 300ms`; a breaker closed |
 //! | | `DEBUG` | refused calls, failed attempts that are followed by another one, repaired arguments, settings without effect |
 //! | `async_tool::journal` | `ERROR` | the journal panicked when it was asked about snapshots, so none are made |
-//! | | `WARN` | the journal can't be written, or a snapshot not kept, or a session not given up; what an SQLite journal may have lost; a journal has lost the bytes of an image, sound or file |
+//! | | `WARN` | the journal can't be written, or a snapshot not kept, or a session not given up; what an SQLite journal may have lost; a journal on DynamoDB can't show signs of life, or another process took its session; a journal has lost the bytes of an image, sound or file |
 //! | `async_tool::mcp` | `WARN` | the connection to an MCP server was lost; its list of tools, or one of them, can't be used |
 //! | | `INFO` | the connection is there again |
 //! | | `DEBUG` | the log of an MCP server that was started here |

@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import botocore.session
+
 # Seconds for all of them.
 LIMIT = 170
 RESULT = re.compile(r"^test (\S+) \.\.\. (ok|FAILED|ignored)", re.MULTILINE)
@@ -37,8 +39,9 @@ class Results:
         return "; ".join(figure for test, figure in FIGURE.findall(self.output) if test == name) or None
 
     def run(self):
+        prefix = deploy_template(self.stand)
         arguments = ["--ignored", "--show-output", "--test-threads", "4"]
-        env = {"ASYNC_TOOL_DYNAMODB_ENDPOINT": self.stand.endpoint}
+        env = {"ASYNC_TOOL_DYNAMODB_ENDPOINT": self.stand.endpoint, "ASYNC_TOOL_DYNAMODB_TEMPLATE": prefix}
         try:
             ran = self.stand.run(self.binary, *arguments, env=env, limit=LIMIT)
             output = ran.stdout + ran.stderr
@@ -46,3 +49,24 @@ class Results:
             output = (late.stdout or b"").decode() + f"\nended after {LIMIT} s\n"
         (self.stand.work / "journal.log").write_text(output)
         return output
+
+
+def deploy_template(stand):
+    """Makes the tables of the crate's CloudFormation template; returns their prefix."""
+    prefix = "template"
+    client = botocore.session.get_session().create_client(
+        "cloudformation",
+        region_name=stand.env["AWS_REGION"],
+        endpoint_url=stand.endpoint,
+        aws_access_key_id=stand.env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=stand.env["AWS_SECRET_ACCESS_KEY"],
+    )
+    template = stand.root / "integrations/async-tool-dynamodb/tables.yaml"
+    client.create_stack(
+        StackName="journal",
+        TemplateBody=template.read_text(),
+        Parameters=[{"ParameterKey": "Prefix", "ParameterValue": prefix}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    client.get_waiter("stack_create_complete").wait(StackName="journal", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    return prefix

@@ -85,7 +85,11 @@ impl Append {
         shared.keep();
         let mut prior = None;
         for attempt in 0..ATTEMPTS {
-            let standing = shared.owner.stand(&shared.tables).await.map_err(StoreError::unavailable)?;
+            let standing = shared
+                .owner
+                .stand(&shared.tables)
+                .await
+                .map_err(StoreError::unavailable)?;
             let head = match self.attempt(&shared.tables, &standing, prior.as_deref(), attempt).await {
                 Ok(Attempt::Closed) => return Ok(Seq::new(self.last())),
                 // An earlier try was written, and its answer was lost.
@@ -150,7 +154,9 @@ impl Append {
             0 => self.by.clone(),
             _ => Uuid::new_v4().simple().to_string(),
         };
-        let mut items = vec![item(TransactWriteItem::builder().update(self.update(tables, standing, prior)?))];
+        let mut items = vec![item(
+            TransactWriteItem::builder().update(self.update(tables, standing, prior)?),
+        )];
         items.push(item(TransactWriteItem::builder().put(self.put(tables, layout)?)));
         if let Layout::Together(_) = layout {
             for part in parts::puts(tables, &key::parts(&self.by), &self.batch.bytes)? {
@@ -195,7 +201,10 @@ impl Append {
             set.push_str(", #name = :name");
             update = update.expression_attribute_values(":name", text(name));
         }
-        update.update_expression(set + &remove).build().map_err(StoreError::other)
+        update
+            .update_expression(set + &remove)
+            .build()
+            .map_err(StoreError::other)
     }
 
     /// The batch's item.
@@ -224,8 +233,15 @@ impl Append {
         prior: Option<&str>,
     ) -> Result<Option<Head>, StoreError> {
         let set = "SET #pending = :by, #owner = :me, #last = :after, #open = if_not_exists(#open, :true)";
-        self.change_head(tables, standing, prior, set, &self.by, &head::condition(self.after, prior.is_some()))
-            .await
+        self.change_head(
+            tables,
+            standing,
+            prior,
+            set,
+            &self.by,
+            &head::condition(self.after, prior.is_some()),
+        )
+        .await
     }
 
     /// Checks that `after` is the last entry, and takes the session.
@@ -245,7 +261,9 @@ impl Append {
         let set = "SET #owner = :me, #last = :after, #open = if_not_exists(#open, :true)";
         let pending = head.pending.clone().unwrap_or_else(|| self.by.clone());
         let condition = head::condition(self.after, prior.is_some());
-        let refused = self.change_head(tables, standing, prior, set, &pending, &condition).await?;
+        let refused = self
+            .change_head(tables, standing, prior, set, &pending, &condition)
+            .await?;
         Ok(refused.map_or(Attempt::Written, Attempt::Refused))
     }
 
@@ -288,9 +306,9 @@ impl Append {
             Ok(_) => Ok(None),
             Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => {
                 match refused.into_err() {
-                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(failed) => {
-                        Ok(Some(Head::of(failed.item())))
-                    }
+                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(
+                        failed,
+                    ) => Ok(Some(Head::of(failed.item()))),
                     _ => Ok(Some(Head::default())),
                 }
             }
@@ -358,13 +376,19 @@ impl Append {
     ) -> Result<(), StoreError> {
         let condition = head::condition(self.after, prior.is_some());
         let take = "SET #owner = :me, #last = :after, #open = if_not_exists(#open, :true)";
-        if self.change_head(tables, standing, prior, take, left, &condition).await?.is_some() {
+        if self
+            .change_head(tables, standing, prior, take, left, &condition)
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
         parts::remove(tables, &key::parts(left)).await?;
         let done = "SET #owner = :me, #last = :after, #open = if_not_exists(#open, :true) REMOVE #pending";
         let condition = head::condition(self.after, false);
-        self.change_head(tables, standing, None, done, left, &condition).await.map(drop)
+        self.change_head(tables, standing, None, done, left, &condition)
+            .await
+            .map(drop)
     }
 
     /// Removes the parts of this append, which was refused for good.
@@ -372,7 +396,7 @@ impl Append {
         if let Layout::Before(_) = self.batch.layout()
             && let Err(error) = parts::remove(tables, &key::parts(&self.by)).await
         {
-            tracing::warn!(target: "async_tool::dynamodb", error = %error, append = self.by, "parts of a refused append are left in the table");
+            tracing::warn!(target: "async_tool::journal", error = %error, append = self.by, "parts of a refused append are left in the table");
         }
     }
 }

@@ -9,8 +9,9 @@ use crate::{StoreError, json};
 
 /// Largest part of a batch in one item. DynamoDB's limit of 400 KB includes keys and names.
 pub(crate) const PART: usize = 380 * 1024;
-/// Largest batch whose parts are in its transaction. DynamoDB's limit is 4 MB for all items.
-pub(crate) const IN_TRANSACTION: usize = 3 * 1024 * 1024;
+/// Largest batch whose parts are in its transaction. DynamoDB's limit is 4 MB for all items. As a request writes bytes in base64, this is also less
+/// than 4 MB on its way.
+pub(crate) const IN_TRANSACTION: usize = 2_900_000;
 
 /// Entries of one append.
 #[derive(Clone, Debug)]
@@ -67,7 +68,11 @@ impl Batch {
         let mut seq = first;
         for line in lines {
             if seq > last {
-                return Err(unreadable(session, seq, "the batch has more entries than its item says"));
+                return Err(unreadable(
+                    session,
+                    seq,
+                    "the batch has more entries than its item says",
+                ));
             }
             if seq >= from {
                 let entry = json::read(line).map_err(|error| unreadable(session, seq, error))?;
@@ -85,7 +90,11 @@ impl Batch {
     }
 }
 
-fn unreadable(session: &SessionId, seq: u64, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+fn unreadable(
+    session: &SessionId,
+    seq: u64,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
     StoreError::Unreadable {
         session: session.clone(),
         seq: Seq::new(seq),
@@ -114,7 +123,11 @@ mod tests {
         let batch = Batch::new(&entries).unwrap();
         for from in 5..=8 {
             let read = Batch::decode(&batch.bytes, &SessionId::new("s"), (5, 7), from).unwrap();
-            let expected: Vec<_> = (5..).map(Seq::new).zip(entries.clone()).skip(from as usize - 5).collect();
+            let expected: Vec<_> = (5..)
+                .map(Seq::new)
+                .zip(entries.clone())
+                .skip(from as usize - 5)
+                .collect();
             assert_eq!(read, expected);
         }
     }
@@ -122,19 +135,32 @@ mod tests {
     #[test]
     fn a_batch_that_is_cut_off_edited_or_too_long_names_the_entry() {
         let batch = Batch::new(&said(&["a", "b"])).unwrap();
-        let decode = |bytes: &[u8], last| Batch::decode(bytes, &SessionId::new("s"), (1, last), 1).unwrap_err().to_string();
+        let decode = |bytes: &[u8], last| {
+            Batch::decode(bytes, &SessionId::new("s"), (1, last), 1)
+                .unwrap_err()
+                .to_string()
+        };
         assert!(decode(&batch.bytes, 3).starts_with("entry 3 of session \"s\" is missing"));
         assert_eq!(decode(&batch.bytes, 1), "entry 2 of session \"s\" can't be read");
-        assert_eq!(decode(&batch.bytes[..batch.bytes.len() - 1], 2), "entry 2 of session \"s\" can't be read");
+        assert_eq!(
+            decode(&batch.bytes[..batch.bytes.len() - 1], 2),
+            "entry 2 of session \"s\" can't be read"
+        );
     }
 
     #[test]
     fn a_large_batch_goes_into_parts() {
-        let of = |bytes| Batch { bytes: vec![b'a'; bytes], count: 1 }.layout();
+        let of = |bytes| {
+            Batch {
+                bytes: vec![b'a'; bytes],
+                count: 1,
+            }
+            .layout()
+        };
         assert_eq!([of(1), of(PART)], [Layout::Whole; 2]);
         assert_eq!(of(PART + 1), Layout::Together(2));
-        assert_eq!(of(IN_TRANSACTION), Layout::Together(9));
-        assert_eq!(of(IN_TRANSACTION + 1), Layout::Before(9));
+        assert_eq!(of(IN_TRANSACTION), Layout::Together(8));
+        assert_eq!(of(IN_TRANSACTION + 1), Layout::Before(8));
         assert_eq!(of(12 << 20), Layout::Before(33));
     }
 }

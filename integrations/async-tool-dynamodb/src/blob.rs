@@ -22,7 +22,10 @@ pub(crate) async fn put(tables: &Tables, session: &SessionId, bytes: &[u8]) -> R
     if count(tables, &pk).await?.is_none() {
         let count = parts::put(tables, &pk, 1, bytes).await?;
         let put = tables.client.put_item().table_name(&tables.log);
-        let put = put.item("pk", text(&pk)).item("sk", number(0)).item("parts", number(count));
+        let put = put
+            .item("pk", text(&pk))
+            .item("sk", number(0))
+            .item("parts", number(count));
         let put = persist(tables.retry_for, || put.clone().send()).await;
         put.map_err(|error| StoreError::of(tables, error))?;
     }
@@ -45,7 +48,10 @@ pub(crate) async fn find(tables: &Tables, session: &SessionId, name: &str) -> Re
 
 async fn count(tables: &Tables, pk: &str) -> Result<Option<u64>, StoreError> {
     let get = tables.client.get_item().table_name(&tables.log);
-    let get = get.key("pk", text(pk)).key("sk", AttributeValue::N("0".into())).consistent_read(true);
+    let get = get
+        .key("pk", text(pk))
+        .key("sk", AttributeValue::N("0".into()))
+        .consistent_read(true);
     let found = persist(tables.retry_for, || get.clone().send()).await;
     let found = found.map_err(|error| StoreError::of(tables, error))?;
     Ok(found.item.and_then(|item| number_of(&item, "parts")))

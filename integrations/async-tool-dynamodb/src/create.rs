@@ -45,7 +45,10 @@ impl Keys {
         table.key_schema().len() == keys.len()
             && keys.iter().all(|(name, kind, scalar)| {
                 let key = table.key_schema().iter().find(|key| key.attribute_name() == *name);
-                let attribute = table.attribute_definitions().iter().find(|key| key.attribute_name() == *name);
+                let attribute = table
+                    .attribute_definitions()
+                    .iter()
+                    .find(|key| key.attribute_name() == *name);
                 key.is_some_and(|key| key.key_type() == kind)
                     && attribute.is_some_and(|attribute| attribute.attribute_type() == scalar)
             })
@@ -67,10 +70,17 @@ pub(crate) async fn create(tables: &Tables) -> Result<(), StoreError> {
 }
 
 async fn begin(tables: &Tables, table: &str, keys: Keys) -> Result<(), StoreError> {
-    let mut create = tables.client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    let mut create = tables
+        .client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest);
     for (name, kind, scalar) in keys.definitions() {
         let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(scalar).build();
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(scalar)
+            .build();
         create = create.key_schema(key.map_err(StoreError::other)?);
         create = create.attribute_definitions(attribute.map_err(StoreError::other)?);
     }

@@ -47,7 +47,9 @@ impl Holds {
         let hold = Hold {
             claim: claim.downgrade(),
             owner: before.as_ref().and_then(|hold| hold.owner.clone()),
-            is_sure: before.as_ref().is_some_and(|hold| hold.is_sure && hold.claim.is_of(claim)),
+            is_sure: before
+                .as_ref()
+                .is_some_and(|hold| hold.is_sure && hold.claim.is_of(claim)),
         };
         known.insert(session.clone(), hold);
         Some(Admission {
@@ -70,7 +72,9 @@ impl Holds {
 
     /// True if the session's claim was dropped or lost.
     pub(crate) fn is_idle(&self, session: &SessionId) -> bool {
-        self.known().get(session).is_some_and(|hold| hold.claim.live().is_none())
+        self.known()
+            .get(session)
+            .is_some_and(|hold| hold.claim.live().is_none())
     }
 
     /// Notes the id under which the head of a session names this journal now.
@@ -126,7 +130,7 @@ pub(crate) struct Admission<'a> {
 impl Hold {
     fn lose(&self, session: &SessionId) {
         if let Some(claim) = self.claim.live() {
-            tracing::warn!(target: "async_tool::dynamodb", session = session.as_str(), "another process has taken the session");
+            tracing::warn!(target: "async_tool::journal", session = session.as_str(), "another process has taken the session");
             claim.lose();
         }
     }
@@ -147,7 +151,10 @@ impl Admission<'_> {
 
     /// Takes note that an append wasn't answered: the head may name this journal by this id. It is released with the claim.
     pub(crate) fn doubt(mut self, owner: &str) {
-        let had = self.before.as_ref().is_some_and(|before| before.claim.is_of(self.claim));
+        let had = self
+            .before
+            .as_ref()
+            .is_some_and(|before| before.claim.is_of(self.claim));
         if !had && let Some(hold) = self.holds.known().get_mut(self.session) {
             (hold.owner, hold.is_sure) = (Some(owner.to_owned()), false);
             self.before = Some(hold.clone());

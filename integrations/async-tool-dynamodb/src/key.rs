@@ -87,10 +87,23 @@ mod tests {
 
     #[test]
     fn a_key_gives_the_name_back_and_fits_into_dynamodb() {
-        for name in ["", "a", "s:a", "h:a", "o:a", &"n".repeat(2_046), &"n".repeat(2_047), &"🦀".repeat(9_000)] {
+        for name in [
+            "",
+            "a",
+            "s:a",
+            "h:a",
+            "o:a",
+            &"n".repeat(2_046),
+            &"n".repeat(2_047),
+            &"🦀".repeat(9_000),
+        ] {
             let session = SessionId::new(name);
             let key = Key::new(&session).unwrap();
-            assert!(!key.text.is_empty() && key.text.len() <= LONGEST_KEY, "{}", key.text.len());
+            assert!(
+                !key.text.is_empty() && key.text.len() <= LONGEST_KEY,
+                "{}",
+                key.text.len()
+            );
             assert_eq!(Key::session(&key.text, key.name.clone()), Some(session));
             assert!(key.blob(&digest(b"")).len() <= LONGEST_KEY);
         }
@@ -101,7 +114,10 @@ mod tests {
     #[test]
     fn a_name_that_no_item_holds_is_an_error() {
         let error = Key::new(&SessionId::new("n".repeat(400_000))).unwrap_err();
-        assert_eq!(error.to_string(), "the session's name has 400000 bytes; give it 350000 bytes at most");
+        assert_eq!(
+            error.to_string(),
+            "the session's name has 400000 bytes; give it 350000 bytes at most"
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ use async_tool_runtime::journal::Asked;
 use aws_sdk_dynamodb::error::SdkError;
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use uuid::Uuid;
 
@@ -116,11 +116,11 @@ impl Owner {
     ) -> Result<Standing, StoreError> {
         if let Some(known) = &**standing {
             let asked = Standing::now(known.id.clone());
-            if beat(tables, &known.id).await? {
+            if beat(tables, &known.id, self.lease / 4).await? {
                 **standing = Some(asked.clone());
                 return Ok(asked);
             }
-            tracing::warn!(target: "async_tool::dynamodb", "this process was silent for its whole lease, and others may take its sessions");
+            tracing::warn!(target: "async_tool::journal", "this process was silent for its whole lease, and others may take its sessions");
         }
         let asked = Standing::now(Uuid::new_v4().simple().to_string());
         enter(tables, &asked.id, self.lease).await?;
@@ -162,13 +162,19 @@ async fn enter(tables: &Tables, id: &str, lease: Duration) -> Result<(), StoreEr
     put.map(drop).map_err(|error| StoreError::of(tables, error))
 }
 
-/// Changes the row; false if it is gone.
-async fn beat(tables: &Tables, id: &str) -> Result<bool, StoreError> {
+/// Changes the row; false if it is gone. An answer that is later than `limit` counts as lost: the next try has to come before the lease ends.
+async fn beat(tables: &Tables, id: &str, limit: Duration) -> Result<bool, StoreError> {
     let update = tables.client.update_item().table_name(&tables.heads);
     let update = update.key("pk", text(key::owner(id)));
-    let update = update.update_expression("ADD beats :one").expression_attribute_values(":one", number(1));
+    let update = update
+        .update_expression("ADD beats :one")
+        .expression_attribute_values(":one", number(1));
     let update = update.condition_expression("attribute_exists(pk)");
-    match persist(tables.retry_for, || update.clone().send()).await {
+    let send = || {
+        let answer = timeout(limit, update.clone().send());
+        async { answer.await.unwrap_or_else(|late| Err(SdkError::timeout_error(late))) }
+    };
+    match persist(tables.retry_for.min(limit), send).await {
         Ok(_) => Ok(true),
         Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => Ok(false),
         Err(error) => Err(StoreError::of(tables, error)),

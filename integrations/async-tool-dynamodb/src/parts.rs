@@ -25,7 +25,9 @@ fn item(key: &str, place: u64, bytes: &[u8]) -> Item {
 pub(crate) fn puts(tables: &Tables, key: &str, bytes: &[u8]) -> Result<Vec<Put>, StoreError> {
     let parts = (0..).zip(bytes.chunks(PART));
     let puts = parts.map(|(place, part)| {
-        let put = Put::builder().table_name(&tables.log).set_item(Some(item(key, place, part)));
+        let put = Put::builder()
+            .table_name(&tables.log)
+            .set_item(Some(item(key, place, part)));
         put.build().map_err(StoreError::other)
     });
     puts.collect()
@@ -62,7 +64,9 @@ pub(crate) async fn read(tables: &Tables, key: &str, first: u64, count: u64) -> 
         let page = page.map_err(|error| StoreError::of(tables, error))?;
         for mut item in page.items.unwrap_or_default() {
             let (place, part) = (number_of(&item, "sk"), bytes_of(&mut item, "bytes"));
-            let (true, Some(part)) = (place == Some(next), part) else { return Ok(None) };
+            let (true, Some(part)) = (place == Some(next), part) else {
+                return Ok(None);
+            };
             bytes.extend_from_slice(&part);
             next += 1;
         }
@@ -79,14 +83,19 @@ pub(crate) async fn remove(tables: &Tables, key: &str) -> Result<(), StoreError>
     let mut start = None;
     loop {
         let query = tables.client.query().table_name(&tables.log).consistent_read(true);
-        let query = query.key_condition_expression("pk = :pk").projection_expression("pk, sk");
+        let query = query
+            .key_condition_expression("pk = :pk")
+            .projection_expression("pk, sk");
         let query = query.expression_attribute_values(":pk", text(key));
         let query = query.set_exclusive_start_key(start.take());
         let page = persist(tables.retry_for, || query.clone().send()).await;
         let page = page.map_err(|error| StoreError::of(tables, error))?;
         let found = page.items.unwrap_or_default().into_iter();
         let removals: Vec<_> = found.map(|key| remove_one(tables.clone(), key)).collect();
-        stream::iter(removals).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        stream::iter(removals)
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
         match page.last_evaluated_key {
             Some(key) => start = Some(key),
             None => return Ok(()),

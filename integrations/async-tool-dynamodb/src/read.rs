@@ -52,9 +52,15 @@ struct Reading {
 enum State {
     Begin,
     /// Batches follow after this place. The head named that entry as the last when the reading began.
-    Page { start: Option<Item>, key: Key, last: u64 },
+    Page {
+        start: Option<Item>,
+        key: Key,
+        last: u64,
+    },
     /// The head named this entry as the last.
-    End { last: u64 },
+    End {
+        last: u64,
+    },
 }
 
 impl Reading {
@@ -97,14 +103,20 @@ impl Reading {
         Ok(match page.last_evaluated_key {
             // Without this, the condition and the place to go on from would contradict each other once the page is read.
             Some(_) if !self.batches.is_empty() => State::Page { start: None, key, last },
-            Some(start) => State::Page { start: Some(start), key, last },
+            Some(start) => State::Page {
+                start: Some(start),
+                key,
+                last,
+            },
             None => State::End { last },
         })
     }
 
     async fn decode(&self, mut batch: Item) -> Result<Vec<(Seq, Entry)>, StoreError> {
         let place = (number_of(&batch, "first"), number_of(&batch, "sk"));
-        let (Some(first), Some(last)) = place else { return Err(self.missing()) };
+        let (Some(first), Some(last)) = place else {
+            return Err(self.missing());
+        };
         let next = self.known + 1;
         if first > next || last < next {
             return Err(self.missing());

@@ -1,7 +1,7 @@
 //! The end of the hold on one session.
 
-use aws_sdk_dynamodb::{error::SdkError, types::ReturnValue};
 use async_tool_runtime::SessionId;
+use aws_sdk_dynamodb::{error::SdkError, types::ReturnValue};
 
 use crate::{
     StoreError,
@@ -17,7 +17,9 @@ pub(crate) async fn release(shared: &Shared, session: &SessionId) -> Result<(), 
         let (tables, key) = (&shared.tables, Key::new(session)?);
         let update = tables.client.update_item().table_name(&tables.heads);
         let update = update.key("pk", text(&key.text)).update_expression("REMOVE #owner");
-        let update = update.condition_expression("#owner = :me").expression_attribute_names("#owner", "owner");
+        let update = update
+            .condition_expression("#owner = :me")
+            .expression_attribute_names("#owner", "owner");
         let update = update.expression_attribute_values(":me", text(owner));
         let update = update.return_values(ReturnValue::AllNew);
         let head = match persist(tables.retry_for, || update.clone().send()).await {
@@ -37,8 +39,13 @@ pub(crate) async fn release(shared: &Shared, session: &SessionId) -> Result<(), 
 /// Removes the head of a session that was taken and never written.
 async fn remove_empty(shared: &Shared, key: &Key) -> Result<(), StoreError> {
     let tables = &shared.tables;
-    let delete = tables.client.delete_item().table_name(&tables.heads).key("pk", text(&key.text));
-    let delete = delete.condition_expression("#last = :zero AND attribute_not_exists(#owner) AND attribute_not_exists(#pending)");
+    let delete = tables
+        .client
+        .delete_item()
+        .table_name(&tables.heads)
+        .key("pk", text(&key.text));
+    let delete = delete
+        .condition_expression("#last = :zero AND attribute_not_exists(#owner) AND attribute_not_exists(#pending)");
     let delete = delete.expression_attribute_names("#last", "last");
     let delete = delete.expression_attribute_names("#owner", "owner");
     let delete = delete.expression_attribute_names("#pending", "pending");

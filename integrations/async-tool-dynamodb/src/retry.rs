@@ -76,7 +76,12 @@ impl Refusal for TransactWriteItemsError {
         let Self::TransactionCanceledException(cancelled) = self else {
             return is_passing(self.code());
         };
-        let codes = || cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+        let codes = || {
+            cancelled
+                .cancellation_reasons()
+                .iter()
+                .filter_map(|reason| reason.code())
+        };
         codes().any(|code| PASSING_REASONS.contains(&code))
             && codes().all(|code| code == "None" || PASSING_REASONS.contains(&code))
     }
@@ -156,7 +161,9 @@ mod tests {
     use super::*;
 
     fn cancelled(codes: &[&str]) -> TransactWriteItemsError {
-        let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build());
+        let reasons = codes
+            .iter()
+            .map(|code| CancellationReason::builder().code(*code).build());
         let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
         TransactWriteItemsError::TransactionCanceledException(cancelled.build())
     }
@@ -211,7 +218,10 @@ mod tests {
         let ended: Result<(), SdkError<GetItemError>> = persist(Duration::from_secs(10), || {
             asked.fetch_add(1, Ordering::Relaxed);
             let cause = CredentialsError::not_loaded("none in the environment");
-            ready(Err(SdkError::dispatch_failure(ConnectorError::other(cause.into(), None))))
+            ready(Err(SdkError::dispatch_failure(ConnectorError::other(
+                cause.into(),
+                None,
+            ))))
         })
         .await;
         assert!(ended.is_err());

@@ -78,7 +78,7 @@ impl Shared {
         }
         match owner::remove_silent(&self.tables, other, row).await? {
             true => {
-                tracing::warn!(target: "async_tool::dynamodb", owner = other, "an owner was silent for its whole lease; its sessions are free");
+                tracing::warn!(target: "async_tool::journal", owner = other, "an owner was silent for its whole lease; its sessions are free");
                 self.watches().look(other, None, Instant::now());
                 Ok(None)
             }
@@ -101,21 +101,34 @@ impl Shared {
         watching.map_or(pace, |watching| watching.min(pace)).max(SHORTEST_PAUSE)
     }
 
-    /// One round of the keeper: signs of life, dropped claims, and looks at other owners.
+    /// One round of the keeper: signs of life, dropped claims, and looks at other owners. A failure of one doesn't keep the others.
     async fn round(self: &Arc<Self>) -> Result<(), StoreError> {
+        let released = self.let_go_of_dropped().await;
+        let renewed = self.renew().await;
+        let looked = self.look().await;
+        released.and(renewed).and(looked)
+    }
+
+    async fn let_go_of_dropped(self: &Arc<Self>) -> Result<(), StoreError> {
         for held in self.holds.all() {
             if held.claim.is_none() {
                 self.let_go(held.session).await?;
             }
         }
-        self.leave_if_idle().await?;
+        self.leave_if_idle().await
+    }
+
+    async fn renew(self: &Arc<Self>) -> Result<(), StoreError> {
         if let Some(standing) = self.owner.renew(&self.tables).await? {
             for held in self.holds.all() {
                 self.confirm(held, &standing).await?;
             }
         }
-        let now = Instant::now();
-        let watched = self.watches().owners(now);
+        Ok(())
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        let watched = self.watches().owners(Instant::now());
         for other in watched {
             let row = owner::find(&self.tables, &other).await?;
             self.watches().look(&other, row, Instant::now());
@@ -191,7 +204,7 @@ async fn keep(shared: Weak<Shared>, mut pace: Duration) {
         sleep(pace).await;
         let Some(shared) = shared.upgrade() else { return };
         if let Err(error) = shared.round().await {
-            tracing::warn!(target: "async_tool::dynamodb", error = %error, "the signs of life can't be written; trying again");
+            tracing::warn!(target: "async_tool::journal", error = %error, "the signs of life can't be written; trying again");
         }
         if shared.is_idle() {
             // An append that came after the look starts a new keeper, or finds this one alive and this look outdated.

@@ -28,7 +28,9 @@ const MOST: u64 = 1_000;
 /// Replaces the previous snapshot. Skips one beyond the last entry, and one of a closed session, which is never resumed.
 pub(crate) async fn keep(shared: &Arc<Shared>, session: &SessionId, snapshot: Snapshot) -> Result<(), AppendError> {
     let key = Key::new(session).map_err(StoreError::unavailable)?;
-    let head = append::find(&shared.tables, &key).await.map_err(StoreError::unavailable)?;
+    let head = append::find(&shared.tables, &key)
+        .await
+        .map_err(StoreError::unavailable)?;
     let seq = snapshot.seq.as_u64();
     if head.last == 0 || seq > head.last || head.is_closed {
         return Ok(());
@@ -37,9 +39,13 @@ pub(crate) async fn keep(shared: &Arc<Shared>, session: &SessionId, snapshot: Sn
         && shared.holds.owner_of(session).as_ref() != Some(owner)
         && let Some(left) = shared.ask(owner).await.map_err(StoreError::unavailable)?
     {
-        return Err(AppendError::Taken { retry_after: Some(left) });
+        return Err(AppendError::Taken {
+            retry_after: Some(left),
+        });
     }
-    write(&shared.tables, &key, seq, &snapshot.state).await.map_err(StoreError::unavailable)
+    write(&shared.tables, &key, seq, &snapshot.state)
+        .await
+        .map_err(StoreError::unavailable)
 }
 
 async fn write(tables: &Tables, key: &Key, seq: u64, state: &[u8]) -> Result<(), StoreError> {
@@ -70,7 +76,9 @@ async fn write(tables: &Tables, key: &Key, seq: u64, state: &[u8]) -> Result<(),
 pub(crate) async fn read(shared: &Shared, session: &SessionId) -> Result<Option<Snapshot>, StoreError> {
     let (tables, key) = (&shared.tables, Key::new(session)?);
     let pk = key.snapshot();
-    let Some(item) = find(tables, &pk).await? else { return Ok(None) };
+    let Some(item) = find(tables, &pk).await? else {
+        return Ok(None);
+    };
     let numbers = ["seq", "place", "parts"].map(|name| number_of(&item, name));
     let ([Some(seq), Some(place), Some(count)], Some(sum)) = (numbers, text_of(&item, "sum")) else {
         return Ok(None);
@@ -97,7 +105,10 @@ pub(crate) async fn remove(tables: &Tables, key: &Key) -> Result<(), StoreError>
 
 async fn find(tables: &Tables, pk: &str) -> Result<Option<Item>, StoreError> {
     let get = tables.client.get_item().table_name(&tables.log);
-    let get = get.key("pk", text(pk)).key("sk", AttributeValue::N("0".into())).consistent_read(true);
+    let get = get
+        .key("pk", text(pk))
+        .key("sk", AttributeValue::N("0".into()))
+        .consistent_read(true);
     let found = persist(tables.retry_for, || get.clone().send()).await;
     Ok(found.map_err(|error| StoreError::of(tables, error))?.item)
 }

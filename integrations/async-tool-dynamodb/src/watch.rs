@@ -107,7 +107,10 @@ mod tests {
         watches.ask("o", row(1), begun);
         for look in 1..100 {
             let beats = 1 + u64::from(look) / 4;
-            assert!(watches.ask("o", row(beats), begun + LEASE / 4 * look).is_some(), "{look}");
+            assert!(
+                watches.ask("o", row(beats), begun + LEASE / 4 * look).is_some(),
+                "{look}"
+            );
         }
     }
 

@@ -18,13 +18,21 @@ async fn count_letters(word: String) -> usize {
 #[ignore = "needs the server of tests/aws/run"]
 async fn the_session_of_an_agent_goes_on_in_another_journal_and_keeps_the_promises() {
     let place = Place::new().await;
-    let manager = || AsyncToolManager::builder().tools(tools![count_letters]).build().unwrap();
+    let manager = || {
+        AsyncToolManager::builder()
+            .tools(tools![count_letters])
+            .build()
+            .unwrap()
+    };
     let agent = |journal| {
         let agent = AsyncAgent::builder(RulePlanner::new(), manager()).session("letters");
         agent.journal(Arc::new(journal)).grace(Duration::from_millis(20))
     };
     let first = agent(place.open()).start().await.unwrap();
-    first.send("count_letters word=bees; count_letters word=wasps").await.unwrap();
+    first
+        .send("count_letters word=bees; count_letters word=wasps")
+        .await
+        .unwrap();
     first.run_until_idle().await.unwrap();
     first.leave().await.unwrap();
     let journal = place.builder().snapshot_every(std::num::NonZeroU64::new(4)).build();
@@ -36,6 +44,8 @@ async fn the_session_of_an_agent_goes_on_in_another_journal_and_keeps_the_promis
     assert!(names(&journal, SessionFilter::Open).await.is_empty());
     let entries = read(&journal, "letters").await;
     check_journal(&entries).unwrap();
-    let ended = entries.iter().filter(|entry| matches!(entry, async_tool_runtime::journal::Entry::Settled { .. }));
+    let ended = entries
+        .iter()
+        .filter(|entry| matches!(entry, async_tool_runtime::journal::Entry::Settled { .. }));
     assert_eq!(ended.count(), 3);
 }

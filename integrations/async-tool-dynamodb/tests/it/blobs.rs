@@ -22,7 +22,10 @@ async fn bytes_of_any_size_are_kept_once_for_each_session_and_returned() {
         let items = place.keys("log").await.len();
         assert_eq!(journal.put_blob(&session, &bytes).await.unwrap().unwrap(), name);
         assert_eq!(place.keys("log").await.len(), items);
-        assert!(journal.blob(&session, &name).await.unwrap().as_deref() == Some(&*bytes), "{size}");
+        assert!(
+            journal.blob(&session, &name).await.unwrap().as_deref() == Some(&*bytes),
+            "{size}"
+        );
         assert!(journal.blob(&other, &name).await.unwrap().is_none());
     }
     for name in ["", "no digest", &"0".repeat(64), &"é".repeat(32)] {
@@ -37,10 +40,20 @@ async fn damaged_bytes_are_not_returned() {
     let (journal, session) = (place.open(), SessionId::new("s"));
     let bytes: Arc<[u8]> = vec![7; 1_000].into();
     let name = journal.put_blob(&session, &bytes).await.unwrap().unwrap();
-    let key = place.keys("log").await.into_iter().find(|key| key.starts_with("b:")).unwrap();
+    let key = place
+        .keys("log")
+        .await
+        .into_iter()
+        .find(|key| key.starts_with("b:"))
+        .unwrap();
     let put = place.client().put_item().table_name(format!("{}-log", place.prefix));
-    let put = put.item("pk", AttributeValue::S(key)).item("sk", AttributeValue::N("1".to_owned()));
-    put.item("bytes", AttributeValue::B(Blob::new(vec![8; 1_000]))).send().await.unwrap();
+    let put = put
+        .item("pk", AttributeValue::S(key))
+        .item("sk", AttributeValue::N("1".to_owned()));
+    put.item("bytes", AttributeValue::B(Blob::new(vec![8; 1_000])))
+        .send()
+        .await
+        .unwrap();
     assert!(journal.blob(&session, &name).await.unwrap().is_none());
 }
 
@@ -66,7 +79,9 @@ async fn a_snapshot_is_replaced_by_a_later_one_and_gone_when_the_session_is_clos
     place.open().keep_snapshot(&session, of(6, 1)).await.unwrap();
     assert_eq!(journal.snapshot(&session).await.unwrap(), Some(of(6, 1)));
 
-    let closed = Entry::Closed { at: Timestamp::from_millis(1) };
+    let closed = Entry::Closed {
+        at: Timestamp::from_millis(1),
+    };
     journal.append(&session, &claim, Seq::new(6), &[closed]).await.unwrap();
     assert_eq!(journal.snapshot(&session).await.unwrap(), None);
     assert!(place.keys("log").await.iter().all(|key| key == "s:s"));

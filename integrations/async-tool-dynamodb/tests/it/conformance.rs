@@ -52,7 +52,12 @@ impl JournalStore for Store {
         for session in left {
             let claim = Claim::new();
             while let Err(error) = journal.append(&session, &claim, Seq::START, &[]).await {
-                let AppendError::Taken { retry_after: Some(left) } = error else { return Err(error.into()) };
+                let AppendError::Taken {
+                    retry_after: Some(left),
+                } = error
+                else {
+                    return Err(error.into());
+                };
                 tokio::time::sleep(left / 4).await;
             }
             journal.release(&session, &claim).await?;
@@ -73,7 +78,11 @@ impl JournalStore for Store {
 #[ignore = "needs the server of tests/aws/run"]
 async fn the_journal_keeps_the_rules() {
     let begun = Instant::now();
-    let rules: Vec<_> = JournalRule::ALL.iter().copied().filter(|rule| !REOPENING.contains(rule)).collect();
+    let rules: Vec<_> = JournalRule::ALL
+        .iter()
+        .copied()
+        .filter(|rule| !REOPENING.contains(rule))
+        .collect();
     let count = rules.len();
     let suite = JournalSuite::new(|| Store::new(&endpoint(), Duration::from_secs(10))).rules(rules);
     suite.run().await.unwrap();

@@ -78,7 +78,10 @@ async fn an_append_whose_answer_is_lost_is_found_by_its_name_when_the_token_is_f
     assert!(claim.is_confirmed());
     // The same append again is a conflict: only its own answer may be lost.
     let again = write(&journal, &claim, "s", 0, &["a"]).await.unwrap_err();
-    assert!(matches!(again, AppendError::Conflict { last } if last.as_u64() == 1), "{again:?}");
+    assert!(
+        matches!(again, AppendError::Conflict { last } if last.as_u64() == 1),
+        "{again:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +122,10 @@ async fn throttling_conflicts_and_lost_connections_cost_time_and_no_entry() {
             let (claim, session) = (Claim::new(), format!("s{writer}"));
             for after in 0..APPENDS {
                 let text = format!("{writer} says {after}");
-                assert_eq!(write(&journal, &claim, &session, after, &[&text]).await.unwrap(), after + 1);
+                assert_eq!(
+                    write(&journal, &claim, &session, after, &[&text]).await.unwrap(),
+                    after + 1
+                );
             }
             assert_eq!(read(&journal, &session).await.len() as u64, APPENDS);
             release(&journal, &claim, &session).await;
@@ -136,7 +142,11 @@ async fn throttling_conflicts_and_lost_connections_cost_time_and_no_entry() {
     assert_eq!(names(&direct, SessionFilter::Open).await, ["s0", "s1", "s2", "s3"]);
     let injected = injected.load(Ordering::SeqCst);
     assert!(injected > 60, "{injected}");
-    figure!("{injected} faults in {} requests; {} appends, each once", proxy.asked(), 4 * APPENDS);
+    figure!(
+        "{injected} faults in {} requests; {} appends, each once",
+        proxy.asked(),
+        4 * APPENDS
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,11 +162,20 @@ async fn throttling_that_does_not_end_is_told_and_the_session_goes_on_afterwards
         }
     })
     .await;
-    let journal = place.through(&proxy.endpoint).builder().retry_for(Duration::from_millis(600)).build();
+    let journal = place
+        .through(&proxy.endpoint)
+        .builder()
+        .retry_for(Duration::from_millis(600))
+        .build();
     let claim = Claim::new();
     let error = write(&journal, &claim, "s", 0, &["a"]).await.unwrap_err();
     let text = why(&error);
-    assert!(text.starts_with("the journal can't be written to: DynamoDB is too busy (TransactionCanceledException); try again"), "{text}");
+    assert!(
+        text.starts_with(
+            "the journal can't be written to: DynamoDB is too busy (TransactionCanceledException); try again"
+        ),
+        "{text}"
+    );
     assert!(texts(&journal, "s").await.is_empty());
     is_throttled.store(false, Ordering::SeqCst);
     assert_eq!(write(&journal, &claim, "s", 0, &["a"]).await.unwrap(), 1);
@@ -190,7 +209,10 @@ async fn an_append_of_one_kilobyte_costs_what_the_readme_says() {
     let mut total = 0;
     for (table, sort) in [("heads", None), ("log", Some(5))] {
         let key = aws_sdk_dynamodb::types::AttributeValue::S("s:session 7".to_owned());
-        let get = client.get_item().table_name(format!("{}-{table}", place.prefix)).key("pk", key);
+        let get = client
+            .get_item()
+            .table_name(format!("{}-{table}", place.prefix))
+            .key("pk", key);
         let sort = sort.map(|sort: u64| aws_sdk_dynamodb::types::AttributeValue::N(sort.to_string()));
         let get = match sort {
             Some(sort) => get.key("sk", sort),
@@ -229,8 +251,13 @@ async fn tables_that_were_restored_to_different_moments_are_noticed() {
     let client = place.client();
     let key = || aws_sdk_dynamodb::types::AttributeValue::S("s:s".to_owned());
     let set = |last: &str| {
-        let update = client.update_item().table_name(format!("{}-heads", place.prefix)).key("pk", key());
-        let update = update.update_expression("SET #last = :last").expression_attribute_names("#last", "last");
+        let update = client
+            .update_item()
+            .table_name(format!("{}-heads", place.prefix))
+            .key("pk", key());
+        let update = update
+            .update_expression("SET #last = :last")
+            .expression_attribute_names("#last", "last");
         let last = aws_sdk_dynamodb::types::AttributeValue::N(last.to_owned());
         update.expression_attribute_values(":last", last).send()
     };
@@ -252,5 +279,8 @@ async fn tables_that_were_restored_to_different_moments_are_noticed() {
     assert_eq!(read.len(), 4);
     let error = read.into_iter().last().unwrap().unwrap_err();
     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<StoreError>());
-    assert!(matches!(cause, Some(StoreError::Missing { seq, .. }) if seq.as_u64() == 4), "{error:?}");
+    assert!(
+        matches!(cause, Some(StoreError::Missing { seq, .. }) if seq.as_u64() == 4),
+        "{error:?}"
+    );
 }

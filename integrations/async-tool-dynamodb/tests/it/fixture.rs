@@ -95,7 +95,10 @@ impl Place {
     /// Partition keys of all items of a table: `heads` or `log`.
     pub(crate) async fn keys(&self, table: &str) -> Vec<String> {
         let client = self.client();
-        let scan = client.scan().table_name(format!("{}-{table}", self.prefix)).consistent_read(true);
+        let scan = client
+            .scan()
+            .table_name(format!("{}-{table}", self.prefix))
+            .consistent_read(true);
         let mut pages = scan.projection_expression("pk").into_paginator().items().send();
         let mut keys = Vec::new();
         while let Some(item) = pages.next().await {
@@ -107,7 +110,11 @@ impl Place {
 
     /// An attribute of a session's head.
     pub(crate) async fn head(&self, session: &str, name: &str) -> Option<AttributeValue> {
-        let get = self.client().get_item().table_name(format!("{}-heads", self.prefix)).consistent_read(true);
+        let get = self
+            .client()
+            .get_item()
+            .table_name(format!("{}-heads", self.prefix))
+            .consistent_read(true);
         let get = get.key("pk", AttributeValue::S(format!("s:{session}")));
         get.send().await.unwrap().item?.remove(name)
     }

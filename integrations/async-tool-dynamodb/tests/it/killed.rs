@@ -43,7 +43,11 @@ fn order(orders: &Path) -> FunctionTool {
         let orders = orders.clone();
         async move {
             use std::io::Write as _;
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(orders).unwrap();
+            let mut file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(orders)
+                .unwrap();
             writeln!(file, "{}", cx.idempotency_key()).unwrap();
             cx.defer::<Result<String, ToolError>>().await
         }
@@ -68,7 +72,11 @@ fn manager(orders: &Path) -> AsyncToolManager {
     AsyncToolManager::builder().tool(order(orders)).build().unwrap()
 }
 
-fn agent(manager: AsyncToolManager, journal: DynamoJournal, session: &str) -> async_tool_runtime::agent::AsyncAgentBuilder {
+fn agent(
+    manager: AsyncToolManager,
+    journal: DynamoJournal,
+    session: &str,
+) -> async_tool_runtime::agent::AsyncAgentBuilder {
     AsyncAgent::builder(model(), manager)
         .journal(Arc::new(journal))
         .session(session)
@@ -79,9 +87,15 @@ fn agent(manager: AsyncToolManager, journal: DynamoJournal, session: &str) -> as
 #[test]
 fn the_process_that_is_killed() {
     let Ok(prefix) = env::var(PREFIX) else { return };
-    let place = Place { prefix, endpoint: crate::fixture::endpoint() };
+    let place = Place {
+        prefix,
+        endpoint: crate::fixture::endpoint(),
+    };
     let orders = env::var_os(ORDERS).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let manager = manager(Path::new(&orders));
         let started = agent(manager.clone(), place.open_for(LEASE), &env::var(SESSION).unwrap());
@@ -106,7 +120,12 @@ struct Told {
 
 async fn play(place: Place, number: usize, orders: Arc<tempfile::TempDir>) -> Told {
     let (session, file) = (format!("s{number}"), orders.path().join(format!("{number}")));
-    let (name, endpoint, prefix, path) = (session.clone(), place.endpoint.clone(), place.prefix.clone(), file.clone());
+    let (name, endpoint, prefix, path) = (
+        session.clone(),
+        place.endpoint.clone(),
+        place.prefix.clone(),
+        file.clone(),
+    );
     // After up to 20 ms; the child's own append takes some of them.
     let delay = Duration::from_micros((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % 20_000);
     let task = tokio::task::spawn_blocking(move || {
@@ -122,7 +141,9 @@ async fn play(place: Place, number: usize, orders: Arc<tempfile::TempDir>) -> To
         }
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let task = lines.map(Result::unwrap).find_map(|line| Some(line.split_once(PARKED)?.1.trim().to_owned()));
+        let task = lines
+            .map(Result::unwrap)
+            .find_map(|line| Some(line.split_once(PARKED)?.1.trim().to_owned()));
         std::thread::sleep(delay);
         // `kill -9`.
         child.kill().unwrap();
@@ -136,7 +157,7 @@ async fn play(place: Place, number: usize, orders: Arc<tempfile::TempDir>) -> To
     let agent = loop {
         match agent(manager.clone(), journal.clone(), &session).resume().await {
             Ok(agent) => break agent,
-            Err(StartError::Journal(async_tool_runtime::journal::AppendError::Taken { retry_after })) => {
+            Err(StartError::SessionTaken { retry_after, .. }) => {
                 tokio::time::sleep(retry_after.unwrap_or(LEASE) / 4).await;
             }
             Err(error) => panic!("{error:?}"),
@@ -152,7 +173,9 @@ async fn play(place: Place, number: usize, orders: Arc<tempfile::TempDir>) -> To
 
     let entries = read(&journal, &session).await;
     let replay = Replay::new(entries.clone()).unwrap();
-    replay.check().unwrap_or_else(|violation| panic!("{session}: {violation}\n{replay}"));
+    replay
+        .check()
+        .unwrap_or_else(|violation| panic!("{session}: {violation}\n{replay}"));
     let values: Vec<_> = entries
         .iter()
         .filter_map(|entry| match entry {
@@ -173,7 +196,11 @@ async fn play(place: Place, number: usize, orders: Arc<tempfile::TempDir>) -> To
 #[ignore = "needs the server of tests/aws/run"]
 async fn a_result_of_a_task_whose_process_was_killed_is_told_once() {
     use futures_util::StreamExt as _;
-    let (place, orders, begun) = (Place::new().await, Arc::new(tempfile::tempdir().unwrap()), Instant::now());
+    let (place, orders, begun) = (
+        Place::new().await,
+        Arc::new(tempfile::tempdir().unwrap()),
+        Instant::now(),
+    );
     let plays = (0..KILLS).map(|number| tokio::spawn(play(place.clone(), number, Arc::clone(&orders))));
     // `tokio::spawn` starts at once, so the sessions are begun as others end.
     let mut told = Vec::new();

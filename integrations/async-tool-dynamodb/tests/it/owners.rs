@@ -23,7 +23,9 @@ const LEASE: Duration = Duration::from_millis(800);
 
 /// Takes the session, or says for how long its owner has to be silent.
 async fn take(journal: &DynamoJournal, claim: &Claim, session: &str, after: u64) -> Result<(), Option<Duration>> {
-    let taken = journal.append(&SessionId::new(session), claim, Seq::new(after), &[]).await;
+    let taken = journal
+        .append(&SessionId::new(session), claim, Seq::new(after), &[])
+        .await;
     match taken {
         Ok(_) => Ok(()),
         Err(AppendError::Taken { retry_after }) => Err(retry_after),
@@ -33,7 +35,12 @@ async fn take(journal: &DynamoJournal, claim: &Claim, session: &str, after: u64)
 
 /// Number of rows of owners.
 async fn owners(place: &Place) -> usize {
-    place.keys("heads").await.iter().filter(|key| key.starts_with("o:")).count()
+    place
+        .keys("heads")
+        .await
+        .iter()
+        .filter(|key| key.starts_with("o:"))
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,14 +96,21 @@ async fn an_owner_that_hung_loses_the_sessions_that_were_taken_and_keeps_the_oth
     })
     .await;
     let through = place.through(&proxy.endpoint);
-    let hung = through.builder().lease(LEASE).retry_for(Duration::from_millis(100)).build();
+    let hung = through
+        .builder()
+        .lease(LEASE)
+        .retry_for(Duration::from_millis(100))
+        .build();
     let (lost, kept) = (Claim::new(), Claim::new());
     write(&hung, &lost, "lost", 0, &["a"]).await.unwrap();
     write(&hung, &kept, "kept", 0, &["a"]).await.unwrap();
     hangs.store(true, Ordering::SeqCst);
 
     let (next, heir) = (place.open_for(LEASE), Claim::new());
-    wait_for("the end of the lease", async || take(&next, &heir, "lost", 1).await.is_ok()).await;
+    wait_for("the end of the lease", async || {
+        take(&next, &heir, "lost", 1).await.is_ok()
+    })
+    .await;
     assert!(!lost.is_confirmed() && !lost.is_lost());
     write(&next, &heir, "lost", 1, &["b"]).await.unwrap();
 
@@ -120,9 +134,21 @@ async fn a_robbed_owner_that_appends_first_is_refused_as_a_whole_and_told() {
     let (claim, heir) = (Claim::new(), Claim::new());
     write(&hung, &claim, "s", 0, &["a"]).await.unwrap();
     // Its row is gone, as after a whole lease of silence.
-    for key in place.keys("heads").await.into_iter().filter(|key| key.starts_with("o:")) {
-        let delete = place.client().delete_item().table_name(format!("{}-heads", place.prefix));
-        delete.key("pk", aws_sdk_dynamodb::types::AttributeValue::S(key)).send().await.unwrap();
+    for key in place
+        .keys("heads")
+        .await
+        .into_iter()
+        .filter(|key| key.starts_with("o:"))
+    {
+        let delete = place
+            .client()
+            .delete_item()
+            .table_name(format!("{}-heads", place.prefix));
+        delete
+            .key("pk", aws_sdk_dynamodb::types::AttributeValue::S(key))
+            .send()
+            .await
+            .unwrap();
     }
     take(&next, &heir, "s", 1).await.unwrap();
     let refused = write(&hung, &claim, "s", 1, &["late"]).await.unwrap_err();

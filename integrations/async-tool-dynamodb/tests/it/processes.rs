@@ -70,8 +70,15 @@ impl Drop for Process {
 #[test]
 fn the_other_process() {
     let Ok(prefix) = env::var(PREFIX) else { return };
-    let place = Place { prefix, endpoint: crate::fixture::endpoint() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let place = Place {
+        prefix,
+        endpoint: crate::fixture::endpoint(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     // Dropped before the runtime.
     let journal = runtime.block_on(async { place.open_for(Duration::from_secs(30)) });
     let mut claim = Claim::new();
@@ -101,7 +108,10 @@ fn the_other_process() {
 #[test]
 #[ignore = "needs the server of tests/aws/run"]
 fn of_two_processes_that_append_after_the_same_entry_one_wins_each_race() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let place = runtime.block_on(Place::new());
     let mut racers = [Process::start(&place), Process::start(&place)];
     let (begun, mut wins, mut refusals) = (Instant::now(), [0; 2], [0; 2]);
@@ -118,14 +128,22 @@ fn of_two_processes_that_append_after_the_same_entry_one_wins_each_race() {
         let won: Vec<_> = (0..2).filter(|racer| answers[*racer] == "won").collect();
         assert_eq!(won.len(), 1, "race {race}: {answers:?}");
         refusals[usize::from(answers.iter().any(|answer| answer == "conflict"))] += 1;
-        assert!(answers.iter().all(|answer| ["won", "taken", "conflict"].contains(&&**answer)), "{answers:?}");
+        assert!(
+            answers
+                .iter()
+                .all(|answer| ["won", "taken", "conflict"].contains(&&**answer)),
+            "{answers:?}"
+        );
         wins[won[0]] += 1;
         expected[session].push(format!("r{}-{race}", won[0]));
         racers[won[0]].tell(&format!("release s{session}"));
         assert_eq!(racers[won[0]].answer(), "released");
     }
     for (session, expected) in expected.iter().enumerate() {
-        assert_eq!(&runtime.block_on(texts(&place.open(), &format!("s{session}"))), expected);
+        assert_eq!(
+            &runtime.block_on(texts(&place.open(), &format!("s{session}"))),
+            expected
+        );
     }
     assert!(wins.iter().all(|wins| *wins > RACES / 20), "{wins:?}");
     figure!(

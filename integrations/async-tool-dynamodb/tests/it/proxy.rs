@@ -49,7 +49,10 @@ impl Fate {
 
     /// A transaction that was cancelled for these reasons.
     pub(crate) fn cancelled(codes: &[&str]) -> Self {
-        let reasons: Vec<_> = codes.iter().map(|code| json!({"Code": code, "Message": "injected"})).collect();
+        let reasons: Vec<_> = codes
+            .iter()
+            .map(|code| json!({"Code": code, "Message": "injected"}))
+            .collect();
         let body = json!({
             "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
             "message": format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", ")),
@@ -74,7 +77,11 @@ impl Proxy {
     pub(crate) async fn start(to: &str, rule: impl Fn(&mut Request) -> Fate + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (to, rule, asked) = (to.trim_start_matches("http://").to_owned(), Arc::new(rule), Arc::new(AtomicUsize::new(0)));
+        let (to, rule, asked) = (
+            to.trim_start_matches("http://").to_owned(),
+            Arc::new(rule),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let count = Arc::clone(&asked);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
@@ -151,7 +158,10 @@ async fn pass_on(to: &str, head: &str, body: &[u8]) -> Option<Vec<u8>> {
         !["content-length", "connection"].contains(&name.as_str())
     };
     let mut request = head.lines().filter(kept).collect::<Vec<_>>().join("\r\n");
-    request.push_str(&format!("\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len()));
+    request.push_str(&format!(
+        "\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    ));
     server.write_all(request.as_bytes()).await.ok()?;
     server.write_all(body).await.ok()?;
     let mut answer = Vec::new();
@@ -175,7 +185,8 @@ async fn message(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let head = String::from_utf8(read).ok()?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
     })?;
     while body.len() < length {
         if client.read_buf(&mut body).await.ok()? == 0 {

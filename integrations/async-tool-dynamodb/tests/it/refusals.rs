@@ -27,7 +27,9 @@ impl ProvideCredentials for Nothing {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("no providers in chain provided credentials")))
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded(
+            "no providers in chain provided credentials",
+        )))
     }
 }
 
@@ -52,7 +54,11 @@ async fn missing_credentials_are_one_line_that_says_how_to_set_them() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_with_the_region_after_the_time_for_retries() {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let client = crate::fixture::client(&format!("http://{closed}"));
     let limit = Duration::from_millis(400);
     let journal = DynamoJournal::builder(client).retry_for(limit).build();
@@ -60,7 +66,10 @@ async fn a_server_that_is_not_there_is_named_with_the_region_after_the_time_for_
     let error = write(&journal, &Claim::new(), "s", 0, &["a"]).await.unwrap_err();
     assert!(matches!(cause(&error), StoreError::Unreachable { .. }), "{error:?}");
     let text = cause(&error).to_string();
-    assert!(text.starts_with("DynamoDB doesn't answer in region us-east-1; check the region and the network: "), "{text}");
+    assert!(
+        text.starts_with("DynamoDB doesn't answer in region us-east-1; check the region and the network: "),
+        "{text}"
+    );
     assert!(text.contains("refused"), "{text}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
@@ -92,12 +101,25 @@ async fn a_missing_table_is_one_line_with_its_name_and_region() {
     // The tables of another region.
     let place = Place::new().await;
     let credentials = aws_sdk_dynamodb::config::Credentials::new("test", "test", None, None, "test");
-    let config = settings(&place.endpoint).region(Region::new("eu-central-1")).credentials_provider(credentials);
+    let config = settings(&place.endpoint)
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(credentials);
     let journal = DynamoJournal::new(Client::from_conf(config.build()), &place.prefix);
     let error = write(&journal, &Claim::new(), "s", 0, &["a"]).await.unwrap_err();
-    assert!(why(&error).contains("don't both exist in region eu-central-1"), "{}", why(&error));
-    let error = futures_util::StreamExt::next(&mut journal.read(&"s".into(), Seq::START)).await.unwrap().unwrap_err();
-    assert!(why(&error).contains("don't both exist in region eu-central-1"), "{}", why(&error));
+    assert!(
+        why(&error).contains("don't both exist in region eu-central-1"),
+        "{}",
+        why(&error)
+    );
+    let error = futures_util::StreamExt::next(&mut journal.read(&"s".into(), Seq::START))
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(
+        why(&error).contains("don't both exist in region eu-central-1"),
+        "{}",
+        why(&error)
+    );
 }
 
 #[tokio::test]

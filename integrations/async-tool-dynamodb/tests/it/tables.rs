@@ -28,11 +28,28 @@ async fn tables_are_created_once_by_any_number_of_processes() {
 #[ignore = "needs the server of tests/aws/run"]
 async fn a_table_with_other_keys_is_refused_and_left_as_it_is() {
     let place = Place::without_tables();
-    let key = |kind| KeySchemaElement::builder().attribute_name("pk").key_type(kind).build().unwrap();
-    let attribute = AttributeDefinition::builder().attribute_name("pk").attribute_type(ScalarAttributeType::N);
-    let create = place.client().create_table().table_name(format!("{}-heads", place.prefix));
-    let create = create.billing_mode(BillingMode::PayPerRequest).key_schema(key(KeyType::Hash));
-    create.attribute_definitions(attribute.build().unwrap()).send().await.unwrap();
+    let key = |kind| {
+        KeySchemaElement::builder()
+            .attribute_name("pk")
+            .key_type(kind)
+            .build()
+            .unwrap()
+    };
+    let attribute = AttributeDefinition::builder()
+        .attribute_name("pk")
+        .attribute_type(ScalarAttributeType::N);
+    let create = place
+        .client()
+        .create_table()
+        .table_name(format!("{}-heads", place.prefix));
+    let create = create
+        .billing_mode(BillingMode::PayPerRequest)
+        .key_schema(key(KeyType::Hash));
+    create
+        .attribute_definitions(attribute.build().unwrap())
+        .send()
+        .await
+        .unwrap();
     let error = place.open().create_tables().await.unwrap_err();
     assert!(matches!(&error, StoreError::OtherTable { .. }), "{error:?}");
     assert_eq!(
@@ -42,4 +59,20 @@ async fn a_table_with_other_keys_is_refused_and_left_as_it_is() {
             place.prefix
         )
     );
+}
+
+#[tokio::test]
+#[ignore = "needs the server of tests/aws/run"]
+async fn the_template_makes_the_tables_of_a_journal() {
+    let prefix = std::env::var("ASYNC_TOOL_DYNAMODB_TEMPLATE").expect("tests/aws/run deploys the template");
+    let place = Place {
+        prefix,
+        ..Place::without_tables()
+    };
+    let (journal, claim) = (place.open(), Claim::new());
+    // Without creating any: a missing one is an error here.
+    assert_eq!(write(&journal, &claim, "s", 0, &["a"]).await.unwrap(), 1);
+    // Their keys are right.
+    journal.create_tables().await.unwrap();
+    assert_eq!(texts(&journal, "s").await, ["a"]);
 }
