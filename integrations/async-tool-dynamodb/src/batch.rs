@@ -50,8 +50,8 @@ impl Batch {
     pub(crate) fn layout(&self) -> Layout {
         let parts = self.bytes.len().div_ceil(PART);
         match self.bytes.len() {
-            0..=PART => Layout::Whole,
-            0..=IN_TRANSACTION => Layout::Together(parts),
+            bytes if bytes <= PART => Layout::Whole,
+            bytes if bytes <= IN_TRANSACTION => Layout::Together(parts),
             _ => Layout::Before(parts),
         }
     }

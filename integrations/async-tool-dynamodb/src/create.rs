@@ -27,7 +27,7 @@ enum Keys {
 impl Keys {
     fn definitions(self) -> Vec<(&'static str, KeyType, ScalarAttributeType)> {
         let mut keys = vec![("pk", KeyType::Hash, ScalarAttributeType::S)];
-        if let Self::PartitionAndSort = self {
+        if matches!(self, Self::PartitionAndSort) {
             keys.push(("sk", KeyType::Range, ScalarAttributeType::N));
         }
         keys

@@ -1,6 +1,6 @@
 //! The journal's handle.
 
-use std::{fmt, num::NonZeroU64, sync::Arc};
+use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     Journal, SessionId,
@@ -101,10 +101,16 @@ impl DynamoJournal {
         }
     }
 
-    /// Ends the journal as `kill -9` would. For tests.
+    /// Ends the journal as `kill -9` would, after the requests that are under way, for three seconds at most. For tests.
     #[doc(hidden)]
     pub async fn abandon(self) {
         self.shared.abandon().await;
+        for _ in 0..300 {
+            if Arc::strong_count(&self.shared) == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //!    it. So of two writers that know the same last entry, one succeeds and the other is refused, even if leases are wrong.
 //! 2. **An owner is an open journal with a row, and a head names its owner.** A session whose owner has no row is free. An id is never
 //!    used again, so a row that is gone never comes back.
-//! 3. **A live owner keeps its sessions.** It changes its row every quarter of its lease. Another process removes the row after it has
-//!    watched it for a whole lease without a change (`watch.rs`), and only if it still has not changed.
+//! 3. **A live owner keeps its sessions.** It changes its row every quarter of its lease. Another process watches it for a whole lease
+//!    (`watch.rs`), and then removes it if it has not changed.
 //! 4. **An owner whose row was removed takes a new id**, and takes the sessions again that no other process has taken since. The claims of
 //!    the others are lost.
 //! 5. **A row has no time of day, and the table no TTL**: so no clock of another machine decides.
@@ -21,10 +21,13 @@ use std::{
 };
 
 use async_tool_runtime::journal::Asked;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::{
+    config::{Config, timeout::TimeoutConfig},
+    error::SdkError,
+};
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::{Instant, timeout},
+    time::Instant,
 };
 use uuid::Uuid;
 
@@ -170,9 +173,11 @@ async fn beat(tables: &Tables, id: &str, limit: Duration) -> Result<bool, StoreE
         .update_expression("ADD beats :one")
         .expression_attribute_values(":one", number(1));
     let update = update.condition_expression("attribute_exists(pk)");
+    let limits = TimeoutConfig::builder().operation_attempt_timeout(limit).build();
+    let limited = Config::builder().timeout_config(limits);
     let send = || {
-        let answer = timeout(limit, update.clone().send());
-        async { answer.await.unwrap_or_else(|late| Err(SdkError::timeout_error(late))) }
+        let update = update.clone().customize();
+        update.config_override(limited.clone()).send()
     };
     match persist(tables.retry_for.min(limit), send).await {
         Ok(_) => Ok(true),

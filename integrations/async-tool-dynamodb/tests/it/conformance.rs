@@ -23,6 +23,9 @@ use crate::{
 /// Rules that reopen the store after a kill, and so wait for leases.
 const REOPENING: [JournalRule; 2] = [JournalRule::Reopening, JournalRule::KilledAppend];
 
+/// Limit of each rule. One appends and reads 100,000 entries, and other tests use the same server.
+const WITHIN: Duration = Duration::from_secs(400);
+
 /// A pair of tables.
 struct Store {
     place: Place,
@@ -85,7 +88,7 @@ async fn the_journal_keeps_the_rules() {
         .collect();
     let count = rules.len();
     let suite = JournalSuite::new(|| Store::new(&endpoint(), Duration::from_secs(10))).rules(rules);
-    suite.run().await.unwrap();
+    suite.within(WITHIN).run().await.unwrap();
     figure!("{count} rules in {:.0} s", begun.elapsed().as_secs_f64());
 }
 
@@ -94,7 +97,7 @@ async fn the_journal_keeps_the_rules() {
 async fn the_journal_keeps_the_rules_of_reopening_after_kills() {
     let begun = Instant::now();
     let suite = JournalSuite::new(|| Store::new(&endpoint(), Duration::from_millis(500))).rules(REOPENING);
-    suite.run().await.unwrap();
+    suite.within(WITHIN).run().await.unwrap();
     figure!("{} rules in {:.0} s", REOPENING.len(), begun.elapsed().as_secs_f64());
 }
 
@@ -126,7 +129,7 @@ async fn a_journal_without_its_condition_breaks_the_rules() {
     ];
     let (count, through) = (rules.len(), proxy.endpoint.clone());
     let suite = JournalSuite::new(|| Store::new(&through, Duration::from_secs(10))).rules(rules);
-    let broken = suite.run().await.unwrap_err();
+    let broken = suite.within(WITHIN).run().await.unwrap_err();
     figure!("breaks {} of {count} rules", broken.broken().len());
     assert_eq!(broken.broken().len(), count, "{broken}");
 }

@@ -19,7 +19,8 @@ use crate::{
     proxy::{Fate, Proxy},
 };
 
-const LEASE: Duration = Duration::from_millis(800);
+/// Long enough for a machine that is busy with other tests.
+const LEASE: Duration = Duration::from_secs(2);
 
 /// Takes the session, or says for how long its owner has to be silent.
 async fn take(journal: &DynamoJournal, claim: &Claim, session: &str, after: u64) -> Result<(), Option<Duration>> {
@@ -51,7 +52,7 @@ async fn a_live_owner_keeps_its_session_for_many_leases() {
     let (claim, rival) = (Claim::new(), Claim::new());
     write(&owner, &claim, "s", 0, &["a"]).await.unwrap();
     let begun = Instant::now();
-    while begun.elapsed() < 4 * LEASE {
+    while begun.elapsed() < 3 * LEASE {
         let left = take(&other, &rival, "s", 1).await.unwrap_err();
         assert!(left.is_some_and(|left| left <= LEASE), "{left:?}");
         tokio::time::sleep(LEASE / 10).await;

@@ -22,7 +22,7 @@ pub(crate) struct Request {
     pub(crate) number: usize,
 }
 
-/// What happens to a request.
+/// Treatment of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Fate {
     /// It is passed on, with its body as it is now.
