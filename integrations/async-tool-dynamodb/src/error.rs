@@ -24,7 +24,7 @@ pub enum StoreError {
         heads: String,
         /// Name of the table of entries.
         log: String,
-        /// Region, or a note that there is none.
+        /// Region of the client.
         region: String,
     },
     /// A table exists, but with other keys than the journal needs.
@@ -34,6 +34,8 @@ pub enum StoreError {
         /// Keys that it needs.
         needed: &'static str,
     },
+    /// The client has no region.
+    NoRegion,
     /// The SDK has found no credentials.
     NoCredentials {
         /// The SDK's error.
@@ -55,7 +57,7 @@ pub enum StoreError {
     },
     /// No answer came for the whole time. A write may have happened.
     Unreachable {
-        /// Region, or a note that there is none.
+        /// Region of the client.
         region: String,
         /// The last error.
         source: Box<dyn Error + Send + Sync>,
@@ -120,12 +122,15 @@ impl StoreError {
                 source: Box::new(error),
             };
         }
+        let Some(region) = tables.region() else {
+            return Self::NoRegion;
+        };
         let refused = match &error {
             SdkError::ServiceError(refused) => refused,
             SdkError::ConstructionFailure(_) => return Self::other(root(&error)),
             _ => {
                 return Self::Unreachable {
-                    region: tables.region(),
+                    region,
                     source: root(&error).into(),
                 };
             }
@@ -138,7 +143,7 @@ impl StoreError {
             Self::NoTable {
                 heads: tables.heads.clone(),
                 log: tables.log.clone(),
-                region: tables.region(),
+                region,
             }
         } else if answer.may_pass() || status >= 500 || status == 429 {
             Self::Busy { code, message }
@@ -170,13 +175,14 @@ impl fmt::Display for StoreError {
         match self {
             Self::NoTable { heads, log, region } => write!(
                 f,
-                "the tables {heads} and {log} don't both exist in {region}; create them with `DynamoJournal::create_tables`, or set \
+                "the tables {heads} and {log} don't both exist in region {region}; create them with `DynamoJournal::create_tables`, or set \
                  AWS_REGION to their region"
             ),
             Self::OtherTable { table, needed } => write!(
                 f,
                 "the table {table} isn't a journal's, which needs {needed}; give another prefix"
             ),
+            Self::NoRegion => f.write_str("there is no AWS region; set AWS_REGION, or a region in the profile"),
             Self::NoCredentials { .. } => f.write_str(
                 "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or give the machine a role",
             ),
@@ -184,7 +190,7 @@ impl fmt::Display for StoreError {
             Self::Busy { code, message } => write!(f, "DynamoDB is too busy ({code}); try again: {message}"),
             Self::Unreachable { region, source } => write!(
                 f,
-                "DynamoDB doesn't answer in {region}; check the region and the network: {source}"
+                "DynamoDB doesn't answer in region {region}; check the region and the network: {source}"
             ),
             Self::Contested { session } => write!(
                 f,

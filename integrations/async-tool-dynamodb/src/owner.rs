@@ -37,6 +37,9 @@ use crate::{
     tables::{Tables, number, number_of, text},
 };
 
+/// Shortest limit of one try to show a sign of life.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(2);
+
 /// Row of an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -119,7 +122,7 @@ impl Owner {
     ) -> Result<Standing, StoreError> {
         if let Some(known) = &**standing {
             let asked = Standing::now(known.id.clone());
-            if beat(tables, &known.id, self.lease / 4).await? {
+            if beat(tables, &known.id, (self.lease / 4).max(SHORTEST_LIMIT)).await? {
                 **standing = Some(asked.clone());
                 return Ok(asked);
             }
@@ -179,7 +182,7 @@ async fn beat(tables: &Tables, id: &str, limit: Duration) -> Result<bool, StoreE
         let update = update.clone().customize();
         update.config_override(limited.clone()).send()
     };
-    match persist(tables.retry_for.min(limit), send).await {
+    match persist(tables.retry_for, send).await {
         Ok(_) => Ok(true),
         Err(SdkError::ServiceError(refused)) if refused.err().is_conditional_check_failed_exception() => Ok(false),
         Err(error) => Err(StoreError::of(tables, error)),

@@ -37,6 +37,11 @@ impl Tables {
         };
         let config = client.config().to_builder();
         let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        let retry_for = match client.config().region() {
+            Some(_) => retry_for,
+            // No request can be made, now or later.
+            None => Duration::ZERO,
+        };
         Self {
             client: Client::from_conf(config.build()),
             heads: format!("{prefix}-heads"),
@@ -46,9 +51,8 @@ impl Tables {
     }
 
     /// The region, for errors.
-    pub(crate) fn region(&self) -> String {
-        let region = self.client.config().region();
-        region.map_or_else(|| "no region".to_owned(), |region| format!("region {region}"))
+    pub(crate) fn region(&self) -> Option<String> {
+        self.client.config().region().map(ToString::to_string)
     }
 }
 

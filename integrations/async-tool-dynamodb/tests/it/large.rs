@@ -110,7 +110,12 @@ async fn parts_of_a_writer_that_was_killed_are_removed_by_the_next_one() {
         }
     })
     .await;
-    let killed = place.through(&proxy.endpoint).open_for(Duration::from_millis(500));
+    let through = place.through(&proxy.endpoint);
+    let killed = through
+        .builder()
+        .lease(Duration::from_millis(500))
+        .retry_for(Duration::from_secs(60))
+        .build();
     let (claim, session) = (Claim::new(), SessionId::new("s"));
     write(&killed, &claim, "s", 0, &["a"]).await.unwrap();
     let large = said((0..4).map(|_| "x".repeat(MEGABYTE)));

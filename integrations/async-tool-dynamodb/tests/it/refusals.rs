@@ -83,7 +83,11 @@ async fn a_client_without_a_region_is_told() {
         .http_client(aws_smithy_http_client::Builder::new().build_http());
     let journal = DynamoJournal::new(Client::from_conf(config.build()), "agents");
     let error = write(&journal, &Claim::new(), "s", 0, &["a"]).await.unwrap_err();
-    assert!(why(&error).to_lowercase().contains("region"), "{}", why(&error));
+    assert!(matches!(cause(&error), StoreError::NoRegion), "{error:?}");
+    assert_eq!(
+        cause(&error).to_string(),
+        "there is no AWS region; set AWS_REGION, or a region in the profile"
+    );
 }
 
 #[tokio::test]
