@@ -9,6 +9,8 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{Architecture, DestinationConfig, Environment, FunctionCode, FunctionResponseType, OnFailure, Runtime},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use sha2::{Digest as _, Sha256};
 
 use crate::{archive::Archives, queues::Queues};
 
@@ -74,14 +76,17 @@ async fn create_function(
         .send()
         .await;
     match exists {
-        Ok(_) => {
-            let code = cloud
-                .lambda
-                .update_function_code()
-                .function_name(name)
-                .zip_file(Blob::new(archive));
-            let code = code.architectures(architecture);
-            code.send().await.map_err(|error| fault::tool_error(&place, &error))?;
+        Ok(deployed) => {
+            let hash = BASE64_STANDARD.encode(Sha256::digest(&archive));
+            if deployed.code_sha256() != Some(&hash) {
+                let code = cloud
+                    .lambda
+                    .update_function_code()
+                    .function_name(name)
+                    .zip_file(Blob::new(archive));
+                let code = code.architectures(architecture);
+                code.send().await.map_err(|error| fault::tool_error(&place, &error))?;
+            }
             ready(cloud, name).await?;
             let rest = cloud
                 .lambda
