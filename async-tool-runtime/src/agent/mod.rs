@@ -126,7 +126,7 @@ pub use question::AgentQuestion;
 pub use recover::{RecoverError, Recovery};
 pub use redaction::{REDACTED, Redact};
 pub use registry::{
-    AgentRegistry, builder::AgentRegistryBuilder, error::RegistryError, recovery::RegistryRecovery,
+    AgentRegistry, WeakAgentRegistry, builder::AgentRegistryBuilder, error::RegistryError, recovery::RegistryRecovery,
     session_events::SessionEventStream,
 };
 pub use resumption::Resumption;

@@ -107,8 +107,8 @@ pub(crate) use rest::Rest;
 pub(crate) use shown_wait::ShownWait;
 pub use shutdown::ShutdownReport;
 pub use snapshot::{
-    BreakerSnapshot, CacheSnapshot, ManagerSnapshot, QueueSnapshot, RateSnapshot, SessionSlots, SlotUse,
-    SlotsSnapshot, ToolSnapshot, WaitingTasks,
+    BreakerSnapshot, CacheSnapshot, ManagerSnapshot, QueueSnapshot, RateSnapshot, SessionSlots, SlotUse, SlotsSnapshot,
+    ToolSnapshot, WaitingTasks,
 };
 pub use stats::ManagerStats;
 pub use task::{ChildTask, TaskHandle};

@@ -233,7 +233,10 @@ impl AsyncToolManager {
             let time = |moment| time_of(moment, now);
             let snapshot = ToolSnapshot {
                 tool: Arc::clone(tool),
-                concurrency: layers.options.concurrency.and_then(|_| limits.get(layers.lane).copied()),
+                concurrency: layers
+                    .options
+                    .concurrency
+                    .and_then(|_| limits.get(layers.lane).copied()),
                 rate: layers.rate.as_ref().map(|rate| {
                     let (used, waiting, free) = rate.usage();
                     RateSnapshot {

@@ -94,7 +94,9 @@ impl RateLimiter {
         let schedule = self.schedule();
         // A caller that waits holds the starts. They don't change then, except by starts that the schedule has too.
         let starts = starts.as_ref().unwrap_or(&schedule.starts);
-        let used = starts.iter().filter(|start| now.saturating_duration_since(**start) < self.per);
+        let used = starts
+            .iter()
+            .filter(|start| now.saturating_duration_since(**start) < self.per);
         let free = self.free_at(starts).filter(|free| *free > now);
         (used.count(), schedule.waiting, free)
     }
