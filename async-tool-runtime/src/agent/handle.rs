@@ -21,6 +21,7 @@ use crate::{
 
 mod ending;
 mod interrupting;
+mod showing;
 mod waiting;
 
 /// Longest wait for questions of an earlier process: a layer of the host's may delay one.

@@ -67,7 +67,6 @@ pub struct TaskSnapshot {
     /// Start of the first attempt; `None` before it.
     pub started: Option<Timestamp>,
     /// Number of times the tool was started, in this process and before.
-    #[serde(default)]
     pub attempts: u32,
     /// Latest progress report.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,7 +19,7 @@ const VIEWERS: usize = 256;
 
 /// Live view of agents, managers and journals, for a browser.
 ///
-/// It reads journals and follows events. It keeps no agent alive, and does nothing while nobody looks.
+/// It reads journals and follows events. It keeps no agent alive, and does nothing without viewers.
 ///
 /// ```
 /// use async_tool_inspector::Inspector;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
 mod traces;
+#[cfg(feature = "inspect")]
+mod inspect;
 
 use std::{
     path::{Path, PathBuf},

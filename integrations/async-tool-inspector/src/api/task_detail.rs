@@ -36,7 +36,7 @@ pub(super) async fn detail(app: &App, lease: &Lease, id: TaskId) -> Result<Value
         .map_or((None, None), |(handle, tool)| (Some(handle), tool));
     let tool = tool.or_else(|| app.hub.tool(&task.tool));
     let agent = app.hub.sources.agent(lease.session());
-    let hides = lease.book().redacts;
+    let hides = lease.book().redacts || task.is_foreign;
 
     let mut detail = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
@@ -122,7 +122,9 @@ pub(super) async fn detail(app: &App, lease: &Lease, id: TaskId) -> Result<Value
 pub(super) async fn question(app: &App, lease: &Lease, id: TaskId) -> Option<Value> {
     let (task, hides) = {
         let book = lease.book();
-        (book.task(id)?.clone(), book.redacts)
+        let task = book.task(id)?.clone();
+        let hides = book.redacts || task.is_foreign;
+        (task, hides)
     };
     let asks = task.asks.clone().filter(|_| task.is_open())?;
     let live = app.hub.call(asks.asking);

@@ -297,6 +297,8 @@ impl SessionBook {
                     None => task.asks = None,
                 });
             }
+            // Some of the text is lost; the end of the turn has all of it.
+            AgentEventKind::Missed { .. } => self.live = None,
             AgentEventKind::LimitReached { limit } => self.mark(at, "limit", Some(format!("{limit:?}"))),
             AgentEventKind::CallRefused { call, reason } => {
                 let reason = if hides {
@@ -317,7 +319,9 @@ impl SessionBook {
 
     /// Adds the state of a task of the session, or of a task below one.
     pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, at: Timestamp) {
-        let hides = self.redacts;
+        // What another session may show, its own journal says.
+        let is_foreign = snapshot.session != self.session;
+        let hides = self.redacts || is_foreign;
         if let Some(task) = self.tasks.get_mut(&snapshot.task) {
             task.observe(snapshot, at, hides);
             self.dirty.tasks.insert(snapshot.task);
@@ -341,6 +345,7 @@ impl SessionBook {
         );
         task.number = snapshot.number.filter(|_| snapshot.session == self.session);
         task.parent = snapshot.parent;
+        task.is_foreign = is_foreign;
         if hides {
             task.arguments = super::task::HIDDEN.to_owned();
         }
@@ -352,7 +357,7 @@ impl SessionBook {
 
     /// Adds the arguments of a task that is in no journal.
     pub(crate) fn show_arguments(&mut self, task: TaskId, arguments: &Value) {
-        if let Some(task) = self.tasks.get_mut(&task).filter(|_| !self.redacts) {
+        if let Some(task) = self.tasks.get_mut(&task).filter(|task| !self.redacts && !task.is_foreign) {
             task.show_arguments(arguments);
         }
     }
@@ -366,7 +371,7 @@ impl SessionBook {
     pub(crate) fn end_unwritten(&mut self, result: &AsyncTaskResult, hides: bool) {
         let hides = hides || self.redacts;
         if let Some(task) = self.tasks.get_mut(&result.task).filter(|task| task.seqs.0.is_none()) {
-            task.settle(result, hides);
+            task.settle(result, hides || task.is_foreign);
             self.dirty.tasks.insert(result.task);
             self.dirty.row = true;
         }

@@ -38,6 +38,8 @@ pub(crate) struct Task {
     pub(crate) tool: Arc<str>,
     pub(crate) turn: Option<TurnNo>,
     pub(crate) parent: Option<TaskId>,
+    /// True for a task of another session, such as that of a sub-agent.
+    pub(crate) is_foreign: bool,
     pub(crate) own: bool,
     pub(crate) repeats: Option<TaskNo>,
     pub(crate) accepted: Timestamp,
@@ -74,6 +76,7 @@ impl Task {
             tool,
             turn: None,
             parent: None,
+            is_foreign: false,
             own: false,
             repeats: None,
             accepted,

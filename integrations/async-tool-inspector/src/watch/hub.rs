@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use async_tool_runtime::{SessionId, TaskHandle, TaskId, Tool, journal::Seq};
 use serde_json::Value;
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::{runtime::Handle, sync::watch, task::JoinHandle, time::Instant};
 
 use super::{
     mirror::Mirror,
@@ -37,12 +37,15 @@ pub(crate) struct Hub {
     max_viewers: usize,
     /// Reason of the end of all streams.
     end: watch::Sender<Option<String>>,
+    /// Runtime of the requests. Acts run on another one, which must not follow anything.
+    runtime: OnceLock<Handle>,
 }
 
 /// Session that is looked at, with the number of its book.
 struct Entry {
     watched: Arc<Watched>,
     number: u64,
+    task: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -66,6 +69,7 @@ impl Hub {
             viewers: AtomicUsize::new(0),
             max_viewers,
             end: watch::Sender::new(None),
+            runtime: OnceLock::new(),
         })
     }
 
@@ -100,6 +104,7 @@ impl Hub {
 
     /// Follows the managers and the list, if they aren't followed.
     pub(crate) fn wake(self: &Arc<Self>) {
+        let _the_first_one_stays = self.runtime.get_or_init(Handle::current);
         let mut mirrors = self.mirrors_mut();
         mirrors.used = Some(Instant::now());
         if mirrors.overview.as_ref().is_some_and(|task| !task.is_finished()) {
@@ -109,10 +114,10 @@ impl Hub {
             task.abort();
         }
         for mirror in mirrors.all.clone() {
-            mirrors.tasks.push(tokio::spawn(async move { mirror.follow().await }));
+            mirrors.tasks.push(self.spawn(async move { mirror.follow().await }));
         }
         let hub = Arc::clone(self);
-        mirrors.overview = Some(tokio::spawn(async move {
+        mirrors.overview = Some(self.spawn(async move {
             hub.overview.follow(&hub).await;
             for task in hub.mirrors_mut().tasks.drain(..) {
                 task.abort();
@@ -137,10 +142,14 @@ impl Hub {
             if !mirrors.all.iter().any(|known| known.manager().is_same(&manager)) {
                 let mirror = Mirror::new(manager);
                 mirrors.all.push(Arc::clone(&mirror));
-                mirrors.tasks.push(tokio::spawn(async move { mirror.follow().await }));
+                mirrors.tasks.push(self.spawn(async move { mirror.follow().await }));
             }
         }
         mirrors.all.clone()
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.get_or_init(Handle::current).spawn(task)
     }
 
     /// Task of a manager, and its tool.
@@ -165,7 +174,7 @@ impl Hub {
     pub(crate) fn watch(self: &Arc<Self>, session: &SessionId) -> (Lease, u64) {
         self.wake();
         let mut all = self.watched_mut();
-        if let Some(known) = all.get(session) {
+        if let Some(known) = all.get(session).filter(|known| !known.task.is_finished()) {
             return (known.watched.lease(), known.number);
         }
         let redacts = self.sources.agent(session).is_some_and(|agent| agent.redacts());
@@ -176,8 +185,8 @@ impl Hub {
             mirrors.books
         };
         let lease = watched.lease();
-        tokio::spawn(Arc::clone(&watched).follow(Arc::clone(self)));
-        all.insert(session.clone(), Entry { watched, number });
+        let task = self.spawn(Arc::clone(&watched).follow(Arc::clone(self)));
+        all.insert(session.clone(), Entry { watched, number, task });
         (lease, number)
     }
 

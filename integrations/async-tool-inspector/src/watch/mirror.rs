@@ -84,10 +84,18 @@ impl Mirror {
         match event {
             TaskEvent::Snapshot { tasks } => {
                 let mut state = self.state();
-                state.open.clear();
-                state.tops.clear();
+                let before = std::mem::take(&mut state.open);
+                let tops = std::mem::take(&mut state.tops);
                 for task in tasks {
                     state.note(at, task);
+                }
+                // Ends that were missed.
+                for (id, task) in before {
+                    if !state.open.contains_key(&id)
+                        && let Some(result) = self.manager.task(id).and_then(|task| task.result())
+                    {
+                        state.tell(&task.session, tops.get(&id), TaskNews::Ended(result));
+                    }
                 }
             }
             TaskEvent::Accepted(task)

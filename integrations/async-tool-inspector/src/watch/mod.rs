@@ -5,9 +5,9 @@
 //! 1. The number of viewers costs an agent nothing: a session is read once for all of its viewers, and a manager once for all sessions. Each
 //!    change is written as JSON once, and viewers share its bytes.
 //! 2. A change waits some milliseconds for others, so many events make few messages.
-//! 3. Nobody waits for a viewer. The changes of the last time are in a bounded ring; a viewer that is behind it gets a new snapshot.
+//! 3. No task waits for a viewer. The changes of the last time are in a bounded ring; a viewer that is behind it gets a new snapshot.
 //! 4. A snapshot and the position of the changes behind it are taken under one lock, so no change is lost between them.
-//! 5. Nothing runs while nobody looks.
+//! 5. Nothing runs without viewers.
 
 mod feed;
 mod hub;

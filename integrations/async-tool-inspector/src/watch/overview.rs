@@ -34,6 +34,8 @@ const COUNTED: usize = 64;
 const PAGE: usize = 2_048;
 /// Sessions in the list; live ones come first.
 const SESSIONS: usize = 2_000;
+/// Sessions that are counted at all.
+const KNOWN: usize = 20_000;
 /// Sessions in the state of a queue.
 const QUEUED: usize = 200;
 
@@ -43,7 +45,7 @@ pub(super) struct Overview {
     shown: Mutex<Shown>,
 }
 
-/// What viewers have been sent.
+/// List and managers, as viewers have been sent them.
 #[derive(Default)]
 struct Shown {
     rows: BTreeMap<String, Value>,
@@ -116,7 +118,8 @@ impl Overview {
                     if let Some(owners) = hub.sources.owners().filter(|_| !agents.contains_key(&session)) {
                         let owner = match counted.totals.is_closed {
                             true => None,
-                            false => owners(session.clone()).await,
+                            // On a task of its own: it is the host's code, and may panic.
+                            false => tokio::spawn(owners(session.clone())).await.ok().flatten(),
                         };
                         counted.owner = owner.map(|owner| owner.name);
                     }
@@ -199,6 +202,9 @@ impl Overview {
 /// Lists the sessions of the journals, and forgets those that are gone.
 async fn list(hub: &Hub, counts: &mut HashMap<SessionId, Counted>, turn: &mut VecDeque<SessionId>) {
     let mut add = |session: SessionId, journal: Option<Arc<dyn Journal>>| {
+        if counts.len() >= KNOWN && !counts.contains_key(&session) {
+            return;
+        }
         let counted = counts.entry(session.clone()).or_insert_with(|| {
             turn.push_back(session);
             Counted::default()

@@ -261,13 +261,19 @@ impl Follower {
             let journals = hub.sources.journals_of(session);
             if let Some(journal) = first_with(&journals, session).await {
                 watched.set_journal(journal);
+                // It is not known what its agent redacts, so nothing that isn't in the journal is shown.
+                if self.agent.is_none() && !hub.sources.managers().is_empty() {
+                    watched.book().redacts = true;
+                }
             }
         }
         if let Some(owners) = hub.sources.owners().filter(|_| self.events.is_none())
             && self.asked.is_none_or(|asked| asked.elapsed() >= OWNER)
         {
             self.asked = Some(Instant::now());
-            let owner = owners(session.clone()).await.map(|owner| owner.name);
+            // On a task of its own: it is the host's code, and may panic.
+            let owner = tokio::spawn(owners(session.clone())).await.ok().flatten();
+            let owner = owner.map(|owner| owner.name);
             let mut book = watched.book();
             if book.owner != owner {
                 book.owner = owner;
@@ -285,7 +291,7 @@ impl Follower {
         self.events = Some(agent.events());
         self.agent = Some(agent.downgrade());
         let mut book = watched.book();
-        book.redacts |= agent.redacts();
+        book.redacts = agent.redacts();
         book.touch();
         drop(book);
         if let Some(journal) = agent.journal() {

@@ -108,7 +108,7 @@ async fn a_registry_shows_its_agents_and_resumes_one_for_an_act() {
         .await;
     events.until("it is sent", |shown| shown.is("t1", "completed")).await;
     let unknown = browser
-        .act(json!({"act": "send", "session": "nobody", "text": "hello"}))
+        .act(json!({"act": "send", "session": "unknown", "text": "hello"}))
         .await;
     assert_eq!(unknown.0, StatusCode::CONFLICT, "no session begins by mistake");
     agents.leave_all(std::time::Duration::from_secs(1)).await;

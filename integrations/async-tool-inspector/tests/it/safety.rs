@@ -1,4 +1,4 @@
-//! Nobody without a token reads anything, and no page of another site does anything.
+//! Without a token nothing is readable, and a page of another site does nothing.
 
 use async_tool_inspector::Inspector;
 use axum::{

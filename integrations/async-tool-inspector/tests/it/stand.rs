@@ -316,7 +316,7 @@ pub(crate) async fn research(topic: String, #[inject] cx: ToolContext) -> String
 }
 
 /// Never ends by itself.
-#[async_tool(effect = "read", background = "always")]
+#[async_tool(effect = "read", background = "always", dedupe = "allow")]
 pub(crate) async fn watch() {
     std::future::pending().await
 }
