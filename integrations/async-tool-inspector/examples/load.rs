@@ -37,7 +37,8 @@ async fn report(#[inject] cx: ToolContext) {
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     for step in 0_u32.. {
         ticks.tick().await;
-        cx.progress().report(f64::from(step % 100) / 100.0, format!("step {step}"));
+        cx.progress()
+            .report(f64::from(step % 100) / 100.0, format!("step {step}"));
     }
 }
 
@@ -64,17 +65,29 @@ fn main() -> Result<(), Failure> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?)
 }
 
 /// Compares the phases.
 async fn load() -> Result<(), Failure> {
     let manager = AsyncToolManager::builder().tools(tools![report, add]).build()?;
-    let busy = AsyncAgent::builder(RulePlanner::new(), manager.clone()).session("busy").start().await?;
-    let quick = AsyncAgent::builder(RulePlanner::new(), manager.clone()).session("quick").start().await?;
+    let busy = AsyncAgent::builder(RulePlanner::new(), manager.clone())
+        .session("busy")
+        .start()
+        .await?;
+    let quick = AsyncAgent::builder(RulePlanner::new(), manager.clone())
+        .session("quick")
+        .start()
+        .await?;
     let calls = vec!["report"; REPORTERS].join(" ; ");
     busy.send(calls).await?;
-    println!("{:<26} {:>9} {:>10} {:>10} {:>12} {:>15}", "", "events/s", "p50", "p99", "CPU, host", "CPU, inspector");
+    println!(
+        "{:<26} {:>9} {:>10} {:>10} {:>12} {:>15}",
+        "", "events/s", "p50", "p99", "CPU, host", "CPU, inspector"
+    );
     phase("no inspector", &busy, &quick).await?;
 
     let inspector = Inspector::new().manager(&manager).agent(&busy).agent(&quick);
@@ -131,17 +144,30 @@ async fn phase(name: &str, busy: &AsyncAgent, quick: &AsyncAgent) -> Result<(), 
 /// Shows a session of many tasks.
 async fn long(tasks: usize) -> Result<(), Failure> {
     let manager = AsyncToolManager::builder().tools(tools![nothing]).build()?;
-    let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone()).session("long").start().await?;
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager.clone())
+        .session("long")
+        .start()
+        .await?;
     for round in 0..tasks.div_ceil(50) {
-        let calls: Vec<String> = (0..50).map(|call| format!("nothing round={}", round * 50 + call)).collect();
+        let calls: Vec<String> = (0..50)
+            .map(|call| format!("nothing round={}", round * 50 + call))
+            .collect();
         agent.run_to_completion(calls.join(" ; ")).await?;
     }
-    let server = Inspector::new().manager(&manager).agent(&agent).serve_quietly("127.0.0.1:0").await?;
+    let server = Inspector::new()
+        .manager(&manager)
+        .agent(&agent)
+        .serve_quietly("127.0.0.1:0")
+        .await?;
     let cookie = log_in(&server)?;
     let begin = Instant::now();
     let mut stream = ask(&server.address().to_string(), &cookie, "long")?;
     let bytes = until(&mut stream, "event: snapshot", "\n\n")?;
-    println!("{tasks} tasks: a snapshot of {:.1} MB after {:.0?}", bytes as f64 / 1e6, begin.elapsed());
+    println!(
+        "{tasks} tasks: a snapshot of {:.1} MB after {:.0?}",
+        bytes as f64 / 1e6,
+        begin.elapsed()
+    );
     drop(stream);
     let begin = Instant::now();
     let mut stream = ask(&server.address().to_string(), &cookie, "long")?;
@@ -155,8 +181,12 @@ async fn long(tasks: usize) -> Result<(), Failure> {
 fn cpu() -> (f64, f64) {
     let (mut host, mut inspector) = (0.0, 0.0);
     for thread in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-        let Ok(stat) = fs::read_to_string(thread.path().join("stat")) else { continue };
-        let Some((name, rest)) = stat.rsplit_once(')') else { continue };
+        let Ok(stat) = fs::read_to_string(thread.path().join("stat")) else {
+            continue;
+        };
+        let Some((name, rest)) = stat.rsplit_once(')') else {
+            continue;
+        };
         let times = rest.split_whitespace().skip(11).take(2);
         let ticks: f64 = times.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
         // The kernel cuts names to 15 bytes.
@@ -183,7 +213,9 @@ fn log_in(server: &InspectorServer) -> Result<String, Failure> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
-    let cookie = cookie.and_then(|cookie| cookie.split(';').next()).ok_or("the login failed")?;
+    let cookie = cookie
+        .and_then(|cookie| cookie.split(';').next())
+        .ok_or("the login failed")?;
     Ok(cookie.to_owned())
 }
 
@@ -241,7 +273,9 @@ fn view(address: &str, cookie: &str, count: usize) -> Result<(), Failure> {
                         Ok(0) | Err(_) => break,
                         Ok(count) => {
                             bytes += count as u64;
-                            frames += String::from_utf8_lossy(&buffer[..count]).matches("event: update").count() as u64;
+                            frames += String::from_utf8_lossy(&buffer[..count])
+                                .matches("event: update")
+                                .count() as u64;
                         }
                     }
                 }
@@ -269,7 +303,10 @@ fn view(address: &str, cookie: &str, count: usize) -> Result<(), Failure> {
 /// Asks for the events of a session.
 fn ask(address: &str, cookie: &str, session: &str) -> Result<TcpStream, Failure> {
     let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET /api/events?session={session} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n")?;
+    write!(
+        stream,
+        "GET /api/events?session={session} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n"
+    )?;
     Ok(stream)
 }
 

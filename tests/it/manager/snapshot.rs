@@ -36,12 +36,25 @@ async fn slots_and_the_queue_are_counted_by_session_and_priority() {
     assert_eq!((snapshot.slots.slots.limit, snapshot.slots.slots.running), (Some(3), 3));
     let queue = &snapshot.queue;
     assert_eq!((queue.waiting, queue.positions), (4, 4));
-    assert_eq!((queue.by_priority.high, queue.by_priority.normal, queue.by_priority.low), (2, 2, 0));
-    let rows: Vec<_> = queue.sessions.iter().map(|row| (row.session.as_str(), row.running, row.waiting.high, row.waiting.normal)).collect();
+    assert_eq!(
+        (queue.by_priority.high, queue.by_priority.normal, queue.by_priority.low),
+        (2, 2, 0)
+    );
+    let rows: Vec<_> = queue
+        .sessions
+        .iter()
+        .map(|row| (row.session.as_str(), row.running, row.waiting.high, row.waiting.normal))
+        .collect();
     assert_eq!(rows, [("ann", 3, 0, 2), ("bob", 0, 2, 0)]);
     let single = snapshot.tools.iter().find(|tool| &*tool.tool == "single").unwrap();
-    assert_eq!(single.concurrency.map(|slots| (slots.limit, slots.running)), Some((Some(1), 0)));
-    assert!(snapshot.tools.iter().all(|tool| &*tool.tool != "endless"), "it has no limit of its own");
+    assert_eq!(
+        single.concurrency.map(|slots| (slots.limit, slots.running)),
+        Some((Some(1), 0))
+    );
+    assert!(
+        snapshot.tools.iter().all(|tool| &*tool.tool != "endless"),
+        "it has no limit of its own"
+    );
 
     manager.cancel_session(&"ann".into(), "enough");
     idle().await;
@@ -51,10 +64,16 @@ async fn slots_and_the_queue_are_counted_by_session_and_priority() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_says_how_much_is_used_and_when_a_start_is_free() {
-    let manager = AsyncToolManager::builder().tool(quick().rate(RateLimit::new(2, secs(60)))).build().unwrap();
+    let manager = AsyncToolManager::builder()
+        .tool(quick().rate(RateLimit::new(2, secs(60))))
+        .build()
+        .unwrap();
     start(&manager, "quick").outcome().await;
     let used = rate(&manager.snapshot(), "quick");
-    assert_eq!((used.calls, used.per, used.used, used.waiting, used.free_at), (2, secs(60), 1, 0, None));
+    assert_eq!(
+        (used.calls, used.per, used.used, used.waiting, used.free_at),
+        (2, secs(60), 1, 0, None)
+    );
 
     sleep(secs(10)).await;
     start(&manager, "quick").outcome().await;
@@ -64,7 +83,10 @@ async fn a_rate_says_how_much_is_used_and_when_a_start_is_free() {
     let used = rate(&manager.snapshot(), "quick");
     assert_eq!((used.used, used.waiting), (2, 2));
     let free = used.free_at.unwrap();
-    assert!(free.since(waiting.snapshot().accepted).abs_diff(secs(50)) < secs(1), "{used:?}");
+    assert!(
+        free.since(waiting.snapshot().accepted).abs_diff(secs(50)) < secs(1),
+        "{used:?}"
+    );
     waiting.outcome().await;
     let used = rate(&manager.snapshot(), "quick");
     assert_eq!((used.used, used.waiting), (2, 1));
@@ -114,16 +136,23 @@ async fn a_breaker_says_its_state_and_the_time_of_its_next_probe() {
 #[tokio::test(start_paused = true)]
 async fn a_cache_says_how_many_values_it_has() {
     let cached = tool_of("cached", |arguments, _| async move { Ok(arguments) });
-    let cached = cached.effect(async_tool_runtime::tool::Effect::Read).cache(CachePolicy::new(secs(60)).with_capacity(8));
+    let cached = cached
+        .effect(async_tool_runtime::tool::Effect::Read)
+        .cache(CachePolicy::new(secs(60)).with_capacity(8));
     let manager = AsyncToolManager::builder().tool(cached).build().unwrap();
     for number in [1, 2, 2] {
-        start_with(&manager, "cached", json!({"number": number})).outcome().await;
+        start_with(&manager, "cached", json!({"number": number}))
+            .outcome()
+            .await;
     }
     let snapshot = manager.snapshot();
     let cache = snapshot.tools[0].cache.unwrap();
     assert_eq!((cache.values, cache.capacity, cache.ttl), (2, 8, secs(60)));
     assert_eq!((snapshot.stats.cache_hits, snapshot.stats.cache_misses), (1, 2));
-    assert_eq!(serde_json::to_value(&snapshot).unwrap()["tools"][0]["cache"], json!({"values": 2, "capacity": 8, "ttl": 60_000}));
+    assert_eq!(
+        serde_json::to_value(&snapshot).unwrap()["tools"][0]["cache"],
+        json!({"values": 2, "capacity": 8, "ttl": 60_000})
+    );
 }
 
 #[tokio::test]
@@ -135,7 +164,12 @@ async fn slots_of_blocking_calls_are_counted() {
         let _end = receiver.lock().unwrap().recv();
         Ok(json!(null))
     });
-    let manager = AsyncToolManager::builder().tool(held).tool(gates.tool()).blocking_concurrency(2).build().unwrap();
+    let manager = AsyncToolManager::builder()
+        .tool(held)
+        .tool(gates.tool())
+        .blocking_concurrency(2)
+        .build()
+        .unwrap();
     let task = start(&manager, "held");
     manager.submit(&"s".into(), gate("a")).unwrap();
     gates.arrived("a", 1).await;

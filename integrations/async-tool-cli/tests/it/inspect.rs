@@ -43,7 +43,9 @@ impl Page {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(program.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let (page, token) = line.trim().split_once("#token=").unwrap();
         let address = page.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
         let mut page = Self {
@@ -52,7 +54,10 @@ impl Page {
             cookie: String::new(),
         };
         let answer = page.post("/api/login", &json!({"token": token}));
-        let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        let cookie = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("set-cookie: "))
+            .unwrap();
         page.cookie = cookie.split(';').next().unwrap().to_owned();
         page
     }
@@ -93,7 +98,10 @@ async fn a_session_that_is_over_is_shown_and_nothing_is_changed() {
     let events = page.events("s", "\"tool\":\"look_up\"");
     assert!(events.contains("\"state\":\"closed\""), "{events}");
     let refused = page.post("/api/act", &json!({"act": "send", "session": "s", "text": "hello"}));
-    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("read_only"), "{refused}");
+    assert!(
+        refused.starts_with("HTTP/1.1 403") && refused.contains("read_only"),
+        "{refused}"
+    );
     drop(page);
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
@@ -103,7 +111,12 @@ async fn a_session_is_followed_while_its_owner_runs_and_after_that() {
     let (_directory, path) = place();
     let journal = SqliteJournal::open(&path).unwrap();
     let manager = AsyncToolManager::builder().tools(tools![add]).build().unwrap();
-    let agent = AsyncAgent::builder(RulePlanner::new(), manager).journal(journal.clone()).session("ann").start().await.unwrap();
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager)
+        .journal(journal.clone())
+        .session("ann")
+        .start()
+        .await
+        .unwrap();
     let page = Page::open(&path);
     let owner = format!("\"owner\":\"process {}\"", std::process::id());
     let reader = std::thread::spawn(move || {

@@ -245,12 +245,13 @@ async fn agent(app: &Arc<App>, name: String) -> Result<AsyncAgent, ApiError> {
 }
 
 async fn find_agent(app: &Arc<App>, session: &SessionId) -> Result<Option<AsyncAgent>, ApiError> {
-    if let Some(agent) = app.hub.sources.agent(session) {
-        return Ok(Some(agent));
-    }
+    let agent = app.hub.sources.agent(session);
     let Some(registry) = app.hub.sources.registries().next() else {
-        return Ok(None);
+        return Ok(agent);
     };
+    if agent.as_ref().is_some_and(|agent| agent.stopped().is_none()) {
+        return Ok(agent);
+    }
     // A registry would begin a session that doesn't exist.
     let (lease, _) = app.hub.watch(session);
     lease.loaded().await;

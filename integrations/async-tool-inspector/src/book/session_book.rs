@@ -357,7 +357,11 @@ impl SessionBook {
 
     /// Adds the arguments of a task that is in no journal.
     pub(crate) fn show_arguments(&mut self, task: TaskId, arguments: &Value) {
-        if let Some(task) = self.tasks.get_mut(&task).filter(|task| !self.redacts && !task.is_foreign) {
+        if let Some(task) = self
+            .tasks
+            .get_mut(&task)
+            .filter(|task| !self.redacts && !task.is_foreign)
+        {
             task.show_arguments(arguments);
         }
     }
