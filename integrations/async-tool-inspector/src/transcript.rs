@@ -224,7 +224,9 @@ fn rows(messages: &[Arc<Message>], pruned: &Pruned) -> Vec<Row> {
         while let Some(note) = seen.next_if(|shown| is_lead(shown, message)) {
             rows.push(row(None, note, "lead"));
         }
-        match seen.next_if(|shown| is_made_of(shown, message)) {
+        // A message that stays whole is the same one; one that was cut is a copy.
+        let is_later = |shown: &Arc<Message>| messages[index + 1..].iter().any(|later| Arc::ptr_eq(shown, later));
+        match seen.next_if(|shown| Arc::ptr_eq(shown, message) || is_made_of(shown, message) && !is_later(shown)) {
             Some(shown) => {
                 let mark = match Arc::ptr_eq(shown, message) || **shown == **message {
                     true => "whole",
@@ -280,11 +282,8 @@ fn same_start(one: &Message, other: &Message) -> bool {
 /// True if one text may be a cut form of the other: both begin with the same few characters.
 fn starts_like(one: &str, other: &str) -> bool {
     const COMPARED: usize = 64;
-    one.chars()
-        .take(COMPARED)
-        .zip(other.chars())
-        .all(|(one, other)| one == other)
-        || one.is_empty() == other.is_empty() && one.len() < other.len()
+    let pairs = one.chars().take(COMPARED).zip(other.chars());
+    pairs.into_iter().all(|(one, other)| one == other)
 }
 
 /// Name under which the tokens of a message are summed up.
