@@ -130,7 +130,11 @@ impl Viewer {
                 _ = self.list.changed() => {}
                 _ = book => {}
                 _ = self.end.changed() => {}
-                () = sleep_until(sign) => return Some(Bytes::from_static(b": .\n\n")),
+                // An event and no comment, which a page can't see.
+                () = sleep_until(sign) => {
+                    let sign = json!({"now": now()});
+                    return Some(format!("event: ping\ndata: {sign}\n\n").into());
+                }
             }
         }
     }
