@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
-mod traces;
 #[cfg(feature = "inspect")]
 mod inspect;
+mod traces;
 
 use std::{
     path::{Path, PathBuf},
