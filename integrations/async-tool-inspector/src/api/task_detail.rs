@@ -146,6 +146,7 @@ pub(super) async fn question(app: &App, lease: &Lease, id: TaskId) -> Option<Val
     question["task"] = json!(task.task);
     question["number"] = json!(task.number);
     question["tool"] = json!(tool);
+    question["since"] = json!(task.phases().last().map(|phase| phase.from()));
     question["is_gone"] = json!(live.is_none() || live.is_some_and(|(handle, _)| handle.snapshot().deferred));
     Some(question)
 }

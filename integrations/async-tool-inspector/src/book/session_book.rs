@@ -140,7 +140,10 @@ impl SessionBook {
             error: None,
             owner: None,
             row: Value::Null,
-            dirty: Dirty::default(),
+            dirty: Dirty {
+                row: true,
+                ..Dirty::default()
+            },
         }
     }
 
