@@ -14,7 +14,7 @@ use crate::{clock::Timestamp, policy::BreakerState, session::SessionId};
 /// use async_tool_runtime::{AsyncToolManager, async_tool, manager::BreakerState, tools};
 ///
 /// /// Looks a word up.
-/// #[async_tool(effect = "read", concurrency = 2, rate = "10/min", breaker = "3, 30s")]
+/// #[async_tool(effect = "read", concurrency = 2, rate = "10/min", breaker(failures = 3, cooldown = "30s"))]
 /// fn look_up(word: String) -> String {
 ///     word
 /// }

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 use async_tool_inspector::{Inspector, InspectorAccess};
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, RulePlanner, TaskHandle, ToolContext, async_tool,
-    policy::RetryPolicy,
     tool::{ToolError, ToolErrorKind},
     tools,
 };
@@ -341,7 +340,7 @@ pub(crate) async fn order_taxi(#[inject] cx: ToolContext) -> u8 {
 }
 
 /// Fails twice, then succeeds.
-#[async_tool(effect = "read", background = "always", retry = RetryPolicy::new(3).with_backoff(Duration::from_secs(2), Duration::from_secs(2)))]
+#[async_tool(effect = "read", background = "always", retry(attempts = 3, backoff = "2s..2s"))]
 pub(crate) async fn flaky(#[inject] cx: ToolContext) -> Result<u32, ToolError> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     match cx.attempt() {

@@ -6,7 +6,6 @@ use async_tool_inspector::Inspector;
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, Message, RulePlanner, SessionId, ToolCall, async_tool,
     context::{PrunePolicy, pruned_view},
-    policy::{BreakerPolicy, RateLimit},
     tool::ToolError,
     tools,
 };
@@ -203,8 +202,8 @@ async fn frames_are_told_apart_from_text_of_users() {
 #[async_tool(
     effect = "read",
     concurrency = 2,
-    rate = RateLimit::new(3, Duration::from_secs(60)),
-    breaker = BreakerPolicy::new(2, Duration::from_secs(30))
+    rate = "3/min",
+    breaker(failures = 2, cooldown = "30s")
 )]
 async fn look_up(word: String) -> Result<String, ToolError> {
     match &*word {
