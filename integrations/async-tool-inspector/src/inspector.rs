@@ -85,7 +85,25 @@ impl Inspector {
         self
     }
 
-    /// Shows all agents of a registry, also those that start later.
+    /// Shows all agents of a registry, also those that start later. An act on a session whose agent has left resumes it, as
+    /// [`AgentRegistry::get`] does.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner, journal::MemoryJournal};
+    /// # use std::sync::Arc;
+    /// use async_tool_inspector::Inspector;
+    ///
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let journal = Arc::new(MemoryJournal::new());
+    /// # let agents = AgentRegistry::builder(journal.clone(), {
+    /// #     let manager = manager.clone();
+    /// #     move |_| AsyncAgent::builder(RulePlanner::new(), manager.clone())
+    /// # })
+    /// # .build();
+    /// let inspector = Inspector::new().manager(&manager).registry(&agents).journal(&journal);
+    /// # let _ = inspector;
+    /// # Ok::<(), async_tool_runtime::manager::BuildError>(())
+    /// ```
     pub fn registry(mut self, registry: &AgentRegistry) -> Self {
         self.sources.add_registry(registry);
         self
@@ -98,6 +116,15 @@ impl Inspector {
     }
 
     /// Function that says who has a session of the journal, for sessions without an agent here. Default: it is not known.
+    ///
+    /// ```
+    /// use async_tool_inspector::{Inspector, SessionOwner};
+    ///
+    /// let inspector = Inspector::new().owners(|session| async move {
+    ///     session.as_str().starts_with("eu-").then(|| SessionOwner::new("the workers in Frankfurt"))
+    /// });
+    /// # let _ = inspector;
+    /// ```
     pub fn owners<F, R>(mut self, owners: F) -> Self
     where
         F: Fn(SessionId) -> R + Send + Sync + 'static,
@@ -124,6 +151,13 @@ impl Inspector {
 
     /// Accepts requests to this origin too, such as `https://ops.example.com`, for a server behind a proxy or a name. Default: only
     /// `localhost` and the addresses of the loopback interface, with any port.
+    ///
+    /// ```
+    /// use async_tool_inspector::Inspector;
+    ///
+    /// let inspector = Inspector::new().allow_origin("https://ops.example.com").read_only(true);
+    /// # let _ = inspector;
+    /// ```
     ///
     /// # Panics
     ///

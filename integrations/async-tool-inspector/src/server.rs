@@ -15,6 +15,19 @@ use crate::api::{self, App};
 const OVER: &str = "the program ends";
 
 /// Running server of an inspector. It stops when it is dropped.
+///
+/// ```
+/// use async_tool_inspector::Inspector;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let server = Inspector::new().serve_quietly("127.0.0.1:0").await?;
+/// assert!(server.address().ip().is_loopback());
+/// assert_ne!(server.link(), server.link(), "each link has a token of its own");
+/// server.stop();
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "the server stops when it is dropped"]
 pub struct InspectorServer {
     app: Arc<App>,

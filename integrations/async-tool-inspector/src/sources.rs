@@ -9,6 +9,12 @@ use async_tool_runtime::{
 };
 
 /// Owner of a session that has no agent in this process.
+///
+/// ```
+/// use async_tool_inspector::SessionOwner;
+///
+/// assert_eq!(SessionOwner::new("process 123").name, "process 123");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionOwner {
