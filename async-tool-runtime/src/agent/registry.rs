@@ -266,8 +266,11 @@ impl AgentRegistry {
 /// use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner, journal::MemoryJournal};
 ///
 /// let manager = AsyncToolManager::builder().build()?;
-/// let make = move |_| AsyncAgent::builder(RulePlanner::new(), manager.clone());
-/// let agents = AgentRegistry::builder(Arc::new(MemoryJournal::new()), make).build();
+/// let journal = Arc::new(MemoryJournal::new());
+/// let agents = AgentRegistry::builder(journal, move |_| {
+///     AsyncAgent::builder(RulePlanner::new(), manager.clone())
+/// })
+/// .build();
 /// let weak = agents.downgrade();
 /// assert!(weak.upgrade().is_some());
 /// drop(agents);

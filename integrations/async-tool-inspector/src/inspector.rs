@@ -95,9 +95,9 @@ impl Inspector {
     ///
     /// # let manager = AsyncToolManager::builder().build()?;
     /// # let journal = Arc::new(MemoryJournal::new());
-    /// # let agents = AgentRegistry::builder(journal.clone(), {
-    /// #     let manager = manager.clone();
-    /// #     move |_| AsyncAgent::builder(RulePlanner::new(), manager.clone())
+    /// # let tools = manager.clone();
+    /// # let agents = AgentRegistry::builder(journal.clone(), move |_| {
+    /// #     AsyncAgent::builder(RulePlanner::new(), tools.clone())
     /// # })
     /// # .build();
     /// let inspector = Inspector::new().manager(&manager).registry(&agents).journal(&journal);

@@ -35,8 +35,10 @@ impl Origin {
         if host.is_empty() {
             return None;
         }
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().ok()?,
+        // By hand: `port` is also `None` for a port that is no number of 16 bits.
+        let port = match authority.as_str()[host.len()..].strip_prefix(':') {
+            Some(port) if port.bytes().all(|digit| digit.is_ascii_digit()) => port.parse().ok()?,
+            Some(_) => return None,
             None if is_encrypted => 443,
             None => 80,
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_tool_inspector::{Inspector, SessionOwner};
-use async_tool_runtime::{AgentRegistry, AsyncAgent, RulePlanner, journal::MemoryJournal};
+use async_tool_runtime::{AgentRegistry, AsyncAgent, RulePlanner, SessionId, journal::MemoryJournal};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -92,7 +92,7 @@ async fn a_session_is_followed_while_its_owner_runs() {
 async fn a_registry_shows_its_agents_and_resumes_one_for_an_act() {
     let (journal, manager) = (Arc::new(MemoryJournal::new()), manager());
     let tools = manager.clone();
-    let make = move |_| AsyncAgent::builder(RulePlanner::new(), tools.clone());
+    let make = move |_: &SessionId| AsyncAgent::builder(RulePlanner::new(), tools.clone());
     let agents = AgentRegistry::builder(journal.clone(), make).build();
     let browser = Browser::open(Inspector::new().manager(&manager).registry(&agents).journal(&journal)).await;
     let mut events = browser.events(Some("ann")).await;
@@ -111,5 +111,6 @@ async fn a_registry_shows_its_agents_and_resumes_one_for_an_act() {
         .act(json!({"act": "send", "session": "unknown", "text": "hello"}))
         .await;
     assert_eq!(unknown.0, StatusCode::CONFLICT, "no session begins by mistake");
-    agents.leave_all(std::time::Duration::from_secs(1)).await;
+    let left = agents.leave_all(std::time::Duration::from_secs(1)).await;
+    assert!(format!("{left:?}").contains("ann"), "{left:?}");
 }

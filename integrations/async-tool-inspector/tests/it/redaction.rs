@@ -105,7 +105,7 @@ async fn a_secret_argument_is_in_no_progress_and_in_no_task_below() {
     let model = ScriptedModel::new()
         .turn(|_| {
             let call = ToolCall::new("call_1", "sign_in", json!({"password": SECRET}));
-            ModelStream::of([
+            ModelStream::from_events([
                 ModelEvent::Text(format!("I use {SECRET}.")),
                 ModelEvent::ToolCall(call),
                 ModelEvent::Done(TurnEnd::new(StopReason::ToolCalls)),
