@@ -32,6 +32,12 @@ pub(crate) fn arguments(tool: Option<&dyn Tool>, arguments: &Value) -> Value {
     Value::Object(shown.collect())
 }
 
+/// True if calls of the tool have secrets.
+pub(crate) fn has_secrets(tool: Option<&dyn Tool>) -> bool {
+    let options = tool.map(Tool::options);
+    options.is_some_and(|options| options.sensitive_result || !options.sensitive_arguments.is_empty())
+}
+
 /// True if an outcome may have a secret of the tool.
 pub(crate) fn hides(tool: Option<&dyn Tool>, outcome: &TaskOutcome) -> bool {
     let Some(tool) = tool else { return false };

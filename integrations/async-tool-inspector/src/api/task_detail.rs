@@ -123,7 +123,7 @@ pub(super) async fn question(app: &App, lease: &Lease, id: TaskId) -> Option<Val
     let (task, hides) = {
         let book = lease.book();
         let task = book.task(id)?.clone();
-        let hides = book.redacts || task.is_foreign;
+        let hides = book.redacts || task.is_foreign || task.is_secret;
         (task, hides)
     };
     let asks = task.asks.clone().filter(|_| task.is_open())?;

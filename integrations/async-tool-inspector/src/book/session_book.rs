@@ -204,6 +204,7 @@ impl SessionBook {
             }),
             Entry::Deferred { task, until, .. } => self.with(*task, |task| {
                 task.deferred = true;
+                task.status = "running";
                 task.waits_for = Some(WaitsFor::Outside { until: *until });
                 task.change(at, What::Waits(WaitsFor::Outside { until: *until }));
             }),
@@ -321,11 +322,15 @@ impl SessionBook {
     }
 
     /// Adds the state of a task of the session, or of a task below one.
-    pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, at: Timestamp) {
-        // What another session may show, its own journal says.
-        let is_foreign = snapshot.session != self.session;
+    /// `is_secret` says that its tool has secrets.
+    pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, at: Timestamp, is_secret: bool) {
+        // What another session may show, its own journal says. A task below one with secrets may have been given them.
+        let above = snapshot.parent.and_then(|parent| self.tasks.get(&parent));
+        let is_below_secret = above.is_some_and(|above| above.is_secret || above.is_foreign);
+        let is_foreign = snapshot.session != self.session || is_below_secret && snapshot.number.is_none();
         let hides = self.redacts || is_foreign;
         if let Some(task) = self.tasks.get_mut(&snapshot.task) {
+            task.is_secret |= is_secret;
             task.observe(snapshot, at, hides);
             self.dirty.tasks.insert(snapshot.task);
             self.dirty.row = true;
@@ -349,6 +354,7 @@ impl SessionBook {
         task.number = snapshot.number.filter(|_| snapshot.session == self.session);
         task.parent = snapshot.parent;
         task.is_foreign = is_foreign;
+        task.is_secret = is_secret;
         if hides {
             task.arguments = super::task::HIDDEN.to_owned();
         }

@@ -40,6 +40,8 @@ pub(crate) struct Task {
     pub(crate) parent: Option<TaskId>,
     /// True for a task of another session, such as that of a sub-agent.
     pub(crate) is_foreign: bool,
+    /// True if its tool has secrets, so that its live text isn't shown.
+    pub(crate) is_secret: bool,
     pub(crate) own: bool,
     pub(crate) repeats: Option<TaskNo>,
     pub(crate) accepted: Timestamp,
@@ -77,6 +79,7 @@ impl Task {
             turn: None,
             parent: None,
             is_foreign: false,
+            is_secret: false,
             own: false,
             repeats: None,
             accepted,
@@ -142,6 +145,24 @@ impl Task {
         self.arguments = preview(arguments);
     }
 
+    /// Notes that the function has run since the last change: no event tells that a task that waited for a slot has one again.
+    fn ran_meanwhile(&mut self, attempts: u32) {
+        let known = self.changes.iter().filter_map(|change| match change.what {
+            What::Runs(attempt) => Some(attempt),
+            _ => None,
+        });
+        if attempts <= known.max().unwrap_or(0) {
+            return;
+        }
+        if let Some(last) = self
+            .changes
+            .last_mut()
+            .filter(|last| last.what == What::Waits(WaitsFor::Slot))
+        {
+            last.what = What::Runs(attempts);
+        }
+    }
+
     /// State of an open task, as its manager has it now.
     pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, at: Timestamp, hides: bool) {
         if self.settled.is_some() || snapshot.status.is_terminal() {
@@ -151,6 +172,14 @@ impl Task {
             }
             return;
         }
+        if self.deferred && !snapshot.deferred {
+            // The journal knows more: the snapshot is older than the deferral.
+            self.started = self.started.or(snapshot.started);
+            self.attempts = self.attempts.max(snapshot.attempts);
+            return;
+        }
+        let hides = hides || self.is_secret;
+        self.ran_meanwhile(snapshot.attempts);
         self.status = snapshot.status.as_str();
         self.started = self.started.or(snapshot.started);
         self.attempts = self.attempts.max(snapshot.attempts);
@@ -193,6 +222,7 @@ impl Task {
     /// Ends the task. `hides` leaves the result out.
     pub(crate) fn settle(&mut self, result: &AsyncTaskResult, hides: bool) {
         let timing = result.timing;
+        self.ran_meanwhile(result.attempts);
         self.settled = Some(timing.settled);
         self.started = timing.started;
         self.attempts = result.attempts;

@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 use async_tool_runtime::{
     AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, TaskId,
     task::{TaskSnapshot, Timestamp},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::now;
 
@@ -48,6 +48,8 @@ impl Inbox {
 /// Open tasks of a manager.
 pub(super) struct Mirror {
     manager: AsyncToolManager,
+    /// Begin of this mirror on both clocks: a manager's times go on with tokio's clock, whatever becomes of the time of day.
+    begin: OnceLock<(Timestamp, Instant)>,
     state: Mutex<State>,
 }
 
@@ -63,6 +65,7 @@ impl Mirror {
     pub(super) fn new(manager: AsyncToolManager) -> Arc<Self> {
         Arc::new(Self {
             manager,
+            begin: OnceLock::new(),
             state: Mutex::default(),
         })
     }
@@ -73,14 +76,20 @@ impl Mirror {
 
     /// Follows the manager until the future is dropped.
     pub(super) async fn follow(&self) {
+        self.now();
         let mut events = self.manager.events();
         while let Some(event) = events.next().await {
             self.note(event);
         }
     }
 
+    fn now(&self) -> Timestamp {
+        let (time, moment) = self.begin.get_or_init(|| (now(), Instant::now()));
+        time.after(moment.elapsed())
+    }
+
     fn note(&self, event: TaskEvent) {
-        let at = now();
+        let at = self.now();
         match event {
             TaskEvent::Snapshot { tasks } => {
                 let mut state = self.state();
@@ -115,7 +124,7 @@ impl Mirror {
 
     /// Sends the news of the tasks of a session, and of those below them, to an inbox. Their states now come first.
     pub(super) fn listen(&self, session: &SessionId, inbox: &Arc<Inbox>) {
-        let at = now();
+        let at = self.now();
         let mut state = self.state();
         for (id, task) in &state.open {
             if task.session == *session || state.tops.get(id) == Some(session) {

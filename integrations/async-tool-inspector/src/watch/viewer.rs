@@ -35,9 +35,12 @@ impl Place {
     pub(crate) fn parse(id: &str) -> Option<Self> {
         let mut parts = id.split('-');
         let epoch = parts.next()?.to_owned();
-        let mut number = || parts.next()?.parse::<u64>().ok();
-        let list = number()?;
-        let session = number().zip(number());
+        let numbers: Result<Vec<u64>, _> = parts.map(str::parse).collect();
+        let (list, session) = match numbers.ok()?[..] {
+            [list] => (list, None),
+            [list, book, place] => (list, Some((book, place))),
+            _ => return None,
+        };
         Some(Self { epoch, list, session })
     }
 }
@@ -234,7 +237,7 @@ mod tests {
         for id in ["abc-0", "abc-7-1-2"] {
             assert_eq!(Place::parse(id).unwrap().to_string(), id);
         }
-        for wrong in ["", "abc", "abc-", "abc-x", "abc--1", "12.0"] {
+        for wrong in ["", "abc", "abc-", "abc-x", "abc--1", "12.0", "abc-1-2", "abc-1-2-3-4"] {
             assert_eq!(Place::parse(wrong), None, "{wrong}");
         }
     }

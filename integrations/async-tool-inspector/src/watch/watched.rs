@@ -342,7 +342,8 @@ impl Follower {
             match news {
                 TaskNews::State(at, snapshot) => {
                     let is_new = book.task(snapshot.task).is_none();
-                    book.observe(&snapshot, at);
+                    let tool = hub.tool(&snapshot.tool);
+                    book.observe(&snapshot, at, redaction::has_secrets(tool.as_deref()));
                     if is_new
                         && book.is_unwritten(snapshot.task)
                         && let Some((task, tool)) = hub.call(snapshot.task)

@@ -75,7 +75,7 @@ async fn a_task_is_aborted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_below_another_one_is_cancelled_alone() {
+async fn a_task_below_another_one_is_aborted_alone() {
     let (_agent, browser, mut events, _) = stage("survey", "running").await;
     let shown = events
         .until("the child runs", |shown| shown.is("research", "running"))
@@ -83,7 +83,7 @@ async fn a_task_below_another_one_is_cancelled_alone() {
     let child = shown.task("research").unwrap().clone();
     assert_eq!(child["parent"], shown.task("t1").unwrap()["task"]);
     browser
-        .must(json!({"act": "cancel", "session": "ann", "task": child["task"]}))
+        .must(json!({"act": "abort", "session": "ann", "task": child["task"]}))
         .await;
     let shown = events
         .until("the child ends", |shown| shown.is("research", "cancelled"))
@@ -132,10 +132,6 @@ async fn a_question_is_answered_by_its_schema() {
         .await;
     let shown = events.until("it ends", |shown| shown.is("t1", "completed")).await;
     assert_eq!(shown.task("t1").unwrap()["result"], "\"room 7\"");
-    assert_eq!(
-        shown.phases("t1"),
-        ["running", "input", "running"][..shown.phases("t1").len()]
-    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,8 +228,11 @@ async fn an_answer_and_its_tasks_are_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_is_closed_and_left() {
-    for (mode, status) in [("cancel", "cancelled"), ("drain", "completed")] {
-        let (_agent, browser, mut events, _) = stage("research tides", "running").await;
+    for (mode, said, status) in [
+        ("cancel", "watch", "cancelled"),
+        ("drain", "research tides", "completed"),
+    ] {
+        let (_agent, browser, mut events, _) = stage(said, "running").await;
         browser
             .must(json!({"act": "close", "session": "ann", "mode": mode, "limit": 60_000}))
             .await;
