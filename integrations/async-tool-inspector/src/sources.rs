@@ -99,10 +99,12 @@ impl Sources {
     /// Agent of a session that runs now.
     pub(crate) fn agent(&self, session: &SessionId) -> Option<AsyncAgent> {
         let own = self.agents.iter().filter(|known| known.agent.session() == session);
-        let own = own.filter_map(|known| known.agent.upgrade()).next();
+        let own = own.into_iter().find_map(|known| known.agent.upgrade());
         own.or_else(|| {
             let registries = self.registries.iter().filter_map(WeakAgentRegistry::upgrade);
-            registries.filter_map(|registry| registry.live(session.clone())).next()
+            registries
+                .into_iter()
+                .find_map(|registry| registry.live(session.clone()))
         })
     }
 

@@ -108,7 +108,6 @@ pub(super) fn depends_text(tasks: &[TaskNo]) -> String {
 
 const fn kind_of(wait: &WaitsFor) -> &'static str {
     match wait {
-        WaitsFor::Slot => "slot",
         WaitsFor::Rate { .. } => "rate",
         WaitsFor::Retry { .. } => "retry",
         WaitsFor::Resource { .. } => "resource",

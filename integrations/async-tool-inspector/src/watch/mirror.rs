@@ -17,7 +17,7 @@ use super::now;
 #[derive(Clone, Debug)]
 pub(super) enum TaskNews {
     /// State of an open task.
-    State(Timestamp, TaskSnapshot),
+    State(Timestamp, Arc<TaskSnapshot>),
     /// A task ended.
     Ended(Arc<AsyncTaskResult>),
 }
@@ -55,7 +55,7 @@ pub(super) struct Mirror {
 
 #[derive(Default)]
 struct State {
-    open: HashMap<TaskId, TaskSnapshot>,
+    open: HashMap<TaskId, Arc<TaskSnapshot>>,
     /// Session at the top of each open task: the one whose task it works for.
     tops: HashMap<TaskId, SessionId>,
     listeners: HashMap<SessionId, Vec<Weak<Inbox>>>,
@@ -128,7 +128,7 @@ impl Mirror {
         let mut state = self.state();
         for (id, task) in &state.open {
             if task.session == *session || state.tops.get(id) == Some(session) {
-                inbox.put(TaskNews::State(at, task.clone()));
+                inbox.put(TaskNews::State(at, Arc::clone(task)));
             }
         }
         state
@@ -139,7 +139,7 @@ impl Mirror {
     }
 
     /// Open tasks.
-    pub(super) fn open(&self) -> Vec<TaskSnapshot> {
+    pub(super) fn open(&self) -> Vec<Arc<TaskSnapshot>> {
         self.state().open.values().cloned().collect()
     }
 
@@ -150,13 +150,14 @@ impl Mirror {
 
 impl State {
     fn note(&mut self, at: Timestamp, task: TaskSnapshot) {
+        let task = Arc::new(task);
         let above = task.parent.and_then(|parent| {
             let top = self.tops.get(&parent).cloned();
             top.or_else(|| Some(self.open.get(&parent)?.session.clone()))
         });
         let top = above.unwrap_or_else(|| task.session.clone());
         if self.listeners.contains_key(&task.session) || self.listeners.contains_key(&top) {
-            self.tell(&task.session, Some(&top), TaskNews::State(at, task.clone()));
+            self.tell(&task.session, Some(&top), TaskNews::State(at, Arc::clone(&task)));
         }
         self.tops.insert(task.task, top);
         self.open.insert(task.task, task);

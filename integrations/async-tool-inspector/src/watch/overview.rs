@@ -135,7 +135,7 @@ impl Overview {
 
     /// Compares the list with the one that viewers have, and sends the changes.
     fn show(&self, hub: &Hub, agents: &HashMap<SessionId, AsyncAgent>, counts: &HashMap<SessionId, Counted>) {
-        let open: Vec<TaskSnapshot> = hub.mirrors().iter().flat_map(|mirror| mirror.open()).collect();
+        let open: Vec<Arc<TaskSnapshot>> = hub.mirrors().iter().flat_map(|mirror| mirror.open()).collect();
         let sums = OpenTasks::by_session(&open);
         let mut sessions: BTreeSet<&SessionId> = counts.keys().collect();
         sessions.extend(sums.keys().copied());

@@ -1,6 +1,6 @@
 //! Rows of the list of sessions.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_tool_runtime::{
     AsyncAgent, SessionId, TaskNo,
@@ -52,9 +52,9 @@ impl OpenTasks {
     }
 
     /// Sums the open tasks up by session.
-    pub(super) fn by_session(tasks: &[TaskSnapshot]) -> HashMap<&SessionId, Self> {
+    pub(super) fn by_session(tasks: &[Arc<TaskSnapshot>]) -> HashMap<&SessionId, Self> {
         let mut sums: HashMap<&SessionId, Self> = HashMap::new();
-        let mut tasks: Vec<&TaskSnapshot> = tasks.iter().collect();
+        let mut tasks: Vec<&TaskSnapshot> = tasks.iter().map(|task| &**task).collect();
         tasks.sort_by_key(|task| (task.number, task.task));
         for task in tasks {
             // A task below another one is that one's business.
