@@ -9,7 +9,6 @@ mod panic;
 mod runtime;
 mod shutdown;
 mod slots;
-mod snapshot;
 mod steering;
 mod submission;
 mod timeout;
