@@ -30,6 +30,8 @@
 //! | `async_tool::mcp` | `WARN` | the connection to an MCP server was lost; its list of tools, or one of them, can't be used |
 //! | | `INFO` | the connection is there again |
 //! | | `DEBUG` | the log of an MCP server that was started here |
+//! | `async_tool::inspector` | `ERROR` | the inspector's server ended |
+//! | | `WARN` | the sessions of a journal can't be listed for its page |
 //! | `async_tool::span` | `INFO` | the [spans](#spans) |
 //!
 //! A task that ends with a panic or after several attempts has one line, at `WARN` instead of `INFO`. The number `t3` is the task's number in its

@@ -4,6 +4,7 @@
 //! cargo run --example chat
 //! cargo run --example chat -- PATH
 //! cargo run --example chat -- --model ollama/qwen3
+//! cargo run --features inspect --example chat -- --inspect
 //! echo 'count the lines' | cargo run --example chat
 //! ```
 //!
@@ -24,6 +25,7 @@ use input::{Input, Said};
 use shared::{
     assistant,
     console::{columns, say, say_hanging},
+    inspect::InspectArguments,
     model::{self, ModelArguments},
     pulse::Pulse,
     story::Story,
@@ -41,11 +43,14 @@ struct Arguments {
     tree: TreeArguments,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    inspect: InspectArguments,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    arguments.inspect.build("chat")?;
     let root = arguments.tree.root()?;
     // First of all, so that keys which are pressed from now on are not shown twice.
     let editor = LineEditor::open()?;
@@ -60,6 +65,7 @@ async fn main() -> anyhow::Result<()> {
     say_hanging(format_args!("{}\n", Command::HELP), Command::INDENT);
 
     let agent = assistant::start(&root, chosen.or_planner(assistant::planner())).await?;
+    let _view = arguments.inspect.open("chat", &agent).await?;
     let teller = tokio::spawn(tell(agent.events(), story));
     talk(&agent, &mut input).await?;
     let end = async {

@@ -4,6 +4,7 @@
 //! cargo run --example quickstart
 //! cargo run --example quickstart -- PATH
 //! cargo run --example quickstart -- --model anthropic/claude-haiku-4-5
+//! cargo run --features inspect --example quickstart -- --inspect
 //! ```
 //!
 //! The tools do real work on real files. No key and no network are needed: without a model, the built-in rule planner takes its place.
@@ -24,6 +25,7 @@ use shared::{
     assistant,
     chart::Chart,
     console::{columns, say, say_hanging},
+    inspect::InspectArguments,
     model::{self, ModelArguments},
     pulse::Pulse,
     schedule::Comparison,
@@ -45,6 +47,8 @@ struct Arguments {
     tree: TreeArguments,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    inspect: InspectArguments,
 }
 
 /// Names the largest files of the tree, with their sizes in bytes.
@@ -69,6 +73,7 @@ fn largest_files(
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    arguments.inspect.build("quickstart")?;
     let root = arguments.tree.root()?;
     let chosen = model::find(&arguments.model).await?;
     say(format_args!("model: {}", chosen.label));
@@ -87,6 +92,7 @@ async fn main() -> anyhow::Result<()> {
         .start()
         .await?;
 
+    let view = arguments.inspect.open("quickstart", &agent).await?;
     let watcher = tokio::spawn(watch(agent.events()));
     let played = script::play(&agent).await;
     agent.close().await?;
@@ -102,7 +108,10 @@ async fn main() -> anyhow::Result<()> {
         ),
         Comparison::INDENT,
     );
-    Ok(())
+    match view {
+        Some(view) => view.keep().await,
+        None => Ok(()),
+    }
 }
 
 /// Shows events as they come, and keeps them for the end.

@@ -6,6 +6,7 @@ mod axis;
 pub mod chart;
 pub mod console;
 pub mod embedder;
+pub mod inspect;
 mod language;
 mod layout;
 pub mod lineage;

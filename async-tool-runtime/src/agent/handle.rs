@@ -11,6 +11,7 @@ use super::{
     AgentError, AgentEventStream, AgentQuestion, AgentState, AgentTask, EventId, Resumption,
     command::{Command, GroupRequest},
     event_channel::Events,
+    setup::Setup,
     status::AgentStatus,
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 
 mod ending;
 mod interrupting;
+mod showing;
 mod waiting;
 
 /// Longest wait for questions of an earlier process: a layer of the host's may delay one.
@@ -64,6 +66,8 @@ pub struct AsyncAgent {
     pub(super) events: Events,
     pub(super) status: watch::Receiver<AgentStatus>,
     pub(super) resumption: Option<Arc<Resumption>>,
+    /// Set when the agent has started.
+    pub(super) setup: Option<Arc<Setup>>,
 }
 
 impl AsyncAgent {

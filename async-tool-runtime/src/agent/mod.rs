@@ -92,6 +92,7 @@ mod resumption;
 mod run_error;
 mod run_once;
 mod run_summary;
+mod setup;
 mod shell;
 mod snapshot;
 mod start_error;
@@ -101,6 +102,7 @@ mod sub;
 #[cfg(any(test, feature = "testing"))]
 mod tap;
 pub(crate) mod task_tool;
+mod weak_agent;
 
 pub use agent_error::AgentError;
 pub use agent_task::AgentTask;
@@ -124,7 +126,7 @@ pub use question::AgentQuestion;
 pub use recover::{RecoverError, Recovery};
 pub use redaction::{REDACTED, Redact};
 pub use registry::{
-    AgentRegistry, builder::AgentRegistryBuilder, error::RegistryError, recovery::RegistryRecovery,
+    AgentRegistry, WeakAgentRegistry, builder::AgentRegistryBuilder, error::RegistryError, recovery::RegistryRecovery,
     session_events::SessionEventStream,
 };
 pub use resumption::Resumption;
@@ -135,3 +137,4 @@ pub use start_error::StartError;
 pub use state::AgentState;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use tap::Tap;
+pub use weak_agent::WeakAgent;

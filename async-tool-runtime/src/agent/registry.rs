@@ -1,6 +1,10 @@
 //! Agents of many sessions, for a service.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use super::{AgentState, AsyncAgent, Departure, EventId, RegistryEventStream};
 use crate::session::SessionId;
@@ -133,6 +137,14 @@ impl AgentRegistry {
         self.places.live(&session.into())
     }
 
+    /// Handle that doesn't keep the registry.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakAgentRegistry {
+        WeakAgentRegistry {
+            places: Arc::downgrade(&self.places),
+        }
+    }
+
     /// Sessions with a live agent, in their order, and the agents' states.
     ///
     /// ```
@@ -244,6 +256,44 @@ impl AgentRegistry {
     /// If the future is dropped, the agents go on leaving. Call it again to wait.
     pub async fn leave_all(&self, limit: Duration) -> Departure {
         self.places.leave_all(limit).await
+    }
+}
+
+/// Handle of a registry that doesn't keep it, for displays.
+///
+/// ```
+/// use std::sync::Arc;
+/// use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner, journal::MemoryJournal};
+///
+/// let manager = AsyncToolManager::builder().build()?;
+/// let journal = Arc::new(MemoryJournal::new());
+/// let agents = AgentRegistry::builder(journal, move |_| {
+///     AsyncAgent::builder(RulePlanner::new(), manager.clone())
+/// })
+/// .build();
+/// let weak = agents.downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(agents);
+/// assert!(weak.upgrade().is_none());
+/// # Ok::<(), async_tool_runtime::manager::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct WeakAgentRegistry {
+    places: Weak<Places>,
+}
+
+impl WeakAgentRegistry {
+    /// Handle that keeps the registry; `None` once the last one was dropped.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<AgentRegistry> {
+        let places = self.places.upgrade()?;
+        Some(AgentRegistry { places })
+    }
+}
+
+impl fmt::Debug for WeakAgentRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakAgentRegistry(..)")
     }
 }
 

@@ -121,6 +121,7 @@ impl Shell {
             events: events.clone(),
             status: status_reader,
             resumption: None,
+            setup: None,
         };
         let shell = Self {
             machine,

@@ -154,8 +154,12 @@ impl Journal for MemoryJournal {
     }
 
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        let numbered = (1..).map(Seq::new).zip(self.entries(session));
-        let later = numbered.filter(|(seq, _)| *seq > after).map(Ok);
+        // Only what is asked for: a reader that follows a long session must not hold its writer up.
+        let logs = self.logs();
+        let entries = logs.get(session).into_iter().flatten();
+        let numbered = (1..).map(Seq::new).zip(entries);
+        let skipped = usize::try_from(after.as_u64()).unwrap_or(usize::MAX);
+        let later = numbered.skip(skipped).map(|(seq, entry)| Ok((seq, entry.clone())));
         Box::pin(Listed(later.collect()))
     }
 

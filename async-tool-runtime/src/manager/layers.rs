@@ -63,8 +63,10 @@ pub(crate) use self::{
     service::{CANCELLED, HostLayer, STOP_SLACK, past_deadline, sleep_until_some, too_late},
 };
 use super::quarantine::Quarantine;
+#[cfg(feature = "cache")]
+use crate::policy::ValueCache;
 use crate::{
-    policy::{Breaker, Conflicts, RateLimiter},
+    policy::{Breaker, Conflicts, MeaningCache, RateLimiter},
     tool::{
         Approval, Dedupe, Effect, RateLimit, RegistryError, StateMap, Tool, ToolOptions, ToolRegistry, check_argument,
     },
@@ -81,6 +83,10 @@ pub(crate) struct ToolLayers {
     /// data and not a future.
     pub(crate) outer: Option<ToolService>,
     pub(crate) breaker: Option<Breaker>,
+    pub(crate) rate: Option<RateLimiter>,
+    #[cfg(feature = "cache")]
+    pub(crate) values: Option<ValueCache>,
+    pub(crate) meanings: Option<MeaningCache>,
     /// Layer of `outer` that claims resources, if a call claims them when it is submitted.
     pub(crate) early_claims: Option<ConflictLayer>,
     /// True if the function runs on a backend.
@@ -92,6 +98,19 @@ pub(crate) struct ToolLayers {
 }
 
 impl ToolLayers {
+    /// Use of the cache of equal calls, if the tool has one.
+    #[cfg(feature = "cache")]
+    pub(crate) fn cache_usage(&self) -> Option<(usize, usize, Duration)> {
+        self.values.as_ref().map(ValueCache::usage)
+    }
+
+    /// Use of the cache of equal calls: there is none without the feature.
+    #[cfg(not(feature = "cache"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    pub(crate) fn cache_usage(&self) -> Option<(usize, usize, Duration)> {
+        None
+    }
+
     /// True if a call may get its result without a slot, and neither asks for approval nor stops a call before it needs
     /// one.
     pub(crate) fn may_need_no_slot(&self) -> bool {
@@ -222,12 +241,15 @@ fn build(
     if options.dedupe == Dedupe::Share {
         outer.add(&SharedRunLayer::new(options.scope));
     }
-    if let Some(policy) = &options.semantic_cache {
-        outer.add(&SemanticLayer::new(policy.clone(), options.scope));
+    let meanings = options.semantic_cache.clone().map(MeaningCache::new);
+    if let Some(meanings) = &meanings {
+        outer.add(&SemanticLayer::new(meanings.clone(), options.scope));
     }
     #[cfg(feature = "cache")]
-    if let Some(policy) = &options.cache {
-        outer.add(&CacheLayer::new(policy, options.scope));
+    let values = options.cache.as_ref().map(ValueCache::new);
+    #[cfg(feature = "cache")]
+    if let Some(values) = &values {
+        outer.add(&CacheLayer::new(values.clone(), options.scope));
     }
     if options.approval != Approval::Never {
         outer.add(&ApprovalLayer(options.approval.clone()));
@@ -245,6 +267,10 @@ fn build(
         inner: inner.used(),
         outer: outer.used(),
         breaker,
+        rate: limiter,
+        #[cfg(feature = "cache")]
+        values,
+        meanings,
         is_remote: around.remote.is_some(),
         lane,
         result_limit: options.result_limit.or(around.result_limit),

@@ -76,6 +76,7 @@ mod same;
 mod session_waits;
 mod shown_wait;
 mod shutdown;
+mod snapshot;
 mod stats;
 mod submission;
 mod table;
@@ -105,8 +106,14 @@ pub(crate) use residents::Resident;
 pub(crate) use rest::Rest;
 pub(crate) use shown_wait::ShownWait;
 pub use shutdown::ShutdownReport;
+pub use snapshot::{
+    BreakerSnapshot, CacheSnapshot, ManagerSnapshot, QueueSnapshot, RateSnapshot, SessionSlots, SlotUse, SlotsSnapshot,
+    ToolSnapshot, WaitingTasks,
+};
 pub use stats::ManagerStats;
 pub use task::{ChildTask, TaskHandle};
 pub(crate) use task::{Suspension, TaskCell, Wait, record_of};
 pub use tool_manager::AsyncToolManager;
 pub use when_full::WhenFull;
+
+pub use crate::policy::BreakerState;

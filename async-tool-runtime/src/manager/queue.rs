@@ -21,6 +21,8 @@
 //! With slots [beyond the limit](Queue::beyond_the_limit), a waiting session that has no such slot gets one at once. It
 //! takes nothing from the other sessions.
 
+mod shown;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},

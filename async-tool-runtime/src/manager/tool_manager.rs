@@ -129,7 +129,17 @@ impl AsyncToolManager {
     }
 
     /// True if both are handles of one manager.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    ///
+    /// ```
+    /// use async_tool_runtime::AsyncToolManager;
+    ///
+    /// let manager = AsyncToolManager::builder().build()?;
+    /// assert!(manager.is_same(&manager.clone()));
+    /// assert!(!manager.is_same(&AsyncToolManager::builder().build()?));
+    /// # Ok::<(), async_tool_runtime::manager::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 

@@ -5,9 +5,23 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::tool::{BreakerPolicy, ToolError, ToolErrorKind};
+
+/// State of a circuit breaker, in the words of the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// Calls go through.
+    Closed,
+    /// Calls fail at once. After the cooldown, the next call is the probe.
+    Open,
+    /// A probe runs, and other calls fail at once.
+    HalfOpen,
+}
 
 /// State of a breaker. Sans-IO: callers pass the time.
 ///
@@ -142,6 +156,21 @@ impl Breaker {
     /// True if a call would be rejected now.
     pub(crate) fn turns_away(&self) -> bool {
         self.machine().turns_away(Instant::now())
+    }
+
+    /// State, failures in a row, and the time of the next probe while calls are refused.
+    pub(crate) fn shown(&self) -> (BreakerState, u32, Option<Instant>) {
+        let machine = self.machine();
+        match machine.state {
+            State::Closed { failures } => (BreakerState::Closed, failures, None),
+            State::Open { until } => (BreakerState::Open, machine.policy.failures, Some(until)),
+            State::HalfOpen { next } => (BreakerState::HalfOpen, machine.policy.failures, Some(next)),
+        }
+    }
+
+    /// Failures in a row that open it.
+    pub(crate) fn threshold(&self) -> u32 {
+        self.machine().policy.failures.max(1)
     }
 
     /// Admits a call; the error says when to call again.

@@ -13,6 +13,7 @@ use crate::tool::CachePolicy;
 #[derive(Clone)]
 pub(crate) struct ValueCache {
     ttl: Duration,
+    capacity: usize,
     values: Arc<Cache<CallKey, Kept>>,
 }
 
@@ -26,8 +27,14 @@ impl ValueCache {
     pub(crate) fn new(policy: &CachePolicy) -> Self {
         Self {
             ttl: policy.ttl,
+            capacity: policy.capacity,
             values: Arc::new(Cache::new(policy.capacity)),
         }
+    }
+
+    /// For a display: values, values at most, and the age from which a value is too old.
+    pub(crate) fn usage(&self) -> (usize, usize, Duration) {
+        (self.values.len(), self.capacity, self.ttl)
     }
 
     pub(crate) fn find(&self, key: &CallKey) -> Option<Value> {

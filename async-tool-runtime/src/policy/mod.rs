@@ -50,6 +50,7 @@ pub use crate::tool::{
 };
 
 pub(crate) use breaker::Breaker;
+pub use breaker::BreakerState;
 #[cfg(feature = "cache")]
 pub(crate) use cache::ValueCache;
 pub(crate) use claim::{Claim, Conflicts, Held, Mode, Refusal, Resource, Wants};

@@ -77,6 +77,30 @@ impl RateLimiter {
         }
     }
 
+    /// Starts in a window at most.
+    pub(crate) const fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// Length of the window.
+    pub(crate) const fn per(&self) -> Duration {
+        self.per
+    }
+
+    /// For a display: starts in the window that ends now, callers that wait, and the next free start if none is free now.
+    pub(crate) fn usage(&self) -> (usize, usize, Option<Instant>) {
+        let now = Instant::now();
+        let starts = self.starts.try_lock().ok().map(|starts| starts.clone());
+        let schedule = self.schedule();
+        // A caller that waits holds the starts. They don't change then, except by starts that the schedule has too.
+        let starts = starts.as_ref().unwrap_or(&schedule.starts);
+        let used = starts
+            .iter()
+            .filter(|start| now.saturating_duration_since(**start) < self.per);
+        let free = self.free_at(starts).filter(|free| *free > now);
+        (used.count(), schedule.waiting, free)
+    }
+
     /// Counts a start and returns true, unless the start would have to wait.
     pub(crate) fn start_at_once(&self) -> bool {
         // A waiting caller holds the mutex, and goes first.

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -41,6 +42,11 @@ impl MeaningCache {
             policy,
             kept: Arc::default(),
         }
+    }
+
+    /// For a display: values, values at most, and the age from which a value is too old.
+    pub(crate) fn usage(&self) -> (usize, usize, Duration) {
+        (self.store().order.len(), self.policy.capacity, self.policy.ttl)
     }
 
     /// Names of the arguments that are compared by meaning.

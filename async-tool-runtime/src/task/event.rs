@@ -66,6 +66,8 @@ pub struct TaskSnapshot {
     pub accepted: Timestamp,
     /// Start of the first attempt; `None` before it.
     pub started: Option<Timestamp>,
+    /// Number of times the tool was started, in this process and before.
+    pub attempts: u32,
     /// Latest progress report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,

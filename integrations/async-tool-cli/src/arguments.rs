@@ -21,6 +21,15 @@ pub(crate) enum Command {
         after_help = "Exit codes: 0 no problem found, 1 a problem with the journal, 2 the command could not run."
     )]
     Journal(JournalCommand),
+    /// Shows the sessions of a journal in the browser, while their owners run and after their ends; changes nothing
+    #[cfg(feature = "inspect")]
+    Inspect {
+        /// The journal: a file of `async-tool-sqlite`
+        file: PathBuf,
+        /// Address of the page; port 0 is a free one
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

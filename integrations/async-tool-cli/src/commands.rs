@@ -2,14 +2,27 @@
 
 mod compact;
 mod export;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod list;
 mod replay;
 mod show;
 mod verify;
 
-use crate::{arguments::JournalCommand, failure::Failure};
+use crate::{
+    arguments::{Command, JournalCommand},
+    failure::Failure,
+};
 
-pub(crate) async fn run(command: JournalCommand) -> Result<bool, Failure> {
+pub(crate) async fn run(command: Command) -> Result<bool, Failure> {
+    match command {
+        Command::Journal(command) => of_journal(command).await,
+        #[cfg(feature = "inspect")]
+        Command::Inspect { file, listen } => inspect::run(&file, &listen).await,
+    }
+}
+
+async fn of_journal(command: JournalCommand) -> Result<bool, Failure> {
     match command {
         JournalCommand::List { file, open, json } => list::run(&file, open, json).await,
         JournalCommand::Show { which, all, json } => show::run(&which, all, json).await,

@@ -1,4 +1,4 @@
-//! `async-tool`: reads, checks and compacts the journals of agents. See the README of this crate, or `async-tool journal --help`.
+//! `async-tool`: reads, checks, compacts and shows the journals of agents. See the README of this crate, or `async-tool --help`.
 
 #![forbid(unsafe_code)]
 
@@ -16,12 +16,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
     // For a wrong command line, clap exits with 2, the code for every command that could not run.
-    let Command::Journal(command) = Arguments::parse().command;
-    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+    let command = Arguments::parse().command;
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&failure::Failure::io("start", error)),
     };

@@ -11,6 +11,7 @@ use crate::{
         machine::{AgentInput, AgentMachine},
         redaction::Redactor,
         remembered,
+        setup::Setup,
         shell::{Shell, blobs, snapshots},
         sub::{End, Survey},
     },
@@ -130,6 +131,13 @@ impl Start {
             builder.policy,
             ledger,
         );
+        let (system, tools) = machine.prompt();
+        let setup = Setup {
+            journal: Arc::downgrade(&self.journal),
+            redacts: redactor.is_some(),
+            system,
+            tools,
+        };
         let (mut agent, mut shell, commands) = Shell::new(
             machine,
             session,
@@ -151,6 +159,7 @@ impl Start {
         }
         shell.open(input).await?;
         agent.resumption = shell.resumption();
+        agent.setup = Some(Arc::new(setup));
         shell.admit(&agent);
         self.runtime.spawn(Box::new(shell).run(commands));
         Ok(agent)

@@ -178,6 +178,12 @@ impl AgentMachine {
         }
     }
 
+    /// System prompt and tools of the usual requests.
+    pub(in crate::agent) fn prompt(&self) -> (Option<Arc<str>>, Arc<[ToolDefinition]>) {
+        let form = self.prompt.usual();
+        (form.system.clone(), Arc::clone(&form.definitions))
+    }
+
     /// Handles an input at time `now`, and returns the actions in order. An input without a meaning now does nothing,
     /// such as a part of an aborted turn or a second end of a task.
     #[must_use = "the actions have to be carried out"]

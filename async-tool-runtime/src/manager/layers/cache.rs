@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use super::service::{ToolRequest, ToolService};
 use crate::{
     policy::{CallKey, ValueCache},
-    tool::{CachePolicy, Scope},
+    tool::Scope,
 };
 
 /// Layer that answers equal calls from a cache.
@@ -18,8 +18,7 @@ pub(super) struct CacheLayer {
 }
 
 impl CacheLayer {
-    pub(super) fn new(policy: &CachePolicy, scope: Scope) -> Self {
-        let values = ValueCache::new(policy);
+    pub(super) const fn new(values: ValueCache, scope: Scope) -> Self {
         Self { scope, values }
     }
 }

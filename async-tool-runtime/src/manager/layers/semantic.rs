@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use super::service::{ToolRequest, ToolService};
 use crate::{
     policy::{CallKey, MeaningCache},
-    tool::{Scope, SemanticCache},
+    tool::Scope,
 };
 
 /// Layer that answers calls of the same meaning from a cache.
@@ -18,8 +18,7 @@ pub(super) struct SemanticLayer {
 }
 
 impl SemanticLayer {
-    pub(super) fn new(policy: SemanticCache, scope: Scope) -> Self {
-        let values = MeaningCache::new(policy);
+    pub(super) const fn new(values: MeaningCache, scope: Scope) -> Self {
         Self { scope, values }
     }
 }

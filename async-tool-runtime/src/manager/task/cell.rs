@@ -284,6 +284,7 @@ impl TaskCell {
             status: self.status(),
             accepted: self.accepted,
             started: self.started(),
+            attempts: self.all_attempts(),
             progress: self.progress(),
             waits_for: self.waits_for(),
             request: self.request(),
@@ -362,6 +363,16 @@ impl TaskCell {
 
     pub(crate) fn attempts(&self) -> u32 {
         self.state().attempts.count
+    }
+
+    /// Attempts in all processes, with those of a shared run; 0 before the first.
+    fn all_attempts(self: &Arc<Self>) -> u32 {
+        let own = self.attempts();
+        let shared = self.shared_run().map_or(0, |run| run.attempts());
+        match own.max(shared) {
+            0 => 0,
+            attempts => self.with_earlier(attempts),
+        }
     }
 
     /// Sets the number of attempts that a worker made.

@@ -53,6 +53,27 @@ impl TaskHandle {
         &self.cell
     }
 
+    /// Task as data: its call, session, parent, key and deadline. The arguments have their true values.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// # /// Does nothing.
+    /// # #[async_tool]
+    /// # async fn nothing() {}
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![nothing]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "nothing", json!({})))?;
+    /// assert_eq!((&*task.spec().call.name, task.spec().parent), ("nothing", None));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn spec(&self) -> &TaskSpec {
+        &self.cell.spec
+    }
+
     /// Current status.
     #[must_use]
     pub fn status(&self) -> TaskStatus {
@@ -214,6 +235,28 @@ impl TaskHandle {
             timing,
             cell.attempts(),
         ))
+    }
+
+    /// Open tasks that this one has submitted.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// # use serde_json::json;
+    /// # /// Does nothing.
+    /// # #[async_tool]
+    /// # async fn nothing() {}
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![nothing]).build()?;
+    /// let task = manager.submit(&SessionId::new("example"), ToolCall::new("call_1", "nothing", json!({})))?;
+    /// assert!(task.children().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn children(&self) -> Vec<Self> {
+        let open = self.cell.children().into_iter().filter(|child| !child.is_settled());
+        open.map(Self::new).collect()
     }
 
     /// Result of the task, if it has ended.

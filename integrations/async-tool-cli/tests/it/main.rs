@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
+#[cfg(feature = "inspect")]
+mod inspect;
 mod traces;
 
 use std::{

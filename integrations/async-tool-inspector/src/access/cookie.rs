@@ -1,0 +1,89 @@
+//! The cookie of a browser that was let in.
+
+use axum::http::{HeaderMap, Uri, header, uri::Authority};
+
+/// Length of the part that names the browser.
+pub(super) const NAME: usize = 64;
+
+/// Name of the cookie. Browsers send cookies to all ports of a host, so it has the port.
+fn name(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let port = host.and_then(|host| host.parse::<Authority>().ok()?.port_u16());
+    port.map_or_else(
+        || "async-tool-inspector".to_owned(),
+        |port| format!("async-tool-inspector-{port}"),
+    )
+}
+
+/// Value of the cookie of a request.
+pub(crate) fn read(headers: &HeaderMap) -> Option<String> {
+    let name = name(headers);
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let pairs = cookies
+        .filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'));
+    let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value.to_owned())
+}
+
+/// Header that sets the cookie for a page and all below it; without a value, it deletes it.
+pub(crate) fn set(headers: &HeaderMap, original: &Uri, value: Option<&str>, is_encrypted: bool) -> String {
+    let name = name(headers);
+    let path = page_of(original.path());
+    let secure = if is_encrypted { "; Secure" } else { "" };
+    let (value, age) = match value {
+        Some(value) => (value, ""),
+        None => ("", "; Max-Age=0"),
+    };
+    format!("{name}={value}; Path={path}; HttpOnly; SameSite=Strict{secure}{age}")
+}
+
+/// Path of the page that a request to its API belongs to. A path with characters that would end the attribute is `/`.
+fn page_of(path: &str) -> &str {
+    let page = path.rfind("api/").map_or("/", |end| &path[..end]);
+    let is_plain = page.starts_with('/') && !page.contains([';', ',', '"', ' ']);
+    if is_plain { page } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(host: &'static str, cookie: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        headers.insert(header::COOKIE, cookie.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn each_port_has_a_cookie_of_its_own() {
+        let found = |host| {
+            read(&headers(
+                host,
+                "a=b; async-tool-inspector-4000=one; async-tool-inspector-4001=two;async-tool-inspector=three",
+            ))
+        };
+        assert_eq!(found("127.0.0.1:4000").as_deref(), Some("one"));
+        assert_eq!(found("[::1]:4001").as_deref(), Some("two"));
+        assert_eq!(found("ops.example.com").as_deref(), Some("three"));
+        assert_eq!(found("127.0.0.1:4002"), None);
+    }
+
+    #[test]
+    fn the_cookie_is_for_the_page_alone_and_no_script_sees_it() {
+        let headers = headers("127.0.0.1:4000", "");
+        let set = |path: &str, encrypted| set(&headers, &path.parse().unwrap(), Some("x"), encrypted);
+        assert_eq!(
+            set("/inspect/api/login", false),
+            "async-tool-inspector-4000=x; Path=/inspect/; HttpOnly; SameSite=Strict"
+        );
+        assert_eq!(
+            set("/api/login", true),
+            "async-tool-inspector-4000=x; Path=/; HttpOnly; SameSite=Strict; Secure"
+        );
+        assert!(set("/a;b/api/login", false).contains("Path=/;"));
+    }
+}
