@@ -87,7 +87,7 @@
 //!
 //! # Metrics
 //!
-//! With the feature `metrics`, a manager reports these metrics to the installed recorder. Each has the label `tool`, which is empty for calls of
+//! With the feature `metrics`, a manager reports these metrics to the installed recorder. Each of the first has the label `tool`, which is empty for calls of
 //! unknown tools. [`AsyncToolManager::stats`] has the counts without the feature.
 //!
 //! | name | kind | meaning |
@@ -102,6 +102,16 @@
 //! | `async_tool.breaker.open` | gauge | 1 from the opening of a [breaker](policy::BreakerPolicy) until a probe succeeds, also while the breaker is half-open; then 0 |
 //! | `async_tool.breaker.refusals` | counter | calls that a breaker refused |
 //! | `async_tool.cache.hits`, `async_tool.cache.misses` | counter | calls that got a cached value, and calls for which the cache had none |
+//!
+//! These have the names and labels of OpenTelemetry's [conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai),
+//! as of 0.1.0, and report the same durations as the [spans](logs#spans):
+//!
+//! | name | kind | meaning |
+//! |---|---|---|
+//! | `gen_ai.execute_tool.duration` | histogram | seconds from a call's acceptance to its end; labels `gen_ai.tool.name`, and `error.type` |
+//! | `gen_ai.client.operation.duration` | histogram | seconds of a turn of the model; labels `gen_ai.provider.name`, `gen_ai.request.model`, and `error.type` |
+//! | `gen_ai.client.inference.usage.input_tokens`, `.output_tokens`, `.cache_read.input_tokens`, `.reasoning.output_tokens` | counter | tokens of turns; the last two are parts of the first two |
+//! | `gen_ai.invoke_agent.duration` | histogram | seconds of the turns since a message or a result woke an agent |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

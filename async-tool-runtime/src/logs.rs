@@ -53,10 +53,15 @@
 //!
 //! | span | from, to | fields |
 //! |---|---|---|
+//! | `invoke_agent` | first turn for a message or for late results, until the agent waits again | `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.conversation.id` |
 //! | `chat` | start of a turn, until it and its calls have ended | `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.conversation.id`, `gen_ai.usage.input_tokens`, `gen_ai.usage.cache_read.input_tokens`, `gen_ai.usage.output_tokens`, `gen_ai.usage.reasoning.output_tokens`, `gen_ai.response.finish_reasons`, `turn` |
 //! | `execute_tool` | submission of a call, until its end | `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`, `task` (the id) |
 //! | `execute_tool.attempt` | one attempt of a tool that retries | `attempt` |
+//! | `execute_tool.run` | run of a task by an [`Executor`](crate::manager::Executor), in a worker's process | `gen_ai.tool.name`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`, `task` |
+//! | `user_message` | a message, until it is in the journal; only with a propagator | `gen_ai.conversation.id` |
+//! | `deliver_results` | moment at which late results are put before the model; only with a propagator | `gen_ai.conversation.id`, `async_tool.tasks` |
 //!
+//! - `chat` is inside of `invoke_agent`.
 //! - `chat` has the names that [`Model::name`](crate::Model::name) and [`Model::provider`](crate::Model::provider) return. What an adapter logs
 //!   while it streams is inside of the span.
 //! - `execute_tool` is inside of the `chat` whose model made the call, or else inside of the span in which the host submitted it. Inside of it is everything that the tool
@@ -65,6 +70,33 @@
 //!   [kind](crate::ToolErrorKind), also `cancelled` and `unknown`. The status is then an error, wherever the call ended: in the queue, by an
 //!   abort, or with its runtime.
 //! - `otel.name`, `otel.kind` and `otel.status_code` are for `tracing-opentelemetry`.
+//!
+//! # One trace, also over a restart
+//!
+//! As `tracing` nests spans, a span stays open as long as one inside of it: a turn as long as its longest call. And what begins in another process
+//! is nested in nothing. With a [`TracePropagator`](crate::manager::TracePropagator), the manager ties spans by their W3C `traceparent` instead:
+//!
+//! ```text
+//! user_message
+//! ├─ invoke_agent
+//! │  ├─ chat                        ends with the turn
+//! │  │  └─ execute_tool research    goes on in the background
+//! │  │     ├─ execute_tool.attempt
+//! │  │     └─ execute_tool fetch    a child task
+//! │  └─ chat                        is told that it runs
+//! └─ invoke_agent
+//!    ├─ deliver_results             linked with execute_tool research
+//!    └─ chat                        linked with execute_tool research
+//! ```
+//!
+//! - The `traceparent` of `user_message` is in the journal. A process that resumes the session goes on in that trace: calls that run again, and turns
+//!   that are told their results.
+//! - A turn that answers a new message is in the message's trace, and is linked with the calls of other traces whose results it is told.
+//! - A task on its way to a worker has the `traceparent` of its `execute_tool`. The worker's `execute_tool.run` is a child of it.
+//! - A sub-agent's `user_message` is inside of the call that it works for.
+//!
+//! The program in `examples/telemetry` sends all this to an OpenTelemetry collector. `async-tool journal export --format otlp` makes the
+//! same spans from a journal alone.
 //!
 //! # What is left out
 //!

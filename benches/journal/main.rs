@@ -41,6 +41,7 @@ fn entry(number: u64) -> Entry {
             "which flies from pole to pole, ".repeat(3)
         ),
         media: Vec::new(),
+        traceparent: None,
         at: Timestamp::from_millis(1_700_000_000_000 + number),
     }
 }

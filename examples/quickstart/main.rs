@@ -9,16 +9,14 @@
 //!
 //! The tools do real work on real files. No key and no network are needed: without a model, the built-in rule planner takes its place.
 
+mod largest_files;
 mod screen;
 mod script;
 
-use std::{
-    cmp::Reverse,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use async_tool_runtime::{AsyncAgent, AsyncToolManager, agent::AgentEventStream, async_tool, tool, tools};
+use async_tool_runtime::{AsyncAgent, AsyncToolManager, agent::AgentEventStream, tools};
 use clap::Parser;
 use screen::Screen;
 use shared::{
@@ -51,25 +49,6 @@ struct Arguments {
     inspect: InspectArguments,
 }
 
-/// Names the largest files of the tree, with their sizes in bytes.
-#[async_tool(effect = "read", timeout = "10m")]
-fn largest_files(
-    /// Number of files to name.
-    #[arg(default = 3)]
-    count: usize,
-    #[inject] tree: tool::State<Tree>,
-) -> anyhow::Result<Vec<(u64, String)>> {
-    let files = tree.files(".")?;
-    let mut sizes = Vec::with_capacity(files.paths.len());
-    for path in &files.paths {
-        let name = path.strip_prefix(&files.root)?.display().to_string();
-        sizes.push((path.metadata()?.len(), name));
-    }
-    sizes.sort_by_key(|(size, _)| Reverse(*size));
-    sizes.truncate(count);
-    Ok(sizes)
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -81,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
     say("tools: read these files; \"over 5 seconds\" spreads the reading, as from a slow disk\n");
 
     let manager = AsyncToolManager::builder()
-        .tools(tools![largest_files])
+        .tools(tools![largest_files::largest_files])
         .tools(shared::tools::all())
         .state(Tree::new(root))
         .concurrency(assistant::SLOTS)

@@ -16,11 +16,11 @@ use crate::{
 #[derive(Debug)]
 // Kept small: the channel of every session allocates room for dozens of commands at once.
 pub(super) enum Command {
-    Send(Content, oneshot::Sender<Result<(), AgentError>>),
-    SendAs(Content, MessagePolicy, oneshot::Sender<Result<(), AgentError>>),
+    Send(Said, oneshot::Sender<Result<(), AgentError>>),
+    SendAs(Said, MessagePolicy, oneshot::Sender<Result<(), AgentError>>),
     /// True: with the tasks.
     Interrupt(bool, oneshot::Sender<Result<Interruption, AgentError>>),
-    Batch(Content, oneshot::Sender<Result<(), AgentError>>),
+    Batch(Said, oneshot::Sender<Result<(), AgentError>>),
     Promote(TaskNo, oneshot::Sender<Result<TaskStatus, AgentError>>),
     Group(Box<GroupRequest>, oneshot::Sender<Result<(), AgentError>>),
     Summary(oneshot::Sender<RunSummary>),
@@ -35,6 +35,10 @@ pub(super) enum Command {
     Parked(oneshot::Sender<Parked>),
     LeaveIfIdle(Duration, oneshot::Sender<Idleness>),
 }
+
+/// Message of the user, with the `traceparent` of its span.
+#[derive(Debug)]
+pub(super) struct Said(pub(super) Content, pub(super) Option<Arc<str>>);
 
 /// Open questions of a session.
 #[derive(Debug)]

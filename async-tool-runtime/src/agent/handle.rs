@@ -6,10 +6,11 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
+use tracing::Instrument as _;
 
 use super::{
     AgentError, AgentEventStream, AgentQuestion, AgentState, AgentTask, EventId, Resumption,
-    command::{Command, GroupRequest},
+    command::{Command, GroupRequest, Said},
     event_channel::Events,
     setup::Setup,
     status::AgentStatus,
@@ -127,7 +128,7 @@ impl AsyncAgent {
     ///
     /// If the future is dropped, the message may or may not have been taken.
     pub async fn send(&self, message: impl Into<Content>) -> Result<(), AgentError> {
-        self.ask(|reply| Command::Send(message.into(), reply)).await?
+        self.say(message.into(), Command::Send).await
     }
 
     /// Tells a task to stop. Returns its status before that; a task that has ended keeps its outcome.
@@ -470,6 +471,17 @@ impl AsyncAgent {
     pub async fn events_after(&self, place: impl Into<EventId>) -> Result<AgentEventStream, AgentError> {
         let place = place.into();
         self.ask(|reply| Command::EventsAfter(place, reply)).await
+    }
+
+    /// Passes on a user message, in a span of its own.
+    async fn say(
+        &self,
+        content: Content,
+        command: impl FnOnce(Said, oneshot::Sender<Result<(), AgentError>>) -> Command,
+    ) -> Result<(), AgentError> {
+        let (span, traceparent) = self.manager.traces().message(&self.session);
+        let said = Said(content, traceparent);
+        self.ask(|reply| command(said, reply)).instrument(span).await?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, AgentError> {

@@ -66,6 +66,10 @@ use crate::{
 pub struct Ledger {
     /// Newest format of the entries.
     pub(super) format: Format,
+    /// `traceparent` of the last user message.
+    pub(super) message_trace: Option<Arc<str>>,
+    /// `traceparent` of the message that led to the last turn.
+    pub(super) turn_trace: Option<Arc<str>>,
     pub(super) opened: bool,
     pub(super) nonce: String,
     pub(super) works_for: Option<TaskId>,
@@ -253,6 +257,24 @@ impl Ledger {
         calls
             .take_while(move |(_, record)| record.turn.as_u32() > before)
             .map(|(number, record)| (*number, record))
+    }
+
+    /// `traceparent` of the message that led to the last turn: the one it answers, or the one whose calls' results woke it.
+    pub(crate) fn turn_trace(&self) -> Option<&Arc<str>> {
+        self.turn_trace.as_ref()
+    }
+
+    /// `traceparent` of the message that leads to the next turn.
+    pub(super) fn next_trace(&self) -> Option<Arc<str>> {
+        if self.cause() == TurnCause::User {
+            return self.message_trace.clone();
+        }
+        let messages = self.transcript.messages();
+        let told = messages[unseen(messages)].iter().find_map(|message| match &**message {
+            Message::Delivery { tasks, .. } => self.tasks.get(tasks.first()?)?.traceparent.clone(),
+            _ => None,
+        });
+        told.or_else(|| self.turn_trace.clone())
     }
 
     /// News for the model in the messages since its last turn.

@@ -58,7 +58,7 @@ pub struct Recovery {
 /// # let manager = AsyncToolManager::builder().build()?;
 /// let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
 /// // A session without a beginning.
-/// let entry = Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), at: Timestamp::from_millis(0) };
+/// let entry = Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), traceparent: None, at: Timestamp::from_millis(0) };
 /// journal.append(&SessionId::new("broken"), &Claim::new(), Seq::START, &[entry]).await?;
 ///
 /// let recovery = manager.recover(&journal, |_| Some(AsyncAgent::builder(RulePlanner::new(), manager.clone()))).await?;

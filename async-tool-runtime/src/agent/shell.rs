@@ -40,6 +40,7 @@ mod appends;
 pub(super) mod blobs;
 mod commands;
 mod log;
+mod measured;
 mod retiring;
 pub(super) mod snapshots;
 mod spans;
@@ -48,7 +49,7 @@ mod woken;
 
 use log::log;
 use spans::TurnSpans;
-use turn::{ask, guard, next_event};
+use turn::{ask, guard, names, next_event};
 use woken::{Woken, news};
 
 /// Capacity of the command channel; when it is full, the host waits.
@@ -111,6 +112,7 @@ impl Shell {
         (journal, claim): (Arc<dyn Journal>, Claim),
         news: mpsc::UnboundedReceiver<TaskNews>,
     ) -> (AsyncAgent, Self, mpsc::Receiver<Command>) {
+        let spans = TurnSpans::new(manager.traces().clone());
         let (commands, command_queue) = mpsc::channel(COMMAND_BACKLOG);
         let events = Events::default();
         let (status, status_reader) = watch::channel(AgentStatus::default());
@@ -139,7 +141,7 @@ impl Shell {
             news,
             inputs: VecDeque::new(),
             turn: None,
-            spans: TurnSpans::default(),
+            spans,
             timers: BTreeMap::new(),
             events,
             status,
@@ -357,11 +359,17 @@ impl Shell {
     async fn carry_out(&mut self, actions: Vec<AgentAction>) -> Result<(), AppendError> {
         for action in actions {
             match action {
-                AgentAction::Append(entries) => self.append(&entries).await?,
+                AgentAction::Append(entries) => {
+                    self.append(&entries).await?;
+                    self.spans.note(&entries);
+                }
                 AgentAction::StartTurn(turn, request) => {
                     let model = &*self.model;
-                    let ask = |span: &_| ask(model, request, span);
-                    self.turn = Some((turn, guard(self.spans.begin(turn, &self.session, ask))));
+                    let names = names(model);
+                    let shown = names.as_ref().copied().unwrap_or_default();
+                    let ask = || ask(model, request, names);
+                    let stream = self.spans.begin(turn, &self.session, self.machine.ledger(), shown, ask);
+                    self.turn = Some((turn, guard(stream)));
                 }
                 AgentAction::AbortTurn(turn) => {
                     self.turn.take_if(|(running, _)| *running == turn);
@@ -396,11 +404,19 @@ impl Shell {
 
     fn submit(
         &mut self,
-        spec: TaskSpec,
+        mut spec: TaskSpec,
         submit: impl FnOnce(&Bounds, &AsyncToolManager, TaskSpec) -> Result<Option<Arc<AsyncTaskResult>>, SubmitError>,
     ) {
         let (task, number, turn) = (spec.task, spec.number, spec.turn);
-        let submitted = self.spans.inside(turn, || submit(&self.bounds, &self.manager, spec));
+        let submit = |spec| submit(&self.bounds, &self.manager, spec);
+        let submitted = match self.spans.traceparent(turn) {
+            // Only a child by its context: a span that is open in `tracing` would stay open with the task.
+            Some(traceparent) => {
+                spec.traceparent = Some(traceparent);
+                submit(spec)
+            }
+            None => self.spans.inside(turn, || submit(spec)),
+        };
         let result = match submitted {
             // The manager still has a task of a session that stopped in this process and was resumed. If that task
             // ended meanwhile, its end was not reported. The machine ignores a second report.

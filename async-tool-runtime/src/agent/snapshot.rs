@@ -27,7 +27,7 @@ use crate::{
 /// Version of the format. A snapshot of another version is ignored, and the entries are folded instead.
 ///
 /// It is raised when the stored form changes, or the fold of the same entries gives another ledger.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +36,10 @@ struct StoredLedger {
     /// Newest format of the entries that it covers. An earlier program would not see that it can't read them.
     entries: Format,
     opened: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_trace: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    turn_trace: Option<Arc<str>>,
     nonce: String,
     works_for: Option<TaskId>,
     is_restart_untold: bool,
@@ -128,6 +132,8 @@ impl Ledger {
         // All fields by name, so that a new field can't be forgotten. The records hold the numbers.
         let Self {
             format,
+            message_trace,
+            turn_trace,
             opened,
             nonce,
             works_for,
@@ -163,6 +169,8 @@ impl Ledger {
         let state = StoredLedger {
             format: FORMAT,
             entries: format,
+            message_trace,
+            turn_trace,
             opened,
             nonce,
             works_for,
@@ -222,6 +230,8 @@ impl Ledger {
         }
         Some(Self {
             format: state.entries,
+            message_trace: state.message_trace,
+            turn_trace: state.turn_trace,
             opened: state.opened,
             nonce: state.nonce,
             works_for: state.works_for,

@@ -275,7 +275,7 @@ pub enum AnswerContent {
 /// use async_tool_runtime::{Message, journal::{Entry, Format}, task::Timestamp};
 ///
 /// # let at = Timestamp::from_millis(0);
-/// let journal = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), media: Vec::new(), at }];
+/// let journal = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hello".into(), media: Vec::new(), traceparent: None, at }];
 /// let ledger = Ledger::fold(&journal)?;
 /// let messages = ledger.transcript().messages();
 /// assert_eq!(*messages[0], Message::user("hello"));

@@ -82,6 +82,9 @@ pub enum Entry {
         /// Images, sounds and files in the text.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         media: Vec<Attachment>,
+        /// W3C `traceparent` of the message's span, if the host has a [propagator](crate::manager::TracePropagator) of traces.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<Arc<str>>,
         /// Time of the entry.
         at: Timestamp,
     },
@@ -338,7 +341,7 @@ impl Entry {
     /// ```
     /// use async_tool_runtime::{journal::Entry, task::Timestamp};
     ///
-    /// let entry = Entry::UserMessage { text: "hello".into(), media: Vec::new(), at: Timestamp::from_millis(1_000) };
+    /// let entry = Entry::UserMessage { text: "hello".into(), media: Vec::new(), traceparent: None, at: Timestamp::from_millis(1_000) };
     /// assert_eq!(entry.at().as_millis(), 1_000);
     /// ```
     #[must_use]
@@ -380,7 +383,7 @@ impl Entry {
     /// use async_tool_runtime::{content::{Attachment, Media}, journal::Entry, task::Timestamp};
     ///
     /// let media = vec![Attachment::new(0, Media::bytes("image/png", [1]))];
-    /// let entry = Entry::UserMessage { text: String::new(), media, at: Timestamp::from_millis(0) };
+    /// let entry = Entry::UserMessage { text: String::new(), media, traceparent: None, at: Timestamp::from_millis(0) };
     /// assert_eq!(entry.media(), [&Media::bytes("image/png", [1])]);
     /// ```
     #[must_use]

@@ -90,7 +90,7 @@ pub trait Journal: Send + Sync + 'static {
     /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
     /// let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
-    /// let hello = Entry::UserMessage { text: "hello".into(), media: Vec::new(), at };
+    /// let hello = Entry::UserMessage { text: "hello".into(), media: Vec::new(), traceparent: None, at };
     /// let last = journal.append(&session, &claim, Seq::START, &[opened, hello]).await?;
     /// assert_eq!(last, Seq::new(2));
     /// assert_eq!(journal.append(&session, &claim, last, &[]).await?, last); // still the owner
@@ -125,7 +125,7 @@ pub trait Journal: Send + Sync + 'static {
     /// # let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
     /// # let at = Timestamp::from_millis(0);
     /// # let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
-    /// # let hello = Entry::UserMessage { text: "hello".into(), media: Vec::new(), at };
+    /// # let hello = Entry::UserMessage { text: "hello".into(), media: Vec::new(), traceparent: None, at };
     /// # journal.append(&session, &claim, Seq::START, &[opened, hello.clone()]).await?;
     /// let mut later = journal.read(&session, Seq::new(1));
     /// let next = std::future::poll_fn(|cx| later.as_mut().poll_next(cx)).await.expect("it has two entries")?;

@@ -10,7 +10,7 @@ use super::Seq;
 /// use async_tool_runtime::task::Timestamp;
 ///
 /// # let at = Timestamp::from_millis(0);
-/// let entries = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hi".into(), media: Vec::new(), at }];
+/// let entries = [Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at }, Entry::UserMessage { text: "hi".into(), media: Vec::new(), traceparent: None, at }];
 /// let ledger = Ledger::fold(&entries)?;
 /// let snapshot = ledger.to_snapshot(Seq::new(2)).expect("it can be written as JSON");
 ///

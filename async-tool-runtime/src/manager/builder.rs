@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
-    AsyncToolManager, Callback, Executor, Inner, WhenFull,
+    AsyncToolManager, Callback, Executor, Inner, TracePropagator, Traces, WhenFull,
     quarantine::Quarantine,
     queue::{Queue, Weigh},
     remote,
@@ -73,6 +73,7 @@ pub struct AsyncToolManagerBuilder {
     stop_timeout: Duration,
     retained: usize,
     traces_contents: bool,
+    traces: Traces,
 }
 
 impl AsyncToolManager {
@@ -104,6 +105,7 @@ impl Default for AsyncToolManagerBuilder {
             stop_timeout: Duration::from_secs(1),
             retained: 1024,
             traces_contents: false,
+            traces: Traces::default(),
         }
     }
 }
@@ -581,6 +583,25 @@ impl AsyncToolManagerBuilder {
         self
     }
 
+    /// Puts the library's spans into the host's traces, also those of background tasks, later turns and workers: see [`TracePropagator`]. Default:
+    /// none, and spans are nested as `tracing` sees them.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, manager::TracePropagator};
+    /// # struct OpenTelemetry;
+    /// # impl TracePropagator for OpenTelemetry {
+    /// #     fn current(&self) -> Option<String> { None }
+    /// #     fn continued(&self, _: &str, then: &mut dyn FnMut()) { then() }
+    /// #     fn link(&self, _: &str) {}
+    /// # }
+    /// let manager = AsyncToolManager::builder().propagator(OpenTelemetry).build();
+    /// assert!(manager.is_ok());
+    /// ```
+    pub fn propagator(mut self, propagator: impl TracePropagator) -> Self {
+        self.traces = Traces::new(propagator);
+        self
+    }
+
     /// Calls `callback` once with the result of every task, on the thread on which the task ended. The callback must
     /// not block. A panic in it is logged and affects no task.
     ///
@@ -672,7 +693,7 @@ impl AsyncToolManagerBuilder {
             queue = queue.beyond_the_limit();
         }
         let inner = Arc::new(Inner {
-            executor: Executor::new(registry, layers, self.stop_timeout, clock),
+            executor: Executor::new(registry, layers, self.stop_timeout, clock, self.traces.clone()),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
             result_limit: self.result_limit,
@@ -689,6 +710,7 @@ impl AsyncToolManagerBuilder {
             callbacks: self.callbacks,
             clock,
             traces_contents: self.traces_contents,
+            traces: self.traces,
             tasks: Mutex::new(TaskTable::new(self.retained)),
             routes: Mutex::new(HashMap::new()),
             residents: Mutex::default(),

@@ -63,10 +63,10 @@ fn add(counter: &AtomicU64) {
 /// Reports to the installed recorder of the `metrics` facade.
 #[cfg(feature = "metrics")]
 mod metrics {
-    use metrics::{counter, histogram};
+    use metrics::{Label, counter, histogram};
 
     use super::{AsyncTaskResult, Count};
-    use crate::task::TaskStatus;
+    use crate::{manager::kind_of, task::TaskStatus};
 
     pub(super) fn counted(tool: &str, what: Count) {
         let name = match what {
@@ -90,6 +90,13 @@ mod metrics {
         histogram!("async_tool.task.queued.seconds", "tool" => tool()).record(result.timing.queued());
         histogram!("async_tool.task.running.seconds", "tool" => tool()).record(result.timing.running());
         histogram!("async_tool.task.attempts", "tool" => tool()).record(f64::from(result.attempts));
+        let mut labels = vec![
+            Label::new("gen_ai.operation.name", "execute_tool"),
+            Label::new("gen_ai.tool.name", tool()),
+            Label::new("gen_ai.tool.type", "function"),
+        ];
+        labels.extend(kind_of(&result.outcome).map(|kind| Label::new("error.type", kind.as_str())));
+        histogram!("gen_ai.execute_tool.duration", labels).record(result.timing.elapsed());
     }
 }
 

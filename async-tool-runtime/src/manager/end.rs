@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tracing::field::display;
+use tracing::{Span, field::display};
 
 use crate::{
     task::{AsyncTaskResult, TaskOutcome},
@@ -25,6 +25,14 @@ pub(crate) fn log_end(result: &AsyncTaskResult) {
             tracing::warn!(target: "async_tool::task", attempts, %session, task, "{}, retries exhausted", End(result));
         }
         _ => tracing::info!(target: "async_tool::task", %session, task, "{}", End(result)),
+    }
+}
+
+/// Records an outcome that is no value as an error of its span.
+pub(crate) fn end_in(span: &Span, outcome: &TaskOutcome) {
+    if let Some(error) = kind_of(outcome) {
+        span.record("error.type", error.as_str());
+        span.record("otel.status_code", "ERROR");
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{TaskCell, worker_settings::WorkerSettings};
+use super::{TaskCell, Traces, worker_settings::WorkerSettings};
 use crate::{
     clock::{Clock, Timestamp},
     manager::layers::{LayersByTool, ToolLayers, ToolRequest, past_deadline, too_late},
@@ -52,15 +52,23 @@ struct Parts {
     all_layers: LayersByTool,
     stop_timeout: Duration,
     clock: Clock,
+    traces: Traces,
 }
 
 impl Executor {
-    pub(crate) fn new(registry: ToolRegistry, all_layers: LayersByTool, stop_timeout: Duration, clock: Clock) -> Self {
+    pub(crate) fn new(
+        registry: ToolRegistry,
+        all_layers: LayersByTool,
+        stop_timeout: Duration,
+        clock: Clock,
+        traces: Traces,
+    ) -> Self {
         let parts = Parts {
             registry,
             all_layers,
             stop_timeout,
             clock,
+            traces,
         };
         Self {
             parts: Arc::new(parts),
@@ -140,6 +148,10 @@ impl Executor {
         let tool = self.registry().find(tool);
         let schema = tool.and_then(|tool| tool.definition().output_schema.as_deref());
         schema.map_or(Ok(()), |schema| Constraints::of(schema).check_all(schema, value))
+    }
+
+    pub(super) fn traces(&self) -> &Traces {
+        &self.parts.traces
     }
 
     pub(super) fn now(&self) -> Timestamp {

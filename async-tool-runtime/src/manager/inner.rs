@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    Executor, Resident, WhenFull, counters::Counters, latencies::Latencies, quarantine::Quarantine, queue::Queue,
-    records::Records, remote_engine::Remote, route::Route, same::SameCalls, session_waits::SessionWaits,
+    Executor, Resident, Traces, WhenFull, counters::Counters, latencies::Latencies, quarantine::Quarantine,
+    queue::Queue, records::Records, remote_engine::Remote, route::Route, same::SameCalls, session_waits::SessionWaits,
     table::TaskTable, waiting::Waiting, watch::Watch,
 };
 use crate::{
@@ -34,6 +34,8 @@ pub(crate) struct Inner {
     pub(super) clock: Clock,
     /// True if spans of calls hold their arguments and results.
     pub(super) traces_contents: bool,
+    /// Propagator of the host's traces.
+    pub(crate) traces: Traces,
     pub(super) when_full: WhenFull,
     pub(super) task_timeout: Option<Duration>,
     /// Limit of results of tools that set none, as the model is shown them.

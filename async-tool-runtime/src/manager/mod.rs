@@ -82,16 +82,20 @@ mod submission;
 mod table;
 mod task;
 mod tool_manager;
+mod traces;
 mod waiting;
 mod waits;
 mod watch;
 mod when_full;
 mod worker;
 mod worker_settings;
+mod worker_span;
 
 pub(crate) use asking::Asking;
 pub use builder::{AsyncToolManagerBuilder, BuildError};
 pub(crate) use counters::Count;
+#[cfg(feature = "metrics")]
+pub(crate) use end::kind_of;
 pub(crate) use end::log_end;
 pub use error::SubmitError;
 pub use executor::Executor;
@@ -114,6 +118,8 @@ pub use stats::ManagerStats;
 pub use task::{ChildTask, TaskHandle};
 pub(crate) use task::{Suspension, TaskCell, Wait, record_of};
 pub use tool_manager::AsyncToolManager;
+pub use traces::TracePropagator;
+pub(crate) use traces::Traces;
 pub use when_full::WhenFull;
 
 pub use crate::policy::BreakerState;

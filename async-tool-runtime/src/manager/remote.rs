@@ -187,7 +187,7 @@ impl Following<'_> {
 
     async fn submit(&self) -> Result<(), BackendError> {
         let Self { remote, cell, .. } = self;
-        let submit = || remote.backend.submit(cell.spec.clone());
+        let submit = || remote.backend.submit(cell.spec_to_send());
         // A task that was told to stop is not submitted again.
         let goes_on = || !cell.is_cancelled();
         self.outage

@@ -16,7 +16,7 @@ use tracing::{Instrument, Span};
 use super::{
     Inner, TaskNews,
     contents::record_result,
-    end::{kind_of, log_end},
+    end::{end_in, log_end},
     outcome_of,
     remote_engine::Remote,
     same::key_of,
@@ -358,10 +358,7 @@ impl Inner {
 /// Records the outcome in the span of the task, and returns the span.
 pub(super) fn end_span(cell: &TaskCell, outcome: &TaskOutcome) -> Span {
     let span = cell.take_span().unwrap_or_else(Span::none);
-    if let Some(error) = kind_of(outcome) {
-        span.record("error.type", error.as_str());
-        span.record("otel.status_code", "ERROR");
-    }
+    end_in(&span, outcome);
     span
 }
 

@@ -179,27 +179,31 @@ impl Inner {
 
     /// Span of a task; costs nothing without a subscriber.
     fn span_of(&self, cell: &TaskCell) -> Span {
-        let span = tracing::info_span!(
-            target: "async_tool::span",
-            "execute_tool",
-            "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
-            "gen_ai.operation.name" = "execute_tool",
-            "gen_ai.tool.name" = &*cell.spec.call.name,
-            "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
-            "gen_ai.conversation.id" = cell.spec.session.as_str(),
-            "gen_ai.tool.type" = "function",
-            "gen_ai.tool.call.arguments" = tracing::field::Empty,
-            "gen_ai.tool.call.result" = tracing::field::Empty,
-            "error.type" = tracing::field::Empty,
-            "otel.status_code" = tracing::field::Empty,
-            task = %cell.spec.task,
-        );
+        let begin = || {
+            tracing::info_span!(
+                target: "async_tool::span",
+                "execute_tool",
+                "otel.name" = %format_args!("execute_tool {}", cell.spec.call.name),
+                "gen_ai.operation.name" = "execute_tool",
+                "gen_ai.tool.name" = &*cell.spec.call.name,
+                "gen_ai.tool.call.id" = cell.spec.call.id.as_str(),
+                "gen_ai.conversation.id" = cell.spec.session.as_str(),
+                "gen_ai.tool.type" = "function",
+                "gen_ai.tool.call.arguments" = tracing::field::Empty,
+                "gen_ai.tool.call.result" = tracing::field::Empty,
+                "error.type" = tracing::field::Empty,
+                "otel.status_code" = tracing::field::Empty,
+                task = %cell.spec.task,
+            )
+        };
+        let span = self.traces.within(cell.spec.traceparent.as_deref(), begin);
         if !span.is_disabled() {
             if self.traces_contents {
                 let call = &cell.spec.call;
                 record_arguments(&span, self.executor.registry(), &call.name, &call.arguments);
             }
-            cell.set_span(span.clone());
+            let traceparent = self.traces.of(&span);
+            cell.set_span(span.clone(), traceparent);
         }
         span
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Executor, Inner, SubmitError, TaskHandle, inside::WaitInside, task::TaskCell};
+use super::{Executor, Inner, SubmitError, TaskHandle, Traces, inside::WaitInside, task::TaskCell};
 use crate::{
     clock::Timestamp,
     id::TaskId,
@@ -363,6 +363,11 @@ impl AsyncToolManager {
     /// Limit of results of tools that set none, as the model is shown them.
     pub(crate) fn result_limit(&self) -> Option<usize> {
         self.inner.result_limit
+    }
+
+    /// Propagator of the host's traces.
+    pub(crate) fn traces(&self) -> &Traces {
+        &self.inner.traces
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -6,12 +6,15 @@ use std::{
 };
 
 use tokio::{sync::OwnedMutexGuard, time::timeout};
+use tracing::Instrument as _;
 
 use super::{
     Executor, TaskCell,
+    end::end_in,
     layers::{CANCELLED, STOP_SLACK, ToolLayers, past_deadline, sleep_until_some},
     outcome_of,
     worker_settings::WorkerSettings,
+    worker_span,
 };
 use crate::{
     backend::{
@@ -145,6 +148,9 @@ impl Executor {
     ///
     /// A tool that runs on a worker can't submit tasks, ask for input, or be completed from outside.
     ///
+    /// The run has a span, `execute_tool.run`. With a [propagator](crate::manager::TracePropagator) on both sides, it is a child of the call's span
+    /// in the agent's process.
+    ///
     /// ```
     /// use async_tool_runtime::{AsyncToolManager, CancellationToken, SessionId, ToolCall, async_tool, task::TaskSpec, tools};
     /// use serde_json::json;
@@ -198,7 +204,9 @@ impl Executor {
             cancellation,
             link,
         };
-        let settlement = run.settlement().await?;
+        let span = worker_span::begin(self.traces(), task);
+        let settlement = run.settlement().instrument(span.clone()).await?;
+        end_in(&span, &settlement.outcome);
         Ok(match self.worker.max_payload {
             Some(most) => within(settlement, most),
             None => settlement,

@@ -78,6 +78,9 @@ pub struct AsyncTaskResult {
     /// Only records read from a journal have it. Such an outcome is incomplete; don't compute with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
+    /// W3C `traceparent` of the task's span, if the manager has a [propagator](crate::manager::TracePropagator).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Arc<str>>,
 }
 
 impl AsyncTaskResult {
@@ -105,6 +108,7 @@ impl AsyncTaskResult {
             attempts,
             preview: None,
             redacted: false,
+            traceparent: None,
         }
     }
 

@@ -60,6 +60,10 @@ pub struct TaskSpec {
     /// [retention](crate::backend::BackendCapabilities::retention) doesn't take an older task again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Timestamp>,
+    /// W3C `traceparent` of the span that the task's span is a child of, for a [propagator](crate::manager::TracePropagator). On its way to a
+    /// worker, the task has that of its own span.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Arc<str>>,
 }
 
 impl TaskSpec {
@@ -83,6 +87,7 @@ impl TaskSpec {
             checkpoint: None,
             deadline: None,
             accepted: None,
+            traceparent: None,
         }
     }
 
@@ -162,6 +167,23 @@ impl TaskSpec {
     #[must_use]
     pub fn with_accepted(mut self, accepted: Timestamp) -> Self {
         self.accepted = Some(accepted);
+        self
+    }
+
+    /// Sets the span that the task's span is a child of.
+    ///
+    /// ```
+    /// use async_tool_runtime::{SessionId, ToolCall, task::TaskSpec};
+    /// use serde_json::json;
+    ///
+    /// let call = ToolCall::new("call_1", "search", json!({"query": "rust"}));
+    /// let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// let spec = TaskSpec::new(SessionId::new("s"), call).with_traceparent(traceparent);
+    /// assert_eq!(spec.traceparent.as_deref(), Some(traceparent));
+    /// ```
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: impl Into<Arc<str>>) -> Self {
+        self.traceparent = Some(traceparent.into());
         self
     }
 }

@@ -235,20 +235,18 @@ async fn the_span_of_a_turn_has_its_model_and_its_tokens_and_is_around_its_calls
     agent.close().await.unwrap();
     let notes = Notes::taken();
     for expected in [
-        "chat: begins otel.kind=\"client\" gen_ai.operation.name=\"chat\" gen_ai.conversation.id=\"main\" turn=1",
-        "chat: has otel.name=\"chat gpt-5.2\"",
-        "chat: has gen_ai.request.model=\"gpt-5.2\"",
-        "chat: has gen_ai.provider.name=\"openai\"",
-        "chat: has gen_ai.usage.input_tokens=1200",
-        "chat: has gen_ai.usage.cache_read.input_tokens=1000",
-        "chat: has gen_ai.usage.output_tokens=30",
-        "chat: has gen_ai.response.finish_reasons=[\"tool_call\"]",
-        "chat: has gen_ai.response.finish_reasons=[\"stop\"]",
-        "chat: has error.type=\"transient\"",
-        "chat: has otel.status_code=\"ERROR\"",
-        "chat: event message=turn 2 failed, next try in ",
-        "chat > execute_tool: event message=t1 next completed 1s session=main",
-        "chat > execute_tool: event message=t2 next completed 1s session=main",
+        "invoke_agent > chat: begins otel.name=\"chat gpt-5.2\" otel.kind=\"client\" gen_ai.operation.name=\"chat\" \
+         gen_ai.provider.name=\"openai\" gen_ai.request.model=\"gpt-5.2\" gen_ai.conversation.id=\"main\" turn=1",
+        "invoke_agent > chat: has gen_ai.usage.input_tokens=1200",
+        "invoke_agent > chat: has gen_ai.usage.cache_read.input_tokens=1000",
+        "invoke_agent > chat: has gen_ai.usage.output_tokens=30",
+        "invoke_agent > chat: has gen_ai.response.finish_reasons=[\"tool_call\"]",
+        "invoke_agent > chat: has gen_ai.response.finish_reasons=[\"stop\"]",
+        "invoke_agent > chat: has error.type=\"transient\"",
+        "invoke_agent > chat: has otel.status_code=\"ERROR\"",
+        "invoke_agent > chat: event message=turn 2 failed, next try in ",
+        "invoke_agent > chat > execute_tool: event message=t1 next completed 1s session=main",
+        "invoke_agent > chat > execute_tool: event message=t2 next completed 1s session=main",
     ] {
         assert!(
             notes.iter().any(|note| note.starts_with(expected)),
@@ -257,7 +255,7 @@ async fn the_span_of_a_turn_has_its_model_and_its_tokens_and_is_around_its_calls
     }
     let calls = notes
         .iter()
-        .filter(|note| note.starts_with("chat > execute_tool: begins"));
+        .filter(|note| note.starts_with("invoke_agent > chat > execute_tool: begins"));
     assert_eq!(calls.count(), 2, "{notes:#?}");
 }
 
@@ -274,7 +272,9 @@ async fn a_turn_that_is_broken_off_is_an_error_in_its_span() {
     agent.close().await.unwrap();
     let notes = Notes::taken();
     assert!(
-        notes.iter().any(|note| note == "chat: has error.type=\"cancelled\""),
+        notes
+            .iter()
+            .any(|note| note == "invoke_agent > chat: has error.type=\"cancelled\""),
         "{notes:#?}"
     );
 }

@@ -29,6 +29,7 @@ mod sub_agents;
 mod task_tool;
 mod tokens;
 mod too_large;
+mod traces;
 mod waiting_for_agents;
 mod waiting_for_oneself;
 mod waking;

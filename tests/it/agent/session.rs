@@ -290,6 +290,7 @@ async fn a_session_that_another_process_writes_to_is_left_to_it() {
     let foreign = Entry::UserMessage {
         text: "from another process".to_owned(),
         media: Vec::new(),
+        traceparent: None,
         at: async_tool_runtime::task::Timestamp::from_millis(1),
     };
     journal.kept().expire(&session);

@@ -12,5 +12,6 @@ mod slots;
 mod steering;
 mod submission;
 mod timeout;
+mod traces;
 mod waiting_for_oneself;
 mod worker;

@@ -15,10 +15,12 @@ use async_tool_runtime::{
     testing::Gates,
     tools,
 };
-use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use metrics_util::debugging::DebuggingRecorder;
 use serde_json::json;
 
-use crate::stand::{Notes, after, blocking, idle, manager, quick, secs, spec, start, start_with, tool, unavailable};
+use crate::stand::{
+    Notes, after, blocking, idle, manager, numbers_of, quick, secs, spec, start, start_with, tool, unavailable,
+};
 
 /// Works at the second attempt.
 #[async_tool(effect = "read", retry(attempts = 3))]
@@ -212,27 +214,6 @@ async fn the_span_of_a_call_that_shares_a_run_leads_to_the_span_with_its_attempt
     assert_eq!(count("execute_tool: follows execute_tool"), 1, "{notes:#?}");
 }
 
-/// Metrics of the recorder so far, by name and labels. The value of a histogram is its sum.
-fn numbers_of(recorder: &Snapshotter) -> impl Fn(&str, &[(&str, &str)]) -> f64 + use<> {
-    // A snapshot resets the counters.
-    let numbers = recorder.snapshot().into_vec();
-    move |name, labels| {
-        let found = numbers.iter().find(|(key, ..)| {
-            let is_labelled = |(name, value): &(&str, &str)| {
-                key.key()
-                    .labels()
-                    .any(|label| (label.key(), label.value()) == (*name, *value))
-            };
-            key.key().name() == name && labels.iter().all(is_labelled)
-        });
-        match &found.unwrap_or_else(|| panic!("{name} {labels:?} in {numbers:#?}")).3 {
-            DebugValue::Counter(count) => *count as f64,
-            DebugValue::Gauge(value) => value.0,
-            DebugValue::Histogram(values) => values.iter().map(|value| value.0).sum(),
-        }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_breaker_is_shown_as_open_until_a_probe_has_succeeded() {
     for (probes, is_open) in [(&[][..], 1.0), (&[false], 1.0), (&[false, true], 0.0)] {
@@ -320,4 +301,12 @@ async fn the_metrics_of_tasks_go_to_the_recorder() {
     );
     assert_eq!(find("async_tool.task.attempts", &[("tool", "second_time")]), 2.0);
     assert_eq!(find("async_tool.tasks.rejected", &[("tool", "")]), 1.0);
+    // The pauses before attempts are part of it.
+    let duration = |labels: &[(&str, &str)]| find("gen_ai.execute_tool.duration", labels);
+    let operation = ("gen_ai.operation.name", "execute_tool");
+    assert!(duration(&[operation, ("gen_ai.tool.name", "second_time")]) > 0.0);
+    assert_eq!(
+        duration(&[operation, ("gen_ai.tool.name", "never"), ("error.type", "failed")]),
+        0.0
+    );
 }

@@ -68,6 +68,11 @@ impl Notes {
         FAILS.set(true);
     }
 
+    /// Writes a note.
+    pub(crate) fn add(note: String) {
+        NOTES.with_borrow_mut(|notes| notes.push(note));
+    }
+
     /// Takes the notes of this thread since the last call.
     pub(crate) fn taken() -> Vec<String> {
         NOTES.take()

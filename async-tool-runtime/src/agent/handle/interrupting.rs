@@ -123,6 +123,7 @@ impl AsyncAgent {
     ///
     /// As for [`send`](Self::send).
     pub async fn send_as(&self, message: impl Into<Content>, policy: MessagePolicy) -> Result<(), AgentError> {
-        self.ask(|reply| Command::SendAs(message.into(), policy, reply)).await?
+        let command = |said, reply| Command::SendAs(said, policy, reply);
+        self.say(message.into(), command).await
     }
 }

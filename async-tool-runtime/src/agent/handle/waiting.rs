@@ -173,8 +173,7 @@ impl AsyncAgent {
             error => RunError::Stopped(error.to_string()),
         };
         let wait = self.begin_wait()?;
-        let sent = self.ask(|reply| Command::Batch(message.into(), reply)).await;
-        sent.and_then(|sent| sent).map_err(gone)?;
+        self.say(message.into(), Command::Batch).await.map_err(gone)?;
         let rest = self.rest().await;
         end(wait).await;
         rest?;

@@ -19,7 +19,7 @@ pub(super) fn require(entry: &Entry, holds: bool, rule: &'static str) -> Result<
 /// use async_tool_runtime::{agent::Ledger, journal::Entry, task::Timestamp};
 ///
 /// let mut ledger = Ledger::new();
-/// let entry = Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), at: Timestamp::from_millis(0) };
+/// let entry = Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), traceparent: None, at: Timestamp::from_millis(0) };
 /// let error = ledger.apply(&entry).unwrap_err();
 /// assert_eq!(error.rule(), "the session has not been opened");
 /// assert_eq!(error.entry(), &entry);

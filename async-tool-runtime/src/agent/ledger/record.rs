@@ -18,6 +18,9 @@ use crate::{
 pub(crate) struct TaskRecord {
     pub(crate) task: TaskId,
     pub(crate) turn: TurnNo,
+    /// `traceparent` of the message that led to the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) traceparent: Option<Arc<str>>,
     pub(crate) call: ToolCall,
     pub(crate) awaits: Vec<Awaited>,
     /// Tasks whose arguments need this task's result.

@@ -28,7 +28,12 @@ impl Ledger {
                 self.move_deadlines(*at);
                 self.is_restart_untold |= !self.open_tasks.is_empty() || !self.inbox.is_empty();
             }
-            Entry::UserMessage { text, media, .. } => {
+            Entry::UserMessage {
+                text,
+                media,
+                traceparent,
+                ..
+            } => {
                 let is_draining = self.draining.is_some();
                 require(entry, !is_draining, "a session that is draining takes no messages")?;
                 self.run = RunTotals::default();
@@ -37,6 +42,7 @@ impl Ledger {
                 self.repetitions = 0;
                 self.rests_after_acks = false;
                 self.forging = 0;
+                self.message_trace.clone_from(traceparent);
                 let content = Content::new(text.clone(), media.clone());
                 if self.open_turn.is_some() {
                     self.held_messages.push(content);

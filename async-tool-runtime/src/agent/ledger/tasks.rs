@@ -26,6 +26,7 @@ impl Ledger {
                 let record = TaskRecord {
                     task: *task,
                     turn: *turn,
+                    traceparent: self.turn_trace.clone(),
                     call: call.clone(),
                     awaits: awaits.clone(),
                     awaited_by: Vec::new(),

@@ -117,6 +117,7 @@ impl Ledger {
             "the result that interrupted a turn is delivered before the next turn",
         )?;
         self.interrupter = None;
+        self.turn_trace = self.next_trace();
         self.last_turn = turn;
         if let Some(unseen) = self.unseen.take() {
             self.unseen_before = Some(unseen);

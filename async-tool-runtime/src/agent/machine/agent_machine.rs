@@ -103,6 +103,8 @@ pub struct AgentMachine {
     pub(super) empty: u32,
     pub(super) stalled: Option<Stall>,
     pub(super) wake: Option<Wake>,
+    /// `traceparent` of the next user message.
+    pub(super) traceparent: Option<Arc<str>>,
 
     pub(super) entries: Vec<Entry>,
     pub(super) actions: Vec<AgentAction>,
@@ -130,7 +132,7 @@ impl AgentMachine {
     /// # let nonce = "0f9a2c46d1e84b7f".to_owned();
     /// let ledger = Ledger::fold(&[
     ///     Entry::Opened { format: Format::CURRENT, nonce, works_for: None, at },
-    ///     Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), at },
+    ///     Entry::UserMessage { text: "hello".to_owned(), media: Vec::new(), traceparent: None, at },
     /// ])?;
     /// let mut machine = AgentMachine::new(SessionId::new("s"), None, [].into(), policy, ledger);
     /// let actions = machine.step(at, AgentInput::Recover { by: "second process".to_owned(), known: Vec::new() });
@@ -173,6 +175,7 @@ impl AgentMachine {
             empty: 0,
             stalled: None,
             wake: None,
+            traceparent: None,
             entries: Vec::new(),
             actions: Vec::new(),
         }
@@ -199,6 +202,7 @@ impl AgentMachine {
                 });
             }
             AgentInput::Recover { by, known } => self.on_recover(by, known),
+            AgentInput::Traced(traceparent) => self.traceparent = Some(traceparent),
             AgentInput::User(text) => self.on_user(text, false, self.policy.on_message),
             AgentInput::UserAs(text, policy) => self.on_user(text, false, policy),
             AgentInput::Batch(text) => self.on_user(text, true, self.policy.on_message),

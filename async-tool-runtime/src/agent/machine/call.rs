@@ -230,6 +230,7 @@ impl AgentMachine {
             Ok(call) => {
                 let spec = TaskSpec {
                     checkpoint: record.checkpoint.clone(),
+                    traceparent: record.traceparent.clone(),
                     ..TaskSpec::named(record.task, self.session.clone(), call)
                         .with_number(number)
                         .with_turn(record.turn)

@@ -60,6 +60,8 @@ pub enum AgentInput {
         /// down.
         known: Vec<Arc<AsyncTaskResult>>,
     },
+    /// `traceparent` of the next user message.
+    Traced(Arc<str>),
     /// User message.
     User(Content),
     /// User message with a policy of its own, in place of the agent's.

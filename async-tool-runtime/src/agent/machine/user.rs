@@ -9,6 +9,7 @@ use crate::{
 
 impl AgentMachine {
     pub(super) fn on_user(&mut self, content: Content, batch: bool, policy: MessagePolicy) {
+        let traceparent = self.traceparent.take();
         if self.state() == AgentState::Closing || self.ledger.life() != Life::Open {
             return;
         }
@@ -21,6 +22,7 @@ impl AgentMachine {
         self.record(Entry::UserMessage {
             text,
             media,
+            traceparent,
             at: self.now,
         });
         self.failures = 0;

@@ -6,7 +6,7 @@ use crate::{
     agent::{
         AgentError, AgentEvent, AgentEventStream, AgentQuestion, AgentState, AgentTask, EventId, Interruption,
         RunSummary,
-        command::{Command, GroupRequest, Questions},
+        command::{Command, GroupRequest, Questions, Said},
         machine::AgentInput,
         past::Past,
     },
@@ -24,18 +24,18 @@ impl Shell {
     pub(super) async fn obey(&mut self, command: Command) {
         // A reply fails if the caller has dropped its future; the command counts all the same.
         match command {
-            Command::Send(content, reply) => {
-                let _ = reply.send(self.say(content, AgentInput::User).await);
+            Command::Send(said, reply) => {
+                let _ = reply.send(self.say(said, AgentInput::User).await);
             }
-            Command::SendAs(content, policy, reply) => {
+            Command::SendAs(said, policy, reply) => {
                 let input = |content| AgentInput::UserAs(content, policy);
-                let _ = reply.send(self.say(content, input).await);
+                let _ = reply.send(self.say(said, input).await);
             }
             Command::Interrupt(tasks, reply) => {
                 let _ = reply.send(self.interrupt(tasks).await);
             }
-            Command::Batch(content, reply) => {
-                let _ = reply.send(self.say(content, AgentInput::Batch).await);
+            Command::Batch(said, reply) => {
+                let _ = reply.send(self.say(said, AgentInput::Batch).await);
             }
             Command::Cancel(task, reason, reply) => {
                 let _ = reply.send(self.say_of(task, AgentInput::Cancel(task, reason)).await);
@@ -139,7 +139,11 @@ impl Shell {
     }
 
     /// Passes on a user message.
-    async fn say(&mut self, content: Content, input: impl FnOnce(Content) -> AgentInput) -> Result<(), AgentError> {
+    async fn say(
+        &mut self,
+        Said(content, traceparent): Said,
+        input: impl FnOnce(Content) -> AgentInput,
+    ) -> Result<(), AgentError> {
         if self.machine.state() == AgentState::Closing {
             return self.not_stopped().and(Err(AgentError::Closed));
         }
@@ -147,6 +151,9 @@ impl Shell {
         // Checked before the journal has the message: a provider would refuse the conversation for ever.
         let rules = self.model.capabilities().media;
         content.check(&rules).map_err(AgentError::Content)?;
+        if let Some(traceparent) = traceparent {
+            let _nothing_to_do = self.decide(AgentInput::Traced(traceparent));
+        }
         self.tell(input(content.unkept())).await
     }
 

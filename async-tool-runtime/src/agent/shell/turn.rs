@@ -3,23 +3,28 @@
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use futures_core::Stream;
-use tracing::Span;
 
-use super::spans::record_names;
+use super::{measured::measured, spans::Names};
 use crate::{
     model::{Model, ModelError, ModelEvent, ModelRequest, ModelStream},
-    unwind::{self, Guarded},
+    unwind::{self, Guarded, Panicked},
 };
 
 const PART: &str = "the model's adapter";
 
-/// Starts a turn. The names of the model go into its span.
-pub(super) fn ask(model: &dyn Model, request: ModelRequest, span: &Span) -> ModelStream {
-    let ask = || {
-        record_names(span, model);
-        model.generate(request)
-    };
-    unwind::call(PART, ask).unwrap_or_else(|_| ModelStream::failed(model_panicked()))
+/// Names of a model; an error if it panics.
+pub(super) fn names(model: &dyn Model) -> Result<Names<'_>, Panicked> {
+    unwind::call(PART, || Names {
+        provider: model.provider(),
+        model: model.name(),
+    })
+}
+
+/// Starts a turn. A model whose names panicked is not asked.
+pub(super) fn ask(model: &dyn Model, request: ModelRequest, names: Result<Names<'_>, Panicked>) -> ModelStream {
+    names
+        .and_then(|_| unwind::call(PART, || measured(model, || model.generate(request))))
+        .unwrap_or_else(|_| ModelStream::failed(model_panicked()))
 }
 
 /// Contains panics of the stream's `Drop`.

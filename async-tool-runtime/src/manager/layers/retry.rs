@@ -38,7 +38,7 @@ impl Layer<ToolService> for RetryLayer {
                 }
                 let mut attempt = 1;
                 loop {
-                    let span = tracing::info_span!(target: "async_tool::span", "execute_tool.attempt", attempt);
+                    let span = tracing::info_span!(target: "async_tool::span", "execute_tool.attempt", attempt = i64::from(attempt));
                     let run = inner.run(request.clone()).instrument(span);
                     let ended = tokio::select! {
                         biased;

@@ -149,6 +149,8 @@ struct Extras {
     messages: VecDeque<String>,
     /// Span that records the outcome of the task.
     span: Option<Span>,
+    /// `traceparent` of that span.
+    traceparent: Option<Arc<str>>,
     /// Sender of progress to the engine; only on a worker.
     reporter: Option<ProgressReporter>,
 }
@@ -496,6 +498,7 @@ impl TaskCell {
         if let Some(limit) = self.layers.as_ref().and_then(|layers| layers.result_limit) {
             result.limit(limit);
         }
+        result.traceparent = self.traceparent();
         let result = Arc::new(result);
         {
             let mut state = self.state();
@@ -552,8 +555,23 @@ impl TaskCell {
     }
 
     /// Sets the span that records the outcome of the task.
-    pub(crate) fn set_span(&self, span: Span) {
-        self.state().extras().span = Some(span);
+    pub(crate) fn set_span(&self, span: Span, traceparent: Option<Arc<str>>) {
+        let mut state = self.state();
+        let extras = state.extras();
+        extras.span = Some(span);
+        extras.traceparent = traceparent;
+    }
+
+    /// The task as an engine gets it: the worker's span is below the one of the call here.
+    pub(crate) fn spec_to_send(&self) -> TaskSpec {
+        let mut spec = self.spec.clone();
+        spec.traceparent = self.traceparent().or(spec.traceparent);
+        spec
+    }
+
+    /// `traceparent` of the task's span.
+    pub(crate) fn traceparent(&self) -> Option<Arc<str>> {
+        self.state().extras.as_ref()?.traceparent.clone()
     }
 
     pub(crate) fn take_span(&self) -> Option<Span> {

@@ -109,6 +109,7 @@ pub(super) async fn large_entries<S: JournalStore>(stage: Stage<S>) -> Checked {
     let large = |letter: &str, number| Entry::UserMessage {
         text: letter.repeat(MEGABYTE / letter.len()),
         media: Vec::new(),
+        traceparent: None,
         at: Timestamp::from_millis(number),
     };
     let mut entries = vec![

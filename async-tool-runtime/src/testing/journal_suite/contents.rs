@@ -55,6 +55,7 @@ pub(super) async fn texts<S: JournalStore>(stage: Stage<S>) -> Checked {
         let said = Entry::UserMessage {
             text: text.clone(),
             media: Vec::new(),
+            traceparent: None,
             at: Timestamp::from_millis(number as u64),
         };
         // The text as a message, and inside a value as key and element.

@@ -72,11 +72,13 @@ pub(super) fn one_of_each() -> Vec<Entry> {
         Entry::UserMessage {
             text: TEXT.into(),
             media: Vec::new(),
+            traceparent: None,
             at: AT,
         },
         Entry::UserMessage {
             text: TEXT.into(),
             media: media().map(|media| Attachment::new(TEXT.len(), media)).to_vec(),
+            traceparent: Some(TEXT.into()),
             at: AT,
         },
         Entry::TurnStarted {
@@ -369,6 +371,7 @@ fn result(outcome: TaskOutcome) -> AsyncTaskResult {
         .with_number(LAST);
     let mut result = AsyncTaskResult::new(&spec, outcome, Timing::new(AT, Some(NEVER), NEVER), u32::MAX);
     result.parent = Some(TaskId::from_u128(2));
+    result.traceparent = Some(TEXT.into());
     result
 }
 

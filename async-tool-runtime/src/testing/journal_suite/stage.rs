@@ -260,6 +260,7 @@ pub(super) fn said(by: &str, numbers: Range<usize>) -> Vec<Entry> {
     let said = |number: usize| Entry::UserMessage {
         text: format!("{by} says {number}"),
         media: Vec::new(),
+        traceparent: None,
         at: Timestamp::from_millis(number as u64),
     };
     numbers.map(said).collect()

@@ -16,6 +16,25 @@ pub(crate) struct SpanId([u8; 8]);
 /// Source of the ids of a session.
 pub(super) struct Ids(Uuid);
 
+/// Ids in a W3C `traceparent`: `00-<trace>-<span>-<flags>`.
+pub(super) fn of_traceparent(text: &str) -> Option<(TraceId, SpanId)> {
+    let mut parts = text.split('-').skip(1);
+    let (mut trace, mut span) = ([0; 16], [0; 8]);
+    read_hex(parts.next()?, &mut trace)?;
+    read_hex(parts.next()?, &mut span)?;
+    Some((TraceId(trace), SpanId(span)))
+}
+
+fn read_hex(text: &str, to: &mut [u8]) -> Option<()> {
+    if text.len() != 2 * to.len() || !text.is_ascii() {
+        return None;
+    }
+    for (place, byte) in to.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(())
+}
+
 impl Ids {
     /// Sessions of the same name in other journals began at another time.
     pub(super) fn new(session: &SessionId, began: Timestamp) -> Self {
@@ -60,5 +79,27 @@ impl fmt::Display for TraceId {
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_of_a_traceparent_are_read_and_of_other_texts_none() {
+        let (trace, span) = of_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        assert_eq!(trace.to_string(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(span.to_string(), "b7ad6b7169203331");
+        for text in [
+            "",
+            "00",
+            "00-0af7651916cd43dd8448eb211c80319c",
+            "00-0af7-b7ad6b7169203331-01",
+            "00-éaf7651916cd43dd8448eb211c80319-b7ad6b7169203331-01",
+            "00-xaf7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(of_traceparent(text), None, "{text}");
+        }
     }
 }

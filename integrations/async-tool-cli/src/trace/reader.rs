@@ -13,7 +13,7 @@ use async_tool_runtime::{
 use serde_json::json;
 
 use super::{
-    id::{Ids, SpanId, TraceId},
+    id::{Ids, SpanId, TraceId, of_traceparent},
     phases::{Changes, Function},
     span::{Event, Kind, Link, SessionTrace, Span, Value},
 };
@@ -97,7 +97,7 @@ impl Reader<'_> {
         match entry {
             Entry::Opened { works_for, .. } => self.works_for = *works_for,
             Entry::Resumed { .. } => self.resumed(at),
-            Entry::UserMessage { text, .. } => self.message(text, at),
+            Entry::UserMessage { text, traceparent, .. } => self.message(text, traceparent.as_deref(), at),
             Entry::TurnStarted { turn, cause, .. } => self.turn_started(*turn, *cause, at),
             Entry::TurnEnded {
                 turn, text, end, calls, ..
@@ -146,7 +146,7 @@ impl Reader<'_> {
         }
     }
 
-    fn message(&mut self, text: &str, at: Timestamp) {
+    fn message(&mut self, text: &str, traceparent: Option<&str>, at: Timestamp) {
         let (trace, id) = (self.ids.trace(self.place), self.ids.span("message", self.place));
         let mut span = self.span(Kind::Message, "user_message".to_owned(), (trace, id, None), at);
         if self.contents {
@@ -154,6 +154,9 @@ impl Reader<'_> {
             span.attributes
                 .push(("gen_ai.input.messages", Value::Text(messages.to_string())));
         }
+        // The live spans stay a trace of their own: the same work must not appear twice in one.
+        let live = traceparent.and_then(of_traceparent);
+        span.links.extend(live.map(|(trace, id)| Link { trace, id }));
         span.is_open = false;
         self.messages.push(self.spans.len());
         self.spans.push(span);

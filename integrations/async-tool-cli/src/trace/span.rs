@@ -123,9 +123,9 @@ pub(crate) fn join(sessions: &mut [SessionTrace]) {
         for span in &mut sessions[place].spans {
             span.trace = trace;
             span.parent = span.parent.or(Some(own));
-            // Before this, all links are within the session.
-            for link in &mut span.links {
-                link.trace = trace;
+            // All links but those of messages are within the session.
+            if span.kind != Kind::Message {
+                span.links.iter_mut().for_each(|link| link.trace = trace);
             }
         }
     }

@@ -87,6 +87,7 @@ fn session() -> Vec<Entry> {
         Entry::UserMessage {
             text: "what of\nbees?\u{202e}".to_owned(),
             media: Vec::new(),
+            traceparent: None,
             at: at(5),
         },
         Entry::TurnStarted {
@@ -363,6 +364,7 @@ async fn a_reader_who_goes_away_is_no_error() {
     let said = |number: u64| Entry::UserMessage {
         text: "more ".repeat(30),
         media: Vec::new(),
+        traceparent: None,
         at: at(number),
     };
     entries.extend((0..5_000).map(said));
@@ -537,6 +539,7 @@ async fn replay_reports_a_snapshot_that_is_not_the_fold() {
     other[1] = Entry::UserMessage {
         text: "what of wasps?".to_owned(),
         media: Vec::new(),
+        traceparent: None,
         at: at(5),
     };
     keep(snapshot_of(&other[..5])).await;
@@ -597,6 +600,7 @@ async fn a_salvage_saves_all_undamaged_entries_and_says_which_are_missing() {
             .map(|number| Entry::UserMessage {
                 text: text(number),
                 media: Vec::new(),
+                traceparent: None,
                 at: at(0),
             })
             .collect()
@@ -687,6 +691,7 @@ async fn an_export_that_fails_leaves_no_file() {
         let long = Entry::UserMessage {
             text: "long ".repeat(10_000),
             media: Vec::new(),
+            traceparent: None,
             at: at(0),
         };
         write(&sound, "a", &[long], false).await;

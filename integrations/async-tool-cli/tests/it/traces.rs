@@ -37,6 +37,7 @@ impl Book {
         self.entries.push(Entry::UserMessage {
             text: text.to_owned(),
             media: Vec::new(),
+            traceparent: None,
             at,
         });
         self
@@ -374,6 +375,28 @@ async fn the_session_of_a_sub_agent_is_part_of_the_trace_of_its_call() {
         .iter()
         .any(|event| event["ph"] == "s" && event["name"] == "call" && event["pid"] == 2 && event["tid"] == 2);
     assert!(call, "{drawn}");
+}
+
+#[tokio::test]
+async fn a_message_is_linked_with_its_live_span() {
+    let (_directory, path) = place();
+    let (mut below, above) = (Book::new(Some(Book::task(1))), late());
+    below.message("m").turn(TurnCause::User).after(10).ends(&[]);
+    let live = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for entry in &mut below.entries {
+        if let Entry::UserMessage { traceparent, .. } = entry {
+            *traceparent = Some(live.into());
+        }
+    }
+    write(&path, "a sub-agent", &below.entries, false).await;
+    write(&path, "s", &above.entries, false).await;
+    let spans = spans(&exported(&path, "otlp", &[]).await);
+    let linked = spans
+        .iter()
+        .filter(|span| span["name"] == "user_message" && span["links"] != json!([]));
+    let linked: Vec<_> = linked.map(|span| &span["links"]).collect();
+    let live = json!([{"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331"}]);
+    assert_eq!(linked, [&live]);
 }
 
 /// Checks the rules that viewers rely on: slices of a track are nested, arrows begin and end in slices, all tracks have names.

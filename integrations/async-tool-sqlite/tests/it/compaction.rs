@@ -15,6 +15,7 @@ fn long(count: u64) -> Vec<Entry> {
         .map(|number| Entry::UserMessage {
             text: format!("{number}: {}", "what was said of the weather in Paris; ".repeat(20)),
             media: Vec::new(),
+            traceparent: None,
             at: Timestamp::from_millis(number),
         })
         .collect()

@@ -55,6 +55,7 @@ pub(crate) fn message(number: u64) -> Entry {
     Entry::UserMessage {
         text: format!("message {number}"),
         media: Vec::new(),
+        traceparent: None,
         at: Timestamp::from_millis(number),
     }
 }

@@ -35,6 +35,7 @@ fn failed() -> Value {
     failed["parent"] = json!(TASK);
     failed["preview"] = json!({"text": "n", "bytes": 2, "handle": "t3"});
     failed["redacted"] = json!(true);
+    failed["traceparent"] = json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     failed["media"] = json!(media());
     failed
 }

@@ -236,6 +236,7 @@ fn a_journal_that_shows_more_of_a_cut_message_again_is_refused() {
         Entry::UserMessage {
             text,
             media: Vec::new(),
+            traceparent: None,
             at,
         },
         pruned(&[Cut::new(0, 600)]),

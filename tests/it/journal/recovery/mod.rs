@@ -16,5 +16,6 @@ mod questions;
 mod reconciliation;
 mod snapshots;
 mod sub_agents;
+mod traces;
 
 pub(super) use process::listener;
