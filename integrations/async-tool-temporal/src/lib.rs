@@ -48,7 +48,7 @@
 //! # In production
 //!
 //! A Temporal server, version 1.31 or newer, or Temporal Cloud, with a namespace that has the search attribute `AgentSession` of the type
-//! `Keyword`. The README says how to set it up, what the workers of a queue share, and what a tool on a worker can't do.
+//! `Keyword`. The page [`production`] says how to set it up, what the workers of a queue share, and what a tool on a worker can't do.
 
 mod activity;
 mod assignment;
@@ -60,6 +60,8 @@ mod error;
 mod fake;
 mod hands;
 mod open;
+#[doc = include_str!("../PRODUCTION.md")]
+pub mod production {}
 mod pulse;
 mod refusal;
 mod server;

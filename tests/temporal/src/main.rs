@@ -3,6 +3,7 @@
 //! It is also the workers and the agents of the proofs, as processes of their own.
 
 mod bench;
+mod found;
 mod process;
 mod proofs;
 mod raw;
@@ -46,6 +47,7 @@ async fn main() -> Result<()> {
         ["raw-worker", url, queue] => raw::worker(url, queue).await,
         ["agent", url, queue, journal, log, round] => agents::agent(url, queue, journal, log, round.parse()?).await,
         ["prove", program, directory, ref names @ ..] => prove(Path::new(program), Path::new(directory), names).await,
+        ["short"] => short().await,
         _ => bail!("usage: temporal-proofs prove PROGRAM DIRECTORY [NAME…]"),
     }
 }
@@ -57,6 +59,20 @@ async fn worker(url: &str, queue: &str, slots: &str, manager: AsyncToolManager) 
     };
     let worker = TemporalWorker::new(url, queue, manager.executor().clone()).slots(slots.parse()?);
     Ok(worker.run(stop).await?)
+}
+
+/// The proofs that take a moment, if there is a server.
+async fn short() -> Result<()> {
+    let Some(program) = found::server() else {
+        println!(
+            "skipped: no program `temporal` here, so nothing was tried against a server; `tests/temporal/run` installs it and runs all proofs"
+        );
+        return Ok(());
+    };
+    let directory = found::target()
+        .context("this program has no directory")?
+        .join("temporal/short");
+    prove(&program, &directory, &["1-", "7-", "11-"]).await
 }
 
 async fn prove(program: &Path, directory: &Path, names: &[&str]) -> Result<()> {
