@@ -11,7 +11,7 @@ use crate::{Failure, notes::Notes};
 pub(crate) const SESSION: &str = "survey";
 pub(crate) const JOURNAL: &str = "sessions.db";
 pub(crate) const PLACES: [&str; 8] = [
-    "Aachen", "Bremen", "Celle", "Dresden", "Erfurt", "Fulda", "Gera", "Halle",
+    "Aachen", "Bremen", "Cottbus", "Dresden", "Erfurt", "Fulda", "Gera", "Halle",
 ];
 
 const QUEUE: &str = "survey";
