@@ -45,7 +45,7 @@ pub struct Server(Place);
 #[derive(Clone)]
 enum Place {
     Address(Box<Address>),
-    Client(Client),
+    Client(Box<Client>),
 }
 
 #[derive(Clone, Default)]
@@ -69,8 +69,8 @@ impl Server {
 
     /// Uses a client of the host's, with its namespace, its proxy, and its codec (which may encrypt). The settings of a server don't apply to it.
     #[must_use]
-    pub const fn from_client(client: Client) -> Self {
-        Self(Place::Client(client))
+    pub fn from_client(client: Client) -> Self {
+        Self(Place::Client(Box::new(client)))
     }
 
     /// Sets the namespace; `default` unless set.
@@ -107,7 +107,7 @@ impl Server {
     /// Connects to the server.
     pub(crate) async fn client(&self) -> Result<Client, TemporalError> {
         let address = match &self.0 {
-            Place::Client(client) => return Ok(client.clone()),
+            Place::Client(client) => return Ok(Client::clone(client)),
             Place::Address(address) => address,
         };
         let options = ConnectionOptions::new(address.url()?)

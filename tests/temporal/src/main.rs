@@ -11,9 +11,9 @@ mod server;
 mod tools;
 mod world;
 
-use std::{future::Future, path::Path, pin::Pin, time::Duration};
+use std::{future::Future, path::Path, pin::Pin, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use async_tool_runtime::AsyncToolManager;
 use async_tool_temporal::TemporalWorker;
 use tokio::{
@@ -32,7 +32,17 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<()> {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
         .with_writer(std::io::stderr)
@@ -119,9 +129,7 @@ async fn prove(program: &Path, directory: &Path, names: &[&str]) -> Result<()> {
     run.proof("figures", async { figures::figures(&bench("figures")?).await })
         .await;
     println!("{} passed, {} failed", run.passed, run.failed);
-    if run.failed > 0 || run.passed == 0 {
-        std::process::exit(1);
-    }
+    ensure!(run.failed == 0 && run.passed > 0, "not all proofs have passed");
     Ok(())
 }
 

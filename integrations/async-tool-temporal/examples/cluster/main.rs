@@ -53,12 +53,12 @@ async fn direct() -> Result<(), Failure> {
     let notes = Notes::new(&directory);
 
     let mut north = Role::start(&["worker", &server.url, "north"], &directory)?;
-    let _south = Role::start(&["worker", &server.url, "south"], &directory)?;
+    let south = Role::start(&["worker", &server.url, "south"], &directory)?;
     let mut agent = Role::start(&["agent", &server.url], &directory)?;
     println!(
         "processes: worker north {}, worker south {}, agent {}\n",
         north.id(),
-        _south.id(),
+        south.id(),
         agent.id()
     );
 
