@@ -1,0 +1,244 @@
+//! Work of a worker on one task.
+//!
+//! The end of a task goes straight to the server, like its heartbeats, and is repeated until the server has it. The SDK's worker gives up after ten
+//! seconds, and the result would be lost: the tool would run again, or its outcome would be unknown.
+
+use std::{sync::Arc, time::Duration};
+
+use async_tool_runtime::{
+    CancellationToken, TaskOutcome, ToolError, ToolErrorKind,
+    backend::{BackendErrorKind, HandBackReason, HandedBack, Heartbeat, Settlement},
+    manager::Executor,
+};
+use temporalio_client::{ActivityIdentifier, AsyncActivityHandle, Client, errors::AsyncActivityError};
+use temporalio_sdk::{
+    ApplicationFailure,
+    activities::{ActivityContext, ActivityHeartbeatDetails},
+};
+use tokio::time::sleep;
+
+use crate::{
+    assignment::Assignment,
+    pulse::{Pulse, call},
+    refusal,
+};
+
+/// Pauses between two attempts to tell the server the end of a task.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Hands {
+    client: Client,
+    executor: Executor,
+    abandon: CancellationToken,
+}
+
+impl Hands {
+    /// `abandon` fires when the worker has waited long enough for its tasks.
+    pub(crate) const fn new(client: Client, executor: Executor, abandon: CancellationToken) -> Self {
+        Self {
+            client,
+            executor,
+            abandon,
+        }
+    }
+
+    /// Runs a task, and tells the server how it ended.
+    pub(crate) async fn perform(&self, context: &ActivityContext, assignment: Assignment) {
+        let token = ActivityIdentifier::from_task_token(context.info().task_token.clone().into());
+        let before = known(context.heartbeat_details());
+        let starts = before.starts;
+        let pulse = Arc::new(Pulse::new(AsyncActivityHandle::new(self.client.clone(), token), before));
+        let work = async {
+            let link = Arc::clone(&pulse);
+            let task = &assignment.task;
+            match self
+                .executor
+                .execute_linked(task, starts, pulse.cancellation(), link)
+                .await
+            {
+                Ok(settlement) => settle(&pulse, settlement).await,
+                Err(handed_back) => hand_back(&pulse, handed_back).await,
+            }
+        };
+        // Whatever ends the wait drops the rest: a task that this worker has lost must not go on here.
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = pulse.beat(assignment.beat()) => {
+                tracing::debug!(target: "async_tool_temporal", task = %assignment.task.task, "the task was aborted, or another worker has it");
+            }
+            () = self.abandon.cancelled() => {}
+        }
+    }
+}
+
+/// Number of starts that earlier attempts have saved. A number that can't be read counts as one: the task must not count as new.
+fn known(details: &ActivityHeartbeatDetails) -> Heartbeat {
+    match details.deserialize() {
+        Ok(heartbeat) => heartbeat.unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(target: "async_tool_temporal", %error, "the starts of a task could not be read; one is assumed");
+            Heartbeat::new(1)
+        }
+    }
+}
+
+async fn settle(pulse: &Pulse, mut settlement: Settlement) {
+    let mut refused = false;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let told = pulse.handle().complete(Some(settlement.clone()), call()).await;
+        match told {
+            Err(error) if may_be_over_soon(&error) => pause = wait(pause).await,
+            Err(error) if !is_over(&error) && !refused => {
+                tracing::error!(target: "async_tool_temporal", %error, "the server refused the end of a task");
+                refused = true;
+                settlement.outcome = unwelcome(&error);
+            }
+            ended => return note(ended),
+        }
+    }
+}
+
+async fn hand_back(pulse: &Pulse, handed_back: HandedBack) {
+    // A worker that stops is no fault of the task; all other reasons get the pauses of the retry policy.
+    let at_once = (handed_back.reason() == HandBackReason::Stopping).then_some(FIRST_PAUSE);
+    let why = handed_back.to_string();
+    if handed_back.reason() == HandBackReason::UnknownTool {
+        tracing::warn!(target: "async_tool_temporal", "a task was handed back: {why}");
+    }
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let failure = ApplicationFailure::builder(why.clone())
+            .type_name("HandedBack".to_owned())
+            .maybe_next_retry_delay(at_once)
+            .build();
+        let told = pulse.handle().fail(failure, Some(pulse.latest()), call()).await;
+        match told {
+            Err(error) if may_be_over_soon(&error) => pause = wait(pause).await,
+            ended => return note(ended),
+        }
+    }
+}
+
+async fn wait(pause: Duration) -> Duration {
+    sleep(pause).await;
+    (pause * 2).min(LONGEST_PAUSE)
+}
+
+fn may_be_over_soon(error: &AsyncActivityError) -> bool {
+    matches!(error, AsyncActivityError::Rpc(status) if refusal::kind(status) == BackendErrorKind::Unreachable)
+}
+
+fn is_over(error: &AsyncActivityError) -> bool {
+    matches!(error, AsyncActivityError::NotFound(_))
+}
+
+/// An end in place of one that the server does not take.
+fn unwelcome(error: &AsyncActivityError) -> TaskOutcome {
+    let error = ToolError::new(
+        ToolErrorKind::Internal,
+        format!("Temporal did not take the result: {error}"),
+    );
+    TaskOutcome::Failed(
+        error
+            .with_retryable(false)
+            .with_model_message("the result could not be kept; a smaller one may do"),
+    )
+}
+
+fn note(told: Result<(), AsyncActivityError>) {
+    if let Err(error) = told {
+        tracing::warn!(target: "async_tool_temporal", %error, "the end of a task was not taken; it has ended, or another worker has it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, task::TaskSpec};
+    use serde_json::json;
+    use temporalio_client::tonic::Status;
+    use temporalio_common::protos::temporal::api::{
+        failure::v1::failure::FailureInfo,
+        workflowservice::v1::{RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest},
+    };
+
+    use super::*;
+    use crate::fake::{self, Answer, Calls};
+
+    const COMPLETE: &str = "RespondActivityTaskCompleted";
+    const FAIL: &str = "RespondActivityTaskFailed";
+
+    async fn pulse(respond: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static) -> (Pulse, Calls) {
+        let (client, calls) = fake::client(respond).await;
+        let token = ActivityIdentifier::from_task_token(vec![1].into());
+        (
+            Pulse::new(AsyncActivityHandle::new(client, token), Heartbeat::new(1)),
+            calls,
+        )
+    }
+
+    fn told(calls: &Calls) -> Vec<Settlement> {
+        let requests: Vec<RespondActivityTaskCompletedRequest> = calls.of(COMPLETE);
+        let results = requests
+            .into_iter()
+            .map(|request| request.result.unwrap().payloads.remove(0).data);
+        results.map(|data| serde_json::from_slice(&data).unwrap()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_task_is_repeated_until_the_server_has_it() {
+        let (pulse, calls) =
+            pulse(|rpc, nth| (rpc == COMPLETE && nth < 100).then(|| Err(Status::unavailable("down")))).await;
+        let end = Settlement::new(TaskOutcome::Completed(json!("done")), 1);
+        let begun = tokio::time::Instant::now();
+        settle(&pulse, end.clone()).await;
+        assert!(begun.elapsed() > Duration::from_secs(60));
+        let told = told(&calls);
+        assert_eq!((told.len(), told.last()), (101, Some(&end)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_the_server_refuses_becomes_an_error() {
+        let (pulse, calls) = pulse(|rpc, nth| {
+            (rpc == COMPLETE && nth == 0).then(|| Err(Status::invalid_argument("blob size exceeds limit")))
+        })
+        .await;
+        settle(&pulse, Settlement::new(TaskOutcome::Completed(json!("large")), 1)).await;
+        let told = told(&calls);
+        let error = told.last().and_then(|told| told.outcome.error()).unwrap();
+        assert_eq!(told.len(), 2);
+        assert!(error.message().contains("blob size") && !error.retryable(), "{error:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_nobody_waits_for_is_told_once() {
+        for status in [
+            Status::not_found("the attempt is over"),
+            Status::permission_denied("no"),
+        ] {
+            let (pulse, calls) = pulse(move |rpc, _| (rpc == COMPLETE).then(|| Err(status.clone()))).await;
+            settle(&pulse, Settlement::new(TaskOutcome::Completed(json!(1)), 1)).await;
+            assert!(told(&calls).len() <= 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_without_its_tool_is_handed_back_with_its_starts() {
+        let (pulse, calls) = pulse(|rpc, nth| (rpc == FAIL && nth < 3).then(|| Err(Status::unavailable("down")))).await;
+        let executor = AsyncToolManager::builder().build().unwrap().executor().clone();
+        let task = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "absent", json!({})));
+        let handed_back = executor.execute(&task, 1, CancellationToken::new()).await.unwrap_err();
+        hand_back(&pulse, handed_back).await;
+        let requests: Vec<RespondActivityTaskFailedRequest> = calls.of(FAIL);
+        assert_eq!(requests.len(), 4);
+        let last = &requests[3];
+        let Some(FailureInfo::ApplicationFailureInfo(info)) = &last.failure.as_ref().unwrap().failure_info else {
+            panic!("{last:?}");
+        };
+        assert!(!info.non_retryable && info.next_retry_delay.is_none());
+        let details = &last.last_heartbeat_details.as_ref().unwrap().payloads[0].data;
+        assert_eq!(serde_json::from_slice::<Heartbeat>(details).unwrap().starts, 1);
+    }
+}

@@ -1,0 +1,81 @@
+//! Statuses of calls to the server, sorted.
+
+use async_tool_runtime::backend::{BackendError, BackendErrorKind};
+use temporalio_client::tonic::{Code, Status};
+
+/// Error of a backend for a call that failed.
+pub(crate) fn of(status: Status, doing: &str) -> BackendError {
+    let message = format!("Temporal: {doing}: {}", status.message());
+    match kind(&status) {
+        BackendErrorKind::NotFound => BackendError::not_found(message),
+        BackendErrorKind::Refused => BackendError::refused(message),
+        _ => BackendError::unreachable(message),
+    }
+    .with_source(status)
+}
+
+/// Kind of a failed call. Codes that a later call may not meet mean that the server can't be reached.
+pub(crate) fn kind(status: &Status) -> BackendErrorKind {
+    match status.code() {
+        Code::NotFound => BackendErrorKind::NotFound,
+        Code::InvalidArgument
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented => BackendErrorKind::Refused,
+        // A message beyond gRPC's limit stays too large.
+        Code::ResourceExhausted if status.message().contains("larger than max") => BackendErrorKind::Refused,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => BackendErrorKind::Unreachable,
+    }
+}
+
+/// True if the task has ended, or the server has forgotten it.
+pub(crate) fn is_over(status: &Status) -> bool {
+    matches!(status.code(), Code::NotFound | Code::FailedPrecondition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_are_told_from_refusals() {
+        for status in [
+            Status::unavailable("connection refused"),
+            Status::deadline_exceeded("no answer"),
+            Status::cancelled("the connection was closed"),
+            Status::unknown("transport error"),
+            Status::resource_exhausted("namespace rate limit exceeded"),
+            Status::internal("shard is moving"),
+        ] {
+            assert_eq!(of(status, "x").kind(), BackendErrorKind::Unreachable);
+        }
+        for status in [
+            Status::invalid_argument("Namespace default has no mapping defined for search attribute AgentSession"),
+            Status::permission_denied("no"),
+            Status::unauthenticated("who are you"),
+            Status::unimplemented("unknown method"),
+            Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"),
+        ] {
+            assert_eq!(of(status, "x").kind(), BackendErrorKind::Refused);
+        }
+        assert_eq!(of(Status::not_found("gone"), "x").kind(), BackendErrorKind::NotFound);
+    }
+
+    #[test]
+    fn an_error_says_what_was_done_and_keeps_its_cause() {
+        let error = of(Status::unavailable("connection refused"), "starting a task");
+        assert_eq!(error.to_string(), "Temporal: starting a task: connection refused");
+        assert!(std::error::Error::source(&error).is_some_and(|cause| cause.is::<Status>()));
+    }
+}

@@ -1,0 +1,164 @@
+//! Waits for a task: its end, and what its worker says meanwhile.
+
+use std::{convert::Infallible, time::Duration};
+
+use async_tool_runtime::{
+    TaskId,
+    backend::{BackendError, BackendErrorKind, Heartbeat, Heartbeats, Settlement},
+};
+use temporalio_client::{Client, NamespacedClient as _, grpc::WorkflowService as _, tonic::IntoRequest as _};
+use temporalio_common::{
+    data_converters::{ActivitySerializationContext, SerializationContextData},
+    payload_visitor::decode_payloads,
+    protos::temporal::api::{
+        activity::v1::activity_execution_outcome::Value,
+        common::v1::Payloads,
+        workflowservice::v1::{
+            DescribeActivityExecutionRequest, DescribeActivityExecutionResponse, PollActivityExecutionRequest,
+        },
+    },
+};
+use tokio::{sync::Semaphore, time::sleep};
+
+use crate::{ending, refusal};
+
+/// Most tasks that are watched at once, so that a server has calls left for their ends. The others are not watched meanwhile.
+const WATCHED: usize = 200;
+
+/// Age from which a task is watched. The end of a short task needs no news before it.
+const FIRST: Duration = Duration::from_millis(500);
+
+/// Shortest time between two looks at a task.
+const PACE: Duration = Duration::from_secs(1);
+
+/// End of a task, by long polls.
+pub(crate) async fn end(client: &Client, task: TaskId) -> Result<Settlement, BackendError> {
+    let outcome = loop {
+        let request = PollActivityExecutionRequest {
+            namespace: client.namespace(),
+            activity_id: task.to_string(),
+            run_id: String::new(),
+        };
+        let answer = client.clone().poll_activity_execution(request.into_request()).await;
+        let answer = answer
+            .map_err(|status| refusal::of(status, "waiting for a task"))?
+            .into_inner();
+        // Without an outcome, the long poll has come to its end, and the task goes on.
+        if let Some(value) = answer.outcome.and_then(|outcome| outcome.value) {
+            break value;
+        }
+    };
+    match outcome {
+        Value::Result(payloads) => result(client, payloads).await,
+        Value::Failure(mut failure) => {
+            let codec = client.data_converter().codec();
+            decode_payloads(&mut failure, codec, &context())
+                .await
+                .map_err(unreadable)?;
+            let starts = describe(client, task, &Position::default()).await.ok();
+            let starts = match starts {
+                Some(described) => heartbeat(client, &described)
+                    .await
+                    .map_or(0, |heartbeat| heartbeat.starts),
+                None => 0,
+            };
+            Ok(Settlement::new(ending::outcome(&failure), starts))
+        }
+    }
+}
+
+async fn result(client: &Client, payloads: Payloads) -> Result<Settlement, BackendError> {
+    let read = client
+        .data_converter()
+        .from_payloads(&context(), payloads.payloads)
+        .await;
+    read.map_err(unreadable)
+}
+
+/// News of running tasks.
+pub(crate) struct Watch(Semaphore);
+
+impl Watch {
+    pub(crate) const fn new() -> Self {
+        Self(Semaphore::const_new(WATCHED))
+    }
+
+    /// Passes on what a task's worker says, until it is dropped.
+    pub(crate) async fn follow(&self, client: &Client, task: TaskId, heartbeats: &Heartbeats) -> Infallible {
+        sleep(FIRST).await;
+        let _place = self.0.acquire().await;
+        let mut position = Position::default();
+        let mut told = None;
+        loop {
+            match describe(client, task, &position).await {
+                Ok(described) => {
+                    position.go_on(&described);
+                    let said = heartbeat(client, &described).await;
+                    if let Some(heartbeat) = said.filter(|heartbeat| told.as_ref() != Some(heartbeat)) {
+                        told = Some(heartbeat.clone());
+                        heartbeats.tell(heartbeat);
+                    }
+                }
+                // The end of the task says so, too.
+                Err(error) if error.kind() != BackendErrorKind::Unreachable => std::future::pending().await,
+                Err(_) => {}
+            }
+            sleep(PACE).await;
+        }
+    }
+}
+
+/// State of the task up to which a long poll has seen it.
+#[derive(Default)]
+struct Position {
+    run: String,
+    token: Vec<u8>,
+}
+
+impl Position {
+    /// A long poll that has come to its end says nothing, and the position stays.
+    fn go_on(&mut self, described: &DescribeActivityExecutionResponse) {
+        if !described.long_poll_token.is_empty() && !described.run_id.is_empty() {
+            self.run.clone_from(&described.run_id);
+            self.token.clone_from(&described.long_poll_token);
+        }
+    }
+}
+
+/// Describes a task: at once, or as soon as its state is another one than that of the position.
+async fn describe(
+    client: &Client,
+    task: TaskId,
+    position: &Position,
+) -> Result<DescribeActivityExecutionResponse, BackendError> {
+    let request = DescribeActivityExecutionRequest {
+        namespace: client.namespace(),
+        activity_id: task.to_string(),
+        run_id: position.run.clone(),
+        long_poll_token: position.token.clone(),
+        include_heartbeat_details: true,
+        ..Default::default()
+    };
+    let answer = client.clone().describe_activity_execution(request.into_request()).await;
+    Ok(answer
+        .map_err(|status| refusal::of(status, "watching a task"))?
+        .into_inner())
+}
+
+/// The last heartbeat. One that can't be read, such as that of another program's activity, is none.
+async fn heartbeat(client: &Client, described: &DescribeActivityExecutionResponse) -> Option<Heartbeat> {
+    let details = described.info.as_ref()?.heartbeat_details.clone()?;
+    client
+        .data_converter()
+        .from_payloads(&context(), details.payloads)
+        .await
+        .ok()
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> BackendError {
+    BackendError::refused("the end of the task could not be read").with_source(error)
+}
+
+fn context() -> SerializationContextData {
+    SerializationContextData::Activity(ActivitySerializationContext::new())
+}
