@@ -77,6 +77,7 @@ mod session_waits;
 mod shown_wait;
 mod shutdown;
 mod stats;
+mod strays;
 mod submission;
 mod table;
 mod task;
