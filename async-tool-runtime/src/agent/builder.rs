@@ -464,7 +464,9 @@ impl AsyncAgentBuilder {
     /// 7. A turn whose end is not in the journal is repeated. The next delivery tells the model that the program was
     ///    restarted.
     /// 8. On a [`Backend`](crate::backend::Backend) that keeps tasks, they go on there and are found again by their
-    ///    ids.
+    ///    ids. A task older than the engine's [retention](crate::backend::BackendCapabilities::retention) that it doesn't
+    ///    find ends as unknown, and is not submitted again. Tasks of the session that the engine has and the journal
+    ///    doesn't have as open are cancelled, so submit tasks of the host's own under another session.
     ///
     /// # Errors
     ///

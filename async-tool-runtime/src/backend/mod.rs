@@ -46,10 +46,12 @@
 //! So a breaker that is open on one worker is closed on the next, and `retry(attempts = 3)` counts the attempts of one run.
 //! A limit that protects a service from all workers together belongs to the engine's queue.
 //!
+//! A task's deadline travels as a time of day, so the clocks of agents and workers must agree to within a second or so.
+//!
 //! # Limits of a tool on a worker
 //!
-//! A worker has no session, so a tool there can't submit tasks, ask people, save checkpoints, get messages, or leave its task
-//! to be completed from outside. Each of these fails with an error. `build()` refuses what it can know: tools that are
+//! A worker has no session. So a tool there can't submit tasks, ask people, save checkpoints, or leave its task to be
+//! completed from outside: each of these fails with an error. Messages don't reach it. `build()` refuses what it can know: tools that are
 //! [external](crate::tool::FunctionTool::external), and agents that are tools. Progress goes through the engine's
 //! heartbeats, if it has them.
 //!

@@ -635,6 +635,30 @@ impl AsyncToolManagerBuilder {
     ///
     /// A task that the engine can't carry is refused when it is submitted. While the engine can't be reached, tasks wait
     /// until their deadlines, so set a [`task_timeout`](Self::task_timeout).
+    ///
+    /// ```
+    /// use async_tool_runtime::testing::MemoryEngine;
+    /// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, tools};
+    /// use serde_json::json;
+    ///
+    /// /// Adds two numbers.
+    /// #[async_tool(effect = "read")]
+    /// fn add(a: i64, b: i64) -> i64 {
+    ///     a + b
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let engine = MemoryEngine::new();
+    /// let worker = AsyncToolManager::builder().tools(tools![add]).build()?;
+    /// let _worker = engine.worker(worker.executor().clone(), 8);
+    ///
+    /// let manager = AsyncToolManager::builder().tools(tools![add]).backend(engine.clone()).build()?;
+    /// let task = manager.submit(&SessionId::new("s"), ToolCall::new("call_1", "add", json!({"a": 2, "b": 3})))?;
+    /// assert_eq!(task.outcome().await.outcome.value(), Some(&json!(5)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn backend(mut self, backend: impl Backend) -> Self {
         self.backend = Some(Arc::new(backend));
         self

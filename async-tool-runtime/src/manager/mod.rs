@@ -78,6 +78,7 @@ mod shown_wait;
 mod shutdown;
 mod snapshot;
 mod stats;
+mod strays;
 mod submission;
 mod table;
 mod task;

@@ -107,6 +107,8 @@ impl Following<'_> {
             () = sleep_until_some(deadline) => Stop::Late,
         };
         match stop {
+            // It goes on there, for the next process of its session.
+            Stop::Told if self.cell.is_abandoned() => self.given_up(TaskOutcome::Cancelled(String::new())),
             Stop::Told => {
                 let modes: &[CancelMode] = match self.cell.is_aborted() {
                     true => &[CancelMode::Abort],

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::STOP_SLACK};
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::STOP_SLACK, records::Recorded};
 
 /// Numbers of tasks that a shutdown found open, by the way they ended.
 ///
@@ -50,7 +50,8 @@ impl AsyncToolManager {
     /// 3. It drops the tasks that are still open.
     ///
     /// The sessions of its agents record these ends. If a session is to go on in another process, call
-    /// [`leave_all`](Self::leave_all) first: its tasks then stop without a record.
+    /// [`leave_all`](Self::leave_all) first: its tasks then stop without a record, and those on a
+    /// [backend](super::AsyncToolManagerBuilder::backend) that keeps tasks go on there.
     ///
     /// ```
     /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolErrorKind, async_tool, tools};
@@ -85,11 +86,12 @@ impl AsyncToolManager {
             tasks.close();
             tasks.open_count()
         };
+        let before = before.saturating_sub(self.let_go());
         inner.all_settled_within(limit).await;
 
         let stubborn = self.stop_open(TaskHandle::cancel);
         // A tool that is dropped in time is dropped shortly after the stop timeout, hence the slack.
-        let limit = inner.executor.stop_timeout().saturating_add(STOP_SLACK);
+        let limit = inner.stop_limit().saturating_add(4 * STOP_SLACK);
         inner.all_settled_within(limit).await;
 
         let dropped = self.stop_open(TaskHandle::abort);
@@ -98,6 +100,20 @@ impl AsyncToolManager {
             cancelled: stubborn.saturating_sub(dropped),
             aborted: dropped,
         }
+    }
+
+    /// Stops to follow the tasks that go on on a backend for sessions that were left; returns their number.
+    fn let_go(&self) -> usize {
+        if !self.keeps_tasks() {
+            return 0;
+        }
+        let mut left = self.inner.tasks().open();
+        left.retain(|cell| self.inner.records().of(cell.spec.task) == Some(Recorded::Left));
+        for cell in &left {
+            cell.abandon();
+            TaskHandle::new(Arc::clone(cell)).cancel("the session was left, and its task goes on on the backend");
+        }
+        left.len()
     }
 
     fn stop_open(&self, how: impl Fn(&TaskHandle, String)) -> usize {
@@ -111,6 +127,13 @@ impl AsyncToolManager {
 }
 
 impl Inner {
+    /// Time that a task has to stop, on a worker with the way of the signal.
+    pub(super) fn stop_limit(&self) -> Duration {
+        let latency = self.remote.as_ref().map(|remote| remote.capabilities.cancel_latency);
+        let stop_timeout = self.executor.stop_timeout();
+        stop_timeout.saturating_add(latency.unwrap_or_default())
+    }
+
     async fn all_settled_within(&self, limit: Duration) {
         let drained = async {
             loop {

@@ -11,6 +11,8 @@
 //! | test every order of events | [`explore`] |
 //! | inspect a session afterwards | [`Replay`], [`Recorder`], [`check_journal`] |
 //! | test a journal of your own | [`JournalSuite`] |
+//! | run tasks on workers | [`MemoryEngine`], an engine whose workers a test stops and kills |
+//! | test a backend of your own | [`BackendSuite`] |
 //!
 //! # One order
 //!
@@ -198,6 +200,7 @@
 //! - It waits for a blocking function for up to a second of real time. Within that time, threads don't decide the order of events.
 //! - It has no network. Replace the services that a tool calls by code that waits with tokio's clock.
 
+mod backend_suite;
 mod context;
 mod dice;
 mod divergence;
@@ -206,16 +209,23 @@ mod explore_error;
 mod faults;
 mod gates;
 mod journal_suite;
+mod memory_engine;
 mod paused;
+mod real_time;
 mod recorder;
 mod replay;
+mod rules;
 mod scripted;
 mod scripted_turn;
 mod sim;
 mod timeline;
 mod told;
+mod wrong;
 
 pub use crate::journal::{PromiseError, check_journal};
+pub use backend_suite::{
+    BackendEngine, BackendRule, BackendSuite, BackendSuiteError, BackendWorker, BrokenBackendRule,
+};
 pub use context::tool_context;
 pub use divergence::DivergenceError;
 pub use explore::{Explore, Explored, explore};
@@ -223,6 +233,7 @@ pub use explore_error::ExploreError;
 pub use faults::Faults;
 pub use gates::Gates;
 pub use journal_suite::{BrokenRule, JournalRule, JournalStore, JournalSuite, JournalSuiteError, sample_entries};
+pub use memory_engine::{MemoryEngine, MemoryWorker};
 pub use paused::run_paused;
 pub use recorder::{Recorder, Recording};
 pub use replay::Replay;

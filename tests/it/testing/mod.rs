@@ -1,3 +1,4 @@
 //! The `testing` module itself, on whole agents.
 
+mod backends;
 pub(crate) mod explored;

@@ -94,7 +94,9 @@ impl Start {
         let (claim, news) = self.route()?;
         let known = remembered::results(&self.builder.manager, &ledger).await;
         let input = AgentInput::Recover { by: random(), known };
-        self.begin(ledger, seq, input, claim, news).await
+        let agent = self.begin(ledger, seq, input, claim, news).await?;
+        agent.manager.cancel_strays(&agent.session);
+        Ok(agent)
     }
 
     /// Claim of the session, and the channel for the news of its tasks.

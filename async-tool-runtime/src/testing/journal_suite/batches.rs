@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use super::{
-    error::Wrong,
-    stage::{Checked, Stage, append, at_once, equal, reading, said},
+    super::wrong::{Checked, Wrong},
+    stage::{Stage, append, at_once, equal, reading, said},
     store::JournalStore,
 };
 use crate::{clock::Timestamp, journal::Entry, session::SessionId};

@@ -1,8 +1,8 @@
 //! Two agents that want the same session.
 
 use super::{
-    error::Wrong,
-    stage::{Checked, Stage, append, in_turns, said},
+    super::wrong::{Checked, Wrong},
+    stage::{Stage, append, in_turns, said},
     store::JournalStore,
 };
 use crate::{clock::Timestamp, journal::Entry, session::SessionId};

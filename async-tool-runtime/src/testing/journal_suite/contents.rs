@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
+    super::wrong::Checked,
     samples::{accepted, one_of_each, settled},
-    stage::{Checked, Stage},
+    stage::Stage,
     store::JournalStore,
 };
 use crate::{clock::Timestamp, journal::Entry, session::SessionId, testing::dice::Dice};

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    error::Wrong,
-    stage::{Checked, Stage, append, equal, said},
+    super::wrong::{Checked, Wrong},
+    stage::{Stage, append, equal, said},
     store::JournalStore,
 };
 use crate::{

@@ -2,12 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use super::JournalRule;
-
-/// Maximum length of a text that is shown, in characters.
-const SHOWN: usize = 240;
-/// Number of equal characters that are shown before the first difference.
-const LEAD: usize = 60;
+use super::{super::wrong::Wrong, JournalRule};
 
 /// A rule that a journal broke.
 ///
@@ -54,29 +49,25 @@ impl BrokenRule {
     /// Operation that broke the rule.
     #[must_use]
     pub fn doing(&self) -> &str {
-        &self.wrong.doing
+        self.wrong.doing()
     }
 
     /// Expected result; of a long text only the part that differs.
     #[must_use]
     pub fn expected(&self) -> &str {
-        &self.wrong.expected
+        self.wrong.expected()
     }
 
     /// Actual result; of a long text only the part that differs.
     #[must_use]
     pub fn found(&self) -> &str {
-        &self.wrong.found
+        self.wrong.found()
     }
 }
 
 impl fmt::Display for BrokenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Wrong { doing, expected, found } = &self.wrong;
-        writeln!(f, "{}: {}", self.rule.name(), self.rule)?;
-        writeln!(f, "   doing: {doing}")?;
-        writeln!(f, "expected: {expected}")?;
-        write!(f, "   found: {found}")
+        write!(f, "{}: {}\n{}", self.rule.name(), self.rule, self.wrong)
     }
 }
 
@@ -137,52 +128,3 @@ impl fmt::Debug for JournalSuiteError {
 }
 
 impl Error for JournalSuiteError {}
-
-/// Difference between the expected and the actual result of an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    doing: String,
-    expected: String,
-    found: String,
-}
-
-impl Wrong {
-    pub(super) fn new(doing: impl Into<String>, expected: &str, found: &str) -> Self {
-        let equal = expected.chars().zip(found.chars()).take_while(|(a, b)| a == b).count();
-        let skipped = if expected.chars().count().max(found.chars().count()) > SHOWN {
-            equal.saturating_sub(LEAD)
-        } else {
-            0
-        };
-        Self {
-            doing: doing.into(),
-            expected: part(expected, skipped),
-            found: part(found, skipped),
-        }
-    }
-
-    /// An unexpected error.
-    pub(super) fn error(doing: impl Into<String>, error: &dyn Error) -> Self {
-        let mut found = format!("the error `{error}`");
-        let mut source = error.source();
-        while let Some(below) = source {
-            found.push_str(&format!(", caused by `{below}`"));
-            source = below.source();
-        }
-        Self::new(doing, "no error", &found)
-    }
-}
-
-fn part(text: &str, skipped: usize) -> String {
-    let mut letters = text.chars();
-    let mut part = String::new();
-    if skipped > 0 {
-        part.push_str(&format!("({skipped} characters) …"));
-        letters.nth(skipped - 1);
-    }
-    part.extend(letters.by_ref().take(SHOWN));
-    match letters.count() {
-        0 => part,
-        rest => format!("{part}… ({rest} characters)"),
-    }
-}

@@ -1,8 +1,8 @@
 //! Appends after another position than the last.
 
 use super::{
-    error::Wrong,
-    stage::{Checked, Stage, append, at_once, equal, in_turns, said},
+    super::wrong::{Checked, Wrong},
+    stage::{Stage, append, at_once, equal, in_turns, said},
     store::JournalStore,
 };
 use crate::{

@@ -11,7 +11,6 @@ mod contents;
 mod crashes;
 mod error;
 mod fences;
-mod real_time;
 mod releases;
 mod rule;
 mod samples;

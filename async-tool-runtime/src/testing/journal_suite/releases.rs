@@ -1,7 +1,8 @@
 //! Sessions that change hands while their journals stay open.
 
 use super::{
-    stage::{Checked, Stage, said},
+    super::wrong::Checked,
+    stage::{Stage, said},
     store::JournalStore,
 };
 use crate::{

@@ -1,7 +1,8 @@
 //! Many sessions in one journal.
 
 use super::{
-    stage::{Checked, Stage, at_once, equal, in_turns, said},
+    super::wrong::Checked,
+    stage::{Stage, at_once, equal, in_turns, said},
     store::JournalStore,
 };
 use crate::{

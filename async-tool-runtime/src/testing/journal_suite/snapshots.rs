@@ -1,8 +1,8 @@
 //! Snapshots, which a journal may store.
 
 use super::{
-    error::Wrong,
-    stage::{Checked, Stage, said},
+    super::wrong::{Checked, Wrong},
+    stage::{Stage, said},
     store::JournalStore,
 };
 use crate::{

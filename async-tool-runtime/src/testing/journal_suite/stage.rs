@@ -12,15 +12,19 @@ use std::{
 use serde_json::Value;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-use super::{JournalStore, error::Wrong, real_time::RealTime};
+use super::{
+    super::{
+        real_time::RealTime,
+        wrong::{Checked, Wrong},
+    },
+    JournalStore,
+};
 use crate::{
     clock::Timestamp,
     future::BoxStream,
     journal::{AppendError, Claim, Entry, Journal, ReadError, Seq, SessionFilter},
     session::SessionId,
 };
-
-pub(super) type Checked<T = ()> = Result<T, Wrong>;
 
 /// A store with an open journal, and the claim of one agent. Clones share all of them.
 pub(super) struct Stage<S: JournalStore> {

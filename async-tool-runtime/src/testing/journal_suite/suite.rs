@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    BrokenRule, JournalRule, JournalStore, JournalSuiteError, batches, claims, contents, crashes,
-    error::Wrong,
-    fences,
-    real_time::RealTime,
-    releases, sessions, snapshots,
-    stage::{Checked, Stage},
+    super::{
+        real_time::RealTime,
+        wrong::{Checked, Wrong},
+    },
+    BrokenRule, JournalRule, JournalStore, JournalSuiteError, batches, claims, contents, crashes, fences, releases,
+    sessions, snapshots,
+    stage::Stage,
 };
 use crate::future::BoxFuture;
 

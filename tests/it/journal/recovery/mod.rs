@@ -1,5 +1,6 @@
 //! Sessions whose process ends, and that another process resumes.
 
+mod backends;
 mod calls;
 mod changed_tools;
 mod checkpoints;

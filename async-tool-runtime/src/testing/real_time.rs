@@ -4,8 +4,8 @@ use std::{sync::mpsc, thread, time::Duration};
 
 use tokio::sync::oneshot;
 
-/// Limit in real time, on a thread of its own: neither a paused clock nor a busy runtime delays it. A journal waits for disks, which don't
-/// follow tokio's clock.
+/// Limit in real time, on a thread of its own: neither a paused clock nor a busy runtime delays it. Disks and servers don't follow
+/// tokio's clock.
 pub(super) struct RealTime {
     passed: oneshot::Receiver<()>,
     /// Ends the thread when it is dropped.
