@@ -26,7 +26,7 @@ impl InspectArguments {
     /// # Errors
     ///
     /// If the program was not started by Cargo, or can't be built.
-    #[expect(clippy::exit, reason = "the program that was built has run in place of this one")]
+    #[allow(clippy::exit, reason = "the program that was built has run in place of this one")]
     pub fn build(self, example: &str) -> anyhow::Result<()> {
         if !self.inspect || cfg!(feature = "inspect") {
             return Ok(());

@@ -112,6 +112,7 @@ mod tests {
         let said = |text: &&str| Entry::UserMessage {
             text: (*text).to_owned(),
             media: Vec::new(),
+            traceparent: None,
             at: Timestamp::from_millis(1),
         };
         texts.iter().map(said).collect()

@@ -312,6 +312,7 @@ async fn a_mark_tells_a_message_once_also_if_the_first_attempt_died_on_the_way()
     let said = Entry::UserMessage {
         text: "yes".into(),
         media: Vec::new(),
+        traceparent: None,
         at,
     };
     let last = journal.append(&session, &claim, last, &[said]).await.unwrap();

@@ -125,6 +125,7 @@ pub(crate) fn said<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Vec<E
     let said = |text: T| Entry::UserMessage {
         text: text.into(),
         media: Vec::new(),
+        traceparent: None,
         at: Timestamp::from_millis(1),
     };
     texts.into_iter().map(said).collect()

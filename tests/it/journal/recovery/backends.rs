@@ -24,7 +24,7 @@ fn session() -> SessionId {
 fn model(calls: impl IntoIterator<Item = ToolCall>) -> ScriptedModel {
     let calls: Vec<ToolCall> = calls.into_iter().collect();
     ScriptedModel::new()
-        .turn(move |_| ModelStream::calls(calls.clone()))
+        .turn(move |_| ModelStream::calls(calls))
         .otherwise(|_| ModelStream::text("so it stands"))
 }
 
