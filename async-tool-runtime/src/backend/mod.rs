@@ -30,8 +30,8 @@
 //!
 //! - A task that must not happen twice is never run again. Its tool's
 //!   [`reconcile`](crate::tool::FunctionTool::reconcile) is asked; without one, its outcome is unknown.
-//! - A repeatable task runs again as a *suspect*. Suspects of a worker run one at a time. So a function that ends its worker
-//!   takes no other suspect along, and after a few starts it fails instead of running again.
+//! - A repeatable task runs again. Once it has lost two workers, it is a *suspect*, and suspects of a worker run one at a time.
+//!   So a function that ends its worker takes no other suspect along, and after a few starts it fails instead of running again.
 //!
 //! # Per worker, and for all workers
 //!

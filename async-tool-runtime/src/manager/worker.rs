@@ -256,8 +256,9 @@ impl Run<'_> {
         };
         // Bound before the start is counted: arguments that don't fit start nothing.
         let call = self.bound()?;
+        // One lost worker takes many innocent tasks along, at every kill of a machine. They run again side by side.
         let _alone = match self.starts {
-            0 => None,
+            0 | 1 => None,
             _ => Some(self.in_line().await?),
         };
         self.save(self.starts.saturating_add(1))

@@ -144,13 +144,17 @@ async fn suspects_run_one_at_a_time_and_new_tasks_beside_them() {
             worker.execute(&task, starts, CancellationToken::new()).await
         })
     };
-    let suspects = [start("s0", 1), start("s1", 2), start("s2", 1)];
+    let suspects = [start("s0", 2), start("s1", 3), start("s2", 2)];
     idle().await;
-    let new = start("new", 0);
+    // A task that has lost one worker is no suspect: a worker that is killed has lost many.
+    let (new, unlucky) = (start("new", 0), start("unlucky", 1));
     gates.arrived("new", 1).await;
+    gates.arrived("unlucky", 1).await;
     assert!(has_arrived(&gates, "s0").await);
     assert!(!has_arrived(&gates, "s1").await && !has_arrived(&gates, "s2").await);
     gates.open("new", json!("new"));
+    gates.open("unlucky", json!("unlucky"));
+    assert!(unlucky.await.unwrap().unwrap().outcome.is_completed());
     assert!(new.await.unwrap().unwrap().outcome.is_completed());
     for (number, suspect) in suspects.into_iter().enumerate() {
         let name = format!("s{number}");
@@ -170,29 +174,29 @@ async fn a_suspect_in_line_can_be_cancelled_and_keeps_its_deadline() {
     let first = {
         let worker = worker.clone();
         let task = TaskSpec::new(session(), gate("first"));
-        tokio::spawn(async move { worker.execute(&task, 1, CancellationToken::new()).await })
+        tokio::spawn(async move { worker.execute(&task, 2, CancellationToken::new()).await })
     };
     gates.arrived("first", 1).await;
 
     let token = CancellationToken::new();
     let task = TaskSpec::new(session(), gate("second"));
-    let (end, ()) = tokio::join!(worker.execute(&task, 1, token.clone()), async { token.cancel() });
+    let (end, ()) = tokio::join!(worker.execute(&task, 2, token.clone()), async { token.cancel() });
     assert!(matches!(end.unwrap().outcome, TaskOutcome::Cancelled(_)));
 
     let late = task.clone().with_deadline(Timestamp::from_millis(1));
-    let end = timeout(secs(1), worker.execute(&late, 1, CancellationToken::new())).await;
+    let end = timeout(secs(1), worker.execute(&late, 2, CancellationToken::new())).await;
     let end = end.unwrap().unwrap();
     assert_eq!(end.outcome.error().map(ToolError::kind), Some(ToolErrorKind::Timeout));
 
     // A suspect whose worker drops it leaves the line.
     assert!(
-        timeout(secs(1), worker.execute(&task, 1, CancellationToken::new()))
+        timeout(secs(1), worker.execute(&task, 2, CancellationToken::new()))
             .await
             .is_err()
     );
     gates.open("first", json!(1));
     first.await.unwrap().unwrap();
     gates.open("second", json!(2));
-    let end = worker.execute(&task, 1, CancellationToken::new()).await.unwrap();
+    let end = worker.execute(&task, 2, CancellationToken::new()).await.unwrap();
     assert_eq!(end.outcome.value(), Some(&json!(2)));
 }

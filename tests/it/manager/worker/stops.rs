@@ -132,8 +132,8 @@ async fn a_suspect_in_line_goes_to_another_worker() {
     let stop = CancellationToken::new();
     let worker = worker([slow.effect(Effect::Read)]).stopping_on(stop.clone());
     let (first, second) = tokio::join!(
-        stopped(&worker, &stop, "slow", 1, CancellationToken::new()),
-        stopped(&worker, &stop, "slow", 1, CancellationToken::new()),
+        stopped(&worker, &stop, "slow", 2, CancellationToken::new()),
+        stopped(&worker, &stop, "slow", 2, CancellationToken::new()),
     );
     assert_eq!(first, (Err(HandBackReason::Stopping), vec![2, 1]));
     assert_eq!(second, (Err(HandBackReason::Stopping), vec![]));

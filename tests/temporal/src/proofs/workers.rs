@@ -8,31 +8,25 @@ use tokio::time::{Instant, sleep};
 
 use crate::bench::{Bench, HEARTBEAT, LIMIT, all_completed, milliseconds, results, submit};
 
-/// One of two workers is killed while forty tasks run.
+/// One of two workers is killed while it runs half of forty tasks.
 pub(crate) async fn killed(bench: &Bench) -> Result<String> {
-    let mut doomed = bench.worker(4)?;
+    let mut doomed = bench.worker(25)?;
     let _other = bench.worker(40)?;
     let manager = bench.manager(HEARTBEAT).await?;
-    let tasks = submit(&manager, "nap", 0..40, 700)?;
-    let of_doomed = || {
-        let starts = bench.world.events("start");
-        starts.iter().filter(|start| start.process == doomed.id()).count()
-    };
-    let waiting = Instant::now();
-    while of_doomed() < 4 {
-        ensure!(
-            waiting.elapsed() < LIMIT,
-            "the worker had {} tasks after {LIMIT:?}",
-            of_doomed()
-        );
-        sleep(Duration::from_millis(5)).await;
-    }
-    let lost = of_doomed();
+    let tasks = submit(&manager, "nap", 0..40, 1_500)?;
+    bench.world.wait("start", 40, LIMIT).await?;
+    let lost = bench
+        .world
+        .events("start")
+        .iter()
+        .filter(|start| start.process == doomed.id())
+        .count();
     doomed.kill()?;
     let begun = Instant::now();
     all_completed(&results(&tasks).await?)?;
     let after = begun.elapsed();
     let extra = bench.world.count("start") - 40;
+    ensure!(lost > 0, "the killed worker had no task");
     ensure!(extra <= 40, "there were {extra} further starts");
     ensure!(
         after <= HEARTBEAT + Duration::from_secs(4),
