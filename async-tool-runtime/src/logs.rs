@@ -32,6 +32,9 @@
 //! | | `DEBUG` | the log of an MCP server that was started here |
 //! | `async_tool::inspector` | `ERROR` | the inspector's server ended |
 //! | | `WARN` | the sessions of a journal can't be listed for its page |
+//! | `async_tool::temporal` | `ERROR` | Temporal refused the end of a task |
+//! | | `WARN` | a worker waits for its server, hands a task back, or ends with calls still at work |
+//! | | `DEBUG` | heartbeats that were not taken, outages that are waited out, aborted tasks |
 //! | `async_tool::span` | `INFO` | the [spans](#spans) |
 //!
 //! A task that ends with a panic or after several attempts has one line, at `WARN` instead of `INFO`. The number `t3` is the task's number in its

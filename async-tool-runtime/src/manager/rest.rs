@@ -49,7 +49,7 @@ impl AsyncToolManager {
 
     /// Waits for the end of a task whose session has stopped here.
     pub(crate) async fn end_of(&self, task: &TaskHandle) -> Arc<AsyncTaskResult> {
-        let limit = self.inner.stop_limit().saturating_add(4 * STOP_SLACK);
+        let limit = self.inner.stop_limit().saturating_add(3 * STOP_SLACK);
         // Its runtime may be gone, and with it the timer that would drop it. An agent below has a limit of its own.
         if task.cell().is_abandoned()
             && !task.cell().working().is_left()

@@ -91,7 +91,7 @@ impl AsyncToolManager {
 
         let stubborn = self.stop_open(TaskHandle::cancel);
         // A tool that is dropped in time is dropped shortly after the stop timeout, hence the slack.
-        let limit = inner.stop_limit().saturating_add(4 * STOP_SLACK);
+        let limit = inner.stop_limit();
         inner.all_settled_within(limit).await;
 
         let dropped = self.stop_open(TaskHandle::abort);
@@ -127,11 +127,13 @@ impl AsyncToolManager {
 }
 
 impl Inner {
-    /// Time that a task has to stop, on a worker with the way of the signal.
+    /// Time that a task has to stop; on a worker, also that of the signal and of the answer.
     pub(super) fn stop_limit(&self) -> Duration {
-        let latency = self.remote.as_ref().map(|remote| remote.capabilities.cancel_latency);
-        let stop_timeout = self.executor.stop_timeout();
-        stop_timeout.saturating_add(latency.unwrap_or_default())
+        let way = match &self.remote {
+            Some(remote) => remote.capabilities.cancel_latency.saturating_add(4 * STOP_SLACK),
+            None => STOP_SLACK,
+        };
+        self.executor.stop_timeout().saturating_add(way)
     }
 
     async fn all_settled_within(&self, limit: Duration) {

@@ -89,7 +89,7 @@ impl TemporalBackend {
         loop {
             match watch::end(&self.0.client, task).await {
                 Err(error) if error.kind() == BackendErrorKind::Unreachable => {
-                    tracing::debug!(target: "async_tool_temporal", %task, %error, "the server can't be reached; the task is asked for again");
+                    tracing::debug!(target: "async_tool::temporal", %task, %error, "the server can't be reached; the task is asked for again");
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

@@ -66,7 +66,7 @@ impl Hands {
             biased;
             () = work => {}
             () = pulse.beat(assignment.beat()) => {
-                tracing::debug!(target: "async_tool_temporal", task = %assignment.task.task, "the task was aborted, or another worker has it");
+                tracing::debug!(target: "async_tool::temporal", task = %assignment.task.task, "the task was aborted, or another worker has it");
             }
             () = self.abandon.cancelled() => {}
         }
@@ -78,7 +78,7 @@ fn known(details: &ActivityHeartbeatDetails) -> Heartbeat {
     match details.deserialize() {
         Ok(heartbeat) => heartbeat.unwrap_or_default(),
         Err(error) => {
-            tracing::warn!(target: "async_tool_temporal", %error, "the starts of a task could not be read; one is assumed");
+            tracing::warn!(target: "async_tool::temporal", %error, "the starts of a task could not be read; one is assumed");
             Heartbeat::new(1)
         }
     }
@@ -92,7 +92,7 @@ async fn settle(pulse: &Pulse, mut settlement: Settlement) {
         match told {
             Err(error) if may_be_over_soon(&error) => pause = wait(pause).await,
             Err(error) if !is_over(&error) && !refused => {
-                tracing::error!(target: "async_tool_temporal", %error, "the server refused the end of a task");
+                tracing::error!(target: "async_tool::temporal", %error, "the server refused the end of a task");
                 refused = true;
                 settlement.outcome = unwelcome(&error);
             }
@@ -106,7 +106,7 @@ async fn hand_back(pulse: &Pulse, handed_back: HandedBack) {
     let at_once = (handed_back.reason() == HandBackReason::Stopping).then_some(FIRST_PAUSE);
     let why = handed_back.to_string();
     if handed_back.reason() == HandBackReason::UnknownTool {
-        tracing::warn!(target: "async_tool_temporal", "a task was handed back: {why}");
+        tracing::warn!(target: "async_tool::temporal", "a task was handed back: {why}");
     }
     let mut pause = FIRST_PAUSE;
     loop {
@@ -150,7 +150,7 @@ fn unwelcome(error: &AsyncActivityError) -> TaskOutcome {
 
 fn note(told: Result<(), AsyncActivityError>) {
     if let Err(error) = told {
-        tracing::warn!(target: "async_tool_temporal", %error, "the end of a task was not taken; it has ended, or another worker has it");
+        tracing::warn!(target: "async_tool::temporal", %error, "the end of a task was not taken; it has ended, or another worker has it");
     }
 }
 

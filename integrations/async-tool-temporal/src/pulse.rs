@@ -68,7 +68,7 @@ impl Pulse {
             match sent {
                 Ok(()) => {}
                 Err(error) if error.kind() == BackendErrorKind::NotFound => return,
-                Err(error) => tracing::debug!(target: "async_tool_temporal", %error, "a heartbeat was not taken"),
+                Err(error) => tracing::debug!(target: "async_tool::temporal", %error, "a heartbeat was not taken"),
             }
         }
     }

@@ -156,7 +156,7 @@ impl TemporalWorker {
         if let Ok(ended) = timeout(self.drain, &mut sdk.ended).await {
             return failure(ended).map_or(Ok(()), Err);
         }
-        tracing::warn!(target: "async_tool_temporal", "calls were still running at the end of the drain limit, and are dropped");
+        tracing::warn!(target: "async_tool::temporal", "calls were still running at the end of the drain limit, and are dropped");
         drop(kill);
         let _ = timeout(LAST_WORDS, &mut sdk.ended).await;
         Ok(())
@@ -186,7 +186,7 @@ impl TemporalWorker {
             };
             match connected.await {
                 Err(error) if TemporalError::kind(&error) == TemporalErrorKind::Unreachable => {
-                    tracing::warn!(target: "async_tool_temporal", %error, "the worker waits for its server");
+                    tracing::warn!(target: "async_tool::temporal", %error, "the worker waits for its server");
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

@@ -49,21 +49,23 @@ pub(super) async fn counted_starts<E: BackendEngine>(stage: Stage<E>) -> Checked
 }
 
 pub(super) async fn neighbours<E: BackendEngine>(stage: Stage<E>) -> Checked {
-    let worker = stage.worker(8).await?;
     let poison = stage.start("work").await?;
     let mut neighbours = Vec::new();
     for _ in 0..5 {
         neighbours.push(stage.start("work").await?);
     }
-    for task in neighbours.iter().chain([&poison]) {
-        stage.started(*task, 1).await?;
+    for start in 1..=2 {
+        let worker = stage.worker(8).await?;
+        for task in neighbours.iter().chain([&poison]) {
+            stage.started(*task, start).await?;
+        }
+        worker.kill().await;
     }
-    worker.kill().await;
     // From now on each of them could complete at once.
     for task in &neighbours {
         stage.bench.open(*task);
     }
-    let _last = lose_workers(&stage, poison, 2).await?;
+    let _last = lose_workers(&stage, poison, 3).await?;
     for task in &neighbours {
         stage.ends_as(*task, &TaskOutcome::Completed(json!("opened"))).await?;
     }

@@ -144,7 +144,7 @@ fn task_events() -> Vec<Value> {
     let snapshot = |event: &str| {
         json!({
             "event": event, "task": TASK, "number": "t3", "session": "main", "tool": "add", "status": "running",
-            "accepted": 1_000, "started": 1_001, "deferred": false,
+            "accepted": 1_000, "started": 1_001, "attempts": 1, "deferred": false,
         })
     };
     let with = |mut event: Value, name: &str, value: Value| {

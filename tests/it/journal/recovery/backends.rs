@@ -22,7 +22,8 @@ fn session() -> SessionId {
 
 /// A model that makes these calls for the first message, and has a word for everything else.
 fn model(calls: impl IntoIterator<Item = ToolCall>) -> ScriptedModel {
-    let calls: Vec<ToolCall> = calls.into_iter().collect();
+    let named = |(number, call): (usize, ToolCall)| ToolCall::new(format!("call_{number}"), call.name, call.arguments);
+    let calls: Vec<ToolCall> = calls.into_iter().enumerate().map(named).collect();
     ScriptedModel::new()
         .turn(move |_| ModelStream::calls(calls))
         .otherwise(|_| ModelStream::text("so it stands"))

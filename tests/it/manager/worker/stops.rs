@@ -135,7 +135,7 @@ async fn a_suspect_in_line_goes_to_another_worker() {
         stopped(&worker, &stop, "slow", 2, CancellationToken::new()),
         stopped(&worker, &stop, "slow", 2, CancellationToken::new()),
     );
-    assert_eq!(first, (Err(HandBackReason::Stopping), vec![2, 1]));
+    assert_eq!(first, (Err(HandBackReason::Stopping), vec![3, 2]));
     assert_eq!(second, (Err(HandBackReason::Stopping), vec![]));
 }
 
