@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Engine in memory, with workers in this process: a [`Backend`] for tests of your own tools and agents, and an example for
-/// authors of backends. It keeps the rules of [`BackendSuite`](super::BackendSuite).
+/// authors of backends. It keeps the rules of [`BackendSuite`](crate::testing::BackendSuite).
 ///
 /// Tasks, ends and heartbeats travel as JSON. Clones are the same engine. Its tasks end with the process.
 ///
