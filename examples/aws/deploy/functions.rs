@@ -36,7 +36,7 @@ pub(crate) async fn create(cloud: &Cloud, shape: &Shape, archives: &Archives, qu
     create_function(cloud, shape, &names.report(), report.clone(), OTHERS).await?;
     create_function(cloud, shape, &names.agent_report(), report, OTHERS).await?;
     create_function(cloud, shape, &names.agent(), archives.of("agent_function")?, AGENT).await?;
-    // What can't be reported by the function itself comes as a message too.
+    // A message also brings the failures that the function can't report itself.
     send_failures(cloud, &names.report(), &queues.completions.arn).await?;
     send_failures(cloud, &names.agent_report(), &queues.inbox.arn).await?;
     wake(cloud, &names.agent(), &queues.inbox.arn).await?;

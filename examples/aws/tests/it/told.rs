@@ -1,4 +1,4 @@
-//! What a model was told.
+//! Texts that a model was told.
 
 use async_tool_runtime::{AsyncAgent, Message, TaskOutcome, context::AnswerContent};
 

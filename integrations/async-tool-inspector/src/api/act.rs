@@ -111,7 +111,7 @@ pub(super) async fn act(State(app): State<Arc<App>>, request: Request) -> Result
     }
     let act: Act = body(request).await?;
     let done = match app.runtime.clone() {
-        // What an act starts must live on the host's runtime.
+        // Tasks that an act starts must live on the host's runtime.
         Some(runtime) => {
             let app = Arc::clone(&app);
             let running = runtime.spawn(async move { carry_out(&app, act).await });

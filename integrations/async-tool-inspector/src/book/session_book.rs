@@ -324,7 +324,7 @@ impl SessionBook {
     /// Adds the state of a task of the session, or of a task below one.
     /// `is_secret` says that its tool has secrets.
     pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, at: Timestamp, is_secret: bool) {
-        // What another session may show, its own journal says. A task below one with secrets may have been given them.
+        // The journal of another session says what it may show. A task below one with secrets may have been given them.
         let above = snapshot.parent.and_then(|parent| self.tasks.get(&parent));
         let is_below_secret = above.is_some_and(|above| above.is_secret || above.is_foreign);
         let is_foreign = snapshot.session != self.session || is_below_secret && snapshot.number.is_none();

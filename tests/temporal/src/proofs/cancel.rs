@@ -70,7 +70,7 @@ pub(crate) async fn heard(bench: &Bench) -> Result<String> {
         ended.outcome == TaskOutcome::Cancelled("no longer".to_owned()) && ended.attempts == 1,
         "an aborted task ended as {ended:?}"
     );
-    // What has ended, and what was never there, can be cancelled.
+    // Cancelling a task that has ended, or was never there, is no error.
     backend.cancel(doomed.task, CancelMode::Cancel, "again").await?;
     backend
         .cancel(

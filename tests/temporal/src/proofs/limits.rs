@@ -58,7 +58,7 @@ pub(crate) async fn payloads(bench: &Bench) -> Result<String> {
         "the error lacks the limit: {message}"
     );
 
-    // What just fits is carried.
+    // A payload that just fits is carried.
     let fits = manager.submit(
         &session(),
         call("big", json!({"label": "fits", "bytes": limit - 1_000})),
