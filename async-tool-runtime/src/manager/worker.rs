@@ -242,7 +242,9 @@ impl Run<'_> {
     async fn run(&self) -> Result<Settlement, Early> {
         let options = &self.layers.options;
         let is_repeatable = options.effect.is_repeatable();
-        self.refuse_if_stopping()?;
+        if self.executor.worker.stop.is_cancelled() {
+            return Err(Early::HandedBack(HandedBack::new(HandBackReason::Stopping)));
+        }
         if self.starts >= self.executor.worker.max_starts.max(1) {
             return Err(Early::Settled(self.worn_out(is_repeatable)));
         }
@@ -254,8 +256,12 @@ impl Run<'_> {
                 return Err(Early::Settled(TaskOutcome::Unknown(why.to_owned())));
             }
         };
-        // Bound before the start is counted: arguments that don't fit start nothing.
-        let call = self.bound()?;
+        // Bound before the start is counted: arguments that don't fit start nothing. A lost run is looked for first, whatever its tool
+        // takes now.
+        let bound = match reconciler {
+            None => Some(self.bound()?),
+            Some(_) => None,
+        };
         // One lost worker takes many innocent tasks along, at every kill of a machine. They run again side by side.
         let _alone = match self.starts {
             0 | 1 => None,
@@ -266,17 +272,15 @@ impl Run<'_> {
             .map_err(Early::HandedBack)?;
         if let Some(reconciler) = reconciler {
             self.reconcile(reconciler).await?;
-            self.refuse_if_stopping()?;
+            if self.executor.worker.stop.is_cancelled() {
+                return Err(self.hand_back(HandBackReason::Stopping).await);
+            }
         }
+        let call = match bound {
+            Some(call) => call,
+            None => self.bound()?,
+        };
         self.call(call, is_repeatable).await
-    }
-
-    /// Hands the task back if the worker stops.
-    fn refuse_if_stopping(&self) -> Result<(), Early> {
-        match self.executor.worker.stop.is_cancelled() {
-            true => Err(Early::HandedBack(HandedBack::new(HandBackReason::Stopping))),
-            false => Ok(()),
-        }
     }
 
     /// Outcome of a task that was started as often as it may be.

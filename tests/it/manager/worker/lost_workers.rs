@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_tool_runtime::{
-    CancellationToken, TaskOutcome, ToolError, ToolErrorKind,
+    CancellationToken, TaskOutcome, ToolError, ToolErrorKind, async_tool,
     backend::{HandBackReason, Settlement},
     task::{TaskSpec, Timestamp},
     testing::Gates,
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{noting, reason, run, worker};
-use crate::stand::{Log, gate, idle, secs, session};
+use crate::stand::{Log, call, gate, idle, secs, session};
 
 #[tokio::test(start_paused = true)]
 async fn a_repeatable_task_runs_again_until_it_has_lost_four_workers() {
@@ -126,6 +126,30 @@ async fn the_tool_is_asked_for_the_outcome_of_a_lost_run() {
         let end = run(&worker, "work", 4).await.unwrap();
         assert!(matches!(end.outcome, TaskOutcome::Unknown(_)), "{end:?}");
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// Pays an amount.
+#[async_tool]
+async fn pay(amount: u64) -> u64 {
+    amount
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_run_is_looked_for_even_if_the_tool_takes_its_arguments_no_longer() {
+    for (verdict, completed, refused) in [
+        (Reconciled::Completed(7), Some(json!(7)), None),
+        (Reconciled::NotStarted, None, Some(ToolErrorKind::InvalidArguments)),
+    ] {
+        let tool = pay::tool().reconcile(move |_: LostTask| {
+            let verdict = verdict.clone();
+            async move { Ok::<_, ToolError>(verdict) }
+        });
+        let task = TaskSpec::new(session(), call("pay", json!({"euros": "seven"})));
+        let ended = worker([tool]).execute(&task, 1, CancellationToken::new()).await;
+        let outcome = ended.unwrap().outcome;
+        assert_eq!(outcome.value(), completed.as_ref());
+        assert_eq!(outcome.error().map(ToolError::kind), refused);
     }
 }
 
