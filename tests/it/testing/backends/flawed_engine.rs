@@ -116,7 +116,8 @@ impl FlawedEngine {
         let gives_out_twice = self.has(Flaw::GivesOutTwice);
         let mut state = self.state();
         let delivery = state.deliveries + 1;
-        let is_due = |task: &Task| task.due.is_some_and(|due| due <= Instant::now()) && task.end.is_none();
+        let is_due =
+            |task: &Task| task.due.is_some_and(|due| due <= Instant::now()) && (task.end.is_none() || gives_out_twice);
         let (number, task) = state.tasks.iter_mut().find(|(_, task)| is_due(task))?;
         let is_kept = gives_out_twice && task.deliveries == 0 && number % 10 == 0;
         task.due = is_kept.then(Instant::now);
