@@ -53,6 +53,8 @@ pub(super) enum Place {
         started: watch::Receiver<Option<Started>>,
         /// True once the agent counts as live.
         has_room: bool,
+        /// The session was left with a deadline, by the agent of this number. It holds still if the start fails.
+        away: Option<u64>,
     },
     Live(Stay),
     /// A closed channel: the agent has left.
@@ -159,7 +161,13 @@ impl Places {
     pub(super) fn admit(&self, session: &SessionId, started: &Started) -> Option<u64> {
         let mut map = self.map();
         let Started::Agent(agent) = started else {
-            map.places.remove(session);
+            let away = map
+                .away(session)
+                .filter(|_| started.is_worth_a_retry() && !map.has_ended);
+            match away {
+                Some(number) => drop(map.places.insert(session.clone(), Place::Away(number))),
+                None => drop(map.places.remove(session)),
+            }
             return None;
         };
         map.count += 1;
@@ -250,6 +258,15 @@ impl Map {
         }
     }
 
+    /// Number of the agent that left the session with a deadline, if no agent has lived since.
+    pub(super) fn away(&self, session: &SessionId) -> Option<u64> {
+        match self.places.get(session)? {
+            Place::Away(number) => Some(*number),
+            Place::Starting { away, .. } => *away,
+            Place::Live(_) | Place::Leaving(_) => None,
+        }
+    }
+
     fn live_count(&self) -> usize {
         let counts = |place: &&Place| match place {
             Place::Starting { has_room, .. } => *has_room,
@@ -263,6 +280,16 @@ impl Map {
     fn open_doors(&self) {
         for door in self.doors.values().filter_map(Weak::upgrade) {
             door.notify_waiters();
+        }
+    }
+}
+
+impl Started {
+    /// True if the start failed and may succeed later: the session is open, and no other agent has it.
+    fn is_worth_a_retry(&self) -> bool {
+        match self {
+            Self::Failed(error) => !error.is_conflict() && !error.is_closed() && !matches!(error, RegistryError::Ended),
+            Self::Agent(_) | Self::NoWork => false,
         }
     }
 }

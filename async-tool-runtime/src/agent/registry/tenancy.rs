@@ -90,6 +90,7 @@ impl Places {
                         let place = Place::Starting {
                             started: started.clone(),
                             has_room: false,
+                            away: map.away(session),
                         };
                         map.places.insert(session.clone(), place);
                         tokio::spawn(tenancy(Arc::downgrade(self), session.clone(), mode, told));
@@ -270,24 +271,16 @@ impl Places {
         let (places, session) = (Arc::downgrade(self), session.clone());
         tokio::spawn(async move {
             sleep(pause).await;
-            let is_away = |places: &Arc<Self>| match places.map().places.get(&session) {
-                Some(Place::Away(left)) => *left == number,
-                _ => false,
-            };
-            let mut place = places.upgrade().filter(is_away);
-            while let Some(here) = place {
+            let is_away = |places: &Arc<Self>| places.map().away(&session) == Some(number);
+            while let Some(here) = places.upgrade().filter(is_away) {
                 let resumed = Box::pin(here.get(&session, Mode::Get)).await;
-                drop(here);
-                match resumed {
-                    Err(error)
-                        if !error.is_conflict() && !error.is_closed() && !matches!(error, RegistryError::Ended) =>
-                    {
-                        tracing::warn!(target: "async_tool::agent", %error, %session, "a session can't be resumed for its deadline");
-                    }
-                    _ => return,
+                if let Err(error) = resumed
+                    && is_away(&here)
+                {
+                    tracing::warn!(target: "async_tool::agent", %error, %session, "a session can't be resumed for its deadline");
                 }
+                drop(here);
                 sleep(AGAIN).await;
-                place = places.upgrade();
             }
         });
     }
