@@ -16,6 +16,9 @@ use crate::{
     session::SessionId,
 };
 
+/// Entries that a reader copies under one lock.
+const PAGE: usize = 256;
+
 /// Journal that keeps entries as long as the process runs. The default of an agent, and the reference for other journals.
 ///
 /// ```
@@ -154,13 +157,14 @@ impl Journal for MemoryJournal {
     }
 
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
-        // Only what is asked for: a reader that follows a long session must not hold its writer up.
-        let logs = self.logs();
-        let entries = logs.get(session).into_iter().flatten();
-        let numbered = (1..).map(Seq::new).zip(entries);
-        let skipped = usize::try_from(after.as_u64()).unwrap_or(usize::MAX);
-        let later = numbered.skip(skipped).map(|(seq, entry)| Ok((seq, entry.clone())));
-        Box::pin(Listed(later.collect()))
+        let until = self.logs().get(session).map_or(0, Vec::len);
+        Box::pin(Later {
+            journal: self,
+            session: session.clone(),
+            next: usize::try_from(after.as_u64()).unwrap_or(usize::MAX),
+            until,
+            page: VecDeque::new(),
+        })
     }
 
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
@@ -181,6 +185,34 @@ impl Journal for MemoryJournal {
 
     fn is_durable(&self) -> bool {
         false
+    }
+}
+
+/// Entries of a session, copied a page at a time: a reader of a long session must not hold its writer up, nor copy more than it takes.
+struct Later<'a> {
+    journal: &'a MemoryJournal,
+    session: SessionId,
+    /// Entries before the next page.
+    next: usize,
+    /// Number of entries when the reader came.
+    until: usize,
+    page: VecDeque<(Seq, Entry)>,
+}
+
+impl Stream for Later<'_> {
+    type Item = Result<(Seq, Entry), ReadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let later = &mut *self;
+        if later.page.is_empty() && later.next < later.until {
+            let end = later.until.min(later.next.saturating_add(PAGE));
+            let logs = later.journal.logs();
+            let page = logs.get(&later.session).and_then(|log| log.get(later.next..end));
+            let numbers = (later.next as u64 + 1..).map(Seq::new);
+            later.page = numbers.zip(page.into_iter().flatten().cloned()).collect();
+            later.next = end;
+        }
+        Poll::Ready(later.page.pop_front().map(Ok))
     }
 }
 
