@@ -94,7 +94,11 @@ impl AsyncToolManager {
                         Some(Err(_)) => continue,
                         None => break,
                     },
-                    () = &mut end => break,
+                    () = &mut end => {
+                        // They go on leaving.
+                        leaving.detach_all();
+                        break;
+                    }
                 };
                 late.remove(&session);
                 match end_of_one {
