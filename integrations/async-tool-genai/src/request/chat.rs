@@ -28,15 +28,16 @@ pub(super) fn write(ask: &Ask<'_>) -> Sent {
     }
     if !ask.conversation.tools.is_empty() {
         let tools = ask.conversation.tools.iter().map(|tool| {
-            json!({
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.schema,
-                    "strict": tool.strict,
-                },
-            })
+            let mut function = json!({
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.schema,
+            });
+            // `false` is the default, and would cost tokens with each request.
+            if tool.strict {
+                function["strict"] = json!(true);
+            }
+            json!({"type": "function", "function": function})
         });
         body["tools"] = tools.collect();
     }
