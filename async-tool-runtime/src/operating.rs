@@ -36,9 +36,9 @@
 //!
 //! | what | default | set by |
 //! |---|---|---|
-//! | tasks that run at once | 64 | [`concurrency`](crate::manager::AsyncToolManagerBuilder::concurrency); tasks that wait for people, rates or the outside hold no place |
+//! | tasks that run at once | 64 of blocking tools; no limit for others, which only wait | [`blocking_concurrency`](crate::manager::AsyncToolManagerBuilder::blocking_concurrency), [`concurrency`](crate::manager::AsyncToolManagerBuilder::concurrency); tasks that wait for people, rates or the outside hold no place |
 //! | of one session | no limit of its own; fair shares | [`session_concurrency`](crate::manager::AsyncToolManagerBuilder::session_concurrency) |
-//! | tasks that wait | 16,384; more are refused as overloaded | [`queue_capacity`](crate::manager::AsyncToolManagerBuilder::queue_capacity) |
+//! | open tasks, running or not | 16,384; more are refused as overloaded | [`open_tasks`](crate::manager::AsyncToolManagerBuilder::open_tasks); [`queue_capacity`](crate::manager::AsyncToolManagerBuilder::queue_capacity) bounds those that wait |
 //! | time of a task, of an attempt | no limit | [`task_timeout`](crate::manager::AsyncToolManagerBuilder::task_timeout), `timeout` of the tool |
 //! | model calls and tool calls for a message | 100 and 1,000 | [`RunLimits`](crate::agent::RunLimits), which also bounds tokens |
 //! | silence of the model | 5 minutes, then a retry; 2 retries | [`model_timeout`](crate::agent::AsyncAgentBuilder::model_timeout), [`model_retries`](crate::agent::AsyncAgentBuilder::model_retries) |

@@ -167,7 +167,6 @@ impl Ledger {
         self.unanswered
     }
 
-    /// True if the model has more to answer than the results of its own calls.
     /// Position of the last entry.
     #[must_use]
     pub fn seq(&self) -> Seq {
@@ -179,6 +178,7 @@ impl Ledger {
         &self.numbers
     }
 
+    /// True if the model has more to answer than the results of its own calls.
     pub(crate) fn is_pressing(&self) -> bool {
         self.pressing
     }

@@ -6,7 +6,7 @@ use tracing::field::display;
 
 use super::spans::TurnSpans;
 use crate::{
-    agent::{AgentEvent, AgentEventKind},
+    agent::{AgentEvent, AgentEventKind, RunLimit},
     journal::Withdrawal,
     manager::{AsyncToolManager, log_end},
     model::words_of,
@@ -101,6 +101,11 @@ fn write(session: &SessionId, manager: &AsyncToolManager, event: &AgentEvent) {
             if result.timing.started.is_none() && manager.task(result.task).is_none() =>
         {
             log_end(result);
+        }
+        AgentEventKind::LimitReached {
+            limit: RunLimit::Repetition,
+        } => {
+            tracing::warn!(target: "async_tool::agent", %session, "the model only repeats calls: it is asked again when there is something new, if the limits of the run allow it");
         }
         AgentEventKind::LimitReached { limit } => {
             tracing::warn!(target: "async_tool::agent", %limit, %session, "the model is not asked before the next message: a limit of the run is reached");
