@@ -32,7 +32,7 @@ pub(crate) const INTERRUPTED: &str =
 
 /// Note after the host has halted the agent. Without it, the model would take its half sentence for a complete answer, and go on with what
 /// the user wanted to end.
-pub(crate) const HALTED: &str = "The user stopped you here. What you had said by then and the calls that you had completed stand. Go on with the rest only if you are asked to.";
+pub(crate) const HALTED: &str = "The user stopped you here. What you had said by then stands. So do the calls that you had completed, but the user may have stopped them too. Go on with the rest only if you are asked to.";
 
 /// Note after a turn that was interrupted for the user message behind it.
 pub(crate) const OVERTAKEN: &str = "Your last turn was broken off for the next message. What you had said by then and the calls that you had completed stand.";
