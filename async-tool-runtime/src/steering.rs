@@ -2,7 +2,7 @@
 //!
 //! An agent offers this tool to its model if any of its tools can run in the background. By default, the definition names the actions `list`,
 //! `result` and `cancel`, because the model reads it with every request: at most 250 tokens.
-//! [`task_tool(TaskTool::Full)`](crate::agent::AsyncAgentBuilder::task_tool) offers all actions, and `task_tool(false)` none. The agent itself answers it, at the end of the turn.
+//! [`task_tool(TaskTool::Full)`](crate::agent::AsyncAgentBuilder::task_tool) offers all actions, and `task_tool(false)` no tool until a result is shown only in part. The agent itself answers it, at the end of the turn.
 //! Results come to the model without it: it is for a model that wants to wait, to look, to steer or to stop.
 //!
 //! | action | arguments | does |

@@ -7,7 +7,7 @@ use crate::{
     id::TaskId,
     manager::{AsyncToolManager, SubmitError, TaskCell, TaskHandle},
     task::TaskSpec,
-    tool::{Background, TaskTool, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
+    tool::{TaskTool, ToolDefinition, ToolError, ToolErrorKind, ToolRegistry},
 };
 
 /// Part of a manager that one agent may use. Default: all tools, and tasks without a parent.
@@ -29,8 +29,7 @@ impl Bounds {
         self.owner.as_ref().or(self.caller.as_ref())
     }
 
-    /// Definitions of the tools for the model. The `task` tool is among them if it is switched on and a tool can run in
-    /// the background.
+    /// Definitions of the tools for the model, and of the `task` tool.
     pub(super) fn definitions(
         &self,
         registry: &ToolRegistry,
@@ -47,12 +46,8 @@ impl Bounds {
             .definitions()
             .iter()
             .filter(|definition| tools.contains(&definition.name));
-        let mut definitions: Vec<ToolDefinition> = offered.map(ToolDefinition::for_agent).collect();
-        let mut found = tools.iter().filter_map(|tool| registry.find(tool));
-        if found.any(|tool| tool.options().background != Background::Never) {
-            definitions.extend(task_tool::definition(task_tool));
-        }
-        Ok(definitions.into())
+        let offered = offered.map(ToolDefinition::for_agent);
+        Ok(offered.chain([task_tool::definition(task_tool)]).collect())
     }
 
     /// Submits a task of the agent.

@@ -214,8 +214,8 @@ impl AsyncAgentBuilder {
     /// Form of the `task` tool, with which the model controls tools in the background. Default: [`TaskTool::Small`], if any
     /// tool can run in the background. `false` stands for [`TaskTool::Off`].
     ///
-    /// [`run_to_completion`](AsyncAgent::run_to_completion) offers it only once a result is shown in part: all other calls are
-    /// answered with their results.
+    /// Once a result is shown only in part, each agent offers the tool: it reads the rest. Until then,
+    /// [`run_to_completion`](AsyncAgent::run_to_completion) offers none, because its calls are answered with their results.
     pub fn task_tool(mut self, form: impl Into<TaskTool>) -> Self {
         self.policy.task_tool = form.into();
         self

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::{Grounding, LearnedGrace, RunLimits, task_tool};
+use super::{Grounding, LearnedGrace, RunLimits};
 use crate::{
     context::{ApproximateTokens, PrunePolicy, TokenEstimator},
     journal::JoinPolicy,
@@ -309,7 +309,6 @@ impl AgentPolicy {
         self.tools.find(tool).map(|tool| tool.options())
     }
 
-    /// True if the registry has this tool.
     /// Tool of this name.
     pub(crate) fn tool(&self, tool: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.find(tool)
@@ -340,14 +339,14 @@ impl AgentPolicy {
         self.options(tool).is_some_and(|options| options.external)
     }
 
+    /// True if this tool's results are secret.
+    pub(crate) fn has_secret_result(&self, tool: &str) -> bool {
+        self.options(tool).is_some_and(|options| options.sensitive_result)
+    }
+
     /// Effect of this tool's calls.
     pub(crate) fn effect_of(&self, tool: &str) -> Effect {
         self.options(tool).map_or(Effect::Once, |options| options.effect)
-    }
-
-    /// True if the agent answers calls of this tool itself.
-    pub(crate) fn is_own(&self, tool: &str) -> bool {
-        self.task_tool != TaskTool::Off && tool == task_tool::NAME
     }
 
     /// True if the agent answers calls of this tool that repeat another one.

@@ -5,7 +5,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use regex_lite::Regex;
+use regex_lite::RegexBuilder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,13 +24,17 @@ pub(crate) const PIECE: usize = 16 * 1024;
 const MATCHES: usize = 100;
 /// Longest text of one matching line, in characters.
 const LINE: usize = 400;
+/// Largest compiled regular expression, in bytes.
+const PROGRAM: usize = 16 * 1024;
+/// Part of a line that is searched, in characters.
+const SEARCHED: usize = 1024 * 1024;
 /// Longest wait if the model sets none.
 const WAIT: Duration = Duration::from_secs(30);
 
 /// Description of the small form.
-const SMALL: &str = "Looks after background calls, by the names in their acknowledgements (\"t3\"). Only to look or to stop: results come without it. \
-     `list` shows the tasks, `cancel` stops `tasks`, `result` shows one result again: whole, by `pointer` (JSON pointer), by `grep` \
-     (regular expression), or by `offset` and `limit` (characters).";
+const SMALL: &str = "For calls in the background, by the names in their acknowledgements (\"t3\"). Results come without it. \
+     `list` shows them, `cancel` stops `tasks`, `result` shows one result again: whole, or by `pointer` (JSON pointer), `grep` (regex), \
+     or `offset` and `limit` (characters).";
 
 /// Description of the full form.
 const FULL: &str = "Looks after tools that run in the background. A call that takes long is acknowledged with a task number; go on with other \
@@ -39,7 +43,7 @@ const FULL: &str = "Looks after tools that run in the background. A call that ta
      `result` reads the result of one task again or in parts: give `pointer` (a JSON pointer), `grep` (a regular expression), or `offset` and `limit` in characters. \
      `wait` waits until all (`mode` \"all\") or one (`mode` \"any\") of `tasks` have ended, for `seconds` at most. \
      `send` gives `text` to a running task that reads messages. `cancel` stops `tasks`. \
-     `group` joins `tasks` under `name`, so that you are told once: when all, any, the first that succeeds (`mode` \"first_ok\", the others are stopped) or `count` of them (`mode` \"quorum\") have ended, or after `seconds`.";
+     `group` joins `tasks` under `name`, so that you are told once: when all or any have ended, when the first succeeds (`mode` \"first_ok\", the others are stopped) or `count` of them (`mode` \"quorum\"), when that can't be any more, or after `seconds`.";
 
 /// Parsed call of the tool.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,12 +128,11 @@ enum Mode {
     Quorum,
 }
 
-/// Definition of the tool in this form; `None` if there is no tool. It is the same in every session, so that prompts stay cached.
-pub(crate) fn definition(form: TaskTool) -> Option<ToolDefinition> {
+/// Definition of the tool in this form. It is the same in every session, so that prompts stay cached.
+pub(crate) fn definition(form: TaskTool) -> ToolDefinition {
     match form {
-        TaskTool::Off => None,
-        TaskTool::Small => Some(SMALL_DEFINITION.clone()),
-        TaskTool::Full => Some(DEFINITION.0.clone()),
+        TaskTool::Off | TaskTool::Small => SMALL_DEFINITION.clone(),
+        TaskTool::Full => DEFINITION.0.clone(),
     }
 }
 
@@ -372,13 +375,18 @@ pub(crate) fn find<'a>(value: &'a Value, pointer: &str) -> Result<&'a Value, Too
 }
 
 fn grep(value: &Value, pattern: &str, mut room: usize) -> Result<Value, ToolError> {
-    let pattern = Regex::new(pattern)
+    // A model can be talked into a pattern that takes time, and the session waits meanwhile.
+    let pattern = RegexBuilder::new(pattern)
+        .size_limit(PROGRAM)
+        .build()
         .map_err(|error| refuse(format!("at `$.grep`: {pattern:?} is no regular expression: {error}")))?;
     let text = text_of(value);
     let mut matches = Vec::new();
-    let mut found = 0_usize;
+    let (mut found, mut is_cut) = (0_usize, false);
     for (at, line) in text.lines().enumerate() {
-        if !pattern.is_match(line) {
+        let searched = line.char_indices().nth(SEARCHED).map_or(line, |(end, _)| &line[..end]);
+        is_cut |= searched.len() < line.len();
+        if !pattern.is_match(searched) {
             continue;
         }
         found += 1;
@@ -391,6 +399,10 @@ fn grep(value: &Value, pattern: &str, mut room: usize) -> Result<Value, ToolErro
     let mut shown = json!({"matches": matches, "found": found});
     if matches.len() < found {
         shown["note"] = json!("only the first matches are here; be more specific");
+    } else if is_cut {
+        shown["note"] = json!(format!(
+            "only the first {SEARCHED} characters of each line were searched; read on with `offset`"
+        ));
     }
     Ok(shown)
 }
@@ -465,7 +477,7 @@ mod tests {
     fn every_provider_has_words_for_the_schema() {
         for dialect in crate::schema::Dialect::ALL {
             for form in [TaskTool::Small, TaskTool::Full] {
-                definition(form).unwrap().for_dialect(*dialect).unwrap();
+                definition(form).for_dialect(*dialect).unwrap();
             }
         }
     }
@@ -547,6 +559,19 @@ mod tests {
         );
         let error = read_result(&log, &Part::Grep("(".to_owned()), PIECE).unwrap_err();
         assert!(error.model_message().contains("no regular expression"), "{error}");
+        // A pattern that would take the session's time.
+        let error = read_result(&log, &Part::Grep(r"(\w{0,900}){0,20}x".to_owned()), PIECE).unwrap_err();
+        assert!(error.model_message().contains("no regular expression"), "{error}");
+        let long = completed(json!(format!("{} needle", "é".repeat(SEARCHED))));
+        let found = read_result(&long, &Part::Grep("needle".to_owned()), PIECE).unwrap();
+        assert_eq!(found["found"], json!(0));
+        assert!(
+            found["note"]
+                .as_str()
+                .unwrap()
+                .contains("first 1048576 characters of each line"),
+            "{found}"
+        );
     }
 
     #[test]

@@ -474,7 +474,8 @@ impl AsyncToolManagerBuilder {
     /// limit.
     ///
     /// A task with a [deadline](crate::task::TaskSpec::deadline) of its own keeps it, and a child task has its parent's
-    /// deadline. When a session is resumed, the time of its open tasks starts anew.
+    /// deadline. When a session is resumed, the time of tasks that run again starts anew. That of tasks that wait for people or the outside
+    /// goes on.
     ///
     /// ```
     /// # use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, ToolErrorKind, async_tool, tools};
@@ -570,7 +571,8 @@ impl AsyncToolManagerBuilder {
     /// false, because they may be private.
     ///
     /// Each is cut after 4,096 characters. Arguments and results that a tool marks as
-    /// [sensitive](crate::tool::FunctionTool::sensitive_arguments) stay out. So do unknown arguments and errors of such a tool.
+    /// [sensitive](crate::tool::FunctionTool::sensitive_arguments) stay out. So do unknown arguments and errors of such a tool, and all of a
+    /// call whose arguments are filled with a sensitive result.
     ///
     /// ```
     /// # use async_tool_runtime::AsyncToolManager;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use tracing::{Span, field::display};
 
 use crate::{
-    task::TaskOutcome,
-    tool::{Arguments, ToolRegistry, shorten},
+    task::{TaskOutcome, TaskSpec},
+    tool::{ToolRegistry, shorten},
 };
 
 /// Longest text of arguments or of a result in a span, in characters.
@@ -13,9 +13,11 @@ const SHOWN: usize = 4_096;
 
 const REDACTED: &str = "[redacted]";
 
-/// Records the arguments of a call without those that are marked as sensitive.
-pub(super) fn record_arguments(span: &Span, registry: &ToolRegistry, tool: &str, arguments: &Arguments) {
-    let tool = registry.find(tool);
+/// Records the arguments of a call without those that are marked as sensitive; of a call that holds the secret result of another,
+/// nothing.
+pub(super) fn record_arguments(span: &Span, registry: &ToolRegistry, task: &TaskSpec) {
+    let arguments = &task.call.arguments;
+    let tool = registry.find(&task.call.name).filter(|_| !task.holds_secret);
     let secret = tool.map_or(&[][..], |tool| &tool.options().sensitive_arguments[..]);
     let shown = match (tool, secret) {
         (Some(_), []) => arguments.to_string(),
@@ -48,9 +50,9 @@ pub(super) fn record_arguments(span: &Span, registry: &ToolRegistry, tool: &str,
 }
 
 /// Records the value or the error of a call, unless the tool's result is marked as sensitive.
-pub(super) fn record_result(span: &Span, registry: &ToolRegistry, tool: &str, outcome: &TaskOutcome) {
-    let tool = registry.find(tool);
-    // The message of an error may repeat arguments.
+pub(super) fn record_result(span: &Span, registry: &ToolRegistry, task: &TaskSpec, outcome: &TaskOutcome) {
+    // A result may repeat a secret result of another task, and the message of an error may repeat arguments.
+    let tool = registry.find(&task.call.name).filter(|_| !task.holds_secret);
     let is_secret = tool.is_none_or(|tool| {
         let options = tool.options();
         options.sensitive_result || !outcome.is_completed() && !options.sensitive_arguments.is_empty()

@@ -196,7 +196,8 @@ impl Inner {
         if let Some(timeout) = self.task_timeout
             && owner.is_none()
         {
-            spec.deadline.get_or_insert(now.after(timeout));
+            let from = spec.clock_from(now);
+            spec.deadline.get_or_insert(from.after(timeout));
         }
         let awaited_by = owner.map(Arc::downgrade).unwrap_or_default();
         let cell = TaskCell::below(&awaited_by, spec, now, layers.clone(), Arc::downgrade(self));

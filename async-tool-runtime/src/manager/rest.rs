@@ -15,7 +15,7 @@ pub(crate) struct Rest {
     pub(crate) task: TaskId,
     /// Question to people; `None` if the task waits for its completion.
     pub(crate) request: Option<InputRequest>,
-    /// Deadline of the completion.
+    /// Time at which the task fails.
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -83,7 +83,7 @@ fn is_at_rest(cell: &Arc<TaskCell>, rests: &mut Vec<Rest>, level: usize) -> bool
         rests.push(Rest {
             task: cell.spec.task,
             request,
-            until: runs.deferred_until(),
+            until: [runs.deferred_until(), cell.spec.deadline].into_iter().flatten().min(),
         });
     }
     let mut children = runs.children();

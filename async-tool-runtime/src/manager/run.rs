@@ -267,7 +267,7 @@ impl Inner {
     fn tell_settled(self: &Arc<Self>, cell: &Arc<TaskCell>, result: Arc<AsyncTaskResult>) {
         let span = end_span(cell, &result.outcome);
         if self.traces_contents && !span.is_disabled() {
-            record_result(&span, self.executor.registry(), &result.tool, &result.outcome);
+            record_result(&span, self.executor.registry(), &cell.spec, &result.outcome);
         }
         span.in_scope(|| log_end(&result));
         drop(span);

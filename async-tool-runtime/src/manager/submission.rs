@@ -53,7 +53,7 @@ impl Inner {
             Err(error) => return Err(self.refuse(spec.call, error)),
         };
         if parent.is_none() {
-            let timeout = self.task_timeout.map(|timeout| now.after(timeout));
+            let timeout = self.task_timeout.map(|timeout| spec.clock_from(now).after(timeout));
             spec.deadline = spec.deadline.or(timeout);
         }
         if let Some(error) = self.remote.as_ref().and_then(|remote| remote.refusal(&spec)) {
@@ -199,8 +199,7 @@ impl Inner {
         let span = self.traces.within(cell.spec.traceparent.as_deref(), begin);
         if !span.is_disabled() {
             if self.traces_contents {
-                let call = &cell.spec.call;
-                record_arguments(&span, self.executor.registry(), &call.name, &call.arguments);
+                record_arguments(&span, self.executor.registry(), &cell.spec);
             }
             let traceparent = self.traces.of(&span);
             cell.set_span(span.clone(), traceparent);

@@ -64,6 +64,12 @@ pub struct TaskSpec {
     /// worker, the task has that of its own span.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<Arc<str>>,
+    /// True if the arguments hold a result that is secret, of another task.
+    #[serde(skip)]
+    pub(crate) holds_secret: bool,
+    /// True if the time of the task runs on from its call over a restart: it waits for the outside, and does no work again.
+    #[serde(skip)]
+    pub(crate) keeps_clock: bool,
 }
 
 impl TaskSpec {
@@ -88,7 +94,14 @@ impl TaskSpec {
             deadline: None,
             accepted: None,
             traceparent: None,
+            holds_secret: false,
+            keeps_clock: false,
         }
+    }
+
+    /// Time from which the manager's timeout of a task counts.
+    pub(crate) fn clock_from(&self, now: Timestamp) -> Timestamp {
+        self.accepted.filter(|_| self.keeps_clock).unwrap_or(now)
     }
 
     /// True if the result goes to the session. That of a child task goes to its parent, unless the child has a number in the session.

@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     definition::ToolDefinition,
-    effect::Background,
     nearest::nearest,
     state_map::StateMap,
     task_tool::{TASK_TOOL, TaskTool},
@@ -40,7 +39,6 @@ pub struct ToolRegistry {
     /// Sorted by name.
     tools: Arc<[(Arc<str>, Arc<dyn Tool>)]>,
     definitions: Arc<[ToolDefinition]>,
-    runs_in_background: bool,
     /// Definitions with the `task` tool, made once for all agents.
     for_agents: Arc<[OnceLock<Arc<[ToolDefinition]>>; 3]>,
 }
@@ -51,7 +49,6 @@ impl Default for ToolRegistry {
         Self {
             tools: Arc::from([]),
             definitions: Arc::from([]),
-            runs_in_background: false,
             for_agents: Arc::default(),
         }
     }
@@ -86,13 +83,9 @@ impl ToolRegistry {
             }
             definitions.push(definition);
         }
-        let runs_in_background = by_name
-            .iter()
-            .any(|(_, tool)| tool.options().background != Background::Never);
         Ok(Self {
             tools: by_name.into(),
             definitions: definitions.into(),
-            runs_in_background,
             for_agents: Arc::default(),
         })
     }
@@ -109,17 +102,15 @@ impl ToolRegistry {
         &self.definitions
     }
 
-    /// Definitions as an agent offers them, without the library's notices, and with the `task` tool if any tool can run in the
-    /// background. All agents share them.
+    /// Definitions as an agent offers them, without the library's notices, and with the `task` tool. All agents share them.
     pub(crate) fn for_agents(
         &self,
         form: TaskTool,
-        task_tool: impl FnOnce() -> Option<ToolDefinition>,
+        task_tool: impl FnOnce() -> ToolDefinition,
     ) -> &Arc<[ToolDefinition]> {
         self.for_agents[form as usize].get_or_init(|| {
-            let task_tool = if self.runs_in_background { task_tool() } else { None };
             let definitions = self.definitions.iter().map(ToolDefinition::for_agent);
-            definitions.chain(task_tool).collect()
+            definitions.chain([task_tool()]).collect()
         })
     }
 

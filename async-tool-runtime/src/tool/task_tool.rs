@@ -22,9 +22,10 @@ pub(crate) const TASK_TOOL: &str = "task";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskTool {
-    /// No tool.
+    /// No tool, until a result is shown only in part: from then on the small form, which reads the rest.
     Off,
-    /// The actions `list`, `result` and `cancel`. The default.
+    /// The actions `list`, `result` and `cancel`. The default. Offered if a tool can run in the background, or once a result is shown only in
+    /// part.
     #[default]
     Small,
     /// All actions: also `check`, `wait`, `send` and `group`.

@@ -16,6 +16,7 @@ use async_tool_runtime::{
     async_tool,
     journal::{Entry, MemoryJournal},
     model::{self, ModelError, ModelEvent, ModelStream, StopReason, TurnEnd, Usage},
+    testing::ScriptedModel,
     tools,
 };
 use expect_test::expect_file;
@@ -346,6 +347,44 @@ async fn arguments_and_results_are_in_spans_if_the_host_asks_for_them_and_secret
         });
         assert!(is_there, "{expected}\n in {notes:#?}");
     }
+    assert!(!notes.iter().any(|note| note.contains(PRIVATE)), "{notes:#?}");
+}
+
+/// Logs in.
+#[async_tool(sensitive = "result", background = "always")]
+fn log_in() -> String {
+    PRIVATE.to_owned()
+}
+
+/// Fetches a page.
+#[async_tool(effect = "read", futures, background = "always")]
+fn visit(token: String) -> String {
+    format!("welcome {token}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_result_that_fills_the_arguments_of_another_call_is_in_no_span() {
+    let _listening = Notes::listen();
+    let manager = AsyncToolManager::builder()
+        .tools(tools![log_in, visit])
+        .trace_contents(true);
+    let model = ScriptedModel::new()
+        .turn(|_| {
+            ModelStream::calls([
+                ToolCall::new("c1", "log_in", json!({})),
+                ToolCall::new("c2", "visit", json!({"token": {"$task": "#1"}})),
+            ])
+        })
+        .otherwise(|_| ModelStream::text("done"));
+    let agent = AsyncAgent::builder(model, manager.build().unwrap())
+        .start()
+        .await
+        .unwrap();
+    agent.send("go").await.unwrap();
+    agent.run_until_idle().await.unwrap();
+    agent.close().await.unwrap();
+    let notes = Notes::taken();
+    assert!(notes.iter().any(|note| note.contains("visit completed")), "{notes:#?}");
     assert!(!notes.iter().any(|note| note.contains(PRIVATE)), "{notes:#?}");
 }
 

@@ -181,10 +181,10 @@ impl AgentMachine {
         }
     }
 
-    /// System prompt and tools of the usual requests.
+    /// System prompt and tools of the next request, unless it is that of a batch.
     pub(in crate::agent) fn prompt(&self) -> (Option<Arc<str>>, Arc<[ToolDefinition]>) {
-        let form = self.prompt.usual();
-        (form.system.clone(), Arc::clone(&form.definitions))
+        let form = self.prompt.form(false, &self.ledger);
+        (form.system, form.definitions)
     }
 
     /// Handles an input at time `now`, and returns the actions in order. An input without a meaning now does nothing,

@@ -9,13 +9,14 @@ use super::{AgentMachine, phase::Phase, streamed_turn::TurnCall};
 use crate::{
     agent::{
         AgentEventKind, RunLimit,
-        ledger::{Life, TaskRecord, Told},
+        ledger::{Life, TaskRecord, Told, Waits},
         redaction::without,
+        task_tool,
     },
     id::{TaskId, TaskNo},
     journal::{Awaited, Entry},
     task::{AsyncTaskResult, FutureArgument, TaskOutcome, TaskRef, TaskSpec, Timing, TurnNo},
-    tool::{Arguments, ToolCall, ToolError, ToolErrorKind, deep_result, is_too_deep, too_deep},
+    tool::{Arguments, TaskTool, ToolCall, ToolError, ToolErrorKind, deep_result, is_too_deep, too_deep},
 };
 
 /// Error of a call whose arguments the journal could not read back.
@@ -59,10 +60,15 @@ impl AgentMachine {
         }
     }
 
+    /// True if the agent answers calls of this tool itself.
+    fn is_own(&self, tool: &str) -> bool {
+        tool == task_tool::NAME && (self.policy.task_tool != TaskTool::Off || self.ledger.shows_parts())
+    }
+
     /// True if the call is accepted only when the turn has ended.
     fn holds(&self, call: &ToolCall) -> bool {
         // Arguments may name other calls of the turn, so such a call waits until all of them are known.
-        let names_others = self.policy.is_own(&call.name) || self.policy.takes_futures(&call.name);
+        let names_others = self.is_own(&call.name) || self.policy.takes_futures(&call.name);
         names_others || !self.policy.starts_early(&call.name)
     }
 
@@ -87,7 +93,7 @@ impl AgentMachine {
             call.arguments = Arguments::from(Value::String(call.arguments.to_string()));
         }
         let number = self.ledger.next_number();
-        let own = self.policy.is_own(&call.name);
+        let own = self.is_own(&call.name);
         let awaits = match self.policy.takes_futures(&call.name) {
             true => FutureArgument::find(&call.arguments).and_then(|futures| self.awaited(&call, futures, before)),
             false => Ok(Vec::new()),
@@ -231,6 +237,8 @@ impl AgentMachine {
                 let spec = TaskSpec {
                     checkpoint: record.checkpoint.clone(),
                     traceparent: record.traceparent.clone(),
+                    holds_secret: self.holds_secret(record),
+                    keeps_clock: record.waits != Waits::Nothing,
                     ..TaskSpec::named(record.task, self.session.clone(), call)
                         .with_number(number)
                         .with_turn(record.turn)
@@ -247,6 +255,17 @@ impl AgentMachine {
             }
             Err(error) => self.settle_here(number, TaskOutcome::Failed(error), settled),
         }
+    }
+
+    /// True if a result that fills the arguments of a task is secret.
+    fn holds_secret(&self, record: &TaskRecord) -> bool {
+        let sources = record
+            .awaits
+            .iter()
+            .filter_map(|awaited| self.ledger.tasks().get(&awaited.task));
+        let mut sources = sources.map(|source| (&source.call.name, source.result.as_ref()));
+        sources
+            .any(|(tool, result)| self.policy.has_secret_result(tool) || result.is_some_and(|result| result.redacted))
     }
 
     /// Call of a task, with the results that its arguments wait for.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     agent::{AgentPolicy, Ledger, task_tool},
-    tool::ToolDefinition,
+    tool::{TaskTool, ToolDefinition},
     wording::list,
 };
 
@@ -15,8 +15,12 @@ use crate::{
 /// answered with their results.
 #[derive(Clone, Debug)]
 pub(super) struct Prompt {
-    usual: Form,
-    batch: Form,
+    /// The longest form.
+    whole: Form,
+    system_of_batch: Option<Arc<str>>,
+    without_task_tool: Arc<[ToolDefinition]>,
+    /// True if the `task` tool is there for more than to read results.
+    offers_task_tool: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -38,35 +42,41 @@ impl Prompt {
         let notice = Some(&*policy.wording.notice).filter(|_| has_background);
         let futures = futures(tools().map(|tool| &*tool.name), policy);
         let futures = futures.as_deref();
-        let batch = match tools().count() == definitions.len() {
-            true => Arc::clone(&definitions),
-            false => tools().cloned().collect(),
-        };
         Self {
-            batch: Form {
-                system: joined(system.as_ref(), [None, futures]),
-                definitions: batch,
+            system_of_batch: joined(system.as_ref(), [None, futures]),
+            without_task_tool: match tools().count() == definitions.len() {
+                true => Arc::clone(&definitions),
+                false => tools().cloned().collect(),
             },
-            usual: Form {
+            offers_task_tool: has_background && policy.task_tool != TaskTool::Off,
+            whole: Form {
                 system: joined(system.as_ref(), [notice, futures]),
                 definitions,
             },
         }
     }
 
-    /// Form for the next turn. In a batch, the `task` tool is offered from the first result on that is shown only in part, because it
-    /// reads the rest.
-    pub(super) fn form(&self, batch: bool, ledger: &Ledger) -> &Form {
-        if batch && !ledger.shows_parts() {
-            &self.batch
-        } else {
-            &self.usual
+    /// Form for the next turn. From the first result on that is shown only in part, each has the `task` tool, because it reads the rest.
+    pub(super) fn form(&self, batch: bool, ledger: &Ledger) -> Form {
+        let Form { system, definitions } = &self.whole;
+        let shows_parts = ledger.shows_parts();
+        let system = match batch && !shows_parts {
+            true => &self.system_of_batch,
+            false => system,
+        };
+        let definitions = match shows_parts || self.offers_task_tool && !batch {
+            true => definitions,
+            false => &self.without_task_tool,
+        };
+        Form {
+            system: system.clone(),
+            definitions: Arc::clone(definitions),
         }
     }
 
     /// Longest form, for estimates of tokens.
-    pub(super) fn usual(&self) -> &Form {
-        &self.usual
+    pub(super) fn longest(&self) -> &Form {
+        &self.whole
     }
 }
 

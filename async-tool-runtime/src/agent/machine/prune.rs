@@ -49,7 +49,7 @@ impl AgentMachine {
             .rev()
             .find(|message| matches!(***message, Message::User { .. }));
         let last = last.map_or(0, |message| self.window.estimator().count_message(message));
-        let tools = self.prompt.usual().definitions.len();
+        let tools = self.prompt.form(self.batch, &self.ledger).definitions.len();
         format!(
             "no part of the conversation can be shown shorter: about {overhead} tokens are the system prompt and {tools} tools, and \
              {conversation} the conversation, with {last} in the user's last message"
@@ -87,7 +87,7 @@ impl AgentMachine {
     fn overhead(&mut self) -> usize {
         *self.overhead.get_or_insert_with(|| {
             let count = |text: &str| self.policy.tokens.count_text(text);
-            let form = self.prompt.usual();
+            let form = self.prompt.longest();
             let tools = form.definitions.iter().map(|tool| {
                 let schema = tool.input_schema.to_string();
                 count(&tool.name) + count(&tool.description) + count(&schema)

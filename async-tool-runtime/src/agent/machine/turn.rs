@@ -179,7 +179,7 @@ impl AgentMachine {
                     .map(|answer| answer.to_model_json().to_string())
                     .collect(),
             });
-        let form = self.prompt.usual();
+        let form = self.prompt.longest();
         let tools = form
             .definitions
             .iter()
@@ -361,8 +361,8 @@ impl AgentMachine {
             .window
             .view(self.ledger.transcript().messages(), self.ledger.pruned());
         let form = self.prompt.form(self.batch, &self.ledger);
-        let request = ModelRequest::new(self.session.clone(), messages, Arc::clone(&form.definitions));
-        let request = request.with_system(form.system.clone());
+        let request = ModelRequest::new(self.session.clone(), messages, form.definitions);
+        let request = request.with_system(form.system);
         self.actions.push(AgentAction::StartTurn(turn, request));
         if let Some(limit) = self.policy.model_timeout {
             self.set_timer(Timer::Silence(turn), self.now.after(limit));

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_tool_runtime::{
@@ -17,7 +20,7 @@ use async_tool_runtime::{
 };
 use tokio::time::Instant;
 
-use super::{manager, process, registry};
+use super::{delete, manager, order, planner, process, registry};
 use crate::stand::{idle, secs};
 
 #[tokio::test(start_paused = true)]
@@ -38,6 +41,76 @@ async fn a_session_is_resumed_at_the_deadline_of_a_task_that_waits_for_the_outsi
     assert_eq!(ends, [(3600, TaskStatus::Failed)]);
     assert!(left[0] == 300 && (3900..3902).contains(&left[1]), "{left:?}");
     assert!(agents.live("s").is_none());
+}
+
+/// Orders a thing; the shop calls back some day.
+#[async_tool(grace = "0s")]
+async fn request(#[inject] cx: ToolContext) -> String {
+    cx.defer().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waits_fails_at_its_timeout_however_often_the_agent_leaves() {
+    for (message, ends_at) in [
+        ("delete a", 3600),
+        ("request", 3600),
+        ("order 1800", 1800),
+        ("order 7200", 3600),
+    ] {
+        let manager = AsyncToolManager::builder()
+            .tools(tools![delete, order, request])
+            .task_timeout(secs(3600));
+        let manager = manager.build().unwrap();
+        let agents = AgentRegistry::builder(Arc::new(MemoryJournal::new()), planner(&manager));
+        let agents = agents.idle_after(secs(300)).build();
+        let mut events = agents.events_after("s", Seq::START).await.unwrap();
+        agents.get("s").await.unwrap().send(message).await.unwrap();
+        let begin = Instant::now();
+        tokio::time::sleep(secs(1000)).await;
+        assert!(agents.live("s").is_none(), "{message}");
+        // Someone looks in between.
+        agents.get("s").await.unwrap();
+        let ended = loop {
+            if let AgentEventKind::Settled { result, .. } = events.next().await.unwrap().kind {
+                break result;
+            }
+        };
+        let error = ended.outcome.error().map(ToolError::kind);
+        assert_eq!(error, Some(ToolErrorKind::Timeout), "{message}: {ended:?}");
+        assert_eq!(begin.elapsed().as_secs(), ends_at, "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_fails_forgets_no_deadline() {
+    let manager = manager();
+    let works = Arc::new(AtomicBool::new(true));
+    let agents = AgentRegistry::builder_async(Arc::new(MemoryJournal::new()), {
+        let works = Arc::clone(&works);
+        move |_| {
+            let made = match works.load(Ordering::SeqCst) {
+                true => Ok(AsyncAgent::builder(RulePlanner::new(), manager.clone())),
+                false => Err(std::io::Error::other("the database is down")),
+            };
+            async move { made }
+        }
+    });
+    let agents = agents.idle_after(secs(300)).build();
+    let mut events = agents.events_after("s", Seq::START).await.unwrap();
+    agents.get("s").await.unwrap().send("order 3600").await.unwrap();
+    let begin = Instant::now();
+    tokio::time::sleep(secs(1000)).await;
+    works.store(false, Ordering::SeqCst);
+    agents.get("s").await.unwrap_err();
+    tokio::time::sleep(secs(2610)).await;
+    // The deadline has come, and the start for it has failed too.
+    works.store(true, Ordering::SeqCst);
+    while !matches!(events.next().await.unwrap().kind, AgentEventKind::Settled { .. }) {}
+    assert!(
+        (3600..3700).contains(&begin.elapsed().as_secs()),
+        "{:?}",
+        begin.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,3 +137,24 @@ async fn calls_of_the_tool_are_not_tasks_of_the_hosts() {
         Err(async_tool_runtime::agent::AgentError::UnknownTask(TaskNo::new(2)))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_tool_is_there_wherever_a_result_is_shown_only_in_part() {
+    for (background, is_wanted) in [
+        (Background::Never, true),
+        (Background::Never, false),
+        (Background::Auto, false),
+    ] {
+        let model = playing([
+            || calls([("work", json!({"ms": 1, "value": "word ".repeat(20_000)}))]),
+            || task(json!({"action": "result", "tasks": ["t1"], "offset": 99_990})),
+        ]);
+        let tools = [timed("work").background(background)];
+        let stage = Stage::set(model, tools, |agent| agent.task_tool(is_wanted)).await;
+        stage.talk("go").await.unwrap();
+        let offers = |request: &ModelRequest| request.tools.iter().any(|tool| &*tool.name == "task");
+        let offered: Vec<bool> = stage.model.requests().iter().map(offers).collect();
+        assert_eq!(offered, [false, true, true], "{background:?} {is_wanted}");
+        assert_eq!(answers(&stage.request(3))[0]["text"], json!("word word "));
+    }
+}
