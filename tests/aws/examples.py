@@ -19,8 +19,8 @@ RESULT = re.compile(r"^test (?:\S+: )?(\S+) \.\.\. (?:figure: (.*)\n)?(ok|FAILED
 
 
 def checks(stand):
-    programs = stand.build("build", "--package", PACKAGE, "--bins", "--examples")
-    tests = stand.build("test", "--package", PACKAGE, "--test", "it", "--no-run")["it"]
+    programs = stand.build(PACKAGE, "build", "--bins", "--examples")
+    tests = stand.build(PACKAGE, "test", "--test", "it", "--no-run")["it"]
     examples = Examples(stand, programs)
     live = Live(stand, tests)
     listed = stand.run(tests, "--ignored", "--list", "--format", "terse").stdout

@@ -12,7 +12,7 @@ FIGURE = re.compile(r"^figure of ([\w:]+): (.*)$", re.MULTILINE)
 
 
 def checks(stand):
-    binary = stand.build("test", "--package", "async-tool-dynamodb", "--test", "it", "--no-run")["it"]
+    binary = stand.build("async-tool-dynamodb", "test", "--test", "it", "--no-run")["it"]
     listed = stand.run(binary, "--ignored", "--list", "--format", "terse").stdout
     names = [line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")]
     assert names, "the test binary has no test for the stand-in"

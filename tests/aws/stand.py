@@ -82,14 +82,20 @@ class Stand:
         except OSError:
             return False
 
-    def build(self, *arguments):
-        """Builds with `cargo test --no-run` or `cargo build`; returns the paths of the executables by the names of their targets."""
-        command = ["cargo", *arguments, "--message-format", "json-render-diagnostics"]
+    def build(self, package, command, *arguments):
+        """Builds with `cargo test --no-run` or `cargo build`; returns the paths of the package's executables by the names of their targets."""
+        # `.ci/run` names a selection of packages that it has built.
+        selection = os.environ.get("EDGES", f"--package {package}").split()
+        command = ["cargo", command, *selection, *arguments, "--message-format", "json-render-diagnostics"]
         built = subprocess.run(command, cwd=self.root, stdout=subprocess.PIPE, text=True, check=False)
         if built.returncode:
             sys.exit(f"`{' '.join(command)}` failed")
         messages = (json.loads(line) for line in built.stdout.splitlines() if line.startswith("{"))
-        return {message["target"]["name"]: Path(message["executable"]) for message in messages if message.get("executable")}
+        return {
+            message["target"]["name"]: Path(message["executable"])
+            for message in messages
+            if message.get("executable") and is_of(message["package_id"], package)
+        }
 
     def run(self, program, *arguments, limit=120, env=None, **options):
         """Runs a program with the stand-in's environment; returns the completed process, with its output as text."""
@@ -104,6 +110,12 @@ class Stand:
             check=False,
             **options,
         )
+
+
+def is_of(package_id, package):
+    """Finds the name in `path+file:///…/name#0.1.0` or `path+file:///…#name@0.1.0`."""
+    path, _, rest = package_id.partition("#")
+    return rest.startswith(f"{package}@") or path.endswith(f"/{package}")
 
 
 def free_port():
