@@ -28,6 +28,13 @@ async fn an_engine_without_a_flaw_keeps_all_rules() -> Result<(), BackendSuiteEr
     BackendSuite::new(|| FlawedEngine::new(None)).run().await
 }
 
+#[tokio::test]
+async fn an_engine_that_gives_out_the_newest_task_first_keeps_all_rules() -> Result<(), BackendSuiteError> {
+    BackendSuite::new(|| FlawedEngine::new(Some(Flaw::GivesOutTheNewest)))
+        .run()
+        .await
+}
+
 #[test]
 fn each_rule_finds_the_engine_that_breaks_it() {
     // At once, because most of them wait for what never comes; each on a thread of its own, so that its order is the same in each run.

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     bench::Bench,
-    proofs::{agents, cancel, figures, limits, outages, starts, workers},
+    proofs::{agents, cancel, figures, limits, outages, starts, suite, workers},
     server::Server,
     world::World,
 };
@@ -125,6 +125,8 @@ async fn prove(program: &Path, directory: &Path, names: &[&str]) -> Result<()> {
     })
     .await;
     run.proof("14-open-tasks", async { cancel::seen(&bench("seen")?).await })
+        .await;
+    run.proof("15-rules", async { suite::rules(&bench("rules")?).await })
         .await;
     run.proof("figures", async { figures::figures(&bench("figures")?).await })
         .await;

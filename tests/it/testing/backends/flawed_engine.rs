@@ -36,6 +36,8 @@ pub(super) enum Flaw {
     GivesAnEndOnce,
     WaitsForUnknownTasks,
     GivesOutTwice,
+    /// No flaw: no rule asks for an order.
+    GivesOutTheNewest,
     TakesTooMany,
     TakesTooFew,
     ListsEndedTasks,
@@ -114,11 +116,16 @@ impl FlawedEngine {
     /// Takes the next task: its number, its text, its starts, its token, and the number of this delivery.
     fn take(&self) -> Option<(u32, String, u32, CancellationToken, u32)> {
         let gives_out_twice = self.has(Flaw::GivesOutTwice);
+        let gives_out_the_newest = self.has(Flaw::GivesOutTheNewest);
         let mut state = self.state();
         let delivery = state.deliveries + 1;
         let is_due =
             |task: &Task| task.due.is_some_and(|due| due <= Instant::now()) && (task.end.is_none() || gives_out_twice);
-        let (number, task) = state.tasks.iter_mut().find(|(_, task)| is_due(task))?;
+        let mut due = state.tasks.iter_mut().filter(|(_, task)| is_due(task));
+        let (number, task) = match gives_out_the_newest {
+            true => due.next_back()?,
+            false => due.next()?,
+        };
         let is_kept = gives_out_twice && task.deliveries == 0 && number % 10 == 0;
         task.due = is_kept.then(Instant::now);
         let starts = match self.flaw {
@@ -134,13 +141,13 @@ impl FlawedEngine {
     }
 
     /// Puts a task back, unless another worker has it by now.
-    fn put_back(&self, number: u32, delivery: u32, pause: Duration) {
+    fn put_back(&self, number: u32, delivery: u32, due: Instant) {
         let mut state = self.state();
         let task = state.tasks.get_mut(&number).filter(|task| task.delivery == delivery);
         if let Some(task) = task {
             match task.reason.clone() {
                 Some(reason) => task.end_with(TaskOutcome::Cancelled(reason)),
-                None => task.due = Some(Instant::now() + pause),
+                None => task.due = Some(due),
             }
         }
     }
@@ -149,7 +156,7 @@ impl FlawedEngine {
         let is_too_large = serde_json::to_string(&end).unwrap().len() > MOST;
         if is_too_large {
             // As an engine does whose worker can't report.
-            return self.put_back(number, delivery, Duration::from_millis(20));
+            return self.put_back(number, delivery, Instant::now() + Duration::from_millis(20));
         }
         let mut state = self.state();
         let task = state.tasks.get_mut(&number).unwrap();
@@ -404,9 +411,11 @@ pub(super) struct Worker {
 impl Worker {
     fn lose(&mut self) {
         self.slots.drain(..).for_each(|slot| slot.abort());
+        // One time for all, so that the next worker gets them in their order.
+        let due = Instant::now() + Duration::from_millis(50);
         for (number, (delivery, _)) in self.held.lock().unwrap().drain() {
             if !self.engine.has(Flaw::LosesTasksWithWorkers) {
-                self.engine.put_back(number, delivery, Duration::from_millis(50));
+                self.engine.put_back(number, delivery, due);
             }
         }
     }
@@ -460,7 +469,7 @@ async fn work(engine: FlawedEngine, executor: Executor, stop: CancellationToken,
                 let error = ToolError::new(ToolErrorKind::UnknownTool, "no such tool");
                 engine.end(number, delivery, Settlement::new(TaskOutcome::Failed(error), 0));
             }
-            Err(_) => engine.put_back(number, delivery, Duration::from_millis(10)),
+            Err(_) => engine.put_back(number, delivery, Instant::now() + Duration::from_millis(10)),
         }
     }
 }

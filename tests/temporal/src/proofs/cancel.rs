@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use async_tool_runtime::{
     SessionId, TaskOutcome, ToolError, ToolErrorKind,
     backend::{Backend as _, CancelMode, Heartbeats},
     task::{TaskSpec, Timestamp},
 };
+use async_tool_temporal::TemporalBackend;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -111,6 +112,15 @@ pub(crate) async fn deadline(bench: &Bench) -> Result<String> {
     );
     let late = begun.elapsed();
     ensure!(late <= Duration::from_secs(3), "the engine's task ended after {late:?}");
+    for far in [
+        u64::MAX,
+        i64::MAX.cast_unsigned(),
+        millis() + 400 * 366 * 24 * 3_600_000,
+    ] {
+        let call = call("nap", json!({"label": "far", "millis": 1}));
+        let far = TaskSpec::new(session(), call).with_deadline(Timestamp::from_millis(far));
+        backend.submit(far).await.context("a deadline in the far future")?;
+    }
     Ok(format!(
         "deadline 2000 ms; the manager told it after {} ms, the engine after {} ms",
         milliseconds(after),
@@ -134,7 +144,17 @@ pub(crate) async fn seen(bench: &Bench) -> Result<String> {
         backend.submit(task.clone()).await?;
         all.push(task);
     }
+    // Another program of the namespace, with a session of the same name.
+    let other = TemporalBackend::connect(bench.url.as_str())
+        .queue("seen by others")
+        .await?;
+    let others = TaskSpec::new(all[0].session.clone(), call("advance", json!({"label": "others"})));
+    other.submit(others.clone()).await?;
     let begun = Instant::now();
+    while other.open_tasks(&others.session).await? != [others.task] {
+        ensure!(begun.elapsed() < LIMIT, "the task of another queue is not listed");
+        sleep(Duration::from_millis(20)).await;
+    }
     for task in &all {
         while backend.open_tasks(&task.session).await? != [task.task] {
             ensure!(

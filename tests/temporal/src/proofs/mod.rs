@@ -6,4 +6,5 @@ pub(crate) mod figures;
 pub(crate) mod limits;
 pub(crate) mod outages;
 pub(crate) mod starts;
+pub(crate) mod suite;
 pub(crate) mod workers;
