@@ -140,6 +140,20 @@ async fn a_suspect_in_line_goes_to_another_worker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_task_that_was_never_started_goes_to_another_worker_and_no_start_counts() {
+    let starts = Log::new();
+    let tool = noting(Effect::Once, &starts).reconcile(|_: LostTask| async {
+        sleep(secs(2)).await;
+        Ok::<_, ToolError>(Reconciled::<Value>::NotStarted)
+    });
+    let stop = CancellationToken::new();
+    let worker = worker([tool]).stopping_on(stop.clone());
+    let (ended, kept) = stopped(&worker, &stop, "work", 1, CancellationToken::new()).await;
+    assert_eq!(ended, Err(HandBackReason::Stopping));
+    assert_eq!((kept, starts.len()), (vec![2, 1], 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_is_cancelled_while_its_worker_stops_is_cancelled() {
     let tool = tool("work", |cx: ToolContext| async move {
         cx.cancellation().cancelled().await;
