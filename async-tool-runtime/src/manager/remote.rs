@@ -65,6 +65,7 @@ impl Remote {
             cell,
             watched: &watched,
             is_taken: SetOnce::new(),
+            was_told: SetOnce::new(),
             outage: Outage::default(),
         };
         let Settlement { outcome, attempts } = following.settlement(deadline).await;
@@ -89,6 +90,8 @@ struct Following<'a> {
     watched: &'a Watched,
     /// Set once the engine has the task, as far as this process knows.
     is_taken: SetOnce<()>,
+    /// Set once the engine was told to stop the task.
+    was_told: SetOnce<()>,
     outage: Outage,
 }
 
@@ -123,8 +126,11 @@ impl Following<'_> {
                         is_heard = stopped => if !is_heard { break },
                     }
                 }
-                let why = "the task was told to stop and did not say that it has";
-                self.given_up(TaskOutcome::Unknown(why.to_owned()))
+                let is_taken = self.is_taken.get().is_some();
+                self.given_up(match is_taken || !self.is_repeatable() {
+                    true => TaskOutcome::Unknown("the task was told to stop and did not say that it has".to_owned()),
+                    false => TaskOutcome::Cancelled(String::new()),
+                })
             }
             Stop::Late => {
                 let grace = match self.cell.started() {
@@ -163,18 +169,16 @@ impl Following<'_> {
     /// Waits until the engine has the end of the task.
     async fn end(&self) -> Settlement {
         let Self { remote, cell, .. } = self;
-        if !remote.may_have_forgotten(cell)
-            && let Err(error) = self.submit().await
-        {
-            return Settlement::new(self.refused(error), 0);
+        match self.submit().await {
+            Ok(()) => {
+                let _it_may_be_told_to_stop = self.is_taken.set(());
+            }
+            Err(_) if remote.may_have_forgotten(cell) => {}
+            // Told to stop, after a submit that may have reached the engine. Its answer to the stop tells.
+            Err(error) if error.kind() == BackendErrorKind::Unreachable => return self.end_without_answer().await,
+            Err(error) => return Settlement::new(self.refused(error), 0),
         }
-        let _it_may_be_told_to_stop = self.is_taken.set(());
-        let found = || remote.backend.outcome(cell.spec.task, self.watched.heartbeats());
-        match self
-            .outage
-            .wait_out(cell, "an engine can't be reached", found, || true)
-            .await
-        {
+        match self.found().await {
             Ok(settlement) => settlement,
             Err(error) => {
                 log(cell, &error, "the engine lost sight of a task");
@@ -187,11 +191,35 @@ impl Following<'_> {
         }
     }
 
+    /// Waits until the engine was told to stop a task that it may have, and for its end, if it has it.
+    async fn end_without_answer(&self) -> Settlement {
+        self.was_told.wait().await;
+        match self.found().await {
+            Ok(settlement) => settlement,
+            Err(error) if error.kind() == BackendErrorKind::NotFound => {
+                Settlement::new(TaskOutcome::Cancelled(String::new()), 0)
+            }
+            // The stop has its own limits.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn found(&self) -> Result<Settlement, BackendError> {
+        let Self { remote, cell, .. } = self;
+        let found = || remote.backend.outcome(cell.spec.task, self.watched.heartbeats());
+        self.outage
+            .wait_out(cell, "an engine can't be reached", found, || true)
+            .await
+    }
+
     async fn submit(&self) -> Result<(), BackendError> {
         let Self { remote, cell, .. } = self;
+        if remote.may_have_forgotten(cell) {
+            return Ok(());
+        }
         let submit = || remote.backend.submit(cell.spec_to_send());
-        // A task that was told to stop is not submitted again.
-        let goes_on = || !cell.is_cancelled();
+        // A task that was told to stop is not submitted again, nor one that grew too old meanwhile.
+        let goes_on = || !cell.is_cancelled() && !remote.may_have_forgotten(cell);
         self.outage
             .wait_out(cell, "an engine takes no task", submit, goes_on)
             .await
@@ -218,6 +246,7 @@ impl Following<'_> {
         let _it_may_have_it = timeout(self.remote.stop_timeout, self.is_taken.wait()).await;
         let is_heard = timeout(OUTAGE_AT_STOP, self.cancel(mode, reason)).await.is_ok();
         if is_heard {
+            let _the_second_time_it_is_set = self.was_told.set(());
             sleep(self.grace()).await;
         }
         is_heard

@@ -6,7 +6,7 @@ use async_tool_runtime::{
     tool::Effect,
 };
 use serde_json::json;
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, sleep};
 
 use super::{failure, on, start_on};
 use crate::stand::{StubBackend, idle, secs, spec};
@@ -142,4 +142,30 @@ async fn a_task_older_than_the_retention_is_looked_for_and_not_submitted() {
     start_on(&backend, Effect::Read);
     idle().await;
     assert_eq!(backend.submits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_an_outage_makes_older_than_the_retention_is_not_submitted() {
+    let day = secs(24 * 3600);
+    for is_found in [true, false] {
+        let backend = StubBackend::with(BackendCapabilities::default().with_retention(day));
+        let manager = on(&backend, Effect::Once);
+        let accepted = manager.submit_task(spec("distant")).unwrap().snapshot().accepted;
+        idle().await;
+        let before = backend.submitted().len();
+        advance(day - secs(3600)).await;
+        backend.be_out_for(secs(2 * 3600));
+        let task = manager.submit_task(spec("distant").with_accepted(accepted)).unwrap();
+        sleep(secs(2 * 3600 + 60)).await;
+        match is_found {
+            true => backend.end(TaskOutcome::Completed(json!(1)), 1),
+            false => backend.fail(Some(BackendErrorKind::NotFound)),
+        }
+        let outcome = task.outcome().await.outcome.clone();
+        assert_eq!(backend.submitted().len(), before, "the engine may have run it before");
+        match is_found {
+            true => assert_eq!(outcome.value(), Some(&json!(1))),
+            false => assert!(matches!(outcome, TaskOutcome::Unknown(_)), "{outcome:?}"),
+        }
+    }
 }

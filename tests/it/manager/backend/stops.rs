@@ -118,6 +118,35 @@ async fn a_task_that_is_told_to_stop_is_not_submitted_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_whose_submit_was_not_answered_is_stopped_on_the_engine() {
+    for effect in [Effect::Read, Effect::Once] {
+        for is_found in [true, false] {
+            let backend = StubBackend::default();
+            backend.be_out_for(secs(5));
+            let task = start_on(&backend, effect);
+            idle().await;
+            task.cancel("enough");
+            let stub = backend.clone();
+            tokio::spawn(async move {
+                while stub.cancels().is_empty() {
+                    sleep(Duration::from_millis(10)).await;
+                }
+                match is_found {
+                    true => stub.end(TaskOutcome::Completed(json!("done before")), 1),
+                    false => stub.fail(Some(BackendErrorKind::NotFound)),
+                }
+            });
+            let outcome = task.outcome().await.outcome.clone();
+            assert_eq!(backend.cancels(), [said(CancelMode::Cancel, "enough")]);
+            match is_found {
+                true => assert_eq!(outcome.value(), Some(&json!("done before"))),
+                false => assert_eq!(outcome, TaskOutcome::Cancelled("enough".to_owned())),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_ends_in_the_moment_of_its_cancellation_has_its_own_end() {
     let backend = StubBackend::default();
     let task = start_on(&backend, Effect::Once);
