@@ -6,15 +6,16 @@ use tokio::{runtime::Handle, sync::oneshot, time::sleep};
 
 use super::{AsyncToolManager, Inner, TaskNews, records::Recorded, remote_engine::Remote};
 use crate::{
-    backend::{BackendErrorKind, CancelMode},
+    backend::{BackendError, BackendErrorKind, CancelMode},
+    future::BoxFuture,
     id::TaskId,
     model::words_of,
     session::SessionId,
 };
 
-/// Pause before the list of an engine that can't be reached is asked for again. It doubles each time.
+/// Pause before an engine that can't be reached is asked again. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Most requests for the list: about four minutes of outage.
+/// Most requests: about four minutes of outage.
 const TRIES: usize = 10;
 
 /// Reason of the cancellation, for the engine's records.
@@ -41,9 +42,10 @@ impl AsyncToolManager {
             if strays.is_empty() || !inner.is_owned_now(&session).await {
                 return;
             }
+            drop(inner);
             for task in strays {
                 tracing::warn!(target: "async_tool::task", %task, %session, "the backend has a task that its session doesn't know as open; it is cancelled");
-                if let Err(error) = remote.backend.cancel(task, CancelMode::Cancel, WHY).await {
+                if let Err(error) = persist(|| remote.backend.cancel(task, CancelMode::Cancel, WHY)).await {
                     tracing::warn!(target: "async_tool::task", %task, error = words_of(&error), "the engine did not take a cancellation");
                 }
             }
@@ -54,18 +56,25 @@ impl AsyncToolManager {
 impl Remote {
     /// Open tasks of a session; `None` if the engine doesn't say.
     async fn list(&self, session: &SessionId) -> Option<Vec<TaskId>> {
-        for pause in successors(Some(FIRST_PAUSE), |pause| Some(2 * *pause)).take(TRIES) {
-            match self.backend.open_tasks(session).await {
-                Ok(listed) => return Some(listed),
-                Err(error) if error.kind() == BackendErrorKind::Unreachable => sleep(pause).await,
-                Err(error) => {
-                    tracing::warn!(target: "async_tool::task", %session, error = words_of(&error), "the engine doesn't list the tasks of a session");
-                    return None;
-                }
+        match persist(|| self.backend.open_tasks(session)).await {
+            Ok(listed) => Some(listed),
+            Err(error) => {
+                tracing::warn!(target: "async_tool::task", %session, error = words_of(&error), "the engine doesn't list the tasks of a session");
+                None
             }
         }
-        None
     }
+}
+
+/// Repeats an operation while the engine can't be reached, for some minutes.
+async fn persist<'a, T>(operation: impl Fn() -> BoxFuture<'a, Result<T, BackendError>>) -> Result<T, BackendError> {
+    for pause in successors(Some(FIRST_PAUSE), |pause| Some(2 * *pause)).take(TRIES - 1) {
+        match operation().await {
+            Err(error) if error.kind() == BackendErrorKind::Unreachable => sleep(pause).await,
+            ended => return ended,
+        }
+    }
+    operation().await
 }
 
 impl Inner {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     AsyncAgent, AsyncToolManager, FunctionTool, Journal, SessionId, TaskNo, TaskOutcome, TaskStatus, ToolCall,
-    backend::{Backend, BackendCapabilities, BackendErrorKind},
+    backend::{Backend, BackendCapabilities, BackendErrorKind, CancelMode},
     journal::MemoryJournal,
     model::ModelStream,
     task::TaskSpec,
@@ -107,6 +107,28 @@ async fn tasks_that_the_engine_has_and_the_journal_does_not_are_cancelled() {
         assert_eq!(others, [elsewhere.task]);
         agent.leave().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_is_cancelled_also_after_an_outage_that_begins_when_it_was_found() {
+    let backend = StubBackend::with(BackendCapabilities::default().with_durable(true));
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+    let build = || {
+        let never = tool("never", |_| std::future::pending());
+        AsyncAgent::builder(model([]), manager(never, backend.clone()))
+            .session(session())
+            .journal(Arc::clone(&journal))
+    };
+    build().start().await.unwrap().leave().await.unwrap();
+    let stray = TaskSpec::new(session(), call("never", json!({})));
+    backend.submit(stray).await.unwrap();
+
+    backend.be_out_for(secs(20));
+    let agent = build().resume().await.unwrap();
+    sleep(secs(60)).await;
+    let modes: Vec<CancelMode> = backend.cancels().into_iter().map(|(mode, _)| mode).collect();
+    assert_eq!(modes, [CancelMode::Cancel]);
+    agent.leave().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
